@@ -1,0 +1,113 @@
+"""What observers are told. Frozen values: an observer can't slow or change a run.
+
+The engine keeps counters (`stats.Stats`) as it goes; a few times a second, and once at the end, it
+makes a `Snapshot` of them and hands it to every observer, with the rare events in between.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from msgspec import Struct
+
+from fetchpool.model import Record
+
+
+class InFlight(Struct, frozen=True):
+    """A request that a worker holds now. `url` is safe to show; `seconds` is how long it has run."""
+
+    url: str
+    seconds: float
+
+
+class KindCount(Struct, frozen=True):
+    """How many final rows had this `error`, and one of them to look at (`url` is safe to show)."""
+
+    kind: str
+    count: int
+    example: str
+
+
+class Limits(Struct, frozen=True):
+    """Where the run's seconds went, for the line that says what held it back. They add up to the
+    elapsed time, about: each turn of the engine's loop is put under one of them."""
+
+    workers: float
+    """Every worker was busy and more was waiting."""
+    hosts: float
+    """Workers were free, but what was waiting had to wait for its host's turn or a retry's time."""
+    source: float
+    """Workers were free, and the input had not yet said more."""
+    ending: float
+    """The input was read to its end and the last requests were in flight."""
+    cpu: float
+    """CPU seconds that this process and its children used in the run."""
+    cores: int
+
+
+class Snapshot(Struct, frozen=True):
+    """The run at one moment. Times are seconds, sizes bytes, rates per second over the last few."""
+
+    elapsed: float
+    done: int
+    """Final rows."""
+    ok: int
+    failed: tuple[KindCount, ...]
+    """Most frequent first."""
+    retries: int
+    in_flight: int
+    slowest: tuple[InFlight, ...]
+    """The longest-running requests in flight, longest first, at most five."""
+    backlog: int
+    """Read from the input, not yet started."""
+    waiting: int
+    """Of the backlog: held back by their host's turn or a retry's time."""
+    total: int | None
+    """URLs in the whole input: exact once read to its end, before that estimated from the share of
+    bytes read, None when there is nothing to estimate from (a pipe)."""
+    total_exact: bool
+    size_delivered: int
+    size_download: int
+    urls_per_second: float
+    bytes_per_second: float
+    """Delivered bytes."""
+    time_p50: float
+    time_p95: float
+    time_max: float
+    """Of `time_total`, over all rows that have one."""
+    size_p50: int
+    size_max: int
+    stopping: bool
+    """A first Ctrl-C (or the end of `max_runtime`) has been seen."""
+    limits: Limits
+
+
+class Retrying(Struct, frozen=True):
+    """An attempt failed and will be made again `delay` seconds from now."""
+
+    record: Record
+    delay: float
+
+
+class Notice(Struct, frozen=True):
+    """One line for the person, shown once: a worker lost, a limit raised."""
+
+    text: str
+
+
+Event = Retrying | Notice
+
+
+class Observer(Protocol):
+    """Called from the engine's thread; must return at once. Events arrive in order."""
+
+    def started(self, snapshot: Snapshot) -> None: ...
+
+    def event(self, event: Event) -> None: ...
+
+    def records(self, records: list[Record]) -> None:
+        """A batch of final rows, already given to the sinks."""
+
+    def sampled(self, snapshot: Snapshot) -> None: ...
+
+    def finished(self, snapshot: Snapshot) -> None: ...

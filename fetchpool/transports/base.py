@@ -1,0 +1,130 @@
+"""The seam between the exchange and the network: one hop out, one hop back.
+
+In: a `HopRequest`. Out: a `HopResponse`; the body goes, as it came off the wire, to the hop's
+`Receiver` while it streams. A transport follows nothing, retries nothing, decodes nothing, reads
+neither environment nor `.netrc`, and raises nothing a server can cause.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from msgspec import Struct
+
+from fetchpool.model import FailureKind
+
+
+class Failure(Struct, frozen=True):
+    """Why a hop ended early: a kind from the closed list, and one line for a person."""
+
+    kind: FailureKind
+    message: str
+
+
+class Headers:
+    """Response headers: looked up without regard to case, repeated ones kept, in the order sent.
+
+    Holds the raw lines and parses them when first asked: most answers are asked for two or three.
+    """
+
+    __slots__ = ("_lines", "_pairs")
+
+    def __init__(self, lines: list[bytes]) -> None:
+        """`lines`: the header lines of the final block, without the status line."""
+        self._lines = lines
+        self._pairs: list[tuple[str, str]] | None = None
+
+    def items(self) -> list[tuple[str, str]]:
+        """All fields, names as sent. Latin-1, as RFC 9110 section 5.5 leaves it."""
+        if self._pairs is None:
+            pairs: list[tuple[str, str]] = []
+            for line in self._lines:
+                if line[:1] in b" \t" and pairs:  # obs-fold (RFC 9112 section 5.2)
+                    name, value = pairs[-1]
+                    pairs[-1] = (name, f"{value} {line.decode('latin-1').strip()}".strip())
+                    continue
+                raw_name, colon, raw_value = line.partition(b":")
+                if colon:
+                    pairs.append((raw_name.decode("latin-1").strip(), raw_value.decode("latin-1").strip()))
+            self._pairs = pairs
+        return self._pairs
+
+    def get_all(self, name: str) -> list[str]:
+        """Every value of that name, in order; empty when there is none."""
+        wanted = name.lower()
+        return [value for key, value in self.items() if key.lower() == wanted]
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """The values of that name joined by a comma (RFC 9110 section 5.3), or `default`."""
+        values = self.get_all(name)
+        return ", ".join(values) if values else default
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and bool(self.get_all(name))
+
+    def __getitem__(self, name: str) -> str:
+        value = self.get(name)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def __reduce__(self) -> tuple[type[Headers], tuple[list[bytes]]]:
+        return (Headers, (self._lines,))
+
+
+class ResponseHead(Struct):
+    """The final header block (never a 1xx)."""
+
+    status: int
+    http_version: str
+    """`"1.0"`, `"1.1"`, `"2"` or `"3"`, as curl writes it."""
+    headers: Headers
+
+
+class Receiver(Protocol):
+    """Where a hop's answer goes while it streams. Neither method raises; False means "stop here":
+    the transport drops the connection and reports no failure of its own."""
+
+    def begin(self, head: ResponseHead) -> bool:
+        """The final header block is complete. Called once, before any body byte."""
+
+    def feed(self, chunk: bytes) -> bool:
+        """Body bytes as they came, transfer coding removed, content coding not."""
+
+
+class HopRequest(Struct):
+    """One request on the wire. Times are seconds."""
+
+    url: str
+    method: str
+    headers: tuple[tuple[str, str], ...]
+    """All that is sent beside `Host`, in order; nothing is added by the transport."""
+    connect_timeout: float
+    read_timeout: float
+    max_time: float
+    """What is left of the attempt's deadline when the hop starts."""
+    receiver: Receiver
+    public_only: bool = False
+    """Only a public address may be connected to, judged as connected."""
+
+
+class HopResponse(Struct):
+    """What one hop came to. Times are seconds from the hop's start; None: this transport can't tell."""
+
+    failure: Failure | None = None
+    remote_ip: str | None = None
+    time_namelookup: float | None = None
+    time_connect: float | None = None
+    time_appconnect: float | None = None
+    time_starttransfer: float | None = None
+    time_total: float = 0.0
+
+
+class Transport(Protocol):
+    """One hop at a time; one instance belongs to one worker, which keeps its connections alive."""
+
+    def perform(self, hop: HopRequest) -> HopResponse:
+        """Blocks for at most `hop.max_time`. Raises nothing that a server or network can cause."""
+
+    def close(self) -> None:
+        """Closes the kept connections. Idempotent."""
