@@ -51,7 +51,7 @@ def parse(text: str, base: str | None = None) -> Url | BadUrl:
         return BadUrl(FailureKind.INVALID_URL, f"longer than {MAX_URL} characters")
     try:
         parsed = can_ada.parse(text, base) if base is not None else can_ada.parse(text)
-    except (ValueError, UnicodeError):  # UnicodeError: lone surrogates, invalid UTF-8
+    except (ValueError, TypeError):  # TypeError: lone surrogates, from a line that is not UTF-8
         return BadUrl(FailureKind.INVALID_URL, "not a valid URL")
     scheme: str = parsed.protocol
     if scheme not in DEFAULT_PORTS:
