@@ -1,0 +1,148 @@
+"""One client of the demo server: from what its socket has to say to what is sent back.
+
+In: a readable (or writable) socket. Out: the answers, and what the connection waits for next. It
+belongs to one thread at a time and never blocks: where a client is slow, it says so and is put aside.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from email.utils import formatdate
+from enum import Enum, auto
+from http import HTTPStatus
+
+from fetchpool.demo.site import Answer, plain
+from fetchpool.demo.wire import BadRequestError, Request, RequestReader
+
+RECEIVE = 1 << 18
+"""Bytes asked of the socket at a time."""
+BLOCKS_A_TURN = 32
+"""Body blocks sent before other connections get a turn, however fast the client reads."""
+DISCARDS = 64
+"""Times that a refused client is listened to, so that it can read why."""
+
+
+class Next(Enum):
+    """What a connection waits for, after its turn with a thread."""
+
+    READ = auto()
+    """The client's next bytes."""
+    WRITE = auto()
+    """The client to take what was sent."""
+    DELAY = auto()
+    """Its answer's time (`Connection.delay`)."""
+    TURN = auto()
+    """A thread: there is more to do at once."""
+    CLOSE = auto()
+    """Nothing: it is over."""
+
+
+class Connection:
+    """A client's socket, its half-read request and its half-sent answer."""
+
+    __slots__ = ("_answer", "_blocks", "_closing", "_discards_left", "_pending", "_reader", "delay", "sock")
+
+    def __init__(self, sock: socket.socket, answer: Callable[[Request], Answer]) -> None:
+        """`sock` must not block; `answer` is called for each request."""
+        self.sock = sock
+        self.delay = 0.0
+        """Seconds before the answer may be sent; set with `Next.DELAY`."""
+        self._answer = answer
+        self._reader = RequestReader()
+        self._pending = memoryview(b"")
+        self._blocks: Iterator[bytes] = iter(())
+        self._closing = False
+        self._discards_left = 0
+
+    def advance(self) -> Next:
+        """Does what can be done without waiting."""
+        try:
+            return self._advance()
+        except OSError:  # the client went away, at whatever point: nobody is left to be told
+            return Next.CLOSE
+
+    def _advance(self) -> Next:
+        received = False
+        while True:
+            if unsent := self._send():
+                return unsent
+            if self._closing:
+                return self._linger()
+            try:
+                request = self._reader.next_request()
+            except BadRequestError as error:
+                self._prepare(plain(error.status, f"{error}\n"), has_body=True, keep_alive=False)
+                continue
+            if request is not None:
+                answer = self._answer(request)
+                self._prepare(answer, has_body=request.method != "HEAD", keep_alive=request.keep_alive)
+                if answer.delay:
+                    self.delay = answer.delay
+                    return Next.DELAY
+            elif self._reader.take_continue():
+                self._pending = memoryview(b"HTTP/1.1 100 Continue\r\n\r\n")
+            elif received:  # the client's next bytes are rarely here yet: don't ask in vain
+                return Next.READ
+            else:
+                try:
+                    chunk = self.sock.recv(RECEIVE)
+                except BlockingIOError:
+                    return Next.READ
+                if not chunk:
+                    return Next.CLOSE
+                self._reader.feed(chunk)
+                received = True
+
+    def _prepare(self, answer: Answer, *, has_body: bool, keep_alive: bool) -> None:
+        lines = [f"HTTP/1.1 {answer.status} {_reason(answer.status)}"]
+        lines.append(f"Date: {formatdate(usegmt=True)}")
+        if answer.status in (204, 304):  # neither has a body (RFC 9110 sections 15.3.5 and 15.4.5)
+            has_body = False
+        else:
+            lines.append(f"Content-Type: {answer.content_type}")
+            lines.append(f"Content-Length: {answer.length}")
+        lines += [f"{name}: {value}" for name, value in answer.headers]
+        # Said in both cases: a client of HTTP/1.0 that asked for it needs to be told.
+        lines.append("Connection: keep-alive" if keep_alive else "Connection: close")
+        head = "\r\n".join((*lines, "", "")).encode("latin-1")
+        self._closing = not keep_alive
+        self._blocks = answer.blocks if has_body else iter(())
+        self._pending = memoryview(head + next(self._blocks, b""))  # one packet for a small answer
+
+    def _send(self) -> Next | None:
+        """Sends what is left of the answer; None when all of it is on its way."""
+        for _ in range(BLOCKS_A_TURN):
+            if not self._pending:
+                block = next(self._blocks, None)
+                if block is None:
+                    return None
+                self._pending = memoryview(block)
+            try:
+                sent = self.sock.send(self._pending)
+            except BlockingIOError:
+                return Next.WRITE
+            self._pending = self._pending[sent:]
+        return Next.TURN
+
+    def _linger(self) -> Next:
+        # To close a socket with bytes unread resets the connection, and a reset can overtake the
+        # answer: so it is half closed, and read from until the client closes too (RFC 9112 section 9.6).
+        if not self._discards_left:
+            self.sock.shutdown(socket.SHUT_WR)
+            self._discards_left = DISCARDS
+        for _ in range(self._discards_left):
+            self._discards_left -= 1
+            try:
+                if not self.sock.recv(RECEIVE):
+                    break
+            except BlockingIOError:
+                return Next.READ if self._discards_left else Next.CLOSE
+        return Next.CLOSE
+
+
+def _reason(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unassigned"
