@@ -136,7 +136,7 @@ class RequestReader:
                 yield from self._read_fields(MAX_HEAD)  # trailers: read, and of no use here
                 return bytes(body)
             body += yield from self._read_exactly(size)
-            if (yield from self._read_line(2)):
+            if (yield from self._read_line(MAX_HEAD)):
                 raise BadRequestError(400, "a chunk longer than its size")
 
     def _read_fields(self, room: int) -> Generator[None, None, tuple[tuple[str, str], ...]]:

@@ -1,0 +1,28 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from fetchpool.demo import DemoServer
+
+if sys.platform != "win32":
+    import resource
+
+    def pytest_configure() -> None:
+        """A test with a thousand clients holds both ends of each connection: more descriptors than
+        the usual soft limit of 1024."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = 16_384 if hard == resource.RLIM_INFINITY else min(hard, 16_384)
+        if soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+@pytest.fixture(scope="session")
+def demo_server() -> Iterator[DemoServer]:
+    """A demo server for the whole session: make the targets of `/flaky` your own by a query string."""
+    with DemoServer() as server:
+        yield server
