@@ -1,0 +1,169 @@
+"""One option each: what a person wrote in, the checked value out.
+
+In: text or a number, and the option's name for the message. Out: a value that every room behind may
+trust, or a `UsageError` of one line that says what would do. No message repeats what may be a secret.
+No option is known to another one here; what two of them mean together is `config`'s.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from fetchpool import units, urls
+from fetchpool.errors import UsageError
+
+PROXY_PORTS = {"http": 1080, "https": 443, "socks5": 1080, "socks5h": 1080}
+"""By scheme, the port curl takes where none is given."""
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+"""A method or a header's name (RFC 9110 section 5.6.2)."""
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""What no header value may hold (RFC 9110 section 5.5): a line break starts a header of its own."""
+_PARSER = re.compile(r"[A-Za-z_]\w*|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE")
+
+_Given = TypeVar("_Given")
+_Checked = TypeVar("_Checked")
+
+Headers = Mapping[str, str] | Iterable[str | tuple[str, str]]
+"""As a program may hand them over: a mapping, pairs, or lines as for `header()`."""
+
+
+def header(text: str) -> tuple[str, str]:
+    """A header from `Name: value`, or from `Name;` for one without a value, as curl reads it."""
+    name, colon, value = text.partition(":")
+    value = value.strip(" \t")
+    if colon and value:
+        return header_pair(name, value)
+    if not colon and text.endswith(";"):
+        return header_pair(text[:-1], "")
+    missing = "value" if colon else "colon"
+    raise UsageError(f"--header: there is no {missing}; write 'Name: value', or 'Name;' to send it empty")
+
+
+def headers(given: Headers) -> tuple[tuple[str, str], ...]:
+    """Headers in their order, repeated ones kept."""
+    if isinstance(given, str):  # would be taken letter by letter
+        raise UsageError("--header: a list of headers is needed, not one string")
+    lines = given.items() if isinstance(given, Mapping) else given
+    return tuple(header(line) if isinstance(line, str) else header_pair(*line) for line in lines)
+
+
+def header_pair(name: str, value: str) -> tuple[str, str]:
+    """A header whose name is a name and whose value stays one value."""
+    if not _TOKEN.fullmatch(name):
+        raise UsageError(f"--header: {name!r} can't be a header's name; letters, digits and '-' would do")
+    if name.lower() in ("content-length", "transfer-encoding"):
+        raise UsageError(f"--header: {name} describes a request's body, and none is sent; leave it out")
+    return name, field_value(f"--header {name}", value)
+
+
+def field_value(option: str, text: str) -> str:
+    """Text that can be a header's value."""
+    if _CONTROL.search(text):
+        raise UsageError(f"{option}: a line break or another control character can't be sent; leave it out")
+    if not text.isascii():  # the wire knows no charset here; servers disagree, and so would the transports
+        raise UsageError(f"{option}: only ASCII can be sent here; percent-encode the rest")
+    return text
+
+
+def user(credentials: str) -> str:
+    """`name:password` (RFC 7617), the password possibly empty."""
+    if ":" not in credentials or credentials.startswith(":"):
+        raise UsageError("--user: write name:password (with an empty password: 'name:')")
+    if _CONTROL.search(credentials):
+        raise UsageError("--user: a control character can't be sent; leave it out")
+    return credentials
+
+
+def method(name: str) -> str:
+    """A request's method; the well-known ones in capitals."""
+    if not _TOKEN.fullmatch(name):
+        raise UsageError(f"--method: {name!r} is not an HTTP method; write GET, HEAD or OPTIONS, say")
+    upper = name.upper()
+    if upper == "CONNECT":
+        raise UsageError("--method: CONNECT is for proxies; to go through one use --proxy")
+    # Methods are case-sensitive (RFC 9110 section 9.1), but nobody means `get` by `get`.
+    return upper if upper in _METHODS else name
+
+
+def proxy(address: str) -> str:
+    """A proxy's URL with scheme and port written out, so that every transport dials the same."""
+    text = address if "://" in address else f"http://{address}"
+    scheme, _, rest = text.partition("://")
+    scheme = scheme.lower()
+    if scheme not in PROXY_PORTS:
+        raise UsageError(f"--proxy: {scheme!r} is no kind of proxy; write http, https, socks5 or socks5h")
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    parsed = urls.parse(f"http://{authority}")
+    try:
+        port = urlsplit(f"http://{authority}").port
+    except ValueError:  # not a number, or beyond 65535
+        port = 0
+    if isinstance(parsed, urls.BadUrl) or port == 0:
+        raise UsageError(
+            "--proxy: not an address; write [http|https|socks5|socks5h://][name:password@]host[:port]"
+        )
+    userinfo, at, _ = authority.rpartition("@")
+    return f"{scheme}://{userinfo}{at}{parsed.host}:{port or PROXY_PORTS[scheme]}"
+
+
+def cacert(path: str) -> str:
+    """A file that is there; whether certificates are in it, the TLS library finds out."""
+    if not Path(path).is_file():
+        raise UsageError(f"--cacert: {path!r} is not a file; name one with certificates in PEM form")
+    return path
+
+
+def parsers(names: Sequence[str]) -> tuple[str, ...]:
+    """What looks like parsers' names; whoever loads them finds out whether they exist."""
+    if isinstance(names, str):  # would be taken letter by letter
+        names = (names,)
+    for name in names:
+        if not _PARSER.fullmatch(name):
+            raise UsageError(f"--parse: {name!r} is not a parser; write title, or package.module:function")
+    return tuple(dict.fromkeys(names))
+
+
+def choice(option: str, value: str, choices: Sequence[str]) -> str:
+    """One of `choices`; for a slip of the keyboard the message offers the one that was meant."""
+    if value in choices:
+        return value
+    close = get_close_matches(value.lower(), choices, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"write {' or '.join(choices)}"
+    raise UsageError(f"{option}: {value!r} is not one of {', '.join(choices)}; {hint}")
+
+
+def whole(option: str, value: int | str, low: int, high: int | None = None) -> int:
+    """A whole number from `low` to `high`, both included."""
+    return _checked(option, lambda given: units.whole(given, low, high), value)
+
+
+def duration(option: str, value: float | str) -> float:
+    """Seconds."""
+    return _checked(option, units.duration, value)
+
+
+def deadline(option: str, value: float | str) -> float:
+    """Seconds, and never 0, which is curl's "no limit": no URL outlives its deadline here."""
+    seconds = duration(option, value)
+    if seconds == 0:
+        raise UsageError(f"{option}: must be longer than 0; for a very long one write 1d")
+    return seconds
+
+
+def size(option: str, value: int | str) -> int:
+    """Bytes."""
+    return _checked(option, units.size, value)
+
+
+def _checked(option: str, check: Callable[[_Given], _Checked], value: _Given) -> _Checked:
+    try:
+        return check(value)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from None

@@ -1,0 +1,212 @@
+"""Raw options in, one checked and frozen configuration out.
+
+In: options as a person typed them or a program passed them: `"2m"` or `120`, `"Name: value"` or a
+pair. Out: a `RunConfig` that needs no more checks, or a `UsageError` of one line that names the option
+and what would do. The command line and the library come through this one door, so they take and
+refuse the same.
+
+It opens no connection and no output, and imports no transport until `configure()` is called.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from msgspec import Struct
+
+from fetchpool import checks, units
+from fetchpool.errors import UsageError
+from fetchpool.model import FetchOptions
+
+EXECUTORS = ("thread", "process")
+TRANSPORTS = ("curl", "requests")
+HTTP_VERSIONS = ("1.1", "2")
+FORMATS = ("text", "jsonl", "csv")
+
+MAX_WORKERS = {"thread": 10_000, "process": 1_000}
+"""Beyond this a slip of the keyboard is likelier than a plan, and most systems refuse the rest."""
+SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
+"""Which format an output's name asks for; any other name is text."""
+MISLEADING_SUFFIXES = {
+    ".json": "rows are written one JSON object a line; name it .jsonl, or add --format jsonl",
+    ".gz": "outputs are not compressed; name it without .gz",
+}
+
+_DEFAULTS = FetchOptions()
+
+
+class Output(Struct, frozen=True):
+    """Where rows go, and how they are written."""
+
+    path: str
+    """`-` is standard output."""
+    format: str
+    """One of `FORMATS`."""
+
+
+class RunConfig(Struct, frozen=True, kw_only=True):
+    """A run, settled. Times are seconds, sizes bytes."""
+
+    fetch: FetchOptions = _DEFAULTS
+    inputs: tuple[str, ...] = ()
+    """Paths, `-` for standard input; empty when a program hands the URLs over itself."""
+    outputs: tuple[Output, ...] = ()
+    workers: int = 10
+    executor: str = "thread"
+    retry: int = 2
+    """Extra attempts."""
+    retry_delay: float = 1.0
+    """The first backoff is a random time up to this; each further one up to twice the one before."""
+    retry_max_time: float | None = None
+    """No attempt of a URL starts later than this after its first one; None is no limit."""
+    per_host: int = 10
+    """Fetches at once from one host; 0 is no limit."""
+    notices: tuple[str, ...] = ()
+    """What the person should know before the run, one line each."""
+
+
+_RUN = RunConfig()
+
+
+def configure(
+    inputs: Sequence[str] = (),
+    *,
+    outputs: Sequence[str] = (),
+    format: str | None = None,
+    workers: int | str = _RUN.workers,
+    executor: str = _RUN.executor,
+    per_host: int | str = _RUN.per_host,
+    retry: int | str = _RUN.retry,
+    retry_delay: float | str = _RUN.retry_delay,
+    retry_max_time: float | str | None = _RUN.retry_max_time,
+    transport: str = _DEFAULTS.transport,
+    method: str = _DEFAULTS.method,
+    headers: checks.Headers = (),
+    user_agent: str = _DEFAULTS.user_agent,
+    user: str | None = None,
+    proxy: str | None = None,
+    cacert: str | None = None,
+    insecure: bool = False,
+    http_version: str = _DEFAULTS.http_version,
+    connect_timeout: float | str = _DEFAULTS.connect_timeout,
+    read_timeout: float | str = _DEFAULTS.read_timeout,
+    max_time: float | str = _DEFAULTS.max_time,
+    max_filesize: int | str = _DEFAULTS.max_filesize,
+    max_redirs: int | str = _DEFAULTS.max_redirs,
+    parse: Sequence[str] = (),
+) -> RunConfig:
+    """The checked configuration of a run.
+
+    Times are seconds, or text with a unit (`"500ms"`, `"2m"`); sizes bytes, or text (`"10M"`, binary
+    multiples). Names and meanings are curl's. `max_filesize=0` and `retry_max_time=0` are no limit.
+
+    Raises `UsageError` at the first option that can't be meant.
+    """
+    executor = checks.choice("--executor", executor, EXECUTORS)
+    transport = checks.choice("--transport", transport, TRANSPORTS)
+    if http_version:
+        http_version = checks.choice("--http", http_version, HTTP_VERSIONS)
+    transport, notices = _usable_transport(transport, http_version)
+    fetch = FetchOptions(
+        transport=transport,
+        method=checks.method(method),
+        headers=checks.headers(headers),
+        user_agent=checks.field_value("--user-agent", user_agent),
+        user=None if user is None else checks.user(user),
+        proxy=None if proxy is None else _proxy(proxy, transport),
+        cacert=None if cacert is None else checks.cacert(cacert),
+        insecure=insecure,
+        http_version=http_version,
+        connect_timeout=checks.deadline("--connect-timeout", connect_timeout),
+        read_timeout=checks.deadline("--read-timeout", read_timeout),
+        max_time=checks.deadline("--max-time", max_time),
+        max_filesize=checks.size("--max-filesize", max_filesize) or units.MAX_BYTES,
+        max_redirs=checks.whole("--max-redirs", max_redirs, 0),
+        parse=checks.parsers(parse),
+    )
+    checked_outputs = _outputs(outputs, format)
+    _check_inputs(inputs, checked_outputs)
+    return RunConfig(
+        fetch=fetch,
+        inputs=tuple(inputs),
+        outputs=checked_outputs,
+        workers=checks.whole("--workers", workers, 1, MAX_WORKERS[executor]),
+        executor=executor,
+        retry=checks.whole("--retry", retry, 0),
+        retry_delay=checks.duration("--retry-delay", retry_delay),
+        retry_max_time=checks.duration("--retry-max-time", 0 if retry_max_time is None else retry_max_time)
+        or None,
+        per_host=checks.whole("--per-host", per_host, 0),
+        notices=notices,
+    )
+
+
+def _outputs(paths: Sequence[str], format: str | None) -> tuple[Output, ...]:
+    if format is not None:
+        format = checks.choice("--format", format, FORMATS)
+    named: set[str] = set()
+    for path in paths:
+        if not path:
+            raise UsageError("--output: an empty name; write a file's name, or - for standard output")
+        place = path if path == "-" else str(Path(path).resolve())
+        if place in named:
+            raise UsageError(f"--output: {path} is named twice; every row would be in it twice")
+        named.add(place)
+    return tuple(Output(path, format or _format_of(path)) for path in paths)
+
+
+def _format_of(path: str) -> str:
+    suffix = Path(path).suffix.lower()
+    if suffix in MISLEADING_SUFFIXES:
+        raise UsageError(f"--output: {path}: {MISLEADING_SUFFIXES[suffix]}")
+    return SUFFIXES.get(suffix, "text")
+
+
+def _check_inputs(inputs: Sequence[str], outputs: Sequence[Output]) -> None:
+    if list(inputs).count("-") > 1:
+        raise UsageError("INPUT: standard input (-) is named twice; it can be read once")
+    for path in inputs:
+        for output in outputs:
+            # It would be fed its own rows, for ever.
+            if path != "-" and output.path != "-" and _same_file(path, output.path):
+                raise UsageError(f"--output: {output.path} is the input as well; name another file with -o")
+
+
+def _same_file(one: str, other: str) -> bool:
+    first, second = Path(one), Path(other)
+    return first.is_file() and second.is_file() and first.samefile(second)
+
+
+def _usable_transport(transport: str, http_version: str) -> tuple[str, tuple[str, ...]]:
+    """The transport to use, and what to say when it isn't the one that was asked for."""
+    problem = _pycurl_problem() if transport == "curl" else ""
+    if http_version == "2" and transport == "requests":
+        raise UsageError("--http2: requests speaks HTTP/1.1 only; leave it out, or use --transport curl")
+    if http_version == "2" and problem:
+        raise UsageError(f"--http2: needs pycurl, which {problem}")
+    if problem:
+        return "requests", (f"pycurl {problem}; fetching with requests, which is slower",)
+    return transport, ()
+
+
+def _pycurl_problem() -> str:
+    """Why pycurl can't be used; empty when it can."""
+    if find_spec("pycurl") is None:
+        return "is not installed (pip install pycurl)"
+    try:  # one that was built for another libcurl is found, and fails only here
+        importlib.import_module("pycurl")
+    except ImportError as error:
+        return f"can't be loaded ({str(error).splitlines()[0] if str(error) else 'no reason given'})"
+    return ""
+
+
+def _proxy(address: str, transport: str) -> str:
+    checked = checks.proxy(address)
+    if checked.startswith("socks") and transport == "requests" and find_spec("socks") is None:
+        raise UsageError(
+            "--proxy: requests needs PySocks for this (pip install PySocks); or use --transport curl"
+        )
+    return checked

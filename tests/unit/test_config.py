@@ -1,0 +1,305 @@
+"""Options as people and programs give them: what is taken, as what, and how the rest is refused."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fetchpool import units
+from fetchpool.config import Output, RunConfig, configure
+from fetchpool.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("10", 10),
+        ("10s", 10),
+        ("1.5s", 1.5),
+        (".5", 0.5),
+        ("500ms", 0.5),
+        ("2m", 120),
+        ("1h", 3600),
+        ("1d", 86400),
+    ],
+)
+def test_a_duration_is_read_with_its_unit(text: str, seconds: float) -> None:
+    assert units.duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("text", "octets"),
+    [
+        ("0", 0),
+        ("4096", 4096),
+        ("512k", 524288),
+        ("10M", 10485760),
+        ("1G", 1 << 30),
+        ("1.5g", 3 << 29),
+        ("1T", 1 << 40),
+    ],
+)
+def test_a_size_is_read_in_binary_multiples(text: str, octets: int) -> None:
+    assert units.size(text) == octets
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "s", "1 s", "-1", "+1", "1e3", "1S", "5 parsecs", "nan", "inf", "1h30m", "٣s", "10M"]
+)
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="500ms, 10s, 2m, 1h or 1d"):
+        units.duration(text)
+
+
+@pytest.mark.parametrize("value", [-1.0, math.nan, math.inf, "366d"])
+def test_a_duration_out_of_range_is_refused(value: float | str) -> None:
+    with pytest.raises(ValueError, match="between 0 and 365d"):
+        units.duration(value)
+
+
+@pytest.mark.parametrize("text", ["", "k", "1 M", "-1", "10MB", "10MiB", "1e6", "ten", "5x"])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="1M is 1048576 bytes"):
+        units.size(text)
+
+
+@pytest.mark.parametrize("value", ["", "1.0", "-1", "+1", "1_000", " 1", "ten", "٣", "9" * 5000, True])
+def test_what_is_no_whole_number_is_refused(value: str | int) -> None:
+    with pytest.raises(ValueError, match="not a whole number from 1 up"):
+        units.whole(value, 1)
+
+
+@given(st.text(max_size=20))
+def test_no_text_breaks_the_readers_of_numbers(text: str) -> None:
+    for read in (units.duration, units.size, lambda value: units.whole(value, 0)):
+        try:
+            assert read(text) >= 0
+        except ValueError as error:
+            assert "\n" not in str(error)  # noqa: PT017 - either way is right
+
+
+def test_without_options_the_defaults_hold() -> None:
+    assert configure() == RunConfig()
+
+
+def test_numbers_and_text_mean_the_same() -> None:
+    text = configure(
+        workers="20", max_time="2m", max_filesize="10M", retry="3", retry_delay="500ms", per_host="0"
+    )
+    numbers = configure(workers=20, max_time=120, max_filesize=10 << 20, retry=3, retry_delay=0.5, per_host=0)
+    assert text == numbers
+
+
+def test_no_limit_is_written_0_where_curl_writes_it_so() -> None:
+    config = configure(max_filesize=0, retry_max_time="0")
+    assert config.fetch.max_filesize == units.MAX_BYTES
+    assert config.retry_max_time is None
+
+
+@pytest.mark.parametrize(
+    ("given", "headers"),
+    [
+        (["Accept: text/html", "X-Id:7"], (("Accept", "text/html"), ("X-Id", "7"))),
+        (["X-Empty;"], (("X-Empty", ""),)),
+        ({"Accept": "text/html"}, (("Accept", "text/html"),)),
+        ([("Accept", "a: b;")], (("Accept", "a: b;"),)),
+        (["A: 1", "A: 2"], (("A", "1"), ("A", "2"))),
+    ],
+)
+def test_headers_come_as_lines_pairs_or_a_mapping(given: object, headers: object) -> None:
+    assert configure(headers=given).fetch.headers == headers  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("localhost", "http://localhost:1080"),
+        ("localhost:3128", "http://localhost:3128"),
+        ("HTTP://Proxy.example:80", "http://proxy.example:80"),
+        ("https://p", "https://p:443"),
+        ("socks5h://u:p%40@10.0.0.1", "socks5h://u:p%40@10.0.0.1:1080"),
+        ("socks5://[::1]:9050/", "socks5://[::1]:9050"),
+    ],
+)
+def test_a_proxy_gets_curls_scheme_and_port(given: str, url: str) -> None:
+    assert configure(proxy=given).fetch.proxy == url
+
+
+@pytest.mark.parametrize(
+    ("given", "method"), [("get", "GET"), ("HEAD", "HEAD"), ("PURGE", "PURGE"), ("purge", "purge")]
+)
+def test_a_well_known_method_is_sent_in_capitals(given: str, method: str) -> None:
+    assert configure(method=given).fetch.method == method
+
+
+@pytest.mark.parametrize(
+    ("path", "format"),
+    [
+        ("-", "text"),
+        ("sizes.txt", "text"),
+        ("rows", "text"),
+        ("a.jsonl", "jsonl"),
+        ("a.NDJSON", "jsonl"),
+        ("a.csv", "csv"),
+    ],
+)
+def test_an_outputs_name_says_its_format(path: str, format: str) -> None:
+    assert configure(outputs=[path]).outputs == (Output(path, format),)
+
+
+def test_the_format_can_be_named_for_all_outputs() -> None:
+    outputs = configure(outputs=["-", "a.json"], format="jsonl").outputs
+    assert [output.format for output in outputs] == ["jsonl", "jsonl"]
+
+
+REFUSALS = [
+    ({"workers": 0}, "--workers: 0 is out of range; a whole number from 1 to 10000 would do"),
+    ({"workers": "ten"}, "--workers: 'ten' is not a whole number from 1 to 10000"),
+    (
+        {"workers": 2000, "executor": "process"},
+        "--workers: 2000 is out of range; a whole number from 1 to 1000 would do",
+    ),
+    ({"executor": "tread"}, "--executor: 'tread' is not one of thread, process; did you mean thread?"),
+    ({"executor": "gpu"}, "--executor: 'gpu' is not one of thread, process; write thread or process"),
+    ({"transport": "request"}, "--transport: 'request' is not one of curl, requests; did you mean requests?"),
+    ({"transport": "pycurl"}, "--transport: 'pycurl' is not one of curl, requests; did you mean curl?"),
+    (
+        {"format": "json", "outputs": ["-"]},
+        "--format: 'json' is not one of text, jsonl, csv; did you mean jsonl?",
+    ),
+    (
+        {"http_version": "2", "transport": "requests"},
+        "--http2: requests speaks HTTP/1.1 only; leave it out, or use --transport curl",
+    ),
+    ({"max_time": "5 parsecs"}, "--max-time: '5 parsecs' is not a duration; write 500ms, 10s, 2m, 1h or 1d"),
+    ({"max_time": 0}, "--max-time: must be longer than 0; for a very long one write 1d"),
+    ({"read_timeout": "0s"}, "--read-timeout: must be longer than 0; for a very long one write 1d"),
+    ({"connect_timeout": -1}, "--connect-timeout: -1 is out of range; a duration is between 0 and 365d"),
+    (
+        {"max_filesize": "10MB"},
+        "--max-filesize: '10MB' is not a size; write 512k, 10M or 1G (1M is 1048576 bytes)",
+    ),
+    ({"retry": -1}, "--retry: -1 is not a whole number from 0 up"),
+    (
+        {"headers": ["Bearer s3cret"]},
+        "--header: there is no colon; write 'Name: value', or 'Name;' to send it empty",
+    ),
+    (
+        {"headers": ["X-Key:"]},
+        "--header: there is no value; write 'Name: value', or 'Name;' to send it empty",
+    ),
+    (
+        {"headers": ["X Key: s3cret"]},
+        "--header: 'X Key' can't be a header's name; letters, digits and '-' would do",
+    ),
+    (
+        {"headers": ["X-Key: s3cret\r\nHost: evil"]},
+        "--header X-Key: a line break or another control character can't be sent; leave it out",
+    ),
+    (
+        {"headers": ["X-Key: s3cret\0"]},
+        "--header X-Key: a line break or another control character can't be sent; leave it out",
+    ),
+    (
+        {"headers": {"X-Key": "s3crét"}},
+        "--header X-Key: only ASCII can be sent here; percent-encode the rest",
+    ),
+    (
+        {"headers": ["Content-Length: 5"]},
+        "--header: Content-Length describes a request's body, and none is sent; leave it out",
+    ),
+    ({"headers": "A: b"}, "--header: a list of headers is needed, not one string"),
+    (
+        {"user_agent": "a\nb"},
+        "--user-agent: a line break or another control character can't be sent; leave it out",
+    ),
+    ({"user": "s3cret"}, "--user: write name:password (with an empty password: 'name:')"),
+    ({"user": "me:s3cret\n"}, "--user: a control character can't be sent; leave it out"),
+    ({"method": "GET it"}, "--method: 'GET it' is not an HTTP method; write GET, HEAD or OPTIONS, say"),
+    ({"method": "connect"}, "--method: CONNECT is for proxies; to go through one use --proxy"),
+    ({"proxy": "ftp://p"}, "--proxy: 'ftp' is no kind of proxy; write http, https, socks5 or socks5h"),
+    (
+        {"proxy": "u:s3cret@host:99999"},
+        "--proxy: not an address; write [http|https|socks5|socks5h://][name:password@]host[:port]",
+    ),
+    (
+        {"cacert": "/nowhere/ca.pem"},
+        "--cacert: '/nowhere/ca.pem' is not a file; name one with certificates in PEM form",
+    ),
+    ({"parse": ["ti tle"]}, "--parse: 'ti tle' is not a parser; write title, or package.module:function"),
+    ({"outputs": ["a.txt", "./a.txt"]}, "--output: ./a.txt is named twice; every row would be in it twice"),
+    ({"outputs": [""]}, "--output: an empty name; write a file's name, or - for standard output"),
+    (
+        {"outputs": ["rows.json"]},
+        "--output: rows.json: rows are written one JSON object a line; name it .jsonl, or add --format jsonl",
+    ),
+    ({"outputs": ["rows.csv.gz"]}, "--output: rows.csv.gz: outputs are not compressed; name it without .gz"),
+    ({"inputs": ["-", "-"]}, "INPUT: standard input (-) is named twice; it can be read once"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), REFUSALS, ids=[message for _, message in REFUSALS])
+def test_what_cant_be_meant_is_refused_in_one_line(options: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        configure(**options)  # type: ignore[arg-type]
+    assert str(caught.value) == message
+    assert "s3cr" not in message
+
+
+def test_an_output_that_is_the_input_is_refused(tmp_path: Path) -> None:
+    listed = tmp_path / "urls.txt"
+    listed.write_text("http://localhost/\n")
+    (tmp_path / "link.txt").symlink_to(listed)
+    with pytest.raises(UsageError, match=r"link\.txt is the input as well; name another file with -o"):
+        configure([str(listed)], outputs=[str(tmp_path / "link.txt")])
+
+
+def test_reading_the_configuration_room_loads_no_third_party_adapter() -> None:
+    script = "import sys, fetchpool.config; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert not {"pycurl", "requests", "rich", "typer"} & set(loaded)
+
+
+@pytest.mark.parametrize(
+    ("module", "reason"),
+    [
+        (
+            "raise ImportError('built for another libcurl\\nsecond line')",
+            "can't be loaded (built for another libcurl)",
+        ),
+        (None, "is not installed (pip install pycurl)"),
+    ],
+)
+def test_where_pycurl_cant_be_used_requests_is_and_one_notice_says_so(
+    tmp_path: Path, module: str | None, reason: str
+) -> None:
+    if module is not None:
+        (tmp_path / "pycurl.py").write_text(module)
+        start = f"sys.path.insert(0, {str(tmp_path)!r})"
+    else:
+        start = "sys.modules['pycurl'] = None"
+    script = f"""
+import sys, fetchpool.config
+{start}
+config = fetchpool.config.configure()
+print(config.fetch.transport)
+print(*config.notices, sep="\\n")
+try:
+    fetchpool.config.configure(http_version="2")
+except fetchpool.config.UsageError as error:
+    print(error)
+"""
+    shown = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+    assert shown.splitlines() == [
+        "requests",
+        f"pycurl {reason}; fetching with requests, which is slower",
+        f"--http2: needs pycurl, which {reason}",
+    ]
