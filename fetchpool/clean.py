@@ -1,0 +1,54 @@
+"""What a server, a list or a parser says, made safe to show and to store: once, at the border.
+
+In: any text. Out: text of which every character can be seen, so that none of it moves a cursor,
+reorders a line, starts a new one or hides (faults 34 and 36). Pure; it knows neither rows nor files.
+
+A character that can't be seen is written as Python writes it: `\\x1b`, `\\u202e`, `\\U000e0041`. A
+backslash that was there stays as it is, so cleaning twice changes nothing, and the form can't be
+read back: it is for eyes.
+"""
+
+from __future__ import annotations
+
+import re
+from unicodedata import category
+
+UNSEEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
+"""General categories that are made visible: C0, DEL and C1; bidi controls and other format
+characters; lone surrogates (a byte that was not UTF-8); line and paragraph separators. Spaces of
+every width and characters newer than this Python stay."""
+
+JOINERS = "\u200c\u200d"
+"""Persian, the Indic scripts and composed emoji are spelled with these two: between two characters
+that are not ASCII they stay. Beside ASCII they join nothing, and only hide."""
+
+_SUSPECT = re.compile(r"[^ -~]")
+_BLANKS = re.compile(r"[ \t\r\n]+")
+
+
+def visible(text: str) -> str:
+    """`text` with every control, format and separator character and lone surrogate escaped."""
+    if text.isprintable():  # nearly always, and 40 ns
+        return text
+    return _SUSPECT.sub(_shown, text)
+
+
+def one_line(text: str, limit: int) -> str:
+    """`text` on one clean line of at most `limit` characters: runs of blanks and line ends become
+    one space, the rest is as `visible()` writes it, and what is cut off ends in `…`."""
+    line = visible(_BLANKS.sub(" ", text).strip(" "))
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def _shown(match: re.Match[str]) -> str:
+    char = match[0]
+    if category(char) not in UNSEEN or (char in JOINERS and _joins(match.string, match.start())):
+        return char
+    code = ord(char)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _joins(text: str, at: int) -> bool:
+    return not text[at - 1 : at].isascii() and not text[at + 1 : at + 2].isascii()
