@@ -24,35 +24,44 @@ class Failure(Struct, frozen=True):
 class Headers:
     """Response headers: looked up without regard to case, repeated ones kept, in the order sent.
 
-    Holds the raw lines and parses them when first asked: most answers are asked for two or three.
+    Holds the raw lines and parses them all when first asked for all: most answers are asked for two
+    or three fields, and those are found in the lines themselves.
     """
 
-    __slots__ = ("_lines", "_pairs")
+    __slots__ = ("_pairs", "lines")
 
     def __init__(self, lines: list[bytes]) -> None:
         """`lines`: the header lines of the final block, without the status line."""
-        self._lines = lines
+        self.lines = lines
         self._pairs: list[tuple[str, str]] | None = None
 
     def items(self) -> list[tuple[str, str]]:
         """All fields, names as sent. Latin-1, as RFC 9110 section 5.5 leaves it."""
         if self._pairs is None:
             pairs: list[tuple[str, str]] = []
-            for line in self._lines:
-                if line[:1] in b" \t" and pairs:  # obs-fold (RFC 9112 section 5.2)
+            for line in self.lines:
+                if line[:1] in FOLDS and pairs:
                     name, value = pairs[-1]
                     pairs[-1] = (name, f"{value} {line.decode('latin-1').strip()}".strip())
                     continue
                 raw_name, colon, raw_value = line.partition(b":")
                 if colon:
-                    pairs.append((raw_name.decode("latin-1").strip(), raw_value.decode("latin-1").strip()))
+                    pairs.append((raw_name.decode("latin-1"), raw_value.decode("latin-1").strip()))
             self._pairs = pairs
         return self._pairs
 
     def get_all(self, name: str) -> list[str]:
         """Every value of that name, in order; empty when there is none."""
-        wanted = name.lower()
-        return [value for key, value in self.items() if key.lower() == wanted]
+        wanted = name.lower().encode("latin-1", "replace")
+        size = len(wanted)
+        lines = self.lines
+        found: list[str] = []
+        for place, line in enumerate(lines, 1):
+            if len(line) > size and line[size] == COLON and line[:size].lower() == wanted:
+                if place < len(lines) and lines[place][:1] in FOLDS:
+                    return [value for key, value in self.items() if key.lower() == name.lower()]
+                found.append(line[size + 1 :].decode("latin-1").strip())
+        return found
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """The values of that name joined by a comma (RFC 9110 section 5.3), or `default`."""
@@ -69,7 +78,12 @@ class Headers:
         return value
 
     def __reduce__(self) -> tuple[type[Headers], tuple[list[bytes]]]:
-        return (Headers, (self._lines,))
+        return (Headers, (self.lines,))
+
+
+COLON = ord(":")
+FOLDS = frozenset((b" ", b"\t"))
+"""How a line begins that goes on with the field before it: obs-fold (RFC 9112 section 5.2)."""
 
 
 class ResponseHead(Struct):
