@@ -6,8 +6,14 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from fetchpool.demo import DemoServer
+
+# No deadline for a single example: on a busy machine it would be a test of the machine.
+settings.register_profile("fetchpool", deadline=None)
+settings.register_profile("fuzz", deadline=None, max_examples=5000)
+settings.load_profile("fetchpool")
 
 if sys.platform != "win32":
     import resource

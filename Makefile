@@ -1,0 +1,59 @@
+# `make run` and `make test` do all their own set-up, with nothing but Python 3.11 or newer.
+#
+#   make test PYTHON=python3.12     with that Python
+#   make test ARGS='-k redirect'    further arguments for what is run
+#   make test VENV=/tmp/other       in another environment
+
+VENV ?= .venv
+PYTHON ?=
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint format types contracts fuzz bench clean
+
+bin := $(VENV)/bin
+ready := $(VENV)/.installed
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(ready) ## fetch 500 URLs from the embedded demo server, with everything live
+	@$(bin)/fetchpool demo $(ARGS)
+
+test: $(ready) ## all tests
+	$(bin)/python -m pytest $(ARGS)
+
+lint: $(ready) ## style and layout
+	$(bin)/ruff check .
+	$(bin)/ruff format --check .
+
+format: $(ready) ## put style and layout right, as far as a program can
+	$(bin)/ruff check --fix .
+	$(bin)/ruff format .
+
+types: $(ready) ## mypy, strict
+	$(bin)/mypy
+
+contracts: $(ready) ## who may import whom
+	$(bin)/lint-imports
+
+fuzz: $(ready) ## the property tests, with many more examples (minutes)
+	$(bin)/python -m pytest -m hypothesis --hypothesis-profile=fuzz --timeout=0 $(ARGS)
+
+bench: $(ready) ## this against the script people write (minutes; keep the machine quiet)
+	$(bin)/python -m bench $(ARGS)
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+setup: $(ready) ## the environment alone
+
+# Made again whenever pyproject.toml is newer: it says what has to be there.
+$(ready): pyproject.toml
+	@$(bin)/python -c '' 2>/dev/null || { \
+		python=$$(./.ci/find-python $(PYTHON)) || exit 1; \
+		echo "Making $(VENV) with $$("$$python" --version)"; \
+		"$$python" -m venv --clear $(VENV); }
+	@echo "Installing into $(VENV)"
+	@$(bin)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
