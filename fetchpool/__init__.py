@@ -1,0 +1,73 @@
+"""Fetch a list of URLs, ten or a hundred million: fast, politely, one honest row per URL.
+
+    import fetchpool
+
+    for record in fetchpool.fetch(urls, workers=10):
+        print(record.url, record.size_delivered if record.ok else record.error)
+
+Names are loaded when they are first used: `import fetchpool` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fetchpool.api import Pool, fetch
+    from fetchpool.errors import (
+        FetchpoolError,
+        InputError,
+        OutputError,
+        PoolClosedError,
+        UsageError,
+        WorkerLostError,
+    )
+    from fetchpool.model import VERSION as __version__
+    from fetchpool.model import FailureKind, Outcome, Record
+    from fetchpool.response import Response
+
+_ROOMS = {
+    "fetch": "api",
+    "Pool": "api",
+    "Record": "model",
+    "Outcome": "model",
+    "FailureKind": "model",
+    "Response": "response",
+    "FetchpoolError": "errors",
+    "UsageError": "errors",
+    "InputError": "errors",
+    "OutputError": "errors",
+    "PoolClosedError": "errors",
+    "WorkerLostError": "errors",
+}
+
+__all__ = [
+    "FailureKind",
+    "FetchpoolError",
+    "InputError",
+    "Outcome",
+    "OutputError",
+    "Pool",
+    "PoolClosedError",
+    "Record",
+    "Response",
+    "UsageError",
+    "WorkerLostError",
+    "__version__",
+    "fetch",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from fetchpool.model import VERSION
+
+        return VERSION
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'fetchpool' has no attribute {name!r}")
+    return getattr(import_module(f"fetchpool.{_ROOMS[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

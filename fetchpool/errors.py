@@ -5,7 +5,8 @@ that is data (`Outcome.error`).
     ├── UsageError            a flag or an argument that can't be meant           exit 2
     │   └── InputError        an input that can't be read                         exit 2
     ├── OutputError           an output that can't be written                     exit 3
-    └── PoolClosedError       submit() after shutdown()                  (a RuntimeError too)
+    ├── PoolClosedError       submit() after shutdown()                  (a RuntimeError too)
+    └── WorkerLostError       a worker process died under a request: it may be submitted again
 """
 
 from __future__ import annotations
@@ -29,3 +30,8 @@ class OutputError(FetchpoolError):
 
 class PoolClosedError(FetchpoolError, RuntimeError):
     """`submit()` on a pool that was shut down."""
+
+
+class WorkerLostError(FetchpoolError):
+    """The worker process died under the request (killed, out of memory, a crash in a parser). It may
+    be submitted again; `fetch()` and the command line do so by themselves."""

@@ -124,6 +124,8 @@ class FetchRequest(Struct, frozen=True, gc=False):
     """Why this can't be fetched at all (`invalid_url`, `unsupported_scheme`)."""
     num_retries: int = 0
     num_redirects: int = 0
+    method: str = ""
+    """Where a redirect changed it (RFC 9110 section 15.4); empty: the run's own."""
     elapsed: float = 0.0
     """Seconds of `max_time` that earlier hops of this attempt have used."""
     crossed_origin: bool = False
@@ -156,8 +158,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     errormsg: str | None = None
     exitcode: int = 0
     extra: dict[str, Any] = {}
-    retry_after: float | None = None
-    """Seconds the server asked to be left alone (`Retry-After`)."""
+    retry_after: str | None = None
+    """`Retry-After` as the server sent it, at most 100 characters; `retry.py` reads it."""
     redirect: FetchRequest | None = None
     """The attempt is not over: it goes on with this request, at another host."""
 

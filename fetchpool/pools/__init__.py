@@ -1,0 +1,22 @@
+"""Those who do the work. `open_pool` imports only the one that was chosen."""
+
+from __future__ import annotations
+
+from fetchpool.errors import UsageError
+from fetchpool.model import FetchOptions
+from fetchpool.pools.base import WorkerPool
+
+EXECUTORS = ("thread", "process")
+
+
+def open_pool(executor: str, workers: int, options: FetchOptions) -> WorkerPool:
+    """A running pool. Raises `UsageError` for an unknown name, or what the workers can't load."""
+    if executor == "thread":
+        from fetchpool.pools.thread import ThreadPool
+
+        return ThreadPool(workers, options)
+    if executor == "process":
+        from fetchpool.pools.process import ProcessPool
+
+        return ProcessPool(workers, options)
+    raise UsageError(f"no executor {executor!r}; there are: {', '.join(EXECUTORS)}")

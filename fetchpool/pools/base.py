@@ -12,18 +12,14 @@ from typing import Protocol
 from fetchpool.model import FetchRequest, Outcome
 
 
-class WorkerLostError(Exception):
-    """The worker died under the request (killed, out of memory): it may be submitted again.
-    The only exception a pool's future carries."""
-
-
 class WorkerPool(Protocol):
     """At most `workers` fetches at once."""
 
     workers: int
 
     def submit(self, request: FetchRequest) -> Future[Outcome]:
-        """Never blocks. Raises `PoolClosedError` after `shutdown()`."""
+        """Never blocks. Raises `PoolClosedError` after `shutdown()`. The only exception the future
+        can carry is `WorkerLostError`."""
 
     def shutdown(self, *, abort: bool = False) -> None:
         """Waits for what is in flight; with `abort` ends it first: those futures are cancelled or

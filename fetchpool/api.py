@@ -1,0 +1,129 @@
+"""What a program calls: `fetch()` for a list, `Pool` for one URL at a time.
+
+Both take the command line's options under the same names and refuse the same; the command line
+itself uses nothing more private than they do.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from itertools import count
+from types import TracebackType
+from typing import TypedDict, Unpack
+
+from fetchpool import urls as url_parser
+from fetchpool.app import build
+from fetchpool.config import configure
+from fetchpool.engine import Engine
+from fetchpool.model import Outcome, Record
+from fetchpool.pools import open_pool
+from fetchpool.sources.iterable import IterableSource
+
+
+class FetchSettings(TypedDict, total=False):
+    """What every fetch has in common. Durations are seconds or text with a unit (`"500ms"`), sizes
+    bytes or text (`"10M"`); names, meanings and defaults are the command line's."""
+
+    transport: str
+    method: str
+    headers: Mapping[str, str] | Iterable[str | tuple[str, str]]
+    user_agent: str
+    user: str | None
+    proxy: str | None
+    cacert: str | None
+    insecure: bool
+    http_version: str
+    connect_timeout: float | str
+    read_timeout: float | str
+    max_time: float | str
+    max_filesize: int | str
+    max_redirs: int | str
+    parse: Sequence[str]
+
+
+class RunSettings(FetchSettings, total=False):
+    """What a run over a list can be told beside that."""
+
+    retry: int
+    retry_delay: float | str
+    retry_max_time: float | str | None
+    per_host: int
+
+
+def fetch(
+    urls: Iterable[str], *, workers: int = 10, executor: str = "thread", **settings: Unpack[RunSettings]
+) -> Iterator[Record]:
+    """Fetches every URL and yields its row when it is final: in the order they end, one per URL.
+
+    Lazy on both sides: `urls` is read, in the caller's thread, as workers become free, and nothing
+    goes on while the caller holds a record for longer than the workers have something to do. Leaving
+    the loop early ends what is in flight and closes everything.
+
+    Raises `UsageError` for an option that can't be meant; what goes wrong with a URL is in its row.
+    """
+    config = configure(workers=workers, executor=executor, **settings)
+    return _records(build(config, source=IterableSource(urls), sinks=[collected := Collector()]), collected)
+
+
+def _records(engine: Engine, collected: Collector) -> Iterator[Record]:
+    try:
+        while not engine.done:
+            engine.step()
+            while collected.records:
+                yield collected.records.popleft()
+    finally:
+        engine.close()
+
+
+class Collector:
+    """The sink that keeps what the caller has not taken yet."""
+
+    name = "the caller"
+
+    def __init__(self) -> None:
+        self.records: deque[Record] = deque()
+
+    def write(self, records: Sequence[Record]) -> None:
+        self.records.extend(records)
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Pool:
+    """Workers that fetch what they are given; retries and limits per host are `fetch()`'s.
+
+    with fetchpool.Pool(workers=10) as pool:
+        pool.submit("https://example.org/").add_done_callback(lambda f: print(f.result().size_delivered))
+    """
+
+    def __init__(
+        self, workers: int = 10, *, executor: str = "thread", **settings: Unpack[FetchSettings]
+    ) -> None:
+        """Raises `UsageError` for an option that can't be meant."""
+        config = configure(workers=workers, executor=executor, **settings)
+        self._pool = open_pool(config.executor, config.workers, config.fetch)
+        self._urlnums = count()
+
+    def submit(self, url: str) -> Future[Outcome]:
+        """One attempt, redirects followed. The future's outcome says what went wrong, if anything
+        did; its only exception is `WorkerLostError`. Raises `PoolClosedError` after `shutdown()`."""
+        return self._pool.submit(url_parser.request(next(self._urlnums), url))
+
+    def shutdown(self, *, abort: bool = False) -> None:
+        """Waits for what was submitted; with `abort` ends it. Idempotent."""
+        self._pool.shutdown(abort=abort)
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.shutdown(abort=exc_type is not None)

@@ -1,0 +1,57 @@
+"""The composition root: a checked configuration in, an engine that is ready to run out.
+
+The only room that knows every adapter's door. The command line and the library both come through here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from fetchpool.config import RunConfig
+from fetchpool.engine import Engine
+from fetchpool.observe.events import Observer
+from fetchpool.pools import open_pool
+from fetchpool.retry import RetryPolicy
+from fetchpool.scheduler import Scheduler
+from fetchpool.sinks import open_sink
+from fetchpool.sinks.base import Sink
+from fetchpool.sources.base import Source
+from fetchpool.sources.files import FileSource
+
+
+def build(
+    config: RunConfig,
+    *,
+    observers: Sequence[Observer] = (),
+    source: Source | None = None,
+    sinks: Sequence[Sink] | None = None,
+) -> Engine:
+    """An engine over the configuration's inputs and outputs, or over those handed in.
+
+    Raises `UsageError` for what can't be opened; nothing has been fetched then.
+    """
+    source = source if source is not None else FileSource(config.inputs)
+    opened: list[Sink] = []
+    try:
+        if sinks is None:
+            opened.extend(open_sink(output.path, output.format) for output in config.outputs)
+            sinks = opened
+        pool = open_pool(config.executor, config.workers, replace(config.fetch, follow_across_hosts=False))
+    except BaseException:
+        source.close()
+        for sink in opened:
+            sink.close()
+        raise
+    return Engine(
+        source,
+        pool,
+        sinks,
+        scheduler=Scheduler(per_host=config.per_host),
+        retry=RetryPolicy(
+            retry=config.retry, retry_delay=config.retry_delay, retry_max_time=config.retry_max_time
+        ),
+        observers=observers,
+        notices=config.notices,
+    )

@@ -1,0 +1,217 @@
+"""One fetch, sans-I/O: what to ask next, given what came back.
+
+In: a `FetchRequest` and the run's `FetchOptions`. A generator yields each hop's `HopRequest`, is sent
+that hop's `HopResponse`, and returns the `Outcome`. Blocking pools and the async pool drive the same
+generator; it opens no socket, waits for nothing and raises nothing that a server can cause.
+
+What is decided here, for every hop: redirects and their limits, what stays behind when the origin
+changes, which addresses may be talked to, and whether the answer is whole.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Generator
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any
+
+from msgspec.structs import replace
+
+from fetchpool import parsers, urls
+from fetchpool.addresses import address_is_public
+from fetchpool.body import Body
+from fetchpool.clean import visible
+from fetchpool.model import EXITCODE_HTTP, EXITCODES, FailureKind, FetchOptions, FetchRequest, Outcome
+from fetchpool.response import Response
+from fetchpool.transports.base import Failure, HopRequest, HopResponse
+
+ACCEPT_ENCODING = "gzip, deflate, br, zstd"
+SAYS_WHEN = frozenset((429, 503))
+"""Statuses whose `Retry-After` speaks of the whole host (RFC 6585 section 4, RFC 9110 15.6.4)."""
+SENDS_BODY = frozenset(("POST", "PUT", "PATCH"))
+"""Methods that must say they have an empty body (RFC 9110 section 8.6)."""
+
+Steps = Generator[HopRequest, HopResponse, Outcome]
+"""What a driver runs: it yields hops, is sent their responses, returns the outcome."""
+
+
+class Exchange:
+    """What every fetch of a run shares: the options, read once, and the parsers, loaded once."""
+
+    def __init__(self, options: FetchOptions, clock: Callable[[], float] = monotonic) -> None:
+        """Raises `UsageError` when a parser can't be loaded."""
+        self._options = options
+        self._clock = clock
+        self._parsers = parsers.load(options.parse)
+        own = list(options.headers)
+        named = {name.lower() for name, _ in own}
+        if options.user is not None and "authorization" not in named:
+            own.append(("Authorization", basic(options.user)))
+        if options.method in SENDS_BODY and "content-length" not in named:
+            own.append(("Content-Length", "0"))
+        ours = [
+            ("User-Agent", options.user_agent),
+            ("Accept", "*/*"),
+            ("Accept-Encoding", ACCEPT_ENCODING),
+        ]
+        if not options.user_agent:
+            del ours[0]
+        # At another origin nothing of the user's own is said, whatever its name (fault 25).
+        self._foreign_headers = tuple(ours)
+        self._own_headers = (*(pair for pair in ours if pair[0].lower() not in named), *own)
+
+    def steps(self, request: FetchRequest) -> Steps:
+        """The fetch of one request, hop by hop. A redirect turns the request into the next one."""
+        timestamp = utc_now()
+        if request.refused is not None:
+            return refusal(request, request.refused, timestamp)
+        clock = self._clock
+        elapsed = request.elapsed
+        started = clock() - elapsed
+        while True:
+            body = Body(self._options, request.method or self._options.method)
+            hop = self._hop(request, body, elapsed)
+            response = yield hop
+            failure = body.failure or response.failure or body.finish()
+            if failure is not None or body.location is None:
+                return self._outcome(request, hop, body, response, failure, timestamp)
+            following = self._follow(request, response, body)
+            if isinstance(following, Failure):
+                return self._outcome(request, hop, body, response, following, timestamp)
+            if following.host != request.host and not self._options.follow_across_hosts:
+                outcome = self._outcome(request, hop, body, response, None, timestamp)
+                return replace(outcome, redirect=replace(following, elapsed=clock() - started))
+            request, elapsed = following, clock() - started
+
+    def _hop(self, request: FetchRequest, body: Body, elapsed: float) -> HopRequest:
+        options = self._options
+        method = request.method or options.method
+        if request.crossed_origin:
+            headers = self._foreign_headers
+        elif request.credentials:
+            own = (pair for pair in self._own_headers if pair[0].lower() != "authorization")
+            headers = (*own, ("Authorization", basic(request.credentials)))
+        else:
+            headers = self._own_headers
+        return HopRequest(
+            request.href,
+            method,
+            headers,
+            options.connect_timeout,
+            options.read_timeout,
+            options.max_time - elapsed,
+            body,
+            request.from_public,
+        )
+
+    def _follow(self, request: FetchRequest, response: HopResponse, body: Body) -> FetchRequest | Failure:
+        """Where a redirect leads, judged before anything is sent there."""
+        if request.num_redirects >= self._options.max_redirs:
+            limit = self._options.max_redirs
+            return Failure(FailureKind.TOO_MANY_REDIRECTS, f"more than {limit} redirects")
+        assert body.location is not None
+        assert body.head is not None
+        target = urls.parse(body.location, request.href)
+        if isinstance(target, urls.BadUrl):
+            return Failure(target.kind, f"redirected to what can't be fetched: {target.message}")
+        method = request.method or self._options.method
+        if (body.head.status == 303 and method != "HEAD") or (
+            body.head.status in (301, 302) and method == "POST"
+        ):
+            method = "GET"  # RFC 9110 sections 15.4.2 to 15.4.4
+        return replace(
+            request,
+            href=target.href,
+            host=target.host,
+            method=method,
+            num_redirects=request.num_redirects + 1,
+            # Another scheme, host or port is another origin. There is no way back to the
+            # credentials, even if a later hop returns to where they belong (as in curl).
+            crossed_origin=request.crossed_origin or target.origin != urls.origin(request.href),
+            from_public=request.from_public
+            or (response.remote_ip is not None and address_is_public(response.remote_ip)),
+        )
+
+    def _outcome(
+        self,
+        request: FetchRequest,
+        hop: HopRequest,
+        body: Body,
+        response: HopResponse,
+        failure: Failure | None,
+        timestamp: str,
+    ) -> Outcome:
+        head = body.head
+        extra: dict[str, Any] = {}
+        status = http_version = content_type = size_download = size_delivered = retry_after = None
+        if head is not None:
+            status, http_version = head.status, head.http_version
+            content_type = head.headers.get("content-type")
+            if content_type is not None and not content_type.isprintable():
+                content_type = visible(content_type)
+            size_download, size_delivered = body.size_download, body.size_delivered
+            if status in SAYS_WHEN:
+                retry_after = (head.headers.get("retry-after") or "")[:100] or None
+            elif self._parsers and failure is None and status < 400 and body.location is None:
+                extra, failure = parsers.run(self._parsers, Response(request, hop, response))
+        error: str | None
+        if failure is not None:
+            error, errormsg, exitcode = failure.kind, failure.message, EXITCODES[failure.kind]
+        elif status is not None and status >= 400:
+            error, errormsg, exitcode = f"http_{status}", f"the server answered {status}", EXITCODE_HTTP
+        else:
+            error, errormsg, exitcode = None, None, 0
+        return Outcome(
+            url_effective=hop.url,
+            method=hop.method,
+            timestamp=timestamp,
+            response_code=status,
+            http_version=http_version,
+            content_type=content_type,
+            content_encoding=body.content_encoding,
+            num_redirects=request.num_redirects,
+            remote_ip=response.remote_ip,
+            size_download=size_download,
+            size_delivered=size_delivered,
+            time_namelookup=response.time_namelookup,
+            time_connect=response.time_connect,
+            time_appconnect=response.time_appconnect,
+            time_starttransfer=response.time_starttransfer,
+            time_total=response.time_total,
+            error=error,
+            errormsg=errormsg,
+            exitcode=exitcode,
+            extra=extra,
+            retry_after=retry_after,
+        )
+
+
+def refusal(request: FetchRequest, kind: FailureKind, timestamp: str, message: str | None = None) -> Outcome:
+    """The outcome of a request that was never made."""
+    return Outcome(
+        url_effective=request.href,
+        method=request.method,
+        timestamp=timestamp,
+        num_redirects=request.num_redirects,
+        error=kind,
+        errormsg=message or REFUSALS.get(kind, kind.replace("_", " ")),
+        exitcode=EXITCODES[kind],
+    )
+
+
+REFUSALS = {
+    FailureKind.INVALID_URL: "not a valid http or https URL",
+    FailureKind.UNSUPPORTED_SCHEME: "only http and https are fetched",
+    FailureKind.HOST_DOWN: "not tried: too many requests to this host went without an answer",
+}
+
+
+def basic(credentials: str) -> str:
+    """The `Authorization` of `user:password` (RFC 7617)."""
+    return "Basic " + b64encode(credentials.encode()).decode()
+
+
+def utc_now() -> str:
+    """RFC 3339, UTC, milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"

@@ -1,0 +1,139 @@
+"""What is known of one host while the run has to do with it, and how it is to be treated.
+
+In: when its requests start and what they come to. Out: whether it may start another one, and from
+when on. Pure: it is handed `now`.
+
+A host that says it is busy (429, 503) is left alone for as long as it asks, or for a delay that grows;
+then it is asked one request at a time, the spaces between them shrinking with each good answer. A host
+that does not answer at all is paused after a run of failures, tried once more, and then given up:
+what is queued for it ends in `host_down` rows, until a later try finds it back.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum, auto
+
+from fetchpool.model import FailureKind, FetchRequest, Outcome
+
+FIRST_SPACING = 1.0
+"""Seconds between starts at a host that has just said it is busy; doubled each time it says so again."""
+MAX_SPACING = 60.0
+FULL_SPEED = 0.05
+"""Seconds: a smaller spacing is none."""
+FAILURES_TO_PAUSE = 10
+"""Attempts in a row without any answer before a host is paused."""
+PAUSE = 5.0
+"""Seconds of the first pause: a server's restart should not cost a list its rest."""
+DOWN = 60.0
+"""Seconds between tries at a host that was given up."""
+BUSY = frozenset((429, 503))
+
+NOT_THE_HOST = frozenset(
+    # Failures that say nothing about whether the host answers.
+    (
+        FailureKind.INVALID_URL,
+        FailureKind.UNSUPPORTED_SCHEME,
+        FailureKind.FORBIDDEN_ADDRESS,
+        FailureKind.ROBOTS,
+        FailureKind.HOST_DOWN,
+        FailureKind.PROXY,
+        FailureKind.ABORTED,
+        FailureKind.INTERNAL,
+    )
+)
+
+
+class Breaker(Enum):
+    """Whether a host is believed to answer."""
+
+    CLOSED = auto()
+    """It does."""
+    PAUSED = auto()
+    """A run of failures: what is queued waits for one try."""
+    OPEN = auto()
+    """The try failed too: what is queued is given up, until the next try."""
+
+
+class HostSlot:
+    """One host's queue, its count in flight, and how it has behaved. Times are monotonic seconds."""
+
+    __slots__ = (
+        "_failures",
+        "_spaced_at",
+        "_spacing",
+        "_try_from",
+        "breaker",
+        "fading",
+        "host",
+        "in_flight",
+        "listed",
+        "queue",
+        "ready_at",
+    )
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+        self.queue: deque[FetchRequest] = deque()
+        self.in_flight = 0
+        self.listed = False
+        """Whether the scheduler's rotation or its waiting heap holds this slot."""
+        self.fading = False
+        """Whether the scheduler has put it down to be forgotten."""
+        self.ready_at = float("-inf")
+        """Nothing may start before."""
+        self.breaker = Breaker.CLOSED
+        self._spacing = 0.0
+        self._spaced_at = 0.0
+        self._failures = 0
+        self._try_from = 0.0
+
+    def limit(self, per_host: int) -> int:
+        """How many may be in flight: one while its answer decides what happens next."""
+        return 1 if self._spacing or self.breaker is not Breaker.CLOSED else per_host
+
+    def gives_up(self, now: float) -> bool:
+        """Whether what is queued now ends without having been tried."""
+        return self.breaker is Breaker.OPEN and now < self.ready_at
+
+    def idle(self) -> bool:
+        return not (self.queue or self.in_flight or self.listed)
+
+    def unremarkable(self, now: float) -> bool:
+        """Whether a slot made anew would be treated the same."""
+        return self.breaker is Breaker.CLOSED and not self._spacing and self.ready_at <= now
+
+    def started(self, now: float, host_delay: float) -> None:
+        self.in_flight += 1
+        delay = max(host_delay, self._spacing)
+        if delay:
+            self.ready_at = max(self.ready_at, now + delay)
+
+    def heard(self, outcome: Outcome, now: float, started: float, cool_down: float | None) -> None:
+        """What a request that began at `started` came to. `cool_down`: seconds the host asked for."""
+        if outcome.response_code is None:
+            if outcome.error not in NOT_THE_HOST and outcome.redirect is None:
+                self._no_answer(now, started)
+            return
+        self._failures = 0
+        self.breaker = Breaker.CLOSED
+        if outcome.response_code in BUSY:
+            if started >= self._spaced_at:  # not one of those that were on their way already
+                self._spacing = min(MAX_SPACING, max(FIRST_SPACING, 2.0 * self._spacing))
+                self._spaced_at = now
+            wait = self._spacing if cool_down is None else cool_down
+            self.ready_at = max(self.ready_at, now + wait)
+        elif self._spacing:
+            self._spacing /= 2.0
+            if self._spacing < FULL_SPEED:
+                self._spacing = 0.0
+
+    def _no_answer(self, now: float, started: float) -> None:
+        self._failures += 1
+        if self.breaker is Breaker.CLOSED:
+            if self._failures >= FAILURES_TO_PAUSE:
+                self.breaker = Breaker.PAUSED
+                self.ready_at = self._try_from = max(self.ready_at, now + PAUSE)
+        elif started >= self._try_from:  # the try; not one of those that were on their way before it
+            self.breaker = Breaker.OPEN
+            self.ready_at = self._try_from = max(self.ready_at, now + DOWN)

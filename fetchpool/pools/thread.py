@@ -1,0 +1,57 @@
+"""The thread pool: the standard library's executor, a transport of its own for every thread."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from fetchpool.errors import PoolClosedError
+from fetchpool.model import FetchOptions, FetchRequest, Outcome
+from fetchpool.pools.worker import Worker
+from fetchpool.transports.watchdog import Watchdog
+
+
+class ThreadPool:
+    """`workers` threads, each started when there is something for it to do."""
+
+    def __init__(self, workers: int, options: FetchOptions) -> None:
+        """Raises `UsageError` when a parser or the transport can't be loaded."""
+        self.workers = workers
+        self._options = options
+        self._closed = False
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._watchdog = Watchdog()
+        self._opened: list[Worker] = [Worker(options, self._watchdog)]  # the first one shows that it can be done
+        self._spare = list(self._opened)
+        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="fetchpool")
+
+    def submit(self, request: FetchRequest) -> Future[Outcome]:
+        if self._closed:
+            raise PoolClosedError("the pool was shut down; open another one")
+        return self._executor.submit(self._fetch, request)
+
+    def shutdown(self, *, abort: bool = False) -> None:
+        self._closed = True
+        if abort:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+            self._watchdog.abort()
+        self._executor.shutdown(wait=True)
+        for worker in self._opened:
+            worker.close()
+        self._opened.clear()
+
+    def _fetch(self, request: FetchRequest) -> Outcome:
+        worker: Worker | None = getattr(self._local, "worker", None)
+        if worker is None:
+            worker = self._local.worker = self._worker()
+        return worker.fetch(request)
+
+    def _worker(self) -> Worker:
+        with self._lock:
+            if self._spare:
+                return self._spare.pop()
+        worker = Worker(self._options, self._watchdog)
+        with self._lock:
+            self._opened.append(worker)
+        return worker

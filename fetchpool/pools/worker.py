@@ -1,0 +1,39 @@
+"""What every blocking worker does with a request: drive the exchange over its own transport.
+
+In: a `FetchRequest`. Out: an `Outcome`, always. One `Worker` belongs to one thread.
+"""
+
+from __future__ import annotations
+
+from fetchpool.exchange import Exchange, refusal, utc_now
+from fetchpool.model import FailureKind, FetchOptions, FetchRequest, Outcome
+from fetchpool.transports import open_transport
+from fetchpool.transports.watchdog import Watchdog
+
+
+class Worker:
+    """One transport with its kept connections, and the exchange that tells it what to do."""
+
+    def __init__(self, options: FetchOptions, watchdog: Watchdog) -> None:
+        """Raises `UsageError` when a parser or the transport can't be loaded."""
+        self._exchange = Exchange(options)
+        self._transport = open_transport(options, watchdog)
+
+    def fetch(self, request: FetchRequest) -> Outcome:
+        """One attempt, all hops. Raises nothing."""
+        steps = self._exchange.steps(request)
+        perform = self._transport.perform
+        try:
+            hop = next(steps)
+            while True:
+                hop = steps.send(perform(hop))
+        except StopIteration as stop:
+            outcome: Outcome = stop.value
+            return outcome
+        except Exception as defect:  # noqa: BLE001 - a defect of ours costs one row, not the run
+            message = f"{type(defect).__name__} in {request.host}; please report this"
+            return refusal(request, FailureKind.INTERNAL, utc_now(), message)
+
+    def close(self) -> None:
+        """Closes the kept connections."""
+        self._transport.close()

@@ -1,0 +1,93 @@
+"""Whether a failed attempt is made again, and when. Pure: no clock, no sleep, no I/O.
+
+In: the attempt's outcome. Out: a delay in seconds, or None: that was the final one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from random import random
+
+from msgspec import Struct
+
+from fetchpool.model import FailureKind, FetchRequest, Outcome
+
+TRANSIENT_STATUSES = frozenset((408, 429, 500, 502, 503, 504, 522, 524))
+"""What curl's `--retry` calls transient."""
+TRANSIENT_KINDS = frozenset(
+    # Not `timeout_total`: that attempt had all the time the person allows a URL. Not `dns`: the name
+    # server has answered. Not `truncated` inside a whole body either, but that can't be told apart.
+    (
+        FailureKind.TIMEOUT_DNS,
+        FailureKind.REFUSED,
+        FailureKind.UNREACHABLE,
+        FailureKind.TIMEOUT_CONNECT,
+        FailureKind.RESET,
+        FailureKind.EMPTY_REPLY,
+        FailureKind.TIMEOUT_READ,
+        FailureKind.TRUNCATED,
+    )
+)
+MAX_BACKOFF = 60.0
+"""Seconds: the ceiling of the exponential part."""
+
+
+class RetryPolicy(Struct, frozen=True):
+    """`delay = random(0, min(MAX_BACKOFF, retry_delay * 2 ** num_retries))`: exponential backoff with
+    full jitter, and never sooner than the server's `Retry-After`."""
+
+    retry: int = 2
+    retry_delay: float = 1.0
+    retry_max_time: float | None = None
+    """Seconds from the first attempt's start; no attempt starts later. None is no limit."""
+    retry_after_max: float = 300.0
+    """Seconds: a server's `Retry-After` beyond it is taken for this much."""
+    jitter: Callable[[], float] = random
+
+    def delay(self, request: FetchRequest, outcome: Outcome, elapsed: float) -> float | None:
+        """Seconds until the next attempt, or None when there is none.
+
+        `elapsed`: seconds since the first attempt started.
+        """
+        if request.num_retries >= self.retry or not is_transient(outcome):
+            return None
+        backoff = min(MAX_BACKOFF, self.retry_delay * 2.0**request.num_retries) * self.jitter()
+        delay = max(backoff, self.cool_down(outcome) or 0.0)
+        if self.retry_max_time is not None and elapsed + delay > self.retry_max_time:
+            return None
+        return delay
+
+    def cool_down(self, outcome: Outcome) -> float | None:
+        """Seconds the server asked to be left alone, within our cap; None when it asked nothing."""
+        if outcome.retry_after is None:
+            return None
+        seconds = parse_retry_after(outcome.retry_after)
+        return None if seconds is None else min(seconds, self.retry_after_max)
+
+
+def is_transient(outcome: Outcome) -> bool:
+    """Whether trying again may help."""
+    if outcome.error is None:
+        return False
+    if outcome.error in TRANSIENT_KINDS:
+        return True
+    return outcome.error.startswith("http_") and outcome.response_code in TRANSIENT_STATUSES
+
+
+def parse_retry_after(value: str, now: datetime | None = None) -> float | None:
+    """`Retry-After` (RFC 9110 section 10.2.3), seconds or a date, as seconds from now.
+
+    Negative ones and past dates are 0; what can't be read is None.
+    """
+    value = value.strip()
+    if value.isascii() and value.lstrip("-").isdigit():
+        return 0.0 if value.startswith("-") else float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+        if moment.tzinfo is None:  # "-0000": UTC, of unknown place
+            moment = moment.replace(tzinfo=UTC)
+        return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None

@@ -1,0 +1,167 @@
+"""What may start now, and when to look again. Pure: it is handed `now`, never sleeps, does no I/O.
+
+In: requests, in input order, and what became of those that started. Out: the next request that may
+start. Hosts take turns: each has its own queue, and a rotation goes round those that may start
+something, so that a list sorted by host does not starve the rest. A host that has to wait (its limit
+is reached, its delay is not over) is out of the rotation until it may go on: looking for the next
+request costs the same however many hosts and requests wait. How a host is to be treated is its slot's
+to know (`hosts.py`), the pace over all hosts is `pace.py`'s.
+
+    add() ──▶ HostSlot.queue ──▶ rotation ──next()──▶ in flight ──finished()──▶ gone
+                   ▲                 ▲                    │
+                   │              waiting (heap by time)  │
+                   └──── retries (heap by time) ◀─────────┘
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from heapq import heappop, heappush
+from typing import Any
+
+from fetchpool.hosts import HostSlot
+from fetchpool.model import FetchRequest, Outcome
+from fetchpool.pace import Pace
+
+FORGET = 120.0
+"""Seconds after which an idle host's behaviour is forgotten: memory must not grow with the hosts."""
+
+
+class Scheduler:
+    """All times are seconds on the caller's monotonic clock."""
+
+    def __init__(self, *, per_host: int = 0, host_delay: float = 0.0, rate: float = 0.0) -> None:
+        """`per_host`: at most so many requests of one host in flight; `host_delay`: seconds between two
+        starts at one host; `rate`: starts per second over all hosts. 0 is no limit, each time."""
+        self._per_host = per_host or (1 << 60)
+        self._host_delay = host_delay
+        self._pace = Pace(rate)
+        self._hosts: dict[str, HostSlot] = {}
+        self._rotation: deque[HostSlot] = deque()
+        self._waiting: list[tuple[float, int, HostSlot]] = []
+        self._fading: list[tuple[float, int, HostSlot]] = []
+        self._retries: list[tuple[float, int, FetchRequest]] = []
+        self._sequence = 0
+        self.queued = 0
+        """Requests that have not started: those whose turn is to come and those to be retried."""
+        self.given_up: deque[FetchRequest] = deque()
+        """Requests that `next()` gave up because their host is down; the caller takes them away."""
+
+    def add(self, request: FetchRequest, now: float, *, first: bool = False) -> None:
+        """Queues a request behind its host's others; with `first` before them (it was on its way)."""
+        slot = self._hosts.get(request.host)
+        if slot is None:
+            slot = self._hosts[request.host] = HostSlot(request.host)
+        if first:
+            slot.queue.appendleft(request)
+        else:
+            slot.queue.append(request)
+        self.queued += 1
+        if not slot.listed:
+            self._list(slot, now)
+
+    def add_later(self, request: FetchRequest, at: float) -> None:
+        """Queues a request that may not start before `at`: an attempt to be made again."""
+        self._push(self._retries, at, request)
+        self.queued += 1
+
+    def next(self, now: float) -> FetchRequest | None:
+        """The next request that may start now, which thereby has started; None when all must wait."""
+        self._wake(now)
+        if self._pace.next_at > now:
+            return None
+        rotation = self._rotation
+        while rotation:
+            slot = rotation.popleft()
+            slot.listed = False
+            if slot.gives_up(now):
+                self._give_up(slot)
+                self._let_go(slot, now)
+            elif slot.ready_at > now:  # it has been told to wait since it was listed
+                self._list(slot, now)
+            elif slot.queue and slot.in_flight < slot.limit(self._per_host):
+                request = slot.queue.popleft()
+                self.queued -= 1
+                slot.started(now, self._host_delay)
+                self._pace.started(now)
+                self._list(slot, now)
+                return request
+        return None
+
+    def finished(
+        self,
+        request: FetchRequest,
+        now: float,
+        started: float,
+        outcome: Outcome | None,
+        cool_down: float | None = None,
+    ) -> None:
+        """The request, begun at `started`, is no longer in flight; whatever follows from it is added
+        anew. `outcome` is None when it came to nothing that says anything of the host; `cool_down`
+        is how many seconds the host asked to be left alone."""
+        slot = self._hosts[request.host]
+        slot.in_flight -= 1
+        if outcome is not None:
+            slot.heard(outcome, now, started, cool_down)
+        if not slot.listed:
+            self._list(slot, now)
+            self._let_go(slot, now)
+
+    @property
+    def waiting(self) -> int:
+        """Of the queued: those that wait for a time, not for a worker."""
+        return len(self._retries) + sum(len(slot.queue) for _, _, slot in self._waiting)
+
+    def wake_at(self) -> float | None:
+        """When `next()` may find something without anything having finished; None: only then."""
+        times = [heap[0][0] for heap in (self._retries, self._waiting) if heap]
+        if self._rotation:
+            times.append(self._pace.next_at)
+        return min(times) if times else None
+
+    def _wake(self, now: float) -> None:
+        """Whatever waited for a time that has come is queued or listed again."""
+        while self._retries and self._retries[0][0] <= now:
+            self.queued -= 1
+            self.add(heappop(self._retries)[2], now)
+        while self._waiting and self._waiting[0][0] <= now:
+            slot = heappop(self._waiting)[2]
+            slot.listed = False
+            self._list(slot, now)
+        while self._fading and self._fading[0][0] <= now:
+            slot = heappop(self._fading)[2]
+            slot.fading = False
+            if slot.idle() and slot.ready_at <= now:
+                del self._hosts[slot.host]
+            else:
+                self._let_go(slot, now)
+
+    def _list(self, slot: HostSlot, now: float) -> None:
+        """Puts an unlisted slot where it belongs: into the rotation, into the heap of those that wait
+        for a time, or nowhere while its limit holds (`finished()` lists it again)."""
+        if not slot.queue or slot.in_flight >= slot.limit(self._per_host):
+            return
+        slot.listed = True
+        if slot.ready_at > now and not slot.gives_up(now):
+            self._push(self._waiting, slot.ready_at, slot)
+        else:
+            self._rotation.append(slot)
+
+    def _give_up(self, slot: HostSlot) -> None:
+        self.queued -= len(slot.queue)
+        self.given_up.extend(slot.queue)
+        slot.queue.clear()
+
+    def _let_go(self, slot: HostSlot, now: float) -> None:
+        """Forgets a host that has nothing to do: now, or later when its behaviour is worth knowing."""
+        if slot.fading or not slot.idle():
+            return
+        if slot.unremarkable(now):
+            del self._hosts[slot.host]
+        else:
+            slot.fading = True
+            self._push(self._fading, max(slot.ready_at, now + FORGET), slot)
+
+    def _push(self, heap: list[Any], at: float, entry: HostSlot | FetchRequest) -> None:
+        self._sequence += 1  # of two at the same time the earlier comes first, and none is compared
+        heappush(heap, (at, self._sequence, entry))

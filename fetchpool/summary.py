@@ -1,0 +1,75 @@
+"""From a finished future to the row: the done-callback.
+
+In: a request and its `Future[Outcome]`. Out: a `Finished`, with the size summary in it. It never
+raises, never writes, never blocks; it runs in whatever thread finished the future.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+
+from msgspec import Struct
+
+from fetchpool.clean import visible
+from fetchpool.errors import WorkerLostError
+from fetchpool.exchange import refusal, utc_now
+from fetchpool.model import FailureKind, FetchRequest, Outcome, Record
+from fetchpool.urls import redact
+
+
+class Finished(Struct, frozen=True):
+    """One attempt is over. Without an outcome it never came to anything: the worker died
+    (`lost`), or the run was aborted under it."""
+
+    request: FetchRequest
+    outcome: Outcome | None
+    record: Record | None
+    lost: bool = False
+
+
+def summarise(request: FetchRequest, future: Future[Outcome]) -> Finished:
+    """What became of the request, whatever became of the future."""
+    if future.cancelled():
+        return Finished(request, None, None)
+    failure = future.exception()
+    if failure is None:
+        return conclude(request, future.result())
+    if isinstance(failure, WorkerLostError):
+        return Finished(request, None, None, lost=True)
+    # A pool's own defect must not lose a URL: it is a row that says so.
+    message = visible(f"{type(failure).__name__}: {failure}".splitlines()[0])
+    return conclude(request, refusal(request, FailureKind.INTERNAL, utc_now(), message))
+
+
+def conclude(request: FetchRequest, outcome: Outcome) -> Finished:
+    """An outcome with its row."""
+    return Finished(request, outcome, record_of(request, outcome))
+
+
+def record_of(request: FetchRequest, outcome: Outcome) -> Record:
+    """The row for the attempt that was final."""
+    url = redact(request.url)
+    return Record(
+        request.urlnum,
+        url if url.isprintable() else visible(url),
+        outcome.url_effective,
+        outcome.method,
+        outcome.response_code,
+        outcome.http_version,
+        outcome.content_type,
+        outcome.num_redirects,
+        request.num_retries,
+        outcome.remote_ip,
+        outcome.size_download,
+        outcome.size_delivered,
+        outcome.time_namelookup,
+        outcome.time_connect,
+        outcome.time_appconnect,
+        outcome.time_starttransfer,
+        outcome.time_total,
+        outcome.timestamp,
+        outcome.error,
+        outcome.errormsg,
+        outcome.exitcode,
+        outcome.extra,
+    )

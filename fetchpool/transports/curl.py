@@ -1,0 +1,256 @@
+"""One hop by libcurl (pycurl): the default transport.
+
+In: a `HopRequest`. Out: a `HopResponse`. libcurl follows nothing, decodes nothing and reads neither
+`.netrc` nor the environment here; its connections, deadlines and protocol checks are what it is for.
+
+`CurlHandle` is one easy handle, set up once and told per hop only what differs; `CurlTransport`
+performs it and waits.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import socket
+from time import monotonic
+from typing import Any
+
+import pycurl
+
+from fetchpool.addresses import address_is_public
+from fetchpool.model import FailureKind, FetchOptions
+from fetchpool.transports.base import Failure, Headers, HopRequest, HopResponse, ResponseHead
+from fetchpool.transports.curl_failures import failure_of, timeout_of
+from fetchpool.transports.watchdog import Watchdog
+
+HTTP_VERSIONS = {
+    "": pycurl.CURL_HTTP_VERSION_2TLS,
+    "1.1": pycurl.CURL_HTTP_VERSION_1_1,
+    "2": pycurl.CURL_HTTP_VERSION_2_0,
+}
+SUPPRESS_CONNECT_HEADERS = 265
+"""CURLOPT_SUPPRESS_CONNECT_HEADERS, which pycurl has no name for: a proxy's answer to CONNECT is not
+the server's."""
+BUFFER = 64 * 1024
+"""Bytes libcurl reads at once: a larger one makes fewer callbacks for a large body, and costs memory
+for every transfer that is receiving."""
+ENDED = {
+    FailureKind.TIMEOUT_READ: Failure(FailureKind.TIMEOUT_READ, "the server fell silent"),
+    FailureKind.ABORTED: Failure(FailureKind.ABORTED, "the run was stopped"),
+}
+"""What the watchdog ended, in words."""
+BLANK = (b"\r\n", b"\n")
+
+
+class CurlTransport:
+    """One handle, one hop at a time."""
+
+    def __init__(self, options: FetchOptions, watchdog: Watchdog) -> None:
+        """`watchdog` ends silent hops and, on abort, all of them; deadlines are libcurl's own."""
+        self._watch = watchdog.watch()
+        self._handle = CurlHandle(options)
+        self._handle.curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
+        self._handle.curl.setopt(pycurl.CLOSESOCKETFUNCTION, self._closing)
+
+    def perform(self, hop: HopRequest) -> HopResponse:
+        handle, watch = self._handle, self._watch
+        handle.prepare(hop)
+        code, message = 0, ""
+        watch.start(monotonic(), math.inf, hop.read_timeout)
+        try:
+            handle.curl.perform()
+        except pycurl.error as error:
+            code, message = error.args
+        ended = watch.stop()
+        return handle.conclude(code, message, ENDED.get(ended) if ended and code else None)
+
+    def close(self) -> None:
+        self._handle.curl.close()
+        self._watch.close()
+
+    def _opened(self, descriptor: int, _purpose: int) -> int:
+        self._watch.opened(descriptor)
+        return pycurl.SOCKOPT_OK
+
+    def _closing(self, descriptor: int) -> int:
+        self._watch.closed(descriptor)
+        os.close(descriptor)
+        return 0
+
+
+class CurlHandle:
+    """An easy handle with what it hears: header lines, body bytes, sockets."""
+
+    def __init__(self, options: FetchOptions) -> None:
+        self._lines: list[bytes] = []
+        self._hop: HopRequest | None = None
+        self._begun = False
+        self._stopped = False
+        self._failure: Failure | None = None
+        """Found by a callback, which can only end the transfer: it outranks libcurl's own code."""
+        self._headers: tuple[tuple[str, str], ...] | None = None
+        self._method = ""
+        self._max_time = 0.0
+        self._public_only = False
+        self.curl = curl = pycurl.Curl()
+        setopt = curl.setopt
+        setopt(pycurl.NOSIGNAL, 1)  # timeouts by signals and threads do not go together
+        setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+        setopt(pycurl.PATH_AS_IS, 1)  # the URL parser has normalised it already
+        setopt(pycurl.HTTP_VERSION, HTTP_VERSIONS[options.http_version])
+        setopt(pycurl.HTTP_CONTENT_DECODING, 0)
+        setopt(SUPPRESS_CONNECT_HEADERS, 1)
+        setopt(pycurl.CONNECTTIMEOUT_MS, milliseconds(options.connect_timeout))
+        setopt(pycurl.BUFFERSIZE, BUFFER)
+        setopt(pycurl.NOPROXY, "")  # the environment's no_proxy is not asked,
+        setopt(pycurl.PROXY, options.proxy or "")  # nor its http_proxy (fault 27)
+        if options.cacert is not None:
+            setopt(pycurl.CAINFO, options.cacert)
+        if options.insecure:
+            setopt(pycurl.SSL_VERIFYPEER, 0)
+            setopt(pycurl.SSL_VERIFYHOST, 0)
+        setopt(pycurl.HEADERFUNCTION, self._lines.append)
+        setopt(pycurl.WRITEFUNCTION, self._write)
+        setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
+
+    def prepare(self, hop: HopRequest) -> None:
+        """Tells the handle what differs from the hop before."""
+        self._hop = hop
+        self._begun = self._stopped = False
+        self._failure = None
+        self._lines.clear()
+        setopt = self.curl.setopt
+        setopt(pycurl.URL, hop.url)
+        if hop.method != self._method:
+            self._set_method(hop.method)
+        if hop.headers is not self._headers:
+            setopt(pycurl.HTTPHEADER, header_lines(hop.headers))
+            self._headers = hop.headers
+        if hop.max_time != self._max_time:
+            setopt(pycurl.TIMEOUT_MS, milliseconds(hop.max_time))
+            self._max_time = hop.max_time
+        if hop.public_only != self._public_only:
+            # A kept connection was judged by another hop's policy.
+            setopt(pycurl.FRESH_CONNECT, int(hop.public_only))
+            self._public_only = hop.public_only
+
+    def conclude(self, code: int, message: str, ended: Failure | None = None) -> HopResponse:
+        """What the hop came to. `code` and `message` are libcurl's, 0 and empty when it is content;
+        `ended` is why somebody else ended it."""
+        hop = self._hop
+        assert hop is not None
+        getinfo = self.curl.getinfo
+        namelookup = getinfo(pycurl.NAMELOOKUP_TIME)
+        total = getinfo(pycurl.TOTAL_TIME)
+        if self._stopped or self._failure is not None:
+            failure = self._failure
+        elif ended is not None:
+            failure = ended
+        elif code == pycurl.E_OPERATION_TIMEDOUT:
+            failure = timeout_of(
+                total=total,
+                namelookup=namelookup,
+                pretransfer=getinfo(pycurl.PRETRANSFER_TIME),
+                max_time=hop.max_time,
+                connect_timeout=hop.connect_timeout,
+            )
+        elif code:
+            failure = failure_of(code, message, getinfo(pycurl.OS_ERRNO))
+        else:
+            if not self._begun:  # an answer without a body
+                self._begin(hop)
+            failure = self._failure
+        if code and not self._begun and self._lines and self._lines[-1] in BLANK:
+            head = parse_head(self._lines)  # what had come by then belongs in the row
+            if head is not None:
+                self._begun = True
+                hop.receiver.begin(head)
+        response = HopResponse(
+            failure,
+            getinfo(pycurl.PRIMARY_IP) or None,
+            round(namelookup, 6),
+            round(getinfo(pycurl.CONNECT_TIME), 6),
+            round(getinfo(pycurl.APPCONNECT_TIME), 6),
+            round(getinfo(pycurl.STARTTRANSFER_TIME), 6),
+            round(total, 6),
+        )
+        if failure is not None:  # a phase that never ended has no time
+            response.time_namelookup = response.time_namelookup or None
+            response.time_connect = response.time_connect or None
+            response.time_appconnect = response.time_appconnect or None
+            if not self._begun:
+                response.time_starttransfer = None
+        return response
+
+    def _set_method(self, method: str) -> None:
+        """GET, HEAD and anything else; what a hop sends has no body."""
+        curl = self.curl
+        curl.setopt(pycurl.HTTPGET, 1)
+        curl.unsetopt(pycurl.CUSTOMREQUEST)
+        if method == "HEAD":
+            curl.setopt(pycurl.NOBODY, 1)
+        elif method != "GET":
+            curl.setopt(pycurl.CUSTOMREQUEST, method)
+        self._method = method
+
+    # libcurl's callbacks, in the thread that drives the handle
+
+    def _open_socket(self, _purpose: int, address: tuple[int, int, int, Any]) -> socket.socket | int:
+        """Judges the address that is really dialled, whatever name or spelling led to it (faults 31
+        to 33)."""
+        family, kind, protocol, where = address
+        if self._public_only and not address_is_public(where[0]):
+            self._failure = Failure(FailureKind.FORBIDDEN_ADDRESS, f"{where[0]} is not a public address")
+            return pycurl.SOCKET_BAD
+        return socket.socket(family, kind, protocol)
+
+    def _write(self, chunk: bytes) -> int | None:
+        hop = self._hop
+        assert hop is not None
+        if not self._begun:
+            self._begin(hop)
+            if self._stopped:
+                return 0
+        if hop.receiver.feed(chunk):
+            return None  # as good as its length
+        self._stopped = True
+        return 0
+
+    def _begin(self, hop: HopRequest) -> None:
+        """Hands the final header block to the receiver."""
+        self._begun = True
+        head = parse_head(self._lines)
+        if head is None:
+            self._failure = Failure(FailureKind.PROTOCOL, "the answer has no readable status line")
+            self._stopped = True
+        elif not hop.receiver.begin(head):
+            self._stopped = True
+
+
+def parse_head(lines: list[bytes]) -> ResponseHead | None:
+    """The last header block of all that came: those before it are 1xx, and none of ours to tell.
+    None when there is no final one, or no telling."""
+    start = 0
+    for index, line in enumerate(lines):
+        if line in BLANK and index + 1 < len(lines):
+            start = index + 1
+    if not lines:
+        return None
+    version, _, rest = lines[start].partition(b" ")
+    code = rest[:4].strip()
+    if not version.startswith(b"HTTP/") or not code.isdigit() or code[:1] == b"1" and len(code) == 3:
+        return None
+    return ResponseHead(int(code), version[5:].decode("latin-1"), Headers(lines[start + 1 :]))
+
+
+def header_lines(headers: tuple[tuple[str, str], ...]) -> list[str]:
+    """As CURLOPT_HTTPHEADER wants them: `Name: value`, `Name;` for an empty one, and `Name:` for
+    those libcurl would add by itself."""
+    lines = [f"{name}: {value}" if value else f"{name};" for name, value in headers]
+    named = {name.lower() for name, _ in headers}
+    return lines + [f"{name}:" for name in ("Accept", "User-Agent", "Expect") if name.lower() not in named]
+
+
+def milliseconds(seconds: float) -> int:
+    """For libcurl's `_MS` options, where 0 would mean its default or none: at least 1."""
+    return max(1, round(seconds * 1000))

@@ -1,0 +1,113 @@
+"""libcurl's error codes as kinds from the closed list. The one table; a test fails when libcurl
+grows a code that it lacks.
+
+In: a finished easy handle's code, message, errno and times. Out: a `Failure` in our own words: both
+transports say the same, and no message carries a URL's query (fault 30).
+"""
+
+from __future__ import annotations
+
+import errno
+
+import pycurl
+
+from fetchpool.clean import one_line
+from fetchpool.model import FailureKind
+from fetchpool.transports.base import Failure
+
+# Codes that pycurl has no name for (libcurl-errors(3)).
+WEIRD_SERVER_REPLY = 8
+HTTP2_STREAM = 92
+AUTH_ERROR = 94
+HTTP3 = 95
+QUIC_CONNECT_ERROR = 96
+PROXY = 97
+SSL_CLIENTCERT = 98
+TOO_LARGE = 100
+
+KINDS: dict[int, FailureKind] = {
+    pycurl.E_UNSUPPORTED_PROTOCOL: FailureKind.PROTOCOL,  # "Received HTTP/0.9 when not allowed"
+    pycurl.E_URL_MALFORMAT: FailureKind.INVALID_URL,
+    pycurl.E_COULDNT_RESOLVE_PROXY: FailureKind.PROXY,
+    pycurl.E_COULDNT_RESOLVE_HOST: FailureKind.DNS,
+    pycurl.E_COULDNT_CONNECT: FailureKind.REFUSED,
+    WEIRD_SERVER_REPLY: FailureKind.PROTOCOL,
+    pycurl.E_REMOTE_ACCESS_DENIED: FailureKind.PROTOCOL,
+    pycurl.E_HTTP2: FailureKind.PROTOCOL,
+    HTTP2_STREAM: FailureKind.PROTOCOL,
+    HTTP3: FailureKind.PROTOCOL,
+    QUIC_CONNECT_ERROR: FailureKind.REFUSED,
+    pycurl.E_PARTIAL_FILE: FailureKind.TRUNCATED,
+    pycurl.E_HTTP_RETURNED_ERROR: FailureKind.PROTOCOL,
+    pycurl.E_OPERATION_TIMEDOUT: FailureKind.TIMEOUT_TOTAL,
+    pycurl.E_RANGE_ERROR: FailureKind.PROTOCOL,
+    pycurl.E_SSL_CONNECT_ERROR: FailureKind.TLS,
+    pycurl.E_TOO_MANY_REDIRECTS: FailureKind.TOO_MANY_REDIRECTS,
+    pycurl.E_GOT_NOTHING: FailureKind.EMPTY_REPLY,
+    pycurl.E_SEND_ERROR: FailureKind.RESET,
+    pycurl.E_RECV_ERROR: FailureKind.RESET,
+    pycurl.E_SSL_CERTPROBLEM: FailureKind.TLS,
+    pycurl.E_SSL_CIPHER: FailureKind.TLS,
+    pycurl.E_PEER_FAILED_VERIFICATION: FailureKind.TLS,
+    pycurl.E_SSL_CACERT_BADFILE: FailureKind.TLS,
+    pycurl.E_SSL_CRL_BADFILE: FailureKind.TLS,
+    pycurl.E_SSL_ISSUER_ERROR: FailureKind.TLS,
+    pycurl.E_SSL_INVALIDCERTSTATUS: FailureKind.TLS,
+    pycurl.E_SSL_PINNEDPUBKEYNOTMATCH: FailureKind.TLS,
+    pycurl.E_SSL_SHUTDOWN_FAILED: FailureKind.TLS,
+    SSL_CLIENTCERT: FailureKind.TLS,
+    pycurl.E_USE_SSL_FAILED: FailureKind.TLS,
+    pycurl.E_BAD_CONTENT_ENCODING: FailureKind.PROTOCOL,  # of the transfer: we decode the content
+    pycurl.E_FILESIZE_EXCEEDED: FailureKind.TOO_LARGE,
+    TOO_LARGE: FailureKind.PROTOCOL,  # of header lines
+    pycurl.E_LOGIN_DENIED: FailureKind.PROTOCOL,
+    pycurl.E_NO_CONNECTION_AVAILABLE: FailureKind.UNREACHABLE,
+    PROXY: FailureKind.PROXY,
+    AUTH_ERROR: FailureKind.PROTOCOL,
+    pycurl.E_ABORTED_BY_CALLBACK: FailureKind.ABORTED,
+}
+"""The codes a transfer over HTTP can end with. The others belong to other protocols or to a defect of
+ours, and are `internal`."""
+
+CONNECT_ERRORS: dict[int, FailureKind] = {
+    errno.ECONNREFUSED: FailureKind.REFUSED,
+    errno.EHOSTUNREACH: FailureKind.UNREACHABLE,
+    errno.ENETUNREACH: FailureKind.UNREACHABLE,
+    errno.EADDRNOTAVAIL: FailureKind.UNREACHABLE,
+    errno.EACCES: FailureKind.UNREACHABLE,
+    errno.EPERM: FailureKind.UNREACHABLE,
+    errno.ETIMEDOUT: FailureKind.TIMEOUT_CONNECT,
+    errno.ECONNRESET: FailureKind.RESET,
+}
+
+MESSAGES: dict[FailureKind, str] = {
+    FailureKind.INVALID_URL: "not a valid URL",
+    FailureKind.DNS: "the host name does not exist",
+    FailureKind.REFUSED: "connection refused",
+    FailureKind.UNREACHABLE: "the host can't be reached from here",
+    FailureKind.TIMEOUT_CONNECT: "the connection was not made in time",
+    FailureKind.RESET: "connection reset by the server",
+    FailureKind.EMPTY_REPLY: "the server closed the connection without an answer",
+    FailureKind.TRUNCATED: "the connection ended before the body did",
+    FailureKind.ABORTED: "the run was stopped",
+}
+
+
+def failure_of(code: int, message: str, os_errno: int) -> Failure:
+    """Any code but a time-out (`timeout_of`). `message` is libcurl's, cleaned here."""
+    if code == pycurl.E_COULDNT_CONNECT:
+        kind = CONNECT_ERRORS.get(os_errno, FailureKind.REFUSED)
+    else:
+        kind = KINDS.get(code, FailureKind.INTERNAL)
+    return Failure(kind, MESSAGES.get(kind) or one_line(message, 200))
+
+
+def timeout_of(
+    *, total: float, namelookup: float, pretransfer: float, max_time: float, connect_timeout: float
+) -> Failure:
+    """Which deadline ended the hop, from libcurl's phase times (0 for a phase that never ended)."""
+    if not namelookup:
+        return Failure(FailureKind.TIMEOUT_DNS, f"no address after {min(max_time, connect_timeout):g} s")
+    if not pretransfer and total < max_time:
+        return Failure(FailureKind.TIMEOUT_CONNECT, f"no connection after {connect_timeout:g} s")
+    return Failure(FailureKind.TIMEOUT_TOTAL, f"not complete after {max_time:g} s")
