@@ -7,7 +7,7 @@ neither environment nor `.netrc`, and raises nothing a server can cause.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, overload
 
 from msgspec import Struct
 
@@ -63,6 +63,10 @@ class Headers:
                 found.append(line[size + 1 :].decode("latin-1").strip())
         return found
 
+    @overload
+    def get(self, name: str) -> str | None: ...
+    @overload
+    def get(self, name: str, default: str) -> str: ...
     def get(self, name: str, default: str | None = None) -> str | None:
         """The values of that name joined by a comma (RFC 9110 section 5.3), or `default`."""
         values = self.get_all(name)

@@ -1,0 +1,240 @@
+"""One hop's body, as it streams: counted, held against the limits, decoded, kept when someone reads it.
+
+In: the header block and the body's bytes as they came off the wire, from a transport. Out: two sizes,
+at most one failure, and the decoded content for parsers. No I/O; nothing a server sends makes it
+raise, and no more than a chunk and `decoders.MOST` bytes are held unless the content is wanted.
+
+What is decided here: when an answer is too large or broken, where a redirect points (not whether to
+go there), and that a body is whole only when its compressed stream came to its end.
+"""
+
+from __future__ import annotations
+
+from fetchpool.clean import one_line
+from fetchpool.decoders import CODING_ERRORS, CODINGS, Decoder
+from fetchpool.model import FailureKind, FetchOptions
+from fetchpool.transports.base import Failure, Headers, ResponseHead
+
+REDIRECTS = frozenset((301, 302, 303, 307, 308))
+"""Statuses that send elsewhere when they come with a `Location` (RFC 9110 section 15.4)."""
+BODILESS = frozenset((204, 304))
+"""Statuses whose header may describe a body that isn't there (RFC 9112 section 6.3)."""
+REDIRECT_BODY = 64 * 1024
+"""Bytes of a redirect's body that are read, so that its connection can be kept. A larger one costs
+more than a new connection."""
+MAX_CODINGS = 5
+"""Content codings of one body, as in curl (fault 12)."""
+LENGTH_DIGITS = 19
+"""Of a `Content-Length`: more is beyond 2^63, and over every limit."""
+
+
+class Body:
+    """The `Receiver` of one hop. After the transport is done, `finish()` tells whether it is whole.
+
+    Sizes are bytes and say what had come when the hop ended, whole or not.
+    """
+
+    __slots__ = (
+        "_between",
+        "_decoded",
+        "_decoders",
+        "_keep",
+        "_kept",
+        "_limit",
+        "_max_filesize",
+        "_method",
+        "content_encoding",
+        "failure",
+        "head",
+        "location",
+        "size_download",
+    )
+
+    def __init__(self, options: FetchOptions, method: str) -> None:
+        self._max_filesize = self._limit = options.max_filesize
+        self._keep = bool(options.parse)
+        self._method = method
+        self._kept: list[bytes] | None = None
+        self._decoders: list[Decoder] | None = None
+        self._decoded = 0
+        self._between = 0
+        self.head: ResponseHead | None = None
+        self.failure: Failure | None = None
+        self.content_encoding: str | None = None
+        """Set when it is one that can't be decoded: both sizes are the wire's then (fault 14)."""
+        self.location: str | None = None
+        """Where a redirect points, as the server wrote it; None when this is the answer itself."""
+        self.size_download = 0
+        """On the wire: transfer coding removed, content coding not."""
+
+    @property
+    def size_delivered(self) -> int:
+        """After decoding. A redirect's body is never decoded (fault 11)."""
+        return self.size_download if self._decoders is None else self._decoded
+
+    @property
+    def wanted(self) -> bool:
+        """The content is kept, for parsers: it is the answer itself, with a status under 400."""
+        return self._kept is not None
+
+    @property
+    def content(self) -> bytes:
+        """The decoded body, when `wanted`; otherwise empty."""
+        if self._kept is None:
+            return b""
+        if len(self._kept) != 1:
+            self._kept = [b"".join(self._kept)]
+        return self._kept[0]
+
+    def begin(self, head: ResponseHead) -> bool:
+        self.head = head
+        # One look at the lines, by their eighth character, finds most answers to be plain: status 200,
+        # at most one sound length, no coding. That takes 0.8 µs; `_judge` takes 5.
+        length: bytes | None = None
+        plain = head.status == 200
+        for line in head.headers.lines:
+            if len(line) > 14 and line[7] == HYPHEN:
+                name = line[:15].lower()
+                if name == b"content-length:":
+                    plain = plain and length is None
+                    length = line[15:].strip()
+                elif name == b"content-encodin":
+                    plain = False
+        if plain and (
+            length is None
+            or (length.isdigit() and len(length) <= LENGTH_DIGITS and int(length) <= self._max_filesize)
+        ):
+            if self._keep:
+                self._kept = []
+            return True
+        return self._judge(head)
+
+    def feed(self, chunk: bytes) -> bool:
+        self.size_download = size = self.size_download + len(chunk)
+        if size > self._limit or self.failure is not None:
+            return self._over()
+        if self._decoders is not None:
+            return self._decode(chunk)
+        if self._kept is not None:
+            self._kept.append(chunk)
+        return True
+
+    def finish(self) -> Failure | None:
+        """Why the body is not whole, though the transport saw its end; None when it is.
+
+        An empty body is whole whatever its label: servers send such, and so do answers to HEAD.
+        """
+        if self.failure is None and self._decoders is not None:
+            for decoder in self._decoders:
+                if not decoder.complete:
+                    message = f"the {decoder.name} data ends too early"
+                    self._fail(FailureKind.TRUNCATED, message)
+                    break
+        return self.failure
+
+    def _judge(self, head: ResponseHead) -> bool:
+        """`begin()` for an answer that needs a closer look."""
+        status, headers = head.status, head.headers
+        if not 100 <= status <= 599:
+            return self._fail(FailureKind.PROTOCOL, f"the server answered with status {status}")
+        length = 0
+        if not headers.get_all("transfer-encoding"):  # it overrides the length (RFC 9112 section 6.3)
+            values = {value.strip() for value in headers.get("content-length", "0").split(",")}
+            if len(values) > 1:
+                return self._fail(FailureKind.PROTOCOL, "the server sent several different Content-Lengths")
+            digits = values.pop()
+            if not (digits.isascii() and digits.isdigit()):
+                return self._fail(FailureKind.PROTOCOL, "the server sent a Content-Length that is no number")
+            length = int(digits[: LENGTH_DIGITS + 1])
+        bodiless = self._method == "HEAD" or status in BODILESS
+        if bodiless:
+            length = 0
+        if status in REDIRECTS and not self._read_location(headers):
+            return False
+        if self.location is not None:
+            self._limit = min(REDIRECT_BODY, self._max_filesize)
+            return length <= self._limit
+        if length > self._max_filesize:
+            message = f"the body is announced as larger than {self._max_filesize} bytes"
+            return self._fail(FailureKind.TOO_LARGE, message)
+        if self._keep and status < 400:
+            self._kept = []
+        return bodiless or self._read_codings(headers)
+
+    def _read_location(self, headers: Headers) -> bool:
+        """Finds where a redirect points. An empty `Location` points nowhere, as in curl; several that
+        differ are somebody's injected header, which browsers refuse as well."""
+        values = set(headers.get_all("location"))
+        if len(values) > 1:
+            return self._fail(FailureKind.PROTOCOL, "the server sent several different Locations")
+        for value in values:
+            if value:
+                self.location = utf8(value)
+        return True
+
+    def _read_codings(self, headers: Headers) -> bool:
+        """Sets up the decoders, the last coding applied first to be undone (RFC 9110 section 8.4)."""
+        value = headers.get("content-encoding", "")
+        names = [name for token in value.split(",") if (name := token.strip().lower())]
+        if len(names) > MAX_CODINGS:
+            return self._fail(FailureKind.DECODE, f"more than {MAX_CODINGS} content encodings")
+        names = [name for name in names if name != "identity"]
+        if not names:
+            return True
+        if any(name not in CODINGS for name in names):
+            self.content_encoding = one_line(", ".join(names), ENCODING_SHOWN)
+        else:
+            self._decoders = [Decoder(CODINGS[name]) for name in reversed(names)]
+        return True
+
+    def _decode(self, chunk: bytes, layer: int = 0) -> bool:
+        """Undoes the coding of that layer and all within it, a bounded piece at a time."""
+        assert self._decoders is not None
+        decoder = self._decoders[layer]
+        innermost = layer + 1 == len(self._decoders)
+        try:
+            for piece in decoder.pieces(chunk):
+                # What lies between two layers is counted too: it may be a bomb that the inner layer
+                # turns into nothing.
+                if innermost:
+                    self._decoded += len(piece)
+                    if self._kept is not None:
+                        self._kept.append(piece)
+                else:
+                    self._between += len(piece)
+                if self._decoded > self._limit or self._between > self._limit:
+                    message = f"the body decodes to more than {self._limit} bytes"
+                    return self._fail(FailureKind.TOO_LARGE, message)
+                if not innermost and not self._decode(piece, layer + 1):
+                    return False
+        except CODING_ERRORS:
+            return self._fail(FailureKind.DECODE, f"the body is not valid {decoder.name} data")
+        return True
+
+    def _over(self) -> bool:
+        """More came than is read: of a redirect no more is needed, of anything else it is a failure."""
+        if self.location is None and self.failure is None:
+            self._fail(FailureKind.TOO_LARGE, f"the body is larger than {self._limit} bytes")
+        return False
+
+    def _fail(self, kind: FailureKind, message: str) -> bool:
+        """False, for `begin()` and `feed()` to return: the transport stops here."""
+        self.failure = Failure(kind, message)
+        self._kept = None
+        return False
+
+
+HYPHEN = ord("-")
+ENCODING_SHOWN = 100
+"""Characters of a `Content-Encoding` we can't decode that go into the row."""
+
+
+def utf8(value: str) -> str:
+    """A header's Latin-1 text as UTF-8 when its bytes are that: what servers mean by a `Location`
+    that is not ASCII, and what browsers read."""
+    if value.isascii():
+        return value
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return value

@@ -1,0 +1,229 @@
+"""Content codings (RFC 9110 section 8.4.1) undone in bounded steps: gzip, deflate, br, zstd.
+
+In: the bytes of one coding, in chunks of any size. Out: what they decode to, in pieces of at most
+`MOST` bytes, however small the chunk that held them: whoever counts the pieces can stop a bomb
+before it is unpacked. Nothing is kept, counted or limited here; that is the body's.
+"""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import brotli  # type: ignore[import-untyped]  # it ships no types
+from msgspec import Struct
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+STEP = 128 * 1024
+"""Bytes a decoder is asked for at a time."""
+MOST = 2 * STEP
+"""Bytes it gives at most: brotli rounds what it is asked for up to its own block sizes."""
+SLICE = 16 * 1024
+"""Bytes handed to a decoder at a time. What follows a member is copied once per member, so many
+small members in one large chunk would cost the square of its size."""
+ZSTD_WINDOW_LOG = 23
+"""8 MiB: the window that RFC 9659 allows on the web. The decoder allocates what the frame asks for."""
+MAX_MEMBERS = 100_000
+"""gzip members or zstd frames of one body. An empty one takes 9 bytes and some 10 µs: without a
+limit, a bomb of them inside another coding would run for minutes without ever growing."""
+
+
+class BadCodingError(ValueError):
+    """The bytes are not what their label says."""
+
+
+CODING_ERRORS: tuple[type[Exception], ...] = (BadCodingError, zlib.error, brotli.error, zstd.ZstdError)
+"""What `Decoder.pieces()` raises, all of it meaning the same."""
+
+
+class Codec(Protocol):
+    """One library's decoder for one member, all told in the same words."""
+
+    ended: bool
+    """The member is complete; what came after it is `rest`."""
+    pending: bool
+    """There is more output before more input is needed: `decode(b"")`."""
+    rest: bytes
+
+    def decode(self, chunk: bytes) -> bytes: ...
+
+
+class Inflate:
+    """zlib, for gzip and both kinds of deflate."""
+
+    __slots__ = ("_inflate", "ended", "pending", "rest")
+
+    def __init__(self, window_bits: int) -> None:
+        self._inflate = zlib.decompressobj(window_bits)
+        self.ended = self.pending = False
+        self.rest = b""
+
+    def decode(self, chunk: bytes) -> bytes:
+        inflate = self._inflate
+        piece = inflate.decompress(chunk or inflate.unconsumed_tail, STEP)
+        if inflate.eof:
+            self.ended = True
+            self.rest = inflate.unused_data
+        # A full piece may leave output behind even when all the input was taken.
+        self.pending = len(piece) == STEP or bool(inflate.unconsumed_tail)
+        return piece
+
+
+class Unbrotli:
+    """Brotli. The library refuses, in place of returning, what follows the end of the stream."""
+
+    __slots__ = ("_brotli", "ended", "pending", "rest")
+
+    def __init__(self) -> None:
+        self._brotli = brotli.Decompressor()
+        self.ended = self.pending = False
+        self.rest = b""
+
+    def decode(self, chunk: bytes) -> bytes:
+        piece: bytes = self._brotli.process(chunk, output_buffer_limit=STEP)
+        self.ended = self._brotli.is_finished()
+        self.pending = not self._brotli.can_accept_more_data()
+        return piece
+
+
+class Unzstd:
+    """Zstandard. `backports.zstd` is the standard library's `compression.zstd` for Pythons before
+    3.14: of the bindings, the one whose output can be bounded."""
+
+    __slots__ = ("_zstd", "ended", "pending", "rest")
+
+    def __init__(self) -> None:
+        self._zstd = zstd.ZstdDecompressor(options=ZSTD_OPTIONS)
+        self.ended = self.pending = False
+        self.rest = b""
+
+    def decode(self, chunk: bytes) -> bytes:
+        piece = self._zstd.decompress(chunk, STEP)
+        if self._zstd.eof:
+            self.ended = True
+            self.rest = self._zstd.unused_data
+        self.pending = not self._zstd.needs_input
+        return piece
+
+
+ZSTD_OPTIONS = {int(zstd.DecompressionParameter.window_log_max): ZSTD_WINDOW_LOG}
+
+
+def open_deflate(start: bytes) -> Codec:
+    """`deflate` is zlib's format (RFC 9110 section 8.4.1.2), but some servers send it without zlib's
+    header, and browsers take both. The header's check (RFC 1950 section 2.2) tells them apart."""
+    wrapped = start[0] & 0x0F == 8 and (start[0] << 8 | start[1]) % 31 == 0
+    return Inflate(zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
+
+
+class Coding(Struct, frozen=True):
+    """A name from `Content-Encoding`, and how to undo it."""
+
+    name: str
+    open: Callable[[bytes], Codec]
+    """A decoder for the member that starts with these bytes."""
+    needs: int = 1
+    """Bytes of the start that `open` must see."""
+    magics: tuple[bytes, ...] = ()
+    """How a further member starts, all of one length; empty when there is but one."""
+    lenient: bool = True
+    """What follows the last member is ignored."""
+
+
+CODINGS = {
+    "gzip": Coding("gzip", lambda _: Inflate(16 + zlib.MAX_WBITS), magics=(b"\x1f\x8b\x08",)),
+    "deflate": Coding("deflate", open_deflate, needs=2),
+    "br": Coding("br", lambda _: Unbrotli(), lenient=False),
+    "zstd": Coding(
+        "zstd",
+        lambda _: Unzstd(),
+        # A frame, or one of the sixteen kinds of skippable frames (RFC 8878 section 3.1).
+        magics=(b"\x28\xb5\x2f\xfd", *(bytes((0x50 + kind, 0x2A, 0x4D, 0x18)) for kind in range(16))),
+    ),
+}
+CODINGS["x-gzip"] = CODINGS["gzip"]
+
+
+class Decoder:
+    """Undoes one coding of one body.
+
+    Several gzip members or zstd frames in a row are one body. Zero bytes between and after them, and
+    anything after the last that does not start like another, are ignored, as `gzip -d` and browsers
+    do; after a brotli stream nothing may follow, as in curl.
+    """
+
+    __slots__ = ("_codec", "_coding", "_held", "_ignoring", "_members")
+
+    def __init__(self, coding: Coding) -> None:
+        self._coding = coding
+        self._codec: Codec | None = None
+        self._held = b""
+        """The first bytes of a member, too few to tell what they start."""
+        self._members = 0
+        self._ignoring = False
+
+    @property
+    def name(self) -> str:
+        return self._coding.name
+
+    @property
+    def complete(self) -> bool:
+        """All that was begun has come to its end. An empty body begins nothing: it is complete."""
+        return self._codec is None and not self._held
+
+    def pieces(self, chunk: bytes) -> Iterator[bytes]:
+        """What `chunk` adds to the decoded body, in pieces of 1 to `MOST` bytes. Raises one of
+        `CODING_ERRORS`. Must be run to its end before the next chunk."""
+        if len(chunk) <= SLICE:
+            yield from self._pieces(chunk)
+        else:
+            for start in range(0, len(chunk), SLICE):
+                yield from self._pieces(chunk[start : start + SLICE])
+
+    def _pieces(self, chunk: bytes) -> Iterator[bytes]:
+        while chunk and not self._ignoring:
+            codec = self._codec
+            if codec is None:
+                self._held += chunk
+                codec = self._codec = self._next_member()
+                if codec is None:
+                    return
+                chunk, self._held = self._held, b""
+            piece = codec.decode(chunk)
+            while True:
+                if piece:
+                    yield piece
+                if codec.ended or not codec.pending:
+                    break
+                piece = codec.decode(b"")
+            chunk = b""
+            if codec.ended:
+                chunk = codec.rest
+                self._codec = None
+
+    def _next_member(self) -> Codec | None:
+        """The decoder for what `_held` starts; None when that takes more bytes to see, or is nothing."""
+        coding = self._coding
+        if self._members:
+            self._held = self._held.lstrip(b"\0")
+            if not any(magic.startswith(self._held[: len(magic)]) for magic in coding.magics):
+                if not coding.lenient:
+                    raise BadCodingError("bytes after the end")
+                self._ignoring = True
+                self._held = b""
+                return None
+            needs = len(coding.magics[0])
+        else:
+            needs = coding.needs
+        if len(self._held) < needs:
+            return None
+        self._members += 1
+        if self._members > MAX_MEMBERS:
+            raise BadCodingError(f"more than {MAX_MEMBERS} members")
+        return coding.open(self._held)
