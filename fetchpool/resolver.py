@@ -1,0 +1,210 @@
+"""Names to addresses, within a deadline (fault 6).
+
+In: a host name and how long to wait. Out: its addresses in the order the system gives them, or a
+`ResolveError`. `getaddrinfo` can't be interrupted, so it runs in a few daemon threads and the caller
+waits no longer than it may; one name is looked up once, however many workers ask, and the answer is
+kept for a while. No policy: which addresses may be connected to is the caller's concern.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import Any
+
+from msgspec import Struct
+
+from fetchpool.model import FailureKind
+
+THREADS = 32
+"""Lookups at once. A dead name server holds one for `getaddrinfo`'s own half minute; this many must be
+held before a healthy name has to wait."""
+KEEP_FOUND = 60.0
+"""Seconds. The system doesn't tell a name's own time to live; browsers take a minute too."""
+KEEP_FAILED = 5.0
+"""Seconds: long enough that the other workers don't ask again, short enough for a retry to."""
+KEEP_NAMES = 10_000
+"""Names remembered, the least recently used are dropped: about 10 MB."""
+
+
+class Address(Struct, frozen=True):
+    """One place to connect to."""
+
+    family: int
+    """`socket.AF_INET` or `AF_INET6`."""
+    ip: str
+    sockaddr: tuple[Any, ...]
+    """What `socket.connect` takes."""
+
+
+class ResolveError(Exception):
+    """There are no addresses. `kind` is `dns` or `timeout_dns`; `str()` is one line for a person."""
+
+    def __init__(self, kind: FailureKind, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Lookup:
+    """One name being looked up, or what came of it."""
+
+    __slots__ = ("addresses", "done", "error", "expires", "waiters")
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.addresses: tuple[tuple[int, str, int], ...] = ()
+        """Family, address and IPv6 scope."""
+        self.error = ""
+        self.expires = float("inf")
+        """When a finished lookup is forgotten."""
+        self.waiters = 0
+
+
+class Resolver:
+    """A cache in front of a bounded number of threads that call `getaddrinfo`."""
+
+    def __init__(
+        self,
+        threads: int = THREADS,
+        lookup: Callable[..., Sequence[tuple[Any, ...]]] = socket.getaddrinfo,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """Starts no thread yet."""
+        self._threads = threads
+        self._lookup = lookup
+        self._clock = clock
+        self._lock = threading.Condition()
+        self._names: OrderedDict[str, Lookup] = OrderedDict()
+        self._waiting: dict[Lookup, str] = {}
+        """Lookups that no thread has taken up, oldest first."""
+        self._started = 0
+        self._idle = 0
+
+    def resolve(
+        self,
+        host: str,
+        port: int,
+        timeout: float,
+        wait: Callable[[threading.Event, float], object] = threading.Event.wait,
+    ) -> list[Address]:
+        """The addresses of `host` (ASCII, without brackets; an address is its own). Waits for at most
+        `timeout` seconds, by way of `wait`, which may return early to give up.
+
+        Raises `ResolveError`.
+        """
+        numeric = literal(host, port)
+        if numeric is not None:
+            return [numeric]
+        found = self._find(host)
+        if not found.done.is_set():
+            wait(found.done, max(0.0, timeout))
+        with self._lock:
+            found.waiters -= 1
+            if not found.waiters and found in self._waiting:
+                # Nobody waits any more and no thread has begun: a dead name server must not leave
+                # a queue that grows with the list.
+                del self._waiting[found], self._names[host]
+        if not found.done.is_set():
+            raise ResolveError(FailureKind.TIMEOUT_DNS, f"no address for {host} after {timeout:.3g} s")
+        if found.error:
+            raise ResolveError(FailureKind.DNS, found.error)
+        return [
+            Address(family, ip, (ip, port) if family == socket.AF_INET else (ip, port, 0, scope))
+            for family, ip, scope in found.addresses
+        ]
+
+    def _find(self, host: str) -> Lookup:
+        """The lookup of a name: kept, under way, or begun now."""
+        with self._lock:
+            found = self._names.get(host)
+            if found is None or found.expires <= self._clock():
+                found = self._names[host] = Lookup()
+                self._waiting[found] = host
+                self._set_to_work()
+                if len(self._names) > KEEP_NAMES:
+                    self._drop_oldest()
+            self._names.move_to_end(host)
+            found.waiters += 1
+            return found
+
+    def _set_to_work(self) -> None:
+        if self._idle >= len(self._waiting):
+            self._lock.notify()
+        elif self._started < self._threads:
+            self._started += 1
+            threading.Thread(target=self._run, name="fetchpool-resolver", daemon=True).start()
+
+    def _drop_oldest(self) -> None:
+        """Forgets the finished lookup that was asked for least recently. Those under way stay: there
+        are no more of them than workers."""
+        for host, found in self._names.items():
+            if found.done.is_set():
+                del self._names[host]
+                return
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                self._idle += 1
+                while not self._waiting:
+                    self._lock.wait()
+                self._idle -= 1
+                found = next(iter(self._waiting))
+                host = self._waiting.pop(found)
+            self._ask(host, found)
+
+    def _ask(self, host: str, found: Lookup) -> None:
+        keep = KEEP_FOUND
+        try:
+            # As bytes: the IDNA codec would judge a name that the URL parser has judged already.
+            answers = self._lookup(host.encode("ascii"), None, type=socket.SOCK_STREAM)
+            found.addresses = tuple(
+                dict.fromkeys(
+                    (int(family), str(sockaddr[0]), sockaddr[3] if len(sockaddr) > 3 else 0)
+                    for family, _, _, _, sockaddr in answers
+                    if family in (socket.AF_INET, socket.AF_INET6)
+                )
+            )
+            if not found.addresses:
+                found.error = f"{host} has no address"
+        except (OSError, UnicodeError) as error:
+            found.error = message_of(error, host)
+        if found.error:
+            keep = KEEP_FAILED
+        found.expires = self._clock() + keep
+        found.done.set()
+
+
+def literal(host: str, port: int) -> Address | None:
+    """A host that is an address already; None when it is a name."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+        except OSError:
+            continue
+        return Address(family, host, (host, port) if family == socket.AF_INET else (host, port, 0, 0))
+    return None
+
+
+def message_of(error: Exception, host: str) -> str:
+    """Why there is no address, in our words."""
+    if isinstance(error, socket.gaierror) and error.errno in (socket.EAI_AGAIN, socket.EAI_FAIL):
+        return f"the name server did not answer for {host}"
+    return f"the host name {host} does not exist"
+
+
+_shared: tuple[int, Resolver] | None = None
+_shared_lock = threading.Lock()
+
+
+def shared() -> Resolver:
+    """This process's resolver. A forked child gets its own: threads don't survive a fork."""
+    global _shared
+    with _shared_lock:
+        if _shared is None or _shared[0] != os.getpid():
+            _shared = (os.getpid(), Resolver())
+        return _shared[1]

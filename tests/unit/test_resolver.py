@@ -1,0 +1,185 @@
+"""The resolver against name servers that answer, refuse, and hang."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from time import monotonic
+
+import pytest
+
+from fetchpool.model import FailureKind
+from fetchpool.resolver import ResolveError, Resolver
+
+ANSWER = [
+    (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("2001:db8::7", 0, 0, 0)),
+    (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.7", 0)),
+    (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.7", 0)),
+]
+
+
+class NameServer:
+    """A `getaddrinfo` whose answers the test decides."""
+
+    def __init__(self) -> None:
+        self.asked: list[bytes] = []
+        self.error: Exception | None = None
+        self.hung: set[bytes] = set()
+        self.release = threading.Event()
+
+    def __call__(self, host, _port, **_options):
+        self.asked.append(host)
+        if host in self.hung:
+            self.release.wait(30)
+        if self.error is not None:
+            raise self.error
+        return ANSWER
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def server():
+    server = NameServer()
+    yield server
+    server.release.set()
+
+
+def test_addresses_come_in_the_order_of_the_system_and_once_each(server):
+    found = Resolver(lookup=server).resolve("example.org", 8080, 5)
+    assert [(address.family, address.ip, address.sockaddr) for address in found] == [
+        (socket.AF_INET6, "2001:db8::7", ("2001:db8::7", 8080, 0, 0)),
+        (socket.AF_INET, "192.0.2.7", ("192.0.2.7", 8080)),
+    ]
+
+
+def test_the_system_is_asked_for_localhost():
+    assert "127.0.0.1" in [address.ip for address in Resolver().resolve("localhost", 80, 5)]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_an_address_is_its_own_and_nobody_is_asked(server, host):
+    [address] = Resolver(lookup=server).resolve(host, 443, 0)
+    assert (address.ip, address.sockaddr[:2]) == (host, (host, 443))
+    assert server.asked == []
+
+
+def test_an_answer_is_kept_for_a_minute_whatever_the_port(server):
+    clock = Clock()
+    resolver = Resolver(lookup=server, clock=clock)
+    resolver.resolve("example.org", 80, 5)
+    clock.now = 59
+    assert resolver.resolve("example.org", 443, 5)[1].sockaddr == ("192.0.2.7", 443)
+    assert len(server.asked) == 1
+    clock.now = 61
+    resolver.resolve("example.org", 80, 5)
+    assert len(server.asked) == 2
+
+
+def test_a_failure_is_kept_for_five_seconds(server):
+    clock = Clock()
+    resolver = Resolver(lookup=server, clock=clock)
+    server.error = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    for _ in range(2):
+        with pytest.raises(ResolveError) as caught:
+            resolver.resolve("nowhere.invalid", 80, 5)
+        assert caught.value.kind is FailureKind.DNS
+        assert str(caught.value) == "the host name nowhere.invalid does not exist"
+    assert len(server.asked) == 1
+    clock.now = 6
+    server.error = None
+    assert resolver.resolve("nowhere.invalid", 80, 5)
+    assert len(server.asked) == 2
+
+
+def test_a_name_server_that_refuses_is_told_from_a_name_that_does_not_exist(server):
+    server.error = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+    with pytest.raises(ResolveError, match=r"the name server did not answer for example.org") as caught:
+        Resolver(lookup=server).resolve("example.org", 80, 5)
+    assert caught.value.kind is FailureKind.DNS
+
+
+def test_a_name_server_that_hangs_is_timeout_dns_in_time(server):
+    server.hung.add(b"slow.test")
+    started = monotonic()
+    with pytest.raises(ResolveError, match=r"no address for slow.test after 0.2 s") as caught:
+        Resolver(lookup=server).resolve("slow.test", 80, 0.2)
+    assert caught.value.kind is FailureKind.TIMEOUT_DNS
+    assert 0.15 < monotonic() - started < 0.7
+
+
+def test_a_late_answer_is_there_for_the_next_who_asks(server):
+    server.hung.add(b"slow.test")
+    resolver = Resolver(lookup=server)
+    with pytest.raises(ResolveError):
+        resolver.resolve("slow.test", 80, 0.05)
+    server.release.set()
+    assert resolver.resolve("slow.test", 80, 5)
+    assert server.asked == [b"slow.test"]
+
+
+def test_other_names_go_on_while_one_hangs(server):
+    server.hung.add(b"slow.test")
+    resolver = Resolver(threads=2, lookup=server)
+    with pytest.raises(ResolveError):
+        resolver.resolve("slow.test", 80, 0.05)
+    for number in range(20):
+        assert resolver.resolve(f"host{number}.test", 80, 5)
+
+
+def test_many_who_ask_for_one_name_make_one_lookup(server):
+    server.hung.add(b"slow.test")
+    resolver = Resolver(lookup=server)
+    answers: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: answers.append(len(resolver.resolve("slow.test", 80, 10))))
+        for _ in range(20)
+    ]
+    for thread in threads:
+        thread.start()
+    server.release.set()
+    for thread in threads:
+        thread.join(10)
+    assert answers == [2] * 20
+    assert server.asked == [b"slow.test"]
+
+
+def test_names_nobody_waits_for_any_more_are_not_asked_after(server):
+    server.hung.add(b"slow.test")
+    resolver = Resolver(threads=1, lookup=server)
+    for host in ("slow.test", "given-up.test", "given-up-too.test"):
+        with pytest.raises(ResolveError):
+            resolver.resolve(host, 80, 0.05)
+    server.release.set()
+    assert resolver.resolve("wanted.test", 80, 5)
+    assert server.asked == [b"slow.test", b"wanted.test"]
+
+
+def test_no_more_threads_than_allowed(server):
+    hosts = [f"slow{number}.test" for number in range(12)]
+    server.hung.update(host.encode() for host in hosts)
+    resolver = Resolver(threads=3, lookup=server)
+    before = threading.active_count()
+    for host in hosts:
+        with pytest.raises(ResolveError):
+            resolver.resolve(host, 80, 0.01)
+    assert threading.active_count() - before <= 3
+
+
+def test_a_wait_that_is_given_up_early_is_timeout_dns(server):
+    server.hung.add(b"slow.test")
+    with pytest.raises(ResolveError) as caught:
+        Resolver(lookup=server).resolve("slow.test", 80, 30, wait=lambda *_: None)
+    assert caught.value.kind is FailureKind.TIMEOUT_DNS
+
+
+def test_a_name_without_an_address_of_a_kind_we_speak_is_dns():
+    resolver = Resolver(lookup=lambda *_, **__: [])
+    with pytest.raises(ResolveError, match=r"empty.test has no address"):
+        resolver.resolve("empty.test", 80, 5)
