@@ -5,6 +5,7 @@ that is data (`Outcome.error`).
     ├── UsageError            a flag or an argument that can't be meant           exit 2
     │   └── InputError        an input that can't be read                         exit 2
     ├── OutputError           an output that can't be written                     exit 3
+    │   └── OutputClosedError the reader of our standard output has left          exit 0
     ├── PoolClosedError       submit() after shutdown()                  (a RuntimeError too)
     └── WorkerLostError       a worker process died under a request: it may be submitted again
 """
@@ -26,6 +27,10 @@ class InputError(UsageError):
 
 class OutputError(FetchpoolError):
     """An output that can't be opened or written: the run stops, what is in the file stays whole."""
+
+
+class OutputClosedError(OutputError):
+    """Whoever read our standard output has seen enough (`| head`): the run ends, and nothing is wrong."""
 
 
 class PoolClosedError(FetchpoolError, RuntimeError):
