@@ -20,9 +20,9 @@ from msgspec import Struct
 from fetchpool import checks, units
 from fetchpool.errors import UsageError
 from fetchpool.model import FetchOptions
+from fetchpool.pools import EXECUTORS
+from fetchpool.transports import TRANSPORTS
 
-EXECUTORS = ("thread", "process")
-TRANSPORTS = ("curl", "requests")
 HTTP_VERSIONS = ("1.1", "2")
 FORMATS = ("text", "jsonl", "csv")
 

@@ -1,0 +1,16 @@
+"""The one form of an error on the command line: `fetchpool: ` and a line that names the fix."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+
+from fetchpool.clean import visible
+
+
+def complain(message: str) -> None:
+    """One line on stderr, where there is one."""
+    if sys.stderr is not None:
+        with suppress(OSError):  # nobody is there to be told
+            sys.stderr.write(f"fetchpool: {visible(message)}\n")
+            sys.stderr.flush()

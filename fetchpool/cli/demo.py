@@ -1,0 +1,107 @@
+"""`fetchpool demo`: the whole thing on this machine alone, with nothing to prepare.
+
+In: how many URLs, and the flags worth playing with. Out: a live run against a small server of our own
+on loopback, and exit code 0 when what failed is what was meant to fail.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from fetchpool import checks
+from fetchpool.cli import options
+from fetchpool.cli.complain import complain
+from fetchpool.cli.display import Display, write_lines
+from fetchpool.cli.exit_codes import ExitCode
+from fetchpool.config import configure
+from fetchpool.model import Record
+from fetchpool.observe.events import Event, Snapshot
+from fetchpool.observe.words import Line, Span, Tone, counted, line
+
+RETRY_DELAY = 0.2
+"""Seconds: the server's flaky pages come right at once, and nobody wants to watch a backoff."""
+
+
+def demo(
+    number: options.Number = "500",
+    workers: options.Workers = "10",
+    executor: options.Executor = "thread",
+    transport: options.Transport = "curl",
+    outputs: options.DemoOutputs = None,
+    format: options.Format = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    no_progress: options.NoProgress = False,
+) -> int:
+    """Try it: fetch from a small server on this machine, no network needed."""
+    wanted = checks.whole("--number", number, 1)
+    display = Display(quiet=quiet, verbose=verbose, no_progress=no_progress)
+    from fetchpool.cli.session import hold
+    from fetchpool.demo import DemoServer, demo_urls
+
+    with tempfile.TemporaryDirectory(prefix="fetchpool-demo-") as folder, DemoServer() as server:
+        listed = Path(folder, "urls.txt")
+        with listed.open("w") as urls:
+            urls.writelines(f"{url}\n" for url in demo_urls(server.url("").rstrip("/"), wanted))
+        config = configure(
+            [str(listed)],
+            outputs=outputs or [_kept_output()],
+            format=format,
+            workers=workers,
+            executor=executor,
+            transport=transport,
+            retry_delay=RETRY_DELAY,
+            per_host=0,  # there is only one host, and it is ours
+        )
+        surprises = Surprises()
+        ended = hold(config, display, observers=[surprises])
+    if ended.snapshot is None or ended.code not in (ExitCode.OK, ExitCode.FAILED):
+        return ended.code
+    if surprises.first is not None:
+        complain(f"the demo went wrong: {surprises.first}")
+        return ExitCode.FAILED
+    if not quiet:
+        write_lines(sys.stderr, [_verdict(surprises.expected)])
+    return ExitCode.OK
+
+
+def _verdict(expected: int) -> Line:
+    what = (
+        f"the {counted(expected, 'missing page')} failed, and nothing else" if expected else "nothing failed"
+    )
+    return line(Span("as it should be", Tone.GOOD), f": {what}")
+
+
+def _kept_output() -> str:
+    """A file that stays, for the person to look into."""
+    return str(Path(tempfile.mkdtemp(prefix="fetchpool-demo-"), options.DEFAULT_OUTPUT))
+
+
+class Surprises:
+    """Compares each row with what the server was meant to answer."""
+
+    def __init__(self) -> None:
+        self.expected = 0
+        """Rows that failed and were meant to."""
+        self.first: str | None = None
+        """What was wrong with the first row that is not as it should be."""
+
+    def started(self, snapshot: Snapshot) -> None: ...
+
+    def event(self, event: Event) -> None: ...
+
+    def records(self, records: list[Record]) -> None:
+        from fetchpool.demo import expected_error
+
+        for record in records:
+            expected = expected_error(record.url)
+            if record.error != expected:
+                self.first = self.first or f"{record.url} ended in {record.error}, not in {expected}"
+            elif record.error is not None:
+                self.expected += 1
+
+    def sampled(self, snapshot: Snapshot) -> None: ...
+
+    def finished(self, snapshot: Snapshot) -> None: ...

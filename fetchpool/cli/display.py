@@ -1,0 +1,106 @@
+"""What a person sees while a run goes on and when it is over, all of it on stderr.
+
+In: the display's flags and what the streams are. Out: the observers that suit them, and the summary's
+lines written. Rich is imported only for a terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from typing import TextIO
+
+from msgspec import Struct
+
+from fetchpool.cli.exit_codes import ExitCode
+from fetchpool.cli.signals import Interruptions
+from fetchpool.errors import UsageError
+from fetchpool.model import Record
+from fetchpool.observe.events import Event, Notice, Observer, Snapshot
+from fetchpool.observe.log import Log
+from fetchpool.observe.words import Line
+
+
+class Display(Struct, frozen=True):
+    """How much is shown, as asked for."""
+
+    quiet: bool = False
+    verbose: bool = False
+    no_progress: bool = False
+
+    def __post_init__(self) -> None:
+        if self.quiet and self.verbose:
+            raise UsageError("--quiet and --verbose contradict each other; leave one out")
+
+
+class NoticeLog(Log):
+    """A log without the line every few seconds."""
+
+    def sampled(self, snapshot: Snapshot) -> None:
+        """Progress isn't wanted."""
+
+
+def is_live(display: Display, stderr: TextIO | None, *, rows_on_terminal: bool) -> bool:
+    """Whether the display redraws itself: on a terminal that no rows run through."""
+    return (
+        not (display.quiet or display.no_progress or rows_on_terminal)
+        and stderr is not None
+        and stderr.isatty()
+    )
+
+
+def open_observers(
+    display: Display, stderr: TextIO | None, stack: ExitStack, *, rows_on_terminal: bool
+) -> list[Observer]:
+    """The observers, which end with `stack` however the run does."""
+    if display.quiet or stderr is None:
+        return []
+    if is_live(display, stderr, rows_on_terminal=rows_on_terminal):
+        from fetchpool.observe.progress import Progress
+        from fetchpool.observe.terminal import console
+
+        return [stack.enter_context(Progress(console(stderr), verbose=display.verbose))]
+    if display.no_progress or rows_on_terminal:
+        return [stack.enter_context(NoticeLog(stderr, verbose=display.verbose))]
+    return [stack.enter_context(Log(stderr, verbose=display.verbose))]
+
+
+class StopNotice:
+    """Says that a signal was heard, by way of the observers that own the screen."""
+
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        self._observers = observers
+        self._said = False
+        self.interruptions: Interruptions | None = None
+
+    def started(self, snapshot: Snapshot) -> None: ...
+
+    def event(self, event: Event) -> None: ...
+
+    def records(self, records: list[Record]) -> None: ...
+
+    def sampled(self, snapshot: Snapshot) -> None:
+        code = self.interruptions.code if self.interruptions is not None else None
+        if code is None or self._said or not snapshot.stopping:
+            return
+        self._said = True
+        again = "a second SIGTERM stops" if code is ExitCode.TERMINATED else "press Ctrl-C again to stop"
+        notice = Notice(f"stopping: {snapshot.in_flight:,} in flight; {again} at once")
+        for observer in self._observers:
+            observer.event(notice)
+
+    def finished(self, snapshot: Snapshot) -> None: ...
+
+
+def write_lines(stderr: TextIO | None, lines: Sequence[Line]) -> None:
+    """The summary, with colours where there is a terminal for them."""
+    if stderr is None:
+        return
+    with suppress(OSError):  # nobody is there to read it; the rows are safe
+        if stderr.isatty():
+            from fetchpool.observe.terminal import console, show
+
+            show(console(stderr), lines)
+        else:
+            stderr.write("".join(f"{line}\n" for line in lines))
+            stderr.flush()

@@ -1,0 +1,37 @@
+"""The exit codes: what a script learns from a run without reading its output.
+
+The only list of them; `docs/exit-codes.md` and the help are compared with it by a test.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The first that applies, from the bottom up: an interrupted run exits 130 whatever its rows say,
+    and a full disk is 3 even then."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    OUTPUT = 3
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+    @property
+    def meaning(self) -> str:
+        """One sentence for a person."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    ExitCode.OK: "every URL was fetched, with a final status under 400; or there was none to fetch; "
+    "or the reader of standard output had seen enough",
+    ExitCode.FAILED: "some URL failed; its row says why",
+    ExitCode.USAGE: "an option that can't be meant, or an input that can't be read (what could be read "
+    "of it was fetched)",
+    ExitCode.OUTPUT: "an output could not be written; what is in it is whole",
+    ExitCode.INTERRUPTED: "interrupted by Ctrl-C (SIGINT)",
+    ExitCode.TERMINATED: "ended by SIGTERM",
+}

@@ -1,0 +1,52 @@
+"""The command line from arguments to exit code.
+
+In: the arguments. Out: the exit code, and on stderr one line that begins with `fetchpool: ` for
+whatever the person can put right. No traceback for anything a user can do; one for a defect of ours.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from difflib import get_close_matches
+
+import typer
+import typer.main
+
+from fetchpool.cli.commands import app
+from fetchpool.cli.complain import complain
+from fetchpool.cli.exit_codes import ExitCode
+from fetchpool.errors import OutputError, UsageError
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the command that `arguments` (without the program's name) call for."""
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(args=arguments, prog_name="fetchpool", standalone_mode=False)
+        sys.stdout.flush()
+    except UsageError as refusal:
+        complain(str(refusal))
+        return ExitCode.USAGE
+    except OutputError as failure:
+        complain(str(failure))
+        return ExitCode.OUTPUT
+    except typer.TyperException as refusal:
+        complain(_reworded(refusal))
+        return ExitCode.USAGE
+    except BrokenPipeError:  # `fetchpool --help | head -1`: the reader has seen enough
+        with suppress(OSError):  # or the interpreter, on its way out, tries to write the rest
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return ExitCode.OK
+    return int(code or 0)
+
+
+def _reworded(refusal: typer.TyperException) -> str:
+    """The parser's own refusals (an unknown option, a value that is missing) in our form."""
+    message = refusal.message.rstrip(".")
+    message = message[:1].lower() + message[1:]
+    options = getattr(refusal, "possibilities", None) or ()  # an unknown option's nearest
+    close = get_close_matches(getattr(refusal, "option_name", ""), options, n=1)
+    hint = f"did you mean {close[0]}?" if close else "fetchpool --help lists the options"
+    return f"{message}; {hint}"

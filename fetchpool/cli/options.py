@@ -1,0 +1,263 @@
+"""Every option, declared once: its names, its unit, its words in the help.
+
+Names and meanings are curl's where curl has it. All values stay text: `config` reads and checks them,
+for programs as well, so a refusal has the same words everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from fetchpool.config import FORMATS
+from fetchpool.model import VERSION, FetchOptions
+from fetchpool.pools import EXECUTORS
+from fetchpool.transports import TRANSPORTS
+
+DEFAULT_OUTPUT = "sizes.txt"
+USER_AGENT = FetchOptions().user_agent
+
+
+def _offer(*choices: str) -> Any:
+    """Shell completion out of a fixed few."""
+    return lambda incomplete: [choice for choice in choices if choice.startswith(incomplete)]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fetchpool {VERSION}")
+        raise typer.Exit
+
+
+INPUT_HELP = (
+    "Files with one URL a line, '-' for standard input; .gz is read as such. Blank lines and lines that "
+    "begin with '#' are skipped; a line without a scheme gets http://. Without INPUT a pipe is read."
+)
+
+Inputs = Annotated[
+    list[str] | None,
+    # The commands' names, as the first word may be one; where none fits, shells offer files.
+    typer.Argument(metavar="INPUT", help=INPUT_HELP, show_default=False, autocompletion=_offer("demo")),
+]
+
+
+def _option(*names: str, group: str, help: str, metavar: str = "", **more: Any) -> Any:
+    return typer.Option(*names, metavar=metavar or None, help=help, rich_help_panel=group, **more)
+
+
+SPEED = "Speed"
+Number = Annotated[str, _option("-n", "--number", metavar="N", group=SPEED, help="Fetch N URLs.")]
+Workers = Annotated[
+    str, _option("-w", "--workers", metavar="N", group=SPEED, help="At most N fetches at once.")
+]
+Executor = Annotated[
+    str,
+    _option(
+        "--executor",
+        metavar="NAME",
+        group=SPEED,
+        help="What the workers are: thread, or process for N processes (many cores, heavy --parse).",
+        autocompletion=_offer(*EXECUTORS),
+    ),
+]
+PerHost = Annotated[
+    str,
+    _option(
+        "--per-host", metavar="N", group=SPEED, help="At most N fetches at once from one host; 0 is no limit."
+    ),
+]
+Transport = Annotated[
+    str,
+    _option(
+        "--transport",
+        metavar="NAME",
+        group=SPEED,
+        help="What talks to the network: curl (libcurl) or requests. Both give the same rows.",
+        autocompletion=_offer(*TRANSPORTS),
+    ),
+]
+
+OUTPUT = "Output"
+Outputs = Annotated[
+    list[str] | None,
+    _option(
+        "-o",
+        "--output",
+        metavar="PATH",
+        group=OUTPUT,
+        help="Append rows to PATH; '-' is standard output. May be given several times. "
+        f"(default: {DEFAULT_OUTPUT})",
+    ),
+]
+DemoOutputs = Annotated[
+    list[str] | None,
+    _option(
+        "-o",
+        "--output",
+        metavar="PATH",
+        group=OUTPUT,
+        help="Append rows to PATH; '-' is standard output. "
+        "(default: a temporary file, which the summary names)",
+    ),
+]
+Format = Annotated[
+    str | None,
+    _option(
+        "--format",
+        metavar="NAME",
+        group=OUTPUT,
+        help="text, jsonl or csv, for every output. Without it PATH's suffix says: .jsonl, .csv, else text.",
+        autocompletion=_offer(*FORMATS),
+    ),
+]
+Parse = Annotated[
+    list[str] | None,
+    _option(
+        "--parse",
+        metavar="NAME",
+        group=OUTPUT,
+        help="Add fields to the row: title (of an HTML page), or package.module:function, which gets "
+        "the response and returns a mapping. May be given several times.",
+    ),
+]
+
+TRIES = "Tries and limits"
+Retry = Annotated[
+    str,
+    _option(
+        "--retry",
+        metavar="N",
+        group=TRIES,
+        help="N extra attempts when trying again may help: timeouts, broken connections, status 408, "
+        "429, 500, 502, 503, 504, 522, 524.",
+    ),
+]
+RetryDelay = Annotated[
+    str,
+    _option(
+        "--retry-delay",
+        metavar="TIME",
+        group=TRIES,
+        help="The first retry waits a random time up to this, each further one up to twice the one before.",
+    ),
+]
+RetryMaxTime = Annotated[
+    str,
+    _option(
+        "--retry-max-time",
+        metavar="TIME",
+        group=TRIES,
+        help="No attempt starts later than this after the URL's first; 0 is no limit.",
+    ),
+]
+ConnectTimeout = Annotated[
+    str,
+    _option(
+        "--connect-timeout",
+        metavar="TIME",
+        group=TRIES,
+        help="For looking up the name, connecting and TLS together.",
+    ),
+]
+ReadTimeout = Annotated[
+    str,
+    _option("--read-timeout", metavar="TIME", group=TRIES, help="Give up after this long without a byte."),
+]
+MaxTime = Annotated[
+    str,
+    _option(
+        "-m",
+        "--max-time",
+        metavar="TIME",
+        group=TRIES,
+        help="One attempt, redirects and all, never takes longer, whatever the server does.",
+    ),
+]
+MaxFilesize = Annotated[
+    str,
+    _option(
+        "--max-filesize",
+        metavar="SIZE",
+        group=TRIES,
+        help="Give up on larger bodies, counted as they come and as decoded; 0 is no limit.",
+    ),
+]
+MaxRedirs = Annotated[
+    str, _option("--max-redirs", metavar="N", group=TRIES, help="Follow at most N redirects.")
+]
+
+REQUEST = "Request"
+Header = Annotated[
+    list[str] | None,
+    _option(
+        "-H",
+        "--header",
+        metavar="LINE",
+        group=REQUEST,
+        help="Send this header: 'Name: value', or 'Name;' for an empty one. May be given several times. "
+        "It stays behind when a redirect leaves the site.",
+    ),
+]
+UserAgent = Annotated[
+    str, _option("-A", "--user-agent", metavar="NAME", group=REQUEST, help="Who we say we are.")
+]
+Method = Annotated[
+    str,
+    _option(
+        "-X", "--method", "--request", metavar="METHOD", group=REQUEST, help="GET, HEAD, OPTIONS and so on."
+    ),
+]
+Head = Annotated[
+    bool, _option("-I", "--head", group=REQUEST, help="Ask for the headers only: --method HEAD.")
+]
+User = Annotated[
+    str | None,
+    _option(
+        "-u",
+        "--user",
+        metavar="NAME:PASSWORD",
+        group=REQUEST,
+        help="Basic authentication, for the URL's own site only.",
+    ),
+]
+Proxy = Annotated[
+    str | None,
+    _option(
+        "-x",
+        "--proxy",
+        metavar="URL",
+        group=REQUEST,
+        help="Through this proxy: http, https, socks5 or socks5h (the proxy looks names up). "
+        "The environment's proxies are not used.",
+    ),
+]
+Cacert = Annotated[
+    str | None,
+    _option(
+        "--cacert",
+        metavar="FILE",
+        group=REQUEST,
+        help="Trust the certificates in FILE (PEM) instead of the usual ones.",
+    ),
+]
+Insecure = Annotated[
+    bool, _option("-k", "--insecure", group=REQUEST, help="Don't check servers' certificates.")
+]
+Http1 = Annotated[bool, _option("--http1.1", group=REQUEST, help="Speak HTTP/1.1 only.")]
+Http2 = Annotated[bool, _option("--http2", group=REQUEST, help="Ask for HTTP/2 (curl only).")]
+
+DISPLAY = "Display"
+Quiet = Annotated[bool, _option("-q", "--quiet", group=DISPLAY, help="Say nothing but errors.")]
+Verbose = Annotated[
+    bool, _option("-v", "--verbose", group=DISPLAY, help="A line for each failure and retry.")
+]
+NoProgress = Annotated[
+    bool, _option("--no-progress", group=DISPLAY, help="No progress while it runs; the summary stays.")
+]
+
+OTHER = "Other"
+Version = Annotated[
+    bool,
+    _option("-V", "--version", group=OTHER, help="Show the version.", is_eager=True, callback=_show_version),
+]

@@ -1,0 +1,99 @@
+"""`fetchpool [OPTIONS] [INPUT]...`: the command that is meant when none is named.
+
+In: flags as typed. Out: an exit code. It only says which flag is which option: `config` checks them,
+`session` does the rest.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from fetchpool.cli import options
+from fetchpool.cli.complain import complain
+from fetchpool.cli.display import Display
+from fetchpool.cli.exit_codes import ExitCode
+from fetchpool.config import configure
+from fetchpool.errors import UsageError
+
+
+def run(
+    ctx: typer.Context,
+    inputs: options.Inputs = None,
+    workers: options.Workers = "10",
+    executor: options.Executor = "thread",
+    per_host: options.PerHost = "10",
+    transport: options.Transport = "curl",
+    outputs: options.Outputs = None,
+    format: options.Format = None,
+    parse: options.Parse = None,
+    retry: options.Retry = "2",
+    retry_delay: options.RetryDelay = "1s",
+    retry_max_time: options.RetryMaxTime = "0",
+    connect_timeout: options.ConnectTimeout = "10s",
+    read_timeout: options.ReadTimeout = "30s",
+    max_time: options.MaxTime = "5m",
+    max_filesize: options.MaxFilesize = "1G",
+    max_redirs: options.MaxRedirs = "10",
+    method: options.Method = "GET",
+    head: options.Head = False,
+    header: options.Header = None,
+    user_agent: options.UserAgent = options.USER_AGENT,
+    user: options.User = None,
+    proxy: options.Proxy = None,
+    cacert: options.Cacert = None,
+    insecure: options.Insecure = False,
+    http1: options.Http1 = False,
+    http2: options.Http2 = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    no_progress: options.NoProgress = False,
+    _version: options.Version = False,
+) -> int:
+    """Fetch every URL of the INPUT and append one honest row for each to the output.
+
+    TIME is seconds, or 500ms, 10s, 2m, 1h, 1d; SIZE is bytes, or 512k, 10M, 1G (1M is 1048576 bytes).
+    """
+    if not inputs:
+        if sys.stdin is None or sys.stdin.isatty():
+            typer.echo(ctx.get_help(), err=True)
+            return ExitCode.USAGE
+        inputs = ["-"]
+    if http1 and http2:
+        raise UsageError("--http1.1 and --http2 contradict each other; leave one out")
+    if head and method.upper() not in ("GET", "HEAD"):
+        raise UsageError(f"--head and --method {method} contradict each other; leave one out")
+    config = configure(
+        inputs,
+        outputs=outputs or [options.DEFAULT_OUTPUT],
+        format=format,
+        workers=workers,
+        executor=executor,
+        per_host=per_host,
+        retry=retry,
+        retry_delay=retry_delay,
+        retry_max_time=retry_max_time,
+        transport=transport,
+        method="HEAD" if head else method,
+        headers=header or (),
+        user_agent=user_agent,
+        user=user,
+        proxy=proxy,
+        cacert=cacert,
+        insecure=insecure,
+        http_version="1.1" if http1 else "2" if http2 else "",
+        connect_timeout=connect_timeout,
+        read_timeout=read_timeout,
+        max_time=max_time,
+        max_filesize=max_filesize,
+        max_redirs=max_redirs,
+        parse=parse or (),
+    )
+    display = Display(quiet=quiet, verbose=verbose, no_progress=no_progress)
+    from fetchpool.cli.session import hold
+
+    ended = hold(config, display)
+    if ended.failure is not None:
+        complain(ended.failure)
+    return ended.code

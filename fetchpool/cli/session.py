@@ -1,0 +1,77 @@
+"""A run from a checked configuration to its exit code: engine, signals, display, summary.
+
+In: a `RunConfig`, and how much to show. Out: rows where the configuration says, words on stderr, and
+an exit code. `UsageError` and `OutputError` are left to `main.py`, which has the one place for them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from msgspec import Struct
+
+from fetchpool.app import build
+from fetchpool.cli.display import Display, StopNotice, is_live, open_observers, write_lines
+from fetchpool.cli.exit_codes import ExitCode
+from fetchpool.cli.signals import Interruptions
+from fetchpool.config import RunConfig
+from fetchpool.engine import RunResult
+from fetchpool.errors import OutputClosedError
+from fetchpool.observe.events import Observer, Snapshot
+from fetchpool.observe.report import report
+from fetchpool.observe.words import Line
+from fetchpool.sources.base import Source
+
+
+class Ended(Struct, frozen=True):
+    """How a session ended."""
+
+    code: ExitCode
+    snapshot: Snapshot | None
+    """The run's last; None when the reader of standard output left."""
+    failure: str | None = None
+    """What the person must be told beside the summary."""
+
+
+def hold(
+    config: RunConfig, display: Display, *, source: Source | None = None, observers: Sequence[Observer] = ()
+) -> Ended:
+    """Holds the session: to the input's end, or to a signal."""
+    rows_on_terminal = any(output.path == "-" for output in config.outputs) and sys.stdout.isatty()
+    hides_cursor = is_live(display, sys.stderr, rows_on_terminal=rows_on_terminal)
+    with ExitStack() as stack:
+        shown = open_observers(display, sys.stderr, stack, rows_on_terminal=rows_on_terminal)
+        stop_notice = StopNotice(shown)
+        engine = build(config, observers=[*shown, stop_notice, *observers], source=source)
+        with Interruptions(engine, hides_cursor=hides_cursor) as interruptions:
+            stop_notice.interruptions = interruptions
+            try:
+                result = engine.run()
+            except OutputClosedError:
+                return Ended(ExitCode.OK, None)
+    if not display.quiet:
+        write_lines(sys.stderr, _summary(config, result))
+    return Ended(_code(result, interruptions.code), result.snapshot, result.input_failure)
+
+
+def _summary(config: RunConfig, result: RunResult) -> list[Line]:
+    rows = result.snapshot.done
+    names = ["standard output" if output.path == "-" else output.path for output in config.outputs]
+    return report(
+        result.snapshot,
+        outputs=[(name, rows) for name in names],
+        workers=config.workers,
+        executor=config.executor,
+        per_host=config.per_host or None,
+        interrupted=result.interrupted,
+    )
+
+
+def _code(result: RunResult, interrupted: ExitCode | None) -> ExitCode:
+    if interrupted is not None:
+        return interrupted
+    if result.input_failure is not None:
+        return ExitCode.USAGE
+    return ExitCode.FAILED if result.snapshot.done > result.snapshot.ok else ExitCode.OK
