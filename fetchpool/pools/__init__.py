@@ -6,7 +6,7 @@ from fetchpool.errors import UsageError
 from fetchpool.model import FetchOptions
 from fetchpool.pools.base import WorkerPool
 
-EXECUTORS = ("thread", "process")
+EXECUTORS = ("thread", "process", "async")
 
 
 def open_pool(executor: str, workers: int, options: FetchOptions) -> WorkerPool:
@@ -19,4 +19,8 @@ def open_pool(executor: str, workers: int, options: FetchOptions) -> WorkerPool:
         from fetchpool.pools.process import ProcessPool
 
         return ProcessPool(workers, options)
+    if executor == "async":
+        from fetchpool.pools.asynchronous import AsyncPool
+
+        return AsyncPool(workers, options)
     raise UsageError(f"no executor {executor!r}; there are: {', '.join(EXECUTORS)}")

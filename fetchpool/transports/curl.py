@@ -13,7 +13,7 @@ import math
 import os
 import socket
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 import pycurl
 
@@ -42,13 +42,19 @@ ENDED = {
 BLANK = (b"\r\n", b"\n")
 
 
+class Life(Protocol):
+    """What shows that a hop is not silent: any change of `progress` does."""
+
+    progress: int
+
+
 class CurlTransport:
     """One handle, one hop at a time."""
 
     def __init__(self, options: FetchOptions, watchdog: Watchdog) -> None:
         """`watchdog` ends silent hops and, on abort, all of them; deadlines are libcurl's own."""
         self._watch = watchdog.watch()
-        self._handle = CurlHandle(options)
+        self._handle = CurlHandle(options, self._watch)
         self._handle.curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
         self._handle.curl.setopt(pycurl.CLOSESOCKETFUNCTION, self._closing)
 
@@ -81,7 +87,9 @@ class CurlTransport:
 class CurlHandle:
     """An easy handle with what it hears: header lines, body bytes, sockets."""
 
-    def __init__(self, options: FetchOptions) -> None:
+    def __init__(self, options: FetchOptions, life: Life) -> None:
+        """`life.progress` is counted up as body bytes come."""
+        self._life = life
         self._lines: list[bytes] = []
         self._hop: HopRequest | None = None
         self._begun = False
@@ -211,6 +219,7 @@ class CurlHandle:
             self._begin(hop)
             if self._stopped:
                 return 0
+        self._life.progress += 1
         if hop.receiver.feed(chunk):
             return None  # as good as its length
         self._stopped = True

@@ -1,0 +1,223 @@
+"""The async pool: one thread that drives libcurl's multi interface.
+
+In: requests, from any thread. Out: futures, finished in the pool's own thread. Connections are kept
+and shared by all of its fetches; HTTP/2 streams share one. Nothing polls: the thread sleeps until a
+socket, a timer of libcurl's or a new request wakes it.
+
+    submit() ──▶ _arrived ──▶ Flight (a handle, an exchange's steps) ──▶ multi ──▶ Future.set_result()
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import threading
+from collections import deque
+from concurrent.futures import Future
+from time import monotonic
+
+import pycurl
+
+from fetchpool.errors import PoolClosedError
+from fetchpool.exchange import Exchange, Steps, refusal, utc_now
+from fetchpool.model import FailureKind, FetchOptions, FetchRequest, Outcome
+from fetchpool.transports.base import Failure, HopRequest, HopResponse
+from fetchpool.transports.curl import ENDED, CurlHandle
+from fetchpool.transports.watchdog import silence
+
+TICK = 0.1
+"""Seconds between two looks for silent servers."""
+NO_SOCKET = -1
+
+
+class Flight:
+    """One fetch on its way: a handle, reused by fetch after fetch, and what it serves now."""
+
+    __slots__ = ("future", "handle", "hop", "progress", "request", "seen", "seen_at", "steps")
+
+    future: Future[Outcome]
+    request: FetchRequest
+    steps: Steps
+    hop: HopRequest
+
+    def __init__(self, options: FetchOptions) -> None:
+        self.progress = self.seen = 0
+        self.seen_at = 0.0
+        self.handle = CurlHandle(options, self)
+
+
+class AsyncPool:
+    """At most `workers` fetches at once, all in one thread."""
+
+    def __init__(self, workers: int, options: FetchOptions) -> None:
+        """Raises `UsageError` when a parser can't be loaded."""
+        self.workers = workers
+        self._options = options
+        self._exchange = Exchange(options)
+        self._closed = self._aborted = False
+        self._arrived: deque[tuple[FetchRequest, Future[Outcome]]] = deque()
+        self._free: list[Flight] = []
+        self._flights: dict[pycurl.Curl, Flight] = {}
+        self._timer: float | None = None
+        self._asleep = False
+        self._ears, self._mouth = socket.socketpair()
+        self._ears.setblocking(False)
+        self._mouth.setblocking(False)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._ears, selectors.EVENT_READ)
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
+        self._multi.setopt(pycurl.M_MAXCONNECTS, 2 * workers)
+        self._thread = threading.Thread(target=self._run, name="fetchpool-async", daemon=True)
+        self._thread.start()
+
+    def submit(self, request: FetchRequest) -> Future[Outcome]:
+        if self._closed:
+            raise PoolClosedError("the pool was shut down; open another one")
+        future: Future[Outcome] = Future()
+        self._arrived.append((request, future))
+        self._wake()
+        return future
+
+    def shutdown(self, *, abort: bool = False) -> None:
+        self._closed = True
+        self._aborted = self._aborted or abort
+        self._wake()
+        self._thread.join()
+
+    def _wake(self) -> None:
+        if self._asleep:
+            self._asleep = False
+            try:
+                self._mouth.send(b"\0")
+            except BlockingIOError:
+                return  # full of wake-ups already
+
+    # All that follows runs in the pool's own thread.
+
+    def _run(self) -> None:
+        next_tick = monotonic() + TICK
+        while not (self._closed and (self._aborted or not (self._arrived or self._flights))):
+            while self._arrived and len(self._flights) < self.workers:
+                self._start(*self._arrived.popleft())
+            self._turn(next_tick)
+            self._read_finished()
+            now = monotonic()
+            if now >= next_tick:
+                next_tick = now + TICK
+                self._end_silent(now)
+        self._end_all()
+
+    def _turn(self, next_tick: float) -> None:
+        """Waits for sockets, libcurl's timer, a wake-up or the tick, and lets libcurl act."""
+        now = monotonic()
+        until = next_tick if self._timer is None else min(next_tick, self._timer)
+        self._asleep = True
+        timeout = 0.0 if self._arrived and len(self._flights) < self.workers else max(0.0, until - now)
+        events = self._selector.select(timeout)
+        self._asleep = False
+        act = self._multi.socket_action
+        for key, mask in events:
+            if key.fd == self._ears.fileno():
+                self._ears.recv(4096)
+                continue
+            act(
+                key.fd,
+                (pycurl.CSELECT_IN if mask & selectors.EVENT_READ else 0)
+                | (pycurl.CSELECT_OUT if mask & selectors.EVENT_WRITE else 0),
+            )
+        if self._timer is not None and monotonic() >= self._timer:
+            self._timer = None
+            act(pycurl.SOCKET_TIMEOUT, 0)
+
+    def _start(self, request: FetchRequest, future: Future[Outcome]) -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        flight = self._free.pop() if self._free else Flight(self._options)
+        flight.future, flight.request = future, request
+        flight.steps = self._exchange.steps(request)
+        self._advance(flight, None)
+
+    def _advance(self, flight: Flight, response: HopResponse | None) -> None:
+        """The next hop of a flight, or its end."""
+        try:
+            hop = next(flight.steps) if response is None else flight.steps.send(response)
+        except StopIteration as stop:
+            outcome = stop.value
+        except Exception as defect:  # noqa: BLE001 - a defect of ours costs one row, not the run
+            message = f"{type(defect).__name__} in {flight.request.host}; please report this"
+            outcome = refusal(flight.request, FailureKind.INTERNAL, utc_now(), message)
+        else:
+            flight.hop = hop
+            flight.seen, flight.seen_at = flight.progress, monotonic()
+            flight.handle.prepare(hop)
+            self._flights[flight.handle.curl] = flight
+            self._multi.add_handle(flight.handle.curl)
+            return
+        self._free.append(flight)
+        flight.future.set_result(outcome)
+
+    def _read_finished(self) -> None:
+        left = 1
+        while left:
+            left, succeeded, failed = self._multi.info_read(100)
+            for curl in succeeded:
+                self._land(curl, 0, "", None)
+            for curl, code, message in failed:
+                self._land(curl, code, message, None)
+
+    def _land(self, curl: pycurl.Curl, code: int, message: str, ended: Failure | None) -> None:
+        self._multi.remove_handle(curl)
+        flight = self._flights.pop(curl)
+        self._advance(flight, flight.handle.conclude(code, message, ended))
+
+    def _end_silent(self, now: float) -> None:
+        """Ends the hops from which no byte has come for their read timeout."""
+        for curl, flight in list(self._flights.items()):
+            if flight.progress != flight.seen:
+                flight.seen, flight.seen_at = flight.progress, now
+            elif now - flight.seen_at >= flight.hop.read_timeout:
+                descriptor = curl.getinfo(pycurl.ACTIVESOCKET)
+                quiet = silence(descriptor) if descriptor != NO_SOCKET else 0.0  # not connected yet
+                if quiet >= flight.hop.read_timeout:
+                    self._land(curl, pycurl.E_OPERATION_TIMEDOUT, "", ENDED[FailureKind.TIMEOUT_READ])
+                else:
+                    flight.seen_at = now - quiet
+
+    def _end_all(self) -> None:
+        """Nothing is in flight, or it is aborted; nothing of the pool is left afterwards."""
+        for curl, flight in self._flights.items():
+            self._multi.remove_handle(curl)
+            flight.steps.close()
+            message = "the run was stopped"
+            flight.future.set_result(refusal(flight.request, FailureKind.ABORTED, utc_now(), message))
+            curl.close()
+        for _, future in self._arrived:
+            future.cancel()
+            future.set_running_or_notify_cancel()
+        for flight in self._free:
+            flight.handle.curl.close()
+        self._multi.close()
+        self._selector.close()
+        self._ears.close()
+        self._mouth.close()
+
+    # libcurl's callbacks
+
+    def _on_timer(self, milliseconds: int) -> None:
+        self._timer = None if milliseconds < 0 else monotonic() + milliseconds / 1000
+
+    def _on_socket(self, what: int, descriptor: int, _multi: pycurl.CurlMulti, known: object) -> None:
+        if what == pycurl.POLL_REMOVE:
+            self._selector.unregister(descriptor)
+            self._multi.assign(descriptor, None)
+            return
+        mask = (selectors.EVENT_READ if what & pycurl.POLL_IN else 0) | (
+            selectors.EVENT_WRITE if what & pycurl.POLL_OUT else 0
+        )
+        if known is None:
+            self._selector.register(descriptor, mask)
+            self._multi.assign(descriptor, self)
+        else:
+            self._selector.modify(descriptor, mask)
