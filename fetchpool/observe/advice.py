@@ -1,0 +1,108 @@
+"""What held a run back, and which flag would change it: one line of advice from the numbers.
+
+In: the last `Snapshot` and the settings in question. Out: the spans of one line. Pure.
+
+The engine says for every second what it waited for (`Limits`), and the process how much CPU it
+used. CPU comes first, since a busy machine makes everything else look slow:
+
+    CPU used up         ──▶ the CPU, and another executor where that helps
+    all workers busy    ──▶ the network, when their time went into bodies; else the workers
+    hosts' turns        ──▶ the limit per host, or the waits before retries
+    nothing to read     ──▶ the input
+    only the last left  ──▶ the slowest answers
+"""
+
+from __future__ import annotations
+
+from fetchpool.observe.events import Limits, Snapshot
+from fetchpool.observe.words import Span, Tone, count, duration, percent, size
+
+WORTH_ADVICE = 1.0
+"""Seconds: of a shorter run, most is starting up, whatever the numbers say."""
+CPU_BOUND = 0.9
+"""Share of a core (threads), or of all (processes), from which it is the CPU that is short."""
+BODIES_BOUND = 0.7
+"""Share of the workers' time spent receiving bodies from which bandwidth is short, not workers."""
+MORE_WORKERS = 4
+"""A step that shows at once whether more workers help."""
+LONG_ANSWER = 5.0
+"""Seconds: an answer shorter than this is nothing to cut short."""
+
+
+def held_back(snapshot: Snapshot, *, workers: int, executor: str, per_host: int | None) -> list[Span]:
+    """The line after "held back by: "; its `HINT` span, where it has one, names a flag."""
+    limits = snapshot.limits
+    if snapshot.elapsed < WORTH_ADVICE:
+        return [Span(f"nothing worth a flag: it was over in {duration(snapshot.elapsed)}")]
+    if limits.cpu >= CPU_BOUND * _cores_of(executor, limits) * snapshot.elapsed:
+        return _cpu(snapshot, executor)
+    most = max(limits.workers, limits.hosts, limits.source, limits.ending)
+    share = percent(min(most / snapshot.elapsed, 1.0))
+    if most == limits.workers:
+        return _workers(snapshot, workers, share)
+    if most == limits.hosts:
+        return _hosts(per_host, share)
+    if most == limits.source:
+        return [Span(f"the input (for {share} of the time the workers waited for it to say more)")]
+    return _ending(snapshot, share)
+
+
+def _cores_of(executor: str, limits: Limits) -> int:
+    """Cores that the executor can make use of. Threads share one as long as they run Python."""
+    return limits.cores if executor == "process" else 1
+
+
+def _cpu(snapshot: Snapshot, executor: str) -> list[Span]:
+    limits = snapshot.limits
+    used = limits.cpu / snapshot.elapsed
+    if limits.cores == 1:
+        return [Span(f"this machine's CPU (its one core was busy {percent(min(used, 1.0))} of the time)")]
+    if executor == "process" or used >= CPU_BOUND * limits.cores:
+        busy = percent(min(used / limits.cores, 1.0))
+        return [Span(f"this machine's CPU (all its {limits.cores} cores were busy {busy} of the time)")]
+    return [
+        Span(f"this machine's CPU ({used:.1f} of {limits.cores} cores busy; threads share one for Python); "),
+        Span("--executor process", Tone.HINT),
+        Span(" uses them all"),
+    ]
+
+
+def _workers(snapshot: Snapshot, workers: int, share: str) -> list[Span]:
+    busy = f"the one worker was busy {share}" if workers == 1 else f"all {count(workers)} were busy {share}"
+    more = Span(f"-w {workers * MORE_WORKERS}", Tone.HINT)
+    in_all = snapshot.time_waiting + snapshot.time_receiving
+    if in_all and snapshot.time_receiving >= BODIES_BOUND * in_all:
+        receiving = percent(snapshot.time_receiving / in_all)
+        speed = size(snapshot.size_download / snapshot.elapsed)
+        return [
+            Span(f"the network or the servers ({receiving} of the workers' time went into "),
+            Span(f"receiving bodies, at {speed}/s in all); if there is more to be had: "),
+            more,
+        ]
+    return [Span(f"the workers ({busy} of the time); more at once: "), more]
+
+
+def _hosts(per_host: int | None, share: str) -> list[Span]:
+    if per_host is None:
+        return [
+            Span(f"waits before retries, and hosts that asked for a pause ({share} of the time); "),
+            Span("--retry 0", Tone.HINT),
+            Span(" gives up at once"),
+        ]
+    return [
+        Span(f"the limit of {per_host} at once per host ({share} of the time workers were free but "),
+        Span("every host had its share); if the hosts can take it: "),
+        Span(f"--per-host {per_host * 2}", Tone.HINT),
+    ]
+
+
+def _ending(snapshot: Snapshot, share: str) -> list[Span]:
+    longest = duration(snapshot.time_max)
+    spans = [Span(f"the slowest answers (for {share} of the time only the last few were awaited")]
+    if snapshot.time_max < LONG_ANSWER:
+        return [*spans, Span(f"; the longest took {longest})")]
+    return [
+        *spans,
+        Span(f"; the longest took {longest}); to give up sooner: "),
+        Span(f"--max-time {max(round(snapshot.time_p95 * 2), 1)}s", Tone.HINT),
+    ]

@@ -1,0 +1,167 @@
+"""What the live display shows: a few lines, whatever the list's length and the terminal's width.
+
+In: a snapshot and a width. Out: `Line`s that fit. Pure; `progress` puts them on the terminal.
+
+    ━━━━━━━━━━━━━╸──────────────────────────  34 %  33,402 of ~98,200  52 s left
+    1,234 URLs/s  5.6 MB/s    10 in flight  212 waiting
+    33,357 ok     45 failed   30 http_404, 10 dns, 5 others  17 retries
+    42 s          https://slow.example/a/very/long/p…/report.pdf
+
+What does not fit is left out, the least telling first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from fetchpool.clean import visible
+from fetchpool.observe.events import InFlight, Snapshot
+from fetchpool.observe.sentences import share_done, stuck
+from fetchpool.observe.terminal import cut
+from fetchpool.observe.words import (
+    Line,
+    Span,
+    Tone,
+    count,
+    counted,
+    duration,
+    line,
+    percent,
+    rate,
+    size,
+    total,
+)
+
+BAR_WIDTH = 40
+"""Cells at most: a longer bar says nothing more, and short lines survive a narrowed window."""
+BAR_MINIMUM = 8
+KINDS_SHOWN = 3
+STUCK_SHOWN = 3
+GAP = "  "
+FIRST, SECOND, THIRD = 12, 10, 12
+"""Cells of the columns, so that what follows a number stands still while it changes."""
+
+
+class Segment(Struct, frozen=True):
+    """A part of a line that is shown whole or not at all; `rank` 0 is the last to go."""
+
+    span: Span
+    rank: int
+    width: int = 0
+    """Cells it is padded to."""
+
+    @property
+    def shown(self) -> str:
+        return self.span.text.ljust(self.width)
+
+
+def frame(snapshot: Snapshot, width: int, *, ascii_only: bool = False) -> list[Line]:
+    """Three lines, and up to three more for requests that hang. None is wider than `width` cells."""
+    return [
+        _position(snapshot, width, ascii_only),
+        _pace(snapshot, width),
+        _results(snapshot, width),
+        *(_stuck(request, width, ascii_only) for request in stuck(snapshot)[:STUCK_SHOWN]),
+    ]
+
+
+def _stuck(request: InFlight, width: int, ascii_only: bool) -> Line:
+    """A request that takes long."""
+    room = width - FIRST - len(GAP)
+    url = cut(visible(request.url), room, "..." if ascii_only else "…")
+    return line(Span(duration(request.seconds).ljust(FIRST), Tone.BAD), GAP, url)
+
+
+def _position(snapshot: Snapshot, width: int, ascii_only: bool) -> Line:
+    """How far, and how long still."""
+    share = share_done(snapshot)
+    if snapshot.total is None or share is None:
+        done = Segment(Span(f"{count(snapshot.done)} done", Tone.STRONG), 0)
+        return _fitted([done, Segment(Span(f"in {duration(snapshot.elapsed)}"), 1)], width)
+    whole = total(snapshot.total, snapshot.total_exact)
+    segments = [
+        Segment(Span(f" {percent(share):>5}", Tone.STRONG), 0),
+        Segment(Span(f"{count(snapshot.done)} of {whole}"), 1),
+    ]
+    if snapshot.eta and not snapshot.stopping:
+        segments.append(Segment(Span(f"{duration(snapshot.eta)} left", Tone.HINT), 2))
+    numbers = _fitted(segments, max(width - BAR_MINIMUM, 0))
+    room = min(width - len(str(numbers)), BAR_WIDTH)
+    if room < BAR_MINIMUM:
+        return numbers
+    return line(*_bar(share, room, ascii_only), *numbers.spans)
+
+
+def _bar(share: float, width: int, ascii_only: bool) -> tuple[Span, Span]:
+    """Also without colours the two parts can be told apart."""
+    halves = int(share * width * 2)
+    full, half = divmod(halves, 2)
+    if ascii_only:
+        return Span("#" * full, Tone.GOOD), Span("-" * (width - full), Tone.QUIET)
+    return Span("━" * full + "╸" * half, Tone.GOOD), Span("─" * (width - full - half), Tone.QUIET)
+
+
+def _pace(snapshot: Snapshot, width: int) -> Line:
+    """How fast, and with what under way."""
+    if snapshot.stopping:
+        stopping = f"stopping: {counted(snapshot.in_flight, 'request')} in flight"
+        return _fitted(
+            [
+                Segment(Span(stopping, Tone.STRONG), 0),
+                Segment(Span("Ctrl-C again ends at once", Tone.QUIET), 1),
+            ],
+            width,
+        )
+    segments = [
+        Segment(Span(f"{rate(snapshot.urls_per_second)} URLs/s"), 0, FIRST),
+        Segment(Span(f"{size(snapshot.bytes_per_second)}/s"), 1, SECOND),
+        Segment(Span(f"{count(snapshot.in_flight)} in flight"), 2, THIRD),
+    ]
+    if snapshot.waiting:
+        segments.append(Segment(Span(f"{count(snapshot.waiting)} waiting", Tone.QUIET), 3))
+    return _fitted(segments, width)
+
+
+def _results(snapshot: Snapshot, width: int) -> Line:
+    """What came of it; as many kinds of failure as there is room for."""
+    failed = snapshot.done - snapshot.ok
+    segments = [
+        Segment(Span(f"{count(snapshot.ok)} ok", Tone.GOOD), 0, FIRST),
+        Segment(Span(f"{count(failed)} failed", Tone.BAD if failed else Tone.QUIET), 1, SECOND),
+    ]
+    retries = []
+    if snapshot.retries:
+        retries = [Segment(Span(counted(snapshot.retries, "retry", "retries"), Tone.QUIET), 2)]
+    for shown in range(min(KINDS_SHOWN, len(snapshot.failed)), 0, -1):
+        kinds = [Segment(Span(_kinds(snapshot, shown), Tone.QUIET), 3)]
+        if _width([*segments, *kinds, *retries]) <= width:
+            return _fitted([*segments, *kinds, *retries], width)
+    return _fitted([*segments, *retries], width)
+
+
+def _kinds(snapshot: Snapshot, shown: int) -> str:
+    kinds = [f"{count(kind.count)} {kind.kind}" for kind in snapshot.failed[:shown]]
+    if others := sum(kind.count for kind in snapshot.failed[shown:]):
+        kinds.append(f"{count(others)} others")
+    return ", ".join(kinds)
+
+
+def _fitted(segments: Sequence[Segment], width: int) -> Line:
+    """The segments that fit, in order; the highest ranks are left out first."""
+    kept = list(segments)
+    while len(kept) > 1 and _width(kept) > width:
+        kept.remove(max(kept, key=lambda segment: segment.rank))
+    spans: list[Span] = []
+    for segment in kept[:-1]:
+        spans += [Span(segment.shown, segment.span.tone), Span(GAP)]
+    last = kept[-1].span
+    room = width - sum(len(span.text) for span in spans)
+    return Line((*spans, Span(last.text[: max(room, 0)], last.tone)))
+
+
+def _width(segments: Sequence[Segment]) -> int:
+    """In cells, which here are characters: none of these words is wide."""
+    *others, last = segments
+    return sum(len(segment.shown) + len(GAP) for segment in others) + len(last.span.text)

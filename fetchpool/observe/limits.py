@@ -1,0 +1,68 @@
+"""Where a run's seconds go, so that the end can say what held it back.
+
+In: the engine's word, once per turn of its loop, on what it is waiting for. Out: `Limits`.
+Adds up and judges nothing: what to make of it is the report's business.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from enum import Enum
+
+from fetchpool.observe.events import Limits
+
+
+class HeldBy(Enum):
+    """What keeps the next request from starting. Each is a field of `Limits`."""
+
+    WORKERS = 0
+    HOSTS = 1
+    SOURCE = 2
+    ENDING = 3
+
+
+def cpu_seconds() -> float:
+    """CPU seconds of this process and of its children that have ended (POSIX counts a child when
+    it is waited for)."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def usable_cores() -> int:
+    """Cores this process may use: its affinity where the system has one, else all there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class LimitsClock:
+    """A stopwatch with one face for each of `HeldBy`. `now` is always the engine's monotonic clock."""
+
+    __slots__ = ("_cores", "_cpu", "_cpu_before", "_seconds", "_since", "_state")
+
+    def __init__(
+        self, now: float, *, cpu: Callable[[], float] = cpu_seconds, cores: int | None = None
+    ) -> None:
+        self._seconds = [0.0, 0.0, 0.0, 0.0]
+        self._since = now
+        self._state = HeldBy.SOURCE.value  # until the first URL is there, the input is what is waited for
+        self._cpu = cpu
+        self._cpu_before = cpu()
+        self._cores = usable_cores() if cores is None else cores
+
+    def account(self, now: float, state: HeldBy) -> None:
+        """From `now` on, `state` holds the run back; the time up to `now` goes to the state before.
+
+        So the engine calls it when it has started all it may, just before it waits.
+        """
+        self._seconds[self._state] += now - self._since
+        self._since = now
+        self._state = state.value
+
+    def limits(self, now: float) -> Limits:
+        """All seconds up to `now`; the current state's are in it."""
+        self._seconds[self._state] += now - self._since
+        self._since = now
+        workers, hosts, source, ending = self._seconds
+        return Limits(workers, hosts, source, ending, self._cpu() - self._cpu_before, self._cores)

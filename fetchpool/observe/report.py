@@ -1,0 +1,126 @@
+"""The summary at the end of a run, as lines for a person.
+
+In: the last `Snapshot`, where the rows went, and the few settings that the advice names. Out:
+`Line`s; `str()` of one is plain text, a terminal adds colours but no other words. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fetchpool.observe.advice import held_back
+from fetchpool.observe.events import Snapshot
+from fetchpool.observe.words import Line, Span, Tone, count, counted, duration, line, rate, size, total
+
+KINDS_SHOWN = 12
+"""Kinds of failure with a line of their own: there are rarely more, and a screen has 24 lines."""
+LABEL_WIDTH = 9
+"""Cells of the longest label and its gap."""
+
+
+def report(
+    snapshot: Snapshot,
+    *,
+    outputs: Sequence[tuple[str, int]],
+    workers: int,
+    executor: str,
+    per_host: int | None,
+    interrupted: bool,
+) -> list[Line]:
+    """The summary. `outputs`: each sink's name and how many rows it took; `per_host`: the limit of
+    requests at once to one host, None without one."""
+    if not snapshot.done and not interrupted:
+        return [line(Span("nothing to fetch: there is no URL in the input", Tone.STRONG))]
+    lines = [_headline(snapshot, interrupted)]
+    if snapshot.done:
+        lines += [_rates(snapshot), *_sizes(snapshot), *_times(snapshot)]
+        lines += _failures(snapshot)
+    if snapshot.retries:
+        lines.append(_labelled("retried", counted(snapshot.retries, "attempt")))
+    if outputs:
+        rows = ", ".join(f"{counted(number, 'row')} to {name}" for name, number in outputs)
+        lines.append(_labelled("wrote", rows))
+    if snapshot.done and not interrupted:
+        advice = held_back(snapshot, workers=workers, executor=executor, per_host=per_host)
+        lines.append(line(Span("held back by: ", Tone.QUIET), *advice))
+    return lines
+
+
+def _headline(snapshot: Snapshot, interrupted: bool) -> Line:
+    done, ok = snapshot.done, snapshot.ok
+    failed = done - ok
+    urls = Span(counted(done, "URL"), Tone.STRONG)
+    after = duration(snapshot.elapsed)
+    if interrupted:
+        head: list[Span | str] = [Span("interrupted", Tone.BAD), f" after {after}: ", urls, " done"]
+    else:
+        head = [urls, f" in {after}"]
+    if not done:
+        return line(*head, _not_fetched(snapshot))
+    if not failed:
+        result: list[Span | str] = [Span("ok" if done == 1 else "all ok", Tone.GOOD)]
+    elif not ok:
+        result = [Span("failed" if done == 1 else "all failed", Tone.BAD)]
+    else:
+        result = [Span(f"{count(ok)} ok", Tone.GOOD), ", ", Span(f"{count(failed)} failed", Tone.BAD)]
+    if interrupted:
+        return line(*head, " (", *result, ")", _not_fetched(snapshot))
+    return line(*head, ": ", *result)
+
+
+def _not_fetched(snapshot: Snapshot) -> str:
+    """What an interrupted run left undone, as exactly as the input was known."""
+    if snapshot.total is not None:
+        left = max(snapshot.total - snapshot.done, 0)
+        if left or snapshot.total_exact:
+            return f", {total(left, snapshot.total_exact)} not fetched"
+    return ", the rest of the input not fetched"
+
+
+def _rates(snapshot: Snapshot) -> Line:
+    if snapshot.elapsed <= 0:
+        return _labelled("rate", "too quick to say")
+    urls = rate(snapshot.done / snapshot.elapsed)
+    octets = size(snapshot.size_delivered / snapshot.elapsed)
+    return _labelled("rate", f"{urls} {'URL' if urls == '1' else 'URLs'}/s, {octets}/s")
+
+
+def _sizes(snapshot: Snapshot) -> list[Line]:
+    text = size(snapshot.size_delivered)
+    if snapshot.size_download != snapshot.size_delivered:
+        text += f" ({size(snapshot.size_download)} on the wire)"
+    if snapshot.ok > 1:
+        text += f"; p50 {size(snapshot.size_p50)}, largest {size(snapshot.size_max)}"
+    return [_labelled("size", text)]
+
+
+def _times(snapshot: Snapshot) -> list[Line]:
+    if not snapshot.time_max:  # nothing got as far as the network
+        return []
+    spread = f"p50 {duration(snapshot.time_p50)}, p95 {duration(snapshot.time_p95)}, "
+    longest = f"longest {duration(snapshot.time_max)}"
+    return [_labelled("time", spread + longest if snapshot.done > 1 else duration(snapshot.time_max))]
+
+
+def _failures(snapshot: Snapshot) -> list[Line]:
+    """One line a kind, the most frequent first, with a URL to try."""
+    shown = snapshot.failed[:KINDS_SHOWN]
+    if not shown:
+        return []
+    digits = max(len(count(kind.count)) for kind in shown)
+    letters = max(len(kind.kind) for kind in shown)
+    lines = []
+    for position, kind in enumerate(shown):
+        label = Span(("failed" if position == 0 else "").ljust(LABEL_WIDTH), Tone.QUIET)
+        number = Span(f"{count(kind.count):>{digits}} {kind.kind:<{letters}}", Tone.BAD)
+        lines.append(
+            line(label, number, f"  {kind.example}" if kind.count == 1 else f"  e.g. {kind.example}")
+        )
+    if rest := snapshot.failed[KINDS_SHOWN:]:
+        others = f"{count(sum(kind.count for kind in rest))} of {counted(len(rest), 'other kind')}"
+        lines.append(_labelled("", others))
+    return lines
+
+
+def _labelled(label: str, text: str) -> Line:
+    return line(Span(label.ljust(LABEL_WIDTH), Tone.QUIET), text)

@@ -1,0 +1,83 @@
+"""Records and snapshots for the observers' tests: a test changes what it is about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from fetchpool.model import Record
+from fetchpool.observe.events import KindCount, Limits, Snapshot
+
+FINE = Record(
+    urlnum=0,
+    url="http://example.org/",
+    url_effective="http://example.org/",
+    method="GET",
+    response_code=200,
+    http_version="1.1",
+    content_type="text/html",
+    num_redirects=0,
+    num_retries=0,
+    remote_ip="192.0.2.1",
+    size_download=400,
+    size_delivered=1256,
+    time_namelookup=0.001,
+    time_connect=0.002,
+    time_appconnect=None,
+    time_starttransfer=0.03,
+    time_total=0.045,
+    timestamp="2024-01-01T00:00:00Z",
+    error=None,
+    errormsg=None,
+    exitcode=0,
+)
+
+EVEN = Limits(workers=0.0, hosts=0.0, source=0.0, ending=0.0, cpu=1.0, cores=2)
+
+RUNNING = Snapshot(
+    elapsed=26.0,
+    done=33_402,
+    ok=33_357,
+    failed=(
+        KindCount("http_404", 30, "http://example.org/missing"),
+        KindCount("dns", 10, "http://nowhere.example/"),
+        KindCount("tls", 4, "https://expired.example/"),
+        KindCount("reset", 1, "http://rude.example/"),
+    ),
+    retries=17,
+    in_flight=10,
+    slowest=(),
+    backlog=400,
+    waiting=212,
+    total=98_213,
+    total_exact=False,
+    eta=52.0,
+    size_delivered=98_200_000,
+    size_download=31_000_000,
+    urls_per_second=1234.0,
+    bytes_per_second=5_600_000.0,
+    time_p50=0.045,
+    time_p95=0.23,
+    time_max=4.2,
+    time_waiting=200.0,
+    time_receiving=40.0,
+    size_p50=1256,
+    size_max=12_300_000,
+    stopping=False,
+    limits=EVEN,
+)
+
+
+def record(**changes: Any) -> Record:
+    return replace(FINE, **changes)
+
+
+def snapshot(**changes: Any) -> Snapshot:
+    return replace(RUNNING, **changes)
+
+
+def all_ok(**changes: Any) -> Snapshot:
+    """A run without a failure; `ok` follows `done`."""
+    done = changes.get("done", 100)
+    return snapshot(**{"done": done, "ok": done, "failed": (), "retries": 0, "total": done} | changes)

@@ -1,0 +1,219 @@
+"""The summary at the end: what a person reads there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fetchpool.observe.events import KindCount, Limits, Snapshot
+from fetchpool.observe.report import report
+from tests.unit.observe_cases import all_ok, snapshot
+
+
+def lines(shot: Snapshot, **changes: Any) -> list[str]:
+    settings: dict[str, Any] = {
+        "outputs": [("sizes.txt", shot.done)],
+        "workers": 10,
+        "executor": "thread",
+        "per_host": None,
+        "interrupted": False,
+    }
+    return [str(line) for line in report(shot, **settings | changes)]
+
+
+def advice(shot: Snapshot, **changes: Any) -> str:
+    """The line that says what held the run back."""
+    last = lines(shot, **changes)[-1]
+    assert last.startswith("held back by: ")
+    return last.removeprefix("held back by: ")
+
+
+def limits(**changes: float) -> Limits:
+    """Ten seconds of a run, to be spread."""
+    seconds = {"workers": 0.0, "hosts": 0.0, "source": 0.0, "ending": 0.0, "cpu": 1.0} | changes
+    return Limits(cores=2, **seconds) if "cores" not in changes else Limits(**seconds)  # type: ignore[arg-type]
+
+
+def ten_seconds(**changes: Any) -> Snapshot:
+    return all_ok(**{"elapsed": 10.0, "time_waiting": 80.0, "time_receiving": 10.0} | changes)
+
+
+def test_a_whole_summary_says_how_many_how_big_how_long_and_where() -> None:
+    shot = snapshot(
+        elapsed=80.0, done=12_345, ok=12_300, total=12_345, total_exact=True, limits=limits(workers=74.4)
+    )
+    assert lines(shot, outputs=[("sizes.txt", 12_345), ("standard output", 12_345)]) == [
+        "12,345 URLs in 1 min 20 s: 12,300 ok, 45 failed",
+        "rate     154 URLs/s, 1.2 MB/s",
+        "size     98.2 MB (31.0 MB on the wire); p50 1.3 kB, largest 12.3 MB",
+        "time     p50 45 ms, p95 230 ms, longest 4.2 s",
+        "failed   30 http_404  e.g. http://example.org/missing",
+        "         10 dns       e.g. http://nowhere.example/",
+        "          4 tls       e.g. https://expired.example/",
+        "          1 reset     http://rude.example/",
+        "retried  17 attempts",
+        "wrote    12,345 rows to sizes.txt, 12,345 rows to standard output",
+        "held back by: the workers (all 10 were busy 93 % of the time); more at once: -w 40",
+    ]
+
+
+def test_an_empty_list_says_in_words_that_there_was_nothing_to_fetch() -> None:
+    shot = all_ok(done=0, elapsed=0.01, time_max=0.0)
+    assert lines(shot, outputs=[("sizes.txt", 0)]) == ["nothing to fetch: there is no URL in the input"]
+
+
+@pytest.mark.parametrize(
+    ("done", "ok", "headline"),
+    [
+        (1, 1, "1 URL in 45 ms: ok"),
+        (1, 0, "1 URL in 45 ms: failed"),
+        (3, 3, "3 URLs in 45 ms: all ok"),
+        (3, 0, "3 URLs in 45 ms: all failed"),
+        (3, 2, "3 URLs in 45 ms: 2 ok, 1 failed"),
+    ],
+)
+def test_the_headline_fits_the_number(done: int, ok: int, headline: str) -> None:
+    assert lines(snapshot(done=done, ok=ok, elapsed=0.045))[0] == headline
+
+
+@pytest.mark.parametrize(
+    ("changes", "headline"),
+    [
+        (
+            {"total": 100, "total_exact": True},
+            "interrupted after 10 s: 60 URLs done (all ok), 40 not fetched",
+        ),
+        ({"total": 98_213}, "interrupted after 10 s: 60 URLs done (all ok), ~98,200 not fetched"),
+        ({"total": None}, "interrupted after 10 s: 60 URLs done (all ok), the rest of the input not fetched"),
+        ({"total": 60, "total_exact": True}, "interrupted after 10 s: 60 URLs done (all ok), 0 not fetched"),
+        (
+            {"done": 0, "ok": 0, "total": 7, "total_exact": True},
+            "interrupted after 10 s: 0 URLs done, 7 not fetched",
+        ),
+    ],
+)
+def test_an_interrupted_run_says_what_it_left(changes: dict[str, Any], headline: str) -> None:
+    shot = snapshot(**{"elapsed": 10.0, "done": 60, "ok": 60, "failed": ()} | changes)
+    said = lines(shot, interrupted=True)
+    assert said[0] == headline
+    assert not said[-1].startswith("held back by")  # its pace was the person's own choice
+
+
+def test_sizes_are_said_once_when_the_wire_carried_the_same() -> None:
+    shot = ten_seconds(size_delivered=5_000, size_download=5_000)
+    assert "size     5.0 kB; p50 1.3 kB, largest 12.3 MB" in lines(shot)
+
+
+def test_a_single_url_has_no_percentiles() -> None:
+    said = lines(all_ok(done=1, size_delivered=1256, size_download=1256, time_max=0.045))
+    assert "size     1.3 kB" in said
+    assert "time     45 ms" in said
+    assert "wrote    1 row to sizes.txt" in said
+
+
+def test_what_never_reached_the_network_has_no_times() -> None:
+    shot = snapshot(done=1, ok=0, time_max=0.0, failed=(KindCount("invalid_url", 1, "http://[::1"),))
+    assert not [line for line in lines(shot) if line.startswith("time")]
+
+
+def test_without_an_output_nothing_is_said_of_one() -> None:
+    assert not [line for line in lines(all_ok(), outputs=[]) if line.startswith("wrote")]
+
+
+def test_the_rarest_kinds_share_a_line() -> None:
+    kinds = tuple(KindCount(f"http_{500 + n}", 100 - n, f"http://h/{n}") for n in range(15))
+    said = lines(snapshot(failed=kinds))
+    assert "         261 of 3 other kinds" in said
+    assert not [line for line in said if "http_512" in line]
+
+
+def test_a_url_that_looks_like_markup_is_shown_as_it_is() -> None:
+    shot = snapshot(failed=(KindCount("reset", 2, "http://h/[/foo][red]"),))
+    assert "failed   2 reset  e.g. http://h/[/foo][red]" in lines(shot)
+
+
+def test_one_worker_that_was_always_busy_is_spoken_of_as_one() -> None:
+    shot = ten_seconds(limits=limits(workers=9.95))
+    assert (
+        advice(shot, workers=1)
+        == "the workers (the one worker was busy 99 % of the time); more at once: -w 4"
+    )
+
+
+def test_workers_that_spend_their_time_on_bodies_point_to_the_network() -> None:
+    shot = ten_seconds(
+        limits=limits(workers=10.0), time_waiting=10.0, time_receiving=90.0, size_download=120_000_000
+    )
+    assert advice(shot) == (
+        "the network or the servers (90 % of the workers' time went into receiving bodies, "
+        "at 12.0 MB/s in all); if there is more to be had: -w 40"
+    )
+
+
+def test_a_limit_per_host_names_its_flag() -> None:
+    shot = ten_seconds(limits=limits(hosts=8.0, workers=1.0))
+    assert advice(shot, per_host=2) == (
+        "the limit of 2 at once per host (80 % of the time workers were free but every host had its share); "
+        "if the hosts can take it: --per-host 4"
+    )
+
+
+def test_without_a_limit_per_host_it_was_retries_and_hosts_that_wanted_a_pause() -> None:
+    shot = ten_seconds(limits=limits(hosts=8.0, workers=1.0))
+    assert advice(shot) == (
+        "waits before retries, and hosts that asked for a pause (80 % of the time); "
+        "--retry 0 gives up at once"
+    )
+
+
+def test_a_slow_pipe_is_the_input() -> None:
+    shot = ten_seconds(limits=limits(source=9.0))
+    assert advice(shot) == "the input (for 90 % of the time the workers waited for it to say more)"
+
+
+def test_a_short_list_is_held_back_by_its_slowest_answers() -> None:
+    shot = ten_seconds(limits=limits(ending=9.0), time_max=1.2)
+    assert advice(shot) == (
+        "the slowest answers (for 90 % of the time only the last few were awaited; the longest took 1.2 s)"
+    )
+
+
+def test_a_long_last_answer_names_the_flag_that_cuts_it_short() -> None:
+    shot = ten_seconds(limits=limits(ending=9.0), time_p95=2.0, time_max=9.0)
+    assert advice(shot).endswith("the longest took 9.0 s); to give up sooner: --max-time 4s")
+
+
+@pytest.mark.parametrize(
+    ("executor", "cpu", "cores", "said"),
+    [
+        (
+            "thread",
+            9.6,
+            8,
+            "this machine's CPU (1.0 of 8 cores busy; threads share one for Python); "
+            "--executor process uses them all",
+        ),
+        ("thread", 19.0, 2, "this machine's CPU (all its 2 cores were busy 95 % of the time)"),
+        ("thread", 9.5, 1, "this machine's CPU (its one core was busy 95 % of the time)"),
+        ("process", 19.0, 2, "this machine's CPU (all its 2 cores were busy 95 % of the time)"),
+        ("process", 9.5, 2, "the workers (all 10 were busy 100 % of the time); more at once: -w 40"),
+        ("thread", 5.0, 2, "the workers (all 10 were busy 100 % of the time); more at once: -w 40"),
+    ],
+)
+def test_a_cpu_that_is_used_up_comes_before_all_else(
+    executor: str, cpu: float, cores: int, said: str
+) -> None:
+    shot = ten_seconds(limits=limits(workers=10.0, cpu=cpu, cores=cores))
+    assert advice(shot, executor=executor) == said
+
+
+def test_a_run_too_short_to_measure_is_summed_up_without_a_division_by_nothing() -> None:
+    said = lines(all_ok(elapsed=0.0, limits=limits(cpu=0.0)))
+    assert said[0] == "100 URLs in 0 s: all ok"
+    assert "rate     too quick to say" in said
+
+
+def test_a_run_of_a_moment_needs_no_advice() -> None:
+    shot = ten_seconds(elapsed=0.2, limits=limits(cpu=0.2))
+    assert advice(shot) == "nothing worth a flag: it was over in 200 ms"
