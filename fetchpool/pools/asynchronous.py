@@ -58,6 +58,7 @@ class AsyncPool:
         self._arrived: deque[tuple[FetchRequest, Future[Outcome]]] = deque()
         self._free: list[Flight] = []
         self._flights: dict[pycurl.Curl, Flight] = {}
+        self._landed: list[tuple[Future[Outcome], Outcome]] = []
         self._timer: float | None = None
         self._asleep = False
         self._ears, self._mouth = socket.socketpair()
@@ -107,6 +108,7 @@ class AsyncPool:
             if now >= next_tick:
                 next_tick = now + TICK
                 self._end_silent(now)
+            self._deliver()
         self._end_all()
 
     def _turn(self, next_tick: float) -> None:
@@ -156,7 +158,7 @@ class AsyncPool:
             self._multi.add_handle(flight.handle.curl)
             return
         self._free.append(flight)
-        flight.future.set_result(outcome)
+        self._landed.append((flight.future, outcome))
 
     def _read_finished(self) -> None:
         left = 1
@@ -166,6 +168,13 @@ class AsyncPool:
                 self._land(curl, 0, "", None)
             for curl, code, message in failed:
                 self._land(curl, code, message, None)
+
+    def _deliver(self) -> None:
+        """Finishes the futures of this turn, all at once: whoever waits for them wakes up once, and
+        does not fight for the interpreter's lock while libcurl's callbacks need it."""
+        landed, self._landed = self._landed, []
+        for future, outcome in landed:
+            future.set_result(outcome)
 
     def _land(self, curl: pycurl.Curl, code: int, message: str, ended: Failure | None) -> None:
         self._multi.remove_handle(curl)
