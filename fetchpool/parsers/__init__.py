@@ -1,0 +1,169 @@
+"""What is taken out of a response beyond its size: the built-in `title`, and a person's own functions.
+
+In: names from `--parse`, loaded once per worker, and then each whole `Response`. Out: fields for the
+row, clean and JSON-able, and at most one failure. Whatever a parser does wrong ends in that failure:
+it neither stops the run nor puts into a row what a row can't hold.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from traceback import walk_tb
+from types import ModuleType
+from typing import Any
+
+from msgspec import Struct
+
+from fetchpool.clean import one_line, visible
+from fetchpool.errors import UsageError
+from fetchpool.model import ROW_FIELDS, FailureKind
+from fetchpool.response import Response
+from fetchpool.transports.base import Failure
+
+BUILT_IN = {"title": "fetchpool.parsers.title:title"}
+BUILT_IN_MODULES = frozenset(name.partition(":")[0] for name in BUILT_IN.values())
+RESERVED = frozenset((*ROW_FIELDS, "extra", "content_encoding"))
+"""Names a parser can't take: its fields of that name get `parse_` before them."""
+DEPTH = 20
+"""Levels of lists and mappings in one field; what reads the rows has limits of its own."""
+INTEGERS = range(-(1 << 63), 1 << 63)
+"""What every output can hold: SQLite's and Parquet's integers have 64 bits."""
+
+
+class Parser(Struct, frozen=True):
+    """A function that was asked for, by the name it was asked for."""
+
+    name: str
+    function: Callable[[Response], Any]
+
+
+class UnfitError(Exception):
+    """What a parser gave doesn't fit into a row; the message says what and where."""
+
+
+def load(names: tuple[str, ...]) -> tuple[Parser, ...]:
+    """The functions for `title` or `package.module:function`, the current folder on the path.
+
+    Raises `UsageError`, in one line, when there is no such module or function.
+    """
+    return tuple(Parser(name, find_function(name)) for name in names)
+
+
+def run(parsers: tuple[Parser, ...], response: Response) -> tuple[dict[str, Any], Failure | None]:
+    """Every parser's fields in one mapping, a later parser's over an earlier one's, and the first
+    failure. Raises nothing."""
+    extra: dict[str, Any] = {}
+    failure: Failure | None = None
+    for parser in parsers:
+        try:
+            extra.update(fields(parser.function(response)))
+        except UnfitError as error:
+            problem = f"{parser.name} {error}"
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a person's code must not end the worker
+            problem = f"{parser.name} raised {type(error).__name__}{where(error, parser.function)}"
+        else:
+            continue
+        failure = failure or Failure(FailureKind.PARSE, one_line(problem, 300))
+    return extra, failure
+
+
+def fields(given: object) -> dict[str, Any]:
+    """What a parser returned, as fields of a row. Raises `UnfitError`."""
+    if not isinstance(given, Mapping):
+        raise UnfitError(f"gave {type(given).__name__}, not a mapping")
+    row: dict[str, Any] = {}
+    for key, value in given.items():
+        if not isinstance(key, str):
+            raise UnfitError(f"gave a field whose name is {type(key).__name__}, not text")
+        if not key:
+            raise UnfitError("gave a field with an empty name")
+        name = visible(key)
+        row[f"parse_{name}" if name in RESERVED else name] = fit(value, name)
+    return row
+
+
+def fit(value: object, name: str, depth: int = 0) -> Any:
+    """A value as JSON has it, its text clean. NaN and infinities, which JSON lacks, become null; what
+    is not text, number, truth value, list or mapping is refused, not guessed at."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return visible(str.__str__(value))  # the text itself, if it is an Enum's
+    if isinstance(value, int):
+        if int(value) not in INTEGERS:
+            raise UnfitError(f"gave a number of more than 64 bits in {name!r}")
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if depth >= DEPTH:
+        raise UnfitError(f"gave more than {DEPTH} levels in {name!r}")
+    if isinstance(value, list | tuple):
+        return [fit(each, name, depth + 1) for each in value]
+    if isinstance(value, Mapping):
+        inner: dict[str, Any] = {}
+        for key, each in value.items():
+            if not isinstance(key, str):
+                raise UnfitError(f"gave a key that is {type(key).__name__}, not text, in {name!r}")
+            inner[visible(key)] = fit(each, name, depth + 1)
+        return inner
+    raise UnfitError(f"gave {type(value).__name__} in {name!r}, which JSON doesn't have")
+
+
+def where(error: BaseException, function: Callable[[Response], Any]) -> str:
+    """The line that raised, in the function's own file if it got that far. Not the error's own text: it
+    may quote the page, or a secret."""
+    own_file = getattr(getattr(function, "__code__", None), "co_filename", None)
+    places = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
+    for filename, line in reversed(places):
+        if filename == own_file:
+            return f" at {Path(filename).name}:{line}"
+    return ""
+
+
+def find_function(name: str) -> Callable[[Response], Any]:
+    """The function of one `--parse`. Raises `UsageError`."""
+    module_name, colon, function_name = BUILT_IN.get(name, name).partition(":")
+    if not colon or not module_name or not function_name:
+        there_is = ", ".join(BUILT_IN)
+        raise UsageError(f"--parse: no parser {name!r}; there is: {there_is}, or package.module:function")
+    module = find_module(module_name)
+    function = getattr(module, function_name, None)
+    if function is None:
+        has = ", ".join(functions_of(module)) or "no functions"
+        raise UsageError(f"--parse: no function {function_name!r} in module {module_name!r}; it has: {has}")
+    if not callable(function):
+        raise UsageError(f"--parse: {function_name!r} in module {module_name!r} is not a function")
+    found: Callable[[Response], Any] = function
+    return found
+
+
+def find_module(name: str) -> ModuleType:
+    """The module of one `--parse`, from the current folder first, as `python -c` has it."""
+    if "" not in sys.path and name not in BUILT_IN_MODULES:
+        sys.path.insert(0, "")
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if name == error.name or name.startswith(f"{error.name}."):
+            problem = f"no module {name!r} in the current folder or among those installed"
+        else:
+            problem = f"module {name!r} needs {error.name!r}, which is not installed"
+        raise UsageError(f"--parse: {problem}") from error
+    except (Exception, SystemExit) as error:  # it is a person's code: whatever it raises is told in a line
+        said = one_line(f"{type(error).__name__}: {error}", 200)
+        raise UsageError(f"--parse: module {name!r} can't be imported: {said}") from error
+
+
+def functions_of(module: ModuleType) -> list[str]:
+    """The public functions a module defines itself."""
+    return [
+        name
+        for name, value in vars(module).items()
+        if callable(value)
+        and not name.startswith("_")
+        and getattr(value, "__module__", "") == module.__name__
+    ]
