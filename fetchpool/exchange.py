@@ -18,12 +18,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from fetchpool import parsers, urls
+from fetchpool import urls
 from fetchpool.addresses import address_is_public
 from fetchpool.body import Body
 from fetchpool.clean import visible
 from fetchpool.model import EXITCODE_HTTP, EXITCODES, FailureKind, FetchOptions, FetchRequest, Outcome
-from fetchpool.response import Response
 from fetchpool.transports.base import Failure, HopRequest, HopResponse
 
 ACCEPT_ENCODING = "gzip, deflate, br, zstd"
@@ -43,7 +42,7 @@ class Exchange:
         """Raises `UsageError` when a parser can't be loaded."""
         self._options = options
         self._clock = clock
-        self._parsers = parsers.load(options.parse)
+        self._parse = _parser(options.parse)
         own = list(options.headers)
         named = {name.lower() for name, _ in own}
         if options.user is not None and "authorization" not in named:
@@ -153,8 +152,8 @@ class Exchange:
             size_download, size_delivered = body.size_download, body.size_delivered
             if status in SAYS_WHEN:
                 retry_after = (head.headers.get("retry-after") or "")[:100] or None
-            elif self._parsers and failure is None and status < 400 and body.location is None:
-                extra, failure = parsers.run(self._parsers, Response(request, hop, response))
+            elif self._parse is not None and failure is None and body.wanted:
+                extra, failure = self._parse(request, hop, body, response)
         error: str | None
         if failure is not None:
             error, errormsg, exitcode = failure.kind, failure.message, EXITCODES[failure.kind]
@@ -187,8 +186,26 @@ class Exchange:
         )
 
 
+Parse = Callable[[FetchRequest, HopRequest, Body, HopResponse], tuple[dict[str, Any], Failure | None]]
+
+
+def _parser(names: tuple[str, ...]) -> Parse | None:
+    """What takes fields out of a whole answer; None when nothing is asked for.
+
+    Raises `UsageError` when a parser can't be loaded.
+    """
+    if not names:
+        return None
+    # Their libraries are loaded by those who parse, and by nobody else.
+    from fetchpool import parsers
+    from fetchpool.response import response_of
+
+    loaded = parsers.load(names)
+    return lambda *fetched: parsers.run(loaded, response_of(*fetched))
+
+
 def refusal(request: FetchRequest, kind: FailureKind, timestamp: str, message: str | None = None) -> Outcome:
-    """The outcome of a request that was never made."""
+    """The outcome of a request that no transport was asked for, or did not finish."""
     return Outcome(
         url_effective=request.href,
         method=request.method,

@@ -18,7 +18,6 @@ from multiprocessing.connection import Connection
 from fetchpool.errors import PoolClosedError, WorkerLostError
 from fetchpool.model import FetchOptions, FetchRequest, Outcome
 from fetchpool.pools.worker import Worker
-from fetchpool.transports.watchdog import Watchdog
 
 
 class ProcessPool:
@@ -30,7 +29,7 @@ class ProcessPool:
         self.workers = workers
         self._options = options
         self._closed = False
-        Worker(options, Watchdog()).close()  # shows here, in words, what would break every child
+        Worker(options).close()  # shows here, in words, what would break every child
         methods = multiprocessing.get_all_start_methods()
         self._context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
         self._reader, self._lifeline = self._context.Pipe(duplex=False)
@@ -94,7 +93,7 @@ def _start_worker(options: FetchOptions, lifeline: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with, args=(lifeline,), name="lifeline", daemon=True).start()
-    _worker = Worker(options, Watchdog())
+    _worker = Worker(options)
 
 
 def _end_with(lifeline: Connection) -> None:

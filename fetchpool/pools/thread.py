@@ -8,7 +8,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from fetchpool.errors import PoolClosedError
 from fetchpool.model import FetchOptions, FetchRequest, Outcome
 from fetchpool.pools.worker import Worker
-from fetchpool.transports.watchdog import Watchdog
 
 
 class ThreadPool:
@@ -18,11 +17,10 @@ class ThreadPool:
         """Raises `UsageError` when a parser or the transport can't be loaded."""
         self.workers = workers
         self._options = options
-        self._closed = False
+        self._closed = self._aborted = False
         self._local = threading.local()
         self._lock = threading.Lock()
-        self._watchdog = Watchdog()
-        self._opened: list[Worker] = [Worker(options, self._watchdog)]  # the first one shows that it can be done
+        self._opened: list[Worker] = [Worker(options)]  # the first one shows that it can be done
         self._spare = list(self._opened)
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="fetchpool")
 
@@ -35,7 +33,10 @@ class ThreadPool:
         self._closed = True
         if abort:
             self._executor.shutdown(wait=False, cancel_futures=True)
-            self._watchdog.abort()
+            with self._lock:
+                self._aborted = True
+                for worker in self._opened:
+                    worker.abort()
         self._executor.shutdown(wait=True)
         for worker in self._opened:
             worker.close()
@@ -51,7 +52,9 @@ class ThreadPool:
         with self._lock:
             if self._spare:
                 return self._spare.pop()
-        worker = Worker(self._options, self._watchdog)
+        worker = Worker(self._options)
         with self._lock:
             self._opened.append(worker)
+            if self._aborted:
+                worker.abort()
         return worker

@@ -8,16 +8,15 @@ from __future__ import annotations
 from fetchpool.exchange import Exchange, refusal, utc_now
 from fetchpool.model import FailureKind, FetchOptions, FetchRequest, Outcome
 from fetchpool.transports import open_transport
-from fetchpool.transports.watchdog import Watchdog
 
 
 class Worker:
     """One transport with its kept connections, and the exchange that tells it what to do."""
 
-    def __init__(self, options: FetchOptions, watchdog: Watchdog) -> None:
+    def __init__(self, options: FetchOptions) -> None:
         """Raises `UsageError` when a parser or the transport can't be loaded."""
         self._exchange = Exchange(options)
-        self._transport = open_transport(options, watchdog)
+        self._transport = open_transport(options)
 
     def fetch(self, request: FetchRequest) -> Outcome:
         """One attempt, all hops. Raises nothing."""
@@ -33,6 +32,10 @@ class Worker:
         except Exception as defect:  # noqa: BLE001 - a defect of ours costs one row, not the run
             message = f"{type(defect).__name__} in {request.host}; please report this"
             return refusal(request, FailureKind.INTERNAL, utc_now(), message)
+
+    def abort(self) -> None:
+        """Ends the hop in flight, and every later one at once. From any thread."""
+        self._transport.abort()
 
     def close(self) -> None:
         """Closes the kept connections."""

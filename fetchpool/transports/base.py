@@ -144,5 +144,8 @@ class Transport(Protocol):
     def perform(self, hop: HopRequest) -> HopResponse:
         """Blocks for at most `hop.max_time`. Raises nothing that a server or network can cause."""
 
+    def abort(self) -> None:
+        """Ends the hop in flight, and every later one at once, as `aborted`. From any thread."""
+
     def close(self) -> None:
         """Closes the kept connections. Idempotent."""

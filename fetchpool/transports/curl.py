@@ -19,9 +19,9 @@ import pycurl
 
 from fetchpool.addresses import address_is_public
 from fetchpool.model import FailureKind, FetchOptions
+from fetchpool.transports import watchdog
 from fetchpool.transports.base import Failure, Headers, HopRequest, HopResponse, ResponseHead
 from fetchpool.transports.curl_failures import failure_of, timeout_of
-from fetchpool.transports.watchdog import Watchdog
 
 HTTP_VERSIONS = {
     "": pycurl.CURL_HTTP_VERSION_2TLS,
@@ -51,9 +51,8 @@ class Life(Protocol):
 class CurlTransport:
     """One handle, one hop at a time."""
 
-    def __init__(self, options: FetchOptions, watchdog: Watchdog) -> None:
-        """`watchdog` ends silent hops and, on abort, all of them; deadlines are libcurl's own."""
-        self._watch = watchdog.watch()
+    def __init__(self, options: FetchOptions) -> None:
+        self._watch = watchdog.shared().watch()  # for silence and abort; deadlines are libcurl's own
         self._handle = CurlHandle(options, self._watch)
         self._handle.curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
         self._handle.curl.setopt(pycurl.CLOSESOCKETFUNCTION, self._closing)
@@ -69,6 +68,9 @@ class CurlTransport:
             code, message = error.args
         ended = watch.stop()
         return handle.conclude(code, message, ENDED.get(ended) if ended and code else None)
+
+    def abort(self) -> None:
+        self._watch.abort()
 
     def close(self) -> None:
         self._handle.curl.close()
