@@ -26,8 +26,9 @@ from fetchpool.transports import TRANSPORTS
 HTTP_VERSIONS = ("1.1", "2")
 FORMATS = ("text", "jsonl", "csv")
 
-MAX_WORKERS = {"thread": 10_000, "process": 1_000}
-"""Beyond this a slip of the keyboard is likelier than a plan, and most systems refuse the rest."""
+MAX_WORKERS = 10_000
+MAX_PROCESSES = 1_000
+"""Beyond these a slip of the keyboard is likelier than a plan, and most systems refuse the rest."""
 SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
 """Which format an output's name asks for; any other name is text."""
 MISLEADING_SUFFIXES = {
@@ -133,7 +134,9 @@ def configure(
         fetch=fetch,
         inputs=tuple(inputs),
         outputs=checked_outputs,
-        workers=checks.whole("--workers", workers, 1, MAX_WORKERS[executor]),
+        workers=checks.whole(
+            "--workers", workers, 1, MAX_PROCESSES if executor == "process" else MAX_WORKERS
+        ),
         executor=executor,
         retry=checks.whole("--retry", retry, 0),
         retry_delay=checks.duration("--retry-delay", retry_delay),

@@ -9,8 +9,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """The first that applies, from the bottom up: an interrupted run exits 130 whatever its rows say,
-    and a full disk is 3 even then."""
+    """Where several apply: 3 before 130 and 143, those before 2, and 2 before 1."""
 
     OK = 0
     FAILED = 1

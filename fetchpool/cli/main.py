@@ -47,6 +47,6 @@ def _reworded(refusal: typer.TyperException) -> str:
     message = refusal.message.rstrip(".")
     message = message[:1].lower() + message[1:]
     options = getattr(refusal, "possibilities", None) or ()  # an unknown option's nearest
-    close = get_close_matches(getattr(refusal, "option_name", ""), options, n=1)
+    close = get_close_matches(getattr(refusal, "option_name", ""), options, n=1, cutoff=0.7)
     hint = f"did you mean {close[0]}?" if close else "fetchpool --help lists the options"
     return f"{message}; {hint}"

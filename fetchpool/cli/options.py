@@ -57,7 +57,8 @@ Executor = Annotated[
         "--executor",
         metavar="NAME",
         group=SPEED,
-        help="What the workers are: thread, or process for N processes (many cores, heavy --parse).",
+        help="What the workers are: thread; process, for N processes (many cores, heavy --parse); async, "
+        "for one thread that waits on all N.",
         autocompletion=_offer(*EXECUTORS),
     ),
 ]

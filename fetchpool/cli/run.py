@@ -49,7 +49,7 @@ def run(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
     no_progress: options.NoProgress = False,
-    _version: options.Version = False,
+    version: options.Version = False,  # noqa: ARG001 - its callback has shown it and ended
 ) -> int:
     """Fetch every URL of the INPUT and append one honest row for each to the output.
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from fetchpool import units
 from fetchpool.config import Output, RunConfig, configure
 from fetchpool.errors import UsageError
+from fetchpool.pools import EXECUTORS
 
 
 @pytest.mark.parametrize(
@@ -165,8 +166,14 @@ REFUSALS = [
         {"workers": 2000, "executor": "process"},
         "--workers: 2000 is out of range; a whole number from 1 to 1000 would do",
     ),
-    ({"executor": "tread"}, "--executor: 'tread' is not one of thread, process; did you mean thread?"),
-    ({"executor": "gpu"}, "--executor: 'gpu' is not one of thread, process; write thread or process"),
+    (
+        {"executor": "tread"},
+        f"--executor: 'tread' is not one of {', '.join(EXECUTORS)}; did you mean thread?",
+    ),
+    (
+        {"executor": "gpu"},
+        f"--executor: 'gpu' is not one of {', '.join(EXECUTORS)}; write {' or '.join(EXECUTORS)}",
+    ),
     ({"transport": "request"}, "--transport: 'request' is not one of curl, requests; did you mean requests?"),
     ({"transport": "pycurl"}, "--transport: 'pycurl' is not one of curl, requests; did you mean curl?"),
     (

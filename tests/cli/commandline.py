@@ -1,0 +1,143 @@
+"""The real command, as a shell or a terminal would start it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+FETCHPOOL = (sys.executable, "-m", "fetchpool")
+ROOT = Path(__file__).parents[2]
+PATIENCE = 30.0
+"""Seconds that anything here may take on a busy machine; none of it should take three."""
+
+_CONTROL_SEQUENCE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\-_])")
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What the command sees: the package from this checkout, and nothing of the caller's taste."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES")}
+    return {**kept, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "LANG": "C.UTF-8", **(extra or {})}
+
+
+def fetchpool(
+    *arguments: str,
+    stdin: str | bytes = b"",
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Runs to the end, with a pipe on every stream."""
+    done = subprocess.run(
+        [*FETCHPOOL, *arguments],
+        input=stdin.encode() if isinstance(stdin, str) else stdin,
+        capture_output=True,
+        cwd=cwd,
+        env=environment(env),
+        timeout=PATIENCE,
+        check=False,
+    )
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def start(
+    *arguments: str, cwd: Path, stdin: int = subprocess.DEVNULL, stdout: int = subprocess.PIPE
+) -> subprocess.Popen[bytes]:
+    """Starts it and returns at once."""
+    return subprocess.Popen(
+        [*FETCHPOOL, *arguments],
+        cwd=cwd,
+        env=environment(),
+        stdin=stdin,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+    )
+
+
+class Terminal:
+    """The command on a terminal of 100 columns: a person sits here.
+
+    `screen` is all that was written, in order, control sequences and all; `words` without them.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        cwd: Path,
+        *,
+        env: Mapping[str, str] | None = None,
+        stdin: int | None = None,
+        stdout: int | None = None,
+    ) -> None:
+        self._master, slave = os.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+        self.process = subprocess.Popen(
+            [*FETCHPOOL, *arguments],
+            cwd=cwd,
+            env=environment(env),
+            stdin=slave if stdin is None else stdin,
+            stdout=slave if stdout is None else stdout,
+            stderr=slave,
+            start_new_session=True,
+            # Its controlling terminal, so that ^C reaches it the way it reaches a person's program.
+            preexec_fn=lambda: fcntl.ioctl(2, termios.TIOCSCTTY, 0),
+        )
+        os.close(slave)
+        self._written = b""
+
+    @property
+    def screen(self) -> str:
+        return self._written.decode(errors="replace").replace("\r\n", "\n")
+
+    @property
+    def words(self) -> str:
+        return _CONTROL_SEQUENCE.sub("", self.screen)
+
+    def wait_for(self, text: str) -> None:
+        """Reads until `text` was shown; fails with the screen when it never is."""
+        deadline = time.monotonic() + PATIENCE
+        while text not in self.words:
+            if not self._read(deadline):
+                raise AssertionError(f"{text!r} was not shown: {self.screen!r}")
+
+    def press(self, keys: str) -> None:
+        """Types."""
+        os.write(self._master, keys.encode())
+
+    def wait(self) -> int:
+        """Reads to the end; returns the exit code."""
+        deadline = time.monotonic() + PATIENCE
+        while self._read(deadline):
+            pass
+        return self.process.wait(max(0.1, deadline - time.monotonic()))
+
+    def _read(self, deadline: float) -> bool:
+        ready, _, _ = select.select([self._master], [], [], max(0.0, deadline - time.monotonic()))
+        if not ready:
+            raise AssertionError(f"nothing more is shown: {self.screen!r}")
+        try:
+            chunk = os.read(self._master, 65536)
+        except OSError:  # EIO: the last of them has let go of the terminal
+            return False
+        self._written += chunk
+        return bool(chunk)
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        os.close(self._master)

@@ -1,0 +1,102 @@
+"""What a person gets wrong: one line that names the fix, exit code 2, and nothing done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fetchpool.pools import EXECUTORS
+from tests.cli.commandline import fetchpool
+
+REFUSALS = [
+    (("--worker", "3"), "no such option: --worker; did you mean --workers?"),
+    (("--frobnicate",), "no such option: --frobnicate; fetchpool --help lists the options"),
+    (("urls.txt", "-w"), "option '-w' requires an argument; fetchpool --help lists the options"),
+    (("--insecure=yes",), "option '--insecure' does not take a value; fetchpool --help lists the options"),
+    (("demo", "--retry", "3"), "no such option: --retry; fetchpool --help lists the options"),
+    (
+        ("urls.txt", "--executor", "tread"),
+        f"--executor: 'tread' is not one of {', '.join(EXECUTORS)}; did you mean thread?",
+    ),
+    (
+        ("urls.txt", "--transport", "qurl"),
+        "--transport: 'qurl' is not one of curl, requests; did you mean curl?",
+    ),
+    (
+        ("urls.txt", "-w", "0"),
+        "--workers: 0 is out of range; a whole number from 1 to 10000 would do",
+    ),
+    (
+        ("urls.txt", "-m", "5 parsecs"),
+        "--max-time: '5 parsecs' is not a duration; write 500ms, 10s, 2m, 1h or 1d",
+    ),
+    (
+        ("urls.txt", "--max-filesize", "10MB"),
+        "--max-filesize: '10MB' is not a size; write 512k, 10M or 1G (1M is 1048576 bytes)",
+    ),
+    (
+        ("urls.txt", "-H", "Authorization Bearer s3cret"),
+        "--header: there is no colon; write 'Name: value', or 'Name;' to send it empty",
+    ),
+    (("urls.txt", "-u", "s3cret"), "--user: write name:password (with an empty password: 'name:')"),
+    (
+        ("urls.txt", "-x", "ftp://proxy"),
+        "--proxy: 'ftp' is no kind of proxy; write http, https, socks5 or socks5h",
+    ),
+    (("urls.txt", "-q", "-v"), "--quiet and --verbose contradict each other; leave one out"),
+    (("urls.txt", "--http1.1", "--http2"), "--http1.1 and --http2 contradict each other; leave one out"),
+    (("urls.txt", "-I", "-X", "POST"), "--head and --method POST contradict each other; leave one out"),
+    (
+        ("urls.txt", "--http2", "--transport", "requests"),
+        "--http2: requests speaks HTTP/1.1 only; leave it out, or use --transport curl",
+    ),
+    (
+        ("urls.txt", "-o", "./urls.txt"),
+        "--output: ./urls.txt is the input as well; name another file with -o",
+    ),
+    (("-", "-"), "INPUT: standard input (-) is named twice; it can be read once"),
+    (("demo", "-n", "0"), "--number: 0 is out of range; a whole number from 1 up would do"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "line"), REFUSALS, ids=[" ".join(one) for one, _ in REFUSALS])
+def test_what_cant_be_meant_is_refused_in_one_line(
+    arguments: tuple[str, ...], line: str, tmp_path: Path
+) -> None:
+    (tmp_path / "urls.txt").write_text("http://127.0.0.1:9/never-asked\n")
+    done = fetchpool(*arguments, cwd=tmp_path)
+    assert (done.stderr, done.returncode) == (f"fetchpool: {line}\n", 2)
+    assert done.stdout == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["urls.txt"]
+
+
+def test_a_missing_file_is_named_and_nothing_is_fetched(tmp_path: Path) -> None:
+    done = fetchpool("urls.txt", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("fetchpool: ")
+    assert "urls.txt" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_is_no_list(tmp_path: Path) -> None:
+    done = fetchpool(".", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "directory" in done.stderr
+
+
+def test_an_output_that_cant_be_opened_is_our_own_failure(tmp_path: Path) -> None:
+    (tmp_path / "urls.txt").write_text("http://127.0.0.1:9/never-asked\n")
+    done = fetchpool("urls.txt", "-o", "no/such/folder/sizes.txt", cwd=tmp_path)
+    assert done.returncode == 3
+    assert done.stderr.count("\n") == 1
+    assert "no/such/folder/sizes.txt" in done.stderr
+
+
+def test_a_refusal_cant_move_the_cursor(tmp_path: Path) -> None:
+    done = fetchpool("--executor", "\x1b[2J", "urls.txt", cwd=tmp_path)
+    assert "\x1b" not in done.stderr
+    done = fetchpool("\x1b[2J", cwd=tmp_path)
+    assert "\x1b" not in done.stderr
