@@ -24,7 +24,6 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 """A method or a header's name (RFC 9110 section 5.6.2)."""
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 """What no header value may hold (RFC 9110 section 5.5): a line break starts a header of its own."""
-_PARSER = re.compile(r"[A-Za-z_]\w*|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE")
 
 _Given = TypeVar("_Given")
@@ -118,16 +117,6 @@ def cacert(path: str) -> str:
     if not Path(path).is_file():
         raise UsageError(f"--cacert: {path!r} is not a file; name one with certificates in PEM form")
     return path
-
-
-def parsers(names: Sequence[str]) -> tuple[str, ...]:
-    """What looks like parsers' names; whoever loads them finds out whether they exist."""
-    if isinstance(names, str):  # would be taken letter by letter
-        names = (names,)
-    for name in names:
-        if not _PARSER.fullmatch(name):
-            raise UsageError(f"--parse: {name!r} is not a parser; write title, or package.module:function")
-    return tuple(dict.fromkeys(names))
 
 
 def choice(option: str, value: str, choices: Sequence[str]) -> str:

@@ -97,7 +97,7 @@ def configure(
     max_time: float | str = _DEFAULTS.max_time,
     max_filesize: int | str = _DEFAULTS.max_filesize,
     max_redirs: int | str = _DEFAULTS.max_redirs,
-    parse: Sequence[str] = (),
+    parse: str | Sequence[str] = (),
 ) -> RunConfig:
     """The checked configuration of a run.
 
@@ -126,7 +126,7 @@ def configure(
         max_time=checks.deadline("--max-time", max_time),
         max_filesize=checks.size("--max-filesize", max_filesize) or units.MAX_BYTES,
         max_redirs=checks.whole("--max-redirs", max_redirs, 0),
-        parse=checks.parsers(parse),
+        parse=(parse,) if isinstance(parse, str) else tuple(dict.fromkeys(parse)),
     )
     checked_outputs = _outputs(outputs, format)
     _check_inputs(inputs, checked_outputs)

@@ -154,6 +154,11 @@ def test_an_outputs_name_says_its_format(path: str, format: str) -> None:
     assert configure(outputs=[path]).outputs == (Output(path, format),)
 
 
+def test_a_parser_named_twice_runs_once() -> None:
+    assert configure(parse=["title", "words:count", "title"]).fetch.parse == ("title", "words:count")
+    assert configure(parse="title").fetch.parse == ("title",)
+
+
 def test_the_format_can_be_named_for_all_outputs() -> None:
     outputs = configure(outputs=["-", "a.json"], format="jsonl").outputs
     assert [output.format for output in outputs] == ["jsonl", "jsonl"]
@@ -239,7 +244,6 @@ REFUSALS = [
         {"cacert": "/nowhere/ca.pem"},
         "--cacert: '/nowhere/ca.pem' is not a file; name one with certificates in PEM form",
     ),
-    ({"parse": ["ti tle"]}, "--parse: 'ti tle' is not a parser; write title, or package.module:function"),
     ({"outputs": ["a.txt", "./a.txt"]}, "--output: ./a.txt is named twice; every row would be in it twice"),
     ({"outputs": [""]}, "--output: an empty name; write a file's name, or - for standard output"),
     (
