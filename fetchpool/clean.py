@@ -19,7 +19,7 @@ characters; lone surrogates (a byte that was not UTF-8); line and paragraph sepa
 every width and characters newer than this Python stay."""
 
 JOINERS = "\u200c\u200d"
-"""Persian, the Indic scripts and composed emoji are spelled with these two: between two characters
+"""Persian, the Indic scripts and composed emoji are spelled with these two: between two letters
 that are not ASCII they stay. Beside ASCII they join nothing, and only hide."""
 
 _SUSPECT = re.compile(r"[^ -~]")
@@ -51,4 +51,7 @@ def _shown(match: re.Match[str]) -> str:
 
 
 def _joins(text: str, at: int) -> bool:
-    return not text[at - 1 : at].isascii() and not text[at + 1 : at + 2].isascii()
+    return all(
+        char and not char.isascii() and category(char) not in UNSEEN
+        for char in (text[at - 1 : at], text[at + 1 : at + 2])
+    )

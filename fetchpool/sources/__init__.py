@@ -1,0 +1,1 @@
+"""Where URLs come from: `files` (paths, pipes, standard input) and `iterable` (a program's own)."""

@@ -11,13 +11,14 @@ from fetchpool import urls
 from fetchpool.model import FailureKind
 from fetchpool.urls import BadUrl, Url, parse, redact, request, with_scheme
 
+BLANKS = "".join(map(chr, range(0x21)))  # alone before the @ they are no secret
+
 # Any text, with what URLs are made of far more often than chance would have it.
 url_text = st.lists(
     st.one_of(
-        st.sampled_from(
-            ["http", "https", "ftp", "mailto", ":", "//", "/", "\\", "@", "?", "#", ".", "[", "]", "::1", "%"]
-            + ["user", "host", "8080", "\t", "\n", " ", "\x00", "é", "\u202e", "\udc80", "．", "＠", "xn--a"]
-        ),
+        st.sampled_from(["http", "https", "ftp", "mailto", "user", "host", "8080", "::1", "xn--a"]),
+        st.sampled_from([":", "//", "/", "\\", "@", "?", "#", ".", "[", "]", "%", "\uff0e", "\uff20"]),
+        st.sampled_from(["\t", "\n", " ", "\x00", "\xe9", "\u202e", "\udc80"]),
         st.text(max_size=4),
     ),
     max_size=12,
@@ -122,7 +123,9 @@ def test_a_location_is_resolved_against_where_it_was_met(location: str, href: st
     assert fetchable(location, "http://h/a/b?q").href == href
 
 
-@pytest.mark.parametrize("location", ["http://[::1", "//a..b/", "file:///etc/passwd", "gopher:x", "//", "\udc80"])
+@pytest.mark.parametrize(
+    "location", ["http://[::1", "//a..b/", "file:///etc/passwd", "gopher:x", "//", "\udc80"]
+)
 def test_a_bad_location_is_refused(location: str) -> None:
     assert isinstance(parse(location, "http://h/a/b"), BadUrl)
 
@@ -222,17 +225,21 @@ def test_what_is_left_after_redaction_holds_no_credentials(text: str) -> None:
     shown = redact(text)
     for reading in (parse(shown), parse(with_scheme(shown)), parse(shown, "http://base.example/")):
         if isinstance(reading, Url):
-            assert reading.credentials in ("", "***:")
+            assert reading.credentials.removesuffix(":").strip(BLANKS) in ("", "***")
     assert redact(shown) == shown
 
 
 @given(
-    st.sampled_from(["http://", "https://", "HTTP://", "http:", "http:/", "http:\\/", "", "//", " http://", "ftp://"]),
+    st.sampled_from(
+        ["http://", "https://", "HTTP://", "http:", "http:/", "http:\\/", "", "//", " http://", "ftp://"]
+    ),
     st.text(st.characters(exclude_characters="@/?#\\[]\x00", exclude_categories=["Cs"]), max_size=5),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
     url_text,
 )
-def test_a_password_that_a_parser_would_send_is_never_shown(scheme: str, user: str, salt: str, rest: str) -> None:
+def test_a_password_that_a_parser_would_send_is_never_shown(
+    scheme: str, user: str, salt: str, rest: str
+) -> None:
     text = f"{scheme}{user}:{salt}S3cret{salt}@host{rest}"
     for reading in (parse(text), parse(with_scheme(text)), parse(text, "http://base.example/")):
         if isinstance(reading, Url) and "S3cret" in reading.credentials:
