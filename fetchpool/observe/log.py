@@ -10,7 +10,7 @@ from typing import TextIO
 
 from fetchpool.model import Record
 from fetchpool.observe.events import Event, Notice, Snapshot
-from fetchpool.observe.outlet import Outlet, unlocked
+from fetchpool.observe.outlet import PATIENCE, Outlet, unlocked
 from fetchpool.observe.sentences import event_line, given_up_line, progress_line, stuck_lines
 from fetchpool.observe.words import Line
 
@@ -36,8 +36,8 @@ class Log:
     def __enter__(self) -> Log:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._outlet.close()
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
+        self._outlet.close(PATIENCE if failure is not None else None)
 
     def started(self, _snapshot: Snapshot) -> None:
         self._outlet.start()

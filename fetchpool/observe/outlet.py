@@ -60,6 +60,10 @@ class _Descriptor(io.RawIOBase):
 
 Said = TypeVar("Said")
 
+PATIENCE = 2.0
+"""Seconds for last words when an exception ends the run: a terminal that has stopped may not keep a
+program alive that wants to end."""
+
 
 class Outlet(Generic[Said]):
     """A thread that calls `write(said, given_up, last)` soon after something was said, at most every
@@ -99,14 +103,14 @@ class Outlet(Generic[Said]):
         """There is something new to show, though nothing to say. Returns at once."""
         self._woken.set()
 
-    def close(self) -> None:
-        """Waits until all that was said is written: the only wait for the other side, when all rows
-        are safe. Interrupted (Ctrl-C), it does not wait again. Idempotent."""
+    def close(self, patience: float | None = None) -> None:
+        """Waits until all that was said is written, at most `patience` seconds: the only wait for the
+        other side, when all rows are safe. Interrupted (Ctrl-C), it does not wait again. Idempotent."""
         if self._closing.is_set() or not self._thread.is_alive():
             return
         self._closing.set()
         self._woken.set()
-        self._thread.join()
+        self._thread.join(patience)
 
     def _run(self) -> None:
         last = False

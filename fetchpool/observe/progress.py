@@ -14,11 +14,13 @@ from rich.text import Text
 from fetchpool.model import Record
 from fetchpool.observe.events import Event, Notice, Snapshot
 from fetchpool.observe.frame import frame
-from fetchpool.observe.outlet import Outlet
+from fetchpool.observe.outlet import PATIENCE, Outlet
 from fetchpool.observe.sentences import event_line, given_up_line
 from fetchpool.observe.terminal import show, text
 from fetchpool.observe.words import Line
 
+FIRST_PICTURE = 0.3
+"""Seconds: a run of a blink should not flicker."""
 DRAW_EVERY = 0.2
 """Seconds between two pictures at least: faster can't be read, and costs the run."""
 PENDING = 200
@@ -48,11 +50,11 @@ class Progress:
     def __enter__(self) -> Progress:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._outlet.close()
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
+        self._outlet.close(PATIENCE if failure is not None else None)
 
     def started(self, _snapshot: Snapshot) -> None:
-        self._outlet.start()  # but draws nothing yet: a run of a blink should not flicker
+        self._outlet.start()
 
     def event(self, event: Event) -> None:
         if self._verbose or isinstance(event, Notice):
@@ -65,8 +67,9 @@ class Progress:
                     self._outlet.say(record)
 
     def sampled(self, snapshot: Snapshot) -> None:
-        self._latest = snapshot
-        self._outlet.wake()
+        if snapshot.elapsed >= FIRST_PICTURE:
+            self._latest = snapshot
+            self._outlet.wake()
 
     def finished(self, _snapshot: Snapshot) -> None:
         self._outlet.close()
