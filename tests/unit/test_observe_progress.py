@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import pty
@@ -85,9 +86,6 @@ class Screen:
     def colour(self, row: int) -> str:
         """Of the first character there."""
         return str(self._screen.buffer[row][0].fg)
-
-    def hang_up(self) -> None:
-        os.close(self._master)
 
     def at_the_end(self) -> list[str]:
         """What is left on it when all writers are gone."""
@@ -286,13 +284,46 @@ def test_a_terminal_that_has_stopped_does_not_stop_the_run(screen: Screen, stder
     assert "more than could be shown" in screen.at_the_end()[-1]
 
 
-def test_a_terminal_that_is_gone_is_not_an_error(screen: Screen, stderr: TextIO) -> None:
-    screen.hang_up()
+class Window(io.StringIO):
+    """A terminal whose window can be closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = threading.Event()
+        self.closed_by_its_owner = False
+
+    def write(self, text: str) -> int:
+        if self.closed_by_its_owner:
+            raise OSError(errno.EIO, "Input/output error")
+        if "URLs/s" in text:
+            self.written.set()
+        return super().write(text)
+
+
+def test_a_terminal_that_is_gone_is_not_an_error_and_standard_error_is_given_back() -> None:
+    window = Window()
+    before = sys.stderr
+    with Progress(Console(file=window, force_terminal=True, width=80)) as progress:
+        progress.started(snapshot(elapsed=0.0))
+        progress.sampled(snapshot())
+        assert window.written.wait(WAIT)
+        window.closed_by_its_owner = True
+        progress.sampled(snapshot())
+        progress.finished(snapshot())
+    assert sys.stderr is before
+
+
+def test_what_others_print_while_it_runs_goes_past_above_it(screen: Screen, stderr: TextIO) -> None:
+    screen.start()
     with Progress(console(stderr)) as progress:
         progress.started(snapshot(elapsed=0.0))
         progress.sampled(snapshot())
+        screen.until(lambda rows: len(rows) == 3)
+        sys.stderr.write("a parser's own [word]\n")
+        screen.until(lambda rows: len(rows) == 4)
         progress.finished(snapshot())
-    assert type(sys.stderr).__name__ != "FileProxy"
+    stderr.close()
+    assert screen.at_the_end() == ["a parser's own [word]"]
 
 
 def run_in_a_terminal(screen: Screen, ending: str) -> subprocess.Popen[str]:
