@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         UsageError,
         WorkerLostError,
     )
-    from fetchpool.model import VERSION as __version__
+    from fetchpool.model import VERSION as __version__  # noqa: N811
     from fetchpool.model import FailureKind, Outcome, Record
     from fetchpool.response import Response
 

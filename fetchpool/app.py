@@ -9,8 +9,10 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from fetchpool import resolver
 from fetchpool.config import RunConfig
 from fetchpool.engine import Engine
+from fetchpool.names import Names
 from fetchpool.observe.events import Observer
 from fetchpool.pools import open_pool
 from fetchpool.retry import RetryPolicy
@@ -44,11 +46,17 @@ def build(
         for sink in opened:
             sink.close()
         raise
+    # A proxy looks names up itself: it may know others than we do.
+    names = None
+    if config.fetch.proxy is None:
+        timeout = min(config.fetch.connect_timeout, config.fetch.max_time)
+        names = Names(resolver.shared(), timeout=timeout)
     return Engine(
         source,
         pool,
         sinks,
-        scheduler=Scheduler(per_host=config.per_host),
+        scheduler=Scheduler(per_host=config.per_host, ask_hosts=names is not None),
+        names=names,
         retry=RetryPolicy(
             retry=config.retry, retry_delay=config.retry_delay, retry_max_time=config.retry_max_time
         ),

@@ -25,6 +25,7 @@ from fetchpool import urls
 from fetchpool.clean import visible
 from fetchpool.exchange import refusal, utc_now
 from fetchpool.model import FailureKind, FetchRequest, Outcome, Record
+from fetchpool.names import Named, Names
 from fetchpool.observe.events import InFlight, Notice, Observer, Retrying, Snapshot
 from fetchpool.observe.limits import HeldBy, LimitsClock
 from fetchpool.observe.stats import Stats
@@ -76,6 +77,7 @@ class Engine:
         *,
         scheduler: Scheduler,
         retry: RetryPolicy,
+        names: Names | None = None,
         observers: Sequence[Observer] = (),
         notices: Sequence[str] = (),
         clock: Callable[[], float] = monotonic,
@@ -87,7 +89,8 @@ class Engine:
         self._retry = retry
         self._observers = observers
         self._clock = clock
-        self._inbox: SimpleQueue[Finished | Command] = SimpleQueue()
+        self._inbox: SimpleQueue[Finished | Named | Command] = SimpleQueue()
+        self._names = names
         self._in_flight: dict[int, tuple[FetchRequest, float]] = {}
         """By urlnum, in the order they started; with the time they did."""
         self._first_attempt: dict[int, float] = {}
@@ -105,6 +108,8 @@ class Engine:
         self._unflushed = False
         self.done = False
         source.start(self.wake)
+        if names is not None:
+            names.start(self._inbox.put)
         for observer in observers:
             observer.started(self.snapshot())
         for text in notices:
@@ -201,6 +206,11 @@ class Engine:
                 break
         while scheduler.given_up:
             self._refuse(scheduler.given_up.popleft(), FailureKind.HOST_DOWN, now)
+        if self._names is not None:
+            while scheduler.asked:
+                self._names.ask(scheduler.asked.popleft())
+            for named in self._names.overdue(now):
+                self._introduce(named, now)
         self._limits.account(now, self._state(window))
 
     def _state(self, window: int) -> HeldBy:
@@ -224,6 +234,14 @@ class Engine:
                 self._refuse(request, request.refused, now)
         return bool(requests)
 
+    def _introduce(self, named: Named, now: float) -> None:
+        """A host's addresses are known, or it has none."""
+        if named.failure is None:
+            self._scheduler.known(named.host, now, named.until, named.addresses, named.seconds)
+            return
+        for request in self._scheduler.unknown(named.host, now):
+            self._refuse(request, named.failure, now, named.message)
+
     def _refuse(
         self, request: FetchRequest, kind: FailureKind, now: float, message: str | None = None
     ) -> None:
@@ -245,6 +263,8 @@ class Engine:
         wake_at = self._scheduler.wake_at()
         if wake_at is not None and not self._stopping:
             until.append(wake_at)
+        if self._names is not None and (late_at := self._names.wake_at()) is not None:
+            until.append(late_at)
         try:
             self._take(self._inbox.get(timeout=max(0.0, min(until) - now)))
         except Empty:
@@ -256,9 +276,12 @@ class Engine:
         for _ in range(inbox.qsize()):
             self._take(inbox.get())
 
-    def _take(self, message: Finished | Command) -> None:
+    def _take(self, message: Finished | Named | Command) -> None:
         if isinstance(message, Finished):
             self._landed(message)
+        elif isinstance(message, Named):
+            if self._names is not None and self._names.heard(message):
+                self._introduce(message, self._clock())
         elif message is Command.STOP:
             self._stopping = True
         elif message is Command.ABORT:

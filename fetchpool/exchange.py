@@ -101,6 +101,7 @@ class Exchange:
             options.read_timeout,
             options.max_time - elapsed,
             body,
+            request.addresses,
             request.from_public,
         )
 
@@ -124,6 +125,8 @@ class Exchange:
             href=target.href,
             host=target.host,
             method=method,
+            addresses=request.addresses if target.host == request.host else (),
+            lookup_seconds=0.0,
             num_redirects=request.num_redirects + 1,
             # Another scheme, host or port is another origin. There is no way back to the
             # credentials, even if a later hop returns to where they belong (as in curl).
@@ -141,6 +144,8 @@ class Exchange:
         failure: Failure | None,
         timestamp: str,
     ) -> Outcome:
+        if request.lookup_seconds:
+            include_lookup(response, request.lookup_seconds)
         head = body.head
         extra: dict[str, Any] = {}
         status = http_version = content_type = size_download = size_delivered = retry_after = None
@@ -184,6 +189,14 @@ class Exchange:
             extra=extra,
             retry_after=retry_after,
         )
+
+
+def include_lookup(response: HopResponse, seconds: float) -> None:
+    """Times are cumulative from the hop's start, and that was when its name was looked up."""
+    response.time_namelookup = round((response.time_namelookup or 0.0) + seconds, 6)
+    for name in ("time_connect", "time_appconnect", "time_starttransfer", "time_total"):
+        if value := getattr(response, name):
+            setattr(response, name, round(value + seconds, 6))
 
 
 Parse = Callable[[FetchRequest, HopRequest, Body, HopResponse], tuple[dict[str, Any], Failure | None]]

@@ -16,7 +16,7 @@ from enum import Enum, auto
 
 from fetchpool.model import FailureKind, FetchRequest, Outcome
 
-FIRST_SPACING = 1.0
+FIRST_SPACING = 0.1
 """Seconds between starts at a host that has just said it is busy; doubled each time it says so again."""
 MAX_SPACING = 60.0
 FULL_SPEED = 0.05
@@ -63,11 +63,15 @@ class HostSlot:
         "_spaced_at",
         "_spacing",
         "_try_from",
+        "addresses",
+        "asking",
         "breaker",
         "fading",
         "host",
         "in_flight",
+        "known_until",
         "listed",
+        "lookup_seconds",
         "queue",
         "ready_at",
     )
@@ -82,6 +86,13 @@ class HostSlot:
         """Whether the scheduler has put it down to be forgotten."""
         self.ready_at = float("-inf")
         """Nothing may start before."""
+        self.asking = False
+        """What must be known of the host first (its addresses) has been asked for; nothing starts."""
+        self.known_until = float("-inf")
+        """When that has to be asked again."""
+        self.addresses: tuple[str, ...] = ()
+        self.lookup_seconds = 0.0
+        """How long the name took to look up: the times of the next request begin with it."""
         self.breaker = Breaker.CLOSED
         self._spacing = 0.0
         self._spaced_at = 0.0
@@ -97,7 +108,7 @@ class HostSlot:
         return self.breaker is Breaker.OPEN and now < self.ready_at
 
     def idle(self) -> bool:
-        return not (self.queue or self.in_flight or self.listed)
+        return not (self.queue or self.in_flight or self.listed or self.asking)
 
     def unremarkable(self, now: float) -> bool:
         """Whether a slot made anew would be treated the same."""

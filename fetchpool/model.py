@@ -128,6 +128,10 @@ class FetchRequest(Struct, frozen=True, gc=False):
     """Where a redirect changed it (RFC 9110 section 15.4); empty: the run's own."""
     elapsed: float = 0.0
     """Seconds of `max_time` that earlier hops of this attempt have used."""
+    addresses: tuple[str, ...] = ()
+    """Of `host`, looked up beforehand: the only ones to connect to. Empty: the transport looks."""
+    lookup_seconds: float = 0.0
+    """How long that took, if it was for this request; part of `elapsed` and of the row's times."""
     crossed_origin: bool = False
     """An earlier hop left the first origin: the user's own headers and credentials stay behind."""
     from_public: bool = False

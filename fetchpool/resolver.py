@@ -52,13 +52,17 @@ class ResolveError(Exception):
 class Lookup:
     """One name being looked up, or what came of it."""
 
-    __slots__ = ("addresses", "done", "error", "expires", "waiters")
+    __slots__ = ("addresses", "done", "error", "expires", "kind", "then", "waiters")
 
     def __init__(self) -> None:
         self.done = threading.Event()
         self.addresses: tuple[tuple[int, str, int], ...] = ()
         """Family, address and IPv6 scope."""
         self.error = ""
+        """Why there are none, in words; `kind` says it in one."""
+        self.kind = FailureKind.DNS
+        self.then: list[Callable[[Lookup], None]] = []
+        """Who wants to be told, beside those who wait."""
         self.expires = float("inf")
         """When a finished lookup is forgotten."""
         self.waiters = 0
@@ -111,11 +115,22 @@ class Resolver:
         if not found.done.is_set():
             raise ResolveError(FailureKind.TIMEOUT_DNS, f"no address for {host} after {timeout:.3g} s")
         if found.error:
-            raise ResolveError(FailureKind.DNS, found.error)
+            raise ResolveError(found.kind, found.error)
         return [
             Address(family, ip, (ip, port) if family == socket.AF_INET else (ip, port, 0, scope))
             for family, ip, scope in found.addresses
         ]
+
+    def look_up(self, host: str, then: Callable[[Lookup], None]) -> None:
+        """Like `resolve()` for who must not wait: `then` is called with the finished lookup, now or in
+        a resolver's thread. How long that may take is the caller's to limit."""
+        found = self._find(host)
+        with self._lock:
+            if not found.done.is_set():
+                found.then.append(then)
+                return
+            found.waiters -= 1
+        then(found)
 
     def _find(self, host: str) -> Lookup:
         """The lookup of a name: kept, under way, or begun now."""
@@ -172,11 +187,16 @@ class Resolver:
             if not found.addresses:
                 found.error = f"{host} has no address"
         except (OSError, UnicodeError) as error:
-            found.error = message_of(error, host)
+            found.kind, found.error = failure_of(error, host)
         if found.error:
             keep = KEEP_FAILED
         found.expires = self._clock() + keep
-        found.done.set()
+        with self._lock:
+            found.done.set()
+            told, found.then = found.then, []
+            found.waiters -= len(told)
+        for then in told:
+            then(found)
 
 
 def literal(host: str, port: int) -> Address | None:
@@ -190,11 +210,11 @@ def literal(host: str, port: int) -> Address | None:
     return None
 
 
-def message_of(error: Exception, host: str) -> str:
+def failure_of(error: Exception, host: str) -> tuple[FailureKind, str]:
     """Why there is no address, in our words."""
     if isinstance(error, socket.gaierror) and error.errno in (socket.EAI_AGAIN, socket.EAI_FAIL):
-        return f"the name server did not answer for {host}"
-    return f"the host name {host} does not exist"
+        return FailureKind.TIMEOUT_DNS, f"the name server did not answer for {host}"
+    return FailureKind.DNS, f"the host name {host} does not exist"
 
 
 _shared: tuple[int, Resolver] | None = None

@@ -19,6 +19,8 @@ from collections import deque
 from heapq import heappop, heappush
 from typing import Any
 
+from msgspec.structs import replace
+
 from fetchpool.hosts import HostSlot
 from fetchpool.model import FetchRequest, Outcome
 from fetchpool.pace import Pace
@@ -30,12 +32,17 @@ FORGET = 120.0
 class Scheduler:
     """All times are seconds on the caller's monotonic clock."""
 
-    def __init__(self, *, per_host: int = 0, host_delay: float = 0.0, rate: float = 0.0) -> None:
+    def __init__(
+        self, *, per_host: int = 0, host_delay: float = 0.0, rate: float = 0.0, ask_hosts: bool = False
+    ) -> None:
         """`per_host`: at most so many requests of one host in flight; `host_delay`: seconds between two
-        starts at one host; `rate`: starts per second over all hosts. 0 is no limit, each time."""
+        starts at one host; `rate`: starts per second over all hosts. 0 is no limit, each time.
+
+        `ask_hosts`: a host's requests wait until `known()` has said what must be known of it first."""
         self._per_host = per_host or (1 << 60)
         self._host_delay = host_delay
         self._pace = Pace(rate)
+        self._ask_hosts = ask_hosts
         self._hosts: dict[str, HostSlot] = {}
         self._rotation: deque[HostSlot] = deque()
         self._waiting: list[tuple[float, int, HostSlot]] = []
@@ -46,6 +53,11 @@ class Scheduler:
         """Requests that have not started: those whose turn is to come and those to be retried."""
         self.given_up: deque[FetchRequest] = deque()
         """Requests that `next()` gave up because their host is down; the caller takes them away."""
+        self.asked: deque[str] = deque()
+        """Hosts of which something must be known before their requests start; the caller takes them
+        away, and answers with `known()` or `unknown()`."""
+        self.asking = 0
+        """Hosts that were asked for and not answered yet."""
 
     def add(self, request: FetchRequest, now: float, *, first: bool = False) -> None:
         """Queues a request behind its host's others; with `first` before them (it was on its way)."""
@@ -79,13 +91,17 @@ class Scheduler:
                 self._let_go(slot, now)
             elif slot.ready_at > now:  # it has been told to wait since it was listed
                 self._list(slot, now)
+            elif slot.known_until <= now and self._ask_hosts:
+                slot.asking = True
+                self.asking += 1
+                self.asked.append(slot.host)
             elif slot.queue and slot.in_flight < slot.limit(self._per_host):
                 request = slot.queue.popleft()
                 self.queued -= 1
                 slot.started(now, self._host_delay)
                 self._pace.started(now)
                 self._list(slot, now)
-                return request
+                return introduced(request, slot) if slot.addresses else request
         return None
 
     def finished(
@@ -106,6 +122,29 @@ class Scheduler:
         if not slot.listed:
             self._list(slot, now)
             self._let_go(slot, now)
+
+    def known(self, host: str, now: float, until: float, addresses: tuple[str, ...], seconds: float) -> None:
+        """The host's requests may start, at these addresses, until they must be asked for again.
+        `seconds`: how long that took."""
+        slot = self._answered(host)
+        slot.known_until, slot.addresses, slot.lookup_seconds = until, addresses, seconds
+        self._list(slot, now)
+        self._let_go(slot, now)
+
+    def unknown(self, host: str, now: float) -> list[FetchRequest]:
+        """The host's requests can't start; those that were queued, for the caller to end."""
+        slot = self._answered(host)
+        requests = list(slot.queue)
+        self.queued -= len(requests)
+        slot.queue.clear()
+        self._let_go(slot, now)
+        return requests
+
+    def _answered(self, host: str) -> HostSlot:
+        slot = self._hosts[host]
+        slot.asking = False
+        self.asking -= 1
+        return slot
 
     @property
     def waiting(self) -> int:
@@ -139,7 +178,7 @@ class Scheduler:
     def _list(self, slot: HostSlot, now: float) -> None:
         """Puts an unlisted slot where it belongs: into the rotation, into the heap of those that wait
         for a time, or nowhere while its limit holds (`finished()` lists it again)."""
-        if not slot.queue or slot.in_flight >= slot.limit(self._per_host):
+        if not slot.queue or slot.asking or slot.in_flight >= slot.limit(self._per_host):
             return
         slot.listed = True
         if slot.ready_at > now and not slot.gives_up(now):
@@ -165,3 +204,11 @@ class Scheduler:
     def _push(self, heap: list[Any], at: float, entry: HostSlot | FetchRequest) -> None:
         self._sequence += 1  # of two at the same time the earlier comes first, and none is compared
         heappush(heap, (at, self._sequence, entry))
+
+
+def introduced(request: FetchRequest, slot: HostSlot) -> FetchRequest:
+    """The request with what is known of its host. The first one after a lookup bears its time."""
+    seconds, slot.lookup_seconds = slot.lookup_seconds, 0.0
+    return replace(
+        request, addresses=slot.addresses, lookup_seconds=seconds, elapsed=request.elapsed + seconds
+    )

@@ -92,6 +92,21 @@ def origin(href: str) -> str:
     return href[: href.index("/", 8)]
 
 
+def authority(href: str) -> str:
+    """`host:port` of a normalised URL, the port always there."""
+    scheme, _, rest = href.partition("://")
+    host = rest[: rest.index("/")]
+    if ":" in host and host[-1] != "]":
+        return host
+    return f"{host}:443" if scheme == "https" else f"{host}:80"
+
+
+def is_address(host: str) -> bool:
+    """Whether a normalised host is an IP address and no name: in brackets, or with a last label that
+    is a number (URL Standard section 3.5, "ends in a number")."""
+    return host[-1] == "]" or host[host.rfind(".") + 1 :].isdigit()
+
+
 def _host_problem(host: str) -> str:
     """What the WHATWG parser lets pass and the DNS can't carry; empty when fine."""
     if len(host) > MAX_HOST:

@@ -122,6 +122,8 @@ class HopRequest(Struct):
     max_time: float
     """What is left of the attempt's deadline when the hop starts."""
     receiver: Receiver
+    addresses: tuple[str, ...] = ()
+    """Where the URL's host is, looked up beforehand; empty: the transport looks by itself."""
     public_only: bool = False
     """Only a public address may be connected to, judged as connected."""
 

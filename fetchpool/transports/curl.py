@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import pycurl
 
+from fetchpool import urls
 from fetchpool.addresses import address_is_public
 from fetchpool.model import FailureKind, FetchOptions
 from fetchpool.transports import watchdog
@@ -65,7 +66,7 @@ class CurlTransport:
         try:
             handle.curl.perform()
         except pycurl.error as error:
-            code, message = error.args
+            code, message = error.args[0], error.args[1]
         ended = watch.stop()
         return handle.conclude(code, message, ENDED.get(ended) if ended and code else None)
 
@@ -102,6 +103,8 @@ class CurlHandle:
         self._method = ""
         self._max_time = 0.0
         self._public_only = False
+        self._resolved = ""
+        self._addresses: tuple[str, ...] = ()
         self.curl = curl = pycurl.Curl()
         setopt = curl.setopt
         setopt(pycurl.NOSIGNAL, 1)  # timeouts by signals and threads do not go together
@@ -139,6 +142,12 @@ class CurlHandle:
         if hop.max_time != self._max_time:
             setopt(pycurl.TIMEOUT_MS, milliseconds(hop.max_time))
             self._max_time = hop.max_time
+        if hop.addresses:
+            where = urls.authority(hop.url)
+            if where != self._resolved or hop.addresses is not self._addresses:
+                # "+": libcurl forgets it like its own lookups, after a minute.
+                setopt(pycurl.RESOLVE, [f"+{where}:{','.join(hop.addresses)}"])
+                self._resolved, self._addresses = where, hop.addresses
         if hop.public_only != self._public_only:
             # A kept connection was judged by another hop's policy.
             setopt(pycurl.FRESH_CONNECT, int(hop.public_only))

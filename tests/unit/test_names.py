@@ -1,0 +1,90 @@
+"""The stage before the workers: each host looked up once, in time, and nobody waits."""
+
+import socket
+import threading
+
+from fetchpool.model import FailureKind
+from fetchpool.names import KNOWN_FOR, Named, Names
+from fetchpool.resolver import Resolver
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def stage(lookup, clock, **options):
+    heard: list[Named] = []
+    told = threading.Event()
+
+    def tell(named: Named) -> None:
+        heard.append(named)
+        told.set()
+
+    names = Names(Resolver(lookup=lookup, clock=clock), timeout=5.0, clock=clock, **options)
+    names.start(tell)
+    return names, heard, told
+
+
+def answer(_host, *_, **__):
+    return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.7", 0))]
+
+
+def test_a_name_is_answered_with_its_addresses_for_a_minute():
+    clock = Clock()
+    names, heard, told = stage(answer, clock)
+    names.ask("example.org")
+    assert told.wait(5)
+    assert heard == [Named("example.org", ("192.0.2.7",), until=clock.now + KNOWN_FOR)]
+    assert names.heard(heard[0])
+    assert names.wake_at() is None
+
+
+def test_an_address_needs_no_lookup():
+    def never(*_, **__):
+        raise AssertionError("looked up")
+
+    names, heard, _ = stage(never, Clock())
+    names.ask("127.0.0.1")
+    names.ask("[::1]")
+    assert [(named.host, named.addresses, named.failure) for named in heard] == [
+        ("127.0.0.1", (), None),
+        ("[::1]", (), None),
+    ]
+
+
+def test_a_fixed_host_needs_no_lookup():
+    names, heard, _ = stage(answer, Clock(), fixed={"example.org": ("127.0.0.1",)})
+    names.ask("example.org")
+    assert heard[0].addresses == ("127.0.0.1",)
+
+
+def test_a_name_that_does_not_exist_says_so():
+    def unknown(*_, **__):
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    names, heard, told = stage(unknown, Clock())
+    names.ask("nosuch.invalid")
+    assert told.wait(5)
+    assert heard[0].failure is FailureKind.DNS
+
+
+def test_a_lookup_that_hangs_is_given_up_and_its_late_answer_ignored():
+    clock = Clock()
+    go_on = threading.Event()
+
+    def hangs(*arguments, **options):
+        assert go_on.wait(10)
+        return answer(*arguments, **options)
+
+    names, heard, told = stage(hangs, clock)
+    names.ask("slow.test")
+    assert names.wake_at() == clock.now + 5.0
+    assert names.overdue(clock.now + 4.9) == []
+    late = names.overdue(clock.now + 5.0)
+    assert [(named.host, named.failure) for named in late] == [("slow.test", FailureKind.TIMEOUT_DNS)]
+    go_on.set()
+    assert told.wait(5)
+    assert not names.heard(heard[0]), "it was given up"
