@@ -39,9 +39,10 @@ def held_back(snapshot: Snapshot, *, workers: int, executor: str, per_host: int 
     most = max(limits.workers, limits.hosts, limits.source, limits.ending)
     share = percent(min(most / snapshot.elapsed, 1.0))
     if most == limits.workers:
-        return _workers(snapshot, workers, share)
+        return _workers(snapshot, workers, per_host, share)
     if most == limits.hosts:
-        return _hosts(per_host, share)
+        # With a worker free, no host can have reached a limit as high as the number of workers.
+        return _hosts(per_host if per_host is not None and per_host < workers else None, share)
     if most == limits.source:
         return [Span(f"the input (for {share} of the time the workers waited for it to say more)")]
     return _ending(snapshot, share)
@@ -67,9 +68,12 @@ def _cpu(snapshot: Snapshot, executor: str) -> list[Span]:
     ]
 
 
-def _workers(snapshot: Snapshot, workers: int, share: str) -> list[Span]:
+def _workers(snapshot: Snapshot, workers: int, per_host: int | None, share: str) -> list[Span]:
     busy = f"the one worker was busy {share}" if workers == 1 else f"all {count(workers)} were busy {share}"
-    more = Span(f"-w {workers * MORE_WORKERS}", Tone.HINT)
+    wanted = workers * MORE_WORKERS
+    more = [Span(f"-w {wanted}", Tone.HINT)]
+    if per_host is not None and per_host < wanted:
+        more += [Span(" (if most is on one host: "), Span(f"--per-host {wanted}", Tone.HINT), Span(" too)")]
     in_all = snapshot.time_waiting + snapshot.time_receiving
     if in_all and snapshot.time_receiving >= BODIES_BOUND * in_all:
         receiving = percent(snapshot.time_receiving / in_all)
@@ -77,9 +81,9 @@ def _workers(snapshot: Snapshot, workers: int, share: str) -> list[Span]:
         return [
             Span(f"the network or the servers ({receiving} of the workers' time went into "),
             Span(f"receiving bodies, at {speed}/s in all); if there is more to be had: "),
-            more,
+            *more,
         ]
-    return [Span(f"the workers ({busy} of the time); more at once: "), more]
+    return [Span(f"the workers ({busy} of the time); more at once: "), *more]
 
 
 def _hosts(per_host: int | None, share: str) -> list[Span]:

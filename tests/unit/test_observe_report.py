@@ -151,6 +151,20 @@ def test_workers_that_spend_their_time_on_bodies_point_to_the_network() -> None:
     )
 
 
+def test_more_workers_than_one_host_may_have_take_two_flags() -> None:
+    shot = ten_seconds(limits=limits(workers=10.0))
+    assert advice(shot, per_host=10) == (
+        "the workers (all 10 were busy 100 % of the time); more at once: -w 40 "
+        "(if most is on one host: --per-host 40 too)"
+    )
+    assert advice(shot, per_host=40).endswith("more at once: -w 40")
+
+
+def test_a_limit_per_host_that_workers_can_not_reach_is_not_what_held_it_back() -> None:
+    shot = ten_seconds(limits=limits(hosts=8.0))
+    assert advice(shot, per_host=10) == advice(shot, per_host=None)
+
+
 def test_a_limit_per_host_names_its_flag() -> None:
     shot = ten_seconds(limits=limits(hosts=8.0, workers=1.0))
     assert advice(shot, per_host=2) == (
