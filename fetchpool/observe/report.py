@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fetchpool.clean import visible
 from fetchpool.observe.advice import held_back
 from fetchpool.observe.events import Snapshot
 from fetchpool.observe.words import Line, Span, Tone, count, counted, duration, line, rate, size, total
@@ -38,7 +39,7 @@ def report(
     if snapshot.retries:
         lines.append(_labelled("retried", counted(snapshot.retries, "attempt")))
     if outputs:
-        rows = ", ".join(f"{counted(number, 'row')} to {name}" for name, number in outputs)
+        rows = ", ".join(f"{counted(number, 'row')} to {visible(name)}" for name, number in outputs)
         lines.append(_labelled("wrote", rows))
     if snapshot.done and not interrupted:
         advice = held_back(snapshot, workers=workers, executor=executor, per_host=per_host)

@@ -133,6 +133,10 @@ def test_a_url_that_looks_like_markup_is_shown_as_it_is() -> None:
     assert "failed   2 reset  e.g. http://h/[/foo][red]" in lines(shot)
 
 
+def test_a_file_name_moves_no_cursor() -> None:
+    assert "wrote    3 rows to a\\x1b[2J\\x0ab.txt" in lines(all_ok(), outputs=[("a\x1b[2J\nb.txt", 3)])
+
+
 def test_one_worker_that_was_always_busy_is_spoken_of_as_one() -> None:
     shot = ten_seconds(limits=limits(workers=9.95))
     assert (
