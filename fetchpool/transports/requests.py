@@ -1,0 +1,183 @@
+"""One hop by requests: the transport for those who can't have, or don't want, libcurl.
+
+In: a `HopRequest`. Out: a `HopResponse`. What is used of requests is its adapter seam
+(`HTTPAdapter.send`, which `responses` and others intercept) over urllib3's pools and connections;
+there is no `Session`, because everything that one adds is what a transport may not do: default
+headers, cookies, redirects, the environment, `.netrc`.
+
+    RequestsTransport ─▶ HopAdapter.send ─▶ PlainPool.urlopen ─▶ Dialler   (name, TCP, TLS)
+            ▲                                      │
+            └──── Answer: head, then bytes ◀───────┘        a Watch ends it when its time has come
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import Any, cast
+
+from requests.adapters import HTTPAdapter
+from requests.models import PreparedRequest, Response
+from requests.structures import CaseInsensitiveDict
+from urllib3 import PoolManager
+from urllib3.util import Timeout
+
+from fetchpool.model import FailureKind, FetchOptions
+from fetchpool.resolver import Resolver
+from fetchpool.resolver import shared as shared_resolver
+from fetchpool.transports.base import Headers, HopRequest, HopResponse, ResponseHead
+from fetchpool.transports.http1 import READ_BODY, WireError
+from fetchpool.transports.requests_connections import PlainPool, TlsPool
+from fetchpool.transports.requests_dialler import Dialler
+from fetchpool.transports.requests_failures import CAUGHT, ended, failure_of
+from fetchpool.transports.requests_trace import Trace
+from fetchpool.transports.watchdog import Watchdog
+from fetchpool.transports.watchdog import shared as shared_watchdog
+
+KEPT_HOSTS = 8
+"""Connections that a worker keeps alive, the least recently used closed first (curl: 5)."""
+UNTIMED: Any = Timeout(None)
+"""urllib3's own timeouts are not used: they can't hold a deadline."""
+URL_PARTS = re.compile(r"(https?)://(?:[^/?#]*@)?(\[[^\]]*\]|[^/?#:]*)(:[0-9]+)?([^#]*)")
+
+
+class RequestsTransport:
+    """One hop at a time, over connections kept alive between them."""
+
+    def __init__(
+        self, options: FetchOptions, watchdog: Watchdog | None = None, resolver: Resolver | None = None
+    ) -> None:
+        """Opens nothing yet. Without a `watchdog` or `resolver` of its own it shares the process's."""
+        self._watch = (watchdog or shared_watchdog()).watch()
+        self._trace = Trace(self._watch)
+        self._dialler = Dialler(options, self._trace, resolver or shared_resolver())
+        self._adapter = HopAdapter(self._dialler)
+        # The last hop's headers, encoded: most hops of a run have the same.
+        self._fields: tuple[tuple[str, str], ...] | None = None
+        self._encoded = b""
+        self._names_host = False
+
+    def perform(self, hop: HopRequest) -> HopResponse:
+        trace = self._trace
+        trace.begin(hop)
+        failure = None
+        stopped = False
+        answer: Any = None  # an Answer; from an adapter that stands in for ours, urllib3's response
+        try:
+            self._write_request(hop)
+            answer = self._adapter.send(prepared(hop), stream=True, timeout=UNTIMED).raw
+            stopped = not deliver(answer, hop)
+            answer.release_conn()
+        except CAUGHT as error:
+            if answer is not None:
+                answer.close()
+            failure = failure_of(error, trace)
+        finally:
+            verdict = self._watch.stop()
+        if verdict is not None and not stopped:
+            failure = ended(verdict, trace)
+        return trace.response(failure)
+
+    def abort(self) -> None:
+        """Ends the hop under way, and every later one as it starts; any thread may call it."""
+        self._watch.abort()
+
+    def close(self) -> None:
+        self._adapter.close()
+        self._watch.close()
+
+    def _write_request(self, hop: HopRequest) -> None:
+        """The request as it goes on the wire: what was checked, unchanged."""
+        parts = URL_PARTS.match(hop.url)
+        if parts is None:
+            raise WireError(FailureKind.INVALID_URL, "not an http or https URL")
+        scheme, host, port, target = parts.groups("")
+        if not target.startswith("/"):
+            target = f"/{target}"
+        if hop.headers is not self._fields:
+            self._encode(hop.headers)
+        trace, proxy = self._trace, self._dialler.proxy
+        trace.origin = (scheme, host.strip("[]"), int(port[1:]) if port else 443 if scheme == "https" else 80)
+        trace.forwarded = False
+        authorization = ""
+        if proxy is not None:
+            if proxy.scheme != "socks5":
+                self._dialler.judge_literal(trace.origin[1])
+            if scheme == "http" and not proxy.socks:
+                trace.forwarded = True
+                trace.origin = (proxy.scheme, proxy.host, proxy.port)
+                target = f"http://{host}{port}{target}"  # RFC 9112 section 3.2.2
+                authorization = proxy.authorization
+        named = "" if self._names_host else f"Host: {host}{port}\r\n"
+        trace.request = f"{hop.method} {target} HTTP/1.1\r\n{named}{authorization}".encode() + self._encoded
+
+    def _encode(self, headers: tuple[tuple[str, str], ...]) -> None:
+        lines = [f"{name}: {value}" for name, value in headers]
+        self._encoded = "\r\n".join([*lines, "", ""]).encode()
+        self._names_host = any(name.lower() == "host" for name, _ in headers)
+        self._fields = headers
+
+
+class HopAdapter(HTTPAdapter):
+    """requests' adapter, with our pools behind it and nothing of its own added to a request."""
+
+    def __init__(self, dialler: Dialler) -> None:
+        self._dialler = dialler
+        super().__init__(pool_connections=KEPT_HOSTS, pool_maxsize=1)
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **_: Any) -> None:
+        self.poolmanager = PoolManager(connections, maxsize=maxsize, block=block)
+        pools: dict[str, Any] = {
+            "http": partial(PlainPool, dialler=self._dialler),
+            "https": partial(TlsPool, dialler=self._dialler),
+        }
+        self.poolmanager.pool_classes_by_scheme = pools
+
+    def get_connection_with_tls_context(self, *_: Any, **__: Any) -> PlainPool:
+        scheme, host, port = self._dialler.trace.origin
+        return cast(PlainPool, self.poolmanager.connection_from_host(host, port, scheme))
+
+    def cert_verify(self, *_: Any, **__: Any) -> None:
+        """Nothing: the dialler's TLS context verifies."""
+
+    def request_url(self, request: PreparedRequest, proxies: Any) -> str:  # noqa: ARG002
+        """Not asked for: `Trace.request` is what is sent."""
+        return request.url or ""
+
+    def build_response(self, req: PreparedRequest, resp: Any) -> Response:
+        """Without what nobody here reads: cookies, a guessed encoding, a dictionary of headers."""
+        response = Response()
+        response.status_code = resp.status
+        response.url = req.url or ""
+        response.raw = resp
+        return response
+
+
+def prepared(hop: HopRequest) -> PreparedRequest:
+    """The hop as requests has it, none of it prepared: `PreparedRequest.prepare()` quotes anew."""
+    request = PreparedRequest()
+    request.method = hop.method
+    request.url = hop.url
+    request.headers = CaseInsensitiveDict(hop.headers)
+    return request
+
+
+def deliver(answer: Any, hop: HopRequest) -> bool:
+    """The answer to the hop's receiver, as it comes. False when that has had enough."""
+    feed = hop.receiver.feed
+    read1 = answer.read1
+    if not hop.receiver.begin(head_of(answer)):
+        return False
+    while chunk := read1(READ_BODY, decode_content=False):
+        if not feed(chunk):
+            return False
+    return True
+
+
+def head_of(answer: Any) -> ResponseHead:
+    """Of an `Answer`, or of the response that urllib3 would make of one: an adapter that stands in
+    for ours (`responses`) has only those."""
+    headers = answer.headers
+    if not isinstance(headers, Headers):
+        headers = Headers([f"{name}: {value}".encode("latin-1") for name, value in headers.items()])
+    return ResponseHead(answer.status, "1.0" if answer.version == 10 else "1.1", headers)

@@ -1,0 +1,134 @@
+"""urllib3's connections and pools, so that they send what they are told and tell what they do.
+
+In: an origin or a proxy, and the `Trace` of the hop in progress. Out: the answer to a request, its
+head read, on a connection that is kept when the answer was read to its end. (urllib3's own handling of
+proxies, TLS and timeouts is not used: it has none of these deadlines, and tells none of these times.)
+
+They add nothing to a request, change nothing in it, and repeat it only when a kept connection turns
+out to have been closed by the server in the meantime.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import Any, cast
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from fetchpool.addresses import address_is_public
+from fetchpool.transports.http1 import AnswerReader, WireError
+from fetchpool.transports.requests_dialler import Dialler
+from fetchpool.transports.requests_trace import Phase
+
+IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
+"""May be sent again when nobody can tell whether they arrived (RFC 9110 section 9.2.2)."""
+
+
+class PlainConnection(HTTPConnection):
+    """A connection to an origin or a proxy."""
+
+    sock: Any  # socket, ssl.SSLSocket or urllib3's SSLTransport, which is TLS within TLS
+
+    def __init__(self, *args: Any, dialler: Dialler, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._dialler = dialler
+        self.remote_ip = ""
+        self.peer = ""
+
+    def connect(self) -> None:
+        trace = self._dialler.trace
+        self.sock = self._dialler.dial(self.host, self.port)
+        self.remote_ip, self.peer = trace.remote_ip or "", trace.peer
+
+    def close(self) -> None:
+        if self.sock is not None:
+            self._dialler.close(self.sock)
+        super().close()
+
+
+class TlsConnection(PlainConnection, HTTPSConnection):
+    """The same with TLS."""
+
+    def connect(self) -> None:
+        super().connect()
+        trace = self._dialler.trace
+        if not trace.forwarded:
+            trace.phase = Phase.TLS
+        self.sock = self._dialler.secure(self.sock, self.host)
+        trace.appconnect = monotonic()
+
+
+class PlainPool(HTTPConnectionPool):
+    """The kept connection to an origin, or to a proxy that forwards: one, since a transport makes
+    one hop at a time."""
+
+    ConnectionCls = PlainConnection
+
+    def __init__(self, *args: Any, dialler: Dialler, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.conn_kw["dialler"] = dialler
+        self._trace = dialler.trace
+
+    def urlopen(self, method: str, **_: Any) -> Answer:  # type: ignore[override]  # HTTPAdapter.send's
+        """Sends the hop's request (`Trace.request`) and reads the head of its answer. For
+        `HTTPAdapter.send`, which takes what it gets as a response.
+
+        Raises one of `requests_failures.CAUGHT`.
+        """
+        trace = self._trace
+        connection = cast(PlainConnection, self._get_conn())
+        kept = not connection.is_closed
+        if kept and trace.hop.public_only and not address_is_public(connection.remote_ip):
+            connection.close()  # it was made for a hop that could go anywhere
+        try:
+            return self._ask(connection)
+        except (OSError, WireError):
+            connection.close()
+            if not kept or trace.starttransfer or trace.watch.ending or method not in IDEMPOTENT:
+                raise
+        # The server had closed the kept connection, which nobody can know before: not a failure
+        # of this request (RFC 9112 section 9.3.1; curl does the same).
+        return self._ask(connection)
+
+    def _ask(self, connection: PlainConnection) -> Answer:
+        trace = self._trace
+        if connection.is_closed:
+            connection.connect()
+            connection.sock.settimeout(None)  # from here on the watchdog sees to it, for fewer calls
+        trace.phase = Phase.ANSWER
+        trace.remote_ip, trace.peer = connection.remote_ip, connection.peer
+        connection.sock.sendall(trace.request)
+        answer = Answer(connection, self)
+        answer.read_head()
+        return answer
+
+
+class TlsPool(PlainPool, HTTPSConnectionPool):
+    """The same with TLS."""
+
+    ConnectionCls = TlsConnection
+
+
+class Answer(AnswerReader):
+    """An answer, and the connection that it comes by."""
+
+    __slots__ = ("_connection", "_pool")
+
+    def __init__(self, connection: PlainConnection, pool: PlainPool) -> None:
+        trace = pool._trace
+        super().__init__(connection.sock, trace.hop.method, trace.heard)
+        self._connection = connection
+        self._pool = pool
+
+    def release_conn(self) -> None:
+        """Keeps the connection for the next request if the answer was read to its end; closes it
+        otherwise."""
+        if self.reusable:
+            self._pool._put_conn(self._connection)
+        else:
+            self.close()
+
+    def close(self) -> None:
+        """Closes the connection. Idempotent."""
+        self._connection.close()

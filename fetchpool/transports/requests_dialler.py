@@ -1,0 +1,236 @@
+"""Names, addresses, TCP, SOCKS and TLS: how a connection of the requests transport comes about.
+
+In: a host, a port and the hop in progress. Out: a connected socket that the watchdog knows, or an
+exception within the hop's connect time-out. It decides nothing but which addresses a hop that may
+only meet public ones can have; what is said over the connection is not its concern.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from base64 import b64encode
+from time import monotonic
+from typing import cast
+from urllib.parse import unquote, urlsplit
+
+from msgspec import Struct
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3.util.ssltransport import SSLTransport
+
+from fetchpool.addresses import address_is_public
+from fetchpool.model import FailureKind, FetchOptions
+from fetchpool.resolver import Address, Resolver, literal
+from fetchpool.transports.http1 import AnswerReader, Readable, WireError
+from fetchpool.transports.requests_trace import Phase, Trace
+from fetchpool.transports.socks5 import connect_through
+
+Connection = socket.socket | SSLTransport
+"""What bytes go over: a plain socket, one with TLS (`ssl.SSLSocket` is a socket), or TLS within TLS."""
+
+DEFAULT_PROXY_PORTS = {"https": 443}
+"""Any other kind of proxy without a port is at 1080, as in curl (CURLOPT_PROXY)."""
+
+
+class Proxy(Struct, frozen=True):
+    """Where `FetchOptions.proxy` says that everything goes through."""
+
+    scheme: str
+    """`http`, `https`, `socks5` (names are resolved here) or `socks5h` (by the proxy)."""
+    host: str
+    port: int
+    username: str
+    password: str
+
+    @property
+    def socks(self) -> bool:
+        """It knows nothing of HTTP."""
+        return self.scheme.startswith("socks")
+
+    @property
+    def authorization(self) -> str:
+        """The header line that an HTTP proxy is shown (RFC 7617); empty without a user name."""
+        if not self.username:
+            return ""
+        credentials = b64encode(f"{self.username}:{self.password}".encode()).decode()
+        return f"Proxy-Authorization: Basic {credentials}\r\n"
+
+
+def proxy_of(text: str | None) -> Proxy | None:
+    """`FetchOptions.proxy`, which was checked when it was given; without a scheme it is `http`."""
+    if not text:
+        return None
+    parts = urlsplit(text if "://" in text else f"http://{text}")
+    return Proxy(
+        parts.scheme,
+        parts.hostname or "",
+        parts.port or DEFAULT_PROXY_PORTS.get(parts.scheme, 1080),
+        unquote(parts.username or ""),
+        unquote(parts.password or ""),
+    )
+
+
+class Dialler:
+    """Opens, secures and closes the sockets of one transport."""
+
+    def __init__(self, options: FetchOptions, trace: Trace, resolver: Resolver) -> None:
+        self.trace = trace
+        self.proxy = proxy_of(options.proxy)
+        self._cacert = options.cacert
+        self._insecure = options.insecure
+        self._resolver = resolver
+
+    def dial(self, host: str, port: int) -> Connection:
+        """A connection to `host`, by way of the proxy if there is one.
+
+        Raises `ResolveError`, `WireError`, `OSError`.
+        """
+        trace, proxy = self.trace, self.proxy
+        trace.phase = Phase.CONNECT
+        if proxy is None:
+            return self._connect(host, port, judged=True)
+        if proxy.scheme == "socks5":
+            host = self._addresses(host, port, judged=True)[0].ip
+        trace.phase = Phase.PROXY
+        to_proxy = self._connect(proxy.host, proxy.port, judged=False)
+        if trace.forwarded:
+            return to_proxy
+        connection: Connection = to_proxy
+        try:
+            connection.settimeout(trace.time_to_connect())
+            if proxy.socks:
+                connect_through(to_proxy, host, port, proxy.username, proxy.password)
+            else:
+                if proxy.scheme == "https":
+                    connection = self.secure(connection, proxy.host)
+                self._tunnel(connection, host, port, proxy)
+        except BaseException:
+            self.close(connection)
+            raise
+        return connection
+
+    def secure(self, connection: Connection, host: str) -> Connection:
+        """TLS over a connection, or within the TLS of a proxy. On failure the connection is closed."""
+        trace = self.trace
+        context = context_for(self._cacert, self._insecure)
+        host = host.strip("[]").rstrip(".")
+        try:
+            connection.settimeout(trace.time_to_connect())
+            if isinstance(connection, SSLTransport):
+                raise ValueError("TLS within TLS within TLS")
+            if isinstance(connection, ssl.SSLSocket):
+                return SSLTransport(connection, context, host, suppress_ragged_eofs=False)
+            # wrap_socket() moves the descriptor to a new object, and closes it when it fails: in
+            # between the watchdog must not know it. There is no waiting in there.
+            descriptor = connection.fileno()
+            trace.watch.closed(descriptor)
+            # Without suppress_ragged_eofs=False a cut connection looks like the end of a body.
+            secured = context.wrap_socket(
+                connection, server_hostname=host, do_handshake_on_connect=False, suppress_ragged_eofs=False
+            )
+            connection = secured
+            trace.watch.opened(descriptor)
+            secured.do_handshake()  # its time-out is for the whole handshake
+        except BaseException:
+            self.close(connection)
+            raise
+        return secured
+
+    def close(self, connection: Connection) -> None:
+        """Idempotent."""
+        descriptor = connection.fileno()
+        if descriptor >= 0:
+            self.trace.watch.closed(descriptor)
+        connection.close()
+
+    def judge_literal(self, host: str) -> None:
+        """For a host that a proxy will resolve: all that can be judged is an address."""
+        if self.trace.hop.public_only and literal(host, 0) is not None:
+            self._judge(host)
+
+    def _tunnel(self, connection: Connection, host: str, port: int, proxy: Proxy) -> None:
+        """Asks an HTTP proxy for a connection (RFC 9110 section 9.3.6)."""
+        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        connection.sendall(f"CONNECT {where} HTTP/1.1\r\nHost: {where}\r\n{proxy.authorization}\r\n".encode())
+        answer = AnswerReader(cast(Readable, connection), "CONNECT", lambda: None)
+        answer.read_head()
+        if not 200 <= answer.status < 300:
+            raise WireError(FailureKind.PROXY, f"the proxy answered {answer.status} to CONNECT")
+
+    def _judge(self, ip: str) -> None:
+        if not address_is_public(ip):
+            raise WireError(FailureKind.FORBIDDEN_ADDRESS, f"{ip} is not a public address")
+
+    def _addresses(self, host: str, port: int, *, judged: bool) -> list[Address]:
+        trace = self.trace
+        if judged and trace.hop.addresses:  # of the URL's host, which is what gets judged
+            known = (literal(ip.strip("[]"), port) for ip in trace.hop.addresses)
+            addresses = [address for address in known if address is not None]
+        else:
+            addresses = self._resolver.resolve(host, port, trace.time_to_connect(), trace.watch.wait)
+        trace.namelookup = monotonic()
+        if judged and trace.hop.public_only:
+            public = [address for address in addresses if address_is_public(address.ip)]
+            if not public:
+                self._judge(addresses[0].ip)
+            return public
+        return addresses
+
+    def _connect(self, host: str, port: int, *, judged: bool) -> socket.socket:
+        """To the first address that takes it. Each one but the last has half of the time left, so
+        that a dead address doesn't hide a live one."""
+        trace = self.trace
+        addresses = self._addresses(host, port, judged=judged)
+        last = addresses.pop()
+        for address in addresses:
+            try:
+                return self._open(address, trace.time_to_connect() / 2)
+            except OSError:
+                if trace.watch.ending:
+                    raise
+        return self._open(last, trace.time_to_connect())
+
+    def _open(self, address: Address, timeout: float) -> socket.socket:
+        trace = self.trace
+        trace.peer = f"{address.ip} port {address.sockaddr[1]}"
+        connection = socket.socket(address.family, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(timeout)
+            trace.watch.opened(connection.fileno())
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.connect(address.sockaddr)
+        except BaseException:
+            self.close(connection)
+            raise
+        trace.connect = monotonic()
+        trace.remote_ip = address.ip
+        return connection
+
+
+_contexts: dict[tuple[str | None, bool], ssl.SSLContext] = {}
+_contexts_lock = threading.Lock()
+
+
+def context_for(cacert: str | None, insecure: bool) -> ssl.SSLContext:
+    """The process's TLS settings for these options: reading the certificates takes 20 ms and a
+    megabyte, too much for each of two thousand workers.
+
+    Raises `OSError` or `ssl.SSLError` when `cacert` can't be read.
+    """
+    with _contexts_lock:
+        context = _contexts.get((cacert, insecure))
+        if context is None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            if insecure:
+                context.check_hostname = False
+                context.verify_mode = ssl.CERT_NONE
+            else:
+                context.load_verify_locations(cacert or DEFAULT_CA_BUNDLE_PATH)
+                # A trusted intermediate is enough, as in curl.
+                context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+            context.set_alpn_protocols(["http/1.1"])
+            # Python sets this; it makes a cut connection look like the end of a body.
+            context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+            _contexts[cacert, insecure] = context
+        return context

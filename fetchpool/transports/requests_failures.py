@@ -1,0 +1,238 @@
+"""The exceptions of requests, urllib3, `http.client`, `ssl` and sockets as kinds from the closed list.
+
+In: what was raised, and how far the hop had come. Out: a `Failure` in our own words. The one table;
+a test fails when a library grows an exception that it lacks. No message carries a URL's query, a
+repr, or anything a server sent.
+"""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import socket
+import ssl
+
+import requests.exceptions as requests_errors
+import urllib3.exceptions as urllib3_errors
+from urllib3.util.ssl_match_hostname import CertificateError
+
+from fetchpool.clean import one_line
+from fetchpool.model import FailureKind
+from fetchpool.resolver import ResolveError
+from fetchpool.transports.base import Failure
+from fetchpool.transports.http1 import WireError
+from fetchpool.transports.requests_trace import Phase, Trace
+
+MAX_DETAIL = 200
+"""Characters of a library's own words."""
+
+WRAPPERS: tuple[type[Exception], ...] = (
+    requests_errors.ConnectionError,
+    requests_errors.ProxyError,
+    requests_errors.SSLError,
+    requests_errors.ChunkedEncodingError,
+    urllib3_errors.MaxRetryError,
+    urllib3_errors.ProtocolError,
+    urllib3_errors.ProxyError,
+    urllib3_errors.SSLError,
+)
+"""They say where it happened; the exception within says what."""
+
+KINDS: dict[type[Exception], FailureKind] = {
+    # Sockets. What is no more than an OSError goes by its errno, below.
+    ConnectionRefusedError: FailureKind.REFUSED,
+    ConnectionResetError: FailureKind.RESET,
+    ConnectionAbortedError: FailureKind.RESET,
+    BrokenPipeError: FailureKind.RESET,
+    socket.gaierror: FailureKind.DNS,
+    socket.herror: FailureKind.DNS,
+    # Only dialling, proxies and TLS handshakes have socket timeouts; later silence is the watchdog's.
+    TimeoutError: FailureKind.TIMEOUT_CONNECT,
+    # TLS
+    ssl.SSLError: FailureKind.TLS,
+    ssl.SSLZeroReturnError: FailureKind.TLS,
+    ssl.SSLWantReadError: FailureKind.TLS,
+    ssl.SSLWantWriteError: FailureKind.TLS,
+    ssl.SSLSyscallError: FailureKind.TLS,
+    ssl.SSLEOFError: FailureKind.TLS,
+    ssl.SSLCertVerificationError: FailureKind.TLS,
+    CertificateError: FailureKind.TLS,
+    # http.client
+    http.client.HTTPException: FailureKind.PROTOCOL,
+    http.client.NotConnected: FailureKind.INTERNAL,
+    http.client.InvalidURL: FailureKind.INVALID_URL,
+    http.client.UnknownProtocol: FailureKind.PROTOCOL,
+    http.client.UnknownTransferEncoding: FailureKind.PROTOCOL,
+    http.client.UnimplementedFileMode: FailureKind.INTERNAL,
+    http.client.IncompleteRead: FailureKind.TRUNCATED,
+    http.client.ImproperConnectionState: FailureKind.INTERNAL,
+    http.client.CannotSendRequest: FailureKind.INTERNAL,
+    http.client.CannotSendHeader: FailureKind.INTERNAL,
+    http.client.ResponseNotReady: FailureKind.INTERNAL,
+    http.client.BadStatusLine: FailureKind.PROTOCOL,
+    http.client.LineTooLong: FailureKind.PROTOCOL,
+    http.client.RemoteDisconnected: FailureKind.EMPTY_REPLY,
+    # urllib3
+    urllib3_errors.HTTPError: FailureKind.PROTOCOL,
+    urllib3_errors.PoolError: FailureKind.INTERNAL,
+    urllib3_errors.RequestError: FailureKind.INTERNAL,
+    urllib3_errors.SSLError: FailureKind.TLS,
+    urllib3_errors.ProxyError: FailureKind.PROXY,
+    urllib3_errors.DecodeError: FailureKind.DECODE,
+    urllib3_errors.ProtocolError: FailureKind.PROTOCOL,
+    urllib3_errors.MaxRetryError: FailureKind.INTERNAL,
+    urllib3_errors.HostChangedError: FailureKind.INTERNAL,
+    urllib3_errors.TimeoutStateError: FailureKind.INTERNAL,
+    urllib3_errors.TimeoutError: FailureKind.TIMEOUT_READ,
+    urllib3_errors.ReadTimeoutError: FailureKind.TIMEOUT_READ,
+    urllib3_errors.ConnectTimeoutError: FailureKind.TIMEOUT_CONNECT,
+    urllib3_errors.NewConnectionError: FailureKind.UNREACHABLE,
+    urllib3_errors.NameResolutionError: FailureKind.DNS,
+    urllib3_errors.EmptyPoolError: FailureKind.INTERNAL,
+    urllib3_errors.FullPoolError: FailureKind.INTERNAL,
+    urllib3_errors.ClosedPoolError: FailureKind.INTERNAL,
+    urllib3_errors.LocationValueError: FailureKind.INVALID_URL,
+    urllib3_errors.LocationParseError: FailureKind.INVALID_URL,
+    urllib3_errors.URLSchemeUnknown: FailureKind.UNSUPPORTED_SCHEME,
+    urllib3_errors.ResponseError: FailureKind.PROTOCOL,
+    urllib3_errors.ResponseNotChunked: FailureKind.PROTOCOL,
+    urllib3_errors.BodyNotHttplibCompatible: FailureKind.INTERNAL,
+    urllib3_errors.IncompleteRead: FailureKind.TRUNCATED,
+    urllib3_errors.InvalidChunkLength: FailureKind.PROTOCOL,
+    urllib3_errors.InvalidHeader: FailureKind.PROTOCOL,
+    urllib3_errors.ProxySchemeUnknown: FailureKind.PROXY,
+    urllib3_errors.ProxySchemeUnsupported: FailureKind.PROXY,
+    urllib3_errors.HeaderParsingError: FailureKind.PROTOCOL,
+    urllib3_errors.UnrewindableBodyError: FailureKind.INTERNAL,
+    # requests
+    requests_errors.RequestException: FailureKind.INTERNAL,
+    requests_errors.InvalidJSONError: FailureKind.INTERNAL,
+    requests_errors.JSONDecodeError: FailureKind.INTERNAL,
+    requests_errors.HTTPError: FailureKind.PROTOCOL,
+    requests_errors.ConnectionError: FailureKind.RESET,
+    requests_errors.ProxyError: FailureKind.PROXY,
+    requests_errors.SSLError: FailureKind.TLS,
+    requests_errors.Timeout: FailureKind.TIMEOUT_READ,
+    requests_errors.ConnectTimeout: FailureKind.TIMEOUT_CONNECT,
+    requests_errors.ReadTimeout: FailureKind.TIMEOUT_READ,
+    requests_errors.URLRequired: FailureKind.INVALID_URL,
+    requests_errors.TooManyRedirects: FailureKind.TOO_MANY_REDIRECTS,
+    requests_errors.MissingSchema: FailureKind.INVALID_URL,
+    requests_errors.InvalidSchema: FailureKind.UNSUPPORTED_SCHEME,
+    requests_errors.InvalidURL: FailureKind.INVALID_URL,
+    requests_errors.InvalidHeader: FailureKind.PROTOCOL,
+    requests_errors.InvalidProxyURL: FailureKind.PROXY,
+    requests_errors.ChunkedEncodingError: FailureKind.TRUNCATED,
+    requests_errors.ContentDecodingError: FailureKind.DECODE,
+    requests_errors.StreamConsumedError: FailureKind.INTERNAL,
+    requests_errors.RetryError: FailureKind.INTERNAL,
+    requests_errors.UnrewindableBodyError: FailureKind.INTERNAL,
+    # A bare one escapes http.client for a chunk size that is no number, and ssl for a bad host name.
+    ValueError: FailureKind.PROTOCOL,
+}
+
+ERRNOS: dict[int, FailureKind] = {
+    errno.EHOSTUNREACH: FailureKind.UNREACHABLE,
+    errno.ENETUNREACH: FailureKind.UNREACHABLE,
+    errno.EHOSTDOWN: FailureKind.UNREACHABLE,
+    errno.ENETDOWN: FailureKind.UNREACHABLE,
+    errno.EADDRNOTAVAIL: FailureKind.UNREACHABLE,
+    errno.EAFNOSUPPORT: FailureKind.UNREACHABLE,
+    errno.EINVAL: FailureKind.UNREACHABLE,
+    errno.EACCES: FailureKind.UNREACHABLE,
+    errno.EPERM: FailureKind.UNREACHABLE,
+    errno.ENETRESET: FailureKind.RESET,
+    errno.ENOTCONN: FailureKind.RESET,
+    errno.EMFILE: FailureKind.INTERNAL,
+    errno.ENFILE: FailureKind.INTERNAL,
+}
+
+CAUGHT = (OSError, http.client.HTTPException, urllib3_errors.HTTPError, ResolveError, ValueError)
+"""The roots of all of these: what `perform()` catches. Anything else is a defect of ours."""
+
+MESSAGES: dict[FailureKind, str] = {
+    FailureKind.REFUSED: "connection refused by {peer}",
+    FailureKind.UNREACHABLE: "{peer} can't be reached from here",
+    FailureKind.RESET: "connection reset by {peer}",
+    FailureKind.TIMEOUT_CONNECT: "no connection after {connect_timeout:.3g} s",
+    FailureKind.TIMEOUT_READ: "nothing came for {read_timeout:.3g} s",
+    FailureKind.TIMEOUT_TOTAL: "not complete after {max_time:.3g} s",
+    FailureKind.ABORTED: "the run was stopped",
+    FailureKind.DNS: "the host name does not exist",
+    FailureKind.EMPTY_REPLY: "the server closed the connection without an answer",
+    FailureKind.TRUNCATED: "the connection ended before the body did",
+    FailureKind.PROTOCOL: "the answer is not HTTP as it should be",
+    FailureKind.INVALID_URL: "not a valid URL",
+}
+"""Where nobody nearer to the event has said it better."""
+
+
+def failure_of(error: Exception, trace: Trace) -> Failure:
+    """Why a hop ended, from what was raised (one of `CAUGHT`) and how far it had come."""
+    cause = unwrapped(error)
+    if isinstance(cause, WireError):
+        return cause.failure
+    if isinstance(cause, ResolveError):
+        kind, message = cause.kind, str(cause)
+    else:
+        kind = kind_of(cause, trace.phase)
+        message = detail_of(cause) or worded(kind, trace)
+    if trace.phase is Phase.PROXY and kind is not FailureKind.INTERNAL:
+        return Failure(FailureKind.PROXY, f"no way through the proxy: {message}")
+    return Failure(kind, message)
+
+
+def ended(kind: FailureKind, trace: Trace) -> Failure:
+    """The watchdog's verdict, in words."""
+    return Failure(kind, worded(kind, trace))
+
+
+def unwrapped(error: Exception) -> Exception:
+    """The exception within the exceptions."""
+    while isinstance(error, WRAPPERS):
+        within = getattr(error, "reason", None) or next(
+            (part for part in reversed(error.args) if isinstance(part, Exception)), None
+        )
+        if not isinstance(within, Exception):
+            break
+        error = within
+    return error
+
+
+def kind_of(error: Exception, phase: Phase = Phase.CONNECT) -> FailureKind:
+    """The kind of an unwrapped exception: that of the most specific class in the table."""
+    if phase is Phase.TLS and isinstance(error, ConnectionError):
+        return FailureKind.TLS  # hung up on the handshake, as libcurl has it
+    if phase is Phase.ANSWER and isinstance(error, TimeoutError):
+        return FailureKind.RESET  # the kernel's: the other side is gone (ETIMEDOUT)
+    for base in type(error).__mro__:
+        if base in KINDS:
+            return KINDS[base]
+    if isinstance(error, OSError):
+        unknown = FailureKind.RESET if phase is Phase.ANSWER else FailureKind.UNREACHABLE
+        return ERRNOS.get(error.errno or 0, unknown)
+    return FailureKind.INTERNAL
+
+
+def detail_of(error: Exception) -> str:
+    """What OpenSSL or the system says, where that helps and can't hold anything of a server's."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return one_line(f"the certificate is not trusted: {error.verify_message}", MAX_DETAIL)
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return one_line(f"TLS failed: {error.reason.replace('_', ' ').lower()}", MAX_DETAIL)
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return "too many open files: fewer workers, or a higher limit (ulimit -n)"
+    return ""
+
+
+def worded(kind: FailureKind, trace: Trace) -> str:
+    """The one line for a kind, with what is known of the hop."""
+    if kind is FailureKind.TLS:
+        return f"{trace.peer or 'the server'} hung up on the TLS handshake"
+    hop = trace.hop
+    return MESSAGES.get(kind, kind.replace("_", " ")).format(
+        peer=trace.peer or "the server",
+        connect_timeout=min(hop.connect_timeout, hop.max_time),
+        read_timeout=hop.read_timeout,
+        max_time=hop.max_time,
+    )
