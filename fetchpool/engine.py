@@ -214,11 +214,12 @@ class Engine:
         self._limits.account(now, self._state(window))
 
     def _state(self, window: int) -> HeldBy:
+        queued, exhausted = self._scheduler.queued, self._source.exhausted
+        if exhausted and not queued:
+            return HeldBy.ENDING
         if len(self._in_flight) >= window:
             return HeldBy.WORKERS
-        if self._scheduler.queued:
-            return HeldBy.HOSTS
-        return HeldBy.ENDING if self._source.exhausted else HeldBy.SOURCE
+        return HeldBy.HOSTS if queued else HeldBy.SOURCE
 
     def _read_ahead(self, window: int, now: float) -> bool:
         """Queues a batch from the source; False when there is none now or enough waits already."""

@@ -250,12 +250,12 @@ class CurlHandle:
 def parse_head(lines: list[bytes]) -> ResponseHead | None:
     """The last header block of all that came: those before it are 1xx, and none of ours to tell.
     None when there is no final one, or no telling."""
-    start = 0
-    for index, line in enumerate(lines):
-        if line in BLANK and index + 1 < len(lines):
-            start = index + 1
     if not lines:
         return None
+    start = 0
+    for blank in BLANK:  # nearly always there is one, and it is the last line
+        while blank in lines[start:-1]:
+            start = lines.index(blank, start) + 1
     version, _, rest = lines[start].partition(b" ")
     code = rest[:4].strip()
     if not version.startswith(b"HTTP/") or not code.isdigit() or code[:1] == b"1" and len(code) == 3:
