@@ -9,8 +9,7 @@ from fetchpool.clean import visible
 
 
 def complain(message: str) -> None:
-    """One line on stderr, where there is one."""
-    if sys.stderr is not None:
-        with suppress(OSError):  # nobody is there to be told
-            sys.stderr.write(f"fetchpool: {visible(message)}\n")
-            sys.stderr.flush()
+    """One line on stderr."""
+    with suppress(OSError):  # nobody is there to be told
+        sys.stderr.write(f"fetchpool: {visible(message)}\n")
+        sys.stderr.flush()

@@ -6,6 +6,7 @@ lines written. Rich is imported only for a terminal.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from typing import TextIO
@@ -40,20 +41,18 @@ class NoticeLog(Log):
         """Progress isn't wanted."""
 
 
-def is_live(display: Display, stderr: TextIO | None, *, rows_on_terminal: bool) -> bool:
+def is_live(display: Display, stderr: TextIO, *, rows_on_terminal: bool) -> bool:
     """Whether the display redraws itself: on a terminal that no rows run through."""
-    return (
-        not (display.quiet or display.no_progress or rows_on_terminal)
-        and stderr is not None
-        and stderr.isatty()
-    )
+    if display.quiet or display.no_progress or rows_on_terminal:
+        return False
+    return stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
 def open_observers(
-    display: Display, stderr: TextIO | None, stack: ExitStack, *, rows_on_terminal: bool
+    display: Display, stderr: TextIO, stack: ExitStack, *, rows_on_terminal: bool
 ) -> list[Observer]:
     """The observers, which end with `stack` however the run does."""
-    if display.quiet or stderr is None:
+    if display.quiet:
         return []
     if is_live(display, stderr, rows_on_terminal=rows_on_terminal):
         from fetchpool.observe.progress import Progress
@@ -92,10 +91,8 @@ class StopNotice:
     def finished(self, snapshot: Snapshot) -> None: ...
 
 
-def write_lines(stderr: TextIO | None, lines: Sequence[Line]) -> None:
+def write_lines(stderr: TextIO, lines: Sequence[Line]) -> None:
     """The summary, with colours where there is a terminal for them."""
-    if stderr is None:
-        return
     with suppress(OSError):  # nobody is there to read it; the rows are safe
         if stderr.isatty():
             from fetchpool.observe.terminal import console, show

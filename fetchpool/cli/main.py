@@ -10,6 +10,7 @@ import os
 import sys
 from contextlib import suppress
 from difflib import get_close_matches
+from pathlib import Path
 
 import typer
 import typer.main
@@ -22,6 +23,7 @@ from fetchpool.errors import OutputError, UsageError
 
 def main(arguments: list[str]) -> int:
     """Runs the command that `arguments` (without the program's name) call for."""
+    _open_closed_streams()
     command = typer.main.get_command(app)
     try:
         code = command.main(args=arguments, prog_name="fetchpool", standalone_mode=False)
@@ -40,6 +42,17 @@ def main(arguments: list[str]) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return ExitCode.OK
     return int(code or 0)
+
+
+def _open_closed_streams() -> None:
+    """A shell can start us with `>&-`. Nobody is to take an output or a socket for a standard stream,
+    because it was given that stream's number."""
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open()  # noqa: SIM115 - it stays open
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
 
 
 def _reworded(refusal: typer.TyperException) -> str:

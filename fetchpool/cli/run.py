@@ -56,7 +56,7 @@ def run(
     TIME is seconds, or 500ms, 10s, 2m, 1h, 1d; SIZE is bytes, or 512k, 10M, 1G (1M is 1048576 bytes).
     """
     if not inputs:
-        if sys.stdin is None or sys.stdin.isatty():
+        if sys.stdin.isatty():
             typer.echo(ctx.get_help(), err=True)
             return ExitCode.USAGE
         inputs = ["-"]

@@ -60,6 +60,7 @@ def start(
         stdin=stdin,
         stdout=stdout,
         stderr=subprocess.PIPE,
+        bufsize=0,  # a line that is read leaves the next one to communicate()
     )
 
 

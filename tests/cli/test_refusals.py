@@ -84,7 +84,7 @@ def test_a_directory_is_no_list(tmp_path: Path) -> None:
     done = fetchpool(".", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "directory" in done.stderr
+    assert "is a folder" in done.stderr
 
 
 def test_an_output_that_cant_be_opened_is_our_own_failure(tmp_path: Path) -> None:

@@ -1,0 +1,41 @@
+"""`fetchpool demo`: what somebody runs first."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from fetchpool.pools import EXECUTORS
+from fetchpool.transports import TRANSPORTS
+from tests.cli.commandline import Terminal, fetchpool
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_the_demo_needs_nothing_and_ends_well(executor: str, tmp_path: Path) -> None:
+    done = fetchpool("demo", "-n", "120", "-w", "20", "--executor", executor, "-o", "rows.txt", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "120 URLs in " in done.stderr
+    assert "http_404" in done.stderr
+    assert done.stderr.endswith("as it should be: the 3 missing pages failed, and nothing else\n")
+    assert len((tmp_path / "rows.txt").read_text().splitlines()) == 120
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_the_demos_rows_are_kept_where_the_summary_says(transport: str, tmp_path: Path) -> None:
+    done = fetchpool("demo", "-n", "60", "-w", "20", "--transport", transport, env={"TMPDIR": str(tmp_path)})
+    assert done.returncode == 0, done.stderr
+    place = re.search(r"60 rows to (\S+)", done.stderr)
+    assert place is not None
+    assert len(Path(place[1]).read_text().splitlines()) == 60
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [Path(place[1])]
+
+
+def test_the_demo_can_be_stopped(tmp_path: Path) -> None:
+    with Terminal(["demo", "-n", "100000", "-w", "5", "-o", "rows.txt"], tmp_path) as terminal:
+        terminal.wait_for("5 in flight")
+        terminal.press("\x03")
+        assert terminal.wait() == 130
+        assert "interrupted after" in terminal.words
+        assert "Traceback" not in terminal.words

@@ -1,0 +1,147 @@
+"""Ctrl-C and SIGTERM: once, twice, and where nothing else helps (fault 45)."""
+
+from __future__ import annotations
+
+import fcntl
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from fetchpool.demo import DemoServer
+from fetchpool.pools import EXECUTORS
+from tests.cli.commandline import PATIENCE, Terminal, environment, start
+
+HANGS = 60_000
+"""Milliseconds: longer than any test may take, so that what ends sooner was ended."""
+
+
+@contextmanager
+def running(*arguments: str, cwd: Path) -> Iterator[subprocess.Popen[bytes]]:
+    process = start(*arguments, cwd=cwd)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_for_row(process: subprocess.Popen[bytes]) -> str:
+    """The first row: from here on the run is well under way."""
+    assert process.stdout is not None
+    return process.stdout.readline().decode()
+
+
+def waiting_in(pipe: IO[bytes]) -> int:
+    """Bytes that nobody has read yet."""
+    return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))[0]
+
+
+def rows(path: Path) -> list[str]:
+    text = path.read_text()
+    assert text.endswith("\n"), "the last row is whole"
+    assert all(row.startswith("url:<") and row.endswith("]") for row in text.splitlines())
+    return text.splitlines()
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_first_signal_lets_what_is_in_flight_end(
+    demo_server: DemoServer, tmp_path: Path, executor: str, number: signal.Signals, code: int
+) -> None:
+    slow = [demo_server.url(f"/delay/700?{executor}{code}{place}") for place in range(200)]
+    (tmp_path / "urls.txt").write_text("\n".join([demo_server.url("/bytes/1"), *slow]))
+    with running(
+        "urls.txt", "-w", "4", "--executor", executor, "-o", "-", "-o", "sizes.txt", cwd=tmp_path
+    ) as process:
+        assert "/bytes/1>" in wait_for_row(process)
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=PATIENCE)
+    assert process.returncode == code
+    assert 3 <= len(stdout.splitlines()) < 20
+    assert all(row.endswith(b"]") and b" size:[" in row for row in stdout.splitlines())
+    assert len(rows(tmp_path / "sizes.txt")) == len(stdout.splitlines()) + 1
+    assert b"interrupted after" in stderr
+    assert b"Traceback" not in stderr
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_the_second_signal_ends_at_once_and_the_file_is_whole(
+    demo_server: DemoServer, tmp_path: Path, executor: str
+) -> None:
+    slow = [demo_server.url(f"/delay/{HANGS}?{executor}{place}") for place in range(20)]
+    (tmp_path / "urls.txt").write_text("\n".join([demo_server.url("/bytes/1"), *slow]))
+    arguments = ("urls.txt", "-w", "4", "--executor", executor, "-o", "-", "-o", "sizes.txt", "--no-progress")
+    with running(*arguments, cwd=tmp_path) as process:
+        assert "/bytes/1>" in wait_for_row(process)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        notice = process.stderr.readline().decode()
+        assert notice == "fetchpool: stopping: 4 in flight; press Ctrl-C again to stop at once\n"
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert rows(tmp_path / "sizes.txt") == [f"url:<{demo_server.url('/bytes/1')}> size:[1]"]
+    assert b"Traceback" not in stderr
+    assert b"interrupted after" in stderr
+
+
+def test_a_run_that_is_stuck_in_its_own_output_can_still_be_ended(
+    demo_server: DemoServer, tmp_path: Path
+) -> None:
+    (tmp_path / "urls.txt").write_text("".join(f"{demo_server.url('/bytes/1')}?{n}\n" for n in range(20_000)))
+    with running("urls.txt", "-o", "-", cwd=tmp_path) as process:
+        assert wait_for_row(process)  # and nothing more is read: the pipe fills up
+        assert process.stdout is not None
+        while waiting_in(process.stdout) < 60_000:
+            time.sleep(0.01)
+        presses = 0
+        while process.poll() is None:  # one at a time: signals of a kind don't queue up
+            process.send_signal(signal.SIGINT)
+            presses += 1
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.3)
+        assert process.returncode == 130
+        assert presses == 3
+
+
+def test_ctrl_c_on_a_terminal_leaves_it_as_it_was(demo_server: DemoServer, tmp_path: Path) -> None:
+    slow = [demo_server.url(f"/delay/{HANGS}?terminal{place}") for place in range(20)]
+    (tmp_path / "urls.txt").write_text("\n".join([demo_server.url("/bytes/1"), *slow]))
+    with Terminal(["urls.txt", "-w", "4"], tmp_path) as terminal:
+        terminal.wait_for("4 in flight")
+        terminal.press("\x03")
+        terminal.wait_for("stopping: 4 in flight; press Ctrl-C again to stop at once")
+        terminal.press("\x03")
+        assert terminal.wait() == 130
+        assert terminal.screen.count("\x1b[?25l") <= terminal.screen.count("\x1b[?25h")
+        assert "interrupted after" in terminal.words
+        assert "Traceback" not in terminal.words
+    assert len(rows(tmp_path / "sizes.txt")) == 1
+
+
+def test_an_interrupt_that_is_ignored_from_the_start_stays_ignored(
+    demo_server: DemoServer, tmp_path: Path
+) -> None:
+    (tmp_path / "urls.txt").write_text("\n".join(demo_server.url(f"/delay/300?ignored{n}") for n in range(4)))
+    script = f"trap '' INT; exec {sys.executable} -m fetchpool urls.txt -w 2 -o -"
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", script],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        bufsize=0,
+    )
+    assert wait_for_row(process)
+    process.send_signal(signal.SIGINT)
+    stdout, _ = process.communicate(timeout=PATIENCE)
+    assert (len(stdout.splitlines()), process.returncode) == (3, 0)
