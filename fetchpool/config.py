@@ -21,16 +21,14 @@ from fetchpool import checks, units
 from fetchpool.errors import UsageError
 from fetchpool.model import FetchOptions
 from fetchpool.pools import EXECUTORS
+from fetchpool.sinks import FORMATS, SUFFIXES, refuse_same_file
 from fetchpool.transports import TRANSPORTS
 
 HTTP_VERSIONS = ("1.1", "2")
-FORMATS = ("text", "jsonl", "csv")
 
 MAX_WORKERS = 10_000
 MAX_PROCESSES = 1_000
 """Beyond these a slip of the keyboard is likelier than a plan, and most systems refuse the rest."""
-SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
-"""Which format an output's name asks for; any other name is text."""
 MISLEADING_SUFFIXES = {
     ".json": "rows are written one JSON object a line; name it .jsonl, or add --format jsonl",
     ".gz": "outputs are not compressed; name it without .gz",
@@ -129,7 +127,9 @@ def configure(
         parse=(parse,) if isinstance(parse, str) else tuple(dict.fromkeys(parse)),
     )
     checked_outputs = _outputs(outputs, format)
-    _check_inputs(inputs, checked_outputs)
+    if list(inputs).count("-") > 1:
+        raise UsageError("INPUT: standard input (-) is named twice; it can be read once")
+    refuse_same_file(inputs, outputs)
     return RunConfig(
         fetch=fetch,
         inputs=tuple(inputs),
@@ -166,21 +166,6 @@ def _format_of(path: str) -> str:
     if suffix in MISLEADING_SUFFIXES:
         raise UsageError(f"--output: {path}: {MISLEADING_SUFFIXES[suffix]}")
     return SUFFIXES.get(suffix, "text")
-
-
-def _check_inputs(inputs: Sequence[str], outputs: Sequence[Output]) -> None:
-    if list(inputs).count("-") > 1:
-        raise UsageError("INPUT: standard input (-) is named twice; it can be read once")
-    for path in inputs:
-        for output in outputs:
-            # It would be fed its own rows, for ever.
-            if path != "-" and output.path != "-" and _same_file(path, output.path):
-                raise UsageError(f"--output: {output.path} is the input as well; name another file with -o")
-
-
-def _same_file(one: str, other: str) -> bool:
-    first, second = Path(one), Path(other)
-    return first.is_file() and second.is_file() and first.samefile(second)
 
 
 def _usable_transport(transport: str, http_version: str) -> tuple[str, tuple[str, ...]]:

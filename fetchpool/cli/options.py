@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from fetchpool.config import FORMATS
 from fetchpool.model import VERSION, FetchOptions
 from fetchpool.pools import EXECUTORS
+from fetchpool.sinks import FORMATS
 from fetchpool.transports import TRANSPORTS
 
 DEFAULT_OUTPUT = "sizes.txt"

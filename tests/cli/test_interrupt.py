@@ -52,12 +52,14 @@ def rows(path: Path) -> list[str]:
     return text.splitlines()
 
 
-@pytest.mark.parametrize("executor", EXECUTORS)
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("executor", "number", "code"),
+    [*((executor, signal.SIGINT, 130) for executor in EXECUTORS), ("thread", signal.SIGTERM, 143)],
+)
 def test_the_first_signal_lets_what_is_in_flight_end(
     demo_server: DemoServer, tmp_path: Path, executor: str, number: signal.Signals, code: int
 ) -> None:
-    slow = [demo_server.url(f"/delay/700?{executor}{code}{place}") for place in range(200)]
+    slow = [demo_server.url(f"/delay/300?{executor}{code}{place}") for place in range(200)]
     (tmp_path / "urls.txt").write_text("\n".join([demo_server.url("/bytes/1"), *slow]))
     with running(
         "urls.txt", "-w", "4", "--executor", executor, "-o", "-", "-o", "sizes.txt", cwd=tmp_path

@@ -53,7 +53,7 @@ REFUSALS = [
     ),
     (
         ("urls.txt", "-o", "./urls.txt"),
-        "--output: ./urls.txt is the input as well; name another file with -o",
+        "./urls.txt: is the input urls.txt as well; name another file with -o",
     ),
     (("-", "-"), "INPUT: standard input (-) is named twice; it can be read once"),
     (("demo", "-n", "0"), "--number: 0 is out of range; a whole number from 1 up would do"),
@@ -87,10 +87,10 @@ def test_a_directory_is_no_list(tmp_path: Path) -> None:
     assert "is a folder" in done.stderr
 
 
-def test_an_output_that_cant_be_opened_is_our_own_failure(tmp_path: Path) -> None:
+def test_an_output_in_a_folder_that_is_not_there_is_told_before_anything_is_fetched(tmp_path: Path) -> None:
     (tmp_path / "urls.txt").write_text("http://127.0.0.1:9/never-asked\n")
     done = fetchpool("urls.txt", "-o", "no/such/folder/sizes.txt", cwd=tmp_path)
-    assert done.returncode == 3
+    assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "no/such/folder/sizes.txt" in done.stderr
 

@@ -267,7 +267,7 @@ def test_an_output_that_is_the_input_is_refused(tmp_path: Path) -> None:
     listed = tmp_path / "urls.txt"
     listed.write_text("http://localhost/\n")
     (tmp_path / "link.txt").symlink_to(listed)
-    with pytest.raises(UsageError, match=r"link\.txt is the input as well; name another file with -o"):
+    with pytest.raises(UsageError, match="name another file with -o"):
         configure([str(listed)], outputs=[str(tmp_path / "link.txt")])
 
 
