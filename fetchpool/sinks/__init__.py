@@ -1,0 +1,68 @@
+"""Where rows go: one door to every output, and only the adapter that was chosen is imported.
+
+In: a path, and a format or the suffix that tells it. Out: a `Sink`, open and repaired.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from fetchpool.clean import visible
+from fetchpool.errors import UsageError
+from fetchpool.sinks.base import Sink
+from fetchpool.sinks.file import FileSink, RowFormat
+
+FORMATS = ("text", "jsonl", "csv")
+SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
+"""Which format an output's name asks for; any other name is text."""
+
+
+def open_sink(path: str, format: str | None = None, extra_fields: tuple[str, ...] = ()) -> Sink:
+    """The sink for `path`; `-` is standard output. Without a `format` the suffix decides.
+
+    `extra_fields` are the names of parsers' fields, where a format wants to know them beforehand (CSV
+    columns). Raises `UsageError` for a path or format that can't be meant, `OutputError` when the
+    machine fails.
+    """
+    return FileSink(path, _rows(format or SUFFIXES.get(Path(path).suffix.lower(), "text"), extra_fields))
+
+
+def refuse_same_file(inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    """Raises `UsageError` when a file is read and written: the run would be fed its own rows, for ever.
+    `-` is standard input among the inputs and standard output among the outputs, `<a >>a` included."""
+    read = {_identity(path, 0): path for path in inputs}
+    read.pop(None, None)
+    for path in outputs:
+        if (identity := _identity(path, 1)) in read:
+            name = "standard output" if path == "-" else visible(path)
+            raise UsageError(
+                f"{name}: is the input {visible(read[identity])} as well; name another file with -o"
+            )
+
+
+def _identity(path: str, standard: int) -> tuple[int, int] | None:
+    """What makes a file the same by whatever name; None for what is not there or no regular file."""
+    try:
+        status = os.fstat(standard) if path == "-" else Path(path).stat()
+    except (OSError, ValueError):  # opening it will say what is wrong
+        return None
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
+
+
+def _rows(format: str, extra_fields: tuple[str, ...]) -> RowFormat:
+    if format == "text":
+        from fetchpool.sinks.text import TextRows
+
+        return TextRows()
+    if format == "jsonl":
+        from fetchpool.sinks.jsonl import JsonlRows
+
+        return JsonlRows()
+    if format == "csv":
+        from fetchpool.sinks.csv import CsvRows
+
+        return CsvRows(extra_fields)
+    raise UsageError(f"--format: no format {visible(format)!r}; there is: {', '.join(FORMATS)}")

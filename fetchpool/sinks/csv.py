@@ -1,0 +1,86 @@
+"""Rows as CSV (RFC 4180, but for the line end, which is LF), for spreadsheets and data frames.
+
+In: records. Out: a header, written once, and one line for every record: the row's fields in their
+documented order, the parsers' fields whose names were known beforehand, and a last column
+`extra`, which holds whatever else parsers added as one JSON object and is empty when there is nothing.
+So the columns never change midway, and nothing that a parser said is lost.
+
+Numbers are written as in JSON, null is an empty cell, lists and mappings are JSON. A text cell that
+a spreadsheet would take for a formula, since it begins with `=`, `+`, `-`, `@`, a tab, CR or LF, or with
+the full-width form of one of the first four, gets a `'` before it (OWASP, "CSV Injection"): a server's
+title is not to run on the reader's machine (fault 38). Numbers are no text: -1.5 stays -1.5.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from fetchpool.clean import visible
+from fetchpool.model import ROW_FIELDS, Record
+
+EXTRA = "extra"
+FORMULA_STARTS = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+
+
+class CsvRows:
+    """The `RowFormat` of CSV files with these columns."""
+
+    def __init__(self, extra_fields: tuple[str, ...] = ()) -> None:
+        """`extra_fields`: parsers' fields that get columns of their own, in this order."""
+        self._extra_fields = extra_fields
+        self._encoder = msgspec.json.Encoder()
+        self._lines = io.StringIO()
+        self._writer = csv.writer(self._lines, lineterminator="\n")
+        self._writer.writerow([cell(name) for name in (*ROW_FIELDS, *extra_fields, EXTRA)])
+        self.header = self._take()
+
+    def encode(self, records: Sequence[Record]) -> bytes:
+        """A line for every record."""
+        self._writer.writerows([self._cells(record) for record in records])
+        return self._take()
+
+    def refusal(self, start: bytes) -> str:
+        """The header is ours, with these columns, or it isn't."""
+        if start == self.header or (not start.endswith(b"\n") and self.header.startswith(start)):
+            return ""
+        if start.startswith(",".join(ROW_FIELDS).encode()):
+            return "is a CSV output of fetchpool with other columns"
+        return "is not a CSV output of fetchpool"
+
+    def _cells(self, record: Record) -> list[Any]:
+        *row, extra = msgspec.structs.astuple(record)
+        cells = [cell(value) if type(value) is str else value for value in row]
+        if not extra:
+            return cells + [None] * (len(self._extra_fields) + 1)
+        cells += [self._extra_cell(extra.get(name)) for name in self._extra_fields]
+        rest = {name: value for name, value in extra.items() if name not in self._extra_fields}
+        cells.append(self._json(rest) if rest else None)
+        return cells
+
+    def _extra_cell(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return cell(value)
+        if value is None or type(value) is int or type(value) is float:
+            return value
+        return self._json(value)
+
+    def _json(self, value: Any) -> str:
+        return self._encoder.encode(value).decode()
+
+    def _take(self) -> bytes:
+        lines = self._lines.getvalue()
+        self._lines.seek(0)
+        self._lines.truncate()
+        return lines.encode()
+
+
+def cell(text: str) -> str:
+    """A text cell, on one line, that no spreadsheet runs."""
+    if text and text[0] in FORMULA_STARTS:
+        text = f"'{text}"
+    return text if text.isprintable() else visible(text)

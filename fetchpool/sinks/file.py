@@ -1,0 +1,237 @@
+"""The one writer of row files: it appends whole rows and leaves everything else as it was.
+
+In: records, in batches, and a `RowFormat` that knows how a row is spelled. Out: a file (or a pipe, or
+standard output) that ends in a whole row after every `flush()`, also when the disk is full. It
+knows no format; it never truncates a file, but for the torn row that a crash left at its end.
+
+    write() ──RowFormat.encode()──▶ rows held ──flush(): lock, mend, append, unlock──▶ file
+
+Of a regular file, each batch is written under an advisory lock, so that two runs may share it (fault
+42), and where another's crash left a torn row, that is cut off first, so that no row is glued to it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from fetchpool.clean import visible
+from fetchpool.errors import OutputClosedError, OutputError, UsageError
+from fetchpool.model import Record
+
+if sys.platform != "win32":
+    import fcntl
+
+HELD = 1 << 20
+"""Bytes of rows that are held at most before they are written without being asked to."""
+BLOCK = 1 << 16
+STDOUT = 1
+NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL))
+"""What `flock` says on file systems that have no locks (some network ones): then we go without."""
+OWN_FAULT = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM))
+"""Opening failed for want of something, and not because of the name that was given."""
+
+
+class RowFormat(Protocol):
+    """How rows are spelled. One row is one line."""
+
+    header: bytes
+    """The first line of a file, with its line end; empty when there is none."""
+
+    def encode(self, records: Sequence[Record]) -> bytes:
+        """Whole rows, each with its line end."""
+
+    def refusal(self, start: bytes) -> str:
+        """Why a file whose first line is `start` is none of ours; empty when it is one. Without a
+        line end, `start` may be torn anywhere."""
+
+
+class FileSink:
+    """A `Sink` for one file, device, pipe or standard output (`-`)."""
+
+    def __init__(self, path: str, rows: RowFormat) -> None:
+        """Opens it, makes it when it isn't there, and repairs its end. Raises `UsageError` for a path that
+        can't be meant, a file of something else included (that one is left untouched), and
+        `OutputError` when the machine fails."""
+        self.name = "standard output" if path == "-" else visible(path)
+        self._path = path
+        self._rows = rows
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+        self._end = -1
+        """Where we left the end of a regular file: as long as it is there, nobody else wrote."""
+        self._closed = False
+        self._descriptor, self._readable = self._open()
+        try:
+            self._regular = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
+            if self._readable:
+                self._check_ours()
+            if self._regular:
+                self._append(b"")
+            else:
+                self._held.append(rows.header)
+        except BaseException:
+            self._release()
+            raise
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Takes rows; they are held until `flush()`, or until they are a mebibyte."""
+        rows = self._rows.encode(records)
+        self._held.append(rows)
+        self._held_bytes += len(rows)
+        if self._held_bytes >= HELD:
+            self.flush()
+
+    def flush(self) -> None:
+        """Appends what is held. When that fails, `OutputError`: rows that did not come to be written
+        are not tried again, and a regular file ends in its last whole row."""
+        rows = b"".join(self._held)
+        self._held.clear()
+        self._held_bytes = 0
+        if rows:
+            self._append(rows)
+
+    def close(self) -> None:
+        """Flushes, asks the disk to keep it (`fsync`, once: a failed one is never retried, it
+        would succeed and lie) and closes. Idempotent; quiet after a failure that was told already."""
+        if self._closed:
+            return
+        try:
+            self.flush()
+            if self._regular:
+                self._sync()
+        finally:
+            self._release()
+
+    def _open(self) -> tuple[int, bool]:
+        """The descriptor, and whether what is in the file can be read back."""
+        if self._path == "-":
+            if sys.__stdout__ is None:  # closed by whoever started us; 1 may be another file by now
+                raise UsageError("standard output is closed; name a file with -o")
+            return STDOUT, False
+        try:
+            if Path(self._path).exists() and not Path(self._path).is_file():
+                return os.open(self._path, os.O_WRONLY), False
+            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+            return os.open(self._path, flags, 0o666), True
+        except (OSError, ValueError) as failure:  # ValueError: a NUL in the path
+            if isinstance(failure, OSError) and failure.errno in OWN_FAULT:
+                raise self._failed(failure) from failure
+            raise UsageError(f"{self.name}: {self._why(failure)}") from failure
+
+    def _why(self, failure: OSError | ValueError) -> str:
+        """Why it can't be opened, and what would help."""
+        folder = visible(str(Path(self._path).parent))
+        if isinstance(failure, IsADirectoryError):
+            return "is a folder; name a file in it with -o"
+        if isinstance(failure, FileNotFoundError) and not Path(self._path).parent.exists():
+            return f"there is no folder {folder}; make it first: mkdir -p '{folder}'"
+        if isinstance(failure, PermissionError):
+            return "no permission to read and write it; name another file with -o"
+        if isinstance(failure, OSError):
+            return f"can't be opened ({failure.strerror}); name another file with -o"
+        return f"can't be opened ({failure}); name another file with -o"
+
+    def _check_ours(self) -> None:
+        start = self._read(0, BLOCK)
+        line, end, _ = start.partition(b"\n")
+        if start and (problem := self._rows.refusal(line + end)):
+            raise UsageError(f"{self.name}: {problem}; choose another -o (nothing in it was changed)")
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Alone with the file, if it is one, and if the file system has locks."""
+        locked = False
+        if sys.platform != "win32" and self._regular:
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+                locked = True
+            except OSError as failure:
+                if failure.errno not in NO_LOCKS:
+                    raise
+        try:
+            yield
+        finally:
+            if sys.platform != "win32" and locked:
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def _append(self, rows: bytes) -> None:
+        """Whole rows, behind whole rows; a file without any begins with the header."""
+        if self._closed:
+            raise OutputError(f"{self.name}: is closed")
+        try:
+            with self._locked():
+                start = self._mend() if self._regular else -1
+                if start == 0:
+                    rows = self._rows.header + rows
+                try:
+                    self._write_all(rows)
+                except BaseException:  # a second Ctrl-C too may come between two writes
+                    if self._regular:
+                        self._cut_back(start, rows)
+                    raise
+                self._end = start + len(rows)
+        except OSError as failure:
+            self._release()
+            raise self._failed(failure) from failure
+
+    def _mend(self) -> int:
+        """The file's size, when a torn row at its end is cut off."""
+        size = os.fstat(self._descriptor).st_size
+        if size in (0, self._end) or not self._readable or self._read(size - 1, 1) == b"\n":
+            return size
+        end = size
+        while end > 0:
+            start = max(0, end - BLOCK)
+            if (last := self._read(start, end - start).rfind(b"\n")) >= 0:
+                end = start + last + 1
+                break
+            end = start
+        os.ftruncate(self._descriptor, end)
+        return end
+
+    def _write_all(self, rows: bytes) -> None:
+        left = memoryview(rows)
+        while left:
+            try:
+                left = left[os.write(self._descriptor, left) :]
+            except BlockingIOError:  # somebody made our standard output non-blocking
+                select.select([], [self._descriptor], [])
+
+    def _cut_back(self, start: int, rows: bytes) -> None:
+        """Takes back the part of a row that was written, by what the file itself says. If it says that
+        somebody else wrote meanwhile, on a file system without locks, it is left alone."""
+        written = os.fstat(self._descriptor).st_size - start
+        if 0 < written <= len(rows):
+            os.ftruncate(self._descriptor, start + rows.rfind(b"\n", 0, written) + 1)
+
+    def _read(self, offset: int, size: int) -> bytes:
+        """`O_APPEND` writes at the end wherever reading left the position."""
+        os.lseek(self._descriptor, offset, os.SEEK_SET)
+        return os.read(self._descriptor, size)
+
+    def _sync(self) -> None:
+        try:
+            os.fsync(self._descriptor)
+        except OSError as failure:
+            if failure.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that has no such thing
+                raise self._failed(failure) from failure
+
+    def _release(self) -> None:
+        if not self._closed and self._descriptor != STDOUT:
+            os.close(self._descriptor)
+        self._closed = True
+
+    def _failed(self, failure: OSError) -> OutputError:
+        if failure.errno == errno.EPIPE and self._path == "-":
+            return OutputClosedError("standard output was closed by its reader")
+        if failure.errno in (errno.ENOSPC, errno.EDQUOT):
+            return OutputError(f"{self.name}: {failure.strerror}; make room, or name another file with -o")
+        return OutputError(f"{self.name}: can't be written: {failure.strerror}")

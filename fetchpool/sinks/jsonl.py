@@ -1,0 +1,45 @@
+"""Rows as JSON Lines: one object a line, the row's fields in their documented order, then those that
+parsers added.
+
+In: records. Out: lines of JSON (RFC 8259, in UTF-8). That a parser's field never has the name of one
+of the row's is settled where parsers run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from fetchpool.model import Record
+
+BEGIN = b'{"urlnum":'
+NO_EXTRA = b',"extra":{}}\n'
+
+
+class JsonlRows:
+    """The `RowFormat` of JSONL files."""
+
+    header = b""
+
+    def __init__(self) -> None:
+        self._encoder = msgspec.json.Encoder()
+
+    def encode(self, records: Sequence[Record]) -> bytes:
+        """A line for every record: 0.6 µs where no parser added anything."""
+        if any(record.extra for record in records):
+            return b"".join([self._row(record) for record in records])
+        # Neither a quote nor a line end stands unescaped in a JSON string: this is the rows' own end.
+        return self._encoder.encode_lines(records).replace(NO_EXTRA, b"}\n")
+
+    def refusal(self, start: bytes) -> str:
+        """Rows begin with their first field."""
+        if start.startswith(BEGIN) or BEGIN.startswith(start):
+            return ""
+        return "is not a JSONL output of fetchpool"
+
+    def _row(self, record: Record) -> bytes:
+        row = self._encoder.encode(record)
+        extra = self._encoder.encode(record.extra)
+        fields = row[: -len(b',"extra":}') - len(extra)]
+        return fields + b"}\n" if extra == b"{}" else fields + b"," + extra[1:] + b"\n"

@@ -1,0 +1,498 @@
+"""The contract of every sink: whole rows, appended, whatever the rows, the disk or another run do.
+
+A new sink is finished when it passes: give it a `Kind` below.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from msgspec import Struct
+
+from fetchpool.clean import visible
+from fetchpool.errors import OutputError, UsageError
+from fetchpool.model import Record
+from fetchpool.sinks import open_sink, refuse_same_file
+from tests.contracts.records import record
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="/dev/full, resource limits, uids")
+
+
+class Kind(Struct, frozen=True):
+    """A sink under test: what its files are called, and how a person's program reads them back."""
+
+    suffix: str
+    read: Callable[[bytes], list[dict[str, Any]]]
+    """Rows, each with its `url` at least; raises when a line isn't a row."""
+
+
+def read_text(data: bytes) -> list[dict[str, Any]]:
+    rows = []
+    for line in data.decode().removesuffix("\n").split("\n"):
+        if line:
+            row = re.fullmatch(r"url:<(.*)> (size|error):\[(\w*)\]", line)
+            assert row, line
+            rows.append({"url": row[1], row[2]: row[3]})
+    return rows
+
+
+def read_jsonl(data: bytes) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in data.decode().removesuffix("\n").split("\n") if line]
+
+
+def read_csv(data: bytes) -> list[dict[str, Any]]:
+    rows = list(csv.DictReader(io.StringIO(data.decode(), newline="")))
+    for row in rows:
+        assert None not in row, "more cells than columns"
+        assert None not in row.values(), "fewer cells than columns"
+        assert row["urlnum"] != "urlnum", "a second header"
+    return rows
+
+
+KINDS = [Kind(".txt", read_text), Kind(".jsonl", read_jsonl), Kind(".csv", read_csv)]
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.suffix[1:])
+def kind(request: pytest.FixtureRequest) -> Kind:
+    chosen: Kind = request.param
+    return chosen
+
+
+@pytest.fixture
+def path(tmp_path: Path, kind: Kind) -> Path:
+    return tmp_path / f"rows{kind.suffix}"
+
+
+def append(path: Path, records: Sequence[Record]) -> None:
+    sink = open_sink(str(path))
+    sink.write(records)
+    sink.close()
+
+
+def urls_in(path: Path, kind: Kind) -> list[str]:
+    data = path.read_bytes()
+    assert data.endswith(b"\n") or not data
+    return [row["url"] for row in kind.read(data)]
+
+
+def start(script: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+    """The script in a process of its own, with `record` and what a sink needs at hand."""
+    return subprocess.Popen(
+        [sys.executable, "-c", PREAMBLE + script, *arguments],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        text=True,
+        stderr=subprocess.PIPE,
+        **options,
+    )
+
+
+def run(script: str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """The script, to its end."""
+    with start(script, *arguments, **options) as process:
+        stdout, stderr = process.communicate(timeout=50)
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+PREAMBLE = """
+import os, resource, sys
+from fetchpool.errors import FetchpoolError, OutputClosedError, OutputError
+from fetchpool.sinks import open_sink, refuse_same_file
+from tests.contracts.records import record
+"""
+
+
+def test_flush_makes_whole_rows_readable_by_others(path: Path, kind: Kind) -> None:
+    sink = open_sink(str(path))
+    assert sink.name == str(path)
+    sink.write([record(0), record(1)])
+    sink.flush()
+    assert urls_in(path, kind) == ["http://example.org/0", "http://example.org/1"]
+    sink.write([record(2)])
+    sink.close()
+    assert len(urls_in(path, kind)) == 3
+    sink.close()
+    assert len(urls_in(path, kind)) == 3
+
+
+def test_a_second_run_appends(path: Path, kind: Kind) -> None:
+    append(path, [record(0)])
+    first = path.read_bytes()
+    append(path, [record(1, error="timeout_total", size_delivered=None)])
+    append(path, [])
+    assert path.read_bytes().startswith(first)
+    assert urls_in(path, kind) == ["http://example.org/0", "http://example.org/1"]
+
+
+def test_an_empty_run_leaves_a_file_that_the_next_one_appends_to(path: Path, kind: Kind) -> None:
+    append(path, [])
+    assert urls_in(path, kind) == []
+    append(path, [record(0)])
+    assert urls_in(path, kind) == ["http://example.org/0"]
+
+
+def test_rows_are_not_held_without_bound(path: Path, kind: Kind) -> None:
+    sink = open_sink(str(path))
+    for number in range(40):
+        sink.write([record(number, "http://example.org/" + "x" * 50_000)])
+    assert path.stat().st_size > 900_000
+    sink.close()
+    assert len(urls_in(path, kind)) == 40
+
+
+def test_unicode_is_kept_as_it_is(path: Path, kind: Kind) -> None:
+    urls = [
+        "http://bücher.example/東京?q=🙂",
+        "http://h/[/foo]",
+        'http://h/"quoted",comma',
+        "http://h/a> size:[1]",
+    ]
+    append(path, [record(number, url, extra={"title": "Füße 🙂"}) for number, url in enumerate(urls)])
+    assert urls_in(path, kind) == urls
+
+
+# Rows arrive clean; that a row is one line doesn't hang on it.
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), st.text(max_size=20))
+@example("http://h/\r\nurl:<forged> size:[1]\n", "\x1b[31m\n=cmd")
+@example("\x00\x85\u2028", "\x00\x85\u2028")
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_record_is_one_line_whatever_is_in_it(tmp_path: Path, kind: Kind, url: str, title: str) -> None:
+    path = tmp_path / f"rows{kind.suffix}"
+    path.unlink(missing_ok=True)
+    append(
+        path,
+        [record(0, f"http:{url}", extra={"title": visible(title), "list": [title.encode().hex(), None]})],
+    )
+    append(path, [record(1)])
+    assert len(urls_in(path, kind)) == 2
+    lines = path.read_bytes().split(b"\n")
+    assert len(lines) - path.read_bytes().startswith(b"urlnum") == 3
+    assert not set(path.read_bytes()) & (set(range(32)) - {10})
+
+
+def test_a_torn_last_row_is_cut_off_and_nothing_else(path: Path, kind: Kind) -> None:
+    append(path, [record(0)])
+    one = path.read_bytes()
+    append(path, [record(1)])
+    two = path.read_bytes()
+    for size in {*range(1, len(two), 9), len(one) - 1, len(one), len(one) + 1, len(two) - 1}:
+        path.write_bytes(two[:size])
+        append(path, [])
+        kept = path.read_bytes()
+        if size >= len(one):
+            assert kept == one
+        else:
+            assert len(kept) <= size or len(kept) == one.index(b"\n") + 1  # a torn header was written anew
+            assert urls_in(path, kind) == []
+    path.write_bytes(two[:-5])
+    append(path, [record(2)])
+    assert urls_in(path, kind) == ["http://example.org/0", "http://example.org/2"]
+
+
+def test_a_long_torn_row_is_cut_off(path: Path) -> None:
+    append(path, [record(0)])
+    one = path.read_bytes()
+    append(path, [record(1, "http://h/" + "x" * 200_000)])
+    path.write_bytes(path.read_bytes()[:-150])
+    append(path, [])
+    assert path.read_bytes() == one
+
+
+def test_a_torn_row_that_another_run_left_meanwhile_is_cut_off(path: Path, kind: Kind) -> None:
+    sink = open_sink(str(path))
+    sink.write([record(0)])
+    sink.flush()
+    one = path.read_bytes()
+    with path.open("ab") as other:
+        other.write(one.splitlines()[-1][:-3])  # and there it was killed
+    sink.write([record(1)])
+    sink.close()
+    assert urls_in(path, kind) == ["http://example.org/0", "http://example.org/1"]
+
+
+FOREIGN = {
+    "a list of URLs": b"http://example.org/\nhttp://example.org/2\n",
+    "without a line end": b"precious",
+    "an empty line": b"\n",
+    "binary": b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 500,
+    "some JSON": b'{"url":"http://example.org/"}\n',
+    "some CSV": b"url,size\nhttp://example.org/,1\n",
+    "a log": b"url: http://example.org/\n",
+}
+
+
+@pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN)
+def test_a_file_that_is_not_ours_is_refused_untouched(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    os.utime(path, (1, 1))
+    with pytest.raises(UsageError, match=r"is not a \w+ output of fetchpool; choose another -o"):
+        open_sink(str(path))
+    assert path.read_bytes() == content
+    assert path.stat().st_mtime == 1
+
+
+def test_the_output_of_another_format_is_refused_untouched(tmp_path: Path, path: Path, kind: Kind) -> None:
+    for other in KINDS:
+        theirs = tmp_path / f"theirs{other.suffix}"
+        append(theirs, [record(0)])
+        content = theirs.read_bytes()
+        path.write_bytes(content)
+        if other is kind:
+            append(path, [])
+        else:
+            with pytest.raises(UsageError, match="choose another -o"):
+                open_sink(str(path))
+        assert path.read_bytes() == content
+
+
+def test_an_open_that_is_refused_leaves_no_descriptor_open(path: Path) -> None:
+    path.write_bytes(b"precious")
+    before = set(Path("/proc/self/fd").iterdir())
+    with pytest.raises(UsageError):
+        open_sink(str(path))
+    assert set(Path("/proc/self/fd").iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("folder", "folder: is a folder; name a file in it with -o"),
+        ("no/such/rows", "there is no folder no/such; make it first: mkdir -p 'no/such'"),
+        ("file/rows", "can't be opened (Not a directory); name another file with -o"),
+        ("a\x00b", "can't be opened ("),
+        ("x" * 300, "can't be opened (File name too long)"),
+    ],
+)
+def test_a_path_that_cannot_be_meant_is_refused_with_the_fix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind, name: str, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(f"folder{kind.suffix}").mkdir()
+    Path("file").write_bytes(b"")
+    with pytest.raises(UsageError) as refused:
+        open_sink(f"{name}{kind.suffix}")
+    assert words.replace("folder: ", f"folder{kind.suffix}: ") in str(refused.value)
+
+
+def test_a_file_without_permission_is_refused(path: Path) -> None:
+    path.write_bytes(b"")
+    path.chmod(0o444)
+    path.parent.chmod(0o755)
+    script = """
+os.chdir(sys.argv[1])
+sys.path[:] = [entry for entry in sys.path if entry]
+for name in ("text", "jsonl", "csv"):
+    __import__("fetchpool.sinks." + name)
+os.getuid() or os.setuid(65534)  # root may write everything
+try: open_sink(sys.argv[2])
+except FetchpoolError as refused: print(type(refused).__name__, refused)
+"""
+    done = run(script, str(path.parent), path.name, stdout=subprocess.PIPE)
+    expected = f"UsageError {path.name}: no permission to read and write it; name another file with -o\n"
+    assert (done.stdout, done.stderr) == (expected, "")
+
+
+def test_a_full_device_is_an_output_error_that_names_it(kind: Kind, tmp_path: Path) -> None:
+    link = tmp_path / f"full{kind.suffix}"
+    link.symlink_to("/dev/full")
+    sink = open_sink(str(link))
+    sink.write([record(0)])
+    with pytest.raises(OutputError) as failure:
+        sink.flush()
+    assert str(failure.value) == f"{link}: No space left on device; make room, or name another file with -o"
+    sink.close()  # told once, quiet now
+
+
+def test_a_disk_that_fills_up_mid_row_leaves_whole_rows(path: Path, kind: Kind) -> None:
+    # A limit on the file's size stands for the disk's end: the write comes back short, then fails.
+    script = """
+sink = open_sink(sys.argv[1])
+sink.write([record(number) for number in range(10)])
+sink.flush()
+size = os.stat(sys.argv[1]).st_size
+sink.close()
+for room in (1, 50, 90, 300, 1000):
+    size = os.stat(sys.argv[1]).st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + room, resource.RLIM_INFINITY))
+    sink = open_sink(sys.argv[1])
+    try:
+        sink.write([record(1000 * room + number) for number in range(1000)])
+        sink.flush()
+    except OutputError as failure: print(failure, flush=True)
+    sink.close()
+    assert os.stat(sys.argv[1]).st_size <= size + room
+"""
+    done = run(script, str(path), stdout=subprocess.PIPE)
+    assert done.stderr == ""
+    assert done.stdout == f"{path}: can't be written: File too large\n" * 5
+    numbers = [int(url.rpartition("/")[2]) for url in urls_in(path, kind)]
+    assert numbers[:10] == list(range(10))
+    assert 10 < len(numbers) < 100
+    assert len(set(numbers)) == len(numbers)
+    for room in (50, 90, 300, 1000):  # of each batch, its first rows
+        ours = [number for number in numbers[10:] if number // 1000 == room]
+        assert ours == list(range(1000 * room, 1000 * room + len(ours)))
+    append(path, [record(7)])
+    assert len(urls_in(path, kind)) == len(numbers) + 1
+
+
+def test_two_runs_append_to_one_file_at_once(path: Path, kind: Kind) -> None:
+    script = """
+first = int(sys.argv[2])
+sink = open_sink(sys.argv[1])
+for number in range(first, first + 600, 3):
+    if number % 150 == 0:
+        print("ready", flush=True)
+        sys.stdin.readline()
+    batch = range(number, number + 3)
+    sink.write([record(each, "http://h/" + str(each) + "x" * (each % 7000)) for each in batch])
+    sink.flush()
+sink.close()
+"""
+    runs = [
+        start(script, str(path), first, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for first in ("1050", "2100")
+    ]
+    for _ in range(4):  # they meet four times, so neither is done before the other begins
+        for each in runs:
+            assert each.stdout is not None
+            assert each.stdout.readline() == "ready\n"
+        for each in runs:
+            assert each.stdin is not None
+            each.stdin.write("go\n")
+            each.stdin.flush()
+    assert [each.communicate(timeout=50)[1] for each in runs] == ["", ""]
+    numbers = [int(url.removeprefix("http://h/").rstrip("x")) for url in urls_in(path, kind)]
+    assert sorted(numbers) == [*range(1050, 1650), *range(2100, 2700)]
+
+
+STDOUT = """
+sink = open_sink("-", sys.argv[1])
+try:
+    for number in range(int(sys.argv[2])):
+        sink.write([record(number)])
+        sink.flush()
+    sink.close()
+except OutputClosedError as failure:
+    sink.close()
+    print(sink.name, "|", failure, file=sys.stderr)
+    sys.exit(9)
+"""
+
+
+def format_of(kind: Kind) -> str:
+    return "text" if kind.suffix == ".txt" else kind.suffix[1:]
+
+
+def test_standard_output_takes_rows_and_a_header(kind: Kind) -> None:
+    done = run(STDOUT, format_of(kind), "3", stdout=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(kind.read(done.stdout.encode())) == 3
+
+
+def test_a_reader_that_leaves_standard_output_is_told_apart_from_a_failure(kind: Kind) -> None:
+    end, other = os.pipe()
+    os.close(end)
+    done = run(STDOUT, format_of(kind), "100000", stdout=other)
+    os.close(other)
+    assert done.stderr == "standard output | standard output was closed by its reader\n"
+    assert done.returncode == 9
+
+
+def test_standard_output_into_a_file_appends_and_has_one_header(path: Path, kind: Kind) -> None:
+    for _ in range(2):
+        with path.open("ab") as stdout:
+            assert run(STDOUT, format_of(kind), "3", stdout=stdout).returncode == 0
+    assert len(urls_in(path, kind)) == 6
+
+
+def test_a_standard_output_that_somebody_made_non_blocking_is_waited_for(kind: Kind) -> None:
+    end, other = os.pipe()
+    os.set_blocking(other, False)
+    script = STDOUT.replace("record(number)", 'record(number, "http://h/" + "x" * 100_000)')
+    process = start(script, format_of(kind), "3", stdout=other)
+    os.close(other)
+    with open(end, "rb") as reader:  # noqa: PTH123  a descriptor
+        assert len(kind.read(reader.read())) == 3
+    assert process.communicate(timeout=20)[1] == ""
+
+
+def test_a_closed_standard_output_is_refused(kind: Kind) -> None:
+    script = """
+try: open_sink("-", sys.argv[1])
+except FetchpoolError as refused: print(type(refused).__name__, refused, file=sys.stderr)
+"""
+    done = run(
+        "import os; os.close(1); os.execv(sys.executable, sys.argv[1:])",
+        *[sys.executable, "-c", PREAMBLE + script, format_of(kind)],
+    )
+    assert done.stderr == "UsageError standard output is closed; name a file with -o\n"
+
+
+def test_a_named_pipe_takes_rows(tmp_path: Path, kind: Kind) -> None:
+    pipe = tmp_path / f"pipe{kind.suffix}"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE) as reader:
+        append(pipe, [record(0), record(1)])
+        assert len(kind.read(reader.communicate(timeout=20)[0])) == 2
+
+
+def test_a_closed_sink_writes_nothing_more(path: Path, kind: Kind) -> None:
+    sink = open_sink(str(path))
+    sink.close()
+    sink.write([record(0)])
+    with pytest.raises(OutputError, match="is closed"):
+        sink.flush()
+    assert urls_in(path, kind) == []
+
+
+def test_an_input_is_never_an_output_by_whatever_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("urls.txt").write_bytes(b"http://a/\n")
+    Path("link.txt").symlink_to("urls.txt")
+    Path("hard.txt").hardlink_to("urls.txt")
+    refuse_same_file(["urls.txt", "missing", "/dev/null", "-"], ["sizes.txt", "missing", "/dev/null", "-"])
+    for output in ("urls.txt", "./urls.txt", str(tmp_path / "urls.txt"), "link.txt", "hard.txt"):
+        with pytest.raises(UsageError, match=r"is the input urls\.txt as well; name another file with -o"):
+            refuse_same_file(["other.txt", "urls.txt"], ["sizes.txt", output])
+
+
+def test_standard_input_and_output_may_not_be_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "urls.txt"
+    path.write_bytes(b"http://a/\n")
+    script = """
+try: refuse_same_file(["-"], ["-"])
+except FetchpoolError as refused: print(refused, file=sys.stderr)
+"""
+    with path.open("rb") as stdin, path.open("ab") as stdout:
+        done = run(script, stdin=stdin, stdout=stdout)
+    assert done.stderr == "standard output: is the input - as well; name another file with -o\n"
+
+
+def test_only_the_chosen_adapter_is_imported() -> None:
+    script = """
+import sys
+from fetchpool.sinks import open_sink
+open_sink("/dev/null", "text")
+print(sorted(name for name in sys.modules if name.startswith("fetchpool.sinks.")))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "['fetchpool.sinks.base', 'fetchpool.sinks.file', 'fetchpool.sinks.text']\n"
+
+
+def test_an_unknown_format_is_refused_with_those_there_are() -> None:
+    with pytest.raises(UsageError, match="no format 'xml'; there is: text, jsonl, csv"):
+        open_sink("/dev/null", "xml")
