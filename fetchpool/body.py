@@ -43,6 +43,7 @@ class Body:
         "_limit",
         "_max_filesize",
         "_method",
+        "_take",
         "content_encoding",
         "failure",
         "head",
@@ -50,9 +51,11 @@ class Body:
         "size_download",
     )
 
-    def __init__(self, options: FetchOptions, method: str) -> None:
+    def __init__(self, options: FetchOptions, method: str, take: int = 0) -> None:
+        """`take`: so many bytes are kept, whatever the status, and no more are read."""
         self._max_filesize = self._limit = options.max_filesize
-        self._keep = bool(options.parse)
+        self._take = take
+        self._keep = bool(options.parse) or take > 0
         self._method = method
         self._kept: list[bytes] | None = None
         self._decoders: list[Decoder] | None = None
@@ -113,6 +116,8 @@ class Body:
         self.size_download = size = self.size_download + len(chunk)
         if size > self._limit or self.failure is not None:
             return self._over()
+        if self._take and self.size_delivered > self._take:
+            return False
         if self._decoders is not None:
             return self._decode(chunk)
         if self._kept is not None:
@@ -152,7 +157,7 @@ class Body:
         if status in REDIRECTS and not self._read_location(headers):
             return False
         if self.location is not None:
-            self._limit = min(REDIRECT_BODY, self._max_filesize)
+            self._limit = REDIRECT_BODY
             return length <= self._limit
         if length > self._max_filesize:
             message = f"the body is announced as larger than {self._max_filesize} bytes"

@@ -23,7 +23,7 @@ else:
 STEP = 128 * 1024
 """Bytes a decoder is asked for at a time."""
 MOST = 2 * STEP
-"""Bytes it gives at most: brotli rounds what it is asked for up to its own block sizes."""
+"""Bytes it gives at most: brotli rounds up to blocks of its own (google/brotli issue 1396)."""
 SLICE = 16 * 1024
 """Bytes handed to a decoder at a time. What follows a member is copied once per member, so many
 small members in one large chunk would cost the square of its size."""
@@ -88,7 +88,9 @@ class Unbrotli:
     def decode(self, chunk: bytes) -> bytes:
         piece: bytes = self._brotli.process(chunk, output_buffer_limit=STEP)
         self.ended = self._brotli.is_finished()
-        self.pending = not self._brotli.can_accept_more_data()
+        # Not `can_accept_more_data()`: a bomb's last bytes are taken in long before their output is out.
+        # Asking until nothing comes is the one way to know (google/brotli pull request 1234).
+        self.pending = bool(piece)
         return piece
 
 

@@ -1,0 +1,364 @@
+"""What parsers take out of a response: loaded by name, run beside the body, kept fit for a row."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from enum import IntEnum, StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fetchpool import parsers
+from fetchpool.errors import UsageError
+from fetchpool.parsers import DEPTH, Parser
+from fetchpool.parsers.title import LENGTH, TAGS
+from fetchpool.response import Response
+from fetchpool.transports.base import Headers
+
+TITLE = parsers.load(("title",))
+
+
+def page(content: bytes | str, content_type: str | None = "text/html") -> Response:
+    lines = [] if content_type is None else [f"Content-Type: {content_type}".encode()]
+    raw = content.encode() if isinstance(content, str) else content
+    return Response(url="http://example.org/?token=hush", content=raw, headers=Headers(lines))
+
+
+def title_of(content: bytes | str, content_type: str | None = "text/html") -> Any:
+    extra, failure = parsers.run(TITLE, page(content, content_type))
+    assert failure is None
+    assert list(extra) == ["title"]
+    return extra["title"]
+
+
+def outcome_of(function: Callable[[Response], Any]) -> tuple[dict[str, Any], str | None]:
+    extra, failure = parsers.run((Parser("mine:function", function),), page("<title>hush</title>"))
+    assert failure is None or failure.kind == "parse"
+    return extra, failure and failure.message
+
+
+def given_back(value: object) -> tuple[dict[str, Any], str | None]:
+    return outcome_of(lambda _: value)
+
+
+# The title
+
+
+@pytest.mark.parametrize(
+    ("content", "title"),
+    [
+        ("<title>Hello</title>", "Hello"),
+        ("<!doctype html><html><head><TITLE lang=en>\n Tom &amp;\t&eacute;clair \n</TITLE>", "Tom & éclair"),
+        ("<title><b>bold</b></title>", "<b>bold</b>"),
+        ("<title>first</title><title>second</title>", "first"),
+        ("<title>never ends", "never ends"),
+        ("<!-- <title>no</title> --><title>yes</title>", "yes"),
+        ("<script>'<title>no</title>'</script><title>yes</title>", "yes"),
+        ("<body><svg><title>picture</title></svg><title>page</title>", "page"),
+        ("<svg><title>picture</title></svg>", None),
+        ("<math><title>formula</title></math>", None),
+        ("<title></title>", None),
+        ("<title> \n </title>", None),
+        ("<p>no title", None),
+        ("", None),
+        ("\0<title>\0x</title>", "\ufffdx"),
+        ("<title>\x1b]0;gotcha\x07 \u202egnp</title>", "\\x1b]0;gotcha\\x07 \\u202egnp"),
+    ],
+)
+def test_the_title_of_a_page(content: str, title: str | None) -> None:
+    assert title_of(content, "text/html; charset=utf-8") == title
+
+
+def test_the_title_is_read_by_the_pages_own_charset() -> None:
+    content = "<meta charset=koi8-r><title>Привет</title>".encode("koi8-r")
+    assert title_of(content) == "Привет"
+    assert title_of("<title>Привет</title>".encode("koi8-r"), "text/html; charset=koi8-r") == "Привет"
+    assert title_of("\ufeff<title>Привет</title>".encode("utf-16-le")) == "Привет"
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/json", "image/svg+xml", "application/pdf"]
+)
+def test_what_is_not_html_has_no_title(content_type: str) -> None:
+    assert title_of("<title>Hello</title>", content_type) is None
+
+
+def test_without_a_content_type_a_page_is_known_by_its_first_character() -> None:
+    assert title_of("\n <title>Hello</title>", None) == "Hello"
+    assert title_of("%PDF <title>Hello</title>", None) is None
+    assert title_of("<title>Hello</title>", "application/xhtml+xml") == "Hello"
+
+
+def test_a_title_without_end_is_cut() -> None:
+    assert title_of("<title>" + "x" * 100_000) == "x" * LENGTH
+
+
+def test_elements_nested_200000_deep_do_not_hold_the_worker() -> None:
+    # Minutes without a limit on what is parsed; the suite's timeout is one.
+    assert title_of("<div>" * 200_000 + "<title>too deep</title>") is None
+    assert title_of("<div>" * (TAGS // 2) + "<title>found</title>") == "found"
+
+
+@given(
+    st.one_of(
+        st.binary(),
+        st.lists(st.sampled_from([b"<title>", b"</title>", b"<svg>", b"<!--", b"x"])).map(b"".join),
+    )
+)
+def test_any_bytes_have_a_title_or_none(content: bytes) -> None:
+    title = title_of(content)
+    assert title is None or (title and title.isprintable() and len(title) <= 6 * LENGTH)
+
+
+def test_selectolax_is_imported_only_for_a_title() -> None:
+    program = "import sys, fetchpool.parsers; fetchpool.parsers.load(()); print('selectolax' in sys.modules)"
+    project = Path(__file__).parents[2]
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=project
+    )
+    assert run.stdout == "False\n"
+
+
+# Loading
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The current folder, with nothing in it; what is imported from it is forgotten afterwards."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield tmp_path
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None)).startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+def test_a_function_of_the_current_folder_is_found(folder: Path) -> None:
+    (folder / "own_page.py").write_text(
+        "def links(response):\n    return {'links': response.text.count('<a')}\n"
+    )
+    loaded = parsers.load(("own_page:links", "title"))
+    assert parsers.run(loaded, page("<a><a><title>t</title>")) == ({"links": 2, "title": "t"}, None)
+
+
+def test_a_function_of_a_package_is_found(folder: Path) -> None:
+    (folder / "own_package").mkdir()
+    (folder / "own_package" / "__init__.py").write_text("")
+    (folder / "own_package" / "deep.py").write_text(
+        "def size(response):\n    return {'size': len(response.text)}\n"
+    )
+    assert parsers.run(parsers.load(("own_package.deep:size",)), page("four")) == ({"size": 4}, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("titel", "--parse: no parser 'titel'; there is: title, or package.module:function"),
+        ("", "--parse: no parser ''; there is: title, or package.module:function"),
+        ("own:", "--parse: no parser 'own:'; there is: title, or package.module:function"),
+        (":links", "--parse: no parser ':links'; there is: title, or package.module:function"),
+        ("nowhere:f", "--parse: no module 'nowhere' in the current folder or among those installed"),
+        ("own.deep:f", "--parse: no module 'own.deep' in the current folder or among those installed"),
+        ("own:lynks", "--parse: no function 'lynks' in module 'own'; it has: links, words"),
+        ("own:json", "--parse: 'json' in module 'own' is not a function"),
+        ("bare:f", "--parse: no function 'f' in module 'bare'; it has: no functions"),
+        ("needy:f", "--parse: module 'needy' needs 'not_there', which is not installed"),
+        ("broken:f", "--parse: module 'broken' can't be imported: ValueError: on two lines"),
+        ("leaving:f", "--parse: module 'leaving' can't be imported: SystemExit: 3"),
+    ],
+)
+def test_a_name_that_leads_nowhere_is_a_usage_error_that_names_the_fix(
+    folder: Path, name: str, message: str
+) -> None:
+    (folder / "own.py").write_text(
+        "import json\nfrom os.path import join\ndef links(r): ...\ndef words(r): ...\ndef _hidden(r): ...\n"
+    )
+    (folder / "bare.py").write_text("")
+    (folder / "needy.py").write_text("import not_there")
+    (folder / "broken.py").write_text("raise ValueError('on\\ntwo lines')")
+    (folder / "leaving.py").write_text("raise SystemExit(3)")
+    with pytest.raises(UsageError) as raised:
+        parsers.load((name,))
+    assert str(raised.value) == message
+
+
+def test_a_syntax_error_is_told_in_one_line(folder: Path) -> None:
+    (folder / "typo.py").write_text("def links(response:\n    pass\n")
+    with pytest.raises(
+        UsageError, match=r"^--parse: module 'typo' can't be imported: SyntaxError: .*line 1\)$"
+    ):
+        parsers.load(("typo:links",))
+
+
+# Running
+
+
+def test_a_parser_that_raises_is_named_with_its_line_but_its_words_are_not_repeated(folder: Path) -> None:
+    (folder / "raising.py").write_text(
+        "import json\ndef links(response):\n    return json.loads('hush ' + response.url)\n"
+    )
+    extra, failure = parsers.run(parsers.load(("raising:links",)), page(""))
+    assert extra == {}
+    assert failure is not None
+    assert failure.kind == "parse"
+    assert failure.message == "raising:links raised JSONDecodeError at raising.py:3"
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError, KeyError("hush"), RecursionError, MemoryError, SystemExit(3), StopIteration]
+)
+def test_whatever_a_parser_raises_is_a_parse_failure(error: BaseException | type[BaseException]) -> None:
+    def function(_: Response) -> dict[str, Any]:
+        raise error
+
+    extra, message = outcome_of(function)
+    assert extra == {}
+    assert message is not None
+    assert message.startswith("mine:function raised ")
+    assert "hush" not in message
+
+
+def test_an_interruption_is_not_a_parse_failure() -> None:
+    def function(_: Response) -> dict[str, Any]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        outcome_of(function)
+
+
+def test_one_parsers_failure_leaves_the_others_fields() -> None:
+    loaded = (Parser("mine:bad", lambda _: 1 / 0), *TITLE, Parser("mine:worse", lambda _: None))
+    extra, failure = parsers.run(loaded, page("<title>t</title>"))
+    assert extra == {"title": "t"}
+    assert failure is not None
+    assert failure.message.startswith("mine:bad raised ZeroDivisionError at test_parsers.py:")
+
+
+class Colour(StrEnum):
+    RED = "red"
+
+
+class Size(IntEnum):
+    BIG = 3
+
+
+class Lazy(Mapping[str, Any]):
+    """A mapping that breaks only when it is read."""
+
+    def __getitem__(self, key: str) -> Any:
+        raise OSError(key)
+
+    def __iter__(self) -> Any:
+        return iter(("a",))
+
+    def __len__(self) -> int:
+        return 1
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ("plain é", "plain é"),
+        ("\x1b[2J\u202e\x9b\n", "\\x1b[2J\\u202e\\x9b\\x0a"),
+        ("\udc80", "\\udc80"),
+        (True, True),
+        (None, None),
+        (-(1 << 63), -(1 << 63)),
+        (1.5, 1.5),
+        (float("nan"), None),
+        (float("-inf"), None),
+        ([1, ("a\x00", {"b\x07": [float("inf")]})], [1, ["a\\x00", {"b\\x07": [None]}]]),
+        (MappingProxyType({"a": 1}), {"a": 1}),
+        (Colour.RED, "red"),
+        (Size.BIG, 3),
+    ],
+)
+def test_values_are_made_fit_for_a_row(value: object, kept: object) -> None:
+    extra, message = given_back({"field": value})
+    assert message is None
+    assert extra == {"field": kept}
+    assert type(extra["field"]) is type(kept)
+
+
+def nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth - 1):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (None, "mine:function gave NoneType, not a mapping"),
+        ("text", "mine:function gave str, not a mapping"),
+        ([("a", 1)], "mine:function gave list, not a mapping"),
+        ({1: 2}, "mine:function gave a field whose name is int, not text"),
+        ({"": 2}, "mine:function gave a field with an empty name"),
+        ({"when": date(2026, 1, 1)}, "mine:function gave date in 'when', which JSON doesn't have"),
+        ({"raw": [b"hush"]}, "mine:function gave bytes in 'raw', which JSON doesn't have"),
+        ({"all": {1, 2}}, "mine:function gave set in 'all', which JSON doesn't have"),
+        ({"map": {1: 2}}, "mine:function gave a key that is int, not text, in 'map'"),
+        ({"n": 1 << 63}, "mine:function gave a number of more than 64 bits in 'n'"),
+        ({"deep": nested(DEPTH + 1)}, f"mine:function gave more than {DEPTH} levels in 'deep'"),
+        (Lazy(), "mine:function raised OSError"),
+    ],
+)
+def test_what_a_row_cannot_hold_is_a_failure_that_names_the_function(value: object, message: str) -> None:
+    extra, said = given_back(value)
+    assert extra == {}
+    assert said is not None
+    assert said.startswith(message)
+
+
+def test_a_list_that_holds_itself_is_a_failure() -> None:
+    loop: list[Any] = []
+    loop.append(loop)
+    assert given_back({"loop": loop})[1] == f"mine:function gave more than {DEPTH} levels in 'loop'"
+    assert given_back({"deep": nested(DEPTH)})[1] is None
+
+
+def test_names_of_the_rows_own_fields_are_told_apart() -> None:
+    extra, message = given_back(
+        {"url": 1, "error": 2, "extra": 3, "content_encoding": 4, "title": 5, "urls": 6}
+    )
+    assert message is None
+    own = {"parse_url": 1, "parse_error": 2, "parse_extra": 3, "parse_content_encoding": 4}
+    assert extra == {**own, "title": 5, "urls": 6}
+
+
+def test_a_later_parsers_field_is_over_an_earlier_ones() -> None:
+    loaded = (*TITLE, Parser("mine:own", lambda _: {"title": "mine"}))
+    assert parsers.run(loaded, page("<title>t</title>")) == ({"title": "mine"}, None)
+
+
+def test_names_are_made_visible_too() -> None:
+    assert given_back({"a\x1b": 1}) == ({"a\\x1b": 1}, None)
+
+
+anything = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary(max_size=3)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(
+    st.one_of(anything, st.dictionaries(st.one_of(st.text(max_size=5), st.integers()), anything, max_size=4))
+)
+def test_whatever_a_parser_gives_ends_in_json_or_in_a_failure(value: Any) -> None:
+    extra, message = given_back(value)
+    assert msgspec.json.decode(msgspec.json.encode(extra)) == extra
+    if message is not None:
+        assert extra == {}
+        assert message.isprintable()
