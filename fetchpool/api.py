@@ -40,6 +40,9 @@ class FetchSettings(TypedDict, total=False):
     max_time: float | str
     max_filesize: int | str
     max_redirs: int | str
+    public_only: bool
+    allow_private: bool
+    resolve: Sequence[str]
     parse: Sequence[str]
 
 
@@ -50,6 +53,11 @@ class RunSettings(FetchSettings, total=False):
     retry_delay: float | str
     retry_max_time: float | str | None
     per_host: int
+    host_delay: float | str
+    rate: float | str
+    retry_after_max: float | str
+    robots: bool
+    max_runtime: float | str | None
 
 
 def fetch(

@@ -46,19 +46,36 @@ def build(
         for sink in opened:
             sink.close()
         raise
-    # A proxy looks names up itself: it may know others than we do.
+    # A proxy looks names up itself, it may know others than we do; so does libcurl when it is told
+    # whom to ask.
     names = None
-    if config.fetch.proxy is None:
+    if config.fetch.proxy is None and not config.fetch.dns_servers:
         timeout = min(config.fetch.connect_timeout, config.fetch.max_time)
-        names = Names(resolver.shared(), timeout=timeout)
+        fixed = {where.rpartition(":")[0]: () for where, _ in config.fetch.resolve}
+        names = Names(resolver.shared(), timeout=timeout, fixed=fixed)
+    robots = None
+    if config.robots:
+        from fetchpool.robots import Robots
+
+        robots = Robots(config.fetch.user_agent)
     return Engine(
         source,
         pool,
         sinks,
-        scheduler=Scheduler(per_host=config.per_host, ask_hosts=names is not None),
+        scheduler=Scheduler(
+            per_host=config.per_host,
+            host_delay=config.host_delay,
+            rate=config.rate,
+            ask_hosts=names is not None,
+        ),
         names=names,
+        robots=robots,
+        max_runtime=config.max_runtime,
         retry=RetryPolicy(
-            retry=config.retry, retry_delay=config.retry_delay, retry_max_time=config.retry_max_time
+            retry=config.retry,
+            retry_delay=config.retry_delay,
+            retry_max_time=config.retry_max_time,
+            retry_after_max=config.retry_after_max,
         ),
         observers=observers,
         notices=config.notices,

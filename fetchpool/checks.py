@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -156,3 +157,28 @@ def _checked(option: str, check: Callable[[_Given], _Checked], value: _Given) ->
         return check(value)
     except ValueError as error:
         raise UsageError(f"{option}: {error}") from None
+
+
+def rate(option: str, value: float | str) -> float:
+    return _checked(option, units.rate, value)
+
+
+def resolve(lines: Iterable[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """`host:port:address[,address]`, as curl's `--resolve`; an IPv6 address in brackets or without."""
+    return tuple(_resolve(line) for line in lines)
+
+
+def _resolve(line: str) -> tuple[str, tuple[str, ...]]:
+    host, _, rest = line.partition(":")
+    port, _, listed = rest.partition(":")
+    url = urls.parse(f"http://{host}:{port}/") if port.isdecimal() else None
+    if not isinstance(url, urls.Url) or not listed:
+        raise UsageError(f"--resolve: {line!r} is not HOST:PORT:ADDRESS; write example.org:443:192.0.2.1")
+    addresses = []
+    for text in listed.split(","):
+        try:
+            address = ip_address(text.strip("[]"))
+        except ValueError:
+            raise UsageError(f"--resolve: {text!r} is not an IP address") from None
+        addresses.append(f"[{address}]" if address.version == 6 else str(address))
+    return f"{url.host}:{int(port)}", tuple(addresses)

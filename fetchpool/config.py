@@ -18,6 +18,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from fetchpool import checks, units
+from fetchpool.addresses import address_is_public
 from fetchpool.errors import UsageError
 from fetchpool.model import FetchOptions
 from fetchpool.pools import EXECUTORS
@@ -63,6 +64,16 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     """No attempt of a URL starts later than this after its first one; None is no limit."""
     per_host: int = 10
     """Fetches at once from one host; 0 is no limit."""
+    host_delay: float = 0.0
+    """Between two starts at one host."""
+    rate: float = 0.0
+    """Starts per second over all hosts; 0 is no limit."""
+    retry_after_max: float = 300.0
+    """A server's `Retry-After` beyond it is taken for this much."""
+    robots: bool = False
+    """`robots.txt` is asked and obeyed."""
+    max_runtime: float | None = None
+    """The run is stopped then, as by a first Ctrl-C; None is no limit."""
     notices: tuple[str, ...] = ()
     """What the person should know before the run, one line each."""
 
@@ -78,6 +89,11 @@ def configure(
     workers: int | str = _RUN.workers,
     executor: str = _RUN.executor,
     per_host: int | str = _RUN.per_host,
+    host_delay: float | str = _RUN.host_delay,
+    rate: float | str = _RUN.rate,
+    retry_after_max: float | str = _RUN.retry_after_max,
+    robots: bool = _RUN.robots,
+    max_runtime: float | str | None = _RUN.max_runtime,
     retry: int | str = _RUN.retry,
     retry_delay: float | str = _RUN.retry_delay,
     retry_max_time: float | str | None = _RUN.retry_max_time,
@@ -95,12 +111,17 @@ def configure(
     max_time: float | str = _DEFAULTS.max_time,
     max_filesize: int | str = _DEFAULTS.max_filesize,
     max_redirs: int | str = _DEFAULTS.max_redirs,
+    public_only: bool = _DEFAULTS.public_only,
+    allow_private: bool = _DEFAULTS.allow_private,
+    resolve: Sequence[str] = (),
+    dns_servers: str | None = None,
     parse: str | Sequence[str] = (),
 ) -> RunConfig:
     """The checked configuration of a run.
 
     Times are seconds, or text with a unit (`"500ms"`, `"2m"`); sizes bytes, or text (`"10M"`, binary
-    multiples). Names and meanings are curl's. `max_filesize=0` and `retry_max_time=0` are no limit.
+    multiples). Names and meanings are curl's. `max_filesize`, `retry_max_time`,
+    `rate` and `max_runtime` of 0 are no limit.
 
     Raises `UsageError` at the first option that can't be meant.
     """
@@ -108,6 +129,8 @@ def configure(
     transport = checks.choice("--transport", transport, TRANSPORTS)
     if http_version:
         http_version = checks.choice("--http", http_version, HTTP_VERSIONS)
+    if public_only and allow_private:
+        raise UsageError("--public-only and --allow-private contradict each other; leave one out")
     transport, notices = _usable_transport(transport, http_version)
     fetch = FetchOptions(
         transport=transport,
@@ -124,6 +147,10 @@ def configure(
         max_time=checks.deadline("--max-time", max_time),
         max_filesize=checks.size("--max-filesize", max_filesize) or units.MAX_BYTES,
         max_redirs=checks.whole("--max-redirs", max_redirs, 0),
+        public_only=public_only,
+        allow_private=allow_private,
+        resolve=_resolved(resolve, public_only),
+        dns_servers=_dns_servers(dns_servers, transport),
         parse=(parse,) if isinstance(parse, str) else tuple(dict.fromkeys(parse)),
     )
     checked_outputs = _outputs(outputs, format)
@@ -143,8 +170,37 @@ def configure(
         retry_max_time=checks.duration("--retry-max-time", 0 if retry_max_time is None else retry_max_time)
         or None,
         per_host=checks.whole("--per-host", per_host, 0),
+        host_delay=checks.duration("--host-delay", host_delay),
+        rate=checks.rate("--rate", rate),
+        retry_after_max=checks.duration("--retry-after-max", retry_after_max),
+        robots=robots,
+        max_runtime=checks.duration("--max-runtime", 0 if max_runtime is None else max_runtime) or None,
         notices=notices,
     )
+
+
+def _dns_servers(servers: str | None, transport: str) -> str:
+    if servers is None:
+        return ""
+    if transport != "curl":
+        raise UsageError("--dns-servers: only --transport curl can ask other name servers than the system's")
+    import pycurl
+
+    if "c-ares" not in pycurl.version:
+        raise UsageError(
+            "--dns-servers: this libcurl was built without c-ares and asks the system's name servers; "
+            "use --resolve HOST:PORT:ADDR"
+        )
+    return servers
+
+
+def _resolved(lines: Sequence[str], public_only: bool) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    resolved = checks.resolve(lines)
+    for where, addresses in resolved:
+        for address in addresses:
+            if public_only and not address_is_public(address.strip("[]")):
+                raise UsageError(f"--resolve: {where}:{address} is not public, and --public-only is given")
+    return resolved
 
 
 def _outputs(paths: Sequence[str], format: str | None) -> tuple[Output, ...]:

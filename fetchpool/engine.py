@@ -17,6 +17,7 @@ from functools import partial
 from itertools import islice
 from queue import Empty, SimpleQueue
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -36,6 +37,9 @@ from fetchpool.sinks.base import Sink
 from fetchpool.sources.base import Source
 from fetchpool.summary import Finished, conclude, summarise
 from fetchpool.urls import redact
+
+if TYPE_CHECKING:  # protego is loaded by those who use it
+    from fetchpool.robots import Robots
 
 LOOK_AHEAD = 10_000
 """Requests read ahead of those that may start, so that a list sorted by host keeps all hosts busy.
@@ -62,6 +66,8 @@ class RunResult(Struct, frozen=True):
     snapshot: Snapshot
     interrupted: bool
     """Stopped before the input's end; what was not fetched has no row."""
+    timed_out: bool
+    """It was `max_runtime` that stopped it."""
     input_failure: str | None
     """An input broke off; one line."""
 
@@ -78,6 +84,8 @@ class Engine:
         scheduler: Scheduler,
         retry: RetryPolicy,
         names: Names | None = None,
+        robots: Robots | None = None,
+        max_runtime: float | None = None,
         observers: Sequence[Observer] = (),
         notices: Sequence[str] = (),
         clock: Callable[[], float] = monotonic,
@@ -91,6 +99,10 @@ class Engine:
         self._clock = clock
         self._inbox: SimpleQueue[Finished | Named | Command] = SimpleQueue()
         self._names = names
+        self._robots = robots
+        self._robots_asked = 0
+        self._ends_at = None if max_runtime is None else clock() + max_runtime
+        self._timed_out = False
         self._in_flight: dict[int, tuple[FetchRequest, float]] = {}
         """By urlnum, in the order they started; with the time they did."""
         self._first_attempt: dict[int, float] = {}
@@ -143,6 +155,8 @@ class Engine:
     def step(self) -> None:
         """One turn: waits until something happens or is due, at most a snapshot's interval."""
         now = self._clock()
+        if self._ends_at is not None and now >= self._ends_at and not self._stopping:
+            self._stopping = self._timed_out = True
         self._fill(now)
         if not self._final:
             if not self._in_flight and self._nothing_left():
@@ -181,7 +195,9 @@ class Engine:
     def result(self) -> RunResult:
         """How it went, so far."""
         interrupted = self._stopping and not (self._source.exhausted and not self._scheduler.queued)
-        return RunResult(self.snapshot(), interrupted or self._aborted, self._source.failure)
+        return RunResult(
+            self.snapshot(), interrupted or self._aborted, self._timed_out and interrupted, self._source.failure
+        )
 
     def _nothing_left(self) -> bool:
         if self._stopping:
@@ -201,7 +217,8 @@ class Engine:
         while len(self._in_flight) < window:
             request = scheduler.next(now)
             if request is not None:
-                self._submit(request, now)
+                if self._robots is None or self._allowed(self._robots, request, now):
+                    self._submit(request, now)
             elif not self._read_ahead(window, now):
                 break
         while scheduler.given_up:
@@ -235,6 +252,20 @@ class Engine:
                 self._refuse(request, request.refused, now)
         return bool(requests)
 
+    def _allowed(self, robots: Robots, request: FetchRequest, now: float) -> bool:
+        """Whether the host's owner lets it be fetched; False, too, while that is being asked."""
+        rules = robots.rules_for(request)
+        if rules is None:
+            self._scheduler.hold(request, now)
+            self._robots_asked += 1
+            self._submit(robots.request_for(request, -self._robots_asked), now)
+            return False
+        if robots.allows(rules, request):
+            return True
+        self._scheduler.finished(request, now, now, None)
+        self._refuse(request, FailureKind.ROBOTS, now, rules.refusal)
+        return False
+
     def _introduce(self, named: Named, now: float) -> None:
         """A host's addresses are known, or it has none."""
         if named.failure is None:
@@ -259,6 +290,8 @@ class Engine:
 
     def _wait(self, now: float) -> None:
         until = [self._next_sample]
+        if self._ends_at is not None and not self._stopping:
+            until.append(self._ends_at)
         if self._unflushed:
             until.append(self._next_flush)
         wake_at = self._scheduler.wake_at()
@@ -294,6 +327,9 @@ class Engine:
         request, outcome = finished.request, finished.outcome
         _, started = self._in_flight.pop(request.urlnum)
         now = self._clock()
+        if request.urlnum < 0:
+            self._learn(request, outcome, now)
+            return
         cool_down = self._retry.cool_down(outcome) if outcome is not None else None
         self._scheduler.finished(request, now, started, outcome, cool_down)
         if outcome is None:
@@ -304,6 +340,14 @@ class Engine:
         elif not (self._aborted and outcome.error == FailureKind.ABORTED):
             # What was aborted never came to its end: it has no row, and a resumed run asks again.
             self._conclude(finished, started)
+
+    def _learn(self, request: FetchRequest, outcome: Outcome | None, now: float) -> None:
+        """A `robots.txt` has come; without an outcome it is asked for again when it is needed."""
+        assert self._robots is not None
+        if outcome is not None:
+            rules = self._robots.learn(request, outcome)
+            self._scheduler.delay(request.host, rules.crawl_delay)
+        self._scheduler.resume(request.host, now)
 
     def _conclude(self, finished: Finished, started: float) -> None:
         """An attempt that began at `started` has its outcome: it is made again, or was the final one."""

@@ -42,6 +42,8 @@ class Exchange:
         """Raises `UsageError` when a parser can't be loaded."""
         self._options = options
         self._clock = clock
+        self._hands_back = not options.follow_across_hosts
+        self._resolve = dict(options.resolve)
         self._parse = _parser(options.parse)
         own = list(options.headers)
         named = {name.lower() for name, _ in own}
@@ -69,7 +71,9 @@ class Exchange:
         elapsed = request.elapsed
         started = clock() - elapsed
         while True:
-            body = Body(self._options, request.method or self._options.method)
+            if forbidden := self._forbidden(request):
+                return refusal(request, FailureKind.FORBIDDEN_ADDRESS, timestamp, forbidden)
+            body = Body(self._options, request.method or self._options.method, request.keep)
             hop = self._hop(request, body, elapsed)
             response = yield hop
             failure = body.failure or response.failure or body.finish()
@@ -78,7 +82,7 @@ class Exchange:
             following = self._follow(request, response, body)
             if isinstance(following, Failure):
                 return self._outcome(request, hop, body, response, following, timestamp)
-            if following.host != request.host and not self._options.follow_across_hosts:
+            if following.host != request.host and self._hands_back and not request.keep:
                 outcome = self._outcome(request, hop, body, response, None, timestamp)
                 return replace(outcome, redirect=replace(following, elapsed=clock() - started))
             request, elapsed = following, clock() - started
@@ -101,9 +105,23 @@ class Exchange:
             options.read_timeout,
             options.max_time - elapsed,
             body,
-            request.addresses,
-            request.from_public,
+            self._resolve.get(urls.authority(request.href), request.addresses) if self._resolve else request.addresses,
+            self._is_public_only(request) and options.proxy is None,
         )
+
+    def _is_public_only(self, request: FetchRequest) -> bool:
+        options = self._options
+        return options.public_only or (request.from_public and not options.allow_private)
+
+    def _forbidden(self, request: FetchRequest) -> str:
+        """Why the URL's own address may not be asked, before anything is. Names are judged when they
+        are connected to; behind a proxy that is all that can be known."""
+        if self._options.proxy is None or not self._is_public_only(request):
+            return ""
+        ip = request.host.strip("[]")
+        if urls.is_address(request.host) and not address_is_public(ip):
+            return f"{ip} is not a public address"
+        return ""
 
     def _follow(self, request: FetchRequest, response: HopResponse, body: Body) -> FetchRequest | Failure:
         """Where a redirect leads, judged before anything is sent there."""
@@ -131,9 +149,14 @@ class Exchange:
             # Another scheme, host or port is another origin. There is no way back to the
             # credentials, even if a later hop returns to where they belong (as in curl).
             crossed_origin=request.crossed_origin or target.origin != urls.origin(request.href),
-            from_public=request.from_public
-            or (response.remote_ip is not None and address_is_public(response.remote_ip)),
+            from_public=request.from_public or self._is_public(request, response),
         )
+
+    def _is_public(self, request: FetchRequest, response: HopResponse) -> bool:
+        """Whether an answer came from the internet; behind a proxy, whether it may have."""
+        if self._options.proxy is not None:
+            return not urls.is_address(request.host) or address_is_public(request.host.strip("[]"))
+        return response.remote_ip is not None and address_is_public(response.remote_ip)
 
     def _outcome(
         self,
@@ -157,7 +180,7 @@ class Exchange:
             size_download, size_delivered = body.size_download, body.size_delivered
             if status in SAYS_WHEN:
                 retry_after = (head.headers.get("retry-after") or "")[:100] or None
-            elif self._parse is not None and failure is None and body.wanted:
+            elif self._parse is not None and failure is None and body.wanted and not request.keep:
                 extra, failure = self._parse(request, hop, body, response)
         error: str | None
         if failure is not None:
@@ -187,6 +210,7 @@ class Exchange:
             errormsg=errormsg,
             exitcode=exitcode,
             extra=extra,
+            content=body.content[: request.keep] if request.keep else b"",
             retry_after=retry_after,
         )
 

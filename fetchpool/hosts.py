@@ -72,6 +72,7 @@ class HostSlot:
         "known_until",
         "listed",
         "lookup_seconds",
+        "own_delay",
         "queue",
         "ready_at",
     )
@@ -90,6 +91,8 @@ class HostSlot:
         """What must be known of the host first (its addresses) has been asked for; nothing starts."""
         self.known_until = float("-inf")
         """When that has to be asked again."""
+        self.own_delay = 0.0
+        """Seconds between two starts that the host's `robots.txt` asks for."""
         self.addresses: tuple[str, ...] = ()
         self.lookup_seconds = 0.0
         """How long the name took to look up: the times of the next request begin with it."""
@@ -116,7 +119,7 @@ class HostSlot:
 
     def started(self, now: float, host_delay: float) -> None:
         self.in_flight += 1
-        delay = max(host_delay, self._spacing)
+        delay = max(host_delay, self.own_delay, self._spacing)
         if delay:
             self.ready_at = max(self.ready_at, now + delay)
 

@@ -102,6 +102,14 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     max_redirs: int = 10
     parse: tuple[str, ...] = ()
     """Names of what to take out of each response: `title`, or `package.module:function`."""
+    public_only: bool = False
+    """Private, loopback and link-local addresses are `forbidden_address`, in the list too."""
+    allow_private: bool = False
+    """They may even be reached by a redirect from a public page."""
+    resolve: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """`host:port` and the addresses to use for it, as with curl's `--resolve`."""
+    dns_servers: str = ""
+    """Name servers libcurl asks instead of the system's; only one built with c-ares can."""
     follow_across_hosts: bool = True
     """False hands a redirect to another host back (`Outcome.redirect`), so that a scheduler can
     give it that host's turn."""
@@ -132,6 +140,9 @@ class FetchRequest(Struct, frozen=True, gc=False):
     """Of `host`, looked up beforehand: the only ones to connect to. Empty: the transport looks."""
     lookup_seconds: float = 0.0
     """How long that took, if it was for this request; part of `elapsed` and of the row's times."""
+    keep: int = 0
+    """Not for a row: so many bytes of the body are wanted themselves (`Outcome.content`), wherever
+    redirects lead."""
     crossed_origin: bool = False
     """An earlier hop left the first origin: the user's own headers and credentials stay behind."""
     from_public: bool = False
@@ -162,6 +173,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     errormsg: str | None = None
     exitcode: int = 0
     extra: dict[str, Any] = {}
+    content: bytes = b""
+    """The body's beginning, when the request said `keep`."""
     retry_after: str | None = None
     """`Retry-After` as the server sent it, at most 100 characters; `retry.py` reads it."""
     redirect: FetchRequest | None = None

@@ -86,6 +86,8 @@ class Scheduler:
         while rotation:
             slot = rotation.popleft()
             slot.listed = False
+            if slot.asking:
+                continue  # `known()` lists it again
             if slot.gives_up(now):
                 self._give_up(slot)
                 self._let_go(slot, now)
@@ -123,13 +125,34 @@ class Scheduler:
             self._list(slot, now)
             self._let_go(slot, now)
 
+    def hold(self, request: FetchRequest, now: float) -> None:
+        """Takes back a request that `next()` has just handed out: something more must be known of its
+        host first, and `known()` will say when that is so."""
+        slot = self._hosts[request.host]
+        slot.in_flight -= 1
+        slot.queue.appendleft(request)
+        self.queued += 1
+        if not slot.asking:
+            slot.asking = True
+            self.asking += 1
+
+    def delay(self, host: str, seconds: float) -> None:
+        """The host asked for so many seconds between two starts (`Crawl-delay`)."""
+        self._hosts[host].own_delay = seconds
+
     def known(self, host: str, now: float, until: float, addresses: tuple[str, ...], seconds: float) -> None:
         """The host's requests may start, at these addresses, until they must be asked for again.
         `seconds`: how long that took."""
-        slot = self._answered(host)
+        slot = self._hosts[host]
         slot.known_until, slot.addresses, slot.lookup_seconds = until, addresses, seconds
-        self._list(slot, now)
-        self._let_go(slot, now)
+        self.resume(host, now)
+
+    def resume(self, host: str, now: float) -> None:
+        """What `hold()` held may start."""
+        slot = self._answered(host)
+        if not slot.listed:
+            self._list(slot, now)
+            self._let_go(slot, now)
 
     def unknown(self, host: str, now: float) -> list[FetchRequest]:
         """The host's requests can't start; those that were queued, for the caller to end."""
@@ -210,5 +233,8 @@ def introduced(request: FetchRequest, slot: HostSlot) -> FetchRequest:
     """The request with what is known of its host. The first one after a lookup bears its time."""
     seconds, slot.lookup_seconds = slot.lookup_seconds, 0.0
     return replace(
-        request, addresses=slot.addresses, lookup_seconds=seconds, elapsed=request.elapsed + seconds
+        request,
+        addresses=slot.addresses,
+        lookup_seconds=request.lookup_seconds + seconds,
+        elapsed=request.elapsed + seconds,
     )

@@ -54,6 +54,28 @@ def size(value: str | int) -> int:
     return count
 
 
+PER = {"s": 1.0, "m": 60.0, "h": 3600.0}
+"""Seconds of the time a rate is over."""
+
+
+def rate(value: str | float) -> float:
+    """Times per second from `10/s`, `30/m` or `1000/h`; a number is per second already. In text the
+    unit must be there: ten a minute is not ten a second. 0 is no limit.
+
+    Raises `ValueError`.
+    """
+    if isinstance(value, str) and value != "0":
+        number, slash, unit = value.partition("/")
+        if not slash or unit not in PER or not (match := _NUMBER_AND_UNIT.fullmatch(number)) or match[2]:
+            raise ValueError(f"{value!r} is not a rate; write 10/s, 30/m or 1000/h")
+        per_second = float(match[1]) / PER[unit]
+    else:
+        per_second = float(value)
+    if not 0 <= per_second <= 1e6:
+        raise ValueError(f"{value!r} is out of range; a rate is between 0 and 1000000/s")
+    return per_second
+
+
 def whole(value: str | int, low: int, high: int | None = None) -> int:
     """A whole number from `low` to `high`, both included. Raises `ValueError`."""
     span = f"from {low} to {high}" if high is not None else f"from {low} up"

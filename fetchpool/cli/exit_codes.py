@@ -9,12 +9,13 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Where several apply: 3 before 130 and 143, those before 2, and 2 before 1."""
+    """Where several apply: 3 before 130 and 143, those before 2, then 4, then 1."""
 
     OK = 0
     FAILED = 1
     USAGE = 2
     OUTPUT = 3
+    TIME = 4
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -31,6 +32,7 @@ _MEANINGS = {
     ExitCode.USAGE: "an option that can't be meant, or an input that can't be read (what could be read "
     "of it was fetched)",
     ExitCode.OUTPUT: "an output could not be written; what is in it is whole",
+    ExitCode.TIME: "stopped by --max-runtime; what was not fetched has no row",
     ExitCode.INTERRUPTED: "interrupted by Ctrl-C (SIGINT)",
     ExitCode.TERMINATED: "ended by SIGTERM",
 }

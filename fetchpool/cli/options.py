@@ -68,6 +68,71 @@ PerHost = Annotated[
         "--per-host", metavar="N", group=SPEED, help="At most N fetches at once from one host; 0 is no limit."
     ),
 ]
+POLITENESS = "Politeness"
+HostDelay = Annotated[
+    str,
+    _option(
+        "--host-delay",
+        metavar="TIME",
+        group=POLITENESS,
+        help="Between two requests to one host. 429, 503 and Retry-After slow a host down by themselves.",
+    ),
+]
+Rate = Annotated[
+    str,
+    _option(
+        "--rate",
+        metavar="N/s",
+        group=POLITENESS,
+        help="At most so many requests over all hosts, evenly paced: 10/s, 30/m, 1000/h; 0 is no limit.",
+    ),
+]
+RetryAfterMax = Annotated[
+    str,
+    _option(
+        "--retry-after-max",
+        metavar="TIME",
+        group=POLITENESS,
+        help="A server that asks (Retry-After) to be left alone for longer is left alone for this long.",
+    ),
+]
+Robots = Annotated[
+    bool,
+    _option(
+        "--robots",
+        group=POLITENESS,
+        help="Ask each host's robots.txt and obey it, Crawl-delay too. Off by default: a list is not a crawl.",
+    ),
+]
+MaxRuntime = Annotated[
+    str,
+    _option(
+        "--max-runtime",
+        metavar="TIME",
+        group=POLITENESS,
+        help="Stop after this long, as one Ctrl-C does; exit code 4. 0 is no limit.",
+    ),
+]
+PublicOnly = Annotated[
+    bool,
+    _option(
+        "--public-only",
+        group=POLITENESS,
+        help="For lists from strangers: refuse private, loopback and link-local addresses. By default only "
+        "redirects from a public page to one are refused.",
+    ),
+]
+AllowPrivate = Annotated[
+    bool, _option("--allow-private", group=POLITENESS, help="Refuse no address, not even after a redirect.")
+]
+DryRun = Annotated[
+    bool,
+    _option(
+        "--dry-run",
+        group=POLITENESS,
+        help="Fetch nothing: say how many URLs, hosts and duplicates there are, and how long they take at least.",
+    ),
+]
 Transport = Annotated[
     str,
     _option(
@@ -231,6 +296,24 @@ Proxy = Annotated[
         group=REQUEST,
         help="Through this proxy: http, https, socks5 or socks5h (the proxy looks names up). "
         "The environment's proxies are not used.",
+    ),
+]
+Resolve = Annotated[
+    list[str] | None,
+    _option(
+        "--resolve",
+        metavar="HOST:PORT:ADDR",
+        group=REQUEST,
+        help="Use this address for that host and port. May be given several times.",
+    ),
+]
+DnsServers = Annotated[
+    str | None,
+    _option(
+        "--dns-servers",
+        metavar="ADDR,...",
+        group=REQUEST,
+        help="Ask these name servers (only where libcurl was built with c-ares).",
     ),
 ]
 Cacert = Annotated[

@@ -66,7 +66,7 @@ class CurlTransport:
         try:
             handle.curl.perform()
         except pycurl.error as error:
-            code, message = error.args[0], error.args[1]
+            code, message = error.args  # type: ignore[misc]  # pycurl's stubs leave it untyped
         ended = watch.stop()
         return handle.conclude(code, message, ENDED.get(ended) if ended and code else None)
 
@@ -103,6 +103,8 @@ class CurlHandle:
         self._method = ""
         self._max_time = 0.0
         self._public_only = False
+        self._forbidden = ""
+        self._judges_all = options.public_only
         self._resolved = ""
         self._addresses: tuple[str, ...] = ()
         self.curl = curl = pycurl.Curl()
@@ -117,6 +119,8 @@ class CurlHandle:
         setopt(pycurl.BUFFERSIZE, BUFFER)
         setopt(pycurl.NOPROXY, "")  # the environment's no_proxy is not asked,
         setopt(pycurl.PROXY, options.proxy or "")  # nor its http_proxy (fault 27)
+        if options.dns_servers:
+            setopt(pycurl.DNS_SERVERS, options.dns_servers)
         if options.cacert is not None:
             setopt(pycurl.CAINFO, options.cacert)
         if options.insecure:
@@ -131,6 +135,7 @@ class CurlHandle:
         self._hop = hop
         self._begun = self._stopped = False
         self._failure = None
+        self._forbidden = ""
         self._lines.clear()
         setopt = self.curl.setopt
         setopt(pycurl.URL, hop.url)
@@ -149,8 +154,8 @@ class CurlHandle:
                 setopt(pycurl.RESOLVE, [f"+{where}:{','.join(hop.addresses)}"])
                 self._resolved, self._addresses = where, hop.addresses
         if hop.public_only != self._public_only:
-            # A kept connection was judged by another hop's policy.
-            setopt(pycurl.FRESH_CONNECT, int(hop.public_only))
+            # A kept connection was judged by another hop's policy, unless there is but one.
+            setopt(pycurl.FRESH_CONNECT, int(hop.public_only and not self._judges_all))
             self._public_only = hop.public_only
 
     def conclude(self, code: int, message: str, ended: Failure | None = None) -> HopResponse:
@@ -163,6 +168,8 @@ class CurlHandle:
         total = getinfo(pycurl.TOTAL_TIME)
         if self._stopped or self._failure is not None:
             failure = self._failure
+        elif code and self._forbidden:
+            failure = Failure(FailureKind.FORBIDDEN_ADDRESS, f"{self._forbidden} is not a public address")
         elif ended is not None:
             failure = ended
         elif code == pycurl.E_OPERATION_TIMEDOUT:
@@ -219,7 +226,7 @@ class CurlHandle:
         to 33)."""
         family, kind, protocol, where = address
         if self._public_only and not address_is_public(where[0]):
-            self._failure = Failure(FailureKind.FORBIDDEN_ADDRESS, f"{where[0]} is not a public address")
+            self._forbidden = where[0]  # another address of the same name may do
             return pycurl.SOCKET_BAD
         return socket.socket(family, kind, protocol)
 
