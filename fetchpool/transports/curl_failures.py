@@ -18,12 +18,17 @@ from fetchpool.transports.base import Failure
 # Codes that pycurl has no name for (libcurl-errors(3)).
 WEIRD_SERVER_REPLY = 8
 HTTP2_STREAM = 92
+RECURSIVE_API_CALL = 93
 AUTH_ERROR = 94
 HTTP3 = 95
 QUIC_CONNECT_ERROR = 96
 PROXY = 97
 SSL_CLIENTCERT = 98
+UNRECOVERABLE_POLL = 99
 TOO_LARGE = 100
+ECH_REQUIRED = 101
+LAST = 101
+"""The highest code of libcurl 8.23."""
 
 KINDS: dict[int, FailureKind] = {
     pycurl.E_UNSUPPORTED_PROTOCOL: FailureKind.PROTOCOL,  # "Received HTTP/0.9 when not allowed"
@@ -32,7 +37,6 @@ KINDS: dict[int, FailureKind] = {
     pycurl.E_COULDNT_RESOLVE_HOST: FailureKind.DNS,
     pycurl.E_COULDNT_CONNECT: FailureKind.REFUSED,
     WEIRD_SERVER_REPLY: FailureKind.PROTOCOL,
-    pycurl.E_REMOTE_ACCESS_DENIED: FailureKind.PROTOCOL,
     pycurl.E_HTTP2: FailureKind.PROTOCOL,
     HTTP2_STREAM: FailureKind.PROTOCOL,
     HTTP3: FailureKind.PROTOCOL,
@@ -65,9 +69,42 @@ KINDS: dict[int, FailureKind] = {
     PROXY: FailureKind.PROXY,
     AUTH_ERROR: FailureKind.PROTOCOL,
     pycurl.E_ABORTED_BY_CALLBACK: FailureKind.ABORTED,
+    ECH_REQUIRED: FailureKind.TLS,
+    # The machine's or ours: no server can cause them.
+    pycurl.E_FAILED_INIT: FailureKind.INTERNAL,
+    pycurl.E_NOT_BUILT_IN: FailureKind.INTERNAL,
+    pycurl.E_WRITE_ERROR: FailureKind.INTERNAL,  # where a callback stopped the hop, it said why
+    pycurl.E_READ_ERROR: FailureKind.INTERNAL,
+    pycurl.E_OUT_OF_MEMORY: FailureKind.INTERNAL,
+    pycurl.E_BAD_DOWNLOAD_RESUME: FailureKind.INTERNAL,
+    pycurl.E_BAD_FUNCTION_ARGUMENT: FailureKind.INTERNAL,
+    pycurl.E_INTERFACE_FAILED: FailureKind.INTERNAL,
+    pycurl.E_UNKNOWN_OPTION: FailureKind.INTERNAL,
+    pycurl.E_TELNET_OPTION_SYNTAX: FailureKind.INTERNAL,  # today CURLE_SETOPT_OPTION_SYNTAX
+    pycurl.E_SSL_ENGINE_NOTFOUND: FailureKind.INTERNAL,
+    pycurl.E_SSL_ENGINE_SETFAILED: FailureKind.INTERNAL,
+    pycurl.E_SSL_ENGINE_INITFAILED: FailureKind.INTERNAL,
+    pycurl.E_SEND_FAIL_REWIND: FailureKind.INTERNAL,
+    pycurl.E_AGAIN: FailureKind.INTERNAL,
+    RECURSIVE_API_CALL: FailureKind.INTERNAL,
+    UNRECOVERABLE_POLL: FailureKind.INTERNAL,
 }
-"""The codes a transfer over HTTP can end with. The others belong to other protocols or to a defect of
-ours, and are `internal`."""
+"""The codes a transfer over HTTP can end with. What is missing is `internal`."""
+
+ANOTHER_PROTOCOLS = frozenset(
+    (
+        *(9, 10, 11, 12, 13, 14, 15, 17, 19, 21, 25, 30, 31, 84, 87, 88),  # FTP
+        37,  # FILE
+        *(38, 39),  # LDAP
+        *(68, 69, 70, 71, 72, 73, 74, 78),  # TFTP, and what SFTP and others share with it
+        79,  # SSH
+        *(85, 86),  # RTSP
+    )
+)
+"""The codes that nothing fetched over HTTP ends with (libcurl-errors(3))."""
+
+NO_LONGER_USED = frozenset((20, 24, 29, 32, 34, 40, 41, 44, 46, 50, 51, 57, 62, 75, 76))
+"""Numbers that libcurl keeps free; pycurl still has names for some."""
 
 CONNECT_ERRORS: dict[int, FailureKind] = {
     errno.ECONNREFUSED: FailureKind.REFUSED,

@@ -1,0 +1,83 @@
+"""libcurl's error codes: each has a kind, or is known to belong to something else."""
+
+from __future__ import annotations
+
+import errno
+
+import pycurl
+import pytest
+
+from fetchpool.model import FailureKind
+from fetchpool.transports import curl_failures
+from fetchpool.transports.curl_failures import ANOTHER_PROTOCOLS, KINDS, NO_LONGER_USED, failure_of, timeout_of
+
+NOT_A_TRANSFERS = ("E_OK", "E_MULTI_", "E_CALL_MULTI_PERFORM", "E_ALREADY_COMPLETE")
+"""What pycurl calls the multi interface's own codes, and no failure at all."""
+
+
+def pycurls_codes() -> dict[str, int]:
+    """Every code of a transfer that this pycurl has a name for."""
+    return {
+        name: getattr(pycurl, name)
+        for name in dir(pycurl)
+        if name.startswith("E_") and not name.startswith(NOT_A_TRANSFERS)
+    }
+
+
+def test_every_code_that_pycurl_names_has_a_kind_or_is_another_protocols() -> None:
+    unknown = {
+        name: code
+        for name, code in pycurls_codes().items()
+        if code not in KINDS and code not in ANOTHER_PROTOCOLS | NO_LONGER_USED
+    }
+    assert not unknown
+
+
+def test_every_number_of_libcurls_is_in_exactly_one_place() -> None:
+    places = (set(KINDS), set(ANOTHER_PROTOCOLS), set(NO_LONGER_USED))
+    for code in range(1, curl_failures.LAST + 1):
+        assert sum(code in place for place in places) == 1, code
+
+
+@pytest.mark.parametrize("code", range(1, curl_failures.LAST + 20))
+def test_every_code_becomes_one_clean_line_of_ours(code: int) -> None:
+    failure = failure_of(code, "Could not\nparse \x1b[31m it", errno.ECONNREFUSED)
+    assert failure.kind in FailureKind
+    assert failure.message.isprintable()
+    assert failure.message
+
+
+def test_an_unknown_code_is_a_defect_and_not_a_crash() -> None:
+    assert failure_of(4711, "new in libcurl 9", 0).kind is FailureKind.INTERNAL
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (errno.ECONNREFUSED, FailureKind.REFUSED),
+        (errno.EHOSTUNREACH, FailureKind.UNREACHABLE),
+        (errno.ENETUNREACH, FailureKind.UNREACHABLE),
+        (errno.ETIMEDOUT, FailureKind.TIMEOUT_CONNECT),
+        (0, FailureKind.REFUSED),
+    ],
+)
+def test_why_no_connection_was_made_is_the_systems_to_say(number: int, kind: FailureKind) -> None:
+    assert failure_of(pycurl.E_COULDNT_CONNECT, "", number).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("namelookup", "pretransfer", "total", "kind"),
+    [
+        (0.0, 0.0, 2.0, FailureKind.TIMEOUT_DNS),
+        (0.1, 0.0, 2.0, FailureKind.TIMEOUT_CONNECT),
+        (0.1, 0.0, 5.0, FailureKind.TIMEOUT_TOTAL),
+        (0.1, 0.2, 5.0, FailureKind.TIMEOUT_TOTAL),
+    ],
+)
+def test_which_deadline_it_was_is_told_by_the_phase(
+    namelookup: float, pretransfer: float, total: float, kind: FailureKind
+) -> None:
+    failure = timeout_of(
+        total=total, namelookup=namelookup, pretransfer=pretransfer, max_time=5.0, connect_timeout=2.0
+    )
+    assert failure.kind is kind
