@@ -83,4 +83,4 @@ def cell(text: str) -> str:
     """A text cell, on one line, that no spreadsheet runs."""
     if text and text[0] in FORMULA_STARTS:
         text = f"'{text}"
-    return text if text.isprintable() else visible(text)
+    return visible(text)

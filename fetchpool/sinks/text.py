@@ -41,4 +41,4 @@ def line(record: Record) -> str:
     else:
         size = "" if record.size_delivered is None else record.size_delivered
         row = f"{BEGIN}{record.url}> size:[{size}]"
-    return f"{row if row.isprintable() else visible(row)}\n"
+    return f"{visible(row)}\n"
