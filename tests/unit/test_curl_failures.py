@@ -9,7 +9,13 @@ import pytest
 
 from fetchpool.model import FailureKind
 from fetchpool.transports import curl_failures
-from fetchpool.transports.curl_failures import ANOTHER_PROTOCOLS, KINDS, NO_LONGER_USED, failure_of, timeout_of
+from fetchpool.transports.curl_failures import (
+    ANOTHER_PROTOCOLS,
+    KINDS,
+    NO_LONGER_USED,
+    failure_of,
+    timeout_of,
+)
 
 NOT_A_TRANSFERS = ("E_OK", "E_MULTI_", "E_CALL_MULTI_PERFORM", "E_ALREADY_COMPLETE")
 """What pycurl calls the multi interface's own codes, and no failure at all."""
