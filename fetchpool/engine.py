@@ -294,9 +294,11 @@ class Engine:
             until.append(self._ends_at)
         if self._unflushed:
             until.append(self._next_flush)
-        wake_at = self._scheduler.wake_at()
-        if wake_at is not None and not self._stopping:
-            until.append(wake_at)
+        if len(self._in_flight) < self._pool.workers and not self._stopping:
+            # With every worker busy, only one that ends can change anything.
+            wake_at = self._scheduler.wake_at()
+            if wake_at is not None:
+                until.append(wake_at)
         if self._names is not None and (late_at := self._names.wake_at()) is not None:
             until.append(late_at)
         try:
