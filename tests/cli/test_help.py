@@ -78,7 +78,18 @@ def test_the_readme_knows_the_same_exit_codes() -> None:
 def test_options_of_the_program_and_of_the_library_have_the_same_names() -> None:
     library = set(configure.__kwdefaults__) | {"inputs"}
     flags = {param.name for param in COMMANDS["run"].params}
-    only_flags = {"head", "header", "http1", "http2", "quiet", "verbose", "no_progress", "version", "help"}
+    only_flags = {
+        "dry_run",
+        "head",
+        "header",
+        "http1",
+        "http2",
+        "quiet",
+        "verbose",
+        "no_progress",
+        "version",
+        "help",
+    }
     assert flags - only_flags <= library
     assert library - flags == {"headers", "http_version"}
 

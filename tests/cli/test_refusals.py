@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fetchpool.cli.main import main
 from fetchpool.pools import EXECUTORS
 from tests.cli.commandline import fetchpool
 
@@ -62,13 +63,25 @@ REFUSALS = [
 
 @pytest.mark.parametrize(("arguments", "line"), REFUSALS, ids=[" ".join(one) for one, _ in REFUSALS])
 def test_what_cant_be_meant_is_refused_in_one_line(
-    arguments: tuple[str, ...], line: str, tmp_path: Path
+    arguments: tuple[str, ...],
+    line: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "urls.txt").write_text("http://127.0.0.1:9/never-asked\n")
-    done = fetchpool(*arguments, cwd=tmp_path)
-    assert (done.stderr, done.returncode) == (f"fetchpool: {line}\n", 2)
-    assert done.stdout == ""
+    assert main(list(arguments)) == 2
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("", f"fetchpool: {line}\n")
     assert [path.name for path in tmp_path.iterdir()] == ["urls.txt"]
+
+
+def test_a_shell_gets_the_line_and_the_exit_code() -> None:
+    done = fetchpool("urls.txt", "--executor", "tread")
+    assert done.stdout == ""
+    assert done.stderr.startswith("fetchpool: --executor: 'tread' is not one of ")
+    assert (done.stderr.count("\n"), done.returncode) == (1, 2)
 
 
 def test_a_missing_file_is_named_and_nothing_is_fetched(tmp_path: Path) -> None:
