@@ -35,7 +35,8 @@ class Stoppable(Protocol):
 
 
 class Interruptions:
-    """While open as a context, SIGINT and SIGTERM are heard and passed on."""
+    """While open as a context, SIGINT and SIGTERM are heard and passed on; once one was, until the
+    process has ended."""
 
     def __init__(self, engine: Stoppable, *, hides_cursor: bool) -> None:
         """`hides_cursor`: a display has stderr's terminal, and can't tidy up if the process ends now."""
@@ -56,6 +57,8 @@ class Interruptions:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self.code is not None:
+            return  # who has pressed Ctrl-C once is heard until the process has ended, summary and all
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # what signal() returned, it takes
         self._overdue.put(False)

@@ -33,7 +33,7 @@ def test_the_demos_rows_are_kept_where_the_summary_says(transport: str, tmp_path
 
 
 def test_the_demo_can_be_stopped(tmp_path: Path) -> None:
-    with Terminal(["demo", "-n", "100000", "-w", "5", "-o", "rows.txt"], tmp_path) as terminal:
+    with Terminal(["demo", "-n", "5000", "-w", "5", "-o", "rows.txt"], tmp_path) as terminal:
         terminal.wait_for("5 in flight")
         terminal.press("\x03")
         assert terminal.wait() == 130
