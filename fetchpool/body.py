@@ -45,6 +45,7 @@ class Body:
         "_method",
         "_take",
         "content_encoding",
+        "content_type",
         "failure",
         "head",
         "location",
@@ -65,6 +66,8 @@ class Body:
         self.failure: Failure | None = None
         self.content_encoding: str | None = None
         """Set when it is one that can't be decoded: both sizes are the wire's then (fault 14)."""
+        self.content_type: str | None = None
+        """As the server wrote it; the first, when it wrote several."""
         self.location: str | None = None
         """Where a redirect points, as the server wrote it; None when this is the answer itself."""
         self.size_download = 0
@@ -103,6 +106,8 @@ class Body:
                     length = line[15:].strip()
                 elif name == b"content-encodin":
                     plain = False
+                elif name.startswith(b"content-type:") and self.content_type is None:
+                    self.content_type = line[13:].decode("latin-1").strip()
         if plain and (
             length is None
             or (length.isdigit() and len(length) <= LENGTH_DIGITS and int(length) <= self._max_filesize)

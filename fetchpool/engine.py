@@ -196,7 +196,10 @@ class Engine:
         """How it went, so far."""
         interrupted = self._stopping and not (self._source.exhausted and not self._scheduler.queued)
         return RunResult(
-            self.snapshot(), interrupted or self._aborted, self._timed_out and interrupted, self._source.failure
+            self.snapshot(),
+            interrupted=interrupted or self._aborted,
+            timed_out=self._timed_out and interrupted,
+            input_failure=self._source.failure,
         )
 
     def _nothing_left(self) -> bool:
@@ -256,7 +259,7 @@ class Engine:
         """Whether the host's owner lets it be fetched; False, too, while that is being asked."""
         rules = robots.rules_for(request)
         if rules is None:
-            self._scheduler.hold(request, now)
+            self._scheduler.hold(request)
             self._robots_asked += 1
             self._submit(robots.request_for(request, -self._robots_asked), now)
             return False

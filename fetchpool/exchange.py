@@ -13,7 +13,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
-from time import monotonic
+from time import monotonic, time_ns
 from typing import Any
 
 from msgspec.structs import replace
@@ -67,14 +67,17 @@ class Exchange:
         timestamp = utc_now()
         if request.refused is not None:
             return refusal(request, request.refused, timestamp)
-        clock = self._clock
+        clock, options = self._clock, self._options
         elapsed = request.elapsed
         started = clock() - elapsed
         while True:
-            if forbidden := self._forbidden(request):
-                return refusal(request, FailureKind.FORBIDDEN_ADDRESS, timestamp, forbidden)
-            body = Body(self._options, request.method or self._options.method, request.keep)
-            hop = self._hop(request, body, elapsed)
+            public_only = options.public_only or (request.from_public and not options.allow_private)
+            if public_only and options.proxy is not None:
+                if forbidden := forbidden_host(request.host):
+                    return refusal(request, FailureKind.FORBIDDEN_ADDRESS, timestamp, forbidden)
+                public_only = False  # what is connected to is the proxy
+            body = Body(options, request.method or options.method, request.keep)
+            hop = self._hop(request, body, elapsed, public_only)
             response = yield hop
             failure = body.failure or response.failure or body.finish()
             if failure is not None or body.location is None:
@@ -87,7 +90,7 @@ class Exchange:
                 return replace(outcome, redirect=replace(following, elapsed=clock() - started))
             request, elapsed = following, clock() - started
 
-    def _hop(self, request: FetchRequest, body: Body, elapsed: float) -> HopRequest:
+    def _hop(self, request: FetchRequest, body: Body, elapsed: float, public_only: bool) -> HopRequest:
         options = self._options
         method = request.method or options.method
         if request.crossed_origin:
@@ -97,6 +100,9 @@ class Exchange:
             headers = (*own, ("Authorization", basic(request.credentials)))
         else:
             headers = self._own_headers
+        addresses = request.addresses
+        if self._resolve:
+            addresses = self._resolve.get(urls.authority(request.href), addresses)
         return HopRequest(
             request.href,
             method,
@@ -105,23 +111,9 @@ class Exchange:
             options.read_timeout,
             options.max_time - elapsed,
             body,
-            self._resolve.get(urls.authority(request.href), request.addresses) if self._resolve else request.addresses,
-            self._is_public_only(request) and options.proxy is None,
+            addresses,
+            public_only,
         )
-
-    def _is_public_only(self, request: FetchRequest) -> bool:
-        options = self._options
-        return options.public_only or (request.from_public and not options.allow_private)
-
-    def _forbidden(self, request: FetchRequest) -> str:
-        """Why the URL's own address may not be asked, before anything is. Names are judged when they
-        are connected to; behind a proxy that is all that can be known."""
-        if self._options.proxy is None or not self._is_public_only(request):
-            return ""
-        ip = request.host.strip("[]")
-        if urls.is_address(request.host) and not address_is_public(ip):
-            return f"{ip} is not a public address"
-        return ""
 
     def _follow(self, request: FetchRequest, response: HopResponse, body: Body) -> FetchRequest | Failure:
         """Where a redirect leads, judged before anything is sent there."""
@@ -174,7 +166,7 @@ class Exchange:
         status = http_version = content_type = size_download = size_delivered = retry_after = None
         if head is not None:
             status, http_version = head.status, head.http_version
-            content_type = head.headers.get("content-type")
+            content_type = body.content_type
             if content_type is not None and not content_type.isprintable():
                 content_type = visible(content_type)
             size_download, size_delivered = body.size_download, body.size_delivered
@@ -213,6 +205,13 @@ class Exchange:
             content=body.content[: request.keep] if request.keep else b"",
             retry_after=retry_after,
         )
+
+
+def forbidden_host(host: str) -> str:
+    """Why a host may not be asked for, as far as its name tells; empty when it may. What a name leads
+    to is judged when it is connected to, unless a proxy does that."""
+    ip = host.strip("[]")
+    return f"{ip} is not a public address" if urls.is_address(host) and not address_is_public(ip) else ""
 
 
 def include_lookup(response: HopResponse, seconds: float) -> None:
@@ -266,6 +265,15 @@ def basic(credentials: str) -> str:
     return "Basic " + b64encode(credentials.encode()).decode()
 
 
+_second = (0, "")
+
+
 def utc_now() -> str:
     """RFC 3339, UTC, milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    global _second
+    seconds, milliseconds = divmod(time_ns() // 1_000_000, 1000)
+    second, text = _second
+    if second != seconds:  # formatted once a second, not once a URL
+        text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        _second = (seconds, text)
+    return f"{text}.{milliseconds:03d}Z"

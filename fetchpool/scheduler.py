@@ -125,7 +125,7 @@ class Scheduler:
             self._list(slot, now)
             self._let_go(slot, now)
 
-    def hold(self, request: FetchRequest, now: float) -> None:
+    def hold(self, request: FetchRequest) -> None:
         """Takes back a request that `next()` has just handed out: something more must be known of its
         host first, and `known()` will say when that is so."""
         slot = self._hosts[request.host]

@@ -101,7 +101,7 @@ Robots = Annotated[
     _option(
         "--robots",
         group=POLITENESS,
-        help="Ask each host's robots.txt and obey it, Crawl-delay too. Off by default: a list is not a crawl.",
+        help="Ask each host's robots.txt and obey it, Crawl-delay too. Off by default: a list is no crawl.",
     ),
 ]
 MaxRuntime = Annotated[
@@ -130,7 +130,8 @@ DryRun = Annotated[
     _option(
         "--dry-run",
         group=POLITENESS,
-        help="Fetch nothing: say how many URLs, hosts and duplicates there are, and how long they take at least.",
+        help="Fetch nothing: say how many URLs, hosts and duplicates there are, and how long they take "
+        "at least.",
     ),
 ]
 Transport = Annotated[

@@ -61,6 +61,10 @@ class AsyncPool:
         self._landed: list[tuple[Future[Outcome], Outcome]] = []
         self._timer: float | None = None
         self._asleep = False
+        self._registered: dict[int, int] = {}
+        """What the selector listens for, by descriptor."""
+        self._idle: set[int] = set()
+        """Registered, but of no interest to libcurl now: connections that are kept."""
         self._ears, self._mouth = socket.socketpair()
         self._ears.setblocking(False)
         self._mouth.setblocking(False)
@@ -121,14 +125,13 @@ class AsyncPool:
         self._asleep = False
         act = self._multi.socket_action
         for key, mask in events:
-            if key.fd == self._ears.fileno():
+            descriptor = key.fd
+            if descriptor in self._registered and descriptor not in self._idle:
+                act(descriptor, mask)  # selectors' bits are libcurl's: 1 to read, 2 to write
+            elif descriptor == self._ears.fileno():
                 self._ears.recv(4096)
-                continue
-            act(
-                key.fd,
-                (pycurl.CSELECT_IN if mask & selectors.EVENT_READ else 0)
-                | (pycurl.CSELECT_OUT if mask & selectors.EVENT_WRITE else 0),
-            )
+            elif descriptor in self._idle:  # nobody waits for it: the server has closed it
+                self._forget_socket(descriptor)
         if self._timer is not None and monotonic() >= self._timer:
             self._timer = None
             act(pycurl.SOCKET_TIMEOUT, 0)
@@ -136,10 +139,15 @@ class AsyncPool:
     def _start(self, request: FetchRequest, future: Future[Outcome]) -> None:
         if not future.set_running_or_notify_cancel():
             return
-        flight = self._free.pop() if self._free else Flight(self._options)
+        flight = self._free.pop() if self._free else self._flight()
         flight.future, flight.request = future, request
         flight.steps = self._exchange.steps(request)
         self._advance(flight, None)
+
+    def _flight(self) -> Flight:
+        flight = Flight(self._options)
+        flight.handle.curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
+        return flight
 
     def _advance(self, flight: Flight, response: HopResponse | None) -> None:
         """The next hop of a flight, or its end."""
@@ -217,16 +225,34 @@ class AsyncPool:
     def _on_timer(self, milliseconds: int) -> None:
         self._timer = None if milliseconds < 0 else monotonic() + milliseconds / 1000
 
-    def _on_socket(self, what: int, descriptor: int, _multi: pycurl.CurlMulti, known: object) -> None:
+    def _on_socket(self, what: int, descriptor: int, _multi: pycurl.CurlMulti, _known: object) -> None:
+        """libcurl wants to hear of a socket, or no more. A kept connection changes between the two
+        with every fetch, so one that only waited for bytes stays registered: when the server closes
+        it meanwhile, `_turn` finds it among the idle ones."""
+        registered = self._registered.get(descriptor)
         if what == pycurl.POLL_REMOVE:
-            self._selector.unregister(descriptor)
-            self._multi.assign(descriptor, None)
+            if registered == selectors.EVENT_READ:
+                self._idle.add(descriptor)
+            elif registered is not None:
+                self._forget_socket(descriptor)
             return
+        self._idle.discard(descriptor)
         mask = (selectors.EVENT_READ if what & pycurl.POLL_IN else 0) | (
             selectors.EVENT_WRITE if what & pycurl.POLL_OUT else 0
         )
-        if known is None:
+        if registered is None:
             self._selector.register(descriptor, mask)
-            self._multi.assign(descriptor, self)
-        else:
+        elif registered != mask:
             self._selector.modify(descriptor, mask)
+        self._registered[descriptor] = mask
+
+    def _forget_socket(self, descriptor: int) -> None:
+        del self._registered[descriptor]
+        self._idle.discard(descriptor)
+        self._selector.unregister(descriptor)
+
+    def _opened(self, descriptor: int, _purpose: int) -> int:
+        """A new connection. The selector dropped the old one of that number when it was closed."""
+        if descriptor in self._registered:
+            self._forget_socket(descriptor)
+        return pycurl.SOCKOPT_OK

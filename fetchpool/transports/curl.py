@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import os
 import socket
+from functools import lru_cache
 from time import monotonic
 from typing import Any, Protocol
 
@@ -164,8 +165,9 @@ class CurlHandle:
         hop = self._hop
         assert hop is not None
         getinfo = self.curl.getinfo
-        namelookup = getinfo(pycurl.NAMELOOKUP_TIME)
-        total = getinfo(pycurl.TOTAL_TIME)
+        # Microseconds, as libcurl counts them: dividing is exact where rounding its doubles is not.
+        namelookup = getinfo(pycurl.NAMELOOKUP_TIME_T) / 1e6
+        total = getinfo(pycurl.TOTAL_TIME_T) / 1e6
         if self._stopped or self._failure is not None:
             failure = self._failure
         elif code and self._forbidden:
@@ -176,7 +178,7 @@ class CurlHandle:
             failure = timeout_of(
                 total=total,
                 namelookup=namelookup,
-                pretransfer=getinfo(pycurl.PRETRANSFER_TIME),
+                pretransfer=getinfo(pycurl.PRETRANSFER_TIME_T) / 1e6,
                 max_time=hop.max_time,
                 connect_timeout=hop.connect_timeout,
             )
@@ -194,11 +196,11 @@ class CurlHandle:
         response = HopResponse(
             failure,
             getinfo(pycurl.PRIMARY_IP) or None,
-            round(namelookup, 6),
-            round(getinfo(pycurl.CONNECT_TIME), 6),
-            round(getinfo(pycurl.APPCONNECT_TIME), 6),
-            round(getinfo(pycurl.STARTTRANSFER_TIME), 6),
-            round(total, 6),
+            namelookup,
+            getinfo(pycurl.CONNECT_TIME_T) / 1e6,
+            getinfo(pycurl.APPCONNECT_TIME_T) / 1e6,
+            getinfo(pycurl.STARTTRANSFER_TIME_T) / 1e6,
+            total,
         )
         if failure is not None:  # a phase that never ended has no time
             response.time_namelookup = response.time_namelookup or None
@@ -260,14 +262,34 @@ def parse_head(lines: list[bytes]) -> ResponseHead | None:
     if not lines:
         return None
     start = 0
-    for blank in BLANK:  # nearly always there is one, and it is the last line
-        while blank in lines[start:-1]:
-            start = lines.index(blank, start) + 1
-    version, _, rest = lines[start].partition(b" ")
-    code = rest[:4].strip()
-    if not version.startswith(b"HTTP/") or not code.isdigit() or code[:1] == b"1" and len(code) == 3:
+    last = len(lines) - 1
+    while (end := _blank(lines, start)) < last:
+        start = end + 1
+    status, http_version = parse_status(lines[start])
+    if status is None or 100 <= status < 200:
         return None
-    return ResponseHead(int(code), version[5:].decode("latin-1"), Headers(lines[start + 1 :]))
+    return ResponseHead(status, http_version, Headers(lines[start + 1 :]))
+
+
+def _blank(lines: list[bytes], start: int) -> int:
+    """Where the block that begins at `start` ends."""
+    for blank in BLANK:
+        if blank in lines:
+            try:
+                return lines.index(blank, start)
+            except ValueError:
+                continue
+    return len(lines)
+
+
+@lru_cache(maxsize=64)
+def parse_status(line: bytes) -> tuple[int | None, str]:
+    """Status and HTTP version of a status line; no status when it is none."""
+    version, _, rest = line.partition(b" ")
+    code = rest[:4].strip()
+    if not version.startswith(b"HTTP/") or not code.isdigit():
+        return None, ""
+    return int(code), version[5:].decode("latin-1")
 
 
 def header_lines(headers: tuple[tuple[str, str], ...]) -> list[str]:
