@@ -184,9 +184,7 @@ def _dns_servers(servers: str | None, transport: str) -> str:
         return ""
     if transport != "curl":
         raise UsageError("--dns-servers: only --transport curl can ask other name servers than the system's")
-    import pycurl
-
-    if "c-ares" not in pycurl.version:
+    if "c-ares" not in importlib.import_module("pycurl").version:
         raise UsageError(
             "--dns-servers: this libcurl was built without c-ares and asks the system's name servers; "
             "use --resolve HOST:PORT:ADDR"
