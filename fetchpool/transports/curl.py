@@ -177,8 +177,7 @@ class CurlHandle:
         elif code == pycurl.E_OPERATION_TIMEDOUT:
             failure = timeout_of(
                 total=total,
-                namelookup=namelookup,
-                pretransfer=getinfo(pycurl.PRETRANSFER_TIME_T) / 1e6,
+                resolved=bool(namelookup or getinfo(pycurl.PRIMARY_IP)),
                 max_time=hop.max_time,
                 connect_timeout=hop.connect_timeout,
             )
@@ -203,9 +202,10 @@ class CurlHandle:
             total,
         )
         if failure is not None:  # a phase that never ended has no time
-            response.time_namelookup = response.time_namelookup or None
-            response.time_connect = response.time_connect or None
-            response.time_appconnect = response.time_appconnect or None
+            if response.remote_ip is None or getinfo(pycurl.NUM_CONNECTS):  # not a kept connection's
+                response.time_namelookup = response.time_namelookup or None
+                response.time_connect = response.time_connect or None
+                response.time_appconnect = response.time_appconnect or None
             if not self._begun:
                 response.time_starttransfer = None
         return response

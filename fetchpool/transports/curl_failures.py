@@ -129,6 +129,9 @@ MESSAGES: dict[FailureKind, str] = {
     FailureKind.ABORTED: "the run was stopped",
 }
 
+ROUNDED = 0.005
+"""Seconds that libcurl's timer may be early by: it counts milliseconds."""
+
 
 def failure_of(code: int, message: str, os_errno: int) -> Failure:
     """Any code but a time-out (`timeout_of`). `message` is libcurl's, cleaned here."""
@@ -139,12 +142,12 @@ def failure_of(code: int, message: str, os_errno: int) -> Failure:
     return Failure(kind, MESSAGES.get(kind) or one_line(message, 200))
 
 
-def timeout_of(
-    *, total: float, namelookup: float, pretransfer: float, max_time: float, connect_timeout: float
-) -> Failure:
-    """Which deadline ended the hop, from libcurl's phase times (0 for a phase that never ended)."""
-    if not namelookup:
+def timeout_of(*, total: float, resolved: bool, max_time: float, connect_timeout: float) -> Failure:
+    """Which deadline ended the hop after `total` seconds. libcurl has but two, and the one for
+    connecting is over once there is a connection. Of the phases' times only the absence of an address
+    tells something: a kept connection has none of them, one that failed has all (libcurl 8.23)."""
+    if not resolved:
         return Failure(FailureKind.TIMEOUT_DNS, f"no address after {min(max_time, connect_timeout):g} s")
-    if not pretransfer and total < max_time:
+    if total < max_time - ROUNDED:
         return Failure(FailureKind.TIMEOUT_CONNECT, f"no connection after {connect_timeout:g} s")
     return Failure(FailureKind.TIMEOUT_TOTAL, f"not complete after {max_time:g} s")

@@ -72,18 +72,13 @@ def test_why_no_connection_was_made_is_the_systems_to_say(number: int, kind: Fai
 
 
 @pytest.mark.parametrize(
-    ("namelookup", "pretransfer", "total", "kind"),
+    ("resolved", "total", "kind"),
     [
-        (0.0, 0.0, 2.0, FailureKind.TIMEOUT_DNS),
-        (0.1, 0.0, 2.0, FailureKind.TIMEOUT_CONNECT),
-        (0.1, 0.0, 5.0, FailureKind.TIMEOUT_TOTAL),
-        (0.1, 0.2, 5.0, FailureKind.TIMEOUT_TOTAL),
+        (False, 2.0, FailureKind.TIMEOUT_DNS),
+        (True, 2.0, FailureKind.TIMEOUT_CONNECT),
+        (True, 5.0, FailureKind.TIMEOUT_TOTAL),
+        (True, 4.999, FailureKind.TIMEOUT_TOTAL),
     ],
 )
-def test_which_deadline_it_was_is_told_by_the_phase(
-    namelookup: float, pretransfer: float, total: float, kind: FailureKind
-) -> None:
-    failure = timeout_of(
-        total=total, namelookup=namelookup, pretransfer=pretransfer, max_time=5.0, connect_timeout=2.0
-    )
-    assert failure.kind is kind
+def test_which_deadline_it_was_is_told_by_the_time(resolved: bool, total: float, kind: FailureKind) -> None:
+    assert timeout_of(total=total, resolved=resolved, max_time=5.0, connect_timeout=2.0).kind is kind
