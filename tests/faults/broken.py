@@ -230,13 +230,13 @@ def gzip_cut_chunked(peer: Peer, _: Received) -> None:
 BROKEN_ANSWERS: dict[str, bytes] = {
     # 18.
     "chunk-size-negative": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n0\r\n\r\n",
-    "chunk-size-words": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfive\r\nhello\r\n0\r\n\r\n",
+    "chunk-size-words": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nmany\r\nhello\r\n0\r\n\r\n",
     "chunk-size-huge": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     + b"f" * 40
     + b"\r\nhello\r\n",
     "chunk-too-long": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhello\r\n0\r\n\r\n",
     "length-negative": b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello",
-    "length-words": b"HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\nhello",
+    "length-words": b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\nhello",
     "length-conflicting": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 50\r\n\r\nhello",
     "garbage": bytes(range(256)) * 4,
     "garbage-line": b"SSH-2.0-OpenSSH_9.2p1\r\n",

@@ -130,6 +130,9 @@ class Peer:
             if not received:
                 return None
             self._buffer += received
+            if not self._buffer[:1].isalpha():  # a TLS handshake, say
+                self.send("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+                return None
         head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
         return head
 
@@ -143,7 +146,8 @@ class FaultServer:
         assert broken
         assert scenarios
         self._tls = tls
-        self._listener = socket.create_server((host, 0), backlog=128)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, 0), family=family, backlog=128)
         self.host = host
         self.port: int = self._listener.getsockname()[1]
         self._closing = threading.Event()
