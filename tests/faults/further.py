@@ -1,0 +1,77 @@
+"""What the fault server does at each path: more of it, as the fault suite needs it.
+
+As in `scenarios.py` and `broken.py`; numbers are those of the list of faults.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import zlib
+from collections.abc import Callable
+
+from tests.faults.broken import slowly
+from tests.faults.scenarios import PAGE
+from tests.faults.server import Peer, Received, scenario
+from tests.unit.codings import ENCODERS, one_brotli, zstd
+
+CODINGS = ("gzip", "deflate", "br", "zstd")
+MEBIBYTE = 1 << 20
+
+
+# Faults 1 to 4: time
+
+
+@scenario("byte-every-300-ms")
+def byte_every_300_ms(peer: Peer, _: Received) -> None:
+    """1. As in the list."""
+    peer.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+    while True:
+        peer.send("x")
+        peer.pause(0.3)
+
+
+@scenario("endless-early-hints")
+def endless_early_hints(peer: Peer, _: Received) -> None:
+    """3. Another interim answer, in blocks."""
+    slowly(peer, "HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n" * 10)
+
+
+# Faults 8 to 17: size and encoding
+
+
+@functools.cache
+def gibibyte(coding: str) -> bytes:
+    """A gibibyte of zeros, packed, without ever having it."""
+    zeros = bytes(MEBIBYTE)
+    if coding == "br":
+        return one_brotli(zeros, 1024)
+    if coding == "zstd":
+        compressor = zstd.ZstdCompressor()
+        return b"".join([*(compressor.compress(zeros) for _ in range(1024)), compressor.flush()])
+    # After a full flush deflate starts anew, so the same block may come again and again. Its checksum
+    # is missing at the end: nobody gets that far.
+    deflate = zlib.compressobj(9, zlib.DEFLATED, 31 if coding == "gzip" else 15)
+    start = deflate.compress(b"") + deflate.flush(zlib.Z_FULL_FLUSH)
+    block = deflate.compress(zeros) + deflate.flush(zlib.Z_FULL_FLUSH)
+    if not start:  # the header came with the first block
+        start, block = block, deflate.compress(zeros) + deflate.flush(zlib.Z_FULL_FLUSH)
+    return start + block * 1024
+
+
+def _coded(name: str, label: str, body: Callable[[], bytes]) -> None:
+    @scenario(name)
+    def send(peer: Peer, request: Received) -> None:
+        peer.answer(body(), f"Content-Encoding: {label}", "Content-Type: text/html", method=request.method)
+
+
+for _coding in CODINGS:
+    _label, _encode = ENCODERS[_coding]
+    _coded(f"gibibyte-{_coding}", _label, functools.partial(gibibyte, _coding))  # 10.
+    _coded(f"packed-{_coding}", _label, functools.partial(_encode, PAGE))
+    _coded(f"mislabelled-{_coding}", _label, lambda: b"This is no such thing. " * 20)  # 13.
+    _coded(f"cut-{_coding}", _label, functools.partial(lambda encode: encode(PAGE)[:-9], _encode))  # 17.
+
+_coded("bomb-in-bomb", "gzip, gzip", lambda: gzip.compress(gibibyte("gzip")))  # 10.
+_coded("bomb-of-nothing", "gzip, gzip", lambda: gzip.compress(gzip.compress(b"") * 500_000))  # 10.
+_coded("unknown-and-gzip", "gzip, x-rot13", lambda: gzip.compress(PAGE))  # 14.

@@ -1,0 +1,202 @@
+"""Time: no URL outlives its deadline, whatever the server, the network or the name server does."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fetchpool.engine import Engine
+from fetchpool.model import FetchOptions, Record
+from fetchpool.names import Names
+from fetchpool.pools import open_pool
+from fetchpool.resolver import Resolver
+from fetchpool.retry import RetryPolicy
+from fetchpool.scheduler import Scheduler
+from fetchpool.sources.iterable import IterableSource
+from tests.cli import commandline
+from tests.faults import ports
+from tests.faults.server import FaultServer
+from tests.faults.ways import LATE, Way, errors, fetch_faults, fetch_urls, in_every_way, over_each_transport
+
+MAX_TIME = 0.9
+READ_TIMEOUT = 0.5
+"""Shorter than the deadline: a byte each 300 ms keeps it from ever being reached."""
+
+
+def assert_all_end_at_max_time(server: FaultServer, way: Way, faults: Sequence[str]) -> dict[str, Record]:
+    records = fetch_faults(server, way, faults, max_time=MAX_TIME, read_timeout=READ_TIMEOUT)
+    assert errors(records) == dict.fromkeys(faults, "timeout_total")
+    for record in records.values():
+        assert record.time_total is not None
+        assert MAX_TIME - 0.1 < record.time_total < MAX_TIME + LATE
+        assert record.exitcode == 28
+    return records
+
+
+@in_every_way
+def test_01_one_body_byte_every_300_ms_ends_at_max_time(server: FaultServer, way: Way) -> None:
+    """`timeout_total` at `--max-time`, however the bytes come (with a length, in chunks); the row has the
+    status and the bytes that had come by then. A read timeout alone never fires here."""
+    records = assert_all_end_at_max_time(server, way, ["byte-every-300-ms", "trickle", "trickle-chunked"])
+    for record in records.values():
+        assert record.response_code == 200
+        assert record.size_download in range(1, 20)
+
+
+@over_each_transport
+def test_01_also_on_a_kept_connection(server: FaultServer, way: Way) -> None:
+    """The same `timeout_total` where the connection was made for an earlier URL."""
+    page, trickle = fetch_urls(way, [server.url("ok"), server.url("trickle")], workers=1, max_time=MAX_TIME)
+    assert (page.error, trickle.error) == (None, "timeout_total")
+    assert server.connections == 1
+    assert (trickle.time_namelookup, trickle.time_connect, trickle.remote_ip) == (0, 0, "127.0.0.1")
+
+
+@in_every_way
+def test_02_an_endless_slow_header_ends_at_max_time(server: FaultServer, way: Way) -> None:
+    """`timeout_total`: a status line, a header line or a header block that never ends."""
+    records = assert_all_end_at_max_time(server, way, ["slow-status", "slow-header", "slow-headers"])
+    assert all(record.response_code is None for record in records.values())
+
+
+@in_every_way
+def test_03_endless_100_continue_ends_at_max_time(server: FaultServer, way: Way) -> None:
+    """`timeout_total`: interim answers are no answer, slow or as fast as the wire takes them."""
+    assert_all_end_at_max_time(server, way, ["endless-continue", "endless-early-hints"])
+
+
+@in_every_way
+def test_04_endless_trailers_end_at_max_time(server: FaultServer, way: Way) -> None:
+    """`timeout_total`: the body has come, but its end never does. Both libraries hang here."""
+    records = assert_all_end_at_max_time(server, way, ["endless-trailers", "slow-trailer"])
+    assert [record.size_download for record in records.values()] == [2, 2]
+
+
+@in_every_way
+def test_05_silence_is_a_read_timeout_and_no_accept_a_connect_timeout(server: FaultServer, way: Way) -> None:
+    """Headers, some of a body, or nothing at all, and then silence: `timeout_read` after
+    `--read-timeout`. A listener that never accepts: `timeout_connect` after `--connect-timeout`."""
+    silent = ["silence", "silence-in-body", "silence-at-once"]
+    records = fetch_faults(server, way, silent, read_timeout=READ_TIMEOUT)
+    assert errors(records) == dict.fromkeys(silent, "timeout_read")
+    assert [record.response_code for record in records.values()] == [200, 200, None]
+    assert [record.size_download for record in records.values()] == [0, 4, None]
+    with ports.never_accepting() as port:
+        urls = [f"http://127.0.0.1:{port}/{number}" for number in range(3)]
+        deaf = fetch_urls(way, urls, connect_timeout=READ_TIMEOUT)
+    assert [record.error for record in deaf] == ["timeout_connect"] * 3
+    for record in [*records.values(), *deaf]:
+        assert record.time_total is not None
+        assert record.time_total < READ_TIMEOUT + LATE
+
+
+class NameServer:
+    """What `getaddrinfo` says; `dead.…` are asked of a server that never answers."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.closed = threading.Event()
+
+    def __call__(self, host: bytes, *_: object, **__: object) -> list[tuple[Any, ...]]:
+        name = host.decode()
+        self.asked.append(name)
+        if name.startswith("dead"):
+            self.closed.wait(30)
+            raise socket.gaierror(socket.EAI_AGAIN, "temporary failure")
+        if name.startswith("none"):
+            raise socket.gaierror(socket.EAI_NONAME, "no such name")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
+
+
+class Rows:
+    """A sink that notes when each row came."""
+
+    name = "rows"
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.times: dict[int, float] = {}
+
+    def write(self, records: Sequence[Record]) -> None:
+        self.records.extend(records)
+        self.times.update((record.urlnum, time.monotonic()) for record in records)
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@over_each_transport
+def test_06_a_dead_name_server_costs_its_own_urls_a_deadline_and_no_worker(
+    server: FaultServer, way: Way
+) -> None:
+    """A name server that doesn't answer: `timeout_dns` after `--connect-timeout`. A name that doesn't
+    exist: `dns`. Names are looked up before a worker is asked for: sixty dead ones before it in the list
+    don't hold up a live one, and a thousand URLs of one host ask once."""
+    name_server = NameServer()
+    resolver = Resolver(lookup=name_server)
+    timeout = 0.8
+    urls = [f"http://dead{number}.test/" for number in range(20)]
+    urls += [f"http://none{number}.test/" for number in range(3)]
+    urls += [server.url(f"ok?{number}", host="live.test") for number in range(20)]
+    rows = Rows()
+    options = FetchOptions(transport=way.transport, connect_timeout=timeout, follow_across_hosts=False)
+    started = time.monotonic()
+    engine = Engine(
+        IterableSource(urls),
+        open_pool(way.executor, 2, options),
+        [rows],
+        scheduler=Scheduler(ask_hosts=True),
+        retry=RetryPolicy(retry=0),
+        names=Names(resolver, timeout=timeout),
+    )
+    try:
+        engine.run()
+    finally:
+        name_server.closed.set()
+    found = {record.urlnum: record for record in rows.records}
+    assert len(found) == len(rows.records) == len(urls)
+    assert [found[number].error for number in range(43)] == ["timeout_dns"] * 20 + ["dns"] * 3 + [None] * 20
+    assert max(rows.times.values()) - started < timeout + LATE + 2.0
+    live, dead = range(23, 43), range(20)
+    assert max(rows.times[number] for number in live) < min(rows.times[number] for number in dead)
+    assert name_server.asked.count("live.test") == 1
+    assert sum(found[number].time_namelookup > 0 for number in live) >= 1
+
+
+def test_07_max_runtime_ends_the_run_and_what_was_not_fetched_has_no_row(
+    server: FaultServer, tmp_path: Path
+) -> None:
+    """When `--max-runtime` is over nothing more is started, what is in flight ends by itself, and the exit
+    code is 4. A URL the run never came to has no row."""
+    urls = [server.url(f"bytes-in-pieces?{number}") for number in range(50)]
+    (tmp_path / "urls.txt").write_text("\n".join(urls))
+    done = commandline.fetchpool("urls.txt", "-w", "2", "--max-runtime", "700ms", "-o", "-", cwd=tmp_path)
+    assert done.returncode == 4, done.stderr
+    rows = done.stdout.splitlines()
+    assert 2 <= len(rows) <= 12
+    assert set(rows) <= {f"url:<{url}> size:[5]" for url in urls}
+
+
+def test_07_urls_that_hold_up_a_run_are_named(server: FaultServer) -> None:
+    """What has been in flight longest is in every snapshot, by its URL and how long: the display names
+    it when nothing moves."""
+    url = server.url("silence")
+    options = FetchOptions(max_time=MAX_TIME)
+    engine = Engine(
+        IterableSource([server.url("ok"), url]),
+        open_pool("thread", 2, options),
+        [Rows()],
+        scheduler=Scheduler(),
+        retry=RetryPolicy(retry=0),
+    )
+    slowest = []
+    while not engine.done:
+        engine.step()
+        slowest += engine.snapshot().slowest
+    engine.close()
+    assert {request.url for request in slowest if request.seconds > 0.2} == {url}

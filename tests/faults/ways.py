@@ -1,0 +1,71 @@
+"""How the fault suite fetches: through the public door, in each way that a case can differ by.
+
+In: a server, names of its scenarios, options. Out: the rows, one for every URL, checked for what holds
+in every case: there is exactly one for each, none is a defect of ours, and a good page beside the fault
+is fetched all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import pytest
+
+import fetchpool
+from fetchpool import Record
+from tests.faults import further
+from tests.faults.scenarios import PAGE
+from tests.faults.server import FaultServer
+
+
+class Way(NamedTuple):
+    """Who does the work, and who talks to the network."""
+
+    executor: str
+    transport: str
+
+    def __str__(self) -> str:
+        return f"{self.executor}+{self.transport}"
+
+
+CURL = Way("thread", "curl")
+REQUESTS = Way("thread", "requests")
+ASYNC = Way("async", "curl")
+PROCESS = Way("process", "curl")
+
+in_every_way = pytest.mark.parametrize("way", [CURL, REQUESTS, ASYNC, PROCESS], ids=str)
+"""Where deadlines and pools have a say."""
+over_each_transport = pytest.mark.parametrize("way", [CURL, REQUESTS, ASYNC], ids=str)
+"""Where only what is said on the wire matters: the process pool's workers are the thread pool's."""
+
+assert further  # its scenarios are registered by its import
+
+LATE = 1.0
+"""Seconds that a deadline may be overrun on a busy machine."""
+
+
+def fetch_urls(way: Way, urls: Sequence[str], **settings: Any) -> list[Record]:
+    """The rows of these URLs, in their order. All are under way at once, but for the process pool."""
+    workers = 4 if way.executor == "process" else min(len(urls), 60)
+    options = {"workers": workers, "retry": 0, "per_host": 0, "max_time": "10s", **settings}
+    records = list(fetchpool.fetch(urls, executor=way.executor, transport=way.transport, **options))
+    assert sorted(record.urlnum for record in records) == list(range(len(urls))), "one row for each URL"
+    for record in records:
+        assert record.error != "internal", record
+        assert record.errormsg is None or record.errormsg.isprintable(), record
+    return sorted(records, key=lambda record: record.urlnum)
+
+
+def fetch_faults(server: FaultServer, way: Way, faults: Sequence[str], **settings: Any) -> dict[str, Record]:
+    """The rows of these scenarios by their paths; a good page is fetched beside them."""
+    paths = [*faults, "ok"]
+    records = dict(zip(paths, fetch_urls(way, [server.url(path) for path in paths], **settings), strict=True))
+    page = records.pop("ok")
+    assert (page.error, page.size_delivered) == (None, len(PAGE)), page
+    return records
+
+
+def errors(records: dict[str, Record]) -> dict[str, str | None]:
+    """What became of each, in one word."""
+    return {path: record.error for path, record in records.items()}
