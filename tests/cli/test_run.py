@@ -169,6 +169,13 @@ def test_the_request_is_what_the_flags_say(demo_server: DemoServer, tmp_path: Pa
     )
 
 
+def test_a_run_ends_at_its_max_runtime(demo_server: DemoServer, tmp_path: Path) -> None:
+    listed(tmp_path, *(demo_server.url(f"/delay/100?runtime{place}") for place in range(500)))
+    done = fetchpool("urls.txt", "-w", "1", "--max-runtime", "400ms", cwd=tmp_path)
+    assert done.returncode == 4
+    assert 1 <= len((tmp_path / "sizes.txt").read_text().splitlines()) < 50
+
+
 def test_verbose_names_each_failure_and_retry(demo_server: DemoServer, tmp_path: Path) -> None:
     flaky = demo_server.url("/flaky/1?verbose")
     listed(tmp_path, demo_server.url("/status/410"), flaky)

@@ -70,6 +70,20 @@ def test_what_is_no_size_is_refused(text: str) -> None:
         units.size(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "per_second"),
+    [("10/s", 10), ("30/m", 0.5), ("1800/h", 0.5), ("0.5/s", 0.5), ("0", 0), (2.5, 2.5)],
+)
+def test_a_rate_is_read_with_its_unit(text: str | float, per_second: float) -> None:
+    assert units.rate(text) == pytest.approx(per_second)
+
+
+@pytest.mark.parametrize("text", ["", "10", "/s", "10/", "10/d", "10 /s", "10s/s", "-1/s", "1e3/s", "nan/s"])
+def test_what_is_no_rate_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not a rate; write 10/s, 30/m or 1000/h"):
+        units.rate(text)
+
+
 @pytest.mark.parametrize("value", ["", "1.0", "-1", "+1", "1_000", " 1", "ten", "٣", "9" * 5000, True])
 def test_what_is_no_whole_number_is_refused(value: str | int) -> None:
     with pytest.raises(ValueError, match="not a whole number from 1 up"):
@@ -152,6 +166,18 @@ def test_a_well_known_method_is_sent_in_capitals(given: str, method: str) -> Non
 )
 def test_an_outputs_name_says_its_format(path: str, format: str) -> None:
     assert configure(outputs=[path]).outputs == (Output(path, format),)
+
+
+@pytest.mark.parametrize(
+    ("line", "resolved"),
+    [
+        ("example.org:443:192.0.2.1", ("example.org:443", ("192.0.2.1",))),
+        ("Example.ORG:80:192.0.2.1,[2001:db8::1]", ("example.org:80", ("192.0.2.1", "[2001:db8::1]"))),
+        ("example.org:443:2001:db8::1", ("example.org:443", ("[2001:db8::1]",))),
+    ],
+)
+def test_addresses_are_given_for_a_host_and_port(line: str, resolved: tuple[str, tuple[str, ...]]) -> None:
+    assert configure(resolve=[line]).fetch.resolve == (resolved,)
 
 
 def test_a_parser_named_twice_runs_once() -> None:
@@ -251,6 +277,24 @@ REFUSALS = [
         "--output: rows.json: rows are written one JSON object a line; name it .jsonl, or add --format jsonl",
     ),
     ({"outputs": ["rows.csv.gz"]}, "--output: rows.csv.gz: outputs are not compressed; name it without .gz"),
+    ({"rate": "10"}, "--rate: '10' is not a rate; write 10/s, 30/m or 1000/h"),
+    (
+        {"public_only": True, "allow_private": True},
+        "--public-only and --allow-private contradict each other; leave one out",
+    ),
+    (
+        {"resolve": ["example.org:192.0.2.1"]},
+        "--resolve: 'example.org:192.0.2.1' is not HOST:PORT:ADDRESS; write example.org:443:192.0.2.1",
+    ),
+    ({"resolve": ["example.org:443:localhost"]}, "--resolve: 'localhost' is not an IP address"),
+    (
+        {"resolve": ["example.org:443:10.0.0.1"], "public_only": True},
+        "--resolve: example.org:443:10.0.0.1 is not public, and --public-only is given",
+    ),
+    (
+        {"dns_servers": "192.0.2.1", "transport": "requests"},
+        "--dns-servers: only --transport curl can ask other name servers than the system's",
+    ),
     ({"inputs": ["-", "-"]}, "INPUT: standard input (-) is named twice; it can be read once"),
 ]
 
