@@ -98,6 +98,7 @@ class Engine:
         self._observers = observers
         self._clock = clock
         self._inbox: SimpleQueue[Finished | Named | Command] = SimpleQueue()
+        self._window = pool.workers if scheduler.paced else pool.window
         self._names = names
         self._robots = robots
         self._robots_asked = 0
@@ -216,7 +217,7 @@ class Engine:
             if not self._in_flight:
                 self._submit(self._suspects.popleft(), now)
             return
-        scheduler, window = self._scheduler, self._pool.workers
+        scheduler, window = self._scheduler, self._window
         while len(self._in_flight) < window:
             request = scheduler.next(now)
             if request is not None:
@@ -297,7 +298,7 @@ class Engine:
             until.append(self._ends_at)
         if self._unflushed:
             until.append(self._next_flush)
-        if len(self._in_flight) < self._pool.workers and not self._stopping:
+        if len(self._in_flight) < self._window and not self._stopping:
             # With every worker busy, only one that ends can change anything.
             wake_at = self._scheduler.wake_at()
             if wake_at is not None:

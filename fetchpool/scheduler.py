@@ -42,6 +42,8 @@ class Scheduler:
         self._per_host = per_host or (1 << 60)
         self._host_delay = host_delay
         self._pace = Pace(rate)
+        self.paced = bool(host_delay or rate)
+        """A start must reach the server when it is made: nobody may hold it in a queue."""
         self._ask_hosts = ask_hosts
         self._hosts: dict[str, HostSlot] = {}
         self._rotation: deque[HostSlot] = deque()

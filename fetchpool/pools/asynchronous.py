@@ -51,7 +51,7 @@ class AsyncPool:
 
     def __init__(self, workers: int, options: FetchOptions) -> None:
         """Raises `UsageError` when a parser can't be loaded."""
-        self.workers = workers
+        self.workers = self.window = workers
         self._options = options
         self._exchange = Exchange(options)
         self._closed = self._aborted = False

@@ -16,11 +16,13 @@ class WorkerPool(Protocol):
     """At most `workers` fetches at once."""
 
     workers: int
+    window: int
+    """Submissions it likes to hold: more than `workers` where they are handed on in batches."""
 
     def submit(self, request: FetchRequest) -> Future[Outcome]:
         """Never blocks. Raises `PoolClosedError` after `shutdown()`. The only exception the future
         can carry is `WorkerLostError`."""
 
     def shutdown(self, *, abort: bool = False) -> None:
-        """Waits for what is in flight; with `abort` ends it first: those futures are cancelled or
-        finish with an `aborted` outcome. Idempotent."""
+        """Waits for what is in flight; with `abort` ends it first: those futures are cancelled,
+        finish with an `aborted` outcome, or fail with `WorkerLostError`. Idempotent."""

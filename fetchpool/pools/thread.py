@@ -15,7 +15,7 @@ class ThreadPool:
 
     def __init__(self, workers: int, options: FetchOptions) -> None:
         """Raises `UsageError` when a parser or the transport can't be loaded."""
-        self.workers = workers
+        self.workers = self.window = workers
         self._options = options
         self._closed = self._aborted = False
         self._local = threading.local()

@@ -1,0 +1,95 @@
+"""What runs in a worker process: one batch of requests at a time, one fetch after the other.
+
+In: a batch, and the pool's side channel. Out: the batch's outcomes, together. When a fetch takes long
+the others do not wait for it: what is done is sent through the side channel at once, and what is not
+begun is given back.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from time import monotonic
+
+from fetchpool.model import FetchOptions, FetchRequest, Outcome
+from fetchpool.pools.worker import Worker
+
+LONG = 0.05
+"""Seconds after which a fetch is too slow for its batch to wait for."""
+
+Batch = list[tuple[int, FetchRequest]]
+"""Requests, with the number the pool knows each by."""
+Results = list[tuple[int, Outcome | None]]
+"""By number; None: not begun, and given back."""
+
+
+class BatchRunner:
+    """Runs batches, and looks after the one that is running from a thread of its own."""
+
+    def __init__(self, fetch: Callable[[FetchRequest], Outcome], send: Callable[[Results], None]) -> None:
+        self._fetch = fetch
+        self._send = send
+        self._lock = threading.Lock()
+        self._todo: deque[tuple[int, FetchRequest]] = deque()
+        self._done: Results = []
+        self._began = 0.0
+        self._busy = threading.Event()
+
+    def run(self, batch: Batch) -> Results:
+        """The outcomes that have not been sent already."""
+        with self._lock:
+            self._todo.extend(batch)
+        if len(batch) > 1:
+            self._busy.set()
+        while True:
+            with self._lock:
+                if not self._todo:
+                    self._busy.clear()
+                    done, self._done = self._done, []
+                    return done
+                number, request = self._todo.popleft()
+                self._began = monotonic()
+            outcome = self._fetch(request)
+            with self._lock:
+                self._done.append((number, outcome))
+
+    def look_after(self) -> None:
+        """For a thread: as soon as a fetch has taken long, the batch is sent without it."""
+        pause = threading.Event()  # never set: a sleep
+        while self._busy.wait():
+            pause.wait(LONG / 2)
+            with self._lock:
+                if monotonic() - self._began < LONG or not (self._done or self._todo):
+                    continue
+                results, self._done = self._done, []
+                results.extend((number, None) for number, _ in self._todo)
+                self._todo.clear()
+            self._send(results)
+
+
+_runner: BatchRunner
+
+
+def start(options: FetchOptions, lifeline: Connection, send: Callable[[Results], None]) -> None:
+    """The process's initializer. It ends with the lifeline: when the parent closes it, or dies."""
+    global _runner
+    # A terminal's Ctrl-C goes to the whole group; what it means is the parent's to say.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with, args=(lifeline,), name="lifeline", daemon=True).start()
+    _runner = BatchRunner(Worker(options).fetch, send)
+    threading.Thread(target=_runner.look_after, name="batches", daemon=True).start()
+
+
+def run(batch: Batch) -> Results:
+    """A batch, in this process."""
+    return _runner.run(batch)
+
+
+def _end_with(lifeline: Connection) -> None:
+    lifeline.poll(None)  # readable only at its end: nothing is ever written
+    os._exit(1)

@@ -1,0 +1,218 @@
+"""Every pool through the same cases: what the engine relies on, whoever does the work."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, wait
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import monotonic
+
+import pytest
+
+from fetchpool import urls
+from fetchpool.errors import PoolClosedError, UsageError, WorkerLostError
+from fetchpool.model import FetchOptions, Outcome
+from fetchpool.pools import EXECUTORS, open_pool
+from fetchpool.pools.base import WorkerPool
+
+WAYS = [("thread", "curl"), ("thread", "requests"), ("process", "curl"), ("async", "curl")]
+
+
+class GaugedServer(ThreadingHTTPServer):
+    """Counts how many requests it holds at once; `/held` answers when `release` is set."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.lock = threading.Lock()
+        self.held = self.most = 0
+        self.enough = threading.Condition(self.lock)
+        self.release = threading.Event()
+        self.pids: set[str] = set()
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.server_port}{path}"
+
+    def handle_error(self, *_: object) -> None:
+        """A client that was aborted is no news."""
+
+    def wait_until_held(self, number: int) -> None:
+        with self.lock:
+            assert self.enough.wait_for(lambda: self.held >= number, 15), f"{self.held} of {number} came"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: GaugedServer
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        server = self.server
+        if self.path.startswith("/held"):
+            with server.lock:
+                server.held += 1
+                server.most = max(server.most, server.held)
+                server.enough.notify_all()
+            server.release.wait(15)
+            with server.lock:
+                server.held -= 1
+        body = b"x" * 10
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@pytest.fixture
+def server() -> Iterator[GaugedServer]:
+    with GaugedServer() as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield running
+        running.release.set()
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture(params=WAYS, ids="-".join)
+def way(request: pytest.FixtureRequest) -> tuple[str, str]:
+    way: tuple[str, str] = request.param
+    return way
+
+
+def opened(way: tuple[str, str], workers: int, **options: object) -> WorkerPool:
+    return open_pool(way[0], workers, FetchOptions(transport=way[1], **options))  # type: ignore[arg-type]
+
+
+def submit(pool: WorkerPool, server: GaugedServer, *paths: str) -> list[Future[Outcome]]:
+    return [pool.submit(urls.request(number, server.url(path))) for number, path in enumerate(paths)]
+
+
+def test_every_request_gets_its_own_outcome(way, server):
+    pool = opened(way, 3)
+    futures = submit(pool, server, *(f"/{number}" for number in range(60)))
+    for number, future in enumerate(futures):
+        outcome = future.result(15)
+        assert outcome.error is None
+        assert outcome.url_effective == server.url(f"/{number}")
+        assert (outcome.response_code, outcome.size_delivered) == (200, 10)
+    pool.shutdown()
+
+
+def test_no_more_than_the_workers_fetch_at_once_and_all_of_them_do(way, server):
+    pool = opened(way, 3)
+    futures = submit(pool, server, *["/held"] * 9)
+    server.wait_until_held(3)
+    server.release.set()
+    assert [future.result(15).error for future in futures] == [None] * 9
+    assert server.most == 3
+    pool.shutdown()
+
+
+def test_a_slow_url_delays_no_other(way, server):
+    pool = opened(way, 2)
+    wait(submit(pool, server, *["/quick"] * 40))  # the pool has learned that fetches here are short
+    slow, *others = submit(pool, server, "/held", *["/quick"] * 60)
+    for future in others:
+        assert future.result(15).error is None
+    assert not slow.done()
+    server.release.set()
+    assert slow.result(15).error is None
+    pool.shutdown()
+
+
+def test_shutdown_waits_for_what_was_submitted(way, server):
+    pool = opened(way, 2)
+    futures = submit(pool, server, *["/held"] * 4)
+    server.wait_until_held(2)
+    threading.Timer(0.2, server.release.set).start()
+    pool.shutdown()
+    assert [future.result(0).error for future in futures] == [None] * 4
+
+
+def test_abort_ends_what_is_in_flight_at_once(way, server):
+    pool = opened(way, 2)
+    futures = submit(pool, server, *["/held"] * 6)
+    server.wait_until_held(2)
+    started = monotonic()
+    pool.shutdown(abort=True)
+    assert monotonic() - started < 5
+    for future in futures:
+        assert future.done()
+        if not future.cancelled() and future.exception() is None:
+            assert future.result().error == "aborted"
+
+
+def test_submit_after_shutdown_is_refused(way, server):
+    pool = opened(way, 1)
+    pool.shutdown()
+    pool.shutdown()
+    with pytest.raises(PoolClosedError):
+        pool.submit(urls.request(0, server.url("/")))
+
+
+def test_no_thread_is_left_behind(way, server):
+    shared = {"fetchpool-watchdog", "fetchpool-resolver"}
+    before = set(threading.enumerate())
+    pool = opened(way, 4)
+    wait(submit(pool, server, *["/x"] * 20))
+    pool.shutdown()
+    left = [
+        thread.name
+        for thread in threading.enumerate()
+        if thread not in before and thread.name not in shared and "process_request" not in thread.name
+    ]
+    # The process pool's listener ends as soon as it has read the word to.
+    for thread in threading.enumerate():
+        if thread.name in left and thread not in before:
+            thread.join(5)
+    assert not [thread for thread in threading.enumerate() if thread.name in left and thread not in before]
+
+
+def test_a_refused_request_is_an_outcome_too(way):
+    pool = opened(way, 1)
+    assert pool.submit(urls.request(0, "http://[::1")).result(15).error == "invalid_url"
+    pool.shutdown()
+
+
+def test_a_parser_that_cannot_be_loaded_is_refused_in_words(way):
+    with pytest.raises(UsageError, match="--parse"):
+        opened(way, 1, parse=("nosuch.module:function",))
+
+
+def test_a_parser_runs_beside_the_body(way, server):
+    pool = opened(way, 2, parse=("tests.contracts.test_pools:first_bytes",))
+    (future,) = submit(pool, server, "/x")
+    assert future.result(15).extra == {"first": "xxx"}
+    pool.shutdown()
+
+
+def first_bytes(response):
+    return {"first": response.text[:3]}
+
+
+def test_a_worker_process_that_dies_loses_its_request_and_the_pool_goes_on(server):
+    pool = open_pool("process", 2, FetchOptions(parse=("tests.contracts.test_pools:die_if_asked",)))
+    (dead,) = submit(pool, server, "/die")
+    assert isinstance(dead.exception(15), WorkerLostError)
+    (alive,) = submit(pool, server, "/live")
+    assert alive.result(15).error is None
+    pool.shutdown()
+
+
+def die_if_asked(response):
+    if response.url.endswith("/die"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {}
+
+
+def test_every_executor_is_held_to_this_contract():
+    assert {executor for executor, _ in WAYS} == set(EXECUTORS)
