@@ -1,0 +1,43 @@
+"""The errors that a row can have, and the words a person has for several of them.
+
+In: nothing, or words such as `timeout`. Out: `error` values as rows have them. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from fetchpool.model import FailureKind
+
+OTHER = "http_other"
+"""Stands for a final status beyond 599, which no standard knows."""
+STATUSES = tuple(f"http_{status}" for status in range(400, 600))
+ERRORS = (*FailureKind, *STATUSES, OTHER)
+
+GROUPS: dict[str, frozenset[str]] = {
+    "all": frozenset(ERRORS),
+    "timeout": frozenset(kind for kind in FailureKind if kind.startswith("timeout_")),
+    "http_4xx": frozenset(error for error in STATUSES if error.startswith("http_4")),
+    "http_5xx": frozenset(error for error in STATUSES if error.startswith("http_5")),
+}
+
+
+def meant(words: Iterable[str]) -> frozenset[str]:
+    """The errors that these words stand for. Raises `ValueError` for one that stands for none."""
+    chosen: set[str] = set()
+    for word in words:
+        if word in GROUPS:
+            chosen |= GROUPS[word]
+        elif word in ERRORS:
+            chosen.add(word)
+        else:
+            raise ValueError(f"{word!r} is no kind of failure; {_hint(word)}")
+    return frozenset(chosen)
+
+
+def _hint(word: str) -> str:
+    close = get_close_matches(word.lower(), [*GROUPS, *ERRORS], n=1)
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"write {', '.join(GROUPS)}, or an error as rows have it: dns, http_429, host_down"
