@@ -109,6 +109,10 @@ def run(
         max_redirs=max_redirs,
         parse=parse or (),
     )
+    if dry_run:
+        from fetchpool.cli.dry_run import dry_run as say
+
+        return say(config)
     display = Display(quiet=quiet, verbose=verbose, no_progress=no_progress)
     from fetchpool.cli.session import hold
 

@@ -1,0 +1,38 @@
+"""`--dry-run`: what a list would cost, and not one request."""
+
+from __future__ import annotations
+
+from tests.cli.commandline import fetchpool
+
+
+def test_it_names_hosts_duplicates_and_the_shortest_polite_time_and_fetches_nothing(tmp_path, demo_server):
+    before = demo_server.requests
+    base = demo_server.url("")
+    listed = tmp_path / "urls.txt"
+    listed.write_text(
+        f"{base}/bytes/1\n{base}/bytes/2\n{base}/bytes/3\n{base}/bytes/3#again\n"
+        "http://localhost.invalid/\nfile:///etc/passwd\n"
+    )
+    ended = fetchpool(str(listed), "--dry-run", "--host-delay", "10s", "-o", str(tmp_path / "rows.txt"))
+    assert ended.returncode == 0
+    assert ended.stdout.splitlines() == [
+        "would fetch 4 URLs from 2 hosts; 1 duplicate and 1 that can't be fetched",
+        "  3  127.0.0.1",
+        "  1  localhost.invalid",
+        "shortest time: 20 s (--host-delay)",
+    ]
+    assert demo_server.requests == before
+    assert not (tmp_path / "rows.txt").exists()
+
+
+def test_the_slowest_limit_is_the_one_that_counts(tmp_path):
+    listed = tmp_path / "urls.txt"
+    listed.write_text("http://a/\nhttp://b/\nhttp://c/\n")
+    ended = fetchpool(str(listed), "--dry-run", "--host-delay", "10s", "--rate", "6/m")
+    assert ended.stdout.splitlines()[-1] == "shortest time: 20 s (--rate)"
+
+
+def test_a_missing_file_is_refused_as_in_a_run(tmp_path):
+    ended = fetchpool(str(tmp_path / "nosuch.txt"), "--dry-run")
+    assert ended.returncode == 2
+    assert "no such file" in ended.stderr
