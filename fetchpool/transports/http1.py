@@ -19,7 +19,7 @@ from http.client import HTTPException
 from typing import Protocol
 
 from fetchpool.model import FailureKind
-from fetchpool.transports.base import Failure, Headers
+from fetchpool.transports.base import Headers
 
 MAX_HEAD = 300 * 1024
 """Bytes of one header block; libcurl's limit (MAX_HTTP_RESP_HEADER_SIZE)."""
@@ -42,11 +42,11 @@ FRAMING = frozenset((b"content-length", b"transfer-encoding", b"connection"))
 
 
 class WireError(HTTPException):
-    """What came is not a whole HTTP answer."""
+    """What came is not a whole HTTP answer. `str()` is one line for a person."""
 
     def __init__(self, kind: FailureKind, message: str) -> None:
         super().__init__(message)
-        self.failure = Failure(kind, message)
+        self.kind = kind
 
 
 class Readable(Protocol):
@@ -156,7 +156,6 @@ class AnswerReader:
 
     def _frame(self, framing: dict[bytes, list[bytes]]) -> None:
         """Where the body ends (RFC 9112 section 6.3)."""
-        length = content_length(framing.get(b"content-length", []))
         codings = b",".join(framing.get(b"transfer-encoding", [])).lower()
         options = [option.strip() for value in framing.get(b"connection", []) for option in value.split(b",")]
         if self.version == 11:
@@ -168,8 +167,8 @@ class AnswerReader:
         elif codings and codings != b"identity":
             if codings != b"chunked":
                 raise WireError(FailureKind.PROTOCOL, "a transfer coding that was not asked for")
-            self._chunked = True
-        elif length is not None:
+            self._chunked = True  # whatever length there is beside it
+        elif (length := content_length(framing.get(b"content-length", []))) is not None:
             self._length = self._left = length
             self.complete = length == 0
         else:

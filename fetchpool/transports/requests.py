@@ -55,6 +55,7 @@ class RequestsTransport:
         # The last hop's headers, encoded: most hops of a run have the same.
         self._fields: tuple[tuple[str, str], ...] | None = None
         self._encoded = b""
+        self._mapped: CaseInsensitiveDict[str] = CaseInsensitiveDict()
         self._names_host = False
 
     def perform(self, hop: HopRequest) -> HopResponse:
@@ -65,7 +66,7 @@ class RequestsTransport:
         answer: Any = None  # an Answer; from an adapter that stands in for ours, urllib3's response
         try:
             self._write_request(hop)
-            answer = self._adapter.send(prepared(hop), stream=True, timeout=UNTIMED).raw
+            answer = self._adapter.send(self._prepared(hop), stream=True, timeout=UNTIMED).raw
             stopped = not deliver(answer, hop)
             answer.release_conn()
         except CAUGHT as error:
@@ -114,8 +115,17 @@ class RequestsTransport:
     def _encode(self, headers: tuple[tuple[str, str], ...]) -> None:
         lines = [f"{name}: {value}" for name, value in headers]
         self._encoded = "\r\n".join([*lines, "", ""]).encode()
+        self._mapped = CaseInsensitiveDict(headers)
         self._names_host = any(name.lower() == "host" for name, _ in headers)
         self._fields = headers
+
+    def _prepared(self, hop: HopRequest) -> PreparedRequest:
+        """The hop as requests has it, none of it prepared: `PreparedRequest.prepare()` quotes anew."""
+        request = PreparedRequest()
+        request.method = hop.method
+        request.url = hop.url
+        request.headers = self._mapped
+        return request
 
 
 class HopAdapter(HTTPAdapter):
@@ -149,17 +159,9 @@ class HopAdapter(HTTPAdapter):
         response = Response()
         response.status_code = resp.status
         response.url = req.url or ""
+        response.request = req
         response.raw = resp
         return response
-
-
-def prepared(hop: HopRequest) -> PreparedRequest:
-    """The hop as requests has it, none of it prepared: `PreparedRequest.prepare()` quotes anew."""
-    request = PreparedRequest()
-    request.method = hop.method
-    request.url = hop.url
-    request.headers = CaseInsensitiveDict(hop.headers)
-    return request
 
 
 def deliver(answer: Any, hop: HopRequest) -> bool:

@@ -170,14 +170,12 @@ MESSAGES: dict[FailureKind, str] = {
 def failure_of(error: Exception, trace: Trace) -> Failure:
     """Why a hop ended, from what was raised (one of `CAUGHT`) and how far it had come."""
     cause = unwrapped(error)
-    if isinstance(cause, WireError):
-        return cause.failure
-    if isinstance(cause, ResolveError):
-        kind, message = cause.kind, str(cause)
+    if isinstance(cause, WireError | ResolveError):
+        kind, message = cause.kind, str(cause)  # in our words already
     else:
         kind = kind_of(cause, trace.phase)
         message = detail_of(cause) or worded(kind, trace)
-    if trace.phase is Phase.PROXY and kind is not FailureKind.INTERNAL:
+    if trace.phase is Phase.PROXY and kind not in (FailureKind.PROXY, FailureKind.INTERNAL):
         return Failure(FailureKind.PROXY, f"no way through the proxy: {message}")
     return Failure(kind, message)
 

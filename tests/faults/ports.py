@@ -17,10 +17,10 @@ def refused() -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def never_accepting() -> Iterator[int]:
+def never_accepting(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
     """A listener with a full backlog: the kernel drops each SYN that comes (fault 5)."""
     with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        listener = stack.enter_context(socket.create_server((host, port), backlog=0))
         for _ in range(4):
             filler = stack.enter_context(socket.socket())
             filler.setblocking(False)
