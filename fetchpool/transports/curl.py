@@ -23,7 +23,7 @@ from fetchpool.addresses import address_is_public
 from fetchpool.model import FailureKind, FetchOptions
 from fetchpool.transports import watchdog
 from fetchpool.transports.base import Failure, Headers, HopRequest, HopResponse, ResponseHead
-from fetchpool.transports.curl_failures import failure_of, timeout_of
+from fetchpool.transports.curl_failures import failure_of, socket_failure, timeout_of
 
 HTTP_VERSIONS = {
     "": pycurl.CURL_HTTP_VERSION_2TLS,
@@ -41,7 +41,8 @@ ENDED = {
     FailureKind.ABORTED: Failure(FailureKind.ABORTED, "the run was stopped"),
 }
 """What the watchdog ended, in words."""
-BLANK = (b"\r\n", b"\n")
+CRLF, BARE = b"\r\n", b"\n"
+BLANK = (CRLF, BARE)
 
 
 class Life(Protocol):
@@ -106,6 +107,7 @@ class CurlHandle:
         self._public_only = False
         self._forbidden = ""
         self._judges_all = options.public_only
+        self._proxied = options.proxy is not None
         self._resolved = ""
         self._addresses: tuple[str, ...] = ()
         self.curl = curl = pycurl.Curl()
@@ -182,7 +184,7 @@ class CurlHandle:
                 connect_timeout=hop.connect_timeout,
             )
         elif code:
-            failure = failure_of(code, message, getinfo(pycurl.OS_ERRNO))
+            failure = failure_of(code, message, getinfo(pycurl.OS_ERRNO), proxied=self._proxied)
         else:
             if not self._begun:  # an answer without a body
                 self._begin(hop)
@@ -230,7 +232,11 @@ class CurlHandle:
         if self._public_only and not address_is_public(where[0]):
             self._forbidden = where[0]  # another address of the same name may do
             return pycurl.SOCKET_BAD
-        return socket.socket(family, kind, protocol)
+        try:
+            return socket.socket(family, kind, protocol)
+        except OSError as error:  # no descriptors left: nothing of the host's
+            self._failure = socket_failure(error)
+            return pycurl.SOCKET_BAD
 
     def _write(self, chunk: bytes) -> int | None:
         hop = self._hop
@@ -250,36 +256,38 @@ class CurlHandle:
         self._begun = True
         head = parse_head(self._lines)
         if head is None:
-            self._failure = Failure(FailureKind.PROTOCOL, "the answer has no readable status line")
+            if self._lines and self._lines[-1] not in BLANK:
+                # To libcurl a connection that ends there is the end of the headers.
+                self._failure = Failure(FailureKind.TRUNCATED, "the connection ended inside the headers")
+            else:
+                self._failure = Failure(FailureKind.PROTOCOL, "the answer has no readable status line")
             self._stopped = True
         elif not hop.receiver.begin(head):
             self._stopped = True
 
 
 def parse_head(lines: list[bytes]) -> ResponseHead | None:
-    """The last header block of all that came: those before it are 1xx, and none of ours to tell.
-    None when there is no final one, or no telling."""
-    if not lines:
-        return None
+    """The first header block that is not 1xx: those before it are none of ours to tell, and what comes
+    after it are trailers. None when there is no such block, or not all of it, or no telling."""
     start = 0
-    last = len(lines) - 1
-    while (end := _blank(lines, start)) < last:
+    while (end := _blank(lines, start)) is not None:
+        status, http_version = parse_status(lines[start])
+        if status is None:
+            return None
+        if not 100 <= status < 200:
+            return ResponseHead(status, http_version, Headers(lines[start + 1 : end]))
         start = end + 1
-    status, http_version = parse_status(lines[start])
-    if status is None or 100 <= status < 200:
+    return None
+
+
+def _blank(lines: list[bytes], start: int) -> int | None:
+    """Where the block that begins at `start` ends; None when it doesn't."""
+    if BARE in lines:
+        return next((place for place in range(start, len(lines)) if lines[place] in BLANK), None)
+    try:
+        return lines.index(CRLF, start)
+    except ValueError:
         return None
-    return ResponseHead(status, http_version, Headers(lines[start + 1 :]))
-
-
-def _blank(lines: list[bytes], start: int) -> int:
-    """Where the block that begins at `start` ends."""
-    for blank in BLANK:
-        if blank in lines:
-            try:
-                return lines.index(blank, start)
-            except ValueError:
-                continue
-    return len(lines)
 
 
 @lru_cache(maxsize=64)

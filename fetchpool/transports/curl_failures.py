@@ -49,7 +49,7 @@ KINDS: dict[int, FailureKind] = {
     pycurl.E_TOO_MANY_REDIRECTS: FailureKind.TOO_MANY_REDIRECTS,
     pycurl.E_GOT_NOTHING: FailureKind.EMPTY_REPLY,
     pycurl.E_SEND_ERROR: FailureKind.RESET,
-    pycurl.E_RECV_ERROR: FailureKind.RESET,
+    pycurl.E_RECV_ERROR: FailureKind.RESET,  # or not: see `receive_error`
     pycurl.E_SSL_CERTPROBLEM: FailureKind.TLS,
     pycurl.E_SSL_CIPHER: FailureKind.TLS,
     pycurl.E_PEER_FAILED_VERIFICATION: FailureKind.TLS,
@@ -110,7 +110,11 @@ CONNECT_ERRORS: dict[int, FailureKind] = {
     errno.ECONNREFUSED: FailureKind.REFUSED,
     errno.EHOSTUNREACH: FailureKind.UNREACHABLE,
     errno.ENETUNREACH: FailureKind.UNREACHABLE,
+    errno.EHOSTDOWN: FailureKind.UNREACHABLE,
+    errno.ENETDOWN: FailureKind.UNREACHABLE,
     errno.EADDRNOTAVAIL: FailureKind.UNREACHABLE,
+    errno.EAFNOSUPPORT: FailureKind.UNREACHABLE,
+    errno.EINVAL: FailureKind.UNREACHABLE,
     errno.EACCES: FailureKind.UNREACHABLE,
     errno.EPERM: FailureKind.UNREACHABLE,
     errno.ETIMEDOUT: FailureKind.TIMEOUT_CONNECT,
@@ -133,13 +137,44 @@ ROUNDED = 0.005
 """Seconds that libcurl's timer may be early by: it counts milliseconds."""
 
 
-def failure_of(code: int, message: str, os_errno: int) -> Failure:
-    """Any code but a time-out (`timeout_of`). `message` is libcurl's, cleaned here."""
+TUNNEL_FAILED = "CONNECT tunnel failed"
+"""How libcurl's message begins when a proxy refuses; the code is that of a receive error."""
+READING = ("Recv failure", "OpenSSL SSL_read", "SSL_read", "GnuTLS recv", "mbedTLS")
+"""How its messages begin when reading from the socket failed, by TLS library; any other receive error is
+its own judgement of what it read."""
+
+
+def failure_of(code: int, message: str, os_errno: int, *, proxied: bool = False) -> Failure:
+    """Any code but a time-out (`timeout_of`). `message` is libcurl's, cleaned here. `proxied`: it was a
+    proxy that was to be connected to."""
     if code == pycurl.E_COULDNT_CONNECT:
         kind = CONNECT_ERRORS.get(os_errno, FailureKind.REFUSED)
+        if proxied:
+            return Failure(FailureKind.PROXY, f"no way through the proxy: {MESSAGES.get(kind, kind)}")
+    elif code == pycurl.E_RECV_ERROR:
+        kind = receive_error(message)
     else:
         kind = KINDS.get(code, FailureKind.INTERNAL)
     return Failure(kind, MESSAGES.get(kind) or one_line(message, 200))
+
+
+def socket_failure(error: OSError) -> Failure:
+    """There is not even a socket to be had: our own trouble, and no host's."""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        message = "too many open files: fewer workers, or a higher limit (ulimit -n)"
+        return Failure(FailureKind.INTERNAL, message)
+    return Failure(
+        CONNECT_ERRORS.get(error.errno or 0, FailureKind.INTERNAL), "no socket: " + str(error.strerror)
+    )
+
+
+def receive_error(message: str) -> FailureKind:
+    """libcurl has one code for what the network, a proxy and a broken chunk do to an answer."""
+    if message.startswith(TUNNEL_FAILED):
+        return FailureKind.PROXY
+    if not message or message.startswith(READING):
+        return FailureKind.TRUNCATED if "unexpected eof" in message else FailureKind.RESET
+    return FailureKind.PROTOCOL
 
 
 def timeout_of(*, total: float, resolved: bool, max_time: float, connect_timeout: float) -> Failure:
