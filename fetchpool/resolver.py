@@ -52,7 +52,7 @@ class ResolveError(Exception):
 class Lookup:
     """One name being looked up, or what came of it."""
 
-    __slots__ = ("addresses", "done", "error", "expires", "kind", "then", "waiters")
+    __slots__ = ("addresses", "done", "error", "expires", "kind", "then")
 
     def __init__(self) -> None:
         self.done = threading.Event()
@@ -62,10 +62,9 @@ class Lookup:
         """Why there are none, in words; `kind` says it in one."""
         self.kind = FailureKind.DNS
         self.then: list[Callable[[Lookup], None]] = []
-        """Who wants to be told, beside those who wait."""
+        """Who wants to be told."""
         self.expires = float("inf")
         """When a finished lookup is forgotten."""
-        self.waiters = 0
 
 
 class Resolver:
@@ -103,15 +102,15 @@ class Resolver:
         numeric = literal(host, port)
         if numeric is not None:
             return [numeric]
-        found = self._find(host)
-        if not found.done.is_set():
-            wait(found.done, max(0.0, timeout))
-        with self._lock:
-            found.waiters -= 1
-            if not found.waiters and found in self._waiting:
-                # Nobody waits any more and no thread has begun: a dead name server must not leave
-                # a queue that grows with the list.
-                del self._waiting[found], self._names[host]
+        woken = threading.Event()  # one's own: who gives up must not wake the others
+
+        def tell(_: Lookup) -> None:
+            woken.set()
+
+        found = self.look_up(host, tell)
+        if not woken.is_set():
+            wait(woken, max(0.0, timeout))
+            self._give_up(host, found, tell)
         if not found.done.is_set():
             raise ResolveError(FailureKind.TIMEOUT_DNS, f"no address for {host} after {timeout:.3g} s")
         if found.error:
@@ -121,30 +120,37 @@ class Resolver:
             for family, ip, scope in found.addresses
         ]
 
-    def look_up(self, host: str, then: Callable[[Lookup], None]) -> None:
+    def look_up(self, host: str, then: Callable[[Lookup], None]) -> Lookup:
         """Like `resolve()` for who must not wait: `then` is called with the finished lookup, now or in
         a resolver's thread. How long that may take is the caller's to limit."""
-        found = self._find(host)
         with self._lock:
+            found = self._find(host)
             if not found.done.is_set():
                 found.then.append(then)
-                return
-            found.waiters -= 1
+                return found
         then(found)
+        return found
+
+    def _give_up(self, host: str, found: Lookup, then: Callable[[Lookup], None]) -> None:
+        """Nobody waits for that any more, unless it came in the meantime."""
+        with self._lock:
+            if then in found.then:
+                found.then.remove(then)
+            if not found.then and found in self._waiting:
+                # Not even begun: a dead name server must not leave a queue that grows with the list.
+                del self._waiting[found], self._names[host]
 
     def _find(self, host: str) -> Lookup:
-        """The lookup of a name: kept, under way, or begun now."""
-        with self._lock:
-            found = self._names.get(host)
-            if found is None or found.expires <= self._clock():
-                found = self._names[host] = Lookup()
-                self._waiting[found] = host
-                self._set_to_work()
-                if len(self._names) > KEEP_NAMES:
-                    self._drop_oldest()
-            self._names.move_to_end(host)
-            found.waiters += 1
-            return found
+        """The lookup of a name: kept, under way, or begun now. The lock is held."""
+        found = self._names.get(host)
+        if found is None or found.expires <= self._clock():
+            found = self._names[host] = Lookup()
+            self._waiting[found] = host
+            self._set_to_work()
+            if len(self._names) > KEEP_NAMES:
+                self._drop_oldest()
+        self._names.move_to_end(host)
+        return found
 
     def _set_to_work(self) -> None:
         if self._idle >= len(self._waiting):
@@ -194,7 +200,6 @@ class Resolver:
         with self._lock:
             found.done.set()
             told, found.then = found.then, []
-            found.waiters -= len(told)
         for then in told:
             then(found)
 

@@ -19,7 +19,7 @@ from responses import matchers
 
 from fetchpool.model import FailureKind, FetchOptions
 from fetchpool.resolver import ResolveError, Resolver
-from fetchpool.transports.base import HopRequest, ResponseHead
+from fetchpool.transports.base import HopRequest, HopResponse, ResponseHead
 from fetchpool.transports.http1 import WireError
 from fetchpool.transports.requests import RequestsTransport
 from fetchpool.transports.requests_dialler import Proxy, context_for, proxy_of
@@ -259,6 +259,31 @@ def test_a_name_server_that_hangs_is_timeout_dns_within_the_deadline():
     assert response.failure.kind is FailureKind.TIMEOUT_DNS
     assert response.time_namelookup is None
     assert response.time_total < 0.8
+
+
+def test_an_abort_ends_the_wait_for_a_name_server():
+    asked, release = threading.Event(), threading.Event()
+
+    def hang(*_, **__):
+        asked.set()
+        release.wait(20)
+        return []
+
+    transport = RequestsTransport(FetchOptions(), resolver=Resolver(lookup=hang))
+    came: list[HopResponse] = []
+    thread = threading.Thread(
+        target=lambda: came.append(transport.perform(hop("http://hangs.test/", Recorder())))
+    )
+    thread.start()
+    try:
+        assert asked.wait(5)
+        transport.abort()
+        thread.join(2)
+        assert [response.failure.kind for response in came] == [FailureKind.ABORTED]
+    finally:
+        release.set()
+        thread.join(5)
+        transport.close()
 
 
 @pytest.mark.parametrize(

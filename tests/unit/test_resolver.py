@@ -172,11 +172,28 @@ def test_no_more_threads_than_allowed(server):
     assert threading.active_count() - before <= 3
 
 
-def test_a_wait_that_is_given_up_early_is_timeout_dns(server):
+def test_a_wait_that_is_given_up_early_is_timeout_dns_and_wakes_nobody_else(server):
     server.hung.add(b"slow.test")
+    resolver = Resolver(lookup=server)
+    answers: list[int] = []
+    waiting = threading.Event()
+
+    def wait(event: threading.Event, timeout: float) -> None:
+        waiting.set()
+        event.wait(timeout)
+
+    patient = threading.Thread(
+        target=lambda: answers.append(len(resolver.resolve("slow.test", 80, 10, wait=wait)))
+    )
+    patient.start()
+    assert waiting.wait(5)
     with pytest.raises(ResolveError) as caught:
-        Resolver(lookup=server).resolve("slow.test", 80, 30, wait=lambda *_: None)
+        resolver.resolve("slow.test", 80, 30, wait=lambda event, _: event.set())
     assert caught.value.kind is FailureKind.TIMEOUT_DNS
+    assert answers == []
+    server.release.set()
+    patient.join(5)
+    assert answers == [2]
 
 
 def test_a_name_without_an_address_of_a_kind_we_speak_is_dns():
