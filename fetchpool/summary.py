@@ -49,6 +49,9 @@ def conclude(request: FetchRequest, outcome: Outcome) -> Finished:
 def record_of(request: FetchRequest, outcome: Outcome) -> Record:
     """The row for the attempt that was final."""
     url = redact(request.url)
+    extra = outcome.extra
+    if outcome.content_encoding is not None:  # why both sizes are the wire's
+        extra = {**extra, "content_encoding": outcome.content_encoding}
     return Record(
         request.urlnum,
         url if url.isprintable() else visible(url),
@@ -71,5 +74,5 @@ def record_of(request: FetchRequest, outcome: Outcome) -> Record:
         outcome.error,
         outcome.errormsg,
         outcome.exitcode,
-        outcome.extra,
+        extra,
     )

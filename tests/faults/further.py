@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import gzip
+import threading
 import zlib
 from collections.abc import Callable
 
@@ -75,3 +76,55 @@ for _coding in CODINGS:
 _coded("bomb-in-bomb", "gzip, gzip", lambda: gzip.compress(gibibyte("gzip")))  # 10.
 _coded("bomb-of-nothing", "gzip, gzip", lambda: gzip.compress(gzip.compress(b"") * 500_000))  # 10.
 _coded("unknown-and-gzip", "gzip, x-rot13", lambda: gzip.compress(PAGE))  # 14.
+
+
+@scenario("five-encodings")
+def five_encodings(peer: Peer, _: Received) -> None:
+    """12. As many as are taken off."""
+    body = PAGE
+    for _ in range(5):
+        body = gzip.compress(body)
+    peer.answer(body, f"Content-Encoding: {', '.join(['gzip'] * 5)}")
+
+
+# Fault 20: connections
+
+
+class FirstTimes:
+    """Which `?query` of a scenario was asked for before, by server."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._asked: set[tuple[int, str]] = set()
+
+    def __call__(self, request: Received) -> bool:
+        with self._lock:
+            asked = (request.port, request.target)
+            first = asked not in self._asked
+            self._asked.add(asked)
+            return first
+
+
+first_time = FirstTimes()
+
+
+@scenario("empty-at-first")
+def empty_at_first(peer: Peer, request: Received) -> None:
+    """20. Closed before a reply when it is asked for the first time."""
+    if not first_time(request):
+        peer.answer(PAGE)
+
+
+@scenario("closed-after-continue")
+def closed_after_continue(peer: Peer, _: Received) -> None:
+    """20. An interim answer, and then the end."""
+    peer.send("HTTP/1.1 100 Continue\r\n\r\n")
+
+
+@scenario("nothing-but-trailers")
+def nothing_but_trailers(peer: Peer, _: Received) -> None:
+    """A chunked body of no bytes, and a trailer that looks like a status line."""
+    peer.send("HTTP/1.1 103 Early Hints\r\nX-Early: 1\r\n\r\n")
+    peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: a/b\r\n\r\n0\r\n")
+    peer.send("HTTP/1.1 500 no: it is not\r\nX-Trailer: yes\r\n\r\n")
+    peer.keep = True

@@ -1,0 +1,206 @@
+"""Size and encoding: what is too large is refused while it comes, and what is cut or broken is no answer."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from fetchpool.transports.http1 import READ_BODY
+from tests.cli.commandline import PATIENCE, environment
+from tests.faults.broken import BROKEN_ANSWERS
+from tests.faults.further import CODINGS
+from tests.faults.scenarios import PAGE
+from tests.faults.server import FaultServer
+from tests.faults.ways import (
+    LATE,
+    Way,
+    errors,
+    fetch_faults,
+    fetch_urls,
+    in_every_way,
+    over_each_transport,
+)
+
+LIMIT = 1 << 20
+
+
+@over_each_transport
+def test_08_an_endless_body_is_refused_at_max_filesize(server: FaultServer, way: Way) -> None:
+    """`too_large`, at most one read beyond `--max-filesize`, whether in chunks or not."""
+    endless = ["endless-body", "endless-chunks"]
+    records = fetch_faults(server, way, endless, max_filesize=LIMIT)
+    assert errors(records) == dict.fromkeys(endless, "too_large")
+    for record in records.values():
+        assert record.size_download is not None
+        assert LIMIT < record.size_download <= LIMIT + READ_BODY
+
+
+@over_each_transport
+def test_09_a_petabyte_that_is_announced_is_refused_at_once(server: FaultServer, way: Way) -> None:
+    """`too_large` from the `Content-Length` alone, within the default limit of 1 GiB: nothing is waited for
+    and nothing is allocated."""
+    records = fetch_faults(server, way, ["huge-length"])
+    record = records["huge-length"]
+    assert (record.error, record.response_code) == ("too_large", 200)
+    assert record.size_download in (0, 3)
+    assert record.time_total is not None
+    assert record.time_total < LATE
+
+
+@over_each_transport
+def test_10_a_compression_bomb_is_refused_by_what_it_decodes_to(server: FaultServer, way: Way) -> None:
+    """`too_large` for gzip, deflate, br and zstd: decoded bytes are counted while decoding, which stops at
+    the limit. What lies between two layers counts as well."""
+    bombs = [*(f"gibibyte-{coding}" for coding in CODINGS), "bomb-in-bomb"]
+    records = fetch_faults(server, way, bombs, max_filesize=LIMIT)
+    assert errors(records) == dict.fromkeys(bombs, "too_large")
+    for record in records.values():
+        assert record.size_delivered is not None
+        assert record.size_delivered <= LIMIT + (256 << 10)
+
+
+PEAK = """
+import re, sys, fetchpool
+from pathlib import Path
+
+def peak():
+    return int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1]) << 10
+
+first, *bombs = sys.argv[2:]
+def fetch(urls):
+    rows = fetchpool.fetch(urls, transport=sys.argv[1], max_filesize="64M", retry=0, per_host=0)
+    return [str(row.error) for row in rows]
+fetch([first] * 4)
+before = peak()
+print(*fetch(bombs), peak() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+@pytest.mark.parametrize("transport", ["curl", "requests"])
+def test_10_memory_stays_flat_while_a_gibibyte_is_refused(server: FaultServer, transport: str) -> None:
+    """The peak resident memory grows by less than 40 MB while four bombs of 1 GiB each are decoded at
+    once, up to 64 MiB of them."""
+    urls = [server.url("ok"), *(server.url(f"gibibyte-{coding}") for coding in CODINGS)]
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, transport, *urls],
+        capture_output=True,
+        env=environment(),
+        timeout=PATIENCE,
+        check=True,
+    )
+    *errors, grown = done.stdout.decode().split()
+    assert errors == ["too_large"] * 4
+    assert int(grown) < 40 << 20
+
+
+@over_each_transport
+def test_11_a_bomb_as_the_body_of_a_redirect_is_never_decoded(server: FaultServer, way: Way) -> None:
+    """The redirect is followed; its body is neither decoded nor read beyond 64 KiB."""
+    record = fetch_faults(server, way, ["bomb-redirect"], max_filesize=LIMIT)["bomb-redirect"]
+    assert (record.error, record.num_redirects, record.size_delivered) == (None, 1, len(PAGE))
+    assert record.url_effective == server.url("ok")
+
+
+@over_each_transport
+def test_12_six_stacked_encodings_are_a_decode_failure(server: FaultServer, way: Way) -> None:
+    """`decode`, though each layer is sound: nobody means that. Up to five are taken off, as in curl."""
+    records = fetch_faults(server, way, ["six-encodings", "five-encodings"])
+    assert errors(records) == {"six-encodings": "decode", "five-encodings": None}
+    assert records["five-encodings"].size_delivered == len(PAGE)
+
+
+@over_each_transport
+def test_13_labelled_gzip_that_is_none_is_a_decode_failure(server: FaultServer, way: Way) -> None:
+    """`decode`, and likewise for deflate, br and zstd. Rightly labelled ones are fine."""
+    wrong = [f"mislabelled-{coding}" for coding in CODINGS]
+    right = [f"packed-{coding}" for coding in CODINGS]
+    records = fetch_faults(server, way, [*wrong, *right, "fake-gzip"])
+    assert errors(records) == {
+        **dict.fromkeys(wrong, "decode"),
+        **dict.fromkeys(right, None),
+        "fake-gzip": "decode",
+    }
+    assert {records[path].size_delivered for path in right} == {len(PAGE)}
+
+
+@over_each_transport
+def test_14_an_unknown_encoding_counts_the_wire_bytes_and_says_so(server: FaultServer, way: Way) -> None:
+    """No failure: both sizes are the wire's, and the row has a field `content_encoding` that says why."""
+    records = fetch_faults(server, way, ["unknown-encoding", "unknown-and-gzip"])
+    assert errors(records) == dict.fromkeys(records)
+    assert [record.to_dict()["content_encoding"] for record in records.values()] == ["rot13", "gzip, x-rot13"]
+    for record in records.values():
+        assert record.size_delivered == record.size_download
+    assert records["unknown-encoding"].size_delivered == len(PAGE)
+
+
+@in_every_way
+def test_15_a_body_shorter_than_its_content_length_is_truncated(server: FaultServer, way: Way) -> None:
+    """`truncated`; the row has the bytes that came."""
+    record = fetch_faults(server, way, ["short-body"])["short-body"]
+    assert (record.error, record.exitcode) == ("truncated", 18)
+    assert (record.response_code, record.size_download) == (200, 5)
+
+
+@over_each_transport
+def test_16_a_chunked_body_without_its_end_is_truncated(server: FaultServer, way: Way) -> None:
+    """`truncated`, cut between two chunks or inside one."""
+    cut = ["chunked-without-end", "chunk-cut"]
+    records = fetch_faults(server, way, cut)
+    assert errors(records) == dict.fromkeys(cut, "truncated")
+    assert [record.size_download for record in records.values()] == [5, 5]
+
+
+@over_each_transport
+def test_17_a_gzip_stream_cut_short_inside_a_complete_body_is_truncated(
+    server: FaultServer, way: Way
+) -> None:
+    """`truncated` for gzip, deflate, br and zstd: the HTTP body is whole, what is in it is not. Both
+    libraries call this a 200 and hand over half a page."""
+    cut = ["gzip-cut", "gzip-cut-chunked", *(f"cut-{coding}" for coding in CODINGS)]
+    records = fetch_faults(server, way, cut)
+    assert errors(records) == dict.fromkeys(cut, "truncated")
+
+
+@over_each_transport
+def test_18_what_is_not_http_is_a_protocol_failure(server: FaultServer, way: Way) -> None:
+    """`protocol`: a chunk size of -5, a negative or conflicting `Content-Length`, garbage, HTTP/0.9, status
+    1000, and more of the kind. A bare ValueError escapes requests at some of these."""
+    broken = [name for name in BROKEN_ANSWERS if name != "ten-thousand-headers"]
+    records = fetch_faults(server, way, broken)
+    assert errors(records) == dict.fromkeys(broken, "protocol")
+    assert {record.exitcode for record in records.values()} == {8}
+
+
+@over_each_transport
+def test_19_ten_thousand_headers_or_one_of_10_mb_are_a_protocol_failure(
+    server: FaultServer, way: Way
+) -> None:
+    """`protocol`: a header block is bounded, in lines and in bytes."""
+    many = ["ten-thousand-headers", "ten-megabyte-header"]
+    records = fetch_faults(server, way, many)
+    assert errors(records) == dict.fromkeys(many, "protocol")
+
+
+@over_each_transport
+def test_20_a_connection_closed_before_a_reply_is_retried(server: FaultServer, way: Way) -> None:
+    """`empty_reply`, or `reset`, or `truncated` inside the headers; each is tried again, and the second try
+    counts."""
+    closed = {"empty": "empty_reply", "reset": "reset", "cut-in-headers": "truncated"}
+    records = fetch_faults(server, way, list(closed))
+    assert errors(records) == closed
+    [record] = fetch_urls(way, [server.url("empty-at-first?retried")], retry=1, retry_delay=0)
+    assert (record.error, record.num_retries, record.size_delivered) == (None, 1, len(PAGE))
+
+
+@over_each_transport
+def test_21_a_bogus_charset_or_binary_labelled_text_breaks_nothing(server: FaultServer, way: Way) -> None:
+    """Sizes are bytes, whatever the label; a title is read all the same, or there is none."""
+    records = fetch_faults(server, way, ["bogus-charset", "binary-as-text"], parse=["title"])
+    assert errors(records) == dict.fromkeys(records)
+    assert [record.size_delivered for record in records.values()] == [len(PAGE), 1024]
+    assert records["bogus-charset"].to_dict()["title"] == "A page"
+    assert records["binary-as-text"].to_dict()["title"] is None
