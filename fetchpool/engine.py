@@ -98,7 +98,6 @@ class Engine:
         self._observers = observers
         self._clock = clock
         self._inbox: SimpleQueue[Finished | Named | Command] = SimpleQueue()
-        self._window = pool.workers if scheduler.paced else pool.window
         self._names = names
         self._robots = robots
         self._robots_asked = 0
@@ -144,6 +143,11 @@ class Engine:
 
     # The loop
 
+    @property
+    def _window(self) -> int:
+        """How many requests the pool may hold."""
+        return self._pool.workers if self._scheduler.paced else self._pool.window
+
     def run(self) -> RunResult:
         """To the end. Raises `OutputError` when a sink fails; what it holds is whole."""
         try:
@@ -157,7 +161,8 @@ class Engine:
         """One turn: waits until something happens or is due, at most a snapshot's interval."""
         now = self._clock()
         if self._ends_at is not None and now >= self._ends_at and not self._stopping:
-            self._stopping = self._timed_out = True
+            self._timed_out = True
+            self._stop()
         self._fill(now)
         if not self._final:
             if not self._in_flight and self._nothing_left():
@@ -323,10 +328,16 @@ class Engine:
             if self._names is not None and self._names.heard(message):
                 self._introduce(message, self._clock())
         elif message is Command.STOP:
-            self._stopping = True
+            self._stop()
         elif message is Command.ABORT:
-            self._stopping = self._aborted = True
+            self._stop()
+            self._aborted = True
             self._pool.shutdown(abort=True)
+
+    def _stop(self) -> None:
+        """Nothing more starts; what is in flight ends."""
+        self._stopping = True
+        self._pool.recall()
 
     def _landed(self, finished: Finished) -> None:
         """A request is no longer in flight."""
@@ -429,7 +440,7 @@ class Engine:
         queued = self._scheduler.queued + len(self._suspects)
         total, exact = self._total()
         return self._stats.snapshot(
-            in_flight=len(self._in_flight),
+            in_flight=min(len(self._in_flight), self._pool.workers),
             slowest=tuple(
                 InFlight(visible(redact(request.url)), now - started)
                 for request, started in islice(self._in_flight.values(), 5)

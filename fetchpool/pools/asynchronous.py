@@ -51,7 +51,7 @@ class AsyncPool:
 
     def __init__(self, workers: int, options: FetchOptions) -> None:
         """Raises `UsageError` when a parser can't be loaded."""
-        self.workers = self.window = workers
+        self.workers = workers
         self._options = options
         self._exchange = Exchange(options)
         self._closed = self._aborted = False
@@ -84,6 +84,13 @@ class AsyncPool:
         self._arrived.append((request, future))
         self._wake()
         return future
+
+    @property
+    def window(self) -> int:
+        return self.workers
+
+    def recall(self) -> None:
+        """Nothing to do: what is submitted within the window begins."""
 
     def shutdown(self, *, abort: bool = False) -> None:
         self._closed = True

@@ -16,12 +16,17 @@ class WorkerPool(Protocol):
     """At most `workers` fetches at once."""
 
     workers: int
-    window: int
-    """Submissions it likes to hold: more than `workers` where they are handed on in batches."""
+
+    @property
+    def window(self) -> int:
+        """Submissions it likes to hold just now: more than `workers` where they go in batches."""
 
     def submit(self, request: FetchRequest) -> Future[Outcome]:
         """Never blocks. Raises `PoolClosedError` after `shutdown()`. The only exception the future
         can carry is `WorkerLostError`."""
+
+    def recall(self) -> None:
+        """Cancels what was submitted and no worker has begun. Nothing is to be submitted later."""
 
     def shutdown(self, *, abort: bool = False) -> None:
         """Waits for what is in flight; with `abort` ends it first: those futures are cancelled,

@@ -46,9 +46,8 @@ class ProcessPool:
     def __init__(self, workers: int, options: FetchOptions) -> None:
         """Raises `UsageError` when a parser or the transport can't be loaded."""
         self.workers = workers
-        self.window = workers * QUEUED * MAX_BATCH
         self._options = options
-        self._closed = self._aborted = False
+        self._closed = self._aborted = self._recalled = False
         self._lock = threading.RLock()
         self._numbers = count()
         self._waiting: deque[int] = deque()
@@ -74,13 +73,25 @@ class ProcessPool:
             self._dispatch()
         return future
 
+    @property
+    def window(self) -> int:
+        size = self._batch_size()
+        return self.workers if size == 1 else self.workers * QUEUED * size
+
+    def recall(self) -> None:
+        with self._lock:
+            self._recalled = True
+            recalled = self._take_back()
+        cancel(recalled)
+
     def shutdown(self, *, abort: bool = False) -> None:
         with self._lock:
             if abort and not self._aborted:
                 self._aborted = True
                 self._lifeline.close()
-                self._give_up()
             self._closed = True
+        if self._aborted:
+            self.recall()
         # What waits is dispatched by the batches that end before it.
         while not self._aborted and (futures := [future for _, future in list(self._open.values())]):
             wait(futures)
@@ -111,7 +122,7 @@ class ProcessPool:
         """Fills the executor's places with batches of what waits."""
         while self._waiting and self._running < self.workers * QUEUED:
             fair = -(-len(self._waiting) // self.workers)
-            size = min(MAX_BATCH, fair, max(1, int(BATCH_SECONDS / self._seconds)))
+            size = min(fair, self._batch_size())
             numbers = [self._waiting.popleft() for _ in range(size)]
             batch: Batch = [(number, self._open[number][0]) for number in numbers]
             try:
@@ -122,6 +133,16 @@ class ProcessPool:
                 done = self._executor.submit(process_worker.run, batch)
             self._running += 1
             done.add_done_callback(partial(self._batch_done, self._executor, numbers))
+
+    def _go_on(self) -> list[Future[Outcome]]:
+        """After results: what waits is dispatched, or taken back."""
+        if self._recalled:
+            return self._take_back()
+        self._dispatch()
+        return []
+
+    def _batch_size(self) -> int:
+        return min(MAX_BATCH, max(1, int(BATCH_SECONDS / self._seconds)))
 
     def _batch_done(self, executor: ProcessPoolExecutor, numbers: list[int], done: Future[Results]) -> None:
         lost = done.cancelled() or done.exception() is not None
@@ -134,17 +155,17 @@ class ProcessPool:
                 landed = [(self._open.pop(number)[1], None) for number in numbers if number in self._open]
             else:
                 landed = self._take(done.result())
-            if not self._aborted:
-                self._dispatch()
+            recalled = self._go_on()
         settle(landed)
+        cancel(recalled)
 
     def _listen(self, channel: SimpleQueue[Results | None]) -> None:
         while (results := channel.get()) is not None:
             with self._lock:
                 landed = self._take(results)
-                if not self._aborted:
-                    self._dispatch()
+                recalled = self._go_on()
             settle(landed)
+            cancel(recalled)
 
     def _take(self, results: Results) -> list[tuple[Future[Outcome], Outcome | None]]:
         """The futures that results belong to; what was given back waits again."""
@@ -159,12 +180,18 @@ class ProcessPool:
             landed.append((self._open.pop(number)[1], outcome))
         return landed
 
-    def _give_up(self) -> None:
-        for number in self._waiting:
-            future = self._open.pop(number)[1]
-            future.cancel()
-            future.set_running_or_notify_cancel()
+    def _take_back(self) -> list[Future[Outcome]]:
+        """What no worker has been given: it waits no more."""
+        taken = [self._open.pop(number)[1] for number in self._waiting]
         self._waiting.clear()
+        return taken
+
+
+def cancel(futures: list[Future[Outcome]]) -> None:
+    """Cancels futures, outside of the lock: their callbacks are not ours."""
+    for future in futures:
+        future.cancel()
+        future.set_running_or_notify_cancel()
 
 
 def settle(landed: list[tuple[Future[Outcome], Outcome | None]]) -> None:

@@ -15,7 +15,7 @@ class ThreadPool:
 
     def __init__(self, workers: int, options: FetchOptions) -> None:
         """Raises `UsageError` when a parser or the transport can't be loaded."""
-        self.workers = self.window = workers
+        self.workers = workers
         self._options = options
         self._closed = self._aborted = False
         self._local = threading.local()
@@ -28,6 +28,13 @@ class ThreadPool:
         if self._closed:
             raise PoolClosedError("the pool was shut down; open another one")
         return self._executor.submit(self._fetch, request)
+
+    @property
+    def window(self) -> int:
+        return self.workers
+
+    def recall(self) -> None:
+        """Nothing to do: what is submitted within the window begins."""
 
     def shutdown(self, *, abort: bool = False) -> None:
         self._closed = True
