@@ -69,11 +69,12 @@ class RequestsTransport:
             answer = self._adapter.send(self._prepared(hop), stream=True, timeout=UNTIMED).raw
             stopped = not deliver(answer, hop)
             answer.release_conn()
+            answer = None
         except CAUGHT as error:
-            if answer is not None:
-                answer.close()
             failure = failure_of(error, trace)
         finally:
+            if answer is not None:
+                answer.close()
             verdict = self._watch.stop()
         if verdict is not None and not stopped:
             failure = ended(verdict, trace)

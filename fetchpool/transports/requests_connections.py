@@ -83,9 +83,10 @@ class PlainPool(HTTPConnectionPool):
             connection.close()  # it was made for a hop that could go anywhere
         try:
             return self._ask(connection)
-        except (OSError, WireError):
+        except BaseException as error:
             connection.close()
-            if not kept or trace.starttransfer or trace.watch.ending or method not in IDEMPOTENT:
+            unheard = isinstance(error, OSError | WireError) and not trace.starttransfer
+            if not (kept and unheard) or trace.watch.ending or method not in IDEMPOTENT:
                 raise
         # The server had closed the kept connection, which nobody can know before: not a failure
         # of this request (RFC 9112 section 9.3.1; curl does the same).

@@ -147,6 +147,17 @@ ERRNOS: dict[int, FailureKind] = {
     errno.ENFILE: FailureKind.INTERNAL,
 }
 
+NOT_THE_PROXYS = frozenset(
+    (
+        FailureKind.PROXY,  # said already
+        FailureKind.INTERNAL,
+        FailureKind.TIMEOUT_DNS,
+        FailureKind.TIMEOUT_CONNECT,
+        FailureKind.TIMEOUT_TOTAL,
+    )
+)
+"""What stays as it is when the proxy was being talked to: deadlines are deadlines, as in curl."""
+
 CAUGHT = (OSError, http.client.HTTPException, urllib3_errors.HTTPError, ResolveError, ValueError)
 """The roots of all of these: what `perform()` catches. Anything else is a defect of ours."""
 
@@ -174,8 +185,10 @@ def failure_of(error: Exception, trace: Trace) -> Failure:
         kind, message = cause.kind, str(cause)  # in our words already
     else:
         kind = kind_of(cause, trace.phase)
+        if kind is FailureKind.TIMEOUT_CONNECT and trace.hop.max_time <= trace.hop.connect_timeout:
+            kind = FailureKind.TIMEOUT_TOTAL  # it was the attempt's deadline that came first
         message = detail_of(cause) or worded(kind, trace)
-    if trace.phase is Phase.PROXY and kind not in (FailureKind.PROXY, FailureKind.INTERNAL):
+    if trace.phase is Phase.PROXY and kind not in NOT_THE_PROXYS:
         return Failure(FailureKind.PROXY, f"no way through the proxy: {message}")
     return Failure(kind, message)
 

@@ -251,7 +251,6 @@ def test_headers_come_back_as_sent_in_order_with_the_repeated_ones(client, serve
         ("says-close", PAGE, "1.1"),
         ("bare-line-feeds", b"ok\r\n", "1.1"),
         ("no-reason", b"ok", "1.1"),
-        ("bytes-in-pieces", b"hello", "1.1"),
     ],
 )
 def test_a_body_ends_where_its_framing_says(client, server, scenario, body, version):
@@ -461,14 +460,15 @@ def test_a_port_that_speaks_first_and_is_not_http_is_protocol(client):
 
 
 def kinds(
-    clients: dict[str, Client], server: FaultServer, limit: float, **limits: float
+    clients: dict[str, Client], server: FaultServer | None, limit: float, **limits: float
 ) -> dict[str, FailureKind | float]:
-    """How each scenario ends, or after how long if that is not after `limit`. All run at once, each
-    with a client of its own: a deadline must hold in company, and the test takes no longer than one."""
+    """How each scenario (or URL, without a server) ends, or after how long if that is not after
+    `limit`. All run at once, each with a client of its own: a deadline must hold in company, and the
+    test takes no longer than one."""
     ended: dict[str, FailureKind | float] = {}
 
     def work(scenario: str, client: Client) -> None:
-        kind = client.failure(server.url(scenario), **limits)
+        kind = client.failure(server.url(scenario) if server else scenario, **limits)
         ended[scenario] = kind if limit - 0.1 < client.seconds < limit + LATE else client.seconds
 
     threads = [threading.Thread(target=work, args=pair) for pair in clients.items()]
@@ -525,6 +525,13 @@ def test_a_listener_that_never_accepts_is_timeout_connect(client_with):
     with ports.never_accepting() as port:
         assert client.failure(f"http://127.0.0.1:{port}/?secret") is FailureKind.TIMEOUT_CONNECT
     assert 0.4 < client.seconds < 0.5 + LATE
+
+
+def test_the_deadline_may_come_before_the_connect_timeout(client):
+    with ports.never_accepting() as port:
+        kind = client.failure(f"http://127.0.0.1:{port}/?secret", max_time=0.3)
+    assert kind is FailureKind.TIMEOUT_TOTAL
+    assert 0.2 < client.seconds < 0.3 + LATE
 
 
 def test_a_tls_handshake_that_is_never_answered_is_timeout_connect(client_with):
@@ -793,10 +800,12 @@ def test_a_socks_proxy_that_refuses_is_proxy(client_with, server):
         assert client.failure(server.url("ok")) is FailureKind.PROXY
 
 
-@pytest.mark.parametrize("scheme", ["http", "socks5h"])
-@pytest.mark.parametrize("target", ["http://site.example/", "https://site.example/"])
-def test_a_proxy_that_falls_silent_does_not_outlive_the_deadline(client_with, scheme, target):
+def test_a_proxy_that_falls_silent_does_not_outlive_the_deadline(client_with):
     with ports.accepting(None) as port:
-        client = client_with(proxy=f"{scheme}://127.0.0.1:{port}")
-        client.failure(target, max_time=0.5)
-        assert client.seconds < 0.5 + LATE
+        clients = {
+            f"{scheme}://site.example/?{proxy}": client_with(proxy=f"{proxy}://127.0.0.1:{port}")
+            for scheme in ("http", "https")
+            for proxy in ("http", "socks5h")
+        }
+        ended = kinds(clients, None, 0.4, max_time=0.4)
+    assert ended == dict.fromkeys(clients, FailureKind.TIMEOUT_TOTAL)

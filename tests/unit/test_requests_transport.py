@@ -54,7 +54,7 @@ def transport():
 
 def hop(url: str, receiver: Recorder, **changes) -> HopRequest:
     fields = {"method": "GET", "headers": (("X-One", "1"),), "connect_timeout": 5.0, **changes}
-    return HopRequest(url=url, receiver=receiver, **{"read_timeout": 5.0, "max_time": 5.0, **fields})
+    return HopRequest(url=url, receiver=receiver, **{"read_timeout": 5.0, "max_time": 10.0, **fields})
 
 
 # The adapter, as `responses` intercepts it
@@ -221,7 +221,7 @@ def test_a_proxys_broken_answer_is_the_proxys_fault(trace):
     trace.phase = Phase.PROXY
     assert failure_of(WireError(FailureKind.EMPTY_REPLY, "x"), trace).kind is FailureKind.PROXY
     assert failure_of(ResolveError(FailureKind.DNS, "x"), trace).kind is FailureKind.PROXY
-    assert failure_of(TimeoutError(), trace).kind is FailureKind.PROXY
+    assert failure_of(TimeoutError(), trace).kind is FailureKind.TIMEOUT_CONNECT
 
 
 def test_words_name_the_peer_and_the_limit(trace):
