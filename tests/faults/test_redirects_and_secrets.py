@@ -1,0 +1,302 @@
+"""Redirects and secrets: where a server may send us, and what stays behind when it does."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import trustme
+
+import fetchpool
+from tests.cli import commandline
+from tests.faults import ports
+from tests.faults.broken import BROKEN_ANSWERS
+from tests.faults.proxy import Proxy
+from tests.faults.scenarios import BAD_LOCATIONS, PAGE
+from tests.faults.server import FaultServer
+from tests.faults.ways import CURL, Way, errors, fetch_faults, fetch_urls, over_each_transport
+
+SECRET = "s3cret"
+SECRET_HEADERS = [
+    ("Authorization", f"Bearer {SECRET}"),
+    ("Cookie", f"session={SECRET}"),
+    ("Proxy-Authorization", f"Basic {SECRET}"),
+    ("X-Api-Key", SECRET),
+]
+USERINFO = f"user:{SECRET}@"
+BASIC = "Basic " + b64encode(f"user:{SECRET}".encode()).decode()
+
+
+@pytest.fixture(scope="module")
+def tls_server() -> Iterator[FaultServer]:
+    """The same host with TLS, and a certificate that nobody knows."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    with FaultServer(context) as server:
+        yield server
+
+
+def by_way_of(server: FaultServer, target: str) -> str:
+    """A URL of the server that redirects to `target`."""
+    return server.url(f"redirect-to?{quote(target, safe='')}")
+
+
+def signed(url: str) -> str:
+    """The URL with a user name and a password in it."""
+    return url.replace("://", f"://{USERINFO}")
+
+
+def said_at(server: FaultServer, scenario: str = "capture") -> list[str]:
+    """All header lines of the last request for that scenario."""
+    return list([request for request in server.received if request.scenario == scenario][-1].lines)
+
+
+def assert_says_no_secret(server: FaultServer, scenario: str = "capture") -> None:
+    said = " ".join(said_at(server, scenario)).lower()
+    assert SECRET not in said
+    assert "authorization" not in said
+    assert "cookie" not in said
+    assert "user-agent: fetchpool/" in said
+
+
+# 22 to 24: where to
+
+
+@over_each_transport
+def test_22_a_redirect_loop_or_an_eleventh_hop_is_too_many_redirects(server: FaultServer, way: Way) -> None:
+    """`too_many_redirects` beyond `--max-redirs` (10, or what was asked for)."""
+    records = fetch_faults(server, way, ["redirect-loop", "redirect?10", "redirect?11"])
+    assert list(errors(records).values()) == ["too_many_redirects", None, "too_many_redirects"]
+    assert [record.num_redirects for record in records.values()] == [10, 10, 10]
+    assert records["redirect?10"].size_delivered == len(PAGE)
+    records = fetch_faults(server, way, ["redirect?1", "redirect?2"], max_redirs=1)
+    assert list(errors(records).values()) == [None, "too_many_redirects"]
+
+
+@over_each_transport
+def test_23_a_location_of_another_scheme_is_not_followed(server: FaultServer, way: Way) -> None:
+    """`unsupported_scheme` for `file:`, `gopher:`, `javascript:`, `data:` and `ftp:`; nothing is opened."""
+    locations = [f"location?{name}" for name in ("file", "gopher", "javascript", "data", "ftp")]
+    records = fetch_faults(server, way, locations)
+    assert errors(records) == dict.fromkeys(locations, "unsupported_scheme")
+    assert {record.response_code for record in records.values()} == {302}
+    assert {record.num_redirects for record in records.values()} == {0}
+
+
+@over_each_transport
+def test_24_a_location_that_is_no_url_is_a_row_and_never_an_exception(server: FaultServer, way: Way) -> None:
+    """`invalid_url` for half a bracket, a host of 60 KB, `a..b`, `//`, blanks and bad ports; `protocol`
+    for two that differ. An empty one points nowhere, non-ASCII is encoded. requests lets a ValueError
+    escape at some of these."""
+    bad = {
+        "half-bracket": "invalid_url",
+        "long-host": "invalid_url",
+        "empty-label": "invalid_url",
+        "slashes": "invalid_url",
+        "spaces": "invalid_url",
+        "port": "invalid_url",
+        "port-words": "invalid_url",
+        "percent": "invalid_url",
+        "nothing-but-a-scheme": "invalid_url",
+        "empty": None,
+        "utf8": "http_404",
+        "latin1": "http_404",
+        "control": "http_404",
+        "backslashes": "refused",  # another host of this machine, where nobody listens
+    }
+    assert set(BAD_LOCATIONS) - {"file", "gopher", "javascript", "data", "ftp"} == set(bad)
+    records = fetch_faults(server, way, [*(f"location?{name}" for name in bad), "location-twice"])
+    assert list(errors(records).values()) == [*bad.values(), "protocol"]
+    assert records["location?empty"].response_code == 302
+    targets = {request.target for request in server.received}
+    assert {"/%C3%A9/%C3%BC?%C3%9F", "/caf%C3%A9", "/a%01b%7F"} <= targets
+
+
+# 25 to 30: secrets
+
+
+@over_each_transport
+@pytest.mark.parametrize("given", ["headers", "URL", "option"])
+def test_25_at_another_host_credentials_and_the_users_own_headers_stay_behind(
+    server: FaultServer, other_server: FaultServer, way: Way, given: str
+) -> None:
+    """`Authorization`, `Cookie`, `Proxy-Authorization` and every header the user gave (`X-Api-Key` leaks
+    from both libraries) go to the first origin and no further; nor does a password in the URL or one
+    given with `--user`."""
+    settings: dict[str, object] = {"headers": {"X-Api-Key": SECRET}}
+    if given == "headers":
+        settings = {"headers": SECRET_HEADERS}
+    elif given == "option":
+        settings["user"] = f"user:{SECRET}"
+    url = by_way_of(server, other_server.url("capture"))
+    [record] = fetch_urls(way, [signed(url) if given == "URL" else url], **settings)
+    assert (record.error, record.url_effective) == (None, other_server.url("capture"))
+    first = said_at(server, "redirect-to")
+    assert f"X-Api-Key: {SECRET}" in first
+    if given == "headers":
+        assert {f"{name}: {value}" for name, value in SECRET_HEADERS} <= set(first)
+    else:
+        assert f"Authorization: {BASIC}" in first
+    assert_says_no_secret(other_server)
+
+
+@over_each_transport
+def test_25_there_is_no_way_back_for_them(server: FaultServer, other_server: FaultServer, way: Way) -> None:
+    """Where the other host sends us back to the first one nothing is said again: it decides what is asked
+    for there."""
+    url = by_way_of(server, by_way_of(other_server, server.url("capture")))
+    [record] = fetch_urls(way, [signed(url)], headers=SECRET_HEADERS[1:])
+    assert (record.error, record.num_redirects) == (None, 2)
+    assert_says_no_secret(other_server, "redirect-to")
+    assert_says_no_secret(server)
+
+
+@pytest.mark.parametrize("way", [CURL], ids=str)
+def test_25_in_a_pool_without_a_scheduler_as_well(
+    server: FaultServer, other_server: FaultServer, way: Way
+) -> None:
+    """`fetchpool.Pool` follows redirects to other hosts in the worker."""
+    with fetchpool.Pool(1, executor=way.executor, transport=way.transport, headers=SECRET_HEADERS) as pool:
+        outcome = pool.submit(signed(by_way_of(server, other_server.url("capture")))).result()
+    assert (outcome.error, outcome.url_effective) == (None, other_server.url("capture"))
+    assert_says_no_secret(other_server)
+
+
+@over_each_transport
+def test_26_another_port_or_scheme_of_the_same_host_is_another_origin(
+    server: FaultServer, tls_server: FaultServer, way: Way
+) -> None:
+    """They stay behind there, too. Within the origin they are said again."""
+    with FaultServer() as neighbour:
+        targets = [neighbour.url("capture"), tls_server.url("capture")]
+        urls = [signed(by_way_of(server, target)) for target in targets]
+        records = fetch_urls(way, urls, headers=SECRET_HEADERS[1:], insecure=True)
+        assert [record.error for record in records] == [None, None]
+        assert_says_no_secret(neighbour)
+        assert_says_no_secret(tls_server)
+    [record] = fetch_urls(way, [signed(by_way_of(server, "/capture"))], headers=SECRET_HEADERS[1:])
+    assert (record.error, record.num_redirects) == (None, 1)
+    assert {f"Authorization: {BASIC}", f"X-Api-Key: {SECRET}"} <= set(said_at(server))
+
+
+@pytest.mark.parametrize("transport", ["curl", "requests"])
+def test_27_netrc_and_the_environments_proxies_are_ignored(
+    server: FaultServer, tmp_path: Path, transport: str
+) -> None:
+    """`.netrc`, `.curlrc`, `HTTP_PROXY` and friends say nothing unless a flag asks for it: the same list
+    gives the same rows on every machine."""
+    (tmp_path / ".netrc").write_text(f"machine 127.0.0.1 login user password {SECRET}\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    (tmp_path / ".curlrc").write_text(f'header = "X-Curlrc: {SECRET}"\n')
+    (tmp_path / "urls.txt").write_text(server.url("capture"))
+    with Proxy() as proxy:
+        address = f"http://127.0.0.1:{proxy.port}"
+        env = {"HOME": str(tmp_path), "NETRC": str(tmp_path / ".netrc"), "CURL_HOME": str(tmp_path)}
+        for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+            env[name] = address
+        done = commandline.fetchpool(
+            "urls.txt", "-o", "-", "--transport", transport, cwd=tmp_path, env={**env, "NO_PROXY": ""}
+        )
+        assert done.returncode == 0, done.stderr
+        assert proxy.heads == []
+    said = " ".join(said_at(server)).lower()
+    assert SECRET not in said
+    assert "authorization" not in said
+
+
+def test_28_a_password_in_a_url_is_used_and_appears_nowhere(server: FaultServer, tmp_path: Path) -> None:
+    """`http://user:pw@host/` works, and `pw` is in no output, no log line, no error text: `***@` is. Not
+    for URLs that fail, that no parser takes, or that are retried."""
+    with ports.refused() as port:
+        urls = [
+            signed(server.url("capture")),
+            signed(server.url("reset")),
+            signed(server.url("http09")),
+            signed(server.url("location?half-bracket")),
+            signed(by_way_of(server, server.url("ok"))),
+            f"http://{USERINFO}127.0.0.1:{port}/refused",
+            f"http://{USERINFO}[::1/",
+            f"ftp://{USERINFO}127.0.0.1/",
+            f"{USERINFO}127.0.0.1:{server.port}/ok",
+            f"http:\\\\{USERINFO}127.0.0.1:{port}\\a",
+            f"http://user:{SECRET}/#?@127.0.0.1:{server.port}/ok",
+        ]
+        (tmp_path / "urls.txt").write_text("\n".join(urls))
+        outputs = ("-o", "rows.jsonl", "-o", "rows.csv", "-o", "rows.txt", "-o", "-")
+        again = ("--retry", "1", "--retry-delay", "1ms", "-v")
+        done = commandline.fetchpool("urls.txt", *outputs, *again, cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert f"Authorization: {BASIC}" in said_at(server)
+    told = [
+        done.stdout,
+        done.stderr,
+        *((tmp_path / f"rows.{end}").read_text() for end in ("jsonl", "csv", "txt")),
+    ]
+    for text in told:
+        assert SECRET not in text
+        assert "***@" in text
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert len(rows) == len(urls)
+    assert not any("@" in row["url_effective"] for row in rows)
+
+
+def test_28_nor_on_the_live_display_nor_in_a_refusal(server: FaultServer, tmp_path: Path) -> None:
+    """The same on a terminal, where URLs in flight are shown, and where a flag is refused."""
+    (tmp_path / "urls.txt").write_text(
+        "\n".join(signed(server.url(path)) for path in ("silence", "reset", "trickle"))
+    )
+    arguments = ["urls.txt", "-v", "--retry", "0", "--max-time", "1500ms"]
+    with commandline.Terminal(arguments, tmp_path) as terminal:
+        terminal.wait_for("reset")
+        assert terminal.wait() == 1
+        assert "***@" in terminal.words
+        assert SECRET not in terminal.screen
+    for arguments in (
+        [signed("http://host/")],
+        ["urls.txt", "--proxy", f"http://{USERINFO}host:port/"],
+        ["urls.txt", "--proxy", f"nonsense://{USERINFO}host/"],
+        ["urls.txt", "--user", f"{SECRET}"],
+        ["urls.txt", "--header", f"Authorization {SECRET}"],
+    ):
+        done = commandline.fetchpool(*arguments, cwd=tmp_path)
+        assert done.returncode == 2
+        assert SECRET not in done.stdout + done.stderr
+
+
+@over_each_transport
+def test_29_userinfo_in_a_location_is_dropped(server: FaultServer, way: Way) -> None:
+    """A server can't make us say a password of its choice, nor show one in the row."""
+    record = fetch_faults(server, way, ["location-userinfo"])["location-userinfo"]
+    assert (record.error, record.url_effective) == (None, server.url("capture"))
+    assert "authorization" not in " ".join(said_at(server)).lower()
+
+
+@over_each_transport
+def test_30_a_secret_in_a_query_string_is_not_copied_into_errormsg(
+    server: FaultServer, tls_server: FaultServer, way: Way
+) -> None:
+    """The query is the user's own and stays in `url`; no message quotes it, whatever goes wrong."""
+    query = f"?token={SECRET}"
+    failing = [*BROKEN_ANSWERS, "reset", "empty", "short-body", "huge-length", "fake-gzip", "cut-in-headers"]
+    with ports.refused() as port:
+        urls = [
+            *(server.url(path + query) for path in failing),
+            f"http://127.0.0.1:{port}/{query}",
+            f"http://no.such.host.invalid/{query}",
+            f"ftp://127.0.0.1/{query}",
+            f"http://[::1/{query}",
+            tls_server.url(f"ok{query}"),
+            server.url(f"ok{query}").replace("http:", "https:"),
+            server.url(f"no-such-page{query}"),
+        ]
+        records = fetch_urls(way, urls)
+    for record in records:
+        assert record.error is not None, record.url
+        assert record.errormsg
+        assert SECRET in record.url
+        assert SECRET not in record.errormsg
