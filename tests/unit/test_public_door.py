@@ -28,6 +28,7 @@ def test_the_public_names_are_these() -> None:
 
 
 def test_importing_the_package_loads_nothing_of_others() -> None:
-    code = "import sys, fetchpool; print([m for m in ('msgspec', 'pycurl', 'requests', 'rich') if m in sys.modules])"
+    others = ("msgspec", "pycurl", "requests", "rich")
+    code = f"import sys, fetchpool; print([name for name in {others} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
