@@ -13,13 +13,13 @@ ARGS ?=
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format types contracts fuzz bench clean
+.PHONY: help setup run test lint format types contracts fuzz bench bench-full clean
 
 bin := $(VENV)/bin
 ready := $(VENV)/.installed
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(ready) ## fetch 500 URLs from the embedded demo server, with everything live
 	@$(bin)/fetchpool demo $(ARGS)
@@ -44,8 +44,11 @@ contracts: $(ready) ## who may import whom
 fuzz: $(ready) ## the property tests, with many more examples (minutes)
 	$(bin)/python -m pytest -m hypothesis --hypothesis-profile=fuzz --timeout=0 $(ARGS)
 
-bench: $(ready) ## this against the script people write (minutes; keep the machine quiet)
-	$(bin)/python -m bench $(ARGS)
+bench: $(ready) ## this beside other programs (minutes; keep the machine quiet)
+	$(bin)/python -m bench.run $(ARGS)
+
+bench-full: $(ready) ## the same with the long lists
+	$(bin)/python -m bench.run --full $(ARGS)
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
