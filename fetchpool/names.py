@@ -55,6 +55,8 @@ class Names:
         self._fixed = fixed or {}
         self._asked: dict[str, float] = {}
         """When, by host, the first asked first."""
+        self._lookups: dict[str, tuple[Lookup, Callable[[Lookup], None]]] = {}
+        """What the resolver has to be told to forget, should it take too long."""
 
     def start(self, tell: Callable[[Named], None]) -> None:
         """`tell` is called, from any thread, once for each `ask()` that `overdue()` does not answer."""
@@ -68,10 +70,12 @@ class Names:
         if fixed is not None or urls.is_address(host):
             self._tell(Named(host, fixed or ()))
             return
-        self._resolver.look_up(host, partial(self._answered, host, now))
+        then = partial(self._answered, host, now)
+        self._lookups[host] = (self._resolver.look_up(host, then), then)
 
     def heard(self, named: Named) -> bool:
         """Whether this answer is still waited for."""
+        self._lookups.pop(named.host, None)
         return self._asked.pop(named.host, None) is not None
 
     def overdue(self, now: float) -> list[Named]:
@@ -83,6 +87,8 @@ class Names:
             late.append(host)
         for host in late:
             del self._asked[host]
+            if host in self._lookups:
+                self._resolver.give_up(host, *self._lookups.pop(host))
         message = f"no address after {self._timeout:g} s"
         return [Named(host, (), FailureKind.TIMEOUT_DNS, message, now, self._timeout) for host in late]
 

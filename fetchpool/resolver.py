@@ -110,7 +110,7 @@ class Resolver:
         found = self.look_up(host, tell)
         if not woken.is_set():
             wait(woken, max(0.0, timeout))
-            self._give_up(host, found, tell)
+            self.give_up(host, found, tell)
         if not found.done.is_set():
             raise ResolveError(FailureKind.TIMEOUT_DNS, f"no address for {host} after {timeout:.3g} s")
         if found.error:
@@ -131,7 +131,7 @@ class Resolver:
         then(found)
         return found
 
-    def _give_up(self, host: str, found: Lookup, then: Callable[[Lookup], None]) -> None:
+    def give_up(self, host: str, found: Lookup, then: Callable[[Lookup], None]) -> None:
         """Nobody waits for that any more, unless it came in the meantime."""
         with self._lock:
             if then in found.then:

@@ -10,7 +10,7 @@ keeps. The only state is how often each `/flaky` target has been asked for.
     /delay/MS          a short page, MS milliseconds later
     /status/N          an answer of status N, 200 to 999
     /redirect/N        N hops (302, Location absolute and relative in turn), then /bytes/1024
-    /flaky/N           503 to the first N requests of each distinct target, then 200
+    /flaky/N           500 to the first N requests of each distinct target, then 200
     /echo, /upper      the request's body, as it came or in capitals
     /headers           the request's header fields, as a JSON object
 """
@@ -147,7 +147,7 @@ class Site:
         with self._lock:
             self._asked[request.target] += 1
             asked = self._asked[request.target]
-        return plain(200, "at last\n") if asked > number else plain(503, "not yet\n")
+        return plain(200, "at last\n") if asked > number else plain(500, "not yet\n")
 
     def _echo(self, request: Request, _number: int | None) -> Answer:
         return _whole(200, request.header("content-type") or "application/octet-stream", request.body)
