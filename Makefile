@@ -17,6 +17,7 @@ JOBS ?= 2
 
 bin := $(VENV)/bin
 ready := $(VENV)/.installed
+peers := $(VENV)/.peers
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,11 +45,11 @@ contracts: $(ready) ## who may import whom
 fuzz: $(ready) ## the property tests, with many more examples (minutes)
 	$(bin)/python -m pytest -m hypothesis --hypothesis-profile=fuzz --timeout=0 $(ARGS)
 
-bench: $(ready) ## this beside other programs (minutes; keep the machine quiet)
-	$(bin)/python -m bench.run $(ARGS)
+bench: $(peers) ## this beside its peers, in short (minutes; keep the machine quiet)
+	@$(bin)/python -m bench.run $(ARGS)
 
-bench-full: $(ready) ## the same with the long lists
-	$(bin)/python -m bench.run --full $(ARGS)
+bench-full: $(peers) ## the same at length, into docs/benchmarks.md
+	@$(bin)/python -m bench.run --full --write $(ARGS)
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -63,4 +64,9 @@ $(ready): pyproject.toml
 		"$$python" -m venv --clear $(VENV); }
 	@echo "Installing into $(VENV)"
 	@$(bin)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+$(peers): $(ready)
+	@$(bin)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]' \
+		|| echo "Not all of Python's peers could be installed; who is missing is left out"
 	@touch $@

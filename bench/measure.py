@@ -1,0 +1,159 @@
+"""One program, run once: how long it took, what it cost, how much memory it held.
+
+In: a command. Out: `Usage`. The command and all it starts are a session of their own; what of it
+outlives the command (a fork server, say) is waited for, so that its CPU time is counted too.
+
+Memory is the most that was resident, summed over the processes, sampled ten times a second from the
+kernel's own high-water marks. (What `wait4` calls `ru_maxrss` won't do: it starts at its parent's.)
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pty
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from time import monotonic
+from typing import NamedTuple
+
+SAMPLE_INTERVAL = 0.1
+"""Seconds. A sample takes some 50 µs a process."""
+PR_SET_CHILD_SUBREAPER = 36
+
+
+class Usage(NamedTuple):
+    """What a command took."""
+
+    wall: float
+    """Seconds from its start to its end."""
+    cpu: float
+    """Seconds, user and system, of all its processes."""
+    resident: int
+    """Bytes, at most."""
+    virtual: int
+    """Bytes of address space, at most."""
+    code: int
+
+
+class CommandFailedError(Exception):
+    """A command did not do what it was run for; in words."""
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    folder: Path,
+    stdin: Path | None = None,
+    stdout: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    terminal: bool = False,
+) -> Usage:
+    """Runs `command` in `folder` to its end. With `terminal` its stderr is one, and somebody reads it;
+    else it goes to the file `stderr` there."""
+    _adopt_orphans()
+    with ExitStack() as stack:
+        heard = stack.enter_context((folder / "stderr").open("wb"))
+        shown = stack.enter_context(_terminal()) if terminal else heard.fileno()
+        source = stack.enter_context((stdin or Path(os.devnull)).open("rb"))
+        target = stack.enter_context((stdout or Path(os.devnull)).open("wb"))
+        begin = monotonic()
+        child = subprocess.Popen(
+            command,
+            cwd=folder,
+            stdin=source,
+            stdout=target,
+            stderr=shown,
+            env=dict(environment) if environment is not None else None,
+            start_new_session=True,
+        )
+        with _sampled(child.pid) as peak:
+            _, status, used = os.wait4(child.pid, 0)
+            wall = monotonic() - begin
+        child.returncode = os.waitstatus_to_exitcode(status)
+        cpu = used.ru_utime + used.ru_stime + _wait_for_orphans(child.pid)
+    return Usage(wall, cpu, peak.resident, peak.virtual, child.returncode)
+
+
+def _adopt_orphans() -> None:
+    """Descendants whose parent has ended become ours, and not another process's."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+
+
+def _wait_for_orphans(group: int) -> float:
+    """Waits for what is left of the command; its CPU seconds."""
+    cpu = 0.0
+    with suppress(ChildProcessError):
+        while True:
+            _, _, used = os.wait4(-group, 0)
+            cpu += used.ru_utime + used.ru_stime
+    return cpu
+
+
+class Peak:
+    """High-water marks, in bytes."""
+
+    def __init__(self) -> None:
+        self.resident = self.virtual = 0
+
+    def look(self, root: int) -> None:
+        """Takes in what the process `root` and its descendants hold now."""
+        resident = virtual = 0
+        for process in descendants(root):
+            with suppress(FileNotFoundError, ProcessLookupError):
+                for line in Path(f"/proc/{process}/status").read_text().splitlines():
+                    if line.startswith("VmHWM:"):
+                        resident += int(line.split()[1]) * 1024
+                    elif line.startswith("VmPeak:"):
+                        virtual += int(line.split()[1]) * 1024
+        self.resident, self.virtual = max(self.resident, resident), max(self.virtual, virtual)
+
+
+def descendants(root: int) -> Iterator[int]:
+    """`root` and those below it that were started by main threads."""
+    yield root
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for child in Path(f"/proc/{root}/task/{root}/children").read_text().split():
+            yield from descendants(int(child))
+
+
+@contextmanager
+def _sampled(root: int) -> Iterator[Peak]:
+    peak, ended = Peak(), threading.Event()
+
+    def sample() -> None:
+        while not ended.wait(SAMPLE_INTERVAL):
+            peak.look(root)
+
+    sampler = threading.Thread(target=sample)
+    sampler.start()
+    try:
+        yield peak
+    finally:
+        ended.set()
+        sampler.join()
+
+
+@contextmanager
+def _terminal() -> Iterator[int]:
+    """A terminal's one end, with somebody at the other who looks at everything that is shown."""
+    screen, line = pty.openpty()
+
+    def watch() -> None:
+        with suppress(OSError):  # how a terminal says that nobody has its other end open any more
+            while os.read(screen, 65_536):
+                pass
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield line
+    finally:
+        os.close(line)
+        watcher.join()
+        os.close(screen)
