@@ -1,0 +1,234 @@
+"""Addresses: a stranger's list, page or name server can't make us talk to what is ours.
+
+By default a redirect from a public page may not lead to a private address. Loopback is never public,
+so what was "served from a public address" is said by the request here, or by a transport that pretends.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from fetchpool import Record, UsageError
+from fetchpool.config import configure
+from fetchpool.engine import Engine
+from fetchpool.exchange import Exchange
+from fetchpool.model import FetchOptions, FetchRequest, Outcome
+from fetchpool.names import Names
+from fetchpool.pools import open_pool
+from fetchpool.resolver import Resolver
+from fetchpool.retry import RetryPolicy
+from fetchpool.scheduler import Scheduler
+from fetchpool.sources.iterable import IterableSource
+from fetchpool.transports.base import Headers, HopRequest, HopResponse, ResponseHead
+from tests.faults.scenarios import PAGE
+from tests.faults.server import FaultServer
+from tests.faults.ways import Way, fetch_urls, over_each_transport
+
+PUBLIC = "93.184.215.14"
+PRIVATE = (
+    "http://127.0.0.1/",
+    "http://169.254.169.254/latest/meta-data/",
+    "http://10.1.2.3/",
+    "http://[fd00::1]/",
+    "http://[::1]/",
+)
+
+
+class FromPublic(IterableSource):
+    """Requests whose earlier hop was a page of the public internet."""
+
+    def take(self, limit: int) -> list[FetchRequest]:
+        return [replace(request, from_public=True, num_redirects=1) for request in super().take(limit)]
+
+
+class Rows:
+    """A sink that keeps them."""
+
+    name = "rows"
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+
+    def write(self, records: Sequence[Record]) -> None:
+        self.records.extend(records)
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class NameServer:
+    """Says another address each time it is asked for a name."""
+
+    def __init__(self, *addresses: str) -> None:
+        self.addresses = list(addresses)
+        self.asked = 0
+
+    def __call__(self, _host: bytes, *_: object, **__: object) -> list[tuple[Any, ...]]:
+        self.asked += 1
+        address = self.addresses.pop(0) if len(self.addresses) > 1 else self.addresses[0]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0))]
+
+
+def fetch_with(
+    way: Way,
+    urls: Sequence[str],
+    *,
+    source: type[IterableSource] = IterableSource,
+    name_server: NameServer | None = None,
+    workers: int = 4,
+    **options: Any,
+) -> list[Record]:
+    """As `fetch_urls`, with a source and a name server of our own."""
+    rows = Rows()
+    resolver = Resolver(lookup=name_server) if name_server else Resolver()
+    settings = {"max_time": 5.0, "connect_timeout": 2.0, "follow_across_hosts": False, **options}
+    engine = Engine(
+        source(urls),
+        open_pool(way.executor, workers, FetchOptions(transport=way.transport, **settings)),
+        [rows],
+        scheduler=Scheduler(ask_hosts=True),
+        retry=RetryPolicy(retry=0),
+        names=Names(resolver, timeout=2.0),
+    )
+    engine.run()
+    assert sorted(record.urlnum for record in rows.records) == list(range(len(urls)))
+    return sorted(rows.records, key=lambda record: record.urlnum)
+
+
+def redirected_from(ip: str, location: str, **options: Any) -> HopRequest | Outcome:
+    """What the exchange does next when a page at that address redirects to `location`."""
+    request = FetchRequest(0, "http://page.example/", "http://page.example/", "page.example")
+    steps = Exchange(FetchOptions(**options)).steps(request)
+    hop = next(steps)
+    assert hop.receiver.begin(
+        ResponseHead(302, "1.1", Headers([f"Location: {location}\r\n".encode(), b"Content-Length: 0\r\n"]))
+    )
+    try:
+        return steps.send(HopResponse(remote_ip=ip))
+    except StopIteration as stop:
+        outcome: Outcome = stop.value
+        return outcome
+
+
+@over_each_transport
+def test_31_a_public_page_may_not_redirect_to_a_private_address(server: FaultServer, way: Way) -> None:
+    """`forbidden_address` for loopback, link-local (where clouds keep their credentials), private and
+    unique local addresses; nothing is sent there. `--allow-private` lifts it."""
+    urls = [server.url("ok"), *PRIVATE]
+    forbidden = fetch_with(way, urls, source=FromPublic)
+    assert [(record.error, record.exitcode) for record in forbidden] == [("forbidden_address", 7)] * len(urls)
+    assert server.connections == 0
+    [allowed] = fetch_with(way, urls[:1], source=FromPublic, allow_private=True)
+    assert (allowed.error, allowed.size_delivered) == (None, len(PAGE))
+
+
+@pytest.mark.parametrize("location", PRIVATE)
+def test_31_that_it_was_public_is_judged_by_who_answered(location: str) -> None:
+    """The address that a page came from decides what its redirects may lead to."""
+    following = redirected_from(PUBLIC, location)
+    assert isinstance(following, HopRequest)
+    assert following.public_only
+    following = redirected_from("192.168.0.7", location)
+    assert isinstance(following, HopRequest)
+    assert not following.public_only
+    following = redirected_from(PUBLIC, location, allow_private=True)
+    assert isinstance(following, HopRequest)
+    assert not following.public_only
+
+
+@over_each_transport
+def test_31_public_only_refuses_them_in_the_list_as_well(server: FaultServer, way: Way) -> None:
+    """For lists from strangers: `forbidden_address` without a connection, also for a `--resolve` to one,
+    which is refused before anything is fetched."""
+    records = fetch_urls(
+        way, [server.url("ok"), server.url("ok", host="localhost"), *PRIVATE], public_only=True
+    )
+    assert [record.error for record in records] == ["forbidden_address"] * len(records)
+    assert server.connections == 0
+    with pytest.raises(UsageError, match="--public-only"):
+        configure(public_only=True, resolve=["page.example:80:127.0.0.1"])
+
+
+SPELLINGS = (
+    "2130706433",
+    "0x7f000001",
+    "0x7f.1",
+    "0177.0.0.1",
+    "127.1",
+    "127.0.1",
+    "0",
+    "0.0.0.0",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]",
+    "[::]",
+    "[64:ff9b::7f00:1]",
+    "[64:ff9b:1::7f00:1]",
+    "[2002:7f00:1::]",
+    "[2001:0:7f00:1::1]",
+    "100.64.0.1",
+    "224.0.0.1",
+    "255.255.255.255",
+    "[ff02::1]",
+    "[fe80::1]",
+    "\uff11\uff12\uff17.0.0.1",
+    "127\u30020\u30020\u30021",
+    "localhost",
+)
+
+
+@over_each_transport
+def test_32_odd_spellings_of_an_address_gain_nothing(server: FaultServer, way: Way) -> None:
+    """2130706433, 0x7f.1, 127.1, 0, full-width digits, IPv4 in IPv6 (mapped, NAT64, 6to4, Teredo), shared
+    and multicast addresses: judged by the address that would really be connected to."""
+    records = fetch_urls(way, [server.url("ok", host=host) for host in SPELLINGS], public_only=True)
+    assert {record.url: record.error for record in records} == {
+        server.url("ok", host=host): "forbidden_address" for host in SPELLINGS
+    }
+    assert server.connections == 0
+    records = fetch_urls(way, [server.url("ok", host=host) for host in SPELLINGS[:6]])
+    assert [record.error for record in records] == [None] * 6, "they are spellings of 127.0.0.1"
+
+
+@over_each_transport
+def test_33_the_address_that_was_checked_is_the_one_that_is_dialled(server: FaultServer, way: Way) -> None:
+    """DNS rebinding: a name is looked up once for the run, what came of it is what is connected to, on
+    every hop, and that is what is judged. `getaddrinfo` is not asked again by the transport."""
+    url = server.url("ok", host="rebinding.test")
+    name_server = NameServer("127.0.0.1", "127.0.0.9")
+    records = fetch_with(way, [url] * 3, name_server=name_server)
+    assert [(record.error, record.remote_ip) for record in records] == [(None, "127.0.0.1")] * 3
+    assert name_server.asked == 1
+    before = server.connections
+    [forbidden] = fetch_with(way, [url], name_server=NameServer("127.0.0.1"), public_only=True)
+    assert forbidden.error == "forbidden_address"
+    assert server.connections == before
+
+
+@over_each_transport
+def test_33_also_after_a_redirect_to_the_same_name(server: FaultServer, way: Way) -> None:
+    """The second hop goes where the first one went, though the name server says another address by now;
+    and a kept connection to a private address is no way around the policy."""
+    name_server = NameServer("127.0.0.1", "127.0.0.9")
+    url = server.url("redirect?2", host="rebinding.test")
+    [record] = fetch_with(way, [url], name_server=name_server)
+    assert (record.error, record.num_redirects, record.remote_ip) == (None, 2, "127.0.0.1")
+    assert name_server.asked == 1
+
+    class SecondFromPublic(IterableSource):
+        """The first request keeps a connection that the second may not use."""
+
+        def take(self, limit: int) -> list[FetchRequest]:
+            requests = super().take(limit)
+            return [replace(request, from_public=request.urlnum > 0) for request in requests]
+
+    first, second = fetch_with(
+        way, [server.url("ok"), server.url("capture")], source=SecondFromPublic, workers=1
+    )
+    assert (first.error, second.error) == (None, "forbidden_address")
+    assert all(request.scenario != "capture" for request in server.received)
