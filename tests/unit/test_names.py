@@ -73,15 +73,17 @@ def test_a_name_that_does_not_exist_says_so():
 
 def test_a_lookup_that_hangs_is_given_up_and_its_late_answer_ignored():
     clock = Clock()
-    go_on, ended = threading.Event(), threading.Event()
+    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
 
     def hangs(*arguments, **options):
+        begun.set()
         assert go_on.wait(10)
         ended.set()
         return answer(*arguments, **options)
 
     names, heard, told = stage(hangs, clock)
     names.ask("slow.test")
+    assert begun.wait(10)
     assert names.wake_at() == clock.now + 5.0
     assert names.overdue(clock.now + 4.9) == []
     late = names.overdue(clock.now + 5.0)
