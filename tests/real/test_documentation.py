@@ -9,6 +9,14 @@ import pytest
 import fetchpool
 from tests.real.conftest import ENOUGH, Nginx
 
+WAYS = [
+    ("thread", "curl"),
+    ("thread", "requests"),
+    ("process", "curl"),
+    ("process", "requests"),
+    ("async", "curl"),
+]
+
 
 def test_nginx_serves_the_pages_plain_and_compressed(nginx: Nginx) -> None:
     path, size = max(nginx.pages, key=lambda page: page[1])
@@ -26,8 +34,7 @@ def test_nginx_serves_the_pages_plain_and_compressed(nginx: Nginx) -> None:
 
 
 @pytest.mark.parametrize("gzip", [False, True], ids=["plain", "gzip"])
-@pytest.mark.parametrize("executor", ["thread", "process"])
-@pytest.mark.parametrize("transport", ["curl", "requests"])
+@pytest.mark.parametrize(("executor", "transport"), WAYS)
 def test_every_size_is_the_files(nginx: Nginx, transport: str, executor: str, gzip: bool) -> None:
     sizes = {nginx.url(path, gzip=gzip): size for path, size in nginx.pages}
     workers = 2 if executor == "process" else 10
