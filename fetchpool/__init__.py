@@ -23,9 +23,9 @@ if TYPE_CHECKING:
         UsageError,
         WorkerLostError,
     )
-    from fetchpool.model import VERSION as __version__  # noqa: N811
     from fetchpool.model import FailureKind, Outcome, Record
     from fetchpool.response import Response
+    from fetchpool.version import VERSION as __version__  # noqa: N811
 
 _ROOMS = {
     "fetch": "api",
@@ -61,7 +61,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from fetchpool.model import VERSION
+        from fetchpool.version import VERSION
 
         return VERSION
     if name not in _ROOMS:

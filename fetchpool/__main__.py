@@ -13,7 +13,7 @@ def main() -> int:
     """Runs the command that `sys.argv` names; returns the exit code (`cli/exit_codes.py`)."""
     try:
         if sys.argv[1:] in (["-V"], ["--version"]):
-            from fetchpool.model import VERSION
+            from fetchpool.version import VERSION
 
             sys.stdout.write(f"fetchpool {VERSION}\n")
             return 0

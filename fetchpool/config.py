@@ -131,7 +131,7 @@ def configure(
         http_version = checks.choice("--http", http_version, HTTP_VERSIONS)
     if public_only and allow_private:
         raise UsageError("--public-only and --allow-private contradict each other; leave one out")
-    transport, notices = _usable_transport(transport, http_version)
+    transport, notices = _usable_transport(transport, http_version, executor)
     fetch = FetchOptions(
         transport=transport,
         method=checks.method(method),
@@ -222,11 +222,18 @@ def _format_of(path: str) -> str:
     return SUFFIXES.get(suffix, "text")
 
 
-def _usable_transport(transport: str, http_version: str) -> tuple[str, tuple[str, ...]]:
+def _usable_transport(transport: str, http_version: str, executor: str) -> tuple[str, tuple[str, ...]]:
     """The transport to use, and what to say when it isn't the one that was asked for."""
     problem = _pycurl_problem() if transport == "curl" else ""
     if http_version == "2" and transport == "requests":
         raise UsageError("--http2: requests speaks HTTP/1.1 only; leave it out, or use --transport curl")
+    if executor == "async" and transport == "requests":
+        raise UsageError(
+            "--executor async: one thread waits on all of curl's transfers, and requests can't be waited on; "
+            "use --transport curl, or --executor thread"
+        )
+    if executor == "async" and problem:
+        raise UsageError(f"--executor async: needs pycurl, which {problem}")
     if http_version == "2" and problem:
         raise UsageError(f"--http2: needs pycurl, which {problem}")
     if problem:

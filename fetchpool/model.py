@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict
 
-VERSION = "0.1.0"
+from fetchpool.version import VERSION
 
 
 class FailureKind(StrEnum):

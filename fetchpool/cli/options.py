@@ -10,10 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
-from fetchpool.model import VERSION, FetchOptions
+from fetchpool.model import FetchOptions
 from fetchpool.pools import EXECUTORS
 from fetchpool.sinks import FORMATS
 from fetchpool.transports import TRANSPORTS
+from fetchpool.version import VERSION
 
 DEFAULT_OUTPUT = "sizes.txt"
 USER_AGENT = FetchOptions().user_agent

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fetchpool.model import VERSION
+from fetchpool.version import VERSION
 from tests.cli.commandline import environment, fetchpool
 
 

@@ -358,3 +358,8 @@ except fetchpool.config.UsageError as error:
         f"pycurl {reason}; fetching with requests, which is slower",
         f"--http2: needs pycurl, which {reason}",
     ]
+
+
+def test_the_async_executor_waits_on_curl_alone():
+    with pytest.raises(UsageError, match="--executor async: .* use --transport curl, or --executor thread"):
+        configure(executor="async", transport="requests")
