@@ -10,6 +10,7 @@ import gzip
 import threading
 import zlib
 from collections.abc import Callable
+from urllib.parse import unquote
 
 from tests.faults.broken import slowly
 from tests.faults.scenarios import PAGE
@@ -128,3 +129,42 @@ def nothing_but_trailers(peer: Peer, _: Received) -> None:
     peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: a/b\r\n\r\n0\r\n")
     peer.send("HTTP/1.1 500 no: it is not\r\nX-Trailer: yes\r\n\r\n")
     peer.keep = True
+
+
+# Faults 36 to 39: what is shown and stored
+
+HOSTILE = "\x1b[2J\x1b]0;owned\x07\x9b31m\u202egpj.exe\u2066\u200b\x08\x7f"
+"""Escape sequences, C1, bidi controls and a zero-width space; no NUL, CR or LF: those end a header."""
+
+
+@scenario("hostile-words")
+def hostile_words(peer: Peer, request: Received) -> None:
+    """36. In the reason phrase, in headers, and in the title."""
+    words = HOSTILE.encode()
+    body = b"<!doctype html><meta charset=utf-8><title>a" + words + b"b</title>"
+    status = request.query or "200"
+    peer.send(b"HTTP/1.1 %b a%bb\r\n" % (status.encode(), words))
+    peer.send(b"Content-Type: text/html; charset=utf-8; a%bb\r\nX-Words: %b\r\n" % (words, words))
+    peer.send(b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    peer.keep = True
+
+
+@scenario("hostile-encoding")
+def hostile_encoding(peer: Peer, _: Received) -> None:
+    """36. In a header that is copied into the row."""
+    peer.send(b"HTTP/1.1 200 OK\r\nContent-Encoding: x%by\r\nContent-Length: 2\r\n\r\nok" % HOSTILE.encode())
+    peer.keep = True
+
+
+@scenario("title")
+def title(peer: Peer, request: Received) -> None:
+    """38. Whatever the (percent-encoded) query says."""
+    words = unquote(request.query).encode()
+    body = b"<!doctype html><meta charset=utf-8><title>" + words + b"</title>"
+    peer.answer(body, "Content-Type: text/html; charset=utf-8", method=request.method)
+
+
+@scenario("attachment")
+def attachment(peer: Peer, _: Received) -> None:
+    """39. A name for the file, of the server's choice."""
+    peer.answer(PAGE, 'Content-Disposition: attachment; filename="../../evil.txt"')
