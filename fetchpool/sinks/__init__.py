@@ -12,22 +12,41 @@ from pathlib import Path
 
 from fetchpool.clean import visible
 from fetchpool.errors import UsageError
-from fetchpool.sinks.base import Sink
+from fetchpool.sinks.base import Journal
 from fetchpool.sinks.file import FileSink, RowFormat
 
-FORMATS = ("text", "jsonl", "csv")
-SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
+FORMATS = ("text", "jsonl", "csv", "sqlite")
+SUFFIXES = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".sqlite": "sqlite",
+    ".sqlite3": "sqlite",
+    ".db": "sqlite",
+}
 """Which format an output's name asks for; any other name is text."""
 
 
-def open_sink(path: str, format: str | None = None, extra_fields: tuple[str, ...] = ()) -> Sink:
+def open_sink(path: str, format: str | None = None, extra_fields: tuple[str, ...] = ()) -> Journal:
     """The sink for `path`; `-` is standard output. Without a `format` the suffix decides.
 
     `extra_fields` are the names of parsers' fields, where a format wants to know them beforehand (CSV
     columns). Raises `UsageError` for a path or format that can't be meant, `OutputError` when the
     machine fails.
     """
-    return FileSink(path, _rows(format or SUFFIXES.get(Path(path).suffix.lower(), "text"), extra_fields))
+    format = format or format_of(path)
+    if format != "sqlite":
+        return FileSink(path, _rows(format, extra_fields))
+    if path == "-":
+        raise UsageError("--format sqlite: a database can't go to standard output; name a file with -o")
+    from fetchpool.sinks.sqlite import SqliteSink
+
+    return SqliteSink(path)
+
+
+def format_of(path: str) -> str:
+    """The format that an output's name asks for."""
+    return SUFFIXES.get(Path(path).suffix.lower(), "text")
 
 
 def refuse_same_file(inputs: Sequence[str], outputs: Sequence[str]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
+
+from msgspec import Struct
 
 from fetchpool.model import Record
 
@@ -22,3 +24,23 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Flushes and closes. Idempotent."""
+
+
+class Written(Struct, gc=False):
+    """A row that an output has: as much of it as a resumed run must know."""
+
+    url: str
+    """As the row shows it."""
+    error: str | None
+
+
+class Journal(Sink, Protocol):
+    """A sink whose output can be read back: all that a run leaves for the next one to go on with."""
+
+    appends: bool
+    """The output had rows when it was opened."""
+
+    def written(self) -> Iterator[list[Written | None]]:
+        """The rows that are there now, in order, a few thousand at a time; None for a line that is no
+        row. Of a URL's rows the last is the final one. Raises `UsageError`, at once, when the output
+        is nothing that can be read."""

@@ -1,14 +1,16 @@
 """Rows as CSV (RFC 4180, but for the line end, which is LF), for spreadsheets and data frames.
 
-In: records. Out: a header, written once, and one line for every record: the row's fields in their
-documented order, the parsers' fields whose names were known beforehand, and a last column
-`extra`, which holds whatever else parsers added as one JSON object and is empty when there is nothing.
-So the columns never change midway, and nothing that a parser said is lost.
+In: records, or lines to read back. Out: rows; or a header, written once, and one line for every
+record: the row's fields in their documented order, the parsers' fields whose names were known
+beforehand, and a last column `extra`, which holds whatever else parsers added as one JSON object and
+is empty when there is nothing. So the columns never change midway, and nothing that a parser said
+is lost.
 
 Numbers are written as in JSON, null is an empty cell, lists and mappings are JSON. A text cell that
 a spreadsheet would take for a formula, since it begins with `=`, `+`, `-`, `@`, a tab, CR or LF, or with
 the full-width form of one of the first four, gets a `'` before it (OWASP, "CSV Injection"): a server's
-title is not to run on the reader's machine (fault 38). Numbers are no text: -1.5 stays -1.5.
+title is not to run on the reader's machine (fault 38). So does one that has such a `'` already, so
+that it can be told what was there. Numbers are no text: -1.5 stays -1.5.
 """
 
 from __future__ import annotations
@@ -22,8 +24,12 @@ import msgspec
 
 from fetchpool.clean import visible
 from fetchpool.model import ROW_FIELDS, Record
+from fetchpool.sinks.base import Written
 
 EXTRA = "extra"
+URL, ERROR = ROW_FIELDS.index("url"), ROW_FIELDS.index("error")
+MAX_CELL = 1 << 30
+"""Characters: what parsers add may be more than the 131,072 that the csv module reads by itself."""
 FORMULA_STARTS = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 
@@ -51,6 +57,18 @@ class CsvRows:
         if start.startswith(",".join(ROW_FIELDS).encode()):
             return "is a CSV output of fetchpool with other columns"
         return "is not a CSV output of fetchpool"
+
+    def decode(self, lines: bytes) -> list[Written | None]:
+        """The row on each line, the header aside."""
+        each = lines.decode(errors="replace").split("\n")[:-1]
+        before = csv.field_size_limit(MAX_CELL)
+        try:
+            rows = _read(each)
+            if len(rows) != len(each):  # a quote that isn't closed runs on into the next line
+                rows = [_read([line])[0] for line in each]
+        finally:
+            csv.field_size_limit(before)
+        return rows
 
     def _cells(self, record: Record) -> list[Any]:
         *row, extra = msgspec.structs.astuple(record)
@@ -81,6 +99,27 @@ class CsvRows:
 
 def cell(text: str) -> str:
     """A text cell, on one line, that no spreadsheet runs."""
-    if text and text[0] in FORMULA_STARTS:
-        text = f"'{text}"
-    return visible(text)
+    return visible(f"'{text}" if text and _is_formula(text) else text)
+
+
+def meant(cell: str) -> str:
+    """The text of a cell that `cell()` made."""
+    return cell[1:] if cell[:1] == "'" and _is_formula(cell) else cell
+
+
+def _is_formula(text: str) -> bool:
+    return text[0] in FORMULA_STARTS or (text[0] == "'" and text.lstrip("'")[:1] in FORMULA_STARTS)
+
+
+def _read(lines: list[str]) -> list[Written | None]:
+    """The row on each line, or a wrong number of them when one is damaged; for a single line, one."""
+    try:
+        return [_written(cells) for cells in csv.reader(lines, strict=True)] or [None]
+    except csv.Error:
+        return [None]
+
+
+def _written(cells: list[str]) -> Written | None:
+    if len(cells) <= len(ROW_FIELDS) or not cells[0].isdecimal():
+        return None
+    return Written(meant(cells[URL]), cells[ERROR] or None)

@@ -8,6 +8,7 @@ knows no format; it never truncates a file, but for the torn row that a crash le
 
 Of a regular file, each batch is written under an advisory lock, so that two runs may share it (fault
 42), and where another's crash left a torn row, that is cut off first, so that no row is glued to it.
+When `fetchpool compact` has put another file in its place meanwhile, the rows go there.
 """
 
 from __future__ import annotations
@@ -17,26 +18,25 @@ import os
 import select
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Protocol
 
 from fetchpool.clean import visible
 from fetchpool.errors import OutputClosedError, OutputError, UsageError
 from fetchpool.model import Record
-
-if sys.platform != "win32":
-    import fcntl
+from fetchpool.sinks.base import Written
+from fetchpool.sinks.disk import OWN_FAULT, Disk, lock, unlock, unopened
+from fetchpool.sinks.lines import blocks
 
 HELD = 1 << 20
 """Bytes of rows that are held at most before they are written without being asked to."""
+CHECKPOINT = 5.0
+"""Seconds after which a flush asks the disk to keep what was written: what a power failure can cost."""
 BLOCK = 1 << 16
 STDOUT = 1
-NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL))
-"""What `flock` says on file systems that have no locks (some network ones): then we go without."""
-OWN_FAULT = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM))
-"""Opening failed for want of something, and not because of the name that was given."""
 
 
 class RowFormat(Protocol):
@@ -52,17 +52,30 @@ class RowFormat(Protocol):
         """Why a file whose first line is `start` is none of ours; empty when it is one. Without a
         line end, `start` may be torn anywhere."""
 
+    def decode(self, lines: bytes) -> list[Written | None]:
+        """The row on each of these whole lines; None for one that is no row."""
+
 
 class FileSink:
     """A `Sink` for one file, device, pipe or standard output (`-`)."""
 
-    def __init__(self, path: str, rows: RowFormat) -> None:
+    def __init__(
+        self,
+        path: str,
+        rows: RowFormat,
+        *,
+        disk: Disk | None = None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         """Opens it, makes it when it isn't there, and repairs its end. Raises `UsageError` for a path that
         can't be meant, a file of something else included (that one is left untouched), and
         `OutputError` when the machine fails."""
         self.name = "standard output" if path == "-" else visible(path)
         self._path = path
         self._rows = rows
+        self._disk = disk or Disk()
+        self._clock = clock
+        self._next_checkpoint = clock() + CHECKPOINT
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._end = -1
@@ -77,6 +90,7 @@ class FileSink:
                 self._append(b"")
             else:
                 self._held.append(rows.header)
+            self.appends = self._end > len(rows.header)
         except BaseException:
             self._release()
             raise
@@ -97,6 +111,14 @@ class FileSink:
         self._held_bytes = 0
         if rows:
             self._append(rows)
+        if self._regular and not self._closed and self._clock() >= self._next_checkpoint:
+            self._sync()
+
+    def written(self) -> Iterator[list[Written | None]]:
+        """The rows that are there now, a mebibyte at a time."""
+        if not (self._regular and self._readable):
+            raise UsageError(f"{self.name}: can't be read back, which --resume has to; name a file with -o")
+        return map(self._rows.decode, blocks(self._read_on, len(self._rows.header), self._end))
 
     def close(self) -> None:
         """Flushes, asks the disk to keep it (`fsync`, once: a failed one is never retried, it
@@ -124,20 +146,7 @@ class FileSink:
         except (OSError, ValueError) as failure:  # ValueError: a NUL in the path
             if isinstance(failure, OSError) and failure.errno in OWN_FAULT:
                 raise self._failed(failure) from failure
-            raise UsageError(f"{self.name}: {self._why(failure)}") from failure
-
-    def _why(self, failure: OSError | ValueError) -> str:
-        """Why it can't be opened, and what would help."""
-        folder = visible(str(Path(self._path).parent))
-        if isinstance(failure, IsADirectoryError):
-            return "is a folder; name a file in it with -o"
-        if isinstance(failure, FileNotFoundError) and not Path(self._path).parent.exists():
-            return f"there is no folder {folder}; make it first: mkdir -p '{folder}'"
-        if isinstance(failure, PermissionError):
-            return "no permission to read and write it; name another file with -o"
-        if isinstance(failure, OSError):
-            return f"can't be opened ({failure.strerror}); name another file with -o"
-        return f"can't be opened ({failure}); name another file with -o"
+            raise UsageError(f"{self.name}: {unopened(self._path, failure)}") from failure
 
     def _check_ours(self) -> None:
         start = self._read(0, BLOCK)
@@ -147,20 +156,36 @@ class FileSink:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Alone with the file, if it is one, and if the file system has locks."""
-        locked = False
-        if sys.platform != "win32" and self._regular:
-            try:
-                fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-                locked = True
-            except OSError as failure:
-                if failure.errno not in NO_LOCKS:
-                    raise
+        """Alone with the file that has our name, if it is one, and if the file system has locks."""
+        locked = self._regular and lock(self._descriptor)
+        while self._readable and self._replaced():
+            self._follow()
+            locked = lock(self._descriptor)
         try:
             yield
         finally:
-            if sys.platform != "win32" and locked:
-                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+            if locked:
+                unlock(self._descriptor)
+
+    def _replaced(self) -> bool:
+        """Whether our name leads to another file by now, or to none: `compact` puts a new one there."""
+        try:
+            return not os.path.samestat(os.fstat(self._descriptor), Path(self._path).stat())
+        except FileNotFoundError:
+            return True
+
+    def _follow(self) -> None:
+        """Goes on with the file that has our name now."""
+        try:
+            descriptor, self._readable = self._open()
+            os.close(self._descriptor)  # and with it our lock on what it was
+            self._descriptor, self._end = descriptor, -1
+            self._regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            if self._readable:
+                self._check_ours()
+        except UsageError as refusal:
+            self._release()
+            raise OutputError(f"another file took its place: {refusal}") from refusal
 
     def _append(self, rows: bytes) -> None:
         """Whole rows, behind whole rows; a file without any begins with the header."""
@@ -194,14 +219,14 @@ class FileSink:
                 end = start + last + 1
                 break
             end = start
-        os.ftruncate(self._descriptor, end)
+        self._disk.truncate(self._descriptor, end)
         return end
 
     def _write_all(self, rows: bytes) -> None:
         left = memoryview(rows)
         while left:
             try:
-                left = left[os.write(self._descriptor, left) :]
+                left = left[self._disk.write(self._descriptor, left) :]
             except BlockingIOError:  # somebody made our standard output non-blocking
                 select.select([], [self._descriptor], [])
 
@@ -210,7 +235,7 @@ class FileSink:
         somebody else wrote meanwhile, on a file system without locks, it is left alone."""
         written = os.fstat(self._descriptor).st_size - start
         if 0 < written <= len(rows):
-            os.ftruncate(self._descriptor, start + rows.rfind(b"\n", 0, written) + 1)
+            self._disk.truncate(self._descriptor, start + rows.rfind(b"\n", 0, written) + 1)
 
     def _read(self, offset: int, size: int) -> bytes:
         """`O_APPEND` writes at the end wherever reading left the position."""
@@ -219,10 +244,18 @@ class FileSink:
 
     def _sync(self) -> None:
         try:
-            os.fsync(self._descriptor)
+            self._disk.sync(self._descriptor)
         except OSError as failure:
             if failure.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that has no such thing
+                self._release()
                 raise self._failed(failure) from failure
+        self._next_checkpoint = self._clock() + CHECKPOINT
+
+    def _read_on(self, offset: int, size: int) -> bytes:
+        try:
+            return self._read(offset, size)
+        except OSError as failure:
+            raise OutputError(f"{self.name}: can't be read: {failure.strerror}") from failure
 
     def _release(self) -> None:
         if not self._closed and self._descriptor != STDOUT:

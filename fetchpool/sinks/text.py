@@ -3,19 +3,22 @@
     url:<https://example.org/> size:[1256]
     url:<https://example.org/slow> error:[timeout_total]
 
-In: records. Out: one line each, whatever is in them. A URL may hold `> size:[`: the last one on the
-line is the row's own.
+In: records, or lines to read back. Out: one line each, whatever is in them, or rows. A URL may hold
+`> size:[`: the last one on the line is the row's own.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from fetchpool.clean import visible
 from fetchpool.model import Record
+from fetchpool.sinks.base import Written
 
 BEGIN = "url:<"
 _BEGIN = BEGIN.encode()
+_ROW = re.compile(rf"^{BEGIN}(.*)> (?:size:\[\d*\]|error:\[(\w+)\])$", re.MULTILINE)
 
 
 class TextRows:
@@ -32,6 +35,20 @@ class TextRows:
         if start.startswith(_BEGIN) or _BEGIN.startswith(start):
             return ""
         return "is not a text output of fetchpool"
+
+    def decode(self, lines: bytes) -> list[Written | None]:
+        """The row on each line."""
+        rows: list[Written | None] = [
+            Written(url, error or None) for url, error in _ROW.findall(lines.decode(errors="replace"))
+        ]
+        if len(rows) != lines.count(b"\n"):
+            rows = [_written(line) for line in lines.split(b"\n")[:-1]]
+        return rows
+
+
+def _written(line: bytes) -> Written | None:
+    row = _ROW.fullmatch(line.decode(errors="replace"))
+    return Written(row[1], row[2]) if row else None
 
 
 def line(record: Record) -> str:
