@@ -26,7 +26,8 @@ from multiprocessing.queues import SimpleQueue
 from fetchpool.errors import PoolClosedError, WorkerLostError
 from fetchpool.model import FetchOptions, FetchRequest, Outcome
 from fetchpool.pools import process_worker
-from fetchpool.pools.process_worker import Batch, Results
+from fetchpool.pools.lookout import Lookout
+from fetchpool.pools.process_worker import Batch, Results, Told
 from fetchpool.pools.worker import Worker
 
 BATCH_SECONDS = 0.01
@@ -55,8 +56,11 @@ class ProcessPool:
         self._running = 0
         self._seconds = BATCH_SECONDS
         """What a fetch takes: a moving average."""
-        self._channel: SimpleQueue[Results | None] | None = None
+        self._channel: SimpleQueue[Told | None] | None = None
+        self._broken = False
+        """A worker has died, perhaps with the channel locked: nothing may be put into it."""
         Worker(options).close()  # shows here, in words, what would break every child
+        self._lookout = Lookout()
         methods = multiprocessing.get_all_start_methods()
         self._context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
         self._reader, self._lifeline = self._context.Pipe(duplex=False)
@@ -98,8 +102,10 @@ class ProcessPool:
         self._executor.shutdown(wait=True, cancel_futures=True)
         with self._lock:
             if self._channel is not None:
-                self._channel.put(None)
+                if not self._broken:
+                    self._channel.put(None)
                 self._channel = None
+                self._lookout.close()
                 self._lifeline.close()
                 self._reader.close()
 
@@ -107,7 +113,7 @@ class ProcessPool:
 
     def _start(self) -> None:
         """A new executor with a side channel of its own: a worker that dies may leave either locked."""
-        channel: SimpleQueue[Results | None] = self._context.SimpleQueue()
+        channel: SimpleQueue[Told | None] = self._context.SimpleQueue()
         self._channel = channel
         threading.Thread(target=self._listen, args=(channel,), name="fetchpool-batches", daemon=True).start()
         self._executor = ProcessPoolExecutor(
@@ -117,6 +123,7 @@ class ProcessPool:
             initargs=(self._options, self._reader, channel.put),
         )
         self._running = 0
+        self._broken = False
 
     def _dispatch(self) -> None:
         """Fills the executor's places with batches of what waits."""
@@ -151,6 +158,7 @@ class ProcessPool:
                 self._running -= 1
             landed: list[tuple[Future[Outcome], Outcome | None]]
             if lost:
+                self._broken |= not done.cancelled() and executor is self._executor
                 # Those that came through the side channel are open no more.
                 landed = [(self._open.pop(number)[1], None) for number in numbers if number in self._open]
             else:
@@ -159,10 +167,13 @@ class ProcessPool:
         settle(landed)
         cancel(recalled)
 
-    def _listen(self, channel: SimpleQueue[Results | None]) -> None:
-        while (results := channel.get()) is not None:
+    def _listen(self, channel: SimpleQueue[Told | None]) -> None:
+        while (told := channel.get()) is not None:
+            if isinstance(told, int):
+                self._lookout.add(told)
+                continue
             with self._lock:
-                landed = self._take(results)
+                landed = self._take(told)
                 recalled = self._go_on()
             settle(landed)
             cancel(recalled)

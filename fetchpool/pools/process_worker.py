@@ -25,6 +25,8 @@ Batch = list[tuple[int, FetchRequest]]
 """Requests, with the number the pool knows each by."""
 Results = list[tuple[int, Outcome | None]]
 """By number; None: not begun, and given back."""
+Told = Results | int
+"""What goes through the side channel: results, and first of all the process's id."""
 
 
 class BatchRunner:
@@ -74,13 +76,14 @@ class BatchRunner:
 _runner: BatchRunner
 
 
-def start(options: FetchOptions, lifeline: Connection, send: Callable[[Results], None]) -> None:
+def start(options: FetchOptions, lifeline: Connection, send: Callable[[Told], None]) -> None:
     """The process's initializer. It ends with the lifeline: when the parent closes it, or dies."""
     global _runner
     # A terminal's Ctrl-C goes to the whole group; what it means is the parent's to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with, args=(lifeline,), name="lifeline", daemon=True).start()
+    send(os.getpid())
     _runner = BatchRunner(Worker(options).fetch, send)
     threading.Thread(target=_runner.look_after, name="batches", daemon=True).start()
 

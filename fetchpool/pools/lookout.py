@@ -1,0 +1,66 @@
+"""Worker processes that somebody has stopped (SIGSTOP): they neither work nor die, and no deadline of
+theirs is ever reached (fault 46).
+
+In: the process ids of a pool's workers. Out: those that stay stopped are killed, so that the pool sees
+them die and what they had runs again. Only Linux tells; elsewhere nothing is done.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+EVERY = 1.0
+"""Seconds between two looks. A process is killed when it was stopped in two of them: after Ctrl-Z and
+`fg` the workers may be woken a moment later than we are."""
+STOPPED = "T"
+"""By job control; one that a debugger holds is `t` (proc(5))."""
+
+
+class Lookout:
+    """A thread that looks at some processes until `close()`."""
+
+    def __init__(self) -> None:
+        self._born: dict[int, str] = {}
+        """By process id: when it started. Another process may get the number later."""
+        self._stopped: set[int] = set()
+        self._closed = threading.Event()
+        if sys.platform == "linux":
+            threading.Thread(target=self._run, name="fetchpool-lookout", daemon=True).start()
+
+    def add(self, pid: int) -> None:
+        """A worker has started. From any thread."""
+        status = status_of(pid)
+        if status is not None:
+            self._born[pid] = status[1]
+
+    def close(self) -> None:
+        """There is nothing left to look at. Idempotent."""
+        self._closed.set()
+
+    def _run(self) -> None:
+        while not self._closed.wait(EVERY):
+            stopped = set()
+            for pid, born in list(self._born.items()):
+                status = status_of(pid)
+                if status is None or status[1] != born:
+                    del self._born[pid]
+                elif status[0] == STOPPED:
+                    stopped.add(pid)
+            for pid in stopped & self._stopped:
+                with suppress(OSError):  # it is gone by itself
+                    os.kill(pid, signal.SIGKILL)
+            self._stopped = stopped
+
+
+def status_of(pid: int) -> tuple[str, str] | None:
+    """The state of a process and when it started; None when there is no such process, or no telling."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return fields[0], fields[19]  # the 3rd and the 22nd: the 2nd is the name, which may hold anything
