@@ -44,6 +44,7 @@ class FetchSettings(TypedDict, total=False):
     allow_private: bool
     resolve: Sequence[str]
     parse: Sequence[str]
+    hash: str | None
 
 
 class RunSettings(FetchSettings, total=False):
@@ -52,16 +53,20 @@ class RunSettings(FetchSettings, total=False):
     retry: int
     retry_delay: float | str
     retry_max_time: float | str | None
+    max_workers: int | str | None
     per_host: int
     host_delay: float | str
     rate: float | str
     retry_after_max: float | str
     robots: bool
     max_runtime: float | str | None
+    dedupe: bool
+    seen_memory: int | str
+    save: str | None
 
 
 def fetch(
-    urls: Iterable[str], *, workers: int = 10, executor: str = "thread", **settings: Unpack[RunSettings]
+    urls: Iterable[str], *, workers: int | str = 10, executor: str = "thread", **settings: Unpack[RunSettings]
 ) -> Iterator[Record]:
     """Fetches every URL and yields its row when it is final: in the order they end, one per URL.
 

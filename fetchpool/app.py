@@ -6,21 +6,28 @@ The only room that knows every adapter's door. The command line and the library 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import monotonic
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from fetchpool import resolver
+from fetchpool.concurrency import Concurrency
 from fetchpool.config import RunConfig
 from fetchpool.engine import Engine
+from fetchpool.known import Known
 from fetchpool.names import Names
 from fetchpool.observe.events import Observer
 from fetchpool.pools import open_pool
 from fetchpool.retry import RetryPolicy
 from fetchpool.scheduler import Scheduler
 from fetchpool.sinks import open_sink
-from fetchpool.sinks.base import Sink
+from fetchpool.sinks.base import Journal, Sink
 from fetchpool.sources.base import Source
 from fetchpool.sources.files import FileSource
+
+if TYPE_CHECKING:  # loaded by those who use it
+    from fetchpool.spool import SpoolFolder
 
 
 def build(
@@ -35,14 +42,30 @@ def build(
     Raises `UsageError` for what can't be opened; nothing has been fetched then.
     """
     source = source if source is not None else FileSource(config.inputs)
-    opened: list[Sink] = []
+    opened: list[Journal] = []
+    spools: list[SpoolFolder] = []
     try:
         if sinks is None:
-            opened.extend(open_sink(output.path, output.format) for output in config.outputs)
+            fields = config.extra_fields
+            opened.extend(open_sink(output.path, output.format, fields) for output in config.outputs)
             sinks = opened
-        pool = open_pool(config.executor, config.workers, replace(config.fetch, follow_across_hosts=False))
+        known = Known(
+            dedupe=config.dedupe,
+            journals=[sink.written() for sink in opened] if config.resume else (),
+            again=config.retry_failed,
+            memory=config.seen_memory,
+        )
+        fetch = replace(config.fetch, follow_across_hosts=False)
+        if fetch.save:
+            from fetchpool.spool import open_spool
+
+            spools.append(spool := open_spool("--save", fetch.save, "save"))
+            fetch = replace(fetch, save_spool=spool.path)
+        pool = open_pool(config.executor, config.workers, fetch)
     except BaseException:
         source.close()
+        for each in spools:
+            each.close()
         for sink in opened:
             sink.close()
         raise
@@ -68,9 +91,12 @@ def build(
             rate=config.rate,
             ask_hosts=names is not None,
         ),
+        known=known,
         names=names,
         robots=robots,
+        spools=spools,
         max_runtime=config.max_runtime,
+        concurrency=Concurrency(config.workers, monotonic()) if config.auto_workers else None,
         retry=RetryPolicy(
             retry=config.retry,
             retry_delay=config.retry_delay,
@@ -78,5 +104,13 @@ def build(
             retry_after_max=config.retry_after_max,
         ),
         observers=observers,
-        notices=config.notices,
+        notices=[*config.notices, *_there_already(config, opened)],
     )
+
+
+def _there_already(config: RunConfig, opened: Sequence[Journal]) -> list[str]:
+    """What the person should know of outputs that have rows."""
+    appends = [sink.name for output, sink in zip(config.outputs, opened, strict=False) if sink.appends and output.path != "-"]
+    if config.resume:
+        return [f"reading back {name}" for name in appends]
+    return [f"{name} has rows already; --resume would skip what is there" for name in appends]

@@ -11,6 +11,7 @@ It opens no connection and no output, and imports no transport until `configure(
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,13 +22,19 @@ from fetchpool import checks, units
 from fetchpool.addresses import address_is_public
 from fetchpool.errors import UsageError
 from fetchpool.model import FetchOptions
+from fetchpool.observe.limits import usable_cores
 from fetchpool.pools import EXECUTORS
+from fetchpool.seen import DEFAULT_MEMORY
 from fetchpool.sinks import FORMATS, SUFFIXES, refuse_same_file
 from fetchpool.transports import TRANSPORTS
 
 HTTP_VERSIONS = ("1.1", "2")
+HASHES = ("sha256",)
 
 MAX_WORKERS = 10_000
+AUTO = "auto"
+AUTO_CEILING = 1_000
+"""Fetches at once that `-w auto` doesn't go beyond unless told."""
 MAX_PROCESSES = 1_000
 """Beyond these a slip of the keyboard is likelier than a plan, and most systems refuse the rest."""
 MISLEADING_SUFFIXES = {
@@ -55,6 +62,8 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     """Paths, `-` for standard input; empty when a program hands the URLs over itself."""
     outputs: tuple[Output, ...] = ()
     workers: int = 10
+    auto_workers: bool = False
+    """`-w auto`: `workers` is the ceiling, and how many there are is found out."""
     executor: str = "thread"
     retry: int = 2
     """Extra attempts."""
@@ -74,6 +83,16 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     """`robots.txt` is asked and obeyed."""
     max_runtime: float | None = None
     """The run is stopped then, as by a first Ctrl-C; None is no limit."""
+    dedupe: bool = True
+    """A URL that the input has several times is fetched once."""
+    resume: bool = False
+    """What the outputs hold is read back, and not fetched again."""
+    retry_failed: frozenset[str] = frozenset()
+    """But for rows with these errors; it is resumed then."""
+    seen_memory: int = DEFAULT_MEMORY
+    """For knowing which URLs there were; beyond it they are on disk."""
+    extra_fields: tuple[str, ...] = ()
+    """What features add to the rows, in order."""
     notices: tuple[str, ...] = ()
     """What the person should know before the run, one line each."""
 
@@ -87,6 +106,7 @@ def configure(
     outputs: Sequence[str] = (),
     format: str | None = None,
     workers: int | str = _RUN.workers,
+    max_workers: int | str | None = None,
     executor: str = _RUN.executor,
     per_host: int | str = _RUN.per_host,
     host_delay: float | str = _RUN.host_delay,
@@ -116,6 +136,12 @@ def configure(
     resolve: Sequence[str] = (),
     dns_servers: str | None = None,
     parse: str | Sequence[str] = (),
+    dedupe: bool = True,
+    resume: bool = False,
+    retry_failed: str | Sequence[str] | None = None,
+    seen_memory: int | str = _RUN.seen_memory,
+    hash: str | None = None,
+    save: str | None = None,
 ) -> RunConfig:
     """The checked configuration of a run.
 
@@ -152,18 +178,25 @@ def configure(
         resolve=_resolved(resolve, public_only),
         dns_servers=_dns_servers(dns_servers, transport),
         parse=(parse,) if isinstance(parse, str) else tuple(dict.fromkeys(parse)),
+        hash=hash is not None and checks.choice("--hash", hash, HASHES) in HASHES,
+        save=_save(save),
     )
     checked_outputs = _outputs(outputs, format)
     if list(inputs).count("-") > 1:
         raise UsageError("INPUT: standard input (-) is named twice; it can be read once")
     refuse_same_file(inputs, outputs)
+    again = checks.failures("--retry-failed", retry_failed) if retry_failed else frozenset()
+    resume = resume or bool(again)
+    if resume and "-" in outputs:
+        raise UsageError("--resume: standard output can't be read back; name a file with -o")
+    if resume and not dedupe:
+        raise UsageError("--resume and --no-dedupe contradict each other, it knows URLs and not lines; leave one out")
     return RunConfig(
         fetch=fetch,
         inputs=tuple(inputs),
         outputs=checked_outputs,
-        workers=checks.whole(
-            "--workers", workers, 1, MAX_PROCESSES if executor == "process" else MAX_WORKERS
-        ),
+        workers=_workers(workers, max_workers, executor),
+        auto_workers=workers == AUTO and executor != "process",
         executor=executor,
         retry=checks.whole("--retry", retry, 0),
         retry_delay=checks.duration("--retry-delay", retry_delay),
@@ -175,8 +208,28 @@ def configure(
         retry_after_max=checks.duration("--retry-after-max", retry_after_max),
         robots=robots,
         max_runtime=checks.duration("--max-runtime", 0 if max_runtime is None else max_runtime) or None,
+        dedupe=dedupe,
+        resume=resume,
+        retry_failed=again,
+        seen_memory=checks.size("--seen-memory", seen_memory),
+        extra_fields=_extra_fields(fetch),
         notices=notices,
     )
+
+
+def _save(folder: str | None) -> str:
+    if folder is None:
+        return ""
+    if not folder:
+        raise UsageError("--save: an empty name; write a folder's name")
+    if os.open not in os.supports_dir_fd:
+        raise UsageError("--save: not on this system, whose folders can't be held open; use --hash sha256")
+    return folder
+
+
+def _extra_fields(fetch: FetchOptions) -> tuple[str, ...]:
+    fields = {"sha256": fetch.hash or bool(fetch.save), "filename_effective": bool(fetch.save)}
+    return tuple(name for name, wanted in fields.items() if wanted)
 
 
 def _dns_servers(servers: str | None, transport: str) -> str:
@@ -199,6 +252,18 @@ def _resolved(lines: Sequence[str], public_only: bool) -> tuple[tuple[str, tuple
             if public_only and not address_is_public(address.strip("[]")):
                 raise UsageError(f"--resolve: {where}:{address} is not public, and --public-only is given")
     return resolved
+
+
+def _workers(workers: int | str, max_workers: int | str | None, executor: str) -> int:
+    """How many there are, or, when that is to be found out, may be."""
+    most = MAX_PROCESSES if executor == "process" else MAX_WORKERS
+    if workers != AUTO:
+        if max_workers is not None:
+            raise UsageError("--max-workers: it is the ceiling of -w auto; leave it out, or write -w auto")
+        return checks.whole("--workers", workers, 1, most)
+    if executor == "process":  # one for each core is what it comes to
+        return min(usable_cores(), checks.whole("--max-workers", max_workers or most, 1, most))
+    return checks.whole("--max-workers", max_workers or AUTO_CEILING, 1, most)
 
 
 def _outputs(paths: Sequence[str], format: str | None) -> tuple[Output, ...]:

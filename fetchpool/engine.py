@@ -24,7 +24,10 @@ from msgspec.structs import replace
 
 from fetchpool import urls
 from fetchpool.clean import visible
+from fetchpool.concurrency import Concurrency
+from fetchpool.errors import OutputError
 from fetchpool.exchange import refusal, utc_now
+from fetchpool.known import Known
 from fetchpool.model import FailureKind, FetchRequest, Outcome, Record
 from fetchpool.names import Named, Names
 from fetchpool.observe.events import InFlight, Notice, Observer, Retrying, Snapshot
@@ -40,6 +43,7 @@ from fetchpool.urls import redact
 
 if TYPE_CHECKING:  # protego is loaded by those who use it
     from fetchpool.robots import Robots
+    from fetchpool.spool import SpoolFolder
 
 LOOK_AHEAD = 10_000
 """Requests read ahead of those that may start, so that a list sorted by host keeps all hosts busy.
@@ -48,6 +52,8 @@ FLUSH_INTERVAL = 0.5
 """Seconds a written row may wait for the operating system."""
 SAMPLE_INTERVAL = 0.25
 """Seconds between two snapshots."""
+LOOK_INTERVAL = 0.05
+"""Seconds between two looks at whether the workers are as many as they should be (`-w auto`)."""
 MAX_LOSSES = 3
 """Workers that may die under one request before it is taken for the cause."""
 
@@ -70,6 +76,8 @@ class RunResult(Struct, frozen=True):
     """It was `max_runtime` that stopped it."""
     input_failure: str | None
     """An input broke off; one line."""
+    rows: tuple[int, ...]
+    """How many each output was given."""
 
 
 class Engine:
@@ -83,9 +91,12 @@ class Engine:
         *,
         scheduler: Scheduler,
         retry: RetryPolicy,
+        known: Known | None = None,
         names: Names | None = None,
         robots: Robots | None = None,
+        spools: Sequence[SpoolFolder] = (),
         max_runtime: float | None = None,
+        concurrency: Concurrency | None = None,
         observers: Sequence[Observer] = (),
         notices: Sequence[str] = (),
         clock: Callable[[], float] = monotonic,
@@ -93,6 +104,9 @@ class Engine:
         self._source = source
         self._pool = pool
         self._sinks = sinks
+        self._rows = [0] * len(sinks)
+        self._known = known if known is not None else Known(dedupe=False)
+        self._reading_back = True
         self._scheduler = scheduler
         self._retry = retry
         self._observers = observers
@@ -100,6 +114,9 @@ class Engine:
         self._inbox: SimpleQueue[Finished | Named | Command] = SimpleQueue()
         self._names = names
         self._robots = robots
+        self._concurrency = concurrency
+        self._next_look = 0.0
+        self._spools = spools
         self._robots_asked = 0
         self._ends_at = None if max_runtime is None else clock() + max_runtime
         self._timed_out = False
@@ -146,6 +163,8 @@ class Engine:
     @property
     def _window(self) -> int:
         """How many requests the pool may hold."""
+        if self._concurrency is not None:
+            return self._concurrency.target
         return self._pool.workers if self._scheduler.paced else self._pool.window
 
     def run(self) -> RunResult:
@@ -172,6 +191,10 @@ class Engine:
         self._hear()
         self._write()
         now = self._clock()
+        if self._concurrency is not None and now >= self._next_look:
+            self._next_look = now + LOOK_INTERVAL
+            cpu = self._limits.limits(now).cpu / max(1, self._stats.done)
+            self._concurrency.look(now, len(self._in_flight), cpu)
         if now >= self._next_sample:
             self._next_sample = now + SAMPLE_INTERVAL
             self._sample()
@@ -191,6 +214,8 @@ class Engine:
                 except Exception as failure:  # noqa: BLE001 - the others must be closed all the same
                     failures.append(failure)
             self._sinks = ()
+            for spool in self._spools:
+                spool.close()
             snapshot = self.snapshot()
             for observer in self._observers:
                 observer.finished(snapshot)
@@ -206,6 +231,7 @@ class Engine:
             interrupted=interrupted or self._aborted,
             timed_out=self._timed_out and interrupted,
             input_failure=self._source.failure,
+            rows=tuple(self._rows),
         )
 
     def _nothing_left(self) -> bool:
@@ -221,6 +247,9 @@ class Engine:
         if self._suspects:
             if not self._in_flight:
                 self._submit(self._suspects.popleft(), now)
+            return
+        if self._reading_back:
+            self._read_back(now)
             return
         scheduler, window = self._scheduler, self._window
         while len(self._in_flight) < window:
@@ -245,21 +274,39 @@ class Engine:
             return HeldBy.ENDING
         if len(self._in_flight) >= window:
             return HeldBy.WORKERS
+        if self._scheduler.asking and self._scheduler.asking >= queued - self._scheduler.waiting:
+            return HeldBy.NAMES
         return HeldBy.HOSTS if queued else HeldBy.SOURCE
 
+    def _read_back(self, now: float) -> None:
+        """Learns a piece of what earlier runs have done; nothing is fetched before all is known."""
+        self._limits.account(now, HeldBy.SOURCE)
+        self._reading_back = self._known.read_back()
+        if not self._reading_back and self._known.damaged:
+            self._tell(Notice(f"{self._known.damaged:,} damaged lines of the output count as no rows"))
+        self.wake()
+
     def _read_ahead(self, window: int, now: float) -> bool:
-        """Queues a batch from the source; False when there is none now or enough waits already."""
+        """Queues a batch from the source; False when nothing of it may start, there is none now, or
+        enough waits already."""
         room = LOOK_AHEAD - self._scheduler.queued
         if room <= 0 or self._source.exhausted:
             return False
-        requests = self._source.take(min(room, max(64, 2 * window)))
+        taken = self._source.take(min(room, max(64, 2 * window)))
+        requests, earlier = self._known.sift(taken)
+        self._read += len(requests) + len(earlier)
+        self._stats.found(earlier)
+        queued = self._scheduler.queued
         for request in requests:
-            self._read += 1
             if request.refused is None:
                 self._scheduler.add(request, now)
             else:
                 self._refuse(request, request.refused, now)
-        return bool(requests)
+        if self._scheduler.queued > queued:
+            return True
+        if taken:  # it may go on like this for millions: signals are heard, and rows written, in between
+            self.wake()
+        return False
 
     def _allowed(self, robots: Robots, request: FetchRequest, now: float) -> bool:
         """Whether the host's owner lets it be fetched; False, too, while that is being asked."""
@@ -299,6 +346,8 @@ class Engine:
 
     def _wait(self, now: float) -> None:
         until = [self._next_sample]
+        if self._concurrency is not None:
+            until.append(self._next_look)
         if self._ends_at is not None and not self._stopping:
             until.append(self._ends_at)
         if self._unflushed:
@@ -349,6 +398,8 @@ class Engine:
             return
         cool_down = self._retry.cool_down(outcome) if outcome is not None else None
         self._scheduler.finished(request, now, started, outcome, cool_down)
+        if self._concurrency is not None and outcome is not None:
+            self._concurrency.landed(outcome)
         if outcome is None:
             if finished.lost and not self._aborted:
                 self._lost(request, now)
@@ -373,6 +424,8 @@ class Engine:
         assert record is not None
         urlnum = request.urlnum
         if outcome.error is not None:
+            if outcome.output_failure:
+                raise OutputError(outcome.output_failure)
             now = self._clock()
             first = self._first_attempt.get(urlnum, started)
             delay = self._retry.delay(request, outcome, now - first)
@@ -409,8 +462,11 @@ class Engine:
         if not self._final:
             return
         records, self._final = self._final, []
-        for sink in self._sinks:
-            sink.write(records)
+        for number, sink in enumerate(self._sinks):
+            lacking = self._known.lacking(records, number)
+            sink.write(lacking)
+            self._rows[number] += len(lacking)
+        self._known.settle(records)
         self._stats.add(records)
         for observer in self._observers:
             observer.records(records)
@@ -447,9 +503,12 @@ class Engine:
             ),
             backlog=queued,
             waiting=self._scheduler.waiting,
+            duplicates=self._known.duplicates,
             total=total,
             total_exact=exact,
             stopping=self._stopping,
+            workers=self._pool.workers if self._concurrency is None else self._concurrency.target,
+            workers_reason="" if self._concurrency is None else self._concurrency.reason,
             limits=self._limits.limits(now),
         )
 

@@ -10,7 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from fetchpool.model import FetchOptions
+from fetchpool.config import HASHES
+from fetchpool.kinds import GROUPS
+from fetchpool.model import FailureKind, FetchOptions
 from fetchpool.pools import EXECUTORS
 from fetchpool.sinks import FORMATS
 from fetchpool.transports import TRANSPORTS
@@ -50,7 +52,23 @@ def _option(*names: str, group: str, help: str, metavar: str = "", **more: Any) 
 SPEED = "Speed"
 Number = Annotated[str, _option("-n", "--number", metavar="N", group=SPEED, help="Fetch N URLs.")]
 Workers = Annotated[
-    str, _option("-w", "--workers", metavar="N", group=SPEED, help="At most N fetches at once.")
+    str,
+    _option(
+        "-w",
+        "--workers",
+        metavar="N",
+        group=SPEED,
+        help="At most N fetches at once; auto finds out how many help.",
+    ),
+]
+MaxWorkers = Annotated[
+    str | None,
+    _option(
+        "--max-workers",
+        metavar="N",
+        group=SPEED,
+        help="The ceiling of -w auto. (default: 1000; with processes, the cores)",
+    ),
 ]
 Executor = Annotated[
     str,
@@ -175,7 +193,8 @@ Format = Annotated[
         "--format",
         metavar="NAME",
         group=OUTPUT,
-        help="text, jsonl or csv, for every output. Without it PATH's suffix says: .jsonl, .csv, else text.",
+        help="text, jsonl, csv or sqlite, for every output. Without it PATH's suffix says: .jsonl, .csv, "
+        ".sqlite or .db, else text.",
         autocompletion=_offer(*FORMATS),
     ),
 ]
@@ -187,6 +206,66 @@ Parse = Annotated[
         group=OUTPUT,
         help="Add fields to the row: title (of an HTML page), or package.module:function, which gets "
         "the response and returns a mapping. May be given several times.",
+    ),
+]
+
+Hash = Annotated[
+    str | None,
+    _option(
+        "--hash",
+        metavar="NAME",
+        group=OUTPUT,
+        help="Add the body's hash to the row: sha256, of the decoded bytes.",
+        autocompletion=_offer(*HASHES),
+    ),
+]
+Save = Annotated[
+    str | None,
+    _option(
+        "--save",
+        metavar="DIR",
+        group=OUTPUT,
+        help="Keep the decoded bodies in DIR, as ab/cd/SHA256.TYPE; equal ones once. The row gets sha256 and "
+        "filename_effective.",
+    ),
+]
+
+RESUME = "Resume"
+Resume = Annotated[
+    bool,
+    _option(
+        "--resume",
+        group=RESUME,
+        help="Go on where earlier runs ended: what the outputs hold is not fetched again. The summary and "
+        "the exit code speak of the whole list.",
+    ),
+]
+RetryFailed = Annotated[
+    list[str] | None,
+    _option(
+        "--retry-failed",
+        metavar="KIND",
+        group=RESUME,
+        help="Resume, and fetch again what failed so: all, timeout, http_5xx, http_4xx, or errors such as "
+        "dns,http_429. Of a URL's rows the last is the final one. May be given several times.",
+        autocompletion=_offer(*GROUPS, *FailureKind),
+    ),
+]
+NoDedupe = Annotated[
+    bool,
+    _option(
+        "--no-dedupe",
+        group=RESUME,
+        help="Fetch every line of the input, also the URLs that it had before.",
+    ),
+]
+SeenMemory = Annotated[
+    str,
+    _option(
+        "--seen-memory",
+        metavar="SIZE",
+        group=RESUME,
+        help="For knowing which URLs there were, some 15 bytes each; the rest is on disk.",
     ),
 ]
 

@@ -57,15 +57,15 @@ def hold(
 
 
 def _summary(config: RunConfig, result: RunResult) -> list[Line]:
-    rows = result.snapshot.done
     names = ["standard output" if output.path == "-" else output.path for output in config.outputs]
     return report(
         result.snapshot,
-        outputs=[(name, rows) for name in names],
+        outputs=list(zip(names, result.rows, strict=True)),
         workers=config.workers,
         executor=config.executor,
         per_host=config.per_host or None,
         interrupted=result.interrupted,
+        paced=bool(config.rate or config.host_delay),
     )
 
 

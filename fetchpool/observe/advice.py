@@ -7,7 +7,8 @@ used. CPU comes first, since a busy machine makes everything else look slow:
 
     CPU used up         ──▶ the CPU, and another executor where that helps
     all workers busy    ──▶ the network, when their time went into bodies; else the workers
-    hosts' turns        ──▶ the limit per host, or the waits before retries
+    hosts' turns        ──▶ the pace, the limit per host, or the waits before retries
+    hosts' names        ──▶ the name servers
     nothing to read     ──▶ the input
     only the last left  ──▶ the slowest answers
 """
@@ -29,15 +30,27 @@ LONG_ANSWER = 5.0
 """Seconds: an answer shorter than this is nothing to cut short."""
 
 
-def held_back(snapshot: Snapshot, *, workers: int, executor: str, per_host: int | None) -> list[Span]:
+def held_back(
+    snapshot: Snapshot, *, workers: int, executor: str, per_host: int | None, paced: bool = False
+) -> list[Span]:
     """The line after "held back by: "; its `HINT` span, where it has one, names a flag."""
     limits = snapshot.limits
     if snapshot.elapsed < WORTH_ADVICE:
         return [Span(f"nothing worth a flag: it was over in {duration(snapshot.elapsed)}")]
     if limits.cpu >= CPU_BOUND * _cores_of(executor, limits) * snapshot.elapsed:
         return _cpu(snapshot, executor)
-    most = max(limits.workers, limits.hosts, limits.source, limits.ending)
+    most = max(limits.workers, limits.hosts, limits.names, limits.source, limits.ending)
     share = percent(min(most / snapshot.elapsed, 1.0))
+    if most == limits.names:
+        return [Span(f"the name servers (for {share} of the time hosts were being looked up)")]
+    if most == limits.hosts and paced:
+        return [
+            Span(f"the pace that was asked for ({share} of the time); "),
+            Span("--rate", Tone.HINT),
+            Span(" and "),
+            Span("--host-delay", Tone.HINT),
+            Span(" set it"),
+        ]
     if most == limits.workers:
         return _workers(snapshot, workers, per_host, share)
     if most == limits.hosts:
@@ -69,6 +82,9 @@ def _cpu(snapshot: Snapshot, executor: str) -> list[Span]:
 
 
 def _workers(snapshot: Snapshot, workers: int, per_host: int | None, share: str) -> list[Span]:
+    if snapshot.workers_reason:
+        found = f"{count(snapshot.workers)} at once, found by -w auto: {snapshot.workers_reason}"
+        return [Span(f"the workers ({found})")]
     busy = f"the one worker was busy {share}" if workers == 1 else f"all {count(workers)} were busy {share}"
     wanted = workers * MORE_WORKERS
     more = [Span(f"-w {wanted}", Tone.HINT)]

@@ -20,6 +20,13 @@ class InFlight(Struct, frozen=True):
     seconds: float
 
 
+class Earlier(Struct, frozen=True, gc=False):
+    """A URL of the input whose row an earlier run has written. `url` is safe to show."""
+
+    url: str
+    error: str | None
+
+
 class KindCount(Struct, frozen=True):
     """How many final rows had this `error`, and one of them to look at (`url` is safe to show)."""
 
@@ -36,6 +43,8 @@ class Limits(Struct, frozen=True):
     """Every worker was busy and more was waiting."""
     hosts: float
     """Workers were free, but what was waiting had to wait for its host's turn or a retry's time."""
+    names: float
+    """Workers were free, and the hosts of what was waiting were being looked up."""
     source: float
     """Workers were free, and the input had not yet said more."""
     ending: float
@@ -50,7 +59,7 @@ class Snapshot(Struct, frozen=True):
 
     elapsed: float
     done: int
-    """Final rows."""
+    """URLs that are done: their final rows, those of earlier runs included."""
     ok: int
     failed: tuple[KindCount, ...]
     """Most frequent first."""
@@ -63,7 +72,7 @@ class Snapshot(Struct, frozen=True):
     waiting: int
     """Of the backlog: held back by their host's turn or a retry's time."""
     total: int | None
-    """URLs in the whole input: exact once read to its end, before that estimated from the share of
+    """Distinct URLs in the whole input: exact once read to its end, before that estimated from the share of
     bytes read, None when there is nothing to estimate from (a pipe)."""
     total_exact: bool
     eta: float | None
@@ -84,9 +93,17 @@ class Snapshot(Struct, frozen=True):
     size_p50: int
     size_max: int
     """Of `size_delivered`, over all rows without an error."""
+    workers: int
+    """How many fetches at once there may be just now."""
+    workers_reason: str
+    """Why `-w auto` chose that many; empty when a person did."""
     stopping: bool
     """A first Ctrl-C (or the end of `max_runtime`) has been seen."""
     limits: Limits
+    earlier: int = 0
+    """Of `done`: those whose rows earlier runs have written. Sizes, times and rates are the others'."""
+    duplicates: int = 0
+    """URLs of the input that it had before; not in `total`."""
 
 
 class Retrying(Struct, frozen=True):

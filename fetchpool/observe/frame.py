@@ -103,6 +103,11 @@ def _bar(share: float, width: int, ascii_only: bool) -> tuple[Span, Span]:
     return Span("━" * full + "╸" * half, Tone.GOOD), Span("─" * (width - full - half), Tone.QUIET)
 
 
+def _of_auto(snapshot: Snapshot) -> str:
+    """How many there may be, where the program itself looks for that number."""
+    return f" of {count(snapshot.workers)}" if snapshot.workers_reason else ""
+
+
 def _pace(snapshot: Snapshot, width: int) -> Line:
     """How fast, and with what under way."""
     if snapshot.stopping:
@@ -117,7 +122,7 @@ def _pace(snapshot: Snapshot, width: int) -> Line:
     segments = [
         Segment(Span(f"{rate(snapshot.urls_per_second)} URLs/s"), 0, FIRST),
         Segment(Span(f"{size(snapshot.bytes_per_second)}/s"), 1, SECOND),
-        Segment(Span(f"{count(snapshot.in_flight)} in flight"), 2, THIRD),
+        Segment(Span(f"{count(snapshot.in_flight)}{_of_auto(snapshot)} in flight"), 2, THIRD),
     ]
     if snapshot.waiting:
         segments.append(Segment(Span(f"{count(snapshot.waiting)} waiting", Tone.QUIET), 3))

@@ -18,8 +18,9 @@ class HeldBy(Enum):
 
     WORKERS = 0
     HOSTS = 1
-    SOURCE = 2
-    ENDING = 3
+    NAMES = 2
+    SOURCE = 3
+    ENDING = 4
 
 
 def cpu_seconds() -> float:
@@ -44,7 +45,7 @@ class LimitsClock:
     def __init__(
         self, now: float, *, cpu: Callable[[], float] = cpu_seconds, cores: int | None = None
     ) -> None:
-        self._seconds = [0.0, 0.0, 0.0, 0.0]
+        self._seconds = [0.0] * len(HeldBy)
         self._since = now
         self._state = HeldBy.SOURCE.value  # until the first URL is there, the input is what is waited for
         self._cpu = cpu
@@ -64,5 +65,5 @@ class LimitsClock:
         """All seconds up to `now`; the current state's are in it."""
         self._seconds[self._state] += now - self._since
         self._since = now
-        workers, hosts, source, ending = self._seconds
-        return Limits(workers, hosts, source, ending, self._cpu() - self._cpu_before, self._cores)
+        workers, hosts, names, source, ending = self._seconds
+        return Limits(workers, hosts, names, source, ending, self._cpu() - self._cpu_before, self._cores)

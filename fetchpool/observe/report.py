@@ -27,22 +27,26 @@ def report(
     executor: str,
     per_host: int | None,
     interrupted: bool,
+    paced: bool = False,
 ) -> list[Line]:
     """The summary. `outputs`: each sink's name and how many rows it took; `per_host`: the limit of
-    requests at once to one host, None without one."""
+    requests at once to one host, None without one; `paced`: starts were spaced on purpose."""
     if not snapshot.done and not interrupted:
         return [line(Span("nothing to fetch: there is no URL in the input", Tone.STRONG))]
+    fetched = snapshot.done - snapshot.earlier
     lines = [_headline(snapshot, interrupted)]
-    if snapshot.done:
-        lines += [_rates(snapshot), *_sizes(snapshot), *_times(snapshot)]
-        lines += _failures(snapshot)
+    if fetched:
+        lines += [_rates(snapshot, fetched), *_sizes(snapshot), *_times(snapshot, fetched)]
+    lines += _failures(snapshot)
     if snapshot.retries:
         lines.append(_labelled("retried", counted(snapshot.retries, "attempt")))
+    if snapshot.duplicates:
+        lines.append(_labelled("skipped", counted(snapshot.duplicates, "duplicate")))
     if outputs:
         rows = ", ".join(f"{counted(number, 'row')} to {visible(name)}" for name, number in outputs)
         lines.append(_labelled("wrote", rows))
-    if snapshot.done and not interrupted:
-        advice = held_back(snapshot, workers=workers, executor=executor, per_host=per_host)
+    if fetched and not interrupted:
+        advice = held_back(snapshot, workers=workers, executor=executor, per_host=per_host, paced=paced)
         lines.append(line(Span("held back by: ", Tone.QUIET), *advice))
     return lines
 
@@ -52,10 +56,11 @@ def _headline(snapshot: Snapshot, interrupted: bool) -> Line:
     failed = done - ok
     urls = Span(counted(done, "URL"), Tone.STRONG)
     after = duration(snapshot.elapsed)
+    before = f" ({_earlier(snapshot)})" if snapshot.earlier else ""
     if interrupted:
-        head: list[Span | str] = [Span("interrupted", Tone.BAD), f" after {after}: ", urls, " done"]
+        head: list[Span | str] = [Span("interrupted", Tone.BAD), f" after {after}: ", urls, f"{before} done"]
     else:
-        head = [urls, f" in {after}"]
+        head = [urls, f"{before} in {after}"]
     if not done:
         return line(*head, _not_fetched(snapshot))
     if not failed:
@@ -69,6 +74,12 @@ def _headline(snapshot: Snapshot, interrupted: bool) -> Line:
     return line(*head, ": ", *result)
 
 
+def _earlier(snapshot: Snapshot) -> str:
+    """What a resumed run did not have to do."""
+    which = "all" if snapshot.earlier == snapshot.done else count(snapshot.earlier)
+    return f"{which} by earlier runs"
+
+
 def _not_fetched(snapshot: Snapshot) -> str:
     """What an interrupted run left undone, as exactly as the input was known."""
     if snapshot.total is not None:
@@ -78,10 +89,10 @@ def _not_fetched(snapshot: Snapshot) -> str:
     return ", the rest of the input not fetched"
 
 
-def _rates(snapshot: Snapshot) -> Line:
+def _rates(snapshot: Snapshot, fetched: int) -> Line:
     if snapshot.elapsed <= 0:
         return _labelled("rate", "too quick to say")
-    urls = rate(snapshot.done / snapshot.elapsed)
+    urls = rate(fetched / snapshot.elapsed)
     octets = size(snapshot.size_delivered / snapshot.elapsed)
     return _labelled("rate", f"{urls} {'URL' if urls == '1' else 'URLs'}/s, {octets}/s")
 
@@ -90,17 +101,17 @@ def _sizes(snapshot: Snapshot) -> list[Line]:
     text = size(snapshot.size_delivered)
     if snapshot.size_download != snapshot.size_delivered:
         text += f" ({size(snapshot.size_download)} on the wire)"
-    if snapshot.ok > 1:
+    if snapshot.ok > 1 and snapshot.size_max:
         text += f"; p50 {size(snapshot.size_p50)}, largest {size(snapshot.size_max)}"
     return [_labelled("size", text)]
 
 
-def _times(snapshot: Snapshot) -> list[Line]:
+def _times(snapshot: Snapshot, fetched: int) -> list[Line]:
     if not snapshot.time_max:  # nothing got as far as the network
         return []
     spread = f"p50 {duration(snapshot.time_p50)}, p95 {duration(snapshot.time_p95)}, "
     longest = f"longest {duration(snapshot.time_max)}"
-    return [_labelled("time", spread + longest if snapshot.done > 1 else duration(snapshot.time_max))]
+    return [_labelled("time", spread + longest if fetched > 1 else duration(snapshot.time_max))]
 
 
 def _failures(snapshot: Snapshot) -> list[Line]:

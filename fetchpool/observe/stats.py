@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from fetchpool.model import Record
-from fetchpool.observe.events import InFlight, KindCount, Limits, Snapshot
+from fetchpool.observe.events import Earlier, InFlight, KindCount, Limits, Snapshot
 from fetchpool.observe.histogram import Histogram
 
 RATE_WINDOW = 5.0
@@ -29,6 +29,7 @@ class Stats:
         self._clock = clock
         self._started = clock()
         self._done = self._ok = self._retries = 0
+        self._earlier = self._earlier_ok = 0
         self._size_delivered = self._size_download = 0
         self._time_waiting = self._time_receiving = 0.0
         self._failed: dict[str, int] = {}
@@ -69,12 +70,26 @@ class Stats:
         self._sizes.add(sizes)
         self._times.add(times)
 
-    def _failure(self, error: str, record: Record) -> None:
+    def found(self, rows: Sequence[Earlier]) -> None:
+        """A batch of URLs that an earlier run has done: they count as done, and in no rate, size or time."""
+        for row in rows:
+            if row.error is not None:
+                self._failure(row.error, row)
+            else:
+                self._earlier_ok += 1
+        self._earlier += len(rows)
+
+    def _failure(self, error: str, record: Record | Earlier) -> None:
         if error in self._failed:
             self._failed[error] += 1
         else:
             self._failed[error] = 1
             self._examples[error] = record.url
+
+    @property
+    def done(self) -> int:
+        """Final rows."""
+        return self._done
 
     def retried(self, number: int = 1) -> None:
         """So many attempts failed and will be made again."""
@@ -87,9 +102,12 @@ class Stats:
         slowest: tuple[InFlight, ...],
         backlog: int,
         waiting: int,
+        duplicates: int = 0,
         total: int | None,
         total_exact: bool,
         stopping: bool,
+        workers: int,
+        workers_reason: str,
         limits: Limits,
     ) -> Snapshot:
         """The run now: the counters, beside what the caller knows. The rates reach back over the
@@ -100,8 +118,10 @@ class Stats:
         sizes, times = self._sizes, self._times
         return Snapshot(
             elapsed=now - self._started,
-            done=self._done,
-            ok=self._ok,
+            done=self._done + self._earlier,
+            ok=self._ok + self._earlier_ok,
+            earlier=self._earlier,
+            duplicates=duplicates,
             failed=self._kinds(),
             retries=self._retries,
             in_flight=in_flight,
@@ -122,6 +142,8 @@ class Stats:
             time_receiving=self._time_receiving,
             size_p50=round(sizes.percentile(0.5)),
             size_max=int(sizes.maximum),
+            workers=workers,
+            workers_reason=workers_reason,
             stopping=stopping,
             limits=limits,
         )
@@ -154,7 +176,7 @@ class Stats:
     def _eta(self, now: float, total: int | None) -> float | None:
         if total is None:
             return None
-        left = max(total - self._done, 0)
+        left = max(total - self._done - self._earlier, 0)
         if not left:
             return 0.0
         per_second, _ = self._rates(now, ETA_WINDOW)

@@ -33,7 +33,7 @@ FINE = Record(
     exitcode=0,
 )
 
-EVEN = Limits(workers=0.0, hosts=0.0, source=0.0, ending=0.0, cpu=1.0, cores=2)
+EVEN = Limits(workers=0.0, hosts=0.0, names=0.0, source=0.0, ending=0.0, cpu=1.0, cores=2)
 
 RUNNING = Snapshot(
     elapsed=26.0,
@@ -64,6 +64,8 @@ RUNNING = Snapshot(
     time_receiving=40.0,
     size_p50=1256,
     size_max=12_300_000,
+    workers=10,
+    workers_reason="",
     stopping=False,
     limits=EVEN,
 )

@@ -31,7 +31,7 @@ def advice(shot: Snapshot, **changes: Any) -> str:
 
 def limits(**changes: float) -> Limits:
     """Ten seconds of a run, to be spread."""
-    seconds = {"workers": 0.0, "hosts": 0.0, "source": 0.0, "ending": 0.0, "cpu": 1.0} | changes
+    seconds = {"workers": 0.0, "hosts": 0.0, "names": 0.0, "source": 0.0, "ending": 0.0, "cpu": 1.0} | changes
     return Limits(cores=2, **seconds) if "cores" not in changes else Limits(**seconds)  # type: ignore[arg-type]
 
 

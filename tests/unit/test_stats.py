@@ -36,6 +36,8 @@ def now(stats: Stats, *, total: int | None = None) -> Snapshot:
         waiting=2,
         total=total,
         total_exact=True,
+        workers=10,
+        workers_reason="",
         stopping=False,
         limits=EVEN,
     )
