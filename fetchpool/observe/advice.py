@@ -74,11 +74,10 @@ def _cpu(snapshot: Snapshot, executor: str) -> list[Span]:
     if executor == "process" or used >= CPU_BOUND * limits.cores:
         busy = percent(min(used / limits.cores, 1.0))
         return [Span(f"this machine's CPU (all its {limits.cores} cores were busy {busy} of the time)")]
-    return [
-        Span(f"this machine's CPU ({used:.1f} of {limits.cores} cores busy; threads share one for Python); "),
-        Span("--executor process", Tone.HINT),
-        Span(" uses them all"),
-    ]
+    shared = f"this machine's CPU ({used:.1f} of {limits.cores} cores busy; threads share one for Python); "
+    if executor == "thread":
+        return [Span(shared), Span("--executor async", Tone.HINT), Span(" needs half as much for a URL")]
+    return [Span(shared), Span("--executor process", Tone.HINT), Span(" uses them all")]
 
 
 def _workers(snapshot: Snapshot, workers: int, per_host: int | None, share: str) -> list[Span]:

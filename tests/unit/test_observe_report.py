@@ -210,7 +210,7 @@ def test_a_long_last_answer_names_the_flag_that_cuts_it_short() -> None:
             9.6,
             8,
             "this machine's CPU (1.0 of 8 cores busy; threads share one for Python); "
-            "--executor process uses them all",
+            "--executor async needs half as much for a URL",
         ),
         ("thread", 19.0, 2, "this machine's CPU (all its 2 cores were busy 95 % of the time)"),
         ("thread", 9.5, 1, "this machine's CPU (its one core was busy 95 % of the time)"),
