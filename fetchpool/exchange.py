@@ -14,7 +14,7 @@ from base64 import b64encode
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from time import monotonic, time_ns
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -24,6 +24,9 @@ from fetchpool.body import Body
 from fetchpool.clean import visible
 from fetchpool.model import EXITCODE_HTTP, EXITCODES, FailureKind, FetchOptions, FetchRequest, Outcome
 from fetchpool.transports.base import Failure, HopRequest, HopResponse
+
+if TYPE_CHECKING:  # loaded by those who use it
+    from fetchpool.keeping import Keeping
 
 ACCEPT_ENCODING = "gzip, deflate, br, zstd"
 SAYS_WHEN = frozenset((429, 503))
@@ -45,6 +48,7 @@ class Exchange:
         self._hands_back = not options.follow_across_hosts
         self._resolve = dict(options.resolve)
         self._parse = _parser(options.parse)
+        self._keeping = _keeping(options)
         own = list(options.headers)
         named = {name.lower() for name, _ in own}
         if options.user is not None and "authorization" not in named:
@@ -76,9 +80,18 @@ class Exchange:
                 if forbidden := forbidden_host(request.host):
                     return refusal(request, FailureKind.FORBIDDEN_ADDRESS, timestamp, forbidden)
                 public_only = False  # what is connected to is the proxy
-            body = Body(options, request.method or options.method, request.keep)
+            method = request.method or options.method
+            if self._keeping is None or request.keep:
+                body = Body(options, method, request.keep)
+            else:
+                body = self._keeping.body(method)
             hop = self._hop(request, body, elapsed, public_only)
-            response = yield hop
+            try:
+                response = yield hop
+            except GeneratorExit:  # the run was stopped
+                if self._keeping is not None:
+                    self._keeping.settle(body, {}, STOPPED)
+                raise
             failure = body.failure or response.failure or body.finish()
             if failure is not None or body.location is None:
                 return self._outcome(request, hop, body, response, failure, timestamp)
@@ -174,6 +187,11 @@ class Exchange:
                 retry_after = (head.headers.get("retry-after") or "")[:100] or None
             elif self._parse is not None and failure is None and body.wanted and not request.keep:
                 extra, failure = self._parse(request, hop, body, response)
+        output_failure = ""
+        if self._keeping is not None:
+            output_failure = self._keeping.settle(body, extra, failure)
+            if output_failure:
+                failure = Failure(FailureKind.ABORTED, output_failure)
         error: str | None
         if failure is not None:
             error, errormsg, exitcode = failure.kind, failure.message, EXITCODES[failure.kind]
@@ -204,6 +222,7 @@ class Exchange:
             extra=extra,
             content=body.content[: request.keep] if request.keep else b"",
             retry_after=retry_after,
+            output_failure=output_failure,
         )
 
 
@@ -240,6 +259,15 @@ def _parser(names: tuple[str, ...]) -> Parse | None:
     return lambda *fetched: parsers.run(loaded, response_of(*fetched))
 
 
+def _keeping(options: FetchOptions) -> Keeping | None:
+    """What becomes of the bodies, beside their sizes; None when nothing does."""
+    if not (options.hash or options.save):
+        return None
+    from fetchpool.keeping import Keeping
+
+    return Keeping(options)
+
+
 def refusal(request: FetchRequest, kind: FailureKind, timestamp: str, message: str | None = None) -> Outcome:
     """The outcome of a request that no transport was asked for, or did not finish."""
     return Outcome(
@@ -252,6 +280,8 @@ def refusal(request: FetchRequest, kind: FailureKind, timestamp: str, message: s
         exitcode=EXITCODES[kind],
     )
 
+
+STOPPED = Failure(FailureKind.ABORTED, "the run was stopped")
 
 REFUSALS = {
     FailureKind.INVALID_URL: "not a valid http or https URL",

@@ -110,6 +110,12 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     """`host:port` and the addresses to use for it, as with curl's `--resolve`."""
     dns_servers: str = ""
     """Name servers libcurl asks instead of the system's; only one built with c-ares can."""
+    hash: bool = False
+    """Bodies are hashed: the row's `sha256`."""
+    save: str = ""
+    """The folder that bodies are kept in; empty: they aren't."""
+    save_spool: str = ""
+    """The run's own folder within it, where they grow."""
     follow_across_hosts: bool = True
     """False hands a redirect to another host back (`Outcome.redirect`), so that a scheduler can
     give it that host's turn."""
@@ -177,6 +183,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     """The body's beginning, when the request said `keep`."""
     retry_after: str | None = None
     """`Retry-After` as the server sent it, at most 100 characters; `retry.py` reads it."""
+    output_failure: str = ""
+    """Our own disk failed under it, and why: the run ends, and it has no row (`error` is `aborted`)."""
     redirect: FetchRequest | None = None
     """The attempt is not over: it goes on with this request, at another host."""
 
@@ -220,5 +228,7 @@ class Record(Struct, frozen=True):
         return row
 
 
+FEATURE_FIELDS = ("sha256", "filename_effective", "etag", "last_modified", "not_modified")
+"""What features add to the row, each when it is asked for."""
 ROW_FIELDS: tuple[str, ...] = Record.__struct_fields__[:-1]
 """The row's own columns, in order; what parsers add comes after them."""

@@ -20,13 +20,13 @@ from msgspec import Struct
 
 from fetchpool.clean import one_line, visible
 from fetchpool.errors import UsageError
-from fetchpool.model import ROW_FIELDS, FailureKind
+from fetchpool.model import FEATURE_FIELDS, ROW_FIELDS, FailureKind
 from fetchpool.response import Response
 from fetchpool.transports.base import Failure
 
 BUILT_IN = {"title": "fetchpool.parsers.title:title"}
 BUILT_IN_MODULES = frozenset(name.partition(":")[0] for name in BUILT_IN.values())
-RESERVED = frozenset((*ROW_FIELDS, "extra", "content_encoding"))
+RESERVED = frozenset((*ROW_FIELDS, *FEATURE_FIELDS, "extra", "content_encoding"))
 """Names a parser can't take: its fields of that name get `parse_` before them."""
 DEPTH = 20
 """Levels of lists and mappings in one field; what reads the rows has limits of its own."""
