@@ -90,7 +90,9 @@ class Scheduler:
             slot.listed = False
             if slot.asking:
                 continue  # `known()` lists it again
-            if slot.gives_up(now):
+            if not slot.queue:  # taken away by `unknown()` since it was listed
+                self._let_go(slot, now)
+            elif slot.gives_up(now):
                 self._give_up(slot)
                 self._let_go(slot, now)
             elif slot.ready_at > now:  # it has been told to wait since it was listed

@@ -1,130 +1,217 @@
 """The scheduler, stateful: whatever happens in whatever order, never over a limit, nothing lost,
-nothing twice."""
+nothing twice, nothing forgotten that would never be woken."""
+
+from __future__ import annotations
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec.structs import replace
 
 from fetchpool import urls
-from fetchpool.model import FetchRequest
+from fetchpool.exchange import refusal
+from fetchpool.hosts import DOWN, FAILURES_TO_PAUSE, FIRST_SPACING, PAUSE
+from fetchpool.model import FailureKind, FetchRequest, Outcome
 from fetchpool.scheduler import Scheduler
+
+HOSTS = "abcd"
+NO_ANSWER = refusal(urls.request(0, "http://h/"), FailureKind.REFUSED, "2026-01-01T00:00:00.000Z")
+FINE = replace(NO_ANSWER, error=None, response_code=200)
+BUSY = replace(NO_ANSWER, error="http_503", response_code=503)
 
 
 class SchedulerMachine(RuleBasedStateMachine):
-    @initialize(per_host=st.integers(0, 3))
-    def start(self, per_host: int) -> None:
-        self.per_host = per_host
-        self.scheduler = Scheduler(per_host=per_host)
+    @initialize(
+        per_host=st.integers(0, 3),
+        host_delay=st.sampled_from([0.0, 0.5, 2.0]),
+        rate=st.sampled_from([0.0, 1.0, 4.0]),
+        ask_hosts=st.booleans(),
+    )
+    def begin(self, per_host: int, host_delay: float, rate: float, ask_hosts: bool) -> None:
+        self.per_host, self.host_delay, self.rate = per_host, host_delay, rate
+        self.scheduler = Scheduler(per_host=per_host, host_delay=host_delay, rate=rate, ask_hosts=ask_hosts)
+        self.ask_hosts = ask_hosts
         self.now = 0.0
         self.added: dict[int, FetchRequest] = {}
         self.later: dict[int, float] = {}
-        self.in_flight: dict[int, FetchRequest] = {}
-        self.finished: set[int] = set()
+        self.in_flight: dict[int, tuple[FetchRequest, float]] = {}
+        self.ended: set[int] = set()
+        self.asked: set[str] = set()
+        self.known: set[str] = set()
+        self.starts: list[tuple[float, str]] = []
+        self.cool_until: dict[str, float] = {}
 
-    @rule(host=st.sampled_from("abcd"), first=st.booleans())
-    def add(self, host: str, first: bool) -> None:
-        request = urls.request(len(self.added), f"http://{host}/")
-        self.added[request.urlnum] = request
-        self.scheduler.add(request, self.now, first=first)
+    # What the engine does with it
+
+    @rule(host=st.sampled_from(HOSTS), first=st.booleans(), number=st.integers(1, 4))
+    def add(self, host: str, first: bool, number: int) -> None:
+        for _ in range(number):
+            request = urls.request(len(self.added), f"http://{host}/")
+            self.added[request.urlnum] = request
+            self.scheduler.add(request, self.now, first=first)
 
     @rule(number=st.integers(1, 5))
     def start_what_may(self, number: int) -> None:
         for _ in range(number):
-            request = self.scheduler.next(self.now)
-            if request is None:
-                assert not self.anything_could_start(), "a request may start, and was not handed out"
+            if self.start() is None:
                 return
-            assert request.urlnum not in self.in_flight, "handed out twice"
-            assert request.urlnum not in self.finished, "handed out after its end"
-            assert self.later.pop(request.urlnum, 0.0) <= self.now, "a retry came too early"
-            self.in_flight[request.urlnum] = request
 
     @precondition(lambda self: self.in_flight)
     @rule(data=st.data(), again=st.booleans(), delay=st.floats(0, 10))
     def finish(self, data: st.DataObject, again: bool, delay: float) -> None:
-        request = self.in_flight.pop(data.draw(st.sampled_from(sorted(self.in_flight))))
-        self.scheduler.finished(request, self.now, self.now, None)
+        request, started = self.in_flight.pop(data.draw(st.sampled_from(sorted(self.in_flight))))
+        outcome: Outcome | None = data.draw(st.sampled_from([FINE, FINE, BUSY, NO_ANSWER, None]))
+        cool_down = data.draw(st.sampled_from([None, 0.0, 3.0])) if outcome is BUSY else None
+        self.scheduler.finished(request, self.now, started, outcome, cool_down)
+        if cool_down:
+            until = self.now + cool_down
+            self.cool_until[request.host] = max(self.cool_until.get(request.host, 0.0), until)
         if again:
             self.later[request.urlnum] = self.now + delay
             self.scheduler.add_later(request, self.now + delay)
         else:
-            self.finished.add(request.urlnum)
+            self.ended.add(request.urlnum)
+
+    @precondition(lambda self: self.in_flight)
+    @rule(data=st.data())
+    def hold(self, data: st.DataObject) -> None:
+        """As for robots: what was handed out is taken back until more is known."""
+        urlnum = data.draw(st.sampled_from(sorted(self.in_flight)))
+        request, started = self.in_flight[urlnum]
+        if started == self.now and request.host not in self.asked:
+            del self.in_flight[urlnum]
+            self.scheduler.hold(request)
+            self.asked.add(request.host)
+
+    @precondition(lambda self: self.asked)
+    @rule(data=st.data(), found=st.booleans(), seconds=st.floats(0, 100))
+    def answer(self, data: st.DataObject, found: bool, seconds: float) -> None:
+        host = data.draw(st.sampled_from(sorted(self.asked)))
+        self.asked.discard(host)
+        if found:
+            self.known.add(host)
+            self.scheduler.known(host, self.now, self.now + seconds, ("192.0.2.1",), 0.0)
+        else:
+            for request in self.scheduler.unknown(host, self.now):
+                self.end(request)
 
     @rule(seconds=st.floats(0, 5))
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
 
+    # What must hold
+
     @invariant()
     def no_host_is_over_its_limit(self) -> None:
         if getattr(self, "per_host", 0):
-            for host in "abcd":
+            for host in HOSTS:
                 assert self.flying(host) <= self.per_host
 
     @invariant()
     def every_request_is_somewhere(self) -> None:
         if hasattr(self, "scheduler"):
-            known = self.scheduler.queued + len(self.in_flight) + len(self.finished)
+            known = self.scheduler.queued + len(self.in_flight) + len(self.ended)
             assert known == len(self.added)
 
+    def start(self) -> FetchRequest | None:
+        request = self.scheduler.next(self.now)
+        while self.scheduler.given_up:
+            self.end(self.scheduler.given_up.popleft())
+        while self.scheduler.asked:
+            host = self.scheduler.asked.popleft()
+            assert host not in self.asked, "asked for twice"
+            self.asked.add(host)
+        if request is None:
+            return None
+        assert request.urlnum not in self.in_flight, "handed out twice"
+        assert request.urlnum not in self.ended, "handed out after its end"
+        assert self.later.pop(request.urlnum, 0.0) <= self.now, "a retry came too early"
+        assert request.host not in self.asked, "started before its host was known"
+        assert not self.ask_hosts or request.host in self.known, "started before its host was known"
+        assert self.cool_until.get(request.host, 0.0) <= self.now, "started before its host had rested"
+        for then, host in self.starts:
+            if host == request.host:
+                assert self.now - then >= self.host_delay - 1e-9, "too soon after its host's last start"
+            if self.rate:
+                assert self.now - then >= 1 / self.rate - 1e-9, "too soon after the last start of all"
+        self.starts.append((self.now, request.host))
+        self.in_flight[request.urlnum] = (request, self.now)
+        return request
+
+    def end(self, request: FetchRequest) -> None:
+        assert request.urlnum not in self.ended, "given up twice"
+        assert request.urlnum not in self.in_flight, "given up while in flight"
+        self.later.pop(request.urlnum, None)
+        self.ended.add(request.urlnum)
+
+    def flying(self, host: str) -> int:
+        return sum(request.host == host for request, _ in self.in_flight.values())
+
     def teardown(self) -> None:
-        """Run to the end, every request comes out exactly once."""
+        """Run to its end, every request comes out exactly once, and no host is remembered."""
         if not hasattr(self, "scheduler"):
             return
-        while len(self.finished) < len(self.added):
-            request = self.scheduler.next(self.now)
-            if request is not None:
-                assert request.urlnum not in self.in_flight
-                assert request.urlnum not in self.finished
-                self.in_flight[request.urlnum] = request
+        while len(self.ended) < len(self.added):
+            if self.start() is not None:
+                continue
+            if self.asked:
+                host = self.asked.pop()
+                self.known.add(host)
+                self.scheduler.known(host, self.now, float("inf"), (), 0.0)
             elif self.in_flight:
-                _, request = self.in_flight.popitem()
-                self.scheduler.finished(request, self.now, self.now, None)
-                self.finished.add(request.urlnum)
-            else:
+                _, (request, started) = self.in_flight.popitem()
+                self.scheduler.finished(request, self.now, started, FINE)
+                self.ended.add(request.urlnum)
+            elif len(self.ended) < len(self.added):
                 wake_at = self.scheduler.wake_at()
                 assert wake_at is not None, "requests are queued and nothing will ever wake them"
                 self.now = max(self.now, wake_at)
+        for host in self.asked:
+            self.scheduler.known(host, self.now, float("inf"), (), 0.0)
+        assert self.scheduler.queued == 0
+        self.now += 10_000.0
         assert self.scheduler.next(self.now) is None
-
-    def flying(self, host: str) -> int:
-        return sum(request.host == host for request in self.in_flight.values())
-
-    def anything_could_start(self) -> bool:
-        return any(
-            self.later.get(urlnum, 0.0) <= self.now
-            and (not self.per_host or self.flying(request.host) < self.per_host)
-            for urlnum, request in self.added.items()
-            if urlnum not in self.finished and urlnum not in self.in_flight
-        )
+        assert not self.scheduler._hosts
 
 
 TestScheduler = SchedulerMachine.TestCase
 TestScheduler.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
 
 
-def test_hosts_take_turns() -> None:
-    scheduler = Scheduler()
-    for number, host in enumerate("aaabbc"):
+def filled(scheduler: Scheduler, hosts: str) -> Scheduler:
+    for number, host in enumerate(hosts):
         scheduler.add(urls.request(number, f"http://{host}/"), 0.0)
-    started = [scheduler.next(0.0) for _ in range(6)]
-    assert "".join(request.host for request in started if request) == "abcaba"
+    return scheduler
+
+
+def started(scheduler: Scheduler, now: float) -> FetchRequest:
+    request = scheduler.next(now)
+    assert request is not None
+    return request
+
+
+def test_hosts_take_turns() -> None:
+    scheduler = filled(Scheduler(), "aaabbc")
+    assert "".join(started(scheduler, 0.0).host for _ in range(6)) == "abcaba"
 
 
 def test_a_host_at_its_limit_does_not_hold_up_the_others() -> None:
-    scheduler = Scheduler(per_host=1)
-    for number, host in enumerate("aaab"):
-        scheduler.add(urls.request(number, f"http://{host}/"), 0.0)
-    first = scheduler.next(0.0)
-    assert first is not None
+    scheduler = filled(Scheduler(per_host=1), "aaab")
+    first = started(scheduler, 0.0)
     assert first.host == "a"
-    second = scheduler.next(0.0)
-    assert second is not None
-    assert second.host == "b"
+    assert started(scheduler, 0.0).host == "b"
     assert scheduler.next(0.0) is None
     scheduler.finished(first, 0.0, 0.0, None)
-    third = scheduler.next(0.0)
-    assert third is not None
-    assert third.urlnum == 1
+    assert started(scheduler, 0.0).urlnum == 1
+
+
+def test_a_pace_has_no_opening_burst() -> None:
+    scheduler = filled(Scheduler(rate=10.0), "abcdef")
+    assert scheduler.next(100.0) is not None
+    assert scheduler.next(100.0) is None
+    assert scheduler.wake_at() == 100.1
+    assert scheduler.next(100.1) is not None
+    assert scheduler.next(100.1) is None
 
 
 def test_an_idle_host_is_forgotten() -> None:
@@ -132,5 +219,49 @@ def test_an_idle_host_is_forgotten() -> None:
     for number in range(1000):
         scheduler.add(urls.request(number, f"http://h{number}/"), 0.0)
     while (request := scheduler.next(0.0)) is not None:
-        scheduler.finished(request, 0.0, 0.0, None)
+        scheduler.finished(request, 0.0, 0.0, FINE)
     assert not scheduler._hosts
+
+
+def test_a_busy_host_is_asked_one_at_a_time_until_it_is_well_again() -> None:
+    scheduler = filled(Scheduler(per_host=3), "aaaaaaaa")
+    flying = [started(scheduler, 0.0) for _ in range(3)]
+    for request in flying:  # one word, said three times, counts once
+        scheduler.finished(request, 1.0, 0.0, BUSY)
+    assert scheduler.next(1.0 + FIRST_SPACING / 2) is None
+    now = 1.0 + FIRST_SPACING
+    for _ in range(2):
+        request = started(scheduler, now)
+        assert scheduler.next(now + 1.0) is None, "one at a time"
+        scheduler.finished(request, now + 1.0, now, FINE)
+        now += 2.0
+    assert [started(scheduler, now).host for _ in range(3)] == ["a"] * 3
+
+
+def test_a_host_that_never_answers_is_paused_tried_once_and_given_up_for_a_while() -> None:
+    scheduler = filled(Scheduler(), "a" * (FAILURES_TO_PAUSE + 5))
+    for _ in range(FAILURES_TO_PAUSE):
+        scheduler.finished(started(scheduler, 0.0), 0.0, 0.0, NO_ANSWER)
+    assert scheduler.next(PAUSE - 0.1) is None
+    last = started(scheduler, PAUSE)
+    assert scheduler.next(PAUSE) is None, "a single try"
+    scheduler.finished(last, PAUSE + 1, PAUSE, NO_ANSWER)
+    assert scheduler.next(PAUSE + 1) is None
+    assert [request.host for request in scheduler.given_up] == ["a"] * 4
+    scheduler.given_up.clear()
+    scheduler.add(urls.request(99, "http://a/"), PAUSE + 2)
+    assert scheduler.next(PAUSE + 2) is None
+    assert len(scheduler.given_up) == 1, "what comes while it is down is given up too"
+    scheduler.add(urls.request(100, "http://a/"), PAUSE + 2 + DOWN)
+    again = started(scheduler, PAUSE + 2 + DOWN)
+    scheduler.finished(again, PAUSE + 3 + DOWN, PAUSE + 2 + DOWN, FINE)
+    filled(scheduler, "aa")
+    assert [started(scheduler, 200.0).host for _ in range(2)] == ["a", "a"]
+
+
+def test_an_answer_between_failures_keeps_a_host_alive() -> None:
+    scheduler = filled(Scheduler(), "a" * 40)
+    for number in range(40):
+        outcome = FINE if number % FAILURES_TO_PAUSE == 0 else NO_ANSWER
+        scheduler.finished(started(scheduler, 0.0), 0.0, 0.0, outcome)
+    assert not scheduler.given_up
