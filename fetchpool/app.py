@@ -110,7 +110,7 @@ def build(
 
 def _there_already(config: RunConfig, opened: Sequence[Journal]) -> list[str]:
     """What the person should know of outputs that have rows."""
-    appends = [sink.name for output, sink in zip(config.outputs, opened, strict=False) if sink.appends and output.path != "-"]
+    appends = [sink.name for sink in opened if sink.appends]
     if config.resume:
         return [f"reading back {name}" for name in appends]
     return [f"{name} has rows already; --resume would skip what is there" for name in appends]

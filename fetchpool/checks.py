@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from fetchpool import units, urls
+from fetchpool import kinds, units, urls
 from fetchpool.errors import UsageError
 
 PROXY_PORTS = {"http": 1080, "https": 443, "socks5": 1080, "socks5h": 1080}
@@ -150,6 +150,13 @@ def deadline(option: str, value: float | str) -> float:
 def size(option: str, value: int | str) -> int:
     """Bytes."""
     return _checked(option, units.size, value)
+
+
+def failures(option: str, words: str | Iterable[str]) -> frozenset[str]:
+    """Errors, from `all`, `timeout,http_5xx` or several such words."""
+    listed = [words] if isinstance(words, str) else words
+    named = [name.strip() for each in listed for name in each.split(",")]
+    return _checked(option, kinds.meant, named)
 
 
 def _checked(option: str, check: Callable[[_Given], _Checked], value: _Given) -> _Checked:

@@ -190,7 +190,7 @@ def configure(
     if resume and "-" in outputs:
         raise UsageError("--resume: standard output can't be read back; name a file with -o")
     if resume and not dedupe:
-        raise UsageError("--resume and --no-dedupe contradict each other, it knows URLs and not lines; leave one out")
+        raise UsageError("--resume goes by URLs and --no-dedupe by lines; leave one out")
     return RunConfig(
         fetch=fetch,
         inputs=tuple(inputs),

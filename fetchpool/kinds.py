@@ -14,6 +14,8 @@ OTHER = "http_other"
 """Stands for a final status beyond 599, which no standard knows."""
 STATUSES = tuple(f"http_{status}" for status in range(400, 600))
 ERRORS = (*FailureKind, *STATUSES, OTHER)
+COMMON = ("http_404", "http_429", "http_500", "http_503")
+"""Of the statuses, those that are worth a guess at what was meant."""
 
 GROUPS: dict[str, frozenset[str]] = {
     "all": frozenset(ERRORS),
@@ -37,7 +39,7 @@ def meant(words: Iterable[str]) -> frozenset[str]:
 
 
 def _hint(word: str) -> str:
-    close = get_close_matches(word.lower(), [*GROUPS, *ERRORS], n=1)
+    close = get_close_matches(word.lower(), [*GROUPS, *FailureKind, *COMMON], n=1)
     if close:
         return f"did you mean {close[0]}?"
     return f"write {', '.join(GROUPS)}, or an error as rows have it: dns, http_429, host_down"

@@ -13,8 +13,8 @@ from msgspec import Struct
 from fetchpool.clean import visible
 from fetchpool.errors import WorkerLostError
 from fetchpool.exchange import refusal, utc_now
+from fetchpool.fingerprint import shown
 from fetchpool.model import FailureKind, FetchRequest, Outcome, Record
-from fetchpool.urls import redact
 
 
 class Finished(Struct, frozen=True):
@@ -48,13 +48,12 @@ def conclude(request: FetchRequest, outcome: Outcome) -> Finished:
 
 def record_of(request: FetchRequest, outcome: Outcome) -> Record:
     """The row for the attempt that was final."""
-    url = redact(request.url)
     extra = outcome.extra
     if outcome.content_encoding is not None:  # why both sizes are the wire's
         extra = {**extra, "content_encoding": outcome.content_encoding}
     return Record(
         request.urlnum,
-        url if url.isprintable() else visible(url),
+        shown(request.url),
         outcome.url_effective,
         outcome.method,
         outcome.response_code,

@@ -38,7 +38,7 @@ class Journal(Sink, Protocol):
     """A sink whose output can be read back: all that a run leaves for the next one to go on with."""
 
     appends: bool
-    """The output had rows when it was opened."""
+    """The output had rows when it was opened, and they can be read back."""
 
     def written(self) -> Iterator[list[Written | None]]:
         """The rows that are there now, in order, a few thousand at a time; None for a line that is no

@@ -90,7 +90,7 @@ class FileSink:
                 self._append(b"")
             else:
                 self._held.append(rows.header)
-            self.appends = self._end > len(rows.header)
+            self.appends = self._readable and self._end > len(rows.header)
         except BaseException:
             self._release()
             raise

@@ -84,6 +84,7 @@ def test_options_of_the_program_and_of_the_library_have_the_same_names() -> None
         "header",
         "http1",
         "http2",
+        "no_dedupe",
         "quiet",
         "verbose",
         "no_progress",
@@ -91,7 +92,7 @@ def test_options_of_the_program_and_of_the_library_have_the_same_names() -> None
         "help",
     }
     assert flags - only_flags <= library
-    assert library - flags == {"headers", "http_version"}
+    assert library - flags == {"headers", "http_version", "dedupe"}
 
 
 def test_an_options_name_in_python_is_its_long_name() -> None:

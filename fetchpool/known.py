@@ -1,0 +1,113 @@
+"""What needs no fetch: a URL that the list had before, and one whose row an earlier run has left.
+
+In: what the outputs hold (with `--resume`), then requests as they are read from the list. Out: the
+requests that are to be fetched, and for each row which outputs lack it. It opens nothing and keeps no
+URL: of each it has a fingerprint, a mark that the list had it, and one byte for each output:
+
+    0  that output has no row of it       1  its final row there is fine       2…  it has that error
+
+The output is the journal of a run. There is no other state to lose, or to disagree with it; the list
+and the flags of a resumed run are the new ones.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
+
+from fetchpool.fingerprint import of_request, of_shown, shown
+from fetchpool.kinds import ERRORS, OTHER
+from fetchpool.model import FetchRequest, Record
+from fetchpool.observe.events import Earlier
+from fetchpool.seen import DEFAULT_MEMORY, Seen
+from fetchpool.sinks.base import Written
+
+LISTED = 0
+"""The place of the mark that the list had it; the outputs' come behind it."""
+FINE = 1
+FIRST_ERROR = 2
+CODES: dict[str | None, int] = {
+    None: FINE,
+    **{str(error): code for code, error in enumerate(ERRORS, FIRST_ERROR)},
+}
+
+
+class Known:
+    """Asked for every URL of the list, once each, in order."""
+
+    def __init__(
+        self,
+        *,
+        dedupe: bool = True,
+        journals: Sequence[Iterator[list[Written | None]]] = (),
+        again: Collection[str] = (),
+        memory: int = DEFAULT_MEMORY,
+    ) -> None:
+        """`journals`: the rows of each output, to be resumed from; none otherwise. `again`: the errors
+        with which a row doesn't count as one. `memory`: bytes, beyond which there is a disk."""
+        self._sifts = dedupe or bool(journals)
+        self._seen = Seen(1 + len(journals) if journals else 0, memory=memory)
+        self._journals = deque(enumerate(journals, LISTED + 1))
+        self._places = range(LISTED + 1, LISTED + 1 + len(journals))
+        self._missing = frozenset((0, *(CODES[error] for error in again)))
+        self._have: dict[int, set[int]] = {}
+        """By urlnum, which outputs have a row of what is fetched for the others."""
+        self.duplicates = 0
+        self.damaged = 0
+        """Lines of the outputs that are no rows."""
+
+    def read_back(self) -> bool:
+        """Reads on in what the outputs hold, some thousand rows; False when there was nothing more.
+        It is to come to that before anything is sifted."""
+        while self._journals:
+            place, journal = self._journals[0]
+            rows = next(journal, None)
+            if rows is not None:
+                mark = self._seen.mark
+                for row in rows:
+                    if row is None:
+                        self.damaged += 1
+                    else:  # a later row of the same URL writes over an earlier one's
+                        mark(of_shown(row.url), place, CODES.get(row.error) or CODES[OTHER])
+                return True
+            self._journals.popleft()
+        return False
+
+    def sift(self, requests: list[FetchRequest]) -> tuple[list[FetchRequest], list[Earlier]]:
+        """Those that are to be fetched, and those that are done; the rest the list had before."""
+        if not self._sifts:
+            return requests, []
+        if not self._places:
+            add = self._seen.add
+            wanted = [request for request in requests if add(of_request(request))]
+            self.duplicates += len(requests) - len(wanted)
+            return wanted, []
+        wanted, earlier = [], []
+        for request in requests:
+            marks = self._seen.mark(of_request(request), LISTED, 1)
+            if marks[LISTED]:
+                self.duplicates += 1
+                continue
+            have = {place for place in self._places if marks[place] not in self._missing}
+            if len(have) == len(self._places):
+                code = max(marks[LISTED + 1 :])  # of outputs that differ, one that says it failed
+                error = None if code == FINE else ERRORS[code - FIRST_ERROR]
+                earlier.append(Earlier(shown(request.url), error))
+                continue
+            wanted.append(request)
+            if have:
+                self._have[request.urlnum] = have
+        return wanted, earlier
+
+    def lacking(self, records: list[Record], output: int) -> list[Record]:
+        """Of the records, those that the output with this number, from 0, is to be given."""
+        if not self._have:
+            return records
+        place, have = LISTED + 1 + output, self._have
+        return [record for record in records if place not in have.get(record.urlnum, ())]
+
+    def settle(self, records: list[Record]) -> None:
+        """Their rows have been given to the outputs."""
+        if self._have:
+            for record in records:
+                self._have.pop(record.urlnum, None)
