@@ -10,6 +10,8 @@ import gzip
 import threading
 import zlib
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from urllib.parse import unquote
 
 from tests.faults.broken import slowly
@@ -168,3 +170,48 @@ def title(peer: Peer, request: Received) -> None:
 def attachment(peer: Peer, _: Received) -> None:
     """39. A name for the file, of the server's choice."""
     peer.answer(PAGE, 'Content-Disposition: attachment; filename="../../evil.txt"')
+
+
+# Faults 49 to 53: politeness
+
+
+@scenario("busy")
+def busy(peer: Peer, request: Received) -> None:
+    """49. `?STATUS,RETRY-AFTER,…`: busy when it is asked for the first time, then a page. `date` is two
+    seconds from now, nothing is no header."""
+    status, retry_after, *_ = request.query.split(",")
+    if not first_time(request):
+        peer.answer(PAGE)
+        return
+    if retry_after == "date":
+        retry_after = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
+    headers = [f"Retry-After: {unquote(retry_after)}"] if retry_after else []
+    peer.answer(b"busy", *headers, status=f"{status} Busy")
+
+
+@scenario("always-busy")
+def always_busy(peer: Peer, _: Received) -> None:
+    """49. And never says for how long."""
+    peer.answer(b"busy", status="429 Too Many Requests")
+
+
+@scenario("robots.txt")
+def robots_txt(peer: Peer, request: Received) -> None:
+    """53. By host: one asks not to be asked for `/capture`, nor often; the second has none; the third
+    can't say; the fourth sends us to the first."""
+    host = request.headers()["host"].rpartition(":")[0]
+    if host == "127.0.0.1":
+        rules = "User-agent: *\nDisallow: /\n\nUser-agent: fetchpool\nDisallow: /capture\nCrawl-delay: 0.2\n"
+        peer.answer(rules.encode(), "Content-Type: text/plain")
+    elif host == "127.0.0.2":
+        peer.answer(b"no such page", status="404 Not Found")
+    elif host == "127.0.0.3":
+        peer.answer(b"down", status="503 Service Unavailable")
+    else:
+        peer.answer(b"", "Location: /moved-robots.txt", status="301 Moved Permanently")
+
+
+@scenario("moved-robots.txt")
+def moved_robots_txt(peer: Peer, _: Received) -> None:
+    """53. Where the fourth host keeps it."""
+    peer.answer(b"User-agent: *\nDisallow: /capture\n", "Content-Type: text/plain")

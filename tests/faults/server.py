@@ -15,6 +15,7 @@ import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import monotonic
 from types import TracebackType
 from typing import Self
 
@@ -56,6 +57,8 @@ class Received:
     """Which request on that connection it is, from 1."""
     port: int
     """The server's own."""
+    at: float
+    """When it had come, on the monotonic clock."""
 
     @property
     def scenario(self) -> str:
@@ -232,7 +235,7 @@ class FaultServer:
             turn += 1
             request_line, *lines = head.decode("latin-1").split("\r\n")
             method, target, _ = request_line.split(" ", 2)
-            received = Received(method, target, tuple(lines), number, turn, self.port)
+            received = Received(method, target, tuple(lines), number, turn, self.port, monotonic())
             with self._lock:
                 self.received.append(received)
             peer.keep = False

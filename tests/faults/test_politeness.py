@@ -1,0 +1,168 @@
+"""Politeness: what a host can bear and asks for is kept to, measured at the server, and no worker waits.
+
+A host is a name or address without its port: each server here is one of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from itertools import pairwise
+from time import monotonic
+
+import pytest
+
+from tests.faults import ports
+from tests.faults.scenarios import PAGE
+from tests.faults.server import FaultServer
+from tests.faults.ways import ASYNC, CURL, REQUESTS, Way, fetch_urls, over_each_transport
+
+EARLY = 0.06
+"""Seconds by which two requests may come closer together than they were sent."""
+PIECES = 0.25
+"""Seconds that `bytes-in-pieces` takes at least."""
+
+
+@pytest.fixture
+def hosts() -> Iterator[list[FaultServer]]:
+    """Servers at 127.0.0.1 to 127.0.0.8."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(FaultServer(host=f"127.0.0.{number}")) for number in range(1, 9)]
+
+
+def arrivals(*servers: FaultServer) -> list[float]:
+    """When requests came, in order."""
+    return sorted(request.at for server in servers for request in server.received)
+
+
+def gaps(server: FaultServer) -> list[float]:
+    """Seconds between one request and the next."""
+    return [after - before for before, after in pairwise(arrivals(server))]
+
+
+def assert_paced(times: Sequence[float], spacing: float) -> None:
+    """None comes before its turn, the first ones included; and none much later."""
+    for place, at in enumerate(times):
+        assert at - times[0] > place * spacing - EARLY
+    assert times[-1] - times[0] < (len(times) - 1) * spacing + 1.5
+
+
+@over_each_transport
+def test_49_a_busy_host_cools_down_and_no_worker_sleeps(hosts: list[FaultServer], way: Way) -> None:
+    """429 or 503 with `Retry-After` in seconds, as a date, negative, absurd (capped by
+    `--retry-after-max`) or garbage (as without it: a delay that grows): the *host* is left alone that
+    long, whatever else of it is in the list, and one worker alone goes on with the others."""
+    asked = ["429,1", "503,1", "429,date", "503,-5", "429,99999999999", "429,soon", "503,"]
+    at_least = [1.0, 1.0, 1.0, 0.0, 1.2, 0.1, 0.1]
+    at_most = [1.9, 1.9, 3.0, 0.9, 2.1, 0.9, 0.9]
+    *busy_hosts, idle = hosts
+    urls = [host.url(f"busy?{answer},{way}") for host, answer in zip(busy_hosts, asked, strict=True)]
+    urls += [host.url(f"ok?{number}") for host in busy_hosts for number in range(2)]
+    urls += [idle.url(f"ok?{number}") for number in range(10)]
+    records = fetch_urls(way, urls, workers=1, retry=1, retry_delay=0, retry_after_max="1200ms")
+    assert [record.error for record in records] == [None] * len(urls)
+    assert [record.num_retries for record in records] == [1] * 7 + [0] * 24
+    for answer, host, least, most in zip(asked, busy_hosts, at_least, at_most, strict=True):
+        assert least - EARLY < gaps(host)[0] < most, answer
+    assert arrivals(idle)[-1] - arrivals(*hosts)[0] < 0.9, "nobody waited for the others"
+
+
+@pytest.mark.parametrize("way", [CURL], ids=str)
+def test_49_with_retry_0_the_row_is_final_and_the_host_cools_all_the_same(
+    hosts: list[FaultServer], way: Way
+) -> None:
+    """`http_429` and `http_503` rows, and the host's next URL starts when it asked for it."""
+    first, second, *_ = hosts
+    urls = [first.url("busy?429,1"), second.url("busy?503,1"), first.url("ok"), second.url("ok")]
+    records = fetch_urls(way, urls, workers=1)
+    assert [record.error for record in records] == ["http_429", "http_503", None, None]
+    for host in (first, second):
+        assert 1.0 - EARLY < gaps(host)[0] < 1.9
+
+
+@pytest.mark.parametrize("way", [CURL], ids=str)
+def test_49_without_the_header_the_delay_grows_with_each_refusal(server: FaultServer, way: Way) -> None:
+    """From 100 ms up, twice as long each time it says so again; one request at a time meanwhile."""
+    urls = [server.url(f"always-busy?{number}") for number in range(5)]
+    records = fetch_urls(way, urls, workers=1)
+    assert [record.error for record in records] == ["http_429"] * 5
+    for gap, spacing in zip(gaps(server), [0.1, 0.2, 0.4, 0.8], strict=True):
+        assert spacing - EARLY < gap < spacing + 0.5
+
+
+@pytest.mark.parametrize("way", [CURL], ids=str)
+def test_50_a_host_that_always_fails_is_given_up(server: FaultServer, way: Way) -> None:
+    """After ten failures in a row it is paused for five seconds, tried once more, and then the rest of its
+    URLs end in `host_down` rows; other hosts, and other URLs' deadlines, have nothing to do with it."""
+    started = monotonic()
+    with ports.refused() as port:
+        dead = [f"http://127.0.0.9:{port}/{number}" for number in range(40)]
+        live = [server.url(f"ok?{number}") for number in range(10)]
+        records = fetch_urls(way, [*dead, *live], workers=4)
+    took = monotonic() - started
+    errors = [record.error for record in records]
+    assert errors[40:] == [None] * 10
+    assert set(errors[:40]) == {"refused", "host_down"}
+    assert 11 <= errors.count("refused") <= 14, "those in flight beside the tenth, and one try"
+    assert 5.0 < took < 8.0
+    down = next(record for record in records if record.error == "host_down")
+    assert (down.exitcode, down.response_code) == (7, None)
+    assert "without an answer" in (down.errormsg or "")
+
+
+@over_each_transport
+def test_51_per_host_host_delay_and_rate_are_never_exceeded(hosts: list[FaultServer], way: Way) -> None:
+    """Measured at the server: `--per-host 2` never has three requests at once, `--host-delay` is between
+    any two starts, `--rate` paces all hosts together evenly, from the first request on."""
+    first, second, third, *_ = hosts
+    urls = [host.url(f"bytes-in-pieces?{number}") for host in (first, second) for number in range(6)]
+    fetch_urls(way, urls, workers=12, per_host=2)
+    for host in (first, second):
+        times = arrivals(host)
+        assert all(at - times[place] > PIECES - EARLY for place, at in enumerate(times[2:]))
+        host.received.clear()
+    fetch_urls(
+        way, [host.url(f"ok?{n}") for host in hosts[:3] for n in range(6)], workers=18, host_delay="150ms"
+    )
+    for host in (first, second, third):
+        assert_paced(arrivals(host), 0.15)
+        host.received.clear()
+    fetch_urls(way, urls, workers=18, rate="20/s")
+    assert_paced(arrivals(first, second, third), 0.05)
+
+
+@pytest.mark.parametrize("way", [CURL, REQUESTS, ASYNC], ids=str)
+def test_52_a_list_sorted_by_host_starves_no_other_host(hosts: list[FaultServer], way: Way) -> None:
+    """Hosts take turns: a slow one with many URLs at the top of the list keeps as many workers as it may
+    have, and those behind it are served at once."""
+    slow, *others = hosts
+    urls = [slow.url(f"bytes-in-pieces?{number}") for number in range(16)]
+    urls += [host.url(f"ok?{number}") for host in others for number in range(5)]
+    fetch_urls(way, urls, workers=4, per_host=2)
+    assert arrivals(*others)[-1] < arrivals(slow)[8]
+
+
+@over_each_transport
+def test_53_robots_txt_is_fetched_once_per_host_and_obeyed(hosts: list[FaultServer], way: Way) -> None:
+    """With `--robots`: asked for before the host's first URL, once, with the honest user agent; refused
+    URLs end in `robots` rows and are never sent; `Crawl-delay` is kept to. A 404 allows all, a 5xx
+    nothing (RFC 9309), a redirect is followed. Without the option nobody asks."""
+    strict, silent, failing, moved, *_ = hosts
+    urls = [host.url(path) for host in hosts[:4] for path in ("ok", "capture", "ok?1", "ok?2")]
+    records = fetch_urls(way, urls, workers=4, robots=True)
+    ruled = [None, "robots", None, None]
+    assert [record.error for record in records] == [*ruled, *[None] * 4, *["robots"] * 4, *ruled]
+    for host in hosts[:4]:
+        asked = [request for request in host.received if request.scenario == "robots.txt"]
+        assert len(asked) == 1
+        assert host.received[0] is asked[0]
+        assert asked[0].headers()["user-agent"].startswith("fetchpool/")
+    for host in (strict, moved):
+        assert all(request.scenario != "capture" for request in host.received)
+    assert [request.scenario for request in failing.received] == ["robots.txt"]
+    assert {record.size_delivered for record in records if record.error is None} == {len(PAGE), 8}
+    pages = [request.at for request in strict.received if request.scenario == "ok"]
+    assert_paced(pages, 0.2)
+    fetch_urls(way, [silent.url("ok?3")])
+    assert silent.received[-1].target == "/ok?3"
+    assert sum(request.scenario == "robots.txt" for request in silent.received) == 1
