@@ -18,7 +18,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from fetchpool import checks, units
+from fetchpool import checks, descriptors, units
 from fetchpool.addresses import address_is_public
 from fetchpool.errors import UsageError
 from fetchpool.model import FetchOptions
@@ -181,6 +181,9 @@ def configure(
         hash=hash is not None and checks.choice("--hash", hash, HASHES) in HASHES,
         save=_save(save),
     )
+    fitting, shortage = descriptors.fit(_workers(workers, max_workers, executor), executor)
+    if shortage and workers != AUTO:
+        notices = (*notices, shortage)
     checked_outputs = _outputs(outputs, format)
     if list(inputs).count("-") > 1:
         raise UsageError("INPUT: standard input (-) is named twice; it can be read once")
@@ -195,7 +198,7 @@ def configure(
         fetch=fetch,
         inputs=tuple(inputs),
         outputs=checked_outputs,
-        workers=_workers(workers, max_workers, executor),
+        workers=fitting,
         auto_workers=workers == AUTO and executor != "process",
         executor=executor,
         retry=checks.whole("--retry", retry, 0),

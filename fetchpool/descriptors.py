@@ -1,0 +1,55 @@
+"""File descriptors: every connection is one, and a process may have only so many (fault 47).
+
+In: how many workers are wanted. Out: how many there can be, after the soft limit was raised as far as
+needed and allowed. It opens nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+
+if sys.platform != "win32":
+    import resource
+
+RESERVE = 160
+"""For everything but workers: inputs and outputs, the resolver's 32 threads with two each, the host
+program's own."""
+EACH = {"thread": 9, "process": 5, "async": 4}
+"""What one worker may have open, by executor: five kept connections of libcurl's or eight of requests',
+the one that is being made, what they wait with. Measured, and one more."""
+MOST_ON_MACOS = 10_240
+"""OPEN_MAX: there an unlimited hard limit is not meant (setrlimit(2), "Compatibility")."""
+
+
+def fit(workers: int, executor: str) -> tuple[int, str]:
+    """How many of these workers there can be, at least one, and what to tell the person when it is fewer."""
+    each = EACH[executor]
+    limit = raised(RESERVE + each * workers)
+    if limit is None or limit >= RESERVE + each * workers:
+        return workers, ""
+    fewer = max(1, (limit - RESERVE) // each)
+    if fewer >= workers:
+        return workers, ""
+    return fewer, (
+        f"{fewer} workers instead of {workers}: this system allows {limit} open files; "
+        "raise its hard limit (ulimit -Hn) for more"
+    )
+
+
+def raised(wanted: int) -> int | None:
+    """The limit of open files, raised to `wanted` when it is lower and that may be. None: there is none."""
+    if sys.platform == "win32":
+        return None
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return None if soft == resource.RLIM_INFINITY else soft
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    for attempt in (most, min(most, MOST_ON_MACOS)):
+        if attempt <= soft:
+            break
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (attempt, hard))
+        except (ValueError, OSError):
+            continue
+        return attempt
+    return soft
