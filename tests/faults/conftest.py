@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.faults import further
 from tests.faults.server import FaultServer
+
+assert further  # its scenarios are registered by its import
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import pytest
 
 import fetchpool
 from fetchpool import Record
-from tests.faults import further
 from tests.faults.scenarios import PAGE
 from tests.faults.server import FaultServer
 
@@ -38,8 +37,6 @@ in_every_way = pytest.mark.parametrize("way", [CURL, REQUESTS, ASYNC, PROCESS], 
 """Where deadlines and pools have a say."""
 over_each_transport = pytest.mark.parametrize("way", [CURL, REQUESTS, ASYNC], ids=str)
 """Where only what is said on the wire matters: the process pool's workers are the thread pool's."""
-
-assert further  # its scenarios are registered by its import
 
 LATE = 1.0
 """Seconds that a deadline may be overrun on a busy machine."""

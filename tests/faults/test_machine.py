@@ -1,0 +1,195 @@
+"""The machine: readers that leave, signals, workers that die, descriptors that run out, clocks that jump.
+
+(40 to 43, crashes and full disks, are the outputs' own tests.)
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import fetchpool
+from tests.cli import commandline
+from tests.faults.scenarios import PAGE
+from tests.faults.server import FaultServer
+
+
+def list_of(folder: Path, *urls: str) -> None:
+    (folder / "urls.txt").write_text("".join(f"{url}\n" for url in urls))
+
+
+def test_44_a_reader_of_standard_output_who_leaves_early_is_no_failure(
+    server: FaultServer, tmp_path: Path
+) -> None:
+    """`| head`: a quiet, clean end with exit code 0."""
+    list_of(tmp_path, *(server.url(f"bytes-in-pieces?{number}") for number in range(200)))
+    process = commandline.start("urls.txt", "-o", "-", "-w", "4", cwd=tmp_path)
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith(b"url:<")
+    process.stdout.close()
+    assert process.stderr is not None
+    said = process.stderr.read().decode()
+    assert process.wait(commandline.PATIENCE) == 0
+    assert "Traceback" not in said
+    assert "Broken pipe" not in said
+    assert len(server.received) < 100
+
+
+@pytest.mark.parametrize("executor", ["thread", "process"])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_45_a_first_signal_lets_what_is_in_flight_meet_its_deadline(
+    server: FaultServer, tmp_path: Path, executor: str, number: signal.Signals, code: int
+) -> None:
+    """No new requests; what is in flight finishes or meets its deadline, and has its row; exit code 130
+    (SIGINT) or 143 (SIGTERM)."""
+    list_of(tmp_path, server.url("ok"), *(server.url(f"trickle?{number}") for number in range(50)))
+    arguments = ("urls.txt", "-o", "-", "-w", "2", "--max-time", "1s", "--retry", "0")
+    process = commandline.start(*arguments, "--executor", executor, cwd=tmp_path)
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith(b"url:<")
+    process.send_signal(number)
+    stdout, stderr = process.communicate(timeout=commandline.PATIENCE)
+    assert process.returncode == code
+    assert b"Traceback" not in stderr
+    rows = stdout.decode().splitlines()
+    assert 1 <= len(rows) <= 4
+    assert all(row.endswith("> error:[timeout_total]") for row in rows)
+
+
+def test_45_a_second_signal_ends_at_once_and_the_file_is_whole(server: FaultServer, tmp_path: Path) -> None:
+    """What is in flight is ended without a row; every row there is, is whole."""
+    list_of(tmp_path, server.url("ok"), *(server.url(f"trickle?{number}") for number in range(50)))
+    arguments = ("urls.txt", "-o", "-", "-o", "rows.txt", "-w", "2")
+    process = commandline.start(*arguments, cwd=tmp_path)
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith(b"url:<")
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    while process.poll() is None and time.monotonic() - began < commandline.PATIENCE:
+        time.sleep(0.05)  # one at a time: signals of a kind don't queue up
+        process.send_signal(signal.SIGINT)
+    process.communicate()
+    assert process.returncode == 130
+    assert time.monotonic() - began < 5
+    assert (tmp_path / "rows.txt").read_text() == f"url:<{server.url('ok')}> size:[{len(PAGE)}]\n"
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        signal.SIGKILL,
+        pytest.param(
+            signal.SIGSTOP, marks=pytest.mark.skipif(sys.platform != "linux", reason="only /proc tells")
+        ),
+    ],
+)
+def test_46_a_worker_process_that_is_killed_or_stopped_loses_no_row_and_doubles_none(
+    server: FaultServer, end: signal.Signals
+) -> None:
+    """Its requests run again. One that was stopped (SIGSTOP) is found within three seconds, on Linux, and
+    killed; all of them at once are no different."""
+    urls = [server.url(f"bytes-in-pieces?{number}") for number in range(20)]
+    others = set(multiprocessing.active_children())
+    records = []
+    for record in fetchpool.fetch(urls, executor="process", workers=3, per_host=0):
+        records.append(record)
+        if len(records) == 4:
+            workers = [child for child in multiprocessing.active_children() if child not in others]
+            for worker in workers if end == signal.SIGSTOP else workers[:1]:
+                assert worker.pid is not None
+                os.kill(worker.pid, end)
+    assert sorted(record.urlnum for record in records) == list(range(20))
+    assert {record.error for record in records} == {None}
+    assert len(server.received) > 20, "some ran again"
+
+
+@pytest.mark.parametrize("soft", [64, 256])
+def test_47_the_soft_limit_of_open_files_is_raised_at_the_start(
+    server: FaultServer, tmp_path: Path, soft: int
+) -> None:
+    """As far as the workers need it, without a word, and every URL is fetched."""
+    urls = [server.url(f"bytes-in-pieces?{number}") for number in range(60)]
+    list_of(tmp_path, *urls)
+    done = limited(tmp_path, soft, 4096)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 60
+    assert b"workers instead of" not in done.stderr
+
+
+@pytest.mark.parametrize("executor", ["thread", "process", "async"])
+def test_47_where_it_cannot_be_raised_there_are_fewer_workers_and_a_warning(
+    server: FaultServer, tmp_path: Path, executor: str
+) -> None:
+    """No URL fails for want of a descriptor."""
+    urls = [server.url(f"bytes-in-pieces?{number}") for number in range(30)]
+    list_of(tmp_path, *urls)
+    done = limited(tmp_path, 200, 200, "--executor", executor)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(done.stdout.splitlines()) == 30
+    assert b"workers instead of 50: this system allows 200 open files" in done.stderr
+
+
+def limited(folder: Path, soft: int, hard: int, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """The command with 50 workers, in a process that may have so many open files."""
+    return subprocess.run(
+        [*commandline.FETCHPOOL, "urls.txt", "-o", "-", "-w", "50", "--per-host", "0", *arguments],
+        capture_output=True,
+        cwd=folder,
+        env=commandline.environment(),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard)),
+        timeout=commandline.PATIENCE,
+        check=False,
+    )
+
+
+JUMPING = """
+import itertools, sys, time
+wall = time.time
+jumps = itertools.cycle([0, 7200, -90000, 3e7, -3e7])
+time.time = lambda: wall() + next(jumps)
+import fetchpool
+slow, endless, busy = sys.argv[2:]
+rows = fetchpool.fetch(
+    [slow, endless, busy], transport=sys.argv[1], max_time="1s", retry=1, retry_delay="200ms", workers=3
+)
+for row in sorted(rows, key=lambda row: row.urlnum):
+    print(row.error, row.num_retries, row.time_total)
+"""
+
+
+@pytest.mark.parametrize("transport", ["curl", "requests"])
+def test_48_a_clock_that_jumps_changes_no_timing(server: FaultServer, transport: str) -> None:
+    """Deadlines, delays and measured times are of a monotonic clock."""
+    urls = [server.url(path) for path in ("bytes-in-pieces", "trickle", "empty-at-first?jump")]
+    done = subprocess.run(
+        [sys.executable, "-c", JUMPING, transport, *urls],
+        capture_output=True,
+        env=commandline.environment(),
+        timeout=commandline.PATIENCE,
+        check=True,
+    )
+    slow, endless, again = (line.split() for line in done.stdout.decode().splitlines())
+    assert slow[:2] == ["None", "0"]
+    assert 0.2 < float(slow[2]) < 0.9
+    assert endless[:2] == ["timeout_total", "0"]
+    assert 0.9 < float(endless[2]) < 2.0
+    assert again[:2] == ["None", "1"]
+
+
+def test_48_the_time_of_day_is_asked_for_timestamps_and_dates_only() -> None:
+    """Nothing else in the program looks at the clock on the wall."""
+    source = Path(fetchpool.__file__).parent
+    asks = {
+        path.relative_to(source).as_posix()
+        for path in source.rglob("*.py")
+        if any(word in path.read_text() for word in ("time.time(", "datetime.now(", "from time import time"))
+    }
+    assert asks <= {"exchange.py", "retry.py"}
