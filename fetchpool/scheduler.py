@@ -194,6 +194,7 @@ class Scheduler:
             slot = heappop(self._waiting)[2]
             slot.listed = False
             self._list(slot, now)
+            self._let_go(slot, now)
         while self._fading and self._fading[0][0] <= now:
             slot = heappop(self._fading)[2]
             slot.fading = False
