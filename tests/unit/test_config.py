@@ -361,5 +361,5 @@ except fetchpool.config.UsageError as error:
 
 
 def test_the_async_executor_waits_on_curl_alone():
-    with pytest.raises(UsageError, match="--executor async: .* use --transport curl, or --executor thread"):
+    with pytest.raises(UsageError, match=r"--executor async: .* use --transport curl, or --executor thread"):
         configure(executor="async", transport="requests")
