@@ -55,7 +55,7 @@ def build(
             again=config.retry_failed,
             memory=config.seen_memory,
         )
-        fetch = replace(config.fetch, follow_across_hosts=False)
+        fetch = replace(config.fetch, follow_across_hosts=False, follow_within_hosts=not config.robots)
         if fetch.save:
             from fetchpool.spool import open_spool
 

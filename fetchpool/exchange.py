@@ -45,7 +45,8 @@ class Exchange:
         """Raises `UsageError` when a parser can't be loaded."""
         self._options = options
         self._clock = clock
-        self._hands_back = not options.follow_across_hosts
+        self._follows_across = options.follow_across_hosts
+        self._follows_within = options.follow_within_hosts
         self._resolve = dict(options.resolve)
         self._parse = _parser(options.parse)
         self._keeping = _keeping(options)
@@ -98,7 +99,8 @@ class Exchange:
             following = self._follow(request, response, body)
             if isinstance(following, Failure):
                 return self._outcome(request, hop, body, response, following, timestamp)
-            if following.host != request.host and self._hands_back and not request.keep:
+            same_host = following.host == request.host
+            if not (self._follows_within if same_host else self._follows_across) and not request.keep:
                 outcome = self._outcome(request, hop, body, response, None, timestamp)
                 return replace(outcome, redirect=replace(following, elapsed=clock() - started))
             request, elapsed = following, clock() - started

@@ -119,6 +119,8 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     follow_across_hosts: bool = True
     """False hands a redirect to another host back (`Outcome.redirect`), so that a scheduler can
     give it that host's turn."""
+    follow_within_hosts: bool = True
+    """False hands every redirect back: its URL is to be judged first (`robots.txt`)."""
 
 
 class FetchRequest(Struct, frozen=True, gc=False):

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import pairwise
 from time import monotonic
+from urllib.parse import quote
 
 import pytest
 
@@ -145,13 +146,17 @@ def test_52_a_list_sorted_by_host_starves_no_other_host(hosts: list[FaultServer]
 @over_each_transport
 def test_53_robots_txt_is_fetched_once_per_host_and_obeyed(hosts: list[FaultServer], way: Way) -> None:
     """With `--robots`: asked for before the host's first URL, once, with the honest user agent; refused
-    URLs end in `robots` rows and are never sent; `Crawl-delay` is kept to. A 404 allows all, a 5xx
-    nothing (RFC 9309), a redirect is followed. Without the option nobody asks."""
+    URLs end in `robots` rows and are never sent, not after a redirect either; `Crawl-delay` is kept to. A
+    404 allows all, a 5xx nothing (RFC 9309), a redirect is followed. Without the option nobody asks."""
     strict, silent, failing, moved, *_ = hosts
     urls = [host.url(path) for host in hosts[:4] for path in ("ok", "capture", "ok?1", "ok?2")]
+    urls += [strict.url(f"redirect-to?{target}") for target in ("%2Fcapture", "%2Fok%3F3")]
+    urls += [silent.url(f"redirect-to?{quote(strict.url('capture'), safe='')}")]
     records = fetch_urls(way, urls, workers=4, robots=True)
     ruled = [None, "robots", None, None]
-    assert [record.error for record in records] == [*ruled, *[None] * 4, *["robots"] * 4, *ruled]
+    redirected = ["robots", None, "robots"]
+    errors = [record.error for record in records]
+    assert errors == [*ruled, *[None] * 4, *["robots"] * 4, *ruled, *redirected]
     for host in hosts[:4]:
         asked = [request for request in host.received if request.scenario == "robots.txt"]
         assert len(asked) == 1
@@ -161,8 +166,7 @@ def test_53_robots_txt_is_fetched_once_per_host_and_obeyed(hosts: list[FaultServ
         assert all(request.scenario != "capture" for request in host.received)
     assert [request.scenario for request in failing.received] == ["robots.txt"]
     assert {record.size_delivered for record in records if record.error is None} == {len(PAGE), 8}
-    pages = [request.at for request in strict.received if request.scenario == "ok"]
-    assert_paced(pages, 0.2)
+    assert_paced([request.at for request in strict.received if request.scenario != "robots.txt"], 0.2)
     fetch_urls(way, [silent.url("ok?3")])
     assert silent.received[-1].target == "/ok?3"
     assert sum(request.scenario == "robots.txt" for request in silent.received) == 1
