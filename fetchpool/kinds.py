@@ -40,6 +40,8 @@ def meant(words: Iterable[str]) -> frozenset[str]:
 
 def _hint(word: str) -> str:
     close = get_close_matches(word.lower(), [*GROUPS, *FailureKind, *COMMON], n=1)
+    if not close and len(word) > 2:  # `404`, `5xx`
+        close = [known for known in (*GROUPS, *ERRORS) if word.lower() in known]
     if close:
         return f"did you mean {close[0]}?"
     return f"write {', '.join(GROUPS)}, or an error as rows have it: dns, http_429, host_down"

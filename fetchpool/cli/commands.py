@@ -11,6 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from fetchpool.cli.compact import compact
 from fetchpool.cli.demo import demo
 from fetchpool.cli.help import GroupedHelp, RunHelp
 from fetchpool.cli.run import run
@@ -34,3 +35,4 @@ app = typer.Typer(
 )
 app.command("run", cls=RunHelp)(run)
 app.command("demo", cls=GroupedHelp)(demo)
+app.command("compact", cls=GroupedHelp)(compact)

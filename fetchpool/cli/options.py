@@ -40,8 +40,13 @@ INPUT_HELP = (
 
 Inputs = Annotated[
     list[str] | None,
-    # The commands' names, as the first word may be one; where none fits, shells offer files.
-    typer.Argument(metavar="INPUT", help=INPUT_HELP, show_default=False, autocompletion=_offer("demo")),
+    typer.Argument(
+        metavar="INPUT",
+        help=INPUT_HELP,
+        show_default=False,
+        # The commands' names, as the first word may be one; where none fits, shells offer files.
+        autocompletion=_offer("demo", "compact"),
+    ),
 ]
 
 
@@ -266,6 +271,20 @@ SeenMemory = Annotated[
         metavar="SIZE",
         group=RESUME,
         help="For knowing which URLs there were, some 15 bytes each; the rest is on disk.",
+    ),
+]
+
+Compacted = Annotated[
+    list[str] | None, typer.Argument(metavar="OUT", help="Outputs of earlier runs.", show_default=False)
+]
+CompactedFormat = Annotated[
+    str | None,
+    _option(
+        "--format",
+        metavar="NAME",
+        group=OUTPUT,
+        help="text, jsonl, csv or sqlite, for every OUT. Without it the suffix says.",
+        autocompletion=_offer(*FORMATS),
     ),
 ]
 

@@ -36,7 +36,7 @@ def open_sink(path: str, format: str | None = None, extra_fields: tuple[str, ...
     """
     format = format or format_of(path)
     if format != "sqlite":
-        return FileSink(path, _rows(format, extra_fields))
+        return FileSink(path, row_format(format, extra_fields))
     if path == "-":
         raise UsageError("--format sqlite: a database can't go to standard output; name a file with -o")
     from fetchpool.sinks.sqlite import SqliteSink
@@ -71,7 +71,8 @@ def _identity(path: str, standard: int) -> tuple[int, int] | None:
     return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 
-def _rows(format: str, extra_fields: tuple[str, ...]) -> RowFormat:
+def row_format(format: str, extra_fields: tuple[str, ...] = ()) -> RowFormat:
+    """How rows are spelled in a format of lines."""
     if format == "text":
         from fetchpool.sinks.text import TextRows
 

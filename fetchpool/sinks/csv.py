@@ -27,6 +27,7 @@ from fetchpool.model import ROW_FIELDS, Record
 from fetchpool.sinks.base import Written
 
 EXTRA = "extra"
+BEGIN = ",".join(ROW_FIELDS).encode()
 URL, ERROR = ROW_FIELDS.index("url"), ROW_FIELDS.index("error")
 MAX_CELL = 1 << 30
 """Characters: what parsers add may be more than the 131,072 that the csv module reads by itself."""
@@ -54,9 +55,13 @@ class CsvRows:
         """The header is ours, with these columns, or it isn't."""
         if start == self.header or (not start.endswith(b"\n") and self.header.startswith(start)):
             return ""
-        if start.startswith(",".join(ROW_FIELDS).encode()):
+        if start.startswith(BEGIN):
             return "is a CSV output of fetchpool with other columns"
         return "is not a CSV output of fetchpool"
+
+    def heading(self, start: bytes) -> bytes | None:
+        """The first line, when it begins with the row's own columns."""
+        return start if start.startswith(BEGIN) and start.endswith(b"\n") else None
 
     def decode(self, lines: bytes) -> list[Written | None]:
         """The row on each line, the header aside."""

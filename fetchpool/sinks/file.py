@@ -29,7 +29,7 @@ from fetchpool.errors import OutputClosedError, OutputError, UsageError
 from fetchpool.model import Record
 from fetchpool.sinks.base import Written
 from fetchpool.sinks.disk import OWN_FAULT, Disk, lock, unlock, unopened
-from fetchpool.sinks.lines import blocks
+from fetchpool.sinks.lines import blocks, last_line_end
 
 HELD = 1 << 20
 """Bytes of rows that are held at most before they are written without being asked to."""
@@ -51,6 +51,10 @@ class RowFormat(Protocol):
     def refusal(self, start: bytes) -> str:
         """Why a file whose first line is `start` is none of ours; empty when it is one. Without a
         line end, `start` may be torn anywhere."""
+
+    def heading(self, start: bytes) -> bytes | None:
+        """The header of a file of ours whose first line is `start`, whatever columns it was made with;
+        None when it is none of ours."""
 
     def decode(self, lines: bytes) -> list[Written | None]:
         """The row on each of these whole lines; None for one that is no row."""
@@ -212,13 +216,7 @@ class FileSink:
         size = os.fstat(self._descriptor).st_size
         if size in (0, self._end) or not self._readable or self._read(size - 1, 1) == b"\n":
             return size
-        end = size
-        while end > 0:
-            start = max(0, end - BLOCK)
-            if (last := self._read(start, end - start).rfind(b"\n")) >= 0:
-                end = start + last + 1
-                break
-            end = start
+        end = last_line_end(self._read, 0, size)
         self._disk.truncate(self._descriptor, end)
         return end
 

@@ -40,6 +40,10 @@ class JsonlRows:
             return ""
         return "is not a JSONL output of fetchpool"
 
+    def heading(self, start: bytes) -> bytes | None:
+        """There is none."""
+        return None if self.refusal(start) else b""
+
     def decode(self, lines: bytes) -> list[Written | None]:
         """The row on each line: 0.7 µs, since only the two fields that count are made."""
         try:

@@ -36,6 +36,10 @@ class TextRows:
             return ""
         return "is not a text output of fetchpool"
 
+    def heading(self, start: bytes) -> bytes | None:
+        """There is none."""
+        return None if self.refusal(start) else b""
+
     def decode(self, lines: bytes) -> list[Written | None]:
         """The row on each line."""
         rows: list[Written | None] = [

@@ -17,7 +17,7 @@ from tests.cli.commandline import ROOT, Terminal, fetchpool
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # it is a group
 
 
-@pytest.mark.parametrize("command", ["run", "demo"])
+@pytest.mark.parametrize("command", ["run", "demo", "compact"])
 def test_every_option_is_in_the_help_with_words_of_its_own(command: str) -> None:
     shown = fetchpool(command, "--help", env={"COLUMNS": "100"}).stdout
     for param in COMMANDS[command].params:

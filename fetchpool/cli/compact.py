@@ -1,0 +1,53 @@
+"""`fetchpool compact OUT...`: only the final row of every URL is left.
+
+In: outputs of earlier runs. Out: one line on stderr for each, and the exit code.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from fetchpool import checks
+from fetchpool.clean import visible
+from fetchpool.cli import options
+from fetchpool.cli.display import write_lines
+from fetchpool.cli.exit_codes import ExitCode
+from fetchpool.errors import UsageError
+from fetchpool.observe.words import Line, counted, line
+from fetchpool.sinks import FORMATS
+
+if TYPE_CHECKING:
+    from fetchpool import compact as room
+
+
+def compact(
+    outputs: options.Compacted = None,
+    format: options.CompactedFormat = None,
+    seen_memory: options.SeenMemory = "1G",
+    quiet: options.Quiet = False,
+) -> int:
+    """Leave only the final row of every URL in outputs, after --retry-failed.
+
+    Each OUT is replaced as a whole or stays as it was; a run may be appending to it meanwhile.
+    """
+    if not outputs:
+        raise UsageError("OUT: name what is to be compacted: fetchpool compact results.jsonl")
+    from fetchpool import compact as room
+
+    chosen = None if format is None else checks.choice("--format", format, FORMATS)
+    memory = checks.size("--seen-memory", seen_memory)
+    for path in outputs:
+        done = room.compact(path, chosen, memory=memory)
+        if not quiet:
+            write_lines(sys.stderr, [_said(path, done)])
+    return ExitCode.OK
+
+
+def _said(path: str, done: room.Compacted) -> Line:
+    parts = [f"{visible(path)}: {counted(done.kept, 'row')}"]
+    if done.superseded:
+        parts.append(f"{counted(done.superseded, 'superseded row')} left out")
+    if done.damaged:
+        parts.append(f"{counted(done.damaged, 'damaged line')} left out")
+    return line(", ".join(parts) if len(parts) > 1 else f"{parts[0]}, nothing to leave out")

@@ -1,0 +1,169 @@
+"""What needs no fetch: duplicates, and what the outputs hold."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fetchpool import kinds, urls
+from fetchpool.known import Known
+from fetchpool.observe.events import Earlier
+from fetchpool.sinks.base import Written
+from tests.contracts.records import record
+
+
+def sifted(known: Known, *lines: str, first: int = 0) -> tuple[list[str], list[Earlier]]:
+    while known.read_back():
+        pass
+    wanted, earlier = known.sift([urls.request(number, line) for number, line in enumerate(lines, first)])
+    return [request.url for request in wanted], earlier
+
+
+def journal(*rows: tuple[str, str | None] | None) -> list[list[Written | None]]:
+    return [[row and Written(*row)] for row in rows]
+
+
+def known_from(*journals: list[list[Written | None]], again: str = "") -> Known:
+    return Known(journals=[iter(each) for each in journals], again=kinds.meant(again.split()))
+
+
+def test_a_url_is_wanted_once_however_it_is_spelled() -> None:
+    known = Known()
+    assert sifted(known, "http://h/", "HTTP://H:80", "h", "http://h/#x", "http://h/x", "", "") == (
+        ["http://h/", "http://h/x", ""],
+        [],
+    )
+    assert sifted(known, "http://h/x", first=7) == ([], [])
+    assert known.duplicates == 5
+
+
+def test_without_dedupe_every_line_is_wanted() -> None:
+    known = Known(dedupe=False)
+    assert sifted(known, "http://h/", "http://h/")[0] == ["http://h/"] * 2
+    assert known.duplicates == 0
+
+
+def test_what_the_output_holds_is_not_wanted_and_told_with_its_final_error() -> None:
+    known = known_from(
+        journal(("http://h/fine", None), None, ("http://h/bad", "dns"), ("http://***@h/", "http_404")),
+    )
+    lines = ["http://h/fine", "http://h/bad", "http://h/new", "http://u:secret@h/", "http://h/fine#again"]
+    assert sifted(known, *lines) == (
+        ["http://h/new"],
+        [
+            Earlier("http://h/fine", None),
+            Earlier("http://h/bad", "dns"),
+            Earlier("http://***@h/", "http_404"),
+        ],
+    )
+    assert (known.duplicates, known.damaged) == (1, 1)
+
+
+def test_of_a_urls_rows_the_last_is_the_final_one() -> None:
+    rows = [("http://h/a", "dns"), ("http://h/b", None), ("http://h/a", None), ("http://h/b", "reset")]
+    assert sifted(known_from(journal(*rows)), "http://h/a", "http://h/b")[1] == [
+        Earlier("http://h/a", None),
+        Earlier("http://h/b", "reset"),
+    ]
+    assert sifted(known_from(journal(*rows), again="all"), "http://h/a", "http://h/b")[0] == ["http://h/b"]
+
+
+@pytest.mark.parametrize(
+    ("again", "wanted"),
+    [
+        ("all", ["dns", "timeout_read", "http_404", "http_503", "http_700"]),
+        ("timeout", ["timeout_read"]),
+        ("http_4xx", ["http_404"]),
+        ("http_5xx dns", ["dns", "http_503"]),
+        ("http_503", ["http_503"]),
+        ("tls", []),
+    ],
+)
+def test_what_failed_so_is_wanted_again(again: str, wanted: list[str]) -> None:
+    errors = ["dns", "timeout_read", "http_404", "http_503", "http_700"]
+    rows = [("http://h/fine", None), *((f"http://h/{error}", error) for error in errors)]
+    found, earlier = sifted(known_from(journal(*rows), again=again), *(url for url, _ in rows))
+    assert found == [f"http://h/{error}" for error in wanted]
+    assert len(earlier) == len(rows) - len(wanted)
+
+
+def test_an_output_that_has_a_row_is_not_given_another() -> None:
+    known = known_from(
+        journal(("http://h/0", None), ("http://h/1", None)),
+        journal(("http://h/1", None), ("http://h/2", "dns")),
+    )
+    wanted, earlier = sifted(known, *(f"http://h/{number}" for number in range(4)))
+    assert wanted == ["http://h/0", "http://h/2", "http://h/3"]
+    assert earlier == [Earlier("http://h/1", None)]
+    records = [record(number, f"http://h/{number}") for number in (3, 0, 2)]
+    assert [row.urlnum for row in known.lacking(records, 0)] == [3, 2]
+    assert [row.urlnum for row in known.lacking(records, 1)] == [3, 0]
+    known.settle(records)
+    assert known.lacking(records, 0) is records  # nothing is remembered of what is settled
+
+
+def test_an_output_whose_row_is_fine_keeps_it_when_another_asks_again() -> None:
+    known = known_from(journal(("http://h/", "dns")), journal(("http://h/", None)), again="dns")
+    assert sifted(known, "http://h/")[0] == ["http://h/"]
+    records = [record(0, "http://h/")]
+    assert known.lacking(records, 0) == records
+    assert known.lacking(records, 1) == []
+
+
+def test_outputs_that_disagree_make_the_url_one_that_failed() -> None:
+    rows = journal(("http://h/", None)), journal(("http://h/", "http_404"))
+    assert sifted(known_from(*rows), "http://h/")[1] == [Earlier("http://h/", "http_404")]
+
+
+@given(
+    st.lists(st.lists(st.tuples(st.integers(0, 9), st.sampled_from([None, "dns", "http_500"])))),
+    st.lists(st.integers(0, 12)),
+)
+def test_every_url_of_the_list_is_fetched_for_each_output_that_lacks_it_and_for_no_other(
+    outputs: list[list[tuple[int, str | None]]], lines: list[int]
+) -> None:
+    journals = [journal(*((f"http://h/{number}", error) for number, error in rows)) for rows in outputs]
+    known = known_from(*journals, again="dns")
+    wanted, earlier = sifted(known, *(f"http://h/{number}" for number in lines))
+    final = [dict(rows) for rows in outputs]
+    lacking = {
+        number: [place for place, rows in enumerate(final) if rows.get(number, "dns") == "dns"]
+        for number in dict.fromkeys(lines)
+    }
+    assert wanted == [f"http://h/{number}" for number, places in lacking.items() if places or not outputs]
+    assert [row.url for row in earlier] == [
+        f"http://h/{number}" for number, places in lacking.items() if not places and outputs
+    ]
+    for number, places in lacking.items():
+        rows = [record(lines.index(number), f"http://h/{number}")]
+        if places:
+            assert [place for place in range(len(outputs)) if known.lacking(rows, place)] == places
+
+
+def test_every_error_a_row_can_have_has_a_word() -> None:
+    assert kinds.meant(["all"]) == set(kinds.ERRORS)
+    assert kinds.meant(["timeout"]) == {"timeout_dns", "timeout_connect", "timeout_read", "timeout_total"}
+    assert len(kinds.meant(["http_4xx", "http_5xx"])) == 200
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("dsn", "did you mean dns?"),
+        ("http_44", "did you mean http_404?"),
+        ("5xx", "http_5xx?"),
+        ("429", "http_429?"),
+    ],
+)
+def test_an_unknown_kind_is_refused_with_the_one_that_was_meant(word: str, hint: str) -> None:
+    with pytest.raises(ValueError, match=f"'{word}' is no kind of failure; ") as refused:
+        kinds.meant([word])
+    assert hint in str(refused.value)
+
+
+def test_a_word_that_is_like_none_is_answered_with_all_there_are() -> None:
+    with pytest.raises(
+        ValueError, match="write all, timeout, http_4xx, http_5xx, or an error as rows have it"
+    ):
+        kinds.meant(["quux"])
