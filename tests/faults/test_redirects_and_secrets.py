@@ -228,7 +228,7 @@ def test_28_a_password_in_a_url_is_used_and_appears_nowhere(server: FaultServer,
         ]
         (tmp_path / "urls.txt").write_text("\n".join(urls))
         outputs = ("-o", "rows.jsonl", "-o", "rows.csv", "-o", "rows.txt", "-o", "-")
-        again = ("--retry", "1", "--retry-delay", "1ms", "-v")
+        again = ("--retry", "1", "--retry-delay", "1ms", "-v", "--no-dedupe")
         done = commandline.fetchpool("urls.txt", *outputs, *again, cwd=tmp_path)
     assert done.returncode == 1, done.stderr
     assert f"Authorization: {BASIC}" in said_at(server)

@@ -22,8 +22,8 @@ from tests.faults import ports
 from tests.faults.server import FaultServer
 from tests.faults.ways import LATE, Way, errors, fetch_faults, fetch_urls, in_every_way, over_each_transport
 
-MAX_TIME = 0.9
-READ_TIMEOUT = 0.5
+MAX_TIME = 1.0
+READ_TIMEOUT = 0.75
 """Shorter than the deadline: a byte each 300 ms keeps it from ever being reached."""
 
 
@@ -44,7 +44,7 @@ def test_01_one_body_byte_every_300_ms_ends_at_max_time(server: FaultServer, way
     records = assert_all_end_at_max_time(server, way, ["byte-every-300-ms", "trickle", "trickle-chunked"])
     for record in records.values():
         assert record.response_code == 200
-        assert record.size_download in range(1, 20)
+        assert record.size_download in range(1, 30)
 
 
 @over_each_transport

@@ -45,7 +45,14 @@ LATE = 1.0
 def fetch_urls(way: Way, urls: Sequence[str], **settings: Any) -> list[Record]:
     """The rows of these URLs, in their order. All are under way at once, but for the process pool."""
     workers = 4 if way.executor == "process" else min(len(urls), 60)
-    options = {"workers": workers, "retry": 0, "per_host": 0, "max_time": "10s", **settings}
+    options = {
+        "workers": workers,
+        "retry": 0,
+        "per_host": 0,
+        "max_time": "10s",
+        "dedupe": False,  # two spellings of one URL are two cases
+        **settings,
+    }
     records = list(fetchpool.fetch(urls, executor=way.executor, transport=way.transport, **options))
     assert sorted(record.urlnum for record in records) == list(range(len(urls))), "one row for each URL"
     for record in records:
