@@ -19,9 +19,9 @@ from time import monotonic
 import pycurl
 
 from fetchpool.errors import PoolClosedError
-from fetchpool.exchange import Exchange, Steps, refusal, utc_now
+from fetchpool.exchange import Exchange, refusal, utc_now
 from fetchpool.model import FailureKind, FetchOptions, FetchRequest, Outcome
-from fetchpool.transports.base import Failure, HopRequest, HopResponse
+from fetchpool.transports.base import Failure, HopRequest, HopResponse, Steps
 from fetchpool.transports.curl import ENDED, CurlHandle
 from fetchpool.transports.watchdog import silence
 

@@ -6,8 +6,14 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from fetchpool.errors import PoolClosedError
+from fetchpool.exchange import Exchange
 from fetchpool.model import FetchOptions, FetchRequest, Outcome
 from fetchpool.pools.worker import Worker
+
+
+STACK = 512 * 1024
+"""Bytes of address space for a worker's stack: libcurl with TLS needs a tenth of it, and two thousand of
+the usual 8 MB would be 16 GB. A person's own parser may recurse as deep as it could elsewhere."""
 
 
 class ThreadPool:
@@ -18,16 +24,25 @@ class ThreadPool:
         self.workers = workers
         self._options = options
         self._closed = self._aborted = False
+        self._submitted = 0
         self._local = threading.local()
         self._lock = threading.Lock()
-        self._opened: list[Worker] = [Worker(options)]  # the first one shows that it can be done
+        self._exchange = Exchange(options)
+        self._opened: list[Worker] = [self._new_worker()]  # the first one shows that it can be done
         self._spare = list(self._opened)
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="fetchpool")
 
     def submit(self, request: FetchRequest) -> Future[Outcome]:
         if self._closed:
             raise PoolClosedError("the pool was shut down; open another one")
-        return self._executor.submit(self._fetch, request)
+        if self._submitted >= self.workers:
+            return self._executor.submit(self._fetch, request)
+        self._submitted += 1  # each of the first few may start a thread
+        before = threading.stack_size(STACK if not self._options.parse else 0)
+        try:
+            return self._executor.submit(self._fetch, request)
+        finally:
+            threading.stack_size(before)
 
     @property
     def window(self) -> int:
@@ -59,9 +74,12 @@ class ThreadPool:
         with self._lock:
             if self._spare:
                 return self._spare.pop()
-        worker = Worker(self._options)
+        worker = self._new_worker()
         with self._lock:
             self._opened.append(worker)
             if self._aborted:
                 worker.abort()
         return worker
+
+    def _new_worker(self) -> Worker:
+        return Worker(self._options, self._exchange)

@@ -13,9 +13,11 @@ from fetchpool.transports import open_transport
 class Worker:
     """One transport with its kept connections, and the exchange that tells it what to do."""
 
-    def __init__(self, options: FetchOptions) -> None:
-        """Raises `UsageError` when a parser or the transport can't be loaded."""
-        self._exchange = Exchange(options)
+    def __init__(self, options: FetchOptions, exchange: Exchange | None = None) -> None:
+        """`exchange`: one to share with others; it holds nothing of a single fetch.
+
+        Raises `UsageError` when a parser or the transport can't be loaded."""
+        self._exchange = exchange if exchange is not None else Exchange(options)
         self._transport = open_transport(options)
 
     def fetch(self, request: FetchRequest) -> Outcome:
