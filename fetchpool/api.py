@@ -63,6 +63,8 @@ class RunSettings(FetchSettings, total=False):
     dedupe: bool
     seen_memory: int | str
     save: str | None
+    warc: str | None
+    warc_max_size: int | str
 
 
 def fetch(

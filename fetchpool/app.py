@@ -6,6 +6,7 @@ The only room that knows every adapter's door. The command line and the library 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ from fetchpool.sources.base import Source
 from fetchpool.sources.files import FileSource
 
 if TYPE_CHECKING:  # loaded by those who use it
+    from fetchpool.archive import Archive
     from fetchpool.spool import SpoolFolder
 
 
@@ -44,6 +46,7 @@ def build(
     source = source if source is not None else FileSource(config.inputs)
     opened: list[Journal] = []
     spools: list[SpoolFolder] = []
+    archive: Archive | None = None
     try:
         if sinks is None:
             fields = config.extra_fields
@@ -61,11 +64,20 @@ def build(
 
             spools.append(spool := open_spool("--save", fetch.save, "save"))
             fetch = replace(fetch, save_spool=spool.path)
+        if config.warc:
+            from fetchpool.archive import Archive
+            from fetchpool.spool import open_spool
+
+            archive = Archive(config.warc, config.warc_max_size)
+            spools.append(spool := open_spool("--warc", str(Path(config.warc).parent), "warc"))
+            fetch = replace(fetch, warc_spool=spool.path)
         pool = open_pool(config.executor, config.workers, fetch)
     except BaseException:
         source.close()
         for each in spools:
             each.close()
+        if archive is not None:
+            archive.close()
         for sink in opened:
             sink.close()
         raise
@@ -94,6 +106,7 @@ def build(
         known=known,
         names=names,
         robots=robots,
+        archive=archive,
         spools=spools,
         max_runtime=config.max_runtime,
         concurrency=Concurrency(config.workers, monotonic()) if config.auto_workers else None,

@@ -91,6 +91,10 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     """But for rows with these errors; it is resumed then."""
     seen_memory: int = DEFAULT_MEMORY
     """For knowing which URLs there were; beyond it they are on disk."""
+    warc: str = ""
+    """The archive that all that is sent and received goes to; empty: there is none."""
+    warc_max_size: int = 1 << 30
+    """An archive's file that has as many bytes gets no more."""
     extra_fields: tuple[str, ...] = ()
     """What features add to the rows, in order."""
     notices: tuple[str, ...] = ()
@@ -142,6 +146,8 @@ def configure(
     seen_memory: int | str = _RUN.seen_memory,
     hash: str | None = None,
     save: str | None = None,
+    warc: str | None = None,
+    warc_max_size: int | str = _RUN.warc_max_size,
 ) -> RunConfig:
     """The checked configuration of a run.
 
@@ -187,7 +193,7 @@ def configure(
     checked_outputs = _outputs(outputs, format)
     if list(inputs).count("-") > 1:
         raise UsageError("INPUT: standard input (-) is named twice; it can be read once")
-    refuse_same_file(inputs, outputs)
+    refuse_same_file(inputs, outputs if warc is None else [*outputs, warc])
     again = checks.failures("--retry-failed", retry_failed) if retry_failed else frozenset()
     resume = resume or bool(again)
     if resume and "-" in outputs:
@@ -215,6 +221,8 @@ def configure(
         resume=resume,
         retry_failed=again,
         seen_memory=checks.size("--seen-memory", seen_memory),
+        warc=_warc(warc),
+        warc_max_size=checks.size("--warc-max-size", warc_max_size) or units.MAX_BYTES,
         extra_fields=_extra_fields(fetch),
         notices=notices,
     )
@@ -228,6 +236,16 @@ def _save(folder: str | None) -> str:
     if os.open not in os.supports_dir_fd:
         raise UsageError("--save: not on this system, whose folders can't be held open; use --hash sha256")
     return folder
+
+
+def _warc(path: str | None) -> str:
+    if path is None:
+        return ""
+    if not path.endswith(".warc.gz"):
+        raise UsageError(f"--warc: {path!r}: name it FILE.warc.gz, which is what it will be")
+    if os.open not in os.supports_dir_fd:
+        raise UsageError("--warc: not on this system, whose folders can't be held open")
+    return path
 
 
 def _extra_fields(fetch: FetchOptions) -> tuple[str, ...]:

@@ -41,7 +41,8 @@ from fetchpool.sources.base import Source
 from fetchpool.summary import Finished, conclude, summarise
 from fetchpool.urls import redact
 
-if TYPE_CHECKING:  # protego is loaded by those who use it
+if TYPE_CHECKING:  # loaded by those who use it
+    from fetchpool.archive import Archive
     from fetchpool.robots import Robots
     from fetchpool.spool import SpoolFolder
 
@@ -94,6 +95,7 @@ class Engine:
         known: Known | None = None,
         names: Names | None = None,
         robots: Robots | None = None,
+        archive: Archive | None = None,
         spools: Sequence[SpoolFolder] = (),
         max_runtime: float | None = None,
         concurrency: Concurrency | None = None,
@@ -116,6 +118,7 @@ class Engine:
         self._robots = robots
         self._concurrency = concurrency
         self._next_look = 0.0
+        self._archive = archive
         self._spools = spools
         self._robots_asked = 0
         self._ends_at = None if max_runtime is None else clock() + max_runtime
@@ -208,12 +211,16 @@ class Engine:
             self._pool.shutdown(abort=bool(self._in_flight))
         finally:
             failures = []
-            for sink in self._sinks:
+            outputs: list[Archive | Sink] = [*self._sinks]
+            if self._archive is not None:
+                outputs.insert(0, self._archive)
+            for output in outputs:
                 try:
-                    sink.close()
+                    output.close()
                 except Exception as failure:  # noqa: BLE001 - the others must be closed all the same
                     failures.append(failure)
             self._sinks = ()
+            self._archive = None
             for spool in self._spools:
                 spool.close()
             snapshot = self.snapshot()
@@ -400,6 +407,8 @@ class Engine:
         self._scheduler.finished(request, now, started, outcome, cool_down)
         if self._concurrency is not None and outcome is not None:
             self._concurrency.landed(outcome)
+        if self._archive is not None and outcome is not None:
+            self._archive.write(outcome)
         if outcome is None:
             if finished.lost and not self._aborted:
                 self._lost(request, now)
@@ -441,6 +450,8 @@ class Engine:
             self._first_attempt.pop(urlnum, None)
         if self._losses:
             self._losses.pop(urlnum, None)
+        if self._archive is not None and record.error is not None and not outcome.answered:
+            self._archive.write_failure(record)
         self._final.append(record)
 
     def _lost(self, request: FetchRequest, now: float) -> None:
@@ -473,6 +484,8 @@ class Engine:
         self._unflushed = True
 
     def _flush(self, now: float) -> None:
+        if self._archive is not None:
+            self._archive.flush()
         for sink in self._sinks:
             sink.flush()
         self._unflushed = False

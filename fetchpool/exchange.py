@@ -11,7 +11,7 @@ changes, which addresses may be talked to, and whether the answer is whole.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from time import monotonic, time_ns
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from fetchpool.addresses import address_is_public
 from fetchpool.body import Body
 from fetchpool.clean import visible
 from fetchpool.model import EXITCODE_HTTP, EXITCODES, FailureKind, FetchOptions, FetchRequest, Outcome
-from fetchpool.transports.base import Failure, HopRequest, HopResponse
+from fetchpool.transports.base import Failure, HopRequest, HopResponse, Steps
 
 if TYPE_CHECKING:  # loaded by those who use it
     from fetchpool.keeping import Keeping
@@ -33,9 +33,6 @@ SAYS_WHEN = frozenset((429, 503))
 """Statuses whose `Retry-After` speaks of the whole host (RFC 6585 section 4, RFC 9110 15.6.4)."""
 SENDS_BODY = frozenset(("POST", "PUT", "PATCH"))
 """Methods that must say they have an empty body (RFC 9110 section 8.6)."""
-
-Steps = Generator[HopRequest, HopResponse, Outcome]
-"""What a driver runs: it yields hops, is sent their responses, returns the outcome."""
 
 
 class Exchange:
@@ -50,6 +47,13 @@ class Exchange:
         self._resolve = dict(options.resolve)
         self._parse = _parser(options.parse)
         self._keeping = _keeping(options)
+        self.steps: Callable[[FetchRequest], Steps] = self._steps
+        """The fetch of one request, hop by hop."""
+        if options.warc_spool:
+            from fetchpool.capture import Capture
+
+            self._capture = Capture(options.warc_spool, utc_now)
+            self.steps = self._captured
         own = list(options.headers)
         named = {name.lower() for name, _ in own}
         if options.user is not None and "authorization" not in named:
@@ -67,8 +71,13 @@ class Exchange:
         self._foreign_headers = tuple(ours)
         self._own_headers = (*(pair for pair in ours if pair[0].lower() not in named), *own)
 
-    def steps(self, request: FetchRequest) -> Steps:
-        """The fetch of one request, hop by hop. A redirect turns the request into the next one."""
+    def _captured(self, request: FetchRequest) -> Steps:
+        """With the records of every hop, unless it is for ourselves and not for a row."""
+        steps = self._steps(request)
+        return steps if request.keep else self._capture.steps(steps)
+
+    def _steps(self, request: FetchRequest) -> Steps:
+        """A redirect turns the request into the next one."""
         timestamp = utc_now()
         if request.refused is not None:
             return refusal(request, request.refused, timestamp)
@@ -263,7 +272,7 @@ def _parser(names: tuple[str, ...]) -> Parse | None:
 
 def _keeping(options: FetchOptions) -> Keeping | None:
     """What becomes of the bodies, beside their sizes; None when nothing does."""
-    if not (options.hash or options.save):
+    if not (options.hash or options.save or options.warc_spool):
         return None
     from fetchpool.keeping import Keeping
 

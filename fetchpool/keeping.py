@@ -1,20 +1,25 @@
-"""A hop's body for those who want more of it than its size: `--save`, `--hash`.
+"""A hop's body for those who want more of it than its size: `--save`, `--hash`, `--warc`.
 
-In: what a `Body` gets. Out: what a `Body` says, and what was kept. A run without such options never
-loads this room: its bodies cost nothing for what they could do.
+In: what a `Body` gets. Out: what a `Body` says, and what was kept: the decoded content (`storage.py`),
+the bytes as they came (`wire`, for `capture.py`), or both. A run without such options never loads this
+room: its bodies cost nothing for what they could do.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import io
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from fetchpool.body import Body
 from fetchpool.model import FailureKind, FetchOptions
+from fetchpool.spool import Spool
 from fetchpool.storage import Storage, Stored
 from fetchpool.transports.base import Failure, ResponseHead
 
 NOT_MODIFIED = 304
 """It speaks of a body that we are to have already (RFC 9110 section 15.4.5)."""
+BODILESS = frozenset((204, NOT_MODIFIED))
 
 
 class Keeping:
@@ -22,50 +27,86 @@ class Keeping:
 
     def __init__(self, options: FetchOptions) -> None:
         self._options = options
-        self._storage = Storage(options.save, options.save_spool)
+        wanted = options.save or options.hash
+        self._storage = Storage(options.save, options.save_spool) if wanted else None
 
     def body(self, method: str) -> KeptBody:
         """For one hop."""
         return KeptBody(self._options, method, self._storage)
 
     def settle(self, body: Body, extra: dict[str, Any], failure: Failure | None) -> str:
-        """The last hop is done. Of an answer without a failure the body is kept, and `extra` gets what is
-        said of it. Returns why our own disk can't; empty when all is well."""
-        if not isinstance(body, KeptBody) or body.stored is None:
+        """The last hop is done. Of an answer without a failure the content is stored, and `extra` gets
+        what is said of it. Returns why our own disk can't; empty when all is well."""
+        if not isinstance(body, KeptBody):  # it was wanted for ourselves, not for a row
             return ""
+        if body.stored is None:
+            return body.broken
         if failure is None:
             extra.update(body.stored.finish(body.content_type))
         else:
             body.stored.discard()
-        return body.stored.failure
+        return body.broken or body.stored.failure
 
 
 class KeptBody(Body):
-    """A `Body` that hands its decoded pieces on."""
+    """A `Body` that hands its bytes on."""
 
-    __slots__ = ("_parsed", "_storage", "stored")
+    __slots__ = ("_parsed", "_storage", "broken", "stopped", "stored", "wire")
 
-    def __init__(self, options: FetchOptions, method: str, storage: Storage) -> None:
+    def __init__(self, options: FetchOptions, method: str, storage: Storage | None) -> None:
         super().__init__(options, method)
         self._parsed = self._keep
-        self._keep = True
+        self._keep = self._keep or storage is not None
         self._storage = storage
+        self.wire = Spool(options.warc_spool) if options.warc_spool else None
+        """The body as it came, of whatever status."""
         self.stored: Stored | None = None
         """The answer itself, when its status is under 400 and it can have a body."""
+        self.stopped = False
+        """We took no more, though there may have been more."""
+        self.broken = ""
+        """Why our own disk took no more; empty when all is well."""
+
+    @property
+    def bodiless(self) -> bool:
+        """There is no body, whatever the header says (RFC 9112 section 6.3)."""
+        return self._method == "HEAD" or (self.head is not None and self.head.status in BODILESS)
 
     def begin(self, head: ResponseHead) -> bool:
         if not super().begin(head):
+            self.stopped = True
             return False
-        if self._kept is not None and self._method != "HEAD" and head.status != NOT_MODIFIED:
+        if self._kept is not None and self._storage is not None and not self.bodiless:
             self.stored = self._storage.begin()
             self._kept = Pieces(self.stored, held=self._parsed)
         return True
 
     def feed(self, chunk: bytes) -> bool:
+        if self.wire is not None:
+            try:
+                self.wire.write(chunk)
+            except OSError as failure:
+                self.broken = disk_failure(failure)
         more = super().feed(chunk)
-        if self.stored is not None and self.stored.failure and self.failure is None:
-            return self._fail(FailureKind.ABORTED, self.stored.failure)
+        if self.stored is not None and self.stored.failure:
+            self.broken = self.stored.failure
+        if self.broken:
+            more = self._fail(FailureKind.ABORTED, self.broken)
+        self.stopped = not more
         return more
+
+    def opened(self) -> BinaryIO:
+        """The body as it came, to be read from its start. Raises `OSError`."""
+        assert self.wire is not None
+        self.wire.close()
+        return Path(self.wire.path).open("rb") if self.wire.path else io.BytesIO(self.wire.content)
+
+    def discard(self) -> None:
+        """Nobody wants it any more."""
+        if self.wire is not None:
+            self.wire.discard()
+        if self.stored is not None:
+            self.stored.discard()
 
 
 class Pieces(list[bytes]):
@@ -80,3 +121,8 @@ class Pieces(list[bytes]):
         self._stored.write(piece)
         if self._held:
             super().append(piece)
+
+
+def disk_failure(failure: OSError) -> str:
+    """Why nothing can be archived any more, in words for the person whose disk it is."""
+    return f"the archive can't be written: {failure.strerror}; make room, or choose another --warc"

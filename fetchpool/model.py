@@ -116,6 +116,8 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     """The folder that bodies are kept in; empty: they aren't."""
     save_spool: str = ""
     """The run's own folder within it, where they grow."""
+    warc_spool: str = ""
+    """The run's own folder for what goes into its archive; empty: there is none."""
     follow_across_hosts: bool = True
     """False hands a redirect to another host back (`Outcome.redirect`), so that a scheduler can
     give it that host's turn."""
@@ -185,10 +187,19 @@ class Outcome(Struct, frozen=True, kw_only=True):
     """The body's beginning, when the request said `keep`."""
     retry_after: str | None = None
     """`Retry-After` as the server sent it, at most 100 characters; `retry.py` reads it."""
+    records: bytes = b""
+    """For the archive, compressed: what was sent and received in this attempt, hop by hop."""
+    records_file: str = ""
+    """Where they are, when they are large. Whoever takes them removes the file."""
     output_failure: str = ""
     """Our own disk failed under it, and why: the run ends, and it has no row (`error` is `aborted`)."""
     redirect: FetchRequest | None = None
     """The attempt is not over: it goes on with this request, at another host."""
+
+    @property
+    def answered(self) -> bool:
+        """A whole answer came, whatever its status."""
+        return self.error is None or self.exitcode == EXITCODE_HTTP
 
 
 class Record(Struct, frozen=True):

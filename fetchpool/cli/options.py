@@ -235,6 +235,25 @@ Save = Annotated[
     ),
 ]
 
+Warc = Annotated[
+    str | None,
+    _option(
+        "--warc",
+        metavar="FILE.warc.gz",
+        group=OUTPUT,
+        help="Archive all that is sent and received, as it came: WARC 1.1. Appends to FILE.",
+    ),
+]
+WarcMaxSize = Annotated[
+    str,
+    _option(
+        "--warc-max-size",
+        metavar="SIZE",
+        group=OUTPUT,
+        help="Past this the archive goes on in FILE-00001.warc.gz and so on; 0 is no limit.",
+    ),
+]
+
 RESUME = "Resume"
 Resume = Annotated[
     bool,

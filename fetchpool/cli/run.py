@@ -39,6 +39,8 @@ def run(
     parse: options.Parse = None,
     hash: options.Hash = None,
     save: options.Save = None,
+    warc: options.Warc = None,
+    warc_max_size: options.WarcMaxSize = "1G",
     resume: options.Resume = False,
     retry_failed: options.RetryFailed = None,
     no_dedupe: options.NoDedupe = False,
@@ -122,6 +124,8 @@ def run(
         seen_memory=seen_memory,
         hash=hash,
         save=save,
+        warc=warc,
+        warc_max_size=warc_max_size,
     )
     if dry_run:
         from fetchpool.cli.dry_run import dry_run as say

@@ -7,11 +7,12 @@ neither environment nor `.netrc`, and raises nothing a server can cause.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Protocol, overload
 
 from msgspec import Struct
 
-from fetchpool.model import FailureKind
+from fetchpool.model import FailureKind, Outcome
 
 
 class Failure(Struct, frozen=True):
@@ -97,6 +98,8 @@ class ResponseHead(Struct):
     http_version: str
     """`"1.0"`, `"1.1"`, `"2"` or `"3"`, as curl writes it."""
     headers: Headers
+    status_line: bytes = b""
+    """As it came; empty when the transport can't tell."""
 
 
 class Receiver(Protocol):
@@ -138,6 +141,10 @@ class HopResponse(Struct):
     time_appconnect: float | None = None
     time_starttransfer: float | None = None
     time_total: float = 0.0
+
+
+Steps = Generator[HopRequest, HopResponse, Outcome]
+"""What a driver runs: it yields hops, is sent their responses, returns the outcome."""
 
 
 class Transport(Protocol):

@@ -275,7 +275,7 @@ def parse_head(lines: list[bytes]) -> ResponseHead | None:
         if status is None:
             return None
         if not 100 <= status < 200:
-            return ResponseHead(status, http_version, Headers(lines[start + 1 : end]))
+            return ResponseHead(status, http_version, Headers(lines[start + 1 : end]), lines[start])
         start = end + 1
     return None
 

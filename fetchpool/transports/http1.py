@@ -71,6 +71,7 @@ class AnswerReader:
         "complete",
         "headers",
         "status",
+        "status_line",
         "version",
         "will_close",
     )
@@ -92,6 +93,7 @@ class AnswerReader:
         self._ragged = False
         """TLS ended without saying so."""
         self.status = 0
+        self.status_line = b""
         self.version = 11
         """10 or 11, as `http.client` has it."""
         self.headers = Headers([])
@@ -123,6 +125,7 @@ class AnswerReader:
             if status == 101:
                 raise WireError(FailureKind.PROTOCOL, "the server switched protocols unasked")
         self.status = status
+        self.status_line = lines[0]
         self.version = 10 if matched[1] == b"0" else 11
         del lines[0]
         framing = check_headers(lines)

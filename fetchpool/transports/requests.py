@@ -183,4 +183,5 @@ def head_of(answer: Any) -> ResponseHead:
     headers = answer.headers
     if not isinstance(headers, Headers):
         headers = Headers([f"{name}: {value}".encode("latin-1") for name, value in headers.items()])
-    return ResponseHead(answer.status, "1.0" if answer.version == 10 else "1.1", headers)
+    version = "1.0" if answer.version == 10 else "1.1"
+    return ResponseHead(answer.status, version, headers, getattr(answer, "status_line", b""))

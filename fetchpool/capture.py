@@ -1,0 +1,251 @@
+"""`--warc` in the worker: each hop of a fetch as WARC records, compressed where it was fetched.
+
+In: the hops of an exchange and their responses. Out: the same to whoever drives it, and an `Outcome`
+that brings the records of all its hops: as bytes, or, when they are large, in a file of the run's own
+spool folder, so that no large body crosses from process to process. The parent appends them
+(`archive.py`); what they say is settled here, by warcio (WARC 1.1, ISO 28500:2017).
+
+A response record holds the headers as they came and the body as it came. Where the transport has taken
+a chunked transfer coding off, it is put back, in one chunk: so the headers need no change to be true,
+and every reader of HTTP reads it. Of HTTP/2 and 3 the head is written as HTTP/1.1, which is what readers
+of WARC know.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+from msgspec.structs import replace
+from warcio.statusandheaders import StatusAndHeaders  # type: ignore[import-untyped]  # it ships no types
+from warcio.warcwriter import WARCWriter  # type: ignore[import-untyped]
+
+from fetchpool.keeping import KeptBody, disk_failure
+from fetchpool.model import EXITCODES, FailureKind, Outcome
+from fetchpool.spool import Spool
+from fetchpool.transports.base import HopRequest, HopResponse, ResponseHead, Steps
+
+WARC_VERSION = "WARC/1.1"
+SECRET = frozenset(("authorization", "proxy-authorization", "cookie", "cookie2"))
+"""Request headers whose values stay out of the archive."""
+BLOTTED = "***"
+TRUNCATED = {
+    FailureKind.TOO_LARGE: "length",
+    FailureKind.TIMEOUT_READ: "time",
+    FailureKind.TIMEOUT_TOTAL: "time",
+    FailureKind.RESET: "disconnect",
+    FailureKind.TRUNCATED: "disconnect",
+}
+"""Why a body ends early, in the words of WARC 1.1 section 5.13; anything else is `unspecified`."""
+ORIGINAL = "X-Archive-Orig-"
+"""Before a header that isn't true of the record any more, as other archivers write it."""
+
+
+class Capture:
+    """Drives an exchange's steps as they are, and writes down what they came to."""
+
+    def __init__(self, folder: str, utc_now: Callable[[], str]) -> None:
+        """`folder`: for the records of a fetch, when they are large."""
+        self._folder = folder
+        self._utc_now = utc_now
+
+    def steps(self, steps: Steps) -> Steps:
+        """The same hops, and an outcome that brings their records."""
+        records = Records(self._folder)
+        body: KeptBody | None = None
+        failure = ""
+        try:
+            hop = next(steps)
+            while True:
+                assert isinstance(hop.receiver, KeptBody)
+                body, asked, timestamp = hop.receiver, hop, self._utc_now()
+                response = yield hop
+                try:
+                    hop = steps.send(response)
+                finally:  # only now it is known what the hop came to
+                    failure = failure or records.add(asked, body, response, timestamp)
+                    body.discard()
+        except StopIteration as stop:
+            outcome: Outcome = stop.value
+            return records.with_them(outcome, failure)
+        except GeneratorExit:  # the run was stopped
+            steps.close()
+            records.spool.discard()
+            if body is not None:
+                body.discard()
+            raise
+
+
+class Records:
+    """The records of one fetch, as they grow. The spool is whoever's who takes it."""
+
+    def __init__(self, folder: str) -> None:
+        self.spool = Spool(folder)
+        self._writer = WARCWriter(self, gzip=True, warc_version=WARC_VERSION)
+
+    # What warcio writes to
+
+    def write(self, piece: bytes) -> None:
+        self.spool.write(piece)
+
+    def flush(self) -> None:
+        """Whole records are handed over together."""
+
+    # What is written
+
+    def add(self, hop: HopRequest, body: KeptBody, response: HopResponse, timestamp: str) -> str:
+        """The records of one hop: none when nothing was sent. Returns why our own disk can't take them;
+        empty when all is well."""
+        if body.head is None and not _was_sent(hop, response):
+            return ""
+        try:
+            self._add_pair(hop, body, response, timestamp)
+        except OSError as failure:
+            return disk_failure(failure)
+        return ""
+
+    def with_them(self, outcome: Outcome, failure: str) -> Outcome:
+        """The outcome and these records; or, after a failure of our own disk, an outcome that says so."""
+        self.spool.close()
+        failure = failure or outcome.output_failure
+        if failure or outcome.error == FailureKind.ABORTED:
+            self.spool.discard()
+        if not failure:
+            return replace(outcome, records=self.spool.content, records_file=self.spool.path)
+        return replace(
+            outcome,
+            error=FailureKind.ABORTED,
+            errormsg=failure,
+            exitcode=EXITCODES[FailureKind.ABORTED],
+            output_failure=failure,
+            redirect=None,
+        )
+
+    def _add_pair(self, hop: HopRequest, body: KeptBody, response: HopResponse, timestamp: str) -> None:
+        about = {"WARC-Date": timestamp}
+        if response.remote_ip is not None:
+            about["WARC-IP-Address"] = response.remote_ip
+        request_id = self._add(hop, "request", _request(hop), [], about)
+        if body.head is not None:
+            if why := _truncated(body, response):
+                about["WARC-Truncated"] = why
+            if body.head.http_version[:1] in ("2", "3"):
+                about["WARC-Protocol"] = f"h{body.head.http_version[0]}"
+            chunked, lines = _header_lines(body)
+            with body.opened() as content:
+                parts: list[BinaryIO] = [content]
+                if chunked and body.size_download:
+                    parts = [io.BytesIO(b"%x\r\n" % body.size_download), content, io.BytesIO(b"\r\n")]
+                if chunked and not why:
+                    parts.append(io.BytesIO(b"0\r\n\r\n"))
+                head = [_status_line(body.head), *lines]
+                self._add(hop, "response", head, parts, {**about, "WARC-Concurrent-To": request_id})
+
+    def _add(
+        self, hop: HopRequest, kind: str, head: list[bytes], parts: list[BinaryIO], about: dict[str, str]
+    ) -> str:
+        """One record; returns its identifier."""
+        record = self._writer.create_warc_record(
+            hop.url,
+            kind,
+            payload=Parts(parts),
+            length=sum(_size(part) for part in parts),
+            http_headers=Head(head),
+            warc_headers_dict=about,
+        )
+        self._writer.write_record(record)
+        identifier: str = record.rec_headers.get_header("WARC-Record-ID")
+        return identifier
+
+
+class Head(StatusAndHeaders):  # type: ignore[misc]  # warcio ships no types
+    """A head whose bytes are those that were sent, and not warcio's idea of them."""
+
+    def __init__(self, lines: list[bytes]) -> None:
+        super().__init__(lines[0].decode("latin-1"), [])
+        self._lines = lines
+
+    def compute_headers_buffer(self, _filter: Any = None) -> None:
+        self.headers_buff = b"\r\n".join([*self._lines, b"", b""])
+
+
+class Parts:
+    """Several streams read as one. It can be read twice: warcio hashes first, and writes then."""
+
+    def __init__(self, parts: list[BinaryIO]) -> None:
+        self._parts = parts
+        self._at = 0
+
+    def read(self, size: int) -> bytes:
+        while self._at < len(self._parts):
+            if piece := self._parts[self._at].read(size):
+                return piece
+            self._at += 1
+        return b""
+
+    def tell(self) -> int:
+        """Only ever asked for at the start."""
+        return 0
+
+    def seek(self, _start: int) -> None:
+        """To the start."""
+        self._at = 0
+        for part in self._parts:
+            part.seek(0)
+
+
+def _size(part: BinaryIO) -> int:
+    size = part.seek(0, io.SEEK_END)
+    part.seek(0)
+    return size
+
+
+def _was_sent(hop: HopRequest, response: HopResponse) -> bool:
+    """Whether a connection was there to send the request on."""
+    secured = response.time_appconnect if hop.url.startswith("https:") else response.time_connect
+    return response.time_connect is not None and secured is not None
+
+
+def _request(hop: HopRequest) -> list[bytes]:
+    """The request's head, its secrets blotted out."""
+    parts = urlsplit(hop.url)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    lines = [f"{hop.method} {target} HTTP/1.1"]
+    if not any(name.lower() == "host" for name, _ in hop.headers):
+        lines.append(f"Host: {parts.netloc}")
+    for name, value in hop.headers:
+        lines.append(f"{name}: {BLOTTED if name.lower() in SECRET else value}")
+    return [line.encode("utf-8", "surrogateescape") for line in lines]
+
+
+def _status_line(head: ResponseHead) -> bytes:
+    line = head.status_line.rstrip(b"\r\n")
+    if line.startswith((b"HTTP/1.0 ", b"HTTP/1.1 ")):
+        return line
+    _, _, rest = line.partition(b" ")
+    return b"HTTP/1.1 " + (rest.strip() or b"%d" % head.status) + b" "
+
+
+def _header_lines(body: KeptBody) -> tuple[bool, list[bytes]]:
+    """The header lines as they came; and whether the body is to be chunked, as they say."""
+    assert body.head is not None
+    lines = [line.rstrip(b"\r\n") for line in body.head.headers.lines]
+    codings = body.head.headers.get_all("transfer-encoding")
+    if not codings:
+        return False, lines
+    if [coding.lower() for coding in codings] == ["chunked"]:
+        return not body.bodiless, lines
+    prefix = b"transfer-encoding:"  # it held another coding too, which is off for good
+    return False, [
+        ORIGINAL.encode() + line if line[: len(prefix)].lower() == prefix else line for line in lines
+    ]
+
+
+def _truncated(body: KeptBody, response: HopResponse) -> str:
+    """Why the record doesn't have the whole body; empty when it has."""
+    failure = response.failure or (body.failure if body.stopped else None)
+    if failure is not None:
+        return TRUNCATED.get(failure.kind, "unspecified")
+    return "length" if body.stopped else ""
