@@ -13,7 +13,7 @@ ARGS ?=
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format types contracts fuzz bench bench-full clean
+.PHONY: help setup run test lint format types contracts fuzz bench bench-full torture clean
 
 bin := $(VENV)/bin
 ready := $(VENV)/.installed
@@ -50,6 +50,9 @@ bench: $(peers) ## this beside its peers, in short (minutes; keep the machine qu
 
 bench-full: $(peers) ## the same at length, into docs/benchmarks.md
 	@$(bin)/python -m bench.run --full --write $(ARGS)
+
+torture: $(ready) ## kill runs at random moments, resume them, and check that nothing is lost (minutes)
+	@$(bin)/python -m bench.torture --kills 1000 $(ARGS)
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,293 @@
+"""Faults 40 to 43: crashes, torn rows, two runs on one file, and disks that are full or fail."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from bench.torture import EXECUTORS, FORMATS, Format, torture
+from fetchpool.app import build
+from fetchpool.config import configure
+from fetchpool.demo import DemoServer
+from fetchpool.errors import OutputError, UsageError
+from fetchpool.model import Record
+from fetchpool.sinks import row_format
+from fetchpool.sinks.disk import Disk
+from fetchpool.sinks.file import CHECKPOINT, FileSink
+from tests.cli.commandline import FETCHPOOL, PATIENCE, environment, fetchpool, start
+from tests.contracts.records import record
+
+LINE_FORMATS = [name for name in FORMATS if name != "sqlite"]
+
+
+def write_list(folder: Path, server: DemoServer, count: int, padding: str = "") -> list[str]:
+    """`urls.txt` in the folder; its URLs."""
+    urls = [f"{server.url('/bytes')}/{number}?{padding}{number}" for number in range(count)]
+    (folder / "urls.txt").write_text("".join(f"{url}\n" for url in urls))
+    return urls
+
+
+def urls_in(path: Path, format: Format) -> list[str]:
+    return [url for url, _ in format.rows(path)]
+
+
+@pytest.fixture(params=FORMATS)
+def format(request: pytest.FixtureRequest) -> Format:
+    return FORMATS[request.param]
+
+
+# bench/torture.py does the same a thousand times, for every format with every executor.
+@pytest.mark.parametrize(
+    ("kills", "name", "executor"),
+    [(7, "text", "thread"), (6, "jsonl", "process"), (6, "csv", "async"), (6, "sqlite", "thread")],
+)
+def test_40_a_run_killed_at_any_moment_and_resumed_has_one_row_for_every_url(
+    kills: int, name: str, executor: str
+) -> None:
+    assert executor in EXECUTORS
+    (result,) = torture(kills, [(name, executor)], seed=40, urls=300)
+    assert (result.kills, result.lost, result.doubled) == (kills, 0, 0)
+    assert result.rows >= 300
+
+
+def test_41_a_torn_last_row_is_repaired_on_the_next_open_and_nothing_else_is_touched(
+    tmp_path: Path, demo_server: DemoServer
+) -> None:
+    urls = write_list(tmp_path, demo_server, 6)
+    for name in LINE_FORMATS:
+        format = FORMATS[name]
+        path = tmp_path / f"rows{format.suffix}"
+        assert fetchpool("urls.txt", "-q", "-o", path.name, cwd=tmp_path).returncode == 0
+        whole = path.read_bytes()
+        torn = whole[:-20]
+        path.write_bytes(torn)
+        done = fetchpool("urls.txt", "-q", "--resume", "-o", path.name, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        kept = torn[: torn.rindex(b"\n") + 1]
+        assert path.read_bytes().startswith(kept)
+        assert sorted(urls_in(path, format)) == sorted(urls)
+
+
+def test_41_a_file_that_is_not_ours_is_refused_and_left_untouched(
+    tmp_path: Path, demo_server: DemoServer, format: Format
+) -> None:
+    write_list(tmp_path, demo_server, 3)
+    other = FORMATS["csv" if format is not FORMATS["csv"] else "jsonl"]
+    ours = tmp_path / f"ours{other.suffix}"
+    build(configure([str(tmp_path / "urls.txt")], outputs=[str(ours)])).run()
+    path = tmp_path / f"rows{format.suffix}"
+    for content in (b"precious", ours.read_bytes(), (tmp_path / "urls.txt").read_bytes()):
+        path.write_bytes(content)
+        for again in (False, True):
+            config = configure(inputs=[str(tmp_path / "urls.txt")], outputs=[str(path)], resume=again)
+            with pytest.raises(UsageError, match=r"rows\.\w+: is not a .* \(nothing in it was changed\)"):
+                build(config)
+        assert path.read_bytes() == content
+    refused = fetchpool("urls.txt", "-o", path.name, "--retry-failed", "all", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(f"fetchpool: {path.name}: is not a ")
+    assert path.read_bytes() == content
+
+
+def test_41_the_list_itself_is_refused_as_output(tmp_path: Path, demo_server: DemoServer) -> None:
+    write_list(tmp_path, demo_server, 3)
+    before = (tmp_path / "urls.txt").read_bytes()
+    refused = fetchpool("urls.txt", "-o", "urls.txt", "--resume", cwd=tmp_path)
+    assert (refused.returncode, (tmp_path / "urls.txt").read_bytes()) == (2, before)
+
+
+def test_42_two_runs_append_to_one_output_and_all_rows_are_whole(
+    tmp_path: Path, demo_server: DemoServer, format: Format
+) -> None:
+    path = tmp_path / f"rows{format.suffix}"
+    urls = write_list(tmp_path, demo_server, 400, "x" * 300)
+    for half, name in ((urls[::2], "even.txt"), (urls[1::2], "odd.txt")):
+        (tmp_path / name).write_text("".join(f"{url}\n" for url in half))
+    both = [start(name, "-q", "-o", path.name, cwd=tmp_path) for name in ("even.txt", "odd.txt")]
+    assert [each.communicate(timeout=PATIENCE)[1] for each in both] == [b"", b""]
+    assert [each.returncode for each in both] == [0, 0]
+    assert Counter(urls_in(path, format)) == Counter(urls)
+
+
+class SmallDisk:
+    """A folder that can't hold much: a file system of its own where we may mount one, a limit on the
+    size of files otherwise."""
+
+    SIZE = 512 << 10
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={self.SIZE}", "tmpfs", str(folder)]
+        try:
+            self._mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
+        except FileNotFoundError:
+            self._mounted = False
+        self._roomy = False
+
+    def make_room(self) -> None:
+        self._roomy = True
+        if self._mounted:
+            subprocess.run(["mount", "-o", "remount,size=16m", str(self.folder)], check=True)
+
+    def fetchpool(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        limit: Callable[[], None] | None = None
+        if not (self._mounted or self._roomy):
+            limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (self.SIZE, self.SIZE))  # noqa: E731
+        command = [*FETCHPOOL, *arguments]
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            preexec_fn=limit,
+            timeout=PATIENCE,
+            check=False,
+        )
+
+    def close(self) -> None:
+        if self._mounted:
+            subprocess.run(["umount", str(self.folder)], check=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    (tmp_path / "disk").mkdir()
+    disk = SmallDisk(tmp_path / "disk")
+    yield disk
+    disk.close()
+
+
+def test_43_a_full_disk_ends_the_run_in_words_and_with_a_whole_file_that_can_be_resumed(
+    tmp_path: Path, demo_server: DemoServer, small_disk: SmallDisk, format: Format
+) -> None:
+    urls = write_list(tmp_path, demo_server, 600, "x" * 1200)
+    name = f"rows{format.suffix}"
+    run = ["../urls.txt", "-q", "-o", name]
+    full = small_disk.fetchpool(*run)
+    assert full.returncode == 3
+    assert full.stderr.startswith(f"fetchpool: {name}: ")
+    assert full.stderr.count("\n") == 1
+    path = small_disk.folder / name
+    if format is not FORMATS["sqlite"]:
+        assert path.read_bytes().endswith(b"\n")
+    written = urls_in(path, format)
+    assert len(set(written)) == len(written) < len(urls)
+    small_disk.make_room()
+    resumed = small_disk.fetchpool(*run, "--resume")
+    assert (resumed.returncode, resumed.stderr) == (0, "")
+    assert urls_in(path, format)[: len(written)] == written
+    assert Counter(urls_in(path, format)) == Counter(urls)
+
+
+class FailingDisk(Disk):
+    """Refuses its nth call: a write after half a row, as a disk does that fills up under it."""
+
+    def __init__(self, fails_at: int, error: int, *, for_good: bool) -> None:
+        """`for_good`: and every call after it."""
+        self.calls: list[str] = []
+        self._fails_at, self._error, self._for_good = fails_at, error, for_good
+
+    def _is_refused(self, name: str) -> bool:
+        self.calls.append(name)
+        place = len(self.calls)
+        return place == self._fails_at or (self._for_good and place > self._fails_at)
+
+    def _refuse(self) -> None:
+        raise OSError(self._error, os.strerror(self._error))
+
+    def write(self, descriptor: int, rows: memoryview) -> int:
+        if self._is_refused("write"):
+            super().write(descriptor, rows[: len(rows) // 2])
+            self._refuse()
+        return super().write(descriptor, rows)
+
+    def truncate(self, descriptor: int, size: int) -> None:
+        if self._is_refused("truncate"):
+            self._refuse()
+        super().truncate(descriptor, size)
+
+    def sync(self, descriptor: int) -> None:
+        if self._is_refused("sync"):
+            self._refuse()
+        super().sync(descriptor)
+
+
+class EagerSink(FileSink):
+    """Writes, and asks the disk to keep it, after each batch and not only now and then."""
+
+    def __init__(self, path: Path, disk: Disk) -> None:
+        self._now = 0.0
+        super().__init__(str(path), row_format(path.suffix[1:]), disk=disk, clock=lambda: self._now)
+
+    def write(self, records: Sequence[Record]) -> None:
+        super().write(records)
+        self._now += CHECKPOINT
+        self.flush()
+
+
+# As curl's own torture tests do it: the first call fails, then the second one, until a run comes through.
+@pytest.mark.parametrize("for_good", [False, True], ids=["once", "for good"])
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, errno.EPIPE], ids=errno.errorcode.get)
+def test_43_whichever_call_to_the_disk_fails_the_file_is_whole_and_a_resumed_run_completes_it(
+    tmp_path: Path, demo_server: DemoServer, error: int, for_good: bool
+) -> None:
+    urls = write_list(tmp_path, demo_server, 5)
+    path = tmp_path / "rows.jsonl"
+    for fails_at in range(1, 40):
+        path.unlink(missing_ok=True)
+        disk = FailingDisk(fails_at, error, for_good=for_good)
+        if come_through(tmp_path, path, disk):
+            break
+        assert disk.calls.count("sync") <= 1 + disk.calls[: fails_at - 1].count("sync"), "a second try"
+        if not for_good:
+            assert not path.read_bytes() or path.read_bytes().endswith(b"\n")
+        before = urls_in(path, FORMATS["jsonl"])
+        config = configure([str(tmp_path / "urls.txt")], outputs=[str(path)], workers=1, resume=True)
+        result = build(config).run()
+        assert urls_in(path, FORMATS["jsonl"])[: len(before)] == before
+        assert sorted(urls_in(path, FORMATS["jsonl"])) == sorted(urls)
+        assert (result.snapshot.ok, result.snapshot.earlier) == (5, len(before))
+    assert {"write", "sync"} <= set(disk.calls)
+    assert fails_at > 10
+
+
+def come_through(folder: Path, path: Path, disk: FailingDisk) -> bool:
+    """Whether a run gets to its end on that disk."""
+    config = configure([str(folder / "urls.txt")], workers=1)
+    try:
+        build(config, sinks=[EagerSink(path, disk)]).run()
+    except OutputError as failure:
+        return not str(failure)  # it has words
+    return True
+
+
+def test_43_the_disk_is_asked_to_keep_rows_every_few_seconds_and_at_the_end(tmp_path: Path) -> None:
+    now = 0.0
+    disk = FailingDisk(0, errno.EIO, for_good=False)
+    sink = FileSink(str(tmp_path / "rows.txt"), row_format("text"), disk=disk, clock=lambda: now)
+    for tick in range(26):
+        now = tick * 0.5
+        sink.write([record(tick)])
+        sink.flush()
+    assert disk.calls.count("sync") == 2
+    sink.close()
+    assert disk.calls[-1] == "sync"
+    assert disk.calls.count("sync") == 3
+
+
+def test_43_a_failed_fsync_is_never_tried_again(tmp_path: Path) -> None:
+    disk = FailingDisk(2, errno.EIO, for_good=False)
+    sink = FileSink(str(tmp_path / "rows.txt"), row_format("text"), disk=disk)
+    sink.write([record()])
+    with pytest.raises(OutputError, match=r"rows\.txt: can't be written: Input/output error"):
+        sink.close()
+    sink.close()
+    assert disk.calls == ["write", "sync"]
