@@ -1,0 +1,204 @@
+"""The soak's server: a good page, and for every fifth URL a fault that its number picks at random.
+
+`/NUMBER` is a page or a fault; which one, `fault_of` says to the client as well. One process, asyncio, on
+every address of 127.0.0.0/8, so that there can be many hosts.
+
+In: the number of an inherited listening socket. It listens for as long as it lives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import random
+import resource
+import socket
+import struct
+import sys
+import zlib
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+PAGE = b"<!doctype html><title>A page</title><p>Hello.\n" * 20
+EVERY = 5
+"""Of the URLs one in so many is a fault."""
+PAUSE = 0.05
+"""Seconds between two bytes of what is slow."""
+MAX_FILESIZE = 1 << 20
+"""What the client must be told is the limit, so that the large bodies are too large."""
+
+Write = Callable[[bytes], Awaitable[None]]
+Fault = Callable[[Write, int], Awaitable[bool]]
+FAULTS: dict[str, tuple[frozenset[str | None], Fault]] = {}
+"""By name: the kinds that a row may have, and what the server does; True keeps the connection."""
+
+
+def fault_of(number: int) -> str | None:
+    """The fault that this URL is; None for a page."""
+    if number % EVERY:
+        return None
+    return random.Random(number).choice(sorted(FAULTS))
+
+
+def fault(name: str, *kinds: str | None) -> Callable[[Fault], Fault]:
+    """Registers a function as what happens for a fault."""
+
+    def register(function: Fault) -> Fault:
+        FAULTS[name] = (frozenset(kinds), function)
+        return function
+
+    return register
+
+
+def answer(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
+    """A well-formed answer."""
+    return (
+        "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]).encode() + body
+    )
+
+
+def _whole(name: str, kind: str | None, data: bytes, *, keep: bool = False) -> None:
+    """A fault that is some bytes."""
+
+    @fault(name, kind)
+    async def send(write: Write, _: int) -> bool:
+        await write(data)
+        return keep
+
+
+def _endless(name: str, kind: str, start: bytes, piece: bytes, pause: float = PAUSE) -> None:
+    """A fault that never ends."""
+
+    @fault(name, kind)
+    async def send(write: Write, _: int) -> bool:
+        await write(start)
+        while True:
+            await write(piece)
+            await asyncio.sleep(pause)
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+_endless("trickle", "timeout_total", b"HTTP/1.1 200 OK\r\nContent-Length: 999999\r\n\r\n", b"x")
+_endless("slow header", "timeout_total", b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x")
+_endless("endless 100", "timeout_total", b"", b"HTTP/1.1 100 Continue\r\n\r\n")
+_endless("endless trailers", "timeout_total", CHUNKED + b"2\r\nok\r\n0\r\n", b"X-Slow: yes\r\n")
+_endless("endless body", "too_large", b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536, 0)
+_endless("endless chunks", "too_large", CHUNKED, b"10000\r\n" + b"x" * 65536 + b"\r\n", 0)
+_whole("huge length", "too_large", b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000000\r\n\r\nabc")
+_whole("short body", "truncated", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort")
+_whole("no last chunk", "truncated", CHUNKED + b"5\r\nhello\r\n")
+_whole("cut in headers", "truncated", b"HTTP/1.1 200 OK\r\nContent-Le")
+_whole("chunk of -5", "protocol", CHUNKED + b"-5\r\nhello\r\n0\r\n\r\n")
+_whole("two lengths", "protocol", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello")
+_whole("garbage", "protocol", bytes(range(256)))
+_whole("HTTP/0.9", "protocol", PAGE)
+_whole("status 1000", "protocol", b"HTTP/1.1 1000 No\r\nContent-Length: 0\r\n\r\n")
+_whole("many headers", "protocol", b"HTTP/1.1 200 OK\r\n" + b"X-Many: yes\r\n" * 10_000 + b"\r\n")
+_whole("a long header", "protocol", b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * (2 << 20) + b"\r\n\r\n")
+_whole("nothing", "empty_reply", b"")
+_whole(
+    "escape codes", "http_500", answer(PAGE, "X-Title: \x1b[2J\x9b", status="500 \x1b]0;owned\x07"), keep=True
+)
+_whole("not found", "http_404", answer(b"no such page", status="404 Not Found"), keep=True)
+_whole("loop", "too_many_redirects", answer(b"", "Location: ?", status="302 Found"), keep=True)
+_whole("to a file", "unsupported_scheme", answer(b"", "Location: file:///etc/passwd", status="302 Found"))
+_whole("to nowhere", "invalid_url", answer(b"", "Location: http://[::1", status="302 Found"), keep=True)
+_whole("mislabelled", "decode", answer(PAGE, "Content-Encoding: gzip"), keep=True)
+_whole("unknown coding", None, answer(PAGE, "Content-Encoding: rot13"), keep=True)
+_whole("cut gzip", "truncated", answer(gzip.compress(PAGE)[:-9], "Content-Encoding: gzip"), keep=True)
+_whole("cut deflate", "truncated", answer(zlib.compress(PAGE)[:-5], "Content-Encoding: deflate"), keep=True)
+_whole("bomb", "too_large", answer(gzip.compress(bytes(32 << 20)), "Content-Encoding: gzip"), keep=True)
+_whole("busy", "http_429", answer(b"busy", "Retry-After: 0", status="429 Too Many"), keep=True)
+
+
+@fault("silence", "timeout_read")
+async def silence(write: Write, _: int) -> bool:
+    """Headers, then nothing."""
+    await write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
+    await asyncio.sleep(60)
+    return False
+
+
+@fault("reset", "reset")
+async def reset(_: Write, __: int) -> bool:
+    """The connection ends with a TCP reset."""
+    raise ConnectionResetError
+
+
+@fault("redirect", None)
+async def redirect(write: Write, number: int) -> bool:
+    """To a page, at another host."""
+    where = f"Location: http://127.9.{number % 250}.1:{PORT}/{EVERY * number + 1}"
+    await write(answer(b"", where, status="302 Found"))
+    return True
+
+
+PORT = 0
+
+
+async def hung_up(reader: asyncio.StreamReader) -> None:
+    """Returns when the client has gone."""
+    with suppress(OSError):
+        await reader.read(1)
+
+
+async def play(name: str, number: int, reader: asyncio.StreamReader, write: Write) -> bool:
+    """A fault, until it ends or the client hangs up; whether the connection is kept."""
+    playing = asyncio.ensure_future(FAULTS[name][1](write, number))
+    gone = asyncio.ensure_future(hung_up(reader))
+    await asyncio.wait((playing, gone), return_when=asyncio.FIRST_COMPLETED)
+    whole = playing.done() and not gone.done()
+    for task in (playing, gone):
+        task.cancel()
+    results = await asyncio.gather(playing, gone, return_exceptions=True)
+    if isinstance(results[0], ConnectionResetError) and name == "reset":
+        raise results[0]
+    return whole and results[0] is True
+
+
+async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """One connection, to its end."""
+
+    async def write(data: bytes) -> None:
+        writer.write(data)
+        await writer.drain()
+
+    with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        try:
+            keep = True
+            while keep:
+                head = await reader.readuntil(b"\r\n\r\n")
+                number = int(head.split(b" ", 2)[1][1:].partition(b"?")[0])
+                name = fault_of(number)
+                if name is None:
+                    await write(answer(PAGE, "Content-Type: text/html"))
+                else:
+                    keep = await play(name, number, reader, write)
+        except ConnectionResetError:
+            # SO_LINGER with no time to linger: close() sends RST instead of FIN.
+            connection = writer.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+        finally:
+            writer.close()
+
+
+async def serve(listener: socket.socket) -> None:
+    """For ever."""
+    server = await asyncio.start_server(converse, sock=listener)
+    async with server:
+        await server.serve_forever()
+
+
+def main(descriptor: int) -> None:
+    """Serves from an inherited socket."""
+    global PORT
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 16_384), hard))
+    listener = socket.socket(fileno=descriptor)
+    PORT = listener.getsockname()[1]
+    asyncio.run(serve(listener))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
