@@ -290,7 +290,7 @@ class Engine:
         self._limits.account(now, HeldBy.SOURCE)
         self._reading_back = self._known.read_back()
         if not self._reading_back and self._known.damaged:
-            self._tell(Notice(f"{self._known.damaged:,} damaged lines of the output count as no rows"))
+            self._tell(Notice(f"damaged lines, which count as no rows: {self._known.damaged:,}"))
         self.wake()
 
     def _read_ahead(self, window: int, now: float) -> bool:

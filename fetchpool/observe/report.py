@@ -36,7 +36,7 @@ def report(
     fetched = snapshot.done - snapshot.earlier
     lines = [_headline(snapshot, interrupted)]
     if fetched:
-        lines += [_rates(snapshot, fetched), *_sizes(snapshot), *_times(snapshot, fetched)]
+        lines += [_rates(snapshot, fetched), *_sizes(snapshot, fetched), *_times(snapshot, fetched)]
     lines += _failures(snapshot)
     if snapshot.retries:
         lines.append(_labelled("retried", counted(snapshot.retries, "attempt")))
@@ -97,11 +97,11 @@ def _rates(snapshot: Snapshot, fetched: int) -> Line:
     return _labelled("rate", f"{urls} {'URL' if urls == '1' else 'URLs'}/s, {octets}/s")
 
 
-def _sizes(snapshot: Snapshot) -> list[Line]:
+def _sizes(snapshot: Snapshot, fetched: int) -> list[Line]:
     text = size(snapshot.size_delivered)
     if snapshot.size_download != snapshot.size_delivered:
         text += f" ({size(snapshot.size_download)} on the wire)"
-    if snapshot.ok > 1 and snapshot.size_max:
+    if min(snapshot.ok, fetched) > 1 and snapshot.size_max:
         text += f"; p50 {size(snapshot.size_p50)}, largest {size(snapshot.size_max)}"
     return [_labelled("size", text)]
 
