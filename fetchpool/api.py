@@ -15,10 +15,10 @@ from typing import TypedDict, Unpack
 
 from fetchpool import urls as url_parser
 from fetchpool.app import build
-from fetchpool.config import configure
-from fetchpool.engine import Engine
+from fetchpool.config import RunConfig, configure
 from fetchpool.model import Outcome, Record
 from fetchpool.pools import open_pool
+from fetchpool.sources.base import Source
 from fetchpool.sources.iterable import IterableSource
 
 
@@ -79,10 +79,12 @@ def fetch(
     Raises `UsageError` for an option that can't be meant; what goes wrong with a URL is in its row.
     """
     config = configure(workers=workers, executor=executor, **settings)
-    return _records(build(config, source=IterableSource(urls), sinks=[collected := Collector()]), collected)
+    return _records(config, IterableSource(urls))
 
 
-def _records(engine: Engine, collected: Collector) -> Iterator[Record]:
+def _records(config: RunConfig, source: Source) -> Iterator[Record]:
+    collected = Collector()
+    engine = build(config, source=source, sinks=[collected])  # not before someone asks for a record
     try:
         while not engine.done:
             engine.step()
