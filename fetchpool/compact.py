@@ -26,7 +26,7 @@ from fetchpool.clean import visible
 from fetchpool.errors import OutputError, UsageError
 from fetchpool.fingerprint import of_shown
 from fetchpool.seen import DEFAULT_MEMORY, Seen
-from fetchpool.sinks import format_of, open_sink, row_format
+from fetchpool.sinks import format_of, open_parquet, open_sink, row_format
 from fetchpool.sinks.disk import Disk, lock, unopened
 from fetchpool.sinks.file import RowFormat
 from fetchpool.sinks.lines import blocks_backwards, last_line_end, whole
@@ -65,6 +65,13 @@ def compact(
     except ValueError as failure:  # a NUL in the path
         raise UsageError(f"{name}: {unopened(path, failure)}") from failure
     format = format or format_of(path)
+    if format == "parquet":
+        folder = open_parquet(path)
+        try:
+            kept, superseded = folder.compact(memory)
+        finally:
+            folder.close()
+        return Compacted(kept, superseded, 0)
     if format == "sqlite":  # a repeat was an update: there are no others
         sink = open_sink(path, format)
         kept = sum(map(len, sink.written()))

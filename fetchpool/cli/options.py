@@ -198,8 +198,8 @@ Format = Annotated[
         "--format",
         metavar="NAME",
         group=OUTPUT,
-        help="text, jsonl, csv or sqlite, for every output. Without it PATH's suffix says: .jsonl, .csv, "
-        ".sqlite or .db, else text.",
+        help="text, jsonl, csv, sqlite or parquet, for every output. Without it PATH's suffix says: .jsonl, "
+        ".csv, .sqlite or .db, .parquet, else text.",
         autocompletion=_offer(*FORMATS),
     ),
 ]

@@ -9,13 +9,17 @@ import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fetchpool.clean import visible
 from fetchpool.errors import UsageError
 from fetchpool.sinks.base import Journal
 from fetchpool.sinks.file import FileSink, RowFormat
 
-FORMATS = ("text", "jsonl", "csv", "sqlite")
+if TYPE_CHECKING:  # only the adapter that was chosen is imported
+    from fetchpool.sinks.parquet import ParquetSink
+
+FORMATS = ("text", "jsonl", "csv", "sqlite", "parquet")
 SUFFIXES = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -23,6 +27,7 @@ SUFFIXES = {
     ".sqlite": "sqlite",
     ".sqlite3": "sqlite",
     ".db": "sqlite",
+    ".parquet": "parquet",
 }
 """Which format an output's name asks for; any other name is text."""
 
@@ -35,6 +40,8 @@ def open_sink(path: str, format: str | None = None, extra_fields: tuple[str, ...
     machine fails.
     """
     format = format or format_of(path)
+    if format == "parquet":
+        return open_parquet(path, extra_fields)
     if format != "sqlite":
         return FileSink(path, row_format(format, extra_fields))
     if path == "-":
@@ -42,6 +49,18 @@ def open_sink(path: str, format: str | None = None, extra_fields: tuple[str, ...
     from fetchpool.sinks.sqlite import SqliteSink
 
     return SqliteSink(path)
+
+
+def open_parquet(path: str, extra_fields: tuple[str, ...] | None = None) -> ParquetSink:
+    """The same for Parquet, which can be compacted too; without `extra_fields` only that."""
+    if path == "-":
+        raise UsageError("--format parquet: a folder can't go to standard output; name one with -o")
+    try:
+        from fetchpool.sinks.parquet import ParquetSink
+    except ImportError as failure:
+        fix = "pip install 'fetchpool[parquet]'"
+        raise UsageError(f"{visible(path)}: Parquet needs pyarrow, which isn't installed: {fix}") from failure
+    return ParquetSink(path, extra_fields)
 
 
 def format_of(path: str) -> str:

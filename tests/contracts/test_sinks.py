@@ -10,6 +10,7 @@ import io
 import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as parquet
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -87,8 +89,18 @@ def sqlite_rows(path: Path) -> list[dict[str, Any]]:
         return [dict(row) for row in database.execute("SELECT * FROM fetches ORDER BY rowid")]
 
 
+def parquet_rows(path: Path) -> list[dict[str, Any]]:
+    """What is in whole parts, and behind it what waits to be one."""
+    rows = [
+        row for part in sorted(path.glob("part-*.parquet")) for row in parquet.read_table(part).to_pylist()
+    ]
+    waiting = [line for each in path.glob("_part-*.jsonl") for line in each.read_text().split("\n")[1:-1]]
+    return rows + [json.loads(line) for line in waiting]
+
+
 LINE_KINDS = [lines(".txt", read_text), lines(".jsonl", read_jsonl), lines(".csv", read_csv)]
-KINDS = [*LINE_KINDS, Kind(".sqlite", sqlite_rows)]
+FILE_KINDS = [*LINE_KINDS, Kind(".sqlite", sqlite_rows)]
+KINDS = [*FILE_KINDS, Kind(".parquet", parquet_rows)]
 
 
 def named(kind: Kind) -> str:
@@ -108,6 +120,14 @@ def path(tmp_path: Path, kind: Kind) -> Path:
 
 of_lines = pytest.mark.parametrize("kind", LINE_KINDS, ids=named)
 """What only sinks of lines promise: they write to pipes, append to each other's files, and no more."""
+of_files = pytest.mark.parametrize("kind", FILE_KINDS, ids=named)
+"""What a folder is not asked for."""
+
+
+def clear(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
 
 
 def append(path: Path, records: Sequence[Record]) -> None:
@@ -202,7 +222,7 @@ def test_unicode_is_kept_as_it_is(path: Path, kind: Kind) -> None:
 @settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_record_is_one_row_whatever_is_in_it(tmp_path: Path, kind: Kind, url: str, title: str) -> None:
     path = tmp_path / f"rows{kind.suffix}"
-    path.unlink(missing_ok=True)
+    clear(path)
     append(
         path,
         [record(0, f"http:{url}", extra={"title": visible(title), "list": [title.encode().hex(), None]})],
@@ -279,8 +299,9 @@ def test_a_file_that_is_not_ours_is_refused_untouched(path: Path, content: bytes
     assert path.stat().st_mtime == 1
 
 
+@of_files
 def test_the_output_of_another_format_is_refused_untouched(tmp_path: Path, path: Path, kind: Kind) -> None:
-    for other in KINDS:
+    for other in FILE_KINDS:
         theirs = tmp_path / f"theirs{other.suffix}"
         append(theirs, [record(0)])
         content = theirs.read_bytes()
@@ -311,6 +332,7 @@ def test_an_open_that_is_refused_leaves_no_descriptor_open(path: Path) -> None:
         ("x" * 300, "can't be opened (File name too long)"),
     ],
 )
+@of_files
 def test_a_path_that_cannot_be_meant_is_refused_with_the_fix(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind, name: str, words: str
 ) -> None:
@@ -322,6 +344,7 @@ def test_a_path_that_cannot_be_meant_is_refused_with_the_fix(
     assert words.replace("folder: ", f"folder{kind.suffix}: ") in str(refused.value)
 
 
+@of_files
 def test_a_file_without_permission_is_refused(path: Path) -> None:
     path.write_bytes(b"")
     path.chmod(0o444)
@@ -386,6 +409,7 @@ for room in (1, 50, 90, 300, 1000):
     assert len(urls_in(path, kind)) == len(numbers) + 1
 
 
+@of_files
 def test_two_runs_append_to_one_file_at_once(path: Path, kind: Kind) -> None:
     script = """
 first = int(sys.argv[2])
@@ -509,7 +533,7 @@ def test_what_was_written_is_read_back(
     tmp_path: Path, kind: Kind, written: list[tuple[str, str | None]]
 ) -> None:
     path = tmp_path / f"rows{kind.suffix}"
-    path.unlink(missing_ok=True)
+    clear(path)
     rows = [
         (visible(f"{number}:{url}" if number else url), error) for number, (url, error) in enumerate(written)
     ]
@@ -648,5 +672,5 @@ print(sorted(name for name in sys.modules if name.startswith("fetchpool.sinks.")
 
 
 def test_an_unknown_format_is_refused_with_those_there_are() -> None:
-    with pytest.raises(UsageError, match="no format 'xml'; there is: text, jsonl, csv, sqlite"):
+    with pytest.raises(UsageError, match="no format 'xml'; there is: text, jsonl, csv, sqlite, parquet"):
         open_sink("/dev/null", "xml")

@@ -209,7 +209,7 @@ REFUSALS = [
     ({"transport": "pycurl"}, "--transport: 'pycurl' is not one of curl, requests; did you mean curl?"),
     (
         {"format": "json", "outputs": ["-"]},
-        "--format: 'json' is not one of text, jsonl, csv, sqlite; did you mean jsonl?",
+        "--format: 'json' is not one of text, jsonl, csv, sqlite, parquet; did you mean jsonl?",
     ),
     (
         {"http_version": "2", "transport": "requests"},

@@ -1,0 +1,253 @@
+"""Rows as a folder of Parquet files, one whole file a checkpoint (extra `parquet`, which is pyarrow).
+
+In: records. Out: `results.parquet/part-000000.parquet` and so on; a part is never changed, so whoever
+reads the folder meets whole rows only. Between two checkpoints rows wait in a file of lines, which
+readers pass over: what a crash left there becomes a part when the folder is opened again.
+
+    write() ──▶ rows held ──flush()──▶ _part-N.jsonl ──checkpoint──▶ part-N.parquet
+
+One run at a time: a second one is refused in words.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from time import monotonic
+from typing import BinaryIO
+
+import msgspec
+
+from fetchpool.clean import visible
+from fetchpool.errors import OutputError, UsageError
+from fetchpool.fingerprint import of_shown
+from fetchpool.model import Record
+from fetchpool.seen import Seen
+from fetchpool.sinks.base import Written
+from fetchpool.sinks.disk import NO_LOCKS, OWN_FAULT, Disk, unopened
+from fetchpool.sinks.lines import blocks
+from fetchpool.sinks.parquet_parts import FAILURES, ROWS, Parts, schema_of
+
+if sys.platform != "win32":
+    import fcntl
+
+UNTOUCHED = "choose another -o (nothing in it was changed)"
+HELD = 5_000
+"""Rows that are held at most before they are written without being asked to."""
+CHECKPOINT = 60.0
+"""Seconds after which what waits becomes a part; so a night makes some hundred files, not a million."""
+MOST_WAITING = 50_000
+"""Rows after which it does at once: that takes under half a second."""
+
+
+class ParquetSink:
+    """A `Journal` in a folder."""
+
+    def __init__(
+        self,
+        path: str,
+        extra_fields: tuple[str, ...] | None = (),
+        *,
+        clock: Callable[[], float] = monotonic,
+        disk: Disk | None = None,
+    ) -> None:
+        """Opens it, makes it when it isn't there, and makes a part of what a crash left waiting. Without
+        `extra_fields` it has those that there are, and rows can't be written. Raises
+        `UsageError` for a path that can't be meant, something else's folder or file included (that is left
+        untouched), or when another run has it; `OutputError` when the machine fails."""
+        self.name = visible(path)
+        self._parts = Parts(Path(path))
+        self._extra_fields = extra_fields
+        self._clock = clock
+        self._disk = disk or Disk()
+        self._encoder = msgspec.json.Encoder()
+        self._decoder = msgspec.json.Decoder(Record)
+        self._held: list[Record] = []
+        self._waiting = 0
+        self._pending = -1
+        self._closed = False
+        self._lock = self._open(path)
+        try:
+            self._check_ours()
+            self._recover()
+        except FAILURES as failure:
+            self._release()
+            raise self._failed(failure) from failure
+        except BaseException:
+            self._release()
+            raise
+        self.appends = bool(self._parts.numbers())
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Takes rows; they are held until `flush()`, or until they are a few thousand."""
+        self._held.extend(records)
+        if len(self._held) >= HELD:
+            self.flush()
+
+    def flush(self) -> None:
+        """Whole rows to the lines that wait, and at a checkpoint these to a part. When that fails,
+        `OutputError`; nothing is tried again."""
+        records, self._held = self._held, []
+        if self._closed:
+            if records:
+                raise OutputError(f"{self.name}: is closed")
+            return
+        try:
+            if records:
+                self._append(self._encoder.encode_lines(records))
+                self._waiting += len(records)
+            if self._waiting >= MOST_WAITING or (self._waiting and self._clock() >= self._next_checkpoint):
+                self._make_part()
+        except FAILURES as failure:
+            self._release()
+            raise self._failed(failure) from failure
+
+    def written(self) -> Iterator[list[Written | None]]:
+        """The rows that are in parts now: all there are, until there is a `write()`."""
+        return self._parts.written()
+
+    def compact(self, memory: int) -> tuple[int, int]:
+        """Makes one part of all, with the last row of every URL; how many stay, and how many do not.
+        `memory`: bytes for knowing the URLs. Raises `OutputError`."""
+        seen = Seen(memory=memory)
+        rows = 0
+        stays: dict[int, list[bytes]] = {}
+        try:
+            for number, _, urls in self._parts.urls_backwards():
+                kept = bytes(seen.add(of_shown(url)) for url in reversed(urls))[::-1]
+                stays.setdefault(number, []).insert(0, kept)
+                rows += len(urls)
+            if len(stays) > 1 or len(seen) < rows:
+                self._parts.merge(self._number, dict(sorted(stays.items())))
+                self._number += 1
+        except FAILURES as failure:
+            raise self._failed(failure) from failure
+        return len(seen), rows - len(seen)
+
+    def close(self) -> None:
+        """Flushes, makes a part of what waits, and closes. Idempotent; quiet after a failure that was
+        told already."""
+        if self._closed:
+            return
+        try:
+            self._next_checkpoint = self._clock()
+            self.flush()
+        finally:
+            self._release()
+
+    def _open(self, path: str) -> int:
+        """The folder, and a descriptor that holds it."""
+        try:
+            with suppress(FileExistsError):
+                Path(path).mkdir()
+            if not Path(path).is_dir():
+                raise UsageError(f"{self.name}: is not a parquet output of fetchpool; {UNTOUCHED}")
+            if foreign := self._parts.foreign():
+                raise UsageError(
+                    f"{self.name}: is not a parquet output of fetchpool, {visible(foreign)} is in it; "
+                    f"{UNTOUCHED}"
+                )
+            lock = os.open(self._parts.folder / "_lock", os.O_RDWR | os.O_CREAT, 0o666)
+        except (OSError, ValueError) as failure:  # ValueError: a NUL in the path
+            words = f"{self.name}: {unopened(path, failure)}"
+            if isinstance(failure, OSError) and failure.errno in OWN_FAULT:
+                raise OutputError(words) from failure
+            raise UsageError(words) from failure
+        try:
+            self._hold(lock)
+        except BaseException:
+            os.close(lock)
+            raise
+        return lock
+
+    def _hold(self, lock: int) -> None:
+        if sys.platform == "win32":
+            return
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            words = "another run is writing to it, and Parquet takes one at a time"
+            raise UsageError(f"{self.name}: {words}; wait for it, or choose another -o") from None
+        except OSError as failure:
+            if failure.errno not in NO_LOCKS:
+                raise
+
+    def _check_ours(self) -> None:
+        self._parts.finish_merge()
+        columns = self._parts.columns()
+        if None not in (columns, self._extra_fields) and columns != schema_of(self._extra_fields or ()).names:
+            raise UsageError(f"{self.name}: is a parquet output of fetchpool with other columns; {UNTOUCHED}")
+
+    def _recover(self) -> None:
+        """What waited when a run ended before its time. A part that is there already was made of it."""
+        there = self._parts.numbers()
+        for number in self._parts.waiting():
+            if number not in there:
+                self._convert(number)
+            self._parts.pending(number).unlink(missing_ok=True)
+        self._number = max(self._parts.numbers(), default=-1) + 1
+        self._next_checkpoint = self._clock() + CHECKPOINT
+
+    def _append(self, lines: bytes) -> None:
+        if self._pending < 0:
+            flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | getattr(os, "O_BINARY", 0)
+            self._pending = os.open(self._parts.pending(self._number), flags, 0o666)
+            lines = self._encoder.encode(self._extra_fields or ()) + b"\n" + lines
+        left = memoryview(lines)
+        while left:
+            left = left[self._disk.write(self._pending, left) :]
+
+    def _make_part(self) -> None:
+        self._convert(self._number)
+        os.close(self._pending)
+        self._pending = -1
+        self._parts.pending(self._number).unlink()
+        self._number += 1
+        self._waiting = 0
+        self._next_checkpoint = self._clock() + CHECKPOINT
+
+    def _convert(self, number: int) -> None:
+        """The lines that wait, as a part; none when there are no lines. A torn last one is left out."""
+        with self._parts.pending(number).open("rb") as waiting:
+            fields = waiting.readline()
+            records = self._records(waiting)
+            if fields.endswith(b"\n") and (first := next(records, None)) is not None:
+                schema = schema_of(msgspec.json.decode(fields, type=list[str]))
+                self._parts.write(number, schema, chain([first], records))
+
+    def _records(self, waiting: BinaryIO) -> Iterator[list[Record]]:
+        start = waiting.tell()
+        size = waiting.seek(0, os.SEEK_END)
+        batch: list[Record] = []
+        for block in blocks(partial(_read, waiting), start, size):
+            batch += self._decoder.decode_lines(block)
+            while len(batch) >= ROWS:
+                yield batch[:ROWS]
+                del batch[:ROWS]
+        if batch:
+            yield batch
+
+    def _release(self) -> None:
+        if not self._closed:
+            self._closed = True
+            for descriptor in (self._pending, self._lock):
+                if descriptor >= 0:
+                    os.close(descriptor)
+
+    def _failed(self, failure: Exception) -> OutputError:
+        why = (failure.strerror if isinstance(failure, OSError) else None) or str(failure).splitlines()[0]
+        code = failure.errno if isinstance(failure, OSError) else None
+        if code in (errno.ENOSPC, errno.EDQUOT):
+            return OutputError(f"{self.name}: {why}; make room, or name another file with -o")
+        return OutputError(f"{self.name}: can't be written: {visible(why)}")
+
+
+def _read(waiting: BinaryIO, offset: int, size: int) -> bytes:
+    waiting.seek(offset)
+    return waiting.read(size)

@@ -1,0 +1,187 @@
+"""A folder of Parquet files, as Spark, DuckDB and pandas read it: `part-000000.parquet` and so on.
+
+In: rows, as records or as the lines that they wait in; parts to read back. Out: whole part files, each
+made under a hidden name and renamed. The only room that knows pyarrow.
+
+The columns are the row's fields, in their documented order; then those of features, whose names were
+known beforehand; and `extra`, whatever else there is as one JSON object, null when there is nothing.
+Readers pass over names that begin with `_`:
+
+    _making.parquet          a file that is not complete
+    _lock                    held by the run that writes
+    _part-000007.jsonl       rows that wait to be part 7: gone when there is such a part
+    _merged-000008.parquet   all rows, compacted: complete, and the parts before it are to go
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import msgspec
+import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
+from pyarrow import parquet
+
+from fetchpool.model import ROW_FIELDS, Record
+from fetchpool.sinks.base import Written
+from fetchpool.version import VERSION
+
+ROWS = 20_000
+"""Of a row group: what is in memory at once."""
+READ_BACK = 5_000
+"""Rows that are read back at once."""
+COMPRESSION = "zstd"
+OURS = b"fetchpool"
+"""A key in the files' metadata: they are ours."""
+MAKING = "_making.parquet"
+EXTRA = "extra"
+FLAGS = frozenset(("not_modified",))
+"""Features' fields that are no text."""
+_PART = re.compile(r"part-(\d{6,})\.parquet")
+_PENDING = re.compile(r"_part-(\d{6,})\.jsonl")
+_MERGED = re.compile(r"_merged-(\d{6,})\.parquet")
+_TYPES = {int: pa.int64(), int | None: pa.int64(), float | None: pa.float64()}
+FAILURES = (OSError, pa.ArrowException)
+"""What pyarrow and the disk raise."""
+
+
+class Parts:
+    """The files of one folder. Nothing is locked here. Methods raise `FAILURES`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, number: int) -> Path:
+        return self.folder / f"part-{number:06}.parquet"
+
+    def pending(self, number: int) -> Path:
+        return self.folder / f"_part-{number:06}.jsonl"
+
+    def merged(self, number: int) -> Path:
+        return self.folder / f"_merged-{number:06}.parquet"
+
+    def numbers(self) -> list[int]:
+        """Of the parts there are, in order."""
+        return self._numbered(_PART)
+
+    def waiting(self) -> list[int]:
+        """Of the parts that a run left unwritten."""
+        return self._numbered(_PENDING)
+
+    def finish_merge(self) -> None:
+        """Completes what a compaction has begun to put in place."""
+        for number in self._numbered(_MERGED):
+            for part in self.numbers():
+                if part <= number:
+                    self.path(part).unlink()
+            self.merged(number).rename(self.path(number))
+
+    def foreign(self) -> str:
+        """A file in the folder that is none of ours; empty when there is none."""
+        for each in sorted(self.folder.iterdir()):
+            if each.name.startswith("_"):
+                continue
+            if not _PART.fullmatch(each.name):
+                return each.name
+            try:
+                if OURS not in (parquet.read_schema(each).metadata or {}):
+                    return each.name
+            except FAILURES:
+                return each.name
+        return ""
+
+    def columns(self) -> list[str] | None:
+        """Of the parts there are; None when there are none."""
+        numbers = self.numbers()
+        return list(parquet.read_schema(self.path(numbers[-1])).names) if numbers else None
+
+    def written(self) -> Iterator[list[Written | None]]:
+        """Their rows, in order."""
+        for number in self.numbers():
+            with parquet.ParquetFile(self.path(number)) as part:
+                for batch in part.iter_batches(READ_BACK, columns=["url", "error"]):
+                    urls, errors = batch.column(0).to_pylist(), batch.column(1).to_pylist()
+                    yield [Written(url, error) for url, error in zip(urls, errors, strict=True)]
+
+    def write(self, number: int, schema: pa.Schema, records: Iterator[list[Record]]) -> None:
+        """A part, whole or not at all."""
+        with self._made(self.path(number), schema) as writer:
+            for batch in records:
+                writer.write_table(table(schema, batch))
+
+    def merge(self, number: int, stays: dict[int, list[bytes]]) -> None:
+        """One part of all. `stays`: of each, by row group, a byte a row, 0 or 1."""
+        first = next(iter(stays))
+        schema = parquet.read_schema(self.path(first))
+        with self._made(self.merged(number), schema) as writer:
+            for each, groups in stays.items():
+                with parquet.ParquetFile(self.path(each)) as part:
+                    for group, kept in enumerate(groups):
+                        mask = pa.array(map(bool, kept), pa.bool_())
+                        writer.write_table(part.read_row_group(group).filter(mask))
+        self.finish_merge()
+
+    def urls_backwards(self) -> Iterator[tuple[int, int, list[str]]]:
+        """Part, row group and the URLs in it, the last ones first."""
+        for number in reversed(self.numbers()):
+            with parquet.ParquetFile(self.path(number)) as part:
+                for group in reversed(range(part.num_row_groups)):
+                    column = part.read_row_group(group, columns=["url"]).column(0)
+                    yield number, group, column.to_pylist()
+
+    def _numbered(self, names: re.Pattern[str]) -> list[int]:
+        found = (names.fullmatch(each.name) for each in self.folder.iterdir())
+        return sorted(int(name[1]) for name in found if name)
+
+    @contextmanager
+    def _made(self, path: Path, schema: pa.Schema) -> Iterator[parquet.ParquetWriter]:
+        """A writer for a file that has its name when it is complete and the disk has it."""
+        making = self.folder / MAKING
+        try:
+            with parquet.ParquetWriter(making, schema, compression=COMPRESSION) as writer:
+                yield writer
+            descriptor = os.open(making, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            making.rename(path)
+        except BaseException:
+            making.unlink(missing_ok=True)
+            raise
+
+
+def schema_of(extra_fields: Sequence[str]) -> pa.Schema:
+    """The columns, with these features'."""
+    hints = get_type_hints(Record)
+    fields = [pa.field(name, _TYPES.get(hints[name], pa.string())) for name in ROW_FIELDS]
+    fields += [pa.field(name, pa.bool_() if name in FLAGS else pa.string()) for name in extra_fields]
+    return pa.schema([*fields, pa.field(EXTRA, pa.string())], metadata={OURS: VERSION.encode()})
+
+
+def table(schema: pa.Schema, records: Sequence[Record]) -> pa.Table:
+    """Rows as columns."""
+    *row, extras = zip(*map(msgspec.structs.astuple, records), strict=True)
+    columns: list[Sequence[Any]] = [*row]
+    names = schema.names[len(ROW_FIELDS) : -1]
+    for name in names:
+        columns.append([_cell(extra.get(name), name in FLAGS) for extra in extras])
+    columns.append([_rest(extra, names) for extra in extras])
+    return pa.table(
+        [pa.array(column, each.type) for column, each in zip(columns, schema, strict=True)], schema
+    )
+
+
+def _cell(value: Any, flag: bool) -> Any:
+    if value is None or isinstance(value, bool if flag else str):
+        return value
+    return None if flag else msgspec.json.encode(value).decode()
+
+
+def _rest(extra: dict[str, Any], names: Sequence[str]) -> str | None:
+    rest = {name: value for name, value in extra.items() if name not in names} if extra else None
+    return msgspec.json.encode(rest).decode() if rest else None
