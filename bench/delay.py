@@ -1,7 +1,8 @@
 """A server that takes its time.
 
-`/MILLISECONDS/BYTES/anything` is answered after so long with so many bytes, `/answered` at once with the
-number of such requests so far.
+`/MILLISECONDS/BYTES/anything` is answered after so long with so many bytes. With `busy` for `anything` it
+is a server that can do only so much at once: past `EASE` it is slower the more it has to do, past `BUSY`
+it answers 503 at once. `/answered` is answered with the number of requests so far.
 
 nginx can't wait, and a server that needs a thread or a coroutine per waiting client would be what is
 measured. This is one thread over epoll, and a heap of answers that are due: about 12 µs a request, so
@@ -21,6 +22,10 @@ from heapq import heappop, heappush
 from time import monotonic
 
 MAX_REQUEST = 16_384
+EASE = 40
+BUSY = 50
+"""Requests at once."""
+UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 END = b"\r\n\r\n"
 
 
@@ -78,7 +83,7 @@ class DelayServer:
             self._answer(connection, response(b"%d" % self._sequence))
             return
         parts = request[: request.find(b" HTTP/")].split(b"/", 3)
-        if len(parts) < 3 or not parts[1].isdigit() or not parts[2].isdigit():
+        if len(parts) < 4 or not parts[1].isdigit() or not parts[2].isdigit():
             self._close(connection)
             return
         size = parts[2]
@@ -86,7 +91,13 @@ class DelayServer:
         if answer is None:
             answer = self._answers[size] = response(b"x" * int(size))
         self._sequence += 1  # of two that are due at once the sockets aren't compared
-        heappush(self._due, (monotonic() + int(parts[1]) / 1000, self._sequence, connection, answer))
+        seconds = int(parts[1]) / 1000
+        if parts[3].startswith(b"busy"):
+            if len(self._due) >= BUSY:
+                self._answer(connection, UNAVAILABLE)
+                return
+            seconds *= max(1.0, len(self._due) / EASE)
+        heappush(self._due, (monotonic() + seconds, self._sequence, connection, answer))
 
     def _answer(self, connection: socket.socket, answer: bytes) -> None:
         if connection.fileno() < 0:  # its client left

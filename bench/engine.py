@@ -103,7 +103,7 @@ def cost(options: argparse.Namespace, sink: Sink) -> float:
     seconds = process_time() - begin
     if rows != options.urls:
         raise RuntimeError(f"{rows} rows for {options.urls} URLs")
-    return seconds / options.urls
+    return float(seconds / options.urls)
 
 
 def main() -> None:

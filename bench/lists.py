@@ -48,6 +48,12 @@ def answered_after(milliseconds: int) -> Callable[[Servers, int], Iterator[str]]
     return urls
 
 
+def busy(servers: Servers, count: int) -> Iterator[str]:
+    """A server that slows down, and answers 503 past 50 requests at once."""
+    before = f"http://127.0.0.1:{servers.delay.port}/50/{SMALL_SIZE}/busy"
+    return (f"{before}{number}" for number in range(count))
+
+
 HOSTS = 200
 HOST_DELAYS = [round(10 * 50 ** (number / (HOSTS - 1))) for number in range(HOSTS)]
 """Milliseconds, from 10 to 500: each host a little slower than the one before."""
@@ -66,6 +72,6 @@ def hosts_of_different_speed(servers: Servers, count: int) -> Iterator[str]:
 def hosts_ideal(count: int) -> float:
     """All workers busy to the end; the slowest host, `PER_HOST` at once, takes as long."""
     each = count / HOSTS
-    busy: float = sum(HOST_DELAYS) / 1000 * each / HOSTS_WORKERS
+    busy = sum(HOST_DELAYS) / 1000 * each / HOSTS_WORKERS
     slowest = max(HOST_DELAYS) / 1000 * each / PER_HOST
-    return max(busy, slowest) if count > 1 else HOST_DELAYS[0] / 1000
+    return float(max(busy, slowest) if count > 1 else HOST_DELAYS[0] / 1000)

@@ -28,6 +28,7 @@ class Order(Struct, frozen=True):
     """The list, one a line, none twice."""
     count: int
     workers: int
+    """At once; 0 leaves it to the program."""
     authority: Path | None
     """The certificate to trust, for https."""
     small: bool
@@ -35,7 +36,7 @@ class Order(Struct, frozen=True):
 
 
 class Tally(Struct, frozen=True):
-    """What was fetched, by the program's own account."""
+    """What was fetched whole and without an error, by the program's own account."""
 
     count: int
     size: int | None
@@ -74,7 +75,7 @@ def ours(name: str, *options: str, module: str = "", terminal: bool = False) -> 
     def call(order: Order) -> Call:
         rows = order.folder / "rows.jsonl"
         command: list[str | Path] = [sys.executable, "-m", "fetchpool", order.urls, "-o", rows]
-        command += ["-w", str(order.workers), "--per-host", "0", *options]
+        command += ["-w", str(order.workers or "auto"), "--per-host", "0", *options]
         if not terminal:
             command += ["-q", "--no-progress"]
         if order.authority is not None:

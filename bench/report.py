@@ -53,7 +53,7 @@ def figures_rows(scenario: Scenario, results: Results) -> tuple[list[str], list[
     rows = []
     for each in sorted(results.figures, key=lambda figures: -figures.pace):
         pace = each.pace * scenario.size / MEGABYTE if large else each.pace
-        row = [each.name, str(each.workers), f"{pace:,.0f}", each.spread, cost(each), memory(each)]
+        row = [each.name, str(each.workers or "auto"), f"{pace:,.0f}", each.spread, cost(each), memory(each)]
         row.append(f"{each.whole:.2f} s")
         if reference:
             row.insert(3, f"{results.ratio(each.name, reference):.2f}")

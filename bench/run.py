@@ -15,15 +15,18 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from bench import report, starting
+from bench.alone import ALONE
+from bench.beside import BESIDE
 from bench.lists import Servers
 from bench.measure import CommandFailedError
 from bench.picture import picture
-from bench.scenarios import SCENARIOS
 from bench.servers import ROOT, delay, nginx
 from bench.trial import conduct
 
+SCENARIOS = (*BESIDE, *ALONE)
 DOCUMENT = ROOT / "docs/benchmarks.md"
 PICTURE = ROOT / "docs/benchmarks.svg"
+PICTURED = f"![Small files: URLs per second, and CPU per URL]({PICTURE.name})"
 
 
 def main() -> int:
@@ -56,7 +59,7 @@ def main() -> int:
             if scenario.key == "small":
                 drawing = picture(scenario, results)
     if options.write:
-        figures = "\n\n".join([shown, *sections])
+        figures = "\n\n".join([shown, *([PICTURED] if drawing else []), *sections])
         DOCUMENT.write_text(report.between_the_marks(DOCUMENT.read_text(), figures))
         if drawing is not None:
             PICTURE.write_text(drawing)

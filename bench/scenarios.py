@@ -1,6 +1,7 @@
-"""What is measured: which programs, on which lists, against which goals.
+"""What a scenario is: which programs, on which lists, against which goals.
 
-Only data, and the functions that say what is in a list. `trial.py` runs them.
+Only data, and the words for it. `beside.py` has those with other programs, `alone.py` those with
+fetchpool alone; `trial.py` runs them.
 """
 
 from __future__ import annotations
@@ -8,13 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from bench import lists, peers
-from bench.figures import Goal, Round
-from bench.lists import HOSTS, HOSTS_WORKERS, PER_HOST, Servers
-from bench.peers import ours
-from bench.servers import LARGE_SIZE, SMALL_SIZE
+from bench import peers
+from bench.figures import Goal
+from bench.lists import Servers
 
 MEGABYTE = 1_000_000
 
@@ -52,252 +50,11 @@ class Scenario(Struct, frozen=True):
     ideal: Callable[[int], float] | None = None
     """Seconds in which so many URLs can be had at best."""
     tls: bool = False
+    may_fail: bool = False
+    """The server refuses some: what was fetched counts."""
     reference: str = peers.CURL.name
     """The program whose pace is 1."""
 
 
-def cost(each: Round) -> float:
-    return each.cost
-
-
-# Programs in a form that only one scenario has
-
-WITH_DISPLAY = ours("fetchpool async, display on", "--executor", "async", module="pycurl", terminal=True)
-POLITE_ASYNC = replace(
-    peers.ASYNC,
-    call=ours("", "--executor", "async", "--per-host", str(PER_HOST)).call,
-)
-POLITE_THREAD = replace(
-    peers.THREAD,
-    call=ours("", "--executor", "thread", "--per-host", str(PER_HOST)).call,
-)
-PARSING = ("--parse", "bench.parsing:words")
-PARSING_ASYNC = replace(peers.ASYNC, call=ours("", "--executor", "async", *PARSING).call)
-PARSING_THREAD = replace(peers.THREAD, call=ours("", "--executor", "thread", *PARSING).call)
-PARSING_PROCESS = replace(peers.PROCESS, call=ours("", "--executor", "process", *PARSING).call)
-LONG_ASYNC = replace(peers.ASYNC, name="fetchpool async, a tenth of the list")
-
-
 def against(name: str, other: str, target: float) -> Goal:
     return Goal(f"pace, {name} to {other}", lambda results: results.ratio(name, other), target)
-
-
-SMALL = Scenario(
-    "small",
-    "Small files",
-    "Files of 4 KB from one nginx worker on the same machine, over connections that are kept.",
-    [
-        Lane(peers.ASYNC, 64),
-        Lane(peers.THREAD, 10),
-        Lane(peers.PROCESS, 2),
-        Lane(peers.REQUESTS, 10, 0.2),
-        Lane(peers.CURL, 64),
-        Lane(peers.WGET2, 64),
-        Lane(peers.WRK, 64),
-        Lane(peers.AIOHTTP, 64),
-        Lane(peers.ARIA2, 16, 0.05),
-        Lane(peers.HTTPX, 10, 0.1),
-        Lane(peers.SESSION, 10, 0.1),
-        Lane(peers.SCRIPT, 10, 0.1),
-        Lane(peers.XARGS, 10, 0.02),
-    ],
-    lists.small_files,
-    SMALL_SIZE,
-    Lists(2_000, 12_000, 3),
-    Lists(5_000, 50_000, 5),
-    [
-        against(peers.ASYNC.name, peers.CURL.name, 1.15),
-        against(peers.ASYNC.name, peers.WGET2.name, 0.6),
-        against(peers.ASYNC.name, peers.WRK.name, 0.45),
-        Goal(
-            "CPU per URL, fetchpool async to curl -Z",
-            lambda results: results.ratio(peers.ASYNC.name, peers.CURL.name, cost),
-            1.0,
-            at_most=True,
-        ),
-        against(peers.THREAD.name, peers.CURL.name, 0.4),
-        against(peers.PROCESS.name, peers.ASYNC.name, 0.75),
-        against(peers.REQUESTS.name, peers.SESSION.name, 1.0),
-        against(peers.REQUESTS.name, peers.SCRIPT.name, 1.5),
-        against(peers.THREAD.name, peers.SCRIPT.name, 10),
-    ],
-)
-
-LATENCY = Scenario(
-    "latency",
-    "100 ms away",
-    "A server that answers after 100 ms, a thousand at once (curl takes 300 at most).",
-    [
-        Lane(peers.ASYNC, 1000),
-        Lane(peers.THREAD, 1000),
-        Lane(peers.CURL, 1000),
-        Lane(peers.WGET2, 1000),
-        Lane(peers.AIOHTTP, 1000),
-        Lane(peers.SESSION, 1000),
-        Lane(peers.SCRIPT, 1000),
-    ],
-    lists.answered_after(100),
-    SMALL_SIZE,
-    Lists(1, 10_000, 2),
-    Lists(1, 10_000, 5),
-    [
-        Goal(
-            "share of the ideal, fetchpool async",
-            lambda r: 100 * r.share_of_ideal("fetchpool async"),
-            85,
-            unit="%",
-        ),
-        Goal(
-            "share of the ideal, fetchpool thread",
-            lambda r: 100 * r.share_of_ideal("fetchpool thread"),
-            60,
-            unit="%",
-        ),
-    ],
-    ideal=lambda count: max(1, count / 1000) * 0.1,
-)
-
-WAITING = Scenario(
-    "waiting",
-    "Two thousand that wait",
-    "A server that answers after 1.5 s, and 2,000 URLs at once: what those that wait take of memory.",
-    [
-        Lane(peers.THREAD, 2000),
-        Lane(peers.REQUESTS, 2000),
-        Lane(peers.ASYNC, 2000),
-        Lane(peers.SESSION, 2000),
-        Lane(peers.AIOHTTP, 2000),
-        Lane(peers.WGET2, 2000),
-    ],
-    lists.answered_after(1500),
-    SMALL_SIZE,
-    Lists(1, 2_000, 1),
-    Lists(1, 2_000, 3),
-    [
-        Goal(
-            "resident, fetchpool thread",
-            lambda r: r.of("fetchpool thread").resident / MEGABYTE,
-            150,
-            at_most=True,
-            unit="MB",
-        ),
-        Goal(
-            "resident, fetchpool thread, beyond the run of one URL",
-            lambda r: (r.of("fetchpool thread").resident - r.of("fetchpool thread").idle) / MEGABYTE,
-            70,
-            at_most=True,
-            unit="MB",
-        ),
-    ],
-    ideal=lambda _: 1.5,
-    reference=peers.THREAD.name,
-)
-
-LARGE = Scenario(
-    "large",
-    "Large bodies",
-    "Files of 10 MB from the same nginx, ten at once.",
-    [
-        Lane(peers.ASYNC, 10),
-        Lane(peers.THREAD, 10),
-        Lane(peers.PROCESS, 2),
-        Lane(peers.CURL, 10),
-        Lane(peers.WGET2, 10),
-        Lane(peers.AIOHTTP, 10),
-        Lane(peers.SESSION, 10),
-    ],
-    lists.large_files,
-    LARGE_SIZE,
-    Lists(20, 200, 2),
-    Lists(20, 1_000, 3),
-    [against(peers.ASYNC.name, peers.CURL.name, 0.9), against(peers.THREAD.name, peers.CURL.name, 0.9)],
-)
-
-DIFFERENT = Scenario(
-    "hosts",
-    "Hosts of different speed",
-    f"{HOSTS} hosts that answer after 10 to 500 ms, a list sorted by host, {HOSTS_WORKERS} at once; "
-    f"fetchpool keeps to {PER_HOST} at once per host, the others to no limit (curl takes 300 at most).",
-    [
-        Lane(POLITE_ASYNC, HOSTS_WORKERS),
-        Lane(POLITE_THREAD, HOSTS_WORKERS),
-        Lane(peers.CURL, HOSTS_WORKERS),
-        Lane(peers.WGET2, HOSTS_WORKERS),
-        Lane(peers.AIOHTTP, HOSTS_WORKERS),
-    ],
-    lists.hosts_of_different_speed,
-    SMALL_SIZE,
-    Lists(1, 10_000, 1),
-    Lists(1, 10_000, 3),
-    ideal=lists.hosts_ideal,
-)
-
-TLS = Scenario(
-    "tls",
-    "TLS and HTTP/2",
-    "Small files over TLS; HTTP/2 for those that speak it (all but aiohttp and requests).",
-    [
-        Lane(peers.ASYNC, 64),
-        Lane(peers.THREAD, 10),
-        Lane(peers.PROCESS, 2),
-        Lane(peers.CURL, 64),
-        Lane(peers.WGET2, 64),
-        Lane(peers.AIOHTTP, 64),
-        Lane(peers.HTTPX, 10, 0.1),
-        Lane(peers.SESSION, 10, 0.1),
-    ],
-    lists.small_files_tls,
-    SMALL_SIZE,
-    Lists(2_000, 12_000, 2),
-    Lists(5_000, 50_000, 5),
-    tls=True,
-)
-
-LENGTH = Scenario(
-    "length",
-    "Long lists",
-    "Small files again, and lists up to a million URLs: the time and the memory per URL must not grow.",
-    [Lane(LONG_ASYNC, 64, 0.1), Lane(peers.ASYNC, 64), Lane(peers.CURL, 64), Lane(peers.WGET2, 64)],
-    lists.small_files,
-    SMALL_SIZE,
-    Lists(10_000, 50_000, 1),
-    Lists(100_000, 1_000_000, 3),
-    [
-        against(peers.ASYNC.name, LONG_ASYNC.name, 0.9),
-        Goal(
-            "resident, the whole list to a hundredth of it",
-            lambda r: (r.of(peers.ASYNC.name).resident - r.of(LONG_ASYNC.name).idle) / MEGABYTE,
-            10,
-            at_most=True,
-            unit="MB more",
-        ),
-    ],
-)
-
-DISPLAY = Scenario(
-    "display",
-    "The display",
-    "Small files, with the live display on a terminal, and without.",
-    [Lane(peers.ASYNC, 64), Lane(WITH_DISPLAY, 64)],
-    lists.small_files,
-    SMALL_SIZE,
-    Lists(2_000, 22_000, 3),
-    Lists(5_000, 105_000, 9),
-    [against(WITH_DISPLAY.name, peers.ASYNC.name, 0.97)],
-    reference=peers.ASYNC.name,
-)
-
-PARSE = Scenario(
-    "parse",
-    "Parsing that is work",
-    "Small files, and a `--parse` function that takes some milliseconds of CPU for each.",
-    [Lane(PARSING_PROCESS, 2), Lane(PARSING_THREAD, 10), Lane(PARSING_ASYNC, 10)],
-    lists.small_files,
-    SMALL_SIZE,
-    Lists(100, 600, 2),
-    Lists(500, 3_000, 5),
-    [against(peers.PROCESS.name, peers.THREAD.name, 1.3)],
-    reference=peers.THREAD.name,
-)
-
-SCENARIOS = (SMALL, LATENCY, WAITING, LARGE, DIFFERENT, TLS, LENGTH, DISPLAY, PARSE)
