@@ -70,6 +70,8 @@ class CurlTransport:
         except pycurl.error as error:
             code, message = error.args  # type: ignore[misc]  # pycurl's stubs leave it untyped
         ended = watch.stop()
+        if ended is FailureKind.TIMEOUT_READ and code == pycurl.E_OPERATION_TIMEDOUT:
+            ended = None  # libcurl's deadline came first, and it had closed the socket that was looked at
         return handle.conclude(code, message, ENDED.get(ended) if ended and code else None)
 
     def abort(self) -> None:
