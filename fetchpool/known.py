@@ -57,7 +57,7 @@ class Known:
         """Lines of the outputs that are no rows."""
 
     def read_back(self) -> bool:
-        """Reads on in what the outputs hold, some thousand rows; False when there was nothing more.
+        """Reads on in what the outputs hold, a piece; False when there was nothing more.
         It is to come to that before anything is sifted."""
         while self._journals:
             place, journal = self._journals[0]

@@ -34,6 +34,8 @@ class Seen:
     def __init__(self, marks: int = 0, *, memory: int = DEFAULT_MEMORY) -> None:
         """`marks`: bytes beside each fingerprint, all 0 at first. `memory`: bytes that it may take."""
         self._unmarked = bytes(marks)
+        self._first: dict[tuple[int, int], bytes] = {}
+        """What a fingerprint is marked with when it is put in with that mark."""
         self._width = KEY + marks
         self._strings = [b""] * STRINGS
         self._room = memory // (self._width + OVERHEAD)
@@ -63,9 +65,11 @@ class Seen:
         chosen = fingerprint[0] << 8 | fingerprint[1]
         key = fingerprint[CHOOSING:KEPT]
         string = self._strings[chosen]
-        at = self._place(string, key)
+        at = string.find(key)
+        if at > 0 and at % self._width:
+            at = self._place(string, key)
         if at < 0:
-            marks = _marked(self._unmarked, place, mark)
+            marks = self._first.get((place, mark)) or self._first_mark(place, mark)
             before = self._insert(chosen, string, key, marks)
             if before is None:
                 return self._unmarked
@@ -78,6 +82,10 @@ class Seen:
         if before[place] != mark:
             self._strings[chosen] = string[: at + KEY] + _marked(before, place, mark) + string[end:]
         return before
+
+    def _first_mark(self, place: int, mark: int) -> bytes:
+        marks = self._first[place, mark] = _marked(self._unmarked, place, mark)
+        return marks
 
     def _place(self, string: bytes, key: bytes) -> int:
         """Where `key` stands, -1 if nowhere; between two of them the same bytes may stand by chance."""

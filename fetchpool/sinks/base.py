@@ -41,6 +41,6 @@ class Journal(Sink, Protocol):
     """The output had rows when it was opened, and they can be read back."""
 
     def written(self) -> Iterator[list[Written | None]]:
-        """The rows that are there now, in order, a few thousand at a time; None for a line that is no
+        """The rows that are there now, in order, a piece at a time; None for a line that is no
         row. Of a URL's rows the last is the final one. Raises `UsageError`, at once, when the output
         is nothing that can be read."""

@@ -119,7 +119,7 @@ class FileSink:
             self._sync()
 
     def written(self) -> Iterator[list[Written | None]]:
-        """The rows that are there now, a mebibyte at a time."""
+        """The rows that are there now, a hundred kilobytes at a time."""
         if not (self._regular and self._readable):
             raise UsageError(f"{self.name}: can't be read back, which --resume has to; name a file with -o")
         return map(self._rows.decode, blocks(self._read_on, len(self._rows.header), self._end))

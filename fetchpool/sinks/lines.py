@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 Read = Callable[[int, int], bytes]
 """`read(offset, size)` gives at least a byte unless the file has been cut off."""
 
-BLOCK = 1 << 20
-"""Bytes, some two thousand rows; a line that is longer is a block of its own."""
+BLOCK = 1 << 17
+"""Bytes, some hundred rows; a line that is longer is a block of its own. Blocks of a mebibyte take half as
+long again: the allocator gives such pieces back to the system each time."""
 
 
 def blocks(read: Read, start: int, end: int) -> Iterator[bytes]:
