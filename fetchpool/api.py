@@ -70,7 +70,8 @@ class RunSettings(FetchSettings, total=False):
 def fetch(
     urls: Iterable[str], *, workers: int | str = 10, executor: str = "thread", **settings: Unpack[RunSettings]
 ) -> Iterator[Record]:
-    """Fetches every URL and yields its row when it is final: in the order they end, one per URL.
+    """Fetches every URL and yields its row when it is final: in the order they end, one per distinct
+    URL, or, with `dedupe=False`, one per element.
 
     Lazy on both sides: `urls` is read, in the caller's thread, as workers become free, and nothing
     goes on while the caller holds a record for longer than the workers have something to do. Leaving
