@@ -5,7 +5,7 @@ is a server that can do only so much at once: past `EASE` it is slower the more 
 it answers 503 at once. `/answered` is answered with the number of requests so far.
 
 nginx can't wait, and a server that needs a thread or a coroutine per waiting client would be what is
-measured. This is one thread over epoll, and a heap of answers that are due: about 12 µs a request, so
+measured. This is one thread over epoll, and a heap of answers that are due: about 13 µs a request, so
 10,000 requests a second leave it idle most of the time (`python -m bench.servers` checks that).
 
 In: the number of an inherited listening socket. It listens for as long as it lives. Requests without a

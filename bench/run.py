@@ -30,7 +30,7 @@ PICTURED = f"![Small files: URLs per second, and CPU per URL]({PICTURE.name})"
 
 
 def main() -> int:
-    """The exit code: 1 when a program did not do what it was asked, or a goal is missed."""
+    """The exit code: 1 when a program did not do what it was asked; a missed goal is told, no more."""
     options = arguments()
     chosen = [
         scenario for scenario in SCENARIOS if not options.scenarios or scenario.key in options.scenarios
@@ -63,7 +63,7 @@ def main() -> int:
         DOCUMENT.write_text(report.between_the_marks(DOCUMENT.read_text(), figures))
         if drawing is not None:
             PICTURE.write_text(drawing)
-    return 1 if any("**missed**" in section for section in sections) else 0
+    return 0
 
 
 def arguments() -> argparse.Namespace:
