@@ -26,6 +26,7 @@ from fetchpool.sinks import open_sink
 from fetchpool.sinks.base import Journal, Sink
 from fetchpool.sources.base import Source
 from fetchpool.sources.files import FileSource
+from fetchpool.sources.tables import Table
 
 if TYPE_CHECKING:  # loaded by those who use it
     from fetchpool.archive import Archive
@@ -43,13 +44,16 @@ def build(
 
     Raises `UsageError` for what can't be opened; nothing has been fetched then.
     """
-    source = source if source is not None else FileSource(config.inputs)
+    columns: tuple[str, ...] = ()
+    if source is None:
+        source = opened_source = open_source(config)
+        columns = opened_source.columns if config.keep_columns else ()
     opened: list[Journal] = []
     spools: list[SpoolFolder] = []
     archive: Archive | None = None
     try:
         if sinks is None:
-            fields = config.extra_fields
+            fields = (*config.extra_fields, *columns)
             opened.extend(open_sink(output.path, output.format, fields) for output in config.outputs)
             sinks = opened
         known = Known(
@@ -119,6 +123,14 @@ def build(
         observers=observers,
         notices=[*config.notices, *_there_already(config, opened)],
     )
+
+
+def open_source(config: RunConfig) -> FileSource:
+    """The configuration's inputs. Raises `InputError`."""
+    table = None
+    if config.url_column is not None:
+        table = Table(config.url_column, config.keep_columns)
+    return FileSource(config.inputs, table)
 
 
 def _there_already(config: RunConfig, opened: Sequence[Journal]) -> list[str]:

@@ -91,6 +91,10 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     """But for rows with these errors; it is resumed then."""
     seen_memory: int = DEFAULT_MEMORY
     """For knowing which URLs there were; beyond it they are on disk."""
+    url_column: str | None = None
+    """Inputs have columns, and this one holds the URL; None: every line is one."""
+    keep_columns: bool = False
+    """The others are passed through to the rows."""
     warc: str = ""
     """The archive that all that is sent and received goes to; empty: there is none."""
     warc_max_size: int = 1 << 30
@@ -146,6 +150,8 @@ def configure(
     seen_memory: int | str = _RUN.seen_memory,
     hash: str | None = None,
     save: str | None = None,
+    url_column: str | None = None,
+    keep_columns: bool = False,
     warc: str | None = None,
     warc_max_size: int | str = _RUN.warc_max_size,
 ) -> RunConfig:
@@ -221,6 +227,8 @@ def configure(
         resume=resume,
         retry_failed=again,
         seen_memory=checks.size("--seen-memory", seen_memory),
+        url_column=_url_column(url_column, inputs, keep_columns),
+        keep_columns=keep_columns,
         warc=_warc(warc),
         warc_max_size=checks.size("--warc-max-size", warc_max_size) or units.MAX_BYTES,
         extra_fields=_extra_fields(fetch),
@@ -236,6 +244,18 @@ def _save(folder: str | None) -> str:
     if os.open not in os.supports_dir_fd:
         raise UsageError("--save: not on this system, whose folders can't be held open; use --hash sha256")
     return folder
+
+
+def _url_column(name: str | None, inputs: Sequence[str], keep_columns: bool) -> str | None:
+    if name is None:
+        if keep_columns:
+            raise UsageError("--keep-columns: say with --url-column which column holds the URL")
+        for path in inputs:
+            if path.lower().endswith(".parquet"):
+                raise UsageError(f"INPUT: {path}: say with --url-column which column holds the URL")
+    elif not name:
+        raise UsageError("--url-column: an empty name; write a column's name")
+    return name
 
 
 def _warc(path: str | None) -> str:

@@ -345,7 +345,8 @@ class Engine:
 
     def _submit(self, request: FetchRequest, now: float) -> None:
         self._in_flight[request.urlnum] = (request, now)
-        self._pool.submit(request).add_done_callback(partial(self._finished, request))
+        sent = request if request.columns is None else replace(request, columns=None)
+        self._pool.submit(sent).add_done_callback(partial(self._finished, request))
 
     def _finished(self, request: FetchRequest, future: Future[Outcome]) -> None:
         """The done-callback; runs in the pool's thread."""
@@ -413,7 +414,10 @@ class Engine:
             if finished.lost and not self._aborted:
                 self._lost(request, now)
         elif outcome.redirect is not None:
-            self._scheduler.add(outcome.redirect, now, first=True)
+            redirect = outcome.redirect
+            if request.columns is not None:
+                redirect = replace(redirect, columns=request.columns)
+            self._scheduler.add(redirect, now, first=True)
         elif not (self._aborted and outcome.error == FailureKind.ABORTED):
             # What was aborted never came to its end: it has no row, and a resumed run asks again.
             self._conclude(finished, started)
@@ -441,7 +445,11 @@ class Engine:
             if delay is not None:
                 self._first_attempt[urlnum] = first
                 # From the start, whatever hop it had come to.
-                again = replace(urls.request(urlnum, request.url), num_retries=request.num_retries + 1)
+                again = replace(
+                    urls.request(urlnum, request.url),
+                    num_retries=request.num_retries + 1,
+                    columns=request.columns,
+                )
                 self._scheduler.add_later(again, now + delay)
                 self._stats.retried()
                 self._tell(Retrying(record, delay))

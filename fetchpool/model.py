@@ -157,6 +157,8 @@ class FetchRequest(Struct, frozen=True, gc=False):
     """An earlier hop left the first origin: the user's own headers and credentials stay behind."""
     from_public: bool = False
     """An earlier hop was served from a public address (faults 31 to 33)."""
+    columns: dict[str, Any] | None = None
+    """What the input says of it beside, for its row. It stays with us: no worker is sent it."""
 
 
 class Outcome(Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ raises, never writes, never blocks; it runs in whatever thread finished the futu
 from __future__ import annotations
 
 from concurrent.futures import Future
+from typing import Any
 
 from msgspec import Struct
 
@@ -51,6 +52,8 @@ def record_of(request: FetchRequest, outcome: Outcome) -> Record:
     extra = outcome.extra
     if outcome.content_encoding is not None:  # why both sizes are the wire's
         extra = {**extra, "content_encoding": outcome.content_encoding}
+    if request.columns is not None:
+        extra = passed_through(request.columns, extra)
     return Record(
         request.urlnum,
         shown(request.url),
@@ -75,3 +78,9 @@ def record_of(request: FetchRequest, outcome: Outcome) -> Record:
         outcome.exitcode,
         extra,
     )
+
+
+def passed_through(columns: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
+    """The input's columns, and behind them what was found out; of two with one name the input's gives way."""
+    kept = {f"input_{name}" if name in extra else name: value for name, value in columns.items()}
+    return kept | extra

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import sys
 
+from fetchpool.app import open_source
 from fetchpool.clean import visible
 from fetchpool.cli.complain import complain
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.config import RunConfig
 from fetchpool.forecast import Forecast, forecast
 from fetchpool.observe.words import count, counted, duration
-from fetchpool.sources.files import FileSource
 
 SHOWN = 20
 """Hosts that get a line of their own."""
@@ -21,7 +21,7 @@ SHOWN = 20
 
 def dry_run(config: RunConfig) -> ExitCode:
     """Reads the inputs to their end and says what is in them."""
-    source = FileSource(config.inputs)
+    source = open_source(config)
     try:
         found = forecast(source, config)
     finally:

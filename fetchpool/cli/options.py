@@ -34,8 +34,9 @@ def _show_version(wanted: bool) -> None:
 
 
 INPUT_HELP = (
-    "Files with one URL a line, '-' for standard input; .gz is read as such. Blank lines and lines that "
-    "begin with '#' are skipped; a line without a scheme gets http://. Without INPUT a pipe is read."
+    "Files with one URL a line, '-' for standard input; .gz, .bz2 and .zst are read as such. Blank lines and "
+    "those that begin with '#' are skipped; a line without a scheme gets http://. Without INPUT a pipe is "
+    "read."
 )
 
 Inputs = Annotated[
@@ -53,6 +54,26 @@ Inputs = Annotated[
 def _option(*names: str, group: str, help: str, metavar: str = "", **more: Any) -> Any:
     return typer.Option(*names, metavar=metavar or None, help=help, rich_help_panel=group, **more)
 
+
+INPUT = "Input"
+UrlColumn = Annotated[
+    str | None,
+    _option(
+        "--url-column",
+        metavar="NAME",
+        group=INPUT,
+        help="INPUT has columns, and NAME holds the URL: CSV, TSV, JSONL or Parquet, as its suffix or its "
+        "first line says.",
+    ),
+]
+KeepColumns = Annotated[
+    bool,
+    _option(
+        "--keep-columns",
+        group=INPUT,
+        help="Pass INPUT's other columns through to the row; one whose name is taken gets input_ before it.",
+    ),
+]
 
 SPEED = "Speed"
 Number = Annotated[str, _option("-n", "--number", metavar="N", group=SPEED, help="Fetch N URLs.")]

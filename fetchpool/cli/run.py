@@ -21,6 +21,8 @@ from fetchpool.errors import UsageError
 def run(
     ctx: typer.Context,
     inputs: options.Inputs = None,
+    url_column: options.UrlColumn = None,
+    keep_columns: options.KeepColumns = False,
     workers: options.Workers = "10",
     max_workers: options.MaxWorkers = None,
     executor: options.Executor = "thread",
@@ -85,6 +87,8 @@ def run(
         raise UsageError(f"--head and --method {method} contradict each other; leave one out")
     config = configure(
         inputs,
+        url_column=url_column,
+        keep_columns=keep_columns,
         outputs=outputs or [options.DEFAULT_OUTPUT],
         format=format,
         workers=workers,

@@ -1,10 +1,10 @@
-"""URLs from files, gzipped files, pipes and standard input, in the order given.
+"""URLs from files, compressed ones too, pipes and standard input, in the order given.
 
 In: paths (`-` is standard input). Out: requests. One reader thread reads a little ahead into a
 bounded buffer, so that the list is never in memory, the first line of a pipe that stays open is
 there at once, and a slow disk never holds up the engine:
 
-    inputs ──reader thread: read, inflate, cut into lines──▶ a few batches ──take()──▶ requests
+    inputs ──reader thread: read, decompress, cut into rows──▶ a few batches ──take()──▶ requests
 
 What can't be read is found out before anything is fetched; what breaks off midway is told in
 `failure`, and the reading goes on with the next input (fault 35).
@@ -14,13 +14,20 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from fetchpool.errors import InputError
 from fetchpool.model import FetchRequest
-from fetchpool.sources.inputs import BrokenInputError, Input, open_inputs
+from fetchpool.sources import tables
+from fetchpool.sources.compressed import by_name
+from fetchpool.sources.inputs import BrokenInputError, Input
 from fetchpool.sources.lines import LineReader
+from fetchpool.sources.tables import BadTableError, Columns, Table
 from fetchpool.urls import request
 
 BUFFERED = 8
@@ -28,18 +35,108 @@ BUFFERED = 8
 
 
 class Batch(Struct, frozen=True):
-    """The lines of one chunk, and the byte of all inputs together that they reach to."""
+    """The URLs of one chunk, and the byte of all inputs together that they reach to."""
 
     lines: list[str]
     offset: int
+    columns: list[Columns] | None = None
+    """What the input says of each beside, when that is passed through."""
+
+
+class Lists:
+    """An input with a URL a line."""
+
+    def __init__(self, path: str) -> None:
+        """Opens it. Raises `InputError`."""
+        self.input = Input(path)
+        self.size = self.input.size
+        self.columns: list[str] = []
+
+    def batches(self) -> Iterator[Batch]:
+        """With offsets in this input. Raises `BrokenInputError`: the line it broke off in is not what was
+        meant."""
+        lines = LineReader()
+        reached = 0
+        for chunk, reached in self.input.chunks():
+            yield Batch(lines.feed(chunk), reached)
+        yield Batch(lines.finish(), reached)
+
+    def close(self) -> None:
+        self.input.close()
+
+
+class Tables:
+    """An input with columns."""
+
+    def __init__(self, path: str, table: Table) -> None:
+        """Opens it; of a file, its columns are looked at. Raises `InputError`."""
+        self._table = table
+        self._format = tables.FORMATS.get(_suffix(path))
+        self.input = Input(path)
+        self.size = self.input.size
+        self._parquet = ""
+        self.columns: list[str] = []
+        """Those that rows will have beside the URL, as far as they are known beforehand."""
+        try:
+            self.columns = self._look(path)
+        except BadTableError as failure:
+            self.close()
+            raise InputError(f"{self.input.name}: {failure}") from failure
+        except BrokenInputError:  # it will be told again, and what can be read is fetched
+            self.columns = []
+
+    def _look(self, path: str) -> list[str]:
+        if Path(path).suffix.lower() == ".parquet":
+            self._parquet = path
+            columns: list[str] = _parquet_room().header(path, self._table)
+            return columns
+        if self.size is None or path == "-":
+            return []
+        chunks = Input(path).chunks()
+        try:
+            return tables.header(chunks, self._format, self._table)
+        finally:
+            chunks.close()
+
+    def batches(self) -> Iterator[Batch]:
+        """The same as a list's."""
+        if self._parquet:
+            rows = _parquet_room().read(self._parquet, self._table)
+        else:
+            rows = tables.read(self.input.chunks(), self._format, self._table)
+        try:
+            for found in rows:
+                yield Batch(found.urls, found.offset, found.columns)
+        except BadTableError as failure:
+            raise BrokenInputError(f"{self.input.name}: {failure}") from failure
+
+    def close(self) -> None:
+        self.input.close()
+
+
+def _suffix(path: str) -> str:
+    named = by_name(path)
+    return Path(path.removesuffix(named.suffix) if named else path).suffix.lower()
+
+
+def _parquet_room() -> ModuleType:
+    try:
+        from fetchpool.sources import parquet
+    except ImportError as failure:
+        fix = "pip install 'fetchpool[parquet]'"
+        raise BadTableError(f"Parquet needs pyarrow, which isn't installed: {fix}") from failure
+    return parquet
 
 
 class FileSource:
     """A `Source` over files. `urlnum` counts URLs, not lines, across all inputs."""
 
-    def __init__(self, paths: Sequence[str]) -> None:
-        """Opens all of them. Raises `InputError` for the first that can't be read."""
-        self._inputs = open_inputs(paths)
+    def __init__(self, paths: Sequence[str], table: Table | None = None) -> None:
+        """Opens all of them. `table`: what is wanted of inputs with columns; without it every line is a
+        URL. Raises `InputError` for the first that can't be read."""
+        self._inputs = _opened(paths, table)
+        self.columns = tuple(dict.fromkeys(name for each in self._inputs for name in each.columns))
+        """Those that are passed through, as far as they are known beforehand."""
         self.exhausted = False
         self.failure: str | None = None
         self.bytes_read = 0
@@ -66,7 +163,11 @@ class FileSource:
                     break
                 continue
             urlnum = self._urlnum
-            requests += [request(urlnum + place, line) for place, line in enumerate(lines)]
+            found = [request(urlnum + place, line) for place, line in enumerate(lines)]
+            if self._batch.columns is not None:
+                columns = self._batch.columns[self._taken : self._taken + room]
+                found = [replace(each, columns=kept) for each, kept in zip(found, columns, strict=True)]
+            requests += found
             self._urlnum += len(lines)
             self._taken += len(lines)
         self._account()
@@ -98,7 +199,7 @@ class FileSource:
 class Reader:
     """The reader thread, and the buffer between it and the engine's."""
 
-    def __init__(self, inputs: Sequence[Input]) -> None:
+    def __init__(self, inputs: Sequence[Lists | Tables]) -> None:
         self.failures: list[str] = []
         """Of inputs that broke off, one line each; complete once `drained()`."""
         self._inputs = inputs
@@ -153,18 +254,17 @@ class Reader:
                 self._ended = True
             notify()
 
-    def _read(self, each: Input, offset: int, notify: Callable[[], None]) -> int:
+    def _read(self, each: Lists | Tables, offset: int, notify: Callable[[], None]) -> int:
         """One input, from byte `offset` of all together; returns where it ends."""
-        lines = LineReader()
-        reached = 0
+        reached = offset
         try:
-            for chunk, reached in each.chunks():
-                if not self._put(Batch(lines.feed(chunk), offset + reached), notify):
+            for batch in each.batches():
+                reached = offset + batch.offset
+                if not self._put(Batch(batch.lines, reached, batch.columns), notify):
                     return offset
-            self._put(Batch(lines.finish(), offset + reached), notify)
-        except BrokenInputError as failure:  # the line it broke off in is not what was meant
+        except BrokenInputError as failure:
             self.failures.append(str(failure))
-        return offset + reached
+        return reached
 
     def _put(self, batch: Batch, notify: Callable[[], None]) -> bool:
         """Hands a batch over, when there is room; False once closed."""
@@ -181,3 +281,16 @@ class Reader:
     def _close_inputs(self) -> None:
         for each in self._inputs:
             each.close()
+
+
+def _opened(paths: Sequence[str], table: Table | None) -> list[Lists | Tables]:
+    """All of them, or `InputError` for the first that can't be read; then none stays open."""
+    inputs: list[Lists | Tables] = []
+    try:
+        for path in paths:
+            inputs.append(Lists(path) if table is None else Tables(path, table))
+    except BaseException:
+        for opened in inputs:
+            opened.close()
+        raise
+    return inputs

@@ -1,6 +1,6 @@
 """One input: opened and looked at before anything is fetched, then read chunk by chunk.
 
-In: a path, or `-`. Out: its bytes, inflated when they are gzip, and how far on the disk they reach.
+In: a path, or `-`. Out: its bytes, decompressed when they need it, and how far on the disk they reach.
 It knows nothing of lines or URLs. What can be known beforehand raises `InputError`, with the fix in
 it; what turns up while reading raises `BrokenInputError`.
 """
@@ -13,18 +13,16 @@ import os
 import select
 import stat
 import sys
-import zlib
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fetchpool.clean import visible
 from fetchpool.errors import InputError
+from fetchpool.sources import compressed
+from fetchpool.sources.compressed import Chunks, DamagedError
 from fetchpool.urls import redact
 
 CHUNK = 64 * 1024
 """Bytes, read and inflated: about a thousand lines."""
-GZIP_MAGIC = b"\x1f\x8b"  # RFC 1952 section 2.3.1
-GZIP_FORMAT = 16 + zlib.MAX_WBITS  # zlib's manual, inflateInit2: a gzip header and trailer, checked
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -42,26 +40,24 @@ class Input:
         """Bytes to read, as they lie on the disk; None for what has no size, a pipe."""
         self._path = path
         self._stream: io.FileIO | None = None
-        self._is_gzip = path.endswith(".gz")
+        self._named = compressed.by_name(path)
         try:
             if path == "-" or not _is_named_pipe(path):
                 self._open()
         except (OSError, ValueError) as failure:  # ValueError: a NUL in the path
             raise InputError(f"{self.name}: {self._why(failure)}") from failure
 
-    def chunks(self) -> Iterator[tuple[bytes, int]]:
+    def chunks(self) -> Chunks:
         """Bytes, as they come, and how many of the input's own they reach to. Once only.
-        Raises `BrokenInputError`; what was yielded before it is good, and the piece that gzip data
+        Raises `BrokenInputError`; what was yielded before it is good, and the piece that compressed data
         turns out to be damaged in is not yielded."""
         try:
             if self._stream is None:
                 self._open()
             assert self._stream is not None
-            yield from self._inflated(_raw(self._stream))
-        except EOFError:
-            raise BrokenInputError(f"{self.name}: cut short: its gzip data has no end") from None
-        except zlib.error as failure:
-            raise BrokenInputError(f"{self.name}: damaged gzip data ({failure})") from failure
+            yield from self._decompressed(_raw(self._stream))
+        except DamagedError as failure:
+            raise BrokenInputError(f"{self.name}: {failure}") from failure
         except OSError as failure:
             raise BrokenInputError(f"{self.name}: {self._why(failure)}") from failure
         finally:
@@ -86,40 +82,26 @@ class Input:
         if stat.S_ISREG(status.st_mode):
             position = stream.tell()
             self.size = max(0, status.st_size - position)
-            self._look(stream.read(2) or b"")
+            self._look(stream.read(compressed.LONGEST) or b"")
             stream.seek(position)
 
     def _look(self, start: bytes) -> None:
-        """Refuses what is no list at all, by its first two bytes."""
-        if start in UTF16_MARKS:
+        """Refuses what is no list at all, by its first bytes."""
+        if start.startswith(UTF16_MARKS):
             raise InputError(f"{self.name}: is UTF-16; save it as UTF-8, or: iconv -f UTF-16 -t UTF-8")
-        if self._is_gzip and start != GZIP_MAGIC:
-            raise InputError(f"{self.name}: is not gzip data, though its name says so; rename or repair it")
+        if self._named is not None and compressed.told(start) is not self._named:
+            raise InputError(
+                f"{self.name}: is not {self._named.name} data, though its name says so; rename or repair it"
+            )
 
-    def _inflated(self, raw: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
-        """`raw` as it is, or every member of a gzip file after the other."""
-        inflate = None
-        for chunk, offset in raw:
-            if inflate is None:
-                if not (self._is_gzip or chunk.startswith(GZIP_MAGIC)):
-                    yield chunk, offset
-                    yield from raw
-                    return
-                inflate = zlib.decompressobj(GZIP_FORMAT)
-            rest = chunk
-            while rest:
-                if inflate.eof:
-                    rest = rest.lstrip(b"\0")  # members may be padded, as gzip(1) allows
-                    if not rest:
-                        break
-                    inflate = zlib.decompressobj(GZIP_FORMAT)
-                data = inflate.decompress(rest, CHUNK)
-                rest = inflate.unconsumed_tail or inflate.unused_data
-                yield data, offset - len(rest)
-        if inflate is not None:
-            yield inflate.flush(), offset
-            if not inflate.eof:
-                raise EOFError
+    def _decompressed(self, raw: Chunks) -> Chunks:
+        """`raw` as it is, or what is compressed in it."""
+        first = next(raw, None)
+        if first is None:
+            return
+        format = self._named or compressed.told(first[0])
+        again = _again(first, raw)
+        yield from again if format is None else compressed.decompressed(format, again)
 
     def _why(self, failure: OSError | ValueError) -> str:
         """What went wrong and what would help, for a person."""
@@ -138,17 +120,9 @@ class Input:
         return f"can't be opened: {failure}"
 
 
-def open_inputs(paths: Sequence[str]) -> list[Input]:
-    """All of them, or `InputError` for the first that can't be read; then none stays open."""
-    inputs: list[Input] = []
-    try:
-        for path in paths:
-            inputs.append(Input(path))
-    except BaseException:
-        for opened in inputs:
-            opened.close()
-        raise
-    return inputs
+def _again(first: tuple[bytes, int], raw: Chunks) -> Chunks:
+    yield first
+    yield from raw
 
 
 def _is_named_pipe(path: str) -> bool:
@@ -159,22 +133,26 @@ def _is_named_pipe(path: str) -> bool:
     return True
 
 
-def _raw(stream: io.FileIO) -> Iterator[tuple[bytes, int]]:
-    """What one read gives, at once, and how far that reaches. The first chunk has two bytes if the
-    input has, so that gzip's magic number can be seen."""
+def _raw(stream: io.FileIO) -> Chunks:
+    """What one read gives, at once, and how far that reaches. The first chunk is long enough to tell
+    whether it is compressed."""
     offset = 0
     held = b""
+    telling = True
     while True:
-        chunk = stream.read(CHUNK)
-        if chunk is None:  # somebody made our standard input non-blocking
+        read = stream.read(CHUNK)
+        if read is None:  # somebody made our standard input non-blocking
             select.select([stream], [], [])
             continue
-        offset += len(chunk)
-        if offset == 1 and chunk:
-            held = chunk
-            continue
-        if held or chunk:
-            yield held + chunk, offset
-            held = b""
-        if not chunk:
+        offset += len(read)
+        if telling:
+            held += read
+            if read and compressed.undecided(held):
+                continue
+            telling, chunk = False, held
+        else:
+            chunk = read
+        if chunk:
+            yield chunk, offset
+        if not read:
             return

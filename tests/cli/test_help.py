@@ -84,6 +84,8 @@ def test_options_of_the_program_and_of_the_library_have_the_same_names() -> None
         "header",
         "http1",
         "http2",
+        "keep_columns",
+        "url_column",
         "no_dedupe",
         "quiet",
         "verbose",

@@ -1,0 +1,231 @@
+"""Inputs with columns: CSV, TSV and JSONL, one of whose columns holds the URL.
+
+In: an input's bytes. Out: the URL of each row and, when they are wanted, its other columns, under names
+that no field of the output row has. Nothing is opened here, and memory is bounded whatever the bytes
+are. A row without a URL gets a request all the same, which ends as `invalid_url`: nothing vanishes.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from fetchpool.clean import visible
+from fetchpool.model import FEATURE_FIELDS, ROW_FIELDS
+from fetchpool.sources.compressed import Chunks
+from fetchpool.sources.lines import KEPT
+
+MAX_LINE = 16 << 20
+"""Bytes of a line, or characters of a cell: more is no table but a mistake."""
+TAKEN = frozenset((*ROW_FIELDS, *FEATURE_FIELDS, "extra", "content_encoding"))
+"""Names a column can't keep: it gets `input_` before it."""
+PREFIX = "input_"
+FORMATS = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+"""By the name of an input, without what says how it is compressed; otherwise the first line tells."""
+INTEGERS = range(-(1 << 63), 1 << 63)
+"""What every output can hold: SQLite's and Parquet's integers have 64 bits."""
+
+csv.field_size_limit(MAX_LINE)  # the module's, for good: who sets it for a moment puts this back
+
+Columns = dict[str, Any]
+
+
+class Table(Struct, frozen=True):
+    """What is wanted of an input that has columns."""
+
+    column: str
+    """The one with the URL."""
+    keep: bool = False
+    """The others are passed through to the row."""
+
+
+class Rows(Struct, frozen=True):
+    """Some rows, in order."""
+
+    urls: list[str]
+    columns: list[Columns] | None
+    offset: int
+    """How many bytes of the input they reach to."""
+
+
+class BadTableError(Exception):
+    """It is no such table. `str()` is one clean line, with the fix in it."""
+
+
+def read(chunks: Chunks, format: str | None, table: Table) -> Iterator[Rows]:
+    """The rows, as soon as the chunks have them. Without a `format` the first line tells. Raises
+    `BadTableError`."""
+    lines = Lines(chunks)
+    if format is None:
+        format = _format_of(lines.first())
+    yield from _objects(lines, table) if format == "jsonl" else _cells(lines, format, table)
+
+
+def header(chunks: Chunks, format: str | None, table: Table) -> list[str]:
+    """The names of the columns that rows will have, as far as they are known beforehand: not those of
+    JSONL. Raises `BadTableError`."""
+    lines = Lines(chunks)
+    if (format or _format_of(lines.first())) == "jsonl":
+        return []
+    names = next(_reader(lines, format or _format_of(lines.first())), [])
+    return [name for place, name in enumerate(as_fields(names)) if place != place_of(names, table)]
+
+
+class Lines:
+    """The lines of an input, each with its line end."""
+
+    def __init__(self, chunks: Chunks) -> None:
+        self._chunks = chunks
+        self._lines: list[str] = []
+        self._next = 0
+        self._tail = b""
+        self._ended = False
+        self.offset = 0
+
+    @property
+    def waits(self) -> bool:
+        """All that has come was handed out: for another line more must come."""
+        return self._next >= len(self._lines)
+
+    def first(self) -> str:
+        """The first line, which is handed out all the same; empty when there is none."""
+        while self.waits and self._more():
+            pass
+        return self._lines[0] if self._lines else ""
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        while self.waits:
+            if not self._more():
+                raise StopIteration
+        line = self._lines[self._next]
+        self._next += 1
+        return line
+
+    def _more(self) -> bool:
+        if self._ended:
+            return False
+        found = next(self._chunks, None)
+        self._ended = found is None
+        chunk, self.offset = found or (b"", self.offset)
+        data = self._tail + chunk
+        end = len(data) if self._ended else data.rfind(b"\n") + 1
+        self._tail = data[end:]
+        if len(self._tail) > MAX_LINE:
+            raise BadTableError(f"a line of more than {MAX_LINE >> 20} MiB; is it a table?")
+        text = data[:end].decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+        self._lines = [f"{line}\n" for line in text.split("\n")]
+        self._lines.pop() if text.endswith("\n") or not text else None
+        self._next = 0
+        return True
+
+
+def _format_of(line: str) -> str:
+    if line.lstrip().startswith("{"):
+        return "jsonl"
+    return "tsv" if "\t" in line and "," not in line else "csv"
+
+
+def _reader(lines: Lines, format: str) -> Iterator[list[str]]:
+    return (cells for cells in csv.reader(lines, delimiter="\t" if format == "tsv" else ",") if cells)
+
+
+def place_of(names: list[str], table: Table) -> int:
+    try:
+        return names.index(table.column)
+    except ValueError:
+        has = ", ".join(map(visible, names)) if names else "nothing"
+        raise BadTableError(
+            f"has no column {visible(table.column)!r} (--url-column); it has: {has}"
+        ) from None
+
+
+def as_fields(names: list[str]) -> list[str]:
+    """The columns' names, as a row can have them: none empty, none twice."""
+    used: set[str] = set()
+    for place, name in enumerate(names):
+        free = first = field_name(name) or f"column_{place + 1}"
+        number = 1
+        while free in used:
+            number += 1
+            free = f"{first}_{number}"
+        used.add(free)
+        names = [*names[:place], free, *names[place + 1 :]]
+    return names
+
+
+def _cells(lines: Lines, format: str, table: Table) -> Iterator[Rows]:
+    rows = _reader(lines, format)
+    urls: list[str] = []
+    columns: list[Columns] = []
+    broken = ""
+    try:
+        header = next(rows, None)
+        if header is None:
+            return
+        place, names = place_of(header, table), as_fields(header)
+        others = [(at, name) for at, name in enumerate(names) if at != place]
+        for cells in rows:
+            urls.append(cells[place].strip()[:KEPT] if place < len(cells) else "")
+            if table.keep:
+                size = len(cells)
+                columns.append({name: visible(cells[at]) if at < size else None for at, name in others})
+            if lines.waits:
+                yield Rows(urls, columns if table.keep else None, lines.offset)
+                urls, columns = [], []
+    except csv.Error as failure:
+        broken = f"is no {format.upper()} that can be read ({failure})"
+    yield Rows(urls, columns if table.keep else None, lines.offset)
+    if broken:
+        raise BadTableError(broken)
+
+
+def _objects(lines: Lines, table: Table) -> Iterator[Rows]:
+    urls: list[str] = []
+    columns: list[Columns] = []
+    decode = msgspec.json.Decoder(dict[str, Any]).decode
+    for line in lines:
+        text = line.strip()
+        if text:
+            try:
+                found = decode(text)
+            except (msgspec.DecodeError, UnicodeEncodeError):  # a line that is no object is no URL either
+                urls.append(text[:KEPT])
+                columns.append({})
+            else:
+                url = found.pop(table.column, "")
+                urls.append(url.strip()[:KEPT] if isinstance(url, str) else visible(str(url)))
+                columns.append(
+                    {field_name(name): fit(value) for name, value in found.items()} if table.keep else {}
+                )
+        if lines.waits:
+            yield Rows(urls, columns if table.keep else None, lines.offset)
+            urls, columns = [], []
+    yield Rows(urls, columns if table.keep else None, lines.offset)
+
+
+def field_name(name: str) -> str:
+    """A column's name, as a row can have it."""
+    shown = visible(name.strip())
+    return PREFIX + shown if shown in TAKEN else shown
+
+
+def fit(value: Any) -> Any:
+    """A value of an input, as every output can hold it: clean, and text where JSON has nothing for it."""
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, int):
+        return value if value in INTEGERS else str(value)
+    if isinstance(value, list):
+        return [fit(each) for each in value]
+    if isinstance(value, dict):
+        return {visible(str(name)): fit(each) for name, each in value.items()}
+    return visible(value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value))

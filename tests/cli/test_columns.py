@@ -1,0 +1,97 @@
+"""`--url-column` and `--keep-columns`, from an input to the rows."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from fetchpool.demo import DemoServer
+from tests.cli.commandline import fetchpool
+from tests.faults.server import FaultServer
+
+
+@pytest.fixture
+def faults() -> Iterator[FaultServer]:
+    with FaultServer() as server:
+        yield server
+
+
+@pytest.mark.parametrize("executor", ["thread", "process", "async"])
+def test_columns_pass_through_retries_and_redirects_to_every_output(
+    demo_server: DemoServer, faults: FaultServer, tmp_path: Path, executor: str
+) -> None:
+    elsewhere = demo_server.url("/page/3").replace("127.0.0.1", "localhost")
+    urls = [
+        demo_server.url("/page/1"),
+        demo_server.url(f"/flaky/1?{executor}"),
+        faults.url(f"redirect-to?{elsewhere}"),
+        "http://[::1",
+    ]
+    with (tmp_path / "list.csv").open("w", newline="") as lines:
+        csv.writer(lines).writerows(
+            [["label", "link", "title", "size"], *([f"n{n}", url, "theirs", n] for n, url in enumerate(urls))]
+        )
+    outputs = [word for suffix in ("jsonl", "csv", "sqlite") for word in ("-o", f"rows.{suffix}")]
+    wanted = ("--url-column", "link", "--keep-columns", "--executor", executor, "--parse", "title")
+    done = fetchpool("list.csv", *wanted, *outputs, "--retry-delay", "50ms", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    rows.sort(key=lambda row: row["urlnum"])
+    assert [(row["label"], row["size"]) for row in rows] == [(f"n{n}", str(n)) for n in range(4)]
+    assert [row["num_retries"] for row in rows] == [0, 1, 0, 0]
+    assert [row["num_redirects"] for row in rows] == [0, 0, 1, 0]
+    assert (rows[0]["title"], rows[0]["input_title"]) == ("Demo page 1", "theirs")
+    assert rows[3]["title"] == "theirs"  # no parser said anything there
+    with (tmp_path / "rows.csv").open(newline="") as lines:
+        cells = sorted(csv.DictReader(lines), key=lambda row: row["urlnum"])
+    assert [row["label"] for row in cells] == [f"n{n}" for n in range(4)]
+    with closing(sqlite3.connect(tmp_path / "rows.sqlite")) as database:
+        labels = database.execute(
+            "SELECT json_extract(extra, '$.label') FROM fetches ORDER BY urlnum"
+        ).fetchall()
+    assert labels == [(f"n{n}",) for n in range(4)]
+
+
+def test_a_result_of_our_own_is_an_input_too(demo_server: DemoServer, tmp_path: Path) -> None:
+    (tmp_path / "urls.txt").write_text("".join(f"{demo_server.url(f'/bytes/{n}')}\n" for n in range(5)))
+    assert fetchpool("urls.txt", "-o", "first.jsonl", cwd=tmp_path).returncode == 0
+    again = ("first.jsonl", "--url-column", "url", "-o", "second.jsonl", "--keep-columns")
+    assert fetchpool(*again, cwd=tmp_path).returncode == 0
+    rows = [json.loads(line) for line in (tmp_path / "second.jsonl").read_text().splitlines()]
+    assert sorted(row["input_size_delivered"] for row in rows) == [0, 1, 2, 3, 4]
+
+
+def test_a_dry_run_reads_columns_too(tmp_path: Path) -> None:
+    (tmp_path / "list.tsv").write_text("n\turl\n1\thttp://a/\n2\thttp://a/x\n")
+    done = fetchpool("list.tsv", "--url-column", "url", "--dry-run", cwd=tmp_path)
+    assert done.stdout.startswith("would fetch 2 URLs from 1 host;")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--keep-columns",), "--keep-columns: say with --url-column which column holds the URL"),
+        (("--url-column", ""), "--url-column: an empty name; write a column's name"),
+        (("--url-column", "link"), "list.csv: has no column 'link' (--url-column); it has: n, url"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(tmp_path: Path, options: tuple[str, ...], words: str) -> None:
+    (tmp_path / "list.csv").write_text("n,url\n1,http://127.0.0.1:1/\n")
+    done = fetchpool("list.csv", *options, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, f"fetchpool: {words}\n")
+    assert not (tmp_path / "sizes.txt").exists()
+
+
+def test_parquet_as_a_list_of_lines_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "list.parquet").write_bytes(b"PAR1")
+    done = fetchpool("list.parquet", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "fetchpool: INPUT: list.parquet: say with --url-column which column holds the URL\n",
+    )
