@@ -39,8 +39,10 @@ from fetchpool.demo import DemoServer, demo_urls, expected_error
 EXECUTORS = ("thread", "process", "async")
 URLS = 2000
 WORKERS = 16
-LONGEST_RUN = 1.5
-"""Seconds until which a run is killed, at the latest; the first third of a second it is starting."""
+SHORT_RUN = 1.5
+"""Seconds in which some of the runs are killed, whether they have come to write anything or not."""
+LONG_RUN = 20.0
+"""Seconds after which the others are killed, at the latest; they are when so many rows have come."""
 ORPHANS_END = 5.0
 """Seconds that a worker process may go on without its parent."""
 
@@ -54,6 +56,8 @@ class BrokenPromiseError(Exception):
 
 class Format(Struct, frozen=True):
     suffix: str
+    row_size: int
+    """Bytes, about."""
     rows: Callable[[Path], Rows]
     """Raises `BrokenPromiseError` for a whole line that is no row."""
 
@@ -116,10 +120,10 @@ def _sqlite(path: Path) -> Rows:
 
 
 FORMATS = {
-    "text": Format(".txt", _text),
-    "jsonl": Format(".jsonl", _jsonl),
-    "csv": Format(".csv", _csv),
-    "sqlite": Format(".sqlite", _sqlite),
+    "text": Format(".txt", 55, _text),
+    "jsonl": Format(".jsonl", 470, _jsonl),
+    "csv": Format(".csv", 190, _csv),
+    "sqlite": Format(".sqlite", 600, _sqlite),
 }
 
 
@@ -178,12 +182,11 @@ class Torture:
     def _moment(self) -> Callable[[], bool]:
         """When to kill: after a while, or while rows come in, which is when there is most to break."""
         begun = time.monotonic()
-        end = begun + self._random.uniform(0.0, LONGEST_RUN)
         if self._random.random() < 0.3:
+            end = begun + self._random.uniform(0.0, SHORT_RUN)
             return lambda: time.monotonic() >= end
-        growth = self._random.randrange(1, 40_000)
-        before = self._size()
-        return lambda: self._size() > before + growth or time.monotonic() >= begun + LONGEST_RUN
+        enough = self._size() + self._random.randrange(len(self._expected) // 4) * self._format.row_size
+        return lambda: self._size() > enough or time.monotonic() >= begun + LONG_RUN
 
     def _size(self) -> int:
         paths = (self._output, Path(f"{self._output}-wal"))
