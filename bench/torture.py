@@ -19,6 +19,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -119,11 +120,22 @@ def _sqlite(path: Path) -> Rows:
         return database.execute("SELECT url, error FROM fetches ORDER BY rowid").fetchall()
 
 
+def _parquet(path: Path) -> Rows:
+    from pyarrow import parquet  # only where it is asked for
+
+    rows: Rows = []
+    for part in sorted(path.glob("*.parquet")):
+        table = parquet.read_table(part, columns=["url", "error"])
+        rows += zip(table["url"].to_pylist(), table["error"].to_pylist(), strict=True)
+    return rows  # what waits to become a part is no reader's yet
+
+
 FORMATS = {
     "text": Format(".txt", 55, _text),
     "jsonl": Format(".jsonl", 470, _jsonl),
     "csv": Format(".csv", 190, _csv),
     "sqlite": Format(".sqlite", 600, _sqlite),
+    "parquet": Format(".parquet", 470, _parquet),
 }
 
 
@@ -189,8 +201,8 @@ class Torture:
         return lambda: self._size() > enough or time.monotonic() >= begun + LONG_RUN
 
     def _size(self) -> int:
-        paths = (self._output, Path(f"{self._output}-wal"))
-        return sum(path.stat().st_size for path in paths if path.exists())
+        paths = [self._output, Path(f"{self._output}-wal"), *self._output.glob("*part*")]
+        return sum(path.stat().st_size for path in paths if path.is_file())
 
     def _look(self) -> None:
         rows = self._format.rows(self._output) if self._output.exists() else []
@@ -213,7 +225,10 @@ class Torture:
         self.result.finished += 1
         self.result.lost += len(self._expected.keys() - {url for url, _ in self._seen})
         self._seen = []
-        self._output.unlink()
+        if self._output.is_dir():
+            shutil.rmtree(self._output)
+        else:
+            self._output.unlink()
 
     def _await_orphans(self, group: int) -> None:
         killed = time.monotonic()
