@@ -5,12 +5,12 @@ made under a hidden name and renamed. The only room that knows pyarrow.
 
 The columns are the row's fields, in their documented order; then those of features, whose names were
 known beforehand; and `extra`, whatever else there is as one JSON object, null when there is nothing.
-Readers pass over names that begin with `_`:
+Readers pass over names that begin with `_`, or, where they are asked for `*.parquet`, end otherwise:
 
-    _making.parquet          a file that is not complete
+    _making.unfinished       a file that is not complete
     _lock                    held by the run that writes
     _part-000007.jsonl       rows that wait to be part 7: gone when there is such a part
-    _merged-000008.parquet   all rows, compacted: complete, and the parts before it are to go
+    _merged-000008.whole     all rows, compacted: complete, and the parts before it are to go
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ READ_BACK = 5_000
 COMPRESSION = "zstd"
 OURS = b"fetchpool"
 """A key in the files' metadata: they are ours."""
-MAKING = "_making.parquet"
+MAKING = "_making.unfinished"
 EXTRA = "extra"
 FLAGS = frozenset(("not_modified",))
 """Features' fields that are no text."""
 _PART = re.compile(r"part-(\d{6,})\.parquet")
 _PENDING = re.compile(r"_part-(\d{6,})\.jsonl")
-_MERGED = re.compile(r"_merged-(\d{6,})\.parquet")
+_MERGED = re.compile(r"_merged-(\d{6,})\.whole")
 _TYPES = {int: pa.int64(), int | None: pa.int64(), float | None: pa.float64()}
 FAILURES = (OSError, pa.ArrowException)
 """What pyarrow and the disk raise."""
@@ -62,7 +62,7 @@ class Parts:
         return self.folder / f"_part-{number:06}.jsonl"
 
     def merged(self, number: int) -> Path:
-        return self.folder / f"_merged-{number:06}.parquet"
+        return self.folder / f"_merged-{number:06}.whole"
 
     def numbers(self) -> list[int]:
         """Of the parts there are, in order."""

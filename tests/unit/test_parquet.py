@@ -200,7 +200,7 @@ sink.close()
             check=True,
         )
         assert done.stdout.startswith(f"{path}: can't be written: "), done.stderr
-        assert "_making.parquet" not in names(path)
+        assert "_making.unfinished" not in names(path)
         before = urlnums(path)
         append(path, [])
         assert urlnums(path)[: len(before) + 10] == [*before, *range(10, 20)]
@@ -231,7 +231,7 @@ def test_a_compaction_that_was_killed_is_completed_when_the_folder_is_opened(tmp
         append(path, [record(number)])
     merged = tmp_path / "merged.parquet"
     append(merged, [record(0), record(1)])
-    (merged / "part-000000.parquet").rename(path / "_merged-000002.parquet")
+    (merged / "part-000000.parquet").rename(path / "_merged-000002.whole")
     (path / "part-000000.parquet").unlink()  # that far it came
     append(path, [record(2)])
     assert urlnums(path) == [0, 1, 2]
