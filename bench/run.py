@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -32,6 +33,7 @@ PICTURED = f"![Small files: URLs per second, and CPU per URL]({PICTURE.name})"
 def main() -> int:
     """The exit code: 1 when a program did not do what it was asked; a missed goal is told, no more."""
     options = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the servers are ended on the way out
     chosen = [
         scenario for scenario in SCENARIOS if not options.scenarios or scenario.key in options.scenarios
     ]
