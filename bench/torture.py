@@ -28,7 +28,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import product
 from pathlib import Path
 from random import Random
@@ -202,7 +202,11 @@ class Torture:
 
     def _size(self) -> int:
         paths = [self._output, Path(f"{self._output}-wal"), *self._output.glob("*part*")]
-        return sum(path.stat().st_size for path in paths if path.is_file())
+        size = 0
+        for path in paths:
+            with suppress(FileNotFoundError):  # it may be gone by now
+                size += path.stat().st_size
+        return size
 
     def _look(self) -> None:
         rows = self._format.rows(self._output) if self._output.exists() else []
@@ -218,8 +222,8 @@ class Torture:
 
     def _finished(self, code: int) -> None:
         """It came to its end: everything must be there; the next one begins anew."""
-        if code != 1:  # the missing pages failed, in this run or in one before it
-            said = (self._folder / "stderr.txt").read_text()
+        said = (self._folder / "stderr.txt").read_text()
+        if code != 1 or said:  # the missing pages failed, in this run or in one before it
             raise BrokenPromiseError(f"exit code {code}, not 1: {said}")
         self._look()
         self.result.finished += 1
