@@ -62,6 +62,7 @@ class RunSettings(FetchSettings, total=False):
     max_runtime: float | str | None
     dedupe: bool
     seen_memory: int | str
+    refresh: str | None
     save: str | None
     warc: str | None
     warc_max_size: int | str

@@ -31,6 +31,7 @@ from fetchpool.sources.tables import Table
 if TYPE_CHECKING:  # loaded by those who use it
     from fetchpool.archive import Archive
     from fetchpool.spool import SpoolFolder
+    from fetchpool.refresh import OldResult
 
 
 def build(
@@ -40,14 +41,20 @@ def build(
     source: Source | None = None,
     sinks: Sequence[Sink] | None = None,
 ) -> Engine:
-    """An engine over the configuration's inputs and outputs, or over those handed in.
+    old: OldResult | None = None,
+    """An engine over the configuration's inputs and outputs, or over those handed in. `old` is the
+    configuration's earlier result, for whoever wants to know what has changed.
 
     Raises `UsageError` for what can't be opened; nothing has been fetched then.
     """
     columns: tuple[str, ...] = ()
-    if source is None:
-        source = opened_source = open_source(config)
-        columns = opened_source.columns if config.keep_columns else ()
+    if source is None and (config.inputs or not config.refresh):
+        source = inputs = open_inputs(config)
+        columns = inputs.columns if config.keep_columns else ()
+    if config.refresh:
+        source, old = _refreshed(config, source, old)
+        observers = [*observers, old]
+    assert source is not None
     opened: list[Journal] = []
     spools: list[SpoolFolder] = []
     archive: Archive | None = None
@@ -125,7 +132,29 @@ def build(
     )
 
 
-def open_source(config: RunConfig) -> FileSource:
+def _refreshed(config: RunConfig, source: Source | None, old: OldResult | None) -> tuple[Source, OldResult]:
+    """The source, with what an earlier result knows."""
+    from fetchpool.refresh import OldResult, RefreshSource
+
+    try:
+        old = old or OldResult(config.refresh)
+    except BaseException:
+        if source is not None:
+            source.close()
+        raise
+    return RefreshSource(old, source), old
+
+
+def open_source(config: RunConfig) -> Source:
+    """What is to be fetched. Raises `UsageError`."""
+    source = open_inputs(config) if config.inputs or not config.refresh else None
+    if config.refresh:
+        return _refreshed(config, source, None)[0]
+    assert source is not None
+    return source
+
+
+def open_inputs(config: RunConfig) -> FileSource:
     """The configuration's inputs. Raises `InputError`."""
     table = None
     if config.url_column is not None:

@@ -95,6 +95,8 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     """Inputs have columns, and this one holds the URL; None: every line is one."""
     keep_columns: bool = False
     """The others are passed through to the rows."""
+    refresh: str = ""
+    """An earlier result: what it holds is fetched only if it has changed; empty: there is none."""
     warc: str = ""
     """The archive that all that is sent and received goes to; empty: there is none."""
     warc_max_size: int = 1 << 30
@@ -152,6 +154,7 @@ def configure(
     save: str | None = None,
     url_column: str | None = None,
     keep_columns: bool = False,
+    refresh: str | None = None,
     warc: str | None = None,
     warc_max_size: int | str = _RUN.warc_max_size,
 ) -> RunConfig:
@@ -170,6 +173,7 @@ def configure(
     if public_only and allow_private:
         raise UsageError("--public-only and --allow-private contradict each other; leave one out")
     transport, notices = _usable_transport(transport, http_version, executor)
+    checked_outputs = _outputs(outputs, format)
     fetch = FetchOptions(
         transport=transport,
         method=checks.method(method),
@@ -190,13 +194,14 @@ def configure(
         resolve=_resolved(resolve, public_only),
         dns_servers=_dns_servers(dns_servers, transport),
         parse=(parse,) if isinstance(parse, str) else tuple(dict.fromkeys(parse)),
-        hash=hash is not None and checks.choice("--hash", hash, HASHES) in HASHES,
+        # Rows that say which version they are of can be refreshed later; text has no place for that.
+        validators=refresh is not None or any(each.format != "text" for each in checked_outputs),
+        hash=refresh is not None or (hash is not None and checks.choice("--hash", hash, HASHES) in HASHES),
         save=_save(save),
     )
     fitting, shortage = descriptors.fit(_workers(workers, max_workers, executor), executor)
     if shortage and workers != AUTO:
         notices = (*notices, shortage)
-    checked_outputs = _outputs(outputs, format)
     if list(inputs).count("-") > 1:
         raise UsageError("INPUT: standard input (-) is named twice; it can be read once")
     refuse_same_file(inputs, outputs if warc is None else [*outputs, warc])
@@ -229,9 +234,10 @@ def configure(
         seen_memory=checks.size("--seen-memory", seen_memory),
         url_column=_url_column(url_column, inputs, keep_columns),
         keep_columns=keep_columns,
+        refresh=_refresh(refresh),
         warc=_warc(warc),
         warc_max_size=checks.size("--warc-max-size", warc_max_size) or units.MAX_BYTES,
-        extra_fields=_extra_fields(fetch),
+        extra_fields=_extra_fields(fetch, refresh is not None),
         notices=notices,
     )
 
@@ -258,6 +264,16 @@ def _url_column(name: str | None, inputs: Sequence[str], keep_columns: bool) -> 
     return name
 
 
+def _refresh(path: str | None) -> str:
+    if path is None:
+        return ""
+    if not path or path == "-":
+        raise UsageError("--refresh: name an output of an earlier run; it has to be a file or folder")
+    if not Path(path).exists():
+        raise UsageError(f"--refresh: {path}: no such file; check its name")
+    return path
+
+
 def _warc(path: str | None) -> str:
     if path is None:
         return ""
@@ -268,8 +284,14 @@ def _warc(path: str | None) -> str:
     return path
 
 
-def _extra_fields(fetch: FetchOptions) -> tuple[str, ...]:
-    fields = {"sha256": fetch.hash or bool(fetch.save), "filename_effective": bool(fetch.save)}
+def _extra_fields(fetch: FetchOptions, refreshed: bool) -> tuple[str, ...]:
+    fields = {
+        "sha256": fetch.hash or bool(fetch.save),
+        "filename_effective": bool(fetch.save),
+        "etag": fetch.validators,
+        "last_modified": fetch.validators,
+        "not_modified": refreshed,
+    }
     return tuple(name for name, wanted in fields.items() if wanted)
 
 

@@ -416,6 +416,7 @@ class Engine:
         elif outcome.redirect is not None:
             redirect = outcome.redirect
             if request.columns is not None:
+                    previous=request.previous,
                 redirect = replace(redirect, columns=request.columns)
             self._scheduler.add(redirect, now, first=True)
         elif not (self._aborted and outcome.error == FailureKind.ABORTED):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from fetchpool import urls
+from fetchpool import urls, validators
 from fetchpool.addresses import address_is_public
 from fetchpool.body import Body
 from fetchpool.clean import visible
@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # loaded by those who use it
 ACCEPT_ENCODING = "gzip, deflate, br, zstd"
 SAYS_WHEN = frozenset((429, 503))
 """Statuses whose `Retry-After` speaks of the whole host (RFC 6585 section 4, RFC 9110 15.6.4)."""
+NOT_MODIFIED = 304
 SENDS_BODY = frozenset(("POST", "PUT", "PATCH"))
 """Methods that must say they have an empty body (RFC 9110 section 8.6)."""
 
@@ -46,6 +47,7 @@ class Exchange:
         self._follows_within = options.follow_within_hosts
         self._resolve = dict(options.resolve)
         self._parse = _parser(options.parse)
+        self._validators = options.validators
         self._keeping = _keeping(options)
         self.steps: Callable[[FetchRequest], Steps] = self._steps
         """The fetch of one request, hop by hop."""
@@ -125,6 +127,8 @@ class Exchange:
         else:
             headers = self._own_headers
         addresses = request.addresses
+        if request.previous is not None and request.previous.url == request.href:
+            headers = validators.conditional(headers, request.previous)
         if self._resolve:
             addresses = self._resolve.get(urls.authority(request.href), addresses)
         return HopRequest(
@@ -174,6 +178,10 @@ class Exchange:
             return not urls.is_address(request.host) or address_is_public(request.host.strip("[]"))
         return response.remote_ip is not None and address_is_public(response.remote_ip)
 
+    def _is_unchanged(self, request: FetchRequest, hop: HopRequest) -> bool:
+        """Whether a 304 answers our own question (RFC 9110 section 15.4.5)."""
+        return request.previous is not None and request.previous.url == hop.url
+
     def _outcome(
         self,
         request: FetchRequest,
@@ -196,9 +204,16 @@ class Exchange:
             size_download, size_delivered = body.size_download, body.size_delivered
             if status in SAYS_WHEN:
                 retry_after = (head.headers.get("retry-after") or "")[:100] or None
+            elif failure is None and status == NOT_MODIFIED and self._is_unchanged(request, hop):
+                assert request.previous is not None
+                extra = validators.unchanged(request.previous, validators.of_headers(head.headers))
+                size_delivered = request.previous.size_delivered
+                content_type = content_type or request.previous.content_type
             elif self._parse is not None and failure is None and body.wanted and not request.keep:
                 extra, failure = self._parse(request, hop, body, response)
         output_failure = ""
+        if self._validators and head is not None and failure is None and head.status < 400:
+            extra |= validators.of_headers(head.headers)
         if self._keeping is not None:
             output_failure = self._keeping.settle(body, extra, failure)
             if output_failure:

@@ -110,6 +110,8 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     """`host:port` and the addresses to use for it, as with curl's `--resolve`."""
     dns_servers: str = ""
     """Name servers libcurl asks instead of the system's; only one built with c-ares can."""
+    validators: bool = False
+    """The row gets `etag` and `last_modified`."""
     hash: bool = False
     """Bodies are hashed: the row's `sha256`."""
     save: str = ""
@@ -123,6 +125,19 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     give it that host's turn."""
     follow_within_hosts: bool = True
     """False hands every redirect back: its URL is to be judged first (`robots.txt`)."""
+
+
+class Previous(Struct, frozen=True, gc=False):
+    """What an earlier result says of a URL that was fetched."""
+
+    url: str
+    """Where its answer came from, after redirects: only there its validators mean something."""
+    etag: str = ""
+    last_modified: str = ""
+    size_delivered: int | None = None
+    content_type: str | None = None
+    sha256: str = ""
+    filename_effective: str = ""
 
 
 class FetchRequest(Struct, frozen=True, gc=False):
@@ -157,6 +172,8 @@ class FetchRequest(Struct, frozen=True, gc=False):
     """An earlier hop left the first origin: the user's own headers and credentials stay behind."""
     from_public: bool = False
     """An earlier hop was served from a public address (faults 31 to 33)."""
+    previous: Previous | None = None
+    """To be fetched only if it has changed since."""
     columns: dict[str, Any] | None = None
     """What the input says of it beside, for its row. It stays with us: no worker is sent it."""
 

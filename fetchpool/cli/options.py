@@ -75,6 +75,17 @@ KeepColumns = Annotated[
     ),
 ]
 
+Refresh = Annotated[
+    str | None,
+    _option(
+        "--refresh",
+        metavar="OLD",
+        group=INPUT,
+        help="Fetch what the output OLD of an earlier run has only if it has changed since; without INPUT, "
+        "all of it. The summary says what changed. Implies --hash.",
+    ),
+]
+
 SPEED = "Speed"
 Number = Annotated[str, _option("-n", "--number", metavar="N", group=SPEED, help="Fetch N URLs.")]
 Workers = Annotated[

@@ -23,6 +23,7 @@ def run(
     inputs: options.Inputs = None,
     url_column: options.UrlColumn = None,
     keep_columns: options.KeepColumns = False,
+    refresh: options.Refresh = None,
     workers: options.Workers = "10",
     max_workers: options.MaxWorkers = None,
     executor: options.Executor = "thread",
@@ -76,7 +77,7 @@ def run(
 
     TIME is seconds, or 500ms, 10s, 2m, 1h, 1d; SIZE is bytes, or 512k, 10M, 1G (1M is 1048576 bytes).
     """
-    if not inputs:
+    if not inputs and refresh is None:
         if sys.stdin.isatty():
             typer.echo(ctx.get_help(), err=True)
             return ExitCode.USAGE
@@ -86,9 +87,10 @@ def run(
     if head and method.upper() not in ("GET", "HEAD"):
         raise UsageError(f"--head and --method {method} contradict each other; leave one out")
     config = configure(
-        inputs,
+        inputs or (),
         url_column=url_column,
         keep_columns=keep_columns,
+        refresh=refresh,
         outputs=outputs or [options.DEFAULT_OUTPUT],
         format=format,
         workers=workers,

@@ -9,8 +9,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from fetchpool.app import build
 from fetchpool.cli.display import Display, StopNotice, is_live, open_observers, write_lines
@@ -23,6 +25,9 @@ from fetchpool.observe.events import Observer, Snapshot
 from fetchpool.observe.report import report
 from fetchpool.observe.words import Line
 from fetchpool.sources.base import Source
+
+if TYPE_CHECKING:  # loaded by those who use it
+    from fetchpool.refresh import OldResult
 
 
 class Ended(Struct, frozen=True):
@@ -44,7 +49,8 @@ def hold(
     with ExitStack() as stack:
         shown = open_observers(display, sys.stderr, stack, rows_on_terminal=rows_on_terminal)
         stop_notice = StopNotice(shown)
-        engine = build(config, observers=[*shown, stop_notice, *observers], source=source)
+        old = _old_result(config)
+        engine = build(config, observers=[*shown, stop_notice, *observers], source=source, old=old)
         with Interruptions(engine, hides_cursor=hides_cursor) as interruptions:
             stop_notice.interruptions = interruptions
             try:
@@ -52,11 +58,19 @@ def hold(
             except OutputClosedError:
                 return Ended(ExitCode.OK, None)
     if not display.quiet:
-        write_lines(sys.stderr, _summary(config, result))
+        write_lines(sys.stderr, _summary(config, result, old))
     return Ended(_code(result, interruptions.code), result.snapshot, result.input_failure)
 
 
-def _summary(config: RunConfig, result: RunResult) -> list[Line]:
+def _old_result(config: RunConfig) -> OldResult | None:
+    if not config.refresh:
+        return None
+    from fetchpool.refresh import OldResult
+
+    return OldResult(config.refresh)
+
+
+def _summary(config: RunConfig, result: RunResult, old: OldResult | None) -> list[Line]:
     names = ["standard output" if output.path == "-" else output.path for output in config.outputs]
     return report(
         result.snapshot,
@@ -66,6 +80,7 @@ def _summary(config: RunConfig, result: RunResult) -> list[Line]:
         per_host=config.per_host or None,
         interrupted=result.interrupted,
         paced=bool(config.rate or config.host_delay),
+        changes=None if old is None else asdict(old.changes),
     )
 
 

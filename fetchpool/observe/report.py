@@ -6,7 +6,7 @@ In: the last `Snapshot`, where the rows went, and the few settings that the advi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fetchpool.clean import visible
 from fetchpool.observe.advice import held_back
@@ -28,15 +28,21 @@ def report(
     per_host: int | None,
     interrupted: bool,
     paced: bool = False,
+    changes: Mapping[str, int] | None = None,
 ) -> list[Line]:
     """The summary. `outputs`: each sink's name and how many rows it took; `per_host`: the limit of
-    requests at once to one host, None without one; `paced`: starts were spaced on purpose."""
+    requests at once to one host, None without one; `paced`: starts were spaced on purpose;
+    `changes`: since an earlier result, how many URLs are what."""
     if not snapshot.done and not interrupted:
         return [line(Span("nothing to fetch: there is no URL in the input", Tone.STRONG))]
     fetched = snapshot.done - snapshot.earlier
     lines = [_headline(snapshot, interrupted)]
     if fetched:
         lines += [_rates(snapshot, fetched), *_sizes(snapshot, fetched), *_times(snapshot, fetched)]
+    if changes is not None:
+        lines.append(
+            _labelled("since", ", ".join(f"{count(number)} {what}" for what, number in changes.items()))
+        )
     lines += _failures(snapshot)
     if snapshot.retries:
         lines.append(_labelled("retried", counted(snapshot.retries, "attempt")))

@@ -1,0 +1,255 @@
+"""`--refresh OLD`: what an earlier result holds, asked again, and what has become of it.
+
+In: the path of an output. Out: its URLs, or those of another list, each with what is needed to ask
+"only if it has changed"; and, from the new rows, how many pages changed, appeared or vanished.
+
+The result is read once, before anything is fetched, into a temporary file: of a URL's rows the last
+counts, and memory doesn't grow with it.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from fetchpool.clean import visible
+from fetchpool.errors import OutputError, UsageError
+from fetchpool.fingerprint import of_request, of_shown
+from fetchpool.model import FEATURE_FIELDS, ROW_FIELDS, FetchRequest, Previous, Record
+from fetchpool.observe.events import Event, Snapshot
+from fetchpool.sinks import format_of
+from fetchpool.sources.base import Source
+from fetchpool.sources.inputs import BrokenInputError, Input
+from fetchpool.sources.tables import PREFIX, BadTableError, Rows, Table, read
+from fetchpool.urls import request
+from fetchpool.validators import sound
+
+FORMATS = ("jsonl", "csv", "sqlite", "parquet")
+INSERT = (
+    "INSERT INTO old VALUES (?, ?, ?) ON CONFLICT (fingerprint) DO UPDATE SET previous = excluded.previous"
+)
+GONE = frozenset(("http_404", "http_410"))
+BATCH = 5_000
+"""Rows that are read, or URLs that are handed over, at once."""
+
+Row = dict[str, Any]
+
+
+class Changes(Struct):
+    """How many URLs are what they were, and how many are not."""
+
+    unchanged: int = 0
+    changed: int = 0
+    appeared: int = 0
+    """Fetched now, and not then: the result didn't have them, or had a failure."""
+    vanished: int = 0
+    """Fetched then, and now the server says 404 or 410."""
+    failed: int = 0
+    """Fetched then, and not now, for another reason: nobody can tell."""
+
+
+class OldResult:
+    """An earlier result. An observer too: it compares the new rows with its own."""
+
+    def __init__(self, path: str) -> None:
+        """Reads it. Raises `UsageError` when it is none that can be asked with, `OutputError` when the
+        temporary file can't be written."""
+        self.changes = Changes()
+        self._name = visible(path)
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode = msgspec.msgpack.Decoder(Previous).decode
+        try:
+            self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+            for statement in (
+                "PRAGMA journal_mode = OFF",  # nothing is ever read back after a crash
+                "PRAGMA synchronous = OFF",
+                "CREATE TABLE old (fingerprint BLOB UNIQUE NOT NULL, url TEXT NOT NULL, previous BLOB)",
+                "BEGIN",
+            ):
+                self._database.execute(statement)
+            self._read(path)
+        except sqlite3.Error as failure:
+            words = f"the temporary file of {self._name} can't be written ({failure})"
+            raise OutputError(f"{words}; make room where temporary files go (TMPDIR)") from failure
+
+    def previous(self, fingerprint: bytes) -> Previous | None:
+        """What it says of a URL; None when it has none, or a failure."""
+        found = self._database.execute(
+            "SELECT previous FROM old WHERE fingerprint = ?", (fingerprint,)
+        ).fetchone()
+        return self._decode(found[0]) if found is not None and found[0] is not None else None
+
+    def urls(self) -> Iterator[list[str]]:
+        """All of them, in the order in which they came to be there, some thousand at a time."""
+        cursor = self._database.execute("SELECT url FROM old ORDER BY rowid")
+        while rows := cursor.fetchmany(BATCH):
+            yield [url for (url,) in rows]
+
+    def asked_again(self, requests: list[FetchRequest]) -> list[FetchRequest]:
+        """The requests, those that can be asked so with what is known of them."""
+        found = []
+        for each in requests:
+            previous = self.previous(of_request(each))
+            found.append(each if previous is None else replace(each, previous=previous))
+        return found
+
+    # As an observer
+
+    def started(self, snapshot: Snapshot) -> None: ...
+
+    def event(self, event: Event) -> None: ...
+
+    def sampled(self, snapshot: Snapshot) -> None: ...
+
+    def finished(self, snapshot: Snapshot) -> None: ...
+
+    def records(self, records: list[Record]) -> None:
+        """Rows that have become final."""
+        changes = self.changes
+        for record in records:
+            previous = self.previous(of_shown(record.url))
+            if previous is None:
+                changes.appeared += record.ok
+            elif not record.ok:
+                changes.vanished += record.error in GONE
+                changes.failed += record.error not in GONE
+            elif is_same(previous, record):
+                changes.unchanged += 1
+            else:
+                changes.changed += 1
+
+    # Reading
+
+    def _read(self, path: str) -> None:
+        format = format_of(path)
+        if format not in FORMATS:
+            raise UsageError(
+                f"--refresh: {self._name}: text rows hold nothing to ask with; name a JSONL, CSV, SQLite or "
+                "Parquet output"
+            )
+        try:
+            for rows in _rows(path, format):
+                self._database.executemany(INSERT, map(self._values, rows))
+        except (BadTableError, BrokenInputError) as failure:
+            raise UsageError(f"--refresh: {self._name}: {failure}") from failure
+
+    def _values(self, row: Row) -> tuple[bytes, str, bytes | None]:
+        url = row["url"]
+        if row.get("error"):
+            return of_shown(url), url, None
+        return of_shown(url), url, self._encode(previous_of(row))
+
+
+class RefreshSource:
+    """A `Source` whose requests know what an earlier result says of them."""
+
+    def __init__(self, old: OldResult, source: Source | None = None) -> None:
+        """Without a `source` of its own, the earlier result's URLs are asked for."""
+        self._old = old
+        self._source = source
+        self._batches = old.urls()
+        self._waiting: list[str] = []
+        self._urlnum = 0
+        self.exhausted = False
+        self.bytes_read = 0
+        self.bytes_total: int | None = None
+        self.failure: str | None = None
+
+    def start(self, notify: Callable[[], None]) -> None:
+        if self._source is not None:
+            self._source.start(notify)
+
+    def take(self, limit: int) -> list[FetchRequest]:
+        """At most `limit` requests."""
+        if self._source is None:
+            requests = self._own(limit)
+        else:
+            requests = self._source.take(limit)
+            self.exhausted, self.failure = self._source.exhausted, self._source.failure
+            self.bytes_read, self.bytes_total = self._source.bytes_read, self._source.bytes_total
+        return self._old.asked_again(requests)
+
+    def close(self) -> None:
+        if self._source is not None:
+            self._source.close()
+
+    def _own(self, limit: int) -> list[FetchRequest]:
+        if not self._waiting:
+            self._waiting = next(self._batches, [])
+            self.exhausted = not self._waiting
+        urls, self._waiting = self._waiting[:limit], self._waiting[limit:]
+        # Of credentials a row keeps only that there were some.
+        requests = [request(self._urlnum + n, url.replace("://***@", "://", 1)) for n, url in enumerate(urls)]
+        self._urlnum += len(urls)
+        return requests
+
+
+def previous_of(row: Row) -> Previous:
+    """What is needed of a row to ask again, and to answer for it."""
+    etag, last_modified = str(row.get("etag") or ""), str(row.get("last_modified") or "")
+    size = row.get("size_delivered")
+    return Previous(
+        url=str(row.get("url_effective") or ""),
+        etag=etag if sound(etag) else "",
+        last_modified=last_modified if sound(last_modified) else "",
+        size_delivered=int(size) if size not in (None, "") else None,
+        content_type=row.get("content_type") or None,
+        sha256=str(row.get("sha256") or ""),
+        filename_effective=str(row.get("filename_effective") or ""),
+    )
+
+
+def is_same(previous: Previous, record: Record) -> bool:
+    """Whether a page is what it was: by the server's word, else by the hash, else by entity tag or size."""
+    extra = record.extra
+    if extra.get("not_modified"):
+        return True
+    if previous.sha256 and extra.get("sha256"):
+        return bool(previous.sha256 == extra["sha256"])
+    if previous.etag and extra.get("etag"):
+        return bool(previous.etag == extra["etag"])
+    return previous.size_delivered == record.size_delivered
+
+
+def _rows(path: str, format: str) -> Iterator[list[Row]]:
+    """Rows as mappings, features' fields among the row's own. Raises `UsageError`, `BadTableError` and
+    `BrokenInputError`."""
+    if format == "sqlite":
+        yield from _sqlite_rows(path)
+        return
+    found: Iterator[Rows]
+    if format == "parquet":
+        from fetchpool.sources import parquet
+
+        parts = sorted(Path(path).glob("part-*.parquet")) if Path(path).is_dir() else [Path(path)]
+        found = (batch for part in parts for batch in parquet.read(str(part), Table("url", keep=True)))
+    else:
+        found = read(Input(path).chunks(), format, Table("url", keep=True))
+    names = {PREFIX + name: name for name in (*ROW_FIELDS, *FEATURE_FIELDS)}
+    for batch in found:
+        yield [
+            {"url": url, **{names.get(name, name): value for name, value in (columns or {}).items()}}
+            for url, columns in zip(batch.urls, batch.columns or [], strict=True)
+        ]
+
+
+def _sqlite_rows(path: str) -> Iterator[list[Row]]:
+    columns = ("url", "url_effective", "error", "size_delivered", "content_type", "extra")
+    try:
+        with closing(sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)) as database:
+            cursor = database.execute(f"SELECT {', '.join(columns)} FROM fetches ORDER BY rowid")
+            while rows := cursor.fetchmany(BATCH):
+                yield [
+                    {**dict(zip(columns[:-1], row, strict=False)), **json.loads(row[-1] or "{}")}
+                    for row in rows
+                ]
+    except sqlite3.Error as failure:
+        raise BadTableError(f"is no SQLite output of fetchpool that can be read ({failure})") from failure
