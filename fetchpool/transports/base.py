@@ -40,20 +40,23 @@ class Headers:
         """All fields, names as sent. Latin-1, as RFC 9110 section 5.5 leaves it."""
         if self._pairs is None:
             pairs: list[tuple[str, str]] = []
+            goes_on = False
             for line in self.lines:
-                if line[:1] in FOLDS and pairs:
-                    name, value = pairs[-1]
-                    pairs[-1] = (name, f"{value} {line.decode('latin-1').strip()}".strip())
+                if line[:1] in FOLDS:  # of a line that is no field it goes on with nothing
+                    if goes_on:
+                        name, value = pairs[-1]
+                        pairs[-1] = (name, f"{value} {line.decode('latin-1').strip()}".strip())
                     continue
                 raw_name, colon, raw_value = line.partition(b":")
-                if colon:
+                goes_on = bool(colon)
+                if goes_on:
                     pairs.append((raw_name.decode("latin-1"), raw_value.decode("latin-1").strip()))
             self._pairs = pairs
         return self._pairs
 
     def get_all(self, name: str) -> list[str]:
         """Every value of that name, in order; empty when there is none."""
-        wanted = name.lower().encode("latin-1", "replace")
+        wanted = name.encode("latin-1", "replace").lower()  # ASCII letters only, as names are
         size = len(wanted)
         lines = self.lines
         found: list[str] = []
