@@ -40,8 +40,8 @@ def build(
     observers: Sequence[Observer] = (),
     source: Source | None = None,
     sinks: Sequence[Sink] | None = None,
-) -> Engine:
     old: OldResult | None = None,
+) -> Engine:
     """An engine over the configuration's inputs and outputs, or over those handed in. `old` is the
     configuration's earlier result, for whoever wants to know what has changed.
 

@@ -416,7 +416,6 @@ class Engine:
         elif outcome.redirect is not None:
             redirect = outcome.redirect
             if request.columns is not None:
-                    previous=request.previous,
                 redirect = replace(redirect, columns=request.columns)
             self._scheduler.add(redirect, now, first=True)
         elif not (self._aborted and outcome.error == FailureKind.ABORTED):
@@ -449,6 +448,7 @@ class Engine:
                 again = replace(
                     urls.request(urlnum, request.url),
                     num_retries=request.num_retries + 1,
+                    previous=request.previous,
                     columns=request.columns,
                 )
                 self._scheduler.add_later(again, now + delay)
