@@ -27,11 +27,12 @@ from fetchpool.sinks.base import Journal, Sink
 from fetchpool.sources.base import Source
 from fetchpool.sources.files import FileSource
 from fetchpool.sources.tables import Table
+from fetchpool.writer import Writer
 
 if TYPE_CHECKING:  # loaded by those who use it
     from fetchpool.archive import Archive
-    from fetchpool.spool import SpoolFolder
     from fetchpool.refresh import OldResult
+    from fetchpool.spool import SpoolFolder
 
 
 def build(
@@ -69,7 +70,9 @@ def build(
             again=config.retry_failed,
             memory=config.seen_memory,
         )
-        fetch = replace(config.fetch, follow_across_hosts=False, follow_within_hosts=not config.robots)
+        # Where starts are spaced, or asked for one by one, every hop is a start.
+        spaced = bool(config.robots or config.rate or config.host_delay)
+        fetch = replace(config.fetch, follow_across_hosts=False, follow_within_hosts=not spaced)
         if fetch.save:
             from fetchpool.spool import open_spool
 
@@ -107,7 +110,7 @@ def build(
     return Engine(
         source,
         pool,
-        sinks,
+        Writer(sinks, known, archive=archive, spools=spools),
         scheduler=Scheduler(
             per_host=config.per_host,
             host_delay=config.host_delay,
@@ -117,8 +120,6 @@ def build(
         known=known,
         names=names,
         robots=robots,
-        archive=archive,
-        spools=spools,
         max_runtime=config.max_runtime,
         concurrency=Concurrency(config.workers, monotonic()) if config.auto_workers else None,
         retry=RetryPolicy(

@@ -9,7 +9,6 @@ Each turn: hear what came in, fill the pool up to its window, write the rows tha
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from enum import Enum, auto
@@ -27,7 +26,9 @@ from fetchpool.clean import visible
 from fetchpool.concurrency import Concurrency
 from fetchpool.errors import OutputError
 from fetchpool.exchange import refusal, utc_now
+from fetchpool.gate import Gate
 from fetchpool.known import Known
+from fetchpool.losses import MAX_LOSSES, Losses
 from fetchpool.model import FailureKind, FetchRequest, Outcome, Record
 from fetchpool.names import Named, Names
 from fetchpool.observe.events import InFlight, Notice, Observer, Retrying, Snapshot
@@ -36,27 +37,21 @@ from fetchpool.observe.stats import Stats
 from fetchpool.pools.base import WorkerPool
 from fetchpool.retry import RetryPolicy
 from fetchpool.scheduler import Scheduler
-from fetchpool.sinks.base import Sink
 from fetchpool.sources.base import Source
 from fetchpool.summary import Finished, conclude, summarise
 from fetchpool.urls import redact
+from fetchpool.writer import Writer
 
-if TYPE_CHECKING:  # loaded by those who use it
-    from fetchpool.archive import Archive
+if TYPE_CHECKING:  # protego is loaded by those who use it
     from fetchpool.robots import Robots
-    from fetchpool.spool import SpoolFolder
 
 LOOK_AHEAD = 10_000
 """Requests read ahead of those that may start, so that a list sorted by host keeps all hosts busy.
 Past it nothing is read until something of it has started."""
-FLUSH_INTERVAL = 0.5
-"""Seconds a written row may wait for the operating system."""
 SAMPLE_INTERVAL = 0.25
 """Seconds between two snapshots."""
 LOOK_INTERVAL = 0.05
 """Seconds between two looks at whether the workers are as many as they should be (`-w auto`)."""
-MAX_LOSSES = 3
-"""Workers that may die under one request before it is taken for the cause."""
 
 
 class Command(Enum):
@@ -88,15 +83,13 @@ class Engine:
         self,
         source: Source,
         pool: WorkerPool,
-        sinks: Sequence[Sink],
+        writer: Writer,
         *,
         scheduler: Scheduler,
         retry: RetryPolicy,
         known: Known | None = None,
         names: Names | None = None,
         robots: Robots | None = None,
-        archive: Archive | None = None,
-        spools: Sequence[SpoolFolder] = (),
         max_runtime: float | None = None,
         concurrency: Concurrency | None = None,
         observers: Sequence[Observer] = (),
@@ -105,8 +98,7 @@ class Engine:
     ) -> None:
         self._source = source
         self._pool = pool
-        self._sinks = sinks
-        self._rows = [0] * len(sinks)
+        self._writer = writer
         self._known = known if known is not None else Known(dedupe=False)
         self._reading_back = True
         self._scheduler = scheduler
@@ -114,30 +106,30 @@ class Engine:
         self._observers = observers
         self._clock = clock
         self._inbox: SimpleQueue[Finished | Named | Command] = SimpleQueue()
-        self._names = names
-        self._robots = robots
+        self._gate = Gate(scheduler, names, robots, retry, submit=self._submit, refuse=self._refuse)
         self._concurrency = concurrency
         self._next_look = 0.0
-        self._archive = archive
-        self._spools = spools
-        self._robots_asked = 0
         self._ends_at = None if max_runtime is None else clock() + max_runtime
         self._timed_out = False
         self._in_flight: dict[int, tuple[FetchRequest, float]] = {}
         """By urlnum, in the order they started; with the time they did."""
         self._first_attempt: dict[int, float] = {}
         """When a request that is being retried was first started."""
-        self._losses: dict[int, int] = {}
-        """Workers that died under a request."""
-        self._suspects: deque[FetchRequest] = deque()
-        """Lost twice: each runs alone, so that the cause is known if it happens again."""
+        self._losses = Losses()
+        self._alone: FetchRequest | None = None
+        """Handed out, and waiting until nothing else is in flight."""
+        self._gave_little = False
+        """The last batch was smaller than asked for."""
+        self._looking = False
+        """Workers are free, and nothing may start before its time."""
+        self._unfinished = False
+        """Something was in flight when the run was stopped, and came to nothing."""
         self._final: list[Record] = []
         self._stopping = self._aborted = False
         self._stats = Stats(clock)
         self._limits = LimitsClock(clock())
-        self._next_flush = self._next_sample = 0.0
+        self._next_sample = 0.0
         self._read = 0
-        self._unflushed = False
         self.done = False
         source.start(self.wake)
         if names is not None:
@@ -181,6 +173,7 @@ class Engine:
 
     def step(self) -> None:
         """One turn: waits until something happens or is due, at most a snapshot's interval."""
+        self._hear()
         now = self._clock()
         if self._ends_at is not None and now >= self._ends_at and not self._stopping:
             self._timed_out = True
@@ -191,9 +184,10 @@ class Engine:
                 self.done = True
                 return
             self._wait(now)
-        self._hear()
-        self._write()
+            self._hear()
         now = self._clock()
+        if self._final:
+            self._write(now)
         if self._concurrency is not None and now >= self._next_look:
             self._next_look = now + LOOK_INTERVAL
             cpu = self._limits.limits(now).cpu / max(1, self._stats.done)
@@ -201,8 +195,8 @@ class Engine:
         if now >= self._next_sample:
             self._next_sample = now + SAMPLE_INTERVAL
             self._sample()
-        if self._unflushed and now >= self._next_flush:
-            self._flush(now)
+        if self._writer.flush_at is not None and now >= self._writer.flush_at:
+            self._writer.flush()
 
     def close(self) -> None:
         """Ends the pool and closes the sinks, in whatever state the run is. Idempotent."""
@@ -210,78 +204,86 @@ class Engine:
         try:
             self._pool.shutdown(abort=bool(self._in_flight))
         finally:
-            failures = []
-            outputs: list[Archive | Sink] = [*self._sinks]
-            if self._archive is not None:
-                outputs.insert(0, self._archive)
-            for output in outputs:
-                try:
-                    output.close()
-                except Exception as failure:  # noqa: BLE001 - the others must be closed all the same
-                    failures.append(failure)
-            self._sinks = ()
-            self._archive = None
-            for spool in self._spools:
-                spool.close()
-            snapshot = self.snapshot()
-            for observer in self._observers:
-                observer.finished(snapshot)
-            self._observers = ()
-            if failures:
-                raise failures[0]
+            try:
+                self._writer.close()
+            finally:
+                snapshot = self.snapshot()
+                for observer in self._observers:
+                    observer.finished(snapshot)
+                self._observers = ()
 
     def result(self) -> RunResult:
         """How it went, so far."""
-        interrupted = self._stopping and not (self._source.exhausted and not self._scheduler.queued)
+        left = self._unfinished or not self._source.exhausted or self._scheduler.queued
+        interrupted = self._stopping and bool(left)
         return RunResult(
             self.snapshot(),
             interrupted=interrupted or self._aborted,
             timed_out=self._timed_out and interrupted,
             input_failure=self._source.failure,
-            rows=tuple(self._rows),
+            rows=tuple(self._writer.rows),
         )
 
     def _nothing_left(self) -> bool:
         if self._stopping:
             return True
-        return self._source.exhausted and not self._scheduler.queued and not self._suspects
+        return self._source.exhausted and not self._scheduler.queued and self._alone is None
 
     def _fill(self, now: float) -> None:
         """Submits what may start, up to the pool's window; reads ahead as far as that needs."""
+        self._looking = False
         if self._stopping:
             self._limits.account(now, HeldBy.ENDING)
-            return
-        if self._suspects:
-            if not self._in_flight:
-                self._submit(self._suspects.popleft(), now)
-            return
-        if self._reading_back:
+        elif self._reading_back:
             self._read_back(now)
-            return
+        elif self._losses and self._holds_one_alone(now):
+            self._limits.account(now, HeldBy.WORKERS)
+        else:
+            self._gate.ask_again(now)
+            self._submit_what_may(now)
+            while self._scheduler.given_up:
+                self._refuse(self._scheduler.given_up.popleft(), FailureKind.HOST_DOWN, now)
+            self._gate.open(now)
+            self._limits.account(now, self._state())
+
+    def _submit_what_may(self, now: float) -> None:
         scheduler, window = self._scheduler, self._window
+        pause = False
         while len(self._in_flight) < window:
             request = scheduler.next(now)
-            if request is not None:
-                if self._robots is None or self._allowed(self._robots, request, now):
-                    self._submit(request, now)
-            elif not self._read_ahead(window, now):
-                break
-        while scheduler.given_up:
-            self._refuse(scheduler.given_up.popleft(), FailureKind.HOST_DOWN, now)
-        if self._names is not None:
-            while scheduler.asked:
-                self._names.ask(scheduler.asked.popleft())
-            for named in self._names.overdue(now):
-                self._introduce(named, now)
-        self._limits.account(now, self._state(window))
+            if request is None:
+                self._looking = True
+                self._gate.open(now)  # so that lookups are under way while more is read
+                if pause or not self._read_ahead(window, now):
+                    return
+                # What has been heard meanwhile matters more than the rest of a source that gives
+                # little at once: an iterable may take its time for each.
+                pause = self._gave_little
+                now = self._clock()
+            elif not self._gate.lets_through(request, now):
+                continue
+            elif self._losses and self._losses.must_run_alone(request.urlnum):
+                self._alone = request
+                self._holds_one_alone(now)
+                return
+            else:
+                self._submit(request, now)
+        self._looking = False
 
-    def _state(self, window: int) -> HeldBy:
+    def _holds_one_alone(self, now: float) -> bool:
+        """Whether nothing may start beside a request under which workers died; starts it when it can."""
+        if self._alone is not None and not self._in_flight:
+            self._submit(self._alone, now)
+            self._alone = None
+        return self._alone is not None or self._losses.one_runs_alone(self._in_flight.keys())
+
+    def _state(self) -> HeldBy:
         queued, exhausted = self._scheduler.queued, self._source.exhausted
         if exhausted and not queued:
             return HeldBy.ENDING
-        if len(self._in_flight) >= window:
+        if len(self._in_flight) >= self._window:
             return HeldBy.WORKERS
-        if self._scheduler.asking and self._scheduler.asking >= queued - self._scheduler.waiting:
+        if self._scheduler.asking > self._scheduler.waiting_hosts:
             return HeldBy.NAMES
         return HeldBy.HOSTS if queued else HeldBy.SOURCE
 
@@ -294,48 +296,26 @@ class Engine:
         self.wake()
 
     def _read_ahead(self, window: int, now: float) -> bool:
-        """Queues a batch from the source; False when nothing of it may start, there is none now, or
-        enough waits already."""
+        """Queues a batch from the source. False when there is nothing to start in it, or enough waits
+        already."""
         room = LOOK_AHEAD - self._scheduler.queued
         if room <= 0 or self._source.exhausted:
             return False
-        taken = self._source.take(min(room, max(64, 2 * window)))
+        wanted = min(room, max(64, 2 * window))
+        taken = self._source.take(wanted)
         requests, earlier = self._known.sift(taken)
         self._read += len(requests) + len(earlier)
         self._stats.found(earlier)
-        queued = self._scheduler.queued
         for request in requests:
             if request.refused is None:
                 self._scheduler.add(request, now)
             else:
                 self._refuse(request, request.refused, now)
-        if self._scheduler.queued > queued:
-            return True
-        if taken:  # it may go on like this for millions: signals are heard, and rows written, in between
+        self._gave_little = len(taken) < wanted
+        if taken and (self._gave_little or not requests):
+            # It may go on like this for millions: signals are heard, and rows written, in between.
             self.wake()
-        return False
-
-    def _allowed(self, robots: Robots, request: FetchRequest, now: float) -> bool:
-        """Whether the host's owner lets it be fetched; False, too, while that is being asked."""
-        rules = robots.rules_for(request)
-        if rules is None:
-            self._scheduler.hold(request)
-            self._robots_asked += 1
-            self._submit(robots.request_for(request, -self._robots_asked), now)
-            return False
-        if robots.allows(rules, request):
-            return True
-        self._scheduler.finished(request, now, now, None)
-        self._refuse(request, FailureKind.ROBOTS, now, rules.refusal)
-        return False
-
-    def _introduce(self, named: Named, now: float) -> None:
-        """A host's addresses are known, or it has none."""
-        if named.failure is None:
-            self._scheduler.known(named.host, now, named.until, named.addresses, named.seconds)
-            return
-        for request in self._scheduler.unknown(named.host, now):
-            self._refuse(request, named.failure, now, named.message)
+        return len(requests) > 0
 
     def _refuse(
         self, request: FetchRequest, kind: FailureKind, now: float, message: str | None = None
@@ -358,15 +338,13 @@ class Engine:
             until.append(self._next_look)
         if self._ends_at is not None and not self._stopping:
             until.append(self._ends_at)
-        if self._unflushed:
-            until.append(self._next_flush)
-        if len(self._in_flight) < self._window and not self._stopping:
-            # With every worker busy, only one that ends can change anything.
-            wake_at = self._scheduler.wake_at()
-            if wake_at is not None:
-                until.append(wake_at)
-        if self._names is not None and (late_at := self._names.wake_at()) is not None:
-            until.append(late_at)
+        if self._writer.flush_at is not None:
+            until.append(self._writer.flush_at)
+        # With every worker busy, or the run stopping, only what ends can change anything.
+        if self._looking and (wake_at := self._scheduler.wake_at()) is not None:
+            until.append(wake_at)
+        if not self._stopping and (wake_at := self._gate.wake_at()) is not None:
+            until.append(wake_at)
         try:
             self._take(self._inbox.get(timeout=max(0.0, min(until) - now)))
         except Empty:
@@ -382,8 +360,7 @@ class Engine:
         if isinstance(message, Finished):
             self._landed(message)
         elif isinstance(message, Named):
-            if self._names is not None and self._names.heard(message):
-                self._introduce(message, self._clock())
+            self._gate.heard(message, self._clock())
         elif message is Command.STOP:
             self._stop()
         elif message is Command.ABORT:
@@ -402,33 +379,24 @@ class Engine:
         _, started = self._in_flight.pop(request.urlnum)
         now = self._clock()
         if request.urlnum < 0:
-            self._learn(request, outcome, now)
+            self._gate.learn(request, outcome, now)
             return
         cool_down = self._retry.cool_down(outcome) if outcome is not None else None
         self._scheduler.finished(request, now, started, outcome, cool_down)
         if self._concurrency is not None and outcome is not None:
             self._concurrency.landed(outcome)
-        if self._archive is not None and outcome is not None:
-            self._archive.write(outcome)
+        if outcome is not None:
+            self._writer.archive(outcome)
         if outcome is None:
             if finished.lost and not self._aborted:
                 self._lost(request, now)
+            else:
+                self._unfinished = True
         elif outcome.redirect is not None:
-            redirect = outcome.redirect
-            if request.columns is not None:
-                redirect = replace(redirect, columns=request.columns)
-            self._scheduler.add(redirect, now, first=True)
+            self._scheduler.add(replace(outcome.redirect, columns=request.columns), now, first=True)
         elif not (self._aborted and outcome.error == FailureKind.ABORTED):
             # What was aborted never came to its end: it has no row, and a resumed run asks again.
             self._conclude(finished, started)
-
-    def _learn(self, request: FetchRequest, outcome: Outcome | None, now: float) -> None:
-        """A `robots.txt` has come; without an outcome it is asked for again when it is needed."""
-        assert self._robots is not None
-        if outcome is not None:
-            rules = self._robots.learn(request, outcome)
-            self._scheduler.delay(request.host, rules.crawl_delay)
-        self._scheduler.resume(request.host, now)
 
     def _conclude(self, finished: Finished, started: float) -> None:
         """An attempt that began at `started` has its outcome: it is made again, or was the final one."""
@@ -458,47 +426,27 @@ class Engine:
         if self._first_attempt:
             self._first_attempt.pop(urlnum, None)
         if self._losses:
-            self._losses.pop(urlnum, None)
-        if self._archive is not None and record.error is not None and not outcome.answered:
-            self._archive.write_failure(record)
+            self._losses.forget(urlnum)
+        self._writer.archive_failure(record, outcome)
         self._final.append(record)
 
     def _lost(self, request: FetchRequest, now: float) -> None:
         """The worker died under it: that is no attempt, and it runs again."""
-        urlnum = request.urlnum
-        losses = self._losses[urlnum] = self._losses.get(urlnum, 0) + 1
-        url = visible(redact(request.url))
-        if losses == 1:
-            self._tell(Notice(f"a worker died; {url} runs again"))
-            self._scheduler.add(request, now, first=True)
-        elif losses < MAX_LOSSES:
-            self._suspects.append(request)
-        else:
-            message = f"a worker died under it {losses} times"
-            self._refuse(request, FailureKind.INTERNAL, now, message)
-
-    def _write(self) -> None:
-        """The rows that became final in this turn, to every sink."""
-        if not self._final:
+        losses = self._losses.count(request.urlnum)
+        if losses >= MAX_LOSSES:
+            self._refuse(request, FailureKind.INTERNAL, now, f"a worker died under it {losses} times")
             return
+        if losses == 1:
+            self._tell(Notice(f"a worker died; {visible(redact(request.url))} runs again"))
+        self._scheduler.add(request, now, first=True)
+
+    def _write(self, now: float) -> None:
+        """The rows that became final in this turn."""
         records, self._final = self._final, []
-        for number, sink in enumerate(self._sinks):
-            lacking = self._known.lacking(records, number)
-            sink.write(lacking)
-            self._rows[number] += len(lacking)
-        self._known.settle(records)
+        self._writer.write(records, now)
         self._stats.add(records)
         for observer in self._observers:
             observer.records(records)
-        self._unflushed = True
-
-    def _flush(self, now: float) -> None:
-        if self._archive is not None:
-            self._archive.flush()
-        for sink in self._sinks:
-            sink.flush()
-        self._unflushed = False
-        self._next_flush = now + FLUSH_INTERVAL
 
     # What observers are told
 
@@ -515,7 +463,7 @@ class Engine:
     def snapshot(self) -> Snapshot:
         """The run as it stands."""
         now = self._clock()
-        queued = self._scheduler.queued + len(self._suspects)
+        queued = self._scheduler.queued + (self._alone is not None)
         total, exact = self._total()
         return self._stats.snapshot(
             in_flight=min(len(self._in_flight), self._pool.workers),

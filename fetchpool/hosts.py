@@ -72,7 +72,6 @@ class HostSlot:
         "known_until",
         "listed",
         "lookup_seconds",
-        "own_delay",
         "queue",
         "ready_at",
     )
@@ -91,8 +90,6 @@ class HostSlot:
         """What must be known of the host first (its addresses) has been asked for; nothing starts."""
         self.known_until = float("-inf")
         """When that has to be asked again."""
-        self.own_delay = 0.0
-        """Seconds between two starts that the host's `robots.txt` asks for."""
         self.addresses: tuple[str, ...] = ()
         self.lookup_seconds = 0.0
         """How long the name took to look up: the times of the next request begin with it."""
@@ -115,11 +112,11 @@ class HostSlot:
 
     def unremarkable(self, now: float) -> bool:
         """Whether a slot made anew would be treated the same."""
-        return self.breaker is Breaker.CLOSED and not self._spacing and self.ready_at <= now
+        return not (self._failures or self._spacing or self.ready_at > now) and self.breaker is Breaker.CLOSED
 
     def started(self, now: float, host_delay: float) -> None:
         self.in_flight += 1
-        delay = max(host_delay, self.own_delay, self._spacing)
+        delay = max(host_delay, self._spacing)
         if delay:
             self.ready_at = max(self.ready_at, now + delay)
 

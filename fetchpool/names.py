@@ -15,10 +15,12 @@ from msgspec import Struct
 
 from fetchpool import urls
 from fetchpool.model import FailureKind
-from fetchpool.resolver import Lookup, Resolver
+from fetchpool.resolver import THREADS, Lookup, Resolver
 
 KNOWN_FOR = 60.0
 """Seconds until a host that is still being fetched from is looked up again."""
+MOST_AT_ONCE = 2 * THREADS
+"""Lookups under way: the resolver's threads, and as many to be next."""
 FOREVER = float("inf")
 
 
@@ -61,6 +63,11 @@ class Names:
     def start(self, tell: Callable[[Named], None]) -> None:
         """`tell` is called, from any thread, once for each `ask()` that `overdue()` does not answer."""
         self._tell = tell
+
+    @property
+    def busy(self) -> bool:
+        """So many are being looked up that another one would only wait, with its time running."""
+        return len(self._asked) >= MOST_AT_ONCE
 
     def ask(self, host: str) -> None:
         """Begins a lookup; a host that is an address is answered at once."""

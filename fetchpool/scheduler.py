@@ -25,7 +25,7 @@ from fetchpool.hosts import HostSlot
 from fetchpool.model import FetchRequest, Outcome
 from fetchpool.pace import Pace
 
-FORGET = 120.0
+FORGET = 60.0
 """Seconds after which an idle host's behaviour is forgotten: memory must not grow with the hosts."""
 
 
@@ -140,9 +140,11 @@ class Scheduler:
             slot.asking = True
             self.asking += 1
 
-    def delay(self, host: str, seconds: float) -> None:
-        """The host asked for so many seconds between two starts (`Crawl-delay`)."""
-        self._hosts[host].own_delay = seconds
+    def delay(self, host: str, seconds: float, now: float) -> None:
+        """The host, of which a request has just started, asked for so many seconds until the next one
+        (`Crawl-delay`)."""
+        slot = self._hosts[host]
+        slot.ready_at = max(slot.ready_at, now + seconds)
 
     def known(self, host: str, now: float, until: float, addresses: tuple[str, ...], seconds: float) -> None:
         """The host's requests may start, at these addresses, until they must be asked for again.
@@ -155,7 +157,7 @@ class Scheduler:
         """What `hold()` held may start."""
         slot = self._answered(host)
         if not slot.listed:
-            self._list(slot, now)
+            self._list(slot, now, first=True)  # what was asked about it may be forgotten by its next turn
             self._let_go(slot, now)
 
     def unknown(self, host: str, now: float) -> list[FetchRequest]:
@@ -172,6 +174,11 @@ class Scheduler:
         slot.asking = False
         self.asking -= 1
         return slot
+
+    @property
+    def waiting_hosts(self) -> int:
+        """Hosts that wait for a time."""
+        return len(self._waiting)
 
     @property
     def waiting(self) -> int:
@@ -203,7 +210,7 @@ class Scheduler:
             else:
                 self._let_go(slot, now)
 
-    def _list(self, slot: HostSlot, now: float) -> None:
+    def _list(self, slot: HostSlot, now: float, *, first: bool = False) -> None:
         """Puts an unlisted slot where it belongs: into the rotation, into the heap of those that wait
         for a time, or nowhere while its limit holds (`finished()` lists it again)."""
         if not slot.queue or slot.asking or slot.in_flight >= slot.limit(self._per_host):
@@ -211,6 +218,8 @@ class Scheduler:
         slot.listed = True
         if slot.ready_at > now and not slot.gives_up(now):
             self._push(self._waiting, slot.ready_at, slot)
+        elif first:
+            self._rotation.appendleft(slot)
         else:
             self._rotation.append(slot)
 

@@ -259,6 +259,15 @@ def test_a_host_that_never_answers_is_paused_tried_once_and_given_up_for_a_while
     assert [started(scheduler, 200.0).host for _ in range(2)] == ["a", "a"]
 
 
+def test_failures_are_counted_though_the_list_is_slow() -> None:
+    scheduler = Scheduler()
+    for number in range(FAILURES_TO_PAUSE):
+        scheduler.add(urls.request(number, "http://a/"), 0.0)
+        scheduler.finished(started(scheduler, 0.0), 0.0, 0.0, NO_ANSWER)
+    scheduler.add(urls.request(99, "http://a/"), 0.0)
+    assert scheduler.next(0.0) is None, "it is paused"
+
+
 def test_an_answer_between_failures_keeps_a_host_alive() -> None:
     scheduler = filled(Scheduler(), "a" * 40)
     for number in range(40):
