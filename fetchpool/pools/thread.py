@@ -10,7 +10,6 @@ from fetchpool.exchange import Exchange
 from fetchpool.model import FetchOptions, FetchRequest, Outcome
 from fetchpool.pools.worker import Worker
 
-
 STACK = 512 * 1024
 """Bytes of address space for a worker's stack: libcurl with TLS needs a tenth of it, and two thousand of
 the usual 8 MB would be 16 GB. A person's own parser may recurse as deep as it could elsewhere."""
