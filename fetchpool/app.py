@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from fetchpool import resolver
 from fetchpool.concurrency import Concurrency
 from fetchpool.config import RunConfig
 from fetchpool.engine import Engine
@@ -20,6 +19,8 @@ from fetchpool.known import Known
 from fetchpool.names import Names
 from fetchpool.observe.events import Observer
 from fetchpool.pools import open_pool
+from fetchpool.resolver import Resolver
+from fetchpool.resolver import shared as shared_resolver
 from fetchpool.retry import RetryPolicy
 from fetchpool.scheduler import Scheduler
 from fetchpool.sinks import open_sink
@@ -42,9 +43,11 @@ def build(
     source: Source | None = None,
     sinks: Sequence[Sink] | None = None,
     old: OldResult | None = None,
+    resolver: Resolver | None = None,
 ) -> Engine:
     """An engine over the configuration's inputs and outputs, or over those handed in. `old` is the
-    configuration's earlier result, for whoever wants to know what has changed.
+    configuration's earlier result, for whoever wants to know what has changed; `resolver` is where names
+    are looked up, if not with the process's own.
 
     Raises `UsageError` for what can't be opened; nothing has been fetched then.
     """
@@ -101,7 +104,7 @@ def build(
     if config.fetch.proxy is None and not config.fetch.dns_servers:
         timeout = min(config.fetch.connect_timeout, config.fetch.max_time)
         fixed = {where.rpartition(":")[0]: () for where, _ in config.fetch.resolve}
-        names = Names(resolver.shared(), timeout=timeout, fixed=fixed)
+        names = Names(resolver or shared_resolver(), timeout=timeout, fixed=fixed)
     robots = None
     if config.robots:
         from fetchpool.robots import Robots

@@ -15,19 +15,14 @@ from msgspec.structs import replace
 
 from fetchpool import Record, UsageError
 from fetchpool.config import configure
-from fetchpool.engine import Engine
 from fetchpool.exchange import Exchange
 from fetchpool.model import FetchOptions, FetchRequest, Outcome
-from fetchpool.names import Names
-from fetchpool.pools import open_pool
 from fetchpool.resolver import Resolver
-from fetchpool.retry import RetryPolicy
-from fetchpool.scheduler import Scheduler
 from fetchpool.sources.iterable import IterableSource
 from fetchpool.transports.base import Headers, HopRequest, HopResponse, ResponseHead
 from tests.faults.scenarios import PAGE
 from tests.faults.server import FaultServer
-from tests.faults.ways import Way, fetch_urls, over_each_transport
+from tests.faults.ways import Rows, Way, engine_for, fetch_urls, over_each_transport
 
 PUBLIC = "93.184.215.14"
 PRIVATE = (
@@ -44,22 +39,6 @@ class FromPublic(IterableSource):
 
     def take(self, limit: int) -> list[FetchRequest]:
         return [replace(request, from_public=True, num_redirects=1) for request in super().take(limit)]
-
-
-class Rows:
-    """A sink that keeps them."""
-
-    name = "rows"
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-
-    def write(self, records: Sequence[Record]) -> None:
-        self.records.extend(records)
-
-    def flush(self) -> None: ...
-
-    def close(self) -> None: ...
 
 
 class NameServer:
@@ -82,21 +61,12 @@ def fetch_with(
     source: type[IterableSource] = IterableSource,
     name_server: NameServer | None = None,
     workers: int = 4,
-    **options: Any,
+    **settings: Any,
 ) -> list[Record]:
     """As `fetch_urls`, with a source and a name server of our own."""
     rows = Rows()
-    resolver = Resolver(lookup=name_server) if name_server else Resolver()
-    settings = {"max_time": 5.0, "connect_timeout": 2.0, "follow_across_hosts": False, **options}
-    engine = Engine(
-        source(urls),
-        open_pool(way.executor, workers, FetchOptions(transport=way.transport, **settings)),
-        [rows],
-        scheduler=Scheduler(ask_hosts=True),
-        retry=RetryPolicy(retry=0),
-        names=Names(resolver, timeout=2.0),
-    )
-    engine.run()
+    resolver = Resolver(lookup=name_server) if name_server else None
+    engine_for(way, source(urls), rows, resolver, workers=workers, connect_timeout=2, **settings).run()
     assert sorted(record.urlnum for record in rows.records) == list(range(len(urls)))
     return sorted(rows.records, key=lambda record: record.urlnum)
 

@@ -9,18 +9,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fetchpool.engine import Engine
-from fetchpool.model import FetchOptions, Record
-from fetchpool.names import Names
-from fetchpool.pools import open_pool
+from fetchpool.model import Record
 from fetchpool.resolver import Resolver
-from fetchpool.retry import RetryPolicy
-from fetchpool.scheduler import Scheduler
 from fetchpool.sources.iterable import IterableSource
 from tests.cli import commandline
 from tests.faults import ports
 from tests.faults.server import FaultServer
-from tests.faults.ways import LATE, Way, errors, fetch_faults, fetch_urls, in_every_way, over_each_transport
+from tests.faults.ways import (
+    CURL,
+    LATE,
+    Rows,
+    Way,
+    engine_for,
+    errors,
+    fetch_faults,
+    fetch_urls,
+    in_every_way,
+    over_each_transport,
+)
 
 MAX_TIME = 1.0
 READ_TIMEOUT = 0.75
@@ -112,47 +118,22 @@ class NameServer:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
 
 
-class Rows:
-    """A sink that notes when each row came."""
-
-    name = "rows"
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-        self.times: dict[int, float] = {}
-
-    def write(self, records: Sequence[Record]) -> None:
-        self.records.extend(records)
-        self.times.update((record.urlnum, time.monotonic()) for record in records)
-
-    def flush(self) -> None: ...
-
-    def close(self) -> None: ...
-
-
 @over_each_transport
 def test_06_a_dead_name_server_costs_its_own_urls_a_deadline_and_no_worker(
     server: FaultServer, way: Way
 ) -> None:
     """A name server that doesn't answer: `timeout_dns` after `--connect-timeout`. A name that doesn't
-    exist: `dns`. Names are looked up before a worker is asked for: sixty dead ones before it in the list
-    don't hold up a live one, and a thousand URLs of one host ask once."""
+    exist: `dns`. Names are looked up before a worker is asked for: twenty dead ones before it in the list
+    don't hold up a live one, and twenty URLs of one host ask once."""
     name_server = NameServer()
-    resolver = Resolver(lookup=name_server)
     timeout = 0.8
     urls = [f"http://dead{number}.test/" for number in range(20)]
     urls += [f"http://none{number}.test/" for number in range(3)]
     urls += [server.url(f"ok?{number}", host="live.test") for number in range(20)]
     rows = Rows()
-    options = FetchOptions(transport=way.transport, connect_timeout=timeout, follow_across_hosts=False)
     started = time.monotonic()
-    engine = Engine(
-        IterableSource(urls),
-        open_pool(way.executor, 2, options),
-        [rows],
-        scheduler=Scheduler(ask_hosts=True),
-        retry=RetryPolicy(retry=0),
-        names=Names(resolver, timeout=timeout),
+    engine = engine_for(
+        way, IterableSource(urls), rows, Resolver(lookup=name_server), workers=2, connect_timeout=timeout
     )
     try:
         engine.run()
@@ -186,14 +167,8 @@ def test_07_urls_that_hold_up_a_run_are_named(server: FaultServer) -> None:
     """What has been in flight longest is in every snapshot, by its URL and how long: the display names
     it when nothing moves."""
     url = server.url("silence")
-    options = FetchOptions(max_time=MAX_TIME)
-    engine = Engine(
-        IterableSource([server.url("ok"), url]),
-        open_pool("thread", 2, options),
-        [Rows()],
-        scheduler=Scheduler(),
-        retry=RetryPolicy(retry=0),
-    )
+    source = IterableSource([server.url("ok"), url])
+    engine = engine_for(CURL, source, Rows(), workers=2, max_time=MAX_TIME)
     slowest = []
     while not engine.done:
         engine.step()

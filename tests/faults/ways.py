@@ -8,12 +8,18 @@ is fetched all the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import monotonic
 from typing import Any, NamedTuple
 
 import pytest
 
 import fetchpool
 from fetchpool import Record
+from fetchpool.app import build
+from fetchpool.config import configure
+from fetchpool.engine import Engine
+from fetchpool.resolver import Resolver
+from fetchpool.sources.base import Source
 from tests.faults.scenarios import PAGE
 from tests.faults.server import FaultServer
 
@@ -59,6 +65,33 @@ def fetch_urls(way: Way, urls: Sequence[str], **settings: Any) -> list[Record]:
         assert record.error != "internal", record
         assert record.errormsg is None or record.errormsg.isprintable(), record
     return sorted(records, key=lambda record: record.urlnum)
+
+
+class Rows:
+    """A sink that keeps rows, and notes when each came."""
+
+    name = "rows"
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.times: dict[int, float] = {}
+
+    def write(self, records: Sequence[Record]) -> None:
+        self.records.extend(records)
+        self.times.update((record.urlnum, monotonic()) for record in records)
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def engine_for(
+    way: Way, source: Source, sink: Rows, resolver: Resolver | None = None, **settings: Any
+) -> Engine:
+    """What `fetchpool.fetch` runs, with a source, a sink and a resolver of the test's own."""
+    options = {"retry": 0, "per_host": 0, "dedupe": False, **settings}
+    config = configure(executor=way.executor, transport=way.transport, **options)
+    return build(config, source=source, sinks=[sink], resolver=resolver)
 
 
 def fetch_faults(server: FaultServer, way: Way, faults: Sequence[str], **settings: Any) -> dict[str, Record]:
