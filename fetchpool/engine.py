@@ -268,6 +268,7 @@ class Engine:
                 return
             else:
                 self._submit(request, now)
+                pause = False
         self._looking = False
 
     def _holds_one_alone(self, now: float) -> bool:
