@@ -10,13 +10,15 @@ from __future__ import annotations
 from typing import Any
 from unicodedata import category
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from fetchpool import urls
 from fetchpool.clean import UNSEEN
-from fetchpool.exchange import Exchange
+from fetchpool.exchange import Exchange, refusal
 from fetchpool.model import EXITCODES, FailureKind, FetchOptions, Outcome
+from fetchpool.robots import MAX_CRAWL_DELAY, Robots
 from fetchpool.summary import conclude
 from fetchpool.transports.base import Failure, Headers, HopResponse, ResponseHead
 from fetchpool.transports.curl import parse_head
@@ -190,3 +192,34 @@ def test_whatever_comes_back_a_fetch_ends_in_a_row(options: dict[str, Any], answ
         assert not isinstance(value, str) or not {category(char) for char in value} & UNSEEN
     assert "s3cret" not in f"{row.errormsg} {row.to_dict().get('title')}"
     assert "s3cret@" not in row.url + row.url_effective
+
+
+rules = st.lists(
+    st.one_of(
+        st.builds(
+            "{}: {}".format,
+            st.sampled_from(["User-agent", "Disallow", "Allow", "Crawl-delay", "Sitemap", "Request-rate"]),
+            st.one_of(
+                st.sampled_from(
+                    ["*", "fetchpool", "/", "/a", "/*" * 50 + "$", "nan", "inf", "-5", "1e999", "0.5"]
+                ),
+                st.text(max_size=20),
+            ),
+        ),
+        st.text(max_size=20),
+    ),
+    max_size=12,
+).map("\n".join)
+
+
+@given(st.one_of(rules.map(str.encode), st.binary(max_size=100)), st.text(max_size=30))
+def test_no_robots_txt_makes_the_reader_raise(content: bytes, path: str) -> None:
+    robots = Robots("fetchpool/1.0")
+    request = urls.request(0, f"http://h.example/{path}")
+    assume(request.refused is None)
+    told = replace(refusal(request, FailureKind.RESET, ""), error=None, response_code=200, content=content)
+    robots.learn(request, told, 0.0)
+    found = robots.rules_for(request, 0.0)
+    assert found is not None
+    assert 0 <= found.crawl_delay <= MAX_CRAWL_DELAY
+    assert robots.allows(found, request) in (True, False)
