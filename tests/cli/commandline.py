@@ -49,6 +49,35 @@ def fetchpool(
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
+PEAK = """
+import sys
+from pathlib import Path
+from fetchpool.cli.main import main
+
+assert main(sys.argv[1:]) == 0
+status = Path("/proc/self/status").read_text()
+print(*(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")))
+"""
+
+
+def peak_memory(*arguments: str, cwd: Path) -> int:
+    """Bytes that the command, with these arguments, had resident at the most. Linux only.
+
+    Not `ru_maxrss`: a process begins with that of whoever started it, and pytest may be large.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, *arguments],
+        cwd=cwd,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout) * 1024
+
+
 def start(
     *arguments: str, cwd: Path, stdin: int = subprocess.DEVNULL, stdout: int = subprocess.PIPE
 ) -> subprocess.Popen[bytes]:

@@ -181,7 +181,7 @@ def test_verbose_names_each_failure_and_retry(demo_server: DemoServer, tmp_path:
     listed(tmp_path, demo_server.url("/status/410"), flaky)
     done = fetchpool("urls.txt", "-v", "--retry-delay", "10ms", cwd=tmp_path)
     assert f"fetchpool: failed http_410 {demo_server.url('/status/410')}" in done.stderr
-    assert f"fetchpool: retry http_503 {flaky}" in done.stderr
+    assert f"fetchpool: retry http_500 {flaky}" in done.stderr
     assert done.returncode == 1
 
 
