@@ -7,6 +7,7 @@ lines written. Rich is imported only for a terminal.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from typing import TextIO
@@ -39,6 +40,18 @@ class NoticeLog(Log):
 
     def sampled(self, snapshot: Snapshot) -> None:
         """Progress isn't wanted."""
+
+
+def rows_come_up(stdout: TextIO, stderr: TextIO) -> bool:
+    """Whether rows on standard output come up on stderr's terminal, or may: what reads a pipe (`| cat`,
+    `| grep error:`) mostly writes to the same one, and a display that redraws itself would erase that."""
+    if stdout.isatty():
+        return True
+    try:
+        kind = os.fstat(stdout.fileno()).st_mode
+    except (OSError, AttributeError):  # a StringIO: io.UnsupportedOperation is an OSError
+        return False
+    return stderr.isatty() and (stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind))
 
 
 def is_live(display: Display, stderr: TextIO, *, rows_on_terminal: bool) -> bool:

@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from fetchpool.app import build
-from fetchpool.cli.display import Display, StopNotice, is_live, open_observers, write_lines
+from fetchpool.cli.display import Display, StopNotice, is_live, open_observers, rows_come_up, write_lines
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.cli.signals import Interruptions
 from fetchpool.config import RunConfig
@@ -44,7 +44,8 @@ def hold(
     config: RunConfig, display: Display, *, source: Source | None = None, observers: Sequence[Observer] = ()
 ) -> Ended:
     """Holds the session: to the input's end, or to a signal."""
-    rows_on_terminal = any(output.path == "-" for output in config.outputs) and sys.stdout.isatty()
+    rows_out = any(output.path == "-" for output in config.outputs)
+    rows_on_terminal = rows_out and rows_come_up(sys.stdout, sys.stderr)
     hides_cursor = is_live(display, sys.stderr, rows_on_terminal=rows_on_terminal)
     with ExitStack() as stack:
         shown = open_observers(display, sys.stderr, stack, rows_on_terminal=rows_on_terminal)

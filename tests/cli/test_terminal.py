@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,7 @@ def test_rows_on_the_terminal_and_the_display_dont_mix(slow_list: Path) -> None:
         assert terminal.words.count("url:<") == 7
 
 
-def test_rows_into_a_pipe_leave_the_terminal_to_the_display(slow_list: Path) -> None:
+def test_rows_into_a_file_leave_the_terminal_to_the_display(slow_list: Path) -> None:
     with (
         (slow_list / "rows").open("wb") as rows,
         Terminal(["urls.txt", "-w", "2", "-o", "-"], slow_list, stdout=rows.fileno()) as terminal,
@@ -67,6 +68,21 @@ def test_rows_into_a_pipe_leave_the_terminal_to_the_display(slow_list: Path) -> 
         assert "url:<" not in terminal.words
         assert "7 rows to standard output" in terminal.words
     assert len((slow_list / "rows").read_text().splitlines()) == 7
+
+
+def test_what_reads_a_pipe_prints_its_rows_unharmed(slow_list: Path) -> None:
+    """`fetchpool urls.txt -o - | cat`: the rows come up on the terminal where a display would be."""
+    reader, writer = os.pipe()
+    with Terminal(["urls.txt", "-w", "2", "-o", "-"], slow_list, stdout=writer) as terminal:
+        os.close(writer)
+        assert terminal.wait() == 1
+        assert "in flight" not in terminal.words
+        assert "\x1b[?25l" not in terminal.screen
+        assert "\x1b[2K" not in terminal.screen
+        assert terminal.words.startswith("7 URLs in ")
+        assert "7 rows to standard output" in terminal.words
+    with os.fdopen(reader) as rows:
+        assert len(rows.readlines()) == 7
 
 
 def test_a_dumb_terminal_gets_plain_lines(slow_list: Path) -> None:
