@@ -72,7 +72,8 @@ class CurlTransport:
         ended = watch.stop()
         if ended is FailureKind.TIMEOUT_READ and code == pycurl.E_OPERATION_TIMEDOUT:
             ended = None  # libcurl's deadline came first, and it had closed the socket that was looked at
-        return handle.conclude(code, message, ENDED.get(ended) if ended and code else None)
+        # Also where libcurl is content: to a body without a length the shutdown was its end.
+        return handle.conclude(code, message, ENDED.get(ended) if ended else None)
 
     def abort(self) -> None:
         self._watch.abort()
@@ -191,7 +192,7 @@ class CurlHandle:
             if not self._begun:  # an answer without a body
                 self._begin(hop)
             failure = self._failure
-        if code and not self._begun and self._lines and self._lines[-1] in BLANK:
+        if failure is not None and not self._begun:
             head = parse_head(self._lines)  # what had come by then belongs in the row
             if head is not None:
                 self._begun = True

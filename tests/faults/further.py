@@ -215,3 +215,20 @@ def robots_txt(peer: Peer, request: Received) -> None:
 def moved_robots_txt(peer: Peer, _: Received) -> None:
     """53. Where the fourth host keeps it."""
     peer.answer(b"User-agent: *\nDisallow: /capture\n", "Content-Type: text/plain")
+
+
+# Fault 5: time
+
+
+@scenario("silence-without-length")
+def silence_without_length(peer: Peer, _: Received) -> None:
+    """5. Some of a body that ends where the connection does, and then nothing."""
+    peer.send("HTTP/1.1 200 OK\r\n\r\nsome")
+    peer.stay()
+
+
+@scenario("silence-in-chunks")
+def silence_in_chunks(peer: Peer, _: Received) -> None:
+    """5. A chunk, and then nothing."""
+    peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsome\r\n")
+    peer.stay()
