@@ -293,14 +293,19 @@ def _blank(lines: list[bytes], start: int) -> int | None:
         return None
 
 
+VERSIONS = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0", b"HTTP/2": "2", b"HTTP/3": "3"}
+"""As libcurl writes them into the status line it makes of HTTP/2 and HTTP/3. A server that speaks HTTP/1 and
+says `HTTP/2.0` speaks neither."""
+
+
 @lru_cache(maxsize=64)
 def parse_status(line: bytes) -> tuple[int | None, str]:
     """Status and HTTP version of a status line; no status when it is none."""
     version, _, rest = line.partition(b" ")
     code = rest[:4].strip()
-    if not version.startswith(b"HTTP/") or not code.isdigit():
+    if version not in VERSIONS or not code.isdigit():
         return None, ""
-    return int(code), version[5:].decode("latin-1")
+    return int(code), VERSIONS[version]
 
 
 def header_lines(headers: tuple[tuple[str, str], ...]) -> list[str]:

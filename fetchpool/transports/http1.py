@@ -34,9 +34,11 @@ READ_HEAD = 16 * 1024
 wait for theirs don't hold much."""
 READ_BODY = 64 * 1024
 
-STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: |$)")
+STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: |$)")
 CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;|$)")
-CONTENT_LENGTH = re.compile(rb"[0-9]{1,18}")
+CONTENT_LENGTH = re.compile(rb"[0-9]+")
+LENGTH_DIGITS = 20
+"""Of a `Content-Length`; one with more is over every limit all the same."""
 FRAMING = frozenset((b"content-length", b"transfer-encoding", b"connection"))
 """The headers that say where the answer ends, and whether another may follow."""
 
@@ -264,7 +266,7 @@ def end_of_block(buffer: bytearray, start: int) -> int:
     """Where the line before the first blank one ends; -1 when there is none yet. Some servers send
     bare line feeds (RFC 9112 section 2.2)."""
     strict = buffer.find(b"\n\r\n", start)
-    bare = buffer.find(b"\n\n", start, strict if strict >= 0 else len(buffer))
+    bare = buffer.find(b"\n\n", start, strict + 1 if strict >= 0 else len(buffer))
     return bare if bare >= 0 else strict
 
 
@@ -274,13 +276,18 @@ def check_headers(lines: list[bytes]) -> dict[bytes, list[bytes]]:
     if len(lines) > MAX_HEADERS:
         raise WireError(FailureKind.PROTOCOL, f"more than {MAX_HEADERS} headers")
     framing: dict[bytes, list[bytes]] = {}
+    name = b""
     for number, line in enumerate(lines):
-        name, colon, value = line.partition(b":")
-        if not colon and not (number and line[:1] in b" \t"):  # obs-fold: RFC 9112 section 5.2
-            raise WireError(FailureKind.PROTOCOL, "a header without a colon")
         if len(line) > MAX_HEADER_LINE or b"\0" in line:
             raise WireError(FailureKind.PROTOCOL, "a header that is too long or has a NUL in it")
-        name = name.strip().lower()
+        if number and line[:1] in b" \t":  # obs-fold: it goes on with the one before (RFC 9112 section 5.2)
+            if name in FRAMING:
+                framing[name][-1] += b" " + line.strip()
+            continue
+        name, colon, value = line.partition(b":")
+        if not colon:
+            raise WireError(FailureKind.PROTOCOL, "a header without a colon")
+        name = name.lower()  # blanks before the colon make it another one, as for libcurl
         if name in FRAMING:
             framing.setdefault(name, []).append(value.strip())
     return framing
@@ -296,4 +303,4 @@ def content_length(values: list[bytes]) -> int | None:
     length = lengths.pop()
     if not CONTENT_LENGTH.fullmatch(length):
         raise WireError(FailureKind.PROTOCOL, "a Content-Length that is no length")
-    return int(length)
+    return int(length[:LENGTH_DIGITS])

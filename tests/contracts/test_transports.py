@@ -20,11 +20,13 @@ import trustme
 from fetchpool.model import FailureKind, FetchOptions
 from fetchpool.transports import TRANSPORTS, open_transport
 from fetchpool.transports.base import HopRequest, HopResponse, ResponseHead, Transport
-from tests.faults import ports
+from tests.faults import further, ports
 from tests.faults.broken import BROKEN_ANSWERS
 from tests.faults.proxy import Proxy
 from tests.faults.scenarios import PAGE
 from tests.faults.server import FaultServer
+
+assert further  # its scenarios are registered by its import
 
 LATE = 0.5
 """Seconds a deadline may be late by."""
@@ -541,7 +543,7 @@ def test_a_tls_handshake_that_is_never_answered_is_timeout_connect(client_with):
     assert 0.4 < client.seconds < 0.5 + LATE
 
 
-@pytest.mark.parametrize("scenario", ["silence", "trickle", "endless-continue"])
+@pytest.mark.parametrize("scenario", ["silence", "trickle", "endless-continue", "silence-without-length"])
 def test_an_abort_ends_the_hop_at_once_and_every_later_one(client, fresh, scenario):
     responses: list[HopResponse] = []
     thread = threading.Thread(target=lambda: responses.append(client.fetch(fresh.url(scenario))[0]))

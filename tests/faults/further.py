@@ -232,3 +232,20 @@ def silence_in_chunks(peer: Peer, _: Received) -> None:
     """5. A chunk, and then nothing."""
     peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsome\r\n")
     peer.stay()
+
+
+# Faults 9 and 18: size, and what is not HTTP
+
+
+@scenario("huger-length")
+def huger_length(peer: Peer, _: Received) -> None:
+    """9. More than 64 bits can say."""
+    peer.send("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\nabc")
+    peer.stay()
+
+
+@scenario("http20-status")
+def http20_status(peer: Peer, _: Received) -> None:
+    """18. HTTP/1 that calls itself 2.0."""
+    peer.send("HTTP/2.0 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+    peer.keep = True
