@@ -155,7 +155,8 @@ def failure_of(code: int, message: str, os_errno: int, *, proxied: bool = False)
         kind = receive_error(message)
     else:
         kind = KINDS.get(code, FailureKind.INTERNAL)
-    return Failure(kind, MESSAGES.get(kind) or one_line(message, 200))
+    # libcurl's multi interface leaves some failures without a word.
+    return Failure(kind, MESSAGES.get(kind) or one_line(message, 200) or f"libcurl's error {code}")
 
 
 def socket_failure(error: OSError) -> Failure:

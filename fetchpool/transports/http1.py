@@ -22,7 +22,8 @@ from fetchpool.model import FailureKind
 from fetchpool.transports.base import Headers
 
 MAX_HEAD = 300 * 1024
-"""Bytes of one header block; libcurl's limit (MAX_HTTP_RESP_HEADER_SIZE)."""
+"""Bytes of all header blocks of an answer, and of its trailers; libcurl's limit
+(MAX_HTTP_RESP_HEADER_SIZE). A server that sends more would keep a core busy until the deadline."""
 MAX_HEADER_LINE = 100 * 1024
 """Bytes; libcurl's limit (CURL_MAX_HTTP_HEADER)."""
 MAX_HEADERS = 5000
@@ -116,8 +117,13 @@ class AnswerReader:
 
         Raises `WireError` (`empty_reply`, `truncated`, `protocol`) and what the socket raises.
         """
+        octets = 0
         while True:
-            lines = self._block().replace(b"\r\n", b"\n").split(b"\n")
+            block = self._block()
+            octets += len(block)
+            if octets > MAX_HEAD:
+                raise WireError(FailureKind.PROTOCOL, f"more than {MAX_HEAD // 1024} KiB of headers")
+            lines = block.replace(b"\r\n", b"\n").split(b"\n")
             matched = STATUS_LINE.match(lines[0])
             if matched is None:
                 raise WireError(FailureKind.PROTOCOL, "the answer does not begin with an HTTP status line")
@@ -222,8 +228,11 @@ class AnswerReader:
         self._left = int(size[1], 16)
         self._in_chunk = True
         if not self._left:
-            while self._line():
-                pass  # trailers: as many as the server likes until the deadline, none is kept
+            octets = 0
+            while trailer := self._line():  # none is kept
+                octets += len(trailer)
+                if octets > MAX_HEAD:
+                    raise WireError(FailureKind.PROTOCOL, f"more than {MAX_HEAD // 1024} KiB of trailers")
             self.complete = True
 
     def _line(self) -> bytes:

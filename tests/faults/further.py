@@ -249,3 +249,21 @@ def http20_status(peer: Peer, _: Received) -> None:
     """18. HTTP/1 that calls itself 2.0."""
     peer.send("HTTP/2.0 200 OK\r\nContent-Length: 5\r\n\r\nhello")
     peer.keep = True
+
+
+# Faults 3 and 4 as fast as the wire takes them
+
+
+@scenario("flood-of-continue")
+def flood_of_continue(peer: Peer, _: Received) -> None:
+    """3. 100 Continue, for ever, without a pause."""
+    while True:
+        peer.send("HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+
+
+@scenario("flood-of-trailers")
+def flood_of_trailers(peer: Peer, _: Received) -> None:
+    """4. Trailers, for ever, without a pause."""
+    peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n")
+    while True:
+        peer.send("X-Flood: yes\r\n" * 1000)

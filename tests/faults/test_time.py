@@ -71,15 +71,21 @@ def test_02_an_endless_slow_header_ends_at_max_time(server: FaultServer, way: Wa
 
 @in_every_way
 def test_03_endless_100_continue_ends_at_max_time(server: FaultServer, way: Way) -> None:
-    """`timeout_total`: interim answers are no answer, slow or as fast as the wire takes them."""
+    """`timeout_total`: interim answers are no answer. A flood of them is `protocol` after 300 KiB, and keeps
+    no core busy until then."""
     assert_all_end_at_max_time(server, way, ["endless-continue", "endless-early-hints"])
+    flood = fetch_faults(server, way, ["flood-of-continue"])["flood-of-continue"]
+    assert (flood.error, flood.response_code) == ("protocol", None)
 
 
 @in_every_way
 def test_04_endless_trailers_end_at_max_time(server: FaultServer, way: Way) -> None:
-    """`timeout_total`: the body has come, but its end never does. Both libraries hang here."""
+    """`timeout_total`: the body has come, but its end never does. Both libraries hang here. A flood of
+    them is `protocol`."""
     records = assert_all_end_at_max_time(server, way, ["endless-trailers", "slow-trailer"])
     assert [record.size_download for record in records.values()] == [2, 2]
+    flood = fetch_faults(server, way, ["flood-of-trailers"])["flood-of-trailers"]
+    assert (flood.error, flood.response_code) == ("protocol", 200)
 
 
 @in_every_way

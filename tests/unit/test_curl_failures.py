@@ -45,9 +45,10 @@ def test_every_number_of_libcurls_is_in_exactly_one_place() -> None:
         assert sum(code in place for place in places) == 1, code
 
 
+@pytest.mark.parametrize("message", ["Could not\nparse \x1b[31m it", ""])
 @pytest.mark.parametrize("code", range(1, curl_failures.LAST + 20))
-def test_every_code_becomes_one_clean_line_of_ours(code: int) -> None:
-    failure = failure_of(code, "Could not\nparse \x1b[31m it", errno.ECONNREFUSED)
+def test_every_code_becomes_one_clean_line_of_ours(code: int, message: str) -> None:
+    failure = failure_of(code, message, errno.ECONNREFUSED)
     assert failure.kind in FailureKind
     assert failure.message.isprintable()
     assert failure.message
