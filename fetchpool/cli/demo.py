@@ -56,14 +56,17 @@ def demo(
             per_host=0,  # there is only one host, and it is ours
         )
         surprises = Surprises()
-        ended = hold(config, display, observers=[surprises])
+        ended = hold(config, display, observers=[surprises], repeatable=False)
     if ended.snapshot is None or ended.code not in (ExitCode.OK, ExitCode.FAILED):
         return ended.code
     if surprises.first is not None:
         complain(f"the demo went wrong: {surprises.first}")
         return ExitCode.FAILED
     if not quiet:
-        write_lines(sys.stderr, [_verdict(surprises.expected)])
+        said = [_verdict(surprises.expected)]
+        if not outputs:
+            said.append(line("the rows are yours to look into, and to delete"))
+        write_lines(sys.stderr, said)
     return ExitCode.OK
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -21,7 +22,8 @@ from fetchpool.cli.signals import Interruptions
 from fetchpool.config import RunConfig
 from fetchpool.engine import RunResult
 from fetchpool.errors import OutputClosedError
-from fetchpool.observe.events import Observer, Snapshot
+from fetchpool.model import Record
+from fetchpool.observe.events import Event, Observer, Snapshot
 from fetchpool.observe.report import report
 from fetchpool.observe.words import Line
 from fetchpool.sources.base import Source
@@ -41,9 +43,15 @@ class Ended(Struct, frozen=True):
 
 
 def hold(
-    config: RunConfig, display: Display, *, source: Source | None = None, observers: Sequence[Observer] = ()
+    config: RunConfig,
+    display: Display,
+    *,
+    source: Source | None = None,
+    observers: Sequence[Observer] = (),
+    repeatable: bool = True,
 ) -> Ended:
-    """Holds the session: to the input's end, or to a signal."""
+    """Holds the session: to the input's end, or to a signal. `repeatable`: the same command would have
+    the same list."""
     rows_out = any(output.path == "-" for output in config.outputs)
     rows_on_terminal = rows_out and rows_come_up(sys.stdout, sys.stderr)
     hides_cursor = is_live(display, sys.stderr, rows_on_terminal=rows_on_terminal)
@@ -51,7 +59,9 @@ def hold(
         shown = open_observers(display, sys.stderr, stack, rows_on_terminal=rows_on_terminal)
         stop_notice = StopNotice(shown)
         old = _old_result(config)
-        engine = build(config, observers=[*shown, stop_notice, *observers], source=source, old=old)
+        bodies = Bodies()
+        watching = [*observers, bodies] if config.fetch.save else observers
+        engine = build(config, observers=[*shown, stop_notice, *watching], source=source, old=old)
         with Interruptions(engine, hides_cursor=hides_cursor) as interruptions:
             stop_notice.interruptions = interruptions
             try:
@@ -59,7 +69,7 @@ def hold(
             except OutputClosedError:
                 return Ended(ExitCode.OK, None)
     if not display.quiet:
-        write_lines(sys.stderr, _summary(config, result, old))
+        write_lines(sys.stderr, _summary(config, result, old, bodies, repeatable))
     return Ended(_code(result, interruptions.code), result.snapshot, result.input_failure)
 
 
@@ -71,7 +81,38 @@ def _old_result(config: RunConfig) -> OldResult | None:
     return OldResult(config.refresh)
 
 
-def _summary(config: RunConfig, result: RunResult, old: OldResult | None) -> list[Line]:
+class Bodies:
+    """Counts the rows whose body was kept."""
+
+    def __init__(self) -> None:
+        self.kept = 0
+
+    def started(self, snapshot: Snapshot) -> None: ...
+
+    def event(self, event: Event) -> None: ...
+
+    def records(self, records: list[Record]) -> None:
+        self.kept += sum(1 for record in records if "filename_effective" in record.extra)
+
+    def sampled(self, snapshot: Snapshot) -> None: ...
+
+    def finished(self, snapshot: Snapshot) -> None: ...
+
+
+def _resume(config: RunConfig, repeatable: bool) -> str:
+    """How an interrupted run goes on; empty when its outputs can't be read back."""
+    readable = all(
+        output.path != "-" and (Path(output.path).is_file() or Path(output.path).is_dir())
+        for output in config.outputs
+    )
+    if not repeatable or not readable or not config.dedupe:
+        return ""
+    return "the same command" if config.resume else "the same command with --resume"
+
+
+def _summary(
+    config: RunConfig, result: RunResult, old: OldResult | None, bodies: Bodies, repeatable: bool
+) -> list[Line]:
     names = ["standard output" if output.path == "-" else output.path for output in config.outputs]
     return report(
         result.snapshot,
@@ -80,7 +121,12 @@ def _summary(config: RunConfig, result: RunResult, old: OldResult | None) -> lis
         executor=config.executor,
         per_host=config.per_host or None,
         interrupted=result.interrupted,
+        timed_out=result.timed_out,
+        resume=_resume(config, repeatable),
         paced=bool(config.rate or config.host_delay),
+        robots=config.robots,
+        max_time=config.fetch.max_time,
+        kept=(bodies.kept, config.fetch.save) if config.fetch.save else None,
         changes=None if old is None else asdict(old.changes),
     )
 

@@ -22,6 +22,10 @@ WORTH_ADVICE = 1.0
 """Seconds: of a shorter run, most is starting up, whatever the numbers say."""
 CPU_BOUND = 0.9
 """Share of a core (threads), or of all (processes), from which it is the CPU that is short."""
+CPU_SHORT = 0.7
+"""Share of a core from which more threads, or transfers in one thread, are more CPU that isn't there."""
+FETCHING_BOUND = 0.5
+"""Share of the processes' time below which fetching isn't what they were busy with."""
 BODIES_BOUND = 0.7
 """Share of the workers' time spent receiving bodies from which bandwidth is short, not workers."""
 MORE_WORKERS = 4
@@ -31,12 +35,20 @@ LONG_ANSWER = 5.0
 
 
 def held_back(
-    snapshot: Snapshot, *, workers: int, executor: str, per_host: int | None, paced: bool = False
+    snapshot: Snapshot,
+    *,
+    workers: int,
+    executor: str,
+    per_host: int | None,
+    paced: bool = False,
+    robots: bool = False,
+    max_time: float | None = None,
 ) -> list[Span]:
-    """The line after "held back by: "; its `HINT` span, where it has one, names a flag."""
+    """The line after "held back by: "; its `HINT` span, where it has one, names a flag. Empty for a run
+    too short to say. `max_time`: the seconds an attempt may take now."""
     limits = snapshot.limits
     if snapshot.elapsed < WORTH_ADVICE:
-        return [Span(f"nothing worth a flag: it was over in {duration(snapshot.elapsed)}")]
+        return []
     if limits.cpu >= CPU_BOUND * _cores_of(executor, limits) * snapshot.elapsed:
         return _cpu(snapshot, executor)
     most = max(limits.workers, limits.hosts, limits.names, limits.source, limits.ending)
@@ -52,13 +64,18 @@ def held_back(
             Span(" set it"),
         ]
     if most == limits.workers:
+        if executor == "process" and _fetching(snapshot, workers) < FETCHING_BOUND:
+            return _around_fetching(snapshot, workers)
+        if executor != "process" and not snapshot.workers_reason and _near_a_core(limits, snapshot.elapsed):
+            return _cpu(snapshot, executor)
         return _workers(snapshot, workers, per_host, share)
     if most == limits.hosts:
         # With a worker free, no host can have reached a limit as high as the number of workers.
-        return _hosts(per_host if per_host is not None and per_host < workers else None, share)
+        reached = per_host if per_host is not None and per_host < workers else None
+        return _hosts(reached, share, robots=robots, retries=snapshot.retries)
     if most == limits.source:
         return [Span(f"the input (for {share} of the time the workers waited for it to say more)")]
-    return _ending(snapshot, share)
+    return _ending(snapshot, share, max_time)
 
 
 def _cores_of(executor: str, limits: Limits) -> int:
@@ -78,6 +95,24 @@ def _cpu(snapshot: Snapshot, executor: str) -> list[Span]:
     if executor == "thread":
         return [Span(shared), Span("--executor async", Tone.HINT), Span(" needs half as much for a URL")]
     return [Span(shared), Span("--executor process", Tone.HINT), Span(" uses them all")]
+
+
+def _near_a_core(limits: Limits, elapsed: float) -> bool:
+    return limits.cpu > CPU_SHORT * elapsed
+
+
+def _fetching(snapshot: Snapshot, workers: int) -> float:
+    """Share of the workers' time in which something was being fetched."""
+    return (snapshot.time_waiting + snapshot.time_receiving) / (workers * snapshot.elapsed)
+
+
+def _around_fetching(snapshot: Snapshot, workers: int) -> list[Span]:
+    """More processes would only start more slowly."""
+    share = percent(_fetching(snapshot, workers))
+    return [
+        Span("starting the processes, handing over to them and what they do with a page "),
+        Span(f"(fetching took {share} of their time)"),
+    ]
 
 
 def _workers(snapshot: Snapshot, workers: int, per_host: int | None, share: str) -> list[Span]:
@@ -101,27 +136,34 @@ def _workers(snapshot: Snapshot, workers: int, per_host: int | None, share: str)
     return [Span(f"the workers ({busy} of the time); more at once: "), *more]
 
 
-def _hosts(per_host: int | None, share: str) -> list[Span]:
-    if per_host is None:
+def _hosts(per_host: int | None, share: str, *, robots: bool, retries: int) -> list[Span]:
+    asked = "hosts that asked for a pause"
+    if robots:
+        asked += " (their robots.txt's Crawl-delay, or Retry-After)"
+    if per_host is not None:
+        also = f"; or {asked}" if robots else ""
         return [
-            Span(f"waits before retries, and hosts that asked for a pause ({share} of the time); "),
-            Span("--retry 0", Tone.HINT),
-            Span(" gives up at once"),
+            Span(f"the limit of {per_host} at once per host ({share} of the time workers were free but "),
+            Span(f"every host had its share{also}); if the hosts can take it: "),
+            Span(f"--per-host {per_host * 2}", Tone.HINT),
         ]
+    if not retries:
+        return [Span(f"{asked}: {share} of the time")]
     return [
-        Span(f"the limit of {per_host} at once per host ({share} of the time workers were free but "),
-        Span("every host had its share); if the hosts can take it: "),
-        Span(f"--per-host {per_host * 2}", Tone.HINT),
+        Span(f"waits before retries, and {asked}: {share} of the time; "),
+        Span("--retry 0", Tone.HINT),
+        Span(" gives up at once"),
     ]
 
 
-def _ending(snapshot: Snapshot, share: str) -> list[Span]:
+def _ending(snapshot: Snapshot, share: str, max_time: float | None) -> list[Span]:
     longest = duration(snapshot.time_max)
-    spans = [Span(f"the slowest answers (for {share} of the time only the last few were awaited")]
-    if snapshot.time_max < LONG_ANSWER:
-        return [*spans, Span(f"; the longest took {longest})")]
+    awaited = f"the slowest answers (for {share} of the time only the last few were awaited; "
+    sooner = max(round(snapshot.time_p95 * 2), 1)
+    helps = sooner < snapshot.time_max and (max_time is None or sooner < max_time)
+    if snapshot.time_max < LONG_ANSWER or not helps:
+        return [Span(f"{awaited}the longest took {longest})")]
     return [
-        *spans,
-        Span(f"; the longest took {longest}); to give up sooner: "),
-        Span(f"--max-time {max(round(snapshot.time_p95 * 2), 1)}s", Tone.HINT),
+        Span(f"{awaited}the longest took {longest}); to give up sooner: "),
+        Span(f"--max-time {sooner}s", Tone.HINT),
     ]

@@ -9,12 +9,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from fetchpool.clean import visible
+from fetchpool.model import FailureKind
 from fetchpool.observe.advice import held_back
 from fetchpool.observe.events import Snapshot
-from fetchpool.observe.words import Line, Span, Tone, count, counted, duration, line, rate, size, total
+from fetchpool.observe.words import (
+    Line,
+    Span,
+    Tone,
+    count,
+    counted,
+    duration,
+    line,
+    rate,
+    shortened,
+    size,
+    total,
+)
 
 KINDS_SHOWN = 12
 """Kinds of failure with a line of their own: there are rarely more, and a screen has 24 lines."""
+NAME_FAILURES = {FailureKind.DNS, FailureKind.TIMEOUT_DNS}
 LABEL_WIDTH = 9
 """Cells of the longest label and its gap."""
 
@@ -27,16 +41,23 @@ def report(
     executor: str,
     per_host: int | None,
     interrupted: bool,
+    timed_out: bool = False,
+    resume: str = "",
     paced: bool = False,
+    robots: bool = False,
+    max_time: float | None = None,
+    kept: tuple[int, str] | None = None,
     changes: Mapping[str, int] | None = None,
 ) -> list[Line]:
     """The summary. `outputs`: each sink's name and how many rows it took; `per_host`: the limit of
-    requests at once to one host, None without one; `paced`: starts were spaced on purpose;
-    `changes`: since an earlier result, how many URLs are what."""
+    requests at once to one host, None without one; `timed_out`: it was `--max-runtime` that interrupted;
+    `resume`: how an interrupted run goes on, empty when it can't; `paced`: starts were spaced on purpose;
+    `robots`: hosts were asked for theirs; `max_time`: seconds an attempt may take; `kept`: how many rows
+    have their body in which folder; `changes`: since an earlier result, how many URLs are what."""
     if not snapshot.done and not interrupted:
         return [line(Span("nothing to fetch: there is no URL in the input", Tone.STRONG))]
     fetched = snapshot.done - snapshot.earlier
-    lines = [_headline(snapshot, interrupted)]
+    lines = [_headline(snapshot, interrupted, timed_out)]
     if fetched:
         lines += [_rates(snapshot, fetched), *_sizes(snapshot, fetched), *_times(snapshot, fetched)]
     if changes is not None:
@@ -51,20 +72,47 @@ def report(
     if outputs:
         rows = ", ".join(f"{counted(number, 'row')} to {visible(name)}" for name, number in outputs)
         lines.append(_labelled("wrote", rows))
-    if fetched and not interrupted:
-        advice = held_back(snapshot, workers=workers, executor=executor, per_host=per_host, paced=paced)
+    if kept is not None:
+        number, folder = kept
+        lines.append(
+            _labelled("kept", f"{counted(number, 'body', 'bodies')} in {visible(folder)}, equal ones once")
+        )
+    if interrupted:
+        return [*lines, line("to go on: ", Span(resume, Tone.HINT))] if resume else lines
+    if fetched and _no_name_found(snapshot):
+        hint = Span("-x", Tone.HINT)
+        return [
+            *lines,
+            line("no name could be looked up: is there a network, or a proxy to name with ", hint, "?"),
+        ]
+    advice = held_back(
+        snapshot,
+        workers=workers,
+        executor=executor,
+        per_host=per_host,
+        paced=paced,
+        robots=robots,
+        max_time=max_time,
+    )
+    if fetched and advice:
         lines.append(line(Span("held back by: ", Tone.QUIET), *advice))
     return lines
 
 
-def _headline(snapshot: Snapshot, interrupted: bool) -> Line:
+def _no_name_found(snapshot: Snapshot) -> bool:
+    """Whether every URL ended there: a typing error in a list leaves others."""
+    return not snapshot.ok and {kind.kind for kind in snapshot.failed} <= NAME_FAILURES
+
+
+def _headline(snapshot: Snapshot, interrupted: bool, timed_out: bool) -> Line:
     done, ok = snapshot.done, snapshot.ok
     failed = done - ok
     urls = Span(counted(done, "URL"), Tone.STRONG)
     after = duration(snapshot.elapsed)
     before = f" ({_earlier(snapshot)})" if snapshot.earlier else ""
     if interrupted:
-        head: list[Span | str] = [Span("interrupted", Tone.BAD), f" after {after}: ", urls, f"{before} done"]
+        how = "stopped by --max-runtime" if timed_out else "interrupted"
+        head: list[Span | str] = [Span(how, Tone.BAD), f" after {after}: ", urls, f"{before} done"]
     else:
         head = [urls, f"{before} in {after}"]
     if not done:
@@ -131,9 +179,8 @@ def _failures(snapshot: Snapshot) -> list[Line]:
     for position, kind in enumerate(shown):
         label = Span(("failed" if position == 0 else "").ljust(LABEL_WIDTH), Tone.QUIET)
         number = Span(f"{count(kind.count):>{digits}} {kind.kind:<{letters}}", Tone.BAD)
-        lines.append(
-            line(label, number, f"  {kind.example}" if kind.count == 1 else f"  e.g. {kind.example}")
-        )
+        example = shortened(kind.example)  # the row has all of it
+        lines.append(line(label, number, f"  {example}" if kind.count == 1 else f"  e.g. {example}"))
     if rest := snapshot.failed[KINDS_SHOWN:]:
         others = f"{count(sum(kind.count for kind in rest))} of {counted(len(rest), 'other kind')}"
         lines.append(_labelled("", others))

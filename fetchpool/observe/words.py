@@ -109,3 +109,11 @@ def percent(share: float) -> str:
     if 0 < share < 0.01:
         return "<1 %"
     return f"{int(share * 100 + 1e-9)} %"
+
+
+def shortened(text: str, length: int = 100) -> str:
+    """At most `length` characters: the middle of a long URL goes, its host and its end stay."""
+    if len(text) <= length:
+        return text
+    tail = (length - 3) * 2 // 5
+    return f"{text[: length - 3 - tail]}...{text[-tail:]}"

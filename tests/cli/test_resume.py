@@ -89,7 +89,7 @@ def test_each_of_several_outputs_is_given_what_it_lacks(demo_server: DemoServer,
     listed(tmp_path, *urls)
     outputs = ("-o", "rows.jsonl", "-o", "sizes.txt", "-o", "rows.csv")
     code, said = run(tmp_path, *outputs, "--resume")
-    assert (code, said[-2]) == (0, "wrote    2 rows to rows.jsonl, 4 rows to sizes.txt, 6 rows to rows.csv")
+    assert (code, said[-1]) == (0, "wrote    2 rows to rows.jsonl, 4 rows to sizes.txt, 6 rows to rows.csv")
     for name in outputs[1::2]:
         assert sorted(urls_in(tmp_path / name)) == sorted(urls)
 

@@ -26,7 +26,6 @@ def test_the_display_is_live_and_the_summary_stays(slow_list: Path) -> None:
         assert "6 ok, 1 failed" in terminal.words
         assert "1 http_404" in terminal.words
         assert "7 rows to sizes.txt" in terminal.words
-        assert "held back by: " in terminal.words
         assert terminal.screen.count("\x1b[?25l") <= terminal.screen.count("\x1b[?25h"), "the cursor is back"
 
 

@@ -100,6 +100,34 @@ def test_an_interrupted_run_says_what_it_left(changes: dict[str, Any], headline:
     assert not said[-1].startswith("held back by")  # its pace was the person's own choice
 
 
+def test_an_interrupted_run_says_what_stopped_it_and_how_it_goes_on() -> None:
+    shot = all_ok(elapsed=10.0, done=60, total=100, total_exact=True)
+    said = lines(shot, interrupted=True, timed_out=True, resume="the same command with --resume")
+    assert said[0] == "stopped by --max-runtime after 10 s: 60 URLs done (all ok), 40 not fetched"
+    assert said[-1] == "to go on: the same command with --resume"
+
+
+def test_where_no_name_was_found_it_is_the_network_that_is_asked_about() -> None:
+    kinds = (KindCount("dns", 5, "http://a.example/"), KindCount("timeout_dns", 2, "http://b.example/"))
+    hint = "no name could be looked up: is there a network, or a proxy to name with -x?"
+    assert lines(snapshot(done=7, ok=0, failed=kinds))[-1] == hint
+    assert hint not in lines(snapshot(done=8, ok=1, failed=kinds))
+    assert hint not in lines(snapshot(done=8, ok=0, failed=(*kinds, KindCount("tls", 1, "http://c/"))))
+
+
+def test_bodies_that_were_kept_are_counted() -> None:
+    assert "kept     3 bodies in ka\\x1bpt, equal ones once" in lines(all_ok(), kept=(3, "ka\x1bpt"))
+
+
+def test_a_long_example_loses_its_middle() -> None:
+    url = f"http://example.org/{'x' * 500}/end"
+    (said,) = [each for each in lines(snapshot(failed=(KindCount("dns", 2, url),))) if "e.g." in each]
+    shown = said.partition("e.g. ")[2]
+    assert len(shown) == 100
+    assert shown.startswith("http://example.org/xx")
+    assert shown.endswith("xx/end")
+
+
 def test_sizes_are_said_once_when_the_wire_carried_the_same() -> None:
     shot = ten_seconds(size_delivered=5_000, size_download=5_000)
     assert "size     5.0 kB; p50 1.3 kB, largest 12.3 MB" in lines(shot)
@@ -178,10 +206,20 @@ def test_a_limit_per_host_names_its_flag() -> None:
 
 
 def test_without_a_limit_per_host_it_was_retries_and_hosts_that_wanted_a_pause() -> None:
-    shot = ten_seconds(limits=limits(hosts=8.0, workers=1.0))
+    shot = ten_seconds(limits=limits(hosts=8.0, workers=1.0), retries=3)
     assert advice(shot) == (
-        "waits before retries, and hosts that asked for a pause (80 % of the time); "
-        "--retry 0 gives up at once"
+        "waits before retries, and hosts that asked for a pause: 80 % of the time; --retry 0 gives up at once"
+    )
+
+
+def test_without_a_retry_nobody_is_told_to_leave_retries_out() -> None:
+    shot = ten_seconds(limits=limits(hosts=8.0))
+    assert advice(shot) == "hosts that asked for a pause: 80 % of the time"
+    assert advice(shot, robots=True) == (
+        "hosts that asked for a pause (their robots.txt's Crawl-delay, or Retry-After): 80 % of the time"
+    )
+    assert "; or hosts that asked for a pause (their robots.txt's Crawl-delay" in advice(
+        shot, robots=True, per_host=2
     )
 
 
@@ -200,6 +238,33 @@ def test_a_short_list_is_held_back_by_its_slowest_answers() -> None:
 def test_a_long_last_answer_names_the_flag_that_cuts_it_short() -> None:
     shot = ten_seconds(limits=limits(ending=9.0), time_p95=2.0, time_max=9.0)
     assert advice(shot).endswith("the longest took 9.0 s); to give up sooner: --max-time 4s")
+
+
+@pytest.mark.parametrize(
+    ("p95", "max_time"),
+    [
+        (6.0, 300.0),  # twice that is longer than the longest answer: it would cut nothing short
+        (2.0, 4.0),  # they are cut there already
+    ],
+)
+def test_a_flag_that_would_change_nothing_is_not_named(p95: float, max_time: float) -> None:
+    shot = ten_seconds(limits=limits(ending=9.0), time_p95=p95, time_max=9.0)
+    assert advice(shot, max_time=max_time).endswith("the longest took 9.0 s)")
+
+
+def test_processes_that_hardly_fetch_are_not_multiplied() -> None:
+    shot = ten_seconds(limits=limits(workers=10.0), time_waiting=2.0, time_receiving=1.0)
+    assert advice(shot, executor="process") == (
+        "starting the processes, handing over to them and what they do with a page "
+        "(fetching took 3 % of their time)"
+    )
+
+
+@pytest.mark.parametrize("executor", ["thread", "async"])
+def test_nobody_is_told_to_add_workers_to_a_core_that_is_nearly_full(executor: str) -> None:
+    shot = ten_seconds(limits=limits(workers=10.0, cpu=7.5))
+    assert advice(shot, executor=executor).startswith("this machine's CPU (0.8 of 2 cores busy")
+    assert "-w" not in advice(shot, executor=executor)
 
 
 @pytest.mark.parametrize(
@@ -234,4 +299,4 @@ def test_a_run_too_short_to_measure_is_summed_up_without_a_division_by_nothing()
 
 def test_a_run_of_a_moment_needs_no_advice() -> None:
     shot = ten_seconds(elapsed=0.2, limits=limits(cpu=0.2))
-    assert advice(shot) == "nothing worth a flag: it was over in 200 ms"
+    assert lines(shot)[-1] == "wrote    100 rows to sizes.txt"
