@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from difflib import get_close_matches
 from itertools import count
 from types import TracebackType
 from typing import TypedDict, Unpack
@@ -43,7 +44,8 @@ class FetchSettings(TypedDict, total=False):
     public_only: bool
     allow_private: bool
     resolve: Sequence[str]
-    parse: Sequence[str]
+    dns_servers: str | None
+    parse: str | Sequence[str]
     hash: str | None
 
 
@@ -80,8 +82,17 @@ def fetch(
 
     Raises `UsageError` for an option that can't be meant; what goes wrong with a URL is in its row.
     """
+    _refuse_unknown("fetch", settings, RunSettings.__annotations__)
     config = configure(workers=workers, executor=executor, **settings)
     return _records(config, IterableSource(urls))
+
+
+def _refuse_unknown(function: str, settings: Mapping[str, object], known: Iterable[str]) -> None:
+    """Raises the `TypeError` that Python raises for a keyword that a function doesn't have."""
+    for name in settings.keys() - set(known):
+        close = get_close_matches(name, known, n=1)
+        hint = f". Did you mean {close[0]!r}?" if close else ""
+        raise TypeError(f"{function}() got an unexpected keyword argument {name!r}{hint}")
 
 
 def _records(config: RunConfig, source: Source) -> Iterator[Record]:
@@ -123,6 +134,7 @@ class Pool:
         self, workers: int = 10, *, executor: str = "thread", **settings: Unpack[FetchSettings]
     ) -> None:
         """Raises `UsageError` for an option that can't be meant."""
+        _refuse_unknown("Pool", settings, FetchSettings.__annotations__)
         config = configure(workers=workers, executor=executor, **settings)
         self._pool = open_pool(config.executor, config.workers, config.fetch)
         self._urlnums = count()
@@ -130,6 +142,8 @@ class Pool:
     def submit(self, url: str) -> Future[Outcome]:
         """One attempt, redirects followed. The future's outcome says what went wrong, if anything
         did; its only exception is `WorkerLostError`. Raises `PoolClosedError` after `shutdown()`."""
+        if not isinstance(url, str):
+            raise TypeError(f"submit() takes a URL, which is a str, and was given {type(url).__name__}")
         return self._pool.submit(url_parser.request(next(self._urlnums), url))
 
     def shutdown(self, *, abort: bool = False) -> None:

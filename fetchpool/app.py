@@ -64,7 +64,7 @@ def build(
     archive: Archive | None = None
     try:
         if sinks is None:
-            fields = (*config.extra_fields, *columns)
+            fields = tuple(dict.fromkeys((*config.extra_fields, *columns)))
             opened.extend(open_sink(output.path, output.format, fields) for output in config.outputs)
             sinks = opened
         known = Known(

@@ -124,9 +124,19 @@ def choice(option: str, value: str, choices: Sequence[str]) -> str:
     """One of `choices`; for a slip of the keyboard the message offers the one that was meant."""
     if value in choices:
         return value
+    if len(choices) == 1:
+        raise UsageError(f"{option}: {value!r} is not offered; there is only {choices[0]}")
     close = get_close_matches(value.lower(), choices, n=1)
     hint = f"did you mean {close[0]}?" if close else f"write {' or '.join(choices)}"
     raise UsageError(f"{option}: {value!r} is not one of {', '.join(choices)}; {hint}")
+
+
+def names(option: str, value: str | Iterable[str], meant: str) -> tuple[str, ...]:
+    """Each once, in order. A function itself is refused: workers in other processes load it by its name."""
+    listed = [value] if isinstance(value, str) else value
+    if not isinstance(listed, Iterable) or not all(isinstance(name, str) for name in listed):
+        raise UsageError(f"{option}: workers load what it means by name; write {meant}, as text")
+    return tuple(dict.fromkeys(listed))
 
 
 def whole(option: str, value: int | str, low: int, high: int | None = None) -> int:

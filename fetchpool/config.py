@@ -108,6 +108,8 @@ class RunConfig(Struct, frozen=True, kw_only=True):
 
 
 _RUN = RunConfig()
+BUILT_IN_FIELDS = {"title": ("title",)}
+"""What the built-in parsers add to a row, for outputs whose columns are settled beforehand."""
 
 
 def configure(
@@ -174,6 +176,15 @@ def configure(
         raise UsageError("--public-only and --allow-private contradict each other; leave one out")
     transport, notices = _usable_transport(transport, http_version, executor)
     checked_outputs = _outputs(outputs, format)
+    for option, wanted in (
+        ("--parse", parse),
+        ("--save", save),
+        ("--hash", hash),
+        ("--keep-columns", keep_columns),
+    ):
+        if wanted and checked_outputs and all(each.format == "text" for each in checked_outputs):
+            lost = f"text rows have no place for what {option} adds; use -o rows.jsonl or -o rows.csv"
+            notices = (*notices, lost)
     fetch = FetchOptions(
         transport=transport,
         method=checks.method(method),
@@ -193,7 +204,7 @@ def configure(
         allow_private=allow_private,
         resolve=_resolved(resolve, public_only),
         dns_servers=_dns_servers(dns_servers, transport),
-        parse=(parse,) if isinstance(parse, str) else tuple(dict.fromkeys(parse)),
+        parse=checks.names("--parse", parse, "title or package.module:function"),
         # Rows that say which version they are of can be refreshed later; text has no place for that.
         validators=refresh is not None or any(each.format != "text" for each in checked_outputs),
         hash=refresh is not None or (hash is not None and checks.choice("--hash", hash, HASHES) in HASHES),
@@ -292,7 +303,8 @@ def _extra_fields(fetch: FetchOptions, refreshed: bool) -> tuple[str, ...]:
         "last_modified": fetch.validators,
         "not_modified": refreshed,
     }
-    return tuple(name for name, wanted in fields.items() if wanted)
+    parsed = [name for parser in fetch.parse for name in BUILT_IN_FIELDS.get(parser, ())]
+    return (*(name for name, wanted in fields.items() if wanted), *parsed)
 
 
 def _dns_servers(servers: str | None, transport: str) -> str:
@@ -323,6 +335,10 @@ def _workers(workers: int | str, max_workers: int | str | None, executor: str) -
     if workers != AUTO:
         if max_workers is not None:
             raise UsageError("--max-workers: it is the ceiling of -w auto; leave it out, or write -w auto")
+        if isinstance(workers, str) and not workers.isdecimal():
+            raise UsageError(
+                f"--workers: {workers!r} is no whole number from 1 to {most}; write one, or auto"
+            )
         return checks.whole("--workers", workers, 1, most)
     if executor == "process":  # one for each core is what it comes to
         return min(usable_cores(), checks.whole("--max-workers", max_workers or most, 1, most))

@@ -80,6 +80,7 @@ def run(
     if not inputs and refresh is None:
         if sys.stdin.isatty():
             typer.echo(ctx.get_help(), err=True)
+            complain("nothing to read: name a file, pipe a list in, or try: fetchpool demo")
             return ExitCode.USAGE
         inputs = ["-"]
     if http1 and http2:

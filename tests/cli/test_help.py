@@ -52,6 +52,8 @@ def test_without_input_a_terminal_gets_the_help(tmp_path: Path) -> None:
     with Terminal([], tmp_path) as terminal:
         assert terminal.wait() == 2
         assert terminal.words.startswith("Usage: fetchpool [OPTIONS] [INPUT]...\n")
+        last = "fetchpool: nothing to read: name a file, pipe a list in, or try: fetchpool demo\n"
+        assert terminal.words.endswith(last)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -174,6 +174,28 @@ def test_a_run_ends_at_its_max_runtime(demo_server: DemoServer, tmp_path: Path) 
     done = fetchpool("urls.txt", "-w", "1", "--max-runtime", "400ms", cwd=tmp_path)
     assert done.returncode == 4
     assert 1 <= len((tmp_path / "sizes.txt").read_text().splitlines()) < 50
+    assert "\nstopped by --max-runtime after " in f"\n{done.stderr}"
+    assert done.stderr.endswith("\nto go on: the same command with --resume\n")
+
+
+def test_what_standard_output_was_given_cannot_be_resumed(demo_server: DemoServer, tmp_path: Path) -> None:
+    listed(tmp_path, *(demo_server.url(f"/delay/100?once{place}") for place in range(500)))
+    done = fetchpool("urls.txt", "-w", "1", "--max-runtime", "400ms", "-o", "-", cwd=tmp_path)
+    assert done.returncode == 4
+    assert "--resume" not in done.stderr
+
+
+def test_a_title_has_its_column_and_a_text_output_says_that_it_has_none(
+    demo_server: DemoServer, tmp_path: Path
+) -> None:
+    listed(tmp_path, demo_server.url("/page/1"))
+    done = fetchpool("urls.txt", "--parse", "title", "-o", "rows.csv", cwd=tmp_path)
+    assert "no place" not in done.stderr
+    with (tmp_path / "rows.csv").open() as rows:
+        (row,) = csv.DictReader(rows)
+    assert (row["title"], row["extra"]) == ("Demo page 1", "")
+    done = fetchpool("urls.txt", "--parse", "title", "-o", "rows.txt", cwd=tmp_path)
+    assert "fetchpool: text rows have no place for what --parse adds; use -o rows.jsonl" in done.stderr
 
 
 def test_verbose_names_each_failure_and_retry(demo_server: DemoServer, tmp_path: Path) -> None:

@@ -190,6 +190,16 @@ def test_memory_does_not_grow_with_the_body(demo_server: DemoServer, tmp_path: P
     assert peak(100_000_000) - peak(1_000_000) < 25_000_000
 
 
+def test_the_summary_says_how_many_bodies_were_kept_and_where(
+    demo_server: DemoServer, tmp_path: Path
+) -> None:
+    paths = ("/bytes/7", "/bytes/7?again", "/status/404")
+    (tmp_path / "urls.txt").write_text("".join(f"{demo_server.url(path)}\n" for path in paths))
+    done = fetchpool("urls.txt", "--save", "kept", cwd=tmp_path)
+    assert "\nkept     2 bodies in kept, equal ones once\n" in done.stderr
+    assert "fetchpool: text rows have no place for what --save adds" in done.stderr
+
+
 def test_a_hash_alone_keeps_nothing_and_has_its_column(demo_server: DemoServer, tmp_path: Path) -> None:
     (tmp_path / "urls.txt").write_text(f"{demo_server.url('/bytes/10')}\n{demo_server.url('/status/404')}\n")
     done = fetchpool("urls.txt", "--hash", "sha256", "-o", "rows.csv", "--parse", "title", cwd=tmp_path)
@@ -206,7 +216,7 @@ def test_a_hash_alone_keeps_nothing_and_has_its_column(demo_server: DemoServer, 
         (("--save", ""), "--save: an empty name; write a folder's name"),
         (("--save", "urls.txt"), "--save: urls.txt: is no folder; choose another one"),
         (("--save", "no/such"), "--save: no/such: there is no folder no; make it first: mkdir -p 'no'"),
-        (("--hash", "md5"), "--hash: 'md5' is not one of sha256; write sha256"),
+        (("--hash", "md5"), "--hash: 'md5' is not offered; there is only sha256"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, options: tuple[str, ...], words: str) -> None:

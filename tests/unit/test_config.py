@@ -12,9 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fetchpool import units
-from fetchpool.config import Output, RunConfig, configure
+from fetchpool.config import BUILT_IN_FIELDS, Output, RunConfig, configure
 from fetchpool.errors import UsageError
+from fetchpool.parsers import BUILT_IN
+from fetchpool.parsers.title import title
 from fetchpool.pools import EXECUTORS
+from fetchpool.response import Response
 
 
 @pytest.mark.parametrize(
@@ -190,9 +193,36 @@ def test_the_format_can_be_named_for_all_outputs() -> None:
     assert [output.format for output in outputs] == ["jsonl", "jsonl"]
 
 
+def test_what_text_rows_have_no_place_for_is_said_before_the_run() -> None:
+    def said(*outputs: str) -> list[str]:
+        return [notice for notice in configure(outputs=outputs, parse="title").notices if "text" in notice]
+
+    assert said("a.txt") == [
+        "text rows have no place for what --parse adds; use -o rows.jsonl or -o rows.csv"
+    ]
+    assert said("a.txt", "b.csv") == said() == []
+    (notice,) = configure(outputs=["a.txt"], save="kept").notices
+    assert "what --save adds" in notice
+
+
+def test_the_built_in_parsers_fields_are_known_beforehand() -> None:
+    assert set(BUILT_IN_FIELDS) == set(BUILT_IN)
+    assert tuple(title(Response(url="http://h/", content=b""))) == BUILT_IN_FIELDS["title"]
+    assert configure(parse=["title", "words:count"]).extra_fields == ("title",)
+
+
 REFUSALS = [
+    ({"hash": "md5"}, "--hash: 'md5' is not offered; there is only sha256"),
+    (
+        {"parse": len},
+        "--parse: workers load what it means by name; write title or package.module:function, as text",
+    ),
+    (
+        {"parse": [len]},
+        "--parse: workers load what it means by name; write title or package.module:function, as text",
+    ),
     ({"workers": 0}, "--workers: 0 is out of range; a whole number from 1 to 10000 would do"),
-    ({"workers": "ten"}, "--workers: 'ten' is not a whole number from 1 to 10000"),
+    ({"workers": "ten"}, "--workers: 'ten' is no whole number from 1 to 10000; write one, or auto"),
     (
         {"workers": 2000, "executor": "process"},
         "--workers: 2000 is out of range; a whole number from 1 to 1000 would do",

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 import fetchpool
 
 
@@ -32,3 +34,17 @@ def test_importing_the_package_loads_nothing_of_others() -> None:
     code = f"import sys, fetchpool; print([name for name in {others} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_setting_that_there_is_not_is_refused_by_the_function_that_was_called() -> None:
+    with pytest.raises(TypeError, match=r"^fetch\(\) got an unexpected keyword argument 'nosuch'$"):
+        fetchpool.fetch([], nosuch=1)
+    with pytest.raises(TypeError, match=r"^Pool\(\) got .* 'max_tim'\. Did you mean 'max_time'\?$"):
+        fetchpool.Pool(max_tim=1)
+
+
+def test_what_is_no_url_is_refused_in_one_line() -> None:
+    with fetchpool.Pool(workers=1) as pool, pytest.raises(TypeError, match=r"a str, and was given NoneType$"):
+        pool.submit(None)
+    with pytest.raises(fetchpool.UsageError, match="workers load what it means by name"):
+        fetchpool.fetch([], parse=len)
