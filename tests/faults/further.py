@@ -41,6 +41,13 @@ def endless_early_hints(peer: Peer, _: Received) -> None:
     slowly(peer, "HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n" * 10)
 
 
+@scenario("eighteen-thousand-continues")
+def eighteen_thousand_continues(peer: Peer, _: Received) -> None:
+    """3. 280 KiB of interim answers, and then an answer."""
+    peer.send("HTTP/1.1 100\r\n\r\n" * 18_000)
+    peer.answer(PAGE)
+
+
 # Faults 8 to 17: size and encoding
 
 
@@ -227,6 +234,22 @@ def silence_without_length(peer: Peer, _: Received) -> None:
     peer.stay()
 
 
+@scenario("silence-in-headers")
+def silence_in_headers(peer: Peer, _: Received) -> None:
+    """5. A status line and a header, and then nothing."""
+    peer.send("HTTP/1.1 200 OK\r\nX-One: 1\r\n")
+    peer.stay()
+
+
+@scenario("goodbye-on-a-kept-connection")
+def goodbye_on_a_kept_connection(peer: Peer, _: Received) -> None:
+    """5. An answer, and later something that nobody asked for: servers do that when they tire of waiting."""
+    peer.answer(b"ok")
+    peer.pause(0.2)
+    peer.send("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
+    peer.stay()
+
+
 @scenario("silence-in-chunks")
 def silence_in_chunks(peer: Peer, _: Received) -> None:
     """5. A chunk, and then nothing."""
@@ -267,3 +290,10 @@ def flood_of_trailers(peer: Peer, _: Received) -> None:
     peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n")
     while True:
         peer.send("X-Flood: yes\r\n" * 1000)
+
+
+@scenario("slow-redirect")
+def slow_redirect(peer: Peer, request: Received) -> None:
+    """1. Most of a second, and then to wherever the (percent-encoded) query says."""
+    peer.pause(0.6)
+    peer.answer(b"", f"Location: {unquote(request.query)}", status="302 Found")

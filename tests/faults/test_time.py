@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from fetchpool.model import Record
 from fetchpool.resolver import Resolver
@@ -62,6 +63,19 @@ def test_01_also_on_a_kept_connection(server: FaultServer, way: Way) -> None:
     assert (trickle.time_namelookup, trickle.time_connect, trickle.remote_ip) == (0, 0, "127.0.0.1")
 
 
+@over_each_transport
+def test_01_the_deadline_is_for_all_hops_together(
+    server: FaultServer, other_server: FaultServer, way: Way
+) -> None:
+    """A redirect gives no new time, within a host or to another one."""
+    targets = [server.url("trickle"), other_server.url("trickle")]
+    urls = [server.url(f"slow-redirect?{quote(target, safe='')}") for target in targets]
+    started = time.monotonic()
+    records = fetch_urls(way, urls, max_time=MAX_TIME)
+    assert [(record.error, record.num_redirects) for record in records] == [("timeout_total", 1)] * 2
+    assert MAX_TIME - 0.1 < time.monotonic() - started < MAX_TIME + LATE
+
+
 @in_every_way
 def test_02_an_endless_slow_header_ends_at_max_time(server: FaultServer, way: Way) -> None:
     """`timeout_total`: a status line, a header line or a header block that never ends."""
@@ -92,11 +106,12 @@ def test_04_endless_trailers_end_at_max_time(server: FaultServer, way: Way) -> N
 def test_05_silence_is_a_read_timeout_and_no_accept_a_connect_timeout(server: FaultServer, way: Way) -> None:
     """Headers, some of a body, or nothing at all, and then silence: `timeout_read` after
     `--read-timeout`. A listener that never accepts: `timeout_connect` after `--connect-timeout`."""
-    silent = ["silence", "silence-in-body", "silence-without-length", "silence-in-chunks", "silence-at-once"]
+    bodies = ["silence-in-body", "silence-without-length", "silence-in-chunks"]
+    silent = ["silence", *bodies, "silence-in-headers", "silence-at-once"]
     records = fetch_faults(server, way, silent, read_timeout=READ_TIMEOUT)
     assert errors(records) == dict.fromkeys(silent, "timeout_read")
-    assert [record.response_code for record in records.values()] == [200, 200, 200, 200, None]
-    assert [record.size_download for record in records.values()] == [0, 4, 4, 4, None]
+    assert [record.response_code for record in records.values()] == [200, 200, 200, 200, None, None]
+    assert [record.size_download for record in records.values()] == [0, 4, 4, 4, None, None]
     with ports.never_accepting() as port:
         urls = [f"http://127.0.0.1:{port}/{number}" for number in range(3)]
         deaf = fetch_urls(way, urls, connect_timeout=READ_TIMEOUT)
