@@ -22,8 +22,8 @@ peers := $(VENV)/.peers
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(ready) ## fetch 500 URLs from the embedded demo server, with everything live
-	@$(bin)/fetchpool demo $(ARGS)
+run: $(ready) ## fetch 5,000 URLs from the embedded demo server, with everything live
+	@$(bin)/fetchpool demo -n 5000 $(ARGS)
 
 test: $(ready) ## all tests
 	$(bin)/python -m pytest --numprocesses=$(JOBS) $(ARGS)

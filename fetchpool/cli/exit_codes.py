@@ -29,9 +29,9 @@ _MEANINGS = {
     ExitCode.OK: "every URL was fetched, with a final status under 400; or there was none to fetch; "
     "or the reader of standard output had seen enough",
     ExitCode.FAILED: "some URL failed; its row says why",
-    ExitCode.USAGE: "an option that can't be meant, or an input that can't be read (what could be read "
-    "of it was fetched)",
-    ExitCode.OUTPUT: "an output could not be written; what is in it is whole",
+    ExitCode.USAGE: "an option that can't be meant, an output that can't be opened, or an input that "
+    "can't be read (what could be read of it was fetched)",
+    ExitCode.OUTPUT: "an output failed while it was written; what is in it is whole",
     ExitCode.TIME: "stopped by --max-runtime; what was not fetched has no row",
     ExitCode.INTERRUPTED: "interrupted by Ctrl-C (SIGINT)",
     ExitCode.TERMINATED: "ended by SIGTERM",

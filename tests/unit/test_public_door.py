@@ -1,11 +1,14 @@
 """The names a program may use."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import fetchpool
+from fetchpool.api import RunSettings
 
 
 def test_the_public_names_are_these() -> None:
@@ -48,3 +51,19 @@ def test_what_is_no_url_is_refused_in_one_line() -> None:
         pool.submit(None)
     with pytest.raises(fetchpool.UsageError, match="workers load what it means by name"):
         fetchpool.fetch([], parse=len)
+
+
+def named(begin: str, end: str) -> list[str]:
+    """What the README sets as code between these words."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    return re.findall(r"`(\w+)(?:\(\))?`", readme.split(begin, 1)[1].split(end, 1)[0])
+
+
+def test_the_settings_and_attributes_that_the_readme_names_are_there() -> None:
+    settings = named("options by name", "and so on")
+    assert len(settings) > 20
+    assert set(settings) <= {*RunSettings.__annotations__, "executor", "workers"}
+    attributes = named("`fetchpool.Response` offers", "and the times")
+    assert len(attributes) > 10
+    response = fetchpool.Response(url="https://example.org/", content=b"{}")
+    assert not [name for name in attributes if not hasattr(response, name)]
