@@ -27,6 +27,7 @@ from fetchpool.concurrency import Concurrency
 from fetchpool.errors import OutputError
 from fetchpool.exchange import refusal, utc_now
 from fetchpool.gate import Gate
+from fetchpool.intake import Intake
 from fetchpool.known import Known
 from fetchpool.losses import MAX_LOSSES, Losses
 from fetchpool.model import FailureKind, FetchRequest, Outcome, Record
@@ -96,11 +97,9 @@ class Engine:
         notices: Sequence[str] = (),
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._source = source
         self._pool = pool
         self._writer = writer
         self._known = known if known is not None else Known(dedupe=False)
-        self._reading_back = True
         self._scheduler = scheduler
         self._retry = retry
         self._observers = observers
@@ -118,8 +117,6 @@ class Engine:
         self._losses = Losses()
         self._alone: FetchRequest | None = None
         """Handed out, and waiting until nothing else is in flight."""
-        self._gave_little = False
-        """The last batch was smaller than asked for."""
         self._looking = False
         """Workers are free, and nothing may start before its time."""
         self._unfinished = False
@@ -129,9 +126,9 @@ class Engine:
         self._stats = Stats(clock)
         self._limits = LimitsClock(clock())
         self._next_sample = 0.0
-        self._read = 0
+        self._intake = Intake(source, self._known, self._stats)
         self.done = False
-        source.start(self.wake)
+        self._intake.start(self.wake)
         if names is not None:
             names.start(self._inbox.put)
         for observer in observers:
@@ -200,7 +197,7 @@ class Engine:
 
     def close(self) -> None:
         """Ends the pool and closes the sinks, in whatever state the run is. Idempotent."""
-        self._source.close()
+        self._intake.close()
         try:
             self._pool.shutdown(abort=bool(self._in_flight))
         finally:
@@ -214,27 +211,27 @@ class Engine:
 
     def result(self) -> RunResult:
         """How it went, so far."""
-        left = self._unfinished or not self._source.exhausted or self._scheduler.queued
+        left = self._unfinished or not self._intake.exhausted or self._scheduler.queued
         interrupted = self._stopping and bool(left)
         return RunResult(
             self.snapshot(),
             interrupted=interrupted or self._aborted,
             timed_out=self._timed_out and interrupted,
-            input_failure=self._source.failure,
+            input_failure=self._intake.failure,
             rows=tuple(self._writer.rows),
         )
 
     def _nothing_left(self) -> bool:
         if self._stopping:
             return True
-        return self._source.exhausted and not self._scheduler.queued and self._alone is None
+        return self._intake.exhausted and not self._scheduler.queued and self._alone is None
 
     def _fill(self, now: float) -> None:
         """Submits what may start, up to the pool's window; reads ahead as far as that needs."""
         self._looking = False
         if self._stopping:
             self._limits.account(now, HeldBy.ENDING)
-        elif self._reading_back:
+        elif self._intake.reading_back:
             self._read_back(now)
         elif self._losses and self._holds_one_alone(now):
             self._limits.account(now, HeldBy.WORKERS)
@@ -258,7 +255,7 @@ class Engine:
                     return
                 # What has been heard meanwhile matters more than the rest of a source that gives
                 # little at once: an iterable may take its time for each.
-                pause = self._gave_little
+                pause = self._intake.gave_little
                 now = self._clock()
             elif not self._gate.lets_through(request, now):
                 continue
@@ -279,7 +276,7 @@ class Engine:
         return self._alone is not None or self._losses.one_runs_alone(self._in_flight.keys())
 
     def _state(self) -> HeldBy:
-        queued, exhausted = self._scheduler.queued, self._source.exhausted
+        queued, exhausted = self._scheduler.queued, self._intake.exhausted
         if exhausted and not queued:
             return HeldBy.ENDING
         if len(self._in_flight) >= self._window:
@@ -289,32 +286,25 @@ class Engine:
         return HeldBy.HOSTS if queued else HeldBy.SOURCE
 
     def _read_back(self, now: float) -> None:
-        """Learns a piece of what earlier runs have done; nothing is fetched before all is known."""
+        """Learns what earlier runs have done, piece by piece; nothing is fetched before all is known."""
         self._limits.account(now, HeldBy.SOURCE)
-        self._reading_back = self._known.read_back()
-        if not self._reading_back and self._known.damaged:
-            self._tell(Notice(f"damaged lines, which count as no rows: {self._known.damaged:,}"))
+        if notice := self._intake.read_back():
+            self._tell(Notice(notice))
         self.wake()
 
     def _read_ahead(self, window: int, now: float) -> bool:
         """Queues a batch from the source. False when there is nothing to start in it, or enough waits
         already."""
         room = LOOK_AHEAD - self._scheduler.queued
-        if room <= 0 or self._source.exhausted:
+        if room <= 0 or self._intake.exhausted:
             return False
-        wanted = min(room, max(64, 2 * window))
-        taken = self._source.take(wanted)
-        requests, earlier = self._known.sift(taken)
-        self._read += len(requests) + len(earlier)
-        self._stats.found(earlier)
+        requests, more = self._intake.take(room, window)
         for request in requests:
             if request.refused is None:
                 self._scheduler.add(request, now)
             else:
                 self._refuse(request, request.refused, now)
-        self._gave_little = len(taken) < wanted
-        if taken and (self._gave_little or not requests):
-            # It may go on like this for millions: signals are heard, and rows written, in between.
+        if more:  # it may go on like this for millions: signals are heard, and rows written, in between
             self.wake()
         return len(requests) > 0
 
@@ -465,7 +455,7 @@ class Engine:
         """The run as it stands."""
         now = self._clock()
         queued = self._scheduler.queued + (self._alone is not None)
-        total, exact = self._total()
+        total, exact = self._intake.total()
         return self._stats.snapshot(
             in_flight=min(len(self._in_flight), self._pool.workers),
             slowest=tuple(
@@ -482,12 +472,3 @@ class Engine:
             workers_reason="" if self._concurrency is None else self._concurrency.reason,
             limits=self._limits.limits(now),
         )
-
-    def _total(self) -> tuple[int | None, bool]:
-        """The URLs of the whole input: counted, or estimated from the share of it that was read."""
-        source = self._source
-        if source.exhausted:
-            return self._read, True
-        if not source.bytes_total or not source.bytes_read:
-            return None, False
-        return max(self._read, round(self._read * source.bytes_total / source.bytes_read)), False

@@ -1,0 +1,76 @@
+"""The way in: what the list still has to fetch, batch by batch, and how long it is.
+
+In: a source, and what is known of earlier runs. Out: requests that have to be made, in input order,
+duplicates and finished ones left out. Only the engine's thread calls it; it starts nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fetchpool.known import Known
+from fetchpool.model import FetchRequest
+from fetchpool.observe.stats import Stats
+from fetchpool.sources.base import Source
+
+SMALLEST = 64
+"""Requests asked for at once, at least: a batch costs more than what is in it."""
+
+
+class Intake:
+    """A source, sifted."""
+
+    def __init__(self, source: Source, known: Known, stats: Stats) -> None:
+        self._source = source
+        self._known = known
+        self._stats = stats
+        self._read = 0
+        self.reading_back = True
+        """What earlier runs have done is not all known yet: nothing may be taken."""
+        self.gave_little = False
+        """The last batch was smaller than asked for: it may have taken its time."""
+
+    def start(self, wake: Callable[[], None]) -> None:
+        """`wake` is called, from any thread, when there is more to take."""
+        self._source.start(wake)
+
+    def read_back(self) -> str | None:
+        """Learns a piece of what earlier runs have done; one line for the person when all is known and
+        something of it was damaged."""
+        self.reading_back = self._known.read_back()
+        if self.reading_back or not self._known.damaged:
+            return None
+        return f"damaged lines, which count as no rows: {self._known.damaged:,}"
+
+    def take(self, room: int, window: int) -> tuple[list[FetchRequest], bool]:
+        """At most `room` requests that have to be made, and whether there may be more at once."""
+        wanted = min(room, max(SMALLEST, 2 * window))
+        taken = self._source.take(wanted)
+        requests, earlier = self._known.sift(taken)
+        self._read += len(requests) + len(earlier)
+        self._stats.found(earlier)
+        self.gave_little = len(taken) < wanted
+        return requests, bool(taken) and (self.gave_little or not requests)
+
+    @property
+    def exhausted(self) -> bool:
+        """The list was read to its end."""
+        return self._source.exhausted
+
+    @property
+    def failure(self) -> str | None:
+        """An input broke off; one line."""
+        return self._source.failure
+
+    def total(self) -> tuple[int | None, bool]:
+        """The URLs of the whole input: counted, or estimated from the share of it that was read; and
+        which of the two."""
+        source = self._source
+        if source.exhausted:
+            return self._read, True
+        if not source.bytes_total or not source.bytes_read:
+            return None, False
+        return max(self._read, round(self._read * source.bytes_total / source.bytes_read)), False
+
+    def close(self) -> None:
+        self._source.close()
