@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli import commandline
-from tests.faults.broken import BROKEN_ANSWERS
+from tests.faults.broken import BROKEN_ANSWERS, bomb
 from tests.faults.further import CODINGS
 from tests.faults.scenarios import PAGE
 from tests.faults.server import FaultServer
@@ -42,6 +42,8 @@ PAGES = ("ok", "chunked", "until-closed", "http10", "gzip", "continue", "bomb-re
 def test_every_fault_is_one_line_and_the_good_pages_are_fetched(
     server: FaultServer, tmp_path: Path, executor: str, transport: str
 ) -> None:
+    for coding in CODINGS:
+        bomb(coding)  # made beforehand: it takes its time, and a server that makes it is silent
     (tmp_path / "urls.txt").write_text("\n".join(server.url(path) for path in (*ERRORS, *PAGES)))
     done = commandline.fetchpool(
         *("urls.txt", "-o", "-", "-w", "60", "--per-host", "0", "--retry", "0", "--max-filesize", "1M"),
