@@ -45,6 +45,10 @@ CRLF, BARE = b"\r\n", b"\n"
 BLANK = (CRLF, BARE)
 
 
+Ends = tuple[str, str, int, int]
+"""A connection: their address and ours, their port and ours."""
+
+
 class Life(Protocol):
     """What shows that a hop is not silent: any change of `progress` does."""
 
@@ -59,6 +63,9 @@ class CurlTransport:
         self._handle = CurlHandle(options, self._watch)
         self._handle.curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
         self._handle.curl.setopt(pycurl.CLOSESOCKETFUNCTION, self._closing)
+        self._handle.curl.setopt(pycurl.PREREQFUNCTION, self._sending)
+        self._ends: dict[int, Ends | None] = {}
+        """Both ends of each connection, by descriptor; None as long as it was not used."""
 
     def perform(self, hop: HopRequest) -> HopResponse:
         handle, watch = self._handle, self._watch
@@ -84,10 +91,25 @@ class CurlTransport:
 
     def _opened(self, descriptor: int, _purpose: int) -> int:
         self._watch.opened(descriptor)
-        return pycurl.SOCKOPT_OK
+        self._ends[descriptor] = None
+        # A hop that is being ended looks to libcurl like a kept connection that was closed: it would
+        # try again with another one.
+        return pycurl.SOCKOPT_ERROR if self._watch.ending else pycurl.SOCKOPT_OK
+
+    def _sending(self, remote_ip: str, local_ip: str, remote_port: int, local_port: int) -> int:
+        """A request is about to go out; libcurl says where, but not by which descriptor."""
+        ends = (remote_ip, local_ip, remote_port, local_port)
+        for descriptor, known in self._ends.items():
+            if known is None:
+                known = self._ends[descriptor] = ends_of(descriptor)
+            if known == ends:
+                self._watch.speaking(descriptor)
+                break
+        return pycurl.PREREQFUNC_OK
 
     def _closing(self, descriptor: int) -> int:
         self._watch.closed(descriptor)
+        self._ends.pop(descriptor, None)
         os.close(descriptor)
         return 0
 
@@ -173,12 +195,14 @@ class CurlHandle:
         # Microseconds, as libcurl counts them: dividing is exact where rounding its doubles is not.
         namelookup = getinfo(pycurl.NAMELOOKUP_TIME_T) / 1e6
         total = getinfo(pycurl.TOTAL_TIME_T) / 1e6
-        if self._stopped or self._failure is not None:
-            failure = self._failure
+        if self._stopped and self._failure is None:
+            failure = None  # the receiver has enough
         elif code and self._forbidden:
             failure = Failure(FailureKind.FORBIDDEN_ADDRESS, f"{self._forbidden} is not a public address")
-        elif ended is not None:
+        elif ended is not None:  # what a callback made of an answer that was cut off is no finding
             failure = ended
+        elif self._failure is not None:
+            failure = self._failure
         elif code == pycurl.E_OPERATION_TIMEDOUT:
             failure = timeout_of(
                 total=total,
@@ -273,7 +297,8 @@ def parse_head(lines: list[bytes]) -> ResponseHead | None:
     """The first header block that is not 1xx: those before it are none of ours to tell, and what comes
     after it are trailers. None when there is no such block, or not all of it, or no telling."""
     start = 0
-    while (end := _blank(lines, start)) is not None:
+    bare = BARE in lines  # asked once: there may be thousands of blocks
+    while (end := _blank(lines, start, bare)) is not None:
         status, http_version = parse_status(lines[start])
         if status is None:
             return None
@@ -283,9 +308,10 @@ def parse_head(lines: list[bytes]) -> ResponseHead | None:
     return None
 
 
-def _blank(lines: list[bytes], start: int) -> int | None:
-    """Where the block that begins at `start` ends; None when it doesn't."""
-    if BARE in lines:
+def _blank(lines: list[bytes], start: int, bare: bool) -> int | None:
+    """Where the block that begins at `start` ends; None when it doesn't. `bare`: perhaps with a line feed
+    alone."""
+    if bare:
         return next((place for place in range(start, len(lines)) if lines[place] in BLANK), None)
     try:
         return lines.index(CRLF, start)
@@ -306,6 +332,22 @@ def parse_status(line: bytes) -> tuple[int | None, str]:
     if version not in VERSIONS or not code.isdigit():
         return None, ""
     return int(code), VERSIONS[version]
+
+
+def ends_of(descriptor: int) -> Ends | None:
+    """None when it is not connected."""
+    connection = socket.socket(fileno=descriptor)
+    try:
+        (local_ip, local_port), (remote_ip, remote_port) = (
+            connection.getsockname()[:2],
+            connection.getpeername()[:2],
+        )
+    except OSError:
+        return None
+    finally:
+        connection.detach()
+    # A link-local address is told with its interface, which libcurl leaves out.
+    return remote_ip.partition("%")[0], local_ip.partition("%")[0], remote_port, local_port
 
 
 def header_lines(headers: tuple[tuple[str, str], ...]) -> list[str]:

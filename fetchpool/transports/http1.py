@@ -161,7 +161,7 @@ class AnswerReader:
                     )
                 raise WireError(FailureKind.TRUNCATED, "the connection ended inside the headers")
             buffer += received
-        block = bytes(buffer[:end])
+        block = bytes(buffer[:end]).removesuffix(b"\r")
         del buffer[: end + (3 if buffer[end + 1 : end + 2] == b"\r" else 2)]
         return block
 

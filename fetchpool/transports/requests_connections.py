@@ -98,6 +98,7 @@ class PlainPool(HTTPConnectionPool):
             connection.connect()
             connection.sock.settimeout(None)  # from here on the watchdog sees to it, for fewer calls
         trace.phase = Phase.ANSWER
+        trace.watch.speaking(connection.sock.fileno())
         trace.remote_ip, trace.peer = connection.remote_ip, connection.peer
         connection.sock.sendall(trace.request)
         answer = Answer(connection, self)

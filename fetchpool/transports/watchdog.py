@@ -66,6 +66,7 @@ class Watch:
         "_seen_at",
         "_seen_hops",
         "_seen_progress",
+        "_speaking",
         "_started",
         "_watchdog",
         "progress",
@@ -75,6 +76,7 @@ class Watch:
         self._watchdog = watchdog
         self._lock = threading.Lock()  # descriptors, and the carrying out of a claim
         self._descriptors: set[int] = set()
+        self._speaking: int | None = None
         self._active = False
         self._expired: FailureKind | None = None
         self._hops = 0
@@ -92,6 +94,7 @@ class Watch:
         self._started = now
         self._deadline = now + max_time
         self._read_timeout = read_timeout
+        self._speaking = None
         self._hops += 1
         self._active = True
         if self._watchdog.asleep:
@@ -121,11 +124,18 @@ class Watch:
             if self._expired is not None:
                 shut_down(descriptor)
 
+    def speaking(self, descriptor: int) -> None:
+        """The hop's request goes out by this socket, new or kept: from now on only its silence counts.
+        Bytes may wait unread on a kept connection that the hop has nothing to do with (TLS says goodbye,
+        some servers say 408), and would be taken for life."""
+        self._speaking = descriptor
+
     def closed(self, descriptor: int) -> None:
         """To be called *before* the descriptor is closed: its number may belong to another thread
         the moment after."""
         with self._lock:
             self._descriptors.discard(descriptor)
+            self.progress += 1  # something goes on: with no socket left all would look silent
 
     def wait(self, event: threading.Event, timeout: float) -> None:
         """Waits for something that is not a socket, seconds at most; an abort ends the wait."""
@@ -174,7 +184,8 @@ class Watch:
         """Whether the kernel has heard nothing either."""
         quiet = now - self._seen_at
         with self._lock:
-            for descriptor in self._descriptors:
+            speaking = self._speaking
+            for descriptor in (speaking,) if speaking in self._descriptors else self._descriptors:
                 quiet = min(quiet, silence(descriptor))
         self._seen_at = now - quiet
         return quiet >= self._read_timeout

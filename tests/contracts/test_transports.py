@@ -287,6 +287,13 @@ def test_interim_answers_are_skipped(client, server):
     assert answer.body == PAGE
 
 
+def test_thousands_of_interim_answers_take_no_time(client, server):
+    response, answer = client.fetch(server.url("eighteen-thousand-continues"))
+    assert response.failure is None
+    assert answer.body == PAGE
+    assert client.seconds < 1
+
+
 def test_a_redirect_is_an_answer_like_any_other(client, fresh):
     response, answer = client.fetch(fresh.url("redirect-loop"))
     assert response.failure is None
@@ -491,7 +498,7 @@ TRICKLES = [
     "endless-trailers",
     "slow-trailer",
 ]
-SILENCES = ["silence", "silence-in-body", "silence-at-once"]
+SILENCES = ["silence", "silence-in-body", "silence-without-length", "silence-in-headers", "silence-at-once"]
 
 
 def test_no_trickle_outlives_the_deadline(client_with, server):
@@ -522,6 +529,18 @@ def test_silence_on_a_kept_connection_is_counted_from_the_request(client, server
     assert 0.3 < client.seconds < 0.4 + LATE
 
 
+@pytest.mark.skipif(not hasattr(socket, "TCP_INFO"), reason="the kernel isn't asked here")
+@pytest.mark.parametrize("kept", [False, True])
+def test_silence_is_not_broken_by_what_another_connection_says(client, server, fresh, kept):
+    client.fetch(server.url("goodbye-on-a-kept-connection"))
+    if kept:
+        client.fetch(fresh.url("ok"))
+    kind = client.failure(fresh.url("silence-at-once"), read_timeout=0.5, max_time=3)
+    assert kind is FailureKind.TIMEOUT_READ
+    assert 0.4 < client.seconds < 0.5 + LATE
+    assert fresh.connections == 1
+
+
 def test_a_listener_that_never_accepts_is_timeout_connect(client_with):
     client = client_with(connect_timeout=0.5)
     with ports.never_accepting() as port:
@@ -543,7 +562,9 @@ def test_a_tls_handshake_that_is_never_answered_is_timeout_connect(client_with):
     assert 0.4 < client.seconds < 0.5 + LATE
 
 
-@pytest.mark.parametrize("scenario", ["silence", "trickle", "endless-continue", "silence-without-length"])
+@pytest.mark.parametrize(
+    "scenario", ["silence", "trickle", "endless-continue", "silence-without-length", "silence-in-headers"]
+)
 def test_an_abort_ends_the_hop_at_once_and_every_later_one(client, fresh, scenario):
     responses: list[HopResponse] = []
     thread = threading.Thread(target=lambda: responses.append(client.fetch(fresh.url(scenario))[0]))
