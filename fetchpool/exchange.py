@@ -105,6 +105,9 @@ class Exchange:
                     self._keeping.settle(body, {}, STOPPED)
                 raise
             failure = body.failure or response.failure or body.finish()
+            if elapsed and failure is not None and failure.kind is FailureKind.TIMEOUT_TOTAL:
+                # The hop was told of what its forerunners had left; the person allowed this much.
+                failure = Failure(failure.kind, f"not complete after {self._options.max_time:g} s")
             if failure is not None or body.location is None:
                 return self._outcome(request, hop, body, response, failure, timestamp)
             following = self._follow(request, response, body)

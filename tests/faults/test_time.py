@@ -73,6 +73,7 @@ def test_01_the_deadline_is_for_all_hops_together(
     started = time.monotonic()
     records = fetch_urls(way, urls, max_time=MAX_TIME)
     assert [(record.error, record.num_redirects) for record in records] == [("timeout_total", 1)] * 2
+    assert {record.errormsg for record in records} == {"not complete after 1 s"}
     assert MAX_TIME - 0.1 < time.monotonic() - started < MAX_TIME + LATE
 
 
