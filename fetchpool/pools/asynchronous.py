@@ -9,6 +9,7 @@ socket, a timer of libcurl's or a new request wakes it.
 
 from __future__ import annotations
 
+import contextlib
 import selectors
 import socket
 import threading
@@ -18,10 +19,10 @@ from time import monotonic
 
 import pycurl
 
-from fetchpool.errors import PoolClosedError
+from fetchpool.errors import PoolClosedError, WorkerLostError
 from fetchpool.exchange import Exchange, refusal, utc_now
 from fetchpool.model import FailureKind, FetchOptions, FetchRequest, Outcome
-from fetchpool.transports.base import Failure, HopRequest, HopResponse, Steps
+from fetchpool.transports.base import Failure, Steps
 from fetchpool.transports.curl import ENDED, CurlHandle
 from fetchpool.transports.watchdog import silence
 
@@ -33,17 +34,20 @@ NO_SOCKET = -1
 class Flight:
     """One fetch on its way: a handle, reused by fetch after fetch, and what it serves now."""
 
-    __slots__ = ("future", "handle", "hop", "progress", "request", "seen", "seen_at", "steps")
+    __slots__ = ("future", "handle", "progress", "read_timeout", "request", "seen", "seen_at", "steps")
 
     future: Future[Outcome]
     request: FetchRequest
     steps: Steps
-    hop: HopRequest
 
     def __init__(self, options: FetchOptions) -> None:
         self.progress = self.seen = 0
-        self.seen_at = 0.0
+        self.seen_at = self.read_timeout = 0.0
         self.handle = CurlHandle(options, self)
+
+    def clear(self) -> None:
+        """It is over: what it fetched is not kept until the handle's next one."""
+        del self.future, self.request, self.steps
 
 
 class AsyncPool:
@@ -55,6 +59,8 @@ class AsyncPool:
         self._options = options
         self._exchange = Exchange(options)
         self._closed = self._aborted = False
+        self._defect = ""
+        """Why the thread ended by itself."""
         self._arrived: deque[tuple[FetchRequest, Future[Outcome]]] = deque()
         self._free: list[Flight] = []
         self._flights: dict[pycurl.Curl, Flight] = {}
@@ -79,10 +85,12 @@ class AsyncPool:
 
     def submit(self, request: FetchRequest) -> Future[Outcome]:
         if self._closed:
-            raise PoolClosedError("the pool was shut down; open another one")
+            raise PoolClosedError(self._defect or "the pool was shut down; open another one")
         future: Future[Outcome] = Future()
         self._arrived.append((request, future))
         self._wake()
+        if self._defect:  # the thread ended meanwhile; whichever of us comes second finds it
+            self._lose_arrived()
         return future
 
     @property
@@ -103,12 +111,24 @@ class AsyncPool:
             self._asleep = False
             try:
                 self._mouth.send(b"\0")
-            except BlockingIOError:
-                return  # full of wake-ups already
+            except OSError:
+                return  # full of wake-ups already, or there is nobody to wake
 
     # All that follows runs in the pool's own thread.
 
     def _run(self) -> None:
+        try:
+            self._loop()
+        except BaseException as defect:
+            # Without it nobody would ever finish the futures: the run would wait for ever.
+            self._defect = f"the async pool ended: {type(defect).__name__}; please report this"
+            raise
+        finally:
+            self._closed = True
+            self._asleep = False
+            self._end_all()
+
+    def _loop(self) -> None:
         next_tick = monotonic() + TICK
         while not (self._closed and (self._aborted or not (self._arrived or self._flights))):
             while self._arrived and len(self._flights) < self.workers:
@@ -120,7 +140,6 @@ class AsyncPool:
                 next_tick = now + TICK
                 self._end_silent(now)
             self._deliver()
-        self._end_all()
 
     def _turn(self, next_tick: float) -> None:
         """Waits for sockets, libcurl's timer, a wake-up or the tick, and lets libcurl act."""
@@ -146,9 +165,13 @@ class AsyncPool:
     def _start(self, request: FetchRequest, future: Future[Outcome]) -> None:
         if not future.set_running_or_notify_cancel():
             return
-        flight = self._free.pop() if self._free else self._flight()
+        try:
+            flight = self._free.pop() if self._free else self._flight()
+            flight.steps = self._exchange.steps(request)
+        except Exception as defect:  # noqa: BLE001 - as in `_advance`
+            self._landed.append((future, internal(request, defect)))
+            return
         flight.future, flight.request = future, request
-        flight.steps = self._exchange.steps(request)
         self._advance(flight, None)
 
     def _flight(self) -> Flight:
@@ -156,24 +179,23 @@ class AsyncPool:
         flight.handle.curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
         return flight
 
-    def _advance(self, flight: Flight, response: HopResponse | None) -> None:
-        """The next hop of a flight, or its end."""
+    def _advance(self, flight: Flight, landed: tuple[int, str, Failure | None] | None) -> None:
+        """The next hop of a flight, or its end; `landed` is what `conclude()` is told of the last hop."""
+        handle = flight.handle
         try:
-            hop = next(flight.steps) if response is None else flight.steps.send(response)
-        except StopIteration as stop:
-            outcome = stop.value
-        except Exception as defect:  # noqa: BLE001 - a defect of ours costs one row, not the run
-            message = f"{type(defect).__name__} in {flight.request.host}; please report this"
-            outcome = refusal(flight.request, FailureKind.INTERNAL, utc_now(), message)
-        else:
-            flight.hop = hop
+            hop = next(flight.steps) if landed is None else flight.steps.send(handle.conclude(*landed))
+            flight.read_timeout = hop.read_timeout
             flight.seen, flight.seen_at = flight.progress, monotonic()
-            flight.handle.prepare(hop)
-            self._flights[flight.handle.curl] = flight
-            self._multi.add_handle(flight.handle.curl)
-            return
-        self._free.append(flight)
-        self._landed.append((flight.future, outcome))
+            handle.prepare(hop)
+            self._multi.add_handle(handle.curl)
+            self._flights[handle.curl] = flight
+        except StopIteration as stop:
+            self._landed.append((flight.future, stop.value))
+            flight.clear()
+            self._free.append(flight)
+        except Exception as defect:  # noqa: BLE001 - a defect of ours costs one row, not the run
+            self._landed.append((flight.future, internal(flight.request, defect)))
+            handle.curl.close()  # who knows what state it is in
 
     def _read_finished(self) -> None:
         left = 1
@@ -193,39 +215,51 @@ class AsyncPool:
 
     def _land(self, curl: pycurl.Curl, code: int, message: str, ended: Failure | None) -> None:
         self._multi.remove_handle(curl)
-        flight = self._flights.pop(curl)
-        self._advance(flight, flight.handle.conclude(code, message, ended))
+        self._advance(self._flights.pop(curl), (code, message, ended))
 
     def _end_silent(self, now: float) -> None:
         """Ends the hops from which no byte has come for their read timeout."""
         for curl, flight in list(self._flights.items()):
             if flight.progress != flight.seen:
                 flight.seen, flight.seen_at = flight.progress, now
-            elif now - flight.seen_at >= flight.hop.read_timeout:
+            elif now - flight.seen_at >= flight.read_timeout:
                 descriptor = curl.getinfo(pycurl.ACTIVESOCKET)
                 quiet = silence(descriptor) if descriptor != NO_SOCKET else 0.0  # not connected yet
-                if quiet >= flight.hop.read_timeout:
+                if quiet >= flight.read_timeout:
                     self._land(curl, pycurl.E_OPERATION_TIMEDOUT, "", ENDED[FailureKind.TIMEOUT_READ])
                 else:
                     flight.seen_at = now - quiet
 
     def _end_all(self) -> None:
-        """Nothing is in flight, or it is aborted; nothing of the pool is left afterwards."""
+        """Nothing is in flight, or it is aborted or lost; nothing of the pool is left afterwards."""
+        self._deliver()
+        for flight in self._flights.values():
+            if self._defect:
+                flight.future.set_exception(WorkerLostError(self._defect))
+            else:
+                message = "the run was stopped"
+                flight.future.set_result(refusal(flight.request, FailureKind.ABORTED, utc_now(), message))
+        self._lose_arrived()
         for curl, flight in self._flights.items():
             self._multi.remove_handle(curl)
             flight.steps.close()
-            message = "the run was stopped"
-            flight.future.set_result(refusal(flight.request, FailureKind.ABORTED, utc_now(), message))
             curl.close()
-        for _, future in self._arrived:
-            future.cancel()
-            future.set_running_or_notify_cancel()
         for flight in self._free:
             flight.handle.curl.close()
         self._multi.close()
         self._selector.close()
         self._ears.close()
         self._mouth.close()
+
+    def _lose_arrived(self) -> None:
+        """What nobody will begin. Any thread may call it, several at once too."""
+        while self._arrived:
+            with contextlib.suppress(IndexError):  # the other one was quicker
+                _, future = self._arrived.popleft()
+                if not self._defect:
+                    future.cancel()
+                if future.set_running_or_notify_cancel():
+                    future.set_exception(WorkerLostError(self._defect))
 
     # libcurl's callbacks
 
@@ -263,3 +297,9 @@ class AsyncPool:
         if descriptor in self._registered:
             self._forget_socket(descriptor)
         return pycurl.SOCKOPT_OK
+
+
+def internal(request: FetchRequest, defect: Exception) -> Outcome:
+    """A defect of ours, as a row."""
+    message = f"{type(defect).__name__} in {request.host}; please report this"
+    return refusal(request, FailureKind.INTERNAL, utc_now(), message)

@@ -237,6 +237,8 @@ class CurlHandle:
                 response.time_appconnect = response.time_appconnect or None
             if not self._begun:
                 response.time_starttransfer = None
+        self._hop = None  # a body may be kept in it, and the handle's next hop may be long in coming
+        self._lines.clear()
         return response
 
     def _set_method(self, method: str) -> None:

@@ -78,6 +78,7 @@ class RequestsTransport:
             verdict = self._watch.stop()
         if verdict is not None and not stopped:
             failure = ended(verdict, trace)
+        del trace.hop  # a body may be kept in it, and the next hop may be long in coming
         return trace.response(failure)
 
     def abort(self) -> None:

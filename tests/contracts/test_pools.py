@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -11,8 +12,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import monotonic
 
 import pytest
+from msgspec.structs import replace
 
 from fetchpool import urls
+from fetchpool.body import Body
 from fetchpool.errors import PoolClosedError, UsageError, WorkerLostError
 from fetchpool.model import FetchOptions, Outcome
 from fetchpool.pools import EXECUTORS, open_pool
@@ -192,6 +195,45 @@ def test_a_parser_runs_beside_the_body(way, server):
     pool = opened(way, 2, parse=("tests.contracts.test_pools:first_bytes",))
     (future,) = submit(pool, server, "/x")
     assert future.result(15).extra == {"first": "xxx"}
+    pool.shutdown()
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way[0] != "process"], ids="-".join)
+def test_a_pool_that_waits_holds_no_body(way, server):
+    gc.collect()
+    others = [held for held in gc.get_objects() if isinstance(held, Body)]
+    pool = opened(way, 2, parse=("tests.contracts.test_pools:first_bytes",))
+    wait(submit(pool, server, *["/x"] * 6))
+    deadline = monotonic() + 5
+    while [held for held in gc.get_objects() if isinstance(held, Body) and held not in others]:
+        assert monotonic() < deadline
+    pool.shutdown()
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_a_defect_of_ours_costs_one_row_and_not_the_run(executor, server):
+    pool = opened((executor, "curl"), 1)
+    sound = urls.request(0, server.url("/x"))
+    unsendable = replace(sound, href=server.url("/caf\u00e9"))  # no URL that was checked is like that
+    outcomes = [pool.submit(request).result(15) for request in (sound, unsendable, sound)]
+    assert [outcome.error for outcome in outcomes] == [None, "internal", None]
+    pool.shutdown()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_when_the_async_pools_thread_ends_nobody_waits_for_ever(server, monkeypatch):
+    pool = opened(("async", "curl"), 1)
+    futures = submit(pool, server, "/held", "/x")
+    server.wait_until_held(1)
+
+    def broken(_timeout):
+        raise OSError("no such descriptor")
+
+    monkeypatch.setattr(pool._selector, "select", broken)
+    for future in futures:
+        assert isinstance(future.exception(15), WorkerLostError)
+    with pytest.raises(PoolClosedError, match="OSError; please report this"):
+        submit(pool, server, "/x")
     pool.shutdown()
 
 
