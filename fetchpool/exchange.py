@@ -31,6 +31,8 @@ if TYPE_CHECKING:  # loaded by those who use it
 ACCEPT_ENCODING = "gzip, deflate, br, zstd"
 SAYS_WHEN = frozenset((429, 503))
 """Statuses whose `Retry-After` speaks of the whole host (RFC 6585 section 4, RFC 9110 15.6.4)."""
+LEAST = 0.001
+"""Seconds left for a connection whose name took all of them: libcurl takes 0 for its default."""
 NOT_MODIFIED = 304
 SENDS_BODY = frozenset(("POST", "PUT", "PATCH"))
 """Methods that must say they have an empty body (RFC 9110 section 8.6)."""
@@ -105,9 +107,8 @@ class Exchange:
                     self._keeping.settle(body, {}, STOPPED)
                 raise
             failure = body.failure or response.failure or body.finish()
-            if elapsed and failure is not None and failure.kind is FailureKind.TIMEOUT_TOTAL:
-                # The hop was told of what its forerunners had left; the person allowed this much.
-                failure = Failure(failure.kind, f"not complete after {self._options.max_time:g} s")
+            if elapsed and failure is not None:
+                failure = self._as_given(failure)
             if failure is not None or body.location is None:
                 return self._outcome(request, hop, body, response, failure, timestamp)
             following = self._follow(request, response, body)
@@ -118,6 +119,16 @@ class Exchange:
                 outcome = self._outcome(request, hop, body, response, None, timestamp)
                 return replace(outcome, redirect=replace(following, elapsed=clock() - started))
             request, elapsed = following, clock() - started
+
+    def _as_given(self, failure: Failure) -> Failure:
+        """A hop was told of what its forerunners, or a lookup beforehand, had left; the person allowed
+        this much."""
+        options = self._options
+        if failure.kind is FailureKind.TIMEOUT_TOTAL:
+            return Failure(failure.kind, f"not complete after {options.max_time:g} s")
+        if failure.kind is FailureKind.TIMEOUT_CONNECT:
+            return Failure(failure.kind, f"no connection after {options.connect_timeout:g} s")
+        return failure
 
     def _hop(self, request: FetchRequest, body: Body, elapsed: float, public_only: bool) -> HopRequest:
         options = self._options
@@ -138,7 +149,7 @@ class Exchange:
             request.href,
             method,
             headers,
-            options.connect_timeout,
+            max(LEAST, options.connect_timeout - request.lookup_seconds),
             options.read_timeout,
             options.max_time - elapsed,
             body,

@@ -128,7 +128,7 @@ class CurlHandle:
         """Found by a callback, which can only end the transfer: it outranks libcurl's own code."""
         self._headers: tuple[tuple[str, str], ...] | None = None
         self._method = ""
-        self._max_time = 0.0
+        self._max_time = self._connect_timeout = 0.0
         self._public_only = False
         self._forbidden = ""
         self._judges_all = options.public_only
@@ -143,7 +143,6 @@ class CurlHandle:
         setopt(pycurl.HTTP_VERSION, HTTP_VERSIONS[options.http_version])
         setopt(pycurl.HTTP_CONTENT_DECODING, 0)
         setopt(SUPPRESS_CONNECT_HEADERS, 1)
-        setopt(pycurl.CONNECTTIMEOUT_MS, milliseconds(options.connect_timeout))
         setopt(pycurl.BUFFERSIZE, BUFFER)
         setopt(pycurl.NOPROXY, "")  # the environment's no_proxy is not asked,
         setopt(pycurl.PROXY, options.proxy or "")  # nor its http_proxy (fault 27)
@@ -175,6 +174,9 @@ class CurlHandle:
         if hop.max_time != self._max_time:
             setopt(pycurl.TIMEOUT_MS, milliseconds(hop.max_time))
             self._max_time = hop.max_time
+        if hop.connect_timeout != self._connect_timeout:
+            setopt(pycurl.CONNECTTIMEOUT_MS, milliseconds(hop.connect_timeout))
+            self._connect_timeout = hop.connect_timeout
         if hop.addresses:
             where = urls.authority(hop.url)
             if where != self._resolved or hop.addresses is not self._addresses:

@@ -548,6 +548,14 @@ def test_a_listener_that_never_accepts_is_timeout_connect(client_with):
     assert 0.4 < client.seconds < 0.5 + LATE
 
 
+def test_each_hop_has_a_connect_timeout_of_its_own(client, server):
+    assert client.fetch(server.url("ok"))[0].failure is None
+    with ports.never_accepting() as port:
+        kind = client.failure(f"http://127.0.0.1:{port}/", connect_timeout=0.4)
+    assert kind is FailureKind.TIMEOUT_CONNECT
+    assert 0.3 < client.seconds < 0.4 + LATE
+
+
 def test_the_deadline_may_come_before_the_connect_timeout(client):
     with ports.never_accepting() as port:
         kind = client.failure(f"http://127.0.0.1:{port}/?secret", max_time=0.3)

@@ -171,6 +171,23 @@ def test_06_a_dead_name_server_costs_its_own_urls_a_deadline_and_no_worker(
     assert sum(found[number].time_namelookup > 0 for number in live) >= 1
 
 
+@over_each_transport
+def test_06_a_slow_name_server_takes_its_time_from_the_connection(way: Way) -> None:
+    """`--connect-timeout` is for the name and the connection together."""
+
+    def slowly(*_: object, **__: object) -> list[tuple[Any, ...]]:
+        threading.Event().wait(0.6)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
+
+    rows = Rows()
+    with ports.never_accepting() as port:
+        url = f"http://slow.test:{port}/"
+        engine_for(way, IterableSource([url]), rows, Resolver(lookup=slowly), connect_timeout=1.0).run()
+    [record] = rows.records
+    assert (record.error, record.errormsg) == ("timeout_connect", "no connection after 1 s")
+    assert 0.9 < record.time_total < 1.5
+
+
 def test_07_max_runtime_ends_the_run_and_what_was_not_fetched_has_no_row(
     server: FaultServer, tmp_path: Path
 ) -> None:
