@@ -19,6 +19,7 @@ REDIRECTS = frozenset((301, 302, 303, 307, 308))
 """Statuses that send elsewhere when they come with a `Location` (RFC 9110 section 15.4)."""
 BODILESS = frozenset((204, 304))
 """Statuses whose header may describe a body that isn't there (RFC 9112 section 6.3)."""
+NO_LIMIT = 1 << 62
 REDIRECT_BODY = 64 * 1024
 """Bytes of a redirect's body that are read, so that its connection can be kept. A larger one costs
 more than a new connection."""
@@ -53,8 +54,9 @@ class Body:
     )
 
     def __init__(self, options: FetchOptions, method: str, take: int = 0) -> None:
-        """`take`: so many bytes are kept, whatever the status, and no more are read."""
-        self._max_filesize = self._limit = options.max_filesize
+        """`take`: about so many bytes are kept, and no more are read; however many there are then is no
+        failure."""
+        self._max_filesize = self._limit = NO_LIMIT if take else options.max_filesize
         self._take = take
         self._keep = bool(options.parse) or take > 0
         self._method = method
@@ -121,20 +123,23 @@ class Body:
         self.size_download = size = self.size_download + len(chunk)
         if size > self._limit or self.failure is not None:
             return self._over()
-        if self._take and self.size_delivered > self._take:
-            return False
         if self._decoders is not None:
-            return self._decode(chunk)
+            return self._decode(chunk) and not self._has_enough
         if self._kept is not None:
             self._kept.append(chunk)
+            return not self._has_enough
         return True
+
+    @property
+    def _has_enough(self) -> bool:
+        return 0 < self._take <= self.size_delivered
 
     def finish(self) -> Failure | None:
         """Why the body is not whole, though the transport saw its end; None when it is.
 
         An empty body is whole whatever its label: servers send such, and so do answers to HEAD.
         """
-        if self.failure is None and self._decoders is not None:
+        if self.failure is None and self._decoders is not None and not self._has_enough:
             for decoder in self._decoders:
                 if not decoder.complete:
                     message = f"the {decoder.name} data ends too early"

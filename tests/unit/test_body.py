@@ -426,3 +426,20 @@ def test_whatever_a_header_says_nothing_is_raised(
         assert kind in (None, FailureKind.DECODE, FailureKind.TRUNCATED, FailureKind.TOO_LARGE)
     else:
         assert body.failure is not None or body.location is not None
+
+
+@pytest.mark.parametrize("coding", [None, "gzip"])
+def test_of_what_is_taken_itself_the_beginning_is_enough(coding):
+    """As for a robots.txt: half a megabyte is read of one, however large it is and whatever the limits."""
+    whole = bytes(range(256)) * 4096
+    sent = whole if coding is None else gzip.compress(whole)
+    lines = [f"Content-Length: {len(sent)}\r\n".encode()]
+    if coding:
+        lines.append(f"Content-Encoding: {coding}\r\n".encode())
+    body = Body(FetchOptions(max_filesize=2048), "GET", take=100_000)
+    assert body.begin(ResponseHead(200, "1.1", Headers(lines)))
+    fed = all(body.feed(sent[start : start + 1000]) for start in range(0, len(sent), 1000))
+    assert not fed, "it stopped before the end"
+    assert body.finish() is None
+    assert len(body.content) >= 100_000
+    assert whole.startswith(body.content)
