@@ -312,7 +312,7 @@ def refusal(request: FetchRequest, kind: FailureKind, timestamp: str, message: s
     """The outcome of a request that no transport was asked for, or did not finish."""
     return Outcome(
         url_effective=request.href,
-        method=request.method,
+        method=request.method or None,
         timestamp=timestamp,
         num_redirects=request.num_redirects,
         error=kind,

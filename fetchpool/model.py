@@ -182,7 +182,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     """What one attempt came to, failure or not: data, never an exception. Made in the worker."""
 
     url_effective: str
-    method: str
+    method: str | None
     timestamp: str
     response_code: int | None = None
     http_version: str | None = None
@@ -228,7 +228,7 @@ class Record(Struct, frozen=True):
     urlnum: int
     url: str
     url_effective: str
-    method: str
+    method: str | None
     response_code: int | None
     http_version: str | None
     content_type: str | None
