@@ -78,6 +78,10 @@ def user(credentials: str) -> str:
         raise UsageError("--user: write name:password (with an empty password: 'name:')")
     if _CONTROL.search(credentials):
         raise UsageError("--user: a control character can't be sent; leave it out")
+    try:
+        credentials.encode()
+    except UnicodeEncodeError:
+        raise UsageError("--user: not UTF-8, which is what is sent (RFC 7617); write it as UTF-8") from None
     return credentials
 
 

@@ -288,6 +288,7 @@ REFUSALS = [
         "--user-agent: a line break or another control character can't be sent; leave it out",
     ),
     ({"user": "s3cret"}, "--user: write name:password (with an empty password: 'name:')"),
+    ({"user": "me:s3cret\udcff"}, "--user: not UTF-8, which is what is sent (RFC 7617); write it as UTF-8"),
     ({"user": "me:s3cret\n"}, "--user: a control character can't be sent; leave it out"),
     ({"method": "GET it"}, "--method: 'GET it' is not an HTTP method; write GET, HEAD or OPTIONS, say"),
     ({"method": "connect"}, "--method: CONNECT is for proxies; to go through one use --proxy"),
