@@ -6,7 +6,11 @@ as large as the fetches are short. What waits for a place in a batch is handed o
 has nothing to do.
 
     submit() ──▶ _waiting ──▶ batch ──▶ executor ──▶ process_worker.run()
-    Future ◀── _settle() ◀── the batch's own future, or the side channel when a fetch takes long
+    Future ◀── settle() ◀── the batch's own future, or the side channel when a fetch takes long
+
+One thread does all of it. The executor's callbacks, which run with its lock held (3.13), and the side
+channel's reader only put into `_inbox` what is to be done; the executor is called from that thread alone,
+and never with the pool's lock held.
 
 The lifeline is a pipe whose writing end only the parent holds. It ends when the parent closes it
 (abort) or dies, however it dies, and every worker ends with it.
@@ -17,17 +21,20 @@ from __future__ import annotations
 import multiprocessing
 import threading
 from collections import deque
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
-from multiprocessing.queues import SimpleQueue
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
 
 from fetchpool.errors import PoolClosedError, WorkerLostError
 from fetchpool.model import FetchOptions, FetchRequest, Outcome
 from fetchpool.pools import process_worker
 from fetchpool.pools.lookout import Lookout
-from fetchpool.pools.process_worker import Batch, Results, Told
+from fetchpool.pools.process_worker import Hello, Results
 from fetchpool.pools.worker import Worker
 
 BATCH_SECONDS = 0.01
@@ -38,33 +45,75 @@ SHORTEST = 1e-5
 """Seconds: what a fetch is taken for at least."""
 QUEUED = 2
 """Batches per worker that the executor holds: one that runs and one that is next."""
+LAST_WORDS = 1.0
+"""Seconds for what dead workers have said to be read. It ends with them, unless somebody else has forked
+and holds the pipe open."""
+
+
+@dataclass(slots=True, eq=False)
+class Crew:
+    """An executor with all of its processes: with the first that dies, all are lost."""
+
+    executor: ProcessPoolExecutor
+    starting: int
+    """Processes that are not ready yet. Until they are, no request is sent: what waits for a process to
+    start goes out at once with others that do, whatever pace was asked for."""
+    listener: threading.Thread = field(init=False)
+    running: int = 0
+    """Batches."""
+    ended: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Sent:
+    """A batch that was handed to the executor."""
+
+    crew: Crew
+    numbers: list[int]
+
+
+@dataclass(slots=True, eq=False)
+class Open:
+    """A request without its outcome. `holder` is the batch that it is in; None: it waits."""
+
+    request: FetchRequest
+    future: Future[Outcome]
+    holder: Sent | None = None
 
 
 class ProcessPool:
     """`workers` processes. When one dies the executor is lost with it: what was in flight fails with
-    `WorkerLostError`, and the next `submit()` starts anew."""
+    `WorkerLostError`, and what waits or comes later has another one started."""
 
     def __init__(self, workers: int, options: FetchOptions) -> None:
-        """Raises `UsageError` when a parser or the transport can't be loaded."""
+        """Returns when every process is ready. Raises `UsageError` when a parser or the transport can't be
+        loaded."""
         self.workers = workers
         self._options = options
-        self._closed = self._aborted = self._recalled = False
-        self._lock = threading.RLock()
+        self._closed = self._aborted = self._recalled = self._woken = False
+        self._lock = threading.Lock()
         self._numbers = count()
         self._waiting: deque[int] = deque()
-        self._open: dict[int, tuple[FetchRequest, Future[Outcome]]] = {}
-        self._running = 0
+        self._open: dict[int, Open] = {}
         self._seconds = BATCH_SECONDS
         """What a fetch takes: a moving average."""
-        self._channel: SimpleQueue[Told | None] | None = None
-        self._broken = False
-        """A worker has died, perhaps with the channel locked: nothing may be put into it."""
+        self._inbox: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        """What the pool's thread is to do; None: to end."""
+        self._ready = threading.Event()
         Worker(options).close()  # shows here, in words, what would break every child
-        self._lookout = Lookout()
         methods = multiprocessing.get_all_start_methods()
         self._context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
         self._reader, self._lifeline = self._context.Pipe(duplex=False)
-        self._start()
+        self._lookout = Lookout()
+        try:
+            self._crew: Crew | None = self._start()
+            self._thread = threading.Thread(target=self._run, name="fetchpool-batches", daemon=True)
+            self._thread.start()
+            self._ready.wait()
+        except BaseException:
+            self._end()  # the processes end with the lifeline
+            self._inbox.put(None)
+            raise
 
     def submit(self, request: FetchRequest) -> Future[Outcome]:
         future: Future[Outcome] = Future()
@@ -72,9 +121,11 @@ class ProcessPool:
             if self._closed:
                 raise PoolClosedError("the pool was shut down; open another one")
             number = next(self._numbers)
-            self._open[number] = (request, future)
+            self._open[number] = Open(request, future)
             self._waiting.append(number)
-            self._dispatch()
+            if not self._woken and (self._crew is None or self._has_room(self._crew)):
+                self._woken = True
+                self._inbox.put(self._wake)
         return future
 
     @property
@@ -85,130 +136,228 @@ class ProcessPool:
     def recall(self) -> None:
         with self._lock:
             self._recalled = True
-            recalled = self._take_back()
-        cancel(recalled)
+        cancel(self._take_back())
 
     def shutdown(self, *, abort: bool = False) -> None:
         with self._lock:
-            if abort and not self._aborted:
+            self._closed = True
+            if abort:
                 self._aborted = True
                 self._lifeline.close()
-            self._closed = True
-        if self._aborted:
+        if abort:
             self.recall()
         # What waits is dispatched by the batches that end before it.
-        while not self._aborted and (futures := [future for _, future in list(self._open.values())]):
+        while not self._aborted and (futures := self._futures()):
             wait(futures)
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        self._inbox.put(None)
+        self._thread.join()
+
+    def _futures(self) -> list[Future[Outcome]]:
         with self._lock:
-            if self._channel is not None:
-                if not self._broken:
-                    self._channel.put(None)
-                self._channel = None
-                self._lookout.close()
-                self._lifeline.close()
-                self._reader.close()
+            return [each.future for each in self._open.values()]
 
-    # All that follows runs with the lock held.
-
-    def _start(self) -> None:
-        """A new executor with a side channel of its own: a worker that dies may leave either locked."""
-        channel: SimpleQueue[Told | None] = self._context.SimpleQueue()
-        self._channel = channel
-        threading.Thread(target=self._listen, args=(channel,), name="fetchpool-batches", daemon=True).start()
-        self._executor = ProcessPoolExecutor(
-            self.workers,
-            mp_context=self._context,
-            initializer=process_worker.start,
-            initargs=(self._options, self._reader, channel.put),
-        )
-        self._running = 0
-        self._broken = False
-
-    def _dispatch(self) -> None:
-        """Fills the executor's places with batches of what waits."""
-        while self._waiting and self._running < self.workers * QUEUED:
-            fair = -(-len(self._waiting) // self.workers)
-            size = min(fair, self._batch_size())
-            numbers = [self._waiting.popleft() for _ in range(size)]
-            batch: Batch = [(number, self._open[number][0]) for number in numbers]
-            try:
-                done = self._executor.submit(process_worker.run, batch)
-            except BrokenProcessPool:
-                self._executor.shutdown(wait=False)
-                self._start()
-                done = self._executor.submit(process_worker.run, batch)
-            self._running += 1
-            done.add_done_callback(partial(self._batch_done, self._executor, numbers))
-
-    def _go_on(self) -> list[Future[Outcome]]:
-        """After results: what waits is dispatched, or taken back."""
-        if self._recalled:
-            return self._take_back()
-        self._dispatch()
-        return []
+    def _has_room(self, crew: Crew) -> bool:
+        return crew.running < self.workers * QUEUED
 
     def _batch_size(self) -> int:
         return min(MAX_BATCH, max(1, int(BATCH_SECONDS / self._seconds)))
 
-    def _batch_done(self, executor: ProcessPoolExecutor, numbers: list[int], done: Future[Results]) -> None:
-        lost = done.cancelled() or done.exception() is not None
-        with self._lock:
-            if executor is self._executor:
-                self._running -= 1
-            landed: list[tuple[Future[Outcome], Outcome | None]]
-            if lost:
-                self._broken |= not done.cancelled() and executor is self._executor
-                # Those that came through the side channel are open no more.
-                landed = [(self._open.pop(number)[1], None) for number in numbers if number in self._open]
-            else:
-                landed = self._take(done.result())
-            recalled = self._go_on()
-        settle(landed)
-        cancel(recalled)
-
-    def _listen(self, channel: SimpleQueue[Told | None]) -> None:
-        while (told := channel.get()) is not None:
-            if isinstance(told, int):
-                self._lookout.add(told)
-                continue
-            with self._lock:
-                landed = self._take(told)
-                recalled = self._go_on()
-            settle(landed)
-            cancel(recalled)
-
-    def _take(self, results: Results) -> list[tuple[Future[Outcome], Outcome | None]]:
-        """The futures that results belong to; what was given back waits again."""
-        landed: list[tuple[Future[Outcome], Outcome | None]] = []
-        for number, outcome in results:
-            if number not in self._open:
-                continue
-            if outcome is None:
-                self._waiting.appendleft(number)
-                continue
-            self._seconds += (max(outcome.time_total or 0.0, SHORTEST) - self._seconds) / 16
-            landed.append((self._open.pop(number)[1], outcome))
-        return landed
-
     def _take_back(self) -> list[Future[Outcome]]:
         """What no worker has been given: it waits no more."""
-        taken = [self._open.pop(number)[1] for number in self._waiting]
-        self._waiting.clear()
+        with self._lock:
+            taken = [self._open.pop(number).future for number in self._waiting]
+            self._waiting.clear()
         return taken
 
+    # All that follows is the pool's own thread, the first start excepted.
 
-def cancel(futures: list[Future[Outcome]]) -> None:
+    def _run(self) -> None:
+        try:
+            while (message := self._inbox.get()) is not None:
+                message()
+                self._go_on()
+            if self._crew is not None:
+                self._retire(self._crew)
+            while not self._inbox.empty():
+                if (message := self._inbox.get()) is not None:
+                    message()
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        """Nothing stays open: not a pipe and, whatever has happened, not a future."""
+        with self._lock:
+            self._closed = True
+            self._lifeline.close()
+            self._reader.close()
+        self._lookout.close()
+        self._lose(lambda _: True)
+        self._ready.set()
+
+    def _start(self) -> Crew:
+        """A new executor with a side channel of its own: a worker that dies may leave either locked."""
+        reader, writer = self._context.Pipe(duplex=False)
+        lock = self._context.Lock()
+        executor = ProcessPoolExecutor(
+            self.workers,
+            mp_context=self._context,
+            initializer=process_worker.start,
+            initargs=(self._options, self._reader, writer, lock),
+        )
+        crew = Crew(executor, self.workers)
+        crew.listener = threading.Thread(
+            target=self._listen, args=(crew, reader), name="fetchpool-channel", daemon=True
+        )
+        crew.listener.start()
+        try:
+            # The executor starts a process for what it is given, unless one is idle: none is, for none
+            # gets past its first word.
+            with lock:
+                for _ in range(self.workers):
+                    executor.submit(process_worker.ready)
+        except BrokenProcessPool:
+            pass  # a process died that early: the channel ends, and says so
+        finally:
+            writer.close()  # only the processes hold it now: the channel ends with the last of them
+        return crew
+
+    def _listen(self, crew: Crew, reader: Connection) -> None:
+        """For a thread of its own: what comes through a crew's side channel."""
+        try:
+            while True:
+                told: Hello | Results = reader.recv()
+                if isinstance(told, list):
+                    self._inbox.put(partial(self._take, told))
+                elif told.ready:
+                    self._inbox.put(partial(self._one_is_ready, crew))
+                else:
+                    self._lookout.add(told.pid)  # at once, whatever the pool's thread waits for
+        except (EOFError, OSError):  # the latter in the midst of a message
+            self._inbox.put(partial(self._retire, crew))
+        except BaseException as defect:
+            self._inbox.put(partial(reraise, defect))
+            raise
+        finally:
+            reader.close()
+
+    def _one_is_ready(self, crew: Crew) -> None:
+        crew.starting -= 1
+        if not crew.starting:
+            self._ready.set()
+
+    def _wake(self) -> None:
+        with self._lock:
+            self._woken = False
+
+    def _go_on(self) -> None:
+        """What waits is dispatched, or taken back."""
+        if self._recalled:
+            cancel(self._take_back())
+            return
+        if self._crew is None and self._waiting:
+            self._crew = self._start()
+        crew = self._crew
+        if crew is None or crew.starting:
+            return
+        while not crew.ended and (sent := self._next(crew)) is not None:
+            batch = [(number, self._open[number].request) for number in sent.numbers]
+            try:
+                done = crew.executor.submit(process_worker.run, batch)
+            except BrokenProcessPool:
+                self._retire(crew)
+            else:
+                done.add_done_callback(partial(self._batch_done, sent))
+
+    def _next(self, crew: Crew) -> Sent | None:
+        """A batch of what waits, when the executor has a place for one."""
+        with self._lock:
+            if not self._waiting or not self._has_room(crew):
+                return None
+            fair = -(-len(self._waiting) // self.workers)
+            size = min(fair, self._batch_size())
+            sent = Sent(crew, [self._waiting.popleft() for _ in range(size)])
+            for number in sent.numbers:
+                self._open[number].holder = sent
+            crew.running += 1
+            return sent
+
+    def _batch_done(self, sent: Sent, done: Future[Results]) -> None:
+        """The executor's callback, in its thread and with its lock held."""
+        self._inbox.put(partial(self._landed, sent, done))
+
+    def _landed(self, sent: Sent, done: Future[Results]) -> None:
+        """A batch has come to its end."""
+        with self._lock:
+            sent.crew.running -= 1
+        defect = None if done.cancelled() else done.exception()
+        if done.cancelled() or isinstance(defect, BrokenProcessPool):
+            self._retire(sent.crew)
+        elif defect is not None:
+            self._lose(lambda each: each.holder is sent)
+        else:
+            self._take(done.result())
+
+    def _take(self, results: Results) -> None:
+        """Finishes the futures that results belong to; what was given back waits again."""
+        landed: list[tuple[Future[Outcome], Outcome]] = []
+        with self._lock:
+            for number, outcome in results:
+                each = self._open.get(number)
+                if each is None:
+                    continue
+                if outcome is None:
+                    each.holder = None
+                    self._waiting.appendleft(number)
+                    continue
+                self._seconds += (max(outcome.time_total or 0.0, SHORTEST) - self._seconds) / 16
+                landed.append((self._open.pop(number).future, outcome))
+        settle(landed)
+
+    def _retire(self, crew: Crew) -> None:
+        """Ends an executor, broken or not. What it has said is heard first, then what it held is lost."""
+        if crew.ended:
+            return
+        crew.ended = True
+        crew.executor.shutdown(wait=True, cancel_futures=True)
+        crew.listener.join(LAST_WORDS)
+        self._inbox.put(partial(self._gone, crew))
+
+    def _gone(self, crew: Crew) -> None:
+        """Nothing more comes from it; a new one is started as soon as something waits."""
+        self._crew = None
+        self._lose(lambda each: each.holder is not None and each.holder.crew is crew)
+        if crew.starting:
+            # Another one might never start either: those that it was started for have lost their worker.
+            self._lose(lambda each: each.holder is None)
+            self._ready.set()
+
+    def _lose(self, which: Callable[[Open], bool]) -> None:
+        """Fails requests whose worker is dead."""
+        with self._lock:
+            numbers = [number for number, each in self._open.items() if which(each)]
+            lost = [self._open.pop(number).future for number in numbers]
+            self._waiting = deque(number for number in self._waiting if number in self._open)
+        settle((future, None) for future in lost)
+
+
+def cancel(futures: Iterable[Future[Outcome]]) -> None:
     """Cancels futures, outside of the lock: their callbacks are not ours."""
     for future in futures:
         future.cancel()
         future.set_running_or_notify_cancel()
 
 
-def settle(landed: list[tuple[Future[Outcome], Outcome | None]]) -> None:
+def settle(landed: Iterable[tuple[Future[Outcome], Outcome | None]]) -> None:
     """Finishes futures, outside of the lock: their callbacks are not ours."""
     for future, outcome in landed:
+        if not future.set_running_or_notify_cancel():
+            continue  # whoever submitted it has cancelled it
         if outcome is None:
             future.set_exception(WorkerLostError("the worker process died"))
         else:
             future.set_result(outcome)
+
+
+def reraise(defect: BaseException) -> None:
+    """For the pool's thread: what has happened in another."""
+    raise defect

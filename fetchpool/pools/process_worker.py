@@ -2,7 +2,7 @@
 
 In: a batch, and the pool's side channel. Out: the batch's outcomes, together. When a fetch takes long
 the others do not wait for it: what is done is sent through the side channel at once, and what is not
-begun is given back.
+begun is given back. Two words go through it before: that there is a process, and that it is ready.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Lock
 from time import monotonic
 
 from fetchpool.model import FetchOptions, FetchRequest, Outcome
@@ -25,8 +28,18 @@ Batch = list[tuple[int, FetchRequest]]
 """Requests, with the number the pool knows each by."""
 Results = list[tuple[int, Outcome | None]]
 """By number; None: not begun, and given back."""
-Told = Results | int
-"""What goes through the side channel: results, and first of all the process's id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """A process has started, or can take its first batch."""
+
+    pid: int
+    ready: bool
+
+
+Told = Hello | Results
+"""What goes through the side channel."""
 
 
 class BatchRunner:
@@ -60,7 +73,16 @@ class BatchRunner:
                 self._done.append((number, outcome))
 
     def look_after(self) -> None:
-        """For a thread: as soon as a fetch has taken long, the batch is sent without it."""
+        """For a thread: as soon as a fetch has taken long, the batch is sent without it.
+
+        Ends the process when that fails: what it took out of the batch would come to no end."""
+        try:
+            self._look_after()
+        except BaseException:  # noqa: BLE001 - the pool sees the process die, and what it had runs again
+            traceback.print_exc()
+            os._exit(1)
+
+    def _look_after(self) -> None:
         pause = threading.Event()  # never set: a sleep
         while self._busy.wait():
             pause.wait(LONG / 2)
@@ -76,16 +98,27 @@ class BatchRunner:
 _runner: BatchRunner
 
 
-def start(options: FetchOptions, lifeline: Connection, send: Callable[[Told], None]) -> None:
-    """The process's initializer. It ends with the lifeline: when the parent closes it, or dies."""
+def start(options: FetchOptions, lifeline: Connection, channel: Connection, lock: Lock) -> None:
+    """The process's initializer. It ends with the lifeline: when the parent closes it, or dies. `lock` is
+    for writing into the channel."""
     global _runner
     # A terminal's Ctrl-C goes to the whole group; what it means is the parent's to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with, args=(lifeline,), name="lifeline", daemon=True).start()
-    send(os.getpid())
+
+    def send(told: Told) -> None:
+        with lock:
+            channel.send(told)
+
+    send(Hello(os.getpid(), ready=False))
     _runner = BatchRunner(Worker(options).fetch, send)
     threading.Thread(target=_runner.look_after, name="batches", daemon=True).start()
+    send(Hello(os.getpid(), ready=True))
+
+
+def ready() -> None:
+    """No batch at all: what the executor starts a process for."""
 
 
 def run(batch: Batch) -> Results:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import stat
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from time import monotonic
 
 import pytest
 from msgspec.structs import replace
 
+import fetchpool
 from fetchpool import urls
 from fetchpool.body import Body
 from fetchpool.errors import PoolClosedError, UsageError, WorkerLostError
@@ -36,7 +39,7 @@ class GaugedServer(ThreadingHTTPServer):
         self.held = self.most = 0
         self.enough = threading.Condition(self.lock)
         self.release = threading.Event()
-        self.pids: set[str] = set()
+        self.asked: list[str] = []
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.server_port}{path}"
@@ -56,6 +59,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         server = self.server
+        server.asked.append(self.path)
         if self.path.startswith("/held"):
             with server.lock:
                 server.held += 1
@@ -254,6 +258,98 @@ def die_if_asked(response):
     if response.url.endswith("/die"):
         os.kill(os.getpid(), signal.SIGKILL)
     return {}
+
+
+def mortal_pool(workers: int) -> WorkerPool:
+    return open_pool("process", workers, FetchOptions(parse=("tests.contracts.test_pools:die_if_asked",)))
+
+
+def ended(futures: list[Future[Outcome]]) -> list[str]:
+    """How each future ended, for those that have by now."""
+    assert not wait(futures, 15).not_done, "some futures never end"
+    return [
+        "cancelled" if future.cancelled() else "lost" if future.exception() is not None else "fetched"
+        for future in futures
+    ]
+
+
+@pytest.mark.parametrize("abort", [False, True])
+def test_a_dead_worker_holds_up_neither_what_waits_nor_the_end(server, abort):
+    pool = mortal_pool(2)
+    futures = submit(pool, server, "/die", *["/live"] * 100)
+    ways = ended(futures)
+    assert ways[0] == "lost"
+    assert ways.count("fetched") > 50
+    (last,) = submit(pool, server, "/die")
+    pool.shutdown(abort=abort)  # it may have died, and may not
+    assert ended([last])[0] in ({"lost", "cancelled"} if abort else {"lost"})
+
+
+def test_what_a_worker_gave_back_before_it_died_is_fetched_by_another(server):
+    pool = mortal_pool(2)
+    wait(submit(pool, server, *["/quick"] * 60))  # fetches are short: batches are long
+    futures = submit(pool, server, *["/quick"] * 10, "/held/die", *(["/quick"] * 20 + ["/held"]) * 20)
+    server.wait_until_held(2)
+    server.release.set()
+    ways = ended(futures)
+    assert ways[10] == "lost"
+    assert ways.count("fetched") > ways.count("lost")
+    assert ways[-1] == "fetched"
+    assert ended(submit(pool, server, "/quick")) == ["fetched"]
+    pool.shutdown()
+
+
+def test_a_dead_worker_leaves_no_thread_and_no_descriptor_behind(server):
+    pool = mortal_pool(2)
+    left = set()
+    for _ in range(4):
+        assert ended(submit(pool, server, "/die")) == ["lost"]
+        names = [each.name for each in threading.enumerate() if "process_request" not in each.name]
+        left.add((len(names), sum(is_pipe(each.name) for each in Path("/dev/fd").iterdir())))
+    assert len(left) == 1, left
+    pool.shutdown()
+
+
+def is_pipe(descriptor: str) -> bool:
+    try:
+        return stat.S_ISFIFO(os.fstat(int(descriptor)).st_mode)
+    except OSError:  # the listing's own
+        return False
+
+
+def test_what_recall_cancels_is_never_fetched_and_all_else_is(server):
+    pool = open_pool("process", 2, FetchOptions())
+    wait(submit(pool, server, *["/quick"] * 60))
+    paths = [f"/{'held' if number % 40 == 0 else 'quick'}?{number}" for number in range(400)]
+    futures = submit(pool, server, *paths)
+    server.wait_until_held(2)
+    pool.recall()
+    server.release.set()
+    ways = ended(futures)
+    assert "cancelled" in ways
+    for path, way in zip(paths, ways, strict=True):
+        assert server.asked.count(path) == (way == "fetched")
+    pool.shutdown()
+
+
+def test_an_open_process_pool_has_every_process_ready(tmp_path, monkeypatch):
+    (tmp_path / "marking.py").write_text(
+        "import os, pathlib\n"
+        "pathlib.Path(__file__).with_name(f'{os.getpid()}.loaded').touch()\n"
+        "def parse(response): return {}\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    pool = open_pool("process", 3, FetchOptions(parse=("marking:parse",)))
+    assert len(list(tmp_path.glob("*.loaded"))) == 1 + 3, "the pool's own process has loaded it, too"
+    pool.shutdown()
+
+
+def test_a_parser_that_kills_its_worker_every_time_costs_one_row(server):
+    urls = [server.url(path) for path in ["/die", *(f"/live?{number}" for number in range(40))]]
+    parse = ["tests.contracts.test_pools:die_if_asked"]
+    records = list(fetchpool.fetch(urls, executor="process", workers=2, per_host=0, parse=parse))
+    assert {record.url: record.error for record in records} == dict.fromkeys(urls) | {urls[0]: "internal"}
+    assert len(records) == len(urls)
 
 
 def test_every_executor_is_held_to_this_contract():
