@@ -145,11 +145,11 @@ class CurlHandle:
         setopt(SUPPRESS_CONNECT_HEADERS, 1)
         setopt(pycurl.BUFFERSIZE, BUFFER)
         setopt(pycurl.NOPROXY, "")  # the environment's no_proxy is not asked,
-        setopt(pycurl.PROXY, options.proxy or "")  # nor its http_proxy (fault 27)
+        setopt(pycurl.PROXY, (options.proxy or "").encode())  # nor its http_proxy (fault 27)
         if options.dns_servers:
             setopt(pycurl.DNS_SERVERS, options.dns_servers)
         if options.cacert is not None:
-            setopt(pycurl.CAINFO, options.cacert)
+            setopt(pycurl.CAINFO, os.fsencode(options.cacert))
         if options.insecure:
             setopt(pycurl.SSL_VERIFYPEER, 0)
             setopt(pycurl.SSL_VERIFYHOST, 0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import shutil
 import socket
 import ssl
 import threading
@@ -698,6 +699,11 @@ def test_a_tls_handshake_that_is_hung_up_on_is_tls(client):
         assert client.failure(f"https://127.0.0.1:{port}/") is FailureKind.TLS
 
 
+def test_the_file_of_certificates_may_have_any_name(client_with, cacert, tls_server, tmp_path):
+    umlaut = shutil.copy(cacert, tmp_path / "schl\u00fcssel.pem")
+    assert client_with(cacert=str(umlaut)).fetch(tls_server.url("ok"))[0].failure is None
+
+
 def test_deadlines_hold_inside_tls(client_with, cacert, tls_server):
     clients = {scenario: client_with(cacert=cacert) for scenario in TRICKLES}
     ended = kinds(clients, tls_server, 1.0, max_time=1.0, read_timeout=0.35)
@@ -738,6 +744,13 @@ def test_an_http_proxy_is_asked_for_the_whole_url(client_with, proxy):
     assert {"Host: no.such.host.invalid", "X-One: 1", f"Proxy-Authorization: Basic {credentials}"} <= set(
         fields
     )
+
+
+def test_a_proxys_password_need_not_be_ascii(client_with, proxy):
+    client = client_with(proxy=f"http://name:schl\u00fcssel@127.0.0.1:{proxy.port}")
+    assert client.fetch("http://no.such.host.invalid/")[0].failure is None
+    credentials = base64.b64encode("name:schl\u00fcssel".encode()).decode()
+    assert f"Proxy-Authorization: Basic {credentials}" in proxy.heads[0]
 
 
 def test_an_http_proxy_tunnels_tls_and_its_password_stays_with_it(client_with, proxy, authority, cacert):
