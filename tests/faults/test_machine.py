@@ -11,6 +11,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -98,14 +99,20 @@ def test_46_a_worker_process_that_is_killed_or_stopped_loses_no_row_and_doubles_
     killed; all of them at once are no different."""
     urls = [server.url(f"bytes-in-pieces?{number}") for number in range(20)]
     others = set(multiprocessing.active_children())
-    records = []
-    for record in fetchpool.fetch(urls, executor="process", workers=3, per_host=0):
-        records.append(record)
-        if len(records) == 4:
-            workers = [child for child in multiprocessing.active_children() if child not in others]
-            for worker in workers if end == signal.SIGSTOP else workers[:1]:
-                assert worker.pid is not None
-                os.kill(worker.pid, end)
+
+    def attack() -> None:
+        """While a request is being answered."""
+        while len(server.received) < 8:
+            time.sleep(0.01)
+        workers = [child for child in multiprocessing.active_children() if child not in others]
+        for worker in workers if end == signal.SIGSTOP else workers[:1]:
+            assert worker.pid is not None
+            os.kill(worker.pid, end)
+
+    attacker = threading.Thread(target=attack, daemon=True)
+    attacker.start()
+    records = list(fetchpool.fetch(urls, executor="process", workers=3, per_host=0))
+    attacker.join()
     assert sorted(record.urlnum for record in records) == list(range(20))
     assert {record.error for record in records} == {None}
     assert len(server.received) > 20, "some ran again"
