@@ -267,6 +267,18 @@ def huger_length(peer: Peer, _: Received) -> None:
     peer.stay()
 
 
+@scenario("blank-before-colon")
+def blank_before_colon(peer: Peer, _: Received) -> None:
+    """18. A length that some read and some don't."""
+    peer.send("HTTP/1.1 200 OK\r\nContent-Length : 100\r\n\r\nabc")
+
+
+@scenario("identity-cut")
+def identity_cut(peer: Peer, _: Received) -> None:
+    """15. Less than its length, beside a transfer coding that is none."""
+    peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 10\r\n\r\nabc")
+
+
 @scenario("http20-status")
 def http20_status(peer: Peer, _: Received) -> None:
     """18. HTTP/1 that calls itself 2.0."""

@@ -428,6 +428,48 @@ def test_whatever_a_header_says_nothing_is_raised(
         assert body.failure is not None or body.location is not None
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Content-Length : 100",
+        "content-length\t: 3",
+        "Transfer-Encoding : chunked",
+        "TRANSFER-ENCODING  :chunked",
+    ],
+)
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_blank_before_the_colon_of_what_says_where_the_body_ends_is_protocol(
+    line: str, status: int
+) -> None:
+    assert kind_at_begin("Content-Type: text/plain", line, status=status) is FailureKind.PROTOCOL
+
+
+def test_a_blank_before_another_colon_is_nothing_of_ours() -> None:
+    assert kind_at_begin("Content-Lengthy : 100", "Transfer-Encodings : chunked", "X-Other : 1") is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "status", "method", "kind"),
+    [
+        (["Content-Length: 10"], 200, "GET", FailureKind.TRUNCATED),
+        (["Content-Length: 10"], 404, "GET", FailureKind.TRUNCATED),
+        (["Content-Length: 10", "Transfer-Encoding: identity"], 200, "GET", FailureKind.TRUNCATED),
+        (["Content-Length: 5"], 200, "GET", None),
+        (["Content-Length: 10", "Transfer-Encoding: chunked"], 200, "GET", None),
+        (["Content-Length: 10", "Transfer-Encoding: chunked"], 404, "GET", None),
+        (["Content-Length: 10"], 200, "HEAD", None),
+        (["Content-Length: 10"], 304, "GET", None),
+        (["Content-Length: 10", "Location: /"], 302, "GET", None),
+    ],
+)
+def test_less_than_its_length_is_no_whole_body(
+    lines: list[str], status: int, method: str, kind: FailureKind | None
+) -> None:
+    body = begun(*lines, status=status, method=method)
+    chunks = [] if method == "HEAD" or status == 304 else [b"hello"]
+    assert kind_at_end(body, *chunks) is kind
+
+
 @pytest.mark.parametrize("coding", [None, "gzip"])
 def test_of_what_is_taken_itself_the_beginning_is_enough(coding):
     """As for a robots.txt: half a megabyte is read of one, however large it is and whatever the limits."""
