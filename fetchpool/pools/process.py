@@ -26,10 +26,13 @@ from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import partial
+from importlib.machinery import PathFinder
 from itertools import count
 from multiprocessing.connection import Connection
+from pathlib import Path
 from queue import SimpleQueue
 
+import fetchpool
 from fetchpool.errors import PoolClosedError, WorkerLostError
 from fetchpool.model import FetchOptions, FetchRequest, Outcome
 from fetchpool.pools import process_worker
@@ -103,6 +106,9 @@ class ProcessPool:
         Worker(options).close()  # shows here, in words, what would break every child
         methods = multiprocessing.get_all_start_methods()
         self._context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+        if not another_is_here():
+            worker, transport = process_worker.__name__, f"fetchpool.transports.{options.transport}"
+            self._context.set_forkserver_preload(["fetchpool.preload", worker, transport])
         self._reader, self._lifeline = self._context.Pipe(duplex=False)
         self._lookout = Lookout()
         try:
@@ -338,6 +344,12 @@ class ProcessPool:
             lost = [self._open.pop(number).future for number in numbers]
             self._waiting = deque(number for number in self._waiting if number in self._open)
         settle((future, None) for future in lost)
+
+
+def another_is_here() -> bool:
+    """Whether the working directory holds another fetchpool, which the fork server would find first."""
+    found = PathFinder.find_spec("fetchpool", [str(Path.cwd())])
+    return found is not None and found.origin != fetchpool.__file__
 
 
 def cancel(futures: Iterable[Future[Outcome]]) -> None:
