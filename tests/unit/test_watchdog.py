@@ -140,6 +140,37 @@ def test_a_silent_connection_is_timeout_read(watchdog, ends):
     assert not is_open(ends[0])
 
 
+def test_a_connection_that_was_just_closed_was_not_silent(watchdog, clock, ends):
+    """The transport's own deadline closed it: with no socket left, all would look silent."""
+    watch = watching(watchdog, ends[0])
+    watch.start(clock.now, math.inf, 1.0)
+    watchdog.look()
+    clock.now += 2
+    watch.closed(ends[0].fileno())
+    watchdog.look()
+    assert watch.stop() is None
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_INFO"), reason="the kernel isn't asked here")
+def test_only_the_socket_that_a_hop_speaks_by_can_break_its_silence(ends):
+    ours, theirs = ends
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()) as other,
+    ):
+        watch = watching(Watchdog(), ours)
+        watch.opened(other.fileno())
+        theirs.sendall(b"goodbye")
+        assert silence(ours.fileno()) == 0.0
+        started = monotonic()
+        watch.start(started, math.inf, 0.2)
+        watch.speaking(other.fileno())
+        while watch.look(monotonic()) and not watch.ending:
+            assert monotonic() < started + 5
+            threading.Event().wait(0.01)
+        assert watch.stop() is FailureKind.TIMEOUT_READ
+
+
 @pytest.mark.skipif(not hasattr(socket, "TCP_INFO"), reason="the kernel isn't asked here")
 def test_a_connection_still_being_made_is_not_silent():
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
