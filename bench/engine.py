@@ -20,6 +20,7 @@ from time import process_time
 
 from fetchpool import resolver
 from fetchpool.engine import Engine
+from fetchpool.known import Known
 from fetchpool.model import FailureKind, FetchRequest, Outcome, Record
 from fetchpool.names import Names
 from fetchpool.retry import RetryPolicy
@@ -27,6 +28,7 @@ from fetchpool.scheduler import Scheduler
 from fetchpool.sinks import open_sink
 from fetchpool.sinks.base import Sink
 from fetchpool.sources.iterable import IterableSource
+from fetchpool.writer import Writer
 
 ROUNDS = 5
 
@@ -36,6 +38,7 @@ class AnswersAtOnce:
 
     def __init__(self, workers: int, failed: float) -> None:
         self.workers = self.window = workers
+        self.spare = 0
         self._every = round(1 / failed) if failed else 0
 
     def submit(self, request: FetchRequest) -> Future[Outcome]:
@@ -93,7 +96,7 @@ def cost(options: argparse.Namespace, sink: Sink) -> float:
     engine = Engine(
         IterableSource(urls),
         AnswersAtOnce(options.workers, options.failed),
-        [sink],
+        Writer([sink], Known(dedupe=False)),
         scheduler=Scheduler(ask_hosts=True),
         names=Names(resolver.shared(), timeout=5),
         retry=RetryPolicy(retry=0),

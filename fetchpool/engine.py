@@ -15,7 +15,7 @@ from enum import Enum, auto
 from functools import partial
 from itertools import islice
 from queue import Empty, SimpleQueue
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -51,6 +51,11 @@ LOOK_AHEAD = 10_000
 Past it nothing is read until something of it has started."""
 SAMPLE_INTERVAL = 0.25
 """Seconds between two snapshots."""
+GATHER_FROM = 3
+"""Requests that the pool has to do without us: then what ends is heard together, since a turn for each
+costs more than the fetch."""
+GATHER_TIME = 0.000_6
+"""Seconds in which it gathers: less than those requests take."""
 LOOK_INTERVAL = 0.05
 """Seconds between two looks at whether the workers are as many as they should be (`-w auto`)."""
 
@@ -340,6 +345,8 @@ class Engine:
             self._take(self._inbox.get(timeout=max(0.0, min(until) - now)))
         except Empty:
             return
+        if self._pool.spare >= GATHER_FROM:
+            sleep(GATHER_TIME)
 
     def _hear(self) -> None:
         """Everything that is in the inbox by now."""

@@ -6,7 +6,7 @@ raises, never writes, never blocks; it runs in whatever thread finished the futu
 
 from __future__ import annotations
 
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from msgspec import Struct
@@ -30,16 +30,16 @@ class Finished(Struct, frozen=True):
 
 def summarise(request: FetchRequest, future: Future[Outcome]) -> Finished:
     """What became of the request, whatever became of the future."""
-    if future.cancelled():
+    try:
+        outcome = future.result()
+    except CancelledError:
         return Finished(request, None, None)
-    failure = future.exception()
-    if failure is None:
-        return conclude(request, future.result())
-    if isinstance(failure, WorkerLostError):
+    except WorkerLostError:
         return Finished(request, None, None, lost=True)
-    # A pool's own defect must not lose a URL: it is a row that says so.
-    message = visible(f"{type(failure).__name__}: {failure}".splitlines()[0])
-    return conclude(request, refusal(request, FailureKind.INTERNAL, utc_now(), message))
+    except Exception as defect:  # noqa: BLE001 - a pool's own must not lose a URL: it is a row that says so
+        message = visible(f"{type(defect).__name__}: {defect}".splitlines()[0])
+        outcome = refusal(request, FailureKind.INTERNAL, utc_now(), message)
+    return conclude(request, outcome)
 
 
 def conclude(request: FetchRequest, outcome: Outcome) -> Finished:

@@ -97,6 +97,10 @@ class AsyncPool:
     def window(self) -> int:
         return self.workers
 
+    @property
+    def spare(self) -> int:
+        return 0  # whatever is submitted begins at once
+
     def recall(self) -> None:
         """Nothing to do: what is submitted within the window begins."""
 

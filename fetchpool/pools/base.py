@@ -21,6 +21,10 @@ class WorkerPool(Protocol):
     def window(self) -> int:
         """Submissions it likes to hold just now: more than `workers` where they go in batches."""
 
+    @property
+    def spare(self) -> int:
+        """Submissions that no worker has begun: what they have to do when nobody submits anything."""
+
     def submit(self, request: FetchRequest) -> Future[Outcome]:
         """Never blocks. Raises `PoolClosedError` after `shutdown()`. The only exception the future
         can carry is `WorkerLostError`."""

@@ -139,6 +139,10 @@ class ProcessPool:
         size = self._batch_size()
         return self.workers if size == 1 else self.workers * QUEUED * size
 
+    @property
+    def spare(self) -> int:
+        return len(self._waiting)
+
     def recall(self) -> None:
         with self._lock:
             self._recalled = True

@@ -1,18 +1,31 @@
-"""The thread pool: the standard library's executor, a transport of its own for every thread."""
+"""The thread pool: the standard library's executor, a transport of its own for every thread.
+
+    submit() ──▶ _queue ──▶ a thread that serves it, one request after the other ──▶ Future.set_result()
+
+A job of the executor is not one request but to serve the queue until it is empty: while there is
+something to do no thread is put to sleep and another one woken, which costs as much as a short fetch.
+How many threads serve at once is `workers`, or fewer while they only stand in each other's way
+(`crowding.py`).
+"""
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from time import monotonic, process_time
 
 from fetchpool.errors import PoolClosedError
 from fetchpool.exchange import Exchange
 from fetchpool.model import FetchOptions, FetchRequest, Outcome
+from fetchpool.pools.crowding import FEWEST, Crowding
 from fetchpool.pools.worker import Worker
 
 STACK = 512 * 1024
 """Bytes of address space for a worker's stack: libcurl with TLS needs a tenth of it, and two thousand of
 the usual 8 MB would be 16 GB. A person's own parser may recurse as deep as it could elsewhere."""
+TICK = 0.02
+"""Seconds between two looks at how many threads pay."""
 
 
 class ThreadPool:
@@ -23,62 +36,135 @@ class ThreadPool:
         self.workers = workers
         self._options = options
         self._closed = self._aborted = False
-        self._submitted = 0
-        self._local = threading.local()
-        self._lock = threading.Lock()
         self._exchange = Exchange(options)
-        self._opened: list[Worker] = [self._new_worker()]  # the first one shows that it can be done
+        self._lock = threading.Lock()
+        self._queue: deque[tuple[FetchRequest, Future[Outcome]]] = deque()
+        self._serving = self._most_serving = 0
+        """Threads that serve the queue, or are about to."""
+        self._done = 0
+        """Fetches, about: two threads may count at the same time."""
+        self._opened: list[Worker] = [Worker(options, self._exchange)]  # shows that it can be done
         self._spare = list(self._opened)
+        """Workers without a thread; the one that was used last, whose connections are warm, is the next."""
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="fetchpool")
+        self._crowding = Crowding(workers)
+        self._busy = threading.Event()
+        if workers > FEWEST:
+            threading.Thread(target=self._look, name="fetchpool-crowding", daemon=True).start()
 
     def submit(self, request: FetchRequest) -> Future[Outcome]:
         if self._closed:
             raise PoolClosedError("the pool was shut down; open another one")
-        if self._submitted >= self.workers:
-            return self._executor.submit(self._fetch, request)
-        self._submitted += 1  # each of the first few may start a thread
-        before = threading.stack_size(STACK if not self._options.parse else 0)
-        try:
-            return self._executor.submit(self._fetch, request)
-        finally:
-            threading.stack_size(before)
+        future: Future[Outcome] = Future()
+        self._queue.append((request, future))
+        if self._serving < self._crowding.limit:
+            self._serve_more(1)
+        return future
 
     @property
     def window(self) -> int:
         return self.workers
 
+    @property
+    def spare(self) -> int:
+        return len(self._queue)
+
     def recall(self) -> None:
-        """Nothing to do: what is submitted within the window begins."""
+        while self._queue:
+            try:
+                _, future = self._queue.pop()
+            except IndexError:  # a worker was quicker
+                return
+            future.cancel()
+            future.set_running_or_notify_cancel()
 
     def shutdown(self, *, abort: bool = False) -> None:
         self._closed = True
         if abort:
-            self._executor.shutdown(wait=False, cancel_futures=True)
+            self.recall()
             with self._lock:
                 self._aborted = True
                 for worker in self._opened:
                     worker.abort()
+        else:
+            self._crowding.limit = self.workers
+            self._serve_more(len(self._queue))
         self._executor.shutdown(wait=True)
+        self._busy.set()  # the look-out ends
         for worker in self._opened:
             worker.close()
         self._opened.clear()
 
-    def _fetch(self, request: FetchRequest) -> Outcome:
-        worker: Worker | None = getattr(self._local, "worker", None)
-        if worker is None:
-            worker = self._local.worker = self._worker()
-        return worker.fetch(request)
+    def _serve_more(self, wanted: int) -> None:
+        """So many threads more serve the queue, as far as they pay."""
+        with self._lock:
+            number = min(wanted, self._crowding.limit - self._serving)
+            for _ in range(number):
+                self._serving += 1
+                self._start()
+        if number > 0 and not self._busy.is_set():
+            self._busy.set()
+
+    def _start(self) -> None:
+        """Gives the executor a job, for which it starts a thread unless one is idle."""
+        if self._serving <= self._most_serving:
+            self._executor.submit(self._serve)
+            return
+        self._most_serving = self._serving
+        before = threading.stack_size(STACK if not self._options.parse else 0)
+        try:
+            self._executor.submit(self._serve)
+        finally:
+            threading.stack_size(before)
+
+    def _serve(self) -> None:
+        """A thread's job: all that is in the queue, as long as the thread pays."""
+        worker = self._worker()
+        queue, crowding = self._queue, self._crowding
+        while True:
+            try:
+                request, future = queue.popleft()
+            except IndexError:
+                with self._lock:
+                    if queue:  # `submit()` has just seen that we were enough
+                        continue
+                    self._serving -= 1
+                    self._spare.append(worker)
+                return
+            if future.set_running_or_notify_cancel():
+                future.set_result(worker.fetch(request))
+            self._done += 1
+            if self._serving > crowding.limit:
+                with self._lock:
+                    if self._serving > crowding.limit:
+                        self._serving -= 1
+                        self._spare.append(worker)
+                        return
 
     def _worker(self) -> Worker:
         with self._lock:
             if self._spare:
                 return self._spare.pop()
-        worker = self._new_worker()
+        worker = Worker(self._options, self._exchange)
         with self._lock:
             self._opened.append(worker)
             if self._aborted:
                 worker.abort()
         return worker
 
-    def _new_worker(self) -> Worker:
-        return Worker(self._options, self._exchange)
+    def _look(self) -> None:
+        """For a thread of its own, which sleeps while the pool has nothing to do: sees to it that as many
+        threads serve as pay, also when all of them wait for slow servers and nobody submits."""
+        pause = threading.Event()  # never set: a sleep
+        while True:
+            self._busy.wait()
+            if self._closed:
+                return
+            pause.wait(TICK)
+            self._crowding.look(monotonic(), process_time(), self._done)
+            if self._queue:
+                self._serve_more(len(self._queue))
+            elif not self._serving:
+                self._busy.clear()
+                if self._serving:  # it began before the flag was down
+                    self._busy.set()

@@ -63,13 +63,16 @@ class CurlTransport:
         self._handle = CurlHandle(options, self._watch)
         self._handle.curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
         self._handle.curl.setopt(pycurl.CLOSESOCKETFUNCTION, self._closing)
-        self._handle.curl.setopt(pycurl.PREREQFUNCTION, self._sending)
         self._ends: dict[int, Ends | None] = {}
         """Both ends of each connection, by descriptor; None as long as it was not used."""
+        self._asks = False
+        """Whether libcurl says where a request goes out."""
 
     def perform(self, hop: HopRequest) -> HopResponse:
         handle, watch = self._handle, self._watch
         handle.prepare(hop)
+        if (len(self._ends) > 1) is not self._asks:
+            self._ask(not self._asks)
         code, message = 0, ""
         watch.start(monotonic(), math.inf, hop.read_timeout)
         try:
@@ -95,6 +98,15 @@ class CurlTransport:
         # A hop that is being ended looks to libcurl like a kept connection that was closed: it would
         # try again with another one.
         return pycurl.SOCKOPT_ERROR if self._watch.ending else pycurl.SOCKOPT_OK
+
+    def _ask(self, asks: bool) -> None:
+        """Of several connections the watch must know which one is spoken on. Of one it needn't be told,
+        and a callback more, in which every thread wants the interpreter, is a tenth of a short fetch."""
+        if asks:
+            self._handle.curl.setopt(pycurl.PREREQFUNCTION, self._sending)
+        else:
+            self._handle.curl.unsetopt(pycurl.PREREQFUNCTION)
+        self._asks = asks
 
     def _sending(self, remote_ip: str, local_ip: str, remote_port: int, local_port: int) -> int:
         """A request is about to go out; libcurl says where, but not by which descriptor."""
