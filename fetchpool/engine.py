@@ -51,11 +51,11 @@ LOOK_AHEAD = 10_000
 Past it nothing is read until something of it has started."""
 SAMPLE_INTERVAL = 0.25
 """Seconds between two snapshots."""
-GATHER_FROM = 3
+GATHER_FROM = 4
 """Requests that the pool has to do without us: then what ends is heard together, since a turn for each
 costs more than the fetch."""
-GATHER_TIME = 0.000_6
-"""Seconds in which it gathers: less than those requests take."""
+GATHER_EACH = 0.000_04
+"""Seconds to gather for each of them: half of what a fetch takes at least."""
 LOOK_INTERVAL = 0.05
 """Seconds between two looks at whether the workers are as many as they should be (`-w auto`)."""
 
@@ -111,6 +111,8 @@ class Engine:
         self._clock = clock
         self._inbox: SimpleQueue[Finished | Named | Command] = SimpleQueue()
         self._gate = Gate(scheduler, names, robots, retry, submit=self._submit, refuse=self._refuse)
+        self._work: Callable[[float], None] | None = None
+        """The pool's, to be done instead of waiting for it."""
         self._concurrency = concurrency
         self._next_look = 0.0
         self._ends_at = None if max_runtime is None else clock() + max_runtime
@@ -135,7 +137,7 @@ class Engine:
         self.done = False
         self._intake.start(self.wake)
         if names is not None:
-            names.start(self._inbox.put)
+            names.start(self._post)
         for observer in observers:
             observer.started(self.snapshot())
         for text in notices:
@@ -145,15 +147,19 @@ class Engine:
 
     def wake(self) -> None:
         """Something may have become possible: look again."""
-        self._inbox.put(Command.WAKE)
+        self._post(Command.WAKE)
 
     def stop(self) -> None:
         """Start nothing more; end when what is in flight has ended."""
-        self._inbox.put(Command.STOP)
+        self._post(Command.STOP)
 
     def abort(self) -> None:
         """End what is in flight, too. What has no row yet gets none."""
-        self._inbox.put(Command.ABORT)
+        self._post(Command.ABORT)
+
+    def _post(self, message: Named | Command) -> None:
+        self._inbox.put(message)
+        self._pool.wake()
 
     # The loop
 
@@ -166,6 +172,7 @@ class Engine:
 
     def run(self) -> RunResult:
         """To the end. Raises `OutputError` when a sink fails; what it holds is whole."""
+        self._work = self._pool.take_over()
         try:
             while not self.done:
                 self.step()
@@ -341,12 +348,16 @@ class Engine:
             until.append(wake_at)
         if not self._stopping and (wake_at := self._gate.wake_at()) is not None:
             until.append(wake_at)
+        seconds = max(0.0, min(until) - now)
+        if self._work is not None:
+            self._work(seconds)
+            return
         try:
-            self._take(self._inbox.get(timeout=max(0.0, min(until) - now)))
+            self._take(self._inbox.get(timeout=seconds))
         except Empty:
             return
-        if self._pool.spare >= GATHER_FROM:
-            sleep(GATHER_TIME)
+        if (spare := self._pool.spare) >= GATHER_FROM:
+            sleep(spare * GATHER_EACH)
 
     def _hear(self) -> None:
         """Everything that is in the inbox by now."""
@@ -385,11 +396,15 @@ class Engine:
             self._concurrency.landed(outcome)
         if outcome is not None:
             self._writer.archive(outcome)
+            if outcome.error is not None and self._scheduler.holds_back(request.host, now):
+                self._pool.recall(request.host)
         if outcome is None:
             if finished.lost and not self._aborted:
                 self._lost(request, now)
-            else:
+            elif self._stopping:
                 self._unfinished = True
+            else:  # recalled, for a better time
+                self._scheduler.add(request, now, first=True)
         elif outcome.redirect is not None:
             self._scheduler.add(replace(outcome.redirect, columns=request.columns), now, first=True)
         elif not (self._aborted and outcome.error == FailureKind.ABORTED):

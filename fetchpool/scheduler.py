@@ -129,6 +129,11 @@ class Scheduler:
             self._list(slot, now)
             self._let_go(slot, now)
 
+    def holds_back(self, host: str, now: float) -> bool:
+        """Nothing of that host may start now, whoever is free."""
+        slot = self._hosts.get(host)
+        return slot is not None and slot.ready_at > now
+
     def hold(self, request: FetchRequest) -> None:
         """Takes back a request that `next()` has just handed out: something more must be known of its
         host first, and `known()` will say when that is so."""

@@ -6,9 +6,10 @@ an exit code. `UsageError` and `OutputError` are left to `main.py`, which has th
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,10 @@ from fetchpool.sources.base import Source
 
 if TYPE_CHECKING:  # loaded by those who use it
     from fetchpool.refresh import OldResult
+
+
+YOUNG = 20_000
+"""Objects that are made before the collector of cycles looks at them."""
 
 
 class Ended(Struct, frozen=True):
@@ -62,7 +67,7 @@ def hold(
         bodies = Bodies()
         watching = [*observers, bodies] if config.fetch.save else observers
         engine = build(config, observers=[*shown, stop_notice, *watching], source=source, old=old)
-        with Interruptions(engine, hides_cursor=hides_cursor) as interruptions:
+        with calm_collector(), Interruptions(engine, hides_cursor=hides_cursor) as interruptions:
             stop_notice.interruptions = interruptions
             try:
                 result = engine.run()
@@ -71,6 +76,20 @@ def hold(
     if not display.quiet:
         write_lines(sys.stderr, _summary(config, result, old, bodies, repeatable))
     return Ended(_code(result, interruptions.code), result.snapshot, result.input_failure)
+
+
+@contextmanager
+def calm_collector() -> Iterator[None]:
+    """For the process that is ours alone: what was imported is looked at no more, and what a fetch leaves
+    behind, which is in no cycle, more seldom. That takes a twentieth of what a URL costs otherwise."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(YOUNG, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def _old_result(config: RunConfig) -> OldResult | None:

@@ -1,10 +1,13 @@
 """The async pool: one thread that drives libcurl's multi interface.
 
-In: requests, from any thread. Out: futures, finished in the pool's own thread. Connections are kept
+In: requests, from any thread. Out: futures, finished in the thread that drives. Connections are kept
 and shared by all of its fetches; HTTP/2 streams share one. Nothing polls: the thread sleeps until a
 socket, a timer of libcurl's or a new request wakes it.
 
     submit() ──▶ _arrived ──▶ Flight (a handle, an exchange's steps) ──▶ multi ──▶ Future.set_result()
+
+That thread is the pool's own, unless somebody takes over who would only wait for it: two threads that
+hand everything to each other take a fifth longer than one (docs/benchmarks.md).
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import selectors
 import socket
 import threading
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from time import monotonic
 
@@ -65,8 +69,8 @@ class AsyncPool:
         self._free: list[Flight] = []
         self._flights: dict[pycurl.Curl, Flight] = {}
         self._landed: list[tuple[Future[Outcome], Outcome]] = []
-        self._timer: float | None = None
-        self._asleep = False
+        self._next_tick = monotonic() + TICK
+        self._asleep = self._woken = self._ended = False
         self._registered: dict[int, int] = {}
         """What the selector listens for, by descriptor."""
         self._idle: set[int] = set()
@@ -78,17 +82,23 @@ class AsyncPool:
         self._selector.register(self._ears, selectors.EVENT_READ)
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
-        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
         self._multi.setopt(pycurl.M_MAXCONNECTS, 2 * workers)
-        self._thread = threading.Thread(target=self._run, name="fetchpool-async", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
+        self._driven = False
+        """Somebody has taken over."""
+        self._lock = threading.Lock()
 
     def submit(self, request: FetchRequest) -> Future[Outcome]:
         if self._closed:
             raise PoolClosedError(self._defect or "the pool was shut down; open another one")
         future: Future[Outcome] = Future()
         self._arrived.append((request, future))
-        self._wake()
+        if self._driven:
+            self._woken = True
+        elif self._thread is None:
+            self._start_thread()
+        else:
+            self.wake()
         if self._defect:  # the thread ended meanwhile; whichever of us comes second finds it
             self._lose_arrived()
         return future
@@ -101,16 +111,17 @@ class AsyncPool:
     def spare(self) -> int:
         return 0  # whatever is submitted begins at once
 
-    def recall(self) -> None:
+    def recall(self, host: str | None = None) -> None:
         """Nothing to do: what is submitted within the window begins."""
 
-    def shutdown(self, *, abort: bool = False) -> None:
-        self._closed = True
-        self._aborted = self._aborted or abort
-        self._wake()
-        self._thread.join()
+    def take_over(self) -> Callable[[float], None] | None:
+        if self._thread is not None:
+            return None
+        self._driven = True
+        return self._turn
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        self._woken = True
         if self._asleep:
             self._asleep = False
             try:
@@ -118,42 +129,65 @@ class AsyncPool:
             except OSError:
                 return  # full of wake-ups already, or there is nobody to wake
 
-    # All that follows runs in the pool's own thread.
+    def shutdown(self, *, abort: bool = False) -> None:
+        self._closed = True
+        self._aborted = self._aborted or abort
+        if self._thread is not None:
+            self.wake()
+            self._thread.join()
+        elif not self._ended:
+            self._run()
+
+    def _start_thread(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="fetchpool-async", daemon=True)
+                self._thread.start()
+
+    # All that follows runs in the thread that drives.
 
     def _run(self) -> None:
+        """To the end."""
         try:
-            self._loop()
+            while not (self._closed and (self._aborted or not (self._arrived or self._flights))):
+                self._turn(TICK)
         except BaseException as defect:
             # Without it nobody would ever finish the futures: the run would wait for ever.
             self._defect = f"the async pool ended: {type(defect).__name__}; please report this"
             raise
         finally:
-            self._closed = True
+            self._closed = self._ended = True
             self._asleep = False
             self._end_all()
 
-    def _loop(self) -> None:
-        next_tick = monotonic() + TICK
-        while not (self._closed and (self._aborted or not (self._arrived or self._flights))):
-            while self._arrived and len(self._flights) < self.workers:
-                self._start(*self._arrived.popleft())
-            self._turn(next_tick)
-            self._read_finished()
-            now = monotonic()
-            if now >= next_tick:
-                next_tick = now + TICK
-                self._end_silent(now)
-            self._deliver()
-
-    def _turn(self, next_tick: float) -> None:
-        """Waits for sockets, libcurl's timer, a wake-up or the tick, and lets libcurl act."""
+    def _turn(self, seconds: float) -> None:
+        """Starts what has arrived, waits until something happens, so many seconds at most, and finishes
+        what has landed."""
+        while self._arrived and len(self._flights) < self.workers:
+            self._start(*self._arrived.popleft())
+        self._listen(monotonic() + seconds)
+        self._read_finished()
         now = monotonic()
-        until = next_tick if self._timer is None else min(next_tick, self._timer)
+        if now >= self._next_tick:
+            self._next_tick = now + TICK
+            self._end_silent(now)
+        self._deliver()
+
+    def _listen(self, until: float) -> None:
+        """Waits for sockets, libcurl's timers, a wake-up or the tick, and lets libcurl act."""
+        act, due = self._multi.socket_action, self._multi.timeout
+        if not (timer := due()):  # a handle was added
+            act(pycurl.SOCKET_TIMEOUT, 0)
+            timer = due()
+        now = monotonic()
+        if self._flights:
+            until = min(until, self._next_tick)
+        if timer >= 0:
+            until = min(until, now + timer / 1000)
         self._asleep = True
-        timeout = 0.0 if self._arrived and len(self._flights) < self.workers else max(0.0, until - now)
-        events = self._selector.select(timeout)
-        self._asleep = False
-        act = self._multi.socket_action
+        waits = not self._woken or (self._arrived and len(self._flights) >= self.workers)
+        events = self._selector.select(max(0.0, until - now) if waits else 0.0)
+        self._asleep = self._woken = False
         for key, mask in events:
             descriptor = key.fd
             if descriptor in self._registered and descriptor not in self._idle:
@@ -162,8 +196,7 @@ class AsyncPool:
                 self._ears.recv(4096)
             elif descriptor in self._idle:  # nobody waits for it: the server has closed it
                 self._forget_socket(descriptor)
-        if self._timer is not None and monotonic() >= self._timer:
-            self._timer = None
+        if timer >= 0 and not due():
             act(pycurl.SOCKET_TIMEOUT, 0)
 
     def _start(self, request: FetchRequest, future: Future[Outcome]) -> None:
@@ -267,13 +300,10 @@ class AsyncPool:
 
     # libcurl's callbacks
 
-    def _on_timer(self, milliseconds: int) -> None:
-        self._timer = None if milliseconds < 0 else monotonic() + milliseconds / 1000
-
     def _on_socket(self, what: int, descriptor: int, _multi: pycurl.CurlMulti, _known: object) -> None:
         """libcurl wants to hear of a socket, or no more. A kept connection changes between the two
         with every fetch, so one that only waited for bytes stays registered: when the server closes
-        it meanwhile, `_turn` finds it among the idle ones."""
+        it meanwhile, `_listen` finds it among the idle ones."""
         registered = self._registered.get(descriptor)
         if what == pycurl.POLL_REMOVE:
             if registered == selectors.EVENT_READ:

@@ -6,6 +6,7 @@ another. A pool holds no policy: it neither retries nor waits for a host's turn.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Protocol
 
@@ -29,8 +30,18 @@ class WorkerPool(Protocol):
         """Never blocks. Raises `PoolClosedError` after `shutdown()`. The only exception the future
         can carry is `WorkerLostError`."""
 
-    def recall(self) -> None:
-        """Cancels what was submitted and no worker has begun. Nothing is to be submitted later."""
+    def take_over(self) -> Callable[[float], None] | None:
+        """What the caller's thread can do instead of only waiting for what ends: the pool's work, for so
+        many seconds at most, or until something has ended or somebody calls `wake()`. None: the pool has
+        threads of its own. Futures are finished in that thread from then on, and nothing goes on but by
+        these calls. To be called before anything is submitted."""
+
+    def wake(self) -> None:
+        """Ends the wait of the thread that has taken over, or its next one. From any thread."""
+
+    def recall(self, host: str | None = None) -> None:
+        """Cancels what was submitted for that host and no worker has begun. Without one: for any, and
+        nothing is to be submitted later."""
 
     def shutdown(self, *, abort: bool = False) -> None:
         """Waits for what is in flight; with `abort` ends it first: those futures are cancelled,

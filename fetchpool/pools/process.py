@@ -143,10 +143,16 @@ class ProcessPool:
     def spare(self) -> int:
         return len(self._waiting)
 
-    def recall(self) -> None:
+    def take_over(self) -> None:
+        return None
+
+    def wake(self) -> None:
+        """Nobody has taken over."""
+
+    def recall(self, host: str | None = None) -> None:
         with self._lock:
-            self._recalled = True
-        cancel(self._take_back())
+            self._recalled = self._recalled or host is None
+        cancel(self._take_back(host))
 
     def shutdown(self, *, abort: bool = False) -> None:
         with self._lock:
@@ -172,11 +178,16 @@ class ProcessPool:
     def _batch_size(self) -> int:
         return min(MAX_BATCH, max(1, int(BATCH_SECONDS / self._seconds)))
 
-    def _take_back(self) -> list[Future[Outcome]]:
-        """What no worker has been given: it waits no more."""
+    def _take_back(self, host: str | None = None) -> list[Future[Outcome]]:
+        """What no worker has been given, for that host or for any: it waits no more."""
         with self._lock:
-            taken = [self._open.pop(number).future for number in self._waiting]
-            self._waiting.clear()
+            waiting, self._waiting = self._waiting, deque()
+            taken = []
+            for number in waiting:
+                if host is None or self._open[number].request.host == host:
+                    taken.append(self._open.pop(number).future)
+                else:
+                    self._waiting.append(number)
         return taken
 
     # All that follows is the pool's own thread, the first start excepted.

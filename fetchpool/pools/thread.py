@@ -24,6 +24,9 @@ from fetchpool.pools.worker import Worker
 STACK = 512 * 1024
 """Bytes of address space for a worker's stack: libcurl with TLS needs a tenth of it, and two thousand of
 the usual 8 MB would be 16 GB. A person's own parser may recurse as deep as it could elsewhere."""
+CROWDED_WINDOW = 100
+"""Submissions to hold while fewer threads serve than might: some milliseconds' work, so that whoever
+submits need not come for each."""
 TICK = 0.02
 """Seconds between two looks at how many threads pay."""
 
@@ -48,9 +51,10 @@ class ThreadPool:
         """Workers without a thread; the one that was used last, whose connections are warm, is the next."""
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="fetchpool")
         self._crowding = Crowding(workers)
-        self._busy = threading.Event()
+        self._busy, self._ended = threading.Event(), threading.Event()
+        self._lookout = threading.Thread(target=self._look, name="fetchpool-crowding", daemon=True)
         if workers > FEWEST:
-            threading.Thread(target=self._look, name="fetchpool-crowding", daemon=True).start()
+            self._lookout.start()
 
     def submit(self, request: FetchRequest) -> Future[Outcome]:
         if self._closed:
@@ -63,20 +67,30 @@ class ThreadPool:
 
     @property
     def window(self) -> int:
-        return self.workers
+        crowded = self._crowding.limit < self.workers
+        return max(self.workers, CROWDED_WINDOW) if crowded else self.workers
 
     @property
     def spare(self) -> int:
         return len(self._queue)
 
-    def recall(self) -> None:
-        while self._queue:
+    def take_over(self) -> None:
+        return None
+
+    def wake(self) -> None:
+        """Nobody has taken over."""
+
+    def recall(self, host: str | None = None) -> None:
+        for _ in range(len(self._queue)):
             try:
-                _, future = self._queue.pop()
+                request, future = self._queue.popleft()
             except IndexError:  # a worker was quicker
                 return
-            future.cancel()
-            future.set_running_or_notify_cancel()
+            if host is None or request.host == host:
+                future.cancel()
+                future.set_running_or_notify_cancel()
+            else:
+                self._queue.append((request, future))
 
     def shutdown(self, *, abort: bool = False) -> None:
         self._closed = True
@@ -90,7 +104,10 @@ class ThreadPool:
             self._crowding.limit = self.workers
             self._serve_more(len(self._queue))
         self._executor.shutdown(wait=True)
-        self._busy.set()  # the look-out ends
+        self._ended.set()
+        self._busy.set()
+        if self._lookout.ident is not None:
+            self._lookout.join()
         for worker in self._opened:
             worker.close()
         self._opened.clear()
@@ -155,16 +172,11 @@ class ThreadPool:
     def _look(self) -> None:
         """For a thread of its own, which sleeps while the pool has nothing to do: sees to it that as many
         threads serve as pay, also when all of them wait for slow servers and nobody submits."""
-        pause = threading.Event()  # never set: a sleep
-        while True:
-            self._busy.wait()
-            if self._closed:
-                return
-            pause.wait(TICK)
+        while self._busy.wait() and not self._ended.wait(TICK):
             self._crowding.look(monotonic(), process_time(), self._done)
             if self._queue:
                 self._serve_more(len(self._queue))
             elif not self._serving:
                 self._busy.clear()
-                if self._serving:  # it began before the flag was down
+                if self._serving or self._ended.is_set():  # that was before the flag was down
                     self._busy.set()

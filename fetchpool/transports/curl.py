@@ -95,13 +95,15 @@ class CurlTransport:
     def _opened(self, descriptor: int, _purpose: int) -> int:
         self._watch.opened(descriptor)
         self._ends[descriptor] = None
+        self._watch.speaking(descriptor)  # as far as is known yet
         # A hop that is being ended looks to libcurl like a kept connection that was closed: it would
         # try again with another one.
         return pycurl.SOCKOPT_ERROR if self._watch.ending else pycurl.SOCKOPT_OK
 
     def _ask(self, asks: bool) -> None:
-        """Of several connections the watch must know which one is spoken on. Of one it needn't be told,
-        and a callback more, in which every thread wants the interpreter, is a tenth of a short fetch."""
+        """Of several kept connections the watch must know which one is spoken on. Of one, or a new one, it
+        needn't be told, and another callback, for which a thread has to get hold of the interpreter, is a
+        twentieth of a short fetch."""
         if asks:
             self._handle.curl.setopt(pycurl.PREREQFUNCTION, self._sending)
         else:

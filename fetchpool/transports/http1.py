@@ -263,7 +263,10 @@ class AnswerReader:
     def _receive(self, amount: int) -> bytes:
         try:
             received = self._socket.recv(amount)
-        except ssl.SSLEOFError:
+        except ssl.SSLError as error:
+            # Before Python 3.11.4 it is no SSLEOFError.
+            if not isinstance(error, ssl.SSLEOFError) and error.reason != "UNEXPECTED_EOF_WHILE_READING":
+                raise
             self._ragged = True
             return b""
         if received:

@@ -158,6 +158,62 @@ def test_abort_ends_what_is_in_flight_at_once(way, server):
             assert future.result().error == "aborted"
 
 
+def test_what_no_worker_has_begun_can_be_recalled_by_its_host(way, server):
+    pool = opened(way, 1)
+    (begun,) = submit(pool, server, "/held")
+    server.wait_until_held(1)
+    theirs = [pool.submit(urls.request(number, "http://localhost:1/")) for number in range(40)]
+    ours = submit(pool, server, *["/quick"] * 3)
+    pool.recall("localhost")
+    server.release.set()
+    assert [future.result(15).error for future in [begun, *ours]] == [None] * 4
+    wait(theirs)
+    if way[0] == "async":  # it had begun all that it was given
+        assert not any(future.cancelled() for future in theirs)
+    else:
+        assert sum(future.cancelled() for future in theirs) >= 30  # a batch may have been under way
+    pool.shutdown()
+
+
+def test_whoever_takes_over_does_all_the_work_and_finishes_the_futures(server):
+    pool = opened(("async", "curl"), 2)
+    work = pool.take_over()
+    assert work is not None
+    futures = submit(pool, server, *["/x"] * 5)
+    ended_in: set[str] = set()
+    for future in futures:
+        future.add_done_callback(lambda _: ended_in.add(threading.current_thread().name))
+    while not all(future.done() for future in futures):
+        work(5)
+    assert ended_in == {threading.current_thread().name}
+    assert {future.result(0).error for future in futures} == {None}
+    pool.shutdown()
+
+
+def test_whoever_has_taken_over_can_be_woken(server):
+    pool = opened(("async", "curl"), 1)
+    work = pool.take_over()
+    assert work is not None
+    (held,) = submit(pool, server, "/held")
+    work(0)
+    timer = threading.Timer(0.1, pool.wake)
+    timer.start()
+    started = monotonic()
+    while timer.is_alive():
+        work(30)
+    assert monotonic() - started < 10
+    pool.shutdown(abort=True)
+    assert held.result(0).error == "aborted"
+
+
+def test_a_pool_that_has_begun_by_itself_is_not_taken_over(way, server):
+    pool = opened(way, 1)
+    (future,) = submit(pool, server, "/x")
+    assert pool.take_over() is None
+    assert future.result(15).error is None
+    pool.shutdown()
+
+
 def test_submit_after_shutdown_is_refused(way, server):
     pool = opened(way, 1)
     pool.shutdown()
