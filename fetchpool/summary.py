@@ -36,7 +36,7 @@ def summarise(request: FetchRequest, future: Future[Outcome]) -> Finished:
         return Finished(request, None, None)
     except WorkerLostError:
         return Finished(request, None, None, lost=True)
-    except Exception as defect:  # noqa: BLE001 - a pool's own must not lose a URL: it is a row that says so
+    except BaseException as defect:  # noqa: BLE001 - a pool's own loses no URL: it is a row that says so
         message = visible(f"{type(defect).__name__}: {defect}".splitlines()[0])
         outcome = refusal(request, FailureKind.INTERNAL, utc_now(), message)
     return conclude(request, outcome)

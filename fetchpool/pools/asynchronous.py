@@ -93,11 +93,9 @@ class AsyncPool:
             raise PoolClosedError(self._defect or "the pool was shut down; open another one")
         future: Future[Outcome] = Future()
         self._arrived.append((request, future))
-        if self._driven:
-            self._woken = True
-        elif self._thread is None:
+        if self._thread is None and not self._driven:
             self._start_thread()
-        else:
+        elif self._asleep:
             self.wake()
         if self._defect:  # the thread ended meanwhile; whichever of us comes second finds it
             self._lose_arrived()
@@ -185,8 +183,9 @@ class AsyncPool:
         if timer >= 0:
             until = min(until, now + timer / 1000)
         self._asleep = True
-        waits = not self._woken or (self._arrived and len(self._flights) >= self.workers)
-        events = self._selector.select(max(0.0, until - now) if waits else 0.0)
+        if self._woken or (self._arrived and len(self._flights) < self.workers):
+            until = now
+        events = self._selector.select(max(0.0, until - now))
         self._asleep = self._woken = False
         for key, mask in events:
             descriptor = key.fd

@@ -93,16 +93,16 @@ class ThreadPool:
                 self._queue.append((request, future))
 
     def shutdown(self, *, abort: bool = False) -> None:
-        self._closed = True
         if abort:
             self.recall()
-            with self._lock:
-                self._aborted = True
-                for worker in self._opened:
-                    worker.abort()
         else:
             self._crowding.limit = self.workers
             self._serve_more(len(self._queue))
+        with self._lock:
+            self._closed = True  # and nobody starts to serve from here on
+            self._aborted = self._aborted or abort
+            for worker in self._opened if self._aborted else ():
+                worker.abort()
         self._executor.shutdown(wait=True)
         self._ended.set()
         self._busy.set()
@@ -115,7 +115,7 @@ class ThreadPool:
     def _serve_more(self, wanted: int) -> None:
         """So many threads more serve the queue, as far as they pay."""
         with self._lock:
-            number = min(wanted, self._crowding.limit - self._serving)
+            number = 0 if self._closed else min(wanted, self._crowding.limit - self._serving)
             for _ in range(number):
                 self._serving += 1
                 self._start()
@@ -124,39 +124,53 @@ class ThreadPool:
 
     def _start(self) -> None:
         """Gives the executor a job, for which it starts a thread unless one is idle."""
-        if self._serving <= self._most_serving:
-            self._executor.submit(self._serve)
-            return
-        self._most_serving = self._serving
-        before = threading.stack_size(STACK if not self._options.parse else 0)
+        before = threading.stack_size()
+        first = self._serving > self._most_serving
+        if first:
+            self._most_serving = self._serving
+            threading.stack_size(STACK if not self._options.parse else 0)
         try:
             self._executor.submit(self._serve)
+        except RuntimeError:  # the system has no more threads; the job waits for one that is there
+            if self._serving == 1:
+                raise
         finally:
-            threading.stack_size(before)
+            if first:
+                threading.stack_size(before)
 
     def _serve(self) -> None:
         """A thread's job: all that is in the queue, as long as the thread pays."""
-        worker = self._worker()
+        worker: Worker | None = None
         queue, crowding = self._queue, self._crowding
         while True:
             try:
                 request, future = queue.popleft()
             except IndexError:
-                with self._lock:
-                    if queue:  # `submit()` has just seen that we were enough
-                        continue
-                    self._serving -= 1
-                    self._spare.append(worker)
-                return
+                if self._leave(worker):
+                    return
+                continue
             if future.set_running_or_notify_cancel():
-                future.set_result(worker.fetch(request))
+                try:
+                    if worker is None:
+                        worker = self._worker()
+                    future.set_result(worker.fetch(request))
+                except BaseException as defect:  # noqa: BLE001 - somebody waits for it, whatever it is
+                    future.set_exception(defect)
             self._done += 1
-            if self._serving > crowding.limit:
-                with self._lock:
-                    if self._serving > crowding.limit:
-                        self._serving -= 1
-                        self._spare.append(worker)
-                        return
+            if self._serving > crowding.limit and self._leave(worker):
+                return
+
+    def _leave(self, worker: Worker | None) -> bool:
+        """Serves no more; False when that would leave something undone."""
+        with self._lock:
+            self._serving -= 1
+            # `submit()` puts into the queue first and counts us then; we do it the other way round.
+            if self._queue and self._serving < self._crowding.limit:
+                self._serving += 1
+                return False
+            if worker is not None:
+                self._spare.append(worker)
+            return True
 
     def _worker(self) -> Worker:
         with self._lock:
