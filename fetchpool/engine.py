@@ -10,37 +10,28 @@ Each turn: hear what came in, fill the pool up to its window, write the rows tha
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from enum import Enum, auto
-from functools import partial
-from itertools import islice
 from queue import Empty, SimpleQueue
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from fetchpool import urls
-from fetchpool.clean import visible
 from fetchpool.concurrency import Concurrency
-from fetchpool.errors import OutputError
-from fetchpool.exchange import refusal, utc_now
+from fetchpool.flights import Flights
 from fetchpool.gate import Gate
 from fetchpool.intake import Intake
 from fetchpool.known import Known
-from fetchpool.losses import MAX_LOSSES, Losses
-from fetchpool.model import FailureKind, FetchRequest, Outcome, Record
+from fetchpool.model import FailureKind
 from fetchpool.names import Named, Names
-from fetchpool.observe.events import InFlight, Notice, Observer, Retrying, Snapshot
+from fetchpool.observe.events import Notice, Observer, Retrying, Snapshot
 from fetchpool.observe.limits import HeldBy, LimitsClock
 from fetchpool.observe.stats import Stats
 from fetchpool.pools.base import WorkerPool
 from fetchpool.retry import RetryPolicy
 from fetchpool.scheduler import Scheduler
 from fetchpool.sources.base import Source
-from fetchpool.summary import Finished, conclude, summarise
-from fetchpool.urls import redact
+from fetchpool.summary import Finished
 from fetchpool.writer import Writer
 
 if TYPE_CHECKING:  # protego is loaded by those who use it
@@ -106,30 +97,21 @@ class Engine:
         self._writer = writer
         self._known = known if known is not None else Known(dedupe=False)
         self._scheduler = scheduler
-        self._retry = retry
         self._observers = observers
         self._clock = clock
         self._inbox: SimpleQueue[Finished | Named | Command] = SimpleQueue()
-        self._gate = Gate(scheduler, names, robots, retry, submit=self._submit, refuse=self._refuse)
+        self._flights = flights = Flights(
+            pool, scheduler, retry, writer, land=self._inbox.put, tell=self._tell, clock=clock
+        )
+        self._gate = Gate(scheduler, names, robots, retry, submit=flights.submit, refuse=flights.refuse)
         self._work: Callable[[float], None] | None = None
         """The pool's, to be done instead of waiting for it."""
         self._concurrency = concurrency
         self._next_look = 0.0
         self._ends_at = None if max_runtime is None else clock() + max_runtime
         self._timed_out = False
-        self._in_flight: dict[int, tuple[FetchRequest, float]] = {}
-        """By urlnum, in the order they started; with the time they did."""
-        self._first_attempt: dict[int, float] = {}
-        """When a request that is being retried was first started."""
-        self._losses = Losses()
-        self._alone: FetchRequest | None = None
-        """Handed out, and waiting until nothing else is in flight."""
         self._looking = False
         """Workers are free, and nothing may start before its time."""
-        self._unfinished = False
-        """Something was in flight when the run was stopped, and came to nothing."""
-        self._final: list[Record] = []
-        self._stopping = self._aborted = False
         self._stats = Stats(clock)
         self._limits = LimitsClock(clock())
         self._next_sample = 0.0
@@ -184,23 +166,23 @@ class Engine:
         """One turn: waits until something happens or is due, at most a snapshot's interval."""
         self._hear()
         now = self._clock()
-        if self._ends_at is not None and now >= self._ends_at and not self._stopping:
+        if self._ends_at is not None and now >= self._ends_at and not self._flights.stopping:
             self._timed_out = True
             self._stop()
         self._fill(now)
-        if not self._final:
-            if not self._in_flight and self._nothing_left():
+        if not self._flights.final:
+            if not self._flights and self._nothing_left():
                 self.done = True
                 return
             self._wait(now)
             self._hear()
         now = self._clock()
-        if self._final:
+        if self._flights.final:
             self._write(now)
         if self._concurrency is not None and now >= self._next_look:
             self._next_look = now + LOOK_INTERVAL
             cpu = self._limits.limits(now).cpu / max(1, self._stats.done)
-            self._concurrency.look(now, len(self._in_flight), cpu)
+            self._concurrency.look(now, len(self._flights), cpu)
         if now >= self._next_sample:
             self._next_sample = now + SAMPLE_INTERVAL
             self._sample()
@@ -211,7 +193,7 @@ class Engine:
         """Ends the pool and closes the sinks, in whatever state the run is. Idempotent."""
         self._intake.close()
         try:
-            self._pool.shutdown(abort=bool(self._in_flight))
+            self._pool.shutdown(abort=bool(self._flights))
         finally:
             try:
                 self._writer.close()
@@ -223,42 +205,42 @@ class Engine:
 
     def result(self) -> RunResult:
         """How it went, so far."""
-        left = self._unfinished or not self._intake.exhausted or self._scheduler.queued
-        interrupted = self._stopping and bool(left)
+        left = self._flights.unfinished or not self._intake.exhausted or self._scheduler.queued
+        interrupted = self._flights.stopping and bool(left)
         return RunResult(
             self.snapshot(),
-            interrupted=interrupted or self._aborted,
+            interrupted=interrupted or self._flights.aborted,
             timed_out=self._timed_out and interrupted,
             input_failure=self._intake.failure,
             rows=tuple(self._writer.rows),
         )
 
     def _nothing_left(self) -> bool:
-        if self._stopping:
+        if self._flights.stopping:
             return True
-        return self._intake.exhausted and not self._scheduler.queued and self._alone is None
+        return self._intake.exhausted and not self._scheduler.queued and not self._flights.waiting
 
     def _fill(self, now: float) -> None:
         """Submits what may start, up to the pool's window; reads ahead as far as that needs."""
         self._looking = False
-        if self._stopping:
+        if self._flights.stopping:
             self._limits.account(now, HeldBy.ENDING)
         elif self._intake.reading_back:
             self._read_back(now)
-        elif self._losses and self._holds_one_alone(now):
+        elif self._flights.holds_one_alone(now):
             self._limits.account(now, HeldBy.WORKERS)
         else:
             self._gate.ask_again(now)
             self._submit_what_may(now)
             while self._scheduler.given_up:
-                self._refuse(self._scheduler.given_up.popleft(), FailureKind.HOST_DOWN, now)
+                self._flights.refuse(self._scheduler.given_up.popleft(), FailureKind.HOST_DOWN, now)
             self._gate.open(now)
             self._limits.account(now, self._state())
 
     def _submit_what_may(self, now: float) -> None:
         scheduler, window = self._scheduler, self._window
         pause = False
-        while len(self._in_flight) < window:
+        while len(self._flights) < window:
             request = scheduler.next(now)
             if request is None:
                 self._looking = True
@@ -271,27 +253,18 @@ class Engine:
                 now = self._clock()
             elif not self._gate.lets_through(request, now):
                 continue
-            elif self._losses and self._losses.must_run_alone(request.urlnum):
-                self._alone = request
-                self._holds_one_alone(now)
-                return
             else:
-                self._submit(request, now)
+                self._flights.start(request, now)
+                if self._flights.waiting:
+                    return
                 pause = False
         self._looking = False
-
-    def _holds_one_alone(self, now: float) -> bool:
-        """Whether nothing may start beside a request under which workers died; starts it when it can."""
-        if self._alone is not None and not self._in_flight:
-            self._submit(self._alone, now)
-            self._alone = None
-        return self._alone is not None or self._losses.one_runs_alone(self._in_flight.keys())
 
     def _state(self) -> HeldBy:
         queued, exhausted = self._scheduler.queued, self._intake.exhausted
         if exhausted and not queued:
             return HeldBy.ENDING
-        if len(self._in_flight) >= self._window:
+        if len(self._flights) >= self._window:
             return HeldBy.WORKERS
         if self._scheduler.asking > self._scheduler.waiting_hosts:
             return HeldBy.NAMES
@@ -315,38 +288,23 @@ class Engine:
             if request.refused is None:
                 self._scheduler.add(request, now)
             else:
-                self._refuse(request, request.refused, now)
+                self._flights.refuse(request, request.refused, now)
         if more:  # it may go on like this for millions: signals are heard, and rows written, in between
             self.wake()
         return len(requests) > 0
-
-    def _refuse(
-        self, request: FetchRequest, kind: FailureKind, now: float, message: str | None = None
-    ) -> None:
-        """Ends a request that no worker gets."""
-        self._conclude(conclude(request, refusal(request, kind, utc_now(), message)), now)
-
-    def _submit(self, request: FetchRequest, now: float) -> None:
-        self._in_flight[request.urlnum] = (request, now)
-        sent = request if request.columns is None else replace(request, columns=None)
-        self._pool.submit(sent).add_done_callback(partial(self._finished, request))
-
-    def _finished(self, request: FetchRequest, future: Future[Outcome]) -> None:
-        """The done-callback; runs in the pool's thread."""
-        self._inbox.put(summarise(request, future))
 
     def _wait(self, now: float) -> None:
         until = [self._next_sample]
         if self._concurrency is not None:
             until.append(self._next_look)
-        if self._ends_at is not None and not self._stopping:
+        if self._ends_at is not None and not self._flights.stopping:
             until.append(self._ends_at)
         if self._writer.flush_at is not None:
             until.append(self._writer.flush_at)
         # With every worker busy, or the run stopping, only what ends can change anything.
         if self._looking and (wake_at := self._scheduler.wake_at()) is not None:
             until.append(wake_at)
-        if not self._stopping and (wake_at := self._gate.wake_at()) is not None:
+        if not self._flights.stopping and (wake_at := self._gate.wake_at()) is not None:
             until.append(wake_at)
         seconds = max(0.0, min(until) - now)
         if self._work is not None:
@@ -374,88 +332,27 @@ class Engine:
             self._stop()
         elif message is Command.ABORT:
             self._stop()
-            self._aborted = True
+            self._flights.aborted = True
             self._pool.shutdown(abort=True)
 
     def _stop(self) -> None:
         """Nothing more starts; what is in flight ends."""
-        self._stopping = True
+        self._flights.stopping = True
         self._pool.recall()
 
     def _landed(self, finished: Finished) -> None:
-        """A request is no longer in flight."""
         request, outcome = finished.request, finished.outcome
-        _, started = self._in_flight.pop(request.urlnum)
-        now = self._clock()
         if request.urlnum < 0:
-            self._gate.learn(request, outcome, now)
+            self._flights.landed_for_us(request)
+            self._gate.learn(request, outcome, self._clock())
             return
-        cool_down = self._retry.cool_down(outcome) if outcome is not None else None
-        self._scheduler.finished(request, now, started, outcome, cool_down)
         if self._concurrency is not None and outcome is not None:
             self._concurrency.landed(outcome)
-        if outcome is not None:
-            self._writer.archive(outcome)
-            if outcome.error is not None and self._scheduler.holds_back(request.host, now):
-                self._pool.recall(request.host)
-        if outcome is None:
-            if finished.lost and not self._aborted:
-                self._lost(request, now)
-            elif self._stopping:
-                self._unfinished = True
-            else:  # recalled, for a better time
-                self._scheduler.add(request, now, first=True)
-        elif outcome.redirect is not None:
-            self._scheduler.add(replace(outcome.redirect, columns=request.columns), now, first=True)
-        elif not (self._aborted and outcome.error == FailureKind.ABORTED):
-            # What was aborted never came to its end: it has no row, and a resumed run asks again.
-            self._conclude(finished, started)
-
-    def _conclude(self, finished: Finished, started: float) -> None:
-        """An attempt that began at `started` has its outcome: it is made again, or was the final one."""
-        request, outcome, record = finished.request, finished.outcome, finished.record
-        assert outcome is not None
-        assert record is not None
-        urlnum = request.urlnum
-        if outcome.error is not None:
-            if outcome.output_failure:
-                raise OutputError(outcome.output_failure)
-            now = self._clock()
-            first = self._first_attempt.get(urlnum, started)
-            delay = self._retry.delay(request, outcome, now - first)
-            if delay is not None:
-                self._first_attempt[urlnum] = first
-                # From the start, whatever hop it had come to.
-                again = replace(
-                    urls.request(urlnum, request.url),
-                    num_retries=request.num_retries + 1,
-                    previous=request.previous,
-                    columns=request.columns,
-                )
-                self._scheduler.add_later(again, now + delay)
-                self._stats.retried()
-                self._tell(Retrying(record, delay))
-                return
-        if self._first_attempt:
-            self._first_attempt.pop(urlnum, None)
-        if self._losses:
-            self._losses.forget(urlnum)
-        self._writer.archive_failure(record, outcome)
-        self._final.append(record)
-
-    def _lost(self, request: FetchRequest, now: float) -> None:
-        """The worker died under it: that is no attempt, and it runs again."""
-        losses = self._losses.count(request.urlnum)
-        if losses >= MAX_LOSSES:
-            self._refuse(request, FailureKind.INTERNAL, now, f"a worker died under it {losses} times")
-            return
-        if losses == 1:
-            self._tell(Notice(f"a worker died; {visible(redact(request.url))} runs again"))
-        self._scheduler.add(request, now, first=True)
+        self._flights.landed(finished)
 
     def _write(self, now: float) -> None:
         """The rows that became final in this turn."""
-        records, self._final = self._final, []
+        records, self._flights.final = self._flights.final, []
         self._writer.write(records, now)
         self._stats.add(records)
         for observer in self._observers:
@@ -464,6 +361,8 @@ class Engine:
     # What observers are told
 
     def _tell(self, event: Retrying | Notice) -> None:
+        if isinstance(event, Retrying):
+            self._stats.retried()
         for observer in self._observers:
             observer.event(event)
 
@@ -476,20 +375,17 @@ class Engine:
     def snapshot(self) -> Snapshot:
         """The run as it stands."""
         now = self._clock()
-        queued = self._scheduler.queued + (self._alone is not None)
+        queued = self._scheduler.queued + self._flights.waiting
         total, exact = self._intake.total()
         return self._stats.snapshot(
-            in_flight=min(len(self._in_flight), self._pool.workers),
-            slowest=tuple(
-                InFlight(visible(redact(request.url)), now - started)
-                for request, started in islice(self._in_flight.values(), 5)
-            ),
+            in_flight=min(len(self._flights), self._pool.workers),
+            slowest=self._flights.slowest(now),
             backlog=queued,
             waiting=self._scheduler.waiting,
             duplicates=self._known.duplicates,
             total=total,
             total_exact=exact,
-            stopping=self._stopping,
+            stopping=self._flights.stopping,
             workers=self._pool.workers if self._concurrency is None else self._concurrency.target,
             workers_reason="" if self._concurrency is None else self._concurrency.reason,
             limits=self._limits.limits(now),

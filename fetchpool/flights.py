@@ -1,0 +1,192 @@
+"""What is in flight, and what becomes of it when it lands: a row, another attempt, a wait for a better time.
+
+In: requests that the scheduler has handed out, and finished ones from the inbox. Out: submissions to the
+pool, words to the scheduler, and `final`: the rows after which no attempt follows. Only the engine's thread
+calls it, but for the done-callback, which does nothing but put what it made into the inbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from itertools import islice
+from time import monotonic
+
+from msgspec.structs import replace
+
+from fetchpool import urls
+from fetchpool.clean import visible
+from fetchpool.errors import OutputError
+from fetchpool.exchange import refusal, utc_now
+from fetchpool.losses import MAX_LOSSES, Losses
+from fetchpool.model import FailureKind, FetchRequest, Outcome, Record
+from fetchpool.observe.events import InFlight, Notice, Retrying
+from fetchpool.pools.base import WorkerPool
+from fetchpool.retry import RetryPolicy
+from fetchpool.scheduler import Scheduler
+from fetchpool.summary import Finished, conclude, summarise
+from fetchpool.urls import redact
+from fetchpool.writer import Writer
+
+SHOWN = 5
+"""Requests that are shown as the slowest."""
+
+
+class Flights:
+    """Each request once, under its urlnum; those that are for ourselves (robots.txt) have negative ones."""
+
+    def __init__(
+        self,
+        pool: WorkerPool,
+        scheduler: Scheduler,
+        retry: RetryPolicy,
+        writer: Writer,
+        *,
+        land: Callable[[Finished], None],
+        tell: Callable[[Retrying | Notice], None],
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """`land` is handed what has finished, in whatever thread finished it; `landed()` is to be told later,
+        in ours. `tell` is what observers hear."""
+        self._pool = pool
+        self._scheduler = scheduler
+        self._retry = retry
+        self._writer = writer
+        self._land = land
+        self._tell = tell
+        self._clock = clock
+        self._in_flight: dict[int, tuple[FetchRequest, float]] = {}
+        """By urlnum, in the order they started; with the time they did."""
+        self._first_attempt: dict[int, float] = {}
+        """When a request that is being retried was first started."""
+        self._losses = Losses()
+        self._alone: FetchRequest | None = None
+        """Handed out, and waiting until nothing else is in flight."""
+        self.final: list[Record] = []
+        """Rows that were not written yet; whoever writes them takes the list away."""
+        self.stopping = self.aborted = False
+        """What lands is not begun again; what came to nothing has no row."""
+        self.unfinished = False
+        """Something was in flight when the run was stopped, and came to nothing."""
+
+    def __len__(self) -> int:
+        return len(self._in_flight)
+
+    @property
+    def waiting(self) -> int:
+        """Handed out, and not started yet."""
+        return int(self._alone is not None)
+
+    def slowest(self, now: float) -> tuple[InFlight, ...]:
+        """Those that have been in flight for longest, for a person to see."""
+        return tuple(
+            InFlight(visible(redact(request.url)), now - started)
+            for request, started in islice(self._in_flight.values(), SHOWN)
+        )
+
+    def start(self, request: FetchRequest, now: float) -> None:
+        """Submits it; or keeps it until it is alone, when workers have died under it."""
+        if self._losses and self._losses.must_run_alone(request.urlnum):
+            self._alone = request
+            self.holds_one_alone(now)
+        else:
+            self.submit(request, now)
+
+    def holds_one_alone(self, now: float) -> bool:
+        """Whether nothing may start beside a request under which workers died; starts it when it can."""
+        if not self._losses:
+            return False
+        if self._alone is not None and not self._in_flight:
+            self.submit(self._alone, now)
+            self._alone = None
+        return self._alone is not None or self._losses.one_runs_alone(self._in_flight.keys())
+
+    def submit(self, request: FetchRequest, now: float) -> None:
+        self._in_flight[request.urlnum] = (request, now)
+        sent = request if request.columns is None else replace(request, columns=None)
+        self._pool.submit(sent).add_done_callback(partial(self._finished, request))
+
+    def _finished(self, request: FetchRequest, future: Future[Outcome]) -> None:
+        """The done-callback; runs in the pool's thread."""
+        self._land(summarise(request, future))
+
+    def refuse(
+        self, request: FetchRequest, kind: FailureKind, now: float, message: str | None = None
+    ) -> None:
+        """Ends a request that no worker gets."""
+        self._conclude(conclude(request, refusal(request, kind, utc_now(), message)), now)
+
+    def landed_for_us(self, request: FetchRequest) -> None:
+        """One of our own is no longer in flight; there is no row of it."""
+        del self._in_flight[request.urlnum]
+
+    def landed(self, finished: Finished) -> None:
+        """A request is no longer in flight. Raises `OutputError` when it was our own disk that failed."""
+        request, outcome = finished.request, finished.outcome
+        _, started = self._in_flight.pop(request.urlnum)
+        now = self._clock()
+        cool_down = self._retry.cool_down(outcome) if outcome is not None else None
+        self._scheduler.finished(request, now, started, outcome, cool_down)
+        if outcome is None:
+            self._came_to_nothing(finished, now)
+            return
+        self._writer.archive(outcome)
+        if outcome.error is not None and self._scheduler.holds_back(request.host, now):
+            self._pool.recall(request.host)
+        if outcome.redirect is not None:
+            self._scheduler.add(replace(outcome.redirect, columns=request.columns), now, first=True)
+        elif not (self.aborted and outcome.error == FailureKind.ABORTED):
+            # What was aborted never came to its end: it has no row, and a resumed run asks again.
+            self._conclude(finished, started)
+
+    def _came_to_nothing(self, finished: Finished, now: float) -> None:
+        """The worker died under it: that is no attempt, and it runs again. Or it was taken back: because the
+        run is stopping, or for a better time."""
+        request = finished.request
+        if finished.lost and not self.aborted:
+            losses = self._losses.count(request.urlnum)
+            if losses >= MAX_LOSSES:
+                self.refuse(request, FailureKind.INTERNAL, now, f"a worker died under it {losses} times")
+                return
+            if losses == 1:
+                self._tell(Notice(f"a worker died; {visible(redact(request.url))} runs again"))
+        elif self.stopping:
+            self.unfinished = True
+            return
+        self._scheduler.add(request, now, first=True)
+
+    def _conclude(self, finished: Finished, started: float) -> None:
+        """An attempt that began at `started` has its outcome: it is made again, or was the final one."""
+        request, outcome, record = finished.request, finished.outcome, finished.record
+        assert outcome is not None
+        assert record is not None
+        if outcome.error is not None:
+            if outcome.output_failure:
+                raise OutputError(outcome.output_failure)
+            if self._is_made_again(request, outcome, record, started):
+                return
+        if self._first_attempt:
+            self._first_attempt.pop(request.urlnum, None)
+        if self._losses:
+            self._losses.forget(request.urlnum)
+        self._writer.archive_failure(record, outcome)
+        self.final.append(record)
+
+    def _is_made_again(self, request: FetchRequest, outcome: Outcome, record: Record, started: float) -> bool:
+        now, urlnum = self._clock(), request.urlnum
+        first = self._first_attempt.get(urlnum, started)
+        delay = self._retry.delay(request, outcome, now - first)
+        if delay is None:
+            return False
+        self._first_attempt[urlnum] = first
+        # From the start, whatever hop it had come to.
+        again = replace(
+            urls.request(urlnum, request.url),
+            num_retries=request.num_retries + 1,
+            previous=request.previous,
+            columns=request.columns,
+        )
+        self._scheduler.add_later(again, now + delay)
+        self._tell(Retrying(record, delay))
+        return True
