@@ -47,6 +47,7 @@ GATHER_FROM = 4
 costs more than the fetch."""
 GATHER_EACH = 0.000_04
 """Seconds to gather for each of them: half of what a fetch takes at least."""
+GATHER_MOST = 0.004
 LOOK_INTERVAL = 0.05
 """Seconds between two looks at whether the workers are as many as they should be (`-w auto`)."""
 
@@ -253,11 +254,10 @@ class Engine:
                 now = self._clock()
             elif not self._gate.lets_through(request, now):
                 continue
-            else:
-                self._flights.start(request, now)
-                if self._flights.waiting:
-                    return
+            elif self._flights.start(request, now):
                 pause = False
+            else:
+                return
         self._looking = False
 
     def _state(self) -> HeldBy:
@@ -315,7 +315,7 @@ class Engine:
         except Empty:
             return
         if (spare := self._pool.spare) >= GATHER_FROM:
-            sleep(spare * GATHER_EACH)
+            sleep(min(spare * GATHER_EACH, GATHER_MOST))
 
     def _hear(self) -> None:
         """Everything that is in the inbox by now."""

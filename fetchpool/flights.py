@@ -85,13 +85,13 @@ class Flights:
             for request, started in islice(self._in_flight.values(), SHOWN)
         )
 
-    def start(self, request: FetchRequest, now: float) -> None:
-        """Submits it; or keeps it until it is alone, when workers have died under it."""
+    def start(self, request: FetchRequest, now: float) -> bool:
+        """Submits it; False when nothing may start beside it, since workers have died under it."""
         if self._losses and self._losses.must_run_alone(request.urlnum):
             self._alone = request
-            self.holds_one_alone(now)
-        else:
-            self.submit(request, now)
+            return not self.holds_one_alone(now)
+        self.submit(request, now)
+        return True
 
     def holds_one_alone(self, now: float) -> bool:
         """Whether nothing may start beside a request under which workers died; starts it when it can."""

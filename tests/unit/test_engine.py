@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
 
 from fetchpool.engine import Engine
+from fetchpool.errors import WorkerLostError
 from fetchpool.known import Known
 from fetchpool.model import FetchRequest, Outcome, Record
 from fetchpool.retry import RetryPolicy
@@ -17,10 +19,12 @@ class Rows:
     name = "a list"
 
     def __init__(self) -> None:
-        self.urls: list[str] = []
+        self.errors: dict[str, str | None] = {}
 
     def write(self, records: list[Record]) -> None:
-        self.urls += [record.url for record in records]
+        for record in records:
+            assert record.url not in self.errors
+            self.errors[record.url] = record.error
 
     def flush(self) -> None: ...
 
@@ -28,16 +32,19 @@ class Rows:
 
 
 class OneAtATime:
-    """A pool that begins what it was given when it is told to recall or has nothing else to do; the first
-    answer of `busy` is a 429."""
+    """A pool that answers one request in each turn, the one it was given first."""
 
     workers = 1
     window = 5
 
-    def __init__(self) -> None:
-        self.begun: list[str] = []
-        self.recalled: list[str | None] = []
+    def __init__(self, answer: Callable[[FetchRequest, int], Outcome | None]) -> None:
+        """`answer` is told which attempt at this URL it is, from 1; None: the worker dies under it."""
+        self._answer = answer
         self._queue: list[tuple[FetchRequest, Future[Outcome]]] = []
+        self.begun: list[str] = []
+        self.beside: list[int] = []
+        """How many more it held when it began each of them."""
+        self.recalled: list[str | None] = []
 
     @property
     def spare(self) -> int:
@@ -48,44 +55,41 @@ class OneAtATime:
         self._queue.append((request, future))
         return future
 
-    def take_over(self):
+    def take_over(self) -> Callable[[float], None]:
         return self._work
 
     def _work(self, _seconds: float) -> None:
-        if self._queue:
-            request, future = self._queue.pop(0)
-            self.begun.append(request.href)
-            future.set_result(self._answer(request))
-
-    def _answer(self, request: FetchRequest) -> Outcome:
-        ok = Outcome(url_effective=request.href, method="GET", timestamp="", response_code=200)
-        if request.host == "busy" and len(self.begun) == 1:
-            return Outcome(
-                url_effective=request.href,
-                method="GET",
-                timestamp="",
-                response_code=429,
-                error="http_429",
-                retry_after="1",
-            )
-        return ok
+        if not self._queue:
+            return
+        request, future = self._queue.pop(0)
+        self.begun.append(request.href)
+        self.beside.append(len(self._queue))
+        outcome = self._answer(request, self.begun.count(request.href))
+        if outcome is None:
+            future.set_exception(WorkerLostError("it died"))
+        else:
+            future.set_result(outcome)
 
     def wake(self) -> None: ...
 
     def recall(self, host: str | None = None) -> None:
         self.recalled.append(host)
-        kept = [(request, future) for request, future in self._queue if host not in (None, request.host)]
-        gone = [future for _, future in self._queue if future not in [future for _, future in kept]]
-        self._queue = kept
-        for future in gone:
-            future.cancel()
+        queue, self._queue = self._queue, []
+        for request, future in queue:
+            if host in (None, request.host):
+                future.cancel()
+            else:
+                self._queue.append((request, future))
 
     def shutdown(self, *, abort: bool = False) -> None: ...
 
 
-def test_what_a_pool_holds_for_a_host_that_asked_to_be_left_alone_is_recalled_and_fetched_later() -> None:
-    urls = [f"http://busy/{number}" for number in range(4)] + ["http://other/"]
-    pool, rows = OneAtATime(), Rows()
+def fine(request: FetchRequest) -> Outcome:
+    return Outcome(url_effective=request.href, method="GET", timestamp="", response_code=200)
+
+
+def run(pool: OneAtATime, urls: list[str]) -> Rows:
+    rows = Rows()
     engine = Engine(
         IterableSource(urls),
         pool,
@@ -94,8 +98,40 @@ def test_what_a_pool_holds_for_a_host_that_asked_to_be_left_alone_is_recalled_an
         retry=RetryPolicy(retry=0),
     )
     engine.run()
+    return rows
+
+
+def test_what_a_pool_holds_for_a_host_that_asked_to_be_left_alone_is_recalled_and_fetched_later() -> None:
+    def answer(request: FetchRequest, _attempt: int) -> Outcome:
+        if request.href != "http://busy/0":
+            return fine(request)
+        return Outcome(
+            url_effective=request.href,
+            method="GET",
+            timestamp="",
+            response_code=429,
+            error="http_429",
+            retry_after="1",
+        )
+
+    urls = [f"http://busy/{number}" for number in range(4)] + ["http://other/"]
+    pool = OneAtATime(answer)
+    rows = run(pool, urls)
     assert pool.recalled[0] == "busy"
     # Of the five that it had been given, only the other host's is begun before the second is over.
     assert pool.begun[:2] == ["http://busy/0", "http://other/"]
     assert sorted(pool.begun) == sorted(urls)
-    assert sorted(rows.urls) == sorted(urls)
+    assert rows.errors == {url: "http_429" if url.endswith("y/0") else None for url in urls}
+
+
+def test_a_request_under_which_workers_died_twice_runs_alone() -> None:
+    deadly, others = "http://deadly/", [f"http://other/{number}" for number in range(20)]
+    pool = OneAtATime(lambda request, _: None if request.host == "deadly" else fine(request))
+    rows = run(pool, [deadly, *others])
+    times = [place for place, url in enumerate(pool.begun) if url == deadly]
+    assert len(times) == 3
+    assert [pool.beside[place] for place in times] == [4, pool.beside[times[1]], 0]
+    assert pool.beside[times[1]] > 0
+    # Nothing else was held while it ran alone, and everything else was fetched once.
+    assert rows.errors == {deadly: "internal", **dict.fromkeys(others)}
+    assert sorted(url for url in pool.begun if url != deadly) == sorted(others)
