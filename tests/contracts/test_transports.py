@@ -367,7 +367,7 @@ def test_a_receiver_that_has_enough_at_the_head_ends_the_hop_without_a_failure(c
 def test_a_receiver_that_has_enough_of_the_body_ends_the_hop_without_a_failure(client, fresh, scenario):
     response, answer = client.fetch(fresh.url(scenario), Recorder(stop_after=100_000))
     assert response.failure is None
-    assert 100_000 <= len(answer.body) <= 100_000 + 64 * 1024
+    assert 100_000 <= len(answer.body) <= 100_000 + 256 * 1024  # no more than it reads at once
     response, answer = client.fetch(fresh.url("ok"))
     assert response.failure is None
     assert answer.body == PAGE
