@@ -8,9 +8,9 @@
 VENV ?= .venv
 PYTHON ?=
 ARGS ?=
-# Many tests wait for a server or a process: two at a time take two thirds of the time, and a fixed
-# number keeps what they measure comparable.
-JOBS ?= 2
+# Many tests wait for a server, a process or a deadline: two at a time for each of two cores take half the
+# time, and a fixed number keeps what they measure comparable.
+JOBS ?= 4
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test lint format types contracts fuzz bench bench-full torture clean
@@ -26,7 +26,7 @@ run: $(ready) ## fetch 5,000 URLs from the embedded demo server, with everything
 	@$(bin)/fetchpool demo -n 5000 $(ARGS)
 
 test: $(ready) ## all tests
-	$(bin)/python -m pytest --numprocesses=$(JOBS) $(ARGS)
+	$(bin)/python -m pytest --numprocesses=$(JOBS) --dist=worksteal $(ARGS)
 
 lint: $(ready) ## style and layout
 	$(bin)/ruff check .
