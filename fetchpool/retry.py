@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from random import random
 
 from msgspec import Struct
@@ -84,6 +83,8 @@ def parse_retry_after(value: str, now: datetime | None = None) -> float | None:
     value = value.strip()
     if value.isascii() and value.lstrip("-").isdigit():
         return 0.0 if value.startswith("-") else float(value)
+    from email.utils import parsedate_to_datetime  # few servers send a date
+
     try:
         moment = parsedate_to_datetime(value)
         if moment.tzinfo is None:  # "-0000": UTC, of unknown place

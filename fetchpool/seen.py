@@ -11,11 +11,10 @@ limit goes to a temporary file of SQLite's, at about 5 µs each while its pages 
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from fetchpool.errors import OutputError
+if TYPE_CHECKING:  # loaded by those who need it
+    from fetchpool.seen_disk import SeenDisk
 
 DEFAULT_MEMORY = 1 << 30
 """Bytes: about seventy million fingerprints without marks."""
@@ -39,7 +38,7 @@ class Seen:
         self._width = KEY + marks
         self._strings = [b""] * STRINGS
         self._room = memory // (self._width + OVERHEAD)
-        self._disk: _Disk | None = None
+        self._disk: SeenDisk | None = None
         self._count = 0
 
     def __len__(self) -> int:
@@ -101,7 +100,7 @@ class Seen:
             self._room -= 1
         else:
             if self._disk is None:
-                self._disk = _Disk()
+                self._disk = _open_disk()
             before = self._disk.insert(chosen.to_bytes(CHOOSING, "big") + key, marks)
             if before is not None:
                 return before
@@ -109,49 +108,10 @@ class Seen:
         return None
 
 
-class _Disk:
-    """The rest, in a file that SQLite makes where temporary files go, and that is gone with us."""
+def _open_disk() -> SeenDisk:
+    from fetchpool.seen_disk import SeenDisk
 
-    def __init__(self) -> None:
-        self.count = 0
-        with _told():
-            self._connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-            for statement in (
-                "PRAGMA journal_mode = OFF",  # nothing is ever read back after a crash
-                "PRAGMA synchronous = OFF",
-                "PRAGMA cache_size = -65536",
-                "CREATE TABLE seen (fingerprint BLOB PRIMARY KEY, marks BLOB NOT NULL) WITHOUT ROWID",
-                "BEGIN",
-            ):
-                self._connection.execute(statement)
-
-    def insert(self, fingerprint: bytes, marks: bytes) -> bytes | None:
-        """None, or the marks of the one that is there already."""
-        with _told():
-            inserted = self._connection.execute(
-                "INSERT OR IGNORE INTO seen VALUES (?, ?)", (fingerprint, marks)
-            )
-            if inserted.rowcount:
-                self.count += 1
-                return None
-            row = self._connection.execute("SELECT marks FROM seen WHERE fingerprint = ?", (fingerprint,))
-            before: bytes = row.fetchone()[0]
-            return before
-
-    def change(self, fingerprint: bytes, marks: bytes) -> None:
-        with _told():
-            self._connection.execute("UPDATE seen SET marks = ? WHERE fingerprint = ?", (marks, fingerprint))
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as failure:
-        raise OutputError(
-            f"the temporary file of known URLs can't be written ({failure}); make room where temporary "
-            "files go (TMPDIR), or allow more --seen-memory"
-        ) from failure
+    return SeenDisk()
 
 
 def _marked(marks: bytes, place: int, mark: int) -> bytes:
