@@ -81,6 +81,7 @@ class Counts:
     """A sink that keeps nothing."""
 
     name = "nowhere"
+    is_prompt = True
 
     def __init__(self) -> None:
         self.rows = 0

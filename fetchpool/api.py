@@ -111,6 +111,7 @@ class Collector:
     """The sink that keeps what the caller has not taken yet."""
 
     name = "the caller"
+    is_prompt = False
 
     def __init__(self) -> None:
         self.records: deque[Record] = deque()

@@ -155,7 +155,8 @@ class Engine:
 
     def run(self) -> RunResult:
         """To the end. Raises `OutputError` when a sink fails; what it holds is whole."""
-        self._work = self._pool.take_over()
+        if self._writer.is_prompt:  # a pool whose work is ours stands still while we wait for a reader
+            self._work = self._pool.take_over()
         try:
             while not self.done:
                 self.step()
@@ -177,6 +178,8 @@ class Engine:
                 return
             self._wait(now)
             self._hear()
+        elif self._work is not None:
+            self._work(0.0)
         now = self._clock()
         if self._flights.final:
             self._write(now)
@@ -241,7 +244,7 @@ class Engine:
     def _submit_what_may(self, now: float) -> None:
         scheduler, window = self._scheduler, self._window
         pause = False
-        while len(self._flights) < window:
+        while len(self._flights) < window and not self._flights.final:  # rows are written before more is read
             request = scheduler.next(now)
             if request is None:
                 self._looking = True

@@ -132,7 +132,7 @@ class Flights:
             self._came_to_nothing(finished, now)
             return
         self._writer.archive(outcome)
-        if outcome.error is not None and self._scheduler.holds_back(request.host, now):
+        if outcome.error and self._pool.spare and self._scheduler.holds_back(request.host, now):
             self._pool.recall(request.host)
         if outcome.redirect is not None:
             self._scheduler.add(replace(outcome.redirect, columns=request.columns), now, first=True)

@@ -130,9 +130,9 @@ class Scheduler:
             self._let_go(slot, now)
 
     def holds_back(self, host: str, now: float) -> bool:
-        """Nothing of that host may start now, whoever is free."""
+        """No more of that host may start now, or fewer than have, whoever is free."""
         slot = self._hosts.get(host)
-        return slot is not None and slot.ready_at > now
+        return slot is not None and (slot.ready_at > now or slot.in_flight > slot.limit(self._per_host))
 
     def hold(self, request: FetchRequest) -> None:
         """Takes back a request that `next()` has just handed out: something more must be known of its

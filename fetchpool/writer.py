@@ -41,6 +41,11 @@ class Writer:
         """How many each sink was given."""
 
     @property
+    def is_prompt(self) -> bool:
+        """Nothing here waits for somebody else, or writes so much at once that others would."""
+        return self._archive is None and all(sink.is_prompt for sink in self._sinks)
+
+    @property
     def flush_at(self) -> float | None:
         """When `flush()` is due; None: there is nothing to flush."""
         return self._flush_at

@@ -67,7 +67,7 @@ def hold(
         bodies = Bodies()
         watching = [*observers, bodies] if config.fetch.save else observers
         engine = build(config, observers=[*shown, stop_notice, *watching], source=source, old=old)
-        with calm_collector(), Interruptions(engine, hides_cursor=hides_cursor) as interruptions:
+        with calm_collector(config), Interruptions(engine, hides_cursor=hides_cursor) as interruptions:
             stop_notice.interruptions = interruptions
             try:
                 result = engine.run()
@@ -79,12 +79,14 @@ def hold(
 
 
 @contextmanager
-def calm_collector() -> Iterator[None]:
+def calm_collector(config: RunConfig) -> Iterator[None]:
     """For the process that is ours alone: what was imported is looked at no more, and what a fetch leaves
-    behind, which is in no cycle, more seldom. That takes a twentieth of what a URL costs otherwise."""
+    behind, which is in no cycle, more seldom: a twentieth of what a URL costs. A person's parser, which is
+    handed bodies, may leave them in cycles."""
     before = gc.get_threshold()
     gc.freeze()
-    gc.set_threshold(YOUNG, *before[1:])
+    if not config.fetch.parse:
+        gc.set_threshold(YOUNG, *before[1:])
     try:
         yield
     finally:

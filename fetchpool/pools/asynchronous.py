@@ -89,13 +89,15 @@ class AsyncPool:
         self._lock = threading.Lock()
 
     def submit(self, request: FetchRequest) -> Future[Outcome]:
-        if self._closed:
-            raise PoolClosedError(self._defect or "the pool was shut down; open another one")
         future: Future[Outcome] = Future()
-        self._arrived.append((request, future))
-        if self._thread is None and not self._driven:
-            self._start_thread()
-        elif self._asleep:
+        with self._lock:
+            if self._closed:
+                raise PoolClosedError(self._defect or "the pool was shut down; open another one")
+            self._arrived.append((request, future))
+            if self._thread is None and not self._driven:
+                self._thread = threading.Thread(target=self._run, name="fetchpool-async", daemon=True)
+                self._thread.start()
+        if self._asleep:
             self.wake()
         if self._defect:  # the thread ended meanwhile; whichever of us comes second finds it
             self._lose_arrived()
@@ -128,19 +130,14 @@ class AsyncPool:
                 return  # full of wake-ups already, or there is nobody to wake
 
     def shutdown(self, *, abort: bool = False) -> None:
-        self._closed = True
+        with self._lock:
+            self._closed = True
         self._aborted = self._aborted or abort
         if self._thread is not None:
             self.wake()
             self._thread.join()
         elif not self._ended:
             self._run()
-
-    def _start_thread(self) -> None:
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="fetchpool-async", daemon=True)
-                self._thread.start()
 
     # All that follows runs in the thread that drives.
 
@@ -154,16 +151,19 @@ class AsyncPool:
             self._defect = f"the async pool ended: {type(defect).__name__}; please report this"
             raise
         finally:
-            self._closed = self._ended = True
+            with self._lock:
+                self._closed = self._ended = True
             self._asleep = False
             self._end_all()
 
     def _turn(self, seconds: float) -> None:
         """Starts what has arrived, waits until something happens, so many seconds at most, and finishes
         what has landed."""
+        if self._ended:
+            return
         while self._arrived and len(self._flights) < self.workers:
             self._start(*self._arrived.popleft())
-        self._listen(monotonic() + seconds)
+        self._act(monotonic() + (0.0 if self._landed else seconds))
         self._read_finished()
         now = monotonic()
         if now >= self._next_tick:
@@ -171,13 +171,14 @@ class AsyncPool:
             self._end_silent(now)
         self._deliver()
 
-    def _listen(self, until: float) -> None:
+    def _act(self, until: float) -> None:
         """Waits for sockets, libcurl's timers, a wake-up or the tick, and lets libcurl act."""
-        act, due = self._multi.socket_action, self._multi.timeout
-        if not (timer := due()):  # a handle was added
-            act(pycurl.SOCKET_TIMEOUT, 0)
-            timer = due()
-        now = monotonic()
+        due = self._multi.timeout
+        if not due():  # a handle was added, most of the time
+            _, running = self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+            if running < len(self._flights):  # some have ended already
+                until = 0.0
+        now, timer = monotonic(), due()
         if self._flights:
             until = min(until, self._next_tick)
         if timer >= 0:
@@ -185,18 +186,21 @@ class AsyncPool:
         self._asleep = True
         if self._woken or (self._arrived and len(self._flights) < self.workers):
             until = now
-        events = self._selector.select(max(0.0, until - now))
+        self._listen(max(0.0, until - now))
         self._asleep = self._woken = False
-        for key, mask in events:
+        if timer >= 0 and not due():
+            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+
+    def _listen(self, timeout: float) -> None:
+        """Lets libcurl act on the sockets that are ready, or will be in so many seconds."""
+        for key, mask in self._selector.select(timeout):
             descriptor = key.fd
             if descriptor in self._registered and descriptor not in self._idle:
-                act(descriptor, mask)  # selectors' bits are libcurl's: 1 to read, 2 to write
+                self._multi.socket_action(descriptor, mask)  # selectors' bits are libcurl's: 1 read, 2 write
             elif descriptor == self._ears.fileno():
                 self._ears.recv(4096)
             elif descriptor in self._idle:  # nobody waits for it: the server has closed it
                 self._forget_socket(descriptor)
-        if timer >= 0 and not due():
-            act(pycurl.SOCKET_TIMEOUT, 0)
 
     def _start(self, request: FetchRequest, future: Future[Outcome]) -> None:
         if not future.set_running_or_notify_cancel():

@@ -34,7 +34,7 @@ class WorkerPool(Protocol):
         """What the caller's thread can do instead of only waiting for what ends: the pool's work, for so
         many seconds at most, or until something has ended or somebody calls `wake()`. None: the pool has
         threads of its own. Futures are finished in that thread from then on, and nothing goes on but by
-        these calls. To be called before anything is submitted."""
+        these calls, while deadlines do. To be called before anything is submitted."""
 
     def wake(self) -> None:
         """Ends the wait of the thread that has taken over, or its next one. From any thread."""

@@ -26,18 +26,17 @@ class Crowding:
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
-        self._now = self._cpu = 0.0
-        self._done = 0
+        self._last: tuple[float, float, int] | None = None
         self.limit = workers
         """Threads that may run at once."""
 
     def look(self, now: float, cpu: float, done: int) -> None:
         """Changes `limit` by what happened since the last look; `done` counts the fetches."""
-        seconds, used, fetched = now - self._now, cpu - self._cpu, done - self._done
-        self._now, self._cpu, self._done = now, cpu, done
-        if seconds <= 0:
+        last, self._last = self._last, (now, cpu, done)
+        if last is None or now <= last[0]:
             return
-        if used < ROOM * seconds:
+        seconds, used, fetched = now - last[0], cpu - last[1], done - last[2]
+        if used < ROOM * seconds or used >= SMALL * fetched:
             self.limit = min(self._workers, self.limit + max(1, self.limit // 2))
-        elif used >= FULL * seconds and used < SMALL * fetched:
+        elif used >= FULL * seconds:
             self.limit = min(self._workers, max(FEWEST, self.limit * 3 // 4))

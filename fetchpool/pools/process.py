@@ -152,7 +152,7 @@ class ProcessPool:
     def recall(self, host: str | None = None) -> None:
         with self._lock:
             self._recalled = self._recalled or host is None
-        cancel(self._take_back(host))
+        cancel(reversed(self._take_back(host)))  # whoever puts each before the others has them in order
 
     def shutdown(self, *, abort: bool = False) -> None:
         with self._lock:

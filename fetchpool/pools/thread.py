@@ -29,6 +29,8 @@ CROWDED_WINDOW = 100
 submits need not come for each."""
 TICK = 0.02
 """Seconds between two looks at how many threads pay."""
+IDLE_LOOKS = 50
+"""After so many looks at a pool with nothing to do its look-out ends, until there is something again."""
 
 
 class ThreadPool:
@@ -41,6 +43,7 @@ class ThreadPool:
         self._closed = self._aborted = False
         self._exchange = Exchange(options)
         self._lock = threading.Lock()
+        """Whoever puts something into the queue, leaves it or starts to serve it holds this lock."""
         self._queue: deque[tuple[FetchRequest, Future[Outcome]]] = deque()
         self._serving = self._most_serving = 0
         """Threads that serve the queue, or are about to."""
@@ -50,19 +53,20 @@ class ThreadPool:
         self._spare = list(self._opened)
         """Workers without a thread; the one that was used last, whose connections are warm, is the next."""
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="fetchpool")
+        # Where starts are spaced, each must reach the server when it is made: none may wait in the queue.
+        self._may_crowd = workers > FEWEST and options.follow_within_hosts
         self._crowding = Crowding(workers)
-        self._busy, self._ended = threading.Event(), threading.Event()
-        self._lookout = threading.Thread(target=self._look, name="fetchpool-crowding", daemon=True)
-        if workers > FEWEST:
-            self._lookout.start()
+        self._lookout: threading.Thread | None = None
+        self._ended = threading.Event()
 
     def submit(self, request: FetchRequest) -> Future[Outcome]:
-        if self._closed:
-            raise PoolClosedError("the pool was shut down; open another one")
         future: Future[Outcome] = Future()
-        self._queue.append((request, future))
-        if self._serving < self._crowding.limit:
-            self._serve_more(1)
+        with self._lock:
+            if self._closed:
+                raise PoolClosedError("the pool was shut down; open another one")
+            self._queue.append((request, future))
+            if self._serving < self._crowding.limit:
+                self._start()
         return future
 
     @property
@@ -81,51 +85,52 @@ class ThreadPool:
         """Nobody has taken over."""
 
     def recall(self, host: str | None = None) -> None:
-        for _ in range(len(self._queue)):
-            try:
-                request, future = self._queue.popleft()
-            except IndexError:  # a worker was quicker
-                return
-            if host is None or request.host == host:
-                future.cancel()
-                future.set_running_or_notify_cancel()
-            else:
-                self._queue.append((request, future))
+        taken: list[Future[Outcome]] = []
+        with self._lock:  # nobody finds the queue empty meanwhile, and leaves
+            for _ in range(len(self._queue)):
+                try:
+                    request, future = self._queue.popleft()
+                except IndexError:  # a worker was quicker
+                    break
+                if host is None or request.host == host:
+                    taken.append(future)
+                else:
+                    self._queue.append((request, future))
+        for future in reversed(taken):  # whoever puts each before the others has them in order again
+            future.cancel()
+            future.set_running_or_notify_cancel()
 
     def shutdown(self, *, abort: bool = False) -> None:
-        if abort:
-            self.recall()
-        else:
-            self._crowding.limit = self.workers
-            self._serve_more(len(self._queue))
         with self._lock:
-            self._closed = True  # and nobody starts to serve from here on
+            self._closed = True
             self._aborted = self._aborted or abort
             for worker in self._opened if self._aborted else ():
                 worker.abort()
-        self._executor.shutdown(wait=True)
+        if abort:
+            self.recall()
         self._ended.set()
-        self._busy.set()
-        if self._lookout.ident is not None:
+        if self._lookout is not None:
             self._lookout.join()
+        with self._lock:  # for what is left there are as many threads as there may be
+            self._crowding.limit = self.workers
+            self._serve_more()
+        self._executor.shutdown(wait=True)
         for worker in self._opened:
             worker.close()
         self._opened.clear()
 
-    def _serve_more(self, wanted: int) -> None:
-        """So many threads more serve the queue, as far as they pay."""
-        with self._lock:
-            number = 0 if self._closed else min(wanted, self._crowding.limit - self._serving)
-            for _ in range(number):
-                self._serving += 1
-                self._start()
-        if number > 0 and not self._busy.is_set():
-            self._busy.set()
+    # With the lock held
+
+    def _serve_more(self) -> None:
+        """As many threads more as there is work for, and as pay."""
+        for _ in range(min(len(self._queue), self._crowding.limit - self._serving)):
+            self._start()
 
     def _start(self) -> None:
         """Gives the executor a job, for which it starts a thread unless one is idle."""
-        before = threading.stack_size()
+        self._serving += 1
         first = self._serving > self._most_serving
+        before = threading.stack_size()
         if first:
             self._most_serving = self._serving
             threading.stack_size(STACK if not self._options.parse else 0)
@@ -137,6 +142,11 @@ class ThreadPool:
         finally:
             if first:
                 threading.stack_size(before)
+        if self._lookout is None and self._may_crowd and self._serving > FEWEST:
+            self._lookout = threading.Thread(target=self._look, name="fetchpool-crowding", daemon=True)
+            self._lookout.start()
+
+    # In a worker's thread
 
     def _serve(self) -> None:
         """A thread's job: all that is in the queue, as long as the thread pays."""
@@ -153,9 +163,11 @@ class ThreadPool:
                 try:
                     if worker is None:
                         worker = self._worker()
-                    future.set_result(worker.fetch(request))
+                    outcome = worker.fetch(request)
                 except BaseException as defect:  # noqa: BLE001 - somebody waits for it, whatever it is
                     future.set_exception(defect)
+                else:
+                    future.set_result(outcome)
             self._done += 1
             if self._serving > crowding.limit and self._leave(worker):
                 return
@@ -163,11 +175,9 @@ class ThreadPool:
     def _leave(self, worker: Worker | None) -> bool:
         """Serves no more; False when that would leave something undone."""
         with self._lock:
-            self._serving -= 1
-            # `submit()` puts into the queue first and counts us then; we do it the other way round.
-            if self._queue and self._serving < self._crowding.limit:
-                self._serving += 1
+            if self._queue and self._serving <= self._crowding.limit:
                 return False
+            self._serving -= 1
             if worker is not None:
                 self._spare.append(worker)
             return True
@@ -183,14 +193,17 @@ class ThreadPool:
                 worker.abort()
         return worker
 
+    # In the look-out's thread
+
     def _look(self) -> None:
-        """For a thread of its own, which sleeps while the pool has nothing to do: sees to it that as many
-        threads serve as pay, also when all of them wait for slow servers and nobody submits."""
-        while self._busy.wait() and not self._ended.wait(TICK):
+        """Sees to it that as many threads serve as pay, also when all of them wait for slow servers and
+        nobody submits. It ends when there is nothing to do: a pool that was dropped is not kept by it."""
+        idle = 0
+        while not self._ended.wait(TICK):
             self._crowding.look(monotonic(), process_time(), self._done)
-            if self._queue:
-                self._serve_more(len(self._queue))
-            elif not self._serving:
-                self._busy.clear()
-                if self._serving or self._ended.is_set():  # that was before the flag was down
-                    self._busy.set()
+            with self._lock:
+                self._serve_more()
+                idle = 0 if self._serving else idle + 1
+                if idle > IDLE_LOOKS:
+                    self._lookout = None
+                    return

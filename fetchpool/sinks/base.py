@@ -16,6 +16,11 @@ class Sink(Protocol):
     name: str
     """What the summary calls it: the path, or `standard output`."""
 
+    @property
+    def is_prompt(self) -> bool:
+        """Writing takes no longer than a disk needs for a few rows: nobody has to read them first, and
+        they do not pile up to a piece of work."""
+
     def write(self, records: Sequence[Record]) -> None:
         """Takes a batch; it may be held until `flush()`."""
 

@@ -99,6 +99,10 @@ class FileSink:
             self._release()
             raise
 
+    @property
+    def is_prompt(self) -> bool:
+        return self._regular
+
     def write(self, records: Sequence[Record]) -> None:
         """Takes rows; they are held until `flush()`, or until they are a mebibyte."""
         rows = self._rows.encode(records)

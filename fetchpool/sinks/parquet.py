@@ -62,6 +62,7 @@ class ParquetSink:
         `UsageError` for a path that can't be meant, something else's folder or file included (that is left
         untouched), or when another run has it; `OutputError` when the machine fails."""
         self.name = visible(path)
+        self.is_prompt = False
         self._parts = Parts(Path(path))
         self._extra_fields = extra_fields
         self._clock = clock

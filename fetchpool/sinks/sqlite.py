@@ -65,6 +65,7 @@ class SqliteSink:
         a file of something else included (that one is left untouched), and `OutputError` when the
         machine fails."""
         self.name = visible(path)
+        self.is_prompt = False
         self._clock = clock
         self._next_checkpoint = clock() + CHECKPOINT
         self._held: list[Record] = []

@@ -206,6 +206,28 @@ def test_whoever_has_taken_over_can_be_woken(server):
     assert held.result(0).error == "aborted"
 
 
+def test_a_pool_that_was_shut_down_has_nothing_to_be_driven(server):
+    pool = opened(("async", "curl"), 1)
+    work = pool.take_over()
+    assert work is not None
+    (future,) = submit(pool, server, "/held")
+    work(0.0)
+    pool.shutdown(abort=True)
+    work(5)
+    assert future.result(0).error == "aborted"
+
+
+def test_a_thread_pool_that_was_dropped_leaves_no_thread(server):
+    before = set(threading.enumerate())
+    pool = opened(("thread", "curl"), 4)
+    wait(submit(pool, server, *["/x"] * 20))
+    del pool
+    for thread in threading.enumerate():
+        if thread not in before and thread.name.startswith("fetchpool_"):
+            thread.join(10)
+            assert not thread.is_alive()
+
+
 def test_a_pool_that_has_begun_by_itself_is_not_taken_over(way, server):
     pool = opened(way, 1)
     (future,) = submit(pool, server, "/x")

@@ -35,6 +35,10 @@ def test_what_uses_a_core_for_large_bodies_is_not_held_back() -> None:
     assert after(Crowding(10), *[(1.9, 500)] * 3) == [10, 10, 10]
 
 
+def test_there_are_more_again_when_the_core_is_used_by_somebody_else() -> None:
+    assert after(Crowding(10), *[(1.2, 5000)] * 4, *[(1.9, 20)] * 6) == [7, 5, 3, 2, 3, 4, 6, 9, 10, 10]
+
+
 def test_never_more_than_the_workers_nor_fewer_than_it_takes() -> None:
     assert after(Crowding(1), (1.0, 5000), (0.0, 1)) == [1, 1]
     assert after(Crowding(2), *[(1.5, 5000)] * 3)[-1] == FEWEST

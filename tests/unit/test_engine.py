@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 
+from fetchpool.app import build
+from fetchpool.config import configure
+from fetchpool.demo import DemoServer
 from fetchpool.engine import Engine
 from fetchpool.errors import WorkerLostError
 from fetchpool.known import Known
@@ -17,6 +20,7 @@ from fetchpool.writer import Writer
 
 class Rows:
     name = "a list"
+    is_prompt = True
 
     def __init__(self) -> None:
         self.errors: dict[str, str | None] = {}
@@ -136,3 +140,24 @@ def test_a_request_under_which_workers_died_twice_runs_alone() -> None:
     assert beside[0] > 0
     assert beside[2] == 0  # nothing was started beside it, though all the rest was waiting
     assert rows.errors == {deadly: "internal", **dict.fromkeys(others)}
+
+
+class Impatient(Rows):
+    """A sink that stops the run in its first write, twice: Ctrl-C, Ctrl-C."""
+
+    engine: Engine
+
+    def write(self, records: list[Record]) -> None:
+        super().write(records)
+        self.engine.stop()
+        self.engine.abort()
+
+
+def test_an_abort_that_comes_while_rows_are_written_ends_the_run(demo_server: DemoServer) -> None:
+    sink = Impatient()
+    urls = [demo_server.url("/bytes/1"), *(demo_server.url(f"/delay/60000?{number}") for number in range(3))]
+    config = configure(executor="async", workers=4, per_host=0)
+    sink.engine = build(config, source=IterableSource(urls), sinks=[sink])
+    result = sink.engine.run()
+    assert result.interrupted
+    assert sink.errors == {urls[0]: None}
