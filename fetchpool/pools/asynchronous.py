@@ -32,6 +32,8 @@ from fetchpool.transports.watchdog import silence
 
 TICK = 0.1
 """Seconds between two looks for silent servers."""
+STARTS = 20
+"""Fetches begun in one turn: the first of a thousand need not wait until the last has its handle."""
 NO_SOCKET = -1
 
 
@@ -161,7 +163,7 @@ class AsyncPool:
         what has landed."""
         if self._ended:
             return
-        while self._arrived and len(self._flights) < self.workers:
+        for _ in range(min(len(self._arrived), self.workers - len(self._flights), STARTS)):
             self._start(*self._arrived.popleft())
         self._act(monotonic() + (0.0 if self._landed else seconds))
         self._read_finished()

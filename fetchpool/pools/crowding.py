@@ -17,6 +17,8 @@ ROOM = 0.8
 """Of one core: with less in use another thread may help."""
 SMALL = 0.000_5
 """CPU seconds: a fetch that takes more spends them in TLS, decoders or copies, which run beside Python."""
+LONGEST = 1.0
+"""Seconds after which it is judged in any case."""
 FEWEST = 2
 """One waits for the network while the other computes."""
 
@@ -31,12 +33,18 @@ class Crowding:
         """Threads that may run at once."""
 
     def look(self, now: float, cpu: float, done: int) -> None:
-        """Changes `limit` by what happened since the last look; `done` counts the fetches."""
-        last, self._last = self._last, (now, cpu, done)
+        """Changes `limit` by what happened since it was last judged; `done` counts the fetches. That there
+        are too many is judged when each has done one: what the last change did shows no sooner."""
+        last = self._last
         if last is None or now <= last[0]:
+            self._last = (now, cpu, done)
             return
         seconds, used, fetched = now - last[0], cpu - last[1], done - last[2]
-        if used < ROOM * seconds or used >= SMALL * fetched:
+        idle = used < ROOM * seconds
+        if not idle and fetched < self.limit and seconds < LONGEST:
+            return
+        self._last = (now, cpu, done)
+        if idle or used >= SMALL * fetched:
             self.limit = min(self._workers, self.limit + max(1, self.limit // 2))
         elif used >= FULL * seconds:
             self.limit = min(self._workers, max(FEWEST, self.limit * 3 // 4))

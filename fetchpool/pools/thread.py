@@ -15,6 +15,8 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from time import monotonic, process_time
 
+from msgspec.structs import replace
+
 from fetchpool.errors import PoolClosedError
 from fetchpool.exchange import Exchange
 from fetchpool.model import FetchOptions, FetchRequest, Outcome
@@ -24,6 +26,9 @@ from fetchpool.pools.worker import Worker
 STACK = 512 * 1024
 """Bytes of address space for a worker's stack: libcurl with TLS needs a tenth of it, and two thousand of
 the usual 8 MB would be 16 GB. A person's own parser may recurse as deep as it could elsewhere."""
+MANY = 1000
+SMALL_BUFFER = 2 * 1024
+"""Bytes libcurl reads at once for more than `MANY` threads: each keeps its buffer, as far as it was used."""
 CROWDED_WINDOW = 100
 """Submissions to hold while fewer threads serve than might: some milliseconds' work, so that whoever
 submits need not come for each."""
@@ -39,6 +44,8 @@ class ThreadPool:
     def __init__(self, workers: int, options: FetchOptions) -> None:
         """Raises `UsageError` when a parser or the transport can't be loaded."""
         self.workers = workers
+        if workers > MANY:
+            options = replace(options, buffersize=SMALL_BUFFER)
         self._options = options
         self._closed = self._aborted = False
         self._exchange = Exchange(options)

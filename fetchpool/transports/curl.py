@@ -33,9 +33,6 @@ HTTP_VERSIONS = {
 SUPPRESS_CONNECT_HEADERS = 265
 """CURLOPT_SUPPRESS_CONNECT_HEADERS, which pycurl has no name for: a proxy's answer to CONNECT is not
 the server's."""
-BUFFER = 256 * 1024
-"""Bytes libcurl reads at once. With 64 KiB large bodies take a tenth longer, since each read is a callback;
-more than this gains nothing, and it is memory for every thread that receives one."""
 ENDED = {
     FailureKind.TIMEOUT_READ: Failure(FailureKind.TIMEOUT_READ, "the server fell silent"),
     FailureKind.ABORTED: Failure(FailureKind.ABORTED, "the run was stopped"),
@@ -157,7 +154,7 @@ class CurlHandle:
         setopt(pycurl.HTTP_VERSION, HTTP_VERSIONS[options.http_version])
         setopt(pycurl.HTTP_CONTENT_DECODING, 0)
         setopt(SUPPRESS_CONNECT_HEADERS, 1)
-        setopt(pycurl.BUFFERSIZE, BUFFER)
+        setopt(pycurl.BUFFERSIZE, options.buffersize)
         setopt(pycurl.NOPROXY, "")  # the environment's no_proxy is not asked,
         setopt(pycurl.PROXY, (options.proxy or "").encode())  # nor its http_proxy (fault 27)
         if options.dns_servers:
