@@ -21,19 +21,12 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0
 """Seconds that anything here may take on a busy machine; none of it should take three."""
 
-BYTECODE = ROOT / ".pytest_cache" / "bytecode"
-"""Where the command finds itself compiled: its four hundred starts would compile it again each time, for
-a caller who wants no such files beside the source."""
-
-_TASTE = ("NO_COLOR", "COLUMNS", "LINES", "PYTHONDONTWRITEBYTECODE")
 _CONTROL_SEQUENCE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\-_])")
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """What the command sees: the package from this checkout, and nothing of the caller's taste."""
-    kept = {name: value for name, value in os.environ.items() if name not in _TASTE}
-    if "PYTHONDONTWRITEBYTECODE" in os.environ:
-        kept["PYTHONPYCACHEPREFIX"] = str(BYTECODE)
+    kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES")}
     return {**kept, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "LANG": "C.UTF-8", **(extra or {})}
 
 
