@@ -24,6 +24,11 @@ PATIENCE = 30.0
 _CONTROL_SEQUENCE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\-_])")
 
 
+UNCOMPILED = {"PYTHONDONTWRITEBYTECODE": "1"}
+"""For a command with a limit on the size of files: Python 3.11 would leave its bytecode cut off, for all who
+come later (its write is not looked at)."""
+
+
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """What the command sees: the package from this checkout, and nothing of the caller's taste."""
     kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES")}

@@ -19,7 +19,7 @@ from fetchpool.demo import DemoServer
 from fetchpool.demo.site import content, text
 from fetchpool.spool import PREFIX, SpoolFolder
 from fetchpool.storage import extension
-from tests.cli.commandline import FETCHPOOL, PATIENCE, environment, fetchpool, peak_memory, start
+from tests.cli.commandline import FETCHPOOL, PATIENCE, UNCOMPILED, environment, fetchpool, peak_memory, start
 from tests.faults.server import FaultServer, Peer, Received, scenario
 from tests.faults.ways import Way, in_every_way
 
@@ -144,7 +144,7 @@ def test_43_a_full_disk_ends_the_run_in_words_with_exit_code_3(
     done = subprocess.run(
         command,
         cwd=tmp_path,
-        env=environment(),
+        env=environment(UNCOMPILED),
         capture_output=True,
         text=True,
         timeout=PATIENCE,

@@ -28,7 +28,7 @@ from fetchpool.exchange import Exchange
 from fetchpool.model import FetchOptions, Outcome
 from fetchpool.spool import PREFIX
 from fetchpool.transports.base import Headers, HopResponse, ResponseHead
-from tests.cli.commandline import FETCHPOOL, PATIENCE, environment, fetchpool, peak_memory, start
+from tests.cli.commandline import FETCHPOOL, PATIENCE, UNCOMPILED, environment, fetchpool, peak_memory, start
 from tests.faults.server import FaultServer, Peer, Received, scenario
 from tests.faults.ways import Way, in_every_way, over_each_transport
 
@@ -368,7 +368,7 @@ def test_43_a_full_disk_ends_the_run_with_exit_code_3_and_whole_records(
     done = subprocess.run(
         [*FETCHPOOL, "urls.txt", "--warc", "a.warc.gz", "-w", "1"],
         cwd=tmp_path,
-        env=environment(),
+        env=environment(UNCOMPILED),
         capture_output=True,
         text=True,
         timeout=PATIENCE,

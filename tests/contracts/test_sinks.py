@@ -145,7 +145,7 @@ def start(script: str, *arguments: str, **options: Any) -> subprocess.Popen[str]
     """The script in a process of its own, with `record` and what a sink needs at hand."""
     return subprocess.Popen(
         [sys.executable, "-c", PREAMBLE + script, *arguments],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONDONTWRITEBYTECODE": "1"},
         text=True,
         stderr=subprocess.PIPE,
         **options,

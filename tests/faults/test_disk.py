@@ -21,7 +21,7 @@ from fetchpool.model import Record
 from fetchpool.sinks import row_format
 from fetchpool.sinks.disk import Disk
 from fetchpool.sinks.file import CHECKPOINT, FileSink
-from tests.cli.commandline import FETCHPOOL, PATIENCE, environment, fetchpool, start
+from tests.cli.commandline import FETCHPOOL, PATIENCE, UNCOMPILED, environment, fetchpool, start
 from tests.contracts.records import record
 
 LINE_FORMATS = ["text", "jsonl", "csv"]
@@ -157,7 +157,7 @@ class SmallDisk:
         return subprocess.run(
             command,
             cwd=self.folder,
-            env=environment(),
+            env=environment(UNCOMPILED),
             capture_output=True,
             text=True,
             preexec_fn=limit,

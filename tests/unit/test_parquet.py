@@ -177,7 +177,7 @@ def test_43_a_full_disk_leaves_whole_parts_and_whole_rows(tmp_path: Path) -> Non
     path = tmp_path / "rows.parquet"
     append(path, [record(number) for number in range(10)])
     script = """
-import resource, sys
+import resource, sys; sys.dont_write_bytecode = True
 from fetchpool.errors import OutputError
 from fetchpool.sinks import open_sink
 from tests.contracts.records import record
