@@ -244,7 +244,9 @@ class Engine:
     def _submit_what_may(self, now: float) -> None:
         scheduler, window = self._scheduler, self._window
         pause = False
-        while len(self._flights) < window and not self._flights.final:  # rows are written before more is read
+        rows = len(self._flights.final)
+        # What is refused here is written before more is read: there may be millions of it.
+        while len(self._flights) < window and len(self._flights.final) == rows:
             request = scheduler.next(now)
             if request is None:
                 self._looking = True
