@@ -25,6 +25,7 @@ from fetchpool.errors import OutputError, UsageError
 from fetchpool.fingerprint import of_request, of_shown
 from fetchpool.model import FEATURE_FIELDS, ROW_FIELDS, FetchRequest, Previous, Record
 from fetchpool.observe.events import Event, Snapshot
+from fetchpool.scratch import open_scratch
 from fetchpool.sinks import format_of
 from fetchpool.sources.base import Source
 from fetchpool.sources.inputs import BrokenInputError, Input
@@ -67,14 +68,9 @@ class OldResult:
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Previous).decode
         try:
-            self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-            for statement in (
-                "PRAGMA journal_mode = OFF",  # nothing is ever read back after a crash
-                "PRAGMA synchronous = OFF",
-                "CREATE TABLE old (fingerprint BLOB UNIQUE NOT NULL, url TEXT NOT NULL, previous BLOB)",
-                "BEGIN",
-            ):
-                self._database.execute(statement)
+            self._database = open_scratch(
+                "CREATE TABLE old (fingerprint BLOB UNIQUE NOT NULL, url TEXT NOT NULL, previous BLOB)"
+            )
             self._read(path)
         except sqlite3.Error as failure:
             words = f"the temporary file of {self._name} can't be written ({failure})"

@@ -1,5 +1,4 @@
-"""The fingerprints that have no place in memory: in a file that SQLite makes where temporary files go, and
-that is gone with us.
+"""The fingerprints that have no place in memory: in a temporary file.
 
 In: fingerprints with their marks. Out: whether one was there, and its marks. Raises `OutputError` when the
 file can't be written.
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from fetchpool.errors import OutputError
+from fetchpool.scratch import open_scratch
 
 
 class SeenDisk:
@@ -20,15 +20,10 @@ class SeenDisk:
     def __init__(self) -> None:
         self.count = 0
         with _told():
-            self._connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-            for statement in (
-                "PRAGMA journal_mode = OFF",  # nothing is ever read back after a crash
-                "PRAGMA synchronous = OFF",
+            self._connection = open_scratch(
                 "PRAGMA cache_size = -65536",
                 "CREATE TABLE seen (fingerprint BLOB PRIMARY KEY, marks BLOB NOT NULL) WITHOUT ROWID",
-                "BEGIN",
-            ):
-                self._connection.execute(statement)
+            )
 
     def insert(self, fingerprint: bytes, marks: bytes) -> bytes | None:
         """None, or the marks of the one that is there already."""
