@@ -21,10 +21,12 @@ from fetchpool.model import FailureKind, Outcome
 START = 8
 INTERVAL = 0.25
 """Seconds that a throughput is measured over, at least; and twice what a fetch takes."""
+ENOUGH = 2000
+"""Fetches that are measure enough in less time."""
 FEWEST = 20
 """Fetches without which nothing is measured."""
 CLIMB = 2.0
-WORTH_CLIMBING = 1.15
+WORTH_CLIMBING = 1.08
 """Doubling goes on while it brings this much more."""
 PROBE = 1.25
 WORTH_KEEPING = 1.05
@@ -100,10 +102,14 @@ class Concurrency:
     def look(self, now: float, in_flight: int, cpu: float) -> None:
         """To be called every now and then. `in_flight`: how many there are now; `cpu`: CPU seconds a
         URL has cost so far."""
+        if not self._done:  # names were looked up, connections made, or the list gave nothing
+            self._begin(now)
+            return
         if in_flight < self.target:
             self._short = True  # something else holds the run back: the number says nothing
-        mean = self._seconds / self._done if self._done else 0.0
-        if self._done < FEWEST or now - self._since < max(INTERVAL, 2.0 * mean):
+        mean = self._seconds / self._done
+        least = INTERVAL if self._done < ENOUGH else 0.0
+        if self._done < FEWEST or now - self._since < max(least, 2.0 * mean):
             return
         rate = self._done / (now - self._since)
         complaints = self._complaints / self._done

@@ -172,6 +172,10 @@ class Engine:
             self._timed_out = True
             self._stop()
         self._fill(now)
+        if self._concurrency is not None and now >= self._next_look:
+            self._next_look = now + LOOK_INTERVAL
+            cpu = self._limits.limits(now).cpu / max(1, self._stats.done)
+            self._concurrency.look(now, len(self._flights), cpu)
         if not self._flights.final:
             if not self._flights and self._nothing_left():
                 self.done = True
@@ -183,10 +187,6 @@ class Engine:
         now = self._clock()
         if self._flights.final:
             self._write(now)
-        if self._concurrency is not None and now >= self._next_look:
-            self._next_look = now + LOOK_INTERVAL
-            cpu = self._limits.limits(now).cpu / max(1, self._stats.done)
-            self._concurrency.look(now, len(self._flights), cpu)
         if now >= self._next_sample:
             self._next_sample = now + SAMPLE_INTERVAL
             self._sample()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from fetchpool.concurrency import START
 from fetchpool.demo import DemoServer
 from fetchpool.pools import EXECUTORS
 from fetchpool.transports import TRANSPORTS
@@ -32,6 +34,18 @@ def test_a_list_becomes_one_line_per_url(demo_server: DemoServer, tmp_path: Path
     assert "20 rows to sizes.txt" in done.stderr
     rows = (tmp_path / "sizes.txt").read_text().splitlines()
     assert sorted(rows) == sorted(f"url:<{url}> size:[{size}]" for size, url in enumerate(urls))
+
+
+@pytest.mark.parametrize("executor", ["thread", "async"])
+def test_auto_finds_more_workers_where_waiting_is_all_there_is(
+    demo_server: DemoServer, tmp_path: Path, executor: str
+) -> None:
+    listed(tmp_path, *(demo_server.url(f"/delay/50?{number}") for number in range(800)))
+    done = fetchpool("urls.txt", "-w", "auto", "--per-host", "0", "--executor", executor, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = re.search(r"(\d+) at once, found by -w auto", done.stderr)
+    assert found, done.stderr
+    assert int(found[1]) >= 4 * START
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

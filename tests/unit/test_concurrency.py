@@ -90,3 +90,19 @@ def test_a_number_that_was_not_reached_is_not_judged() -> None:
             concurrency.landed(answer(0.01))
         concurrency.look(turn * 0.05, concurrency.target - 1, CPU)
     assert concurrency.target == START
+
+
+def test_a_fast_server_is_known_in_a_second() -> None:
+    concurrency, _ = run(fast, 1.0)
+    assert concurrency.reason == "more brought no more"
+
+
+def test_the_time_before_the_first_answer_is_not_measured() -> None:
+    concurrency = Concurrency(1000, 0.0)
+    for turn in range(100):  # five seconds of looking up names
+        concurrency.look(turn * 0.05, 0, 0.0)
+    for turn in range(100, 107):
+        for _ in range(50):
+            concurrency.landed(answer(0.01))
+        concurrency.look(turn * 0.05, concurrency.target, CPU)
+    assert concurrency.target == 2 * START

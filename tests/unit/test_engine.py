@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from itertools import count
 
 from fetchpool.app import build
+from fetchpool.concurrency import START, Concurrency
 from fetchpool.config import configure
 from fetchpool.demo import DemoServer
 from fetchpool.engine import Engine
@@ -95,14 +97,18 @@ def fine(request: FetchRequest) -> Outcome:
     return Outcome(url_effective=request.href, method="GET", timestamp="", response_code=200)
 
 
-def run(pool: OneAtATime, urls: list[str]) -> Rows:
+def run(pool: OneAtATime, urls: list[str], concurrency: Concurrency | None = None) -> Rows:
+    """With a clock that goes on by a millisecond each time it is looked at."""
     rows = Rows()
+    ticks = count()
     engine = Engine(
         IterableSource(urls),
         pool,
         Writer([rows], Known(dedupe=False)),
         scheduler=Scheduler(),
         retry=RetryPolicy(retry=0),
+        concurrency=concurrency,
+        clock=lambda: next(ticks) / 1000,
     )
     engine.run()
     return rows
@@ -140,6 +146,14 @@ def test_a_request_under_which_workers_died_twice_runs_alone() -> None:
     assert beside[0] > 0
     assert beside[2] == 0  # nothing was started beside it, though all the rest was waiting
     assert rows.errors == {deadly: "internal", **dict.fromkeys(others)}
+
+
+def test_workers_count_as_busy_though_some_always_have_just_finished() -> None:
+    concurrency = Concurrency(100, 0.0)
+    urls = [f"http://host/{number}" for number in range(300)]
+    run(OneAtATime(lambda request, _: fine(request)), urls, concurrency)
+    # Twice as many at once were no faster, with a pool that does one at a time: that was found out.
+    assert (concurrency.target, concurrency.reason) == (START, "more brought no more")
 
 
 class Impatient(Rows):
