@@ -2,7 +2,7 @@
 
 In: requests, from any thread. Out: futures, finished in the thread that drives. Connections are kept
 and shared by all of its fetches; HTTP/2 streams share one. Nothing polls: the thread sleeps until a
-socket, a timer of libcurl's or a new request wakes it.
+socket, a timer of libcurl's or a new request wakes it (`drivers.py`).
 
     submit() ──▶ _arrived ──▶ Flight (a handle, an exchange's steps) ──▶ multi ──▶ Future.set_result()
 
@@ -13,7 +13,6 @@ hand everything to each other take a fifth longer than one (docs/benchmarks.md).
 from __future__ import annotations
 
 import contextlib
-import selectors
 import socket
 import threading
 from collections import deque
@@ -26,13 +25,14 @@ import pycurl
 from fetchpool.errors import PoolClosedError, WorkerLostError
 from fetchpool.exchange import Exchange, refusal, utc_now
 from fetchpool.model import FailureKind, FetchOptions, FetchRequest, Outcome
+from fetchpool.pools.drivers import MANY, PerformDriver, SocketDriver, first_driver
 from fetchpool.transports.base import Failure, Steps
 from fetchpool.transports.curl import ENDED, CurlHandle
 from fetchpool.transports.watchdog import silence
 
 TICK = 0.1
 """Seconds between two looks for silent servers."""
-STARTS = 20
+STARTS = 32
 """Fetches begun in one turn: the first of a thousand need not wait until the last has its handle."""
 NO_SOCKET = -1
 
@@ -73,18 +73,12 @@ class AsyncPool:
         self._landed: list[tuple[Future[Outcome], Outcome]] = []
         self._next_tick = monotonic() + TICK
         self._asleep = self._woken = self._ended = False
-        self._registered: dict[int, int] = {}
-        """What the selector listens for, by descriptor."""
-        self._idle: set[int] = set()
-        """Registered, but of no interest to libcurl now: connections that are kept."""
         self._ears, self._mouth = socket.socketpair()
         self._ears.setblocking(False)
         self._mouth.setblocking(False)
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._ears, selectors.EVENT_READ)
         self._multi = pycurl.CurlMulti()
-        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         self._multi.setopt(pycurl.M_MAXCONNECTS, 2 * workers)
+        self._driver = first_driver(self._multi, self._ears)
         self._thread: threading.Thread | None = None
         self._driven = False
         """Somebody has taken over."""
@@ -165,7 +159,7 @@ class AsyncPool:
             return
         for _ in range(min(len(self._arrived), self.workers - len(self._flights), STARTS)):
             self._start(*self._arrived.popleft())
-        self._act(monotonic() + (0.0 if self._landed else seconds))
+        self._act(0.0 if self._landed else seconds)
         self._read_finished()
         now = monotonic()
         if now >= self._next_tick:
@@ -173,36 +167,18 @@ class AsyncPool:
             self._end_silent(now)
         self._deliver()
 
-    def _act(self, until: float) -> None:
-        """Waits for sockets, libcurl's timers, a wake-up or the tick, and lets libcurl act."""
-        due = self._multi.timeout
-        if not due():  # a handle was added, most of the time
-            _, running = self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
-            if running < len(self._flights):  # some have ended already
-                until = 0.0
-        now, timer = monotonic(), due()
+    def _act(self, seconds: float) -> None:
+        """Lets libcurl act, until something has ended, a wake-up, the tick, or so many seconds at most."""
+        if len(self._flights) > MANY and isinstance(self._driver, PerformDriver):
+            before, self._driver = self._driver, SocketDriver(self._multi, self._ears)
+            before.close()
         if self._flights:
-            until = min(until, self._next_tick)
-        if timer >= 0:
-            until = min(until, now + timer / 1000)
+            seconds = min(seconds, self._next_tick - monotonic())
         self._asleep = True
         if self._woken or (self._arrived and len(self._flights) < self.workers):
-            until = now
-        self._listen(max(0.0, until - now))
+            seconds = 0.0
+        self._driver.act(seconds, len(self._flights))
         self._asleep = self._woken = False
-        if timer >= 0 and not due():
-            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
-
-    def _listen(self, timeout: float) -> None:
-        """Lets libcurl act on the sockets that are ready, or will be in so many seconds."""
-        for key, mask in self._selector.select(timeout):
-            descriptor = key.fd
-            if descriptor in self._registered and descriptor not in self._idle:
-                self._multi.socket_action(descriptor, mask)  # selectors' bits are libcurl's: 1 read, 2 write
-            elif descriptor == self._ears.fileno():
-                self._ears.recv(4096)
-            elif descriptor in self._idle:  # nobody waits for it: the server has closed it
-                self._forget_socket(descriptor)
 
     def _start(self, request: FetchRequest, future: Future[Outcome]) -> None:
         if not future.set_running_or_notify_cancel():
@@ -289,7 +265,7 @@ class AsyncPool:
         for flight in self._free:
             flight.handle.curl.close()
         self._multi.close()
-        self._selector.close()
+        self._driver.close()
         self._ears.close()
         self._mouth.close()
 
@@ -303,38 +279,9 @@ class AsyncPool:
                 if future.set_running_or_notify_cancel():
                     future.set_exception(WorkerLostError(self._defect))
 
-    # libcurl's callbacks
-
-    def _on_socket(self, what: int, descriptor: int, _multi: pycurl.CurlMulti, _known: object) -> None:
-        """libcurl wants to hear of a socket, or no more. A kept connection changes between the two
-        with every fetch, so one that only waited for bytes stays registered: when the server closes
-        it meanwhile, `_listen` finds it among the idle ones."""
-        registered = self._registered.get(descriptor)
-        if what == pycurl.POLL_REMOVE:
-            if registered == selectors.EVENT_READ:
-                self._idle.add(descriptor)
-            elif registered is not None:
-                self._forget_socket(descriptor)
-            return
-        self._idle.discard(descriptor)
-        mask = (selectors.EVENT_READ if what & pycurl.POLL_IN else 0) | (
-            selectors.EVENT_WRITE if what & pycurl.POLL_OUT else 0
-        )
-        if registered is None:
-            self._selector.register(descriptor, mask)
-        elif registered != mask:
-            self._selector.modify(descriptor, mask)
-        self._registered[descriptor] = mask
-
-    def _forget_socket(self, descriptor: int) -> None:
-        del self._registered[descriptor]
-        self._idle.discard(descriptor)
-        self._selector.unregister(descriptor)
-
     def _opened(self, descriptor: int, _purpose: int) -> int:
-        """A new connection. The selector dropped the old one of that number when it was closed."""
-        if descriptor in self._registered:
-            self._forget_socket(descriptor)
+        """libcurl's callback."""
+        self._driver.opened(descriptor)
         return pycurl.SOCKOPT_OK
 
 

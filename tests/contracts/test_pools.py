@@ -23,6 +23,7 @@ from fetchpool.errors import PoolClosedError, UsageError, WorkerLostError
 from fetchpool.model import FetchOptions, Outcome
 from fetchpool.pools import EXECUTORS, open_pool
 from fetchpool.pools.base import WorkerPool
+from fetchpool.pools.drivers import MANY, PerformDriver, SocketDriver
 
 WAYS = [("thread", "curl"), ("thread", "requests"), ("process", "curl"), ("async", "curl")]
 
@@ -206,6 +207,21 @@ def test_whoever_has_taken_over_can_be_woken(server):
     assert held.result(0).error == "aborted"
 
 
+def test_more_at_once_than_libcurl_looks_at_in_every_turn_are_driven_by_their_sockets(server):
+    pool = opened(("async", "curl"), MANY + 40)
+    first = submit(pool, server, "/x", "/x")
+    assert [future.result(15).error for future in first] == [None] * 2
+    assert isinstance(pool._driver, PerformDriver)
+    held = submit(pool, server, *["/held"] * (MANY + 40))
+    server.wait_until_held(MANY + 40)
+    assert isinstance(pool._driver, SocketDriver)
+    server.release.set()
+    assert [future.result(15).error for future in held] == [None] * (MANY + 40)
+    after = submit(pool, server, *["/x"] * 100)  # over connections of both
+    assert [future.result(15).error for future in after] == [None] * 100
+    pool.shutdown()
+
+
 def test_a_pool_that_was_shut_down_has_nothing_to_be_driven(server):
     pool = opened(("async", "curl"), 1)
     work = pool.take_over()
@@ -308,10 +324,10 @@ def test_when_the_async_pools_thread_ends_nobody_waits_for_ever(server, monkeypa
     futures = submit(pool, server, "/held", "/x")
     server.wait_until_held(1)
 
-    def broken(_timeout):
+    def broken(_seconds, _flights):
         raise OSError("no such descriptor")
 
-    monkeypatch.setattr(pool._selector, "select", broken)
+    monkeypatch.setattr(pool._driver, "act", broken)
     for future in futures:
         assert isinstance(future.exception(15), WorkerLostError)
     with pytest.raises(PoolClosedError, match="OSError; please report this"):
