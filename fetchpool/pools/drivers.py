@@ -17,7 +17,7 @@ from typing import Protocol
 
 import pycurl
 
-MANY = 256
+MANY = 128
 """Transfers at once, from which on libcurl does not look at each in every turn."""
 
 
