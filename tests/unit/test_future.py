@@ -1,0 +1,121 @@
+"""The pools' future does what the standard library's does: both are put through the same."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import CancelledError, Future, InvalidStateError, TimeoutError, as_completed, wait
+
+import pytest
+
+from fetchpool import urls
+from fetchpool.errors import WorkerLostError
+from fetchpool.exchange import refusal
+from fetchpool.model import FailureKind
+from fetchpool.pools.future import OutcomeFuture
+
+OUTCOME = refusal(urls.request(0, "http://h/"), FailureKind.RESET, "2026-01-01T00:00:00.000Z")
+
+pytestmark = pytest.mark.parametrize("kind", [Future, OutcomeFuture])
+
+
+def test_callbacks_are_called_once_in_order_whether_it_is_done_or_not(kind):
+    future, called = kind(), []
+    for number in range(3):
+        future.add_done_callback(lambda done, number=number: called.append((number, done.result())))
+    assert future.set_running_or_notify_cancel()
+    assert called == []
+    future.set_result(OUTCOME)
+    assert called == [(0, OUTCOME), (1, OUTCOME), (2, OUTCOME)]
+    future.add_done_callback(called.append)
+    assert called[3:] == [future]
+    assert future.done()
+    assert future.exception(0) is None
+
+
+def test_a_callback_that_raises_stops_no_other_and_not_the_thread(kind, caplog):
+    future, called = kind(), []
+    future.add_done_callback(lambda _: 1 / 0)
+    future.add_done_callback(called.append)
+    future.set_running_or_notify_cancel()
+    future.set_result(OUTCOME)
+    future.add_done_callback(lambda _: 1 / 0)
+    assert called == [future]
+    assert caplog.text.count("ZeroDivisionError") == 2
+
+
+def test_who_waits_is_woken_by_the_result(kind):
+    future, heard = kind(), []
+    waiting = [threading.Thread(target=lambda: heard.append(future.result(15))) for _ in range(3)]
+    for thread in waiting:
+        thread.start()
+    future.set_running_or_notify_cancel()
+    future.set_result(OUTCOME)
+    for thread in waiting:
+        thread.join(15)
+    assert heard == [OUTCOME] * 3
+
+
+def test_who_waits_too_short_is_told(kind):
+    future = kind()
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            future.result(0.001)
+        with pytest.raises(TimeoutError):
+            future.exception(0)
+    future.set_running_or_notify_cancel()
+    future.set_result(OUTCOME)
+    assert future.result(0) is OUTCOME
+
+
+def test_the_librarys_own_functions_wait_for_it(kind):
+    futures = [kind() for _ in range(20)]
+    for future in futures[:5]:
+        future.set_running_or_notify_cancel()
+        future.set_result(OUTCOME)
+    assert len(wait(futures, timeout=0).done) == 5
+
+    def finish() -> None:
+        for future in futures[5:]:
+            future.set_running_or_notify_cancel()
+            future.set_result(OUTCOME)
+
+    thread = threading.Thread(target=finish)
+    thread.start()
+    assert [future.result() for future in as_completed(futures, timeout=15)] == [OUTCOME] * 20
+    thread.join()
+
+
+def test_it_can_be_cancelled_until_it_runs(kind):
+    future, called = kind(), []
+    future.add_done_callback(called.append)
+    assert future.cancel()
+    assert called == [future]
+    assert future.cancelled()
+    assert not future.set_running_or_notify_cancel()
+    with pytest.raises(CancelledError):
+        future.result(0)
+    running = kind()
+    assert running.set_running_or_notify_cancel()
+    assert not running.cancel()
+    assert running.running()
+
+
+def test_it_carries_an_exception(kind):
+    future = kind()
+    future.set_running_or_notify_cancel()
+    lost = WorkerLostError("it died")
+    future.set_exception(lost)
+    assert future.exception(0) is lost
+    with pytest.raises(WorkerLostError):
+        future.result(0)
+
+
+def test_it_has_one_result(kind):
+    future = kind()
+    future.set_running_or_notify_cancel()
+    future.set_result(OUTCOME)
+    with pytest.raises(InvalidStateError):
+        future.set_result(OUTCOME)
+    with pytest.raises(InvalidStateError):
+        future.set_exception(WorkerLostError("it died"))
+    assert "finished" in repr(future)
