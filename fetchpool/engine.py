@@ -243,7 +243,7 @@ class Engine:
 
     def _submit_what_may(self, now: float) -> None:
         scheduler, window = self._scheduler, self._window
-        pause = False
+        pause = has_read = False
         rows = len(self._flights.final)
         # What is refused here is written before more is read: there may be millions of it.
         while len(self._flights) < window and len(self._flights.final) == rows:
@@ -251,8 +251,10 @@ class Engine:
             if request is None:
                 self._looking = True
                 self._gate.open(now)  # so that lookups are under way while more is read
+                pause = pause or (has_read and not self._inbox.empty())
                 if pause or not self._read_ahead(window, now):
                     return
+                has_read = True
                 # What has been heard meanwhile matters more than the rest of a source that gives
                 # little at once: an iterable may take its time for each.
                 pause = self._intake.gave_little
