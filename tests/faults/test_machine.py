@@ -19,6 +19,7 @@ import pytest
 
 import fetchpool
 from tests.cli import commandline
+from tests.faults import ports
 from tests.faults.scenarios import PAGE
 from tests.faults.server import FaultServer
 
@@ -155,6 +156,46 @@ def limited(folder: Path, soft: int, hard: int, *arguments: str) -> subprocess.C
         timeout=commandline.PATIENCE,
         check=False,
     )
+
+
+USED_UP = """
+import os, resource, sys
+from fetchpool import urls
+from fetchpool.model import FetchOptions
+from fetchpool.pools import open_pool
+
+executor, transport, url = sys.argv[1:]
+pool = open_pool(executor, 1, FetchOptions(transport=transport))
+print(pool.submit(urls.request(0, url)).result().error)
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+held = []
+try:
+    while True:
+        held.append(os.open(os.devnull, os.O_RDONLY))
+except OSError:
+    outcome = pool.submit(urls.request(1, url)).result()
+print(outcome.error, outcome.errormsg)
+pool.shutdown()
+"""
+
+
+@pytest.mark.parametrize("way", [("thread", "curl"), ("thread", "requests"), ("async", "curl")], ids="-".join)
+def test_47_when_there_are_none_left_the_row_says_so_and_blames_no_host(
+    tmp_path: Path, way: tuple[str, str]
+) -> None:
+    """`internal`, with what to do about it: the host has not refused anything."""
+    with ports.refused() as port:
+        done = subprocess.run(
+            [sys.executable, "-c", USED_UP, *way, f"http://127.0.0.1:{port}/"],
+            capture_output=True,
+            cwd=tmp_path,
+            env=commandline.environment(),
+            timeout=commandline.PATIENCE,
+            text=True,
+            check=True,
+        )
+    message = "too many open files: fewer workers, or a higher limit (ulimit -n)"
+    assert done.stdout.splitlines() == ["refused", f"internal {message}"]
 
 
 JUMPING = """
