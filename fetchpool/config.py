@@ -10,10 +10,7 @@ It opens no connection and no output, and imports no transport until `configure(
 
 from __future__ import annotations
 
-import importlib
-import os
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 from msgspec import Struct
@@ -21,15 +18,24 @@ from msgspec import Struct
 from fetchpool import checks, descriptors, units
 from fetchpool.addresses import address_is_public
 from fetchpool.errors import UsageError
+from fetchpool.installed import usable_dns_servers, usable_proxy, usable_transport
 from fetchpool.model import FetchOptions
 from fetchpool.observe.limits import usable_cores
+from fetchpool.outputs import (
+    HASHES,
+    Output,
+    extra_fields,
+    lost_in_text,
+    named_outputs,
+    save_folder,
+    warc_archive,
+)
 from fetchpool.pools import EXECUTORS
 from fetchpool.seen import DEFAULT_MEMORY
-from fetchpool.sinks import FORMATS, SUFFIXES, refuse_same_file
+from fetchpool.sinks import refuse_same_file
 from fetchpool.transports import TRANSPORTS
 
 HTTP_VERSIONS = ("1.1", "2")
-HASHES = ("sha256",)
 
 MAX_WORKERS = 10_000
 AUTO = "auto"
@@ -37,21 +43,7 @@ AUTO_CEILING = 1_000
 """Fetches at once that `-w auto` doesn't go beyond unless told."""
 MAX_PROCESSES = 1_000
 """Beyond these a slip of the keyboard is likelier than a plan, and most systems refuse the rest."""
-MISLEADING_SUFFIXES = {
-    ".json": "rows are written one JSON object a line; name it .jsonl, or add --format jsonl",
-    ".gz": "outputs are not compressed; name it without .gz",
-}
-
 _DEFAULTS = FetchOptions()
-
-
-class Output(Struct, frozen=True):
-    """Where rows go, and how they are written."""
-
-    path: str
-    """`-` is standard output."""
-    format: str
-    """One of `FORMATS`."""
 
 
 class RunConfig(Struct, frozen=True, kw_only=True):
@@ -108,8 +100,6 @@ class RunConfig(Struct, frozen=True, kw_only=True):
 
 
 _RUN = RunConfig()
-BUILT_IN_FIELDS = {"title": ("title",)}
-"""What the built-in parsers add to a row, for outputs whose columns are settled beforehand."""
 
 
 def configure(
@@ -174,24 +164,17 @@ def configure(
         http_version = checks.choice("--http", http_version, HTTP_VERSIONS)
     if public_only and allow_private:
         raise UsageError("--public-only and --allow-private contradict each other; leave one out")
-    transport, notices = _usable_transport(transport, http_version, executor)
-    checked_outputs = _outputs(outputs, format)
-    for option, wanted in (
-        ("--parse", parse),
-        ("--save", save),
-        ("--hash", hash),
-        ("--keep-columns", keep_columns),
-    ):
-        if wanted and checked_outputs and all(each.format == "text" for each in checked_outputs):
-            lost = f"text rows have no place for what {option} adds; use -o rows.jsonl or -o rows.csv"
-            notices = (*notices, lost)
+    transport, notices = usable_transport(transport, http_version, executor)
+    checked_outputs = named_outputs(outputs, format)
+    adding = {"--parse": parse, "--save": save, "--hash": hash, "--keep-columns": keep_columns}
+    notices = (*notices, *lost_in_text(checked_outputs, [name for name, wanted in adding.items() if wanted]))
     fetch = FetchOptions(
         transport=transport,
         method=checks.method(method),
         headers=checks.headers(headers),
         user_agent=checks.field_value("--user-agent", user_agent),
         user=None if user is None else checks.user(user),
-        proxy=None if proxy is None else _proxy(proxy, transport),
+        proxy=None if proxy is None else usable_proxy(proxy, transport),
         cacert=None if cacert is None else checks.cacert(cacert),
         insecure=insecure,
         http_version=http_version,
@@ -203,12 +186,12 @@ def configure(
         public_only=public_only,
         allow_private=allow_private,
         resolve=_resolved(resolve, public_only),
-        dns_servers=_dns_servers(dns_servers, transport),
+        dns_servers=usable_dns_servers(dns_servers, transport),
         parse=checks.names("--parse", parse, "title or package.module:function"),
         # Rows that say which version they are of can be refreshed later; text has no place for that.
         validators=refresh is not None or any(each.format != "text" for each in checked_outputs),
         hash=refresh is not None or (hash is not None and checks.choice("--hash", hash, HASHES) in HASHES),
-        save=_save(save),
+        save=save_folder(save),
     )
     fitting, shortage = descriptors.fit(_workers(workers, max_workers, executor), executor)
     if shortage and workers != AUTO:
@@ -246,21 +229,11 @@ def configure(
         url_column=_url_column(url_column, inputs, keep_columns),
         keep_columns=keep_columns,
         refresh=_refresh(refresh),
-        warc=_warc(warc),
+        warc=warc_archive(warc),
         warc_max_size=checks.size("--warc-max-size", warc_max_size) or units.MAX_BYTES,
-        extra_fields=_extra_fields(fetch, refresh is not None),
+        extra_fields=extra_fields(fetch, refresh is not None),
         notices=notices,
     )
-
-
-def _save(folder: str | None) -> str:
-    if folder is None:
-        return ""
-    if not folder:
-        raise UsageError("--save: an empty name; write a folder's name")
-    if os.open not in os.supports_dir_fd:
-        raise UsageError("--save: not on this system, whose folders can't be held open; use --hash sha256")
-    return folder
 
 
 def _url_column(name: str | None, inputs: Sequence[str], keep_columns: bool) -> str | None:
@@ -283,41 +256,6 @@ def _refresh(path: str | None) -> str:
     if not Path(path).exists():
         raise UsageError(f"--refresh: {path}: no such file; check its name")
     return path
-
-
-def _warc(path: str | None) -> str:
-    if path is None:
-        return ""
-    if not path.endswith(".warc.gz"):
-        raise UsageError(f"--warc: {path!r}: name it FILE.warc.gz, which is what it will be")
-    if os.open not in os.supports_dir_fd:
-        raise UsageError("--warc: not on this system, whose folders can't be held open")
-    return path
-
-
-def _extra_fields(fetch: FetchOptions, refreshed: bool) -> tuple[str, ...]:
-    fields = {
-        "sha256": fetch.hash or bool(fetch.save),
-        "filename_effective": bool(fetch.save),
-        "etag": fetch.validators,
-        "last_modified": fetch.validators,
-        "not_modified": refreshed,
-    }
-    parsed = [name for parser in fetch.parse for name in BUILT_IN_FIELDS.get(parser, ())]
-    return (*(name for name, wanted in fields.items() if wanted), *parsed)
-
-
-def _dns_servers(servers: str | None, transport: str) -> str:
-    if servers is None:
-        return ""
-    if transport != "curl":
-        raise UsageError("--dns-servers: only --transport curl can ask other name servers than the system's")
-    if "c-ares" not in importlib.import_module("pycurl").version:
-        raise UsageError(
-            "--dns-servers: this libcurl was built without c-ares and asks the system's name servers; "
-            "use --resolve HOST:PORT:ADDR"
-        )
-    return servers
 
 
 def _resolved(lines: Sequence[str], public_only: bool) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -343,63 +281,3 @@ def _workers(workers: int | str, max_workers: int | str | None, executor: str) -
     if executor == "process":  # one for each core is what it comes to
         return min(usable_cores(), checks.whole("--max-workers", max_workers or most, 1, most))
     return checks.whole("--max-workers", max_workers or AUTO_CEILING, 1, most)
-
-
-def _outputs(paths: Sequence[str], format: str | None) -> tuple[Output, ...]:
-    if format is not None:
-        format = checks.choice("--format", format, FORMATS)
-    named: set[str] = set()
-    for path in paths:
-        if not path:
-            raise UsageError("--output: an empty name; write a file's name, or - for standard output")
-        place = path if path == "-" else str(Path(path).resolve())
-        if place in named:
-            raise UsageError(f"--output: {path} is named twice; every row would be in it twice")
-        named.add(place)
-    return tuple(Output(path, format or _format_of(path)) for path in paths)
-
-
-def _format_of(path: str) -> str:
-    suffix = Path(path).suffix.lower()
-    if suffix in MISLEADING_SUFFIXES:
-        raise UsageError(f"--output: {path}: {MISLEADING_SUFFIXES[suffix]}")
-    return SUFFIXES.get(suffix, "text")
-
-
-def _usable_transport(transport: str, http_version: str, executor: str) -> tuple[str, tuple[str, ...]]:
-    """The transport to use, and what to say when it isn't the one that was asked for."""
-    problem = _pycurl_problem() if transport == "curl" else ""
-    if http_version == "2" and transport == "requests":
-        raise UsageError("--http2: requests speaks HTTP/1.1 only; leave it out, or use --transport curl")
-    if executor == "async" and transport == "requests":
-        raise UsageError(
-            "--executor async: one thread waits on all of curl's transfers, and requests can't be waited on; "
-            "use --transport curl, or --executor thread"
-        )
-    if executor == "async" and problem:
-        raise UsageError(f"--executor async: needs pycurl, which {problem}")
-    if http_version == "2" and problem:
-        raise UsageError(f"--http2: needs pycurl, which {problem}")
-    if problem:
-        return "requests", (f"pycurl {problem}; fetching with requests, which is slower",)
-    return transport, ()
-
-
-def _pycurl_problem() -> str:
-    """Why pycurl can't be used; empty when it can."""
-    if find_spec("pycurl") is None:
-        return "is not installed (pip install pycurl)"
-    try:  # one that was built for another libcurl is found, and fails only here
-        importlib.import_module("pycurl")
-    except ImportError as error:
-        return f"can't be loaded ({str(error).splitlines()[0] if str(error) else 'no reason given'})"
-    return ""
-
-
-def _proxy(address: str, transport: str) -> str:
-    checked = checks.proxy(address)
-    if checked.startswith("socks") and transport == "requests" and find_spec("socks") is None:
-        raise UsageError(
-            "--proxy: requests needs PySocks for this (pip install PySocks); or use --transport curl"
-        )
-    return checked

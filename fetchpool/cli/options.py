@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from fetchpool.config import HASHES
 from fetchpool.kinds import GROUPS
 from fetchpool.model import FailureKind, FetchOptions
+from fetchpool.outputs import HASHES
 from fetchpool.pools import EXECUTORS
 from fetchpool.sinks import FORMATS
 from fetchpool.transports import TRANSPORTS

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fetchpool import units
-from fetchpool.config import BUILT_IN_FIELDS, Output, RunConfig, configure
+from fetchpool.config import RunConfig, configure
 from fetchpool.errors import UsageError
+from fetchpool.outputs import BUILT_IN_FIELDS, Output
 from fetchpool.parsers import BUILT_IN
 from fetchpool.parsers.title import title
 from fetchpool.pools import EXECUTORS

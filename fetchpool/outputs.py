@@ -1,0 +1,103 @@
+"""What a run leaves behind, checked before it begins: rows, bodies, an archive, and the fields of the rows.
+
+In: names as a person wrote them. Out: where each goes and in which format, or a `UsageError` of one line.
+Nothing is opened or made here: that is the sinks' and `app.py`'s.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from fetchpool import checks
+from fetchpool.errors import UsageError
+from fetchpool.model import FetchOptions
+from fetchpool.sinks import FORMATS, SUFFIXES
+
+HASHES = ("sha256",)
+MISLEADING_SUFFIXES = {
+    ".json": "rows are written one JSON object a line; name it .jsonl, or add --format jsonl",
+    ".gz": "outputs are not compressed; name it without .gz",
+}
+BUILT_IN_FIELDS = {"title": ("title",)}
+"""What the built-in parsers add to a row, for outputs whose columns are settled beforehand."""
+
+
+class Output(Struct, frozen=True):
+    """Where rows go, and how they are written."""
+
+    path: str
+    """`-` is standard output."""
+    format: str
+    """One of `FORMATS`."""
+
+
+def named_outputs(paths: Sequence[str], format: str | None) -> tuple[Output, ...]:
+    """Each with its format, which is that of its name unless one is given for all."""
+    if format is not None:
+        format = checks.choice("--format", format, FORMATS)
+    named: set[str] = set()
+    for path in paths:
+        if not path:
+            raise UsageError("--output: an empty name; write a file's name, or - for standard output")
+        place = path if path == "-" else str(Path(path).resolve())
+        if place in named:
+            raise UsageError(f"--output: {path} is named twice; every row would be in it twice")
+        named.add(place)
+    return tuple(Output(path, format or _format_of(path)) for path in paths)
+
+
+def _format_of(path: str) -> str:
+    suffix = Path(path).suffix.lower()
+    if suffix in MISLEADING_SUFFIXES:
+        raise UsageError(f"--output: {path}: {MISLEADING_SUFFIXES[suffix]}")
+    return SUFFIXES.get(suffix, "text")
+
+
+def lost_in_text(outputs: Sequence[Output], adding: Sequence[str]) -> list[str]:
+    """What to say when the options in `adding` add fields, and there are only outputs without a place for
+    them."""
+    if not outputs or any(each.format != "text" for each in outputs):
+        return []
+    return [
+        f"text rows have no place for what {option} adds; use -o rows.jsonl or -o rows.csv"
+        for option in adding
+    ]
+
+
+def extra_fields(fetch: FetchOptions, refreshed: bool) -> tuple[str, ...]:
+    """What features add to the rows, in order."""
+    fields = {
+        "sha256": fetch.hash or bool(fetch.save),
+        "filename_effective": bool(fetch.save),
+        "etag": fetch.validators,
+        "last_modified": fetch.validators,
+        "not_modified": refreshed,
+    }
+    parsed = [name for parser in fetch.parse for name in BUILT_IN_FIELDS.get(parser, ())]
+    return (*(name for name, wanted in fields.items() if wanted), *parsed)
+
+
+def save_folder(name: str | None) -> str:
+    """Where `--save` puts bodies; empty for nowhere."""
+    if name is None:
+        return ""
+    if not name:
+        raise UsageError("--save: an empty name; write a folder's name")
+    if os.open not in os.supports_dir_fd:
+        raise UsageError("--save: not on this system, whose folders can't be held open; use --hash sha256")
+    return name
+
+
+def warc_archive(path: str | None) -> str:
+    """Where `--warc` puts what was sent and received; empty for nowhere."""
+    if path is None:
+        return ""
+    if not path.endswith(".warc.gz"):
+        raise UsageError(f"--warc: {path!r}: name it FILE.warc.gz, which is what it will be")
+    if os.open not in os.supports_dir_fd:
+        raise UsageError("--warc: not on this system, whose folders can't be held open")
+    return path
