@@ -12,7 +12,7 @@ connections that fail, answers that take many times as long) it backs off at onc
 from __future__ import annotations
 
 from enum import Enum
-from math import ceil
+from math import ceil, inf
 
 from msgspec import Struct
 
@@ -80,7 +80,7 @@ class Concurrency:
         self._rest = self._left = FIRST_REST
         self._up_next = True
         self._guess = 0
-        self._quickest = float("inf")
+        self._quickest = inf
         self._stale = False
         """What ends now began before the last change: it says nothing of the number there is."""
         self._begin(now)
@@ -102,8 +102,9 @@ class Concurrency:
     def look(self, now: float, in_flight: int, cpu: float) -> None:
         """To be called every now and then. `in_flight`: how many there are now; `cpu`: CPU seconds a
         URL has cost so far."""
-        if not self._done:  # names were looked up, connections made, or the list gave nothing
-            self._begin(now)
+        if not self._done:
+            if self._quickest == inf:  # nothing has ever landed: names are being looked up
+                self._begin(now)
             return
         if in_flight < self.target:
             self._short = True  # something else holds the run back: the number says nothing

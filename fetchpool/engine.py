@@ -113,6 +113,8 @@ class Engine:
         self._timed_out = False
         self._looking = False
         """Workers are free, and nothing may start before its time."""
+        self._goes_on = False
+        """There is more to be read at once: the next wait is none."""
         self._stats = Stats(clock)
         self._limits = LimitsClock(clock())
         self._next_sample = 0.0
@@ -282,7 +284,7 @@ class Engine:
         self._limits.account(now, HeldBy.SOURCE)
         if notice := self._intake.read_back():
             self._tell(Notice(notice))
-        self.wake()
+        self._goes_on = True
 
     def _read_ahead(self, window: int, now: float) -> bool:
         """Queues a batch from the source. False when there is nothing to start in it, or enough waits
@@ -297,7 +299,7 @@ class Engine:
             else:
                 self._flights.refuse(request, request.refused, now)
         if more:  # it may go on like this for millions: signals are heard, and rows written, in between
-            self.wake()
+            self._goes_on = True
         return len(requests) > 0
 
     def _wait(self, now: float) -> None:
@@ -313,7 +315,8 @@ class Engine:
             until.append(wake_at)
         if not self._flights.stopping and (wake_at := self._gate.wake_at()) is not None:
             until.append(wake_at)
-        seconds = max(0.0, min(until) - now)
+        seconds = 0.0 if self._goes_on else max(0.0, min(until) - now)
+        self._goes_on = False
         if self._work is not None:
             self._work(seconds)
             return

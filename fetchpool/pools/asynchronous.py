@@ -79,7 +79,7 @@ class AsyncPool:
         self._mouth.setblocking(False)
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, 2 * workers)
-        self._driver = first_driver(self._multi, self._ears)
+        self._driver = first_driver(self._multi, self._ears, options)
         self._thread: threading.Thread | None = None
         self._driven = False
         """Somebody has taken over."""
@@ -171,8 +171,9 @@ class AsyncPool:
     def _act(self, seconds: float) -> None:
         """Lets libcurl act, until something has ended, a wake-up, the tick, or so many seconds at most."""
         if len(self._flights) > MANY and isinstance(self._driver, PerformDriver):
-            before, self._driver = self._driver, SocketDriver(self._multi, self._ears)
-            before.close()
+            with contextlib.suppress(OSError):  # no descriptor for it: as before, until there is one
+                before, self._driver = self._driver, SocketDriver(self._multi, self._ears)
+                before.close()
         if self._flights:
             seconds = min(seconds, self._next_tick - monotonic())
         self._asleep = True

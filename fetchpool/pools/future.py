@@ -69,6 +69,6 @@ class OutcomeFuture(Future[Outcome]):
             super().set_result(result)
 
     def result(self, timeout: float | None = None) -> Outcome:
-        if self._result is not None:  # it is set last but for the state
+        if self._state == FINISHED and self._result is not None:
             return self._result
         return super().result(timeout)

@@ -276,7 +276,9 @@ class CurlHandle:
             return pycurl.SOCKET_BAD
         try:
             # Not the class that the module makes of it, which pycurl asks for its repr(): 15 µs less.
-            return socket.SocketType(family, kind, protocol)
+            connection = socket.SocketType(family, kind, protocol)
+            os.close(os.dup(connection.fileno()))  # as pycurl does; it would not say why it can't
+            return connection
         except OSError as error:  # no descriptors left: nothing of the host's
             self._failure = socket_failure(error)
             return pycurl.SOCKET_BAD

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import signal
@@ -21,11 +22,20 @@ from fetchpool import urls
 from fetchpool.body import Body
 from fetchpool.errors import PoolClosedError, UsageError, WorkerLostError
 from fetchpool.model import FetchOptions, Outcome
-from fetchpool.pools import EXECUTORS, open_pool
+from fetchpool.pools import EXECUTORS, asynchronous, open_pool
+from fetchpool.pools.asynchronous import AsyncPool
 from fetchpool.pools.base import WorkerPool
 from fetchpool.pools.drivers import MANY, PerformDriver, SocketDriver
 
-WAYS = [("thread", "curl"), ("thread", "requests"), ("process", "curl"), ("async", "curl")]
+WITH_ADDRESSES: dict[str, object] = {"follow_across_hosts": False}
+"""As the engine opens pools: libcurl has no names to look up."""
+WAYS = [
+    ("thread", "curl"),
+    ("thread", "requests"),
+    ("process", "curl"),
+    ("async", "curl"),
+    ("async", "curl", "addresses"),  # and another driver
+]
 
 
 class GaugedServer(ThreadingHTTPServer):
@@ -91,13 +101,14 @@ def server() -> Iterator[GaugedServer]:
 
 
 @pytest.fixture(params=WAYS, ids="-".join)
-def way(request: pytest.FixtureRequest) -> tuple[str, str]:
-    way: tuple[str, str] = request.param
+def way(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    way: tuple[str, ...] = request.param
     return way
 
 
-def opened(way: tuple[str, str], workers: int, **options: object) -> WorkerPool:
-    return open_pool(way[0], workers, FetchOptions(transport=way[1], **options))  # type: ignore[arg-type]
+def opened(way: tuple[str, ...], workers: int, **options: object) -> WorkerPool:
+    options = {"transport": way[1], **(WITH_ADDRESSES if len(way) > 2 else {}), **options}
+    return open_pool(way[0], workers, FetchOptions(**options))  # type: ignore[arg-type]
 
 
 def submit(pool: WorkerPool, server: GaugedServer, *paths: str) -> list[Future[Outcome]]:
@@ -207,11 +218,23 @@ def test_whoever_has_taken_over_can_be_woken(server):
     assert held.result(0).error == "aborted"
 
 
-def test_more_at_once_than_libcurl_looks_at_in_every_turn_are_driven_by_their_sockets(server):
-    pool = opened(("async", "curl"), MANY + 40)
+def test_more_at_once_than_libcurl_looks_at_in_every_turn_are_driven_by_their_sockets(server, monkeypatch):
+    pool = opened(("async", "curl"), MANY + 40, **WITH_ADDRESSES)
     first = submit(pool, server, "/x", "/x")
     assert [future.result(15).error for future in first] == [None] * 2
     assert isinstance(pool._driver, PerformDriver)
+
+    def exhausted(_multi, _ears):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patched:  # all goes on as it was, until there is a descriptor for it
+        patched.setattr(asynchronous, "SocketDriver", exhausted)
+        held = submit(pool, server, *["/held"] * (MANY + 40))
+        server.wait_until_held(MANY + 40)
+        assert isinstance(pool._driver, PerformDriver)
+    server.release.set()
+    assert [future.result(15).error for future in held] == [None] * (MANY + 40)
+    server.release.clear()
     held = submit(pool, server, *["/held"] * (MANY + 40))
     server.wait_until_held(MANY + 40)
     assert isinstance(pool._driver, SocketDriver)
@@ -219,6 +242,16 @@ def test_more_at_once_than_libcurl_looks_at_in_every_turn_are_driven_by_their_so
     assert [future.result(15).error for future in held] == [None] * (MANY + 40)
     after = submit(pool, server, *["/x"] * 100)  # over connections of both
     assert [future.result(15).error for future in after] == [None] * 100
+    pool.shutdown()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"proxy": "http://proxy:3128"}, {"dns_servers": "192.0.2.1"}, {"follow_within_hosts": False}],
+)
+def test_where_libcurl_may_look_names_up_its_own_sockets_are_listened_to(options):
+    pool = AsyncPool(1, FetchOptions(**(WITH_ADDRESSES | options if options else {})))
+    assert isinstance(pool._driver, SocketDriver)
     pool.shutdown()
 
 
@@ -447,4 +480,4 @@ def test_a_parser_that_kills_its_worker_every_time_costs_one_row(server):
 
 
 def test_every_executor_is_held_to_this_contract():
-    assert {executor for executor, _ in WAYS} == set(EXECUTORS)
+    assert {way[0] for way in WAYS} == set(EXECUTORS)

@@ -164,7 +164,7 @@ from fetchpool import urls
 from fetchpool.model import FetchOptions
 from fetchpool.pools import open_pool
 
-executor, transport, url = sys.argv[1:]
+executor, transport, url, free = sys.argv[1:]
 pool = open_pool(executor, 1, FetchOptions(transport=transport))
 print(pool.submit(urls.request(0, url)).result().error)
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
@@ -173,20 +173,31 @@ try:
     while True:
         held.append(os.open(os.devnull, os.O_RDONLY))
 except OSError:
+    for descriptor in held[: int(free)]:
+        os.close(descriptor)
     outcome = pool.submit(urls.request(1, url)).result()
 print(outcome.error, outcome.errormsg)
 pool.shutdown()
 """
 
 
-@pytest.mark.parametrize("way", [("thread", "curl"), ("thread", "requests"), ("async", "curl")], ids="-".join)
+@pytest.mark.parametrize(
+    ("way", "free"),
+    [
+        (("thread", "curl"), 0),
+        (("thread", "curl"), 1),  # a connection takes two for a moment
+        (("thread", "requests"), 0),
+        (("async", "curl"), 0),
+        (("async", "curl"), 1),
+    ],
+)
 def test_47_when_there_are_none_left_the_row_says_so_and_blames_no_host(
-    tmp_path: Path, way: tuple[str, str]
+    tmp_path: Path, way: tuple[str, str], free: int
 ) -> None:
     """`internal`, with what to do about it: the host has not refused anything."""
     with ports.refused() as port:
         done = subprocess.run(
-            [sys.executable, "-c", USED_UP, *way, f"http://127.0.0.1:{port}/"],
+            [sys.executable, "-c", USED_UP, *way, f"http://127.0.0.1:{port}/", str(free)],
             capture_output=True,
             cwd=tmp_path,
             env=commandline.environment(),
