@@ -55,6 +55,10 @@ class Breaker(Enum):
     """The try failed too: what is queued is given up, until the next try."""
 
 
+CLOSED, OPEN = Breaker.CLOSED, Breaker.OPEN
+"""Looked up once: an enumeration finds its members by a slow way, and these are asked for at every start."""
+
+
 class HostSlot:
     """One host's queue, its count in flight, and how it has behaved. Times are monotonic seconds."""
 
@@ -101,18 +105,18 @@ class HostSlot:
 
     def limit(self, per_host: int) -> int:
         """How many may be in flight: one while its answer decides what happens next."""
-        return 1 if self._spacing or self.breaker is not Breaker.CLOSED else per_host
+        return 1 if self._spacing or self.breaker is not CLOSED else per_host
 
     def gives_up(self, now: float) -> bool:
         """Whether what is queued now ends without having been tried."""
-        return self.breaker is Breaker.OPEN and now < self.ready_at
+        return self.breaker is OPEN and now < self.ready_at
 
     def idle(self) -> bool:
         return not (self.queue or self.in_flight or self.listed or self.asking)
 
     def unremarkable(self, now: float) -> bool:
         """Whether a slot made anew would be treated the same."""
-        return not (self._failures or self._spacing or self.ready_at > now) and self.breaker is Breaker.CLOSED
+        return not (self._failures or self._spacing or self.ready_at > now) and self.breaker is CLOSED
 
     def started(self, now: float, host_delay: float) -> None:
         self.in_flight += 1
@@ -141,7 +145,7 @@ class HostSlot:
 
     def _no_answer(self, now: float, started: float) -> None:
         self._failures += 1
-        if self.breaker is Breaker.CLOSED:
+        if self.breaker is CLOSED:
             if self._failures >= FAILURES_TO_PAUSE:
                 self.breaker = Breaker.PAUSED
                 self.ready_at = self._try_from = max(self.ready_at, now + PAUSE)

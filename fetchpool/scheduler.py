@@ -81,7 +81,8 @@ class Scheduler:
 
     def next(self, now: float) -> FetchRequest | None:
         """The next request that may start now, which thereby has started; None when all must wait."""
-        self._wake(now)
+        if self._waiting or self._retries or self._fading:
+            self._wake(now)
         if self._pace.next_at > now:
             return None
         rotation = self._rotation
