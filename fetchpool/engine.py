@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from fetchpool.concurrency import Concurrency
+from fetchpool.filling import Filling
 from fetchpool.flights import Flights
 from fetchpool.gate import Gate
 from fetchpool.intake import Intake
 from fetchpool.known import Known
-from fetchpool.model import FailureKind
 from fetchpool.names import Named, Names
 from fetchpool.observe.events import Notice, Observer, Retrying, Snapshot
-from fetchpool.observe.limits import HeldBy, LimitsClock
+from fetchpool.observe.limits import LimitsClock
 from fetchpool.observe.stats import Stats
 from fetchpool.pools.base import WorkerPool
 from fetchpool.retry import RetryPolicy
@@ -37,9 +37,6 @@ from fetchpool.writer import Writer
 if TYPE_CHECKING:  # protego is loaded by those who use it
     from fetchpool.robots import Robots
 
-LOOK_AHEAD = 10_000
-"""Requests read ahead of those that may start, so that a list sorted by host keeps all hosts busy.
-Past it nothing is read until something of it has started."""
 SAMPLE_INTERVAL = 0.25
 """Seconds between two snapshots."""
 GATHER_FROM = 4
@@ -111,14 +108,13 @@ class Engine:
         self._next_look = 0.0
         self._ends_at = None if max_runtime is None else clock() + max_runtime
         self._timed_out = False
-        self._looking = False
-        """Workers are free, and nothing may start before its time."""
-        self._goes_on = False
-        """There is more to be read at once: the next wait is none."""
         self._stats = Stats(clock)
         self._limits = LimitsClock(clock())
         self._next_sample = 0.0
-        self._intake = Intake(source, self._known, self._stats)
+        self._intake = intake = Intake(source, self._known, self._stats)
+        self._filling = Filling(
+            intake, scheduler, self._gate, flights, has_news=self._has_news, tell=self._tell, clock=clock
+        )
         self.done = False
         self._intake.start(self.wake)
         if names is not None:
@@ -145,6 +141,9 @@ class Engine:
     def _post(self, message: Named | Command) -> None:
         self._inbox.put(message)
         self._pool.wake()
+
+    def _has_news(self) -> bool:
+        return not self._inbox.empty()
 
     # The loop
 
@@ -173,7 +172,7 @@ class Engine:
         if self._ends_at is not None and now >= self._ends_at and not self._flights.stopping:
             self._timed_out = True
             self._stop()
-        self._fill(now)
+        self._limits.account(now, self._filling.fill(now, self._window))
         if self._concurrency is not None and now >= self._next_look:
             self._next_look = now + LOOK_INTERVAL
             cpu = self._limits.limits(now).cpu / max(1, self._stats.done)
@@ -226,82 +225,6 @@ class Engine:
             return True
         return self._intake.exhausted and not self._scheduler.queued and not self._flights.waiting
 
-    def _fill(self, now: float) -> None:
-        """Submits what may start, up to the pool's window; reads ahead as far as that needs."""
-        self._looking = False
-        if self._flights.stopping:
-            self._limits.account(now, HeldBy.ENDING)
-        elif self._intake.reading_back:
-            self._read_back(now)
-        elif self._flights.holds_one_alone(now):
-            self._limits.account(now, HeldBy.WORKERS)
-        else:
-            self._gate.ask_again(now)
-            self._submit_what_may(now)
-            while self._scheduler.given_up:
-                self._flights.refuse(self._scheduler.given_up.popleft(), FailureKind.HOST_DOWN, now)
-            self._gate.open(now)
-            self._limits.account(now, self._state())
-
-    def _submit_what_may(self, now: float) -> None:
-        scheduler, window = self._scheduler, self._window
-        pause = has_read = False
-        rows = len(self._flights.final)
-        # What is refused here is written before more is read: there may be millions of it.
-        while len(self._flights) < window and len(self._flights.final) == rows:
-            request = scheduler.next(now)
-            if request is None:
-                self._looking = True
-                self._gate.open(now)  # so that lookups are under way while more is read
-                pause = pause or (has_read and not self._inbox.empty())
-                if pause or not self._read_ahead(window, now):
-                    return
-                has_read = True
-                # What has been heard meanwhile matters more than the rest of a source that gives
-                # little at once: an iterable may take its time for each.
-                pause = self._intake.gave_little
-                now = self._clock()
-            elif not self._gate.lets_through(request, now):
-                continue
-            elif self._flights.start(request, now):
-                pause = False
-            else:
-                return
-        self._looking = False
-
-    def _state(self) -> HeldBy:
-        queued, exhausted = self._scheduler.queued, self._intake.exhausted
-        if exhausted and not queued:
-            return HeldBy.ENDING
-        if len(self._flights) >= self._window:
-            return HeldBy.WORKERS
-        if self._scheduler.asking > self._scheduler.waiting_hosts:
-            return HeldBy.NAMES
-        return HeldBy.HOSTS if queued else HeldBy.SOURCE
-
-    def _read_back(self, now: float) -> None:
-        """Learns what earlier runs have done, piece by piece; nothing is fetched before all is known."""
-        self._limits.account(now, HeldBy.SOURCE)
-        if notice := self._intake.read_back():
-            self._tell(Notice(notice))
-        self._goes_on = True
-
-    def _read_ahead(self, window: int, now: float) -> bool:
-        """Queues a batch from the source. False when there is nothing to start in it, or enough waits
-        already."""
-        room = LOOK_AHEAD - self._scheduler.queued
-        if room <= 0 or self._intake.exhausted:
-            return False
-        requests, more = self._intake.take(room, window)
-        for request in requests:
-            if request.refused is None:
-                self._scheduler.add(request, now)
-            else:
-                self._flights.refuse(request, request.refused, now)
-        if more:  # it may go on like this for millions: signals are heard, and rows written, in between
-            self._goes_on = True
-        return len(requests) > 0
-
     def _wait(self, now: float) -> None:
         until = [self._next_sample]
         if self._concurrency is not None:
@@ -311,12 +234,11 @@ class Engine:
         if self._writer.flush_at is not None:
             until.append(self._writer.flush_at)
         # With every worker busy, or the run stopping, only what ends can change anything.
-        if self._looking and (wake_at := self._scheduler.wake_at()) is not None:
+        if self._filling.looking and (wake_at := self._scheduler.wake_at()) is not None:
             until.append(wake_at)
         if not self._flights.stopping and (wake_at := self._gate.wake_at()) is not None:
             until.append(wake_at)
-        seconds = 0.0 if self._goes_on else max(0.0, min(until) - now)
-        self._goes_on = False
+        seconds = 0.0 if self._filling.goes_on else max(0.0, min(until) - now)
         if self._work is not None:
             self._work(seconds)
             return

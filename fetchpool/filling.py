@@ -1,0 +1,126 @@
+"""What fills the pool: reads the list as far ahead as that needs, and submits what may start.
+
+In: the intake, the scheduler, the gate. Out: requests in flight, as many as the pool likes to hold, and what
+kept more from starting. It waits for nothing; only the engine's thread calls it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic
+
+from fetchpool.flights import Flights
+from fetchpool.gate import Gate
+from fetchpool.intake import Intake
+from fetchpool.model import FailureKind
+from fetchpool.observe.events import Notice
+from fetchpool.observe.limits import HeldBy
+from fetchpool.scheduler import Scheduler
+
+LOOK_AHEAD = 10_000
+"""Requests read ahead of those that may start, so that a list sorted by host keeps all hosts busy.
+Past it nothing is read until something of it has started."""
+
+
+class Filling:
+    """Turn by turn."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        scheduler: Scheduler,
+        gate: Gate,
+        flights: Flights,
+        *,
+        has_news: Callable[[], bool],
+        tell: Callable[[Notice], None],
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """`has_news`: something has come in that may matter more than reading on; `tell` is what observers
+        hear."""
+        self._intake = intake
+        self._scheduler = scheduler
+        self._gate = gate
+        self._flights = flights
+        self._has_news = has_news
+        self._tell = tell
+        self._clock = clock
+        self.looking = False
+        """Workers are free, and nothing may start before its time."""
+        self.goes_on = False
+        """There is more to be read at once: the next turn should not wait."""
+
+    def fill(self, now: float, window: int) -> HeldBy:
+        """Submits what may start while no more than `window` are in flight; why no more may."""
+        self.looking = self.goes_on = False
+        if self._flights.stopping:
+            return HeldBy.ENDING
+        if self._intake.reading_back:
+            self._read_back()
+            return HeldBy.SOURCE
+        if self._flights.holds_one_alone(now):
+            return HeldBy.WORKERS
+        self._gate.ask_again(now)
+        self._submit_what_may(now, window)
+        while self._scheduler.given_up:
+            self._flights.refuse(self._scheduler.given_up.popleft(), FailureKind.HOST_DOWN, now)
+        self._gate.open(now)
+        return self._held_by(window)
+
+    def _submit_what_may(self, now: float, window: int) -> None:
+        scheduler = self._scheduler
+        pause = has_read = False
+        rows = len(self._flights.final)
+        # What is refused here is written before more is read: there may be millions of it.
+        while len(self._flights) < window and len(self._flights.final) == rows:
+            request = scheduler.next(now)
+            if request is None:
+                self.looking = True
+                self._gate.open(now)  # so that lookups are under way while more is read
+                pause = pause or (has_read and self._has_news())
+                if pause or not self._read_ahead(window, now):
+                    return
+                has_read = True
+                # What has been heard meanwhile matters more than the rest of a source that gives
+                # little at once: an iterable may take its time for each.
+                pause = self._intake.gave_little
+                now = self._clock()
+            elif not self._gate.lets_through(request, now):
+                continue
+            elif self._flights.start(request, now):
+                pause = False
+            else:
+                return
+        self.looking = False
+
+    def _held_by(self, window: int) -> HeldBy:
+        queued, exhausted = self._scheduler.queued, self._intake.exhausted
+        if exhausted and not queued:
+            return HeldBy.ENDING
+        if len(self._flights) >= window:
+            return HeldBy.WORKERS
+        if self._scheduler.asking > self._scheduler.waiting_hosts:
+            return HeldBy.NAMES
+        return HeldBy.HOSTS if queued else HeldBy.SOURCE
+
+    def _read_back(self) -> None:
+        """Learns what earlier runs have done, piece by piece; nothing is fetched before all is known."""
+        if notice := self._intake.read_back():
+            self._tell(Notice(notice))
+        self.goes_on = True
+
+    def _read_ahead(self, window: int, now: float) -> bool:
+        """Queues a batch from the source. False when there is nothing to start in it, or enough waits
+        already."""
+        room = LOOK_AHEAD - self._scheduler.queued
+        if room <= 0 or self._intake.exhausted:
+            return False
+        requests, more = self._intake.take(room, window)
+        for request in requests:
+            if request.refused is None:
+                self._scheduler.add(request, now)
+            else:
+                self._flights.refuse(request, request.refused, now)
+        if more:  # it may go on like this for millions: signals are heard, and rows written, in between
+            self.goes_on = True
+        return len(requests) > 0
