@@ -181,7 +181,7 @@ class FetchRequest(Struct, frozen=True, gc=False):
     """What the input says of it beside, for its row. It stays with us: no worker is sent it."""
 
 
-class Outcome(Struct, frozen=True, kw_only=True):
+class Outcome(Struct, frozen=True):
     """What one attempt came to, failure or not: data, never an exception. Made in the worker."""
 
     url_effective: str
