@@ -13,6 +13,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from time import monotonic, time_ns
 from typing import TYPE_CHECKING, Any
 
@@ -335,15 +336,20 @@ def basic(credentials: str) -> str:
     return "Basic " + b64encode(credentials.encode()).decode()
 
 
-_second = (0, "")
+_last = (0, "")
 
 
 def utc_now() -> str:
     """RFC 3339, UTC, milliseconds."""
-    global _second
-    seconds, milliseconds = divmod(time_ns() // 1_000_000, 1000)
-    second, text = _second
-    if second != seconds:  # formatted once a second, not once a URL
-        text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        _second = (seconds, text)
-    return f"{text}.{milliseconds:03d}Z"
+    global _last
+    now = time_ns() // 1_000_000
+    milliseconds, text = _last
+    if now != milliseconds:  # formatted once a millisecond, not once a URL
+        text = f"{_to_the_second(now // 1000)}.{now % 1000:03d}Z"
+        _last = (now, text)
+    return text
+
+
+@lru_cache(maxsize=1)
+def _to_the_second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
