@@ -102,12 +102,12 @@ class Concurrency:
     def look(self, now: float, in_flight: int, cpu: float) -> None:
         """To be called every now and then. `in_flight`: how many there are now; `cpu`: CPU seconds a
         URL has cost so far."""
+        if in_flight < self.target:
+            self._short = True  # something else holds the run back: the number says nothing
         if not self._done:
             if self._quickest == inf:  # nothing has ever landed: names are being looked up
                 self._begin(now)
             return
-        if in_flight < self.target:
-            self._short = True  # something else holds the run back: the number says nothing
         mean = self._seconds / self._done
         least = INTERVAL if self._done < ENOUGH else 0.0
         if self._done < FEWEST or now - self._since < max(least, 2.0 * mean):

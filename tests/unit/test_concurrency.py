@@ -106,3 +106,23 @@ def test_the_time_before_the_first_answer_is_not_measured() -> None:
             concurrency.landed(answer(0.01))
         concurrency.look(turn * 0.05, concurrency.target, CPU)
     assert concurrency.target == 2 * START
+
+
+def test_a_list_that_gave_nothing_for_a_while_says_nothing_of_the_number() -> None:
+    concurrency, _ = run(distant, 1.0)
+    now, reached = 1.0, concurrency.target
+    assert reached > START
+    for _ in range(10):  # what is in flight lands, and the measurement that had begun is over
+        now += 0.05
+        for _ in range(50):
+            concurrency.landed(answer(0.1))
+        concurrency.look(now, concurrency.target, CPU)
+    before = (concurrency.target, concurrency.reason)
+    concurrency._begin(now)
+    for _ in range(100):  # five seconds in which the list has nothing
+        now += 0.05
+        concurrency.look(now, 0, CPU)
+    for _ in range(30):
+        concurrency.landed(answer(0.1))
+    concurrency.look(now + 0.05, concurrency.target, CPU)
+    assert (concurrency.target, concurrency.reason) == before
