@@ -97,7 +97,7 @@ class HostSlot:
         self.addresses: tuple[str, ...] = ()
         self.lookup_seconds = 0.0
         """How long the name took to look up: the times of the next request begin with it."""
-        self.breaker = Breaker.CLOSED
+        self.breaker = CLOSED
         self._spacing = 0.0
         self._spaced_at = 0.0
         self._failures = 0
@@ -131,7 +131,7 @@ class HostSlot:
                 self._no_answer(now, started)
             return
         self._failures = 0
-        self.breaker = Breaker.CLOSED
+        self.breaker = CLOSED
         if outcome.response_code in BUSY:
             if started >= self._spaced_at:  # not one of those that were on their way already
                 self._spacing = min(MAX_SPACING, max(FIRST_SPACING, 2.0 * self._spacing))
@@ -150,5 +150,5 @@ class HostSlot:
                 self.breaker = Breaker.PAUSED
                 self.ready_at = self._try_from = max(self.ready_at, now + PAUSE)
         elif started >= self._try_from:  # the try; not one of those that were on their way before it
-            self.breaker = Breaker.OPEN
+            self.breaker = OPEN
             self.ready_at = self._try_from = max(self.ready_at, now + DOWN)

@@ -16,6 +16,7 @@ LONGEST = 500
 """Characters of one that is kept; what is longer can't be asked with."""
 ETAG, LAST_MODIFIED, NOT_MODIFIED = "etag", "last_modified", "not_modified"
 INITIALS = b"EeLl"
+"""How the lines begin that may be one of them. No header line is empty: that would end the headers."""
 CONDITIONS = frozenset(("if-none-match", "if-modified-since"))
 
 
