@@ -10,10 +10,12 @@ All of it runs in the thread that drives.
 
 from __future__ import annotations
 
+import contextlib
 import select
 import selectors
 import socket
 import warnings
+from collections.abc import Iterable
 from typing import Protocol
 
 import pycurl
@@ -25,6 +27,13 @@ MANY = 128
 TRIED = 0x081500
 """The oldest libcurl that was tried with `perform()`, 8.21; with 7.88 one in two thousand HTTP/2 fetches
 failed."""
+READ, WRITE = 1, 4
+"""EPOLLIN and EPOLLOUT."""
+HEARD = tuple(
+    (pycurl.CSELECT_IN if events & ~WRITE else 0) | (pycurl.CSELECT_OUT if events & ~READ else 0)
+    for events in range(32)
+)
+"""What libcurl is told of events, up to EPOLLHUP: an error is ready for both."""
 
 
 class Driver(Protocol):
@@ -89,10 +98,10 @@ class SocketDriver:
         descriptors left."""
         self._multi = multi
         self._ears = ears
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(ears, selectors.EVENT_READ)
+        self._readiness: Readiness = select.epoll() if hasattr(select, "epoll") else Selector()
+        self._readiness.register(ears.fileno(), READ)
         self._registered: dict[int, int] = {}
-        """What the selector listens for, by descriptor."""
+        """What is listened for, by descriptor."""
         self._idle: set[int] = set()
         """Registered, but of no interest to libcurl now: connections that are kept."""
         multi.setopt(pycurl.M_SOCKETFUNCTION, self._wanted)
@@ -107,10 +116,9 @@ class SocketDriver:
             if running < flights:
                 seconds = 0.0
         timer = multi.timeout()
-        for key, mask in self._selector.select(sooner(seconds, timer)):
-            descriptor = key.fd
+        for descriptor, events in self._readiness.poll(sooner(seconds, timer)):
             if descriptor in self._registered and descriptor not in self._idle:
-                multi.socket_action(descriptor, mask)  # selectors' bits are libcurl's: 1 read, 2 write
+                multi.socket_action(descriptor, HEARD[events & 31])
             elif descriptor == self._ears.fileno():
                 self._ears.recv(4096)
             elif descriptor in self._idle:  # nobody waits for it: the server has closed it
@@ -119,12 +127,12 @@ class SocketDriver:
             multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
 
     def opened(self, descriptor: int) -> None:
-        # The selector dropped the old one of that number when it was closed.
+        # The kernel dropped the old one of that number when it was closed.
         if descriptor in self._registered:
             self._forget(descriptor)
 
     def close(self) -> None:
-        self._selector.close()
+        self._readiness.close()
 
     def _wanted(self, what: int, descriptor: int, _multi: pycurl.CurlMulti, _known: object) -> None:
         """libcurl wants to hear of a socket, or no more. A kept connection changes between the two
@@ -132,25 +140,67 @@ class SocketDriver:
         it meanwhile, `act()` finds it among the idle ones."""
         registered = self._registered.get(descriptor)
         if what == pycurl.POLL_REMOVE:
-            if registered == selectors.EVENT_READ:
+            if registered == READ:
                 self._idle.add(descriptor)
             elif registered is not None:
                 self._forget(descriptor)
             return
         self._idle.discard(descriptor)
-        mask = (selectors.EVENT_READ if what & pycurl.POLL_IN else 0) | (
-            selectors.EVENT_WRITE if what & pycurl.POLL_OUT else 0
-        )
+        events = (READ if what & pycurl.POLL_IN else 0) | (WRITE if what & pycurl.POLL_OUT else 0)
         if registered is None:
-            self._selector.register(descriptor, mask)
-        elif registered != mask:
-            self._selector.modify(descriptor, mask)
-        self._registered[descriptor] = mask
+            self._readiness.register(descriptor, events)
+        elif registered != events:
+            self._readiness.modify(descriptor, events)
+        self._registered[descriptor] = events
 
     def _forget(self, descriptor: int) -> None:
         del self._registered[descriptor]
         self._idle.discard(descriptor)
+        with contextlib.suppress(OSError):  # it was closed
+            self._readiness.unregister(descriptor)
+
+
+class Readiness(Protocol):
+    """`select.epoll`, as far as it is needed."""
+
+    def register(self, descriptor: int, events: int) -> None: ...
+
+    def modify(self, descriptor: int, events: int) -> None: ...
+
+    def unregister(self, descriptor: int) -> None: ...
+
+    def poll(self, seconds: float) -> Iterable[tuple[int, int]]: ...
+
+    def close(self) -> None: ...
+
+
+class Selector:
+    """The same by the standard library's selector, where there is no epoll."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+
+    def register(self, descriptor: int, events: int) -> None:
+        self._selector.register(descriptor, wanted(events))
+
+    def modify(self, descriptor: int, events: int) -> None:
+        self._selector.modify(descriptor, wanted(events))
+
+    def unregister(self, descriptor: int) -> None:
         self._selector.unregister(descriptor)
+
+    def poll(self, seconds: float) -> Iterable[tuple[int, int]]:
+        for key, mask in self._selector.select(seconds):
+            read, write = mask & selectors.EVENT_READ, mask & selectors.EVENT_WRITE
+            yield key.fd, (READ if read else 0) | (WRITE if write else 0)
+
+    def close(self) -> None:
+        self._selector.close()
+
+
+def wanted(events: int) -> int:
+    """In the selector's terms. libcurl may listen for nothing at times, which selectors refuse."""
+    return (selectors.EVENT_READ if events & READ else 0) | (selectors.EVENT_WRITE if events & WRITE else 0)
 
 
 def sooner(seconds: float, milliseconds: int) -> float:

@@ -166,7 +166,6 @@ class CurlHandle:
             setopt(pycurl.SSL_VERIFYHOST, 0)
         setopt(pycurl.HEADERFUNCTION, self._lines.append)
         setopt(pycurl.WRITEFUNCTION, self._write)
-        setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
 
     def prepare(self, hop: HopRequest) -> None:
         """Tells the handle what differs from the hop before."""
@@ -195,9 +194,7 @@ class CurlHandle:
                 setopt(pycurl.RESOLVE, [f"+{where}:{','.join(hop.addresses)}"])
                 self._resolved, self._addresses = where, hop.addresses
         if hop.public_only != self._public_only:
-            # A kept connection was judged by another hop's policy, unless there is but one.
-            setopt(pycurl.FRESH_CONNECT, int(hop.public_only and not self._judges_all))
-            self._public_only = hop.public_only
+            self._judge_addresses(hop.public_only)
 
     def conclude(self, code: int, message: str, ended: Failure | None = None) -> HopResponse:
         """What the hop came to. `code` and `message` are libcurl's, 0 and empty when it is content;
@@ -265,13 +262,23 @@ class CurlHandle:
             curl.setopt(pycurl.CUSTOMREQUEST, method)
         self._method = method
 
+    def _judge_addresses(self, public_only: bool) -> None:
+        """Only where it is asked for: opening sockets ourselves is a tenth of what a connection costs."""
+        if public_only:
+            self.curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
+        else:
+            self.curl.unsetopt(pycurl.OPENSOCKETFUNCTION)
+        # A kept connection was judged by another hop's policy, unless there is but one.
+        self.curl.setopt(pycurl.FRESH_CONNECT, int(public_only and not self._judges_all))
+        self._public_only = public_only
+
     # libcurl's callbacks, in the thread that drives the handle
 
     def _open_socket(self, _purpose: int, address: tuple[int, int, int, Any]) -> socket.SocketType | int:
         """Judges the address that is really dialled, whatever name or spelling led to it (faults 31
         to 33)."""
         family, kind, protocol, where = address
-        if self._public_only and not address_is_public(where[0]):
+        if not address_is_public(where[0]):
             self._forbidden = where[0]  # another address of the same name may do
             return pycurl.SOCKET_BAD
         try:

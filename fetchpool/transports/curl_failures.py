@@ -8,6 +8,7 @@ transports say the same, and no message carries a URL's query (fault 30).
 from __future__ import annotations
 
 import errno
+import socket
 
 import pycurl
 
@@ -148,6 +149,8 @@ def failure_of(code: int, message: str, os_errno: int, *, proxied: bool = False)
     """Any code but a time-out (`timeout_of`). `message` is libcurl's, cleaned here. `proxied`: it was a
     proxy that was to be connected to."""
     if code == pycurl.E_COULDNT_CONNECT:
+        if not os_errno and not message.startswith(TUNNEL_FAILED):
+            return no_socket()
         kind = CONNECT_ERRORS.get(os_errno, FailureKind.REFUSED)
         if proxied:
             return Failure(FailureKind.PROXY, f"no way through the proxy: {MESSAGES.get(kind, kind)}")
@@ -157,6 +160,15 @@ def failure_of(code: int, message: str, os_errno: int, *, proxied: bool = False)
         kind = KINDS.get(code, FailureKind.INTERNAL)
     # libcurl's multi interface leaves some failures without a word.
     return Failure(kind, MESSAGES.get(kind) or one_line(message, 200) or f"libcurl's error {code}")
+
+
+def no_socket() -> Failure:
+    """libcurl could not even open one, and does not say why: so the same is tried once more."""
+    try:
+        socket.socket().close()
+    except OSError as error:
+        return socket_failure(error)
+    return Failure(FailureKind.INTERNAL, "there was no socket to be had")
 
 
 def socket_failure(error: OSError) -> Failure:

@@ -65,7 +65,7 @@ def test_an_unknown_code_is_a_defect_and_not_a_crash() -> None:
         (errno.EHOSTUNREACH, FailureKind.UNREACHABLE),
         (errno.ENETUNREACH, FailureKind.UNREACHABLE),
         (errno.ETIMEDOUT, FailureKind.TIMEOUT_CONNECT),
-        (0, FailureKind.REFUSED),
+        (0, FailureKind.INTERNAL),  # there was not even a socket
     ],
 )
 def test_why_no_connection_was_made_is_the_systems_to_say(number: int, kind: FailureKind) -> None:
