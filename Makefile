@@ -13,11 +13,13 @@ ARGS ?=
 JOBS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format types contracts fuzz bench bench-full torture clean
+.PHONY: help setup run test test-compiled lint format types contracts fuzz compiled wheel bench bench-full torture clean
 
 bin := $(VENV)/bin
 ready := $(VENV)/.installed
 peers := $(VENV)/.peers
+pip := $(bin)/python -m pip --quiet --disable-pip-version-check
+built := build/compiled/.built
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +29,10 @@ run: $(ready) ## fetch 5,000 URLs from the embedded demo server, with everything
 
 test: $(ready) ## all tests
 	$(bin)/python -m pytest --numprocesses=$(JOBS) --dist=worksteal $(ARGS)
+
+test-compiled: $(built) ## all tests, on the compiled build
+	@git ls-files -z ':!fetchpool' | xargs -0 cp --parents --target-directory=build/compiled
+	@cd build/compiled && $(abspath $(bin))/python -m pytest --numprocesses=$(JOBS) --dist=worksteal $(ARGS)
 
 lint: $(ready) ## style and layout
 	$(bin)/ruff check .
@@ -45,6 +51,12 @@ contracts: $(ready) ## who may import whom
 fuzz: $(ready) ## the property tests, with many more examples (minutes)
 	$(bin)/python -m pytest -m hypothesis --hypothesis-profile=fuzz --timeout=0 $(ARGS)
 
+compiled: $(built) ## a build whose inner rooms are compiled, in build/compiled (needs a C compiler)
+
+wheel: $(ready) ## the same as a wheel for this Python, in dist
+	@FETCHPOOL_COMPILE=1 $(pip) wheel --no-deps --no-build-isolation --wheel-dir dist .
+	@ls dist/*.whl
+
 bench: $(peers) ## this beside its peers, in short (minutes; keep the machine quiet)
 	@$(bin)/python -m bench.run $(ARGS)
 
@@ -55,7 +67,7 @@ torture: $(ready) ## kill runs at random moments, resume them, and check that no
 	@$(bin)/python -m bench.torture --kills 1000 $(ARGS)
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 setup: $(ready) ## the environment alone
 
@@ -66,10 +78,17 @@ $(ready): pyproject.toml
 		echo "Making $(VENV) with $$("$$python" --version)"; \
 		"$$python" -m venv --clear $(VENV); }
 	@echo "Installing into $(VENV)"
-	@$(bin)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(pip) install --editable '.[dev]'
 	@touch $@
 
 $(peers): $(ready)
-	@$(bin)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]' \
+	@$(pip) install --editable '.[dev,bench]' \
 		|| echo "Not all of Python's peers could be installed; who is missing is left out"
+	@$(MAKE) --no-print-directory compiled || echo "There is no compiled build; it is left out"
+	@touch $@
+
+$(built): $(ready) setup.py $(shell find fetchpool -name '*.py')
+	@echo "Compiling"
+	@rm -rf build
+	@FETCHPOOL_COMPILE=1 $(pip) install --no-deps --no-build-isolation --target build/compiled .
 	@touch $@

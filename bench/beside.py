@@ -27,11 +27,27 @@ def cost(each: Round) -> float:
     return each.cost
 
 
+def paces(name: str) -> list[Goal]:
+    """What is asked of small files by `--executor async`, of either build."""
+    return [
+        against(name, peers.CURL.name, 1.15),
+        against(name, peers.WGET2.name, 0.6),
+        against(name, peers.WRK.name, 0.45),
+        Goal(
+            f"CPU per URL, {name} to {peers.CURL.name}",
+            lambda results: results.ratio(name, peers.CURL.name, cost),
+            1.0,
+            at_most=True,
+        ),
+    ]
+
+
 SMALL = Scenario(
     "small",
     "Small files",
     "Files of 4 KB from one nginx worker on the same machine, over connections that are kept.",
     [
+        Lane(peers.ASYNC_COMPILED, 64),
         Lane(peers.ASYNC, 64),
         Lane(peers.THREAD, 10),
         Lane(peers.PROCESS, 2),
@@ -51,15 +67,8 @@ SMALL = Scenario(
     Lists(2_000, 12_000, 3),
     Lists(5_000, 50_000, 5),
     [
-        against(peers.ASYNC.name, peers.CURL.name, 1.15),
-        against(peers.ASYNC.name, peers.WGET2.name, 0.6),
-        against(peers.ASYNC.name, peers.WRK.name, 0.45),
-        Goal(
-            "CPU per URL, fetchpool async to curl -Z",
-            lambda results: results.ratio(peers.ASYNC.name, peers.CURL.name, cost),
-            1.0,
-            at_most=True,
-        ),
+        *paces(peers.ASYNC_COMPILED.name),
+        *paces(peers.ASYNC.name),
         against(peers.THREAD.name, peers.CURL.name, 0.4),
         against(peers.PROCESS.name, peers.ASYNC.name, 0.75),
         against(peers.REQUESTS.name, peers.SESSION.name, 1.0),

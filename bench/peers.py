@@ -10,12 +10,15 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+import sysconfig
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 from msgspec import Struct, json
 
+COMPILED = Path(__file__).parents[1] / "build/compiled"
+"""Where `make compiled` puts that build of fetchpool."""
 SIZE = re.compile(rb"size:\[(\d+)\]")
 
 
@@ -60,21 +63,26 @@ class Peer(Struct, frozen=True):
     name: str
     call: Callable[[Order], Call]
     needs: str
-    """A program that must be on the path, or `module:` and a Python module."""
+    """A program that must be on the path, `module:` and a Python module, or `build:` and a folder of a
+    build for this Python."""
 
     def missing(self) -> str | None:
         """What has to be installed first."""
-        kind, _, module = self.needs.partition(":")
-        there = find_spec(module) is not None if module else shutil.which(kind) is not None
-        return None if there else module or kind
+        kind, _, name = self.needs.partition(":")
+        if kind == "build":
+            engine = f"fetchpool/engine{sysconfig.get_config_var('EXT_SUFFIX')}"
+            return None if Path(name, engine).exists() else "the compiled build (make compiled)"
+        there = find_spec(name) is not None if name else shutil.which(kind) is not None
+        return None if there else name or kind
 
 
-def ours(name: str, *options: str, module: str = "", terminal: bool = False) -> Peer:
+def ours(name: str, *options: str, module: str = "", terminal: bool = False, compiled: bool = False) -> Peer:
     """fetchpool with these options, no limit per host, and a full row per URL as JSON."""
 
     def call(order: Order) -> Call:
         rows = order.folder / "rows.jsonl"
-        command: list[str | Path] = [sys.executable, "-m", "fetchpool", order.urls, "-o", rows]
+        command: list[str | Path] = ["env", f"PYTHONPATH={COMPILED}"] if compiled else []
+        command += [sys.executable, "-m", "fetchpool", order.urls, "-o", rows]
         command += ["-w", str(order.workers or "auto"), "--per-host", "0", *options]
         if not terminal:
             command += ["-q", "--no-progress"]
@@ -82,7 +90,7 @@ def ours(name: str, *options: str, module: str = "", terminal: bool = False) -> 
             command += ["--cacert", order.authority]
         return Call(command, lambda: rows_tally(rows), terminal=terminal)
 
-    return Peer(name, call, f"module:{module or 'fetchpool'}")
+    return Peer(name, call, f"build:{COMPILED}" if compiled else f"module:{module or 'fetchpool'}")
 
 
 def curl(order: Order) -> Call:
@@ -184,6 +192,7 @@ def text_tally(lines: Path) -> Tally:
 
 
 ASYNC = ours("fetchpool async", "--executor", "async", module="pycurl")
+ASYNC_COMPILED = ours("fetchpool async, compiled", "--executor", "async", compiled=True)
 THREAD = ours("fetchpool thread", "--executor", "thread", module="pycurl")
 PROCESS = ours("fetchpool process", "--executor", "process", module="pycurl")
 REQUESTS = ours("fetchpool thread, requests", "--executor", "thread", "--transport", "requests")

@@ -136,9 +136,14 @@ class Body:
         if self._decoders is not None:
             return self._decode(chunk) and not self._has_enough
         if self._kept is not None:
-            self._kept.append(chunk)
+            self._keep_piece(chunk)
             return not self._has_enough
         return True
+
+    def _keep_piece(self, piece: bytes) -> None:
+        """Of the content, for parsers."""
+        assert self._kept is not None
+        self._kept.append(piece)
 
     @property
     def _has_enough(self) -> bool:
@@ -245,7 +250,7 @@ class Body:
                 if innermost:
                     self._decoded += len(piece)
                     if self._kept is not None:
-                        self._kept.append(piece)
+                        self._keep_piece(piece)
                 else:
                     self._between += len(piece)
                 if self._decoded > self._limit or self._between > self._limit:

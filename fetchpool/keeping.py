@@ -78,8 +78,13 @@ class KeptBody(Body):
             return False
         if self._kept is not None and self._storage is not None and not self.bodiless:
             self.stored = self._storage.begin()
-            self._kept = Pieces(self.stored, held=self._parsed)
         return True
+
+    def _keep_piece(self, piece: bytes) -> None:
+        if self.stored is not None:
+            self.stored.write(piece)
+        if self._parsed:
+            super()._keep_piece(piece)
 
     def feed(self, chunk: bytes) -> bool:
         if self.wire is not None:
@@ -107,20 +112,6 @@ class KeptBody(Body):
             self.wire.discard()
         if self.stored is not None:
             self.stored.discard()
-
-
-class Pieces(list[bytes]):
-    """The pieces of a content, each handed on as it comes; held only for those who parse them."""
-
-    def __init__(self, stored: Stored, *, held: bool) -> None:
-        super().__init__()
-        self._stored = stored
-        self._held = held
-
-    def append(self, piece: bytes) -> None:
-        self._stored.write(piece)
-        if self._held:
-            super().append(piece)
 
 
 def disk_failure(failure: OSError) -> str:

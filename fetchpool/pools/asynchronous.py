@@ -42,6 +42,7 @@ class Flight:
     """One fetch on its way: a handle, reused by fetch after fetch, and what it serves now."""
 
     __slots__ = ("future", "handle", "progress", "read_timeout", "request", "seen", "seen_at", "steps")
+    __deletable__ = ("future", "request", "steps")  # mypyc's: what `del` may be said of
 
     future: Future[Outcome]
     request: FetchRequest
@@ -80,7 +81,7 @@ class AsyncPool:
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, 2 * workers)
         self._driver = first_driver(self._multi, self._ears, options)
-        self._thread: threading.Thread | None = None
+        self._own_thread: threading.Thread | None = None
         self._driven = False
         """Somebody has taken over."""
         self._lock = threading.Lock()
@@ -91,9 +92,9 @@ class AsyncPool:
             if self._closed:
                 raise PoolClosedError(self._defect or "the pool was shut down; open another one")
             self._arrived.append((request, future))
-            if self._thread is None and not self._driven:
-                self._thread = threading.Thread(target=self._run, name="fetchpool-async", daemon=True)
-                self._thread.start()
+            if self._own_thread is None and not self._driven:
+                self._own_thread = threading.Thread(target=self._run, name="fetchpool-async", daemon=True)
+                self._own_thread.start()
         if self._asleep:
             self.wake()
         if self._defect:  # the thread ended meanwhile; whichever of us comes second finds it
@@ -112,7 +113,7 @@ class AsyncPool:
         """Nothing to do: what is submitted within the window begins."""
 
     def take_over(self) -> Callable[[float], None] | None:
-        if self._thread is not None:
+        if self._own_thread is not None:
             return None
         self._driven = True
         return self._turn
@@ -130,9 +131,9 @@ class AsyncPool:
         with self._lock:
             self._closed = True
         self._aborted = self._aborted or abort
-        if self._thread is not None:
+        if self._own_thread is not None:
             self.wake()
-            self._thread.join()
+            self._own_thread.join()
         elif not self._ended:
             self._run()
 

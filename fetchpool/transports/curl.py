@@ -223,9 +223,7 @@ class CurlHandle:
         elif code:
             failure = failure_of(code, message, getinfo(pycurl.OS_ERRNO), proxied=self._proxied)
         else:
-            if not self._begun:  # an answer without a body
-                self._begin(hop)
-            failure = self._failure
+            failure = None if self._begun else self._begin(hop)  # there was no body to begin with
         if failure is not None and not self._begun:
             head = parse_head(self._lines)  # what had come by then belongs in the row
             if head is not None:
@@ -294,7 +292,7 @@ class CurlHandle:
         hop = self._hop
         assert hop is not None
         if not self._begun:
-            self._begin(hop)
+            self._failure = self._begin(hop)
             if self._stopped:
                 return 0
         self._life.progress += 1
@@ -303,19 +301,18 @@ class CurlHandle:
         self._stopped = True
         return 0
 
-    def _begin(self, hop: HopRequest) -> None:
-        """Hands the final header block to the receiver."""
+    def _begin(self, hop: HopRequest) -> Failure | None:
+        """Hands the final header block to the receiver; why there is none to be handed."""
         self._begun = True
         head = parse_head(self._lines)
-        if head is None:
-            if self._lines and self._lines[-1] not in BLANK:
-                # To libcurl a connection that ends there is the end of the headers.
-                self._failure = Failure(FailureKind.TRUNCATED, "the connection ended inside the headers")
-            else:
-                self._failure = Failure(FailureKind.PROTOCOL, "the answer has no readable status line")
-            self._stopped = True
-        elif not hop.receiver.begin(head):
-            self._stopped = True
+        if head is not None:
+            self._stopped = not hop.receiver.begin(head)
+            return None
+        self._stopped = True
+        if self._lines and self._lines[-1] not in BLANK:
+            # To libcurl a connection that ends there is the end of the headers.
+            return Failure(FailureKind.TRUNCATED, "the connection ended inside the headers")
+        return Failure(FailureKind.PROTOCOL, "the answer has no readable status line")
 
 
 def parse_head(lines: list[bytes]) -> ResponseHead | None:

@@ -1,0 +1,24 @@
+"""What pyproject.toml can't say: with FETCHPOOL_COMPILE=1, mypyc compiles the rooms that every URL passes
+through (docs/benchmarks.md). `make compiled` and `make wheel` do it, with everything it takes; never in
+place, where what is compiled would hide what is written."""
+
+import os
+import sys
+
+from setuptools import setup
+
+COMPILED = """
+    body clean engine exchange filling fingerprint flights gate hosts intake keeping known pace retry
+    scheduler seen summary urls validators writer observe/histogram observe/stats pools/asynchronous
+    pools/drivers pools/future transports/curl
+"""
+
+extensions = []
+if os.environ.get("FETCHPOOL_COMPILE") == "1":
+    try:
+        from mypyc.build import mypycify
+    except ImportError:
+        sys.exit("FETCHPOOL_COMPILE=1 needs mypyc, and all that fetchpool imports: `make wheel` has them")
+    extensions = mypycify([f"fetchpool/{name}.py" for name in COMPILED.split()], opt_level="3")
+
+setup(ext_modules=extensions)
