@@ -19,10 +19,11 @@ bin := $(VENV)/bin
 ready := $(VENV)/.installed
 peers := $(VENV)/.peers
 pip := $(bin)/python -m pip --quiet --disable-pip-version-check
-built := build/compiled/.built
+# Another environment may be another Python, for which it has to be built anew.
+built := build/compiled/.built-for$(subst /,-,$(abspath $(VENV)))
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(ready) ## fetch 5,000 URLs from the embedded demo server, with everything live
 	@$(bin)/fetchpool demo -n 5000 $(ARGS)
@@ -31,7 +32,9 @@ test: $(ready) ## all tests
 	$(bin)/python -m pytest --numprocesses=$(JOBS) --dist=worksteal $(ARGS)
 
 test-compiled: $(built) ## all tests, on the compiled build
-	@git ls-files -z ':!fetchpool' | xargs -0 cp --parents --target-directory=build/compiled
+	@cd build/compiled && rm -rf tests bench docs examples
+	@git ls-files -z --cached --others --exclude-standard ':!fetchpool' | tar --null -T - -cf - | tar -xf - -C build/compiled
+	@cd build/compiled && $(abspath $(bin))/python -m fetchpool --version | grep compiled
 	@cd build/compiled && $(abspath $(bin))/python -m pytest --numprocesses=$(JOBS) --dist=worksteal $(ARGS)
 
 lint: $(ready) ## style and layout
@@ -54,6 +57,7 @@ fuzz: $(ready) ## the property tests, with many more examples (minutes)
 compiled: $(built) ## a build whose inner rooms are compiled, in build/compiled (needs a C compiler)
 
 wheel: $(ready) ## the same as a wheel for this Python, in dist
+	@rm -rf build dist
 	@FETCHPOOL_COMPILE=1 $(pip) wheel --no-deps --no-build-isolation --wheel-dir dist .
 	@ls dist/*.whl
 

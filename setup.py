@@ -13,12 +13,22 @@ COMPILED = """
     pools/drivers pools/future transports/curl
 """
 
+IN_PLACE = {"develop", "editable_wheel", "--inplace"}
+
 extensions = []
 if os.environ.get("FETCHPOOL_COMPILE") == "1":
     try:
         from mypyc.build import mypycify
     except ImportError:
         sys.exit("FETCHPOOL_COMPILE=1 needs mypyc, and all that fetchpool imports: `make wheel` has them")
-    extensions = mypycify([f"fetchpool/{name}.py" for name in COMPILED.split()], opt_level="3")
+    if IN_PLACE & set(sys.argv):
+        sys.exit("FETCHPOOL_COMPILE=1 is not for a build in place: `make compiled` makes one beside")
+    extensions = mypycify(
+        # The types of a system that has epoll: where it hasn't, nobody asks for it.
+        ["--platform=linux", *(f"fetchpool/{name}.py" for name in COMPILED.split())],
+        opt_level="3",
+        debug_level="0",
+        group_name="fetchpool",
+    )
 
 setup(ext_modules=extensions)

@@ -13,9 +13,9 @@ def main() -> int:
     """Runs the command that `sys.argv` names; returns the exit code (`cli/exit_codes.py`)."""
     try:
         if sys.argv[1:] in (["-V"], ["--version"]):
-            from fetchpool.version import VERSION
+            from fetchpool.version import version_line
 
-            sys.stdout.write(f"fetchpool {VERSION}\n")
+            sys.stdout.write(f"{version_line()}\n")
             return 0
         from fetchpool.cli.main import main as run_command
 

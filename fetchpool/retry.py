@@ -31,6 +31,8 @@ TRANSIENT_KINDS = frozenset(
 )
 MAX_BACKOFF = 60.0
 """Seconds: the ceiling of the exponential part."""
+MOST_DOUBLINGS = 60
+"""From a millionth of a second on it is past the ceiling long before, and past 1,023 a float ends."""
 
 
 class RetryPolicy(Struct, frozen=True):
@@ -52,7 +54,8 @@ class RetryPolicy(Struct, frozen=True):
         """
         if request.num_retries >= self.retry or not is_transient(outcome):
             return None
-        backoff = min(MAX_BACKOFF, self.retry_delay * 2.0**request.num_retries) * self.jitter()
+        doubled = self.retry_delay * 2.0 ** min(request.num_retries, MOST_DOUBLINGS)
+        backoff = min(MAX_BACKOFF, doubled) * self.jitter()
         delay = max(backoff, self.cool_down(outcome) or 0.0)
         if self.retry_max_time is not None and elapsed + delay > self.retry_max_time:
             return None

@@ -1,3 +1,11 @@
 """The version: the only place that has it, and importing it costs nothing."""
 
 VERSION = "0.1.0"
+
+
+def version_line() -> str:
+    """What `--version` says. Which build it is matters to whoever is told of a defect."""
+    from pathlib import Path
+
+    compiled = any(Path(__file__).parent.glob("engine.*.*"))  # beside engine.py
+    return f"fetchpool {VERSION} (compiled)" if compiled else f"fetchpool {VERSION}"

@@ -16,7 +16,7 @@ from fetchpool.outputs import HASHES
 from fetchpool.pools import EXECUTORS
 from fetchpool.sinks import FORMATS
 from fetchpool.transports import TRANSPORTS
-from fetchpool.version import VERSION
+from fetchpool.version import version_line
 
 DEFAULT_OUTPUT = "sizes.txt"
 USER_AGENT = FetchOptions().user_agent
@@ -29,7 +29,7 @@ def _offer(*choices: str) -> Any:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"fetchpool {VERSION}")
+        typer.echo(version_line())
         raise typer.Exit
 
 

@@ -216,6 +216,7 @@ class AsyncPool:
             self._free.append(flight)
         except Exception as defect:  # noqa: BLE001 - a defect of ours costs one row, not the run
             self._landed.append((flight.future, internal(flight.request, defect)))
+            flight.steps.close()
             handle.curl.close()  # who knows what state it is in
 
     def _read_finished(self) -> None:

@@ -199,7 +199,7 @@ class Selector:
 
 
 def wanted(events: int) -> int:
-    """In the selector's terms. libcurl may listen for nothing at times, which selectors refuse."""
+    """In the selector's terms."""
     return (selectors.EVENT_READ if events & READ else 0) | (selectors.EVENT_WRITE if events & WRITE else 0)
 
 

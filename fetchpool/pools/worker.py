@@ -34,6 +34,8 @@ class Worker:
         except Exception as defect:  # noqa: BLE001 - a defect of ours costs one row, not the run
             message = f"{type(defect).__name__} in {request.host}; please report this"
             return refusal(request, FailureKind.INTERNAL, utc_now(), message)
+        finally:
+            steps.close()  # after a defect it holds what it has begun to keep
 
     def abort(self) -> None:
         """Ends the hop in flight, and every later one at once. From any thread."""

@@ -163,9 +163,11 @@ def failure_of(code: int, message: str, os_errno: int, *, proxied: bool = False)
 
 
 def no_socket() -> Failure:
-    """libcurl could not even open one, and does not say why: so the same is tried once more."""
+    """libcurl could not even open one, and does not say why: so it is tried once more, with either family,
+    since a system may have no IPv6."""
     try:
-        socket.socket().close()
+        for family in (socket.AF_INET, socket.AF_INET6):
+            socket.socket(family).close()
     except OSError as error:
         return socket_failure(error)
     return Failure(FailureKind.INTERNAL, "there was no socket to be had")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fetchpool import engine
 from fetchpool.version import VERSION
 from tests.cli.commandline import environment, fetchpool
 
@@ -29,16 +30,19 @@ def loaded_by(*arguments: str) -> set[str]:
     }
 
 
+SUFFIX = "" if engine.__file__.endswith(".py") else " (compiled)"
+
+
 @pytest.mark.parametrize("flag", ["-V", "--version"])
 def test_the_version_is_told_without_loading_the_command_line(flag: str) -> None:
     done = fetchpool(flag)
-    assert (done.stdout, done.stderr, done.returncode) == (f"fetchpool {VERSION}\n", "", 0)
+    assert (done.stdout, done.stderr, done.returncode) == (f"fetchpool {VERSION}{SUFFIX}\n", "", 0)
     assert not {"typer", "rich", "pycurl", "requests", "fetchpool.cli", "fetchpool.engine"} & loaded_by(flag)
 
 
 def test_the_version_is_told_beside_other_options(tmp_path: Path) -> None:
     done = fetchpool("urls.txt", "-w", "3", "-V", cwd=tmp_path)
-    assert (done.stdout, done.returncode) == (f"fetchpool {VERSION}\n", 0)
+    assert (done.stdout, done.returncode) == (f"fetchpool {VERSION}{SUFFIX}\n", 0)
 
 
 def test_the_help_loads_neither_display_nor_transports() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import io
+import os
+import socket
 
 import pycurl
 import pytest
@@ -65,11 +68,30 @@ def test_an_unknown_code_is_a_defect_and_not_a_crash() -> None:
         (errno.EHOSTUNREACH, FailureKind.UNREACHABLE),
         (errno.ENETUNREACH, FailureKind.UNREACHABLE),
         (errno.ETIMEDOUT, FailureKind.TIMEOUT_CONNECT),
-        (0, FailureKind.INTERNAL),  # there was not even a socket
     ],
 )
 def test_why_no_connection_was_made_is_the_systems_to_say(number: int, kind: FailureKind) -> None:
     assert failure_of(pycurl.E_COULDNT_CONNECT, "", number).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("missing", "number", "kind"),
+    [
+        (socket.AF_INET, errno.EMFILE, FailureKind.INTERNAL),
+        (socket.AF_INET6, errno.EAFNOSUPPORT, FailureKind.UNREACHABLE),  # a system without IPv6
+        (None, 0, FailureKind.INTERNAL),  # for a moment there was none
+    ],
+)
+def test_where_libcurl_does_not_say_why_there_is_no_socket_one_is_opened_to_find_out(
+    missing: int | None, number: int, kind: FailureKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(family: int) -> io.BytesIO:
+        if family == missing:
+            raise OSError(number, os.strerror(number))
+        return io.BytesIO()  # can be closed
+
+    monkeypatch.setattr(socket, "socket", opened)
+    assert failure_of(pycurl.E_COULDNT_CONNECT, "", 0).kind is kind
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,8 @@ def test_the_backoff_doubles_up_to_its_ceiling() -> None:
     policy = replace(POLICY, retry=10)
     delays = [policy.delay(replace(REQUEST, num_retries=n), FAILED, 0.0) for n in range(8)]
     assert delays == [1, 2, 4, 8, 16, 32, MAX_BACKOFF, MAX_BACKOFF]
+    patient = replace(POLICY, retry=5000)
+    assert patient.delay(replace(REQUEST, num_retries=4000), FAILED, 0.0) == MAX_BACKOFF
 
 
 @given(st.floats(0, 1, exclude_max=True), st.integers(0, 2))

@@ -1,0 +1,39 @@
+"""The blocking worker: what it does when something of ours is broken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fetchpool import urls
+from fetchpool.model import FetchOptions
+from fetchpool.pools.worker import Worker
+from fetchpool.transports.base import Headers, HopRequest, HopResponse, ResponseHead
+
+LARGE = b"x" * 3_000_000
+"""More than is held in memory."""
+
+
+class Broken:
+    """A transport with a defect."""
+
+    def perform(self, hop: HopRequest) -> HopResponse:
+        hop.receiver.begin(ResponseHead(200, "1.1", Headers([]), b""))
+        hop.receiver.feed(LARGE)
+        raise RuntimeError
+
+    def abort(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def test_after_a_defect_nothing_is_left_of_a_body_that_was_being_kept(tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    worker = Worker(FetchOptions(save=str(tmp_path), save_spool=str(spool)))
+    worker._transport = Broken()
+    outcome = worker.fetch(urls.request(0, "http://127.0.0.1/"))
+    assert (outcome.error, outcome.errormsg) == (
+        "internal",
+        "RuntimeError in 127.0.0.1; please report this",
+    )
+    assert not list(spool.iterdir())
