@@ -13,7 +13,6 @@ hand everything to each other take a fifth longer than one (docs/benchmarks.md).
 from __future__ import annotations
 
 import contextlib
-import socket
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -25,6 +24,7 @@ import pycurl
 from fetchpool.errors import PoolClosedError, WorkerLostError
 from fetchpool.exchange import Exchange, refusal, utc_now
 from fetchpool.model import FailureKind, FetchOptions, FetchRequest, Outcome
+from fetchpool.pools.doorbell import Doorbell
 from fetchpool.pools.drivers import MANY, PerformDriver, SocketDriver, first_driver
 from fetchpool.pools.future import OutcomeFuture
 from fetchpool.transports.base import Failure, Steps
@@ -74,13 +74,11 @@ class AsyncPool:
         self._flights: dict[pycurl.Curl, Flight] = {}
         self._landed: list[tuple[Future[Outcome], Outcome]] = []
         self._next_tick = monotonic() + TICK
-        self._asleep = self._woken = self._ended = False
-        self._ears, self._mouth = socket.socketpair()
-        self._ears.setblocking(False)
-        self._mouth.setblocking(False)
+        self._ended = False
+        self._bell = Doorbell()
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, 2 * workers)
-        self._driver = first_driver(self._multi, self._ears, options)
+        self._driver = first_driver(self._multi, self._bell, options)
         self._own_thread: threading.Thread | None = None
         self._driven = False
         """Somebody has taken over."""
@@ -95,8 +93,8 @@ class AsyncPool:
             if self._own_thread is None and not self._driven:
                 self._own_thread = threading.Thread(target=self._run, name="fetchpool-async", daemon=True)
                 self._own_thread.start()
-        if self._asleep:
-            self.wake()
+        if self._bell.asleep:
+            self._bell.ring()
         if self._defect:  # the thread ended meanwhile; whichever of us comes second finds it
             self._lose_arrived()
         return future
@@ -119,13 +117,7 @@ class AsyncPool:
         return self._turn
 
     def wake(self) -> None:
-        self._woken = True
-        if self._asleep:
-            self._asleep = False
-            try:
-                self._mouth.send(b"\0")
-            except OSError:
-                return  # full of wake-ups already, or there is nobody to wake
+        self._bell.ring()
 
     def shutdown(self, *, abort: bool = False) -> None:
         with self._lock:
@@ -151,7 +143,7 @@ class AsyncPool:
         finally:
             with self._lock:
                 self._closed = self._ended = True
-            self._asleep = False
+            self._bell.asleep = False
             self._end_all()
 
     def _turn(self, seconds: float) -> None:
@@ -173,15 +165,16 @@ class AsyncPool:
         """Lets libcurl act, until something has ended, a wake-up, the tick, or so many seconds at most."""
         if len(self._flights) > MANY and isinstance(self._driver, PerformDriver):
             with contextlib.suppress(OSError):  # no descriptor for it: as before, until there is one
-                before, self._driver = self._driver, SocketDriver(self._multi, self._ears)
+                before, self._driver = self._driver, SocketDriver(self._multi, self._bell)
                 before.close()
         if self._flights:
             seconds = min(seconds, self._next_tick - monotonic())
-        self._asleep = True
-        if self._woken or (self._arrived and len(self._flights) < self.workers):
+        bell = self._bell
+        bell.asleep = True
+        if bell.rung or (self._arrived and len(self._flights) < self.workers):
             seconds = 0.0
         self._driver.act(seconds, len(self._flights))
-        self._asleep = self._woken = False
+        bell.asleep = bell.rung = False
 
     def _start(self, request: FetchRequest, future: Future[Outcome]) -> None:
         if not future.set_running_or_notify_cancel():
@@ -270,8 +263,7 @@ class AsyncPool:
             flight.handle.curl.close()
         self._multi.close()
         self._driver.close()
-        self._ears.close()
-        self._mouth.close()
+        self._bell.close()
 
     def _lose_arrived(self) -> None:
         """What nobody will begin. Any thread may call it, several at once too."""

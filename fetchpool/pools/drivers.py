@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import select
 import selectors
-import socket
 import warnings
 from collections.abc import Iterable
 from typing import Protocol
@@ -21,6 +20,7 @@ from typing import Protocol
 import pycurl
 
 from fetchpool.model import FetchOptions
+from fetchpool.pools.doorbell import Doorbell
 
 MANY = 128
 """Transfers at once, from which on libcurl does not look at each in every turn."""
@@ -50,10 +50,10 @@ class Driver(Protocol):
         """The multi is closed already, or another driver has taken over."""
 
 
-def first_driver(multi: pycurl.CurlMulti, ears: socket.socket, options: FetchOptions) -> Driver:
-    """For a pool that begins. Who is heard by these `ears` ends the waiting."""
+def first_driver(multi: pycurl.CurlMulti, bell: Doorbell, options: FetchOptions) -> Driver:
+    """For a pool that begins. The `bell` ends the waiting."""
     heard = hasattr(select, "epoll") and pycurl.version_info()[2] >= TRIED and not looks_up(options)
-    return PerformDriver(multi, ears) if heard else SocketDriver(multi, ears)
+    return PerformDriver(multi, bell) if heard else SocketDriver(multi, bell)
 
 
 def looks_up(options: FetchOptions) -> bool:
@@ -67,19 +67,19 @@ class PerformDriver:
     """`curl_multi_perform()`. What was noticed of a socket once is enough to have it looked at: whatever is
     left to read then is libcurl's to remember (its timeout is 0)."""
 
-    def __init__(self, multi: pycurl.CurlMulti, ears: socket.socket) -> None:
+    def __init__(self, multi: pycurl.CurlMulti, bell: Doorbell) -> None:
         self._multi = multi
-        self._ears = ears
+        self._bell = bell
         self._epoll = select.epoll()
-        self._epoll.register(ears, select.EPOLLIN)
+        self._epoll.register(bell.descriptor, select.EPOLLIN)
 
     def act(self, seconds: float, flights: int) -> None:
         _, running = self._multi.perform()
         if running < flights or seconds <= 0.0:
             return
         for descriptor, _ in self._epoll.poll(sooner(seconds, self._multi.timeout())):
-            if descriptor == self._ears.fileno():
-                self._ears.recv(4096)
+            if descriptor == self._bell.descriptor:
+                self._bell.answer()
         self._multi.perform()
 
     def opened(self, descriptor: int) -> None:
@@ -93,13 +93,13 @@ class PerformDriver:
 class SocketDriver:
     """`curl_multi_socket_action()`."""
 
-    def __init__(self, multi: pycurl.CurlMulti, ears: socket.socket) -> None:
+    def __init__(self, multi: pycurl.CurlMulti, bell: Doorbell) -> None:
         """`multi` may have transfers under way. Raises `OSError`, and leaves it as it is, when there are no
         descriptors left."""
         self._multi = multi
-        self._ears = ears
+        self._bell = bell
         self._readiness: Readiness = select.epoll() if hasattr(select, "epoll") else Selector()
-        self._readiness.register(ears.fileno(), READ)
+        self._readiness.register(bell.descriptor, READ)
         self._registered: dict[int, int] = {}
         """What is listened for, by descriptor."""
         self._idle: set[int] = set()
@@ -119,8 +119,8 @@ class SocketDriver:
         for descriptor, events in self._readiness.poll(sooner(seconds, timer)):
             if descriptor in self._registered and descriptor not in self._idle:
                 multi.socket_action(descriptor, HEARD[events & 31])
-            elif descriptor == self._ears.fileno():
-                self._ears.recv(4096)
+            elif descriptor == self._bell.descriptor:
+                self._bell.answer()
             elif descriptor in self._idle:  # nobody waits for it: the server has closed it
                 self._forget(descriptor)
         if timer >= 0 and not multi.timeout():
