@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from fetchpool import checks
-from fetchpool.cli import options
+from fetchpool.cli import fetch_options, options
 from fetchpool.cli.complain import complain
 from fetchpool.cli.display import Display, write_lines
 from fetchpool.cli.exit_codes import ExitCode
@@ -25,10 +25,10 @@ RETRY_DELAY = 0.2
 
 
 def demo(
-    number: options.Number = "500",
-    workers: options.Workers = "10",
-    executor: options.Executor = "thread",
-    transport: options.Transport = "curl",
+    number: fetch_options.Number = "500",
+    workers: fetch_options.Workers = "10",
+    executor: fetch_options.Executor = "thread",
+    transport: fetch_options.Transport = "curl",
     outputs: options.DemoOutputs = None,
     format: options.Format = None,
     quiet: options.Quiet = False,

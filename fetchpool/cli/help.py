@@ -1,4 +1,4 @@
-"""The help: a command's options under the headings that `options.py` gives them.
+"""The help: a command's options under the headings that their declarations give.
 
 In: the live parameters, so that there is one truth. Out: plain text of at most 100 columns, which a
 pipe and a README can hold too. Typer's own boxes are left aside: they change from release to
