@@ -360,6 +360,10 @@ def test_when_the_async_pools_thread_ends_nobody_waits_for_ever(server):
     pool = opened(("async", "curl"), 1)
     futures = submit(pool, server, "/held", "/x")
     server.wait_until_held(1)
+    pool.wake()
+    heard_by = monotonic() + 10
+    while pool._bell.rung:  # until the turn is over in which the request was sent: now it only waits
+        assert monotonic() < heard_by
     pool._driver.close()
     for future in futures:
         assert isinstance(future.exception(15), WorkerLostError)
