@@ -10,7 +10,7 @@ from setuptools import setup
 COMPILED = """
     body clean engine exchange filling fingerprint flights gate hosts intake keeping known pace retry
     scheduler seen summary urls validators writer observe/histogram observe/stats pools/asynchronous
-    pools/doorbell pools/drivers pools/future transports/curl
+    pools/doorbell pools/drivers pools/future pools/multi_worker transports/curl
 """
 
 IN_PLACE = {"develop", "editable_wheel", "--inplace"}

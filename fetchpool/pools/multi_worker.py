@@ -1,0 +1,216 @@
+"""What one thread does with many requests at once: drive the exchange of each over libcurl's multi interface.
+
+In: requests with their futures, taken as places become free. Out: the futures, finished together at the end
+of each turn. Connections are kept and shared by all fetches; HTTP/2 streams share one. Nothing polls: the
+thread sleeps until a socket, a timer of libcurl's or the bell wakes it (`drivers.py`).
+
+    take() ──▶ Flight (a handle, an exchange's steps) ──▶ multi ──▶ Future.set_result()
+
+Everything here runs in that thread; only the bell may be rung from any.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import Future
+from time import monotonic
+
+import pycurl
+
+from fetchpool.exchange import Exchange, refusal, utc_now
+from fetchpool.model import FailureKind, FetchOptions, FetchRequest, Outcome
+from fetchpool.pools.doorbell import Doorbell
+from fetchpool.pools.drivers import MANY, PerformDriver, SocketDriver, first_driver
+from fetchpool.transports.base import Failure, Steps
+from fetchpool.transports.curl import ENDED, CurlHandle
+from fetchpool.transports.watchdog import silence
+
+TICK = 0.1
+"""Seconds between two looks for silent servers."""
+STARTS = 32
+"""Fetches begun in one turn: the first of a thousand need not wait until the last has its handle."""
+NO_SOCKET = -1
+
+
+class Flight:
+    """One fetch on its way: a handle, reused by fetch after fetch, and what it serves now."""
+
+    __slots__ = ("future", "handle", "progress", "read_timeout", "request", "seen", "seen_at", "steps")
+    __deletable__ = ("future", "request", "steps")  # mypyc's: what `del` may be said of
+
+    future: Future[Outcome]
+    request: FetchRequest
+    steps: Steps
+
+    def __init__(self, options: FetchOptions) -> None:
+        self.progress = self.seen = 0
+        self.seen_at = self.read_timeout = 0.0
+        self.handle = CurlHandle(options, self)
+
+    def clear(self) -> None:
+        """It is over: what it fetched is not kept until the handle's next one."""
+        del self.future, self.request, self.steps
+
+
+class MultiWorker:
+    """At most `places` fetches at once."""
+
+    def __init__(
+        self,
+        places: int,
+        options: FetchOptions,
+        take: Callable[[], tuple[FetchRequest, Future[Outcome]] | None],
+    ) -> None:
+        """`take` gives the next request, whose future is running; None when there is none yet: the bell is
+        to be rung when there is.
+
+        Raises `UsageError` when a parser can't be loaded."""
+        self._places = places
+        self._options = options
+        self._take = take
+        self._exchange = Exchange(options)
+        self._free: list[Flight] = []
+        self._flights: dict[pycurl.Curl, Flight] = {}
+        self._landed: list[tuple[Future[Outcome], Outcome]] = []
+        self._next_tick = monotonic() + TICK
+        self.bell = Doorbell()
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_MAXCONNECTS, 2 * places)
+        self._driver = first_driver(self._multi, self.bell, options)
+
+    @property
+    def busy(self) -> bool:
+        """Something is in flight."""
+        return bool(self._flights)
+
+    def in_flight(self) -> list[tuple[FetchRequest, Future[Outcome]]]:
+        """What was taken and has not ended."""
+        return [(flight.request, flight.future) for flight in self._flights.values()]
+
+    def turn(self, seconds: float) -> None:
+        """Begins what there are places for, waits until something happens, so many seconds at most, and
+        lands what has ended."""
+        bell = self.bell
+        more = self._begin() == STARTS and len(self._flights) < self._places
+        bell.asleep = True  # from here on whoever brings something rings; what came before is seen now
+        if self._begin() or more or bell.rung or self._landed:
+            seconds = 0.0
+        self._act(seconds)
+        bell.asleep = bell.rung = False
+        self._read_ended()
+        now = monotonic()
+        if now >= self._next_tick:
+            self._next_tick = now + TICK
+            self._end_silent(now)
+        self.deliver()
+
+    def deliver(self) -> None:
+        """Finishes the futures of what has ended, all at once: whoever waits for them wakes up once, and does
+        not fight for the interpreter's lock while libcurl's callbacks need it."""
+        landed, self._landed = self._landed, []
+        for future, outcome in landed:
+            future.set_result(outcome)
+
+    def close(self) -> None:
+        """Ends what is in flight; its futures are somebody else's to finish."""
+        for curl, flight in self._flights.items():
+            self._multi.remove_handle(curl)
+            flight.steps.close()
+            curl.close()
+        for flight in self._free:
+            flight.handle.curl.close()
+        self._multi.close()
+        self._driver.close()
+        self.bell.close()
+
+    def _begin(self) -> int:
+        """What there are requests and places for, `STARTS` at most; how many that were."""
+        begun = 0
+        most = min(STARTS, self._places - len(self._flights))
+        while begun < most and (taken := self._take()) is not None:
+            self._start(*taken)
+            begun += 1
+        return begun
+
+    def _start(self, request: FetchRequest, future: Future[Outcome]) -> None:
+        try:
+            flight = self._free.pop() if self._free else self._flight()
+            flight.steps = self._exchange.steps(request)
+        except Exception as defect:  # noqa: BLE001 - as in `_advance`
+            self._landed.append((future, internal(request, defect)))
+            return
+        flight.future, flight.request = future, request
+        self._advance(flight, None)
+
+    def _flight(self) -> Flight:
+        flight = Flight(self._options)
+        flight.handle.curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
+        return flight
+
+    def _act(self, seconds: float) -> None:
+        """Lets libcurl act, until something has ended, a ring, the tick, or so many seconds at most."""
+        if len(self._flights) > MANY and isinstance(self._driver, PerformDriver):
+            with contextlib.suppress(OSError):  # no descriptor for it: as before, until there is one
+                before, self._driver = self._driver, SocketDriver(self._multi, self.bell)
+                before.close()
+        if self._flights:
+            seconds = min(seconds, self._next_tick - monotonic())
+        self._driver.act(seconds, len(self._flights))
+
+    def _read_ended(self) -> None:
+        """What libcurl has brought to its end goes on."""
+        left = 1
+        while left:
+            left, succeeded, failed = self._multi.info_read(100)
+            for curl in succeeded:
+                self._land(curl, 0, "", None)
+            for curl, code, message in failed:
+                self._land(curl, code, message, None)
+
+    def _land(self, curl: pycurl.Curl, code: int, message: str, ended: Failure | None) -> None:
+        self._multi.remove_handle(curl)
+        self._advance(self._flights.pop(curl), (code, message, ended))
+
+    def _advance(self, flight: Flight, landed: tuple[int, str, Failure | None] | None) -> None:
+        """The next hop of a flight, or its end; `landed` is what `conclude()` is told of the last hop."""
+        handle = flight.handle
+        try:
+            hop = next(flight.steps) if landed is None else flight.steps.send(handle.conclude(*landed))
+            flight.read_timeout = hop.read_timeout
+            flight.seen, flight.seen_at = flight.progress, monotonic()
+            handle.prepare(hop)
+            self._multi.add_handle(handle.curl)
+            self._flights[handle.curl] = flight
+        except StopIteration as stop:
+            self._landed.append((flight.future, stop.value))
+            flight.clear()
+            self._free.append(flight)
+        except Exception as defect:  # noqa: BLE001 - a defect of ours costs one row, not the run
+            self._landed.append((flight.future, internal(flight.request, defect)))
+            flight.steps.close()
+            handle.curl.close()  # who knows what state it is in
+
+    def _end_silent(self, now: float) -> None:
+        """Ends the hops from which no byte has come for their read timeout."""
+        for curl, flight in list(self._flights.items()):
+            if flight.progress != flight.seen:
+                flight.seen, flight.seen_at = flight.progress, now
+            elif now - flight.seen_at >= flight.read_timeout:
+                descriptor = curl.getinfo(pycurl.ACTIVESOCKET)
+                quiet = silence(descriptor) if descriptor != NO_SOCKET else 0.0  # not connected yet
+                if quiet >= flight.read_timeout:
+                    self._land(curl, pycurl.E_OPERATION_TIMEDOUT, "", ENDED[FailureKind.TIMEOUT_READ])
+                else:
+                    flight.seen_at = now - quiet
+
+    def _opened(self, descriptor: int, _purpose: int) -> int:
+        """libcurl's callback."""
+        self._driver.opened(descriptor)
+        return pycurl.SOCKOPT_OK
+
+
+def internal(request: FetchRequest, defect: Exception) -> Outcome:
+    """A defect of ours, as a row."""
+    message = f"{type(defect).__name__} in {request.host}; please report this"
+    return refusal(request, FailureKind.INTERNAL, utc_now(), message)
