@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -25,6 +26,9 @@ if sys.platform != "win32":
         wanted = 16_384 if hard == resource.RLIM_INFINITY else min(hard, 16_384)
         if soft < wanted:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        # A script that runs the tests in the background has them ignore Ctrl-C, and what they start as well.
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
