@@ -8,9 +8,10 @@ import sys
 from setuptools import setup
 
 COMPILED = """
-    body clean engine exchange filling fingerprint flights gate hosts intake keeping known pace retry
-    scheduler seen summary urls validators writer observe/histogram observe/stats pools/asynchronous
-    pools/doorbell pools/drivers pools/future pools/multi_worker transports/curl
+    body clean engine exchange filling fingerprint flights gate hosts intake keeping known pace refusals
+    retry scheduler seen summary timestamp urls validators writer observe/histogram observe/stats
+    pools/asynchronous pools/doorbell pools/drivers pools/future pools/multi_worker transports/curl
+    transports/curl_handle
 """
 
 IN_PLACE = {"develop", "editable_wheel", "--inplace"}

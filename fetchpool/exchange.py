@@ -12,9 +12,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable
-from datetime import UTC, datetime
-from functools import lru_cache
-from time import monotonic, time_ns
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -24,6 +22,8 @@ from fetchpool.addresses import address_is_public
 from fetchpool.body import Body
 from fetchpool.clean import visible
 from fetchpool.model import EXITCODE_HTTP, EXITCODES, FailureKind, FetchOptions, FetchRequest, Outcome
+from fetchpool.refusals import refusal
+from fetchpool.timestamp import utc_now
 from fetchpool.transports.base import Failure, HopRequest, HopResponse, Steps
 
 if TYPE_CHECKING:  # loaded by those who use it
@@ -35,6 +35,7 @@ SAYS_WHEN = frozenset((429, 503))
 LEAST = 0.001
 """Seconds left for a connection whose name took all of them: libcurl takes 0 for its default."""
 NOT_MODIFIED = 304
+STOPPED = Failure(FailureKind.ABORTED, "the run was stopped")
 SENDS_BODY = frozenset(("POST", "PUT", "PATCH"))
 """Methods that must say they have an empty body (RFC 9110 section 8.6)."""
 
@@ -85,7 +86,7 @@ class Exchange:
         """A redirect turns the request into the next one."""
         timestamp = utc_now()
         if request.refused is not None:
-            return refusal(request, request.refused, timestamp)
+            return refusal(request, request.refused, timestamp=timestamp)
         clock, options = self._clock, self._options
         elapsed = request.elapsed
         started = clock() - elapsed
@@ -93,7 +94,7 @@ class Exchange:
             public_only = options.public_only or (request.from_public and not options.allow_private)
             if public_only and options.proxy is not None:
                 if forbidden := forbidden_host(request.host):
-                    return refusal(request, FailureKind.FORBIDDEN_ADDRESS, timestamp, forbidden)
+                    return refusal(request, FailureKind.FORBIDDEN_ADDRESS, forbidden, timestamp)
                 public_only = False  # what is connected to is the proxy
             method = request.method or options.method
             if self._keeping is None or request.keep:
@@ -309,47 +310,6 @@ def _keeping(options: FetchOptions) -> Keeping | None:
     return Keeping(options)
 
 
-def refusal(request: FetchRequest, kind: FailureKind, timestamp: str, message: str | None = None) -> Outcome:
-    """The outcome of a request that no transport was asked for, or did not finish."""
-    return Outcome(
-        url_effective=request.href,
-        method=request.method or None,
-        timestamp=timestamp,
-        num_redirects=request.num_redirects,
-        error=kind,
-        errormsg=message or REFUSALS.get(kind, kind.replace("_", " ")),
-        exitcode=EXITCODES[kind],
-    )
-
-
-STOPPED = Failure(FailureKind.ABORTED, "the run was stopped")
-
-REFUSALS = {
-    FailureKind.INVALID_URL: "not a valid http or https URL",
-    FailureKind.UNSUPPORTED_SCHEME: "only http and https are fetched",
-    FailureKind.HOST_DOWN: "not tried: too many requests to this host went without an answer",
-}
-
-
 def basic(credentials: str) -> str:
     """The `Authorization` of `user:password` (RFC 7617)."""
     return "Basic " + b64encode(credentials.encode()).decode()
-
-
-_last = (0, "")
-
-
-def utc_now() -> str:
-    """RFC 3339, UTC, milliseconds."""
-    global _last
-    now = time_ns() // 1_000_000
-    milliseconds, text = _last
-    if now != milliseconds:  # formatted once a millisecond, not once a URL
-        text = f"{_to_the_second(now // 1000)}.{now % 1000:03d}Z"
-        _last = (now, text)
-    return text
-
-
-@lru_cache(maxsize=1)
-def _to_the_second(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"

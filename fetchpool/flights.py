@@ -18,11 +18,11 @@ from msgspec.structs import replace
 from fetchpool import urls
 from fetchpool.clean import visible
 from fetchpool.errors import OutputError
-from fetchpool.exchange import refusal, utc_now
 from fetchpool.losses import MAX_LOSSES, Losses
 from fetchpool.model import FailureKind, FetchRequest, Outcome, Record
 from fetchpool.observe.events import InFlight, Notice, Retrying
 from fetchpool.pools.base import WorkerPool
+from fetchpool.refusals import refusal
 from fetchpool.retry import RetryPolicy
 from fetchpool.scheduler import Scheduler
 from fetchpool.summary import Finished, conclude, summarise
@@ -115,7 +115,7 @@ class Flights:
         self, request: FetchRequest, kind: FailureKind, now: float, message: str | None = None
     ) -> None:
         """Ends a request that no worker gets."""
-        self._conclude(conclude(request, refusal(request, kind, utc_now(), message)), now)
+        self._conclude(conclude(request, refusal(request, kind, message)), now)
 
     def landed_for_us(self, request: FetchRequest) -> None:
         """One of our own is no longer in flight; there is no row of it."""

@@ -13,9 +13,9 @@ from msgspec import Struct
 
 from fetchpool.clean import visible
 from fetchpool.errors import WorkerLostError
-from fetchpool.exchange import refusal, utc_now
 from fetchpool.fingerprint import shown
 from fetchpool.model import FailureKind, FetchRequest, Outcome, Record
+from fetchpool.refusals import refusal
 
 
 class Finished(Struct, frozen=True):
@@ -38,7 +38,7 @@ def summarise(request: FetchRequest, future: Future[Outcome]) -> Finished:
         return Finished(request, None, None, lost=True)
     except BaseException as defect:  # noqa: BLE001 - a pool's own loses no URL: it is a row that says so
         message = visible(f"{type(defect).__name__}: {defect}".splitlines()[0])
-        outcome = refusal(request, FailureKind.INTERNAL, utc_now(), message)
+        outcome = refusal(request, FailureKind.INTERNAL, message)
     return conclude(request, outcome)
 
 

@@ -17,10 +17,10 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from fetchpool.errors import PoolClosedError, WorkerLostError
-from fetchpool.exchange import refusal, utc_now
 from fetchpool.model import FailureKind, FetchOptions, FetchRequest, Outcome
 from fetchpool.pools.future import OutcomeFuture
 from fetchpool.pools.multi_worker import TICK, MultiWorker
+from fetchpool.refusals import refusal
 
 
 class AsyncPool:
@@ -123,8 +123,7 @@ class AsyncPool:
             if self._defect:
                 future.set_exception(WorkerLostError(self._defect))
             else:
-                message = "the run was stopped"
-                future.set_result(refusal(request, FailureKind.ABORTED, utc_now(), message))
+                future.set_result(refusal(request, FailureKind.ABORTED, "the run was stopped"))
         self._lose_arrived()
         self._worker.close()
 

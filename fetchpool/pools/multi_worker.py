@@ -18,12 +18,14 @@ from time import monotonic
 
 import pycurl
 
-from fetchpool.exchange import Exchange, refusal, utc_now
+from fetchpool.exchange import Exchange
 from fetchpool.model import FailureKind, FetchOptions, FetchRequest, Outcome
 from fetchpool.pools.doorbell import Doorbell
 from fetchpool.pools.drivers import MANY, PerformDriver, SocketDriver, first_driver
+from fetchpool.refusals import internal
 from fetchpool.transports.base import Failure, Steps
-from fetchpool.transports.curl import ENDED, CurlHandle
+from fetchpool.transports.curl_failures import ENDED
+from fetchpool.transports.curl_handle import CurlHandle
 from fetchpool.transports.watchdog import silence
 
 TICK = 0.1
@@ -208,9 +210,3 @@ class MultiWorker:
         """libcurl's callback."""
         self._driver.opened(descriptor)
         return pycurl.SOCKOPT_OK
-
-
-def internal(request: FetchRequest, defect: Exception) -> Outcome:
-    """A defect of ours, as a row."""
-    message = f"{type(defect).__name__} in {request.host}; please report this"
-    return refusal(request, FailureKind.INTERNAL, utc_now(), message)

@@ -5,8 +5,9 @@ In: a `FetchRequest`. Out: an `Outcome`, always. One `Worker` belongs to one thr
 
 from __future__ import annotations
 
-from fetchpool.exchange import Exchange, refusal, utc_now
-from fetchpool.model import FailureKind, FetchOptions, FetchRequest, Outcome
+from fetchpool.exchange import Exchange
+from fetchpool.model import FetchOptions, FetchRequest, Outcome
+from fetchpool.refusals import internal
 from fetchpool.transports import open_transport
 
 
@@ -32,8 +33,7 @@ class Worker:
             outcome: Outcome = stop.value
             return outcome
         except Exception as defect:  # noqa: BLE001 - a defect of ours costs one row, not the run
-            message = f"{type(defect).__name__} in {request.host}; please report this"
-            return refusal(request, FailureKind.INTERNAL, utc_now(), message)
+            return internal(request, defect)
         finally:
             steps.close()  # after a defect it holds what it has begun to keep
 

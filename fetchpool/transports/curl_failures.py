@@ -131,8 +131,12 @@ MESSAGES: dict[FailureKind, str] = {
     FailureKind.RESET: "connection reset by the server",
     FailureKind.EMPTY_REPLY: "the server closed the connection without an answer",
     FailureKind.TRUNCATED: "the connection ended before the body did",
+    FailureKind.TIMEOUT_READ: "the server fell silent",
     FailureKind.ABORTED: "the run was stopped",
 }
+
+ENDED = {kind: Failure(kind, MESSAGES[kind]) for kind in (FailureKind.TIMEOUT_READ, FailureKind.ABORTED)}
+"""What libcurl did not end by itself."""
 
 ROUNDED = 0.005
 """Seconds that libcurl's timer may be early by: it counts milliseconds."""

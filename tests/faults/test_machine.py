@@ -163,11 +163,11 @@ import os, resource, sys
 from fetchpool import urls
 from fetchpool.model import FetchOptions
 from fetchpool.pools import open_pool
-from fetchpool.transports import curl
+from fetchpool.transports import curl_handle
 
 executor, transport, url, free, judged = sys.argv[1:]
 if judged:  # sockets are opened by ourselves then; this one is to be had
-    curl.address_is_public = lambda address: True
+    curl_handle.address_is_public = lambda address: True
 pool = open_pool(executor, 1, FetchOptions(transport=transport, public_only=bool(judged)))
 print(pool.submit(urls.request(0, url)).result().error)
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
@@ -256,4 +256,4 @@ def test_48_the_time_of_day_is_asked_for_timestamps_and_dates_only() -> None:
         for path in source.rglob("*.py")
         if any(word in path.read_text() for word in ("time.time(", "datetime.now(", "from time import time"))
     }
-    assert asks <= {"exchange.py", "retry.py"}
+    assert asks <= {"timestamp.py", "retry.py"}

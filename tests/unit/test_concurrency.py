@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from fetchpool import urls
 from fetchpool.concurrency import START, Concurrency
-from fetchpool.exchange import refusal
 from fetchpool.model import FailureKind, Outcome
+from fetchpool.refusals import refusal
 
-SAMPLE = refusal(urls.request(0, "http://h/"), FailureKind.RESET, "2026-01-01T00:00:00.000Z")
+SAMPLE = refusal(urls.request(0, "http://h/"), FailureKind.RESET, timestamp="2026-01-01T00:00:00.000Z")
 CPU = 60e-6
 """Seconds of this machine's that a URL costs: never more than 1 / CPU a second."""
 

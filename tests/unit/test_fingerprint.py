@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from fetchpool import fingerprint, urls
 from fetchpool.model import FailureKind
-from fetchpool.summary import conclude, refusal, utc_now
+from fetchpool.refusals import refusal
+from fetchpool.summary import conclude
 
 SCHEMES = st.sampled_from(["", "http://", "https://", "HTTP://", "http:", "mailto:", "ftp://", "http:\\\\"])
 USERINFO = st.sampled_from(["", "user:pw@", "user@", ":@", "a:b@c@", "us%3Aer:p w@", "\u202e:x@"])
@@ -29,7 +30,7 @@ LINES = st.one_of(st.tuples(SCHEMES, USERINFO, HOSTS, REST).map("".join), st.tex
 def row_url(line: str) -> str:
     """What the row of that line shows."""
     request = urls.request(0, line)
-    record = conclude(request, refusal(request, FailureKind.INTERNAL, utc_now())).record
+    record = conclude(request, refusal(request, FailureKind.INTERNAL)).record
     assert record is not None
     return record.url
 

@@ -9,11 +9,11 @@ import pytest
 
 from fetchpool import urls
 from fetchpool.errors import WorkerLostError
-from fetchpool.exchange import refusal
 from fetchpool.model import FailureKind
 from fetchpool.pools.future import OutcomeFuture
+from fetchpool.refusals import refusal
 
-OUTCOME = refusal(urls.request(0, "http://h/"), FailureKind.RESET, "2026-01-01T00:00:00.000Z")
+OUTCOME = refusal(urls.request(0, "http://h/"), FailureKind.RESET, timestamp="2026-01-01T00:00:00.000Z")
 
 pytestmark = pytest.mark.parametrize("kind", [Future, OutcomeFuture])
 

@@ -16,12 +16,13 @@ from msgspec.structs import replace
 
 from fetchpool import urls
 from fetchpool.clean import UNSEEN
-from fetchpool.exchange import Exchange, refusal
+from fetchpool.exchange import Exchange
 from fetchpool.model import EXITCODES, FailureKind, FetchOptions, Outcome
+from fetchpool.refusals import refusal
 from fetchpool.robots import MAX_CRAWL_DELAY, Robots
 from fetchpool.summary import conclude
 from fetchpool.transports.base import Failure, Headers, HopResponse, ResponseHead
-from fetchpool.transports.curl import parse_head
+from fetchpool.transports.curl_handle import parse_head
 from fetchpool.transports.http1 import AnswerReader, WireError
 
 REQUEST = urls.request(0, "http://user:s3cret@h.example/a?token=s3cret")
@@ -217,7 +218,7 @@ def test_no_robots_txt_makes_the_reader_raise(content: bytes, path: str) -> None
     robots = Robots("fetchpool/1.0")
     request = urls.request(0, f"http://h.example/{path}")
     assume(request.refused is None)
-    told = replace(refusal(request, FailureKind.RESET, ""), error=None, response_code=200, content=content)
+    told = replace(refusal(request, FailureKind.RESET), error=None, response_code=200, content=content)
     robots.learn(request, told, 0.0)
     found = robots.rules_for(request, 0.0)
     assert found is not None

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from fetchpool import urls
-from fetchpool.exchange import refusal
 from fetchpool.model import FailureKind, Outcome
+from fetchpool.refusals import refusal
 from fetchpool.retry import MAX_BACKOFF, RetryPolicy, parse_retry_after
 
 REQUEST = urls.request(0, "http://h/")
-FAILED = refusal(REQUEST, FailureKind.RESET, "2026-01-01T00:00:00.000Z")
+FAILED = refusal(REQUEST, FailureKind.RESET, timestamp="2026-01-01T00:00:00.000Z")
 POLICY = RetryPolicy(retry=3, retry_delay=1.0, jitter=lambda: 1.0)
 
 

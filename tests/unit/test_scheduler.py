@@ -9,13 +9,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from msgspec.structs import replace
 
 from fetchpool import urls
-from fetchpool.exchange import refusal
 from fetchpool.hosts import DOWN, FAILURES_TO_PAUSE, FIRST_SPACING, PAUSE
 from fetchpool.model import FailureKind, FetchRequest, Outcome
+from fetchpool.refusals import refusal
 from fetchpool.scheduler import Scheduler
 
 HOSTS = "abcd"
-NO_ANSWER = refusal(urls.request(0, "http://h/"), FailureKind.REFUSED, "2026-01-01T00:00:00.000Z")
+NO_ANSWER = refusal(urls.request(0, "http://h/"), FailureKind.REFUSED, timestamp="2026-01-01T00:00:00.000Z")
 FINE = replace(NO_ANSWER, error=None, response_code=200)
 BUSY = replace(NO_ANSWER, error="http_503", response_code=503)
 

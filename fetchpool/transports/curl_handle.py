@@ -1,0 +1,283 @@
+"""One easy handle of libcurl's, set up once and told per hop only what differs.
+
+In: a `HopRequest`, and what libcurl says in its callbacks. Out: a `HopResponse`; the answer goes to the hop's
+`Receiver`. libcurl follows nothing, decodes nothing and reads neither `.netrc` nor the environment here; its
+connections, deadlines and protocol checks are what it is for. Whoever holds a handle performs it: by itself
+(`curl.py`), or with others (`pools/multi_worker.py`).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from functools import lru_cache
+from typing import Any, Protocol
+
+import pycurl
+
+from fetchpool import urls
+from fetchpool.addresses import address_is_public
+from fetchpool.model import FailureKind, FetchOptions
+from fetchpool.transports.base import Failure, Headers, HopRequest, HopResponse, ResponseHead
+from fetchpool.transports.curl_failures import failure_of, socket_failure, timeout_of
+
+HTTP_VERSIONS = {
+    "": pycurl.CURL_HTTP_VERSION_2TLS,
+    "1.1": pycurl.CURL_HTTP_VERSION_1_1,
+    "2": pycurl.CURL_HTTP_VERSION_2_0,
+}
+SUPPRESS_CONNECT_HEADERS = 265
+"""CURLOPT_SUPPRESS_CONNECT_HEADERS, which pycurl has no name for: a proxy's answer to CONNECT is not
+the server's."""
+CRLF, BARE = b"\r\n", b"\n"
+BLANK = (CRLF, BARE)
+
+
+class Life(Protocol):
+    """What shows that a hop is not silent: any change of `progress` does."""
+
+    progress: int
+
+
+class CurlHandle:
+    """An easy handle with what it hears: header lines, body bytes, sockets."""
+
+    def __init__(self, options: FetchOptions, life: Life) -> None:
+        """`life.progress` is counted up as body bytes come."""
+        self._life = life
+        self._lines: list[bytes] = []
+        self._hop: HopRequest | None = None
+        self._begun = False
+        self._stopped = False
+        self._failure: Failure | None = None
+        """Found by a callback, which can only end the transfer: it outranks libcurl's own code."""
+        self._headers: tuple[tuple[str, str], ...] | None = None
+        self._method = ""
+        self._max_time = self._connect_timeout = 0.0
+        self._public_only = False
+        self._forbidden = ""
+        self._judges_all = options.public_only
+        self._proxied = options.proxy is not None
+        self._resolved = ""
+        self._addresses: tuple[str, ...] = ()
+        self.curl = curl = pycurl.Curl()
+        setopt = curl.setopt
+        setopt(pycurl.NOSIGNAL, 1)  # timeouts by signals and threads do not go together
+        setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+        setopt(pycurl.PATH_AS_IS, 1)  # the URL parser has normalised it already
+        setopt(pycurl.HTTP_VERSION, HTTP_VERSIONS[options.http_version])
+        setopt(pycurl.HTTP_CONTENT_DECODING, 0)
+        setopt(SUPPRESS_CONNECT_HEADERS, 1)
+        setopt(pycurl.BUFFERSIZE, options.buffersize)
+        setopt(pycurl.NOPROXY, "")  # the environment's no_proxy is not asked,
+        setopt(pycurl.PROXY, (options.proxy or "").encode())  # nor its http_proxy (fault 27)
+        if options.dns_servers:
+            setopt(pycurl.DNS_SERVERS, options.dns_servers)
+        if options.cacert is not None:
+            setopt(pycurl.CAINFO, os.fsencode(options.cacert))
+        if options.insecure:
+            setopt(pycurl.SSL_VERIFYPEER, 0)
+            setopt(pycurl.SSL_VERIFYHOST, 0)
+        setopt(pycurl.HEADERFUNCTION, self._lines.append)
+        setopt(pycurl.WRITEFUNCTION, self._write)
+
+    def prepare(self, hop: HopRequest) -> None:
+        """Tells the handle what differs from the hop before."""
+        self._hop = hop
+        self._begun = self._stopped = False
+        self._failure = None
+        self._forbidden = ""
+        self._lines.clear()
+        setopt = self.curl.setopt
+        setopt(pycurl.URL, hop.url)
+        if hop.method != self._method:
+            self._set_method(hop.method)
+        if hop.headers is not self._headers:
+            setopt(pycurl.HTTPHEADER, header_lines(hop.headers))
+            self._headers = hop.headers
+        if hop.max_time != self._max_time:
+            setopt(pycurl.TIMEOUT_MS, milliseconds(hop.max_time))
+            self._max_time = hop.max_time
+        if hop.connect_timeout != self._connect_timeout:
+            setopt(pycurl.CONNECTTIMEOUT_MS, milliseconds(hop.connect_timeout))
+            self._connect_timeout = hop.connect_timeout
+        if hop.addresses:
+            where = urls.authority(hop.url)
+            if where != self._resolved or hop.addresses is not self._addresses:
+                # "+": libcurl forgets it like its own lookups, after a minute.
+                setopt(pycurl.RESOLVE, [f"+{where}:{','.join(hop.addresses)}"])
+                self._resolved, self._addresses = where, hop.addresses
+        if hop.public_only != self._public_only:
+            self._judge_addresses(hop.public_only)
+
+    def conclude(self, code: int, message: str, ended: Failure | None = None) -> HopResponse:
+        """What the hop came to. `code` and `message` are libcurl's, 0 and empty when it is content;
+        `ended` is why somebody else ended it."""
+        hop = self._hop
+        assert hop is not None
+        getinfo = self.curl.getinfo
+        # Microseconds, as libcurl counts them: dividing is exact where rounding its doubles is not.
+        namelookup = getinfo(pycurl.NAMELOOKUP_TIME_T) / 1e6
+        total = getinfo(pycurl.TOTAL_TIME_T) / 1e6
+        if self._stopped and self._failure is None:
+            failure = None  # the receiver has enough
+        elif code and self._forbidden:
+            failure = Failure(FailureKind.FORBIDDEN_ADDRESS, f"{self._forbidden} is not a public address")
+        elif ended is not None:  # what a callback made of an answer that was cut off is no finding
+            failure = ended
+        elif self._failure is not None:
+            failure = self._failure
+        elif code == pycurl.E_OPERATION_TIMEDOUT:
+            failure = timeout_of(
+                total=total,
+                resolved=bool(namelookup or getinfo(pycurl.PRIMARY_IP)),
+                max_time=hop.max_time,
+                connect_timeout=hop.connect_timeout,
+            )
+        elif code:
+            failure = failure_of(code, message, getinfo(pycurl.OS_ERRNO), proxied=self._proxied)
+        else:
+            failure = None if self._begun else self._begin(hop)  # there was no body to begin with
+        if failure is not None and not self._begun:
+            head = parse_head(self._lines)  # what had come by then belongs in the row
+            if head is not None:
+                self._begun = True
+                hop.receiver.begin(head)
+        response = HopResponse(
+            failure,
+            getinfo(pycurl.PRIMARY_IP) or None,
+            namelookup,
+            getinfo(pycurl.CONNECT_TIME_T) / 1e6,
+            getinfo(pycurl.APPCONNECT_TIME_T) / 1e6,
+            getinfo(pycurl.STARTTRANSFER_TIME_T) / 1e6,
+            total,
+        )
+        if failure is not None:  # a phase that never ended has no time
+            if response.remote_ip is None or getinfo(pycurl.NUM_CONNECTS):  # not a kept connection's
+                response.time_namelookup = response.time_namelookup or None
+                response.time_connect = response.time_connect or None
+                response.time_appconnect = response.time_appconnect or None
+            if not self._begun:
+                response.time_starttransfer = None
+        self._hop = None  # a body may be kept in it, and the handle's next hop may be long in coming
+        self._lines.clear()
+        return response
+
+    def _set_method(self, method: str) -> None:
+        """GET, HEAD and anything else; what a hop sends has no body."""
+        curl = self.curl
+        curl.setopt(pycurl.HTTPGET, 1)
+        curl.unsetopt(pycurl.CUSTOMREQUEST)
+        if method == "HEAD":
+            curl.setopt(pycurl.NOBODY, 1)
+        elif method != "GET":
+            curl.setopt(pycurl.CUSTOMREQUEST, method)
+        self._method = method
+
+    def _judge_addresses(self, public_only: bool) -> None:
+        """Only where it is asked for: opening sockets ourselves is a tenth of what a connection costs."""
+        if public_only:
+            self.curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
+        else:
+            self.curl.unsetopt(pycurl.OPENSOCKETFUNCTION)
+        # A kept connection was judged by another hop's policy, unless there is but one.
+        self.curl.setopt(pycurl.FRESH_CONNECT, int(public_only and not self._judges_all))
+        self._public_only = public_only
+
+    # libcurl's callbacks, in the thread that drives the handle
+
+    def _open_socket(self, _purpose: int, address: tuple[int, int, int, Any]) -> socket.SocketType | int:
+        """Judges the address that is really dialled, whatever name or spelling led to it (faults 31
+        to 33)."""
+        family, kind, protocol, where = address
+        if not address_is_public(where[0]):
+            self._forbidden = where[0]  # another address of the same name may do
+            return pycurl.SOCKET_BAD
+        try:
+            # Not the class that the module makes of it, which pycurl asks for its repr(): 15 µs less.
+            connection = socket.SocketType(family, kind, protocol)
+            os.close(os.dup(connection.fileno()))  # as pycurl does; it would not say why it can't
+            return connection
+        except OSError as error:  # no descriptors left: nothing of the host's
+            self._failure = socket_failure(error)
+            return pycurl.SOCKET_BAD
+
+    def _write(self, chunk: bytes) -> int | None:
+        hop = self._hop
+        assert hop is not None
+        if not self._begun:
+            self._failure = self._begin(hop)
+            if self._stopped:
+                return 0
+        self._life.progress += 1
+        if hop.receiver.feed(chunk):
+            return None  # as good as its length
+        self._stopped = True
+        return 0
+
+    def _begin(self, hop: HopRequest) -> Failure | None:
+        """Hands the final header block to the receiver; why there is none to be handed."""
+        self._begun = True
+        head = parse_head(self._lines)
+        if head is not None:
+            self._stopped = not hop.receiver.begin(head)
+            return None
+        self._stopped = True
+        if self._lines and self._lines[-1] not in BLANK:
+            # To libcurl a connection that ends there is the end of the headers.
+            return Failure(FailureKind.TRUNCATED, "the connection ended inside the headers")
+        return Failure(FailureKind.PROTOCOL, "the answer has no readable status line")
+
+
+def parse_head(lines: list[bytes]) -> ResponseHead | None:
+    """The first header block that is not 1xx: those before it are none of ours to tell, and what comes
+    after it are trailers. None when there is no such block, or not all of it, or no telling."""
+    start = 0
+    bare = BARE in lines  # asked once: there may be thousands of blocks
+    while (end := _blank(lines, start, bare)) is not None:
+        status, http_version = parse_status(lines[start])
+        if status is None:
+            return None
+        if not 100 <= status < 200:
+            return ResponseHead(status, http_version, Headers(lines[start + 1 : end]), lines[start])
+        start = end + 1
+    return None
+
+
+def _blank(lines: list[bytes], start: int, bare: bool) -> int | None:
+    """Where the block that begins at `start` ends; None when it doesn't. `bare`: perhaps with a line feed
+    alone."""
+    if bare:
+        return next((place for place in range(start, len(lines)) if lines[place] in BLANK), None)
+    try:
+        return lines.index(CRLF, start)
+    except ValueError:
+        return None
+
+
+VERSIONS = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0", b"HTTP/2": "2", b"HTTP/3": "3"}
+"""As libcurl writes them into the status line it makes of HTTP/2 and HTTP/3. A server that speaks HTTP/1 and
+says `HTTP/2.0` speaks neither."""
+
+
+@lru_cache(maxsize=64)
+def parse_status(line: bytes) -> tuple[int | None, str]:
+    """Status and HTTP version of a status line; no status when it is none."""
+    version, _, rest = line.partition(b" ")
+    code = rest[:4].strip()
+    if version not in VERSIONS or not code.isdigit():
+        return None, ""
+    return int(code), VERSIONS[version]
+
+
+def header_lines(headers: tuple[tuple[str, str], ...]) -> list[str]:
+    """As CURLOPT_HTTPHEADER wants them: `Name: value`, `Name;` for an empty one, and `Name:` for
+    those libcurl would add by itself."""
+    lines = [f"{name}: {value}" if value else f"{name};" for name, value in headers]
+    named = {name.lower() for name, _ in headers}
+    return lines + [f"{name}:" for name in ("Accept", "User-Agent", "Expect") if name.lower() not in named]
+
+
+def milliseconds(seconds: float) -> int:
+    """For libcurl's `_MS` options, where 0 would mean its default or none: at least 1."""
+    return max(1, round(seconds * 1000))
