@@ -18,27 +18,22 @@ The lifeline is a pipe whose writing end only the parent holds. It ends when the
 
 from __future__ import annotations
 
-import multiprocessing
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures import Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from importlib.machinery import PathFinder
 from itertools import count
-from multiprocessing.connection import Connection
-from pathlib import Path
 from queue import SimpleQueue
 
-import fetchpool
 from fetchpool.errors import PoolClosedError, WorkerLostError
 from fetchpool.model import FetchOptions, FetchRequest, Outcome
-from fetchpool.pools import process_worker
+from fetchpool.pools.crew import Crew, process_context
 from fetchpool.pools.future import OutcomeFuture
 from fetchpool.pools.lookout import Lookout
-from fetchpool.pools.process_worker import Hello, Results
+from fetchpool.pools.process_worker import Results
 from fetchpool.pools.worker import Worker
 
 BATCH_SECONDS = 0.01
@@ -52,20 +47,6 @@ QUEUED = 2
 LAST_WORDS = 1.0
 """Seconds for what dead workers have said to be read. It ends with them, unless somebody else has forked
 and holds the pipe open."""
-
-
-@dataclass(slots=True, eq=False)
-class Crew:
-    """An executor with all of its processes: with the first that dies, all are lost."""
-
-    executor: ProcessPoolExecutor
-    starting: int
-    """Processes that are not ready yet. Until they are, no request is sent: what waits for a process to
-    start goes out at once with others that do, whatever pace was asked for."""
-    listener: threading.Thread = field(init=False)
-    running: int = 0
-    """Batches."""
-    ended: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -105,11 +86,7 @@ class ProcessPool:
         """What the pool's thread is to do; None: to end."""
         self._ready = threading.Event()
         Worker(options).close()  # shows here, in words, what would break every child
-        methods = multiprocessing.get_all_start_methods()
-        self._context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-        if not another_is_here():
-            worker, transport = process_worker.__name__, f"fetchpool.transports.{options.transport}"
-            self._context.set_forkserver_preload(["fetchpool.preload", worker, transport])
+        self._context = process_context(options)
         self._reader, self._lifeline = self._context.Pipe(duplex=False)
         self._lookout = Lookout()
         try:
@@ -217,50 +194,26 @@ class ProcessPool:
         self._ready.set()
 
     def _start(self) -> Crew:
-        """A new executor with a side channel of its own: a worker that dies may leave either locked."""
-        reader, writer = self._context.Pipe(duplex=False)
-        lock = self._context.Lock()
-        executor = ProcessPoolExecutor(
-            self.workers,
-            mp_context=self._context,
-            initializer=process_worker.start,
-            initargs=(self._options, self._reader, writer, lock),
-        )
-        crew = Crew(executor, self.workers)
-        crew.listener = threading.Thread(
-            target=self._listen, args=(crew, reader), name="fetchpool-channel", daemon=True
-        )
-        crew.listener.start()
-        try:
-            # The executor starts a process for what it is given, unless one is idle: none is, for none
-            # gets past its first word.
-            with lock:
-                for _ in range(self.workers):
-                    executor.submit(process_worker.ready)
-        except BrokenProcessPool:
-            pass  # a process died that early: the channel ends, and says so
-        finally:
-            writer.close()  # only the processes hold it now: the channel ends with the last of them
+        crew = Crew(self.workers, self._options, self._context, self._reader)
+        listener = threading.Thread(target=self._listen, args=(crew,), name="fetchpool-channel", daemon=True)
+        self._listener = listener
+        listener.start()
         return crew
 
-    def _listen(self, crew: Crew, reader: Connection) -> None:
+    def _listen(self, crew: Crew) -> None:
         """For a thread of its own: what comes through a crew's side channel."""
         try:
-            while True:
-                told: Hello | Results = reader.recv()
+            for told in crew.words():
                 if isinstance(told, list):
                     self._inbox.put(partial(self._take, told))
                 elif told.ready:
                     self._inbox.put(partial(self._one_is_ready, crew))
                 else:
                     self._lookout.add(told.pid)  # at once, whatever the pool's thread waits for
-        except (EOFError, OSError):  # the latter in the midst of a message
             self._inbox.put(partial(self._retire, crew))
         except BaseException as defect:
             self._inbox.put(partial(reraise, defect))
             raise
-        finally:
-            reader.close()
 
     def _one_is_ready(self, crew: Crew) -> None:
         crew.starting -= 1
@@ -284,7 +237,7 @@ class ProcessPool:
         while not crew.ended and (sent := self._next(crew)) is not None:
             batch = [(number, self._open[number].request) for number in sent.numbers]
             try:
-                done = crew.executor.submit(process_worker.run, batch)
+                done = crew.submit(batch)
             except BrokenProcessPool:
                 self._retire(crew)
             else:
@@ -340,8 +293,8 @@ class ProcessPool:
         if crew.ended:
             return
         crew.ended = True
-        crew.executor.shutdown(wait=True, cancel_futures=True)
-        crew.listener.join(LAST_WORDS)
+        crew.end()
+        self._listener.join(LAST_WORDS)
         self._inbox.put(partial(self._gone, crew))
 
     def _gone(self, crew: Crew) -> None:
@@ -360,12 +313,6 @@ class ProcessPool:
             lost = [self._open.pop(number).future for number in numbers]
             self._waiting = deque(number for number in self._waiting if number in self._open)
         settle((future, None) for future in lost)
-
-
-def another_is_here() -> bool:
-    """Whether the working directory holds another fetchpool, which the fork server would find first."""
-    found = PathFinder.find_spec("fetchpool", [str(Path.cwd())])
-    return found is not None and found.origin != fetchpool.__file__
 
 
 def cancel(futures: Iterable[Future[Outcome]]) -> None:

@@ -1,0 +1,86 @@
+"""The worker processes of a pool: the standard library's executor over them, and a side channel that all of
+them speak into.
+
+In: batches. Out: their futures, and what the processes say through the channel. With the first process that
+dies all are lost, and with them the executor and the channel, which it may have left locked: a crew is not
+mended, the pool has another one.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from importlib.machinery import PathFinder
+from multiprocessing.connection import Connection
+from multiprocessing.context import BaseContext
+from pathlib import Path
+
+import fetchpool
+from fetchpool.model import FetchOptions
+from fetchpool.pools import process_worker
+from fetchpool.pools.process_worker import Batch, Results, Told
+
+
+class Crew:
+    """`starting`, `running` and `ended` are the pool's to keep, under its own lock."""
+
+    def __init__(
+        self, workers: int, options: FetchOptions, context: BaseContext, lifeline: Connection
+    ) -> None:
+        """Starts the processes, and waits for none; they end with the `lifeline`."""
+        self.starting = workers
+        """Processes that are not ready yet. Until they are, no request is sent: what waits for a process to
+        start goes out at once with others that do, whatever pace was asked for."""
+        self.running = 0
+        """Batches."""
+        self.ended = False
+        self._reader, writer = context.Pipe(duplex=False)
+        lock = context.Lock()
+        self._executor = ProcessPoolExecutor(
+            workers,
+            mp_context=context,
+            initializer=process_worker.start,
+            initargs=(options, lifeline, writer, lock),
+        )
+        try:
+            # The executor starts a process for what it is given, unless one is idle: none is, for none gets
+            # past its first word. One may die that early: the channel ends then, and says so.
+            with lock, suppress(BrokenProcessPool):
+                for _ in range(workers):
+                    self._executor.submit(process_worker.ready)
+        finally:
+            writer.close()  # only the processes hold it now: the channel ends with the last of them
+
+    def submit(self, batch: Batch) -> Future[Results]:
+        """Raises `BrokenProcessPool` when a process has died."""
+        return self._executor.submit(process_worker.run, batch)
+
+    def words(self) -> Iterator[Told]:
+        """What the processes say, as they do, until none is left. One thread is to hear it."""
+        with self._reader, suppress(EOFError, OSError):  # the latter in the midst of a word
+            while True:
+                told: Told = self._reader.recv()
+                yield told
+
+    def end(self) -> None:
+        """Broken or not; what no process has begun is cancelled, and what one has is waited for."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+
+def process_context(options: FetchOptions) -> BaseContext:
+    """How processes are started: never as a fork of ours, which may have threads."""
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    if not another_is_here():
+        worker, transport = process_worker.__name__, f"fetchpool.transports.{options.transport}"
+        context.set_forkserver_preload(["fetchpool.preload", worker, transport])
+    return context
+
+
+def another_is_here() -> bool:
+    """Whether the working directory holds another fetchpool, which the fork server would find first."""
+    found = PathFinder.find_spec("fetchpool", [str(Path.cwd())])
+    return found is not None and found.origin != fetchpool.__file__
