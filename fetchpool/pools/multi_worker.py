@@ -96,7 +96,7 @@ class MultiWorker:
         bell = self.bell
         more = self._begin() == STARTS and len(self._flights) < self._places
         bell.asleep = True  # from here on whoever brings something rings; what came before is seen now
-        if self._begin() or more or bell.rung or self._landed:
+        if more or bell.rung or self._begin() or self._landed:
             seconds = 0.0
         self._act(seconds)
         bell.asleep = bell.rung = False

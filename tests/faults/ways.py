@@ -55,7 +55,7 @@ def fetch_urls(way: Way, urls: Sequence[str], **settings: Any) -> list[Record]:
         "workers": workers,
         "retry": 0,
         "per_host": 0,
-        "max_time": "10s",
+        "max_time": "30s",
         "dedupe": False,  # two spellings of one URL are two cases
         **settings,
     }
