@@ -136,6 +136,7 @@ def with_scheme(line: str) -> str:
     if line.startswith(PLAIN):
         return line
     scheme, colon, rest = line.partition(":")
+    scheme = scheme.lstrip(_BLANKS)
     if not colon or not scheme.replace("+", "").replace("-", "").replace(".", "").isalnum():
         return f"http://{line}"
     if rest.startswith("//") or scheme.lower() in SLASHLESS_SCHEMES:

@@ -221,6 +221,7 @@ def test_a_request_is_made_of_any_line(text: str) -> None:
 
 @given(url_text)
 @example("http:/\\u:p@h")
+@example("\thttp:@http")
 def test_what_is_left_after_redaction_holds_no_credentials(text: str) -> None:
     shown = redact(text)
     for reading in (parse(shown), parse(with_scheme(shown)), parse(shown, "http://base.example/")):
