@@ -12,7 +12,6 @@ from time import monotonic
 from fetchpool.flights import Flights
 from fetchpool.gate import Gate
 from fetchpool.intake import Intake
-from fetchpool.model import FailureKind
 from fetchpool.observe.events import Notice
 from fetchpool.observe.limits import HeldBy
 from fetchpool.scheduler import Scheduler
@@ -63,7 +62,7 @@ class Filling:
         self._gate.ask_again(now)
         self._submit_what_may(now, window)
         while self._scheduler.given_up:
-            self._flights.refuse(self._scheduler.given_up.popleft(), FailureKind.HOST_DOWN, now)
+            self._flights.give_up(self._scheduler.given_up.popleft(), now)
         self._gate.open(now)
         return self._held_by(window)
 

@@ -58,8 +58,8 @@ class Flights:
         self._clock = clock
         self._in_flight: dict[int, tuple[FetchRequest, float]] = {}
         """By urlnum, in the order they started; with the time they did."""
-        self._first_attempt: dict[int, float] = {}
-        """When a request that is being retried was first started."""
+        self._attempted: dict[int, tuple[float, Finished]] = {}
+        """Of a request that is to be tried again: when it was first started, and its last attempt."""
         self._losses = Losses()
         self._alone: FetchRequest | None = None
         """Handed out, and waiting until nothing else is in flight."""
@@ -117,6 +117,14 @@ class Flights:
         """Ends a request that no worker gets."""
         self._conclude(conclude(request, refusal(request, kind, message)), now)
 
+    def give_up(self, request: FetchRequest, now: float) -> None:
+        """Ends a request whose host is down. What its last attempt came to says more than that there was no
+        other."""
+        if request.urlnum in self._attempted:
+            self._settle(self._attempted[request.urlnum][1])
+        else:
+            self.refuse(request, FailureKind.HOST_DOWN, now)
+
     def landed_for_us(self, request: FetchRequest) -> None:
         """One of our own is no longer in flight; there is no row of it."""
         del self._in_flight[request.urlnum]
@@ -158,28 +166,35 @@ class Flights:
 
     def _conclude(self, finished: Finished, started: float) -> None:
         """An attempt that began at `started` has its outcome: it is made again, or was the final one."""
-        request, outcome, record = finished.request, finished.outcome, finished.record
+        outcome = finished.outcome
         assert outcome is not None
-        assert record is not None
         if outcome.error is not None:
             if outcome.output_failure:
                 raise OutputError(outcome.output_failure)
-            if self._is_made_again(request, outcome, record, started):
+            if self._is_made_again(finished, outcome, started):
                 return
-        if self._first_attempt:
-            self._first_attempt.pop(request.urlnum, None)
+        self._settle(finished)
+
+    def _settle(self, finished: Finished) -> None:
+        """No attempt follows."""
+        request, outcome, record = finished.request, finished.outcome, finished.record
+        assert outcome is not None
+        assert record is not None
+        if self._attempted:
+            self._attempted.pop(request.urlnum, None)
         if self._losses:
             self._losses.forget(request.urlnum)
         self._writer.archive_failure(record, outcome)
         self.final.append(record)
 
-    def _is_made_again(self, request: FetchRequest, outcome: Outcome, record: Record, started: float) -> bool:
-        now, urlnum = self._clock(), request.urlnum
-        first = self._first_attempt.get(urlnum, started)
+    def _is_made_again(self, finished: Finished, outcome: Outcome, started: float) -> bool:
+        now, request, urlnum = self._clock(), finished.request, finished.request.urlnum
+        first = self._attempted[urlnum][0] if urlnum in self._attempted else started
         delay = self._retry.delay(request, outcome, now - first)
         if delay is None:
             return False
-        self._first_attempt[urlnum] = first
+        assert finished.record is not None
+        self._attempted[urlnum] = (first, finished)
         # From the start, whatever hop it had come to.
         again = replace(
             urls.request(urlnum, request.url),
@@ -188,5 +203,5 @@ class Flights:
             columns=request.columns,
         )
         self._scheduler.add_later(again, now + delay)
-        self._tell(Retrying(record, delay))
+        self._tell(Retrying(finished.record, delay))
         return True

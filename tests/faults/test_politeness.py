@@ -111,6 +111,20 @@ def test_50_a_host_that_always_fails_is_given_up(server: FaultServer, way: Way) 
     assert "without an answer" in (down.errormsg or "")
 
 
+@pytest.mark.parametrize("way", [CURL], ids=str)
+def test_50_what_was_tried_before_its_host_was_given_up_says_what_came_of_it(way: Way) -> None:
+    """`host_down` says that a URL was not tried. One that waited to be tried again was."""
+    with ports.refused() as port:
+        dead = [f"http://127.0.0.10:{port}/{number}" for number in range(40)]
+        records = fetch_urls(way, dead, workers=20, retry=3, retry_delay="10ms")
+    tried = [record for record in records if record.error == "refused"]
+    untried = [record for record in records if record.error == "host_down"]
+    assert len(tried) + len(untried) == 40
+    assert len(tried) >= 10
+    assert {record.num_retries for record in untried} == {0}
+    assert {record.errormsg for record in tried} == {"connection refused"}
+
+
 @over_each_transport
 def test_51_per_host_host_delay_and_rate_are_never_exceeded(hosts: list[FaultServer], way: Way) -> None:
     """Measured at the server: `--per-host 2` never has three requests at once, `--host-delay` is between
