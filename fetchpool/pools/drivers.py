@@ -21,6 +21,7 @@ import pycurl
 
 from fetchpool.model import FetchOptions
 from fetchpool.pools.doorbell import Doorbell
+from fetchpool.transports.address_book import looks_up
 
 MANY = 128
 """Transfers at once, from which on libcurl does not look at each in every turn."""
@@ -54,13 +55,6 @@ def first_driver(multi: pycurl.CurlMulti, bell: Doorbell, options: FetchOptions)
     """For a pool that begins. The `bell` ends the waiting."""
     heard = hasattr(select, "epoll") and pycurl.version_info()[2] >= TRIED and not looks_up(options)
     return PerformDriver(multi, bell) if heard else SocketDriver(multi, bell)
-
-
-def looks_up(options: FetchOptions) -> bool:
-    """Whether libcurl may have to look a name up: some requests come without addresses, or redirects are
-    followed to where they lead (those of robots.txt always are)."""
-    beforehand = not (options.proxy is not None or options.dns_servers or options.resolve)
-    return not (beforehand and options.follow_within_hosts and not options.follow_across_hosts)
 
 
 class PerformDriver:

@@ -23,6 +23,7 @@ from fetchpool.model import FailureKind, FetchOptions, FetchRequest, Outcome
 from fetchpool.pools.doorbell import Doorbell
 from fetchpool.pools.drivers import MANY, PerformDriver, SocketDriver, first_driver
 from fetchpool.refusals import internal
+from fetchpool.transports.address_book import AddressBook
 from fetchpool.transports.base import Failure, Steps
 from fetchpool.transports.curl_failures import ENDED
 from fetchpool.transports.curl_handle import CurlHandle
@@ -45,10 +46,10 @@ class Flight:
     request: FetchRequest
     steps: Steps
 
-    def __init__(self, options: FetchOptions) -> None:
+    def __init__(self, options: FetchOptions, book: AddressBook) -> None:
         self.progress = self.seen = 0
         self.seen_at = self.read_timeout = 0.0
-        self.handle = CurlHandle(options, self)
+        self.handle = CurlHandle(options, self, book)
 
     def clear(self) -> None:
         """It is over: what it fetched is not kept until the handle's next one."""
@@ -78,6 +79,7 @@ class MultiWorker:
         self._next_tick = monotonic() + TICK
         self.bell = Doorbell()
         self._multi = pycurl.CurlMulti()
+        self._book = AddressBook()
         self._multi.setopt(pycurl.M_MAXCONNECTS, 2 * places)
         self._driver = first_driver(self._multi, self.bell, options)
 
@@ -146,7 +148,7 @@ class MultiWorker:
         self._advance(flight, None)
 
     def _flight(self) -> Flight:
-        flight = Flight(self._options)
+        flight = Flight(self._options, self._book)
         flight.handle.curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
         return flight
 

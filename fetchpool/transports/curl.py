@@ -15,6 +15,7 @@ import pycurl
 
 from fetchpool.model import FailureKind, FetchOptions
 from fetchpool.transports import watchdog
+from fetchpool.transports.address_book import AddressBook
 from fetchpool.transports.base import HopRequest, HopResponse
 from fetchpool.transports.curl_failures import ENDED
 from fetchpool.transports.curl_handle import CurlHandle
@@ -28,7 +29,7 @@ class CurlTransport:
 
     def __init__(self, options: FetchOptions) -> None:
         self._watch = watchdog.shared().watch()  # for silence and abort; deadlines are libcurl's own
-        self._handle = CurlHandle(options, self._watch)
+        self._handle = CurlHandle(options, self._watch, AddressBook())
         self._handle.curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
         self._handle.curl.setopt(pycurl.CLOSESOCKETFUNCTION, self._closing)
         self._ends: dict[int, Ends | None] = {}

@@ -18,6 +18,7 @@ import pycurl
 from fetchpool import urls
 from fetchpool.addresses import address_is_public
 from fetchpool.model import FailureKind, FetchOptions
+from fetchpool.transports.address_book import AddressBook, cache_timeout
 from fetchpool.transports.base import Failure, Headers, HopRequest, HopResponse, ResponseHead
 from fetchpool.transports.curl_failures import failure_of, socket_failure, timeout_of
 
@@ -42,9 +43,11 @@ class Life(Protocol):
 class CurlHandle:
     """An easy handle with what it hears: header lines, body bytes, sockets."""
 
-    def __init__(self, options: FetchOptions, life: Life) -> None:
-        """`life.progress` is counted up as body bytes come."""
+    def __init__(self, options: FetchOptions, life: Life, book: AddressBook) -> None:
+        """`life.progress` is counted up as body bytes come; `book` belongs to the DNS cache that it uses."""
         self._life = life
+        self._book = book
+        self._where = ""
         self._lines: list[bytes] = []
         self._hop: HopRequest | None = None
         self._begun = False
@@ -58,8 +61,6 @@ class CurlHandle:
         self._forbidden = ""
         self._judges_all = options.public_only
         self._proxied = options.proxy is not None
-        self._resolved = ""
-        self._addresses: tuple[str, ...] = ()
         self.curl = curl = pycurl.Curl()
         setopt = curl.setopt
         setopt(pycurl.NOSIGNAL, 1)  # timeouts by signals and threads do not go together
@@ -69,6 +70,7 @@ class CurlHandle:
         setopt(pycurl.HTTP_CONTENT_DECODING, 0)
         setopt(SUPPRESS_CONNECT_HEADERS, 1)
         setopt(pycurl.BUFFERSIZE, options.buffersize)
+        setopt(pycurl.DNS_CACHE_TIMEOUT, cache_timeout(options))
         setopt(pycurl.NOPROXY, "")  # the environment's no_proxy is not asked,
         setopt(pycurl.PROXY, (options.proxy or "").encode())  # nor its http_proxy (fault 27)
         if options.dns_servers:
@@ -101,20 +103,19 @@ class CurlHandle:
         if hop.connect_timeout != self._connect_timeout:
             setopt(pycurl.CONNECTTIMEOUT_MS, milliseconds(hop.connect_timeout))
             self._connect_timeout = hop.connect_timeout
-        if hop.addresses:
-            where = urls.authority(hop.url)
-            if where != self._resolved or hop.addresses is not self._addresses:
-                # "+": libcurl forgets it like its own lookups, after a minute.
-                setopt(pycurl.RESOLVE, [f"+{where}:{','.join(hop.addresses)}"])
-                self._resolved, self._addresses = where, hop.addresses
         if hop.public_only != self._public_only:
             self._judge_addresses(hop.public_only)
+        self._where = urls.authority(hop.url)
+        lines = self._book.open(self._where, hop.addresses)
+        if lines:
+            setopt(pycurl.RESOLVE, lines)
 
     def conclude(self, code: int, message: str, ended: Failure | None = None) -> HopResponse:
         """What the hop came to. `code` and `message` are libcurl's, 0 and empty when it is content;
         `ended` is why somebody else ended it."""
         hop = self._hop
         assert hop is not None
+        self._book.close(self._where)
         getinfo = self.curl.getinfo
         # Microseconds, as libcurl counts them: dividing is exact where rounding its doubles is not.
         namelookup = getinfo(pycurl.NAMELOOKUP_TIME_T) / 1e6

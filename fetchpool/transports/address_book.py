@@ -1,0 +1,67 @@
+"""What libcurl is told of where hosts are: it dials what was looked up beforehand, and looks up nothing.
+
+In: each hop's host and addresses, when it begins and when it ends. Out: lines for CURLOPT_RESOLVE. A book
+belongs to one DNS cache of libcurl's: a multi's, or that of an easy handle by itself.
+
+What libcurl is told stays until it is told otherwise. An entry that ended by itself after a minute would be
+missed by a redirect, or by a connection that is made again, and somebody else would be asked. Nor is libcurl
+to look for entries that have ended: it looks at all of them for each transfer, which took ten times as long
+as the fetch once there were some ten thousand hosts.
+"""
+
+from __future__ import annotations
+
+from fetchpool.model import FetchOptions
+
+KEPT = 1000
+"""Hosts of which libcurl still knows when nothing is fetched from them."""
+FOR_EVER = -1
+A_MINUTE = 60
+
+
+def looks_up(options: FetchOptions) -> bool:
+    """Whether libcurl may have to look a name up: some requests come without addresses, or redirects are
+    followed to where they lead (those of robots.txt always are)."""
+    beforehand = not (options.proxy is not None or options.dns_servers or options.resolve)
+    return not (beforehand and options.follow_within_hosts and not options.follow_across_hosts)
+
+
+def cache_timeout(options: FetchOptions) -> int:
+    """For CURLOPT_DNS_CACHE_TIMEOUT, seconds: of libcurl's own lookups."""
+    return A_MINUTE if looks_up(options) else FOR_EVER
+
+
+class AddressBook:
+    """By `host:port`, as `urls.authority()` writes it."""
+
+    def __init__(self) -> None:
+        self._addresses: dict[str, tuple[str, ...]] = {}
+        """What libcurl was told; empty: it has looked by itself."""
+        self._hops: dict[str, int] = {}
+        """In flight."""
+        self._idle: dict[str, None] = {}
+        """Those without any, the one that was used longest ago first."""
+
+    def open(self, where: str, addresses: tuple[str, ...]) -> list[str]:
+        """A hop there begins; what libcurl is to be told first, mostly nothing."""
+        lines: list[str] = []
+        hops = self._hops.get(where, 0)
+        self._hops[where] = hops + 1
+        if not hops:
+            self._idle.pop(where, None)
+            if len(self._idle) > KEPT:
+                oldest = next(iter(self._idle))
+                del self._idle[oldest], self._hops[oldest], self._addresses[oldest]
+                lines.append(f"-{oldest}")
+        known = self._addresses.get(where)
+        if known is not addresses and known != addresses:
+            if addresses:
+                lines.append(f"{where}:{','.join(addresses)}")
+            self._addresses[where] = addresses
+        return lines
+
+    def close(self, where: str) -> None:
+        """A hop there has ended."""
+        self._hops[where] -= 1
+        if not self._hops[where]:
+            self._idle[where] = None

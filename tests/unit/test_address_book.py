@@ -1,0 +1,74 @@
+"""What libcurl is told of where hosts are."""
+
+from __future__ import annotations
+
+import pycurl
+import pytest
+
+from fetchpool.body import Body
+from fetchpool.demo import DemoServer
+from fetchpool.model import FetchOptions
+from fetchpool.transports import address_book
+from fetchpool.transports.address_book import KEPT, AddressBook, cache_timeout
+from fetchpool.transports.base import HopRequest
+from fetchpool.transports.curl import CurlTransport
+
+HERE, THERE = ("127.0.0.1",), ("127.0.0.2", "127.0.0.3")
+
+
+def test_a_host_is_told_of_once_and_again_when_it_has_moved() -> None:
+    book = AddressBook()
+    assert book.open("a:80", HERE) == ["a:80:127.0.0.1"]
+    assert book.open("a:80", ("127.0.0.1",)) == []
+    assert book.open("a:80", THERE) == ["a:80:127.0.0.2,127.0.0.3"]
+    assert book.open("b:80", ()) == [], "libcurl looks by itself"
+
+
+def test_of_a_million_hosts_a_thousand_are_kept() -> None:
+    book = AddressBook()
+    known: set[str] = set()
+    for number in range(5 * KEPT):
+        for line in book.open(f"h{number}:80", HERE):
+            if line.startswith("-"):
+                known.remove(line[1:])
+            else:
+                known.add(line.removesuffix(":127.0.0.1"))
+        book.close(f"h{number}:80")
+    assert len(known) == KEPT + 1
+    assert book.open("h0:80", HERE)[-1] == "h0:80:127.0.0.1", "forgotten, and told again"
+
+
+def test_a_host_that_is_being_fetched_from_is_never_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(address_book, "KEPT", 2)
+    book = AddressBook()
+    book.open("slow:80", HERE)
+    for number in range(10):
+        assert "-slow:80" not in book.open(f"h{number}:80", HERE)
+        book.close(f"h{number}:80")
+    book.close("slow:80")
+    assert "-slow:80" in [line for number in range(10, 20) for line in cycle(book, f"h{number}:80")]
+
+
+def cycle(book: AddressBook, where: str) -> list[str]:
+    lines = book.open(where, HERE)
+    book.close(where)
+    return lines
+
+
+def test_what_libcurl_was_told_does_not_end_by_itself(demo_server: DemoServer) -> None:
+    """`--resolve` held for a minute once."""
+    options = FetchOptions()
+    transport = CurlTransport(options)
+    transport._handle.curl.setopt(pycurl.DNS_CACHE_TIMEOUT, 0)  # the minute is over
+    url = f"http://told.test:{demo_server.port}/bytes/1"
+    for _ in range(2):
+        transport._handle.curl.setopt(pycurl.FRESH_CONNECT, 1)
+        response = transport.perform(HopRequest(url, "GET", (), 5, 5, 10, Body(options, "GET"), HERE))
+        assert (response.failure, response.remote_ip) == (None, "127.0.0.1")
+    transport.close()
+
+
+def test_libcurl_never_goes_through_its_entries_where_it_looks_nothing_up() -> None:
+    assert cache_timeout(FetchOptions(follow_across_hosts=False)) == -1
+    assert cache_timeout(FetchOptions(follow_across_hosts=False, dns_servers="192.0.2.1")) == 60
+    assert cache_timeout(FetchOptions()) == 60
