@@ -210,11 +210,12 @@ class Engine:
 
     def result(self) -> RunResult:
         """How it went, so far."""
-        left = self._flights.unfinished or not self._intake.exhausted or self._scheduler.queued
-        interrupted = self._flights.stopping and bool(left)
+        flights = self._flights
+        left = flights.unfinished or flights.waiting or not self._intake.exhausted or self._scheduler.queued
+        interrupted = flights.stopping and bool(left)
         return RunResult(
             self.snapshot(),
-            interrupted=interrupted or self._flights.aborted,
+            interrupted=interrupted or flights.aborted,
             timed_out=self._timed_out and interrupted,
             input_failure=self._intake.failure,
             rows=tuple(self._writer.rows),

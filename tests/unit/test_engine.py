@@ -97,11 +97,12 @@ def fine(request: FetchRequest) -> Outcome:
     return Outcome(url_effective=request.href, method="GET", timestamp="", response_code=200)
 
 
-def run(pool: OneAtATime, urls: list[str], concurrency: Concurrency | None = None) -> Rows:
+def engine_over(
+    pool: OneAtATime, urls: list[str], rows: Rows, concurrency: Concurrency | None = None
+) -> Engine:
     """With a clock that goes on by a millisecond each time it is looked at."""
-    rows = Rows()
     ticks = count()
-    engine = Engine(
+    return Engine(
         IterableSource(urls),
         pool,
         Writer([rows], Known(dedupe=False)),
@@ -110,7 +111,11 @@ def run(pool: OneAtATime, urls: list[str], concurrency: Concurrency | None = Non
         concurrency=concurrency,
         clock=lambda: next(ticks) / 1000,
     )
-    engine.run()
+
+
+def run(pool: OneAtATime, urls: list[str], concurrency: Concurrency | None = None) -> Rows:
+    rows = Rows()
+    engine_over(pool, urls, rows, concurrency).run()
     return rows
 
 
@@ -146,6 +151,34 @@ def test_a_request_under_which_workers_died_twice_runs_alone() -> None:
     assert beside[0] > 0
     assert beside[2] == 0  # nothing was started beside it, though all the rest was waiting
     assert rows.errors == {deadly: "internal", **dict.fromkeys(others)}
+
+
+class LastFirst(OneAtATime):
+    """Answers what it was given last, and loses nothing else when its worker dies."""
+
+    def _work(self, _seconds: float) -> None:
+        if not self._queue:
+            return
+        request, future = self._queue.pop()
+        outcome = self._answer(request, 1)
+        if outcome is None:
+            future.set_exception(WorkerLostError("it died"))
+        else:
+            future.set_result(outcome)
+
+
+def test_a_run_that_is_stopped_while_a_request_waits_to_run_alone_says_that_it_is_not_whole() -> None:
+    def answer(request: FetchRequest, _attempt: int) -> Outcome | None:
+        if request.host == "deadly":
+            return None
+        engine.stop()  # the other one has died twice by now, and waits until this one has ended
+        return fine(request)
+
+    rows = Rows()
+    engine = engine_over(LastFirst(answer), ["http://other/", "http://deadly/"], rows)
+    result = engine.run()
+    assert rows.errors == {"http://other/": None}
+    assert result.interrupted
 
 
 def test_workers_count_as_busy_though_some_always_have_just_finished() -> None:
