@@ -1,8 +1,8 @@
 """What one thread does with many requests at once: drive the exchange of each over libcurl's multi interface.
 
 In: requests with their futures, taken as places become free. Out: the futures, finished together at the end
-of each turn. Connections are kept and shared by all fetches; HTTP/2 streams share one. Nothing polls: the
-thread sleeps until a socket, a timer of libcurl's or the bell wakes it (`drivers.py`).
+of each turn. Connections are kept and shared by all fetches; HTTP/2 streams share one. The thread sleeps
+until a socket, a timer of libcurl's or the bell wakes it (`drivers.py`), or a look for silent servers is due.
 
     take() ──▶ Flight (a handle, an exchange's steps) ──▶ multi ──▶ Future.set_result()
 
@@ -77,6 +77,8 @@ class MultiWorker:
         self._flights: dict[pycurl.Curl, Flight] = {}
         self._landed: list[tuple[Future[Outcome], Outcome]] = []
         self._next_tick = monotonic() + TICK
+        self._shared: set[int] = set()
+        """Connections that may carry several hops at once: over them HTTP/2 was spoken."""
         self.bell = Doorbell()
         self._multi = pycurl.CurlMulti()
         self._book = AddressBook()
@@ -173,8 +175,11 @@ class MultiWorker:
                 self._land(curl, code, message, None)
 
     def _land(self, curl: pycurl.Curl, code: int, message: str, ended: Failure | None) -> None:
+        flight = self._flights.pop(curl)
+        if flight.handle.heard_http2:
+            self._shared.add(curl.getinfo(pycurl.ACTIVESOCKET))
         self._multi.remove_handle(curl)
-        self._advance(self._flights.pop(curl), (code, message, ended))
+        self._advance(flight, (code, message, ended))
 
     def _advance(self, flight: Flight, landed: tuple[int, str, Failure | None] | None) -> None:
         """The next hop of a flight, or its end; `landed` is what `conclude()` is told of the last hop."""
@@ -182,7 +187,7 @@ class MultiWorker:
         try:
             hop = next(flight.steps) if landed is None else flight.steps.send(handle.conclude(*landed))
             flight.read_timeout = hop.read_timeout
-            flight.seen, flight.seen_at = flight.progress, monotonic()
+            flight.progress, flight.seen, flight.seen_at = 0, 0, monotonic()
             handle.prepare(hop)
             self._multi.add_handle(handle.curl)
             self._flights[handle.curl] = flight
@@ -196,13 +201,19 @@ class MultiWorker:
             handle.curl.close()  # who knows what state it is in
 
     def _end_silent(self, now: float) -> None:
-        """Ends the hops from which no byte has come for their read timeout."""
+        """Ends the hops from which no byte has come for their read timeout. The kernel knows of bytes that we
+        are not told of (a handshake's, a cut-up header's), but not whose they are: on a connection that
+        carries several hops at once they may be the others'."""
         for curl, flight in list(self._flights.items()):
-            if flight.progress != flight.seen:
-                flight.seen, flight.seen_at = flight.progress, now
+            heard = flight.progress + flight.handle.lines_heard
+            if heard != flight.seen:
+                flight.seen, flight.seen_at = heard, now
             elif now - flight.seen_at >= flight.read_timeout:
                 descriptor = curl.getinfo(pycurl.ACTIVESOCKET)
-                quiet = silence(descriptor) if descriptor != NO_SOCKET else 0.0  # not connected yet
+                if descriptor in self._shared:
+                    quiet = now - flight.seen_at
+                else:
+                    quiet = silence(descriptor) if descriptor != NO_SOCKET else 0.0  # not connected yet
                 if quiet >= flight.read_timeout:
                     self._land(curl, pycurl.E_OPERATION_TIMEDOUT, "", ENDED[FailureKind.TIMEOUT_READ])
                 else:
@@ -210,5 +221,6 @@ class MultiWorker:
 
     def _opened(self, descriptor: int, _purpose: int) -> int:
         """libcurl's callback."""
+        self._shared.discard(descriptor)
         self._driver.opened(descriptor)
         return pycurl.SOCKOPT_OK

@@ -110,6 +110,16 @@ class CurlHandle:
         if lines:
             setopt(pycurl.RESOLVE, lines)
 
+    @property
+    def lines_heard(self) -> int:
+        """Header lines that have come; a body's pieces are `life.progress`."""
+        return len(self._lines)
+
+    @property
+    def heard_http2(self) -> bool:
+        """Whether what came speaks of a connection that others may share."""
+        return len(self._lines) > 0 and self._lines[0].startswith(b"HTTP/2 ")
+
     def conclude(self, code: int, message: str, ended: Failure | None = None) -> HopResponse:
         """What the hop came to. `code` and `message` are libcurl's, 0 and empty when it is content;
         `ended` is why somebody else ended it."""

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 import pytest
+import trustme
 
 DOCUMENTATION = Path("/usr/share/doc")
 ENOUGH = 1000
@@ -44,6 +45,13 @@ http {{
     root {root};
     server {{ listen 127.0.0.1:{plain_port}; }}
     server {{ listen 127.0.0.1:{gzip_port}; gzip on; gzip_types *; gzip_min_length 1; }}
+    server {{
+        listen 127.0.0.1:{tls_port} ssl http2;
+        keepalive_requests 1000000;
+        ssl_certificate server.pem;
+        ssl_certificate_key server.pem;
+        location /silent {{ proxy_pass http://127.0.0.1:{silent_port}; }}
+    }}
 }}
 """
 
@@ -53,6 +61,8 @@ class Nginx(NamedTuple):
 
     plain_port: int
     gzip_port: int
+    tls_port: int
+    """HTTP/2 for those who ask for it; `/silent` never answers."""
     pages: list[tuple[str, int]]
     """URL path and size in bytes of each file, at least a thousand."""
 
@@ -88,23 +98,35 @@ def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
     with (
         socket.create_server(("127.0.0.1", 0), backlog=511) as plain,
         socket.create_server(("127.0.0.1", 0), backlog=511) as zipped,
+        socket.create_server(("127.0.0.1", 0), backlog=511) as secure,
+        socket.create_server(("127.0.0.1", 0), backlog=511) as silent,
     ):
-        ports = plain.getsockname()[1], zipped.getsockname()[1]
+        ports = plain.getsockname()[1], zipped.getsockname()[1], secure.getsockname()[1]
+        trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(
+            str(directory / "server.pem")
+        )
         configuration = directory / "nginx.conf"
         # Started by root, it would serve as another user, who can't see into this directory.
         user = f"user {pwd.getpwuid(0).pw_name} {grp.getgrgid(0).gr_name};" if os.geteuid() == 0 else ""
         configuration.write_text(
-            CONFIGURATION.format(root=DOCUMENTATION, plain_port=ports[0], gzip_port=ports[1], user=user)
+            CONFIGURATION.format(
+                root=DOCUMENTATION,
+                plain_port=ports[0],
+                gzip_port=ports[1],
+                tls_port=ports[2],
+                silent_port=silent.getsockname()[1],
+                user=user,
+            )
         )
         child = subprocess.Popen(
             [program, "-p", directory, "-c", configuration],
-            env=os.environ | {"NGINX": f"{plain.fileno()};{zipped.fileno()};"},
-            pass_fds=(plain.fileno(), zipped.fileno()),
+            env=os.environ | {"NGINX": f"{plain.fileno()};{zipped.fileno()};{secure.fileno()};"},
+            pass_fds=(plain.fileno(), zipped.fileno(), secure.fileno()),
             stdin=subprocess.DEVNULL,
         )
-    try:
-        yield Nginx(*ports, pages)
-        assert child.poll() is None, "nginx ended by itself: its reasons are on stderr"
-    finally:
-        child.terminate()
-        child.wait(10)
+        try:
+            yield Nginx(*ports, pages)
+            assert child.poll() is None, "nginx ended by itself: its reasons are on stderr"
+        finally:
+            child.terminate()
+            child.wait(10)
