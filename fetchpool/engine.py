@@ -113,7 +113,14 @@ class Engine:
         self._next_sample = 0.0
         self._intake = intake = Intake(source, self._known, self._stats)
         self._filling = Filling(
-            intake, scheduler, self._gate, flights, has_news=self._has_news, tell=self._tell, clock=clock
+            intake,
+            scheduler,
+            self._gate,
+            flights,
+            workers=pool.workers,
+            has_news=self._has_news,
+            tell=self._tell,
+            clock=clock,
         )
         self.done = False
         self._intake.start(self.wake)

@@ -32,16 +32,18 @@ class Filling:
         gate: Gate,
         flights: Flights,
         *,
+        workers: int,
         has_news: Callable[[], bool],
         tell: Callable[[Notice], None],
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """`has_news`: something has come in that may matter more than reading on; `tell` is what observers
-        hear."""
+        """`workers`: the pool's; `has_news`: something has come in that may matter more than reading on;
+        `tell` is what observers hear."""
         self._intake = intake
         self._scheduler = scheduler
         self._gate = gate
         self._flights = flights
+        self._workers = workers
         self._has_news = has_news
         self._tell = tell
         self._clock = clock
@@ -97,7 +99,8 @@ class Filling:
         queued, exhausted = self._scheduler.queued, self._intake.exhausted
         if exhausted and not queued:
             return HeldBy.ENDING
-        if len(self._flights) >= window:
+        # A window may be larger, for batches: what is missing there keeps no worker from its work.
+        if len(self._flights) >= min(window, self._workers):
             return HeldBy.WORKERS
         if self._scheduler.asking > self._scheduler.waiting_hosts:
             return HeldBy.NAMES

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from itertools import count
+from typing import Any
 
 from fetchpool.app import build
 from fetchpool.concurrency import START, Concurrency
@@ -14,6 +15,7 @@ from fetchpool.engine import Engine
 from fetchpool.errors import WorkerLostError
 from fetchpool.known import Known
 from fetchpool.model import FetchRequest, Outcome, Record
+from fetchpool.observe.events import Limits
 from fetchpool.retry import RetryPolicy
 from fetchpool.scheduler import Scheduler
 from fetchpool.sources.iterable import IterableSource
@@ -97,21 +99,37 @@ def fine(request: FetchRequest) -> Outcome:
     return Outcome(url_effective=request.href, method="GET", timestamp="", response_code=200)
 
 
-def run(pool: OneAtATime, urls: list[str], concurrency: Concurrency | None = None) -> Rows:
+def engine_of(
+    pool: OneAtATime,
+    urls: list[str],
+    rows: Rows,
+    *,
+    scheduler: Scheduler | None = None,
+    retry: int = 0,
+    concurrency: Concurrency | None = None,
+) -> Engine:
     """With a clock that goes on by a millisecond each time it is looked at."""
-    rows = Rows()
     ticks = count()
-    engine = Engine(
+    return Engine(
         IterableSource(urls),
         pool,
         Writer([rows], Known(dedupe=False)),
-        scheduler=Scheduler(),
-        retry=RetryPolicy(retry=0),
+        scheduler=scheduler or Scheduler(),
+        retry=RetryPolicy(retry=retry),
         concurrency=concurrency,
         clock=lambda: next(ticks) / 1000,
     )
-    engine.run()
+
+
+def run(pool: OneAtATime, urls: list[str], concurrency: Concurrency | None = None) -> Rows:
+    rows = Rows()
+    engine_of(pool, urls, rows, concurrency=concurrency).run()
     return rows
+
+
+def limits_of(pool: OneAtATime, urls: list[str], **changes: Any) -> Limits:
+    """Where the seconds of a run went."""
+    return engine_of(pool, urls, Rows(), **changes).run().snapshot.limits
 
 
 def test_what_a_pool_holds_for_a_host_that_asked_to_be_left_alone_is_recalled_and_fetched_later() -> None:
@@ -154,6 +172,13 @@ def test_workers_count_as_busy_though_some_always_have_just_finished() -> None:
     run(OneAtATime(lambda request, _: fine(request)), urls, concurrency)
     # Twice as many at once were no faster, with a pool that does one at a time: that was found out.
     assert (concurrency.target, concurrency.reason) == (START, "more brought no more")
+
+
+def test_workers_count_as_busy_where_a_pool_would_hold_more_than_a_host_may_have() -> None:
+    urls = [f"http://host/{number}" for number in range(100)]
+    limits = limits_of(OneAtATime(lambda request, _: fine(request)), urls, scheduler=Scheduler(per_host=2))
+    assert limits.workers > 0.1
+    assert not limits.hosts
 
 
 class Impatient(Rows):
