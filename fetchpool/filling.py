@@ -11,6 +11,7 @@ from time import monotonic
 
 from fetchpool.flights import Flights
 from fetchpool.gate import Gate
+from fetchpool.hosts import Wait
 from fetchpool.intake import Intake
 from fetchpool.model import FailureKind
 from fetchpool.observe.events import Notice
@@ -20,6 +21,14 @@ from fetchpool.scheduler import Scheduler
 LOOK_AHEAD = 10_000
 """Requests read ahead of those that may start, so that a list sorted by host keeps all hosts busy.
 Past it nothing is read until something of it has started."""
+LOOK_INTERVAL = 0.25
+"""Seconds between two looks at what all those that are queued wait for."""
+HELD_BY = {
+    Wait.TURN: HeldBy.TURNS,
+    Wait.PACE: HeldBy.PACE,
+    Wait.PAUSE: HeldBy.PAUSES,
+    Wait.FAILURE: HeldBy.RETRIES,
+}
 
 
 class Filling:
@@ -51,6 +60,9 @@ class Filling:
         """Workers are free, and nothing may start before its time."""
         self.goes_on = False
         """There is more to be read at once: the next turn should not wait."""
+        self._next_look = float("-inf")
+        self._last_seen = HeldBy.TURNS
+        """What the hosts' requests were seen to wait for, the last time that all of them were looked at."""
 
     def fill(self, now: float, window: int) -> HeldBy:
         """Submits what may start while no more than `window` are in flight; why no more may."""
@@ -67,7 +79,7 @@ class Filling:
         while self._scheduler.given_up:
             self._flights.refuse(self._scheduler.given_up.popleft(), FailureKind.HOST_DOWN, now)
         self._gate.open(now)
-        return self._held_by(window)
+        return self._held_by(window, now)
 
     def _submit_what_may(self, now: float, window: int) -> None:
         scheduler = self._scheduler
@@ -95,7 +107,7 @@ class Filling:
                 return
         self.looking = False
 
-    def _held_by(self, window: int) -> HeldBy:
+    def _held_by(self, window: int, now: float) -> HeldBy:
         queued, exhausted = self._scheduler.queued, self._intake.exhausted
         if exhausted and not queued:
             return HeldBy.ENDING
@@ -104,7 +116,13 @@ class Filling:
             return HeldBy.WORKERS
         if self._scheduler.asking > self._scheduler.waiting_hosts:
             return HeldBy.NAMES
-        return HeldBy.HOSTS if queued else HeldBy.SOURCE
+        return self._held_by_hosts(now) if queued else HeldBy.SOURCE
+
+    def _held_by_hosts(self, now: float) -> HeldBy:
+        if self.looking and now >= self._next_look:
+            self._next_look = now + LOOK_INTERVAL
+            self._last_seen = HELD_BY[self._scheduler.waits_for(now)]
+        return self._last_seen
 
     def _read_back(self) -> None:
         """Learns what earlier runs have done, piece by piece; nothing is fetched before all is known."""

@@ -7,7 +7,7 @@ used. CPU comes first, since a busy machine makes everything else look slow:
 
     CPU used up         ──▶ the CPU, and another executor where that helps
     all workers busy    ──▶ the network, when their time went into bodies; else the workers
-    hosts' turns        ──▶ the pace, the limit per host, or the waits before retries
+    hosts' turns        ──▶ the limit per host, the pace, hosts that asked for a pause, or what failed
     hosts' names        ──▶ the name servers
     nothing to read     ──▶ the input
     only the last left  ──▶ the slowest answers
@@ -51,31 +51,26 @@ def held_back(
         return []
     if limits.cpu >= CPU_BOUND * _cores_of(executor, limits) * snapshot.elapsed:
         return _cpu(snapshot, executor)
-    most = max(limits.workers, limits.hosts, limits.names, limits.source, limits.ending)
-    share = percent(min(most / snapshot.elapsed, 1.0))
+    hosts = limits.turns + limits.pace + limits.pauses + limits.retries
+    most = max(limits.workers, hosts, limits.names, limits.source, limits.ending)
+    share = _share(most, snapshot)
     if most == limits.names:
         return [Span(f"the name servers (for {share} of the time hosts were being looked up)")]
-    if most == limits.hosts and paced:
-        return [
-            Span(f"the pace that was asked for ({share} of the time); "),
-            Span("--rate", Tone.HINT),
-            Span(" and "),
-            Span("--host-delay", Tone.HINT),
-            Span(" set it"),
-        ]
     if most == limits.workers:
         if executor == "process" and _fetching(snapshot, workers) < FETCHING_BOUND:
             return _around_fetching(snapshot, workers)
         if executor != "process" and not snapshot.workers_reason and _near_a_core(limits, snapshot.elapsed):
             return _cpu(snapshot, executor)
         return _workers(snapshot, workers, per_host, share)
-    if most == limits.hosts:
-        # With a worker free, no host can have reached a limit as high as the number of workers.
-        reached = per_host if per_host is not None and per_host < workers else None
-        return _hosts(reached, share, robots=robots, retries=snapshot.retries)
+    if most == hosts:
+        return _hosts(snapshot, per_host, paced=paced, robots=robots)
     if most == limits.source:
         return [Span(f"the input (for {share} of the time the workers waited for it to say more)")]
     return _ending(snapshot, share, max_time)
+
+
+def _share(seconds: float, snapshot: Snapshot) -> str:
+    return percent(min(seconds / snapshot.elapsed, 1.0))
 
 
 def _cores_of(executor: str, limits: Limits) -> int:
@@ -136,24 +131,31 @@ def _workers(snapshot: Snapshot, workers: int, per_host: int | None, share: str)
     return [Span(f"the workers ({busy} of the time); more at once: "), *more]
 
 
-def _hosts(per_host: int | None, share: str, *, robots: bool, retries: int) -> list[Span]:
-    asked = "hosts that asked for a pause"
-    if robots:
-        asked += " (their robots.txt's Crawl-delay, or Retry-After)"
-    if per_host is not None:
-        also = f"; or {asked}" if robots else ""
+def _hosts(snapshot: Snapshot, per_host: int | None, *, paced: bool, robots: bool) -> list[Span]:
+    limits = snapshot.limits
+    most = max(limits.turns, limits.pace, limits.pauses, limits.retries)
+    share = _share(most, snapshot)
+    if most == limits.turns and per_host is not None:
         return [
             Span(f"the limit of {per_host} at once per host ({share} of the time workers were free but "),
-            Span(f"every host had its share{also}); if the hosts can take it: "),
+            Span("every host had its share); if the hosts can take it: "),
             Span(f"--per-host {per_host * 2}", Tone.HINT),
         ]
-    if not retries:
-        return [Span(f"{asked}: {share} of the time")]
-    return [
-        Span(f"waits before retries, and {asked}: {share} of the time; "),
-        Span("--retry 0", Tone.HINT),
-        Span(" gives up at once"),
-    ]
+    if most == limits.retries:
+        waits = f"waits before what failed is tried again: {share} of the time"
+        if not snapshot.retries:
+            return [Span(waits)]
+        return [Span(f"{waits}; "), Span("--retry 0", Tone.HINT), Span(" gives up at once")]
+    if most == limits.pace and paced:
+        return [
+            Span(f"the pace that was asked for ({share} of the time); "),
+            Span("--rate", Tone.HINT),
+            Span(" and "),
+            Span("--host-delay", Tone.HINT),
+            Span(" set it"),
+        ]
+    why = "their robots.txt's Crawl-delay" if most == limits.pace and robots else "429, 503 or Retry-After"
+    return [Span(f"hosts that asked for a pause ({why}): {share} of the time")]
 
 
 def _ending(snapshot: Snapshot, share: str, max_time: float | None) -> list[Span]:

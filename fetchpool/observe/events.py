@@ -41,8 +41,14 @@ class Limits(Struct, frozen=True):
 
     workers: float
     """Every worker was busy and more was waiting."""
-    hosts: float
-    """Workers were free, but what was waiting had to wait for its host's turn or a retry's time."""
+    turns: float
+    """Workers were free, but of the hosts of what was waiting as many were in flight as may be."""
+    pace: float
+    """Workers were free, but starts are spaced: by the person, or by a robots.txt."""
+    pauses: float
+    """Workers were free, but the hosts of what was waiting had asked to be left alone."""
+    retries: float
+    """Workers were free, but what was waiting had failed before, or its host did not answer."""
     names: float
     """Workers were free, and the hosts of what was waiting were being looked up."""
     source: float

@@ -14,8 +14,9 @@ from fetchpool.demo import DemoServer
 from fetchpool.engine import Engine
 from fetchpool.errors import WorkerLostError
 from fetchpool.known import Known
-from fetchpool.model import FetchRequest, Outcome, Record
+from fetchpool.model import FailureKind, FetchRequest, Outcome, Record
 from fetchpool.observe.events import Limits
+from fetchpool.refusals import refusal
 from fetchpool.retry import RetryPolicy
 from fetchpool.scheduler import Scheduler
 from fetchpool.sources.iterable import IterableSource
@@ -178,7 +179,17 @@ def test_workers_count_as_busy_where_a_pool_would_hold_more_than_a_host_may_have
     urls = [f"http://host/{number}" for number in range(100)]
     limits = limits_of(OneAtATime(lambda request, _: fine(request)), urls, scheduler=Scheduler(per_host=2))
     assert limits.workers > 0.1
-    assert not limits.hosts
+    assert not limits.turns
+
+
+def test_a_run_that_waits_for_retries_is_held_back_by_them_and_no_limit() -> None:
+    def answer(request: FetchRequest, _attempt: int) -> Outcome:
+        return refusal(request, FailureKind.REFUSED)
+
+    urls = [f"http://dead{number % 40}/{number}" for number in range(120)]
+    limits = limits_of(OneAtATime(answer), urls, scheduler=Scheduler(per_host=10), retry=1)
+    assert limits.retries > 0.1
+    assert limits.turns == limits.pauses == limits.pace == 0.0
 
 
 class Impatient(Rows):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from fetchpool.observe.events import KindCount, Limits, Snapshot
 from fetchpool.observe.report import report
-from tests.unit.observe_cases import all_ok, snapshot
+from tests.unit.observe_cases import EVEN, all_ok, snapshot
 
 
 def lines(shot: Snapshot, **changes: Any) -> list[str]:
@@ -29,10 +30,9 @@ def advice(shot: Snapshot, **changes: Any) -> str:
     return last.removeprefix("held back by: ")
 
 
-def limits(**changes: float) -> Limits:
+def limits(**changes: Any) -> Limits:
     """Ten seconds of a run, to be spread."""
-    seconds = {"workers": 0.0, "hosts": 0.0, "names": 0.0, "source": 0.0, "ending": 0.0, "cpu": 1.0} | changes
-    return Limits(cores=2, **seconds) if "cores" not in changes else Limits(**seconds)  # type: ignore[arg-type]
+    return replace(EVEN, **changes)
 
 
 def ten_seconds(**changes: Any) -> Snapshot:
@@ -192,35 +192,49 @@ def test_more_workers_than_one_host_may_have_take_two_flags() -> None:
     assert advice(shot, per_host=40).endswith("more at once: -w 40")
 
 
-def test_a_limit_per_host_that_workers_can_not_reach_is_not_what_held_it_back() -> None:
-    shot = ten_seconds(limits=limits(hosts=8.0))
-    assert advice(shot, per_host=10) == advice(shot, per_host=None)
-
-
 def test_a_limit_per_host_names_its_flag() -> None:
-    shot = ten_seconds(limits=limits(hosts=8.0, workers=1.0))
+    shot = ten_seconds(limits=limits(turns=8.0, workers=1.0))
     assert advice(shot, per_host=2) == (
         "the limit of 2 at once per host (80 % of the time workers were free but every host had its share); "
         "if the hosts can take it: --per-host 4"
     )
 
 
-def test_without_a_limit_per_host_it_was_retries_and_hosts_that_wanted_a_pause() -> None:
-    shot = ten_seconds(limits=limits(hosts=8.0, workers=1.0), retries=3)
-    assert advice(shot) == (
-        "waits before retries, and hosts that asked for a pause: 80 % of the time; --retry 0 gives up at once"
+def test_dead_hosts_are_not_to_be_asked_for_more_at_once() -> None:
+    shot = ten_seconds(limits=limits(retries=8.0, turns=1.0), retries=3)
+    assert advice(shot, per_host=2) == (
+        "waits before what failed is tried again: 80 % of the time; --retry 0 gives up at once"
     )
 
 
 def test_without_a_retry_nobody_is_told_to_leave_retries_out() -> None:
-    shot = ten_seconds(limits=limits(hosts=8.0))
-    assert advice(shot) == "hosts that asked for a pause: 80 % of the time"
-    assert advice(shot, robots=True) == (
-        "hosts that asked for a pause (their robots.txt's Crawl-delay, or Retry-After): 80 % of the time"
+    shot = ten_seconds(limits=limits(retries=8.0))
+    assert advice(shot) == "waits before what failed is tried again: 80 % of the time"
+
+
+def test_hosts_that_asked_for_a_pause_are_said_to_have_asked_and_how() -> None:
+    shot = ten_seconds(limits=limits(pauses=8.0), retries=3)
+    assert advice(shot, per_host=2, robots=True) == (
+        "hosts that asked for a pause (429, 503 or Retry-After): 80 % of the time"
     )
-    assert "; or hosts that asked for a pause (their robots.txt's Crawl-delay" in advice(
-        shot, robots=True, per_host=2
+    shot = ten_seconds(limits=limits(pace=8.0))
+    assert advice(shot, per_host=2, robots=True) == (
+        "hosts that asked for a pause (their robots.txt's Crawl-delay): 80 % of the time"
     )
+
+
+def test_a_pace_that_was_asked_for_names_its_flags_and_is_not_blamed_for_a_hosts_pauses() -> None:
+    shot = ten_seconds(limits=limits(pace=8.0))
+    assert advice(shot, paced=True) == (
+        "the pace that was asked for (80 % of the time); --rate and --host-delay set it"
+    )
+    shot = ten_seconds(limits=limits(pace=2.0, pauses=6.0))
+    assert advice(shot, paced=True).startswith("hosts that asked for a pause (429, 503 or Retry-After): 60 %")
+
+
+def test_what_hosts_are_waited_for_is_compared_with_the_rest_as_a_whole() -> None:
+    shot = ten_seconds(limits=limits(workers=4.0, turns=1.0, pauses=2.0, retries=3.0), retries=3)
+    assert advice(shot, per_host=2).startswith("waits before what failed is tried again: 30 % of the time")
 
 
 def test_a_slow_pipe_is_the_input() -> None:

@@ -182,20 +182,20 @@ def test_seconds_go_to_what_the_engine_said_it_waits_for() -> None:
     clock = LimitsClock(100.0, cpu=lambda: next(used), cores=4)
     clock.account(101.0, HeldBy.WORKERS)  # until here the first URL was waited for
     clock.account(105.0, HeldBy.WORKERS)
-    clock.account(108.0, HeldBy.HOSTS)
+    clock.account(108.0, HeldBy.TURNS)
     clock.account(108.5, HeldBy.ENDING)
     limits = clock.limits(110.0)
-    assert (limits.source, limits.workers, limits.hosts, limits.ending) == (1.0, 7.0, 0.5, 1.5)
+    assert (limits.source, limits.workers, limits.turns, limits.ending) == (1.0, 7.0, 0.5, 1.5)
     assert (limits.cpu, limits.cores) == (3.5, 4)
 
 
 def test_asking_for_the_limits_changes_nothing() -> None:
     clock = LimitsClock(0.0, cpu=lambda: 0.0)
-    clock.account(0.0, HeldBy.HOSTS)
-    assert clock.limits(1.0).hosts == 1.0
-    assert clock.limits(3.0).hosts == 3.0
+    clock.account(0.0, HeldBy.TURNS)
+    assert clock.limits(1.0).turns == 1.0
+    assert clock.limits(3.0).turns == 3.0
     clock.account(4.0, HeldBy.WORKERS)
-    assert clock.limits(4.0).hosts == 4.0
+    assert clock.limits(4.0).turns == 4.0
 
 
 def test_cpu_seconds_rise_with_work_also_with_a_childs() -> None:
