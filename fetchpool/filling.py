@@ -68,7 +68,7 @@ class Filling:
         """Submits what may start while no more than `window` are in flight; why no more may."""
         self.looking = self.goes_on = False
         if self._flights.stopping:
-            return HeldBy.ENDING
+            return HeldBy.STOPPING
         if self._intake.reading_back:
             self._read_back()
             return HeldBy.SOURCE

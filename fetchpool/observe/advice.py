@@ -15,6 +15,8 @@ used. CPU comes first, since a busy machine makes everything else look slow:
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from fetchpool.observe.events import Limits, Snapshot
 from fetchpool.observe.words import Span, Tone, count, duration, percent, size
 
@@ -47,6 +49,7 @@ def held_back(
     """The line after "held back by: "; its `HINT` span, where it has one, names a flag. Empty for a run
     too short to say. `max_time`: the seconds an attempt may take now."""
     limits = snapshot.limits
+    snapshot = replace(snapshot, elapsed=snapshot.elapsed - limits.stopping)  # what held it until then
     if snapshot.elapsed < WORTH_ADVICE:
         return []
     if limits.cpu >= CPU_BOUND * _cores_of(executor, limits) * snapshot.elapsed:

@@ -55,6 +55,8 @@ class Limits(Struct, frozen=True):
     """Workers were free, and the input had not yet said more."""
     ending: float
     """The input was read to its end and the last requests were in flight."""
+    stopping: float
+    """The run was stopped before its end, and what was in flight was to end."""
     cpu: float
     """CPU seconds that this process and its children used in the run."""
     cores: int

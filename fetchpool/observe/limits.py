@@ -24,6 +24,7 @@ class HeldBy(Enum):
     NAMES = 5
     SOURCE = 6
     ENDING = 7
+    STOPPING = 8
 
 
 def cpu_seconds() -> float:
@@ -68,7 +69,7 @@ class LimitsClock:
         """All seconds up to `now`; the current state's are in it."""
         self._seconds[self._state] += now - self._since
         self._since = now
-        workers, turns, pace, pauses, retries, names, source, ending = self._seconds
+        workers, turns, pace, pauses, retries, names, source, ending, stopping = self._seconds
         return Limits(
             workers=workers,
             turns=turns,
@@ -78,6 +79,7 @@ class LimitsClock:
             names=names,
             source=source,
             ending=ending,
+            stopping=stopping,
             cpu=self._cpu() - self._cpu_before,
             cores=self._cores,
         )

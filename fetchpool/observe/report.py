@@ -77,9 +77,7 @@ def report(
         lines.append(
             _labelled("kept", f"{counted(number, 'body', 'bodies')} in {visible(folder)}, equal ones once")
         )
-    if interrupted:
-        return [*lines, line("to go on: ", Span(resume, Tone.HINT))] if resume else lines
-    if fetched and _no_name_found(snapshot):
+    if not interrupted and fetched and _no_name_found(snapshot):
         hint = Span("-x", Tone.HINT)
         return [
             *lines,
@@ -94,8 +92,10 @@ def report(
         robots=robots,
         max_time=max_time,
     )
-    if fetched and advice:
+    if advice and (fetched or interrupted):
         lines.append(line(Span("held back by: ", Tone.QUIET), *advice))
+    if interrupted and resume:
+        lines.append(line("to go on: ", Span(resume, Tone.HINT)))
     return lines
 
 

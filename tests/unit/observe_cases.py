@@ -42,6 +42,7 @@ EVEN = Limits(
     names=0.0,
     source=0.0,
     ending=0.0,
+    stopping=0.0,
     cpu=1.0,
     cores=2,
 )

@@ -192,6 +192,17 @@ def test_a_run_that_waits_for_retries_is_held_back_by_them_and_no_limit() -> Non
     assert limits.turns == limits.pauses == limits.pace == 0.0
 
 
+def test_what_ends_after_a_stop_is_not_put_down_to_what_held_the_run_back() -> None:
+    def answer(request: FetchRequest, _attempt: int) -> Outcome:
+        engine.stop()
+        return fine(request)
+
+    engine = engine_of(OneAtATime(answer), [f"http://host/{number}" for number in range(100)], Rows())
+    limits = engine.run().snapshot.limits
+    assert limits.stopping
+    assert not limits.ending
+
+
 class Impatient(Rows):
     """A sink that stops the run in its first write, twice: Ctrl-C, Ctrl-C."""
 

@@ -95,9 +95,7 @@ def test_the_headline_fits_the_number(done: int, ok: int, headline: str) -> None
 )
 def test_an_interrupted_run_says_what_it_left(changes: dict[str, Any], headline: str) -> None:
     shot = snapshot(**{"elapsed": 10.0, "done": 60, "ok": 60, "failed": ()} | changes)
-    said = lines(shot, interrupted=True)
-    assert said[0] == headline
-    assert not said[-1].startswith("held back by")  # its pace was the person's own choice
+    assert lines(shot, interrupted=True)[0] == headline
 
 
 def test_an_interrupted_run_says_what_stopped_it_and_how_it_goes_on() -> None:
@@ -105,6 +103,20 @@ def test_an_interrupted_run_says_what_stopped_it_and_how_it_goes_on() -> None:
     said = lines(shot, interrupted=True, timed_out=True, resume="the same command with --resume")
     assert said[0] == "stopped by --max-runtime after 10 s: 60 URLs done (all ok), 40 not fetched"
     assert said[-1] == "to go on: the same command with --resume"
+
+
+def test_an_interrupted_run_says_what_held_it_back_until_it_was_stopped() -> None:
+    waited = limits(pauses=7.5, stopping=2.0)
+    shot = snapshot(elapsed=10.0, done=0, ok=0, failed=(), retries=16, limits=waited, total=30)
+    assert lines(shot, interrupted=True, timed_out=True, resume="the same command with --resume")[-2:] == [
+        "held back by: hosts that asked for a pause (429, 503 or Retry-After): 93 % of the time",
+        "to go on: the same command with --resume",
+    ]
+
+
+def test_a_run_that_was_stopped_at_once_has_nothing_to_say_of_what_held_it_back() -> None:
+    shot = snapshot(elapsed=10.0, done=3, ok=3, failed=(), limits=limits(workers=0.5, stopping=9.5))
+    assert not [line for line in lines(shot, interrupted=True) if line.startswith("held back by")]
 
 
 def test_where_no_name_was_found_it_is_the_network_that_is_asked_about() -> None:
