@@ -63,6 +63,8 @@ class RunResult(Struct, frozen=True):
     snapshot: Snapshot
     interrupted: bool
     """Stopped before the input's end; what was not fetched has no row."""
+    aborted: bool
+    """What was in flight was ended too; what it took is in no number."""
     timed_out: bool
     """It was `max_runtime` that stopped it."""
     input_failure: str | None
@@ -222,6 +224,7 @@ class Engine:
         return RunResult(
             self.snapshot(),
             interrupted=interrupted or self._flights.aborted,
+            aborted=self._flights.aborted,
             timed_out=self._timed_out and interrupted,
             input_failure=self._intake.failure,
             rows=tuple(self._writer.rows),
@@ -301,7 +304,7 @@ class Engine:
 
     def _tell(self, event: Retrying | Notice) -> None:
         if isinstance(event, Retrying):
-            self._stats.retried()
+            self._stats.retried(event.record)
         for observer in self._observers:
             observer.event(event)
 

@@ -142,11 +142,13 @@ def _summary(
         executor=config.executor,
         per_host=config.per_host or None,
         interrupted=result.interrupted,
+        aborted=result.aborted,
         timed_out=result.timed_out,
         resume=_resume(config, repeatable),
         paced=bool(config.rate or config.host_delay),
         robots=config.robots,
         max_time=config.fetch.max_time,
+        parses=bool(config.fetch.parse),
         kept=(bodies.kept, config.fetch.save) if config.fetch.save else None,
         changes=None if old is None else asdict(old.changes),
     )

@@ -27,7 +27,7 @@ CPU_BOUND = 0.9
 CPU_SHORT = 0.7
 """Share of a core from which more threads, or transfers in one thread, are more CPU that isn't there."""
 FETCHING_BOUND = 0.5
-"""Share of the processes' time below which fetching isn't what they were busy with."""
+"""Share of the workers' time below which fetching isn't what they were busy with."""
 BODIES_BOUND = 0.7
 """Share of the workers' time spent receiving bodies from which bandwidth is short, not workers."""
 MORE_WORKERS = 4
@@ -45,26 +45,35 @@ def held_back(
     paced: bool = False,
     robots: bool = False,
     max_time: float | None = None,
+    parses: bool = False,
+    aborted: bool = False,
 ) -> list[Span]:
     """The line after "held back by: "; its `HINT` span, where it has one, names a flag. Empty for a run
-    too short to say. `max_time`: the seconds an attempt may take now."""
+    too short to say. `max_time`: the seconds an attempt may take now; `parses`: there is a parser;
+    `aborted`: what was in flight was ended with the run."""
     limits = snapshot.limits
     snapshot = replace(snapshot, elapsed=snapshot.elapsed - limits.stopping)  # what held it until then
     if snapshot.elapsed < WORTH_ADVICE:
         return []
     if limits.cpu >= CPU_BOUND * _cores_of(executor, limits) * snapshot.elapsed:
-        return _cpu(snapshot, executor)
+        return _cpu(snapshot, executor, parses)
     hosts = limits.turns + limits.pace + limits.pauses + limits.retries
     most = max(limits.workers, hosts, limits.names, limits.source, limits.ending)
     share = _share(most, snapshot)
     if most == limits.names:
         return [Span(f"the name servers (for {share} of the time hosts were being looked up)")]
     if most == limits.workers:
-        if executor == "process" and _fetching(snapshot, workers) < FETCHING_BOUND:
-            return _around_fetching(snapshot, workers)
-        if executor != "process" and not snapshot.workers_reason and _near_a_core(limits, snapshot.elapsed):
-            return _cpu(snapshot, executor)
-        return _workers(snapshot, workers, per_host, share)
+        chosen = not snapshot.workers_reason
+        if executor != "process" and chosen and _near_a_core(limits, snapshot.elapsed):
+            return _cpu(snapshot, executor, parses)
+        if chosen and not aborted and _fetching(snapshot, workers) < FETCHING_BOUND:
+            if executor == "process":
+                return _around_fetching(snapshot, workers)
+            if executor == "thread" and parses:
+                return _parsing(snapshot, workers)
+        # Beside a parser, threads wait for the interpreter while they receive: that is no network's time.
+        on_bodies = (executor == "process" or not parses) and _on_bodies(snapshot, workers)
+        return _workers(snapshot, workers, per_host, share, on_bodies=on_bodies)
     if most == hosts:
         return _hosts(snapshot, per_host, paced=paced, robots=robots)
     if most == limits.source:
@@ -81,7 +90,7 @@ def _cores_of(executor: str, limits: Limits) -> int:
     return limits.cores if executor == "process" else 1
 
 
-def _cpu(snapshot: Snapshot, executor: str) -> list[Span]:
+def _cpu(snapshot: Snapshot, executor: str, parses: bool) -> list[Span]:
     limits = snapshot.limits
     used = limits.cpu / snapshot.elapsed
     if limits.cores == 1:
@@ -90,7 +99,7 @@ def _cpu(snapshot: Snapshot, executor: str) -> list[Span]:
         busy = percent(min(used / limits.cores, 1.0))
         return [Span(f"this machine's CPU (all its {limits.cores} cores were busy {busy} of the time)")]
     shared = f"this machine's CPU ({used:.1f} of {limits.cores} cores busy; threads share one for Python); "
-    if executor == "thread":
+    if executor == "thread" and not parses:  # a parser costs the same wherever it runs
         return [Span(shared), Span("--executor async", Tone.HINT), Span(" needs half as much for a URL")]
     return [Span(shared), Span("--executor process", Tone.HINT), Span(" uses them all")]
 
@@ -113,7 +122,23 @@ def _around_fetching(snapshot: Snapshot, workers: int) -> list[Span]:
     ]
 
 
-def _workers(snapshot: Snapshot, workers: int, per_host: int | None, share: str) -> list[Span]:
+def _parsing(snapshot: Snapshot, workers: int) -> list[Span]:
+    share = percent(_fetching(snapshot, workers))
+    return [
+        Span(f"what --parse does with a page (fetching took {share} of the workers' time); if it computes: "),
+        Span("--executor process", Tone.HINT),
+    ]
+
+
+def _on_bodies(snapshot: Snapshot, workers: int) -> bool:
+    """Whether the workers spent their time on bodies."""
+    in_all = snapshot.time_waiting + snapshot.time_receiving
+    return _fetching(snapshot, workers) >= FETCHING_BOUND and snapshot.time_receiving >= BODIES_BOUND * in_all
+
+
+def _workers(
+    snapshot: Snapshot, workers: int, per_host: int | None, share: str, *, on_bodies: bool
+) -> list[Span]:
     if snapshot.workers_reason:
         found = f"{count(snapshot.workers)} at once, found by -w auto: {snapshot.workers_reason}"
         return [Span(f"the workers ({found})")]
@@ -122,12 +147,11 @@ def _workers(snapshot: Snapshot, workers: int, per_host: int | None, share: str)
     more = [Span(f"-w {wanted}", Tone.HINT)]
     if per_host is not None and per_host < wanted:
         more += [Span(" (if most is on one host: "), Span(f"--per-host {wanted}", Tone.HINT), Span(" too)")]
-    in_all = snapshot.time_waiting + snapshot.time_receiving
-    if in_all and snapshot.time_receiving >= BODIES_BOUND * in_all:
-        receiving = percent(snapshot.time_receiving / in_all)
+    if on_bodies:
+        receiving = percent(snapshot.time_receiving / (snapshot.time_waiting + snapshot.time_receiving))
         speed = size(snapshot.size_download / snapshot.elapsed)
         return [
-            Span(f"the network or the servers ({receiving} of the workers' time went into "),
+            Span(f"the network or the servers ({receiving} of the time that fetches took went into "),
             Span(f"receiving bodies, at {speed}/s in all); if there is more to be had: "),
             *more,
         ]

@@ -95,9 +95,10 @@ class Snapshot(Struct, frozen=True):
     time_max: float
     """Of `time_total`, over all rows that have one; percentiles are within 2.5 %."""
     time_waiting: float
-    """Of all rows together: until the first byte of the answer (they overlap, worker by worker)."""
+    """Of all attempts together: until the first byte of the answer, or until there was to be none (they
+    overlap, worker by worker)."""
     time_receiving: float
-    """The same, from the first byte to the last."""
+    """Of all rows together, from the first byte to the last. Threads wait for the interpreter in it, too."""
     size_p50: int
     size_max: int
     """Of `size_delivered`, over all rows without an error."""

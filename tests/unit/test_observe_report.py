@@ -190,9 +190,30 @@ def test_workers_that_spend_their_time_on_bodies_point_to_the_network() -> None:
         limits=limits(workers=10.0), time_waiting=10.0, time_receiving=90.0, size_download=120_000_000
     )
     assert advice(shot) == (
-        "the network or the servers (90 % of the workers' time went into receiving bodies, "
-        "at 12.0 MB/s in all); if there is more to be had: -w 40"
+        "the network or the servers (90 % of the time that fetches took went into receiving "
+        "bodies, at 12.0 MB/s in all); if there is more to be had: -w 40"
     )
+
+
+def test_threads_beside_a_parser_do_not_blame_the_network() -> None:
+    shot = ten_seconds(limits=limits(workers=10.0), time_waiting=1.0, time_receiving=8.0)
+    assert advice(shot, parses=True) == (
+        "what --parse does with a page (fetching took 9 % of the workers' time); if it computes: "
+        "--executor process"
+    )
+    assert advice(shot) == "the workers (all 10 were busy 100 % of the time); more at once: -w 40"
+    found = replace(shot, workers=64, workers_reason="more brought no more")
+    assert advice(found, parses=True, workers=1000).startswith("the workers (64 at once, found by -w auto")
+    shot = ten_seconds(limits=limits(workers=10.0), time_waiting=10.0, time_receiving=80.0)
+    for executor in ("thread", "async"):
+        assert advice(shot, parses=True, executor=executor).startswith("the workers (all 10 were busy 100 %")
+    assert advice(shot, parses=True, executor="process").startswith("the network or the servers")
+
+
+def test_a_parser_that_uses_up_the_cpu_is_given_processes() -> None:
+    shot = ten_seconds(limits=limits(workers=10.0, cpu=9.6, cores=8))
+    for executor in ("thread", "async"):
+        assert advice(shot, parses=True, executor=executor).endswith("--executor process uses them all")
 
 
 def test_more_workers_than_one_host_may_have_take_two_flags() -> None:
@@ -284,6 +305,13 @@ def test_processes_that_hardly_fetch_are_not_multiplied() -> None:
         "starting the processes, handing over to them and what they do with a page "
         "(fetching took 3 % of their time)"
     )
+
+
+def test_what_was_in_flight_when_a_run_was_aborted_is_not_missed_in_its_fetching() -> None:
+    shot = ten_seconds(limits=limits(workers=10.0), time_waiting=2.0, time_receiving=1.0)
+    for executor in ("thread", "process"):
+        said = lines(shot, executor=executor, parses=True, interrupted=True, aborted=True)[-1]
+        assert said.startswith("held back by: the workers (all 10 were busy 100 % of the time)")
 
 
 @pytest.mark.parametrize("executor", ["thread", "async"])

@@ -55,8 +55,8 @@ def test_rows_are_counted_as_ok_or_by_their_kind_of_failure() -> None:
     stats.add([record(), record(error="dns", size_delivered=None, size_download=None, time_total=None)])
     stats.add([record(error="http_404", url=f"http://h/{n}") for n in range(3)])
     stats.add([])
-    stats.retried(2)
-    stats.retried()
+    for _ in range(3):
+        stats.retried(record(error="reset"))
     shot = now(stats)
     assert (shot.done, shot.ok, shot.retries) == (5, 1, 3)
     assert [(kind.kind, kind.count, kind.example) for kind in shot.failed] == [
@@ -87,9 +87,18 @@ def test_times_are_spread_over_every_row_that_has_one() -> None:
 
 def test_waiting_for_an_answer_and_receiving_it_are_told_apart() -> None:
     stats = Stats(Clock())
-    stats.add([record(time_starttransfer=0.25, time_total=1.0), record(error="dns", time_starttransfer=None)])
+    stats.add([record(time_starttransfer=0.25, time_total=1.0)])
     shot = now(stats)
     assert (shot.time_waiting, shot.time_receiving) == (0.25, 0.75)
+
+
+def test_what_never_had_an_answer_was_waited_for_as_well() -> None:
+    stats = Stats(Clock())
+    silent = record(error="timeout_read", time_starttransfer=None, time_total=2.0)
+    stats.retried(silent)
+    stats.add([silent, record(error="invalid_url", time_total=None)])
+    shot = now(stats)
+    assert (shot.time_waiting, shot.time_receiving) == (4.0, 0.0)
 
 
 def test_the_rate_is_that_of_the_last_five_seconds() -> None:
