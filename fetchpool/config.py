@@ -56,6 +56,8 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     workers: int = 10
     auto_workers: bool = False
     """`-w auto`: `workers` is the ceiling, and how many there are is found out."""
+    few_files: bool = False
+    """There are fewer workers than were wanted: the system allows no more open files."""
     executor: str = "thread"
     retry: int = 2
     """Extra attempts."""
@@ -211,6 +213,7 @@ def configure(
         outputs=checked_outputs,
         workers=fitting,
         auto_workers=workers == AUTO and executor != "process",
+        few_files=bool(shortage),
         executor=executor,
         retry=checks.whole("--retry", retry, 0),
         retry_delay=checks.duration("--retry-delay", retry_delay),

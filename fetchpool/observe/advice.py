@@ -18,7 +18,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from fetchpool.observe.events import Limits, Snapshot
-from fetchpool.observe.words import Span, Tone, count, duration, percent, size
+from fetchpool.observe.words import Span, Tone, count, counted, duration, percent, size
 
 WORTH_ADVICE = 1.0
 """Seconds: of a shorter run, most is starting up, whatever the numbers say."""
@@ -47,10 +47,12 @@ def held_back(
     max_time: float | None = None,
     parses: bool = False,
     aborted: bool = False,
+    few_files: bool = False,
 ) -> list[Span]:
     """The line after "held back by: "; its `HINT` span, where it has one, names a flag. Empty for a run
     too short to say. `max_time`: the seconds an attempt may take now; `parses`: there is a parser;
-    `aborted`: what was in flight was ended with the run."""
+    `aborted`: what was in flight was ended with the run; `few_files`: there are fewer workers than were
+    wanted, since the system allows no more open files."""
     limits = snapshot.limits
     snapshot = replace(snapshot, elapsed=snapshot.elapsed - limits.stopping)  # what held it until then
     if snapshot.elapsed < WORTH_ADVICE:
@@ -71,9 +73,11 @@ def held_back(
                 return _around_fetching(snapshot, workers)
             if executor == "thread" and parses:
                 return _parsing(snapshot, workers)
+        if few_files and snapshot.workers >= workers:
+            return _files(workers, share)
         # Beside a parser, threads wait for the interpreter while they receive: that is no network's time.
         on_bodies = (executor == "process" or not parses) and _on_bodies(snapshot, workers)
-        return _workers(snapshot, workers, per_host, share, on_bodies=on_bodies)
+        return _workers(snapshot, workers, _more(workers, per_host), share, on_bodies=on_bodies)
     if most == hosts:
         return _hosts(snapshot, per_host, paced=paced, robots=robots)
     if most == limits.source:
@@ -136,17 +140,30 @@ def _on_bodies(snapshot: Snapshot, workers: int) -> bool:
     return _fetching(snapshot, workers) >= FETCHING_BOUND and snapshot.time_receiving >= BODIES_BOUND * in_all
 
 
+def _more(workers: int, per_host: int | None) -> list[Span]:
+    """What lets there be more workers."""
+    wanted = workers * MORE_WORKERS
+    more = [Span(f"-w {wanted}", Tone.HINT)]
+    if per_host is not None and per_host < wanted:
+        more += [Span(" (if most is on one host: "), Span(f"--per-host {wanted}", Tone.HINT), Span(" too)")]
+    return more
+
+
+def _files(workers: int, share: str) -> list[Span]:
+    room = counted(workers, "worker")
+    return [
+        Span(f"the limit of open files (it leaves room for {room}, busy {share} of the time); to raise it: "),
+        Span("ulimit -Hn", Tone.HINT),
+    ]
+
+
 def _workers(
-    snapshot: Snapshot, workers: int, per_host: int | None, share: str, *, on_bodies: bool
+    snapshot: Snapshot, workers: int, more: list[Span], share: str, *, on_bodies: bool
 ) -> list[Span]:
     if snapshot.workers_reason:
         found = f"{count(snapshot.workers)} at once, found by -w auto: {snapshot.workers_reason}"
         return [Span(f"the workers ({found})")]
     busy = f"the one worker was busy {share}" if workers == 1 else f"all {count(workers)} were busy {share}"
-    wanted = workers * MORE_WORKERS
-    more = [Span(f"-w {wanted}", Tone.HINT)]
-    if per_host is not None and per_host < wanted:
-        more += [Span(" (if most is on one host: "), Span(f"--per-host {wanted}", Tone.HINT), Span(" too)")]
     if on_bodies:
         receiving = percent(snapshot.time_receiving / (snapshot.time_waiting + snapshot.time_receiving))
         speed = size(snapshot.size_download / snapshot.elapsed)
