@@ -149,6 +149,7 @@ def _summary(
         robots=config.robots,
         max_time=config.fetch.max_time,
         parses=bool(config.fetch.parse),
+        auto=config.auto_workers,
         few_files=config.few_files,
         kept=(bodies.kept, config.fetch.save) if config.fetch.save else None,
         changes=None if old is None else asdict(old.changes),

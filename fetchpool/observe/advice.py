@@ -47,12 +47,13 @@ def held_back(
     max_time: float | None = None,
     parses: bool = False,
     aborted: bool = False,
+    auto: bool = False,
     few_files: bool = False,
 ) -> list[Span]:
     """The line after "held back by: "; its `HINT` span, where it has one, names a flag. Empty for a run
     too short to say. `max_time`: the seconds an attempt may take now; `parses`: there is a parser;
-    `aborted`: what was in flight was ended with the run; `few_files`: there are fewer workers than were
-    wanted, since the system allows no more open files."""
+    `aborted`: what was in flight was ended with the run; `auto`: `-w auto`; `few_files`: there are
+    fewer workers than were wanted, since the system allows no more open files."""
     limits = snapshot.limits
     snapshot = replace(snapshot, elapsed=snapshot.elapsed - limits.stopping)  # what held it until then
     if snapshot.elapsed < WORTH_ADVICE:
@@ -77,7 +78,8 @@ def held_back(
             return _files(workers, share)
         # Beside a parser, threads wait for the interpreter while they receive: that is no network's time.
         on_bodies = (executor == "process" or not parses) and _on_bodies(snapshot, workers)
-        return _workers(snapshot, workers, _more(workers, per_host), share, on_bodies=on_bodies)
+        more = _more_processes(workers, limits.cores) if auto else _more(workers, per_host)
+        return _workers(snapshot, workers, more, share, on_bodies=on_bodies)
     if most == hosts:
         return _hosts(snapshot, per_host, paced=paced, robots=robots)
     if most == limits.source:
@@ -147,6 +149,13 @@ def _more(workers: int, per_host: int | None) -> list[Span]:
     if per_host is not None and per_host < wanted:
         more += [Span(" (if most is on one host: "), Span(f"--per-host {wanted}", Tone.HINT), Span(" too)")]
     return more
+
+
+def _more_processes(workers: int, cores: int) -> list[Span]:
+    """With `-w auto`, that is one for each core, or fewer."""
+    if workers < cores:
+        return [Span(f"--max-workers {cores}", Tone.HINT)]
+    return [Span("--executor async", Tone.HINT), Span(" (one process for each core is all of -w auto)")]
 
 
 def _files(workers: int, share: str) -> list[Span]:

@@ -48,6 +48,7 @@ def report(
     robots: bool = False,
     max_time: float | None = None,
     parses: bool = False,
+    auto: bool = False,
     few_files: bool = False,
     kept: tuple[int, str] | None = None,
     changes: Mapping[str, int] | None = None,
@@ -56,9 +57,9 @@ def report(
     requests at once to one host, None without one; `aborted`: what was in flight was ended with the run;
     `timed_out`: it was `--max-runtime` that interrupted; `resume`: how an interrupted run goes on, empty when
     it can't; `paced`: starts were spaced on purpose; `robots`: hosts were asked for theirs; `max_time`:
-    seconds an attempt may take; `parses`: there is a parser; `few_files`: open files allow no more workers;
-    `kept`: how many rows have their body in which folder; `changes`: since an earlier result, how many URLs
-    are what."""
+    seconds an attempt may take; `parses`: there is a parser; `auto`: `-w auto`; `few_files`: open files allow
+    no more workers; `kept`: how many rows have their body in which folder; `changes`: since an earlier
+    result, how many URLs are what."""
     if not snapshot.done and not interrupted:
         return [line(Span("nothing to fetch: there is no URL in the input", Tone.STRONG))]
     fetched = snapshot.done - snapshot.earlier
@@ -98,6 +99,7 @@ def report(
         max_time=max_time,
         parses=parses,
         aborted=aborted,
+        auto=auto,
         few_files=few_files,
     )
     if advice and (fetched or interrupted):

@@ -239,6 +239,15 @@ def test_workers_for_whom_there_are_too_few_open_files_are_not_told_to_be_more()
     assert advice(found, workers=40, few_files=True).startswith("the workers (16 at once, found by -w auto")
 
 
+def test_processes_of_auto_are_as_many_as_cores_and_no_flag_of_workers_makes_them_more() -> None:
+    shot = ten_seconds(limits=limits(workers=9.95), time_waiting=15.0, time_receiving=1.0)
+    assert advice(shot, executor="process", workers=2, auto=True) == (
+        "the workers (all 2 were busy 99 % of the time); more at once: --executor async "
+        "(one process for each core is all of -w auto)"
+    )
+    assert advice(shot, executor="process", workers=1, auto=True).endswith("more at once: --max-workers 2")
+
+
 def test_a_limit_per_host_names_its_flag() -> None:
     shot = ten_seconds(limits=limits(turns=8.0, workers=1.0))
     assert advice(shot, per_host=2) == (
