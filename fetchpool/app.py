@@ -110,6 +110,7 @@ def build(
         from fetchpool.robots import Robots
 
         robots = Robots(config.fetch.user_agent)
+    is_sought = config.auto_workers and config.executor != "process"
     return Engine(
         source,
         pool,
@@ -124,7 +125,7 @@ def build(
         names=names,
         robots=robots,
         max_runtime=config.max_runtime,
-        concurrency=Concurrency(config.workers, monotonic()) if config.auto_workers else None,
+        concurrency=Concurrency(config.workers, monotonic()) if is_sought else None,
         retry=RetryPolicy(
             retry=config.retry,
             retry_delay=config.retry_delay,

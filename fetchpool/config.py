@@ -55,7 +55,9 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     outputs: tuple[Output, ...] = ()
     workers: int = 10
     auto_workers: bool = False
-    """`-w auto`: `workers` is the ceiling, and how many there are is found out."""
+    """`-w auto`: `workers` is the ceiling, and how many there are is found out; processes are so many."""
+    few_files: bool = False
+    """There are fewer workers than were wanted: the system allows no more open files."""
     executor: str = "thread"
     retry: int = 2
     """Extra attempts."""
@@ -210,7 +212,8 @@ def configure(
         inputs=tuple(inputs),
         outputs=checked_outputs,
         workers=fitting,
-        auto_workers=workers == AUTO and executor != "process",
+        auto_workers=workers == AUTO,
+        few_files=bool(shortage),
         executor=executor,
         retry=checks.whole("--retry", retry, 0),
         retry_delay=checks.duration("--retry-delay", retry_delay),

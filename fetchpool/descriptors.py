@@ -35,8 +35,9 @@ def fit(workers: int, executor: str) -> tuple[int, str]:
     fewer = max(1, (limit - RESERVE) // each)
     if fewer >= workers:
         return workers, ""
+    are = "1 worker" if fewer == 1 else f"{fewer} workers"
     return fewer, (
-        f"{fewer} workers instead of {workers}: this system allows {limit} open files; "
+        f"{are} instead of {workers}: this system allows {limit} open files; "
         "raise its hard limit (ulimit -Hn) for more"
     )
 

@@ -63,6 +63,8 @@ class RunResult(Struct, frozen=True):
     snapshot: Snapshot
     interrupted: bool
     """Stopped before the input's end; what was not fetched has no row."""
+    aborted: bool
+    """What was in flight was ended too; what it took is in no number."""
     timed_out: bool
     """It was `max_runtime` that stopped it."""
     input_failure: str | None
@@ -113,7 +115,14 @@ class Engine:
         self._next_sample = 0.0
         self._intake = intake = Intake(source, self._known, self._stats)
         self._filling = Filling(
-            intake, scheduler, self._gate, flights, has_news=self._has_news, tell=self._tell, clock=clock
+            intake,
+            scheduler,
+            self._gate,
+            flights,
+            workers=pool.workers,
+            has_news=self._has_news,
+            tell=self._tell,
+            clock=clock,
         )
         self.done = False
         self._intake.start(self.wake)
@@ -216,6 +225,7 @@ class Engine:
         return RunResult(
             self.snapshot(),
             interrupted=interrupted or flights.aborted,
+            aborted=flights.aborted,
             timed_out=self._timed_out and interrupted,
             input_failure=self._intake.failure,
             rows=tuple(self._writer.rows),
@@ -295,7 +305,7 @@ class Engine:
 
     def _tell(self, event: Retrying | Notice) -> None:
         if isinstance(event, Retrying):
-            self._stats.retried()
+            self._stats.retried(event.record)
         for observer in self._observers:
             observer.event(event)
 

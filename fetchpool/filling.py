@@ -11,6 +11,7 @@ from time import monotonic
 
 from fetchpool.flights import Flights
 from fetchpool.gate import Gate
+from fetchpool.hosts import Wait
 from fetchpool.intake import Intake
 from fetchpool.observe.events import Notice
 from fetchpool.observe.limits import HeldBy
@@ -19,6 +20,14 @@ from fetchpool.scheduler import Scheduler
 LOOK_AHEAD = 10_000
 """Requests read ahead of those that may start, so that a list sorted by host keeps all hosts busy.
 Past it nothing is read until something of it has started."""
+LOOK_INTERVAL = 0.25
+"""Seconds between two looks at what all those that are queued wait for."""
+HELD_BY = {
+    Wait.TURN: HeldBy.TURNS,
+    Wait.PACE: HeldBy.PACE,
+    Wait.PAUSE: HeldBy.PAUSES,
+    Wait.FAILURE: HeldBy.RETRIES,
+}
 
 
 class Filling:
@@ -31,16 +40,18 @@ class Filling:
         gate: Gate,
         flights: Flights,
         *,
+        workers: int,
         has_news: Callable[[], bool],
         tell: Callable[[Notice], None],
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """`has_news`: something has come in that may matter more than reading on; `tell` is what observers
-        hear."""
+        """`workers`: the pool's; `has_news`: something has come in that may matter more than reading on;
+        `tell` is what observers hear."""
         self._intake = intake
         self._scheduler = scheduler
         self._gate = gate
         self._flights = flights
+        self._workers = workers
         self._has_news = has_news
         self._tell = tell
         self._clock = clock
@@ -48,12 +59,15 @@ class Filling:
         """Workers are free, and nothing may start before its time."""
         self.goes_on = False
         """There is more to be read at once: the next turn should not wait."""
+        self._next_look = float("-inf")
+        self._last_seen = HeldBy.TURNS
+        """What the hosts' requests were seen to wait for, the last time that all of them were looked at."""
 
     def fill(self, now: float, window: int) -> HeldBy:
         """Submits what may start while no more than `window` are in flight; why no more may."""
         self.looking = self.goes_on = False
         if self._flights.stopping:
-            return HeldBy.ENDING
+            return HeldBy.STOPPING
         if self._intake.reading_back:
             self._read_back()
             return HeldBy.SOURCE
@@ -64,7 +78,7 @@ class Filling:
         while self._scheduler.given_up:
             self._flights.give_up(self._scheduler.given_up.popleft(), now)
         self._gate.open(now)
-        return self._held_by(window)
+        return self._held_by(window, now)
 
     def _submit_what_may(self, now: float, window: int) -> None:
         scheduler = self._scheduler
@@ -92,15 +106,22 @@ class Filling:
                 return
         self.looking = False
 
-    def _held_by(self, window: int) -> HeldBy:
+    def _held_by(self, window: int, now: float) -> HeldBy:
         queued, exhausted = self._scheduler.queued, self._intake.exhausted
         if exhausted and not queued:
             return HeldBy.ENDING
-        if len(self._flights) >= window:
+        # A window may be larger, for batches: what is missing there keeps no worker from its work.
+        if len(self._flights) >= min(window, self._workers):
             return HeldBy.WORKERS
         if self._scheduler.asking > self._scheduler.waiting_hosts:
             return HeldBy.NAMES
-        return HeldBy.HOSTS if queued else HeldBy.SOURCE
+        return self._held_by_hosts(now) if queued else HeldBy.SOURCE
+
+    def _held_by_hosts(self, now: float) -> HeldBy:
+        if self.looking and now >= self._next_look:
+            self._next_look = now + LOOK_INTERVAL
+            self._last_seen = HELD_BY[self._scheduler.waits_for(now)]
+        return self._last_seen
 
     def _read_back(self) -> None:
         """Learns what earlier runs have done, piece by piece; nothing is fetched before all is known."""

@@ -55,6 +55,19 @@ class Breaker(Enum):
     """The try failed too: what is queued is given up, until the next try."""
 
 
+class Wait(Enum):
+    """What a request that may not start waits for, while there would be a worker for it."""
+
+    TURN = auto()
+    """As many of its host's are in flight as may be."""
+    PACE = auto()
+    """Starts are spaced: because the person wants it so, or the host's robots.txt."""
+    PAUSE = auto()
+    """Its host has said that it is busy."""
+    FAILURE = auto()
+    """An attempt failed, and the next one has its time; or its host does not answer."""
+
+
 CLOSED, OPEN = Breaker.CLOSED, Breaker.OPEN
 """Looked up once: an enumeration finds its members by a slow way, and these are asked for at every start."""
 
@@ -106,6 +119,14 @@ class HostSlot:
     def limit(self, per_host: int) -> int:
         """How many may be in flight: one while its answer decides what happens next."""
         return 1 if self._spacing or self.breaker is not CLOSED else per_host
+
+    def waits_for(self, now: float, per_host: int) -> Wait:
+        """What keeps what is queued from starting."""
+        if self._failures:  # more at once is not what it lacks, whether its limit is reached or not
+            return Wait.FAILURE
+        if self._spacing:
+            return Wait.PAUSE
+        return Wait.TURN if self.in_flight >= per_host and self.ready_at <= now else Wait.PACE
 
     def gives_up(self, now: float) -> bool:
         """Whether what is queued now ends without having been tried."""

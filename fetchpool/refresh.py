@@ -45,7 +45,7 @@ Row = dict[str, Any]
 
 
 class Changes(Struct):
-    """How many URLs are what they were, and how many are not."""
+    """How many URLs are what they were, and how many are not. Every new row counts in one of them."""
 
     unchanged: int = 0
     changed: int = 0
@@ -54,7 +54,7 @@ class Changes(Struct):
     vanished: int = 0
     """Fetched then, and now the server says 404 or 410."""
     failed: int = 0
-    """Fetched then, and not now, for another reason: nobody can tell."""
+    """Not fetched now, for another reason, or not then either: nobody can tell."""
 
 
 class OldResult:
@@ -112,11 +112,13 @@ class OldResult:
         changes = self.changes
         for record in records:
             previous = self.previous(of_shown(record.url))
-            if previous is None:
-                changes.appeared += record.ok
-            elif not record.ok:
-                changes.vanished += record.error in GONE
-                changes.failed += record.error not in GONE
+            if not record.ok:
+                if previous is not None and record.error in GONE:
+                    changes.vanished += 1
+                else:
+                    changes.failed += 1
+            elif previous is None:
+                changes.appeared += 1
             elif is_same(previous, record):
                 changes.unchanged += 1
             else:

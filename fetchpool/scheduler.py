@@ -21,7 +21,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from fetchpool.hosts import HostSlot
+from fetchpool.hosts import HostSlot, Wait
 from fetchpool.model import FetchRequest, Outcome
 from fetchpool.pace import Pace
 
@@ -190,6 +190,19 @@ class Scheduler:
     def waiting(self) -> int:
         """Of the queued: those that wait for a time, not for a worker."""
         return len(self._retries) + sum(len(slot.queue) for _, _, slot in self._waiting)
+
+    def waits_for(self, now: float) -> Wait:
+        """What most of the queued wait for that may not start now. It looks at every host there is: not to be
+        asked for with every request."""
+        waiting = dict.fromkeys(Wait, 0)
+        for slot in self._hosts.values():
+            if slot.queue and not slot.asking:
+                waiting[slot.waits_for(now, self._per_host)] += len(slot.queue)
+        for _, _, request in self._retries:
+            found = self._hosts.get(request.host)
+            paused = found is not None and found.waits_for(now, self._per_host) is Wait.PAUSE
+            waiting[Wait.PAUSE if paused else Wait.FAILURE] += 1
+        return max(waiting, key=waiting.__getitem__)
 
     def wake_at(self) -> float | None:
         """When `next()` may find something without anything having finished; None: only then."""

@@ -7,7 +7,7 @@ used. CPU comes first, since a busy machine makes everything else look slow:
 
     CPU used up         ──▶ the CPU, and another executor where that helps
     all workers busy    ──▶ the network, when their time went into bodies; else the workers
-    hosts' turns        ──▶ the pace, the limit per host, or the waits before retries
+    hosts' turns        ──▶ the limit per host, the pace, hosts that asked for a pause, or what failed
     hosts' names        ──▶ the name servers
     nothing to read     ──▶ the input
     only the last left  ──▶ the slowest answers
@@ -15,8 +15,10 @@ used. CPU comes first, since a busy machine makes everything else look slow:
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from fetchpool.observe.events import Limits, Snapshot
-from fetchpool.observe.words import Span, Tone, count, duration, percent, size
+from fetchpool.observe.words import Span, Tone, count, counted, duration, percent, size
 
 WORTH_ADVICE = 1.0
 """Seconds: of a shorter run, most is starting up, whatever the numbers say."""
@@ -25,7 +27,7 @@ CPU_BOUND = 0.9
 CPU_SHORT = 0.7
 """Share of a core from which more threads, or transfers in one thread, are more CPU that isn't there."""
 FETCHING_BOUND = 0.5
-"""Share of the processes' time below which fetching isn't what they were busy with."""
+"""Share of the workers' time below which fetching isn't what they were busy with."""
 BODIES_BOUND = 0.7
 """Share of the workers' time spent receiving bodies from which bandwidth is short, not workers."""
 MORE_WORKERS = 4
@@ -43,39 +45,50 @@ def held_back(
     paced: bool = False,
     robots: bool = False,
     max_time: float | None = None,
+    parses: bool = False,
+    aborted: bool = False,
+    auto: bool = False,
+    few_files: bool = False,
 ) -> list[Span]:
     """The line after "held back by: "; its `HINT` span, where it has one, names a flag. Empty for a run
-    too short to say. `max_time`: the seconds an attempt may take now."""
+    too short to say. `max_time`: the seconds an attempt may take now; `parses`: there is a parser;
+    `aborted`: what was in flight was ended with the run; `auto`: `-w auto`; `few_files`: there are
+    fewer workers than were wanted, since the system allows no more open files."""
     limits = snapshot.limits
+    snapshot = replace(snapshot, elapsed=snapshot.elapsed - limits.stopping)  # what held it until then
     if snapshot.elapsed < WORTH_ADVICE:
         return []
     if limits.cpu >= CPU_BOUND * _cores_of(executor, limits) * snapshot.elapsed:
-        return _cpu(snapshot, executor)
-    most = max(limits.workers, limits.hosts, limits.names, limits.source, limits.ending)
-    share = percent(min(most / snapshot.elapsed, 1.0))
+        return _cpu(snapshot, executor, parses)
+    hosts = limits.turns + limits.pace + limits.pauses + limits.retries
+    most = max(limits.workers, hosts, limits.names, limits.source, limits.ending)
+    share = _share(most, snapshot)
     if most == limits.names:
         return [Span(f"the name servers (for {share} of the time hosts were being looked up)")]
-    if most == limits.hosts and paced:
-        return [
-            Span(f"the pace that was asked for ({share} of the time); "),
-            Span("--rate", Tone.HINT),
-            Span(" and "),
-            Span("--host-delay", Tone.HINT),
-            Span(" set it"),
-        ]
     if most == limits.workers:
-        if executor == "process" and _fetching(snapshot, workers) < FETCHING_BOUND:
-            return _around_fetching(snapshot, workers)
-        if executor != "process" and not snapshot.workers_reason and _near_a_core(limits, snapshot.elapsed):
-            return _cpu(snapshot, executor)
-        return _workers(snapshot, workers, per_host, share)
-    if most == limits.hosts:
-        # With a worker free, no host can have reached a limit as high as the number of workers.
-        reached = per_host if per_host is not None and per_host < workers else None
-        return _hosts(reached, share, robots=robots, retries=snapshot.retries)
+        chosen = not snapshot.workers_reason
+        if executor != "process" and chosen and _near_a_core(limits, snapshot.elapsed):
+            return _cpu(snapshot, executor, parses)
+        if chosen and not aborted and _fetching(snapshot, workers) < FETCHING_BOUND:
+            if executor == "process":
+                return _around_fetching(snapshot, workers)
+            if executor == "thread" and parses:
+                return _parsing(snapshot, workers)
+        if few_files and snapshot.workers >= workers:
+            return _files(workers, share)
+        # Beside a parser, threads wait for the interpreter while they receive: that is no network's time.
+        on_bodies = (executor == "process" or not parses) and _on_bodies(snapshot, workers)
+        more = _more_processes(workers, limits.cores) if auto else _more(workers, per_host)
+        return _workers(snapshot, workers, more, share, on_bodies=on_bodies)
+    if most == hosts:
+        return _hosts(snapshot, per_host, paced=paced, robots=robots)
     if most == limits.source:
         return [Span(f"the input (for {share} of the time the workers waited for it to say more)")]
     return _ending(snapshot, share, max_time)
+
+
+def _share(seconds: float, snapshot: Snapshot) -> str:
+    return percent(min(seconds / snapshot.elapsed, 1.0))
 
 
 def _cores_of(executor: str, limits: Limits) -> int:
@@ -83,7 +96,7 @@ def _cores_of(executor: str, limits: Limits) -> int:
     return limits.cores if executor == "process" else 1
 
 
-def _cpu(snapshot: Snapshot, executor: str) -> list[Span]:
+def _cpu(snapshot: Snapshot, executor: str, parses: bool) -> list[Span]:
     limits = snapshot.limits
     used = limits.cpu / snapshot.elapsed
     if limits.cores == 1:
@@ -92,7 +105,7 @@ def _cpu(snapshot: Snapshot, executor: str) -> list[Span]:
         busy = percent(min(used / limits.cores, 1.0))
         return [Span(f"this machine's CPU (all its {limits.cores} cores were busy {busy} of the time)")]
     shared = f"this machine's CPU ({used:.1f} of {limits.cores} cores busy; threads share one for Python); "
-    if executor == "thread":
+    if executor == "thread" and not parses:  # a parser costs the same wherever it runs
         return [Span(shared), Span("--executor async", Tone.HINT), Span(" needs half as much for a URL")]
     return [Span(shared), Span("--executor process", Tone.HINT), Span(" uses them all")]
 
@@ -115,45 +128,87 @@ def _around_fetching(snapshot: Snapshot, workers: int) -> list[Span]:
     ]
 
 
-def _workers(snapshot: Snapshot, workers: int, per_host: int | None, share: str) -> list[Span]:
-    if snapshot.workers_reason:
-        found = f"{count(snapshot.workers)} at once, found by -w auto: {snapshot.workers_reason}"
-        return [Span(f"the workers ({found})")]
-    busy = f"the one worker was busy {share}" if workers == 1 else f"all {count(workers)} were busy {share}"
+def _parsing(snapshot: Snapshot, workers: int) -> list[Span]:
+    share = percent(_fetching(snapshot, workers))
+    return [
+        Span(f"what --parse does with a page (fetching took {share} of the workers' time); if it computes: "),
+        Span("--executor process", Tone.HINT),
+    ]
+
+
+def _on_bodies(snapshot: Snapshot, workers: int) -> bool:
+    """Whether the workers spent their time on bodies."""
+    in_all = snapshot.time_waiting + snapshot.time_receiving
+    return _fetching(snapshot, workers) >= FETCHING_BOUND and snapshot.time_receiving >= BODIES_BOUND * in_all
+
+
+def _more(workers: int, per_host: int | None) -> list[Span]:
+    """What lets there be more workers."""
     wanted = workers * MORE_WORKERS
     more = [Span(f"-w {wanted}", Tone.HINT)]
     if per_host is not None and per_host < wanted:
         more += [Span(" (if most is on one host: "), Span(f"--per-host {wanted}", Tone.HINT), Span(" too)")]
-    in_all = snapshot.time_waiting + snapshot.time_receiving
-    if in_all and snapshot.time_receiving >= BODIES_BOUND * in_all:
-        receiving = percent(snapshot.time_receiving / in_all)
+    return more
+
+
+def _more_processes(workers: int, cores: int) -> list[Span]:
+    """With `-w auto`, that is one for each core, or fewer."""
+    if workers < cores:
+        return [Span(f"--max-workers {cores}", Tone.HINT)]
+    return [Span("--executor async", Tone.HINT), Span(" (one process for each core is all of -w auto)")]
+
+
+def _files(workers: int, share: str) -> list[Span]:
+    room = counted(workers, "worker")
+    return [
+        Span(f"the limit of open files (it leaves room for {room}, busy {share} of the time); to raise it: "),
+        Span("ulimit -Hn", Tone.HINT),
+    ]
+
+
+def _workers(
+    snapshot: Snapshot, workers: int, more: list[Span], share: str, *, on_bodies: bool
+) -> list[Span]:
+    if snapshot.workers_reason:
+        found = f"{count(snapshot.workers)} at once, found by -w auto: {snapshot.workers_reason}"
+        return [Span(f"the workers ({found})")]
+    busy = f"the one worker was busy {share}" if workers == 1 else f"all {count(workers)} were busy {share}"
+    if on_bodies:
+        receiving = percent(snapshot.time_receiving / (snapshot.time_waiting + snapshot.time_receiving))
         speed = size(snapshot.size_download / snapshot.elapsed)
         return [
-            Span(f"the network or the servers ({receiving} of the workers' time went into "),
+            Span(f"the network or the servers ({receiving} of the time that fetches took went into "),
             Span(f"receiving bodies, at {speed}/s in all); if there is more to be had: "),
             *more,
         ]
     return [Span(f"the workers ({busy} of the time); more at once: "), *more]
 
 
-def _hosts(per_host: int | None, share: str, *, robots: bool, retries: int) -> list[Span]:
-    asked = "hosts that asked for a pause"
-    if robots:
-        asked += " (their robots.txt's Crawl-delay, or Retry-After)"
-    if per_host is not None:
-        also = f"; or {asked}" if robots else ""
+def _hosts(snapshot: Snapshot, per_host: int | None, *, paced: bool, robots: bool) -> list[Span]:
+    limits = snapshot.limits
+    most = max(limits.turns, limits.pace, limits.pauses, limits.retries)
+    share = _share(most, snapshot)
+    if most == limits.turns and per_host is not None:
         return [
             Span(f"the limit of {per_host} at once per host ({share} of the time workers were free but "),
-            Span(f"every host had its share{also}); if the hosts can take it: "),
+            Span("every host had its share); if the hosts can take it: "),
             Span(f"--per-host {per_host * 2}", Tone.HINT),
         ]
-    if not retries:
-        return [Span(f"{asked}: {share} of the time")]
-    return [
-        Span(f"waits before retries, and {asked}: {share} of the time; "),
-        Span("--retry 0", Tone.HINT),
-        Span(" gives up at once"),
-    ]
+    if most == limits.retries:
+        waits = f"waits before what failed is tried again: {share} of the time"
+        if not snapshot.retries:
+            return [Span(waits)]
+        return [Span(f"{waits}; "), Span("--retry 0", Tone.HINT), Span(" gives up at once")]
+    if most == limits.pace and paced:
+        return [
+            Span(f"the pace that was asked for ({share} of the time); "),
+            Span("--rate", Tone.HINT),
+            Span(" and "),
+            Span("--host-delay", Tone.HINT),
+            Span(" set it"),
+        ]
+    why = "their robots.txt's Crawl-delay" if most == limits.pace and robots else "429, 503 or Retry-After"
+    return [Span(f"hosts that asked for a pause ({why}): {share} of the time")]
 
 
 def _ending(snapshot: Snapshot, share: str, max_time: float | None) -> list[Span]:

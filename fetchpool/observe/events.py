@@ -41,14 +41,22 @@ class Limits(Struct, frozen=True):
 
     workers: float
     """Every worker was busy and more was waiting."""
-    hosts: float
-    """Workers were free, but what was waiting had to wait for its host's turn or a retry's time."""
+    turns: float
+    """Workers were free, but of the hosts of what was waiting as many were in flight as may be."""
+    pace: float
+    """Workers were free, but starts are spaced: by the person, or by a robots.txt."""
+    pauses: float
+    """Workers were free, but the hosts of what was waiting had asked to be left alone."""
+    retries: float
+    """Workers were free, but what was waiting had failed before, or its host did not answer."""
     names: float
     """Workers were free, and the hosts of what was waiting were being looked up."""
     source: float
     """Workers were free, and the input had not yet said more."""
     ending: float
     """The input was read to its end and the last requests were in flight."""
+    stopping: float
+    """The run was stopped before its end, and what was in flight was to end."""
     cpu: float
     """CPU seconds that this process and its children used in the run."""
     cores: int
@@ -87,9 +95,10 @@ class Snapshot(Struct, frozen=True):
     time_max: float
     """Of `time_total`, over all rows that have one; percentiles are within 2.5 %."""
     time_waiting: float
-    """Of all rows together: until the first byte of the answer (they overlap, worker by worker)."""
+    """Of all attempts together: until the first byte of the answer, or until there was to be none (they
+    overlap, worker by worker)."""
     time_receiving: float
-    """The same, from the first byte to the last."""
+    """Of all rows together, from the first byte to the last. Threads wait for the interpreter in it, too."""
     size_p50: int
     size_max: int
     """Of `size_delivered`, over all rows without an error."""

@@ -17,10 +17,14 @@ class HeldBy(Enum):
     """What keeps the next request from starting. Each is a field of `Limits`."""
 
     WORKERS = 0
-    HOSTS = 1
-    NAMES = 2
-    SOURCE = 3
-    ENDING = 4
+    TURNS = 1
+    PACE = 2
+    PAUSES = 3
+    RETRIES = 4
+    NAMES = 5
+    SOURCE = 6
+    ENDING = 7
+    STOPPING = 8
 
 
 def cpu_seconds() -> float:
@@ -65,5 +69,17 @@ class LimitsClock:
         """All seconds up to `now`; the current state's are in it."""
         self._seconds[self._state] += now - self._since
         self._since = now
-        workers, hosts, names, source, ending = self._seconds
-        return Limits(workers, hosts, names, source, ending, self._cpu() - self._cpu_before, self._cores)
+        workers, turns, pace, pauses, retries, names, source, ending, stopping = self._seconds
+        return Limits(
+            workers=workers,
+            turns=turns,
+            pace=pace,
+            pauses=pauses,
+            retries=retries,
+            names=names,
+            source=source,
+            ending=ending,
+            stopping=stopping,
+            cpu=self._cpu() - self._cpu_before,
+            cores=self._cores,
+        )

@@ -41,19 +41,25 @@ def report(
     executor: str,
     per_host: int | None,
     interrupted: bool,
+    aborted: bool = False,
     timed_out: bool = False,
     resume: str = "",
     paced: bool = False,
     robots: bool = False,
     max_time: float | None = None,
+    parses: bool = False,
+    auto: bool = False,
+    few_files: bool = False,
     kept: tuple[int, str] | None = None,
     changes: Mapping[str, int] | None = None,
 ) -> list[Line]:
     """The summary. `outputs`: each sink's name and how many rows it took; `per_host`: the limit of
-    requests at once to one host, None without one; `timed_out`: it was `--max-runtime` that interrupted;
-    `resume`: how an interrupted run goes on, empty when it can't; `paced`: starts were spaced on purpose;
-    `robots`: hosts were asked for theirs; `max_time`: seconds an attempt may take; `kept`: how many rows
-    have their body in which folder; `changes`: since an earlier result, how many URLs are what."""
+    requests at once to one host, None without one; `aborted`: what was in flight was ended with the run;
+    `timed_out`: it was `--max-runtime` that interrupted; `resume`: how an interrupted run goes on, empty when
+    it can't; `paced`: starts were spaced on purpose; `robots`: hosts were asked for theirs; `max_time`:
+    seconds an attempt may take; `parses`: there is a parser; `auto`: `-w auto`; `few_files`: open files allow
+    no more workers; `kept`: how many rows have their body in which folder; `changes`: since an earlier
+    result, how many URLs are what."""
     if not snapshot.done and not interrupted:
         return [line(Span("nothing to fetch: there is no URL in the input", Tone.STRONG))]
     fetched = snapshot.done - snapshot.earlier
@@ -77,9 +83,7 @@ def report(
         lines.append(
             _labelled("kept", f"{counted(number, 'body', 'bodies')} in {visible(folder)}, equal ones once")
         )
-    if interrupted:
-        return [*lines, line("to go on: ", Span(resume, Tone.HINT))] if resume else lines
-    if fetched and _no_name_found(snapshot):
+    if not interrupted and fetched and _no_name_found(snapshot):
         hint = Span("-x", Tone.HINT)
         return [
             *lines,
@@ -93,9 +97,15 @@ def report(
         paced=paced,
         robots=robots,
         max_time=max_time,
+        parses=parses,
+        aborted=aborted,
+        auto=auto,
+        few_files=few_files,
     )
-    if fetched and advice:
+    if advice and (fetched or interrupted):
         lines.append(line(Span("held back by: ", Tone.QUIET), *advice))
+    if interrupted and resume:
+        lines.append(line("to go on: ", Span(resume, Tone.HINT)))
     return lines
 
 

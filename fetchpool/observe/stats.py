@@ -58,7 +58,9 @@ class Stats:
             if time_total is not None:
                 times.append(time_total)
                 starttransfer = record.time_starttransfer
-                if starttransfer is not None:
+                if starttransfer is None:
+                    waiting += time_total
+                else:
                     waiting += starttransfer
                     receiving += time_total - starttransfer
         self._done += len(records)
@@ -91,9 +93,10 @@ class Stats:
         """Final rows."""
         return self._done
 
-    def retried(self, number: int = 1) -> None:
-        """So many attempts failed and will be made again."""
-        self._retries += number
+    def retried(self, record: Record) -> None:
+        """An attempt failed and will be made again. What it took was a worker's time all the same."""
+        self._retries += 1
+        self._time_waiting += record.time_total or 0.0
 
     def snapshot(
         self,

@@ -162,7 +162,7 @@ def test_every_output_that_holds_validators_can_be_refreshed(site: Site, tmp_pat
     listed(tmp_path, site, *site.pages, "/missing")
     run(tmp_path, "urls.txt", "-o", f"old.{suffix}", "--hash", "sha256", code=1)
     said = run(tmp_path, "--refresh", f"old.{suffix}", "-o", f"new.{suffix}", code=1)
-    assert "30 unchanged, 0 changed, 0 appeared, 0 vanished, 0 failed" in said
+    assert "30 unchanged, 0 changed, 0 appeared, 0 vanished, 1 failed" in said
     again = run(tmp_path, "--refresh", f"new.{suffix}", "-o", "newer.jsonl", code=1)
     assert "30 unchanged" in again
     found = rows(tmp_path / "newer.jsonl")
@@ -178,6 +178,18 @@ def test_with_a_list_what_the_result_lacks_appears(site: Site, tmp_path: Path) -
     said = run(tmp_path, "urls.txt", "--refresh", "old.jsonl", "-o", "new.jsonl")
     assert "1 unchanged, 0 changed, 1 appeared, 0 vanished, 0 failed" in said
     assert set(rows(tmp_path / "new.jsonl")) == {"/b", "/c"}
+
+
+def test_every_url_is_counted_also_one_that_was_not_there_and_still_is_not(
+    site: Site, tmp_path: Path
+) -> None:
+    site.pages = {"/a": (200, b"a", {"ETag": '"1"'}), "/gone": (200, b"b", {})}
+    listed(tmp_path, site, *site.pages, "/missing")
+    run(tmp_path, "urls.txt", "-o", "old.jsonl", code=1)
+    del site.pages["/gone"]
+    listed(tmp_path, site, "/a", "/gone", "/missing", "/never")
+    said = run(tmp_path, "urls.txt", "--refresh", "old.jsonl", "-o", "new.jsonl", code=1)
+    assert "1 unchanged, 0 changed, 0 appeared, 1 vanished, 2 failed" in said
 
 
 def test_a_result_may_be_refreshed_into_itself(site: Site, tmp_path: Path) -> None:

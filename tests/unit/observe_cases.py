@@ -33,7 +33,19 @@ FINE = Record(
     exitcode=0,
 )
 
-EVEN = Limits(workers=0.0, hosts=0.0, names=0.0, source=0.0, ending=0.0, cpu=1.0, cores=2)
+EVEN = Limits(
+    workers=0.0,
+    turns=0.0,
+    pace=0.0,
+    pauses=0.0,
+    retries=0.0,
+    names=0.0,
+    source=0.0,
+    ending=0.0,
+    stopping=0.0,
+    cpu=1.0,
+    cores=2,
+)
 
 RUNNING = Snapshot(
     elapsed=26.0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from itertools import count
+from typing import Any
 
 from fetchpool.app import build
 from fetchpool.concurrency import START, Concurrency
@@ -13,7 +14,9 @@ from fetchpool.demo import DemoServer
 from fetchpool.engine import Engine
 from fetchpool.errors import WorkerLostError
 from fetchpool.known import Known
-from fetchpool.model import FetchRequest, Outcome, Record
+from fetchpool.model import FailureKind, FetchRequest, Outcome, Record
+from fetchpool.observe.events import Limits
+from fetchpool.refusals import refusal
 from fetchpool.retry import RetryPolicy
 from fetchpool.scheduler import Scheduler
 from fetchpool.sources.iterable import IterableSource
@@ -97,8 +100,14 @@ def fine(request: FetchRequest) -> Outcome:
     return Outcome(url_effective=request.href, method="GET", timestamp="", response_code=200)
 
 
-def engine_over(
-    pool: OneAtATime, urls: list[str], rows: Rows, concurrency: Concurrency | None = None
+def engine_of(
+    pool: OneAtATime,
+    urls: list[str],
+    rows: Rows,
+    *,
+    scheduler: Scheduler | None = None,
+    retry: int = 0,
+    concurrency: Concurrency | None = None,
 ) -> Engine:
     """With a clock that goes on by a millisecond each time it is looked at."""
     ticks = count()
@@ -106,8 +115,8 @@ def engine_over(
         IterableSource(urls),
         pool,
         Writer([rows], Known(dedupe=False)),
-        scheduler=Scheduler(),
-        retry=RetryPolicy(retry=0),
+        scheduler=scheduler or Scheduler(),
+        retry=RetryPolicy(retry=retry),
         concurrency=concurrency,
         clock=lambda: next(ticks) / 1000,
     )
@@ -115,8 +124,13 @@ def engine_over(
 
 def run(pool: OneAtATime, urls: list[str], concurrency: Concurrency | None = None) -> Rows:
     rows = Rows()
-    engine_over(pool, urls, rows, concurrency).run()
+    engine_of(pool, urls, rows, concurrency=concurrency).run()
     return rows
+
+
+def limits_of(pool: OneAtATime, urls: list[str], **changes: Any) -> Limits:
+    """Where the seconds of a run went."""
+    return engine_of(pool, urls, Rows(), **changes).run().snapshot.limits
 
 
 def test_what_a_pool_holds_for_a_host_that_asked_to_be_left_alone_is_recalled_and_fetched_later() -> None:
@@ -175,7 +189,7 @@ def test_a_run_that_is_stopped_while_a_request_waits_to_run_alone_says_that_it_i
         return fine(request)
 
     rows = Rows()
-    engine = engine_over(LastFirst(answer), ["http://other/", "http://deadly/"], rows)
+    engine = engine_of(LastFirst(answer), ["http://other/", "http://deadly/"], rows)
     result = engine.run()
     assert rows.errors == {"http://other/": None}
     assert result.interrupted
@@ -187,6 +201,34 @@ def test_workers_count_as_busy_though_some_always_have_just_finished() -> None:
     run(OneAtATime(lambda request, _: fine(request)), urls, concurrency)
     # Twice as many at once were no faster, with a pool that does one at a time: that was found out.
     assert (concurrency.target, concurrency.reason) == (START, "more brought no more")
+
+
+def test_workers_count_as_busy_where_a_pool_would_hold_more_than_a_host_may_have() -> None:
+    urls = [f"http://host/{number}" for number in range(100)]
+    limits = limits_of(OneAtATime(lambda request, _: fine(request)), urls, scheduler=Scheduler(per_host=2))
+    assert limits.workers > 0.1
+    assert not limits.turns
+
+
+def test_a_run_that_waits_for_retries_is_held_back_by_them_and_no_limit() -> None:
+    def answer(request: FetchRequest, _attempt: int) -> Outcome:
+        return refusal(request, FailureKind.REFUSED)
+
+    urls = [f"http://dead{number % 40}/{number}" for number in range(120)]
+    limits = limits_of(OneAtATime(answer), urls, scheduler=Scheduler(per_host=10), retry=1)
+    assert limits.retries > 0.1
+    assert limits.turns == limits.pauses == limits.pace == 0.0
+
+
+def test_what_ends_after_a_stop_is_not_put_down_to_what_held_the_run_back() -> None:
+    def answer(request: FetchRequest, _attempt: int) -> Outcome:
+        engine.stop()
+        return fine(request)
+
+    engine = engine_of(OneAtATime(answer), [f"http://host/{number}" for number in range(100)], Rows())
+    limits = engine.run().snapshot.limits
+    assert limits.stopping
+    assert not limits.ending
 
 
 class Impatient(Rows):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from fetchpool.observe.events import KindCount, Limits, Snapshot
 from fetchpool.observe.report import report
-from tests.unit.observe_cases import all_ok, snapshot
+from tests.unit.observe_cases import EVEN, all_ok, snapshot
 
 
 def lines(shot: Snapshot, **changes: Any) -> list[str]:
@@ -29,10 +30,9 @@ def advice(shot: Snapshot, **changes: Any) -> str:
     return last.removeprefix("held back by: ")
 
 
-def limits(**changes: float) -> Limits:
+def limits(**changes: Any) -> Limits:
     """Ten seconds of a run, to be spread."""
-    seconds = {"workers": 0.0, "hosts": 0.0, "names": 0.0, "source": 0.0, "ending": 0.0, "cpu": 1.0} | changes
-    return Limits(cores=2, **seconds) if "cores" not in changes else Limits(**seconds)  # type: ignore[arg-type]
+    return replace(EVEN, **changes)
 
 
 def ten_seconds(**changes: Any) -> Snapshot:
@@ -95,9 +95,7 @@ def test_the_headline_fits_the_number(done: int, ok: int, headline: str) -> None
 )
 def test_an_interrupted_run_says_what_it_left(changes: dict[str, Any], headline: str) -> None:
     shot = snapshot(**{"elapsed": 10.0, "done": 60, "ok": 60, "failed": ()} | changes)
-    said = lines(shot, interrupted=True)
-    assert said[0] == headline
-    assert not said[-1].startswith("held back by")  # its pace was the person's own choice
+    assert lines(shot, interrupted=True)[0] == headline
 
 
 def test_an_interrupted_run_says_what_stopped_it_and_how_it_goes_on() -> None:
@@ -105,6 +103,20 @@ def test_an_interrupted_run_says_what_stopped_it_and_how_it_goes_on() -> None:
     said = lines(shot, interrupted=True, timed_out=True, resume="the same command with --resume")
     assert said[0] == "stopped by --max-runtime after 10 s: 60 URLs done (all ok), 40 not fetched"
     assert said[-1] == "to go on: the same command with --resume"
+
+
+def test_an_interrupted_run_says_what_held_it_back_until_it_was_stopped() -> None:
+    waited = limits(pauses=7.5, stopping=2.0)
+    shot = snapshot(elapsed=10.0, done=0, ok=0, failed=(), retries=16, limits=waited, total=30)
+    assert lines(shot, interrupted=True, timed_out=True, resume="the same command with --resume")[-2:] == [
+        "held back by: hosts that asked for a pause (429, 503 or Retry-After): 93 % of the time",
+        "to go on: the same command with --resume",
+    ]
+
+
+def test_a_run_that_was_stopped_at_once_has_nothing_to_say_of_what_held_it_back() -> None:
+    shot = snapshot(elapsed=10.0, done=3, ok=3, failed=(), limits=limits(workers=0.5, stopping=9.5))
+    assert not [line for line in lines(shot, interrupted=True) if line.startswith("held back by")]
 
 
 def test_where_no_name_was_found_it_is_the_network_that_is_asked_about() -> None:
@@ -178,9 +190,30 @@ def test_workers_that_spend_their_time_on_bodies_point_to_the_network() -> None:
         limits=limits(workers=10.0), time_waiting=10.0, time_receiving=90.0, size_download=120_000_000
     )
     assert advice(shot) == (
-        "the network or the servers (90 % of the workers' time went into receiving bodies, "
-        "at 12.0 MB/s in all); if there is more to be had: -w 40"
+        "the network or the servers (90 % of the time that fetches took went into receiving "
+        "bodies, at 12.0 MB/s in all); if there is more to be had: -w 40"
     )
+
+
+def test_threads_beside_a_parser_do_not_blame_the_network() -> None:
+    shot = ten_seconds(limits=limits(workers=10.0), time_waiting=1.0, time_receiving=8.0)
+    assert advice(shot, parses=True) == (
+        "what --parse does with a page (fetching took 9 % of the workers' time); if it computes: "
+        "--executor process"
+    )
+    assert advice(shot) == "the workers (all 10 were busy 100 % of the time); more at once: -w 40"
+    found = replace(shot, workers=64, workers_reason="more brought no more")
+    assert advice(found, parses=True, workers=1000).startswith("the workers (64 at once, found by -w auto")
+    shot = ten_seconds(limits=limits(workers=10.0), time_waiting=10.0, time_receiving=80.0)
+    for executor in ("thread", "async"):
+        assert advice(shot, parses=True, executor=executor).startswith("the workers (all 10 were busy 100 %")
+    assert advice(shot, parses=True, executor="process").startswith("the network or the servers")
+
+
+def test_a_parser_that_uses_up_the_cpu_is_given_processes() -> None:
+    shot = ten_seconds(limits=limits(workers=10.0, cpu=9.6, cores=8))
+    for executor in ("thread", "async"):
+        assert advice(shot, parses=True, executor=executor).endswith("--executor process uses them all")
 
 
 def test_more_workers_than_one_host_may_have_take_two_flags() -> None:
@@ -192,35 +225,72 @@ def test_more_workers_than_one_host_may_have_take_two_flags() -> None:
     assert advice(shot, per_host=40).endswith("more at once: -w 40")
 
 
-def test_a_limit_per_host_that_workers_can_not_reach_is_not_what_held_it_back() -> None:
-    shot = ten_seconds(limits=limits(hosts=8.0))
-    assert advice(shot, per_host=10) == advice(shot, per_host=None)
+def test_workers_for_whom_there_are_too_few_open_files_are_not_told_to_be_more() -> None:
+    shot = ten_seconds(limits=limits(workers=9.95), workers=1)
+    assert advice(shot, workers=1, few_files=True) == (
+        "the limit of open files (it leaves room for 1 worker, busy 99 % of the time); "
+        "to raise it: ulimit -Hn"
+    )
+    found = replace(shot, workers=40, workers_reason="the ceiling (--max-workers)")
+    assert advice(found, workers=40, few_files=True).startswith(
+        "the limit of open files (it leaves room for 40"
+    )
+    found = replace(shot, workers=16, workers_reason="more brought no more")
+    assert advice(found, workers=40, few_files=True).startswith("the workers (16 at once, found by -w auto")
+
+
+def test_processes_of_auto_are_as_many_as_cores_and_no_flag_of_workers_makes_them_more() -> None:
+    shot = ten_seconds(limits=limits(workers=9.95), time_waiting=15.0, time_receiving=1.0)
+    assert advice(shot, executor="process", workers=2, auto=True) == (
+        "the workers (all 2 were busy 99 % of the time); more at once: --executor async "
+        "(one process for each core is all of -w auto)"
+    )
+    assert advice(shot, executor="process", workers=1, auto=True).endswith("more at once: --max-workers 2")
 
 
 def test_a_limit_per_host_names_its_flag() -> None:
-    shot = ten_seconds(limits=limits(hosts=8.0, workers=1.0))
+    shot = ten_seconds(limits=limits(turns=8.0, workers=1.0))
     assert advice(shot, per_host=2) == (
         "the limit of 2 at once per host (80 % of the time workers were free but every host had its share); "
         "if the hosts can take it: --per-host 4"
     )
 
 
-def test_without_a_limit_per_host_it_was_retries_and_hosts_that_wanted_a_pause() -> None:
-    shot = ten_seconds(limits=limits(hosts=8.0, workers=1.0), retries=3)
-    assert advice(shot) == (
-        "waits before retries, and hosts that asked for a pause: 80 % of the time; --retry 0 gives up at once"
+def test_dead_hosts_are_not_to_be_asked_for_more_at_once() -> None:
+    shot = ten_seconds(limits=limits(retries=8.0, turns=1.0), retries=3)
+    assert advice(shot, per_host=2) == (
+        "waits before what failed is tried again: 80 % of the time; --retry 0 gives up at once"
     )
 
 
 def test_without_a_retry_nobody_is_told_to_leave_retries_out() -> None:
-    shot = ten_seconds(limits=limits(hosts=8.0))
-    assert advice(shot) == "hosts that asked for a pause: 80 % of the time"
-    assert advice(shot, robots=True) == (
-        "hosts that asked for a pause (their robots.txt's Crawl-delay, or Retry-After): 80 % of the time"
+    shot = ten_seconds(limits=limits(retries=8.0))
+    assert advice(shot) == "waits before what failed is tried again: 80 % of the time"
+
+
+def test_hosts_that_asked_for_a_pause_are_said_to_have_asked_and_how() -> None:
+    shot = ten_seconds(limits=limits(pauses=8.0), retries=3)
+    assert advice(shot, per_host=2, robots=True) == (
+        "hosts that asked for a pause (429, 503 or Retry-After): 80 % of the time"
     )
-    assert "; or hosts that asked for a pause (their robots.txt's Crawl-delay" in advice(
-        shot, robots=True, per_host=2
+    shot = ten_seconds(limits=limits(pace=8.0))
+    assert advice(shot, per_host=2, robots=True) == (
+        "hosts that asked for a pause (their robots.txt's Crawl-delay): 80 % of the time"
     )
+
+
+def test_a_pace_that_was_asked_for_names_its_flags_and_is_not_blamed_for_a_hosts_pauses() -> None:
+    shot = ten_seconds(limits=limits(pace=8.0))
+    assert advice(shot, paced=True) == (
+        "the pace that was asked for (80 % of the time); --rate and --host-delay set it"
+    )
+    shot = ten_seconds(limits=limits(pace=2.0, pauses=6.0))
+    assert advice(shot, paced=True).startswith("hosts that asked for a pause (429, 503 or Retry-After): 60 %")
+
+
+def test_what_hosts_are_waited_for_is_compared_with_the_rest_as_a_whole() -> None:
+    shot = ten_seconds(limits=limits(workers=4.0, turns=1.0, pauses=2.0, retries=3.0), retries=3)
+    assert advice(shot, per_host=2).startswith("waits before what failed is tried again: 30 % of the time")
 
 
 def test_a_slow_pipe_is_the_input() -> None:
@@ -258,6 +328,13 @@ def test_processes_that_hardly_fetch_are_not_multiplied() -> None:
         "starting the processes, handing over to them and what they do with a page "
         "(fetching took 3 % of their time)"
     )
+
+
+def test_what_was_in_flight_when_a_run_was_aborted_is_not_missed_in_its_fetching() -> None:
+    shot = ten_seconds(limits=limits(workers=10.0), time_waiting=2.0, time_receiving=1.0)
+    for executor in ("thread", "process"):
+        said = lines(shot, executor=executor, parses=True, interrupted=True, aborted=True)[-1]
+        assert said.startswith("held back by: the workers (all 10 were busy 100 % of the time)")
 
 
 @pytest.mark.parametrize("executor", ["thread", "async"])

@@ -55,8 +55,8 @@ def test_rows_are_counted_as_ok_or_by_their_kind_of_failure() -> None:
     stats.add([record(), record(error="dns", size_delivered=None, size_download=None, time_total=None)])
     stats.add([record(error="http_404", url=f"http://h/{n}") for n in range(3)])
     stats.add([])
-    stats.retried(2)
-    stats.retried()
+    for _ in range(3):
+        stats.retried(record(error="reset"))
     shot = now(stats)
     assert (shot.done, shot.ok, shot.retries) == (5, 1, 3)
     assert [(kind.kind, kind.count, kind.example) for kind in shot.failed] == [
@@ -87,9 +87,18 @@ def test_times_are_spread_over_every_row_that_has_one() -> None:
 
 def test_waiting_for_an_answer_and_receiving_it_are_told_apart() -> None:
     stats = Stats(Clock())
-    stats.add([record(time_starttransfer=0.25, time_total=1.0), record(error="dns", time_starttransfer=None)])
+    stats.add([record(time_starttransfer=0.25, time_total=1.0)])
     shot = now(stats)
     assert (shot.time_waiting, shot.time_receiving) == (0.25, 0.75)
+
+
+def test_what_never_had_an_answer_was_waited_for_as_well() -> None:
+    stats = Stats(Clock())
+    silent = record(error="timeout_read", time_starttransfer=None, time_total=2.0)
+    stats.retried(silent)
+    stats.add([silent, record(error="invalid_url", time_total=None)])
+    shot = now(stats)
+    assert (shot.time_waiting, shot.time_receiving) == (4.0, 0.0)
 
 
 def test_the_rate_is_that_of_the_last_five_seconds() -> None:
@@ -182,20 +191,20 @@ def test_seconds_go_to_what_the_engine_said_it_waits_for() -> None:
     clock = LimitsClock(100.0, cpu=lambda: next(used), cores=4)
     clock.account(101.0, HeldBy.WORKERS)  # until here the first URL was waited for
     clock.account(105.0, HeldBy.WORKERS)
-    clock.account(108.0, HeldBy.HOSTS)
+    clock.account(108.0, HeldBy.TURNS)
     clock.account(108.5, HeldBy.ENDING)
     limits = clock.limits(110.0)
-    assert (limits.source, limits.workers, limits.hosts, limits.ending) == (1.0, 7.0, 0.5, 1.5)
+    assert (limits.source, limits.workers, limits.turns, limits.ending) == (1.0, 7.0, 0.5, 1.5)
     assert (limits.cpu, limits.cores) == (3.5, 4)
 
 
 def test_asking_for_the_limits_changes_nothing() -> None:
     clock = LimitsClock(0.0, cpu=lambda: 0.0)
-    clock.account(0.0, HeldBy.HOSTS)
-    assert clock.limits(1.0).hosts == 1.0
-    assert clock.limits(3.0).hosts == 3.0
+    clock.account(0.0, HeldBy.TURNS)
+    assert clock.limits(1.0).turns == 1.0
+    assert clock.limits(3.0).turns == 3.0
     clock.account(4.0, HeldBy.WORKERS)
-    assert clock.limits(4.0).hosts == 4.0
+    assert clock.limits(4.0).turns == 4.0
 
 
 def test_cpu_seconds_rise_with_work_also_with_a_childs() -> None:
