@@ -88,6 +88,18 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path, options: tuple[str, ...
     assert not (tmp_path / "sizes.txt").exists()
 
 
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+@pytest.mark.parametrize("data", [b"url\rhttp://h/\r", b"\x7fELF\0\r\n", b"SQLite format 3\0"])
+def test_what_is_no_table_is_refused_in_one_line(
+    tmp_path: Path, data: bytes, options: tuple[str, ...]
+) -> None:
+    (tmp_path / "list").write_bytes(data)
+    done = fetchpool("list", "--url-column", "url", *options, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("fetchpool: list: ")
+    assert done.stderr.count("\n") == 1
+
+
 def test_parquet_as_a_list_of_lines_is_refused(tmp_path: Path) -> None:
     (tmp_path / "list.parquet").write_bytes(b"PAR1")
     done = fetchpool("list.parquet", cwd=tmp_path)

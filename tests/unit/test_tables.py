@@ -196,8 +196,12 @@ def test_a_large_parquet_is_read_in_bounded_batches(tmp_path: Path) -> None:
         ("a.csv.gz", gzip.compress(b"x,y\n", mtime=0), "it has: x, y"),
         ("a.parquet", "not parquet", "is no Parquet that can be read"),
         ("a.csv", "url," + "x" * (17 << 20), "a line of more than 16 MiB; is it a table?"),
+        ("a.csv", "url,n\rhttp://a/,1\r", "line 1: a carriage return (CR) within the line; save it with LF"),
+        ("a.csv", "\x7fELF\x02\0\0\r\0\n\0", "is no CSV: there are NUL bytes in its first line"),
+        ("a", b"SQLite format 3\0" + bytes(99), "is a SQLite database; pipe its URLs in: sqlite3 "),
+        ("a.csv", "x" * 5000 + "\n", "x…"),
     ],
-    ids=["no such column", "compressed", "parquet", "no line end"],
+    ids=["column", "compressed", "parquet", "no line end", "CR", "binary", "SQLite", "one long name"],
 )
 def test_what_is_no_such_table_is_refused_beforehand(
     tmp_path: Path, name: str, data: bytes | str, words: str
@@ -206,6 +210,7 @@ def test_what_is_no_such_table_is_refused_beforehand(
         FileSource([write(tmp_path / name, data)], Table("url"))
     assert words in str(refused.value)
     assert str(tmp_path / name) in str(refused.value)
+    assert len(str(refused.value)) < 2000
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a"])
@@ -217,7 +222,22 @@ def test_a_cell_that_never_ends_is_told_and_what_came_before_is_fetched(tmp_path
     text = 'url,n\nhttp://a/1,x\nhttp://a/2,"' + ("y" * 1000 + "\n") * 20_000
     source = FileSource([write(tmp_path / "a.csv", text)], Table("url", True))
     assert [each.url for each in Consumer(source).rest()] == ["http://a/1"]
-    assert "is no CSV that can be read (field larger than field limit" in (source.failure or "")
+    assert source.failure == (
+        f"{tmp_path}/a.csv: line 3: a cell of more than 16 MiB; is a quote in it not closed?"
+    )
+
+
+def test_a_carriage_return_within_a_line_is_told_with_its_line_and_what_came_before_is_fetched(
+    tmp_path: Path,
+) -> None:
+    text = 'url,n\r\nhttp://a/1,"x\ry"\r\n\r\nhttp://a/2,x\ry\r\nhttp://a/3,\r\n'
+    source = FileSource([write(tmp_path / "a.csv", text)], Table("url", True))
+    requests = Consumer(source).rest()
+    assert [(each.url, each.columns) for each in requests] == [("http://a/1", {"n": "x\\x0dy"})]
+    assert source.failure == (
+        f"{tmp_path}/a.csv: line 4: a carriage return (CR) within the line; "
+        "save it with LF line ends, or: tr '\\r' '\\n'"
+    )
 
 
 def test_a_pipe_that_stays_open_yields_its_first_row_at_once(tmp_path: Path) -> None:
