@@ -90,6 +90,8 @@ class Lines:
         self._tail = b""
         self._ended = False
         self.offset = 0
+        self.over = False
+        """Another line was asked for, and there was none."""
 
     @property
     def number(self) -> int:
@@ -118,6 +120,7 @@ class Lines:
     def __next__(self) -> str:
         while self.waits:
             if not self._more():
+                self.over = True
                 raise StopIteration
         line = self._lines[self._next]
         self._next += 1
@@ -155,6 +158,8 @@ def _records(lines: Lines, format: str) -> Iterator[list[str]]:
     begins = 1
     try:
         for cells in csv.reader(lines, delimiter="\t" if format == "tsv" else ","):
+            if lines.over:  # every line has its end, so nothing but a quote can run on past the last
+                raise BadTableError(f"line {begins}: a quote in its row is never closed; close it")
             begins = lines.number + 1
             yield cells
     except csv.Error as failure:

@@ -100,6 +100,16 @@ def test_what_is_no_table_is_refused_in_one_line(
     assert done.stderr.count("\n") == 1
 
 
+def test_a_table_that_breaks_off_in_a_quote_is_exit_2_with_what_came_before(
+    demo_server: DemoServer, tmp_path: Path
+) -> None:
+    good = f"{demo_server.url('/bytes/1')},1\n"
+    (tmp_path / "list.csv").write_text(f'url,n\n{good}http://h/,"\n{good}')
+    done = fetchpool("list.csv", "--url-column", "url", "-o", "-", cwd=tmp_path)
+    assert (done.returncode, len(done.stdout.splitlines())) == (2, 1)
+    assert "fetchpool: list.csv: line 3: a quote in its row is never closed; close it\n" in done.stderr
+
+
 def test_parquet_as_a_list_of_lines_is_refused(tmp_path: Path) -> None:
     (tmp_path / "list.parquet").write_bytes(b"PAR1")
     done = fetchpool("list.parquet", cwd=tmp_path)

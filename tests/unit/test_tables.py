@@ -200,8 +200,19 @@ def test_a_large_parquet_is_read_in_bounded_batches(tmp_path: Path) -> None:
         ("a.csv", "\x7fELF\x02\0\0\r\0\n\0", "is no CSV: there are NUL bytes in its first line"),
         ("a", b"SQLite format 3\0" + bytes(99), "is a SQLite database; pipe its URLs in: sqlite3 "),
         ("a.csv", "x" * 5000 + "\n", "x…"),
+        ("a.csv", '"url\nhttp://a/\n', "line 1: a quote in its row is never closed"),
     ],
-    ids=["column", "compressed", "parquet", "no line end", "CR", "binary", "SQLite", "one long name"],
+    ids=[
+        "column",
+        "compressed",
+        "parquet",
+        "no line end",
+        "CR",
+        "binary",
+        "SQLite",
+        "one long name",
+        "quote",
+    ],
 )
 def test_what_is_no_such_table_is_refused_beforehand(
     tmp_path: Path, name: str, data: bytes | str, words: str
@@ -225,6 +236,25 @@ def test_a_cell_that_never_ends_is_told_and_what_came_before_is_fetched(tmp_path
     assert source.failure == (
         f"{tmp_path}/a.csv: line 3: a cell of more than 16 MiB; is a quote in it not closed?"
     )
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.csv.gz"])
+def test_a_quote_that_is_never_closed_is_told_and_what_came_before_is_fetched(
+    tmp_path: Path, name: str
+) -> None:
+    text = 'url,n\nhttp://a/1,"x\ny"\n\nhttp://a/2,"x\nhttp://a/3,y\n' + "http://a/4,z\n" * 9999
+    text = text.replace(",", "\t") if "tsv" in name else text
+    data = gzip.compress(text.encode()) if name.endswith(".gz") else text
+    source = FileSource([write(tmp_path / name, data)], Table("url", True))
+    assert [(each.url, each.columns) for each in Consumer(source).rest()] == [
+        ("http://a/1", {"n": "x\\x0ay"})
+    ]
+    assert source.failure == f"{tmp_path}/{name}: line 5: a quote in its row is never closed; close it"
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n"])
+def test_a_quoted_last_cell_is_no_open_quote_however_the_table_ends(tmp_path: Path, end: str) -> None:
+    assert rows(write(tmp_path / "a.csv", f'n,url\n1,"http://a/"{end}')) == [("http://a/", {"n": "1"})]
 
 
 def test_a_carriage_return_within_a_line_is_told_with_its_line_and_what_came_before_is_fetched(
