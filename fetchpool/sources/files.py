@@ -22,7 +22,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from fetchpool.errors import InputError
-from fetchpool.model import FetchRequest
+from fetchpool.model import FailureKind, FetchRequest
 from fetchpool.sources import tables
 from fetchpool.sources.compressed import by_name
 from fetchpool.sources.inputs import BrokenInputError, Input
@@ -41,6 +41,8 @@ class Batch(Struct, frozen=True):
     offset: int
     columns: list[Columns] | None = None
     """What the input says of each beside, when that is passed through."""
+    problems: dict[int, str] = {}
+    """By the place in `lines`, why that is no URL."""
 
 
 class Lists:
@@ -106,7 +108,7 @@ class Tables:
             rows = tables.read(self.input.chunks(), self._format, self._table)
         try:
             for found in rows:
-                yield Batch(found.urls, found.offset, found.columns)
+                yield Batch(found.urls, found.offset, found.columns, found.problems)
         except BadTableError as failure:
             raise BrokenInputError(f"{self.input.name}: {failure}") from failure
 
@@ -167,6 +169,8 @@ class FileSource:
             if self._batch.columns is not None:
                 columns = self._batch.columns[self._taken : self._taken + room]
                 found = [replace(each, columns=kept) for each, kept in zip(found, columns, strict=True)]
+            if self._batch.problems:
+                found = [self._told(each, place) for place, each in enumerate(found, self._taken)]
             requests += found
             self._urlnum += len(lines)
             self._taken += len(lines)
@@ -176,6 +180,13 @@ class FileSource:
     def close(self) -> None:
         """Stops the reader after the read it is in. Idempotent."""
         self._reader.close()
+
+    def _told(self, found: FetchRequest, place: int) -> FetchRequest:
+        """Refused when the input says that it is none, though its text might be fetched."""
+        problem = self._batch.problems.get(place)
+        if problem is None:
+            return found
+        return replace(found, refused=FailureKind.INVALID_URL, problem=problem)
 
     def _next_batch(self) -> bool:
         batch = self._reader.next()
@@ -260,7 +271,7 @@ class Reader:
         try:
             for batch in each.batches():
                 reached = offset + batch.offset
-                if not self._put(Batch(batch.lines, reached, batch.columns), notify):
+                if not self._put(replace(batch, offset=reached), notify):
                     return offset
         except BrokenInputError as failure:
             self.failures.append(str(failure))

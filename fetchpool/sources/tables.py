@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -52,6 +53,8 @@ class Rows(Struct, frozen=True):
     columns: list[Columns] | None
     offset: int
     """How many bytes of the input they reach to."""
+    problems: dict[int, str] = {}
+    """By the place in `urls`, why there is none."""
 
 
 class BadTableError(Exception):
@@ -69,13 +72,29 @@ def read(chunks: Chunks, format: str | None, table: Table) -> Iterator[Rows]:
 
 def header(chunks: Chunks, format: str | None, table: Table) -> list[str]:
     """The names of the columns that rows will have, as far as they are known beforehand: not those of
-    JSONL. Raises `BadTableError`."""
+    JSONL, of which some lines must have that of the URL. Raises `BadTableError`."""
     lines = Lines(chunks)
     format = format or _format_of(lines.first())
     if format == "jsonl":
+        _look_for_column(lines, table)
         return []
     names = _heading(_records(lines, format))
     return [name for place, name in enumerate(as_fields(names)) if place != place_of(names, table)]
+
+
+def _look_for_column(lines: Lines, table: Table) -> None:
+    """In the first lines, as many as come at once: some may lack it, but all of them only for a mistake.
+    Raises `BadTableError`."""
+    decode = msgspec.json.Decoder(dict[str, Any]).decode
+    names: dict[str, None] = {}
+    lines.first()
+    while not lines.waits:
+        with suppress(msgspec.DecodeError, UnicodeEncodeError):
+            names.update(dict.fromkeys(decode(next(lines))))
+        if table.column in names:
+            return
+    if names:
+        place_of(list(names), table)
 
 
 class Lines:
@@ -235,6 +254,7 @@ def _cells(lines: Lines, format: str, table: Table) -> Iterator[Rows]:
 def _objects(lines: Lines, table: Table) -> Iterator[Rows]:
     urls: list[str] = []
     columns: list[Columns] = []
+    problems: dict[int, str] = {}
     decode = msgspec.json.Decoder(dict[str, Any]).decode
     for line in lines:
         text = line.strip()
@@ -242,18 +262,22 @@ def _objects(lines: Lines, table: Table) -> Iterator[Rows]:
             try:
                 found = decode(text)
             except (msgspec.DecodeError, UnicodeEncodeError):  # a line that is no object is no URL either
+                problems[len(urls)] = "the line is not a JSON object"
                 urls.append(text[:KEPT])
                 columns.append({})
             else:
-                url = found.pop(table.column, "")
+                url = found.pop(table.column, None)
+                if url is None:
+                    problems[len(urls)] = f"the line has no {visible(table.column)!r}"
+                    url = ""
                 urls.append(url.strip()[:KEPT] if isinstance(url, str) else visible(str(url)))
                 columns.append(
                     {field_name(name): fit(value) for name, value in found.items()} if table.keep else {}
                 )
         if lines.waits:
-            yield Rows(urls, columns if table.keep else None, lines.offset)
-            urls, columns = [], []
-    yield Rows(urls, columns if table.keep else None, lines.offset)
+            yield Rows(urls, columns if table.keep else None, lines.offset, problems)
+            urls, columns, problems = [], [], {}
+    yield Rows(urls, columns if table.keep else None, lines.offset, problems)
 
 
 def field_name(name: str) -> str:

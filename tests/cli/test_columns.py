@@ -110,6 +110,24 @@ def test_a_table_that_breaks_off_in_a_quote_is_exit_2_with_what_came_before(
     assert "fetchpool: list.csv: line 3: a quote in its row is never closed; close it\n" in done.stderr
 
 
+def test_a_line_of_jsonl_without_a_url_says_so_in_its_row(tmp_path: Path) -> None:
+    (tmp_path / "list.jsonl").write_text('{"url":"http://[::1"}\n{"n":1}\n{"n":2}\nlocalhost\n')
+    command = ("list.jsonl", "--url-column", "url", "-o", "rows.jsonl")
+    said = [
+        ("http://[::1", "not a valid http or https URL"),
+        ("", "the line has no 'url'"),
+        ("", "the line has no 'url'"),
+        ("localhost", "the line is not a JSON object"),
+    ]
+    for options in ((), ("--resume",)):
+        assert fetchpool(*command, *options, cwd=tmp_path).returncode == 1
+        rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+        assert [(row["url"], row["errormsg"]) for row in rows] == said
+    done = fetchpool("list.jsonl", "--url-column", "link", cwd=tmp_path)
+    words = "list.jsonl: has no column 'link' (--url-column); it has: url, n"
+    assert (done.returncode, done.stderr) == (2, f"fetchpool: {words}\n")
+
+
 def test_parquet_as_a_list_of_lines_is_refused(tmp_path: Path) -> None:
     (tmp_path / "list.parquet").write_bytes(b"PAR1")
     done = fetchpool("list.parquet", cwd=tmp_path)

@@ -16,6 +16,7 @@ import pandas
 import pytest
 
 from fetchpool.errors import InputError
+from fetchpool.fingerprint import of_request, of_shown
 from fetchpool.model import FailureKind, FetchRequest
 from fetchpool.sources.files import FileSource
 from fetchpool.sources.tables import Table
@@ -138,6 +139,7 @@ def test_jsonl_keeps_values_as_they_are_and_what_is_no_object_vanishes_nowhere(t
         "",
         '{"url":"http://a/2","sha256":"theirs","extra":true}',
         '{"no":"url"}',
+        '{"url":null}',
         '{"url":7}',
         "not json",
         "[1]",
@@ -150,8 +152,33 @@ def test_jsonl_keeps_values_as_they_are_and_what_is_no_object_vanishes_nowhere(t
         {"n": 1, "f": 0.5, "none": None, "deep": deep, "big": "99999999999999999999"},
     )
     assert second == ("http://a/2", {"input_sha256": "theirs", "input_extra": True})
-    assert [url for url, _ in others] == ["", "7", "not json", "[1]"]
+    assert [url for url, _ in others] == ["", "", "7", "not json", "[1]"]
     assert FileSource([path], Table("url", True)).columns == ()
+
+
+def test_a_line_of_jsonl_that_holds_no_url_is_refused_and_says_why(tmp_path: Path) -> None:
+    lines = ['{"no":"url"}', "localhost", '{"url":null}', '{"url":"http://a/"}', '"http://a/"', '{"url":""}']
+    path = write(tmp_path / "list.jsonl", "\n".join(lines))
+    consumer = Consumer(FileSource([path], Table("url")))
+    requests = consumer.take(1) + consumer.rest()
+    lacks, no_object = "the line has no 'url'", "the line is not a JSON object"
+    problems = [lacks, no_object, lacks, "", no_object, "there is no URL"]
+    assert [each.problem for each in requests] == problems
+    assert [each.refused is None for each in requests] == [problem == "" for problem in problems]
+    # A resumed run knows them by their rows.
+    assert all(of_request(each) == of_shown(each.url) for each in requests)
+
+
+def test_jsonl_whose_first_lines_all_lack_the_column_is_refused_and_one_that_has_it_later_is_not(
+    tmp_path: Path,
+) -> None:
+    path = write(tmp_path / "list.jsonl", '\n{"id":1,"link":"http://a/"}\nx\n{"n":2}\n')
+    with pytest.raises(InputError) as refused:
+        FileSource([path], Table("url"))
+    assert str(refused.value) == f"{path}: has no column 'url' (--url-column); it has: id, link, n"
+    lines = ['{"id":1}', "x", '{"id":2,"url":"http://a/"}', '{"id":3}']
+    assert len(requests_of(write(tmp_path / "sparse.jsonl", "\n".join(lines)))) == 4
+    assert len(requests_of(write(tmp_path / "none.jsonl", "x\ny\n"))) == 2
 
 
 def test_names_of_columns_are_never_empty_or_twice(tmp_path: Path) -> None:
