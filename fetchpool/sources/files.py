@@ -53,6 +53,10 @@ class Lists:
         self.input = Input(path)
         self.size = self.input.size
         self.columns: list[str] = []
+        self.notice = ""
+        """What the person should know of it; one line."""
+        if _suffix(path) in tables.FORMATS and self.size is not None and tables.begins_one(_first_line(path)):
+            self.notice = f"{self.input.name} looks like a table: --url-column NAME reads its URLs"
 
     def batches(self) -> Iterator[Batch]:
         """With offsets in this input. Raises `BrokenInputError`: the line it broke off in is not what was
@@ -77,6 +81,7 @@ class Tables:
         self.input = Input(path)
         self.size = self.input.size
         self._parquet = ""
+        self.notice = ""
         self.columns: list[str] = []
         """Those that rows will have beside the URL, as far as they are known beforehand."""
         try:
@@ -121,6 +126,19 @@ def _suffix(path: str) -> str:
     return Path(path.removesuffix(named.suffix) if named else path).suffix.lower()
 
 
+def _first_line(path: str) -> str:
+    """Of a list; empty when its first piece has none."""
+    lines = LineReader()
+    chunks = Input(path).chunks()
+    try:
+        chunk, _ = next(chunks, (b"", 0))
+    except BrokenInputError:  # it will be told again
+        return ""
+    finally:
+        chunks.close()
+    return next(iter(lines.feed(chunk) + lines.finish()), "")
+
+
 def _parquet_room() -> ModuleType:
     try:
         from fetchpool.sources import parquet
@@ -139,6 +157,8 @@ class FileSource:
         self._inputs = _opened(paths, table)
         self.columns = tuple(dict.fromkeys(name for each in self._inputs for name in each.columns))
         """Those that are passed through, as far as they are known beforehand."""
+        self.notices = [each.notice for each in self._inputs if each.notice]
+        """A line for each of which the person should know something."""
         self.exhausted = False
         self.failure: str | None = None
         self.bytes_read = 0

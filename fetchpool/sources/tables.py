@@ -8,6 +8,7 @@ are. A row without a URL gets a request all the same, which ends as `invalid_url
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -95,6 +96,14 @@ def _look_for_column(lines: Lines, table: Table) -> None:
             return
     if names:
         place_of(list(names), table)
+
+
+def begins_one(line: str) -> bool:
+    """Whether a first line is an object or may be a header, and is no URL."""
+    if line.startswith("{"):
+        return True
+    cell = re.split(r"[,;\t]", line)[0]
+    return line != "" and "://" not in cell and (cell != line or "." not in cell)
 
 
 class Lines:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ import pytest
 from fetchpool.demo import DemoServer
 from tests.cli.commandline import fetchpool
 from tests.faults.server import FaultServer
+
+UNASKED = ("--retry", "0", "--proxy", "http://127.0.0.1:9")
+"""No name is looked up, and nobody answers."""
 
 
 @pytest.fixture
@@ -126,6 +130,34 @@ def test_a_line_of_jsonl_without_a_url_says_so_in_its_row(tmp_path: Path) -> Non
     done = fetchpool("list.jsonl", "--url-column", "link", cwd=tmp_path)
     words = "list.jsonl: has no column 'link' (--url-column); it has: url, n"
     assert (done.returncode, done.stderr) == (2, f"fetchpool: {words}\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("list.csv", b'"n","url"\n1,http://[::1\n'),
+        ("list.csv", b"url\nhttp://[::1\n"),
+        ("list.tsv.gz", gzip.compress(b"n\turl\n")),
+        ("list.jsonl", b'{"url":"http://[::1"}\n'),
+    ],
+)
+def test_a_table_as_a_list_of_lines_is_read_with_a_word_about_it(
+    tmp_path: Path, name: str, data: bytes
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    words = f"{name} looks like a table: --url-column NAME reads its URLs"
+    assert words in fetchpool(name, *UNASKED, cwd=tmp_path).stderr
+    assert "looks like" not in fetchpool(name, "--url-column", "url", *UNASKED, cwd=tmp_path).stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "line"), [("a.csv", "http://[::1,x"), ("a.csv", "h.invalid"), ("a.csv", ""), ("a.txt", "url,n")]
+)
+def test_a_list_of_lines_is_read_without_a_word_whatever_its_name(
+    tmp_path: Path, name: str, line: str
+) -> None:
+    (tmp_path / name).write_text(f"{line}\n")
+    assert "looks like" not in fetchpool(name, *UNASKED, cwd=tmp_path).stderr
 
 
 def test_parquet_as_a_list_of_lines_is_refused(tmp_path: Path) -> None:
