@@ -52,9 +52,11 @@ def build(
     Raises `UsageError` for what can't be opened; nothing has been fetched then.
     """
     columns: tuple[str, ...] = ()
+    notices = [*config.notices]
     if source is None and (config.inputs or not config.refresh):
         source = inputs = open_inputs(config)
         columns = inputs.columns if config.keep_columns else ()
+        notices += inputs.notices
     if config.refresh:
         source, old = _refreshed(config, source, old)
         observers = [*observers, old]
@@ -133,7 +135,7 @@ def build(
             retry_after_max=config.retry_after_max,
         ),
         observers=observers,
-        notices=[*config.notices, *_there_already(config, opened)],
+        notices=[*notices, *_there_already(config, opened)],
     )
 
 

@@ -1,8 +1,8 @@
 """`fetchpool compact`: of an output's rows the final ones are left, and nothing else is changed.
 
-In: the path of an output. Out: the same file with the last row of every URL, in the order in which
-those were written; or, whatever goes wrong, the file as it was. Memory is what `seen.py` needs for its
-URLs, and a byte a row.
+In: the path of an output. Out: the same file with the last row of every URL, and all rows without one,
+in the order in which those were written; or, whatever goes wrong, the file as it was. Memory is what
+`seen.py` needs for its URLs, and a byte a row.
 
     backwards: the first row met of a URL is its final one      forwards: those are copied, byte by byte
 
@@ -27,6 +27,7 @@ from fetchpool.errors import OutputError, UsageError
 from fetchpool.fingerprint import of_shown
 from fetchpool.seen import DEFAULT_MEMORY, Seen
 from fetchpool.sinks import format_of, open_parquet, open_sink, row_format
+from fetchpool.sinks.base import Written
 from fetchpool.sinks.disk import Disk, lock, unopened
 from fetchpool.sinks.file import RowFormat
 from fetchpool.sinks.lines import blocks_backwards, last_line_end, whole
@@ -117,16 +118,24 @@ def _compact(name: str, path: Path, descriptor: int, rows: RowFormat, seen: Seen
         raise UsageError(f"{name}: {problem}; --format says what it is (nothing in it was changed)")
     size = os.fstat(descriptor).st_size
     blocks: list[_Block] = []
-    lines = damaged = 0
+    lines = kept = damaged = 0
     for offset, block in blocks_backwards(read, len(heading), size):
         written = rows.decode(block)
-        stays = bytes(row is not None and seen.add(of_shown(row.url)) for row in reversed(written))[::-1]
+        stays = bytes(
+            row is not None and (not row.url or seen.add(of_shown(row.url))) for row in reversed(written)
+        )[::-1]
         blocks.append(_Block(offset, len(block), stays))
         lines += len(written)
+        kept += stays.count(1)
         damaged += written.count(None)
-    if len(seen) < lines or last_line_end(read, 0, size) < size:
+    if kept < lines or last_line_end(read, 0, size) < size:
         _write(path, descriptor, heading, blocks[::-1], disk)
-    return Compacted(len(seen), lines - len(seen) - damaged, damaged)
+    return Compacted(kept, lines - kept - damaged, damaged)
+
+
+def _is_final(row: Written | None, seen: Seen) -> bool:
+    """Of rows met from the last to the first: no later one is of the same URL, or it is of none."""
+    return row is not None and (not row.url or seen.add(of_shown(row.url)))
 
 
 def _write(path: Path, old: int, heading: bytes, blocks: list[_Block], disk: Disk) -> None:

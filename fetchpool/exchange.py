@@ -86,7 +86,7 @@ class Exchange:
         """A redirect turns the request into the next one."""
         timestamp = utc_now()
         if request.refused is not None:
-            return refusal(request, request.refused, timestamp=timestamp)
+            return refusal(request, request.refused, request.problem, timestamp)
         clock, options = self._clock, self._options
         elapsed = request.elapsed
         started = clock() - elapsed

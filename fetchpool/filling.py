@@ -140,7 +140,7 @@ class Filling:
             if request.refused is None:
                 self._scheduler.add(request, now)
             else:
-                self._flights.refuse(request, request.refused, now)
+                self._flights.refuse(request, request.refused, now, request.problem)
         if more:  # it may go on like this for millions: signals are heard, and rows written, in between
             self.goes_on = True
         return len(requests) > 0

@@ -19,7 +19,7 @@ from unicodedata import category
 
 from fetchpool.clean import UNSEEN, visible
 from fetchpool.model import FetchRequest
-from fetchpool.urls import PLAIN, BadUrl, is_normalised, parse, redact, with_scheme
+from fetchpool.urls import PLAIN, BadUrl, is_normalised, parse_line, redact
 
 SIZE = 16
 """Bytes of a fingerprint."""
@@ -54,7 +54,7 @@ def of_request(request: FetchRequest) -> bytes:
 def _identity(text: str) -> str:
     if "\\" in text:
         text = _ESCAPED.sub(_meant, text)
-    url = parse(with_scheme(text))
+    url = parse_line(text)
     if isinstance(url, BadUrl):
         return text
     return CREDENTIALS + url.href if url.credentials else url.href

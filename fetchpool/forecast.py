@@ -51,7 +51,7 @@ def forecast(source: Source, config: RunConfig) -> Forecast:
         if not requests and not source.exhausted:
             more.wait()
         for request in requests:
-            if not seen.add(fingerprint.of_request(request)):
+            if request.url and not seen.add(fingerprint.of_request(request)):
                 duplicates += 1
             elif request.refused is not None:
                 refused += 1

@@ -6,6 +6,9 @@ URL: of each it has a fingerprint, a mark that the list had it, and one byte for
 
     0  that output has no row of it       1  its final row there is fine       2…  it has that error
 
+A row without a URL is like no other: every one of the list gets its own. Nothing comes of asking again, so as
+many of them as an output has are done, the first of the list.
+
 The output is the journal of a run. There is no other state to lose, or to disagree with it; the list
 and the flags of a resumed run are the new ones.
 """
@@ -17,7 +20,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from fetchpool.fingerprint import of_request, of_shown, shown
 from fetchpool.kinds import ERRORS, OTHER
-from fetchpool.model import FetchRequest, Record
+from fetchpool.model import FailureKind, FetchRequest, Record
 from fetchpool.observe.events import Earlier
 from fetchpool.seen import DEFAULT_MEMORY, Seen
 from fetchpool.sinks.base import Written
@@ -26,10 +29,13 @@ LISTED = 0
 """The place of the mark that the list had it; the outputs' come behind it."""
 FINE = 1
 FIRST_ERROR = 2
+NO_ROW = frozenset((0,))
 CODES: dict[str | None, int] = {
     None: FINE,
     **{str(error): code for code, error in enumerate(ERRORS, FIRST_ERROR)},
 }
+
+NAMELESS = CODES[FailureKind.INVALID_URL]
 
 
 class Known:
@@ -50,6 +56,8 @@ class Known:
         self._journals = deque(enumerate(journals, LISTED + 1))
         self._places = range(LISTED + 1, LISTED + 1 + len(journals))
         self._missing = frozenset((0, *(CODES[error] for error in again)))
+        self._nameless = [0] * (1 + len(journals))
+        """Rows without a URL: how many the list had, and the outputs have."""
         self._have: dict[int, set[int]] = {}
         """By urlnum, which outputs have a row of what is fetched for the others."""
         self.duplicates = 0
@@ -67,6 +75,8 @@ class Known:
                 for row in rows:
                     if row is None:
                         self.damaged += 1
+                    elif not row.url:
+                        self._nameless[place] += 1
                     else:  # a later row of the same URL writes over an earlier one's
                         mark(of_shown(row.url), place, CODES.get(row.error) or CODES[OTHER])
                 return True
@@ -79,16 +89,19 @@ class Known:
             return requests, []
         if not self._places:
             add = self._seen.add
-            wanted = [request for request in requests if add(of_request(request))]
+            wanted = [request for request in requests if not request.url or add(of_request(request))]
             self.duplicates += len(requests) - len(wanted)
             return wanted, []
         wanted, earlier = [], []
         for request in requests:
-            marks = self._seen.mark(of_request(request), LISTED, 1)
+            if request.url:
+                marks, missing = self._seen.mark(of_request(request), LISTED, 1), self._missing
+            else:
+                marks, missing = self._next_nameless(), NO_ROW
             if marks[LISTED]:
                 self.duplicates += 1
                 continue
-            have = {place for place in self._places if marks[place] not in self._missing}
+            have = {place for place in self._places if marks[place] not in missing}
             if len(have) == len(self._places):
                 code = max(marks[LISTED + 1 :])  # of outputs that differ, one that says it failed
                 error = None if code == FINE else ERRORS[code - FIRST_ERROR]
@@ -98,6 +111,12 @@ class Known:
             if have:
                 self._have[request.urlnum] = have
         return wanted, earlier
+
+    def _next_nameless(self) -> bytes:
+        """The marks of the list's next row without a URL."""
+        number = self._nameless[LISTED]
+        self._nameless[LISTED] += 1
+        return bytes([0, *[NAMELESS if self._nameless[place] > number else 0 for place in self._places]])
 
     def lacking(self, records: list[Record], output: int) -> list[Record]:
         """Of the records, those that the output with this number, from 0, is to be given."""

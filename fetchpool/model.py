@@ -151,13 +151,15 @@ class FetchRequest(Struct, frozen=True, gc=False):
     url: str
     """As given, credentials and all; never shown unredacted."""
     href: str
-    """Normalised by the URL parser, without credentials or fragment; empty when refused."""
+    """Normalised by the URL parser, without credentials or fragment; empty when that refused it."""
     host: str
     """The host name without its port: the unit of politeness."""
     credentials: str = ""
     """`user:password` from the URL's own userinfo, percent-decoded."""
     refused: FailureKind | None = None
     """Why this can't be fetched at all (`invalid_url`, `unsupported_scheme`)."""
+    problem: str = ""
+    """The same for a person; empty: what is usual for the kind."""
     num_retries: int = 0
     num_redirects: int = 0
     method: str = ""

@@ -135,7 +135,8 @@ class OldResult:
             )
         try:
             for rows in _rows(path, format):
-                self._database.executemany(INSERT, map(self._values, rows))
+                # Of a row without a URL there is nothing to ask.
+                self._database.executemany(INSERT, [self._values(row) for row in rows if row["url"]])
         except (BadTableError, BrokenInputError) as failure:
             raise UsageError(f"--refresh: {self._name}: {failure}") from failure
 

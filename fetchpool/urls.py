@@ -21,6 +21,8 @@ MAX_HOST = 253
 MAX_LABEL = 63
 """Characters between two dots of it (likewise)."""
 
+QUOTES = "\"'"
+"""That exports leave around a URL."""
 PLAIN = ("https://", "http://")
 """How nearly every line begins; those go the short way."""
 SLASHLESS_SCHEMES = frozenset(
@@ -62,7 +64,7 @@ def parse(text: str, base: str | None = None) -> Url | BadUrl:
     try:
         href = can_ada.parse(text).href if base is None else (can_ada.parse(base) + text).href
     except (ValueError, TypeError):  # TypeError: lone surrogates, from a line that is not UTF-8
-        return BadUrl(FailureKind.INVALID_URL, "not a valid URL")
+        return BadUrl(FailureKind.INVALID_URL, "not a valid http or https URL")
     # A serialised http or https URL is `scheme://[userinfo@]host[:port]/path[?query][#fragment]`
     # and nothing else (URL Standard section 4.5): cut up here it costs half of what asking the
     # parser for each part does, and a list has a hundred million of them.
@@ -82,7 +84,9 @@ def parse(text: str, base: str | None = None) -> Url | BadUrl:
         href = href[: href.index("#")]
     if ":" in host and host[-1] != "]":  # a port; within brackets it is an IPv6 address
         host = host[: host.rindex(":")]
-    if (len(host) > MAX_LABEL or ".." in host or host[0] == ".") and (problem := _host_problem(host)):
+    if (len(host) > MAX_LABEL or ".." in host or host[0] == "." or '"' in host) and (
+        problem := _host_problem(host)
+    ):
         return BadUrl(FailureKind.INVALID_URL, problem)
     return Url(href, host, credentials)
 
@@ -117,7 +121,9 @@ def is_address(host: str) -> bool:
 
 
 def _host_problem(host: str) -> str:
-    """What the WHATWG parser lets pass and the DNS can't carry; empty when fine."""
+    """What the WHATWG parser lets pass and the DNS can't carry, or no name has; empty when fine."""
+    if '"' in host:
+        return "a quote in the host"
     if len(host) > MAX_HOST:
         return f"a host of more than {MAX_HOST} characters"
     if ".." in host or host[0] == ".":
@@ -125,6 +131,15 @@ def _host_problem(host: str) -> str:
     if any(len(label) > MAX_LABEL for label in host.split(".")):
         return f"a host label of more than {MAX_LABEL} characters"
     return ""
+
+
+def parse_line(line: str) -> Url | BadUrl:
+    """A line of a list, with a scheme or without; one in quotes is refused."""
+    if not line:
+        return BadUrl(FailureKind.INVALID_URL, "there is no URL")
+    if line[0] in QUOTES and line[-1] == line[0]:
+        return BadUrl(FailureKind.INVALID_URL, f"there are quotes ({line[0]}) around it")
+    return parse(with_scheme(line))
 
 
 def with_scheme(line: str) -> str:
@@ -146,9 +161,9 @@ def with_scheme(line: str) -> str:
 
 def request(urlnum: int, text: str) -> FetchRequest:
     """The request for one URL of the input, refused or not: every URL gets its row."""
-    url = parse(text if text.startswith(PLAIN) else with_scheme(text))
+    url = parse(text) if text.startswith(PLAIN) else parse_line(text)
     if isinstance(url, BadUrl):
-        return FetchRequest(urlnum, text, "", "", refused=url.kind)
+        return FetchRequest(urlnum, text, "", "", refused=url.kind, problem=url.message)
     return FetchRequest(urlnum, text, url.href, url.host, url.credentials)
 
 

@@ -114,22 +114,23 @@ class ParquetSink:
         return self._parts.written()
 
     def compact(self, memory: int) -> tuple[int, int]:
-        """Makes one part of all, with the last row of every URL; how many stay, and how many do not.
-        `memory`: bytes for knowing the URLs. Raises `OutputError`."""
+        """Makes one part of all, with the last row of every URL, and those without one; how many stay, and
+        how many do not. `memory`: bytes for knowing the URLs. Raises `OutputError`."""
         seen = Seen(memory=memory)
-        rows = 0
+        rows = left = 0
         stays: dict[int, list[bytes]] = {}
         try:
             for number, _, urls in self._parts.urls_backwards():
-                kept = bytes(seen.add(of_shown(url)) for url in reversed(urls))[::-1]
+                kept = bytes(not url or seen.add(of_shown(url)) for url in reversed(urls))[::-1]
                 stays.setdefault(number, []).insert(0, kept)
                 rows += len(urls)
-            if len(stays) > 1 or len(seen) < rows:
+                left += kept.count(1)
+            if len(stays) > 1 or left < rows:
                 self._parts.merge(self._number, dict(sorted(stays.items())))
                 self._number += 1
         except FAILURES as failure:
             raise self._failed(failure) from failure
-        return len(seen), rows - len(seen)
+        return left, rows - left
 
     def close(self) -> None:
         """Flushes, makes a part of what waits, and closes. Idempotent; quiet after a failure that was

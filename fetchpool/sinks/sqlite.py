@@ -1,6 +1,7 @@
 """Rows as a table of SQLite's, `fetches`: to ask questions of, while the run goes on and after it.
 
-In: records. Out: a database with one row for every URL, which a later row of the same URL replaces.
+In: records. Out: a database with one row for every URL, which a later row of the same URL replaces; one
+without a URL replaces none, and has a null for its `identity` (sqlite.org/nulls.html: no two are the same).
 It has a column for each of the row's fields, in their documented order; `extra`, what parsers added
 as one JSON object, null when there is nothing (`json_extract(extra, '$.title')`); and `identity`, the
 URL's fingerprint, which is what makes two rows the same URL's.
@@ -164,7 +165,7 @@ class SqliteSink:
     def _cells(self, record: Record) -> list[Any]:
         *row, extra = msgspec.structs.astuple(record)
         json = self._encoder.encode(extra).decode() if extra else None
-        return [fingerprint.of_shown(record.url), *row, json]
+        return [fingerprint.of_shown(record.url) if record.url else None, *row, json]
 
     def _fetched(self, cursor: sqlite3.Cursor) -> Iterator[list[Written | None]]:
         while True:

@@ -22,7 +22,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from fetchpool.errors import InputError
-from fetchpool.model import FetchRequest
+from fetchpool.model import FailureKind, FetchRequest
 from fetchpool.sources import tables
 from fetchpool.sources.compressed import by_name
 from fetchpool.sources.inputs import BrokenInputError, Input
@@ -41,6 +41,8 @@ class Batch(Struct, frozen=True):
     offset: int
     columns: list[Columns] | None = None
     """What the input says of each beside, when that is passed through."""
+    problems: dict[int, str] = {}
+    """By the place in `lines`, why that is no URL."""
 
 
 class Lists:
@@ -51,6 +53,10 @@ class Lists:
         self.input = Input(path)
         self.size = self.input.size
         self.columns: list[str] = []
+        self.notice = ""
+        """What the person should know of it; one line."""
+        if _suffix(path) in tables.FORMATS and self.size is not None and tables.begins_one(_first_line(path)):
+            self.notice = f"{self.input.name} looks like a table: --url-column NAME reads its URLs"
 
     def batches(self) -> Iterator[Batch]:
         """With offsets in this input. Raises `BrokenInputError`: the line it broke off in is not what was
@@ -75,6 +81,7 @@ class Tables:
         self.input = Input(path)
         self.size = self.input.size
         self._parquet = ""
+        self.notice = ""
         self.columns: list[str] = []
         """Those that rows will have beside the URL, as far as they are known beforehand."""
         try:
@@ -106,7 +113,7 @@ class Tables:
             rows = tables.read(self.input.chunks(), self._format, self._table)
         try:
             for found in rows:
-                yield Batch(found.urls, found.offset, found.columns)
+                yield Batch(found.urls, found.offset, found.columns, found.problems)
         except BadTableError as failure:
             raise BrokenInputError(f"{self.input.name}: {failure}") from failure
 
@@ -117,6 +124,19 @@ class Tables:
 def _suffix(path: str) -> str:
     named = by_name(path)
     return Path(path.removesuffix(named.suffix) if named else path).suffix.lower()
+
+
+def _first_line(path: str) -> str:
+    """Of a list; empty when its first piece has none."""
+    lines = LineReader()
+    chunks = Input(path).chunks()
+    try:
+        chunk, _ = next(chunks, (b"", 0))
+    except BrokenInputError:  # it will be told again
+        return ""
+    finally:
+        chunks.close()
+    return next(iter(lines.feed(chunk) + lines.finish()), "")
 
 
 def _parquet_room() -> ModuleType:
@@ -137,6 +157,8 @@ class FileSource:
         self._inputs = _opened(paths, table)
         self.columns = tuple(dict.fromkeys(name for each in self._inputs for name in each.columns))
         """Those that are passed through, as far as they are known beforehand."""
+        self.notices = [each.notice for each in self._inputs if each.notice]
+        """A line for each of which the person should know something."""
         self.exhausted = False
         self.failure: str | None = None
         self.bytes_read = 0
@@ -167,6 +189,8 @@ class FileSource:
             if self._batch.columns is not None:
                 columns = self._batch.columns[self._taken : self._taken + room]
                 found = [replace(each, columns=kept) for each, kept in zip(found, columns, strict=True)]
+            if self._batch.problems:
+                found = [self._told(each, place) for place, each in enumerate(found, self._taken)]
             requests += found
             self._urlnum += len(lines)
             self._taken += len(lines)
@@ -176,6 +200,13 @@ class FileSource:
     def close(self) -> None:
         """Stops the reader after the read it is in. Idempotent."""
         self._reader.close()
+
+    def _told(self, found: FetchRequest, place: int) -> FetchRequest:
+        """Refused when the input says that it is none, though its text might be fetched."""
+        problem = self._batch.problems.get(place)
+        if problem is None:
+            return found
+        return replace(found, refused=FailureKind.INVALID_URL, problem=problem)
 
     def _next_batch(self) -> bool:
         batch = self._reader.next()
@@ -260,7 +291,7 @@ class Reader:
         try:
             for batch in each.batches():
                 reached = offset + batch.offset
-                if not self._put(Batch(batch.lines, reached, batch.columns), notify):
+                if not self._put(replace(batch, offset=reached), notify):
                     return offset
         except BrokenInputError as failure:
             self.failures.append(str(failure))

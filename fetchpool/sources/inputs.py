@@ -24,6 +24,8 @@ from fetchpool.urls import redact
 CHUNK = 64 * 1024
 """Bytes, read and inflated: about a thousand lines."""
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+SQLITE = b"SQLite format 3\0"  # sqlite.org/fileformat2.html, section 1.3
+LOOKED_AT = max(compressed.LONGEST, len(SQLITE))
 
 
 class BrokenInputError(Exception):
@@ -82,13 +84,16 @@ class Input:
         if stat.S_ISREG(status.st_mode):
             position = stream.tell()
             self.size = max(0, status.st_size - position)
-            self._look(stream.read(compressed.LONGEST) or b"")
+            self._look(stream.read(LOOKED_AT) or b"")
             stream.seek(position)
 
     def _look(self, start: bytes) -> None:
         """Refuses what is no list at all, by its first bytes."""
         if start.startswith(UTF16_MARKS):
             raise InputError(f"{self.name}: is UTF-16; save it as UTF-8, or: iconv -f UTF-16 -t UTF-8")
+        if start.startswith(SQLITE):
+            query = f"sqlite3 {self.name} 'SELECT url FROM fetches'"
+            raise InputError(f"{self.name}: is a SQLite database; pipe its URLs in: {query} | fetchpool -")
         if self._named is not None and compressed.told(start) is not self._named:
             raise InputError(
                 f"{self.name}: is not {self._named.name} data, though its name says so; rename or repair it"

@@ -8,19 +8,23 @@ are. A row without a URL gets a request all the same, which ends as `invalid_url
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from fetchpool.clean import visible
+from fetchpool.clean import one_line, visible
 from fetchpool.model import FEATURE_FIELDS, ROW_FIELDS
 from fetchpool.sources.compressed import Chunks
 from fetchpool.sources.lines import KEPT
 
 MAX_LINE = 16 << 20
 """Bytes of a line, or characters of a cell: more is no table but a mistake."""
+LISTED = 1_000
+"""Characters of names that a refusal lists."""
 TAKEN = frozenset((*ROW_FIELDS, *FEATURE_FIELDS, "extra", "content_encoding"))
 """Names a column can't keep: it gets `input_` before it."""
 PREFIX = "input_"
@@ -50,6 +54,8 @@ class Rows(Struct, frozen=True):
     columns: list[Columns] | None
     offset: int
     """How many bytes of the input they reach to."""
+    problems: dict[int, str] = {}
+    """By the place in `urls`, why there is none."""
 
 
 class BadTableError(Exception):
@@ -67,12 +73,37 @@ def read(chunks: Chunks, format: str | None, table: Table) -> Iterator[Rows]:
 
 def header(chunks: Chunks, format: str | None, table: Table) -> list[str]:
     """The names of the columns that rows will have, as far as they are known beforehand: not those of
-    JSONL. Raises `BadTableError`."""
+    JSONL, of which some lines must have that of the URL. Raises `BadTableError`."""
     lines = Lines(chunks)
-    if (format or _format_of(lines.first())) == "jsonl":
+    format = format or _format_of(lines.first())
+    if format == "jsonl":
+        _look_for_column(lines, table)
         return []
-    names = next(_reader(lines, format or _format_of(lines.first())), [])
+    names = _heading(_records(lines, format))
     return [name for place, name in enumerate(as_fields(names)) if place != place_of(names, table)]
+
+
+def _look_for_column(lines: Lines, table: Table) -> None:
+    """In the first lines, as many as come at once: some may lack it, but all of them only for a mistake.
+    Raises `BadTableError`."""
+    decode = msgspec.json.Decoder(dict[str, Any]).decode
+    names: dict[str, None] = {}
+    lines.first()
+    while not lines.waits:
+        with suppress(msgspec.DecodeError, UnicodeEncodeError):
+            names.update(dict.fromkeys(decode(next(lines))))
+        if table.column in names:
+            return
+    if names:
+        place_of(list(names), table)
+
+
+def begins_one(line: str) -> bool:
+    """Whether a first line is an object or may be a header, and is no URL."""
+    if line.startswith("{"):
+        return True
+    cell = re.split(r"[,;\t]", line)[0]
+    return line != "" and "://" not in cell and (cell != line or "." not in cell)
 
 
 class Lines:
@@ -82,9 +113,23 @@ class Lines:
         self._chunks = chunks
         self._lines: list[str] = []
         self._next = 0
+        self._before = 0
+        """Lines of earlier chunks."""
         self._tail = b""
         self._ended = False
         self.offset = 0
+        self.over = False
+        """Another line was asked for, and there was none."""
+
+    @property
+    def number(self) -> int:
+        """Of the line that was handed out last, from 1; 0 before the first."""
+        return self._before + self._next
+
+    @property
+    def last(self) -> str:
+        """That line."""
+        return self._lines[self._next - 1] if self._next else ""
 
     @property
     def waits(self) -> bool:
@@ -103,6 +148,7 @@ class Lines:
     def __next__(self) -> str:
         while self.waits:
             if not self._more():
+                self.over = True
                 raise StopIteration
         line = self._lines[self._next]
         self._next += 1
@@ -120,6 +166,7 @@ class Lines:
         if len(self._tail) > MAX_LINE:
             raise BadTableError(f"a line of more than {MAX_LINE >> 20} MiB; is it a table?")
         text = data[:end].decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+        self._before += len(self._lines)
         self._lines = [f"{line}\n" for line in text.split("\n")]
         self._lines.pop() if text.endswith("\n") or not text else None
         self._next = 0
@@ -132,15 +179,41 @@ def _format_of(line: str) -> str:
     return "tsv" if "\t" in line and "," not in line else "csv"
 
 
-def _reader(lines: Lines, format: str) -> Iterator[list[str]]:
-    return (cells for cells in csv.reader(lines, delimiter="\t" if format == "tsv" else ",") if cells)
+def _records(lines: Lines, format: str) -> Iterator[list[str]]:
+    """The cells of each row, none for an empty line. Raises `BadTableError`."""
+    if "\0" in lines.first():
+        raise BadTableError(f"is no {format.upper()}: there are NUL bytes in its first line; is it a table?")
+    begins = 1
+    try:
+        for cells in csv.reader(lines, delimiter="\t" if format == "tsv" else ","):
+            if lines.over:  # every line has its end, so nothing but a quote can run on past the last
+                raise BadTableError(f"line {begins}: a quote in its row is never closed; close it")
+            begins = lines.number + 1
+            yield cells
+    except csv.Error as failure:
+        raise BadTableError(_why(failure, lines, begins)) from failure
+
+
+def _why(failure: csv.Error, lines: Lines, begins: int) -> str:
+    """What stopped the reader in the row that begins on that line; its own words are for programmers."""
+    if "limit" in str(failure):
+        return f"line {begins}: a cell of more than {MAX_LINE >> 20} MiB; is a quote in it not closed?"
+    if "\r" in lines.last.rstrip("\r\n"):
+        fix = "save it with LF line ends, or: tr '\\r' '\\n'"
+        return f"line {lines.number}: a carriage return (CR) within the line; {fix}"
+    return f"line {lines.number}: can't be read ({failure})"
+
+
+def _heading(rows: Iterator[list[str]]) -> list[str]:
+    """The names of the columns; none of an empty table."""
+    return next((cells for cells in rows if cells), [])
 
 
 def place_of(names: list[str], table: Table) -> int:
     try:
         return names.index(table.column)
     except ValueError:
-        has = ", ".join(map(visible, names)) if names else "nothing"
+        has = one_line(", ".join(names), LISTED) if names else "nothing"
         raise BadTableError(
             f"has no column {visible(table.column)!r} (--url-column); it has: {has}"
         ) from None
@@ -161,34 +234,36 @@ def as_fields(names: list[str]) -> list[str]:
 
 
 def _cells(lines: Lines, format: str, table: Table) -> Iterator[Rows]:
-    rows = _reader(lines, format)
+    rows = _records(lines, format)
+    header = _heading(rows)
+    if not header:
+        return
+    place, names = place_of(header, table), as_fields(header)
+    others = [(at, name) for at, name in enumerate(names) if at != place]
     urls: list[str] = []
     columns: list[Columns] = []
-    broken = ""
+    broken: BadTableError | None = None
     try:
-        header = next(rows, None)
-        if header is None:
-            return
-        place, names = place_of(header, table), as_fields(header)
-        others = [(at, name) for at, name in enumerate(names) if at != place]
         for cells in rows:
-            urls.append(cells[place].strip()[:KEPT] if place < len(cells) else "")
-            if table.keep:
+            if cells:
+                urls.append(cells[place].strip()[:KEPT] if place < len(cells) else "")
+            if cells and table.keep:
                 size = len(cells)
                 columns.append({name: visible(cells[at]) if at < size else None for at, name in others})
             if lines.waits:
                 yield Rows(urls, columns if table.keep else None, lines.offset)
                 urls, columns = [], []
-    except csv.Error as failure:
-        broken = f"is no {format.upper()} that can be read ({failure})"
+    except BadTableError as failure:
+        broken = failure
     yield Rows(urls, columns if table.keep else None, lines.offset)
-    if broken:
-        raise BadTableError(broken)
+    if broken is not None:
+        raise broken
 
 
 def _objects(lines: Lines, table: Table) -> Iterator[Rows]:
     urls: list[str] = []
     columns: list[Columns] = []
+    problems: dict[int, str] = {}
     decode = msgspec.json.Decoder(dict[str, Any]).decode
     for line in lines:
         text = line.strip()
@@ -196,18 +271,22 @@ def _objects(lines: Lines, table: Table) -> Iterator[Rows]:
             try:
                 found = decode(text)
             except (msgspec.DecodeError, UnicodeEncodeError):  # a line that is no object is no URL either
+                problems[len(urls)] = "the line is not a JSON object"
                 urls.append(text[:KEPT])
                 columns.append({})
             else:
-                url = found.pop(table.column, "")
+                url = found.pop(table.column, None)
+                if url is None:
+                    problems[len(urls)] = f"the line has no {visible(table.column)!r}"
+                    url = ""
                 urls.append(url.strip()[:KEPT] if isinstance(url, str) else visible(str(url)))
                 columns.append(
                     {field_name(name): fit(value) for name, value in found.items()} if table.keep else {}
                 )
         if lines.waits:
-            yield Rows(urls, columns if table.keep else None, lines.offset)
-            urls, columns = [], []
-    yield Rows(urls, columns if table.keep else None, lines.offset)
+            yield Rows(urls, columns if table.keep else None, lines.offset, problems)
+            urls, columns, problems = [], [], {}
+    yield Rows(urls, columns if table.keep else None, lines.offset, problems)
 
 
 def field_name(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ import pytest
 from fetchpool.demo import DemoServer
 from tests.cli.commandline import fetchpool
 from tests.faults.server import FaultServer
+
+UNASKED = ("--retry", "0", "--proxy", "http://127.0.0.1:9")
+"""No name is looked up, and nobody answers."""
 
 
 @pytest.fixture
@@ -86,6 +90,74 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path, options: tuple[str, ...
     done = fetchpool("list.csv", *options, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (2, f"fetchpool: {words}\n")
     assert not (tmp_path / "sizes.txt").exists()
+
+
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+@pytest.mark.parametrize("data", [b"url\rhttp://h/\r", b"\x7fELF\0\r\n", b"SQLite format 3\0"])
+def test_what_is_no_table_is_refused_in_one_line(
+    tmp_path: Path, data: bytes, options: tuple[str, ...]
+) -> None:
+    (tmp_path / "list").write_bytes(data)
+    done = fetchpool("list", "--url-column", "url", *options, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("fetchpool: list: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_table_that_breaks_off_in_a_quote_is_exit_2_with_what_came_before(
+    demo_server: DemoServer, tmp_path: Path
+) -> None:
+    good = f"{demo_server.url('/bytes/1')},1\n"
+    (tmp_path / "list.csv").write_text(f'url,n\n{good}http://h/,"\n{good}')
+    done = fetchpool("list.csv", "--url-column", "url", "-o", "-", cwd=tmp_path)
+    assert (done.returncode, len(done.stdout.splitlines())) == (2, 1)
+    assert "fetchpool: list.csv: line 3: a quote in its row is never closed; close it\n" in done.stderr
+
+
+def test_a_line_of_jsonl_without_a_url_says_so_in_its_row(tmp_path: Path) -> None:
+    (tmp_path / "list.jsonl").write_text('{"url":"http://[::1"}\n{"n":1}\n{"n":2}\nlocalhost\n')
+    command = ("list.jsonl", "--url-column", "url", "-o", "rows.jsonl")
+    said = [
+        ("http://[::1", "not a valid http or https URL"),
+        ("", "the line has no 'url'"),
+        ("", "the line has no 'url'"),
+        ("localhost", "the line is not a JSON object"),
+    ]
+    for options in ((), ("--resume",)):
+        assert fetchpool(*command, *options, cwd=tmp_path).returncode == 1
+        rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+        assert [(row["url"], row["errormsg"]) for row in rows] == said
+    done = fetchpool("list.jsonl", "--url-column", "link", cwd=tmp_path)
+    words = "list.jsonl: has no column 'link' (--url-column); it has: url, n"
+    assert (done.returncode, done.stderr) == (2, f"fetchpool: {words}\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("list.csv", b'"n","url"\n1,http://[::1\n'),
+        ("list.csv", b"url\nhttp://[::1\n"),
+        ("list.tsv.gz", gzip.compress(b"n\turl\n")),
+        ("list.jsonl", b'{"url":"http://[::1"}\n'),
+    ],
+)
+def test_a_table_as_a_list_of_lines_is_read_with_a_word_about_it(
+    tmp_path: Path, name: str, data: bytes
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    words = f"{name} looks like a table: --url-column NAME reads its URLs"
+    assert words in fetchpool(name, *UNASKED, cwd=tmp_path).stderr
+    assert "looks like" not in fetchpool(name, "--url-column", "url", *UNASKED, cwd=tmp_path).stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "line"), [("a.csv", "http://[::1,x"), ("a.csv", "h.invalid"), ("a.csv", ""), ("a.txt", "url,n")]
+)
+def test_a_list_of_lines_is_read_without_a_word_whatever_its_name(
+    tmp_path: Path, name: str, line: str
+) -> None:
+    (tmp_path / name).write_text(f"{line}\n")
+    assert "looks like" not in fetchpool(name, *UNASKED, cwd=tmp_path).stderr
 
 
 def test_parquet_as_a_list_of_lines_is_refused(tmp_path: Path) -> None:

@@ -25,6 +25,13 @@ def test_it_names_hosts_duplicates_and_the_shortest_polite_time_and_fetches_noth
     assert not (tmp_path / "rows.txt").exists()
 
 
+def test_rows_without_a_url_are_counted_each(tmp_path):
+    listed = tmp_path / "urls.csv"
+    listed.write_text("n,url\n1,\n2,http://a/\n3,\n4,http://a/\n5,\n")
+    ended = fetchpool(str(listed), "--url-column", "url", "--dry-run")
+    assert "would fetch 1 URL from 1 host; 1 duplicate and 3 that can't be fetched" in ended.stdout
+
+
 def test_the_slowest_limit_is_the_one_that_counts(tmp_path):
     listed = tmp_path / "urls.txt"
     listed.write_text("http://a/\nhttp://b/\nhttp://c/\n")

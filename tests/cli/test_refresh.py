@@ -202,6 +202,15 @@ def test_a_result_may_be_refreshed_into_itself(site: Site, tmp_path: Path) -> No
     assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == 4
 
 
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "db"])
+def test_a_row_without_a_url_is_not_asked_again(site: Site, tmp_path: Path, suffix: str) -> None:
+    site.pages["/tag"] = (200, b"a", {"ETag": '"1"'})
+    (tmp_path / "list.csv").write_text(f"url,n\n,1\n{site.url('/tag')},2\n,3\n")
+    assert fetchpool("list.csv", "--url-column", "url", "-o", f"old.{suffix}", cwd=tmp_path).returncode == 1
+    run(tmp_path, "--refresh", f"old.{suffix}", "-o", "new.jsonl")
+    assert [*rows(tmp_path / "new.jsonl")] == ["/tag"]
+
+
 def test_a_condition_of_the_persons_own_is_left_alone(site: Site, tmp_path: Path) -> None:
     site.pages = {"/a": (200, b"one", {"ETag": '"1"'})}
     listed(tmp_path, site, "/a")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyarrow import parquet  # type: ignore[import-untyped]  # it ships no types
 
 from fetchpool import fetch
 from fetchpool.cli.main import main
@@ -39,6 +40,8 @@ def rows(path: Path) -> list[dict[str, Any]]:
         with closing(sqlite3.connect(path)) as database:
             database.row_factory = sqlite3.Row
             return [dict(row) for row in database.execute("SELECT * FROM fetches ORDER BY rowid")]
+    if path.suffix == ".parquet":
+        return [row for part in sorted(path.glob("part-*")) for row in parquet.read_table(part).to_pylist()]
     if path.suffix == ".jsonl":
         return [json.loads(line) for line in path.read_text().splitlines()]
     return [{"url": line[5 : line.rindex(">")]} for line in path.read_text().splitlines()]
@@ -152,6 +155,32 @@ def test_a_duplicate_is_fetched_once_and_counted_and_urlnum_counts_it(
     code, said = run(tmp_path, "-o", "all.jsonl", "--no-dedupe")
     assert said[0].startswith("5 URLs in ")
     assert sorted(row["urlnum"] for row in rows(tmp_path / "all.jsonl")) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("name", ["sizes.txt", "rows.jsonl", "rows.csv", "rows.db", "rows.parquet"])
+def test_each_row_of_a_table_without_a_url_has_a_row_of_its_own_and_just_one(
+    demo_server: DemoServer, tmp_path: Path, name: str
+) -> None:
+    table = tmp_path / "list.csv"
+    command = ("list.csv", "--url-column", "url", "-o", name)
+    url = demo_server.url("/bytes/1")
+    table.write_text(f"url,n\n,1\n{url},2\n,3\n")
+
+    def run(*arguments: str) -> list[str]:
+        done = fetchpool(*command, *arguments, cwd=tmp_path)
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert "duplicate" not in done.stderr
+        return sorted(urls_in(tmp_path / name))
+
+    assert run() == ["", "", url]
+    assert run("--resume") == ["", "", url]
+    table.write_text(f"url,n\n,1\n{url},2\n,3\n,4\n{url}?,5\n,6\n")
+    assert run("--resume") == ["", "", "", "", url, f"{url}?"]
+    assert run("--resume", "--retry-failed", "all") == ["", "", "", "", url, f"{url}?"]
+    done = fetchpool("compact", name, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert run("--resume") == ["", "", "", "", url, f"{url}?"]
 
 
 def test_urls_with_credentials_are_known_again_though_their_rows_keep_none(

@@ -67,6 +67,20 @@ def test_a_url_that_fails_has_its_row_and_the_exit_code_is_1(
     )
 
 
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_url_in_quotes_is_looked_up_nowhere_and_its_row_says_so(tmp_path: Path, transport: str) -> None:
+    lines = ['"http://h/4.html"', "'h.example/x'", '"http://h/x']
+    listed(tmp_path, *lines)
+    done = fetchpool("urls.txt", "-o", "rows.jsonl", "--transport", transport, cwd=tmp_path)
+    assert done.returncode == 1
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert [(row["url"], row["error"], row["errormsg"]) for row in rows] == [
+        (lines[0], "invalid_url", 'there are quotes (") around it'),
+        (lines[1], "invalid_url", "there are quotes (') around it"),
+        (lines[2], "invalid_url", "a quote in the host"),
+    ]
+
+
 def test_outputs_are_appended_to_in_their_own_formats(demo_server: DemoServer, tmp_path: Path) -> None:
     listed(tmp_path, demo_server.url("/gzip/5000"))
     outputs = ("-o", "rows.jsonl", "-o", "rows.csv", "-o", "rows.txt")

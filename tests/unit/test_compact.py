@@ -60,6 +60,12 @@ def test_a_file_with_nothing_to_leave_out_is_not_touched(path: Path) -> None:
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
+def test_rows_without_a_url_all_stay(path: Path) -> None:
+    *head, blank, _, fine, other = write(path, "", "http://a/", "http://a/", "")
+    assert compact(str(path)) == Compacted(3, 1, 0)
+    assert path.read_bytes() == b"".join([*head, blank, fine, other])
+
+
 def test_damaged_and_torn_lines_are_left_out_and_counted(path: Path) -> None:
     *head, first, second = write(path, "http://a/", "http://b/")
     path.write_bytes(b"".join([*head, first, b"\0\0\n", second, second[:-5]]))

@@ -48,6 +48,11 @@ def of_line(line: str) -> bytes:
 @example("http://h/\\U00110000")
 @example("\x00http://h/")
 @example("http://h/\tx")
+@example("'http://user:pw@h/'")
+@example('"http://h/\\u200b"')
+@example('"user:pw@h/"')
+@example('http://a"b/')
+@example('http://a"b')
 def test_a_line_and_its_row_have_the_same_identity(line: str) -> None:
     assert of_line(line) == fingerprint.of_shown(row_url(line))
 

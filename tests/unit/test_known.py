@@ -30,12 +30,30 @@ def known_from(*journals: list[list[Written | None]], again: str = "") -> Known:
 
 def test_a_url_is_wanted_once_however_it_is_spelled() -> None:
     known = Known()
-    assert sifted(known, "http://h/", "HTTP://H:80", "h", "http://h/#x", "http://h/x", "", "") == (
-        ["http://h/", "http://h/x", ""],
+    assert sifted(known, "http://h/", "HTTP://H:80", "h", "http://h/#x", "http://h/x") == (
+        ["http://h/", "http://h/x"],
         [],
     )
     assert sifted(known, "http://h/x", first=7) == ([], [])
-    assert known.duplicates == 5
+    assert known.duplicates == 4
+
+
+def test_rows_without_a_url_are_no_duplicates() -> None:
+    known = Known()
+    assert sifted(known, "", "http://h/", "", "http://h/", "") == (["", "http://h/", "", ""], [])
+    assert known.duplicates == 1
+
+
+def test_as_many_rows_without_a_url_as_an_output_has_are_done_whatever_is_to_be_asked_again() -> None:
+    error = "invalid_url"
+    outputs = journal(("", error), ("", error)), journal(("", error), ("http://h/", None))
+    known = known_from(*outputs, again="all")
+    wanted, earlier = sifted(known, "", "", "http://h/", "", "")
+    assert (wanted, earlier) == (["", "http://h/", "", ""], [Earlier("", error)])
+    records = [record(number, "") for number in (1, 3, 4)]
+    assert [row.urlnum for row in known.lacking(records, 0)] == [3, 4]
+    assert [row.urlnum for row in known.lacking(records, 1)] == [1, 3, 4]
+    assert known.duplicates == 0
 
 
 def test_without_dedupe_every_line_is_wanted() -> None:

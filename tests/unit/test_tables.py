@@ -16,6 +16,7 @@ import pandas
 import pytest
 
 from fetchpool.errors import InputError
+from fetchpool.fingerprint import of_request, of_shown
 from fetchpool.model import FailureKind, FetchRequest
 from fetchpool.sources.files import FileSource
 from fetchpool.sources.tables import Table
@@ -138,6 +139,7 @@ def test_jsonl_keeps_values_as_they_are_and_what_is_no_object_vanishes_nowhere(t
         "",
         '{"url":"http://a/2","sha256":"theirs","extra":true}',
         '{"no":"url"}',
+        '{"url":null}',
         '{"url":7}',
         "not json",
         "[1]",
@@ -150,8 +152,33 @@ def test_jsonl_keeps_values_as_they_are_and_what_is_no_object_vanishes_nowhere(t
         {"n": 1, "f": 0.5, "none": None, "deep": deep, "big": "99999999999999999999"},
     )
     assert second == ("http://a/2", {"input_sha256": "theirs", "input_extra": True})
-    assert [url for url, _ in others] == ["", "7", "not json", "[1]"]
+    assert [url for url, _ in others] == ["", "", "7", "not json", "[1]"]
     assert FileSource([path], Table("url", True)).columns == ()
+
+
+def test_a_line_of_jsonl_that_holds_no_url_is_refused_and_says_why(tmp_path: Path) -> None:
+    lines = ['{"no":"url"}', "localhost", '{"url":null}', '{"url":"http://a/"}', '"http://a/"', '{"url":""}']
+    path = write(tmp_path / "list.jsonl", "\n".join(lines))
+    consumer = Consumer(FileSource([path], Table("url")))
+    requests = consumer.take(1) + consumer.rest()
+    lacks, no_object = "the line has no 'url'", "the line is not a JSON object"
+    problems = [lacks, no_object, lacks, "", no_object, "there is no URL"]
+    assert [each.problem for each in requests] == problems
+    assert [each.refused is None for each in requests] == [problem == "" for problem in problems]
+    # A resumed run knows them by their rows.
+    assert all(of_request(each) == of_shown(each.url) for each in requests)
+
+
+def test_jsonl_whose_first_lines_all_lack_the_column_is_refused_and_one_that_has_it_later_is_not(
+    tmp_path: Path,
+) -> None:
+    path = write(tmp_path / "list.jsonl", '\n{"id":1,"link":"http://a/"}\nx\n{"n":2}\n')
+    with pytest.raises(InputError) as refused:
+        FileSource([path], Table("url"))
+    assert str(refused.value) == f"{path}: has no column 'url' (--url-column); it has: id, link, n"
+    lines = ['{"id":1}', "x", '{"id":2,"url":"http://a/"}', '{"id":3}']
+    assert len(requests_of(write(tmp_path / "sparse.jsonl", "\n".join(lines)))) == 4
+    assert len(requests_of(write(tmp_path / "none.jsonl", "x\ny\n"))) == 2
 
 
 def test_names_of_columns_are_never_empty_or_twice(tmp_path: Path) -> None:
@@ -196,8 +223,23 @@ def test_a_large_parquet_is_read_in_bounded_batches(tmp_path: Path) -> None:
         ("a.csv.gz", gzip.compress(b"x,y\n", mtime=0), "it has: x, y"),
         ("a.parquet", "not parquet", "is no Parquet that can be read"),
         ("a.csv", "url," + "x" * (17 << 20), "a line of more than 16 MiB; is it a table?"),
+        ("a.csv", "url,n\rhttp://a/,1\r", "line 1: a carriage return (CR) within the line; save it with LF"),
+        ("a.csv", "\x7fELF\x02\0\0\r\0\n\0", "is no CSV: there are NUL bytes in its first line"),
+        ("a", b"SQLite format 3\0" + bytes(99), "is a SQLite database; pipe its URLs in: sqlite3 "),
+        ("a.csv", "x" * 5000 + "\n", "x…"),
+        ("a.csv", '"url\nhttp://a/\n', "line 1: a quote in its row is never closed"),
     ],
-    ids=["no such column", "compressed", "parquet", "no line end"],
+    ids=[
+        "column",
+        "compressed",
+        "parquet",
+        "no line end",
+        "CR",
+        "binary",
+        "SQLite",
+        "one long name",
+        "quote",
+    ],
 )
 def test_what_is_no_such_table_is_refused_beforehand(
     tmp_path: Path, name: str, data: bytes | str, words: str
@@ -206,6 +248,7 @@ def test_what_is_no_such_table_is_refused_beforehand(
         FileSource([write(tmp_path / name, data)], Table("url"))
     assert words in str(refused.value)
     assert str(tmp_path / name) in str(refused.value)
+    assert len(str(refused.value)) < 2000
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a"])
@@ -217,7 +260,41 @@ def test_a_cell_that_never_ends_is_told_and_what_came_before_is_fetched(tmp_path
     text = 'url,n\nhttp://a/1,x\nhttp://a/2,"' + ("y" * 1000 + "\n") * 20_000
     source = FileSource([write(tmp_path / "a.csv", text)], Table("url", True))
     assert [each.url for each in Consumer(source).rest()] == ["http://a/1"]
-    assert "is no CSV that can be read (field larger than field limit" in (source.failure or "")
+    assert source.failure == (
+        f"{tmp_path}/a.csv: line 3: a cell of more than 16 MiB; is a quote in it not closed?"
+    )
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.csv.gz"])
+def test_a_quote_that_is_never_closed_is_told_and_what_came_before_is_fetched(
+    tmp_path: Path, name: str
+) -> None:
+    text = 'url,n\nhttp://a/1,"x\ny"\n\nhttp://a/2,"x\nhttp://a/3,y\n' + "http://a/4,z\n" * 9999
+    text = text.replace(",", "\t") if "tsv" in name else text
+    data = gzip.compress(text.encode()) if name.endswith(".gz") else text
+    source = FileSource([write(tmp_path / name, data)], Table("url", True))
+    assert [(each.url, each.columns) for each in Consumer(source).rest()] == [
+        ("http://a/1", {"n": "x\\x0ay"})
+    ]
+    assert source.failure == f"{tmp_path}/{name}: line 5: a quote in its row is never closed; close it"
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n"])
+def test_a_quoted_last_cell_is_no_open_quote_however_the_table_ends(tmp_path: Path, end: str) -> None:
+    assert rows(write(tmp_path / "a.csv", f'n,url\n1,"http://a/"{end}')) == [("http://a/", {"n": "1"})]
+
+
+def test_a_carriage_return_within_a_line_is_told_with_its_line_and_what_came_before_is_fetched(
+    tmp_path: Path,
+) -> None:
+    text = 'url,n\r\nhttp://a/1,"x\ry"\r\n\r\nhttp://a/2,x\ry\r\nhttp://a/3,\r\n'
+    source = FileSource([write(tmp_path / "a.csv", text)], Table("url", True))
+    requests = Consumer(source).rest()
+    assert [(each.url, each.columns) for each in requests] == [("http://a/1", {"n": "x\\x0dy"})]
+    assert source.failure == (
+        f"{tmp_path}/a.csv: line 4: a carriage return (CR) within the line; "
+        "save it with LF line ends, or: tr '\\r' '\\n'"
+    )
 
 
 def test_a_pipe_that_stays_open_yields_its_first_row_at_once(tmp_path: Path) -> None:

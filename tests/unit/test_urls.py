@@ -158,6 +158,31 @@ def test_every_line_becomes_a_request_fetchable_or_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('"http://h/4.html"', 'there are quotes (") around it'),
+        ("'http://h/4.html'", "there are quotes (') around it"),
+        ('"example.org"', 'there are quotes (") around it'),
+        ("'user:secret@example.org/x'", "there are quotes (') around it"),
+        ('"http://h/4.html', "a quote in the host"),
+        ('http://h"/', "a quote in the host"),
+        ("", "there is no URL"),
+        ("http://a..b/", "an empty label in the host"),
+        ("http://[::1", "not a valid http or https URL"),
+        ("ftp://h/", "only http and https are fetched, not ftp:"),
+    ],
+)
+def test_a_refused_line_says_why(line: str, problem: str) -> None:
+    refused = request(0, line)
+    assert (refused.href, refused.host, refused.problem) == ("", "", problem)
+
+
+@pytest.mark.parametrize("line", ["http://h/'a'", 'http://h/"', "h/'a'", "http://o'reilly.example/", "'h/"])
+def test_other_quotes_are_part_of_the_url(line: str) -> None:
+    assert request(0, line).refused is None
+
+
+@pytest.mark.parametrize(
     ("text", "shown"),
     [
         ("http://h/p", "http://h/p"),
