@@ -171,4 +171,6 @@ def _there_already(config: RunConfig, opened: Sequence[Journal]) -> list[str]:
     appends = [sink.name for sink in opened if sink.appends]
     if config.resume:
         return [f"reading back {name}" for name in appends]
+    if config.refresh_in_place:
+        return []
     return [f"{name} has rows already; --resume would skip what is there" for name in appends]
