@@ -51,6 +51,10 @@ def build(
 
     Raises `UsageError` for what can't be opened; nothing has been fetched then.
     """
+    if config.executor == "process":
+        from fetchpool.pools.crew import end_if_main_is_imported
+
+        end_if_main_is_imported()  # before it asks for an archive that whoever started it has open
     columns: tuple[str, ...] = ()
     if source is None and (config.inputs or not config.refresh):
         source = inputs = open_inputs(config)

@@ -1,5 +1,6 @@
 """The names a program may use."""
 
+import os
 import re
 import subprocess
 import sys
@@ -51,6 +52,33 @@ def test_what_is_no_url_is_refused_in_one_line() -> None:
         pool.submit(None)
     with pytest.raises(fetchpool.UsageError, match="workers load what it means by name"):
         fetchpool.fetch([], parse=len)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "list(fetchpool.fetch([], workers=3, executor='process', warc='a.warc.gz'))",
+        "fetchpool.Pool(3, executor='process')",
+    ],
+)
+def test_a_script_without_the_guard_that_processes_need_is_told_of_it_once(tmp_path: Path, call: str) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(f"import fetchpool\n{call}\n")
+    root = str(Path(__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": root},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("Traceback") == 1, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("fetchpool.errors.UsageError: --executor process: no process came up;")
+    assert last.endswith('under: if __name__ == "__main__":')
 
 
 def named(begin: str, end: str) -> list[str]:
