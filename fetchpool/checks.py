@@ -7,12 +7,16 @@ No option is known to another one here; what two of them mean together is `confi
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from ipaddress import ip_address
+from numbers import Integral, Real
+from os import PathLike
 from pathlib import Path
-from typing import TypeVar
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin
 from urllib.parse import urlsplit
 
 from fetchpool import kinds, units, urls
@@ -27,11 +31,38 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 """What no header value may hold (RFC 9110 section 5.5): a line break starts a header of its own."""
 _METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE")
 
+NUMBERS: dict[Any, type] = {int: Integral, float: Real}
+
 _Given = TypeVar("_Given")
 _Checked = TypeVar("_Checked")
 
 Headers = Mapping[str, str] | Iterable[str | tuple[str, str]]
 """As a program may hand them over: a mapping, pairs, or lines as for `header()`."""
+
+
+def typed(name: str, value: object, kind: Any) -> Any:
+    """A program's value for the setting `name`, if it is of the type that it is annotated with; a path as
+    text. The value may be a secret, and isn't said."""
+    if isinstance(value, PathLike) and is_a(value, kind):
+        value = os.fspath(value)
+    if not is_a(value, kind):
+        takes = kind.__name__ if isinstance(kind, type) else re.sub(r"[\w.]+\.", "", str(kind))
+        raise UsageError(f"{name}: takes {takes}, and was given {type(value).__name__}")
+    return value
+
+
+def is_a(value: object, kind: Any) -> bool:
+    """Whether a value is of an annotated type. Unlike for `isinstance()`, text is no sequence of texts, and
+    no truth value a number; any number is, NumPy's too."""
+    if isinstance(kind, UnionType):
+        return any(is_a(value, each) for each in get_args(kind))
+    if isinstance(value, bool):
+        return kind is bool
+    if isinstance(value, str):
+        return kind is str
+    if get_origin(kind) is Sequence:
+        return isinstance(value, Sequence) and all(is_a(each, *get_args(kind)) for each in value)
+    return isinstance(value, NUMBERS.get(kind) or get_origin(kind) or kind)
 
 
 def header(text: str) -> tuple[str, str]:
@@ -50,8 +81,19 @@ def headers(given: Headers) -> tuple[tuple[str, str], ...]:
     """Headers in their order, repeated ones kept."""
     if isinstance(given, str):  # would be taken letter by letter
         raise UsageError("--header: a list of headers is needed, not one string")
+    if not isinstance(given, Iterable):
+        raise UsageError(f"--header: a list of headers is needed, and not {type(given).__name__}")
     lines = given.items() if isinstance(given, Mapping) else given
-    return tuple(header(line) if isinstance(line, str) else header_pair(*line) for line in lines)
+    return tuple(header(line) if isinstance(line, str) else header_pair(*_pair(line)) for line in lines)
+
+
+def _pair(given: object) -> tuple[str, str]:
+    match given:
+        case (str() as name, str() as value):
+            return name, value
+        case (str() as name, other):
+            raise UsageError(f"--header {name}: a value is text, and not {type(other).__name__}")
+    raise UsageError("--header: not a name and a value; write 'Name: value', or both as a pair of texts")
 
 
 def header_pair(name: str, value: str) -> tuple[str, str]:

@@ -47,6 +47,40 @@ def test_a_setting_that_there_is_not_is_refused_by_the_function_that_was_called(
         fetchpool.Pool(max_tim=1)
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"user_agent": 5}, "user_agent: takes str, and was given int"),
+        ({"proxy": 5}, "proxy: takes str | None, and was given int"),
+        ({"save": 5}, "save: takes str | PathLike[str] | None, and was given int"),
+        ({"dedupe": "no"}, "dedupe: takes bool, and was given str"),
+        ({"retry": True}, "retry: takes int | str, and was given bool"),
+        ({"resolve": "h:80:192.0.2.1"}, "resolve: takes Sequence[str], and was given str"),
+        ({"executor": None}, "executor: takes str, and was given NoneType"),
+        ({"headers": {"A": 5}}, "--header A: a value is text, and not int"),
+        (
+            {"headers": [5]},
+            "--header: not a name and a value; write 'Name: value', or both as a pair of texts",
+        ),
+        ({"headers": 5}, "--header: a list of headers is needed, and not int"),
+    ],
+)
+def test_a_setting_of_another_type_is_named_with_what_it_takes(
+    settings: dict[str, object], words: str
+) -> None:
+    with pytest.raises(fetchpool.UsageError) as refused:
+        fetchpool.fetch([], **settings)
+    assert str(refused.value) == words
+
+
+def test_files_may_be_given_as_paths_and_text_as_numbers(tmp_path: Path) -> None:
+    (tmp_path / "old.jsonl").touch()
+    paths = {"save": "kept", "warc": "a.warc.gz", "refresh": "old.jsonl", "cacert": "old.jsonl"}
+    settings = {name: tmp_path / path for name, path in paths.items()}
+    assert list(fetchpool.fetch([], **settings, retry="1", per_host="2", max_time=5)) == []
+    assert (tmp_path / "a.warc.gz").exists()
+
+
 def test_what_is_no_url_is_refused_in_one_line() -> None:
     with fetchpool.Pool(workers=1) as pool, pytest.raises(TypeError, match=r"a str, and was given NoneType$"):
         pool.submit(None)
