@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from difflib import get_close_matches
 from itertools import count
 from os import PathLike
 from types import TracebackType
@@ -99,8 +98,8 @@ def _checked(function: str, given: Mapping[str, object], known: type) -> dict[st
     keyword that a function doesn't have, and `UsageError`."""
     kinds = BESIDE | get_type_hints(known)
     for name in given.keys() - kinds.keys():
-        close = get_close_matches(name, kinds, n=1)
-        hint = f". Did you mean {close[0]!r}?" if close else ""
+        meant = checks.nearest(name, kinds)
+        hint = f". Did you mean {meant!r}?" if meant else ""
         raise TypeError(f"{function}() got an unexpected keyword argument {name!r}{hint}")
     return {
         name: value if name in HAVE_THEIR_OWN_WORDS else checks.typed(name, value, kinds[name])

@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 from ipaddress import ip_address
 from numbers import Integral, Real
 from os import PathLike
+from os.path import commonprefix
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin
@@ -31,6 +32,16 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 """What no header value may hold (RFC 9110 section 5.5): a line break starts a header of its own."""
 _METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE")
 
+CALLED_ELSEWHERE = {
+    "concurrency": "workers",
+    "jobs": "workers",
+    "parallel": "workers",
+    "threads": "workers",
+    "timeout": "max_time",
+}
+"""What other programs call a setting."""
+ALIKE, VERY_ALIKE = 0.65, 0.75
+"""How much of two words has to be the same: where they begin alike, as most slips leave them; elsewhere."""
 NUMBERS: dict[Any, type] = {int: Integral, float: Real}
 
 _Given = TypeVar("_Given")
@@ -172,9 +183,24 @@ def choice(option: str, value: str, choices: Sequence[str]) -> str:
         return value
     if len(choices) == 1:
         raise UsageError(f"{option}: {value!r} is not offered; there is only {choices[0]}")
-    close = get_close_matches(value.lower(), choices, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"write {' or '.join(choices)}"
+    meant = nearest(value.lower(), choices)
+    hint = f"did you mean {meant}?" if meant else f"write {' or '.join(choices)}"
     raise UsageError(f"{option}: {value!r} is not one of {', '.join(choices)}; {hint}")
+
+
+def nearest(word: str, choices: Iterable[str]) -> str | None:
+    """Which of `choices` was meant: of those that are much like it, the one that begins like it for longest.
+    None when there is none: no offer is better than one that is far-fetched."""
+    choices = list(choices)
+    if CALLED_ELSEWHERE.get(word) in choices:
+        return CALLED_ELSEWHERE[word]
+    near = []
+    for choice in choices:
+        begins = len(commonprefix((word, choice)))  # noqa: RUF071 - letters, not a path
+        alike = SequenceMatcher(None, word, choice).ratio()
+        if alike >= (ALIKE if begins else VERY_ALIKE):
+            near.append((begins, alike, choice))
+    return max(near)[-1] if near else None
 
 
 def names(option: str, value: str | Iterable[str], meant: str) -> tuple[str, ...]:
