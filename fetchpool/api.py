@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from difflib import get_close_matches
 from itertools import count
+from os import PathLike
 from types import TracebackType
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack, get_type_hints
 
+from fetchpool import checks
 from fetchpool import urls as url_parser
 from fetchpool.app import build
 from fetchpool.config import RunConfig, configure
@@ -22,10 +23,15 @@ from fetchpool.pools import open_pool
 from fetchpool.sources.base import Source
 from fetchpool.sources.iterable import IterableSource
 
+BESIDE = {"workers": int | str, "executor": str}
+"""What the functions take beside their settings."""
+HAVE_THEIR_OWN_WORDS = {"parse", "headers"}
+"""Settings whose own checks say best what they take."""
+
 
 class FetchSettings(TypedDict, total=False):
     """What every fetch has in common. Durations are seconds or text with a unit (`"500ms"`), sizes
-    bytes or text (`"10M"`); names, meanings and defaults are the command line's."""
+    bytes or text (`"10M"`), files text or paths; names, meanings and defaults are the command line's."""
 
     transport: str
     method: str
@@ -33,7 +39,7 @@ class FetchSettings(TypedDict, total=False):
     user_agent: str
     user: str | None
     proxy: str | None
-    cacert: str | None
+    cacert: str | PathLike[str] | None
     insecure: bool
     http_version: str
     connect_timeout: float | str
@@ -52,11 +58,11 @@ class FetchSettings(TypedDict, total=False):
 class RunSettings(FetchSettings, total=False):
     """What a run over a list can be told beside that."""
 
-    retry: int
+    retry: int | str
     retry_delay: float | str
     retry_max_time: float | str | None
     max_workers: int | str | None
-    per_host: int
+    per_host: int | str
     host_delay: float | str
     rate: float | str
     retry_after_max: float | str
@@ -64,9 +70,9 @@ class RunSettings(FetchSettings, total=False):
     max_runtime: float | str | None
     dedupe: bool
     seen_memory: int | str
-    refresh: str | None
-    save: str | None
-    warc: str | None
+    refresh: str | PathLike[str] | None
+    save: str | PathLike[str] | None
+    warc: str | PathLike[str] | None
     warc_max_size: int | str
 
 
@@ -82,17 +88,23 @@ def fetch(
 
     Raises `UsageError` for an option that can't be meant; what goes wrong with a URL is in its row.
     """
-    _refuse_unknown("fetch", settings, RunSettings.__annotations__)
-    config = configure(workers=workers, executor=executor, **settings)
+    given = {"workers": workers, "executor": executor, **settings}
+    config = configure(**_checked("fetch", given, RunSettings))
     return _records(config, IterableSource(urls))
 
 
-def _refuse_unknown(function: str, settings: Mapping[str, object], known: Iterable[str]) -> None:
-    """Raises the `TypeError` that Python raises for a keyword that a function doesn't have."""
-    for name in settings.keys() - set(known):
-        close = get_close_matches(name, known, n=1)
-        hint = f". Did you mean {close[0]!r}?" if close else ""
+def _checked(function: str, given: Mapping[str, object], known: type) -> dict[str, Any]:
+    """What was given, each of the type that `known` says. Raises the `TypeError` that Python raises for a
+    keyword that a function doesn't have, and `UsageError`."""
+    kinds = BESIDE | get_type_hints(known)
+    for name in given.keys() - kinds.keys():
+        meant = checks.nearest(name, kinds)
+        hint = f". Did you mean {meant!r}?" if meant else ""
         raise TypeError(f"{function}() got an unexpected keyword argument {name!r}{hint}")
+    return {
+        name: value if name in HAVE_THEIR_OWN_WORDS else checks.typed(name, value, kinds[name])
+        for name, value in given.items()
+    }
 
 
 def _records(config: RunConfig, source: Source) -> Iterator[Record]:
@@ -135,8 +147,8 @@ class Pool:
         self, workers: int = 10, *, executor: str = "thread", **settings: Unpack[FetchSettings]
     ) -> None:
         """Raises `UsageError` for an option that can't be meant."""
-        _refuse_unknown("Pool", settings, FetchSettings.__annotations__)
-        config = configure(workers=workers, executor=executor, **settings)
+        given = {"workers": workers, "executor": executor, **settings}
+        config = configure(**_checked("Pool", given, FetchSettings))
         self._pool = open_pool(config.executor, config.workers, config.fetch)
         self._urlnums = count()
 

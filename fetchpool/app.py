@@ -51,6 +51,10 @@ def build(
 
     Raises `UsageError` for what can't be opened; nothing has been fetched then.
     """
+    if config.executor == "process":
+        from fetchpool.pools.crew import end_if_main_is_imported
+
+        end_if_main_is_imported()  # before it asks for an archive that whoever started it has open
     columns: tuple[str, ...] = ()
     notices = [*config.notices]
     if source is None and (config.inputs or not config.refresh):
@@ -174,4 +178,6 @@ def _there_already(config: RunConfig, opened: Sequence[Journal]) -> list[str]:
     appends = [sink.name for sink in opened if sink.appends]
     if config.resume:
         return [f"reading back {name}" for name in appends]
+    if config.refresh_in_place:
+        return []
     return [f"{name} has rows already; --resume would skip what is there" for name in appends]

@@ -7,12 +7,17 @@ No option is known to another one here; what two of them mean together is `confi
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 from ipaddress import ip_address
+from numbers import Integral, Real
+from os import PathLike
+from os.path import commonprefix
 from pathlib import Path
-from typing import TypeVar
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin
 from urllib.parse import urlsplit
 
 from fetchpool import kinds, units, urls
@@ -27,11 +32,48 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 """What no header value may hold (RFC 9110 section 5.5): a line break starts a header of its own."""
 _METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE")
 
+CALLED_ELSEWHERE = {
+    "concurrency": "workers",
+    "jobs": "workers",
+    "parallel": "workers",
+    "threads": "workers",
+    "timeout": "max_time",
+}
+"""What other programs call a setting."""
+ALIKE, VERY_ALIKE = 0.65, 0.75
+"""How much of two words has to be the same: where they begin alike, as most slips leave them; elsewhere."""
+NUMBERS: dict[Any, type] = {int: Integral, float: Real}
+
 _Given = TypeVar("_Given")
 _Checked = TypeVar("_Checked")
 
 Headers = Mapping[str, str] | Iterable[str | tuple[str, str]]
 """As a program may hand them over: a mapping, pairs, or lines as for `header()`."""
+
+
+def typed(name: str, value: object, kind: Any) -> Any:
+    """A program's value for the setting `name`, if it is of the type that it is annotated with; a path as
+    text. The value may be a secret, and isn't said."""
+    if isinstance(value, PathLike) and is_a(value, kind):
+        value = os.fspath(value)
+    if not is_a(value, kind):
+        takes = kind.__name__ if isinstance(kind, type) else re.sub(r"[\w.]+\.", "", str(kind))
+        raise UsageError(f"{name}: takes {takes}, and was given {type(value).__name__}")
+    return value
+
+
+def is_a(value: object, kind: Any) -> bool:
+    """Whether a value is of an annotated type. Unlike for `isinstance()`, text is no sequence of texts, and
+    no truth value a number; any number is, NumPy's too."""
+    if isinstance(kind, UnionType):
+        return any(is_a(value, each) for each in get_args(kind))
+    if isinstance(value, bool):
+        return kind is bool
+    if isinstance(value, str):
+        return kind is str
+    if get_origin(kind) is Sequence:
+        return isinstance(value, Sequence) and all(is_a(each, *get_args(kind)) for each in value)
+    return isinstance(value, NUMBERS.get(kind) or get_origin(kind) or kind)
 
 
 def header(text: str) -> tuple[str, str]:
@@ -50,8 +92,19 @@ def headers(given: Headers) -> tuple[tuple[str, str], ...]:
     """Headers in their order, repeated ones kept."""
     if isinstance(given, str):  # would be taken letter by letter
         raise UsageError("--header: a list of headers is needed, not one string")
+    if not isinstance(given, Iterable):
+        raise UsageError(f"--header: a list of headers is needed, and not {type(given).__name__}")
     lines = given.items() if isinstance(given, Mapping) else given
-    return tuple(header(line) if isinstance(line, str) else header_pair(*line) for line in lines)
+    return tuple(header(line) if isinstance(line, str) else header_pair(*_pair(line)) for line in lines)
+
+
+def _pair(given: object) -> tuple[str, str]:
+    match given:
+        case (str() as name, str() as value):
+            return name, value
+        case (str() as name, other):
+            raise UsageError(f"--header {name}: a value is text, and not {type(other).__name__}")
+    raise UsageError("--header: not a name and a value; write 'Name: value', or both as a pair of texts")
 
 
 def header_pair(name: str, value: str) -> tuple[str, str]:
@@ -130,9 +183,24 @@ def choice(option: str, value: str, choices: Sequence[str]) -> str:
         return value
     if len(choices) == 1:
         raise UsageError(f"{option}: {value!r} is not offered; there is only {choices[0]}")
-    close = get_close_matches(value.lower(), choices, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"write {' or '.join(choices)}"
+    meant = nearest(value.lower(), choices)
+    hint = f"did you mean {meant}?" if meant else f"write {' or '.join(choices)}"
     raise UsageError(f"{option}: {value!r} is not one of {', '.join(choices)}; {hint}")
+
+
+def nearest(word: str, choices: Iterable[str]) -> str | None:
+    """Which of `choices` was meant: of those that are much like it, the one that begins like it for longest.
+    None when there is none: no offer is better than one that is far-fetched."""
+    choices = list(choices)
+    if CALLED_ELSEWHERE.get(word) in choices:
+        return CALLED_ELSEWHERE[word]
+    near = []
+    for choice in choices:
+        begins = len(commonprefix((word, choice)))  # noqa: RUF071 - letters, not a path
+        alike = SequenceMatcher(None, word, choice).ratio()
+        if alike >= (ALIKE if begins else VERY_ALIKE):
+            near.append((begins, alike, choice))
+    return max(near)[-1] if near else None
 
 
 def names(option: str, value: str | Iterable[str], meant: str) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from fetchpool.outputs import (
     HASHES,
     Output,
     extra_fields,
+    is_among,
     lost_in_text,
     named_outputs,
     save_folder,
@@ -91,6 +92,8 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     """The others are passed through to the rows."""
     refresh: str = ""
     """An earlier result: what it holds is fetched only if it has changed; empty: there is none."""
+    refresh_in_place: bool = False
+    """It is an output too, where nothing tells an interrupted run's rows from those before it."""
     warc: str = ""
     """The archive that all that is sent and received goes to; empty: there is none."""
     warc_max_size: int = 1 << 30
@@ -205,6 +208,10 @@ def configure(
     resume = resume or bool(again)
     if resume and "-" in outputs:
         raise UsageError("--resume: standard output can't be read back; name a file with -o")
+    old = _refresh(refresh)
+    in_place = bool(old) and is_among(old, outputs)
+    if resume and in_place and not again:
+        raise UsageError(f"--resume would skip all that --refresh {old} asks for again; leave it out")
     if resume and not dedupe:
         raise UsageError("--resume goes by URLs and --no-dedupe by lines; leave one out")
     return RunConfig(
@@ -231,7 +238,8 @@ def configure(
         seen_memory=checks.size("--seen-memory", seen_memory),
         url_column=_url_column(url_column, inputs, keep_columns),
         keep_columns=keep_columns,
-        refresh=_refresh(refresh),
+        refresh=old,
+        refresh_in_place=in_place,
         warc=warc_archive(warc),
         warc_max_size=checks.size("--warc-max-size", warc_max_size) or units.MAX_BYTES,
         extra_fields=extra_fields(fetch, refresh is not None),

@@ -50,6 +50,11 @@ def named_outputs(paths: Sequence[str], format: str | None) -> tuple[Output, ...
     return tuple(Output(path, format or _format_of(path)) for path in paths)
 
 
+def is_among(path: str, outputs: Sequence[str]) -> bool:
+    """Whether a file or folder is one of the outputs, by whatever name."""
+    return Path(path).resolve() in (Path(output).resolve() for output in outputs if output != "-")
+
+
 def _format_of(path: str) -> str:
     suffix = Path(path).suffix.lower()
     if suffix in MISLEADING_SUFFIXES:

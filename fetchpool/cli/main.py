@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
-from difflib import get_close_matches
 from pathlib import Path
 
 import typer
 import typer.main
 
+from fetchpool import checks
 from fetchpool.cli.commands import app
 from fetchpool.cli.complain import complain
 from fetchpool.cli.exit_codes import ExitCode
@@ -59,7 +59,15 @@ def _reworded(refusal: typer.TyperException) -> str:
     """The parser's own refusals (an unknown option, a value that is missing) in our form."""
     message = refusal.message.rstrip(".")
     message = message[:1].lower() + message[1:]
-    options = getattr(refusal, "possibilities", None) or ()  # an unknown option's nearest
-    close = get_close_matches(getattr(refusal, "option_name", ""), options, n=1, cutoff=0.7)
-    hint = f"did you mean {close[0]}?" if close else "fetchpool --help lists the options"
+    unknown, context = getattr(refusal, "option_name", None), getattr(refusal, "ctx", None)
+    meant = None
+    if unknown is not None and context is not None:
+        options = {_bare(name): name for param in context.command.params for name in param.opts}
+        meant = options.get(checks.nearest(_bare(unknown), options) or "")
+    hint = f"did you mean {meant}?" if meant else "fetchpool --help lists the options"
     return f"{message}; {hint}"
+
+
+def _bare(option: str) -> str:
+    """As a program would name the setting."""
+    return option.lstrip("-").replace("-", "_")

@@ -121,14 +121,16 @@ class Bodies:
 
 
 def _resume(config: RunConfig, repeatable: bool) -> str:
-    """How an interrupted run goes on; empty when its outputs can't be read back."""
+    """How an interrupted run goes on; empty when its outputs can't say what is done."""
     readable = all(
         output.path != "-" and (Path(output.path).is_file() or Path(output.path).is_dir())
         for output in config.outputs
     )
     if not repeatable or not readable or not config.dedupe:
         return ""
-    return "the same command" if config.resume else "the same command with --resume"
+    if config.resume:
+        return "the same command"
+    return "" if config.refresh_in_place else "the same command with --resume"
 
 
 def _summary(

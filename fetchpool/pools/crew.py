@@ -23,6 +23,11 @@ from fetchpool.model import FetchOptions
 from fetchpool.pools import process_worker
 from fetchpool.pools.process_worker import Batch, Results, Told
 
+NO_GUARD = (
+    "--executor process: no process came up; each imports the main module anew, which has to be a file, and "
+    'what the file runs has to be under: if __name__ == "__main__":'
+)
+
 
 class Crew:
     """`starting`, `running` and `ended` are the pool's to keep, under its own lock."""
@@ -34,6 +39,8 @@ class Crew:
         self.starting = workers
         """Processes that are not ready yet. Until they are, no request is sent: what waits for a process to
         start goes out at once with others that do, whatever pace was asked for."""
+        self.began = False
+        """Whether any process has got as far as its first word."""
         self.running = 0
         """Batches."""
         self.ended = False
@@ -78,6 +85,14 @@ def process_context(options: FetchOptions) -> BaseContext:
         worker, transport = process_worker.__name__, f"fetchpool.transports.{options.transport}"
         context.set_forkserver_preload(["fetchpool.preload", worker, transport])
     return context
+
+
+def end_if_main_is_imported() -> None:
+    """For a process that is importing the main module because somebody has started it: it is to have no
+    processes of its own. Ends it without a traceback: its parent tells the person, once."""
+    # What `multiprocessing.spawn` itself goes by when it refuses, at length.
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise SystemExit(f"fetchpool: {NO_GUARD}")
 
 
 def another_is_here() -> bool:

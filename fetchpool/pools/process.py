@@ -28,9 +28,9 @@ from functools import partial
 from itertools import count
 from queue import SimpleQueue
 
-from fetchpool.errors import PoolClosedError, WorkerLostError
+from fetchpool.errors import PoolClosedError, UsageError, WorkerLostError
 from fetchpool.model import FetchOptions, FetchRequest, Outcome
-from fetchpool.pools.crew import Crew, process_context
+from fetchpool.pools.crew import NO_GUARD, Crew, end_if_main_is_imported, process_context
 from fetchpool.pools.future import OutcomeFuture
 from fetchpool.pools.lookout import Lookout
 from fetchpool.pools.process_worker import Results
@@ -72,7 +72,8 @@ class ProcessPool:
 
     def __init__(self, workers: int, options: FetchOptions) -> None:
         """Returns when every process is ready. Raises `UsageError` when a parser or the transport can't be
-        loaded."""
+        loaded, or no process comes up."""
+        end_if_main_is_imported()
         self.workers = workers
         self._options = options
         self._closed = self._aborted = self._recalled = self._woken = False
@@ -90,10 +91,13 @@ class ProcessPool:
         self._reader, self._lifeline = self._context.Pipe(duplex=False)
         self._lookout = Lookout()
         try:
-            self._crew: Crew | None = self._start()
+            first = self._start()
+            self._crew: Crew | None = first
             self._thread = threading.Thread(target=self._run, name="fetchpool-batches", daemon=True)
             self._thread.start()
             self._ready.wait()
+            if first.ended and not first.began:  # another crew would fare no better
+                raise UsageError(NO_GUARD)
         except BaseException:
             self._end()  # the processes end with the lifeline
             self._inbox.put(None)
@@ -209,6 +213,7 @@ class ProcessPool:
                 elif told.ready:
                     self._inbox.put(partial(self._one_is_ready, crew))
                 else:
+                    crew.began = True
                     self._lookout.add(told.pid)  # at once, whatever the pool's thread waits for
             self._inbox.put(partial(self._retire, crew))
         except BaseException as defect:

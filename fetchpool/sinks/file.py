@@ -27,6 +27,7 @@ from typing import Protocol
 from fetchpool.clean import visible
 from fetchpool.errors import OutputClosedError, OutputError, UsageError
 from fetchpool.model import Record
+from fetchpool.sinks import stdout
 from fetchpool.sinks.base import Written
 from fetchpool.sinks.disk import OWN_FAULT, Disk, lock, unlock, unopened
 from fetchpool.sinks.lines import blocks, last_line_end
@@ -36,7 +37,6 @@ HELD = 1 << 20
 CHECKPOINT = 5.0
 """Seconds after which a flush asks the disk to keep what was written: what a power failure can cost."""
 BLOCK = 1 << 16
-STDOUT = 1
 
 
 class RowFormat(Protocol):
@@ -145,7 +145,10 @@ class FileSink:
         if self._path == "-":
             if sys.__stdout__ is None:  # closed by whoever started us; 1 may be another file by now
                 raise UsageError("standard output is closed; name a file with -o")
-            return STDOUT, False
+            try:
+                return stdout.take(), False
+            except OSError as failure:
+                raise self._failed(failure) from failure
         try:
             if Path(self._path).exists() and not Path(self._path).is_file():
                 return os.open(self._path, os.O_WRONLY), False
@@ -260,8 +263,8 @@ class FileSink:
             raise OutputError(f"{self.name}: can't be read: {failure.strerror}") from failure
 
     def _release(self) -> None:
-        if not self._closed and self._descriptor != STDOUT:
-            os.close(self._descriptor)
+        if not self._closed:
+            (stdout.give_back if self._path == "-" else os.close)(self._descriptor)
         self._closed = True
 
     def _failed(self, failure: OSError) -> OutputError:

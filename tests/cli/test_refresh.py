@@ -211,6 +211,32 @@ def test_a_row_without_a_url_is_not_asked_again(site: Site, tmp_path: Path, suff
     assert [*rows(tmp_path / "new.jsonl")] == ["/tag"]
 
 
+def test_a_result_that_is_refreshed_into_itself_is_not_resumed(site: Site, tmp_path: Path) -> None:
+    site.pages = {"/a": (200, b"one", {"ETag": '"1"'})}
+    listed(tmp_path, site, "/a", "/late")
+    run(tmp_path, "urls.txt", "-o", "rows.jsonl", code=1)
+    in_place = ("--refresh", "rows.jsonl", "-o", "./rows.jsonl")
+    assert "--resume" not in run(tmp_path, *in_place, code=1)
+    said = run(tmp_path, *in_place, "--resume", code=2)
+    assert (
+        said == "fetchpool: --resume would skip all that --refresh rows.jsonl asks for again; leave it out\n"
+    )
+    site.pages["/late"] = (200, b"at last", {})
+    site.asked.clear()
+    run(tmp_path, *in_place, "--retry-failed", "all")
+    assert [path for path, _, _ in site.asked] == ["/late"]
+
+
+def test_an_interrupted_refresh_into_itself_does_not_offer_to_be_resumed(site: Site, tmp_path: Path) -> None:
+    site.pages = {f"/{number}": (200, b"page", {}) for number in range(20)}
+    listed(tmp_path, site, *site.pages)
+    run(tmp_path, "urls.txt", "-o", "rows.jsonl")
+    slowly = ("-w", "1", "--host-delay", "200ms", "--max-runtime", "500ms")
+    for output, offers in (("rows.jsonl", False), ("new.jsonl", True)):
+        said = run(tmp_path, "--refresh", "rows.jsonl", "-o", output, *slowly, code=4)
+        assert ("to go on: the same command with --resume" in said) == offers
+
+
 def test_a_condition_of_the_persons_own_is_left_alone(site: Site, tmp_path: Path) -> None:
     site.pages = {"/a": (200, b"one", {"ETag": '"1"'})}
     listed(tmp_path, site, "/a")

@@ -12,6 +12,15 @@ from tests.cli.commandline import fetchpool
 
 REFUSALS = [
     (("--worker", "3"), "no such option: --worker; did you mean --workers?"),
+    (("--retries", "5"), "no such option: --retries; did you mean --retry?"),
+    (("--headers", "A: 1"), "no such option: --headers; did you mean --header?"),
+    (("--max-redirects", "5"), "no such option: --max-redirects; did you mean --max-redirs?"),
+    (("--threads", "5"), "no such option: --threads; did you mean --workers?"),
+    (("--timeout", "5"), "no such option: --timeout; did you mean --max-time?"),
+    (("compact", "--threads"), "no such option: --threads; fetchpool --help lists the options"),
+    (("--heat",), "no such option: --heat; did you mean --head?"),
+    (("--ahead",), "no such option: --ahead; did you mean --head?"),
+    (("--overhead",), "no such option: --overhead; fetchpool --help lists the options"),
     (("--frobnicate",), "no such option: --frobnicate; fetchpool --help lists the options"),
     (("urls.txt", "-w"), "option '-w' requires an argument; fetchpool --help lists the options"),
     (("--insecure=yes",), "option '--insecure' does not take a value; fetchpool --help lists the options"),
@@ -23,6 +32,10 @@ REFUSALS = [
     (
         ("urls.txt", "--transport", "qurl"),
         "--transport: 'qurl' is not one of curl, requests; did you mean curl?",
+    ),
+    (
+        ("urls.txt", "--transport", "urllib"),
+        "--transport: 'urllib' is not one of curl, requests; write curl or requests",
     ),
     (
         ("urls.txt", "-w", "0"),

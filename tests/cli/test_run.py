@@ -226,6 +226,50 @@ def test_a_title_has_its_column_and_a_text_output_says_that_it_has_none(
     assert "fetchpool: text rows have no place for what --parse adds; use -o rows.jsonl" in done.stderr
 
 
+PRINTING = """
+import ctypes, os
+
+def count(response):
+    print("from Python")
+    os.write(1, b"from the system\\n")
+    os.system("echo from another program")
+    ctypes.CDLL(None).printf(b"from C\\n")
+    return {"words": 2}
+"""
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_what_a_parser_prints_is_not_among_the_rows_on_standard_output(
+    demo_server: DemoServer, tmp_path: Path, executor: str
+) -> None:
+    (tmp_path / "printing.py").write_text(PRINTING)
+    listed(tmp_path, *(demo_server.url(f"/bytes/{size}") for size in range(20)))
+    parsed = ("urls.txt", "--parse", "printing:count", "--format", "jsonl")
+    asked = (*parsed, "--executor", executor, "-w", "2", "-q")
+    done = fetchpool(*asked, "-o", "-", cwd=tmp_path)
+    assert done.returncode == 0
+    assert [json.loads(line)["words"] for line in done.stdout.splitlines()] == [2] * 20
+    for words in ("from Python", "from the system", "from another program"):
+        assert done.stderr.count(words) == 20
+    assert "from C" in done.stderr or executor == "process"  # which ends without emptying C's buffer
+    done = fetchpool(*asked, "-o", "rows.jsonl", cwd=tmp_path)
+    assert "from Python" in done.stdout  # there it is nobody else's
+
+
+def test_a_reader_that_leaves_a_run_whose_parser_prints_is_no_failure(
+    demo_server: DemoServer, tmp_path: Path
+) -> None:
+    (tmp_path / "printing.py").write_text("def count(response):\n    print('x' * 500)\n    return {}\n")
+    listed(tmp_path, *(demo_server.url(f"/bytes/{size}") for size in range(5000)))
+    running = start("urls.txt", "--parse", "printing:count", "-q", "-o", "-", cwd=tmp_path)
+    assert running.stdout is not None
+    assert running.stdout.readline().startswith(b"url:<")
+    running.stdout.close()
+    _, said = running.communicate(timeout=PATIENCE)
+    assert set(said) <= set(b"x\n")
+    assert running.returncode == 0
+
+
 def test_verbose_names_each_failure_and_retry(demo_server: DemoServer, tmp_path: Path) -> None:
     flaky = demo_server.url("/flaky/1?verbose")
     listed(tmp_path, demo_server.url("/status/410"), flaky)

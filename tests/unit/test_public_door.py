@@ -1,5 +1,6 @@
 """The names a program may use."""
 
+import os
 import re
 import subprocess
 import sys
@@ -44,6 +45,42 @@ def test_a_setting_that_there_is_not_is_refused_by_the_function_that_was_called(
         fetchpool.fetch([], nosuch=1)
     with pytest.raises(TypeError, match=r"^Pool\(\) got .* 'max_tim'\. Did you mean 'max_time'\?$"):
         fetchpool.Pool(max_tim=1)
+    with pytest.raises(TypeError, match=r"'retries'\. Did you mean 'retry'\?$"):
+        fetchpool.fetch([], retries=1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"user_agent": 5}, "user_agent: takes str, and was given int"),
+        ({"proxy": 5}, "proxy: takes str | None, and was given int"),
+        ({"save": 5}, "save: takes str | PathLike[str] | None, and was given int"),
+        ({"dedupe": "no"}, "dedupe: takes bool, and was given str"),
+        ({"retry": True}, "retry: takes int | str, and was given bool"),
+        ({"resolve": "h:80:192.0.2.1"}, "resolve: takes Sequence[str], and was given str"),
+        ({"executor": None}, "executor: takes str, and was given NoneType"),
+        ({"headers": {"A": 5}}, "--header A: a value is text, and not int"),
+        (
+            {"headers": [5]},
+            "--header: not a name and a value; write 'Name: value', or both as a pair of texts",
+        ),
+        ({"headers": 5}, "--header: a list of headers is needed, and not int"),
+    ],
+)
+def test_a_setting_of_another_type_is_named_with_what_it_takes(
+    settings: dict[str, object], words: str
+) -> None:
+    with pytest.raises(fetchpool.UsageError) as refused:
+        fetchpool.fetch([], **settings)
+    assert str(refused.value) == words
+
+
+def test_files_may_be_given_as_paths_and_text_as_numbers(tmp_path: Path) -> None:
+    (tmp_path / "old.jsonl").touch()
+    paths = {"save": "kept", "warc": "a.warc.gz", "refresh": "old.jsonl", "cacert": "old.jsonl"}
+    settings = {name: tmp_path / path for name, path in paths.items()}
+    assert list(fetchpool.fetch([], **settings, retry="1", per_host="2", max_time=5)) == []
+    assert (tmp_path / "a.warc.gz").exists()
 
 
 def test_what_is_no_url_is_refused_in_one_line() -> None:
@@ -51,6 +88,33 @@ def test_what_is_no_url_is_refused_in_one_line() -> None:
         pool.submit(None)
     with pytest.raises(fetchpool.UsageError, match="workers load what it means by name"):
         fetchpool.fetch([], parse=len)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "list(fetchpool.fetch([], workers=3, executor='process', warc='a.warc.gz'))",
+        "fetchpool.Pool(3, executor='process')",
+    ],
+)
+def test_a_script_without_the_guard_that_processes_need_is_told_of_it_once(tmp_path: Path, call: str) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(f"import fetchpool\n{call}\n")
+    root = str(Path(__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": root},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("Traceback") == 1, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("fetchpool.errors.UsageError: --executor process: no process came up;")
+    assert last.endswith('under: if __name__ == "__main__":')
 
 
 def named(begin: str, end: str) -> list[str]:
