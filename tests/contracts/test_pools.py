@@ -8,6 +8,7 @@ import os
 import select
 import signal
 import stat
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
@@ -404,6 +405,35 @@ def ended(futures: list[Future[Outcome]]) -> list[str]:
         "cancelled" if future.cancelled() else "lost" if future.exception() is not None else "fetched"
         for future in futures
     ]
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_worker_that_dies_in_the_midst_of_a_large_outcome_is_seen_to_die(server, others):
+    parse = ("tests.contracts.test_pools:die_while_sending",)
+    pool = open_pool("process", 1 + others, FetchOptions(parse=parse))
+    held = submit(pool, server, *["/held"] * others)
+    server.wait_until_held(others)
+    assert ended(submit(pool, server, "/die")) == ["lost"]
+    assert ended(held) == ["lost"] * others
+    server.release.set()
+    assert ended(submit(pool, server, "/live")) == ["fetched"]
+    pool.shutdown()
+
+
+def die_while_sending(response):
+    """More than a pipe holds, and a process that ends as soon as a part of it is sent."""
+    if not response.url.endswith("/die"):
+        return {}
+    sender = threading.get_ident()
+
+    def die():
+        while True:
+            frame = sys._current_frames()[sender]
+            if frame.f_code.co_name == "_send" and len(frame.f_locals["buf"]) > select.PIPE_BUF:
+                os._exit(1)  # the pipe is full by now: who sends has left us the interpreter, and waits
+
+    threading.Thread(target=die, daemon=True).start()
+    return {"large": "x" * 50_000_000}
 
 
 @pytest.mark.parametrize("abort", [False, True])
