@@ -21,7 +21,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
@@ -82,8 +82,8 @@ class ProcessPool:
         self._open: dict[int, Open] = {}
         self._seconds = BATCH_SECONDS
         """What a fetch takes: a moving average."""
-        self._inbox: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        """What the pool's thread is to do; None: to end."""
+        self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        """What the pool's thread is to do."""
         self._ready = threading.Event()
         Worker(options).close()  # shows here, in words, what would break every child
         self._context = process_context(options)
@@ -96,7 +96,7 @@ class ProcessPool:
             self._ready.wait()
         except BaseException:
             self._end()  # the processes end with the lifeline
-            self._inbox.put(None)
+            self._inbox.put(self._wake)
             raise
 
     def submit(self, request: FetchRequest) -> Future[Outcome]:
@@ -140,15 +140,9 @@ class ProcessPool:
                 self._lifeline.close()
         if abort:
             self.recall()
-        # What waits is dispatched by the batches that end before it.
-        while not self._aborted and (futures := self._futures()):
-            wait(futures)
-        self._inbox.put(None)
-        self._thread.join()
-
-    def _futures(self) -> list[Future[Outcome]]:
-        with self._lock:
-            return [each.future for each in self._open.values()]
+        self._inbox.put(self._wake)
+        if threading.current_thread() is not self._thread:  # else it is a callback, which others wait for
+            self._thread.join()
 
     def _has_room(self, crew: Crew) -> bool:
         return crew.running < self.workers * QUEUED
@@ -172,14 +166,14 @@ class ProcessPool:
 
     def _run(self) -> None:
         try:
-            while (message := self._inbox.get()) is not None:
-                message()
+            # What waits is dispatched by the batches that end before it.
+            while not (self._closed and (self._aborted or not self._open)):
+                self._inbox.get()()
                 self._go_on()
             if self._crew is not None:
                 self._retire(self._crew)
             while not self._inbox.empty():
-                if (message := self._inbox.get()) is not None:
-                    message()
+                self._inbox.get()()
         finally:
             self._end()
 

@@ -495,6 +495,23 @@ def test_what_recall_cancels_is_never_fetched_and_all_else_is(server):
     pool.shutdown()
 
 
+@pytest.mark.parametrize(("abort", "last"), [(False, "fetched"), (True, "cancelled")])
+def test_a_callback_may_shut_the_process_pool_down_that_it_is_called_by(server, abort, last):
+    pool = open_pool("process", 1, FetchOptions())
+    held, *others = futures = submit(pool, server, "/held", *["/quick"] * 20)
+    server.wait_until_held(1)
+    returned = threading.Event()
+    held.add_done_callback(lambda _: (pool.shutdown(abort=abort), returned.set()))
+    server.release.set()
+    assert ended(futures)[0] == "fetched"
+    assert returned.wait(15)
+    assert ended(others)[-1] == last
+    with pytest.raises(PoolClosedError):
+        submit(pool, server, "/quick")
+    pool.shutdown(abort=True)  # from outside it is waited for
+    assert not pool._thread.is_alive()
+
+
 def test_an_open_process_pool_has_every_process_ready(tmp_path, monkeypatch):
     (tmp_path / "marking.py").write_text(
         "import os, pathlib\n"
