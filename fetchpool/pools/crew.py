@@ -48,18 +48,22 @@ class Crew:
             initargs=(options, lifeline, writer, lock),
         )
         self._processes: list[BaseProcess] = []
-        self._undertaker = threading.Thread(target=self._bury, name="fetchpool-undertaker", daemon=True)
         try:
             # The executor starts a process for what it is given, unless one is idle: none is, for none gets
             # past its first word. One may die that early: the channel ends then, and says so.
             with lock, suppress(BrokenProcessPool):
                 for _ in range(workers):
                     self._executor.submit(process_worker.ready)
+            self._processes = processes_of(self._executor)
+            close_results(self._executor)
+            self._undertaker = threading.Thread(target=self._bury, name="fetchpool-undertaker", daemon=True)
+            self._undertaker.start()
+        except BaseException:
+            for process in processes_of(self._executor):  # a crew that is not whole has nobody to end it
+                process.kill()
+            raise
         finally:
             writer.close()  # only the processes hold it now: the channel ends with the last of them
-            self._processes = processes_of(self._executor)
-        close_results(self._executor)
-        self._undertaker.start()
 
     def submit(self, batch: Batch) -> Future[Results]:
         """Raises `BrokenProcessPool` when a process has died."""

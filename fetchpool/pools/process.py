@@ -76,6 +76,8 @@ class ProcessPool:
         self.workers = workers
         self._options = options
         self._closed = self._aborted = self._recalled = self._woken = False
+        self._defect = ""
+        """Why the thread ended by itself."""
         self._lock = threading.Lock()
         self._numbers = count()
         self._waiting: deque[int] = deque()
@@ -103,7 +105,7 @@ class ProcessPool:
         future = OutcomeFuture()
         with self._lock:
             if self._closed:
-                raise PoolClosedError("the pool was shut down; open another one")
+                raise PoolClosedError(self._defect or "the pool was shut down; open another one")
             number = next(self._numbers)
             self._open[number] = Open(request, future)
             self._waiting.append(number)
@@ -174,6 +176,9 @@ class ProcessPool:
                 self._retire(self._crew)
             while not self._inbox.empty():
                 self._inbox.get()()
+        except BaseException as defect:
+            self._defect = f"the process pool ended: {type(defect).__name__}; please report this"
+            raise
         finally:
             self._end()
 
@@ -224,7 +229,11 @@ class ProcessPool:
             cancel(self._take_back())
             return
         if self._crew is None and self._waiting:
-            self._crew = self._start()
+            try:
+                self._crew = self._start()
+            except (OSError, EOFError):  # no descriptor or no process is to be had; the fork server died
+                self._lose(lambda each: each.holder is None)
+                return
         crew = self._crew
         if crew is None or crew.starting:
             return
