@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from time import monotonic, process_time
 
 from msgspec.structs import replace
@@ -138,18 +140,13 @@ class ThreadPool:
         """Gives the executor a job, for which it starts a thread unless one is idle."""
         self._serving += 1
         first = self._serving > self._most_serving
-        before = threading.stack_size()
-        if first:
-            self._most_serving = self._serving
-            threading.stack_size(STACK if not self._options.parse else 0)
+        self._most_serving = max(self._most_serving, self._serving)
         try:
-            self._executor.submit(self._serve)
+            with small_stack() if first and not self._options.parse else nullcontext():
+                self._executor.submit(self._serve)
         except RuntimeError:  # the system has no more threads; the job waits for one that is there
             if self._serving == 1:
                 raise
-        finally:
-            if first:
-                threading.stack_size(before)
         if self._lookout is None and self._may_crowd and self._serving > FEWEST:
             self._lookout = threading.Thread(target=self._look, name="fetchpool-crowding", daemon=True)
             self._lookout.start()
@@ -215,3 +212,19 @@ class ThreadPool:
                 if idle > IDLE_LOOKS:
                     self._lookout = None
                     return
+
+
+@contextmanager
+def small_stack() -> Iterator[None]:
+    """For a thread that is started meanwhile. The size is the process's: what a program has set comes back.
+    To ask for it without setting it is not possible."""
+    with _stack_size:
+        before = threading.stack_size(STACK)
+        try:
+            yield
+        finally:
+            threading.stack_size(before)
+
+
+_stack_size = threading.Lock()
+"""Of two pools that start a thread at once, one would take the other's for what it was before."""

@@ -284,6 +284,25 @@ def test_a_thread_pool_that_was_dropped_leaves_no_thread(server):
             assert not thread.is_alive()
 
 
+def test_the_stack_size_a_program_has_set_is_its_own_again(server):
+    def use():
+        pool = opened(("thread", "curl"), 8)
+        wait(submit(pool, server, *["/x"] * 40))
+        pool.shutdown()
+
+    before = threading.stack_size(64 * 1024 * 1024)
+    try:
+        for _ in range(10):
+            users = [threading.Thread(target=use) for _ in range(2)]
+            for user in users:
+                user.start()
+            for user in users:
+                user.join()
+    finally:
+        after = threading.stack_size(before)
+    assert after == 64 * 1024 * 1024
+
+
 def test_a_pool_that_has_begun_by_itself_is_not_taken_over(way, server):
     pool = opened(way, 1)
     (future,) = submit(pool, server, "/x")
