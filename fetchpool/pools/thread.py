@@ -116,18 +116,20 @@ class ThreadPool:
             self._aborted = self._aborted or abort
             for worker in self._opened if self._aborted else ():
                 worker.abort()
+            lookout = self._lookout  # it takes itself away when it ends
         if abort:
             self.recall()
         self._ended.set()
-        if self._lookout is not None:
-            self._lookout.join()
+        if lookout is not None:
+            lookout.join()
         with self._lock:  # for what is left there are as many threads as there may be
             self._crowding.limit = self.workers
             self._serve_more()
         self._executor.shutdown(wait=True)
-        for worker in self._opened:
+        with self._lock:  # another may be shutting it down as well: each is closed once
+            opened, self._opened = self._opened, []
+        for worker in opened:
             worker.close()
-        self._opened.clear()
 
     # With the lock held
 

@@ -11,7 +11,7 @@ import stat
 import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from time import monotonic
@@ -301,6 +301,21 @@ def test_the_stack_size_a_program_has_set_is_its_own_again(server):
     finally:
         after = threading.stack_size(before)
     assert after == 64 * 1024 * 1024
+
+
+def test_a_pool_can_be_shut_down_by_several_at_once(way, server):
+    begun = threading.Barrier(4)
+
+    def shut(pool):
+        begun.wait()
+        pool.shutdown()
+
+    for _ in range(1 if way[0] == "process" else 10):
+        pool = opened(way, 8)
+        futures = submit(pool, server, *["/x"] * 16)
+        with ThreadPoolExecutor(4) as others:
+            assert list(others.map(shut, [pool] * 4)) == [None] * 4
+        assert [future.result(0).error for future in futures] == [None] * 16
 
 
 def test_a_pool_that_has_begun_by_itself_is_not_taken_over(way, server):
