@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import gc
 import os
@@ -12,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from time import monotonic
@@ -316,6 +318,24 @@ def test_a_pool_can_be_shut_down_by_several_at_once(way, server):
         with ThreadPoolExecutor(4) as others:
             assert list(others.map(shut, [pool] * 4)) == [None] * 4
         assert [future.result(0).error for future in futures] == [None] * 16
+
+
+def test_a_callback_that_ends_with_what_is_no_exception_costs_nobody_else_anything(way, server, caplog):
+    pool = opened(way, 2)
+    futures = submit(pool, server, "/held", "/held")
+    server.wait_until_held(2)
+    futures += submit(pool, server, *["/x"] * 40)
+    for future, kind in zip(futures, [SystemExit, KeyboardInterrupt, asyncio.CancelledError], strict=False):
+        future.add_done_callback(partial(raising, kind))
+    server.release.set()
+    assert ended(futures) == ["fetched"] * 42
+    assert ended(submit(pool, server, "/x")) == ["fetched"]
+    pool.shutdown()
+    assert caplog.text.count("exception calling callback") == 3
+
+
+def raising(kind, _):
+    raise kind
 
 
 def test_a_pool_that_has_begun_by_itself_is_not_taken_over(way, server):
