@@ -9,13 +9,15 @@ mended, the pool has another one.
 from __future__ import annotations
 
 import multiprocessing
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from importlib.machinery import PathFinder
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import fetchpool
@@ -52,12 +54,21 @@ class Crew:
             initializer=process_worker.start,
             initargs=(options, lifeline, writer, lock),
         )
+        self._processes: list[BaseProcess] = []
         try:
             # The executor starts a process for what it is given, unless one is idle: none is, for none gets
             # past its first word. One may die that early: the channel ends then, and says so.
             with lock, suppress(BrokenProcessPool):
                 for _ in range(workers):
                     self._executor.submit(process_worker.ready)
+            self._processes = processes_of(self._executor)
+            close_results(self._executor)
+            self._undertaker = threading.Thread(target=self._bury, name="fetchpool-undertaker", daemon=True)
+            self._undertaker.start()
+        except BaseException:
+            for process in processes_of(self._executor):  # a crew that is not whole has nobody to end it
+                process.kill()
+            raise
         finally:
             writer.close()  # only the processes hold it now: the channel ends with the last of them
 
@@ -75,6 +86,32 @@ class Crew:
     def end(self) -> None:
         """Broken or not; what no process has begun is cancelled, and what one has is waited for."""
         self._executor.shutdown(wait=True, cancel_futures=True)
+        self._undertaker.join()
+        self._processes.clear()  # and with them their descriptors
+
+    def _bury(self) -> None:
+        """For a thread of its own: when one process has died, all are killed. The executor would do so, but
+        not while it reads a result: one that ends in the midst of writing its own leaves half a message and
+        the writers' lock locked, and as long as any other lives there is no end to read. All: when the fork
+        server has died each seems to be dead and none is."""
+        if self._processes:
+            wait([process.sentinel for process in self._processes])
+        for process in self._processes:
+            if not self.ended:
+                process.kill()
+
+
+def processes_of(executor: ProcessPoolExecutor) -> list[BaseProcess]:
+    """Those it has started; none where its insides are other than in 3.11 to 3.14."""
+    return list((getattr(executor, "_processes", None) or {}).values())
+
+
+def close_results(executor: ProcessPoolExecutor) -> None:
+    """Leaves the writing end of the executor's results to its processes, all of which are started. It keeps
+    one for no use, and with it half a message has no end: the executor would read on when all are dead."""
+    writer = getattr(getattr(executor, "_result_queue", None), "_writer", None)
+    if writer is not None:
+        writer.close()
 
 
 def process_context(options: FetchOptions) -> BaseContext:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from concurrent.futures._base import FINISHED, PENDING, RUNNING
-from threading import Condition, RLock
+from concurrent.futures._base import FINISHED, LOGGER, PENDING, RUNNING
+from threading import Condition, RLock, current_thread, main_thread
 from typing import Any
 
 from fetchpool.model import Outcome
@@ -64,9 +64,26 @@ class OutcomeFuture(Future[Outcome]):
                 self._result = result
                 self._state = FINISHED
         if unwatched:
-            self._invoke_callbacks()  # type: ignore[attr-defined]  # typeshed leaves it out
+            self._invoke_callbacks()
         else:
             super().set_result(result)
+
+    def _invoke_callbacks(self) -> None:
+        """The library lets pass what is no Exception (SystemExit, asyncio.CancelledError): it would end the
+        thread that finishes the futures, and all that are left would never be finished.
+
+        Raises `KeyboardInterrupt` in the main thread, when all were called: there it may be a person's."""
+        interrupted = None
+        for callback in self._done_callbacks:
+            try:
+                callback(self)
+            except BaseException as defect:  # noqa: BLE001 - whatever it is, others wait
+                if isinstance(defect, KeyboardInterrupt) and current_thread() is main_thread():
+                    interrupted = defect
+                else:
+                    LOGGER.exception("exception calling callback for %r", self)
+        if interrupted is not None:
+            raise interrupted
 
     def result(self, timeout: float | None = None) -> Outcome:
         if self._state == FINISHED and self._result is not None:

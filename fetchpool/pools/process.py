@@ -21,7 +21,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
@@ -77,14 +77,16 @@ class ProcessPool:
         self.workers = workers
         self._options = options
         self._closed = self._aborted = self._recalled = self._woken = False
+        self._defect = ""
+        """Why the thread ended by itself."""
         self._lock = threading.Lock()
         self._numbers = count()
         self._waiting: deque[int] = deque()
         self._open: dict[int, Open] = {}
         self._seconds = BATCH_SECONDS
         """What a fetch takes: a moving average."""
-        self._inbox: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        """What the pool's thread is to do; None: to end."""
+        self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        """What the pool's thread is to do."""
         self._ready = threading.Event()
         Worker(options).close()  # shows here, in words, what would break every child
         self._context = process_context(options)
@@ -100,14 +102,14 @@ class ProcessPool:
                 raise UsageError(NO_GUARD)
         except BaseException:
             self._end()  # the processes end with the lifeline
-            self._inbox.put(None)
+            self._inbox.put(self._wake)
             raise
 
     def submit(self, request: FetchRequest) -> Future[Outcome]:
         future = OutcomeFuture()
         with self._lock:
             if self._closed:
-                raise PoolClosedError("the pool was shut down; open another one")
+                raise PoolClosedError(self._defect or "the pool was shut down; open another one")
             number = next(self._numbers)
             self._open[number] = Open(request, future)
             self._waiting.append(number)
@@ -144,15 +146,9 @@ class ProcessPool:
                 self._lifeline.close()
         if abort:
             self.recall()
-        # What waits is dispatched by the batches that end before it.
-        while not self._aborted and (futures := self._futures()):
-            wait(futures)
-        self._inbox.put(None)
-        self._thread.join()
-
-    def _futures(self) -> list[Future[Outcome]]:
-        with self._lock:
-            return [each.future for each in self._open.values()]
+        self._inbox.put(self._wake)
+        if threading.current_thread() is not self._thread:  # else it is a callback, which others wait for
+            self._thread.join()
 
     def _has_room(self, crew: Crew) -> bool:
         return crew.running < self.workers * QUEUED
@@ -176,14 +172,17 @@ class ProcessPool:
 
     def _run(self) -> None:
         try:
-            while (message := self._inbox.get()) is not None:
-                message()
+            # What waits is dispatched by the batches that end before it.
+            while not (self._closed and (self._aborted or not self._open)):
+                self._inbox.get()()
                 self._go_on()
             if self._crew is not None:
                 self._retire(self._crew)
             while not self._inbox.empty():
-                if (message := self._inbox.get()) is not None:
-                    message()
+                self._inbox.get()()
+        except BaseException as defect:
+            self._defect = f"the process pool ended: {type(defect).__name__}; please report this"
+            raise
         finally:
             self._end()
 
@@ -235,7 +234,11 @@ class ProcessPool:
             cancel(self._take_back())
             return
         if self._crew is None and self._waiting:
-            self._crew = self._start()
+            try:
+                self._crew = self._start()
+            except (OSError, EOFError):  # no descriptor or no process is to be had; the fork server died
+                self._lose(lambda each: each.holder is None)
+                return
         crew = self._crew
         if crew is None or crew.starting:
             return

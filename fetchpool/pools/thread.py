@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from time import monotonic, process_time
 
 from msgspec.structs import replace
@@ -114,18 +116,20 @@ class ThreadPool:
             self._aborted = self._aborted or abort
             for worker in self._opened if self._aborted else ():
                 worker.abort()
+            lookout = self._lookout  # it takes itself away when it ends
         if abort:
             self.recall()
         self._ended.set()
-        if self._lookout is not None:
-            self._lookout.join()
+        if lookout is not None:
+            lookout.join()
         with self._lock:  # for what is left there are as many threads as there may be
             self._crowding.limit = self.workers
             self._serve_more()
         self._executor.shutdown(wait=True)
-        for worker in self._opened:
+        with self._lock:  # another may be shutting it down as well: each is closed once
+            opened, self._opened = self._opened, []
+        for worker in opened:
             worker.close()
-        self._opened.clear()
 
     # With the lock held
 
@@ -138,18 +142,13 @@ class ThreadPool:
         """Gives the executor a job, for which it starts a thread unless one is idle."""
         self._serving += 1
         first = self._serving > self._most_serving
-        before = threading.stack_size()
-        if first:
-            self._most_serving = self._serving
-            threading.stack_size(STACK if not self._options.parse else 0)
+        self._most_serving = max(self._most_serving, self._serving)
         try:
-            self._executor.submit(self._serve)
+            with small_stack() if first and not self._options.parse else nullcontext():
+                self._executor.submit(self._serve)
         except RuntimeError:  # the system has no more threads; the job waits for one that is there
             if self._serving == 1:
                 raise
-        finally:
-            if first:
-                threading.stack_size(before)
         if self._lookout is None and self._may_crowd and self._serving > FEWEST:
             self._lookout = threading.Thread(target=self._look, name="fetchpool-crowding", daemon=True)
             self._lookout.start()
@@ -215,3 +214,19 @@ class ThreadPool:
                 if idle > IDLE_LOOKS:
                     self._lookout = None
                     return
+
+
+@contextmanager
+def small_stack() -> Iterator[None]:
+    """For a thread that is started meanwhile. The size is the process's: what a program has set comes back.
+    To ask for it without setting it is not possible."""
+    with _stack_size:
+        before = threading.stack_size(STACK)
+        try:
+            yield
+        finally:
+            threading.stack_size(before)
+
+
+_stack_size = threading.Lock()
+"""Of two pools that start a thread at once, one would take the other's for what it was before."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import gc
 import os
 import select
 import signal
 import stat
+import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from time import monotonic
@@ -283,6 +286,58 @@ def test_a_thread_pool_that_was_dropped_leaves_no_thread(server):
             assert not thread.is_alive()
 
 
+def test_the_stack_size_a_program_has_set_is_its_own_again(server):
+    def use():
+        pool = opened(("thread", "curl"), 8)
+        wait(submit(pool, server, *["/x"] * 40))
+        pool.shutdown()
+
+    before = threading.stack_size(64 * 1024 * 1024)
+    try:
+        for _ in range(10):
+            users = [threading.Thread(target=use) for _ in range(2)]
+            for user in users:
+                user.start()
+            for user in users:
+                user.join()
+    finally:
+        after = threading.stack_size(before)
+    assert after == 64 * 1024 * 1024
+
+
+def test_a_pool_can_be_shut_down_by_several_at_once(way, server):
+    begun = threading.Barrier(4)
+
+    def shut(pool):
+        begun.wait()
+        pool.shutdown()
+
+    for _ in range(1 if way[0] == "process" else 10):
+        pool = opened(way, 8)
+        futures = submit(pool, server, *["/x"] * 16)
+        with ThreadPoolExecutor(4) as others:
+            assert list(others.map(shut, [pool] * 4)) == [None] * 4
+        assert [future.result(0).error for future in futures] == [None] * 16
+
+
+def test_a_callback_that_ends_with_what_is_no_exception_costs_nobody_else_anything(way, server, caplog):
+    pool = opened(way, 2)
+    futures = submit(pool, server, "/held", "/held")
+    server.wait_until_held(2)
+    futures += submit(pool, server, *["/x"] * 40)
+    for future, kind in zip(futures, [SystemExit, KeyboardInterrupt, asyncio.CancelledError], strict=False):
+        future.add_done_callback(partial(raising, kind))
+    server.release.set()
+    assert ended(futures) == ["fetched"] * 42
+    assert ended(submit(pool, server, "/x")) == ["fetched"]
+    pool.shutdown()
+    assert caplog.text.count("exception calling callback") == 3
+
+
+def raising(kind, _):
+    raise kind
+
+
 def test_a_pool_that_has_begun_by_itself_is_not_taken_over(way, server):
     pool = opened(way, 1)
     (future,) = submit(pool, server, "/x")
@@ -406,6 +461,35 @@ def ended(futures: list[Future[Outcome]]) -> list[str]:
     ]
 
 
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_worker_that_dies_in_the_midst_of_a_large_outcome_is_seen_to_die(server, others):
+    parse = ("tests.contracts.test_pools:die_while_sending",)
+    pool = open_pool("process", 1 + others, FetchOptions(parse=parse))
+    held = submit(pool, server, *["/held"] * others)
+    server.wait_until_held(others)
+    assert ended(submit(pool, server, "/die")) == ["lost"]
+    assert ended(held) == ["lost"] * others
+    server.release.set()
+    assert ended(submit(pool, server, "/live")) == ["fetched"]
+    pool.shutdown()
+
+
+def die_while_sending(response):
+    """More than a pipe holds, and a process that ends as soon as a part of it is sent."""
+    if not response.url.endswith("/die"):
+        return {}
+    sender = threading.get_ident()
+
+    def die():
+        while True:
+            frame = sys._current_frames()[sender]
+            if frame.f_code.co_name == "_send" and len(frame.f_locals["buf"]) > select.PIPE_BUF:
+                os._exit(1)  # the pipe is full by now: who sends has left us the interpreter, and waits
+
+    threading.Thread(target=die, daemon=True).start()
+    return {"large": "x" * 50_000_000}
+
+
 @pytest.mark.parametrize("abort", [False, True])
 def test_a_dead_worker_holds_up_neither_what_waits_nor_the_end(server, abort):
     pool = mortal_pool(2)
@@ -463,6 +547,23 @@ def test_what_recall_cancels_is_never_fetched_and_all_else_is(server):
     for path, way in zip(paths, ways, strict=True):
         assert server.asked.count(path) == (way == "fetched")
     pool.shutdown()
+
+
+@pytest.mark.parametrize(("abort", "last"), [(False, "fetched"), (True, "cancelled")])
+def test_a_callback_may_shut_the_process_pool_down_that_it_is_called_by(server, abort, last):
+    pool = open_pool("process", 1, FetchOptions())
+    held, *others = futures = submit(pool, server, "/held", *["/quick"] * 20)
+    server.wait_until_held(1)
+    returned = threading.Event()
+    held.add_done_callback(lambda _: (pool.shutdown(abort=abort), returned.set()))
+    server.release.set()
+    assert ended(futures)[0] == "fetched"
+    assert returned.wait(15)
+    assert ended(others)[-1] == last
+    with pytest.raises(PoolClosedError):
+        submit(pool, server, "/quick")
+    pool.shutdown(abort=True)  # from outside it is waited for
+    assert not pool._thread.is_alive()
 
 
 def test_an_open_process_pool_has_every_process_ready(tmp_path, monkeypatch):

@@ -222,6 +222,56 @@ def test_47_when_there_are_none_left_the_row_says_so_and_blames_no_host(
     assert done.stdout.splitlines() == ["refused", f"internal {message}"]
 
 
+REPLACED = """
+import multiprocessing, os, resource, sys
+from fetchpool import urls
+from fetchpool.errors import WorkerLostError
+from fetchpool.model import FetchOptions
+from fetchpool.pools import open_pool
+
+def fetched():
+    try:
+        return pool.submit(urls.request(0, sys.argv[1])).result(30).error is None
+    except WorkerLostError:
+        return False
+
+pool = open_pool("process", 2, FetchOptions())
+print(fetched())
+for child in multiprocessing.active_children():
+    child.kill()
+print(fetched())
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+held = []
+try:
+    while True:
+        held.append(os.open(os.devnull, os.O_RDONLY))
+except OSError:
+    print(fetched())
+    while not fetched():  # a step further each time; the fork server may need one to start again, too
+        if held:
+            os.close(held.pop())
+print(bool(held), fetched())
+pool.shutdown()
+"""
+
+
+def test_47_worker_processes_that_cannot_be_replaced_are_lost_requests_until_they_can(
+    server: FaultServer, tmp_path: Path
+) -> None:
+    """Those that died when none were left. The pool goes on, and has others as soon as there are enough."""
+    done = subprocess.run(
+        [sys.executable, "-c", REPLACED, server.url("ok")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # on some of the ways there the fork server itself has its say
+        cwd=tmp_path,
+        env=commandline.environment(),
+        timeout=commandline.PATIENCE,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["True", "False", "False", "True True"]
+
+
 JUMPING = """
 import itertools, sys, time
 wall = time.time

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import threading
 from concurrent.futures import CancelledError, Future, InvalidStateError, TimeoutError, as_completed, wait
 
@@ -15,9 +17,10 @@ from fetchpool.refusals import refusal
 
 OUTCOME = refusal(urls.request(0, "http://h/"), FailureKind.RESET, timestamp="2026-01-01T00:00:00.000Z")
 
-pytestmark = pytest.mark.parametrize("kind", [Future, OutcomeFuture])
+both = pytest.mark.parametrize("kind", [Future, OutcomeFuture])
 
 
+@both
 def test_callbacks_are_called_once_in_order_whether_it_is_done_or_not(kind):
     future, called = kind(), []
     for number in range(3):
@@ -32,6 +35,7 @@ def test_callbacks_are_called_once_in_order_whether_it_is_done_or_not(kind):
     assert future.exception(0) is None
 
 
+@both
 def test_a_callback_that_raises_stops_no_other_and_not_the_thread(kind, caplog):
     future, called = kind(), []
     future.add_done_callback(lambda _: 1 / 0)
@@ -43,6 +47,7 @@ def test_a_callback_that_raises_stops_no_other_and_not_the_thread(kind, caplog):
     assert caplog.text.count("ZeroDivisionError") == 2
 
 
+@both
 def test_who_waits_is_woken_by_the_result(kind):
     future, heard = kind(), []
     waiting = [threading.Thread(target=lambda: heard.append(future.result(15))) for _ in range(3)]
@@ -55,6 +60,7 @@ def test_who_waits_is_woken_by_the_result(kind):
     assert heard == [OUTCOME] * 3
 
 
+@both
 def test_who_waits_too_short_is_told(kind):
     future = kind()
     for _ in range(2):
@@ -67,6 +73,7 @@ def test_who_waits_too_short_is_told(kind):
     assert future.result(0) is OUTCOME
 
 
+@both
 def test_the_librarys_own_functions_wait_for_it(kind):
     futures = [kind() for _ in range(20)]
     for future in futures[:5]:
@@ -85,6 +92,7 @@ def test_the_librarys_own_functions_wait_for_it(kind):
     thread.join()
 
 
+@both
 def test_it_can_be_cancelled_until_it_runs(kind):
     future, called = kind(), []
     future.add_done_callback(called.append)
@@ -100,6 +108,7 @@ def test_it_can_be_cancelled_until_it_runs(kind):
     assert running.running()
 
 
+@both
 def test_it_carries_an_exception(kind):
     future = kind()
     future.set_running_or_notify_cancel()
@@ -110,6 +119,7 @@ def test_it_carries_an_exception(kind):
         future.result(0)
 
 
+@both
 def test_it_has_one_result(kind):
     future = kind()
     future.set_running_or_notify_cancel()
@@ -119,3 +129,28 @@ def test_it_has_one_result(kind):
     with pytest.raises(InvalidStateError):
         future.set_exception(WorkerLostError("it died"))
     assert "finished" in repr(future)
+
+
+@pytest.mark.parametrize("finish", ["set_result", "set_exception", "cancel"])
+def test_a_callback_of_ours_may_end_with_what_is_no_exception(finish, caplog):
+    future, called = OutcomeFuture(), []
+    future.add_done_callback(lambda _: sys.exit())
+    future.add_done_callback(called.append)
+    if finish == "cancel":
+        future.cancel()
+    else:
+        future.set_running_or_notify_cancel()
+        getattr(future, finish)(OUTCOME if finish == "set_result" else WorkerLostError("it died"))
+    assert called == [future]
+    assert caplog.text.count("SystemExit") == 1
+
+
+def test_a_persons_interruption_is_heard_when_all_were_called():
+    future, called = OutcomeFuture(), []
+    future.add_done_callback(lambda _: signal.raise_signal(signal.SIGINT))
+    future.add_done_callback(called.append)
+    future.set_running_or_notify_cancel()
+    with pytest.raises(KeyboardInterrupt):
+        future.set_result(OUTCOME)
+    assert called == [future]
+    assert future.result(0) is OUTCOME
