@@ -121,9 +121,7 @@ def _compact(name: str, path: Path, descriptor: int, rows: RowFormat, seen: Seen
     lines = kept = damaged = 0
     for offset, block in blocks_backwards(read, len(heading), size):
         written = rows.decode(block)
-        stays = bytes(
-            row is not None and (not row.url or seen.add(of_shown(row.url))) for row in reversed(written)
-        )[::-1]
+        stays = bytes(_is_final(row, seen) for row in reversed(written))[::-1]
         blocks.append(_Block(offset, len(block), stays))
         lines += len(written)
         kept += stays.count(1)
