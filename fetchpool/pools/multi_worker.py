@@ -210,10 +210,10 @@ class MultiWorker:
                 flight.seen, flight.seen_at = heard, now
             elif now - flight.seen_at >= flight.read_timeout:
                 descriptor = curl.getinfo(pycurl.ACTIVESOCKET)
-                if descriptor in self._shared:
-                    quiet = now - flight.seen_at
+                if descriptor == NO_SOCKET:
+                    quiet = 0.0  # not connected yet
                 else:
-                    quiet = silence(descriptor) if descriptor != NO_SOCKET else 0.0  # not connected yet
+                    quiet = now - flight.seen_at if descriptor in self._shared else silence(descriptor)
                 if quiet >= flight.read_timeout:
                     self._land(curl, pycurl.E_OPERATION_TIMEDOUT, "", ENDED[FailureKind.TIMEOUT_READ])
                 else:
