@@ -32,36 +32,52 @@ def cache_timeout(options: FetchOptions) -> int:
 
 
 class AddressBook:
-    """By `host:port`, as `urls.authority()` writes it."""
+    """By `host:port`, as `urls.authority()` writes it.
+
+    libcurl reads a hop's lines when that hop's transfer starts, and of several that were handed to it
+    together nobody says which starts first. So each tells what no hop that has ended has told."""
 
     def __init__(self) -> None:
         self._addresses: dict[str, tuple[str, ...]] = {}
-        """What libcurl was told; empty: it has looked by itself."""
+        """What libcurl certainly knows."""
         self._hops: dict[str, int] = {}
         """In flight."""
         self._idle: dict[str, None] = {}
         """Those without any, the one that was used longest ago first."""
+        self._leaving: set[str] = set()
+        """Those that a hop in flight makes libcurl forget."""
 
     def open(self, where: str, addresses: tuple[str, ...]) -> list[str]:
-        """A hop there begins; what libcurl is to be told first, mostly nothing."""
+        """A hop there begins; what libcurl is to be told with it, mostly nothing. Without addresses libcurl
+        looks by itself."""
         lines: list[str] = []
         hops = self._hops.get(where, 0)
         self._hops[where] = hops + 1
         if not hops:
             self._idle.pop(where, None)
             if len(self._idle) > KEPT:
-                oldest = next(iter(self._idle))
-                del self._idle[oldest], self._hops[oldest], self._addresses[oldest]
-                lines.append(f"-{oldest}")
-        known = self._addresses.get(where)
-        if known is not addresses and known != addresses:
-            if addresses:
+                lines.append(f"-{self._forget()}")
+        if addresses:
+            known = self._addresses.get(where)
+            if known is not addresses and known != addresses:
                 lines.append(f"{where}:{','.join(addresses)}")
-            self._addresses[where] = addresses
         return lines
 
-    def close(self, where: str) -> None:
-        """A hop there has ended."""
+    def close(self, where: str, lines: list[str], addresses: tuple[str, ...] | None) -> None:
+        """A hop there has ended, for which `open()` gave these lines. `addresses`: what it was opened with;
+        None when it failed, maybe before libcurl had read them."""
         self._hops[where] -= 1
         if not self._hops[where]:
             self._idle[where] = None
+        if lines:
+            self._leaving.difference_update(line[1:] for line in lines if line[0] == "-")
+            if addresses and where not in self._leaving:
+                self._addresses[where] = addresses
+
+    def _forget(self) -> str:
+        """The host that was used longest ago."""
+        oldest = next(iter(self._idle))
+        del self._idle[oldest], self._hops[oldest]
+        self._addresses.pop(oldest, None)
+        self._leaving.add(oldest)
+        return oldest

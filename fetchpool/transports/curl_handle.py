@@ -48,6 +48,7 @@ class CurlHandle:
         self._life = life
         self._book = book
         self._where = ""
+        self._told: list[str] = []
         self._lines: list[bytes] = []
         self._hop: HopRequest | None = None
         self._begun = False
@@ -106,9 +107,9 @@ class CurlHandle:
         if hop.public_only != self._public_only:
             self._judge_addresses(hop.public_only)
         self._where = urls.authority(hop.url)
-        lines = self._book.open(self._where, hop.addresses)
-        if lines:
-            setopt(pycurl.RESOLVE, lines)
+        self._told = self._book.open(self._where, hop.addresses)
+        if self._told:
+            setopt(pycurl.RESOLVE, self._told)
 
     @property
     def lines_heard(self) -> int:
@@ -125,7 +126,7 @@ class CurlHandle:
         `ended` is why somebody else ended it."""
         hop = self._hop
         assert hop is not None
-        self._book.close(self._where)
+        self._book.close(self._where, self._told, None if code else hop.addresses)
         getinfo = self.curl.getinfo
         # Microseconds, as libcurl counts them: dividing is exact where rounding its doubles is not.
         namelookup = getinfo(pycurl.NAMELOOKUP_TIME_T) / 1e6
