@@ -82,9 +82,11 @@ def fetch(
     """Fetches every URL and yields its row when it is final: in the order they end, one per distinct
     URL, or, with `dedupe=False`, one per element.
 
-    Lazy on both sides: `urls` is read, in the caller's thread, as workers become free, and nothing
-    goes on while the caller holds a record for longer than the workers have something to do. Leaving
-    the loop early ends what is in flight and closes everything.
+    Lazy on both sides: `urls` is read as workers become free, and nothing goes on while the caller holds
+    a record for longer than the workers have something to do. A list or the like is read in the caller's
+    thread, any other iterable in one of its own: it may wait, also for the caller. Leaving the loop early
+    ends what is in flight and closes everything; an iterable that waits for ever is left behind, in a
+    daemon thread.
 
     Raises `UsageError` for an option that can't be meant; what goes wrong with a URL is in its row.
     """

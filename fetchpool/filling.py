@@ -135,7 +135,7 @@ class Filling:
         room = LOOK_AHEAD - self._scheduler.queued
         if room <= 0 or self._intake.exhausted:
             return False
-        requests, more = self._intake.take(room, window)
+        requests, more = self._intake.take(room, window, window - len(self._flights))
         for request in requests:
             if request.refused is None:
                 self._scheduler.add(request, now)

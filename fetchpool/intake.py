@@ -42,9 +42,10 @@ class Intake:
             return None
         return f"damaged lines, which count as no rows: {self._known.damaged:,}"
 
-    def take(self, room: int, window: int) -> tuple[list[FetchRequest], bool]:
-        """At most `room` requests that have to be made, and whether there may be more at once."""
-        wanted = min(room, max(SMALLEST, 2 * window))
+    def take(self, room: int, window: int, free: int) -> tuple[list[FetchRequest], bool]:
+        """At most `room` requests that have to be made, and whether there may be more at once; `free` places
+        of the `window` are for requests that start now."""
+        wanted = min(room, free if self._source.lazy else max(SMALLEST, 2 * window))
         taken = self._source.take(wanted)
         requests, earlier = self._known.sift(taken)
         self._read += len(requests) + len(earlier)

@@ -157,6 +157,7 @@ class RefreshSource:
         self._batches = old.urls()
         self._waiting: list[str] = []
         self._urlnum = 0
+        self.lazy = source is not None and source.lazy
         self.exhausted = False
         self.bytes_read = 0
         self.bytes_total: int | None = None

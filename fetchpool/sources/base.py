@@ -11,6 +11,8 @@ from fetchpool.model import FetchRequest
 class Source(Protocol):
     """Where requests come from. Only the engine's thread calls it."""
 
+    lazy: bool
+    """Nothing is read before somebody takes it: no more is to be taken than may start."""
     exhausted: bool
     """True when the input was read to its end and `take()` has handed all of it over."""
     bytes_read: int

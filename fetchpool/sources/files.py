@@ -159,6 +159,7 @@ class FileSource:
         """Those that are passed through, as far as they are known beforehand."""
         self.notices = [each.notice for each in self._inputs if each.notice]
         """A line for each of which the person should know something."""
+        self.lazy = False
         self.exhausted = False
         self.failure: str | None = None
         self.bytes_read = 0

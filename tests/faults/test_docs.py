@@ -13,6 +13,6 @@ def test_the_page_is_what_the_tests_say() -> None:
 
 def test_every_fault_has_a_test_that_says_what_happens() -> None:
     tests = [test for path in write_docs.files() for test in write_docs.told(ast.parse(path.read_text()))]
-    assert {test.number for test in tests} == set(write_docs.NUMBERS)
+    assert {test.number for test in tests} >= set(write_docs.NUMBERS)
     silent = set(write_docs.NUMBERS) - {test.number for test in tests if test.text}
     assert not silent - {40, 41, 42, 43}, "their names say it all"

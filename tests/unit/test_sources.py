@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -383,15 +383,39 @@ def test_an_iterable_is_pulled_only_as_far_as_is_taken() -> None:
             pulled.append(number)
             yield f" http://a/{number}\n"
 
-    source = IterableSource(endless())
-    source.start(lambda: None)
+    consumer = Consumer(IterableSource(endless()))
     assert pulled == []
-    assert [each.url for _ in range(3) for each in source.take(64)] == [
-        "http://a/0",
-        "http://a/1",
-        "http://a/2",
-    ]
-    assert pulled == [0, 1, 2]
+    taken = [*consumer.take(2), *consumer.take(1)]
+    assert [each.url for each in taken] == [f"http://a/{number}" for number in range(len(taken))]
+    assert len(pulled) <= 3
+    consumer.source.close()
+
+
+@pytest.mark.parametrize("kind", [list, tuple, set, dict.fromkeys, iter])
+def test_whatever_is_iterated_over_is_taken_to_its_end(kind: Callable[[list[str]], Iterable[str]]) -> None:
+    urls = [f"http://a/{number}" for number in range(200)]
+    source = IterableSource(kind(urls))
+    assert sorted(each.url for each in Consumer(source).rest(64)) == sorted(urls)
+    assert source.exhausted
+    source.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "fetchpool-urls"]
+
+
+def test_who_finds_no_element_is_told_when_there_is_one() -> None:
+    go_on, told = threading.Event(), threading.Event()
+
+    def slow() -> Iterator[str]:
+        assert go_on.wait(20)
+        yield "http://a/"
+
+    source = IterableSource(slow())
+    source.start(told.set)
+    assert source.take(10) == []
+    assert not told.is_set()
+    go_on.set()
+    assert told.wait(20)
+    assert [each.url for each in source.take(10)] == ["http://a/"]
+    source.close()
 
 
 def test_every_element_of_an_iterable_gets_its_request() -> None:
@@ -420,6 +444,7 @@ def test_an_exception_of_the_iterable_is_the_callers() -> None:
         raise LookupError("their own")
 
     source = IterableSource(broken())
-    assert len(source.take(10)) == 1
+    consumer = Consumer(source)
+    assert len(consumer.take(10)) == 1
     with pytest.raises(LookupError, match="their own"):
-        source.take(10)
+        consumer.take(10)
