@@ -8,10 +8,10 @@ import sys
 from setuptools import setup
 
 COMPILED = """
-    body clean engine exchange filling fingerprint flights gate hosts intake keeping known pace refusals
-    retry scheduler seen summary timestamp urls validators writer observe/histogram observe/stats
-    pools/asynchronous pools/doorbell pools/drivers pools/future pools/multi_worker transports/address_book
-    transports/curl transports/curl_handle
+    body clean decoding engine exchange filling fingerprint flights gate hosts intake keeping known pace
+    refusals retry scheduler seen summary timestamp urls validators writer observe/histogram observe/stats
+    pools/asynchronous pools/doorbell pools/drivers pools/future pools/multi_worker
+    transports/address_book transports/curl transports/curl_handle
 """
 
 IN_PLACE = {"develop", "editable_wheel", "--inplace"}

@@ -1,8 +1,8 @@
 """One hop's body, as it streams: counted, held against the limits, decoded, kept when someone reads it.
 
 In: the header block and the body's bytes as they came off the wire, from a transport. Out: two sizes,
-at most one failure, and the decoded content for parsers. No I/O; nothing a server sends makes it
-raise, and no more than a chunk and `decoders.MOST` bytes are held unless the content is wanted.
+at most one failure, and the decoded content for parsers (`decoding.py` decodes). No I/O; nothing a server
+sends makes it raise, and of the content no more is held than is wanted.
 
 What is decided here: when an answer is too large or broken, where a redirect points (not whether to
 go there), and that a body is whole only when its compressed stream came to its end.
@@ -10,8 +10,11 @@ go there), and that a body is whole only when its compressed stream came to its 
 
 from __future__ import annotations
 
+import io
+
 from fetchpool.clean import one_line
-from fetchpool.decoders import CODING_ERRORS, CODINGS, Decoder
+from fetchpool.decoders import CODINGS
+from fetchpool.decoding import Decoding
 from fetchpool.model import FailureKind, FetchOptions
 from fetchpool.transports.base import Failure, Headers, ResponseHead
 
@@ -36,16 +39,15 @@ class Body:
     """
 
     __slots__ = (
-        "_between",
         "_declared",
-        "_decoded",
-        "_decoders",
+        "_decoding",
         "_keep",
         "_kept",
         "_limit",
         "_max_filesize",
         "_method",
         "_take",
+        "_wants",
         "content_encoding",
         "content_type",
         "failure",
@@ -54,17 +56,16 @@ class Body:
         "size_download",
     )
 
-    def __init__(self, options: FetchOptions, method: str, take: int = 0) -> None:
-        """`take`: about so many bytes are kept, and no more are read; however many there are then is no
-        failure."""
+    def __init__(self, options: FetchOptions, method: str, take: int = 0, wants: int = 0) -> None:
+        """`wants`: so many bytes of the content are kept, for parsers. `take`: so many, and no more are read;
+        however many there are then is no failure."""
         self._max_filesize = self._limit = NO_LIMIT if take else options.max_filesize
         self._take = take
-        self._keep = bool(options.parse) or take > 0
+        self._wants = take or wants
+        self._keep = self._wants > 0
         self._method = method
-        self._kept: list[bytes] | None = None
-        self._decoders: list[Decoder] | None = None
-        self._decoded = 0
-        self._between = 0
+        self._kept: io.BytesIO | None = None
+        self._decoding: Decoding | None = None
         self._declared = 0
         """The `Content-Length`, whether or not it is the body's."""
         self.head: ResponseHead | None = None
@@ -81,7 +82,7 @@ class Body:
     @property
     def size_delivered(self) -> int:
         """After decoding. A redirect's body is never decoded (fault 11)."""
-        return self.size_download if self._decoders is None else self._decoded
+        return self.size_download if self._decoding is None else self._decoding.size
 
     @property
     def wanted(self) -> bool:
@@ -90,12 +91,8 @@ class Body:
 
     @property
     def content(self) -> bytes:
-        """The decoded body, when `wanted`; otherwise empty."""
-        if self._kept is None:
-            return b""
-        if len(self._kept) != 1:
-            self._kept = [b"".join(self._kept)]
-        return self._kept[0]
+        """The decoded body as far as somebody wants it, when `wanted`; otherwise empty."""
+        return b"" if self._kept is None else self._kept.getvalue()  # which is no copy
 
     def begin(self, head: ResponseHead) -> bool:
         self.head = head
@@ -126,24 +123,44 @@ class Body:
         if not plain:
             return self._judge(head)
         if self._keep:
-            self._kept = []
+            self._kept = io.BytesIO()
         return True
 
     def feed(self, chunk: bytes) -> bool:
         self.size_download = size = self.size_download + len(chunk)
         if size > self._limit or self.failure is not None:
             return self._over()
-        if self._decoders is not None:
-            return self._decode(chunk) and not self._has_enough
+        if self._decoding is not None:
+            more = self._decoding.feed(chunk, None if self._kept is None else self._keep_piece)
+            return more or self._decoded()
         if self._kept is not None:
             self._keep_piece(chunk)
             return not self._has_enough
         return True
 
+    @property
+    def pending(self) -> bool:
+        return self._decoding is not None and self._decoding.pending
+
+    def resume(self) -> bool:
+        assert self._decoding is not None
+        more = self._decoding.resume(None if self._kept is None else self._keep_piece)
+        return more or self._decoded()
+
+    def _decoded(self) -> bool:
+        """False; and why, when a turn of decoding has failed."""
+        assert self._decoding is not None
+        if self._decoding.failure is not None and self.failure is None:
+            self.failure = self._decoding.failure
+            self._kept = None
+        return False
+
     def _keep_piece(self, piece: bytes) -> None:
         """Of the content, for parsers."""
         assert self._kept is not None
-        self._kept.append(piece)
+        room = self._wants - self._kept.tell()
+        if room > 0:
+            self._kept.write(piece if len(piece) <= room else piece[:room])
 
     @property
     def _has_enough(self) -> bool:
@@ -154,12 +171,10 @@ class Body:
 
         An empty body is whole whatever its label: servers send such, and so do answers to HEAD.
         """
-        if self.failure is None and self._decoders is not None and not self._has_enough:
-            for decoder in self._decoders:
-                if not decoder.complete:
-                    message = f"the {decoder.name} data ends too early"
-                    self._fail(FailureKind.TRUNCATED, message)
-                    break
+        if self.failure is None and self._decoding is not None and not self._has_enough:
+            name = self._decoding.unfinished
+            if name:
+                self._fail(FailureKind.TRUNCATED, f"the {name} data ends too early")
         if self.size_download < self._declared and self.failure is None and self._is_cut:
             message = f"the body ended after {self.size_download} of {self._declared} bytes"
             self._fail(FailureKind.TRUNCATED, message)
@@ -209,7 +224,7 @@ class Body:
             message = f"the body is announced as larger than {self._max_filesize} bytes"
             return self._fail(FailureKind.TOO_LARGE, message)
         if self._keep and status < 400:
-            self._kept = []
+            self._kept = io.BytesIO()
         return bodiless or self._read_codings(headers)
 
     def _read_location(self, headers: Headers) -> bool:
@@ -235,31 +250,8 @@ class Body:
         if any(name not in CODINGS for name in names):
             self.content_encoding = one_line(", ".join(names), ENCODING_SHOWN)
         else:
-            self._decoders = [Decoder(CODINGS[name]) for name in reversed(names)]
-        return True
-
-    def _decode(self, chunk: bytes, layer: int = 0) -> bool:
-        """Undoes the coding of that layer and all within it, a bounded piece at a time."""
-        assert self._decoders is not None
-        decoder = self._decoders[layer]
-        innermost = layer + 1 == len(self._decoders)
-        try:
-            for piece in decoder.pieces(chunk):
-                # What lies between two layers is counted too: it may be a bomb that the inner layer
-                # turns into nothing.
-                if innermost:
-                    self._decoded += len(piece)
-                    if self._kept is not None:
-                        self._keep_piece(piece)
-                else:
-                    self._between += len(piece)
-                if self._decoded > self._limit or self._between > self._limit:
-                    message = f"the body decodes to more than {self._limit} bytes"
-                    return self._fail(FailureKind.TOO_LARGE, message)
-                if not innermost and not self._decode(piece, layer + 1):
-                    return False
-        except CODING_ERRORS:
-            return self._fail(FailureKind.DECODE, f"the body is not valid {decoder.name} data")
+            codings = [CODINGS[name] for name in reversed(names)]
+            self._decoding = Decoding(codings, self._max_filesize, self._take)
         return True
 
     def _over(self) -> bool:

@@ -180,7 +180,8 @@ class Decoder:
         return self._codec is None and not self._held
 
     def pieces(self, chunk: bytes) -> Iterator[bytes]:
-        """What `chunk` adds to the decoded body, in pieces of 1 to `MOST` bytes. Raises one of
+        """What `chunk` adds to the decoded body, in pieces of at most `MOST` bytes; empty ones where a member
+        had nothing, so that whoever counts the pieces can stop a bomb of those too. Raises one of
         `CODING_ERRORS`. Must be run to its end before the next chunk."""
         if len(chunk) <= SLICE:
             yield from self._pieces(chunk)
@@ -199,7 +200,7 @@ class Decoder:
                 chunk, self._held = self._held, b""
             piece = codec.decode(chunk)
             while True:
-                if piece:
+                if piece or codec.ended:
                     yield piece
                 if codec.ended or not codec.pending:
                     break

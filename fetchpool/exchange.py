@@ -50,9 +50,9 @@ class Exchange:
         self._follows_across = options.follow_across_hosts
         self._follows_within = options.follow_within_hosts
         self._resolve = dict(options.resolve)
-        self._parse = _parser(options.parse)
+        self._parse, self._wants = _parser(options.parse)
         self._validators = options.validators
-        self._keeping = _keeping(options)
+        self._keeping = _keeping(options, self._wants)
         self.steps: Callable[[FetchRequest], Steps] = self._steps
         """The fetch of one request, hop by hop."""
         if options.warc_spool:
@@ -98,7 +98,7 @@ class Exchange:
                 public_only = False  # what is connected to is the proxy
             method = request.method or options.method
             if self._keeping is None or request.keep:
-                body = Body(options, method, request.keep)
+                body = Body(options, method, request.keep, self._wants)
             else:
                 body = self._keeping.body(method)
             hop = self._hop(request, body, elapsed, public_only)
@@ -286,28 +286,30 @@ def include_lookup(response: HopResponse, seconds: float) -> None:
 Parse = Callable[[FetchRequest, HopRequest, Body, HopResponse], tuple[dict[str, Any], Failure | None]]
 
 
-def _parser(names: tuple[str, ...]) -> Parse | None:
-    """What takes fields out of a whole answer; None when nothing is asked for.
+def _parser(names: tuple[str, ...]) -> tuple[Parse | None, int]:
+    """What takes fields out of a whole answer, None when nothing is asked for; and how many bytes of its
+    content that wants.
 
     Raises `UsageError` when a parser can't be loaded.
     """
     if not names:
-        return None
+        return None, 0
     # Their libraries are loaded by those who parse, and by nobody else.
     from fetchpool import parsers
     from fetchpool.response import response_of
 
     loaded = parsers.load(names)
-    return lambda *fetched: parsers.run(loaded, response_of(*fetched))
+    most = max(parser.wants for parser in loaded)
+    return lambda *fetched: parsers.run(loaded, response_of(*fetched)), most
 
 
-def _keeping(options: FetchOptions) -> Keeping | None:
+def _keeping(options: FetchOptions, wants: int) -> Keeping | None:
     """What becomes of the bodies, beside their sizes; None when nothing does."""
     if not (options.hash or options.save or options.warc_spool):
         return None
     from fetchpool.keeping import Keeping
 
-    return Keeping(options)
+    return Keeping(options, wants)
 
 
 def basic(credentials: str) -> str:

@@ -25,14 +25,16 @@ BODILESS = frozenset((204, NOT_MODIFIED))
 class Keeping:
     """What the kept bodies of a run have in common."""
 
-    def __init__(self, options: FetchOptions) -> None:
+    def __init__(self, options: FetchOptions, wants: int) -> None:
+        """`wants`: bytes of the content that parsers do."""
         self._options = options
+        self._wants = wants
         wanted = options.save or options.hash
         self._storage = Storage(options.save, options.save_spool) if wanted else None
 
     def body(self, method: str) -> KeptBody:
         """For one hop."""
-        return KeptBody(self._options, method, self._storage)
+        return KeptBody(self._options, method, self._storage, self._wants)
 
     def settle(self, body: Body, extra: dict[str, Any], failure: Failure | None) -> str:
         """The last hop is done. Of an answer without a failure the content is stored, and `extra` gets
@@ -53,8 +55,8 @@ class KeptBody(Body):
 
     __slots__ = ("_parsed", "_storage", "broken", "stopped", "stored", "wire")
 
-    def __init__(self, options: FetchOptions, method: str, storage: Storage | None) -> None:
-        super().__init__(options, method)
+    def __init__(self, options: FetchOptions, method: str, storage: Storage | None, wants: int) -> None:
+        super().__init__(options, method, 0, wants)
         self._parsed = self._keep
         self._keep = self._keep or storage is not None
         self._storage = storage
@@ -92,12 +94,18 @@ class KeptBody(Body):
                 self.wire.write(chunk)
             except OSError as failure:
                 self.broken = disk_failure(failure)
-        more = super().feed(chunk)
+        return self._checked(super().feed(chunk))
+
+    def resume(self) -> bool:
+        return self._checked(super().resume())
+
+    def _checked(self, more: bool) -> bool:
+        """What `feed()` returns, with a look at our own disk."""
         if self.stored is not None and self.stored.failure:
             self.broken = self.stored.failure
         if self.broken:
             more = self._fail(FailureKind.ABORTED, self.broken)
-        self.stopped = not more
+        self.stopped = not more and not self.pending
         return more
 
     def opened(self) -> BinaryIO:

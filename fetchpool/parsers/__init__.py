@@ -26,6 +26,9 @@ from fetchpool.transports.base import Failure
 
 BUILT_IN = {"title": "fetchpool.parsers.title:title"}
 BUILT_IN_MODULES = frozenset(name.partition(":")[0] for name in BUILT_IN.values())
+WANTS = {"title": 1 << 20}
+"""Bytes of a body that a built-in parser looks at; the rest is not kept for it."""
+ALL = 1 << 62
 RESERVED = frozenset((*ROW_FIELDS, *FEATURE_FIELDS, "extra", "content_encoding"))
 """Names a parser can't take: its fields of that name get `parse_` before them."""
 DEPTH = 20
@@ -39,6 +42,8 @@ class Parser(Struct, frozen=True):
 
     name: str
     function: Callable[[Response], Any]
+    wants: int = ALL
+    """Bytes of the content that it looks at."""
 
 
 class UnfitError(Exception):
@@ -50,7 +55,7 @@ def load(names: tuple[str, ...]) -> tuple[Parser, ...]:
 
     Raises `UsageError`, in one line, when there is no such module or function.
     """
-    return tuple(Parser(name, find_function(name)) for name in names)
+    return tuple(Parser(name, find_function(name), WANTS.get(name, ALL)) for name in names)
 
 
 def run(parsers: tuple[Parser, ...], response: Response) -> tuple[dict[str, Any], Failure | None]:

@@ -11,9 +11,10 @@ from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser
 
+from fetchpool.parsers import WANTS
 from fetchpool.response import Response, decode
 
-WITHIN = 1 << 20
+WITHIN = WANTS["title"]
 """Bytes of the page in which the title is looked for."""
 TAGS = 10_000
 """Tags before the title. Parsing is quadratic in nested ones, as the HTML standard has it: 200,000

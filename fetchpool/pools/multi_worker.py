@@ -12,6 +12,7 @@ Everything here runs in that thread; only the bell may be rung from any.
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from time import monotonic
@@ -31,6 +32,8 @@ from fetchpool.transports.watchdog import silence
 
 TICK = 0.1
 """Seconds between two looks for silent servers."""
+DECODING = 0.01
+"""Seconds of a turn that are given to bodies which take long to decode."""
 STARTS = 32
 """Fetches begun in one turn: the first of a thousand need not wait until the last has its handle."""
 NO_SOCKET = -1
@@ -39,17 +42,31 @@ NO_SOCKET = -1
 class Flight:
     """One fetch on its way: a handle, reused by fetch after fetch, and what it serves now."""
 
-    __slots__ = ("future", "handle", "progress", "read_timeout", "request", "seen", "seen_at", "steps")
+    __slots__ = (
+        "arrived",
+        "ending",
+        "future",
+        "handle",
+        "progress",
+        "read_timeout",
+        "request",
+        "seen",
+        "seen_at",
+        "steps",
+    )
     __deletable__ = ("future", "request", "steps")  # mypyc's: what `del` may be said of
 
     future: Future[Outcome]
     request: FetchRequest
     steps: Steps
 
-    def __init__(self, options: FetchOptions, book: AddressBook) -> None:
+    def __init__(self, options: FetchOptions, book: AddressBook, paused: deque[CurlHandle]) -> None:
         self.progress = self.seen = 0
         self.seen_at = self.read_timeout = 0.0
-        self.handle = CurlHandle(options, self, book)
+        self.arrived = False
+        """libcurl has brought all there is, and some of it is not decoded yet."""
+        self.ending = False
+        self.handle = CurlHandle(options, self, book, paused)
 
     def clear(self) -> None:
         """It is over: what it fetched is not kept until the handle's next one."""
@@ -75,6 +92,8 @@ class MultiWorker:
         self._exchange = Exchange(options)
         self._free: list[Flight] = []
         self._flights: dict[pycurl.Curl, Flight] = {}
+        self._paused: deque[CurlHandle] = deque()
+        """Those with decoding to go on with, the one that has waited longest first."""
         self._landed: list[tuple[Future[Outcome], Outcome]] = []
         self._next_tick = monotonic() + TICK
         self._shared: set[int] = set()
@@ -100,11 +119,13 @@ class MultiWorker:
         bell = self.bell
         more = self._begin() == STARTS and len(self._flights) < self._places
         bell.asleep = True  # from here on whoever brings something rings; what came before is seen now
-        if more or bell.rung or self._begin() or self._landed:
+        if more or bell.rung or self._begin() or self._landed or self._paused:
             seconds = 0.0
         self._act(seconds)
         bell.asleep = bell.rung = False
         self._read_ended()
+        if self._paused:
+            self._decode()
         now = monotonic()
         if now >= self._next_tick:
             self._next_tick = now + TICK
@@ -150,7 +171,7 @@ class MultiWorker:
         self._advance(flight, None)
 
     def _flight(self) -> Flight:
-        flight = Flight(self._options, self._book)
+        flight = Flight(self._options, self._book, self._paused)
         flight.handle.curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
         return flight
 
@@ -170,9 +191,27 @@ class MultiWorker:
         while left:
             left, succeeded, failed = self._multi.info_read(100)
             for curl in succeeded:
-                self._land(curl, 0, "", None)
+                if self._flights[curl].handle.decoding:
+                    self._flights[curl].arrived = True
+                else:
+                    self._land(curl, 0, "", None)
             for curl, code, message in failed:
                 self._land(curl, code, message, None)
+
+    def _decode(self) -> None:
+        """Goes on with the bodies that take long, each in turn."""
+        until = monotonic() + DECODING
+        paused = self._paused
+        while paused and monotonic() < until:
+            handle = paused.popleft()
+            flight = self._flights.get(handle.curl)
+            if flight is None or not handle.decoding:  # its hop was ended meanwhile
+                continue
+            flight.progress += 1
+            if handle.go_on(flight.arrived):
+                paused.append(handle)
+            elif handle.stopped or (flight.arrived and not handle.decoding):
+                self._land(handle.curl, 0, "", None)
 
     def _land(self, curl: pycurl.Curl, code: int, message: str, ended: Failure | None) -> None:
         flight = self._flights.pop(curl)
@@ -188,6 +227,7 @@ class MultiWorker:
             hop = next(flight.steps) if landed is None else flight.steps.send(handle.conclude(*landed))
             flight.read_timeout = hop.read_timeout
             flight.progress, flight.seen, flight.seen_at = 0, 0, monotonic()
+            flight.arrived = False
             handle.prepare(hop)
             self._multi.add_handle(handle.curl)
             self._flights[handle.curl] = flight

@@ -106,14 +106,22 @@ class ResponseHead(Struct):
 
 
 class Receiver(Protocol):
-    """Where a hop's answer goes while it streams. Neither method raises; False means "stop here":
-    the transport drops the connection and reports no failure of its own."""
+    """Where a hop's answer goes while it streams. No method raises; False means "stop here": the transport
+    drops the connection and reports no failure of its own. Unless the receiver is `pending`: then it has work
+    to do with what it was given, and `resume()` is to be called, again and again, until it isn't."""
 
     def begin(self, head: ResponseHead) -> bool:
         """The final header block is complete. Called once, before any body byte."""
 
     def feed(self, chunk: bytes) -> bool:
         """Body bytes as they came, transfer coding removed, content coding not."""
+
+    @property
+    def pending(self) -> bool:
+        """Whether it has work left. Asked when `feed()` or `resume()` has returned False."""
+
+    def resume(self) -> bool:
+        """Some milliseconds of that work."""
 
 
 class HopRequest(Struct):

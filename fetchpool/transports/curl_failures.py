@@ -204,4 +204,8 @@ def timeout_of(*, total: float, resolved: bool, max_time: float, connect_timeout
         return Failure(FailureKind.TIMEOUT_DNS, f"no address after {min(max_time, connect_timeout):g} s")
     if total < max_time - ROUNDED:
         return Failure(FailureKind.TIMEOUT_CONNECT, f"no connection after {connect_timeout:g} s")
+    return late(max_time)
+
+
+def late(max_time: float) -> Failure:
     return Failure(FailureKind.TIMEOUT_TOTAL, f"not complete after {max_time:g} s")

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import os
 import socket
+from collections import deque
 from functools import lru_cache
+from time import monotonic
 from typing import Any, Protocol
 
 import pycurl
@@ -20,7 +22,7 @@ from fetchpool.addresses import address_is_public
 from fetchpool.model import FailureKind, FetchOptions
 from fetchpool.transports.address_book import AddressBook, cache_timeout
 from fetchpool.transports.base import Failure, Headers, HopRequest, HopResponse, ResponseHead
-from fetchpool.transports.curl_failures import failure_of, socket_failure, timeout_of
+from fetchpool.transports.curl_failures import ENDED, failure_of, late, socket_failure, timeout_of
 
 HTTP_VERSIONS = {
     "": pycurl.CURL_HTTP_VERSION_2TLS,
@@ -39,14 +41,26 @@ class Life(Protocol):
 
     progress: int
 
+    @property
+    def ending(self) -> bool:
+        """Somebody is ending the hop."""
+
 
 class CurlHandle:
     """An easy handle with what it hears: header lines, body bytes, sockets."""
 
-    def __init__(self, options: FetchOptions, life: Life, book: AddressBook) -> None:
-        """`life.progress` is counted up as body bytes come; `book` belongs to the DNS cache that it uses."""
+    def __init__(
+        self, options: FetchOptions, life: Life, book: AddressBook, paused: deque[CurlHandle] | None = None
+    ) -> None:
+        """`life.progress` is counted up as body bytes come; `book` belongs to the DNS cache that it uses.
+        `paused`: whoever has other handles to serve finds there those with decoding to `go_on()` with, while
+        libcurl brings nothing more; without it a body is decoded as it comes."""
         self._life = life
         self._book = book
+        self._paused = paused
+        self.decoding = False
+        """It is paused."""
+        self._deadline = 0.0
         self._where = ""
         self._told: list[str] = []
         self._lines: list[bytes] = []
@@ -87,7 +101,8 @@ class CurlHandle:
     def prepare(self, hop: HopRequest) -> None:
         """Tells the handle what differs from the hop before."""
         self._hop = hop
-        self._begun = self._stopped = False
+        self._begun = self._stopped = self.decoding = False
+        self._deadline = monotonic() + hop.max_time
         self._failure = None
         self._forbidden = ""
         self._lines.clear()
@@ -120,6 +135,40 @@ class CurlHandle:
     def heard_http2(self) -> bool:
         """Whether what came speaks of a connection that others may share."""
         return len(self._lines) > 0 and self._lines[0].startswith(b"HTTP/2 ")
+
+    @property
+    def stopped(self) -> bool:
+        """The receiver takes no more."""
+        return self._stopped
+
+    def go_on(self, arrived: bool) -> bool:
+        """One turn of the decoding for which the handle is paused; whether there is more. When there isn't,
+        libcurl goes on, unless all has `arrived` or the handle is `stopped`."""
+        hop = self._hop
+        assert hop is not None
+        receiver = hop.receiver
+        if monotonic() >= self._deadline:
+            self._failure = late(hop.max_time)
+            self._stopped = True
+        elif receiver.resume():
+            self.decoding = False
+            if not arrived:
+                self._unpause()
+        elif receiver.pending:
+            return True
+        else:
+            self._stopped = True
+        return False
+
+    def _unpause(self) -> None:
+        """It may bring more at once."""
+        try:
+            self.curl.pause(pycurl.PAUSE_CONT)
+        except pycurl.error as error:
+            if not self._stopped:
+                code, message = error.args  # type: ignore[misc]  # pycurl's stubs leave it untyped
+                self._failure = failure_of(code, message, 0)
+                self._stopped = True
 
     def conclude(self, code: int, message: str, ended: Failure | None = None) -> HopResponse:
         """What the hop came to. `code` and `message` are libcurl's, 0 and empty when it is content;
@@ -171,6 +220,7 @@ class CurlHandle:
                 response.time_appconnect = response.time_appconnect or None
             if not self._begun:
                 response.time_starttransfer = None
+        self.decoding = False
         self._hop = None  # a body may be kept in it, and the handle's next hop may be long in coming
         self._lines.clear()
         return response
@@ -224,8 +274,31 @@ class CurlHandle:
         self._life.progress += 1
         if hop.receiver.feed(chunk):
             return None  # as good as its length
+        if hop.receiver.pending and self._decode(hop):
+            return None
         self._stopped = True
         return 0
+
+    def _decode(self, hop: HopRequest) -> bool:
+        """Goes on with what takes long, now or later; whether more bytes are wanted."""
+        if self._paused is not None:
+            if not self.decoding:
+                self.decoding = True
+                self._paused.append(self)
+                self.curl.pause(pycurl.PAUSE_RECV)
+            return True
+        receiver, life = hop.receiver, self._life
+        while receiver.pending:
+            if life.ending:
+                self._failure = ENDED[FailureKind.ABORTED]
+                return False
+            if monotonic() >= self._deadline:
+                self._failure = late(hop.max_time)
+                return False
+            life.progress += 1
+            if receiver.resume():
+                return True
+        return False
 
     def _begin(self, hop: HopRequest) -> Failure | None:
         """Hands the final header block to the receiver; why there is none to be handed."""

@@ -25,13 +25,13 @@ from urllib3.util import Timeout
 from fetchpool.model import FailureKind, FetchOptions
 from fetchpool.resolver import Resolver
 from fetchpool.resolver import shared as shared_resolver
-from fetchpool.transports.base import Headers, HopRequest, HopResponse, ResponseHead
+from fetchpool.transports.base import Headers, HopRequest, HopResponse, Receiver, ResponseHead
 from fetchpool.transports.http1 import READ_BODY, WireError
 from fetchpool.transports.requests_connections import PlainPool, TlsPool
 from fetchpool.transports.requests_dialler import Dialler
 from fetchpool.transports.requests_failures import CAUGHT, ended, failure_of
 from fetchpool.transports.requests_trace import Trace
-from fetchpool.transports.watchdog import Watchdog
+from fetchpool.transports.watchdog import Watch, Watchdog
 from fetchpool.transports.watchdog import shared as shared_watchdog
 
 KEPT_HOSTS = 8
@@ -67,7 +67,7 @@ class RequestsTransport:
         try:
             self._write_request(hop)
             answer = self._adapter.send(self._prepared(hop), stream=True, timeout=UNTIMED).raw
-            stopped = not deliver(answer, hop)
+            stopped = not deliver(answer, hop, self._watch)
             answer.release_conn()
             answer = None
         except CAUGHT as error:
@@ -166,16 +166,27 @@ class HopAdapter(HTTPAdapter):
         return response
 
 
-def deliver(answer: Any, hop: HopRequest) -> bool:
+def deliver(answer: Any, hop: HopRequest, watch: Watch) -> bool:
     """The answer to the hop's receiver, as it comes. False when that has had enough."""
     feed = hop.receiver.feed
     read1 = answer.read1
     if not hop.receiver.begin(head_of(answer)):
         return False
     while chunk := read1(READ_BODY, decode_content=False):
-        if not feed(chunk):
+        if not feed(chunk) and not decode(hop.receiver, watch):
             return False
     return True
+
+
+def decode(receiver: Receiver, watch: Watch) -> bool:
+    """Goes on with what takes long, as long as nobody ends the hop; whether more bytes are wanted."""
+    while receiver.pending:
+        if watch.ending:
+            raise WireError(FailureKind.ABORTED, "ended while it was decoded")  # the watch knows why
+        watch.progress += 1
+        if receiver.resume():
+            return True
+    return False
 
 
 def head_of(answer: Any) -> ResponseHead:

@@ -42,6 +42,8 @@ class Recorder:
         self._stop_at_head = stop_at_head
         self._stop_after = stop_after
 
+    pending = False
+
     def begin(self, head: ResponseHead) -> bool:
         self.heads.append(head)
         return not self._stop_at_head

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults import further
+from tests.faults import further, heavy
 from tests.faults.server import FaultServer
 
-assert further  # its scenarios are registered by its import
+assert further, heavy  # their scenarios are registered by their import
 
 
 @pytest.fixture

@@ -36,6 +36,8 @@ class Recorder:
         self.head: ResponseHead | None = None
         self.body = b""
 
+    pending = False
+
     def begin(self, head: ResponseHead) -> bool:
         self.head = head
         return True

@@ -128,7 +128,7 @@ def test_a_header_line_that_goes_on_in_the_next_is_one_value() -> None:
 
 def test_it_wears_the_values_of_the_fetch() -> None:
     asked = request(7, "http://user:secret@example.org/a")
-    body = Body(FetchOptions(parse=("title",)), "GET")
+    body = Body(FetchOptions(), "GET", wants=1 << 20)
     body.begin(ResponseHead(203, "2", Headers([b"content-type: text/html"])))
     body.feed(b"hello")
     hop = HopRequest("http://example.org/b", "GET", (), 1.0, 1.0, 1.0, body)

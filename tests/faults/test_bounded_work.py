@@ -1,0 +1,115 @@
+"""Bounded work: no answer costs more than its deadline, or its neighbours' time, however little it sends.
+
+What servers and lists say is read in linear time and bounded memory (61); a body is decoded in turns (60).
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from tests.cli.commandline import PATIENCE, environment
+from tests.faults.heavy import HEAVY, LARGE, seconds_of_decoding
+from tests.faults.server import FaultServer
+from tests.faults.ways import LATE, Way, errors, fetch_faults, fetch_urls, in_every_way
+
+BOMBS = [f"heavy-{label.replace(', ', '-')}" for label in HEAVY]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _packed() -> None:
+    for label in HEAVY:
+        seconds_of_decoding(label)
+
+
+@in_every_way
+def test_60_half_a_minute_of_decoding_ends_at_max_time(server: FaultServer, way: Way) -> None:
+    """`timeout_total` at `--max-time`, without `--max-filesize` too: the clock is looked at while a body is
+    decoded, whatever its codings."""
+    started = monotonic()
+    records = fetch_faults(server, way, BOMBS, max_time=1, max_filesize=0)
+    assert monotonic() - started < 2 + LATE  # with the start of the process pool's workers
+    assert errors(records) == dict.fromkeys(BOMBS, "timeout_total")
+    assert {record.errormsg for record in records.values()} == {"not complete after 1 s"}
+
+
+@in_every_way
+def test_60_who_decodes_for_long_takes_no_neighbours_time(
+    server: FaultServer, other_server: FaultServer, way: Way
+) -> None:
+    """A server that answers at once has no URL that times out because of what another one's body decodes
+    to: the async executor's one thread serves all between two turns of decoding."""
+    if way.executor == "process":
+        pytest.skip("its workers are threads of their own, in processes of their own")
+    good = [server.url(f"after-a-moment?{number}") for number in range(10)]
+    bad = [other_server.url(f"{bomb}?{number}") for bomb in BOMBS for number in range(3)]
+    records = fetch_urls(way, [*bad, *good], max_time=2, max_filesize=0)
+    assert [record.error for record in records] == ["timeout_total"] * len(bad) + [None] * len(good)
+
+
+KEPT = """
+import re, sys, fetchpool
+from pathlib import Path
+
+def peak():
+    return int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1]) << 10
+
+def length(response):
+    return {"length": len(response.content)}
+
+executor, transport, parser, first, *urls = sys.argv[1:]
+def fetch(urls):
+    rows = fetchpool.fetch(
+        urls, executor=executor, transport=transport, parse=[parser], retry=0, workers=1
+    )
+    return [f"{row.error}:{row.size_delivered}:{row.extra.get('length')}" for row in rows]
+if __name__ == "__main__":
+    fetch([first])
+    before = peak()
+    print(*fetch(urls), peak() - before)
+"""
+
+
+def peak_of(server: FaultServer, way: Way, parser: str, folder: Path) -> tuple[str, int]:
+    """What became of `large-page`, and by how much the peak of the memory grew."""
+    (folder / "mine.py").write_text(KEPT)
+    urls = [server.url("ok"), server.url("large-page")]
+    done = subprocess.run(
+        [sys.executable, "mine.py", way.executor, way.transport, parser, *urls],
+        capture_output=True,
+        env=environment(),
+        cwd=folder,
+        timeout=PATIENCE,
+        check=True,
+    )
+    row, grown = done.stdout.decode().split()
+    return row, int(grown)
+
+
+in_one_process = pytest.mark.parametrize(
+    "way", [Way("thread", "curl"), Way("thread", "requests"), Way("async", "curl")], ids=str
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+@in_one_process
+def test_61_the_title_of_a_large_page_takes_the_memory_of_its_beginning(
+    server: FaultServer, way: Way, tmp_path: Path
+) -> None:
+    """`--parse title` keeps the first MiB of a decoded body, which is all that it looks at."""
+    row, grown = peak_of(server, way, "title", tmp_path)
+    assert row == f"None:{LARGE}:None"
+    assert grown < 30 << 20
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+@in_one_process
+def test_61_a_body_that_a_parser_gets_is_held_once(server: FaultServer, way: Way, tmp_path: Path) -> None:
+    """A person's own parser gets the whole decoded body, up to `--max-filesize`; it is in memory once."""
+    row, grown = peak_of(server, way, "mine:length", tmp_path)
+    assert row == f"None:{LARGE}:{LARGE}"
+    assert grown < 1.3 * LARGE
