@@ -159,7 +159,7 @@ class Pool:
         did; its only exception is `WorkerLostError`. Raises `PoolClosedError` after `shutdown()`."""
         if not isinstance(url, str):
             raise TypeError(f"submit() takes a URL, which is a str, and was given {type(url).__name__}")
-        return self._pool.submit(url_parser.request(next(self._urlnums), url))
+        return self._pool.submit(url_parser.request(next(self._urlnums), url.strip()))
 
     def shutdown(self, *, abort: bool = False) -> None:
         """Waits for what was submitted; with `abort` ends it. Idempotent."""

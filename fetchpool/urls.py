@@ -21,8 +21,11 @@ MAX_HOST = 253
 MAX_LABEL = 63
 """Characters between two dots of it (likewise)."""
 
+IS_A_TABLE = "if the list is a table, --url-column reads one column of it"
 QUOTES = "\"'"
 """That exports leave around a URL."""
+CLOSING = {'"': '"', ">": "<", "\u201d": "\u201c", "\u2019": "\u2018", "\u00bb": "\u00ab"}
+"""What stands behind a URL that is quoted in a text, and what should stand before it."""
 PLAIN = ("https://", "http://")
 """How nearly every line begins; those go the short way."""
 SLASHLESS_SCHEMES = frozenset(
@@ -84,9 +87,9 @@ def parse(text: str, base: str | None = None) -> Url | BadUrl:
         href = href[: href.index("#")]
     if ":" in host and host[-1] != "]":  # a port; within brackets it is an IPv6 address
         host = host[: host.rindex(":")]
-    if (len(host) > MAX_LABEL or ".." in host or host[0] == "." or '"' in host) and (
-        problem := _host_problem(host)
-    ):
+    if (
+        len(host) > MAX_LABEL or ".." in host or host[0] == "." or '"' in host or "," in host or ";" in host
+    ) and (problem := _host_problem(host)):
         return BadUrl(FailureKind.INVALID_URL, problem)
     return Url(href, host, credentials)
 
@@ -124,6 +127,8 @@ def _host_problem(host: str) -> str:
     """What the WHATWG parser lets pass and the DNS can't carry, or no name has; empty when fine."""
     if '"' in host:
         return "a quote in the host"
+    if "," in host or ";" in host:
+        return f"a {'comma' if ',' in host else 'semicolon'} in the host; {IS_A_TABLE}"
     if len(host) > MAX_HOST:
         return f"a host of more than {MAX_HOST} characters"
     if ".." in host or host[0] == ".":
@@ -134,12 +139,52 @@ def _host_problem(host: str) -> str:
 
 
 def parse_line(line: str) -> Url | BadUrl:
-    """A line of a list, with a scheme or without; one in quotes is refused."""
-    if not line:
-        return BadUrl(FailureKind.INVALID_URL, "there is no URL")
-    if line[0] in QUOTES and line[-1] == line[0]:
-        return BadUrl(FailureKind.INVALID_URL, f"there are quotes ({line[0]}) around it")
+    """A line of a list, with a scheme or without. One that holds more than a URL is refused: the parser
+    would drop or encode the rest, and another URL would be fetched."""
+    if (
+        line.startswith(PLAIN)
+        and line.isascii()
+        and line.isprintable()
+        and " " not in line
+        and '"' not in line
+        and line[-1] != ">"
+    ):
+        return parse(line)  # nearly always
+    if problem := _line_problem(line):
+        return BadUrl(FailureKind.INVALID_URL, problem)
     return parse(with_scheme(line))
+
+
+def _line_problem(line: str) -> str:
+    """What a line of a list holds beside a URL; empty when that is all."""
+    if not line:
+        return "there is no URL"
+    if line[0] in QUOTES and line[-1] == line[0]:
+        return f"there are quotes ({line[0]}) around it"
+    if line[0] == "{":
+        return f"it is a JSON object; {IS_A_TABLE}"
+    before, found, _ = line.partition("://")
+    unseen = _UNMEANT.search(line)
+    seen = _UNMEANT.sub("", before)
+    if found and not _BEHIND_A_HOST.search(before) and not _SCHEME.fullmatch(f"{seen}:"):
+        return "there is something before its scheme; leave nothing but the URL"
+    if unseen is not None:
+        return _unmeant(unseen[0])
+    last = line.rstrip(",;")[-1:]
+    if last in CLOSING and len([char for char in line if char in (last, CLOSING[last])]) & 1:
+        return f"it ends in {last}, which nothing opens; leave nothing but the URL"
+    return ""
+
+
+def _unmeant(char: str) -> str:
+    if char == "\t":
+        return f"there is a tab in it; {IS_A_TABLE}"
+    if char in "\r\n":
+        return "there is a line end in it; give each URL by itself"
+    if char.isspace():
+        name = "space" if char == " " else f"blank (U+{ord(char):04X})"
+        return f"there is a {name} in it; cut off what isn't the URL, or write %20"
+    return f"there is a character in it that can't be seen (U+{ord(char):04X}); remove it"
 
 
 def with_scheme(line: str) -> str:
@@ -161,7 +206,7 @@ def with_scheme(line: str) -> str:
 
 def request(urlnum: int, text: str) -> FetchRequest:
     """The request for one URL of the input, refused or not: every URL gets its row."""
-    url = parse(text) if text.startswith(PLAIN) else parse_line(text)
+    url = parse_line(text)
     if isinstance(url, BadUrl):
         return FetchRequest(urlnum, text, "", "", refused=url.kind, problem=url.message)
     return FetchRequest(urlnum, text, url.href, url.host, url.credentials)
@@ -174,6 +219,14 @@ _BLANKS = "".join(map(chr, range(0x21)))
 _SLASHES = "/\\\t\n\r"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _AUTHORITY_END = re.compile(r"[/?#]")  # and not at a backslash: parsers differ about that one
+_UNMEANT = re.compile(
+    # Blanks, and what has no width and no meaning in a URL: soft hyphen, zero-width space, marks and controls
+    # of direction, word joiner, byte order mark. Persian and Indic words are spelled with the joiners U+200C
+    # and U+200D: at an end they join nothing. There the parser would drop other controls, too.
+    r"[\s\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
+    r"|\A[\0-\x1f\u200c\u200d]|[\0-\x1f\u200c\u200d]\Z"
+)
+_BEHIND_A_HOST = re.compile(r"[/?#\\]")
 _NESTED = re.compile(r"://[^/?#\s]*@")
 
 

@@ -27,6 +27,7 @@ from fetchpool.sources import tables
 from fetchpool.sources.compressed import by_name
 from fetchpool.sources.inputs import BrokenInputError, Input
 from fetchpool.sources.lines import LineReader
+from fetchpool.sources.signatures import PARQUET
 from fetchpool.sources.tables import BadTableError, Columns, Table
 from fetchpool.urls import request
 
@@ -78,9 +79,10 @@ class Tables:
         """Opens it; of a file, its columns are looked at. Raises `InputError`."""
         self._table = table
         self._format = tables.FORMATS.get(_suffix(path))
-        self.input = Input(path)
+        is_parquet = Path(path).suffix.lower() == ".parquet"
+        self.input = Input(path, but=PARQUET if is_parquet else b"")
         self.size = self.input.size
-        self._parquet = ""
+        self._parquet = path if is_parquet else ""
         self.notice = ""
         self.columns: list[str] = []
         """Those that rows will have beside the URL, as far as they are known beforehand."""
@@ -93,8 +95,7 @@ class Tables:
             self.columns = []
 
     def _look(self, path: str) -> list[str]:
-        if Path(path).suffix.lower() == ".parquet":
-            self._parquet = path
+        if self._parquet:
             columns: list[str] = _parquet_room().header(path, self._table)
             return columns
         if self.size is None or path == "-":

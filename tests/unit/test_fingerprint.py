@@ -77,7 +77,7 @@ def test_only_urls_that_are_the_same_when_normalised_or_shown_have_one_identity(
         ],
         ["http://h/a/b", "http://h/a/./c/../b", "http:\\\\h\\a\\b"],
         ["http://bücher.example/ü", "http://xn--bcher-kva.example/%C3%BC"],
-        ["http://h/a\u200bb", "http://h/a%E2%80%8Bb"],
+        ["http://h/a\u200cb", "http://h/a%E2%80%8Cb"],
         ["http://a:b@h/", "http://c:d@h/", "http://c@h:80"],
     ],
 )

@@ -164,7 +164,28 @@ def test_every_line_becomes_a_request_fetchable_or_refused() -> None:
         ("'http://h/4.html'", "there are quotes (') around it"),
         ('"example.org"', 'there are quotes (") around it'),
         ("'user:secret@example.org/x'", "there are quotes (') around it"),
-        ('"http://h/4.html', "a quote in the host"),
+        ('"http://h/4.html', "there is something before its scheme; leave nothing but the URL"),
+        ("'http://h/4.html',", "there is something before its scheme; leave nothing but the URL"),
+        ("\u201chttp://h/4\u201d", "there is something before its scheme; leave nothing but the URL"),
+        ("* http://h/", "there is something before its scheme; leave nothing but the URL"),
+        ("[home](http://h/)", "there is something before its scheme; leave nothing but the URL"),
+        ("7;http://h/", "there is something before its scheme; leave nothing but the URL"),
+        ('http://h/4.html",', 'it ends in ", which nothing opens; leave nothing but the URL'),
+        ("http://h/\u201d", "it ends in \u201d, which nothing opens; leave nothing but the URL"),
+        ("http://h/>", "it ends in >, which nothing opens; leave nothing but the URL"),
+        ("http://h/\t7", f"there is a tab in it; {urls.IS_A_TABLE}"),
+        ("h/\t7", f"there is a tab in it; {urls.IS_A_TABLE}"),
+        ("1,example.org", f"a comma in the host; {urls.IS_A_TABLE}"),
+        ("http://h;x/", f"a semicolon in the host; {urls.IS_A_TABLE}"),
+        ('{"url": "http://h/"}', f"it is a JSON object; {urls.IS_A_TABLE}"),
+        ("http://h/\nx", "there is a line end in it; give each URL by itself"),
+        ("http://h/a b", "there is a space in it; cut off what isn't the URL, or write %20"),
+        ("example.org # mine", "there is a space in it; cut off what isn't the URL, or write %20"),
+        ("http://h/\u00a0x", "there is a blank (U+00A0) in it; cut off what isn't the URL, or write %20"),
+        ("\u200bhttp://h/", "there is a character in it that can't be seen (U+200B); remove it"),
+        ("\ufeffhttp://h/", "there is a character in it that can't be seen (U+FEFF); remove it"),
+        ("http://h/\u200d", "there is a character in it that can't be seen (U+200D); remove it"),
+        ("http://h/\0", "there is a character in it that can't be seen (U+0000); remove it"),
         ('http://h"/', "a quote in the host"),
         ("", "there is no URL"),
         ("http://a..b/", "an empty label in the host"),
@@ -177,8 +198,22 @@ def test_a_refused_line_says_why(line: str, problem: str) -> None:
     assert (refused.href, refused.host, refused.problem) == ("", "", problem)
 
 
-@pytest.mark.parametrize("line", ["http://h/'a'", 'http://h/"', "h/'a'", "http://o'reilly.example/", "'h/"])
-def test_other_quotes_are_part_of_the_url(line: str) -> None:
+@pytest.mark.parametrize(
+    "line",
+    [
+        "http://h/'a'",
+        'http://h/"a"',
+        "http://h/<a>",
+        "http://h/\u201ca\u201d",
+        "h/'a'",
+        "http://o'reilly.example/",
+        "'h/",
+        "http://h/a,",
+        "h/?see=http://x/",
+        "http://h/\u0645\u06cc\u200c\u062e",
+    ],
+)
+def test_what_may_be_in_a_url_is_part_of_it(line: str) -> None:
     assert request(0, line).refused is None
 
 

@@ -1,0 +1,151 @@
+"""Lists as people have them: exports, archives and pasted text; what isn't meant as a URL is told, and never
+fetched as another one."""
+
+from __future__ import annotations
+
+import bz2
+import io
+import json
+import lzma
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.cli import commandline
+from tests.faults.server import FaultServer
+from tests.faults.ways import CURL, Way, fetch_urls, over_each_transport
+
+
+def rows_of(path: Path) -> list[dict[str, object]]:
+    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return sorted(rows, key=lambda row: row["urlnum"])
+
+
+@over_each_transport
+def test_74_what_stands_beside_a_url_in_its_line_is_told_and_nothing_else_is_fetched(
+    server: FaultServer, way: Way
+) -> None:
+    """A tab, a blank, a comment, quotes, brackets, an invisible character: `invalid_url`, and `errormsg` says
+    which and what to do. A parser would drop or encode it, or take `http` for the host."""
+    url = server.url("ok")
+    told = {
+        f"{url}\tHome page": "tab",
+        f"{url} 200": "space",
+        f"{url} # the second": "space",
+        f"{url}\u00a0x": "U+00A0",
+        f"{url}\n{url}": "line end",
+        f"\u200b{url}": "U+200B",
+        f"\ufeff{url}": "U+FEFF",
+        f"\u200d{url}": "U+200D",
+        f"{url}\u2060": "U+2060",
+        f'"{url}",': "before its scheme",
+        f"'{url}',": "before its scheme",
+        f"\u201c{url}\u201d": "before its scheme",
+        f"<{url}>": "before its scheme",
+        f"[home]({url})": "before its scheme",
+        f"* {url}": "before its scheme",
+        f"URL: {url}": "before its scheme",
+        f"7;{url}": "before its scheme",
+        f'{url}",': 'ends in "',
+        f"{url}>": "ends in >",
+        f"{url}\u201d": "ends in \u201d",
+        f"7,localhost:{server.port}": "comma",
+        f'{{"url": "{url}"}}': "JSON",
+    }
+    records = fetch_urls(way, list(told))
+    for record, word in zip(records, told.values(), strict=True):
+        assert (record.error, record.exitcode) == ("invalid_url", 3), record
+        assert record.errormsg is not None
+        assert word in record.errormsg, record
+    assert not server.received
+
+
+def test_74_what_may_be_in_a_url_is_fetched_as_it_is(server: FaultServer) -> None:
+    """Quotes in pairs, commas, parentheses, a URL within the query, a joiner within a Persian word."""
+    url = server.url("ok")
+    meant = ["?q='x'", '?q="x"', "?a,", "?(a)", "?u=http://other/", "?\u0645\u06cc\u200c\u062e"]
+    records = fetch_urls(CURL, [url + each for each in meant])
+    assert [record.error for record in records] == [None] * len(meant)
+
+
+def zipped(*names: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names:
+            archive.writestr(name, "1,example.org\n" * 50)
+    return packed.getvalue()
+
+
+def tarred() -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("urls.txt"))
+    return packed.getvalue()
+
+
+NO_LISTS = {
+    "top-1m.csv.zip": (zipped("top-1m.csv"), "ZIP"),
+    "top-1m.csv": (zipped("top-1m.csv"), "ZIP"),
+    "book.xlsx": (zipped("[Content_Types].xml", "xl/workbook.xml"), "spreadsheet"),
+    "urls.xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504), "spreadsheet"),
+    "urls.txt.xz": (lzma.compress(b"http://h/\n"), "xz data"),
+    "urls.txt.lzma": (lzma.compress(b"http://h/\n", lzma.FORMAT_ALONE), "lzma data"),
+    "urls.txt.lz4": (b"\x04\x22\x4d\x18" + bytes(20), "LZ4"),
+    "urls.7z": (b"7z\xbc\xaf\x27\x1c" + bytes(20), "7z"),
+    "urls.rar": (b"Rar!\x1a\x07" + bytes(20), "RAR"),
+    "urls.tar": (tarred(), "tar archive"),
+    "urls.tar.gz": (zlib.compress(tarred(), wbits=31), "tar archive"),
+    "urls.tar.bz2": (bz2.compress(tarred()), "tar archive"),
+    "urls.pdf": (b"%PDF-1.7\n", "PDF"),
+    "page.html": (b"\xef\xbb\xbf<!DOCTYPE html>\n<title>Not found</title>", "HTML"),
+    "sitemap.xml": (b'<?xml version="1.0"?>\n<urlset/>', "XML"),
+    "parquet": (b"PAR1" + bytes(20), "Parquet"),
+    "urls.json": (b'[\n {"url": "http://h/"}]', "jq"),
+    "more.json": (b'["http://h/", "http://i/"]', "jq"),
+    "utf16.txt": ("http://h/\r\n".encode("utf-16"), "UTF-16"),
+    "utf16le.txt": ("http://h/index.html\r\n".encode("utf-16-le") * 9, "UTF-16"),
+    "utf16.txt.gz": (zlib.compress("http://h/\r\n".encode("utf-16"), wbits=31), "UTF-16"),
+}
+
+
+@pytest.mark.parametrize("name", NO_LISTS)
+def test_74_a_file_that_is_no_list_is_refused_in_words_before_anything_is_fetched(
+    tmp_path: Path, name: str
+) -> None:
+    """ZIP, xz, tar, 7z, spreadsheets, PDF, HTML, JSON arrays, UTF-16, also within gzip: exit 2, and one line
+    that says what it is and how it becomes a list."""
+    data, words = NO_LISTS[name]
+    (tmp_path / name).write_bytes(data)
+    done = commandline.fetchpool(name, "-o", "rows.jsonl", cwd=tmp_path)
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert words in line.replace(name, "")
+    assert not (tmp_path / "rows.jsonl").exists()
+
+
+@pytest.mark.parametrize("options", [(), ("--url-column", "url")])
+@pytest.mark.parametrize("name", ["top-1m.csv", "urls.txt.xz", "utf16.txt", "urls.tar.gz", "urls.json"])
+def test_74_nor_does_it_come_through_a_pipe(tmp_path: Path, name: str, options: Sequence[str]) -> None:
+    """The same by its first bytes: exit 2, the words, and not one row."""
+    data, words = NO_LISTS[name]
+    done = commandline.fetchpool("-", "-o", "rows.jsonl", *options, stdin=data, cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"standard input: is {'a ' if 'arch' in words else ''}" in done.stderr
+    assert words in done.stderr
+    assert rows_of(tmp_path / "rows.jsonl") == []
+
+
+def test_74_the_other_inputs_are_fetched_when_a_pipe_brings_no_list(
+    server: FaultServer, tmp_path: Path
+) -> None:
+    """What is found out while the run goes on costs the other inputs nothing; exit 2."""
+    (tmp_path / "urls.txt").write_text(server.url("ok"))
+    done = commandline.fetchpool(
+        "-", "urls.txt", "-o", "rows.jsonl", stdin=NO_LISTS["top-1m.csv"][0], cwd=tmp_path
+    )
+    assert done.returncode == 2
+    assert [row["error"] for row in rows_of(tmp_path / "rows.jsonl")] == [None]
