@@ -77,7 +77,7 @@ def test_a_url_in_quotes_is_looked_up_nowhere_and_its_row_says_so(tmp_path: Path
     assert [(row["url"], row["error"], row["errormsg"]) for row in rows] == [
         (lines[0], "invalid_url", 'there are quotes (") around it'),
         (lines[1], "invalid_url", "there are quotes (') around it"),
-        (lines[2], "invalid_url", "a quote in the host"),
+        (lines[2], "invalid_url", "there is something before its scheme; leave nothing but the URL"),
     ]
 
 
