@@ -9,8 +9,8 @@ from setuptools import setup
 
 COMPILED = """
     body clean decoding engine exchange filling fingerprint flights gate hosts intake keeping known pace
-    refusals retry scheduler seen summary timestamp urls validators writer observe/histogram observe/stats
-    pools/asynchronous pools/doorbell pools/drivers pools/future pools/multi_worker
+    refusals request_headers retry scheduler seen summary timestamp urls validators writer observe/histogram
+    observe/stats pools/asynchronous pools/doorbell pools/drivers pools/future pools/multi_worker
     transports/address_book transports/curl transports/curl_handle
 """
 

@@ -10,34 +10,31 @@ changes, which addresses may be talked to, and whether the answer is whole.
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from fetchpool import urls, validators
+from fetchpool import cookies, urls, validators
 from fetchpool.addresses import address_is_public
 from fetchpool.body import Body
 from fetchpool.clean import visible
 from fetchpool.model import EXITCODE_HTTP, EXITCODES, FailureKind, FetchOptions, FetchRequest, Outcome
 from fetchpool.refusals import refusal
+from fetchpool.request_headers import RequestHeaders
 from fetchpool.timestamp import utc_now
 from fetchpool.transports.base import Failure, HopRequest, HopResponse, Steps
 
 if TYPE_CHECKING:  # loaded by those who use it
     from fetchpool.keeping import Keeping
 
-ACCEPT_ENCODING = "gzip, deflate, br, zstd"
 SAYS_WHEN = frozenset((429, 503))
 """Statuses whose `Retry-After` speaks of the whole host (RFC 6585 section 4, RFC 9110 15.6.4)."""
 LEAST = 0.001
 """Seconds left for a connection whose name took all of them: libcurl takes 0 for its default."""
 NOT_MODIFIED = 304
 STOPPED = Failure(FailureKind.ABORTED, "the run was stopped")
-SENDS_BODY = frozenset(("POST", "PUT", "PATCH"))
-"""Methods that must say they have an empty body (RFC 9110 section 8.6)."""
 
 
 class Exchange:
@@ -60,22 +57,7 @@ class Exchange:
 
             self._capture = Capture(options.warc_spool, utc_now)
             self.steps = self._captured
-        own = list(options.headers)
-        named = {name.lower() for name, _ in own}
-        if options.user is not None and "authorization" not in named:
-            own.append(("Authorization", basic(options.user)))
-        if options.method in SENDS_BODY and "content-length" not in named:
-            own.append(("Content-Length", "0"))
-        ours = [
-            ("User-Agent", options.user_agent),
-            ("Accept", "*/*"),
-            ("Accept-Encoding", ACCEPT_ENCODING),
-        ]
-        if not options.user_agent:
-            del ours[0]
-        # At another origin nothing of the user's own is said, whatever its name (fault 25).
-        self._foreign_headers = tuple(ours)
-        self._own_headers = (*(pair for pair in ours if pair[0].lower() not in named), *own)
+        self._headers = RequestHeaders(options)
 
     def _captured(self, request: FetchRequest) -> Steps:
         """With the records of every hop, unless it is for ourselves and not for a row."""
@@ -135,22 +117,13 @@ class Exchange:
     def _hop(self, request: FetchRequest, body: Body, elapsed: float, public_only: bool) -> HopRequest:
         options = self._options
         method = request.method or options.method
-        if request.crossed_origin:
-            headers = self._foreign_headers
-        elif request.credentials:
-            own = (pair for pair in self._own_headers if pair[0].lower() != "authorization")
-            headers = (*own, ("Authorization", basic(request.credentials)))
-        else:
-            headers = self._own_headers
         addresses = request.addresses
-        if request.previous is not None and request.previous.url == request.href:
-            headers = validators.conditional(headers, request.previous)
         if self._resolve:
             addresses = self._resolve.get(urls.authority(request.href), addresses)
         return HopRequest(
             request.href,
             method,
-            headers,
+            self._headers.of(request),
             max(LEAST, options.connect_timeout - request.lookup_seconds),
             options.read_timeout,
             options.max_time - elapsed,
@@ -166,7 +139,7 @@ class Exchange:
             return Failure(FailureKind.TOO_MANY_REDIRECTS, f"more than {limit} redirects")
         assert body.location is not None
         assert body.head is not None
-        target = urls.parse(body.location, request.href)
+        target = urls.parse(urls.from_header(body.location), request.href)
         if isinstance(target, urls.BadUrl):
             return Failure(target.kind, f"redirected to what can't be fetched: {target.message}")
         method = request.method or self._options.method
@@ -182,9 +155,13 @@ class Exchange:
             addresses=request.addresses if target.host == request.host else (),
             lookup_seconds=0.0,
             num_redirects=request.num_redirects + 1,
-            # Another scheme, host or port is another origin. There is no way back to the
-            # credentials, even if a later hop returns to where they belong (as in curl).
-            crossed_origin=request.crossed_origin or target.origin != urls.origin(request.href),
+            # Another scheme, host or port is another origin, but for the same site by https. There is no
+            # way back to the credentials, even if a later hop returns to where they belong (as in curl).
+            crossed_origin=request.crossed_origin
+            or (
+                target.origin != urls.origin(request.href) and not urls.is_upgrade(request.href, target.href)
+            ),
+            cookies=cookies.learned(request.cookies, body.head.headers.get_all("set-cookie"), request.href),
             from_public=request.from_public or self._is_public(request, response),
         )
 
@@ -193,10 +170,6 @@ class Exchange:
         if self._options.proxy is not None:
             return not urls.is_address(request.host) or address_is_public(request.host.strip("[]"))
         return response.remote_ip is not None and address_is_public(response.remote_ip)
-
-    def _is_unchanged(self, request: FetchRequest, hop: HopRequest) -> bool:
-        """Whether a 304 answers our own question (RFC 9110 section 15.4.5)."""
-        return request.previous is not None and request.previous.url == hop.url
 
     def _outcome(
         self,
@@ -220,15 +193,26 @@ class Exchange:
             size_download, size_delivered = body.size_download, body.size_delivered
             if status in SAYS_WHEN:
                 retry_after = (head.headers.get("retry-after") or "")[:100] or None
-            elif failure is None and status == NOT_MODIFIED and self._is_unchanged(request, hop):
-                assert request.previous is not None
-                extra = validators.unchanged(request.previous, validators.of_headers(head.headers))
-                size_delivered = request.previous.size_delivered
-                content_type = content_type or request.previous.content_type
+            elif status == NOT_MODIFIED:
+                if failure is None:
+                    failure = validators.doubt(hop.headers, head.headers)
+                previous = request.previous
+                if (
+                    failure is None
+                    and previous is not None
+                    and previous.url == hop.url
+                    and validators.is_about(previous, hop.headers)
+                ):
+                    extra = validators.unchanged(previous, validators.of_headers(head.headers))
+                    size_delivered = previous.size_delivered
+                    content_type = content_type or previous.content_type
             elif self._parse is not None and failure is None and body.wanted and not request.keep:
                 extra, failure = self._parse(request, hop, body, response)
         output_failure = ""
-        if self._validators and head is not None and failure is None and head.status < 400:
+        # A 304 to a person's own condition is about a version of which there is no size here.
+        is_page = head is not None and head.status < 400 and head.status != NOT_MODIFIED
+        if self._validators and is_page and failure is None:
+            assert head is not None
             extra |= validators.of_headers(head.headers)
         if self._keeping is not None:
             output_failure = self._keeping.settle(body, extra, failure)
@@ -310,8 +294,3 @@ def _keeping(options: FetchOptions, wants: int) -> Keeping | None:
     from fetchpool.keeping import Keeping
 
     return Keeping(options, wants)
-
-
-def basic(credentials: str) -> str:
-    """The `Authorization` of `user:password` (RFC 7617)."""
-    return "Basic " + b64encode(credentials.encode()).decode()

@@ -5,13 +5,15 @@ In: nothing, or words such as `timeout`. Out: `error` values as rows have them. 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 from fetchpool.model import FailureKind
 
 OTHER = "http_other"
-"""Stands for a final status beyond 599, which no standard knows."""
+"""Stands for every status from 600 on, which no standard knows and some servers send: a byte has no room for
+one each (`known.py`)."""
 STATUSES = tuple(f"http_{status}" for status in range(400, 600))
 ERRORS = (*FailureKind, *STATUSES, OTHER)
 COMMON = ("http_404", "http_429", "http_500", "http_503")
@@ -21,8 +23,10 @@ GROUPS: dict[str, frozenset[str]] = {
     "all": frozenset(ERRORS),
     "timeout": frozenset(kind for kind in FailureKind if kind.startswith("timeout_")),
     "http_4xx": frozenset(error for error in STATUSES if error.startswith("http_4")),
-    "http_5xx": frozenset(error for error in STATUSES if error.startswith("http_5")),
+    # A status beyond 599 is as good as a 5xx (RFC 9110 section 15).
+    "http_5xx": frozenset((*(error for error in STATUSES if error.startswith("http_5")), OTHER)),
 }
+_BEYOND = re.compile(r"http_[6-9][0-9]{2}")
 
 
 def meant(words: Iterable[str]) -> frozenset[str]:
@@ -33,6 +37,8 @@ def meant(words: Iterable[str]) -> frozenset[str]:
             chosen |= GROUPS[word]
         elif word in ERRORS:
             chosen.add(word)
+        elif _BEYOND.fullmatch(word):
+            chosen.add(OTHER)
         else:
             raise ValueError(f"{word!r} is no kind of failure; {_hint(word)}")
     return frozenset(chosen)

@@ -143,6 +143,18 @@ class Previous(Struct, frozen=True, gc=False):
     filename_effective: str = ""
 
 
+class Cookie(Struct, frozen=True, gc=False):
+    """A cookie that a redirect has set, as far as it matters where it goes (RFC 6265 section 5.3)."""
+
+    name: str
+    value: str
+    domain: str
+    """The host, or the domain whose hosts get it."""
+    host_only: bool
+    path: str
+    secure: bool
+
+
 class FetchRequest(Struct, frozen=True, gc=False):
     """One URL to fetch, or one hop of it that waits for another host's turn."""
 
@@ -177,6 +189,8 @@ class FetchRequest(Struct, frozen=True, gc=False):
     """An earlier hop left the first origin: the user's own headers and credentials stay behind."""
     from_public: bool = False
     """An earlier hop was served from a public address (faults 31 to 33)."""
+    cookies: tuple[Cookie, ...] = ()
+    """What earlier hops of this attempt have set; secrets, which no row or log shows."""
     previous: Previous | None = None
     """To be fetched only if it has changed since."""
     columns: dict[str, Any] | None = None

@@ -37,6 +37,7 @@ FORMATS = ("jsonl", "csv", "sqlite", "parquet")
 INSERT = (
     "INSERT INTO old VALUES (?, ?, ?) ON CONFLICT (fingerprint) DO UPDATE SET previous = excluded.previous"
 )
+NOT_MODIFIED = 304
 GONE = frozenset(("http_404", "http_410"))
 BATCH = 5_000
 """Rows that are read, or URLs that are handed over, at once."""
@@ -119,6 +120,8 @@ class OldResult:
                     changes.failed += 1
             elif previous is None:
                 changes.appeared += 1
+            elif record.response_code == NOT_MODIFIED and not record.extra.get("not_modified"):
+                changes.failed += 1  # it answers a condition of the person's own
             elif is_same(previous, record):
                 changes.unchanged += 1
             else:

@@ -7,7 +7,7 @@ there is none. No I/O, no policy.
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import can_ada
 from msgspec import Struct
@@ -94,6 +94,12 @@ def parse(text: str, base: str | None = None) -> Url | BadUrl:
     return Url(href, host, credentials)
 
 
+def from_header(value: str) -> str:
+    """A `Location`, its bytes beyond ASCII percent-encoded as they came, whatever encoding they are meant in:
+    what browsers ask for. `parse()` would take them for Latin-1, and write that as UTF-8."""
+    return value if value.isascii() else quote(value.encode("latin-1"), safe=_ASCII)
+
+
 def is_normalised(text: str) -> bool:
     """Whether the parser leaves the text as it is: a third of what `parse()` costs."""
     try:
@@ -115,6 +121,18 @@ def authority(href: str) -> str:
     if ":" in host and host[-1] != "]":
         return host
     return f"{host}:443" if scheme == "https" else f"{host}:80"
+
+
+def is_upgrade(before: str, after: str) -> bool:
+    """Whether a redirect leads from http to https of the same host, both at their default ports: to the same
+    site, and to nobody who wasn't told before."""
+    host, at, port = authority(before).rpartition(":")
+    return (
+        before.startswith("http://")
+        and after.startswith("https://")
+        and f"{at}{port}" == ":80"
+        and authority(after) == f"{host}:443"
+    )
 
 
 def is_address(host: str) -> bool:
@@ -214,6 +232,7 @@ def request(urlnum: int, text: str) -> FetchRequest:
 
 OPAQUE_SCHEMES = SLASHLESS_SCHEMES - {"http", "https"}
 """They have no authority: the @ in `mailto:name@host` hides nothing."""
+_ASCII = "".join(map(chr, range(0x80)))
 _BLANKS = "".join(map(chr, range(0x21)))
 """The parser drops these around a URL, and tabs and line ends within it."""
 _SLASHES = "/\\\t\n\r"

@@ -2,22 +2,26 @@
 
 In: an answer's headers, or what an earlier result says of its URL. Out: the row's `etag` and
 `last_modified`; the headers that ask "only if it has changed"; the fields of a row for the answer that
-it hasn't. Pure.
+it hasn't, or why a 304 does not say so. Pure.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from fetchpool.model import Previous
-from fetchpool.transports.base import Headers
+from fetchpool.model import FailureKind, Previous
+from fetchpool.transports.base import Failure, Headers
 
 LONGEST = 500
 """Characters of one that is kept; what is longer can't be asked with."""
 ETAG, LAST_MODIFIED, NOT_MODIFIED = "etag", "last_modified", "not_modified"
 INITIALS = b"EeLl"
 """How the lines begin that may be one of them. No header line is empty: that would end the headers."""
-CONDITIONS = frozenset(("if-none-match", "if-modified-since"))
+IF_NONE_MATCH, IF_MODIFIED_SINCE = "if-none-match", "if-modified-since"
+CONDITIONS = frozenset((IF_NONE_MATCH, IF_MODIFIED_SINCE))
+_CODED = re.compile(r"-{1,2}(?:gzip|deflate|br|zstd)(?=\"?$)")
+"""What servers put behind the entity tag of a page that they compress, and not always."""
 
 
 def of_headers(headers: Headers) -> dict[str, Any]:
@@ -49,6 +53,56 @@ def conditional(headers: tuple[tuple[str, str], ...], previous: Previous) -> tup
         return headers
     conditions = [("If-None-Match", previous.etag), ("If-Modified-Since", previous.last_modified)]
     return (*headers, *((name, value) for name, value in conditions if value))
+
+
+def conditions(sent: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """The conditions of a request, by their names in small letters."""
+    return {name.lower(): value for name, value in sent if name.lower() in CONDITIONS}
+
+
+def doubt(sent: tuple[tuple[str, str], ...], headers: Headers) -> Failure | None:
+    """Why a 304 is no answer to the request; None when it is one (RFC 9110 section 15.4.5)."""
+    asked = conditions(sent)
+    if not asked:
+        return Failure(
+            FailureKind.PROTOCOL, "the server answered 304 (not modified) to an unconditional request"
+        )
+    found = of_headers(headers)
+    if not _fits(asked, found.get(ETAG, ""), found.get(LAST_MODIFIED, "")):
+        return Failure(
+            FailureKind.PROTOCOL,
+            "the server answered 304 (not modified) about another version than was asked for",
+        )
+    return None
+
+
+def _fits(asked: dict[str, str], etag: str, last_modified: str) -> bool:
+    """Whether a version may be one that was asked about."""
+    if IF_NONE_MATCH in asked:  # then no date counts (RFC 9110 section 13.1.3)
+        wanted = asked[IF_NONE_MATCH].strip()
+        return (
+            not etag
+            or wanted == "*"
+            or _weakly(etag) in {_weakly(each) for each in (wanted, *wanted.split(","))}
+        )
+    if not last_modified or last_modified == asked[IF_MODIFIED_SINCE]:
+        return True
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return parsedate_to_datetime(last_modified) <= parsedate_to_datetime(asked[IF_MODIFIED_SINCE])
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return True  # nobody can tell
+
+
+def _weakly(etag: str) -> str:
+    """What two entity tags have in common that stand for the same page (RFC 9110 section 8.8.3.2)."""
+    return _CODED.sub("", etag.strip().removeprefix("W/"))
+
+
+def is_about(previous: Previous, sent: tuple[tuple[str, str], ...]) -> bool:
+    """Whether the condition that was sent is about that version, and not a person's own about another."""
+    return conditions(sent) == conditions(conditional((), previous))
 
 
 def unchanged(previous: Previous, found: dict[str, Any]) -> dict[str, Any]:

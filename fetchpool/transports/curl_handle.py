@@ -9,6 +9,7 @@ connections, deadlines and protocol checks are what it is for. Whoever holds a h
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections import deque
 from functools import lru_cache
@@ -32,6 +33,9 @@ HTTP_VERSIONS = {
 SUPPRESS_CONNECT_HEADERS = 265
 """CURLOPT_SUPPRESS_CONNECT_HEADERS, which pycurl has no name for: a proxy's answer to CONNECT is not
 the server's."""
+LOWER_HEX = re.compile("%(?:[a-f]|[0-9A-F][a-f])")
+"""What libcurl writes in capitals when it is in a path: `%c3`."""
+STATUS_DIGITS = 3
 CRLF, BARE = b"\r\n", b"\n"
 BLANK = (CRLF, BARE)
 
@@ -76,6 +80,9 @@ class CurlHandle:
         self._forbidden = ""
         self._judges_all = options.public_only
         self._proxied = options.proxy is not None
+        self._forwards = self._proxied and not (options.proxy or "").lower().startswith("socks")
+        """An HTTP proxy is asked for whole URLs."""
+        self._has_target = False
         self.curl = curl = pycurl.Curl()
         setopt = curl.setopt
         setopt(pycurl.NOSIGNAL, 1)  # timeouts by signals and threads do not go together
@@ -108,6 +115,9 @@ class CurlHandle:
         self._lines.clear()
         setopt = self.curl.setopt
         setopt(pycurl.URL, hop.url)
+        if self._has_target or ("%" in hop.url and LOWER_HEX.search(hop.url)):
+            setopt(pycurl.REQUEST_TARGET, self._target(hop.url))
+            self._has_target = True  # for good: pycurl can't take it back
         if hop.method != self._method:
             self._set_method(hop.method)
         if hop.headers is not self._headers:
@@ -224,6 +234,12 @@ class CurlHandle:
         self._hop = None  # a body may be kept in it, and the handle's next hop may be long in coming
         self._lines.clear()
         return response
+
+    def _target(self, url: str) -> str:
+        """What is to stand in the request line (RFC 9112 section 3.2)."""
+        if self._forwards and url.startswith("http:"):
+            return url
+        return url[len(urls.origin(url)) :]
 
     def _set_method(self, method: str) -> None:
         """GET, HEAD and anything else; what a hop sends has no body."""
@@ -350,17 +366,18 @@ def parse_status(line: bytes) -> tuple[int | None, str]:
     """Status and HTTP version of a status line; no status when it is none."""
     version, _, rest = line.partition(b" ")
     code = rest[:4].strip()
-    if version not in VERSIONS or not code.isdigit():
+    if version not in VERSIONS or not code.isdigit() or len(code) != STATUS_DIGITS:
         return None, ""
     return int(code), VERSIONS[version]
 
 
-def header_lines(headers: tuple[tuple[str, str], ...]) -> list[str]:
+def header_lines(headers: tuple[tuple[str, str], ...]) -> list[bytes]:
     """As CURLOPT_HTTPHEADER wants them: `Name: value`, `Name;` for an empty one, and `Name:` for
     those libcurl would add by itself."""
     lines = [f"{name}: {value}" if value else f"{name};" for name, value in headers]
     named = {name.lower() for name, _ in headers}
-    return lines + [f"{name}:" for name in ("Accept", "User-Agent", "Expect") if name.lower() not in named]
+    lines += [f"{name}:" for name in ("Accept", "User-Agent", "Expect") if name.lower() not in named]
+    return [line.encode("latin-1") for line in lines]  # a cookie's bytes go back as they came
 
 
 def milliseconds(seconds: float) -> int:

@@ -39,7 +39,7 @@ STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: |$)")
 CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;|$)")
 CONTENT_LENGTH = re.compile(rb"[0-9]+")
 LENGTH_DIGITS = 20
-"""Of a `Content-Length`; one with more is over every limit all the same."""
+"""Of a `Content-Length`, zeros before it aside; one with more is over every limit all the same."""
 FRAMING = frozenset((b"content-length", b"transfer-encoding", b"connection"))
 """The headers that say where the answer ends, and whether another may follow."""
 
@@ -167,7 +167,6 @@ class AnswerReader:
 
     def _frame(self, framing: dict[bytes, list[bytes]]) -> None:
         """Where the body ends (RFC 9112 section 6.3)."""
-        codings = b",".join(framing.get(b"transfer-encoding", [])).lower()
         options = [option.strip() for value in framing.get(b"connection", []) for option in value.split(b",")]
         if self.version == 11:
             self.will_close = any(option.lower() == b"close" for option in options)
@@ -175,9 +174,7 @@ class AnswerReader:
             self.will_close = not any(option.lower() == b"keep-alive" for option in options)
         if self._method == "HEAD" or self.status in (204, 304):
             self.complete = True
-        elif codings and codings != b"identity":
-            if codings != b"chunked":
-                raise WireError(FailureKind.PROTOCOL, "a transfer coding that was not asked for")
+        elif is_chunked(framing.get(b"transfer-encoding", [])):
             self._chunked = True  # whatever length there is beside it
         elif (length := content_length(framing.get(b"content-length", []))) is not None:
             self._length = self._left = length
@@ -305,6 +302,20 @@ def check_headers(lines: list[bytes]) -> dict[bytes, list[bytes]]:
     return framing
 
 
+def is_chunked(values: list[bytes]) -> bool:
+    """Whether the `Transfer-Encoding` headers say so, once or several times; `identity` before it says
+    nothing. Anything else is refused: as libcurl has it."""
+    chunked = False
+    for value in values:
+        ended = False
+        for name in filter(None, (token.strip().lower() for token in value.split(b","))):
+            if name == b"chunked":
+                chunked = ended = True
+            elif ended or name != b"identity":
+                raise WireError(FailureKind.PROTOCOL, "a transfer coding that was not asked for")
+    return chunked
+
+
 def content_length(values: list[bytes]) -> int | None:
     """The one length that all `Content-Length` headers agree on (RFC 9110 section 8.6)."""
     lengths = {length.strip() for value in values for length in value.split(b",")}
@@ -315,4 +326,4 @@ def content_length(values: list[bytes]) -> int | None:
     length = lengths.pop()
     if not CONTENT_LENGTH.fullmatch(length):
         raise WireError(FailureKind.PROTOCOL, "a Content-Length that is no length")
-    return int(length[:LENGTH_DIGITS])
+    return int(length.lstrip(b"0")[:LENGTH_DIGITS] or b"0")

@@ -116,7 +116,7 @@ class RequestsTransport:
 
     def _encode(self, headers: tuple[tuple[str, str], ...]) -> None:
         lines = [f"{name}: {value}" for name, value in headers]
-        self._encoded = "\r\n".join([*lines, "", ""]).encode()
+        self._encoded = "\r\n".join([*lines, "", ""]).encode("latin-1")  # a cookie's bytes as they came
         self._mapped = CaseInsensitiveDict(headers)
         self._names_host = any(name.lower() == "host" for name, _ in headers)
         self._fields = headers

@@ -17,6 +17,7 @@ from tests.cli.commandline import fetchpool
 from tests.faults.ways import Way, in_every_way
 
 DATE = "Wed, 01 Jan 2025 00:00:00 GMT"
+LATER = "Thu, 02 Jan 2025 00:00:00 GMT"
 
 
 class Site(ThreadingHTTPServer):
@@ -248,8 +249,40 @@ def test_a_condition_of_the_persons_own_is_left_alone(site: Site, tmp_path: Path
 def test_a_304_that_nobody_asked_for_is_no_answer_of_ours(site: Site, tmp_path: Path) -> None:
     site.pages = {"/a": (304, b"", {})}
     listed(tmp_path, site, "/a")
+    run(tmp_path, "urls.txt", "-o", "old.jsonl", code=1)
+    row = rows(tmp_path / "old.jsonl")["/a"]
+    assert row["error"] == "protocol"
+    assert "not_modified" not in row
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "error"),
+    [
+        ({"ETag": '"1"'}, {}, None),
+        ({"ETag": '"1"'}, {"ETag": 'W/"1"'}, None),
+        ({"ETag": '"1-gzip"'}, {"ETag": '"1"'}, None),
+        ({"ETag": '"a,b"'}, {"ETag": '"a,b"'}, None),
+        ({"ETag": '"1"', "Last-Modified": DATE}, {"ETag": '"1"', "Last-Modified": LATER}, None),
+        ({"ETag": '"1"'}, {"ETag": '"2"'}, "protocol"),
+        ({"Last-Modified": DATE}, {"Last-Modified": DATE}, None),
+        ({"Last-Modified": LATER}, {"Last-Modified": DATE}, None),
+        ({"Last-Modified": DATE}, {"Last-Modified": LATER}, "protocol"),
+        ({"Last-Modified": DATE}, {"Last-Modified": "some day"}, None),
+        ({}, {}, "protocol"),
+    ],
+)
+def test_a_304_is_about_the_version_that_was_asked_about_or_no_answer(
+    site: Site, tmp_path: Path, asked: dict[str, str], answered: dict[str, str], error: str | None
+) -> None:
+    site.pages = {"/a": (200, b"one", asked)}
+    listed(tmp_path, site, "/a")
     run(tmp_path, "urls.txt", "-o", "old.jsonl")
-    assert "not_modified" not in rows(tmp_path / "old.jsonl")["/a"]
+    site.pages = {"/a": (304, b"", answered)}
+    run(tmp_path, "--refresh", "old.jsonl", "-o", "new.jsonl", code=1 if error else 0)
+    row = rows(tmp_path / "new.jsonl")["/a"]
+    assert row["error"] == error
+    assert row.get("not_modified") is (None if error else True)
+    assert row["size_delivered"] == (0 if error else 3)
 
 
 def test_the_new_column_is_there_in_tables(site: Site, tmp_path: Path) -> None:

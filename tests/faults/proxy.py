@@ -26,8 +26,11 @@ class Proxy:
         tls: ssl.SSLContext | None = None,
         refuses: str = "",
         credentials: tuple[str, str] | None = None,
+        upgrades_to: int = 0,
     ) -> None:
-        """`refuses`: a status line's code and reason for every CONNECT. `credentials`: what SOCKS wants."""
+        """`refuses`: a status line's code and reason for every CONNECT. `credentials`: what SOCKS wants.
+        `upgrades_to`: what is forwarded is redirected to https, and the port of whoever answers there."""
+        self._upgrades_to = upgrades_to
         self._tls = tls
         self._refuses = refuses
         self._credentials = credentials
@@ -91,10 +94,17 @@ class Proxy:
                 if self._refuses:
                     client.sendall(f"HTTP/1.1 {self._refuses}\r\nContent-Length: 0\r\n\r\n".encode())
                     return
-                with socket.create_connection(("127.0.0.1", int(target.rsplit(":", 1)[1]))) as server:
+                port = self._upgrades_to or int(target.rsplit(":", 1)[1])
+                with socket.create_connection(("127.0.0.1", port)) as server:
                     client.sendall(b"HTTP/1.1 200 Connection established\r\nX-Proxy: yes\r\n\r\n")
                     relay(client, server)
                 return
+            if self._upgrades_to:
+                where = target.replace("http:", "https:")
+                client.sendall(
+                    f"HTTP/1.1 301 Moved\r\nLocation: {where}\r\nContent-Length: 0\r\n\r\n".encode()
+                )
+                continue
             client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nforwarded")
 
     def _socks(self, client: socket.socket) -> None:

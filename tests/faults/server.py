@@ -144,8 +144,9 @@ class FaultServer:
     """Listens on a free port of 127.0.0.1 from `with` to the end of it."""
 
     def __init__(self, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
-        from tests.faults import broken, scenarios  # they register themselves
+        from tests.faults import answering, broken, scenarios  # they register themselves
 
+        assert answering
         assert broken
         assert scenarios
         self._tls = tls

@@ -19,7 +19,15 @@ from tests.faults.broken import BROKEN_ANSWERS
 from tests.faults.proxy import Proxy
 from tests.faults.scenarios import BAD_LOCATIONS, PAGE
 from tests.faults.server import FaultServer
-from tests.faults.ways import CURL, Way, errors, fetch_faults, fetch_urls, over_each_transport
+from tests.faults.ways import (
+    CURL,
+    Way,
+    errors,
+    fetch_faults,
+    fetch_urls,
+    in_every_way,
+    over_each_transport,
+)
 
 SECRET = "s3cret"
 SECRET_HEADERS = [
@@ -114,7 +122,7 @@ def test_24_a_location_that_is_no_url_is_a_row_and_never_an_exception(server: Fa
     assert list(errors(records).values()) == [*bad.values(), "protocol"]
     assert records["location?empty"].response_code == 302
     targets = {request.target for request in server.received}
-    assert {"/%C3%A9/%C3%BC?%C3%9F", "/caf%C3%A9", "/a%01b%7F"} <= targets
+    assert {"/%C3%A9/%C3%BC?%C3%9F", "/caf%E9", "/a%01b%7F"} <= targets
 
 
 # 25 to 30: secrets
@@ -182,6 +190,141 @@ def test_26_another_port_or_scheme_of_the_same_host_is_another_origin(
     [record] = fetch_urls(way, [signed(by_way_of(server, "/capture"))], headers=SECRET_HEADERS[1:])
     assert (record.error, record.num_redirects) == (None, 1)
     assert {f"Authorization: {BASIC}", f"X-Api-Key: {SECRET}"} <= set(said_at(server))
+
+
+@over_each_transport
+def test_68_headers_that_can_be_no_secret_are_said_at_every_origin(
+    server: FaultServer, other_server: FaultServer, way: Way
+) -> None:
+    """`User-Agent`, `Accept`, `Accept-Language` and the like go on to another host as they were given: a
+    chain of redirects has one user agent. Nothing else of the user's own does (25)."""
+    given = {"User-Agent": "mine/1", "accept": "text/html", "Accept-Language": "de", "Range": "bytes=0-"}
+    headers = {**given, "X-Api-Key": SECRET, "Referer": f"http://{SECRET}/", "If-Match": f'"{SECRET}"'}
+    [record] = fetch_urls(way, [by_way_of(server, other_server.url("capture"))], headers=headers)
+    assert (record.error, record.url_effective) == (None, other_server.url("capture"))
+    said = said_at(other_server)
+    assert {f"{name}: {value}" for name, value in given.items()} <= set(said)
+    assert SECRET not in " ".join(said)
+
+
+@over_each_transport
+def test_68_an_upgrade_to_https_of_the_same_host_is_no_stranger(way: Way) -> None:
+    """From `http://host/` to `https://host/`, both at the default ports, credentials and the user's own
+    headers go along: nearly every site answers plain names so. Nothing else of another scheme or port is
+    the same site (26)."""
+    certificate = trustme.CA().issue_cert("site.example")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    with FaultServer(context) as secure, Proxy(upgrades_to=secure.port) as proxy:
+        [record] = fetch_urls(
+            way,
+            [signed("http://site.example/capture")],
+            headers=SECRET_HEADERS[3:],
+            insecure=True,
+            proxy=f"http://127.0.0.1:{proxy.port}",
+        )
+        assert (record.error, record.url_effective) == (None, "https://site.example/capture")
+        assert {f"Authorization: {BASIC}", f"X-Api-Key: {SECRET}"} <= set(said_at(secure))
+
+
+# 67: cookies of a chain
+
+
+def setting(server: FaultServer, where: str, *cookies: str) -> str:
+    """A URL of the server that sets these cookies and redirects there."""
+    return server.url(f"set-cookie?{quote('|'.join([*cookies, where]), safe='')}")
+
+
+def cookies_at(server: FaultServer, scenario: str = "capture") -> list[str]:
+    """What its last request says in `Cookie` headers."""
+    lines = [line.partition(": ") for line in said_at(server, scenario)]
+    return [value for name, _, value in lines if name.lower() == "cookie"]
+
+
+@in_every_way
+def test_67_a_cookie_wall_is_passed(server: FaultServer, way: Way) -> None:
+    """A page that redirects to itself until the cookie it sets comes back: consent and login walls do, and
+    loop without end for who keeps none. No URL of the list is told another one's."""
+    urls = [server.url("cookie-wall"), server.url("cookie-wall?b"), server.url("capture")]
+    records = fetch_urls(way, urls, workers=1)
+    assert [(record.error, record.num_redirects) for record in records] == [(None, 1), (None, 1), (None, 0)]
+    assert cookies_at(server) == []
+    walls = [request for request in server.received if request.scenario == "cookie-wall"]
+    assert ["cookie" in request.headers() for request in walls] == [False, True, False, True]
+
+
+@in_every_way
+def test_67_cookies_go_where_they_belong_and_nowhere_else(
+    server: FaultServer, other_server: FaultServer, way: Way
+) -> None:
+    """By host, path and `Secure` (RFC 6265): not to another host, and to the first again when the chain comes
+    back there. What the server takes back is gone, and its bytes are sent as they came."""
+    cookies = (
+        "here=1",
+        "path=2; Path=/capture",
+        "elsewhere=3; Path=/other",
+        "secure=4; Path=/; Secure",
+        "gone=5; Path=/; Max-Age=0",
+        "past=6; Path=/; Expires=Thu, 01-Jan-1970 00:00:00 GMT",
+        "foreign=7; Domain=example.org",
+        "raw=caf\xe9; Path=/",
+    )
+    back = by_way_of(other_server, server.url("capture"))
+    [record] = fetch_urls(way, [setting(server, back, *cookies).replace("%C3%A9", "%E9")])
+    assert (record.error, record.url_effective) == (None, server.url("capture"))
+    assert cookies_at(other_server, "redirect-to") == []
+    assert cookies_at(server) == ["path=2; here=1; raw=caf\xe9"]
+
+
+@over_each_transport
+def test_67_the_users_own_cookie_is_merged_and_never_crosses(
+    server: FaultServer, other_server: FaultServer, way: Way
+) -> None:
+    """One `Cookie` header: the user's, but for what the server has set anew. At another host there is nothing
+    of it, nor on the way back from there."""
+    headers = {"Cookie": f"own={SECRET}; both=old"}
+    target = setting(server, "/capture", "both=new; Path=/", "chain=1; Path=/")
+    [record] = fetch_urls(way, [target], headers=headers)
+    assert record.error is None
+    assert cookies_at(server) == [f"own={SECRET}; both=new; chain=1"]
+    back = by_way_of(other_server, server.url("capture"))
+    [record] = fetch_urls(way, [setting(server, back, "chain=1; Path=/")], headers=headers)
+    assert record.error is None
+    assert cookies_at(other_server, "redirect-to") == []
+    assert cookies_at(server) == ["chain=1"]
+
+
+def test_67_they_are_in_no_output_and_no_log(server: FaultServer, tmp_path: Path) -> None:
+    """A cookie that a server sets is a secret like any other."""
+    url = setting(server, "/reset", f"session={SECRET}; Path=/")
+    (tmp_path / "urls.txt").write_text(url.replace(SECRET, "s3c%72et"))
+    outputs = ("-o", "rows.jsonl", "-o", "rows.csv", "-o", "rows.txt")
+    again = ("--retry", "1", "--retry-delay", "1ms", "-v")
+    done = commandline.fetchpool("urls.txt", *outputs, *again, cwd=tmp_path)
+    assert done.returncode == 1
+    assert cookies_at(server, "reset") == [f"session={SECRET}"]
+    for path in tmp_path.glob("rows.*"):
+        assert SECRET not in path.read_text()
+    assert SECRET not in done.stdout + done.stderr
+
+
+# 69: what a Location's bytes mean
+
+
+@over_each_transport
+def test_69_raw_bytes_in_a_location_are_percent_encoded_as_they_are(server: FaultServer, way: Way) -> None:
+    """Latin-1, Shift_JIS, UTF-8, whatever it is: the server gets back the bytes it wrote, as from a
+    browser."""
+    locations = {
+        b"/capture?caf\xe9": "/capture?caf%E9",
+        b"/caf\xe9/\x93\xfa\x96\x7b": "/caf%E9/%93%FA%96%7B",
+        "/\u65e5\u672c?\u00e9".encode(): "/%E6%97%A5%E6%9C%AC?%C3%A9",
+        b"/a%e9\xe9": "/a%e9%E9",
+    }
+    urls = [server.url(f"raw-location?{quote(raw, safe='')}") for raw in locations]
+    records = fetch_urls(way, urls)
+    assert [record.url_effective for record in records] == [server.url(to[1:]) for to in locations.values()]
+    assert set(locations.values()) <= {request.target for request in server.received}
 
 
 @pytest.mark.parametrize("transport", ["curl", "requests"])

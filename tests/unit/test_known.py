@@ -93,7 +93,8 @@ def test_of_a_urls_rows_the_last_is_the_final_one() -> None:
         ("all", ["dns", "timeout_read", "http_404", "http_503", "http_700"]),
         ("timeout", ["timeout_read"]),
         ("http_4xx", ["http_404"]),
-        ("http_5xx dns", ["dns", "http_503"]),
+        ("http_5xx dns", ["dns", "http_503", "http_700"]),
+        ("http_700", ["http_700"]),
         ("http_503", ["http_503"]),
         ("tls", []),
     ],
@@ -162,7 +163,7 @@ def test_every_url_of_the_list_is_fetched_for_each_output_that_lacks_it_and_for_
 def test_every_error_a_row_can_have_has_a_word() -> None:
     assert kinds.meant(["all"]) == set(kinds.ERRORS)
     assert kinds.meant(["timeout"]) == {"timeout_dns", "timeout_connect", "timeout_read", "timeout_total"}
-    assert len(kinds.meant(["http_4xx", "http_5xx"])) == 200
+    assert len(kinds.meant(["http_4xx", "http_5xx"])) == 201  # one stands for all from 600 on
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,219 @@
+"""Cookies within one URL's chain of redirects (RFC 6265): what a hop sets goes back on the hops behind it.
+
+In: a redirect's `Set-Cookie` headers and the URL that sent them. Out: a tuple of cookies, which travels with
+the request, and what a `Cookie` header says to another URL. Nothing is shared between URLs of the list, and
+nothing outlives the attempt: what expires is what the server takes back. Pure; linear in what a server sends.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from fetchpool import urls
+from fetchpool.model import Cookie
+
+MOST = 50
+"""Cookies of one chain; the oldest make room (RFC 6265 section 6.1 asks for as many per domain)."""
+LONGEST = 4096
+"""Characters of a name and its value (likewise)."""
+LONGEST_LINE = 8192
+"""Characters of a `Set-Cookie`; a longer one is not looked at."""
+LONGEST_HEADER = 8192
+"""Characters that are sent: more is refused by most servers. The most specific cookies go first."""
+SECOND_LEVEL = frozenset(
+    (
+        *(
+            "ac",
+            "co",
+            "com",
+            "edu",
+            "gob",
+            "gov",
+            "go",
+            "gub",
+            "id",
+            "info",
+            "int",
+            "ltd",
+            "me",
+            "mil",
+            "name",
+        ),
+        *("ne", "net", "nic", "nom", "or", "org", "plc", "sch", "web"),
+    )
+)
+"""Under a country's domain these are nobody's own: `co.uk`, `com.au`, `or.jp`."""
+SHARED = frozenset(
+    (
+        *(
+            "appspot.com",
+            "azureedge.net",
+            "azurewebsites.net",
+            "blogspot.com",
+            "cloudapp.net",
+            "cloudfront.net",
+        ),
+        *("deno.dev", "duckdns.org", "dyndns.org", "firebaseapp.com", "fly.dev", "github.io", "gitlab.io"),
+        *(
+            "glitch.me",
+            "herokuapp.com",
+            "myshopify.com",
+            "netlify.app",
+            "ngrok.io",
+            "no-ip.org",
+            "onrender.com",
+        ),
+        *(
+            "pages.dev",
+            "r2.dev",
+            "readthedocs.io",
+            "repl.co",
+            "surge.sh",
+            "vercel.app",
+            "web.app",
+            "webflow.io",
+        ),
+        *("weebly.com", "wixsite.com", "wordpress.com", "workers.dev"),
+    )
+)
+"""Domains under which strangers are neighbours: the best known of those that publicsuffix.org lists."""
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_BLANKS = " \t"
+
+
+Cookies = tuple[Cookie, ...]
+
+
+def learned(cookies: Cookies, lines: Iterable[str], href: str) -> Cookies:
+    """The chain's cookies after an answer of `href` with these `Set-Cookie` values."""
+    kept = {(each.name, each.domain, each.host_only, each.path): each for each in cookies}
+    for line in lines:
+        cookie, expired = parsed(line, href)
+        if cookie is None:
+            continue
+        key = (cookie.name, cookie.domain, cookie.host_only, cookie.path)
+        kept.pop(key, None)
+        if not expired:
+            kept[key] = cookie
+            if len(kept) > MOST:
+                del kept[next(iter(kept))]
+    return tuple(kept.values())
+
+
+def sent_with(
+    headers: tuple[tuple[str, str], ...], cookies: Cookies, href: str
+) -> tuple[tuple[str, str], ...]:
+    """The request's headers, and the chain's cookies for that URL. A `Cookie` that the person gave comes
+    first, but for what the server has set anew since."""
+    scheme, host, path = _parts(href)
+    fitting = [each for each in cookies if goes_to(each, scheme, host, path)]
+    if not fitting:
+        return headers
+    fitting.sort(key=lambda each: -len(each.path))
+    names = {each.name for each in fitting}
+    given = [value for name, value in headers if name.lower() == "cookie"]
+    pairs = [pair.strip() for value in given for pair in value.split(";")]
+    pairs = [pair for pair in pairs if pair and pair.partition("=")[0].rstrip() not in names]
+    room = LONGEST_HEADER
+    for each in fitting:
+        pair = f"{each.name}={each.value}"
+        room -= len(pair) + 2
+        if room < 0:
+            break
+        pairs.append(pair)
+    rest = tuple(header for header in headers if header[0].lower() != "cookie")
+    return (*rest, ("Cookie", "; ".join(pairs)))
+
+
+def parsed(line: str, href: str) -> tuple[Cookie | None, bool]:
+    """A `Set-Cookie` of that URL, and whether it takes the cookie back (RFC 6265 sections 5.2 and 5.3). None
+    when it is none, or is not that server's to set."""
+    if len(line) > LONGEST_LINE or _CONTROL.search(line):
+        return None, False
+    pair, _, rest = line.partition(";")
+    name, equals, value = pair.partition("=")
+    name, value = name.strip(_BLANKS), value.strip(_BLANKS)
+    if not equals or not name or len(name) + len(value) > LONGEST:
+        return None, False
+    domain = path = ""
+    secure = expired = aged = False
+    for attribute in rest.split(";"):
+        key, _, said = attribute.partition("=")
+        key, said = key.strip(_BLANKS).lower(), said.strip(_BLANKS)
+        if key == "domain":
+            domain = said.removeprefix(".").lower()
+        elif key == "path":
+            path = said if said.startswith("/") else ""
+        elif key == "secure":
+            secure = True
+        elif key == "max-age" and re.fullmatch(r"-?[0-9]+", said):
+            aged, expired = True, said.startswith("-") or not said.strip("0")
+        elif key == "expires" and not aged:
+            expired = _is_past(said)
+    _, host, asked = _parts(href)
+    if not domain or domain == host:
+        host_only = not domain or urls.is_address(host) or is_shared(host)
+        domain = host
+    elif matches_domain(host, domain) and not is_shared(domain):
+        host_only = False
+    else:
+        return None, False
+    return Cookie(name, value, domain, host_only, path or default_path(asked), secure), expired
+
+
+def goes_to(cookie: Cookie, scheme: str, host: str, path: str) -> bool:
+    """Whether a URL gets it (RFC 6265 section 5.4)."""
+    if not (host == cookie.domain if cookie.host_only else matches_domain(host, cookie.domain)):
+        return False
+    return matches_path(path, cookie.path) and (scheme == "https" or not cookie.secure)
+
+
+def matches_domain(host: str, domain: str) -> bool:
+    """Whether a host is the domain or in it (RFC 6265 section 5.1.3)."""
+    return host == domain or (host.endswith(f".{domain}") and not urls.is_address(host))
+
+
+def matches_path(asked: str, path: str) -> bool:
+    """RFC 6265 section 5.1.4."""
+    return asked == path or (asked.startswith(path) and (path[-1] == "/" or asked[len(path)] == "/"))
+
+
+def default_path(asked: str) -> str:
+    """Of a cookie that names none: the folder of what was asked for."""
+    return asked[: asked.rindex("/")] or "/"
+
+
+def is_shared(domain: str) -> bool:
+    """Whether nobody may set cookies for all of a domain, since strangers have names in it. Not all of those
+    are known here (publicsuffix.org lists ten thousand); a cookie for one goes to no other host."""
+    labels = domain.rstrip(".").split(".")
+    if len(labels) < 2:
+        return True
+    if labels[-2:] == ["amazonaws", "com"]:  # at any depth
+        return True
+    if len(labels) == 2:
+        country = len(labels[1]) == 2 or labels[1].startswith("xn--")
+        return domain in SHARED or (country and (labels[0] in SECOND_LEVEL or len(labels[0]) <= 2))
+    return False
+
+
+def _parts(href: str) -> tuple[str, str, str]:
+    """Scheme, host and path of a normalised URL."""
+    scheme, _, rest = href.partition("://")
+    authority, _, path = rest.partition("/")
+    if ":" in authority and authority[-1] != "]":
+        authority = authority[: authority.rindex(":")]
+    return scheme, authority, "/" + path.partition("?")[0]
+
+
+def _is_past(text: str) -> bool:
+    """Whether an `Expires` is over; one that can't be read says nothing."""
+    from email.utils import parsedate_to_datetime  # few servers send a date
+
+    try:
+        moment = parsedate_to_datetime(text[:100].replace("-", " "))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) <= datetime.now(UTC)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return False

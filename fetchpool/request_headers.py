@@ -1,0 +1,68 @@
+"""What each request of a fetch says of itself: the headers beside `Host`.
+
+In: the run's options, once, and each hop's request. Out: its headers, in order. What is decided here is who
+is told what: the person's own headers and credentials stay within the origin they were given for, but for
+those that can't be a secret; conditions go where the earlier result came from, cookies where they belong.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+from fetchpool import cookies, validators
+from fetchpool.model import FetchOptions, FetchRequest
+
+ACCEPT_ENCODING = "gzip, deflate, br, zstd"
+SENDS_BODY = frozenset(("POST", "PUT", "PATCH"))
+"""Methods that must say they have an empty body (RFC 9110 section 8.6)."""
+STAYING = frozenset(
+    (
+        *("accept", "accept-charset", "accept-encoding", "accept-language", "cache-control", "dnt", "pragma"),
+        *("range", "upgrade-insecure-requests", "user-agent"),
+    )
+)
+"""Headers that say what is wanted, and by whom: none can be a secret, and they are said at every origin. Any
+other of the person's own is not (fault 25)."""
+
+Fields = tuple[tuple[str, str], ...]
+
+
+class RequestHeaders:
+    """Those of a run. The same tuple is handed out again and again: transports encode it once."""
+
+    def __init__(self, options: FetchOptions) -> None:
+        given = list(options.headers)
+        named = {name.lower() for name, _ in given}
+        if options.user is not None and "authorization" not in named:
+            given.append(("Authorization", basic(options.user)))
+        if options.method in SENDS_BODY and "content-length" not in named:
+            given.append(("Content-Length", "0"))
+        ours = [
+            ("User-Agent", options.user_agent),
+            ("Accept", "*/*"),
+            ("Accept-Encoding", ACCEPT_ENCODING),
+        ]
+        if not options.user_agent:
+            del ours[0]
+        self._own: Fields = (*(pair for pair in ours if pair[0].lower() not in named), *given)
+        self._foreign: Fields = tuple(pair for pair in self._own if pair[0].lower() in STAYING)
+
+    def of(self, request: FetchRequest) -> Fields:
+        """Those of one hop."""
+        if request.crossed_origin:
+            headers = self._foreign
+        elif request.credentials:
+            own = (pair for pair in self._own if pair[0].lower() != "authorization")
+            headers = (*own, ("Authorization", basic(request.credentials)))
+        else:
+            headers = self._own
+        if request.previous is not None and request.previous.url == request.href:
+            headers = validators.conditional(headers, request.previous)
+        if request.cookies:
+            headers = cookies.sent_with(headers, request.cookies, request.href)
+        return headers
+
+
+def basic(credentials: str) -> str:
+    """The `Authorization` of `user:password` (RFC 7617)."""
+    return "Basic " + b64encode(credentials.encode()).decode()
