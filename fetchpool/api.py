@@ -6,9 +6,11 @@ itself uses nothing more private than they do.
 
 from __future__ import annotations
 
+import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from functools import partial
 from itertools import count
 from os import PathLike
 from types import TracebackType
@@ -18,6 +20,7 @@ from fetchpool import checks
 from fetchpool import urls as url_parser
 from fetchpool.app import build
 from fetchpool.config import RunConfig, configure
+from fetchpool.exits import at_exit
 from fetchpool.model import Outcome, Record
 from fetchpool.pools import open_pool
 from fetchpool.sources.base import Source
@@ -112,12 +115,14 @@ def _checked(function: str, given: Mapping[str, object], known: type) -> dict[st
 def _records(config: RunConfig, source: Source) -> Iterator[Record]:
     collected = Collector()
     engine = build(config, source=source, sinks=[collected])  # not before someone asks for a record
+    forget = at_exit(engine.close)
     try:
         while not engine.done:
             engine.step()
             while collected.records:
                 yield collected.records.popleft()
     finally:
+        forget()
         engine.close()
 
 
@@ -143,6 +148,9 @@ class Pool:
 
     with fetchpool.Pool(workers=10) as pool:
         pool.submit("https://example.org/").add_done_callback(lambda f: print(f.result().size_delivered))
+
+    A pool that is forgotten ends what it was given, and closes. One that is open when the program ends is
+    aborted then.
     """
 
     def __init__(
@@ -153,6 +161,9 @@ class Pool:
         config = configure(**_checked("Pool", given, FetchSettings))
         self._pool = open_pool(config.executor, config.workers, config.fetch)
         self._urlnums = count()
+        self._forget = at_exit(partial(self._pool.shutdown, abort=True))
+        for then in (self._forget, self._pool.release):
+            weakref.finalize(self, then).atexit = False
 
     def submit(self, url: str) -> Future[Outcome]:
         """One attempt, redirects followed. The future's outcome says what went wrong, if anything
@@ -162,8 +173,10 @@ class Pool:
         return self._pool.submit(url_parser.request(next(self._urlnums), url.strip()))
 
     def shutdown(self, *, abort: bool = False) -> None:
-        """Waits for what was submitted; with `abort` ends it. Idempotent."""
+        """Waits for what was submitted; with `abort` ends it. Idempotent. In a future's callback, which
+        others wait for, it doesn't wait: the pool closes when all has ended."""
         self._pool.shutdown(abort=abort)
+        self._forget()
 
     def __enter__(self) -> Pool:
         return self

@@ -22,6 +22,10 @@ from fetchpool.pools.future import OutcomeFuture
 from fetchpool.pools.multi_worker import TICK, MultiWorker
 from fetchpool.refusals import refusal
 
+LAST_WORDS = 5.0
+"""Seconds to wait for an aborted pool's thread. One in which a callback of the program's does not return
+can't be ended."""
+
 
 class AsyncPool:
     """At most `workers` fetches at once, all in one thread."""
@@ -79,11 +83,21 @@ class AsyncPool:
         with self._lock:
             self._closed = True
         self._aborted = self._aborted or abort
+        thread = self._own_thread
+        if thread is None:
+            if not self._ended:
+                self._run()
+            return
+        self.wake()
+        if threading.current_thread() is not thread:  # else it is a callback, which others wait for
+            thread.join(LAST_WORDS if self._aborted else None)
+
+    def release(self) -> None:
+        self._closed = True
         if self._own_thread is not None:
             self.wake()
-            self._own_thread.join()
         elif not self._ended:
-            self._run()
+            self._run()  # it has nothing to do, but to close what it has opened
 
     # All that follows runs in the thread that drives.
 

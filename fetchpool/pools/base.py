@@ -45,4 +45,9 @@ class WorkerPool(Protocol):
 
     def shutdown(self, *, abort: bool = False) -> None:
         """Waits for what is in flight; with `abort` ends it first: those futures are cancelled,
-        finish with an `aborted` outcome, or fail with `WorkerLostError`. Idempotent."""
+        finish with an `aborted` outcome, or fail with `WorkerLostError`. Idempotent. In a future's callback,
+        which others wait for, it only says so: the pool closes when all has ended."""
+
+    def release(self) -> None:
+        """Nobody will submit anything: the pool closes when all has ended. It takes no lock and doesn't
+        wait, so that a finalizer can call it, wherever it runs."""

@@ -29,6 +29,7 @@ from itertools import count
 from queue import SimpleQueue
 
 from fetchpool.errors import PoolClosedError, UsageError, WorkerLostError
+from fetchpool.exits import at_exit
 from fetchpool.model import FetchOptions, FetchRequest, Outcome
 from fetchpool.pools.crew import NO_GUARD, Crew, end_if_main_is_imported, process_context
 from fetchpool.pools.future import OutcomeFuture
@@ -92,11 +93,13 @@ class ProcessPool:
         self._context = process_context(options)
         self._reader, self._lifeline = self._context.Pipe(duplex=False)
         self._lookout = Lookout()
+        self._forget: Callable[[], None] = do_nothing
         try:
             first = self._start()
             self._crew: Crew | None = first
             self._thread = threading.Thread(target=self._run, name="fetchpool-batches", daemon=True)
             self._thread.start()
+            self._forget = at_exit(self._cut_short, early=True)
             self._ready.wait()
             if first.ended and not first.began:  # another crew would fare no better
                 raise UsageError(NO_GUARD)
@@ -150,6 +153,15 @@ class ProcessPool:
         if threading.current_thread() is not self._thread:  # else it is a callback, which others wait for
             self._thread.join()
 
+    def release(self) -> None:
+        self._closed = True
+        self._inbox.put(self._wake)
+
+    def _cut_short(self) -> None:
+        """The main thread has ended: the executor takes nothing more, and would wait for what it has."""
+        self._defect = "the main thread has ended, and the processes with it: have it join those that fetch"
+        self.shutdown(abort=True)
+
     def _has_room(self, crew: Crew) -> bool:
         return crew.running < self.workers * QUEUED
 
@@ -193,6 +205,7 @@ class ProcessPool:
             self._lifeline.close()
             self._reader.close()
         self._lookout.close()
+        self._forget()
         self._lose(lambda _: True)
         self._ready.set()
 
@@ -344,3 +357,7 @@ def settle(landed: Iterable[tuple[Future[Outcome], Outcome | None]]) -> None:
 def reraise(defect: BaseException) -> None:
     """For the pool's thread: what has happened in another."""
     raise defect
+
+
+def do_nothing() -> None:
+    """There is nothing to forget yet."""

@@ -1,11 +1,14 @@
-"""The thread pool: the standard library's executor, a transport of its own for every thread.
+"""The thread pool: a transport of its own for every thread.
 
     submit() ──▶ _queue ──▶ a thread that serves it, one request after the other ──▶ Future.set_result()
 
-A job of the executor is not one request but to serve the queue until it is empty: while there is
-something to do no thread is put to sleep and another one woken, which costs as much as a short fetch.
-How many threads serve at once is `workers`, or fewer while they only stand in each other's way
-(`crowding.py`).
+A thread serves the queue until it is empty: while there is something to do none is put to sleep and another
+one woken, which costs as much as a short fetch. How many serve at once is `workers`, or fewer while they only
+stand in each other's way (`crowding.py`).
+
+The threads are daemons. The standard library's executor is not used: the interpreter waits for its threads,
+however far their deadlines are, and they take nothing more once the main thread has ended, while others of a
+program still fetch.
 """
 
 from __future__ import annotations
@@ -13,8 +16,10 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext
+from enum import Enum, auto
+from queue import SimpleQueue
 from time import monotonic, process_time
 
 from msgspec.structs import replace
@@ -39,6 +44,20 @@ TICK = 0.02
 """Seconds between two looks at how many threads pay."""
 IDLE_LOOKS = 50
 """After so many looks at a pool with nothing to do its look-out ends, until there is something again."""
+LAST_WORDS = 5.0
+"""Seconds to wait for aborted threads. One in which a callback of the program's does not return can't be
+ended."""
+
+
+class Then(Enum):
+    """What a thread does next."""
+
+    SERVE = auto()
+    WAIT = auto()
+    """Until it is called."""
+    RELEASE = auto()
+    """The program has forgotten the pool: whoever is called so shuts it down."""
+    END = auto()
 
 
 class ThreadPool:
@@ -55,14 +74,17 @@ class ThreadPool:
         self._lock = threading.Lock()
         """Whoever puts something into the queue, leaves it or starts to serve it holds this lock."""
         self._queue: deque[tuple[FetchRequest, Future[Outcome]]] = deque()
-        self._serving = self._most_serving = 0
+        self._serving = 0
         """Threads that serve the queue, or are about to."""
         self._done = 0
         """Fetches, about: two threads may count at the same time."""
         self._opened: list[Worker] = [Worker(options, self._exchange)]  # shows that it can be done
         self._spare = list(self._opened)
         """Workers without a thread; the one that was used last, whose connections are warm, is the next."""
-        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="fetchpool")
+        self._threads: list[threading.Thread] = []
+        self._living = self._idle = 0
+        """Threads that have not ended, and those of them that wait to be called."""
+        self._calls: SimpleQueue[Then] = SimpleQueue()
         # Where starts are spaced, each must reach the server when it is made: none may wait in the queue.
         self._may_crowd = workers > FEWEST and options.follow_within_hosts
         self._crowding = Crowding(workers)
@@ -76,7 +98,11 @@ class ThreadPool:
                 raise PoolClosedError("the pool was shut down; open another one")
             self._queue.append((request, future))
             if self._serving < self._crowding.limit:
-                self._start()
+                try:
+                    self._start()
+                except BaseException:
+                    self._queue.clear()  # nobody serves it
+                    raise
         return future
 
     @property
@@ -110,22 +136,35 @@ class ThreadPool:
             future.cancel()
             future.set_running_or_notify_cancel()
 
+    def release(self) -> None:
+        if self._living:
+            self._calls.put(Then.RELEASE)
+
     def shutdown(self, *, abort: bool = False) -> None:
         with self._lock:
             self._closed = True
             self._aborted = self._aborted or abort
             for worker in self._opened if self._aborted else ():
                 worker.abort()
-            lookout = self._lookout  # it takes itself away when it ends
         if abort:
             self.recall()
         self._ended.set()
-        if lookout is not None:
-            lookout.join()
         with self._lock:  # for what is left there are as many threads as there may be
             self._crowding.limit = self.workers
             self._serve_more()
-        self._executor.shutdown(wait=True)
+            for _ in range(self._idle):
+                self._calls.put(Then.END)
+            self._idle = 0
+            threads = [*self._threads, *([] if self._lookout is None else [self._lookout])]
+        if threading.current_thread() in threads:
+            return  # a callback, which others wait for; the last of them closes the workers
+        until = monotonic() + LAST_WORDS
+        for thread in threads:
+            thread.join(max(0.0, until - monotonic()) if self._aborted else None)
+        if not self._living:
+            self._close_workers()
+
+    def _close_workers(self) -> None:
         with self._lock:  # another may be shutting it down as well: each is closed once
             opened, self._opened = self._opened, []
         for worker in opened:
@@ -139,32 +178,51 @@ class ThreadPool:
             self._start()
 
     def _start(self) -> None:
-        """Gives the executor a job, for which it starts a thread unless one is idle."""
+        """Calls a thread that has nothing to do, or starts one."""
+        if self._idle:
+            self._idle -= 1
+            self._calls.put(Then.SERVE)
+        else:
+            thread = threading.Thread(target=self._live, name=f"fetchpool_{self._living}", daemon=True)
+            try:
+                with nullcontext() if self._options.parse else small_stack():
+                    thread.start()
+            except RuntimeError:  # the system has no more threads; those that are there have to do
+                if not self._living:
+                    raise
+                return
+            self._threads.append(thread)
+            self._living += 1
         self._serving += 1
-        first = self._serving > self._most_serving
-        self._most_serving = max(self._most_serving, self._serving)
-        try:
-            with small_stack() if first and not self._options.parse else nullcontext():
-                self._executor.submit(self._serve)
-        except RuntimeError:  # the system has no more threads; the job waits for one that is there
-            if self._serving == 1:
-                raise
         if self._lookout is None and self._may_crowd and self._serving > FEWEST:
             self._lookout = threading.Thread(target=self._look, name="fetchpool-crowding", daemon=True)
             self._lookout.start()
 
     # In a worker's thread
 
-    def _serve(self) -> None:
-        """A thread's job: all that is in the queue, as long as the thread pays."""
+    def _live(self) -> None:
+        """All that a thread does."""
+        while self._serve() is Then.WAIT:
+            while (then := self._calls.get()) is Then.RELEASE:
+                self.shutdown()
+            if then is Then.END:
+                break
+        with self._lock:
+            self._living -= 1
+            is_last = self._closed and not self._living
+        if is_last:
+            self._close_workers()
+
+    def _serve(self) -> Then:
+        """All that is in the queue, as long as the thread pays; what is to be done after that."""
         worker: Worker | None = None
         queue, crowding = self._queue, self._crowding
         while True:
             try:
                 request, future = queue.popleft()
             except IndexError:
-                if self._leave(worker):
-                    return
+                if (then := self._leave(worker)) is not Then.SERVE:
+                    return then
                 continue
             if future.set_running_or_notify_cancel():
                 try:
@@ -176,18 +234,21 @@ class ThreadPool:
                 else:
                     future.set_result(outcome)
             self._done += 1
-            if self._serving > crowding.limit and self._leave(worker):
-                return
+            if self._serving > crowding.limit and (then := self._leave(worker)) is not Then.SERVE:
+                return then
 
-    def _leave(self, worker: Worker | None) -> bool:
-        """Serves no more; False when that would leave something undone."""
+    def _leave(self, worker: Worker | None) -> Then:
+        """Serves no more, unless that would leave something undone."""
         with self._lock:
             if self._queue and self._serving <= self._crowding.limit:
-                return False
+                return Then.SERVE
             self._serving -= 1
             if worker is not None:
                 self._spare.append(worker)
-            return True
+            if self._closed:  # nothing more will come
+                return Then.END
+            self._idle += 1
+            return Then.WAIT
 
     def _worker(self) -> Worker:
         with self._lock:
@@ -209,6 +270,8 @@ class ThreadPool:
         while not self._ended.wait(TICK):
             self._crowding.look(monotonic(), process_time(), self._done)
             with self._lock:
+                if self._closed:
+                    return
                 self._serve_more()
                 idle = 0 if self._serving else idle + 1
                 if idle > IDLE_LOOKS:

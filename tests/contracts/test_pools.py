@@ -275,15 +275,62 @@ def test_a_pool_that_was_shut_down_has_nothing_to_be_driven(server):
     assert future.result(0).error == "aborted"
 
 
-def test_a_thread_pool_that_was_dropped_leaves_no_thread(server):
+def test_a_pool_that_was_released_ends_what_it_has_and_then_itself(way, server):
     before = set(threading.enumerate())
-    pool = opened(("thread", "curl"), 4)
-    wait(submit(pool, server, *["/x"] * 20))
-    del pool
+    pool = opened(way, 2)
+    futures = submit(pool, server, *["/held"] * 5)
+    server.wait_until_held(2)
+    mine = [thread for thread in threading.enumerate() if thread not in before and is_a_pools(thread)]
+    assert mine
+    pool.release()
+    server.release.set()
+    assert [future.result(15).error for future in futures] == [None] * 5
+    for thread in mine:
+        thread.join(15)
+        assert not thread.is_alive()
+    with pytest.raises(PoolClosedError):
+        pool.submit(urls.request(0, server.url("/")))
+    pool.shutdown()
+
+
+def test_a_pool_with_nothing_to_do_ends_when_it_is_released(way):
+    before = set(threading.enumerate())
+    pool = opened(way, 2)
+    pool.release()
     for thread in threading.enumerate():
-        if thread not in before and thread.name.startswith("fetchpool_"):
-            thread.join(10)
+        if thread not in before and is_a_pools(thread):
+            thread.join(15)
             assert not thread.is_alive()
+
+
+def is_a_pools(thread):
+    shared = {"fetchpool-watchdog", "fetchpool-resolver"}
+    return thread.name.startswith("fetchpool") and thread.name not in shared
+
+
+@pytest.mark.parametrize("abort", [False, True])
+def test_a_callback_can_shut_its_pool_down(way, server, caplog, abort):
+    before = {thread for thread in threading.enumerate() if is_a_pools(thread)}
+    pool = opened(way, 2)
+    futures = submit(pool, server, *["/held"] * 5)
+    server.wait_until_held(2)
+    returned = threading.Event()
+
+    def last(_):
+        pool.shutdown(abort=abort)
+        returned.set()
+
+    futures[0].add_done_callback(last)
+    server.release.set()
+    assert returned.wait(15)
+    outcomes = ended(futures)
+    assert outcomes == ["fetched"] * 5 or abort
+    pool.shutdown()  # from here it can be waited for
+    for thread in threading.enumerate():
+        if is_a_pools(thread) and thread not in before:
+            thread.join(5)
+            assert not thread.is_alive()
+    assert caplog.text == ""
 
 
 def test_the_stack_size_a_program_has_set_is_its_own_again(server):

@@ -3,16 +3,24 @@ that are forgotten, exits."""
 
 from __future__ import annotations
 
+import gc
+import os
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
 from functools import partial
+from multiprocessing import active_children
+from pathlib import Path
 from queue import Queue
+from time import monotonic
 
 import pytest
 
 import fetchpool
+from fetchpool.pools import EXECUTORS
 from tests.faults.server import FaultServer
 from tests.faults.ways import Way, in_every_way
 
@@ -106,3 +114,147 @@ def test_72_a_generator_sees_what_its_caller_has_set_and_is_told_of_the_thread(s
         list(fetchpool.fetch(row[0] for row in base.execute("select 'http://h/'")))
     base.close()
     assert "fetch(list(urls))" in refused.value.__notes__[0]
+
+
+def left_over() -> tuple[int, int, int]:
+    """Threads and processes that are ours, and descriptors; what the whole process shares is not counted."""
+    shared = {"fetchpool-watchdog", "fetchpool-resolver"}
+    names = [thread.name for thread in threading.enumerate() if thread.name.startswith("fetchpool")]
+    open_files = list(Path("/proc/self/fd").iterdir())
+    return len([name for name in names if name not in shared]), len(active_children()), len(open_files)
+
+
+def settles(before: tuple[int, int, int]) -> bool:
+    """Whether nothing more is left than there was, soon."""
+    until = monotonic() + ENOUGH
+    while monotonic() < until:
+        gc.collect()
+        if all(now <= then for now, then in zip(left_over(), before, strict=True)):
+            return True
+        threading.Event().wait(0.02)
+    raise AssertionError(f"{left_over()} are left of {before}")
+
+
+@in_every_way
+def test_72_a_pool_that_is_forgotten_ends_what_it_was_given_and_leaves_nothing(
+    server: FaultServer, way: Way
+) -> None:
+    """No thread, no process, no descriptor: also in a cycle, which the collector finds wherever it runs."""
+    list(fetchpool.fetch([server.url("ok")], executor=way.executor, transport=way.transport))
+    with fetchpool.Pool(1, executor=way.executor, transport=way.transport) as pool:
+        pool.submit(server.url("ok")).result(ENOUGH)
+    before = left_over()
+    for number in range(3 if way.executor == "process" else 30):
+        forgotten = fetchpool.Pool(2, executor=way.executor, transport=way.transport)
+        futures = [forgotten.submit(server.url("ok")) for _ in range(4 if number % 3 else 0)]
+        if number % 2:
+            forgotten.itself = forgotten  # type: ignore[attr-defined]
+        del forgotten
+        assert [future.result(ENOUGH).error for future in futures] == [None] * len(futures)
+        del futures
+    assert settles(before)
+
+
+@in_every_way
+def test_72_a_run_that_is_left_or_forgotten_leaves_nothing(server: FaultServer, way: Way) -> None:
+    """Exhausted, closed, broken out of, never begun, dropped with its rows unread."""
+    options = {"executor": way.executor, "transport": way.transport, "workers": 2}
+    list(fetchpool.fetch([server.url("ok")], **options))
+    before = left_over()
+    urls = [server.url(f"ok?{number}") for number in range(20)]
+    for number in range(5 if way.executor == "process" else 25):
+        records = fetchpool.fetch(urls if number % 2 else iter(urls), **options)
+        if number % 5 == 0:
+            continue
+        next(records)
+        if number % 5 == 1:
+            records.close()
+        elif number % 5 == 2:
+            for _ in records:
+                break
+        elif number % 5 == 3:
+            assert len(list(records)) == 19
+    del records
+    assert settles(before)
+
+
+@in_every_way
+def test_72_a_callback_can_shut_its_pool_down(server: FaultServer, way: Way) -> None:
+    """It doesn't wait there for itself; the pool closes when all has ended."""
+    before = left_over()
+    pool = fetchpool.Pool(2, executor=way.executor, transport=way.transport)
+    returned = threading.Event()
+
+    def last(_: object) -> None:
+        pool.shutdown()
+        returned.set()
+
+    future = pool.submit(server.url("ok"))
+    future.add_done_callback(last)
+    assert returned.wait(ENOUGH)
+    assert future.result(0).error is None
+    with pytest.raises(fetchpool.PoolClosedError):
+        pool.submit(server.url("ok"))
+    assert settles(before)
+
+
+KEPT = """
+records = fetchpool.fetch([URL + "/ok"] + [URL + "/silence"] * 20, dedupe=False, workers=4, executor=EXECUTOR)
+print(next(records).error)
+"""
+POOL = """
+pool = fetchpool.Pool(2, executor=EXECUTOR)
+print(pool.submit(URL + "/ok").result().error)
+futures = [pool.submit(URL + "/silence") for _ in range(20)]
+"""
+WAITING = """
+records = fetchpool.fetch(iter(queue.Queue().get, None), executor=EXECUTOR)
+threading.Thread(target=next, args=(records, None), daemon=True).start()
+print(None)
+"""
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize("text", [KEPT, POOL, WAITING], ids=["run", "pool", "list"])
+def test_72_what_a_program_has_left_open_does_not_keep_it_from_ending(
+    server: FaultServer, tmp_path: Path, text: str, executor: str
+) -> None:
+    """A run or a pool in a global: what is in flight is aborted then, however far its deadline is."""
+    began = monotonic()
+    done = program(tmp_path, text, server, executor)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "None\n", "")
+    assert monotonic() - began < ENOUGH
+
+
+def test_72_a_thread_of_the_programs_fetches_on_when_the_main_thread_has_ended(
+    server: FaultServer, tmp_path: Path
+) -> None:
+    text = """
+def work():
+    threading.main_thread().join()
+    for record in fetchpool.fetch([URL + "/ok?1", URL + "/ok?2"], executor=EXECUTOR): print(record.error)
+threading.Thread(target=work).start()
+"""
+    for executor in ("thread", "async"):
+        done = program(tmp_path, text, server, executor)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "None\nNone\n", "")
+
+
+def program(folder: Path, text: str, server: FaultServer, executor: str) -> subprocess.CompletedProcess[str]:
+    """A program of somebody's, run to its end."""
+    names = f"URL, EXECUTOR = {server.url('')[:-1]!r}, {executor!r}"
+    lines = f"{names}\n{text.strip()}".splitlines()
+    file = folder / "program.py"
+    file.write_text(
+        "import fetchpool, queue, threading\nif __name__ == '__main__':\n"
+        + "".join(f"    {line}\n" for line in lines)
+    )
+    return subprocess.run(
+        [sys.executable, str(file)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(Path(fetchpool.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=4 * ENOUGH,
+        check=False,
+    )
