@@ -131,7 +131,8 @@ def declared(start: bytes) -> str | None:
     if (xml := XML_DECLARATION.match(start)) and (name := known_inside(xml[1])):
         return name
     start = COMMENT.sub(b"", start)
-    for meta in META.finditer(start):
+    position = 0
+    while meta := META.search(start, position):
         attributes: dict[bytes, bytes] = {}
         position = meta.end()
         while found := ATTRIBUTE.match(start, position):
@@ -161,9 +162,11 @@ def known_inside(label: bytes) -> str | None:
 
 
 BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16le"), (b"\xfe\xff", "utf-16be"))
-CHARSET = re.compile(r""";\s*charset\s*=\s*["']?\s*([^\s;"',]+)""", re.IGNORECASE)
-XML_DECLARATION = re.compile(rb"""<\?xml\s[^>]*?encoding\s*=\s*["']([^"'>]*)""")
+# Possessive (`*+`), where two runs of blanks may meet: a regex that tries each way to share them out takes
+# the square of their number.
+CHARSET = re.compile(r""";\s*+charset\s*+=\s*+["']?+\s*+([^\s;"',]+)""", re.IGNORECASE)
+XML_DECLARATION = re.compile(rb"""<\?xml\s[^>]*?encoding\s*+=\s*+["']([^"'>]*)""")
 COMMENT = re.compile(rb"<!--.*?(?:-->|\Z)", re.DOTALL)
-META_CHARSET = re.compile(rb"""charset\s*=\s*["']?\s*([^\s;"']+)""", re.IGNORECASE)
+META_CHARSET = re.compile(rb"""charset\s*+=\s*+["']?+\s*+([^\s;"']+)""", re.IGNORECASE)
 META = re.compile(rb"<meta[\s/]", re.IGNORECASE)
-ATTRIBUTE = re.compile(rb"""[\s/]*([^\s/>=]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']*)))?""")
+ATTRIBUTE = re.compile(rb"""[\s/]*+([^\s/>=]++)(?:\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s>"']*+)))?""")

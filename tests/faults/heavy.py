@@ -20,9 +20,9 @@ LARGE = 192 * MEBIBYTE
 
 @functools.cache
 def seconds_of_decoding(coding: str) -> bytes:
-    """64 GiB, which take any decoder half a minute: gzip within another coding."""
+    """16 GiB, which take any decoder ten seconds and more: gzip within another coding."""
     outer = ENCODERS[coding.removeprefix("gzip, ")][1]
-    return outer(gzip.compress(bytes(16 * MEBIBYTE)) * 4096)
+    return outer(gzip.compress(bytes(16 * MEBIBYTE)) * 1024)
 
 
 HEAVY = ("gzip, gzip", "gzip, br", "gzip, zstd")
@@ -55,3 +55,26 @@ _registered(
     "Content-Encoding: br",
     "Content-Type: text/html",
 )
+
+
+def _page(name: str, page: Callable[[], str], content_type: str = "text/html") -> None:
+    _registered(name, lambda: page().encode(), f"Content-Type: {content_type}")
+
+
+PAGES = {
+    "formatting-elements": lambda: (
+        "<p>" + "<b><i><u><a><font>" * 2_500 + "<p>" * 200 + "<title>Found</title>"
+    ),
+    "many-attributes": lambda: (
+        f"<p {' '.join(f'a{number}=1' for number in range(90_000))}><title>Found</title>"
+    ),
+    "open-quotes": lambda: "<a b='" * 30_001 + "'><title>Found</title>",
+    "open-scripts": lambda: "<script><!--" * 80_000,
+    "open-comments": lambda: "<!--" * 250_000,
+    "nested-pictures": lambda: "<svg><desc>" * 40_000 + "</math>" * 20_000,
+    "long-title": lambda: "<title>" + "&#" + "9" * 500_000 + " &amp" * 100_000,
+}
+"""Of a megabyte at most, each of which some parser of HTML takes minutes or gigabytes for."""
+for _name, _make in PAGES.items():
+    _page(_name, _make)
+_page("blanks-in-content-type", lambda: "<title>Found</title>", f"text/html; charset={' ' * 90_000};x")

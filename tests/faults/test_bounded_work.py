@@ -13,21 +13,23 @@ from time import monotonic
 import pytest
 
 from tests.cli.commandline import PATIENCE, environment
-from tests.faults.heavy import HEAVY, LARGE, seconds_of_decoding
+from tests.faults.heavy import HEAVY, LARGE, PAGES, seconds_of_decoding
 from tests.faults.server import FaultServer
-from tests.faults.ways import LATE, Way, errors, fetch_faults, fetch_urls, in_every_way
+from tests.faults.ways import LATE, Way, errors, fetch_faults, fetch_urls, in_every_way, over_each_transport
 
 BOMBS = [f"heavy-{label.replace(', ', '-')}" for label in HEAVY]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _packed() -> None:
+@pytest.fixture(scope="module")
+def packed() -> None:
+    """Made beforehand: it takes its time, and a server that makes it is silent."""
     for label in HEAVY:
         seconds_of_decoding(label)
 
 
+@pytest.mark.usefixtures("packed")
 @in_every_way
-def test_60_half_a_minute_of_decoding_ends_at_max_time(server: FaultServer, way: Way) -> None:
+def test_60_ten_seconds_of_decoding_end_at_max_time(server: FaultServer, way: Way) -> None:
     """`timeout_total` at `--max-time`, without `--max-filesize` too: the clock is looked at while a body is
     decoded, whatever its codings."""
     started = monotonic()
@@ -37,6 +39,7 @@ def test_60_half_a_minute_of_decoding_ends_at_max_time(server: FaultServer, way:
     assert {record.errormsg for record in records.values()} == {"not complete after 1 s"}
 
 
+@pytest.mark.usefixtures("packed")
 @in_every_way
 def test_60_who_decodes_for_long_takes_no_neighbours_time(
     server: FaultServer, other_server: FaultServer, way: Way
@@ -113,3 +116,19 @@ def test_61_a_body_that_a_parser_gets_is_held_once(server: FaultServer, way: Way
     row, grown = peak_of(server, way, "mine:length", tmp_path)
     assert row == f"None:{LARGE}:{LARGE}"
     assert grown < 1.3 * LARGE
+
+
+@over_each_transport
+def test_61_no_page_keeps_its_title_from_being_looked_for_in_linear_time(
+    server: FaultServer, way: Way
+) -> None:
+    """`--parse title` on formatting elements without end, a tag of 90,000 attributes, quotes, scripts and
+    comments that are never closed, and a `Content-Type` of 90,000 blanks: each takes a moment, and the title
+    is found where there is one."""
+    started = monotonic()
+    records = fetch_faults(server, way, [*PAGES, "blanks-in-content-type"], parse="title")
+    assert monotonic() - started < 10
+    assert errors(records) == dict.fromkeys(records)
+    titles = {path: record.extra["title"] for path, record in records.items()}
+    found = ("formatting-elements", "many-attributes", "open-quotes", "blanks-in-content-type")
+    assert [titles[path] for path in found] == ["Found", "Found", "Found", "Found"]
