@@ -117,30 +117,37 @@ def build(
 
         robots = Robots(config.fetch.user_agent)
     is_sought = config.auto_workers and config.executor != "process"
-    return Engine(
-        source,
-        pool,
-        Writer(sinks, known, archive=archive, spools=spools),
-        scheduler=Scheduler(
-            per_host=config.per_host,
-            host_delay=config.host_delay,
-            rate=config.rate,
-            ask_hosts=names is not None,
-        ),
-        known=known,
-        names=names,
-        robots=robots,
-        max_runtime=config.max_runtime,
-        concurrency=Concurrency(config.workers, monotonic()) if is_sought else None,
-        retry=RetryPolicy(
-            retry=config.retry,
-            retry_delay=config.retry_delay,
-            retry_max_time=config.retry_max_time,
-            retry_after_max=config.retry_after_max,
-        ),
-        observers=observers,
-        notices=[*notices, *_there_already(config, opened)],
-    )
+    writer = Writer(sinks, known, archive=archive, spools=spools)
+    try:
+        return Engine(
+            source,
+            pool,
+            writer,
+            scheduler=Scheduler(
+                per_host=config.per_host,
+                host_delay=config.host_delay,
+                rate=config.rate,
+                ask_hosts=names is not None,
+            ),
+            known=known,
+            names=names,
+            robots=robots,
+            max_runtime=config.max_runtime,
+            concurrency=Concurrency(config.workers, monotonic()) if is_sought else None,
+            retry=RetryPolicy(
+                retry=config.retry,
+                retry_delay=config.retry_delay,
+                retry_max_time=config.retry_max_time,
+                retry_after_max=config.retry_after_max,
+            ),
+            observers=observers,
+            notices=[*notices, *_there_already(config, opened)],
+        )
+    except BaseException:
+        source.close()
+        pool.shutdown(abort=True)
+        writer.close()
+        raise
 
 
 def _refreshed(config: RunConfig, source: Source | None, old: OldResult | None) -> tuple[Source, OldResult]:

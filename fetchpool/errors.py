@@ -3,7 +3,8 @@ that is data (`Outcome.error`).
 
     FetchpoolError
     ├── UsageError            a flag or an argument that can't be meant           exit 2
-    │   └── InputError        an input that can't be read                         exit 2
+    │   ├── InputError        an input that can't be read                         exit 2
+    │   └── NoThreadError     the system has no more threads for us               exit 2
     ├── OutputError           an output that can't be written                     exit 3
     │   └── OutputClosedError the reader of our standard output has left          exit 0
     ├── PoolClosedError       submit() after shutdown()                  (a RuntimeError too)
@@ -23,6 +24,10 @@ class UsageError(FetchpoolError):
 
 class InputError(UsageError):
     """An input that can't be opened or read to its end."""
+
+
+class NoThreadError(UsageError):
+    """A thread can't be started; what was written before is whole."""
 
 
 class OutputError(FetchpoolError):

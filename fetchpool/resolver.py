@@ -18,6 +18,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from fetchpool import threads
+from fetchpool.errors import NoThreadError
 from fetchpool.model import FailureKind
 
 THREADS = 32
@@ -146,7 +148,11 @@ class Resolver:
         if found is None or found.expires <= self._clock():
             found = self._names[host] = Lookup()
             self._waiting[found] = host
-            self._set_to_work()
+            try:
+                self._set_to_work()
+            except NoThreadError:  # nobody is to wait for it
+                del self._names[host], self._waiting[found]
+                raise
             if len(self._names) > KEEP_NAMES:
                 self._drop_oldest()
         self._names.move_to_end(host)
@@ -156,8 +162,13 @@ class Resolver:
         if self._idle >= len(self._waiting):
             self._lock.notify()
         elif self._started < self._threads:
-            self._started += 1
-            threading.Thread(target=self._run, name="fetchpool-resolver", daemon=True).start()
+            try:
+                threads.start(self._run, "fetchpool-resolver")
+            except NoThreadError:
+                if not self._started:
+                    raise
+            else:
+                self._started += 1
 
     def _drop_oldest(self) -> None:
         """Forgets the finished lookup that was asked for least recently. Those under way stay: there

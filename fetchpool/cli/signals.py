@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Protocol
 
+from fetchpool import threads
 from fetchpool.cli.exit_codes import ExitCode
+from fetchpool.errors import NoThreadError
 
 PATIENCE = 2.0
 """Seconds that a run has to end after the second signal."""
@@ -49,7 +50,8 @@ class Interruptions:
         """Of the last signal that was heard; None when there was none."""
 
     def __enter__(self) -> Interruptions:
-        threading.Thread(target=self._watch, name="fetchpool-deadline", daemon=True).start()
+        with suppress(NoThreadError):  # a third signal ends the process all the same
+            threads.start(self._watch, "fetchpool-deadline")
         for number in EXIT_CODES:
             # Ignored from the start is meant: `nohup`, or `&` in a script.
             if signal.getsignal(number) is not signal.SIG_IGN:

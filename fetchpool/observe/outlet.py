@@ -14,6 +14,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TextIO, TypeVar
 
+from fetchpool import threads
+
 
 def unlocked(stream: TextIO) -> TextIO:
     """The same descriptor without Python's buffer and its lock, or `stream` when it has none.
@@ -85,11 +87,11 @@ class Outlet(Generic[Said]):
         self._woken = threading.Event()
         self._closing = threading.Event()
         # A daemon: a second Ctrl-C must end the program even when the terminal has stopped.
-        self._thread = threading.Thread(target=self._run, name="fetchpool-observer", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """From here on `write` is called, always by the one thread."""
-        self._thread.start()
+        """From here on `write` is called, always by the one thread. Raises `NoThreadError`."""
+        self._thread = threads.start(self._run, "fetchpool-observer")
 
     def say(self, said: Said) -> None:
         """Returns at once."""
@@ -106,7 +108,7 @@ class Outlet(Generic[Said]):
     def close(self, patience: float | None = None) -> None:
         """Waits until all that was said is written, at most `patience` seconds: the only wait for the
         other side, when all rows are safe. Interrupted (Ctrl-C), it does not wait again. Idempotent."""
-        if self._closing.is_set() or not self._thread.is_alive():
+        if self._closing.is_set() or self._thread is None or not self._thread.is_alive():
             return
         self._closing.set()
         self._woken.set()

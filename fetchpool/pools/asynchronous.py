@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 
+from fetchpool import threads
 from fetchpool.errors import PoolClosedError, WorkerLostError
 from fetchpool.model import FailureKind, FetchOptions, FetchRequest, Outcome
 from fetchpool.pools.future import OutcomeFuture
@@ -49,10 +50,9 @@ class AsyncPool:
         with self._lock:
             if self._closed:
                 raise PoolClosedError(self._defect or "the pool was shut down; open another one")
-            self._arrived.append((request, future))
             if self._own_thread is None and not self._driven:
-                self._own_thread = threading.Thread(target=self._run, name="fetchpool-async", daemon=True)
-                self._own_thread.start()
+                self._own_thread = threads.start(self._run, "fetchpool-async")
+            self._arrived.append((request, future))
         if self._worker.bell.asleep:
             self._worker.bell.ring()
         if self._defect:  # the thread ended meanwhile; whichever of us comes second finds it

@@ -17,14 +17,15 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from enum import Enum, auto
 from queue import SimpleQueue
 from time import monotonic, process_time
 
 from msgspec.structs import replace
 
-from fetchpool.errors import PoolClosedError
+from fetchpool import threads
+from fetchpool.errors import NoThreadError, PoolClosedError
 from fetchpool.exchange import Exchange
 from fetchpool.model import FetchOptions, FetchRequest, Outcome
 from fetchpool.pools.crowding import FEWEST, Crowding
@@ -155,11 +156,11 @@ class ThreadPool:
             for _ in range(self._idle):
                 self._calls.put(Then.END)
             self._idle = 0
-            threads = [*self._threads, *([] if self._lookout is None else [self._lookout])]
-        if threading.current_thread() in threads:
+            mine = [*self._threads, *([] if self._lookout is None else [self._lookout])]
+        if threading.current_thread() in mine:
             return  # a callback, which others wait for; the last of them closes the workers
         until = monotonic() + LAST_WORDS
-        for thread in threads:
+        for thread in mine:
             thread.join(max(0.0, until - monotonic()) if self._aborted else None)
         if not self._living:
             self._close_workers()
@@ -183,20 +184,19 @@ class ThreadPool:
             self._idle -= 1
             self._calls.put(Then.SERVE)
         else:
-            thread = threading.Thread(target=self._live, name=f"fetchpool_{self._living}", daemon=True)
             try:
                 with nullcontext() if self._options.parse else small_stack():
-                    thread.start()
-            except RuntimeError:  # the system has no more threads; those that are there have to do
+                    thread = threads.start(self._live, f"fetchpool_{self._living}")
+            except NoThreadError:
                 if not self._living:
                     raise
-                return
+                return  # those that are there have to do
             self._threads.append(thread)
             self._living += 1
         self._serving += 1
         if self._lookout is None and self._may_crowd and self._serving > FEWEST:
-            self._lookout = threading.Thread(target=self._look, name="fetchpool-crowding", daemon=True)
-            self._lookout.start()
+            with suppress(NoThreadError):
+                self._lookout = threads.start(self._look, "fetchpool-crowding")
 
     # In a worker's thread
 

@@ -21,6 +21,7 @@ from types import ModuleType
 from msgspec import Struct
 from msgspec.structs import replace
 
+from fetchpool import threads
 from fetchpool.errors import InputError
 from fetchpool.model import FailureKind, FetchRequest
 from fetchpool.sources import tables
@@ -247,8 +248,8 @@ class Reader:
 
     def start(self, notify: Callable[[], None]) -> None:
         """A daemon thread, so that a read on a silent terminal keeps no process alive."""
+        threads.start(self._run, "fetchpool-source", notify)
         self._notify = notify
-        threading.Thread(target=self._run, args=(notify,), name="fetchpool-source", daemon=True).start()
 
     def next(self) -> Batch | None:
         """The next batch, or None when there is none now; `notify` follows then."""

@@ -16,6 +16,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread, current_thread
 from typing import Final
 
+from fetchpool import threads
 from fetchpool.errors import UsageError
 from fetchpool.model import FetchRequest
 from fetchpool.urls import request
@@ -134,11 +135,8 @@ class Puller:
             patience = PATIENCE
         if self._iterator is not None:
             run = copy_context().run  # what the caller has set holds in the caller's generators
-            self._thread = Thread(
-                target=run, args=(self._pull, self._iterator, notify), name="fetchpool-urls", daemon=True
-            )
+            self._thread = threads.start(run, "fetchpool-urls", self._pull, self._iterator, notify)
             self._iterator = None
-            self._thread.start()
         self._hungry = False
         elements: list[object] = []
         while len(elements) < limit:

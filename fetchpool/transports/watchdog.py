@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator
 from struct import unpack_from
 from time import monotonic
 
+from fetchpool import threads
 from fetchpool.model import FailureKind
 
 if sys.platform == "linux":
@@ -226,14 +227,18 @@ class Watchdog:
         with self._lock:
             self._watches.discard(watch)
 
+    def begin(self) -> None:
+        """From here on somebody looks, when it is called. Raises `NoThreadError`."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = threads.start(self._run, "fetchpool-watchdog")
+                self.asleep = False
+
     def wake(self) -> None:
         """Somebody has to look again. Any thread may call it."""
-        with self._lock:
-            self.asleep = False
-            self._alarm.set()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="fetchpool-watchdog", daemon=True)
-                self._thread.start()
+        self.begin()
+        self.asleep = False
+        self._alarm.set()
 
     def look(self) -> bool:
         """One look at every watch. False when no hop is under way."""
@@ -306,9 +311,12 @@ _shared_lock = threading.Lock()
 
 
 def shared() -> Watchdog:
-    """This process's watchdog. A forked child gets its own: threads don't survive a fork."""
+    """This process's watchdog, with its thread: in the midst of a hop it would be too late to find that there
+    is none to be had. A forked child gets its own: threads don't survive a fork. Raises `NoThreadError`."""
     global _shared
     with _shared_lock:
         if _shared is None or _shared[0] != os.getpid():
-            _shared = (os.getpid(), Watchdog())
+            watchdog = Watchdog()
+            watchdog.begin()
+            _shared = (os.getpid(), watchdog)
         return _shared[1]

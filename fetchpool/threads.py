@@ -1,0 +1,27 @@
+"""Threads, as every part of the program starts its own.
+
+In: what is to run. Out: a daemon thread, or a refusal in words: a user's or a container's number of threads
+may be limited, and used up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Thread
+
+from fetchpool.errors import NoThreadError
+
+NO_THREAD = (
+    "no thread can be started: the limit of processes and threads is reached "
+    "(ulimit -u, or the container's pids limit); raise it, or take fewer workers: -w 2"
+)
+
+
+def start(run: Callable[..., object], name: str, *arguments: object) -> Thread:
+    """Starts a thread that nobody has to wait for. Raises `NoThreadError`."""
+    thread = Thread(target=run, args=arguments, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as failure:
+        raise NoThreadError(NO_THREAD) from failure
+    return thread

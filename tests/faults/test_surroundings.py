@@ -1,0 +1,59 @@
+"""Surroundings: no threads to be had, no home, no locale, a folder that was removed.
+What can be done without is done without; for the rest there is exit code 2 and a line that names the fix."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli import commandline
+from tests.faults.server import FaultServer
+
+FEW_THREADS = """
+import os, threading
+
+starts = "_start_joinable_thread" if hasattr(threading, "_start_joinable_thread") else "_start_new_thread"
+begin, left = getattr(threading, starts), [int(os.environ["THREADS"])]
+
+def limited(*arguments, **more):
+    if not left[0]:
+        raise RuntimeError("can't start new thread")
+    left[0] -= 1
+    return begin(*arguments, **more)
+
+setattr(threading, starts, limited)
+"""
+
+
+@pytest.mark.parametrize("executor", ["thread", "async"])
+def test_73_without_a_thread_to_be_had_the_run_is_refused_in_a_line(
+    server: FaultServer, tmp_path: Path, executor: str
+) -> None:
+    """`ulimit -u`, a container's pids limit. With fewer threads than workers the run goes on with these."""
+    (tmp_path / "sitecustomize.py").write_text(FEW_THREADS)
+    urls = [server.url(f"ok?{number}") for number in range(20)]
+    (tmp_path / "urls.txt").write_text("\n".join(urls))
+    codes = []
+    for threads in (0, 1, 2, 3, 4, 8):
+        rows = f"rows{threads}.jsonl"
+        done = commandline.fetchpool(
+            *("urls.txt", "-o", rows, "--executor", executor, "-w", "20", "--per-host", "0", "--quiet"),
+            cwd=tmp_path,
+            env={"PYTHONPATH": f"{tmp_path}:{commandline.ROOT}", "THREADS": str(threads)},
+        )
+        codes.append(done.returncode)
+        file = tmp_path / rows
+        written = [json.loads(line)["url"] for line in file.read_text().splitlines()] if file.exists() else []
+        assert len(set(written)) == len(written)
+        if done.returncode == 0:
+            assert set(written) == set(urls)
+            assert done.stderr == ""
+        else:
+            assert done.returncode == 2
+            assert done.stderr.startswith("fetchpool: no thread can be started: the limit of processes and")
+            assert done.stderr.count("\n") == 1
+    assert codes[0] == 2
+    assert codes == sorted(codes, reverse=True)
+    assert codes[-1] == 0
