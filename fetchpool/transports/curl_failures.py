@@ -147,6 +147,11 @@ TUNNEL_FAILED = "CONNECT tunnel failed"
 READING = ("Recv failure", "OpenSSL SSL_read", "SSL_read", "GnuTLS recv", "mbedTLS")
 """How its messages begin when reading from the socket failed, by TLS library; any other receive error is
 its own judgement of what it read."""
+OPENSSL = "SSL routines::"
+"""Before OpenSSL's own words for what is wrong."""
+HUNG_UP = Failure(FailureKind.TLS, "the server hung up on the TLS handshake")
+"""A new TLS connection that takes no request. With TLS 1.3 a client that has said its last word of the
+handshake does not know yet what the server makes of it."""
 
 
 def failure_of(code: int, message: str, os_errno: int, *, proxied: bool = False) -> Failure:
@@ -162,6 +167,8 @@ def failure_of(code: int, message: str, os_errno: int, *, proxied: bool = False)
         kind = receive_error(message)
     else:
         kind = KINDS.get(code, FailureKind.INTERNAL)
+    if OPENSSL in message:
+        message = "TLS failed: " + message.rpartition(OPENSSL)[2].partition(", errno")[0].lower()
     # libcurl's multi interface leaves some failures without a word.
     return Failure(kind, MESSAGES.get(kind) or one_line(message, 200) or f"libcurl's error {code}")
 
@@ -192,7 +199,10 @@ def receive_error(message: str) -> FailureKind:
     if message.startswith(TUNNEL_FAILED):
         return FailureKind.PROXY
     if not message or message.startswith(READING):
-        return FailureKind.TRUNCATED if "unexpected eof" in message else FailureKind.RESET
+        if "unexpected eof" in message:
+            return FailureKind.TRUNCATED
+        # An alert, mostly: with TLS 1.3 that is where a server says that it wants a certificate of ours.
+        return FailureKind.TLS if OPENSSL in message else FailureKind.RESET
     return FailureKind.PROTOCOL
 
 

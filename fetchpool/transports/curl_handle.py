@@ -23,7 +23,7 @@ from fetchpool.addresses import address_is_public
 from fetchpool.model import FailureKind, FetchOptions
 from fetchpool.transports.address_book import AddressBook, cache_timeout
 from fetchpool.transports.base import Failure, Headers, HopRequest, HopResponse, ResponseHead
-from fetchpool.transports.curl_failures import ENDED, failure_of, late, socket_failure, timeout_of
+from fetchpool.transports.curl_failures import ENDED, HUNG_UP, failure_of, late, socket_failure, timeout_of
 
 HTTP_VERSIONS = {
     "": pycurl.CURL_HTTP_VERSION_2TLS,
@@ -205,6 +205,10 @@ class CurlHandle:
                 max_time=hop.max_time,
                 connect_timeout=hop.connect_timeout,
             )
+        elif (
+            code == pycurl.E_SEND_ERROR and getinfo(pycurl.NUM_CONNECTS) and getinfo(pycurl.APPCONNECT_TIME_T)
+        ):
+            failure = HUNG_UP
         elif code:
             failure = failure_of(code, message, getinfo(pycurl.OS_ERRNO), proxied=self._proxied)
         else:

@@ -97,10 +97,14 @@ class PlainPool(HTTPConnectionPool):
         if connection.is_closed:
             connection.connect()
             connection.sock.settimeout(None)  # from here on the watchdog sees to it, for fewer calls
-        trace.phase = Phase.ANSWER
+        # With TLS 1.3 a client that has said its last word of the handshake does not know yet what the server
+        # makes of it: one that hangs up on the request had no use for it.
+        if trace.phase is not Phase.TLS:
+            trace.phase = Phase.ANSWER
         trace.watch.speaking(connection.sock.fileno())
         trace.remote_ip, trace.peer = connection.remote_ip, connection.peer
         connection.sock.sendall(trace.request)
+        trace.phase = Phase.ANSWER
         answer = Answer(connection, self)
         answer.read_head()
         return answer

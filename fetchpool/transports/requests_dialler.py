@@ -12,7 +12,7 @@ import ssl
 import threading
 from base64 import b64encode
 from time import monotonic
-from typing import cast
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
@@ -22,6 +22,7 @@ from urllib3.util.ssltransport import SSLTransport
 from fetchpool.addresses import address_is_public
 from fetchpool.model import FailureKind, FetchOptions
 from fetchpool.resolver import Address, Resolver, literal
+from fetchpool.transports.happy_eyeballs import Race
 from fetchpool.transports.http1 import AnswerReader, Readable, WireError
 from fetchpool.transports.requests_trace import Phase, Trace
 from fetchpool.transports.socks5 import connect_through
@@ -113,14 +114,19 @@ class Dialler:
     def secure(self, connection: Connection, host: str) -> Connection:
         """TLS over a connection, or within the TLS of a proxy. On failure the connection is closed."""
         trace = self.trace
-        context = context_for(self._cacert, self._insecure)
         host = host.strip("[]").rstrip(".")
+        # OpenSSL lets a wildcard stand for no label with an underscore, which libcurl and browsers do.
+        judged_here = "_" in host and not self._insecure
+        context = context_for(self._cacert, self._insecure, checks_host=not judged_here)
         try:
             connection.settimeout(trace.time_to_connect())
             if isinstance(connection, SSLTransport):
                 raise ValueError("TLS within TLS within TLS")
             if isinstance(connection, ssl.SSLSocket):
-                return SSLTransport(connection, context, host, suppress_ragged_eofs=False)
+                within = SSLTransport(connection, context, host, suppress_ragged_eofs=False)
+                if judged_here:
+                    check_host(host, within.getpeercert())
+                return within
             # wrap_socket() moves the descriptor to a new object, and closes it when it fails: in
             # between the watchdog must not know it. There is no waiting in there.
             descriptor = connection.fileno()
@@ -132,6 +138,8 @@ class Dialler:
             connection = secured
             trace.watch.opened(descriptor)
             secured.do_handshake()  # its time-out is for the whole handshake
+            if judged_here:
+                check_host(host, secured.getpeercert())
         except BaseException:
             self.close(connection)
             raise
@@ -178,52 +186,71 @@ class Dialler:
         return addresses
 
     def _connect(self, host: str, port: int, *, judged: bool) -> socket.socket:
-        """To the first address that takes it. Each one but the last has half of the time left, so
-        that a dead address doesn't hide a live one."""
+        """To the first address that answers."""
         trace = self.trace
         addresses = self._addresses(host, port, judged=judged)
-        last = addresses.pop()
-        for address in addresses:
+        if len(addresses) > 1:
+            race = Race(addresses, open=self._open, close=self.close, failed=self._turn_to)
+            connection, address = race.run(trace.time_to_connect, lambda: trace.watch.ending)
+            self._turn_to(address)
+        else:
+            [address] = addresses
+            self._turn_to(address)
+            connection = self._open(address)
             try:
-                return self._open(address, trace.time_to_connect() / 2)
-            except OSError:
-                if trace.watch.ending:
-                    raise
-        return self._open(last, trace.time_to_connect())
-
-    def _open(self, address: Address, timeout: float) -> socket.socket:
-        trace = self.trace
-        trace.peer = f"{address.ip} port {address.sockaddr[1]}"
-        connection = socket.socket(address.family, socket.SOCK_STREAM)
-        try:
-            connection.settimeout(timeout)
-            trace.watch.opened(connection.fileno())
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.connect(address.sockaddr)
-        except BaseException:
-            self.close(connection)
-            raise
+                connection.settimeout(trace.time_to_connect())
+                connection.connect(address.sockaddr)
+            except BaseException:
+                self.close(connection)
+                raise
         trace.connect = monotonic()
         trace.remote_ip = address.ip
         return connection
 
+    def _turn_to(self, address: Address) -> None:
+        """Whom words about the hop are about."""
+        self.trace.peer = f"{address.ip} port {address.sockaddr[1]}"
 
-_contexts: dict[tuple[str | None, bool], ssl.SSLContext] = {}
+    def _open(self, address: Address) -> socket.socket:
+        """A socket for that address, not connected yet."""
+        connection = socket.socket(address.family, socket.SOCK_STREAM)
+        self.trace.watch.opened(connection.fileno())
+        try:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except BaseException:
+            self.close(connection)
+            raise
+        return connection
+
+
+def check_host(host: str, certificate: Any) -> None:
+    """Raises `WireError` when a certificate, as `getpeercert()` gives it, is not the host's (RFC 9525 section
+    6.3): none of its names is the host's, or has a `*` for its first label, and at least two more."""
+    for kind, name in (certificate or {}).get("subjectAltName", ()):
+        first, _, rest = name.lower().partition(".")
+        if kind == "DNS" and (
+            name.lower() == host or (first == "*" and "." in rest and host.partition(".")[2] == rest)
+        ):
+            return
+    raise WireError(FailureKind.TLS, f"the certificate is not trusted: it is not for {host}")
+
+
+_contexts: dict[tuple[str | None, bool, bool], ssl.SSLContext] = {}
 _contexts_lock = threading.Lock()
 
 
-def context_for(cacert: str | None, insecure: bool) -> ssl.SSLContext:
+def context_for(cacert: str | None, insecure: bool, *, checks_host: bool = True) -> ssl.SSLContext:
     """The process's TLS settings for these options: reading the certificates takes 20 ms and a
     megabyte, too much for each of two thousand workers.
 
     Raises `OSError` or `ssl.SSLError` when `cacert` can't be read.
     """
     with _contexts_lock:
-        context = _contexts.get((cacert, insecure))
+        context = _contexts.get((cacert, insecure, checks_host))
         if context is None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname = checks_host and not insecure
             if insecure:
-                context.check_hostname = False
                 context.verify_mode = ssl.CERT_NONE
             else:
                 context.load_verify_locations(cacert or DEFAULT_CA_BUNDLE_PATH)
@@ -232,5 +259,5 @@ def context_for(cacert: str | None, insecure: bool) -> ssl.SSLContext:
             context.set_alpn_protocols(["http/1.1"])
             # Python sets this; it makes a cut connection look like the end of a body.
             context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
-            _contexts[cacert, insecure] = context
+            _contexts[cacert, insecure, checks_host] = context
         return context

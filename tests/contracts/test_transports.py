@@ -7,6 +7,7 @@ deadline, whatever the server does.
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import shutil
 import socket
@@ -18,10 +19,12 @@ from time import monotonic
 import pytest
 import trustme
 
+from fetchpool.body import Body
 from fetchpool.model import FailureKind, FetchOptions
 from fetchpool.transports import TRANSPORTS, open_transport
 from fetchpool.transports.base import HopRequest, HopResponse, ResponseHead, Transport
 from tests.faults import further, ports
+from tests.faults.answering import BAD_FRAMINGS, FRAMINGS, HELLO, PART
 from tests.faults.broken import BROKEN_ANSWERS
 from tests.faults.proxy import Proxy
 from tests.faults.scenarios import PAGE
@@ -206,6 +209,7 @@ def test_a_host_header_of_ones_own_takes_the_place_of_the_other(client, fresh):
         "/?x",
         "/ok?%",
         "/ok?[]{}^`\\",
+        "/%c3%a9/%C3%A9/%c3?%c3%A9",
     ],
 )
 def test_the_target_goes_on_the_wire_as_it_was_checked(client, fresh, target):
@@ -445,14 +449,45 @@ def test_an_answer_that_breaks_off_has_its_kind(client, server, scenario, kind):
 def test_what_is_not_http_is_protocol(client, server, scenario):
     response, answer = client.fetch(server.url(scenario))
     if response.failure is None:  # some is the body's to refuse, by what the head says
-        from fetchpool.body import Body
-
         body = Body(client.options, "GET")
         body.begin(answer.head)
         response.failure = body.failure
     assert response.failure is not None
     assert response.failure.kind is FailureKind.PROTOCOL
     assert client.seconds < 2
+
+
+def body_of(client: Client, url: str) -> Body:
+    """What the hop came to for the receiver that hops have, its failure included."""
+    body = Body(client.options, "GET")
+    hop = HopRequest(url, "GET", (), 5, 5, 10, body)
+    response = client.transport.perform(hop)
+    body.failure = body.failure or response.failure or body.finish()
+    return body
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+def test_a_body_ends_where_both_transports_read_it_to(client, fresh, framing):
+    for _ in range(2):
+        started = monotonic()
+        body = body_of(client, fresh.url(f"framed-{framing}"))
+        assert body.failure is None
+        assert body.size_delivered == len(HELLO)
+        assert monotonic() - started < 2
+
+
+@pytest.mark.parametrize("framing", BAD_FRAMINGS)
+def test_a_framing_that_nobody_can_be_sure_of_is_protocol(client, server, framing):
+    body = body_of(client, server.url(f"framed-{framing}"))
+    assert body.failure is not None
+    assert body.failure.kind is FailureKind.PROTOCOL
+
+
+@pytest.mark.parametrize("status", ["600", "700", "999"])
+def test_a_status_that_no_standard_knows_is_handed_over(client, server, status):
+    response, answer = client.fetch(server.url(f"status-{status}"))
+    assert response.failure is None
+    assert (answer.head.status, answer.body) == (int(status), PART)
 
 
 def test_what_came_before_a_failure_was_handed_over(client, server):
@@ -636,6 +671,60 @@ def test_an_ipv6_address_in_brackets_is_fetched_from(client):
         assert server.received[0].headers()["host"] == f"[::1]:{server.port}"
 
 
+# Several addresses
+
+
+@pytest.mark.parametrize("dead", [1, 3])
+def test_a_live_address_behind_dead_ones_answers_soon(client, fresh, dead):
+    with contextlib.ExitStack() as stack:
+        addresses = [f"127.0.0.{9 + number}" for number in range(dead)]
+        for address in addresses:
+            stack.enter_context(ports.never_accepting(address, fresh.port))
+        url = fresh.url("ok", host="several.example")
+        response, answer = client.fetch(url, addresses=(*addresses, "127.0.0.1"))
+    assert response.failure is None
+    assert response.remote_ip == "127.0.0.1"
+    assert answer.body == PAGE
+    assert client.seconds < 0.3 * dead + LATE
+
+
+def test_one_behind_those_that_refuse_answers_at_once(client, fresh):
+    url = fresh.url("ok", host="several.example")
+    response, _ = client.fetch(url, addresses=("127.0.0.9", "127.0.0.10", "127.0.0.1"))
+    assert response.failure is None
+    assert response.remote_ip == "127.0.0.1"
+    assert client.seconds < LATE
+
+
+def test_when_all_refuse_it_is_refused(client):
+    with ports.refused() as port:
+        kind = client.failure(f"http://several.example:{port}/", addresses=("127.0.0.1", "127.0.0.9"))
+    assert kind is FailureKind.REFUSED
+
+
+def test_when_all_are_dead_it_is_timeout_connect(client_with):
+    client = client_with(connect_timeout=0.7)
+    with ports.never_accepting() as port, ports.never_accepting("127.0.0.9", port):
+        kind = client.failure(f"http://several.example:{port}/", addresses=("127.0.0.1", "127.0.0.9"))
+    assert kind is FailureKind.TIMEOUT_CONNECT
+    assert 0.5 < client.seconds < 0.7 + LATE
+
+
+def test_an_abort_ends_it_while_several_are_tried(client):
+    responses: list[HopResponse] = []
+    with ports.never_accepting() as port, ports.never_accepting("127.0.0.9", port):
+        url, addresses = f"http://several.example:{port}/", ("127.0.0.1", "127.0.0.9")
+        thread = threading.Thread(target=lambda: responses.append(client.fetch(url, addresses=addresses)[0]))
+        thread.start()
+        threading.Event().wait(0.4)  # both are under way by then
+        client.transport.abort()
+        thread.join(LATE)
+        assert not thread.is_alive()
+    [response] = responses
+    assert response.failure is not None
+    assert response.failure.kind is FailureKind.ABORTED
+
+
 # TLS
 
 
@@ -682,6 +771,52 @@ def test_an_unknown_authority_is_tls(client, tls_server):
 def test_another_hosts_certificate_is_tls(client_with, authority, cacert):
     with FaultServer(server_context(authority, "other.example")) as server:
         assert client_with(cacert=cacert).failure(server.url("ok")) is FailureKind.TLS
+
+
+@pytest.mark.parametrize(
+    ("host", "names", "fits"),
+    [
+        ("a_b.site.test", ("*.site.test",), True),
+        ("a_b.site.test", ("other.test", "*.site.test"), True),
+        ("_a.site.test", ("*.site.test",), True),
+        ("c.a_b.site.test", ("*.site.test",), False),
+        ("a_b.site.test", ("*.other.test",), False),
+        ("a_b.test", ("*.test",), False),
+        ("plain.site.test", ("*.site.test",), True),
+    ],
+)
+def test_an_underscore_in_a_host_is_a_letter_to_a_certificate(
+    client_with, authority, cacert, host, names, fits
+):
+    with FaultServer(server_context(authority, *names)) as server:
+        response, answer = client_with(cacert=cacert).fetch(
+            server.url("ok", host=host), addresses=("127.0.0.1",)
+        )
+        if fits:
+            assert response.failure is None
+            assert answer.body == PAGE
+        else:
+            assert response.failure is not None
+            assert response.failure.kind is FailureKind.TLS
+            assert server.received == []
+
+
+def test_an_underscore_does_not_make_an_unknown_authority_trusted(client, authority):
+    with FaultServer(server_context(authority, "*.site.test")) as server:
+        kind = client.failure(server.url("ok", host="a_b.site.test"), addresses=("127.0.0.1",))
+    assert kind is FailureKind.TLS
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_client_certificate_that_is_wanted_is_tls(client_with, authority, cacert, version):
+    context = server_context(authority, "127.0.0.1")
+    context.verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(context)
+    context.minimum_version = context.maximum_version = version
+    client = client_with(cacert=cacert)
+    with FaultServer(context) as server:
+        for _ in range(10):
+            assert client.failure(server.url("ok")) is FailureKind.TLS
 
 
 def test_insecure_takes_any_certificate_in_silence(client_with, tls_server, recwarn, capfd):
@@ -732,6 +867,16 @@ def test_a_body_that_ends_with_the_connection_is_not_whole_when_tls_was_cut(clie
 def proxy() -> Iterator[Proxy]:
     with Proxy() as proxy:
         yield proxy
+
+
+def test_a_proxy_is_told_the_target_as_it_was_checked(client_with, proxy):
+    client = client_with(proxy=f"http://127.0.0.1:{proxy.port}")
+    for path in ("%c3%a9", "plain", "%C3"):
+        client.fetch(f"http://no.such.host.invalid/{path}?%c3")
+    lines = [head.split("\r\n")[0] for head in proxy.heads]
+    assert lines == [
+        f"GET http://no.such.host.invalid/{path}?%c3 HTTP/1.1" for path in ("%c3%a9", "plain", "%C3")
+    ]
 
 
 def test_an_http_proxy_is_asked_for_the_whole_url(client_with, proxy):

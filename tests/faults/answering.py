@@ -5,6 +5,7 @@ As in `scenarios.py`; numbers are those of the list of faults.
 
 from __future__ import annotations
 
+import gzip
 from urllib.parse import unquote_to_bytes
 
 from tests.faults.scenarios import PAGE
@@ -59,6 +60,55 @@ def _beyond(status: str) -> None:
 
 for _status in ("600 Six", "700", "999 Request denied"):  # 57.
     _beyond(_status)
+
+
+# What says where a body ends; both transports are to read it alike.
+
+HELLO = b"hello"
+CHUNKS = b"5\r\nhello\r\n0\r\n\r\n"
+FRAMINGS: dict[str, tuple[bytes, bytes]] = {
+    "length-padded": (b"Content-Length: 0000000000000000000000005", HELLO),
+    "length-said-twice": (b"Content-Length: 5\r\nContent-Length: 5", HELLO),
+    "identity": (b"Transfer-Encoding: identity\r\nContent-Length: 5", HELLO),
+    "identity-behind": (b"Content-Length: 5\r\nTRANSFER-ENCODING:identity", HELLO),
+    "identity-twice": (
+        b"Transfer-Encoding: identity\r\nTransfer-Encoding: identity\r\nContent-Length: 5",
+        HELLO,
+    ),
+    "identity-and-more": (b"Transfer-Encoding: identity\r\nContent-Length: 5", HELLO + b"more"),
+    "identity-packed": (
+        b"Transfer-Encoding: identity\r\nContent-Encoding: gzip\r\nContent-Length: 25",
+        gzip.compress(HELLO, mtime=0),
+    ),
+    "no-coding": (b"Transfer-Encoding:\r\nContent-Length: 5", HELLO),
+    "chunked-twice": (b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", CHUNKS),
+    "chunked-chunked": (b"Transfer-Encoding: chunked, Chunked", CHUNKS),
+    "identity-chunked": (b"Transfer-Encoding: identity, chunked", CHUNKS),
+    "identity-then-chunked": (b"Transfer-Encoding: identity\r\nTransfer-Encoding: chunked", CHUNKS),
+    "nothing-and-chunked": (b"Transfer-Encoding: ,chunked,", CHUNKS),
+    "chunked-with-length": (b"Transfer-Encoding: chunked\r\nContent-Length: 3", CHUNKS),
+}
+"""Headers and bytes of answers whose body is `HELLO`; the connection is left open."""
+BAD_FRAMINGS: dict[str, tuple[bytes, bytes]] = {
+    "gzip-chunked": (b"Transfer-Encoding: gzip, chunked", CHUNKS),
+    "chunked-gzip": (b"Transfer-Encoding: chunked, gzip", CHUNKS),
+    "chunked-identity": (b"Transfer-Encoding: chunked, identity", CHUNKS),
+    "xchunked": (b"Transfer-Encoding: xchunked", CHUNKS),
+    "length-plus": (b"Content-Length: +5", HELLO),
+    "length-hexadecimal": (b"Content-Length: 0x5", HELLO),
+}
+"""Of those that are refused."""
+
+
+def _framed(name: str, fields: bytes, content: bytes) -> None:
+    @scenario(f"framed-{name}")
+    def send(peer: Peer, _: Received) -> None:
+        peer.send(b"HTTP/1.1 200 OK\r\n" + fields + b"\r\n\r\n" + content)
+        peer.keep = True
+
+
+for _name, (_fields, _content) in {**FRAMINGS, **BAD_FRAMINGS}.items():
+    _framed(_name, _fields, _content)
 
 
 # 67. Cookies
