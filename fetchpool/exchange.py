@@ -24,7 +24,7 @@ from fetchpool.model import EXITCODE_HTTP, EXITCODES, FailureKind, FetchOptions,
 from fetchpool.refusals import refusal
 from fetchpool.request_headers import RequestHeaders
 from fetchpool.timestamp import utc_now
-from fetchpool.transports.base import Failure, HopRequest, HopResponse, Steps
+from fetchpool.transports.base import Failure, HopRequest, HopResponse, Steps, include_lookup
 
 if TYPE_CHECKING:  # loaded by those who use it
     from fetchpool.keeping import Keeping
@@ -91,7 +91,7 @@ class Exchange:
                     self._keeping.settle(body, {}, STOPPED)
                 raise
             failure = body.failure or response.failure or body.finish()
-            if elapsed and failure is not None:
+            if failure is not None:
                 failure = self._as_given(failure)
             if failure is not None or body.location is None:
                 return self._outcome(request, hop, body, response, failure, timestamp)
@@ -257,14 +257,6 @@ def forbidden_host(host: str) -> str:
     to is judged when it is connected to, unless a proxy does that."""
     ip = host.strip("[]")
     return f"{ip} is not a public address" if urls.is_address(host) and not address_is_public(ip) else ""
-
-
-def include_lookup(response: HopResponse, seconds: float) -> None:
-    """Times are cumulative from the hop's start, and that was when its name was looked up."""
-    response.time_namelookup = round((response.time_namelookup or 0.0) + seconds, 6)
-    for name in ("time_connect", "time_appconnect", "time_starttransfer", "time_total"):
-        if value := getattr(response, name):
-            setattr(response, name, round(value + seconds, 6))
 
 
 Parse = Callable[[FetchRequest, HopRequest, Body, HopResponse], tuple[dict[str, Any], Failure | None]]

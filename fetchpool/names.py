@@ -2,25 +2,25 @@
 
 In: host names, as the scheduler comes to them. Out: a `Named` for each, by way of `tell`: its
 addresses, or why it has none. A dead name server holds up its own hosts and nobody else's, and ten
-thousand URLs of one host ask once (faults 6 and 33).
+thousand URLs of one host ask once (faults 6 and 33). A name server that can't say is asked again while there
+is time: it may be back in a moment, and nobody's attempt is used up (fault 63).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from heapq import heappop, heappush
 from time import monotonic
 
 from msgspec import Struct
 
 from fetchpool import urls
 from fetchpool.model import FailureKind
-from fetchpool.resolver import THREADS, Lookup, Resolver
+from fetchpool.resolver import AGAIN_AFTER, STUCK, Lookup, Resolver
 
 KNOWN_FOR = 60.0
 """Seconds until a host that is still being fetched from is looked up again."""
-MOST_AT_ONCE = 2 * THREADS
-"""Lookups under way: the resolver's threads, and as many to be next."""
 FOREVER = float("inf")
 
 
@@ -37,6 +37,24 @@ class Named(Struct, frozen=True):
     """When it is to be asked again, on the caller's clock."""
     seconds: float = 0.0
     """How long it took."""
+    passing: bool = False
+    """The name server could not say; it may in a moment."""
+
+
+class Asked:
+    """A host that somebody waits for."""
+
+    __slots__ = ("asked", "lookup", "since", "then", "times")
+
+    def __init__(self, asked: float) -> None:
+        self.asked = self.since = asked
+        """When that was: for the first time, and the last."""
+        self.times = 0
+        """The name server could not say."""
+        self.lookup: Lookup | None = None
+        """None: it needs none, or waits until it is made again."""
+        self.then: Callable[[Lookup], None] | None = None
+        """What the resolver has to be told to forget, should it take too long."""
 
 
 class Names:
@@ -50,65 +68,104 @@ class Names:
         fixed: Mapping[str, tuple[str, ...]] | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """`timeout`: seconds a lookup may take. `fixed`: hosts that need none."""
+        """`timeout`: seconds a lookup may take, from when somebody takes it up. `fixed`: hosts that need
+        none."""
         self._resolver = resolver
         self._timeout = timeout
         self._clock = clock
         self._fixed = fixed or {}
-        self._asked: dict[str, float] = {}
-        """When, by host, the first asked first."""
-        self._lookups: dict[str, tuple[Lookup, Callable[[Lookup], None]]] = {}
-        """What the resolver has to be told to forget, should it take too long."""
+        self._asked: dict[str, Asked] = {}
+        """By host, the first asked first."""
+        self._again: list[tuple[float, int, str, Asked]] = []
+        """A heap: when hosts are to be asked for again, which are not among those asked meanwhile."""
+        self._pauses = 0
 
     def start(self, tell: Callable[[Named], None]) -> None:
-        """`tell` is called, from any thread, once for each `ask()` that `overdue()` does not answer."""
+        """`tell` is called, from any thread, once for each lookup that `overdue()` does not give up."""
         self._tell = tell
 
     @property
     def busy(self) -> bool:
-        """So many are being looked up that another one would only wait, with its time running."""
-        return len(self._asked) >= MOST_AT_ONCE
+        """So many are being looked up that another one would only wait."""
+        return len(self._asked) >= self._resolver.most_threads
 
     def ask(self, host: str) -> None:
         """Begins a lookup; a host that is an address is answered at once."""
-        now = self._clock()
-        self._asked[host] = now
+        self._asked[host] = asked = Asked(self._clock())
         fixed = self._fixed.get(host)
         if fixed is not None or urls.is_address(host):
             self._tell(Named(host, fixed or ()))
             return
-        then = partial(self._answered, host, now)
-        self._lookups[host] = (self._resolver.look_up(host, then), then)
+        self._look_up(host, asked)
 
     def heard(self, named: Named) -> bool:
-        """Whether this answer is still waited for."""
-        self._lookups.pop(named.host, None)
-        return self._asked.pop(named.host, None) is not None
+        """Whether this is what was waited for. A name server that could not say is asked again first."""
+        asked = self._asked.pop(named.host, None)
+        if asked is None:
+            return False
+        asked.lookup = asked.then = None
+        if named.passing and asked.times < len(AGAIN_AFTER):
+            again = named.until + AGAIN_AFTER[asked.times]
+            if again < asked.asked + self._timeout:
+                asked.times += 1
+                self._pauses += 1
+                heappush(self._again, (again, self._pauses, named.host, asked))
+                return False
+        return True
 
     def overdue(self, now: float) -> list[Named]:
-        """The hosts whose lookup has taken too long, given up."""
+        """The hosts whose lookup has taken too long, given up. Those whose pause is over are asked for
+        again."""
+        while self._again and self._again[0][0] <= now:
+            _, _, host, asked = heappop(self._again)
+            self._asked[host] = asked
+            self._look_up(host, asked)
         late = []
         for host, asked in self._asked.items():
-            if asked + self._timeout > now:
+            if asked.lookup is None:
+                continue  # it needed none, and has its answer
+            if asked.lookup.begun is None:
+                self._resolver.hurry()
+                break  # so are those behind it
+            if max(asked.since, asked.lookup.begun) + self._timeout > now:
                 break
             late.append(host)
         for host in late:
-            del self._asked[host]
-            if host in self._lookups:
-                self._resolver.give_up(host, *self._lookups.pop(host))
-        message = f"no address after {self._timeout:g} s"
-        return [Named(host, (), FailureKind.TIMEOUT_DNS, message, now, self._timeout) for host in late]
+            asked = self._asked.pop(host)
+            assert asked.lookup is not None
+            assert asked.then is not None
+            self._resolver.give_up(host, asked.lookup, asked.then)
+        return [
+            Named(
+                host,
+                (),
+                FailureKind.TIMEOUT_DNS,
+                f"no address for {host} after {self._timeout:.3g} s",
+                now,
+                self._timeout,
+            )
+            for host in late
+        ]
 
     def wake_at(self) -> float | None:
-        """When a lookup will have taken too long."""
+        """When `overdue()` will have something to do."""
+        again = self._again[0][0] if self._again else None
         for asked in self._asked.values():
-            return asked + self._timeout
-        return None
+            if asked.lookup is not None:
+                begun = asked.lookup.begun
+                late_at = self._clock() + STUCK if begun is None else max(asked.since, begun) + self._timeout
+                return late_at if again is None else min(again, late_at)
+        return again
+
+    def _look_up(self, host: str, asked: Asked) -> None:
+        asked.since = self._clock()
+        asked.then = partial(self._answered, host, asked.since)
+        asked.lookup = self._resolver.look_up(host, asked.then)
 
     def _answered(self, host: str, asked: float, found: Lookup) -> None:
         now = self._clock()
+        seconds = now - max(asked, found.begun or asked)
         if found.error:
-            self._tell(Named(host, (), found.kind, found.error, now, now - asked))
+            self._tell(Named(host, (), found.kind, found.error, now, seconds, found.passing))
         else:
-            ips = tuple(f"[{ip}]" if ":" in ip else ip for _, ip, _ in found.addresses)
-            self._tell(Named(host, ips, until=now + KNOWN_FOR, seconds=now - asked))
+            self._tell(Named(host, found.ips, until=now + KNOWN_FOR, seconds=seconds))

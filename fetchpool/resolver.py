@@ -3,7 +3,8 @@
 In: a host name and how long to wait. Out: its addresses in the order the system gives them, or a
 `ResolveError`. `getaddrinfo` can't be interrupted, so it runs in a few daemon threads and the caller
 waits no longer than it may; one name is looked up once, however many workers ask, and the answer is
-kept for a while. No policy: which addresses may be connected to is the caller's concern.
+kept for a while. A lookup that failed for the moment is not kept, and within its deadline the name server is
+asked again. No policy: which addresses may be connected to is the caller's concern.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import socket
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from time import monotonic
 from typing import Any
 
@@ -23,12 +25,22 @@ from fetchpool.errors import NoThreadError
 from fetchpool.model import FailureKind
 
 THREADS = 32
-"""Lookups at once. A dead name server holds one for `getaddrinfo`'s own half minute; this many must be
-held before a healthy name has to wait."""
+"""Lookups at once that are answered in time."""
+STUCK = 1.0
+"""Seconds after which a lookup no longer counts among those: a dead name server holds its thread for
+`getaddrinfo`'s own half minute, and healthy names get another thread meanwhile."""
+MOST_THREADS = 256
+"""With those that are stuck. Once all of them are, names wait, and their time does not run."""
 KEEP_FOUND = 60.0
 """Seconds. The system doesn't tell a name's own time to live; browsers take a minute too."""
 KEEP_FAILED = 5.0
-"""Seconds: long enough that the other workers don't ask again, short enough for a retry to."""
+"""Seconds that a name which does not exist is known for, so that the other workers don't ask again."""
+AGAIN_AFTER = (0.5, 1.0, 2.0)
+"""Seconds until a name server that could not say is asked again, each time: it may be back in a moment."""
+MOST_ADDRESSES = 64
+"""Of one name. Some answer with thousands, and each request would carry them."""
+UNKNOWN = frozenset((socket.EAI_NONAME, socket.EAI_NODATA, socket.EAI_ADDRFAMILY))
+"""Errors of `getaddrinfo` by which a name has no address. With any other nobody could say."""
 KEEP_NAMES = 10_000
 """Names remembered, the least recently used are dropped: about 10 MB."""
 
@@ -54,12 +66,16 @@ class ResolveError(Exception):
 class Lookup:
     """One name being looked up, or what came of it."""
 
-    __slots__ = ("addresses", "done", "error", "expires", "kind", "then")
+    __slots__ = ("addresses", "begun", "done", "error", "expires", "ips", "kind", "then")
 
     def __init__(self) -> None:
+        self.begun: float | None = None
+        """When a thread took it up; None as long as none has."""
         self.done = threading.Event()
         self.addresses: tuple[tuple[int, str, int], ...] = ()
         """Family, address and IPv6 scope."""
+        self.ips: tuple[str, ...] = ()
+        """The same as a URL has them: IPv6 in brackets."""
         self.error = ""
         """Why there are none, in words; `kind` says it in one."""
         self.kind = FailureKind.DNS
@@ -67,6 +83,11 @@ class Lookup:
         """Who wants to be told."""
         self.expires = float("inf")
         """When a finished lookup is forgotten."""
+
+    @property
+    def passing(self) -> bool:
+        """It failed for the moment: asked again, the name server may know."""
+        return bool(self.error) and self.kind is FailureKind.TIMEOUT_DNS
 
 
 class Resolver:
@@ -77,15 +98,19 @@ class Resolver:
         threads: int = THREADS,
         lookup: Callable[..., Sequence[tuple[Any, ...]]] = socket.getaddrinfo,
         clock: Callable[[], float] = monotonic,
+        most_threads: int = MOST_THREADS,
     ) -> None:
         """Starts no thread yet."""
         self._threads = threads
+        self.most_threads = max(threads, most_threads)
         self._lookup = lookup
         self._clock = clock
         self._lock = threading.Condition()
         self._names: OrderedDict[str, Lookup] = OrderedDict()
         self._waiting: dict[Lookup, str] = {}
         """Lookups that no thread has taken up, oldest first."""
+        self._asking: dict[Lookup, float] = {}
+        """Lookups that a thread is at, oldest first, and since when."""
         self._started = 0
         self._idle = 0
 
@@ -104,15 +129,17 @@ class Resolver:
         numeric = literal(host, port)
         if numeric is not None:
             return [numeric]
-        woken = threading.Event()  # one's own: who gives up must not wake the others
-
-        def tell(_: Lookup) -> None:
-            woken.set()
-
-        found = self.look_up(host, tell)
-        if not woken.is_set():
-            wait(woken, max(0.0, timeout))
-            self.give_up(host, found, tell)
+        ends = monotonic() + timeout
+        found = self._wait_for(host, timeout, wait)
+        for pause in AGAIN_AFTER:
+            left = ends - monotonic() - pause
+            if not found.passing or left <= 0:
+                break
+            never = threading.Event()
+            wait(never, pause)
+            if never.is_set():  # who waits has been told to give up
+                break
+            found = self._wait_for(host, left, wait)
         if not found.done.is_set():
             raise ResolveError(FailureKind.TIMEOUT_DNS, f"no address for {host} after {timeout:.3g} s")
         if found.error:
@@ -121,6 +148,33 @@ class Resolver:
             Address(family, ip, (ip, port) if family == socket.AF_INET else (ip, port, 0, scope))
             for family, ip, scope in found.addresses
         ]
+
+    def _wait_for(
+        self, host: str, timeout: float, wait: Callable[[threading.Event, float], object]
+    ) -> Lookup:
+        """One lookup, finished or not by then."""
+        woken = threading.Event()  # one's own: who gives up must not wake the others
+
+        def tell(_: Lookup) -> None:
+            woken.set()
+
+        ends = monotonic() + timeout
+        found = self.look_up(host, tell)
+        while not woken.is_set() and (left := ends - monotonic()) > 0:
+            if found.begun is None:
+                self.hurry()
+                left = min(left, STUCK)
+            wait(woken, left)
+        self.give_up(host, found, tell)
+        return found
+
+    def kept(self, host: str) -> Lookup | None:
+        """The answer that is there already."""
+        with self._lock:
+            found = self._names.get(host)
+            return (
+                found if found is not None and found.done.is_set() and found.expires > self._clock() else None
+            )
 
     def look_up(self, host: str, then: Callable[[Lookup], None]) -> Lookup:
         """Like `resolve()` for who must not wait: `then` is called with the finished lookup, now or in
@@ -159,9 +213,10 @@ class Resolver:
         return found
 
     def _set_to_work(self) -> None:
+        """Sees to it that somebody takes up what waits, as far as there may be threads for it."""
         if self._idle >= len(self._waiting):
             self._lock.notify()
-        elif self._started < self._threads:
+        elif self._started < min(self.most_threads, self._threads + self._stuck()):
             try:
                 threads.start(self._run, "fetchpool-resolver")
             except NoThreadError:
@@ -169,6 +224,26 @@ class Resolver:
                     raise
             else:
                 self._started += 1
+
+    def _stuck(self) -> int:
+        """Threads that have been at one name for long."""
+        long_ago = self._clock() - STUCK
+        stuck = 0
+        for since in self._asking.values():
+            if since > long_ago:
+                break
+            stuck += 1
+        return stuck
+
+    def hurry(self) -> None:
+        """Looks whether what waits can be taken up by now, since others are stuck: to be called now and then
+        by whoever waits."""
+        with self._lock:
+            for _ in range(len(self._waiting) - self._idle):
+                before = self._started
+                self._set_to_work()
+                if self._started == before:
+                    break
 
     def _drop_oldest(self) -> None:
         """Forgets the finished lookup that was asked for least recently. Those under way stay: there
@@ -187,32 +262,46 @@ class Resolver:
                 self._idle -= 1
                 found = next(iter(self._waiting))
                 host = self._waiting.pop(found)
+                found.begun = self._asking[found] = self._clock()
             self._ask(host, found)
 
     def _ask(self, host: str, found: Lookup) -> None:
         keep = KEEP_FOUND
         try:
             # As bytes: the IDNA codec would judge a name that the URL parser has judged already.
-            answers = self._lookup(host.encode("ascii"), None, type=socket.SOCK_STREAM)
-            found.addresses = tuple(
-                dict.fromkeys(
-                    (int(family), str(sockaddr[0]), sockaddr[3] if len(sockaddr) > 3 else 0)
-                    for family, _, _, _, sockaddr in answers
-                    if family in (socket.AF_INET, socket.AF_INET6)
-                )
-            )
+            found.addresses = addresses_of(self._lookup(host.encode("ascii"), None, type=socket.SOCK_STREAM))
+            found.ips = tuple(f"[{ip}]" if ":" in ip else ip for _, ip, _ in found.addresses)
             if not found.addresses:
                 found.error = f"{host} has no address"
         except (OSError, UnicodeError) as error:
             found.kind, found.error = failure_of(error, host)
         if found.error:
-            keep = KEEP_FAILED
+            keep = 0.0 if found.passing else KEEP_FAILED
         found.expires = self._clock() + keep
         with self._lock:
+            del self._asking[found]
             found.done.set()
             told, found.then = found.then, []
         for then in told:
             then(found)
+
+
+def addresses_of(answers: Sequence[tuple[Any, ...]]) -> tuple[tuple[int, str, int], ...]:
+    """Family, address and scope of each, in the system's order. Of too many the first ones are kept, and of
+    both families alike: the one may be of no use here."""
+    found = dict.fromkeys(
+        (int(family), str(sockaddr[0]), sockaddr[3] if len(sockaddr) > 3 else 0)
+        for family, _, _, _, sockaddr in answers
+        if family in (socket.AF_INET, socket.AF_INET6)
+    )
+    if len(found) <= MOST_ADDRESSES:
+        return tuple(found)
+    first = next(iter(found))[0]
+    preferred = [address for address in found if address[0] == first][:MOST_ADDRESSES]
+    other = [address for address in found if address[0] != first][: MOST_ADDRESSES // 2]
+    preferred = preferred[: MOST_ADDRESSES - len(other)]
+    taken = [address for pair in zip_longest(preferred, other) for address in pair if address is not None]
+    return tuple(taken)
 
 
 def literal(host: str, port: int) -> Address | None:
@@ -228,9 +317,9 @@ def literal(host: str, port: int) -> Address | None:
 
 def failure_of(error: Exception, host: str) -> tuple[FailureKind, str]:
     """Why there is no address, in our words."""
-    if isinstance(error, socket.gaierror) and error.errno in (socket.EAI_AGAIN, socket.EAI_FAIL):
-        return FailureKind.TIMEOUT_DNS, f"the name server did not answer for {host}"
-    return FailureKind.DNS, f"the host name {host} does not exist"
+    if isinstance(error, UnicodeError) or (isinstance(error, socket.gaierror) and error.errno in UNKNOWN):
+        return FailureKind.DNS, f"the host name {host} does not exist"
+    return FailureKind.TIMEOUT_DNS, f"the name server did not answer for {host}"
 
 
 _shared: tuple[int, Resolver] | None = None

@@ -23,9 +23,10 @@ from fetchpool.exchange import Exchange
 from fetchpool.model import FailureKind, FetchOptions, FetchRequest, Outcome
 from fetchpool.pools.doorbell import Doorbell
 from fetchpool.pools.drivers import MANY, PerformDriver, SocketDriver, first_driver
+from fetchpool.pools.naming import Naming
 from fetchpool.refusals import internal
 from fetchpool.transports.address_book import AddressBook
-from fetchpool.transports.base import Failure, Steps
+from fetchpool.transports.base import Failure, HopRequest, HopResponse, Steps, include_lookup
 from fetchpool.transports.curl_failures import ENDED
 from fetchpool.transports.curl_handle import CurlHandle
 from fetchpool.transports.watchdog import silence
@@ -47,6 +48,7 @@ class Flight:
         "ending",
         "future",
         "handle",
+        "looked_up_for",
         "progress",
         "read_timeout",
         "request",
@@ -63,6 +65,8 @@ class Flight:
     def __init__(self, options: FetchOptions, book: AddressBook, paused: deque[CurlHandle]) -> None:
         self.progress = self.seen = 0
         self.seen_at = self.read_timeout = 0.0
+        self.looked_up_for = 0.0
+        """Seconds that the hop waited for names."""
         self.arrived = False
         """libcurl has brought all there is, and some of it is not decoded yet."""
         self.ending = False
@@ -103,21 +107,28 @@ class MultiWorker:
         self._book = AddressBook()
         self._multi.setopt(pycurl.M_MAXCONNECTS, 2 * places)
         self._driver = first_driver(self._multi, self.bell, options)
+        self._naming = Naming(options, self.bell)
+
+    @property
+    def _taken(self) -> int:
+        """Places that are."""
+        return len(self._flights) + self._naming.waiting
 
     @property
     def busy(self) -> bool:
         """Something is in flight."""
-        return bool(self._flights)
+        return bool(self._flights) or self._naming.waiting > 0
 
     def in_flight(self) -> list[tuple[FetchRequest, Future[Outcome]]]:
         """What was taken and has not ended."""
-        return [(flight.request, flight.future) for flight in self._flights.values()]
+        flights = [*self._flights.values(), *self._naming.flights()]
+        return [(flight.request, flight.future) for flight in flights]
 
     def turn(self, seconds: float) -> None:
         """Begins what there are places for, waits until something happens, so many seconds at most, and
         lands what has ended."""
         bell = self.bell
-        more = self._begin() == STARTS and len(self._flights) < self._places
+        more = self._begin() == STARTS and self._taken < self._places
         bell.asleep = True  # from here on whoever brings something rings; what came before is seen now
         if more or bell.rung or self._begin() or self._landed or self._paused:
             seconds = 0.0
@@ -127,6 +138,8 @@ class MultiWorker:
         if self._paused:
             self._decode()
         now = monotonic()
+        if self._naming.waiting:
+            self._hear_names(now)
         if now >= self._next_tick:
             self._next_tick = now + TICK
             self._end_silent(now)
@@ -145,6 +158,9 @@ class MultiWorker:
             self._multi.remove_handle(curl)
             flight.steps.close()
             curl.close()
+        for flight in self._naming.flights():
+            flight.steps.close()
+            flight.handle.curl.close()
         for flight in self._free:
             flight.handle.curl.close()
         self._multi.close()
@@ -154,7 +170,7 @@ class MultiWorker:
     def _begin(self) -> int:
         """What there are requests and places for, `STARTS` at most; how many that were."""
         begun = 0
-        most = min(STARTS, self._places - len(self._flights))
+        most = min(STARTS, self._places - self._taken)
         while begun < most and (taken := self._take()) is not None:
             self._start(*taken)
             begun += 1
@@ -181,7 +197,7 @@ class MultiWorker:
             with contextlib.suppress(OSError):  # no descriptor for it: as before, until there is one
                 before, self._driver = self._driver, SocketDriver(self._multi, self.bell)
                 before.close()
-        if self._flights:
+        if self._taken:
             seconds = min(seconds, self._next_tick - monotonic())
         self._driver.act(seconds, len(self._flights))
 
@@ -220,25 +236,57 @@ class MultiWorker:
         self._multi.remove_handle(curl)
         self._advance(flight, (code, message, ended))
 
-    def _advance(self, flight: Flight, landed: tuple[int, str, Failure | None] | None) -> None:
-        """The next hop of a flight, or its end; `landed` is what `conclude()` is told of the last hop."""
-        handle = flight.handle
+    def _advance(self, flight: Flight, landed: tuple[int, str, Failure | None] | HopResponse | None) -> None:
+        """The next hop of a flight, or its end; `landed` is what the last hop came to, or what `conclude()`
+        is told of it."""
         try:
-            hop = next(flight.steps) if landed is None else flight.steps.send(handle.conclude(*landed))
-            flight.read_timeout = hop.read_timeout
-            flight.progress, flight.seen, flight.seen_at = 0, 0, monotonic()
-            flight.arrived = False
-            handle.prepare(hop)
-            self._multi.add_handle(handle.curl)
-            self._flights[handle.curl] = flight
+            if landed is None:
+                hop = next(flight.steps)
+            else:
+                response = flight.handle.conclude(*landed) if isinstance(landed, tuple) else landed
+                if flight.looked_up_for:
+                    include_lookup(response, flight.looked_up_for)
+                    flight.looked_up_for = 0.0
+                hop = flight.steps.send(response)
+            now = monotonic()
+            if not self._naming.holds(flight, hop, now):
+                self._send_off(flight, hop, now)
         except StopIteration as stop:
             self._landed.append((flight.future, stop.value))
             flight.clear()
             self._free.append(flight)
         except Exception as defect:  # noqa: BLE001 - a defect of ours costs one row, not the run
-            self._landed.append((flight.future, internal(flight.request, defect)))
-            flight.steps.close()
-            handle.curl.close()  # who knows what state it is in
+            self._spoil(flight, defect)
+
+    def _send_off(self, flight: Flight, hop: HopRequest, now: float) -> None:
+        """Hands a hop to libcurl."""
+        flight.read_timeout = hop.read_timeout
+        flight.progress, flight.seen, flight.seen_at = 0, 0, now
+        flight.arrived = False
+        flight.handle.prepare(hop, self._naming.proxy_addresses)
+        self._multi.add_handle(flight.handle.curl)
+        self._flights[flight.handle.curl] = flight
+
+    def _spoil(self, flight: Flight, defect: Exception) -> None:
+        self._landed.append((flight.future, internal(flight.request, defect)))
+        flight.steps.close()
+        flight.handle.curl.close()  # who knows what state it is in
+
+    def _hear_names(self, now: float) -> None:
+        """The hops whose names are known by now go on."""
+        for flight, hop, failure, since in self._naming.ready(now):
+            seconds = now - since
+            if failure is not None:
+                self._advance(flight, HopResponse(failure, time_total=round(seconds, 6)))
+                continue
+            try:
+                if not self._naming.holds(flight, hop, since):
+                    flight.looked_up_for = seconds
+                    hop.connect_timeout -= seconds
+                    hop.max_time -= seconds
+                    self._send_off(flight, hop, now)
+            except Exception as defect:  # noqa: BLE001 - as in `_advance`
+                self._spoil(flight, defect)
 
     def _end_silent(self, now: float) -> None:
         """Ends the hops from which no byte has come for their read timeout. The kernel knows of bytes that we

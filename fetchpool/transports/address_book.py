@@ -20,10 +20,8 @@ A_MINUTE = 60
 
 
 def looks_up(options: FetchOptions) -> bool:
-    """Whether libcurl may have to look a name up: some requests come without addresses, or redirects are
-    followed to where they lead (those of robots.txt always are)."""
-    beforehand = not (options.proxy is not None or options.dns_servers or options.resolve)
-    return not (beforehand and options.follow_within_hosts and not options.follow_across_hosts)
+    """Whether libcurl looks names up by itself: where it is told whom to ask."""
+    return bool(options.dns_servers)
 
 
 def cache_timeout(options: FetchOptions) -> int:

@@ -20,6 +20,8 @@ class Failure(Struct, frozen=True):
 
     kind: FailureKind
     message: str
+    passing: bool = False
+    """Trying again may help, which the kind alone does not say."""
 
 
 class Headers:
@@ -152,6 +154,15 @@ class HopResponse(Struct):
     time_appconnect: float | None = None
     time_starttransfer: float | None = None
     time_total: float = 0.0
+
+
+def include_lookup(response: HopResponse, seconds: float) -> None:
+    """Times are cumulative from the hop's start, and that was when its name was looked up."""
+    response.time_namelookup = round((response.time_namelookup or 0.0) + seconds, 6)
+    for name in ("time_connect", "time_appconnect", "time_starttransfer"):
+        if value := getattr(response, name):
+            setattr(response, name, round(value + seconds, 6))
+    response.time_total = round(response.time_total + seconds, 6)
 
 
 Steps = Generator[HopRequest, HopResponse, Outcome]

@@ -13,12 +13,15 @@ from time import monotonic
 
 import pycurl
 
+from fetchpool import resolver
 from fetchpool.model import FailureKind, FetchOptions
+from fetchpool.resolver import ResolveError
 from fetchpool.transports import watchdog
 from fetchpool.transports.address_book import AddressBook
-from fetchpool.transports.base import HopRequest, HopResponse
+from fetchpool.transports.base import Failure, HopRequest, HopResponse, include_lookup
 from fetchpool.transports.curl_failures import ENDED
 from fetchpool.transports.curl_handle import CurlHandle
+from fetchpool.transports.lookups import HopNames
 
 Ends = tuple[str, str, int, int]
 """A connection: their address and ours, their port and ours."""
@@ -28,6 +31,8 @@ class CurlTransport:
     """One handle, one hop at a time."""
 
     def __init__(self, options: FetchOptions) -> None:
+        self._resolver = resolver.shared()
+        self._names = HopNames(options, self._resolver)
         self._watch = watchdog.shared().watch()  # for silence and abort; deadlines are libcurl's own
         self._handle = CurlHandle(options, self._watch, AddressBook())
         self._handle.curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
@@ -38,8 +43,17 @@ class CurlTransport:
         """Whether libcurl says where a request goes out."""
 
     def perform(self, hop: HopRequest) -> HopResponse:
-        handle, watch = self._handle, self._watch
-        handle.prepare(hop)
+        handle, watch, names = self._handle, self._watch, self._names
+        seconds = 0.0
+        if names.missing(hop):
+            began = monotonic()
+            failure = self._look_up(hop, began)
+            seconds = monotonic() - began
+            if failure is not None:
+                return HopResponse(failure, time_total=round(seconds, 6))
+            hop.connect_timeout -= seconds
+            hop.max_time -= seconds
+        handle.prepare(hop, names.proxy_addresses)
         if (len(self._ends) > 1) is not self._asks:
             self._ask(not self._asks)
         code, message = 0, ""
@@ -52,7 +66,22 @@ class CurlTransport:
         if ended is FailureKind.TIMEOUT_READ and code == pycurl.E_OPERATION_TIMEDOUT:
             ended = None  # libcurl's deadline came first, and it had closed the socket that was looked at
         # Also where libcurl is content: to a body without a length the shutdown was its end.
-        return handle.conclude(code, message, ENDED.get(ended) if ended else None)
+        response = handle.conclude(code, message, ENDED.get(ended) if ended else None)
+        if seconds:
+            include_lookup(response, seconds)
+        return response
+
+    def _look_up(self, hop: HopRequest, began: float) -> Failure | None:
+        """Has what the hop needs looked up, in its time; why that can't be had."""
+        timeout = min(hop.connect_timeout, hop.max_time)
+        while host := self._names.missing(hop):
+            try:
+                self._resolver.resolve(host, 0, timeout - (monotonic() - began), self._watch.wait)
+            except ResolveError as error:
+                if self._watch.ending:
+                    return ENDED[FailureKind.ABORTED]
+                return self._names.failure(host, error.kind, str(error))
+        return None
 
     def abort(self) -> None:
         self._watch.abort()

@@ -24,6 +24,7 @@ from fetchpool.model import FailureKind, FetchOptions
 from fetchpool.transports.address_book import AddressBook, cache_timeout
 from fetchpool.transports.base import Failure, Headers, HopRequest, HopResponse, ResponseHead
 from fetchpool.transports.curl_failures import ENDED, HUNG_UP, failure_of, late, socket_failure, timeout_of
+from fetchpool.transports.proxies import proxy_of
 
 HTTP_VERSIONS = {
     "": pycurl.CURL_HTTP_VERSION_2TLS,
@@ -79,8 +80,12 @@ class CurlHandle:
         self._public_only = False
         self._forbidden = ""
         self._judges_all = options.public_only
-        self._proxied = options.proxy is not None
-        self._forwards = self._proxied and not (options.proxy or "").lower().startswith("socks")
+        proxy = proxy_of(options.proxy)
+        self._proxied = proxy is not None
+        self._proxy_at = "" if proxy is None else f"{proxy.host}:{proxy.port}"
+        self._proxy_addresses: tuple[str, ...] = ()
+        self._proxy_told: list[str] = []
+        self._forwards = proxy is not None and not proxy.socks
         """An HTTP proxy is asked for whole URLs."""
         self._has_target = False
         self.curl = curl = pycurl.Curl()
@@ -105,8 +110,8 @@ class CurlHandle:
         setopt(pycurl.HEADERFUNCTION, self._lines.append)
         setopt(pycurl.WRITEFUNCTION, self._write)
 
-    def prepare(self, hop: HopRequest) -> None:
-        """Tells the handle what differs from the hop before."""
+    def prepare(self, hop: HopRequest, proxy_addresses: tuple[str, ...] = ()) -> None:
+        """Tells the handle what differs from the hop before. `proxy_addresses`: where the proxy is."""
         self._hop = hop
         self._begun = self._stopped = self.decoding = False
         self._deadline = monotonic() + hop.max_time
@@ -133,8 +138,11 @@ class CurlHandle:
             self._judge_addresses(hop.public_only)
         self._where = urls.authority(hop.url)
         self._told = self._book.open(self._where, hop.addresses)
-        if self._told:
-            setopt(pycurl.RESOLVE, self._told)
+        if self._proxy_at:
+            self._proxy_addresses = proxy_addresses
+            self._proxy_told = self._book.open(self._proxy_at, proxy_addresses)
+        if self._told or self._proxy_told:
+            setopt(pycurl.RESOLVE, [*self._told, *self._proxy_told])
 
     @property
     def lines_heard(self) -> int:
@@ -186,6 +194,8 @@ class CurlHandle:
         hop = self._hop
         assert hop is not None
         self._book.close(self._where, self._told, None if code else hop.addresses)
+        if self._proxy_at:
+            self._book.close(self._proxy_at, self._proxy_told, None if code else self._proxy_addresses)
         getinfo = self.curl.getinfo
         # Microseconds, as libcurl counts them: dividing is exact where rounding its doubles is not.
         namelookup = getinfo(pycurl.NAMELOOKUP_TIME_T) / 1e6

@@ -10,12 +10,9 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from base64 import b64encode
 from time import monotonic
 from typing import Any, cast
-from urllib.parse import unquote, urlsplit
 
-from msgspec import Struct
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.util.ssltransport import SSLTransport
 
@@ -24,52 +21,12 @@ from fetchpool.model import FailureKind, FetchOptions
 from fetchpool.resolver import Address, Resolver, literal
 from fetchpool.transports.happy_eyeballs import Race
 from fetchpool.transports.http1 import AnswerReader, Readable, WireError
+from fetchpool.transports.proxies import Proxy, proxy_of
 from fetchpool.transports.requests_trace import Phase, Trace
 from fetchpool.transports.socks5 import connect_through
 
 Connection = socket.socket | SSLTransport
 """What bytes go over: a plain socket, one with TLS (`ssl.SSLSocket` is a socket), or TLS within TLS."""
-
-DEFAULT_PROXY_PORTS = {"https": 443}
-"""Any other kind of proxy without a port is at 1080, as in curl (CURLOPT_PROXY)."""
-
-
-class Proxy(Struct, frozen=True):
-    """Where `FetchOptions.proxy` says that everything goes through."""
-
-    scheme: str
-    """`http`, `https`, `socks5` (names are resolved here) or `socks5h` (by the proxy)."""
-    host: str
-    port: int
-    username: str
-    password: str
-
-    @property
-    def socks(self) -> bool:
-        """It knows nothing of HTTP."""
-        return self.scheme.startswith("socks")
-
-    @property
-    def authorization(self) -> str:
-        """The header line that an HTTP proxy is shown (RFC 7617); empty without a user name."""
-        if not self.username:
-            return ""
-        credentials = b64encode(f"{self.username}:{self.password}".encode()).decode()
-        return f"Proxy-Authorization: Basic {credentials}\r\n"
-
-
-def proxy_of(text: str | None) -> Proxy | None:
-    """`FetchOptions.proxy`, which was checked when it was given; without a scheme it is `http`."""
-    if not text:
-        return None
-    parts = urlsplit(text if "://" in text else f"http://{text}")
-    return Proxy(
-        parts.scheme,
-        parts.hostname or "",
-        parts.port or DEFAULT_PROXY_PORTS.get(parts.scheme, 1080),
-        unquote(parts.username or ""),
-        unquote(parts.password or ""),
-    )
 
 
 class Dialler:

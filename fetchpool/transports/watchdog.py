@@ -139,9 +139,10 @@ class Watch:
             self.progress += 1  # something goes on: with no socket left all would look silent
 
     def wait(self, event: threading.Event, timeout: float) -> None:
-        """Waits for something that is not a socket, seconds at most; an abort ends the wait."""
+        """Waits for something that is not a socket, seconds at most; an abort sets the event."""
         with self._lock:
             if self._expired is FailureKind.ABORTED:
+                event.set()
                 return
             self._interrupt = event
         event.wait(timeout)

@@ -255,12 +255,16 @@ def test_more_at_once_than_libcurl_looks_at_in_every_turn_are_driven_by_their_so
 
 
 @pytest.mark.parametrize(
-    "options",
-    [{}, {"proxy": "http://proxy:3128"}, {"dns_servers": "192.0.2.1"}, {"follow_within_hosts": False}],
+    ("options", "driver"),
+    [
+        ({}, PerformDriver),
+        ({"proxy": "http://proxy:3128"}, PerformDriver),
+        ({"dns_servers": "192.0.2.1"}, SocketDriver),
+    ],
 )
-def test_where_libcurl_may_look_names_up_its_own_sockets_are_listened_to(options):
-    pool = AsyncPool(1, FetchOptions(**(WITH_ADDRESSES | options if options else {})))
-    assert isinstance(pool._worker._driver, SocketDriver)
+def test_where_libcurl_looks_names_up_its_own_sockets_are_listened_to(options, driver):
+    pool = AsyncPool(1, FetchOptions(**options))
+    assert isinstance(pool._worker._driver, driver)
     pool.shutdown()
 
 

@@ -95,4 +95,4 @@ def test_what_libcurl_was_told_does_not_end_by_itself(demo_server: DemoServer) -
 def test_libcurl_never_goes_through_its_entries_where_it_looks_nothing_up() -> None:
     assert cache_timeout(FetchOptions(follow_across_hosts=False)) == -1
     assert cache_timeout(FetchOptions(follow_across_hosts=False, dns_servers="192.0.2.1")) == 60
-    assert cache_timeout(FetchOptions()) == 60
+    assert cache_timeout(FetchOptions()) == -1

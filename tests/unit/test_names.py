@@ -93,3 +93,59 @@ def test_a_lookup_that_hangs_is_given_up_and_its_late_answer_ignored():
     names.ask("other.test")  # the resolver answers in turn: what came before would be heard by now
     assert told.wait(10)
     assert [named.host for named in heard] == ["other.test"]
+
+
+def test_a_lookup_that_waits_for_a_thread_has_its_time_from_when_it_gets_one():
+    clock = Clock()
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hangs(*arguments, **options):
+        begun.set()
+        assert go_on.wait(10)
+        return answer(*arguments, **options)
+
+    heard: list[Named] = []
+    told = threading.Semaphore(0)
+
+    def tell(named: Named) -> None:
+        heard.append(named)
+        told.release()
+
+    names = Names(Resolver(1, lookup=hangs, clock=clock, most_threads=1), timeout=5.0, clock=clock)
+    names.start(tell)
+    names.ask("slow.test")
+    names.ask("behind.test")
+    assert begun.wait(10)
+    clock.now += 6.0
+    assert [named.host for named in names.overdue(clock.now)] == ["slow.test"]
+    go_on.set()
+    assert told.acquire(timeout=10)
+    assert [(named.host, named.failure) for named in heard] == [("behind.test", None)]
+    assert names.heard(heard[0])
+
+
+def test_a_name_server_that_could_not_say_is_asked_again_after_a_pause():
+    clock = Clock()
+    asked = []
+
+    def away(host, *arguments, **options):
+        asked.append(host)
+        if len(asked) < 3:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return answer(host, *arguments, **options)
+
+    names, heard, told = stage(away, clock)
+    names.ask("example.org")
+    for pause in (0.5, 1.0):
+        assert told.wait(10)
+        told.clear()
+        assert not names.heard(heard[-1])
+        assert names.wake_at() == clock.now + pause
+        clock.now += pause - 0.01
+        assert names.overdue(clock.now) == []
+        assert not told.is_set()
+        clock.now += 0.01
+        assert names.overdue(clock.now) == []
+    assert told.wait(10)
+    assert names.heard(heard[-1])
+    assert (heard[-1].failure, len(asked)) == (None, 3)

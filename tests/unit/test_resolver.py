@@ -101,7 +101,7 @@ def test_a_failure_is_kept_for_five_seconds(server):
 def test_a_name_server_that_refuses_is_told_from_a_name_that_does_not_exist(server):
     server.error = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
     with pytest.raises(ResolveError, match=r"the name server did not answer for example.org") as caught:
-        Resolver(lookup=server).resolve("example.org", 80, 5)
+        Resolver(lookup=server).resolve("example.org", 80, 0.1)
     assert caught.value.kind is FailureKind.TIMEOUT_DNS  # worth another attempt
 
 
@@ -200,3 +200,63 @@ def test_a_name_without_an_address_of_a_kind_we_speak_is_dns():
     resolver = Resolver(lookup=lambda *_, **__: [])
     with pytest.raises(ResolveError, match=r"empty.test has no address"):
         resolver.resolve("empty.test", 80, 5)
+
+
+def test_a_lookup_that_failed_for_the_moment_is_not_kept(server):
+    resolver = Resolver(lookup=server, clock=Clock())
+    server.error = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+    with pytest.raises(ResolveError):
+        resolver.resolve("example.org", 80, 0.1)
+    server.error = None
+    assert resolver.resolve("example.org", 80, 5)
+
+
+@pytest.mark.parametrize("code", [socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_SYSTEM, socket.EAI_MEMORY])
+def test_a_name_that_nobody_could_ask_for_is_not_said_not_to_exist(server, code):
+    server.error = socket.gaierror(code, "")
+    with pytest.raises(ResolveError) as caught:
+        Resolver(lookup=server).resolve("example.org", 80, 0.1)
+    assert caught.value.kind is FailureKind.TIMEOUT_DNS
+
+
+def test_within_its_time_a_name_server_that_could_not_say_is_asked_again(server):
+    def away_once(host, *more, **options):
+        if not server.asked:
+            server.asked.append(host)
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return server(host, *more, **options)
+
+    assert Resolver(lookup=away_once).resolve("example.org", 80, 5)
+    assert len(server.asked) == 2
+
+
+def test_stuck_lookups_get_company_up_to_a_limit(server):
+    clock = Clock()
+    hosts = [f"slow{number}.test" for number in range(12)]
+    server.hung.update(host.encode() for host in hosts)
+    resolver = Resolver(threads=2, lookup=server, clock=clock, most_threads=5)
+    lookups = [resolver.look_up(host, lambda _: None) for host in hosts]
+    for expected in (2, 4, 5, 5):
+        by = monotonic() + 5
+        while len(server.asked) < expected and monotonic() < by:
+            resolver.hurry()
+        assert len(server.asked) == expected
+        clock.now += 2  # those are stuck now
+    assert [lookup.begun is not None for lookup in lookups] == [True] * 5 + [False] * 7
+    assert resolver.look_up("live.test", lambda _: None).begun is None
+    server.release.set()
+
+
+@pytest.mark.parametrize(
+    ("v4", "v6", "kept4", "kept6"), [(5000, 0, 64, 0), (5000, 5000, 32, 32), (5000, 3, 61, 3)]
+)
+def test_of_too_many_addresses_both_families_keep_some(v4, v6, kept4, kept6):
+    fours = [(socket.AF_INET, 1, 6, "", (f"198.18.{n // 250}.{n % 250}", 0)) for n in range(v4)]
+    sixes = [(socket.AF_INET6, 1, 6, "", (f"2001:db8::{n:x}", 0, 0, 0)) for n in range(v6)]
+    found = Resolver(lookup=lambda *_, **__: fours + sixes).resolve("many.test", 80, 5)
+    assert len(found) == 64
+    assert [address.family for address in found].count(socket.AF_INET) == kept4
+    assert [address.family for address in found].count(socket.AF_INET6) == kept6
+    assert found[0].ip == "198.18.0.0"
+    if v6:
+        assert found[1].ip == "2001:db8::0"
