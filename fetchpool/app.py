@@ -115,7 +115,7 @@ def build(
     if config.robots:
         from fetchpool.robots import Robots
 
-        robots = Robots(config.fetch.user_agent)
+        robots = Robots(config.fetch.user_agent, public_only=config.fetch.public_only)
     is_sought = config.auto_workers and config.executor != "process"
     writer = Writer(sinks, known, archive=archive, spools=spools)
     try:

@@ -62,8 +62,9 @@ class Body:
 
     def __init__(self, options: FetchOptions, method: str, take: int = 0, wants: int = 0) -> None:
         """`wants`: so many bytes of the content are kept, for parsers. `take`: so many, and no more are read;
-        however many there are then is no failure."""
-        self._max_filesize = self._limit = NO_LIMIT if take else options.max_filesize
+        however many there are then is no failure. Until then the limits are those of any body."""
+        self._max_filesize = NO_LIMIT if take else options.max_filesize
+        self._limit = max(options.max_filesize, take)
         self._take = take
         self._wants = take or wants
         self._keep = self._wants > 0
@@ -276,7 +277,7 @@ class Body:
             self.content_encoding = one_line(", ".join(names), ENCODING_SHOWN)
         else:
             codings = [CODINGS[name] for name in reversed(names)]
-            self._decoding = Decoding(codings, self._max_filesize, self._take)
+            self._decoding = Decoding(codings, self._limit, self._take)
         return True
 
     def _over(self) -> bool:

@@ -87,7 +87,7 @@ class Decoding:
                     layer += 1
                 else:
                     self.size += len(piece)
-                    if self.size > limit:
+                    if self.size > limit and not self._enough:
                         return self._is_too_large()
                     if keep is not None:
                         keep(piece)

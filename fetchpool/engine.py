@@ -23,6 +23,7 @@ from fetchpool.flights import Flights
 from fetchpool.gate import Gate
 from fetchpool.intake import Intake
 from fetchpool.known import Known
+from fetchpool.model import FetchRequest, Outcome
 from fetchpool.names import Named, Names
 from fetchpool.observe.events import Notice, Observer, Retrying, Snapshot
 from fetchpool.observe.limits import LimitsClock
@@ -34,7 +35,7 @@ from fetchpool.sources.base import Source
 from fetchpool.summary import Finished
 from fetchpool.writer import Writer
 
-if TYPE_CHECKING:  # protego is loaded by those who use it
+if TYPE_CHECKING:  # loaded by those who use it
     from fetchpool.robots import Robots
 
 SAMPLE_INTERVAL = 0.25
@@ -101,9 +102,16 @@ class Engine:
         self._clock = clock
         self._inbox: SimpleQueue[Finished | Named | Command] = SimpleQueue()
         self._flights = flights = Flights(
-            pool, scheduler, retry, writer, land=self._inbox.put, tell=self._tell, clock=clock
+            pool,
+            scheduler,
+            retry,
+            writer,
+            land=self._inbox.put,
+            learn=self._learn,
+            tell=self._tell,
+            clock=clock,
         )
-        self._gate = Gate(scheduler, names, robots, retry, submit=flights.submit, refuse=flights.refuse)
+        self._gate = Gate(scheduler, names, robots, refuse=flights.refuse)
         self._work: Callable[[float], None] | None = None
         """The pool's, to be done instead of waiting for it."""
         self._concurrency = concurrency
@@ -285,13 +293,13 @@ class Engine:
 
     def _landed(self, finished: Finished) -> None:
         request, outcome = finished.request, finished.outcome
-        if request.urlnum < 0:
-            self._flights.landed_for_us(request)
-            self._gate.learn(request, outcome, self._clock())
-            return
-        if self._concurrency is not None and outcome is not None:
+        if self._concurrency is not None and outcome is not None and request.urlnum >= 0:
             self._concurrency.landed(outcome)
         self._flights.landed(finished)
+
+    def _learn(self, request: FetchRequest, outcome: Outcome) -> None:
+        """What came of a request of our own."""
+        self._gate.learn(request, outcome, self._clock())
 
     def _write(self, now: float) -> None:
         """The rows that became final in this turn."""

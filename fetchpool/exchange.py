@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from fetchpool import cookies, urls, validators
+from fetchpool import cookies, following, urls, validators
 from fetchpool.addresses import address_is_public
 from fetchpool.body import Body
 from fetchpool.clean import visible
@@ -95,14 +95,14 @@ class Exchange:
                 failure = self._as_given(failure)
             if failure is not None or body.location is None:
                 return self._outcome(request, hop, body, response, failure, timestamp)
-            following = self._follow(request, response, body)
-            if isinstance(following, Failure):
-                return self._outcome(request, hop, body, response, following, timestamp)
-            same_host = following.host == request.host
-            if not (self._follows_within if same_host else self._follows_across) and not request.keep:
+            next_hop = self._follow(request, response, body)
+            if isinstance(next_hop, Failure):
+                return self._outcome(request, hop, body, response, next_hop, timestamp)
+            same_host = next_hop.host == request.host
+            if not (self._follows_within if same_host else self._follows_across):
                 outcome = self._outcome(request, hop, body, response, None, timestamp)
-                return replace(outcome, redirect=replace(following, elapsed=clock() - started))
-            request, elapsed = following, clock() - started
+                return replace(outcome, redirect=following.handed_back(next_hop, clock() - started))
+            request, elapsed = next_hop, clock() - started
 
     def _as_given(self, failure: Failure) -> Failure:
         """A hop was told of what its forerunners, or a lookup beforehand, had left; the person allowed
@@ -147,22 +147,12 @@ class Exchange:
             body.head.status in (301, 302) and method == "POST"
         ):
             method = "GET"  # RFC 9110 sections 15.4.2 to 15.4.4
-        return replace(
+        return following.redirected(
             request,
-            href=target.href,
-            host=target.host,
-            method=method,
-            addresses=request.addresses if target.host == request.host else (),
-            lookup_seconds=0.0,
-            num_redirects=request.num_redirects + 1,
-            # Another scheme, host or port is another origin, but for the same site by https. There is no
-            # way back to the credentials, even if a later hop returns to where they belong (as in curl).
-            crossed_origin=request.crossed_origin
-            or (
-                target.origin != urls.origin(request.href) and not urls.is_upgrade(request.href, target.href)
-            ),
+            target,
+            method,
             cookies=cookies.learned(request.cookies, body.head.headers.get_all("set-cookie"), request.href),
-            from_public=request.from_public or self._is_public(request, response),
+            from_public=self._is_public(request, response),
         )
 
     def _is_public(self, request: FetchRequest, response: HopResponse) -> bool:

@@ -73,7 +73,6 @@ class Filling:
             return HeldBy.SOURCE
         if self._flights.holds_one_alone(now):
             return HeldBy.WORKERS
-        self._gate.ask_again(now)
         self._submit_what_may(now, window)
         while self._scheduler.given_up:
             self._flights.give_up(self._scheduler.given_up.popleft(), now)
@@ -98,9 +97,9 @@ class Filling:
                 # little at once: an iterable may take its time for each.
                 pause = self._intake.gave_little
                 now = self._clock()
-            elif not self._gate.lets_through(request, now):
+            elif (admitted := self._gate.admit(request, now)) is None:
                 continue
-            elif self._flights.start(request, now):
+            elif self._flights.start(admitted, now):
                 pause = False
             else:
                 return

@@ -15,7 +15,7 @@ from time import monotonic
 
 from msgspec.structs import replace
 
-from fetchpool import urls
+from fetchpool import following
 from fetchpool.clean import visible
 from fetchpool.errors import OutputError
 from fetchpool.losses import MAX_LOSSES, Losses
@@ -44,16 +44,19 @@ class Flights:
         writer: Writer,
         *,
         land: Callable[[Finished], None],
+        learn: Callable[[FetchRequest, Outcome], None],
         tell: Callable[[Retrying | Notice], None],
         clock: Callable[[], float] = monotonic,
     ) -> None:
         """`land` is handed what has finished, in whatever thread finished it; `landed()` is to be told later,
-        in ours. `tell` is what observers hear."""
+        in ours. `learn` is told what came of a request of our own, which has no row. `tell` is what observers
+        hear."""
         self._pool = pool
         self._scheduler = scheduler
         self._retry = retry
         self._writer = writer
         self._land = land
+        self._learn = learn
         self._tell = tell
         self._clock = clock
         self._in_flight: dict[int, tuple[FetchRequest, float]] = {}
@@ -104,8 +107,7 @@ class Flights:
 
     def submit(self, request: FetchRequest, now: float) -> None:
         self._in_flight[request.urlnum] = (request, now)
-        sent = request if request.columns is None else replace(request, columns=None)
-        self._pool.submit(sent).add_done_callback(partial(self._finished, request))
+        self._pool.submit(following.sent(request)).add_done_callback(partial(self._finished, request))
 
     def _finished(self, request: FetchRequest, future: Future[Outcome]) -> None:
         """The done-callback; runs in the pool's thread."""
@@ -125,10 +127,6 @@ class Flights:
         else:
             self.refuse(request, FailureKind.HOST_DOWN, now)
 
-    def landed_for_us(self, request: FetchRequest) -> None:
-        """One of our own is no longer in flight; there is no row of it."""
-        del self._in_flight[request.urlnum]
-
     def landed(self, finished: Finished) -> None:
         """A request is no longer in flight. Raises `OutputError` when it was our own disk that failed."""
         request, outcome = finished.request, finished.outcome
@@ -143,7 +141,7 @@ class Flights:
         if outcome.error and self._pool.spare and self._scheduler.holds_back(request.host, now):
             self._pool.recall(request.host)
         if outcome.redirect is not None:
-            self._scheduler.add(replace(outcome.redirect, columns=request.columns), now, first=True)
+            self._scheduler.add(following.with_columns(outcome.redirect, request), now, first=True)
         elif not (self.aborted and outcome.error == FailureKind.ABORTED):
             # What was aborted never came to its end: it has no row, and a resumed run asks again.
             self._conclude(finished, started)
@@ -184,6 +182,9 @@ class Flights:
             self._attempted.pop(request.urlnum, None)
         if self._losses:
             self._losses.forget(request.urlnum)
+        if request.urlnum < 0:
+            self._learn(request, outcome)
+            return
         self._writer.archive_failure(record, outcome)
         self.final.append(record)
 
@@ -193,15 +194,12 @@ class Flights:
         delay = self._retry.delay(request, outcome, now - first)
         if delay is None:
             return False
-        assert finished.record is not None
+        record = finished.record
+        assert record is not None
+        if outcome.content:  # of no use to the next attempt, and half a megabyte
+            finished = replace(finished, outcome=replace(outcome, content=b""))
         self._attempted[urlnum] = (first, finished)
-        # From the start, whatever hop it had come to.
-        again = replace(
-            urls.request(urlnum, request.url),
-            num_retries=request.num_retries + 1,
-            previous=request.previous,
-            columns=request.columns,
-        )
-        self._scheduler.add_later(again, now + delay)
-        self._tell(Retrying(finished.record, delay))
+        self._scheduler.add_later(following.again(request), now + delay)
+        if urlnum >= 0:
+            self._tell(Retrying(record, delay))
         return True

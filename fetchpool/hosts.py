@@ -84,11 +84,13 @@ class HostSlot:
         "asking",
         "breaker",
         "fading",
+        "held",
         "host",
         "in_flight",
         "known_until",
         "listed",
         "lookup_seconds",
+        "ours",
         "queue",
         "ready_at",
     )
@@ -96,6 +98,10 @@ class HostSlot:
     def __init__(self, host: str) -> None:
         self.host = host
         self.queue: deque[FetchRequest] = deque()
+        self.ours: list[FetchRequest] = []
+        """Queued, too: what is to be known before others start (`robots.txt`, of this host or another)."""
+        self.held = False
+        """One of ours is under way for this host: nothing else of it starts."""
         self.in_flight = 0
         self.listed = False
         """Whether the scheduler's rotation or its waiting heap holds this slot."""
@@ -132,8 +138,27 @@ class HostSlot:
         """Whether what is queued now ends without having been tried."""
         return self.breaker is OPEN and now < self.ready_at
 
+    def has_next(self) -> bool:
+        """Whether something is queued that need not wait for one of ours."""
+        return len(self.ours) > 0 or (not self.held and len(self.queue) > 0)
+
+    def take_next(self) -> FetchRequest:
+        """What `has_next()` has promised."""
+        return self.ours.pop(0) if self.ours else self.queue.popleft()
+
+    def take_all(self) -> list[FetchRequest]:
+        """Everything that is queued."""
+        requests = [*self.ours, *self.queue]
+        self.ours.clear()
+        self.queue.clear()
+        return requests
+
+    def queued(self) -> int:
+        """How many are."""
+        return len(self.ours) + len(self.queue)
+
     def idle(self) -> bool:
-        return not (self.queue or self.in_flight or self.listed or self.asking)
+        return not (self.queued() or self.in_flight or self.listed or self.asking or self.held)
 
     def unremarkable(self, now: float) -> bool:
         """Whether a slot made anew would be treated the same."""

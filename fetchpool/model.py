@@ -159,7 +159,7 @@ class FetchRequest(Struct, frozen=True, gc=False):
     """One URL to fetch, or one hop of it that waits for another host's turn."""
 
     urlnum: int
-    """0-based place among the URLs of the input."""
+    """0-based place among the URLs of the input; negative for one of our own (`robots.txt`)."""
     url: str
     """As given, credentials and all; never shown unredacted."""
     href: str
@@ -183,8 +183,7 @@ class FetchRequest(Struct, frozen=True, gc=False):
     lookup_seconds: float = 0.0
     """How long that took, if it was for this request; part of `elapsed` and of the row's times."""
     keep: int = 0
-    """Not for a row: so many bytes of the body are wanted themselves (`Outcome.content`), wherever
-    redirects lead."""
+    """Not for a row: so many bytes of the body are wanted themselves (`Outcome.content`)."""
     crossed_origin: bool = False
     """An earlier hop left the first origin: the user's own headers and credentials stay behind."""
     from_public: bool = False
@@ -195,6 +194,8 @@ class FetchRequest(Struct, frozen=True, gc=False):
     """To be fetched only if it has changed since."""
     columns: dict[str, Any] | None = None
     """What the input says of it beside, for its row. It stays with us: no worker is sent it."""
+    first: FetchRequest | None = None
+    """How it began, when earlier hops led here: what another attempt begins with."""
 
 
 class Outcome(Struct, frozen=True):

@@ -16,11 +16,11 @@ to know (`hosts.py`), the pace over all hosts is `pace.py`'s.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
 
-from msgspec.structs import replace
-
+from fetchpool.following import introduced
 from fetchpool.hosts import HostSlot, Wait
 from fetchpool.model import FetchRequest, Outcome
 from fetchpool.pace import Pace
@@ -59,14 +59,17 @@ class Scheduler:
         """Hosts of which something must be known before their requests start; the caller takes them
         away, and answers with `known()` or `unknown()`."""
         self.asking = 0
-        """Hosts that were asked for and not answered yet."""
+        """Hosts that were asked for, or are held, and not answered yet."""
 
     def add(self, request: FetchRequest, now: float, *, first: bool = False) -> None:
-        """Queues a request behind its host's others; with `first` before them (it was on its way)."""
+        """Queues a request behind its host's others; with `first` before them (it was on its way). Those of
+        our own come before all, since others wait for what they find."""
         slot = self._hosts.get(request.host)
         if slot is None:
             slot = self._hosts[request.host] = HostSlot(request.host)
-        if first:
+        if request.urlnum < 0:
+            slot.ours.append(request)
+        elif first:
             slot.queue.appendleft(request)
         else:
             slot.queue.append(request)
@@ -91,7 +94,7 @@ class Scheduler:
             slot.listed = False
             if slot.asking:
                 continue  # `known()` lists it again
-            if not slot.queue:  # taken away by `unknown()` since it was listed
+            if not slot.has_next():  # taken away by `unknown()` since it was listed
                 self._let_go(slot, now)
             elif slot.gives_up(now):
                 self._give_up(slot)
@@ -102,13 +105,16 @@ class Scheduler:
                 slot.asking = True
                 self.asking += 1
                 self.asked.append(slot.host)
-            elif slot.queue and slot.in_flight < slot.limit(self._per_host):
-                request = slot.queue.popleft()
+            elif slot.in_flight < slot.limit(self._per_host):
+                request = slot.take_next()
                 self.queued -= 1
                 slot.started(now, self._host_delay)
                 self._pace.started(now)
                 self._list(slot, now)
-                return introduced(request, slot) if slot.addresses else request
+                if slot.addresses:  # the first one after a lookup bears its time
+                    seconds, slot.lookup_seconds = slot.lookup_seconds, 0.0
+                    return introduced(request, slot.addresses, seconds)
+                return request
         return None
 
     def finished(
@@ -135,16 +141,14 @@ class Scheduler:
         slot = self._hosts.get(host)
         return slot is not None and (slot.ready_at > now or slot.in_flight > slot.limit(self._per_host))
 
-    def hold(self, request: FetchRequest) -> None:
-        """Takes back a request that `next()` has just handed out: something more must be known of its
-        host first, and `known()` will say when that is so."""
+    def start_instead(self, request: FetchRequest) -> None:
+        """Takes back a request that `next()` has just handed out: one of our own has started in its place,
+        to find out what must be known of that host first. Until `resume()` nothing else of it starts."""
         slot = self._hosts[request.host]
-        slot.in_flight -= 1
         slot.queue.appendleft(request)
         self.queued += 1
-        if not slot.asking:
-            slot.asking = True
-            self.asking += 1
+        slot.held = True
+        self.asking += 1
 
     def delay(self, host: str, seconds: float, now: float) -> None:
         """The host, of which a request has just started, asked for so many seconds until the next one
@@ -157,29 +161,40 @@ class Scheduler:
         `seconds`: how long that took."""
         slot = self._hosts[host]
         slot.known_until, slot.addresses, slot.lookup_seconds = until, addresses, seconds
-        self.resume(host, now)
+        slot.asking = False
+        self._list_first(slot, now)
 
     def resume(self, host: str, now: float) -> None:
-        """What `hold()` held may start."""
-        slot = self._answered(host)
-        if not slot.listed:
-            self._list(slot, now, first=True)  # what was asked about it may be forgotten by its next turn
-            self._let_go(slot, now)
+        """What `start_instead()` held may start."""
+        slot = self._hosts[host]
+        slot.held = False
+        self._list_first(slot, now)
 
     def unknown(self, host: str, now: float) -> list[FetchRequest]:
         """The host's requests can't start; those that were queued, for the caller to end."""
-        slot = self._answered(host)
-        requests = list(slot.queue)
-        self.queued -= len(requests)
-        slot.queue.clear()
-        self._let_go(slot, now)
-        return requests
-
-    def _answered(self, host: str) -> HostSlot:
         slot = self._hosts[host]
         slot.asking = False
         self.asking -= 1
-        return slot
+        requests = slot.take_all()
+        self.queued -= len(requests)
+        self._let_go(slot, now)
+        return requests
+
+    def withdraw(self, host: str, condition: Callable[[FetchRequest], bool]) -> list[FetchRequest]:
+        """Takes away what is queued of a host that `start_instead()` holds, and meets the condition."""
+        slot = self._hosts[host]
+        withdrawn = [request for request in slot.queue if condition(request)]
+        if withdrawn:
+            slot.queue = deque(request for request in slot.queue if not condition(request))
+            self.queued -= len(withdrawn)
+        return withdrawn
+
+    def _list_first(self, slot: HostSlot, now: float) -> None:
+        """What was asked about a host has been answered, and may be forgotten by its next turn."""
+        self.asking -= 1
+        if not slot.listed:
+            self._list(slot, now, first=True)
+            self._let_go(slot, now)
 
     @property
     def waiting_hosts(self) -> int:
@@ -189,15 +204,15 @@ class Scheduler:
     @property
     def waiting(self) -> int:
         """Of the queued: those that wait for a time, not for a worker."""
-        return len(self._retries) + sum(len(slot.queue) for _, _, slot in self._waiting)
+        return len(self._retries) + sum(slot.queued() for _, _, slot in self._waiting)
 
     def waits_for(self, now: float) -> Wait:
         """What most of the queued wait for that may not start now. It looks at every host there is: not to be
         asked for with every request."""
         waiting = dict.fromkeys(Wait, 0)
         for slot in self._hosts.values():
-            if slot.queue and not slot.asking:
-                waiting[slot.waits_for(now, self._per_host)] += len(slot.queue)
+            if slot.has_next() and not slot.asking:
+                waiting[slot.waits_for(now, self._per_host)] += slot.queued()
         for _, _, request in self._retries:
             found = self._hosts.get(request.host)
             paused = found is not None and found.waits_for(now, self._per_host) is Wait.PAUSE
@@ -232,7 +247,7 @@ class Scheduler:
     def _list(self, slot: HostSlot, now: float, *, first: bool = False) -> None:
         """Puts an unlisted slot where it belongs: into the rotation, into the heap of those that wait
         for a time, or nowhere while its limit holds (`finished()` lists it again)."""
-        if not slot.queue or slot.asking or slot.in_flight >= slot.limit(self._per_host):
+        if not slot.has_next() or slot.asking or slot.in_flight >= slot.limit(self._per_host):
             return
         slot.listed = True
         if slot.ready_at > now and not slot.gives_up(now):
@@ -243,9 +258,9 @@ class Scheduler:
             self._rotation.append(slot)
 
     def _give_up(self, slot: HostSlot) -> None:
-        self.queued -= len(slot.queue)
-        self.given_up.extend(slot.queue)
-        slot.queue.clear()
+        requests = slot.take_all()
+        self.queued -= len(requests)
+        self.given_up.extend(requests)
 
     def _let_go(self, slot: HostSlot, now: float) -> None:
         """Forgets a host that has nothing to do: now, or later when its behaviour is worth knowing."""
@@ -260,14 +275,3 @@ class Scheduler:
     def _push(self, heap: list[Any], at: float, entry: HostSlot | FetchRequest) -> None:
         self._sequence += 1  # of two at the same time the earlier comes first, and none is compared
         heappush(heap, (at, self._sequence, entry))
-
-
-def introduced(request: FetchRequest, slot: HostSlot) -> FetchRequest:
-    """The request with what is known of its host. The first one after a lookup bears its time."""
-    seconds, slot.lookup_seconds = slot.lookup_seconds, 0.0
-    return replace(
-        request,
-        addresses=slot.addresses,
-        lookup_seconds=request.lookup_seconds + seconds,
-        elapsed=request.elapsed + seconds,
-    )

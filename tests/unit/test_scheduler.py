@@ -38,6 +38,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.ended: set[int] = set()
         self.asked: set[str] = set()
         self.known: set[str] = set()
+        self.held: dict[int, str] = {}
         self.starts: list[tuple[float, str]] = []
         self.cool_until: dict[str, float] = {}
 
@@ -70,18 +71,38 @@ class SchedulerMachine(RuleBasedStateMachine):
             self.later[request.urlnum] = self.now + delay
             self.scheduler.add_later(request, self.now + delay)
         else:
-            self.ended.add(request.urlnum)
+            self.end(request)
+
+    @precondition(lambda self: any(urlnum < 0 for urlnum in self.in_flight))
+    @rule(data=st.data(), host=st.sampled_from(HOSTS))
+    def redirect_ours(self, data: st.DataObject, host: str) -> None:
+        """A robots.txt is elsewhere, and waits for its turn there."""
+        ours = sorted(urlnum for urlnum in self.in_flight if urlnum < 0)
+        request, started = self.in_flight.pop(data.draw(st.sampled_from(ours)))
+        self.scheduler.finished(request, self.now, started, FINE)
+        self.scheduler.add(replace(request, host=host), self.now, first=True)
 
     @precondition(lambda self: self.in_flight)
     @rule(data=st.data())
-    def hold(self, data: st.DataObject) -> None:
-        """As for robots: what was handed out is taken back until more is known."""
+    def start_instead(self, data: st.DataObject) -> None:
+        """As for robots: one of our own starts in the place of what was handed out."""
         urlnum = data.draw(st.sampled_from(sorted(self.in_flight)))
         request, started = self.in_flight[urlnum]
-        if started == self.now and request.host not in self.asked:
+        if urlnum >= 0 and started == self.now and request.host not in (*self.asked, *self.held.values()):
             del self.in_flight[urlnum]
-            self.scheduler.hold(request)
-            self.asked.add(request.host)
+            self.scheduler.start_instead(request)
+            ours = replace(request, urlnum=-len(self.added) - 1)
+            self.added[ours.urlnum] = ours
+            self.held[ours.urlnum] = request.host
+            self.in_flight[ours.urlnum] = (ours, started)
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), numbers=st.sets(st.integers(0, 20)))
+    def withdraw(self, data: st.DataObject, numbers: set[int]) -> None:
+        host = data.draw(st.sampled_from(sorted(self.held.values())))
+        for request in self.scheduler.withdraw(host, lambda request: request.urlnum in numbers):
+            assert request.urlnum in numbers
+            self.end(request)
 
     @precondition(lambda self: self.asked)
     @rule(data=st.data(), found=st.booleans(), seconds=st.floats(0, 100))
@@ -127,6 +148,8 @@ class SchedulerMachine(RuleBasedStateMachine):
         assert request.urlnum not in self.ended, "handed out after its end"
         assert self.later.pop(request.urlnum, 0.0) <= self.now, "a retry came too early"
         assert request.host not in self.asked, "started before its host was known"
+        if request.urlnum >= 0:
+            assert request.host not in self.held.values(), "started before its host was heard"
         assert not self.ask_hosts or request.host in self.known, "started before its host was known"
         assert self.cool_until.get(request.host, 0.0) <= self.now, "started before its host had rested"
         for then, host in self.starts:
@@ -143,6 +166,8 @@ class SchedulerMachine(RuleBasedStateMachine):
         assert request.urlnum not in self.in_flight, "given up while in flight"
         self.later.pop(request.urlnum, None)
         self.ended.add(request.urlnum)
+        if request.urlnum < 0:
+            self.scheduler.resume(self.held.pop(request.urlnum), self.now)
 
     def flying(self, host: str) -> int:
         return sum(request.host == host for request, _ in self.in_flight.values())
@@ -161,7 +186,7 @@ class SchedulerMachine(RuleBasedStateMachine):
             elif self.in_flight:
                 _, (request, started) = self.in_flight.popitem()
                 self.scheduler.finished(request, self.now, started, FINE)
-                self.ended.add(request.urlnum)
+                self.end(request)
             elif len(self.ended) < len(self.added):
                 wake_at = self.scheduler.wake_at()
                 assert wake_at is not None, "requests are queued and nothing will ever wake them"

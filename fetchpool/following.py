@@ -1,0 +1,97 @@
+"""Requests that follow from other requests: the next hop, the next attempt, one of our own for another.
+
+In: a request. Out: a new one. Nowhere else is a `FetchRequest` made from another one: here each field that it
+has is either kept or given up by name, and `tests/unit/test_following.py` asks of a new one which it is.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from fetchpool import urls
+from fetchpool.model import Cookie, FetchRequest
+
+
+def redirected(
+    request: FetchRequest,
+    target: urls.Url,
+    method: str,
+    *,
+    cookies: tuple[Cookie, ...],
+    from_public: bool,
+) -> FetchRequest:
+    """The next hop. Another scheme, host or port is another origin, but for the same site by https: there is
+    no way back to the credentials, even if a later hop returns to where they belong (as in curl)."""
+    before = request.href
+    return replace(
+        request,
+        href=target.href,
+        host=target.host,
+        method=method,
+        addresses=request.addresses if target.host == request.host else (),
+        lookup_seconds=0.0,
+        num_redirects=request.num_redirects + 1,
+        crossed_origin=request.crossed_origin
+        or (target.origin != urls.origin(before) and not urls.is_upgrade(before, target.href)),
+        cookies=cookies,
+        from_public=request.from_public or from_public,
+        first=request.first or request,
+    )
+
+
+def handed_back(request: FetchRequest, elapsed: float) -> FetchRequest:
+    """The next hop, to go on when its host's turn has come; `elapsed` seconds of its attempt are over."""
+    return replace(request, elapsed=elapsed)
+
+
+def again(request: FetchRequest) -> FetchRequest:
+    """The next attempt, from the start, whatever hop this one had come to."""
+    return replace(
+        request.first or request,
+        num_retries=request.num_retries + 1,
+        addresses=(),
+        lookup_seconds=0.0,
+        elapsed=0.0,
+        columns=request.columns,
+    )
+
+
+def introduced(request: FetchRequest, addresses: tuple[str, ...], seconds: float) -> FetchRequest:
+    """With what is known of its host; `seconds` is how long that took, for this request."""
+    return replace(
+        request,
+        addresses=addresses,
+        lookup_seconds=request.lookup_seconds + seconds,
+        elapsed=request.elapsed + seconds,
+    )
+
+
+def sent(request: FetchRequest) -> FetchRequest:
+    """What a worker gets of it."""
+    return request if request.columns is None else replace(request, columns=None)
+
+
+def with_columns(request: FetchRequest, before: FetchRequest) -> FetchRequest:
+    """What came back from a worker, with what it was not sent."""
+    return request if before.columns is None else replace(request, columns=before.columns)
+
+
+def on_behalf_of(request: FetchRequest, urlnum: int, href: str, keep: int) -> FetchRequest:
+    """One of our own, to the same origin, for what must be known before that request may start. It has the
+    same rights: what the other one may not tell or may not reach, this one may not either."""
+    return replace(
+        request,
+        urlnum=urlnum,
+        url=href,
+        href=href,
+        num_retries=0,
+        num_redirects=0,
+        method="GET",
+        elapsed=0.0,
+        lookup_seconds=0.0,
+        keep=keep,
+        cookies=(),
+        previous=None,
+        columns=None,
+        first=None,
+    )

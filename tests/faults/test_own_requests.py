@@ -1,0 +1,296 @@
+"""Our own requests: what `--robots` asks goes the way of any request: with its rights, turns and limits.
+
+A host is a name or address without its port: each server here is one of its own.
+"""
+
+from __future__ import annotations
+
+import gzip
+import resource
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from fetchpool import Record
+from fetchpool.model import FetchRequest
+from fetchpool.sources.iterable import IterableSource
+from tests.faults import ports
+from tests.faults.server import SCENARIOS, FaultServer, Peer, Received
+from tests.faults.ways import (
+    ASYNC,
+    CURL,
+    Rows,
+    Way,
+    engine_for,
+    fetch_urls,
+    in_every_way,
+    over_each_transport,
+)
+
+SECRETS = {"user": "ann:s3cret", "headers": ["X-Api-Key: t0ken", "Cookie: session=1"]}
+SECRET_NAMES = {"authorization", "x-api-key", "cookie"}
+EARLY = 0.06
+"""Seconds by which two requests may come closer together than they were sent."""
+FORBIDS = b"User-agent: *\nDisallow: /capture\n"
+
+Says = Callable[[Peer, Received], None]
+
+
+@contextmanager
+def hosts_saying(monkeypatch: pytest.MonkeyPatch, *says: Says) -> Iterator[list[FaultServer]]:
+    """Servers at 127.0.0.1 and on, each with a `robots.txt` of its own."""
+    with ExitStack() as stack:
+        servers = [
+            stack.enter_context(FaultServer(host=f"127.0.0.{number}")) for number in range(1, len(says) + 1)
+        ]
+        by_port = {server.port: say for server, say in zip(servers, says, strict=True)}
+        monkeypatch.setitem(
+            SCENARIOS, "robots.txt", lambda peer, request: by_port[request.port](peer, request)
+        )
+        yield servers
+
+
+def text(content: bytes = FORBIDS, *headers: str) -> Says:
+    return lambda peer, _: peer.answer(content, *headers)
+
+
+def none_there(peer: Peer, _: Received) -> None:
+    peer.answer(b"", status="404 Not Found")
+
+
+def elsewhere(location: str | Callable[[], str]) -> Says:
+    def say(peer: Peer, _: Received) -> None:
+        where = location if isinstance(location, str) else location()
+        peer.answer(b"", f"Location: {where}", status="302 Found")
+
+    return say
+
+
+def failing(times: int, then: Says = none_there) -> Says:
+    left = [times]
+
+    def say(peer: Peer, request: Received) -> None:
+        left[0] -= 1
+        if left[0] >= 0:
+            peer.answer(b"", status="500 Down")
+        else:
+            then(peer, request)
+
+    return say
+
+
+def heard(server: FaultServer) -> list[str]:
+    return [request.scenario for request in server.received]
+
+
+def secrets(server: FaultServer) -> set[str]:
+    return {name for request in server.received for name in request.headers()} & SECRET_NAMES
+
+
+@in_every_way
+def test_58_what_stays_behind_at_another_host_is_not_told_to_its_robots_txt(
+    monkeypatch: pytest.MonkeyPatch, way: Way
+) -> None:
+    """With `-u` and `-H`: the list's own hosts are told, for `robots.txt` as for pages; hosts that a page or
+    a `robots.txt` redirects to hear of no `Authorization`, `Cookie` or header of the user's own, not with a
+    retry either."""
+    stack: list[FaultServer] = []
+    sent = elsewhere(lambda: stack[2].url("moved-robots.txt"))
+    with hosts_saying(monkeypatch, none_there, failing(1), failing(1, sent)) as servers:
+        stack += servers
+        first, second, third = servers
+        urls = [
+            first.url(f"redirect-to?{second.url('capture')}"),
+            first.url(f"redirect-to?{third.url('ok')}"),
+        ]
+        records = fetch_urls(way, urls, robots=True, retry=2, retry_delay=0, **SECRETS)
+        assert [record.error for record in records] == [None, None]
+        assert heard(second) == ["robots.txt", "robots.txt", "capture"]
+        assert heard(third) == ["robots.txt", "robots.txt", "moved-robots.txt", "ok"]
+        assert (secrets(first), secrets(second), secrets(third)) == (SECRET_NAMES, set(), set())
+        assert first.received[0].headers().keys() >= SECRET_NAMES
+
+
+class FromPublic(IterableSource):
+    """Requests whose earlier hop was a page of the public internet."""
+
+    def take(self, limit: int) -> list[FetchRequest]:
+        return [replace(request, from_public=True, num_redirects=1) for request in super().take(limit)]
+
+
+def fetch_from(source: IterableSource, way: Way, **settings: Any) -> list[Record]:
+    rows = Rows()
+    engine_for(way, source, rows, workers=4, **settings).run()
+    return sorted(rows.records, key=lambda record: record.urlnum)
+
+
+@in_every_way
+def test_58_what_a_page_may_not_reach_its_robots_txt_may_not_either(
+    monkeypatch: pytest.MonkeyPatch, way: Way
+) -> None:
+    """A private host that a public page redirects to, and with `--public-only` any: nothing is sent to it,
+    and the row is `forbidden_address`, as it is without `--robots`."""
+    with hosts_saying(monkeypatch, text()) as (private,):
+        urls = [private.url(f"ok?{number}") for number in range(3)]
+        for robots in (False, True):
+            sent_there = fetch_from(FromPublic(urls), way, robots=robots)
+            listed = fetch_urls(way, urls, robots=robots, public_only=True)
+            assert {record.error for record in [*sent_there, *listed]} == {"forbidden_address"}
+            assert {record.errormsg for record in [*sent_there, *listed]} == {
+                "127.0.0.1 is not a public address"
+            }
+        assert private.connections == 0
+        assert [record.error for record in fetch_urls(way, urls, robots=True)] == [None] * 3
+
+
+@over_each_transport
+@pytest.mark.parametrize("pace", [{"host_delay": "150ms"}, {"rate": "400/m"}], ids=["host-delay", "rate"])
+def test_58_redirects_and_retries_of_robots_txt_wait_for_their_turn(
+    monkeypatch: pytest.MonkeyPatch, way: Way, pace: Mapping[str, str]
+) -> None:
+    """`--host-delay` and `--rate` hold for every request that a server receives: the first `robots.txt`, its
+    next attempts, each of its redirects, and the pages behind it."""
+    stack: list[FaultServer] = []
+    there = elsewhere(lambda: stack[1].url("redirect-to?%2Fmoved-robots.txt"))
+    with hosts_saying(monkeypatch, failing(2, there), none_there) as servers:
+        stack += servers
+        first, second = servers
+        urls = [
+            first.url("ok?1"),
+            first.url("capture"),
+            first.url("ok?2"),
+            second.url("ok?1"),
+            second.url("ok?2"),
+        ]
+        records = fetch_urls(way, urls, robots=True, retry=3, retry_delay="10ms", **pace)
+        assert [record.error for record in records] == [None, "robots", None, None, None]
+        assert heard(first) == ["robots.txt"] * 3 + ["ok", "ok"]
+        assert sorted(heard(second)) == ["moved-robots.txt", "ok", "ok", "redirect-to", "robots.txt"]
+        together = [[*first.received, *second.received]] if "rate" in pace else []
+        for received in together or [first.received, second.received]:
+            times = sorted(request.at for request in received)
+            assert all(later - sooner > 0.15 - EARLY for sooner, later in pairwise(times))
+
+
+@over_each_transport
+def test_58_one_host_that_many_robots_txt_redirect_to_is_asked_no_more_at_once_than_it_may_be(
+    monkeypatch: pytest.MonkeyPatch, way: Way
+) -> None:
+    """`--per-host 1` holds for the host that ten others send us to; each of them waits for its own answer."""
+    stack: list[FaultServer] = []
+    sent = elsewhere(lambda: stack[0].url("bytes-in-pieces?robots"))
+    with hosts_saying(monkeypatch, none_there, *[sent] * 4) as servers:
+        stack += servers
+        goal, *others = servers
+        records = fetch_urls(way, [server.url("ok") for server in others], robots=True, per_host=1)
+        assert [record.error for record in records] == [None] * 4
+        times = sorted(request.at for request in goal.received)
+        assert len(times) == 4
+        assert all(later - sooner > 0.25 - EARLY for sooner, later in pairwise(times))
+
+
+@over_each_transport
+def test_58_a_robots_txt_that_is_never_had_forbids_and_ends(
+    monkeypatch: pytest.MonkeyPatch, way: Way
+) -> None:
+    """Redirects in a circle, to a dead host, to where nothing may be fetched; no answer: the host's URLs end
+    as `robots`, all of them at once, and others are fetched."""
+    with (
+        ports.refused() as port,
+        hosts_saying(
+            monkeypatch,
+            elsewhere("/robots.txt"),
+            elsewhere(f"http://127.0.0.9:{port}/robots.txt"),
+            elsewhere("file:///etc/passwd"),
+            lambda peer, _: peer.reset(),
+            none_there,
+        ) as servers,
+    ):
+        urls = [server.url(f"ok?{number}") for server in servers for number in range(4)]
+        records = fetch_urls(way, urls, robots=True)
+        assert [record.error for record in records] == ["robots"] * 16 + [None] * 4
+        assert all(set(heard(server)) == {"robots.txt"} for server in servers[:4])
+
+
+@pytest.mark.parametrize("way", [CURL, ASYNC], ids=str)
+def test_58_what_waits_for_a_busy_host_s_robots_txt_ends_with_it(
+    monkeypatch: pytest.MonkeyPatch, way: Way
+) -> None:
+    """A `robots.txt` that can't be read forbids for a minute. What waited for it is not asked about again,
+    though its own turn would be later than that."""
+
+    def busy(peer: Peer, _: Received) -> None:
+        peer.answer(b"", "Retry-After: 90", status="503 Busy")
+
+    with hosts_saying(monkeypatch, busy) as (server,):
+        records = fetch_urls(
+            way, [server.url(f"ok?{number}") for number in range(50)], robots=True, max_runtime=10
+        )
+        assert [record.error for record in records] == ["robots"] * 50
+        assert heard(server) == ["robots.txt"]
+
+
+@over_each_transport
+def test_58_robots_txt_is_read_whatever_it_is_written_with(monkeypatch: pytest.MonkeyPatch, way: Way) -> None:
+    """Behind a byte order mark, in UTF-16, with any line ends, compressed, in a group of many, by a rule of
+    many stars, at the end of half a megabyte."""
+    says = [
+        text(b"\xef\xbb\xbf" + FORBIDS),
+        text(FORBIDS.decode().encode("utf-16")),
+        text(FORBIDS.replace(b"\n", b"\r")),
+        text(gzip.compress(FORBIDS), "Content-Encoding: gzip"),
+        text(b"User-agent: other\nUser-agent: *\nAllow: /\nDisallow: /capture"),
+        text(b"User-agent: *\nDisallow: /c" + b"*" * 5000 + b"e$"),
+        text((b"#" * 79 + b"\n") * 6550 + FORBIDS),
+    ]
+    with hosts_saying(monkeypatch, *says) as servers:
+        records = fetch_urls(
+            way, [server.url(path) for server in servers for path in ("capture", "ok")], robots=True
+        )
+        assert [record.error for record in records] == ["robots", None] * len(says)
+
+
+BLOCK = bytes(1 << 20)
+
+
+@cache
+def bomb() -> bytes:
+    """A quarter of a gibibyte."""
+    packer = zlib.compressobj(1, wbits=31)
+    return b"".join(packer.compress(BLOCK) for _ in range(256)) + packer.flush()
+
+
+@over_each_transport
+def test_58_no_robots_txt_takes_memory_or_time_beyond_its_half_megabyte(
+    monkeypatch: pytest.MonkeyPatch, way: Way
+) -> None:
+    """A bomb of 256 MiB, a hundred megabytes without an end, thousands of agents with thousands of rules:
+    512 KiB are read, with less than 80 MB of memory, and nobody else waits."""
+
+    def endless(peer: Peer, _: Received) -> None:
+        peer.send("HTTP/1.1 200 OK\r\n\r\n" + FORBIDS.decode())
+        for _ in range(100):
+            peer.send(b"#" * 1_000_000 + b"\n")
+
+    agents = b"".join(b"user-agent:%x\n" % number for number in range(15_000))
+    says = [
+        text(bomb(), "Content-Encoding: gzip"),
+        endless,
+        text(agents + b"user-agent:*\ndisallow:/capture\n" + b"allow:/a\n" * 25_000),
+        text(b"user-agent:*\ndisallow:/capture\n" + b"disallow:/*a*a*a*a*b$\n" * 20_000),
+    ]
+    with hosts_saying(monkeypatch, *says) as servers:
+        urls = [
+            server.url(path) for server in servers for path in ("capture", "ok?aaaaaaaaaaaaaaaaaaaaaaaaa")
+        ]
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        records = fetch_urls(way, urls, robots=True, max_time=10)
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        assert [record.error for record in records] == [None, None, *["robots", None] * 3]
+        assert grown < 80 * 1024

@@ -1,0 +1,128 @@
+"""What a request keeps that follows from another one: every field is asked for, also one that is new."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from msgspec.structs import asdict, fields
+
+from fetchpool import following, urls
+from fetchpool.model import Cookie, FailureKind, FetchRequest, Previous
+
+TARGET = urls.Url("http://b.example/next", "b.example", "")
+BEFORE = urls.request(7, "http://a.example/")
+COOKIES = (Cookie("session", "1", "a.example", host_only=True, path="/", secure=False),)
+WHOLE = FetchRequest(
+    urlnum=7,
+    url="http://ann:secret@a.example/list",
+    href="http://a.example/list",
+    host="a.example",
+    credentials="ann:secret",
+    refused=FailureKind.INVALID_URL,
+    problem="it has one",
+    num_retries=1,
+    num_redirects=2,
+    method="HEAD",
+    elapsed=3.0,
+    addresses=("192.0.2.1",),
+    lookup_seconds=0.5,
+    keep=9,
+    crossed_origin=True,
+    from_public=True,
+    cookies=COOKIES,
+    previous=Previous("http://a.example/list", etag='"1"'),
+    columns={"name": "x"},
+    first=BEFORE,
+)
+"""A value in every field that is not the default."""
+
+CHANGES: dict[str, tuple[Callable[[FetchRequest], FetchRequest], dict[str, Any]]] = {
+    "the next hop, at another host": (
+        lambda request: following.redirected(request, TARGET, "GET", cookies=(), from_public=False),
+        {
+            "href": TARGET.href,
+            "host": TARGET.host,
+            "method": "GET",
+            "num_redirects": 3,
+            "addresses": (),
+            "lookup_seconds": 0.0,
+            "cookies": (),
+        },
+    ),
+    "handed back": (lambda request: following.handed_back(request, 4.0), {"elapsed": 4.0}),
+    "introduced": (
+        lambda request: following.introduced(request, ("192.0.2.2",), 1.0),
+        {"addresses": ("192.0.2.2",), "lookup_seconds": 1.5, "elapsed": 4.0},
+    ),
+    "sent": (following.sent, {"columns": None}),
+    "with its columns": (
+        lambda request: following.with_columns(following.sent(request), request),
+        {},
+    ),
+    "one of our own": (
+        lambda request: following.on_behalf_of(request, -1, "http://a.example/robots.txt", 10),
+        {
+            "urlnum": -1,
+            "url": "http://a.example/robots.txt",
+            "href": "http://a.example/robots.txt",
+            "num_retries": 0,
+            "num_redirects": 0,
+            "method": "GET",
+            "elapsed": 0.0,
+            "lookup_seconds": 0.0,
+            "keep": 10,
+            "cookies": (),
+            "previous": None,
+            "columns": None,
+            "first": None,
+        },
+    ),
+}
+KEPT_BY_ALL = {"refused", "problem", "crossed_origin", "from_public", "credentials"}
+"""What tells a request's rights and refusals goes with it wherever it leads."""
+
+
+def test_the_request_that_is_asked_with_has_a_value_in_every_field() -> None:
+    """A new field fails here: give it one, and say above which followers change it."""
+    for field in fields(FetchRequest):
+        assert getattr(WHOLE, field.name) != field.default, field.name
+
+
+@pytest.mark.parametrize("follower", CHANGES)
+def test_a_request_that_follows_keeps_every_field_but_those_that_are_named(follower: str) -> None:
+    follow, changes = CHANGES[follower]
+    assert asdict(follow(WHOLE)) == {**asdict(WHOLE), **changes}
+    assert not KEPT_BY_ALL & changes.keys()
+
+
+def test_rights_are_lost_with_the_origin_and_never_come_back() -> None:
+    start = urls.request(0, "http://a.example/")
+    within = following.redirected(
+        start, urls.Url("http://a.example/x", "a.example", ""), "", cookies=(), from_public=False
+    )
+    assert (within.crossed_origin, within.from_public, within.first) == (False, False, start)
+    outside = following.redirected(within, TARGET, "", cookies=(), from_public=True)
+    assert (outside.crossed_origin, outside.from_public, outside.first) == (True, True, start)
+    back = following.redirected(
+        outside, urls.Url(start.href, "a.example", ""), "", cookies=(), from_public=False
+    )
+    assert (back.crossed_origin, back.from_public, back.first) == (True, True, start)
+
+
+@pytest.mark.parametrize("start", [BEFORE, WHOLE], ids=["with rights", "without"])
+def test_another_attempt_is_the_first_hop_again_with_what_it_may(start: FetchRequest) -> None:
+    """Also one of our own that was without the user's credentials from its first hop on."""
+    start = following.on_behalf_of(start, -1, "http://a.example/robots.txt", 10)
+    hop = following.redirected(
+        following.introduced(start, ("192.0.2.3",), 1.0), TARGET, "", cookies=(), from_public=True
+    )
+    fresh = {"num_retries": 1, "elapsed": 0.0, "lookup_seconds": 0.0, "addresses": ()}
+    for attempt in (start, following.introduced(start, ("192.0.2.3",), 1.0), hop):
+        assert asdict(following.again(attempt)) == {**asdict(start), **fresh}
+
+
+def test_another_attempt_keeps_what_no_worker_was_sent() -> None:
+    hop = following.redirected(following.sent(WHOLE), TARGET, "", cookies=(), from_public=False)
+    assert following.again(following.with_columns(hop, WHOLE)).columns == WHOLE.columns
