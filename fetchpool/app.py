@@ -18,6 +18,7 @@ from fetchpool.engine import Engine
 from fetchpool.known import Known
 from fetchpool.names import Names
 from fetchpool.observe.events import Observer
+from fetchpool.outputs import names_parsers_take
 from fetchpool.pools import open_pool
 from fetchpool.resolver import Resolver
 from fetchpool.resolver import shared as shared_resolver
@@ -176,7 +177,8 @@ def open_inputs(config: RunConfig) -> FileSource:
     """The configuration's inputs. Raises `InputError`."""
     table = None
     if config.url_column is not None:
-        table = Table(config.url_column, config.keep_columns)
+        taken = names_parsers_take(config.fetch.parse)
+        table = Table(config.url_column, config.keep_columns, taken)
     return FileSource(config.inputs, table)
 
 

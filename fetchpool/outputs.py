@@ -86,6 +86,13 @@ def extra_fields(fetch: FetchOptions, refreshed: bool) -> tuple[str, ...]:
     return (*(name for name, wanted in fields.items() if wanted), *parsed)
 
 
+def names_parsers_take(parse: tuple[str, ...]) -> frozenset[str] | None:
+    """The fields that these parsers may add to a row; None: a person's own may add any."""
+    if any(parser not in BUILT_IN_FIELDS for parser in parse):
+        return None
+    return frozenset(name for parser in parse for name in BUILT_IN_FIELDS[parser])
+
+
 def save_folder(name: str | None) -> str:
     """Where `--save` puts bodies; empty for nowhere."""
     if name is None:

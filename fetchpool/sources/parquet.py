@@ -26,7 +26,7 @@ def header(path: str, table: Table) -> list[str]:
         names = parquet.read_schema(path).names
     except FAILURES as failure:
         raise BadTableError(f"is no Parquet that can be read ({_why(failure)})") from failure
-    return [name for place, name in enumerate(as_fields(names)) if place != place_of(names, table)]
+    return [name for place, name in enumerate(as_fields(names, table)) if place != place_of(names, table)]
 
 
 def read(path: str, table: Table) -> Iterator[Rows]:
@@ -34,7 +34,7 @@ def read(path: str, table: Table) -> Iterator[Rows]:
     try:
         with parquet.ParquetFile(path) as file:
             names = file.schema_arrow.names
-            place, fields = place_of(names, table), as_fields(names)
+            place, fields = place_of(names, table), as_fields(names, table)
             total, size, done = file.metadata.num_rows, Path(path).stat().st_size, 0
             for batch in file.iter_batches(ROWS, columns=None if table.keep else [table.column]):
                 done += batch.num_rows

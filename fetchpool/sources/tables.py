@@ -26,8 +26,9 @@ MAX_LINE = 16 << 20
 LISTED = 1_000
 """Characters of names that a refusal lists."""
 TAKEN = frozenset((*ROW_FIELDS, *FEATURE_FIELDS, "extra", "content_encoding"))
-"""Names a column can't keep: it gets `input_` before it."""
+"""Names a column can't keep, beside those that parsers give: it gets `input_` before it."""
 PREFIX = "input_"
+_PREFIXES = re.compile(f"^(?:{PREFIX})+")
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 """By the name of an input, without what says how it is compressed; otherwise the first line tells."""
 INTEGERS = range(-(1 << 63), 1 << 63)
@@ -45,6 +46,8 @@ class Table(Struct, frozen=True):
     """The one with the URL."""
     keep: bool = False
     """The others are passed through to the row."""
+    taken: frozenset[str] | None = frozenset()
+    """Names that parsers give to fields of the row; None: a parser may give any."""
 
 
 class Rows(Struct, frozen=True):
@@ -80,7 +83,7 @@ def header(chunks: Chunks, format: str | None, table: Table) -> list[str]:
         _look_for_column(lines, table)
         return []
     names = _heading(_records(lines, format))
-    return [name for place, name in enumerate(as_fields(names)) if place != place_of(names, table)]
+    return [name for place, name in enumerate(as_fields(names, table)) if place != place_of(names, table)]
 
 
 def _look_for_column(lines: Lines, table: Table) -> None:
@@ -219,11 +222,11 @@ def place_of(names: list[str], table: Table) -> int:
         ) from None
 
 
-def as_fields(names: list[str]) -> list[str]:
+def as_fields(names: list[str], table: Table) -> list[str]:
     """The columns' names, as a row can have them: none empty, none twice."""
     used: set[str] = set()
     for place, name in enumerate(names):
-        free = first = field_name(name) or f"column_{place + 1}"
+        free = first = field_name(name, table) or f"column_{place + 1}"
         number = 1
         while free in used:
             number += 1
@@ -238,7 +241,7 @@ def _cells(lines: Lines, format: str, table: Table) -> Iterator[Rows]:
     header = _heading(rows)
     if not header:
         return
-    place, names = place_of(header, table), as_fields(header)
+    place, names = place_of(header, table), as_fields(header, table)
     others = [(at, name) for at, name in enumerate(names) if at != place]
     urls: list[str] = []
     columns: list[Columns] = []
@@ -280,19 +283,27 @@ def _objects(lines: Lines, table: Table) -> Iterator[Rows]:
                     problems[len(urls)] = f"the line has no {visible(table.column)!r}"
                     url = ""
                 urls.append(url.strip()[:KEPT] if isinstance(url, str) else visible(str(url)))
-                columns.append(
-                    {field_name(name): fit(value) for name, value in found.items()} if table.keep else {}
-                )
+                columns.append(_kept(found, table) if table.keep else {})
         if lines.waits:
             yield Rows(urls, columns if table.keep else None, lines.offset, problems)
             urls, columns, problems = [], [], {}
     yield Rows(urls, columns if table.keep else None, lines.offset, problems)
 
 
-def field_name(name: str) -> str:
-    """A column's name, as a row can have it."""
+def _kept(found: dict[str, Any], table: Table) -> Columns:
+    """What a line has beside its URL."""
+    kept = {field_name(name, table): fit(value) for name, value in found.items()}
+    if len(kept) < len(found):  # two names that differ in nothing but blanks
+        kept = dict(zip(as_fields(list(found), table), map(fit, found.values()), strict=True))
+    return kept
+
+
+def field_name(name: str, table: Table) -> str:
+    """A column's name, as a row can have it: the same in every row of a run, whatever became of its URL. One
+    that begins with `input_` gets another where what is behind would get one: no two come to one name."""
     shown = visible(name.strip())
-    return PREFIX + shown if shown in TAKEN else shown
+    own = _PREFIXES.sub("", shown)
+    return PREFIX + shown if table.taken is None or own in TAKEN or own in table.taken else shown
 
 
 def fit(value: Any) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from fetchpool.demo import DemoServer
@@ -51,7 +52,8 @@ def test_columns_pass_through_retries_and_redirects_to_every_output(
     assert [row["num_retries"] for row in rows] == [0, 1, 0, 0]
     assert [row["num_redirects"] for row in rows] == [0, 0, 1, 0]
     assert (rows[0]["title"], rows[0]["input_title"]) == ("Demo page 1", "theirs")
-    assert rows[3]["title"] == "theirs"  # no parser said anything there
+    assert [row["input_title"] for row in rows] == ["theirs"] * 4
+    assert "title" not in rows[3]  # no parser said anything there
     with (tmp_path / "rows.csv").open(newline="") as lines:
         cells = sorted(csv.DictReader(lines), key=lambda row: row["urlnum"])
     assert [row["label"] for row in cells] == [f"n{n}" for n in range(4)]
@@ -60,6 +62,38 @@ def test_columns_pass_through_retries_and_redirects_to_every_output(
             "SELECT json_extract(extra, '$.label') FROM fetches ORDER BY urlnum"
         ).fetchall()
     assert labels == [(f"n{n}",) for n in range(4)]
+
+
+@pytest.mark.parametrize("name", ["list.csv", "list.jsonl"])
+@pytest.mark.parametrize("parse", ["title", "own:mine"])
+def test_names_are_those_of_the_run_whatever_became_of_a_url(
+    demo_server: DemoServer, tmp_path: Path, name: str, parse: str
+) -> None:
+    (tmp_path / "own.py").write_text("def mine(response):\n    return {'title': 'parsed', 'n': 1}\n")
+    urls = [demo_server.url("/page/1"), demo_server.url("/status/404"), "http://[::1"]
+    listed = [{"link": url, "title": "theirs", "input_title": "older", "n": "x"} for url in urls]
+    with (tmp_path / name).open("w", newline="") as lines:
+        if name.endswith("csv"):
+            csv.writer(lines).writerows([list(listed[0]), *(list(each.values()) for each in listed)])
+        else:
+            lines.write("".join(json.dumps(each) + "\n" for each in listed))
+    outputs = [word for suffix in ("jsonl", "csv", "sqlite", "parquet") for word in ("-o", f"rows.{suffix}")]
+    options = ("--url-column", "link", "--keep-columns", "--parse", parse, "--retry", "0")
+    assert fetchpool(name, *options, *outputs, cwd=tmp_path).returncode == 1
+    n = "n" if parse == "title" else "input_n"
+    theirs = {"input_title": "theirs", "input_input_title": "older", n: "x"}
+    with closing(sqlite3.connect(tmp_path / "rows.sqlite")) as database:
+        in_sqlite = [json.loads(extra) for (extra,) in database.execute("SELECT extra FROM fetches")]
+    with (tmp_path / "rows.csv").open(newline="") as cells:
+        in_csv = list(csv.DictReader(cells))
+    in_jsonl = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    relation = duckdb.sql(f"SELECT * FROM '{tmp_path}/rows.parquet/*.parquet'")
+    in_parquet = [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+    for found in (in_jsonl, in_csv, in_parquet, in_sqlite):
+        rows = [{**row, **json.loads(row.get("extra") or "{}")} for row in found]
+        assert [{key: row[key] for key in theirs} for row in rows] == [theirs] * 3
+        titles = [row["title"] for row in rows if row.get("title")]
+        assert titles == ["Demo page 1" if parse == "title" else "parsed"]
 
 
 def test_a_result_of_our_own_is_an_input_too(demo_server: DemoServer, tmp_path: Path) -> None:
