@@ -25,6 +25,7 @@ from msgspec import Struct
 from fetchpool.clean import visible
 from fetchpool.errors import OutputError, UsageError
 from fetchpool.fingerprint import of_shown
+from fetchpool.outputs import resolved
 from fetchpool.seen import DEFAULT_MEMORY, Seen
 from fetchpool.sinks import format_of, open_parquet, open_sink, row_format
 from fetchpool.sinks.base import Written
@@ -79,7 +80,7 @@ def compact(
         sink.close()
         return Compacted(kept, 0, 0)
     try:
-        with _opened(name, str(Path(path).resolve())) as (place, descriptor):
+        with _opened(name, str(resolved(path))) as (place, descriptor):
             return _compact(name, place, descriptor, row_format(format), Seen(memory=memory), disk or Disk())
     except OSError as failure:
         if failure.errno in (errno.ENOSPC, errno.EDQUOT):

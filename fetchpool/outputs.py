@@ -43,7 +43,7 @@ def named_outputs(paths: Sequence[str], format: str | None) -> tuple[Output, ...
     for path in paths:
         if not path:
             raise UsageError("--output: an empty name; write a file's name, or - for standard output")
-        place = path if path == "-" else str(Path(path).resolve())
+        place = path if path == "-" else str(resolved(path))
         if place in named:
             raise UsageError(f"--output: {path} is named twice; every row would be in it twice")
         named.add(place)
@@ -52,7 +52,16 @@ def named_outputs(paths: Sequence[str], format: str | None) -> tuple[Output, ...
 
 def is_among(path: str, outputs: Sequence[str]) -> bool:
     """Whether a file or folder is one of the outputs, by whatever name."""
-    return Path(path).resolve() in (Path(output).resolve() for output in outputs if output != "-")
+    return resolved(path) in (resolved(output) for output in outputs if output != "-")
+
+
+def resolved(path: str) -> Path:
+    """The path without links; as it is where there is no telling, and whoever opens it will say why: the
+    working directory was removed, or a link leads to itself."""
+    try:
+        return Path(path).resolve()
+    except (OSError, RuntimeError):
+        return Path(path)
 
 
 def _format_of(path: str) -> str:

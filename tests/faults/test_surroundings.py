@@ -4,6 +4,7 @@ What can be done without is done without; for the rest there is exit code 2 and 
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,34 @@ def test_73_without_a_thread_to_be_had_the_run_is_refused_in_a_line(
     assert codes[0] == 2
     assert codes == sorted(codes, reverse=True)
     assert codes[-1] == 0
+
+
+@pytest.mark.parametrize("executor", ["thread", "async"])
+def test_73_a_working_directory_that_was_removed_matters_only_to_names_within_it(
+    server: FaultServer, tmp_path: Path, executor: str
+) -> None:
+    """A link that leads to itself is refused alike."""
+    (tmp_path / "urls.txt").write_text(server.url("ok"))
+    (tmp_path / "loop").symlink_to("loop")
+    for output, words in (
+        ("-", ""),
+        (str(tmp_path / "rows.jsonl"), ""),
+        ("rows.jsonl", "rows.jsonl: can't be opened (No such file or directory); name another file with -o"),
+        (str(tmp_path / "loop"), "can't be opened (Too many levels of symbolic links)"),
+    ):
+        gone = tmp_path / "gone"
+        gone.mkdir()
+        command = 'rmdir "$PWD" && exec "$@"'
+        arguments = [str(tmp_path / "urls.txt"), "-o", output, "--executor", executor, "--quiet"]
+        done = subprocess.run(
+            ["sh", "-c", command, "sh", *commandline.FETCHPOOL, *arguments],
+            cwd=gone,
+            env=commandline.environment(),
+            capture_output=True,
+            text=True,
+            timeout=commandline.PATIENCE,
+            check=False,
+        )
+        assert done.returncode == (2 if words else 0)
+        assert words in done.stderr
+        assert done.stderr.count("\n") == bool(words)
