@@ -18,6 +18,9 @@ MAX_URL = 65_536
 """Characters. Longer is `invalid_url`: no server takes it, and a row must stay a row (fault 34)."""
 MAX_HOST = 253
 """Characters of a host name (RFC 1035 section 2.3.4)."""
+NO_NAME = "!$&'()*+=`{}"
+"""Signs that the parser lets a host have and no transport is given: libcurl refuses them in URLs, and takes
+some for syntax (`*` is every host; with `+` before it an entry for another begins)."""
 MAX_LABEL = 63
 """Characters between two dots of it (likewise)."""
 
@@ -88,7 +91,10 @@ def parse(text: str, base: str | None = None) -> Url | BadUrl:
     if ":" in host and host[-1] != "]":  # a port; within brackets it is an IPv6 address
         host = host[: host.rindex(":")]
     if (
-        len(host) > MAX_LABEL or ".." in host or host[0] == "." or '"' in host or "," in host or ";" in host
+        len(host) > MAX_LABEL
+        or ".." in host
+        or host[0] == "."
+        or not host.replace(".", "").replace("-", "").isalnum()
     ) and (problem := _host_problem(host)):
         return BadUrl(FailureKind.INVALID_URL, problem)
     return Url(href, host, credentials)
@@ -147,6 +153,9 @@ def _host_problem(host: str) -> str:
         return "a quote in the host"
     if "," in host or ";" in host:
         return f"a {'comma' if ',' in host else 'semicolon'} in the host; {IS_A_TABLE}"
+    for sign in NO_NAME:
+        if sign in host:
+            return f"{sign} in the host, which no host's name has"
     if len(host) > MAX_HOST:
         return f"a host of more than {MAX_HOST} characters"
     if ".." in host or host[0] == ".":

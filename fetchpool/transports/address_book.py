@@ -54,11 +54,11 @@ class AddressBook:
         if not hops:
             self._idle.pop(where, None)
             if len(self._idle) > KEPT:
-                lines.append(f"-{self._forget()}")
+                lines.append(forgetting(self._forget()))
         if addresses:
             known = self._addresses.get(where)
             if known is not addresses and known != addresses:
-                lines.append(f"{where}:{','.join(addresses)}")
+                lines.append(telling(where, addresses))
         return lines
 
     def close(self, where: str, lines: list[str], addresses: tuple[str, ...] | None) -> None:
@@ -68,7 +68,7 @@ class AddressBook:
         if not self._hops[where]:
             self._idle[where] = None
         if lines:
-            self._leaving.difference_update(line[1:] for line in lines if line[0] == "-")
+            self._leaving.difference_update(line[1:] for line in lines if line[0] == "-")  # `forgetting()`
             if addresses and where not in self._leaving:
                 self._addresses[where] = addresses
 
@@ -79,3 +79,16 @@ class AddressBook:
         self._addresses.pop(oldest, None)
         self._leaving.add(oldest)
         return oldest
+
+
+def telling(where: str, addresses: tuple[str, ...]) -> str:
+    """Where a host is. To libcurl a line that begins with a hyphen takes an entry back, and one with a plus
+    sign adds an entry that ends with DNS_CACHE_TIMEOUT; so a host whose name begins with a hyphen, which real
+    ones do, stands behind a plus sign. `*`, which would be every host, is no host (`urls.parse()`)."""
+    sign = "+" if where[0] == "-" else ""
+    return f"{sign}{where}:{','.join(addresses)}"
+
+
+def forgetting(where: str) -> str:
+    """That libcurl need no longer know where a host is."""
+    return f"-{where}"

@@ -141,9 +141,9 @@ class Peer:
 
 
 class FaultServer:
-    """Listens on a free port of 127.0.0.1 from `with` to the end of it."""
+    """Listens on a free port of 127.0.0.1, or where it is told to, from `with` to the end of it."""
 
-    def __init__(self, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", port: int = 0) -> None:
         from tests.faults import answering, broken, scenarios  # they register themselves
 
         assert answering
@@ -151,7 +151,7 @@ class FaultServer:
         assert scenarios
         self._tls = tls
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.create_server((host, 0), family=family, backlog=128)
+        self._listener = socket.create_server((host, port), family=family, backlog=128)
         self.host = host
         self.port: int = self._listener.getsockname()[1]
         self._closing = threading.Event()

@@ -21,8 +21,8 @@ from fetchpool.resolver import Resolver
 from fetchpool.sources.iterable import IterableSource
 from fetchpool.transports.base import Headers, HopRequest, HopResponse, ResponseHead
 from tests.faults.scenarios import PAGE
-from tests.faults.server import FaultServer
-from tests.faults.ways import Rows, Way, engine_for, fetch_urls, over_each_transport
+from tests.faults.server import SCENARIOS, FaultServer, Peer, Received
+from tests.faults.ways import Rows, Way, engine_for, fetch_urls, in_every_way, over_each_transport
 
 PUBLIC = "93.184.215.14"
 PRIVATE = (
@@ -202,3 +202,52 @@ def test_33_also_after_a_redirect_to_the_same_name(server: FaultServer, way: Way
     )
     assert (first.error, second.error) == (None, "forbidden_address")
     assert all(request.scenario != "capture" for request in server.received)
+
+
+SIGNS = "!$&'()*+=`{}"
+
+
+@in_every_way
+def test_59_no_host_name_changes_where_another_host_is(monkeypatch: pytest.MonkeyPatch, way: Way) -> None:
+    """What begins with `-` is a host like any other and is dialled where it is; `+h`, `*` and other signs
+    that are syntax to libcurl, or no name's, are `invalid_url`. Whatever a list or a `Location` names, every
+    other host is dialled where the name server says that it is."""
+
+    def closing(peer: Peer, request: Received) -> None:
+        host = request.headers()["host"].partition(":")[0]
+        peer.answer(host.encode(), "Connection: close")
+        peer.keep = False
+
+    def look_up(host: bytes, *_: object, **__: object) -> list[tuple[Any, ...]]:
+        where = "127.0.0.1" if host == b"h.test" else "127.0.0.2" if host == b"-h.test" else "127.0.0.9"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (where, 0))]
+
+    monkeypatch.setitem(SCENARIOS, "closing", closing)
+    with FaultServer() as server, FaultServer(host="127.0.0.2", port=server.port):
+        odd = (
+            [f"{sign}h.test" for sign in SIGNS] + [f"h{sign}.test" for sign in SIGNS] + ["*", "*.", "+", "**"]
+        )
+        hosts = ["h.test", "-h.test", "h.test", *odd, "-h.test", "h.test", *odd[::-1], "h.test", "-h.test"]
+        urls = [server.url(f"closing?{number}", host) for number, host in enumerate(hosts)]
+        urls += [
+            server.url(f"redirect-to?{server.url('closing', host)}", "h.test") for host in ("*", "+h.test")
+        ]
+        rows = Rows()
+        engine_for(way, IterableSource(urls), rows, Resolver(lookup=look_up), workers=1).run()
+    records = sorted(rows.records, key=lambda record: record.urlnum)
+    at = {"h.test": "127.0.0.1", "-h.test": "127.0.0.2"}
+    for host, record in zip([*hosts, "*", "+"], records, strict=True):
+        if host in at:
+            assert (record.error, record.remote_ip, record.size_delivered) == (None, at[host], len(host)), (
+                record
+            )
+        else:
+            assert record.error == "invalid_url", record
+
+
+@pytest.mark.parametrize(
+    "given", ["*:80:192.0.2.1", "+h.test:80:192.0.2.1", "h+:80:192.0.2.1", "*.test:80:192.0.2.1"]
+)
+def test_59_what_is_syntax_to_curl_s_own_resolve_is_refused_in_words(given: str) -> None:
+    with pytest.raises(UsageError, match="--resolve"):
+        configure(["list.txt"], resolve=[given])
