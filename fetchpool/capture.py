@@ -78,22 +78,23 @@ class Capture:
             raise
 
 
+class Written:
+    """What warcio writes to. The records themselves can't be: with their writer they would be a cycle, which
+    keeps a quarter of a mebibyte until a collector comes by."""
+
+    def __init__(self, spool: Spool) -> None:
+        self.write = spool.write
+
+    def flush(self) -> None:
+        """Whole records are handed over together."""
+
+
 class Records:
     """The records of one fetch, as they grow. The spool is whoever's who takes it."""
 
     def __init__(self, folder: str) -> None:
         self.spool = Spool(folder)
-        self._writer = WARCWriter(self, gzip=True, warc_version=WARC_VERSION)
-
-    # What warcio writes to
-
-    def write(self, piece: bytes) -> None:
-        self.spool.write(piece)
-
-    def flush(self) -> None:
-        """Whole records are handed over together."""
-
-    # What is written
+        self._writer = WARCWriter(Written(self.spool), gzip=True, warc_version=WARC_VERSION)
 
     def add(self, hop: HopRequest, body: KeptBody, response: HopResponse, timestamp: str) -> str:
         """The records of one hop: none when nothing was sent. Returns why our own disk can't take them;

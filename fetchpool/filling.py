@@ -20,6 +20,10 @@ from fetchpool.scheduler import Scheduler
 LOOK_AHEAD = 10_000
 """Requests read ahead of those that may start, so that a list sorted by host keeps all hosts busy.
 Past it nothing is read until something of it has started."""
+LOOK_AHEAD_BYTES = 64 << 20
+BYTES_EACH = 256 << 10
+"""Nor is anything read while what was read weighs more than that, or than so much for each worker: a list may
+have a text of a megabyte beside each URL."""
 LOOK_INTERVAL = 0.25
 """Seconds between two looks at what all those that are queued wait for."""
 HELD_BY = {
@@ -52,6 +56,7 @@ class Filling:
         self._gate = gate
         self._flights = flights
         self._workers = workers
+        self._most_held = max(LOOK_AHEAD_BYTES, workers * BYTES_EACH)
         self._has_news = has_news
         self._tell = tell
         self._clock = clock
@@ -134,8 +139,11 @@ class Filling:
         room = LOOK_AHEAD - self._scheduler.queued
         if room <= 0 or self._intake.exhausted:
             return False
+        if self._flights.held >= self._most_held and (self._scheduler.queued or len(self._flights)):
+            return False
         requests, more = self._intake.take(room, window, window - len(self._flights))
         for request in requests:
+            self._flights.held += request.weight
             if request.refused is None:
                 self._scheduler.add(request, now)
             else:

@@ -13,6 +13,7 @@ from functools import partial
 from itertools import islice
 from time import monotonic
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from fetchpool import following
@@ -31,6 +32,17 @@ from fetchpool.writer import Writer
 
 SHOWN = 5
 """Requests that are shown as the slowest."""
+
+
+class Attempted(Struct, frozen=True, gc=False):
+    """What is kept of a request until its next attempt."""
+
+    started: float
+    """When the first one was."""
+    last: Finished
+    """Its last attempt, without what was archived of it."""
+    weight: int
+    """Bytes that this holds, about."""
 
 
 class Flights:
@@ -61,8 +73,10 @@ class Flights:
         self._clock = clock
         self._in_flight: dict[int, tuple[FetchRequest, float]] = {}
         """By urlnum, in the order they started; with the time they did."""
-        self._attempted: dict[int, tuple[float, Finished]] = {}
-        """Of a request that is to be tried again: when it was first started, and its last attempt."""
+        self._attempted: dict[int, Attempted] = {}
+        """By urlnum, of a request that is to be tried again."""
+        self.held = 0
+        """What all that was read and has no final row yet weighs, and what is kept of its attempts."""
         self._losses = Losses()
         self._alone: FetchRequest | None = None
         """Handed out, and waiting until nothing else is in flight."""
@@ -123,7 +137,7 @@ class Flights:
         """Ends a request whose host is down. What its last attempt came to says more than that there was no
         other."""
         if request.urlnum in self._attempted:
-            self._settle(self._attempted[request.urlnum][1])
+            self._settle(self._attempted[request.urlnum].last)
         else:
             self.refuse(request, FailureKind.HOST_DOWN, now)
 
@@ -141,7 +155,8 @@ class Flights:
         if outcome.error and self._pool.spare and self._scheduler.holds_back(request.host, now):
             self._pool.recall(request.host)
         if outcome.redirect is not None:
-            self._scheduler.add(following.with_columns(outcome.redirect, request), now, first=True)
+            again = self._weighed(following.with_columns(outcome.redirect, request), request)
+            self._scheduler.add(again, now, first=True)
         elif not (self.aborted and outcome.error == FailureKind.ABORTED):
             # What was aborted never came to its end: it has no row, and a resumed run asks again.
             self._conclude(finished, started)
@@ -178,8 +193,9 @@ class Flights:
         request, outcome, record = finished.request, finished.outcome, finished.record
         assert outcome is not None
         assert record is not None
-        if self._attempted:
-            self._attempted.pop(request.urlnum, None)
+        self.held -= request.weight
+        if self._attempted and (attempted := self._attempted.pop(request.urlnum, None)) is not None:
+            self.held -= attempted.weight
         if self._losses:
             self._losses.forget(request.urlnum)
         if request.urlnum < 0:
@@ -190,16 +206,32 @@ class Flights:
 
     def _is_made_again(self, finished: Finished, outcome: Outcome, started: float) -> bool:
         now, request, urlnum = self._clock(), finished.request, finished.request.urlnum
-        first = self._attempted[urlnum][0] if urlnum in self._attempted else started
+        before = self._attempted.get(urlnum)
+        first = started if before is None else before.started
         delay = self._retry.delay(request, outcome, now - first)
         if delay is None:
             return False
         record = finished.record
         assert record is not None
-        if outcome.content:  # of no use to the next attempt, and half a megabyte
-            finished = replace(finished, outcome=replace(outcome, content=b""))
-        self._attempted[urlnum] = (first, finished)
-        self._scheduler.add_later(following.again(request), now + delay)
+        kept = attempted(first, finished, outcome, record)
+        self.held += kept.weight - (0 if before is None else before.weight)
+        self._attempted[urlnum] = kept
+        self._scheduler.add_later(self._weighed(following.again(request), request), now + delay)
         if urlnum >= 0:
             self._tell(Retrying(record, delay))
         return True
+
+    def _weighed(self, follows: FetchRequest, request: FetchRequest) -> FetchRequest:
+        """What follows from a request, which may weigh more, or less."""
+        self.held += follows.weight - request.weight
+        return follows
+
+
+def attempted(started: float, finished: Finished, outcome: Outcome, record: Record) -> Attempted:
+    """What is kept of an attempt. What it brought for the archive is written by now: thousands may wait for
+    their retry."""
+    if outcome.records or outcome.content:
+        outcome = replace(outcome, records=b"", records_file="", content=b"")
+        finished = replace(finished, outcome=outcome)
+    texts = (record.url_effective, record.errormsg, record.content_type, *outcome.extra.values())
+    return Attempted(started, finished, sum([len(text) for text in texts if isinstance(text, str)]))

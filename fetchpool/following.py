@@ -36,6 +36,7 @@ def redirected(
         cookies=cookies,
         from_public=request.from_public or from_public,
         first=request.first or request,
+        weight=request.weight + len(target.href) - (0 if request.first is None else len(before)),
     )
 
 
@@ -94,4 +95,5 @@ def on_behalf_of(request: FetchRequest, urlnum: int, href: str, keep: int) -> Fe
         previous=None,
         columns=None,
         first=None,
+        weight=0,
     )

@@ -196,6 +196,8 @@ class FetchRequest(Struct, frozen=True, gc=False):
     """What the input says of it beside, for its row. It stays with us: no worker is sent it."""
     first: FetchRequest | None = None
     """How it began, when earlier hops led here: what another attempt begins with."""
+    weight: int = 0
+    """Bytes that it holds, about: what is read ahead of the workers is bounded by them."""
 
 
 class Outcome(Struct, frozen=True):

@@ -39,7 +39,7 @@ INSERT = (
 )
 NOT_MODIFIED = 304
 GONE = frozenset(("http_404", "http_410"))
-BATCH = 5_000
+BATCH = 500
 """Rows that are read, or URLs that are handed over, at once."""
 
 Row = dict[str, Any]
@@ -85,7 +85,7 @@ class OldResult:
         return self._decode(found[0]) if found is not None and found[0] is not None else None
 
     def urls(self) -> Iterator[list[str]]:
-        """All of them, in the order in which they came to be there, some thousand at a time."""
+        """All of them, in the order in which they came to be there, some hundred at a time."""
         cursor = self._database.execute("SELECT url FROM old ORDER BY rowid")
         while rows := cursor.fetchmany(BATCH):
             yield [url for (url,) in rows]
@@ -95,7 +95,11 @@ class OldResult:
         found = []
         for each in requests:
             previous = self.previous(of_request(each))
-            found.append(each if previous is None else replace(each, previous=previous))
+            if previous is None:
+                found.append(each)
+            else:
+                weight = each.weight + len(previous.url) + len(previous.filename_effective)
+                found.append(replace(each, previous=previous, weight=weight))
         return found
 
     # As an observer

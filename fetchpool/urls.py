@@ -235,8 +235,8 @@ def request(urlnum: int, text: str) -> FetchRequest:
     """The request for one URL of the input, refused or not: every URL gets its row."""
     url = parse_line(text)
     if isinstance(url, BadUrl):
-        return FetchRequest(urlnum, text, "", "", refused=url.kind, problem=url.message)
-    return FetchRequest(urlnum, text, url.href, url.host, url.credentials)
+        return FetchRequest(urlnum, text, "", "", refused=url.kind, problem=url.message, weight=len(text))
+    return FetchRequest(urlnum, text, url.href, url.host, url.credentials, weight=len(text) + len(url.href))
 
 
 OPAQUE_SCHEMES = SLASHLESS_SCHEMES - {"http", "https"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from fetchpool.model import Record
-from fetchpool.observe.events import Event, Notice, Snapshot
+from fetchpool.observe.events import Event, Notice, Snapshot, light
 from fetchpool.observe.outlet import PATIENCE, Outlet, unlocked
 from fetchpool.observe.sentences import event_line, given_up_line, progress_line, stuck_lines
 from fetchpool.observe.words import Line
@@ -44,13 +44,13 @@ class Log:
 
     def event(self, event: Event) -> None:
         if self._verbose or isinstance(event, Notice):
-            self._outlet.say(event)
+            self._outlet.say(*light(event))
 
     def records(self, records: list[Record]) -> None:
         if self._verbose:
             for record in records:
                 if record.error is not None:
-                    self._outlet.say(record)
+                    self._outlet.say(*light(record))
 
     def sampled(self, snapshot: Snapshot) -> None:
         if snapshot.elapsed >= self._due:

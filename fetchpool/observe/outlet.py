@@ -62,6 +62,8 @@ class _Descriptor(io.RawIOBase):
 
 Said = TypeVar("Said")
 
+MOST = 16 << 20
+"""Bytes that may wait to be written."""
 PATIENCE = 2.0
 """Seconds for last words when an exception ends the run: a terminal that has stopped may not keep a
 program alive that wants to end."""
@@ -71,8 +73,8 @@ class Outlet(Generic[Said]):
     """A thread that calls `write(said, given_up, last)` soon after something was said, at most every
     `interval` seconds, and once at the end, with `last` true.
 
-    `said` is what came since the call before, in order; `given_up` how much more came than the
-    `pending` there is room for: nobody waits, and memory stays bounded.
+    `said` is what came since the call before, in order; `given_up` how much more came than there is room for,
+    which is `pending`, or so many `MOST` bytes: nobody waits, and memory stays bounded.
 
     An `OSError` from `write` (the terminal is gone, the pipe's reader left) ends the writing: there
     is nobody left to tell. The run goes on.
@@ -82,7 +84,8 @@ class Outlet(Generic[Said]):
         self._write = write
         self._interval = interval
         self._room = pending
-        self._pending: deque[Said] = deque()
+        self._pending: deque[tuple[Said, int]] = deque()
+        self._weight_said = self._weight_written = 0
         self._given_up = 0
         self._woken = threading.Event()
         self._closing = threading.Event()
@@ -93,10 +96,11 @@ class Outlet(Generic[Said]):
         """From here on `write` is called, always by the one thread. Raises `NoThreadError`."""
         self._thread = threads.start(self._run, "fetchpool-observer")
 
-    def say(self, said: Said) -> None:
-        """Returns at once."""
-        if len(self._pending) < self._room:
-            self._pending.append(said)
+    def say(self, said: Said, weight: int = 0) -> None:
+        """Returns at once. `weight`: bytes that it holds, about."""
+        if len(self._pending) < self._room and self._weight_said - self._weight_written < MOST:
+            self._weight_said += weight
+            self._pending.append((said, weight))
         else:
             self._given_up += 1
         self._woken.set()
@@ -121,7 +125,9 @@ class Outlet(Generic[Said]):
             self._woken.wait()
             self._woken.clear()
             last = self._closing.is_set()
-            said = [self._pending.popleft() for _ in range(len(self._pending))]
+            pending = [self._pending.popleft() for _ in range(len(self._pending))]
+            said = [each for each, _ in pending]
+            self._weight_written += sum(weight for _, weight in pending)
             given_up = self._given_up
             try:
                 self._write(said, given_up - told, last)

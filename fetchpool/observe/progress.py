@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from fetchpool.model import Record
-from fetchpool.observe.events import Event, Notice, Snapshot
+from fetchpool.observe.events import Event, Notice, Snapshot, light
 from fetchpool.observe.frame import frame
 from fetchpool.observe.outlet import PATIENCE, Outlet
 from fetchpool.observe.sentences import event_line, given_up_line
@@ -58,13 +58,13 @@ class Progress:
 
     def event(self, event: Event) -> None:
         if self._verbose or isinstance(event, Notice):
-            self._outlet.say(event)
+            self._outlet.say(*light(event))
 
     def records(self, records: list[Record]) -> None:
         if self._verbose:
             for record in records:
                 if record.error is not None:
-                    self._outlet.say(record)
+                    self._outlet.say(*light(record))
 
     def sampled(self, snapshot: Snapshot) -> None:
         if snapshot.elapsed >= FIRST_PICTURE:

@@ -39,11 +39,15 @@ if sys.platform != "win32":
 
 UNTOUCHED = "choose another -o (nothing in it was changed)"
 HELD = 5_000
-"""Rows that are held at most before they are written without being asked to."""
+HELD_BYTES = 8 << 20
+"""Rows that are held at most, and bytes in them, before they are written without being asked to."""
 CHECKPOINT = 60.0
 """Seconds after which what waits becomes a part; so a night makes some hundred files, not a million."""
 MOST_WAITING = 50_000
-"""Rows after which it does at once: that takes under half a second."""
+MOST_WAITING_BYTES = 128 << 20
+"""Rows, and bytes in them, after which it does at once: that takes under half a second."""
+ROWS_BYTES = 32 << 20
+"""What is in the lines of a row group, about."""
 
 
 class ParquetSink:
@@ -69,8 +73,9 @@ class ParquetSink:
         self._disk = disk or Disk()
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(Record)
-        self._held: list[Record] = []
-        self._waiting = 0
+        self._held: list[bytes] = []
+        self._held_rows = self._held_bytes = 0
+        self._waiting = self._waiting_bytes = 0
         self._pending = -1
         self._closed = False
         self._lock = self._open(path)
@@ -87,23 +92,30 @@ class ParquetSink:
 
     def write(self, records: Sequence[Record]) -> None:
         """Takes rows; they are held until `flush()`, or until they are a few thousand."""
-        self._held.extend(records)
-        if len(self._held) >= HELD:
+        lines = self._encoder.encode_lines(records)
+        self._held.append(lines)
+        self._held_rows += len(records)
+        self._held_bytes += len(lines)
+        if self._held_rows >= HELD or self._held_bytes >= HELD_BYTES:
             self.flush()
 
     def flush(self) -> None:
         """Whole rows to the lines that wait, and at a checkpoint these to a part. When that fails,
         `OutputError`; nothing is tried again."""
-        records, self._held = self._held, []
+        lines, rows = b"".join(self._held), self._held_rows
+        self._held.clear()
+        self._held_rows = self._held_bytes = 0
         if self._closed:
-            if records:
+            if rows:
                 raise OutputError(f"{self.name}: is closed")
             return
         try:
-            if records:
-                self._append(self._encoder.encode_lines(records))
-                self._waiting += len(records)
-            if self._waiting >= MOST_WAITING or (self._waiting and self._clock() >= self._next_checkpoint):
+            if rows:
+                self._append(lines)
+                self._waiting += rows
+                self._waiting_bytes += len(lines)
+            much = self._waiting >= MOST_WAITING or self._waiting_bytes >= MOST_WAITING_BYTES
+            if much or (self._waiting and self._clock() >= self._next_checkpoint):
                 self._make_part()
         except FAILURES as failure:
             self._release()
@@ -211,7 +223,7 @@ class ParquetSink:
         self._pending = -1
         self._parts.pending(self._number).unlink()
         self._number += 1
-        self._waiting = 0
+        self._waiting = self._waiting_bytes = 0
         self._next_checkpoint = self._clock() + CHECKPOINT
 
     def _convert(self, number: int) -> None:
@@ -227,11 +239,13 @@ class ParquetSink:
         start = waiting.tell()
         size = waiting.seek(0, os.SEEK_END)
         batch: list[Record] = []
+        weight = 0
         for block in blocks(partial(_read, waiting), start, size):
             batch += self._decoder.decode_lines(block)
-            while len(batch) >= ROWS:
-                yield batch[:ROWS]
-                del batch[:ROWS]
+            weight += len(block)
+            if len(batch) >= ROWS or weight >= ROWS_BYTES:
+                yield batch
+                batch, weight = [], 0
         if batch:
             yield batch
 

@@ -33,7 +33,8 @@ from fetchpool.version import VERSION
 ROWS = 20_000
 """Of a row group: what is in memory at once."""
 READ_BACK = 5_000
-"""Rows that are read back at once."""
+READ_BACK_BYTES = 8 << 20
+"""Rows that are read back at once, and bytes in them, about."""
 COMPRESSION = "zstd"
 OURS = b"fetchpool"
 """A key in the files' metadata: they are ours."""
@@ -103,7 +104,7 @@ class Parts:
         """Their rows, in order."""
         for number in self.numbers():
             with parquet.ParquetFile(self.path(number)) as part:
-                for batch in part.iter_batches(READ_BACK, columns=["url", "error"]):
+                for batch in part.iter_batches(_rows_at_once(part.metadata), columns=["url", "error"]):
                     urls, errors = batch.column(0).to_pylist(), batch.column(1).to_pylist()
                     yield [Written(url, error) for url, error in zip(urls, errors, strict=True)]
 
@@ -153,6 +154,12 @@ class Parts:
         except BaseException:
             making.unlink(missing_ok=True)
             raise
+
+
+def _rows_at_once(metadata: Any) -> int:
+    size: int = sum(metadata.row_group(each).total_byte_size for each in range(metadata.num_row_groups))
+    rows: int = metadata.num_rows
+    return max(1, min(READ_BACK, READ_BACK_BYTES * rows // max(1, size)))
 
 
 def schema_of(extra_fields: Sequence[str]) -> pa.Schema:

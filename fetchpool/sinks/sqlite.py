@@ -37,7 +37,10 @@ APPLICATION_ID = 0x46504F4C
 HEADER = 100
 UNTOUCHED = "choose another -o (nothing in it was changed)"
 HELD = 5_000
-"""Rows that are held at most before they are written without being asked to."""
+HELD_BYTES = 8 << 20
+"""Rows that are held at most, and bytes in them, before they are written without being asked to."""
+READ_BACK = 500
+"""Rows that are read back at once."""
 CHECKPOINT = 5.0
 """Seconds after which a flush has the log written back and the disk asked to keep it."""
 PATIENCE = 60.0
@@ -69,7 +72,8 @@ class SqliteSink:
         self.is_prompt = False
         self._clock = clock
         self._next_checkpoint = clock() + CHECKPOINT
-        self._held: list[Record] = []
+        self._held: list[list[Any]] = []
+        self._held_bytes = 0
         self._encoder = msgspec.json.Encoder()
         self._closed = False
         self._check_ours(path)
@@ -88,18 +92,19 @@ class SqliteSink:
 
     def write(self, records: Sequence[Record]) -> None:
         """Takes rows; they are held until `flush()`, or until they are a few thousand."""
-        self._held.extend(records)
-        if len(self._held) >= HELD:
-            self.flush()
+        for record in records:
+            self._held.append(self._cells(record))
+            if len(self._held) >= HELD or self._held_bytes >= HELD_BYTES:
+                self.flush()
 
     def flush(self) -> None:
         """Commits what is held, all of it or, when that fails with `OutputError`, nothing."""
-        records, self._held = self._held, []
-        if records:
+        rows, self._held, self._held_bytes = self._held, [], 0
+        if rows:
             if self._closed:
                 raise OutputError(f"{self.name}: is closed")
             with self._told(), self._transaction():
-                self._connection.executemany(INSERT, [self._cells(record) for record in records])
+                self._connection.executemany(INSERT, rows)
         if not self._closed and self._clock() >= self._next_checkpoint:
             with self._told():
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
@@ -165,12 +170,13 @@ class SqliteSink:
     def _cells(self, record: Record) -> list[Any]:
         *row, extra = msgspec.structs.astuple(record)
         json = self._encoder.encode(extra).decode() if extra else None
+        self._held_bytes += len(record.url) + len(record.url_effective) + (len(json) if json else 0)
         return [fingerprint.of_shown(record.url) if record.url else None, *row, json]
 
     def _fetched(self, cursor: sqlite3.Cursor) -> Iterator[list[Written | None]]:
         while True:
             with self._told():
-                rows = cursor.fetchmany(HELD)
+                rows = cursor.fetchmany(READ_BACK)
             if not rows:
                 return
             yield [Written(url, error) for url, error in rows]

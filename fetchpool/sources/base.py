@@ -28,8 +28,8 @@ class Source(Protocol):
         tried again."""
 
     def take(self, limit: int) -> list[FetchRequest]:
-        """At most `limit` requests, in input order. Never waits for a pipe or a disk: an empty list
-        means "nothing now", or, with `exhausted`, nothing ever again."""
+        """At most `limit` requests, in input order, and few when they are large. Never waits for a pipe or a
+        disk: an empty list means "nothing now", or, with `exhausted`, nothing ever again."""
 
     def close(self) -> None:
         """Stops reading. Idempotent."""

@@ -33,7 +33,11 @@ from fetchpool.sources.tables import BadTableError, Columns, Table
 from fetchpool.urls import request
 
 BUFFERED = 8
-"""Batches read ahead, each of the lines of one chunk: half a megabyte of text at most."""
+"""Batches read ahead, each of the lines of one chunk at most."""
+BUFFERED_BYTES = 4 << 20
+"""What they weigh together, unless it is a single one."""
+TAKEN_BYTES = 4 << 20
+"""What is handed over at once weighs no more, but for what is in its last batch."""
 
 
 class Batch(Struct, frozen=True):
@@ -41,8 +45,12 @@ class Batch(Struct, frozen=True):
 
     lines: list[str]
     offset: int
+    weight: int = 0
+    """Bytes that it holds, about."""
     columns: list[Columns] | None = None
     """What the input says of each beside, when that is passed through."""
+    weights: list[int] = []
+    """What the columns of each weigh."""
     problems: dict[int, str] = {}
     """By the place in `lines`, why that is no URL."""
 
@@ -66,7 +74,7 @@ class Lists:
         lines = LineReader()
         reached = 0
         for chunk, reached in self.input.chunks():
-            yield Batch(lines.feed(chunk), reached)
+            yield Batch(lines.feed(chunk), reached, len(chunk))
         yield Batch(lines.finish(), reached)
 
     def close(self) -> None:
@@ -115,7 +123,9 @@ class Tables:
             rows = tables.read(self.input.chunks(), self._format, self._table)
         try:
             for found in rows:
-                yield Batch(found.urls, found.offset, found.columns, found.problems)
+                yield Batch(
+                    found.urls, found.offset, found.weight, found.columns, found.weights, found.problems
+                )
         except BadTableError as failure:
             raise BrokenInputError(f"{self.input.name}: {failure}") from failure
 
@@ -171,6 +181,8 @@ class FileSource:
         self._batch = Batch([], 0)
         self._taken = 0
         """Lines of the batch that were handed over."""
+        self._passed_on = 0
+        """What all batches so far weigh."""
         self._batch_start = 0
         self._reader = Reader(self._inputs)
 
@@ -181,17 +193,22 @@ class FileSource:
     def take(self, limit: int) -> list[FetchRequest]:
         """At most `limit` requests of what the reader has ready; never waits for it."""
         requests: list[FetchRequest] = []
+        most = self._passed_on + TAKEN_BYTES
         while (room := limit - len(requests)) > 0:
             lines = self._batch.lines[self._taken : self._taken + room]
             if not lines:
-                if not self._next_batch():
+                if self._passed_on >= most or not self._next_batch():
                     break
                 continue
             urlnum = self._urlnum
             found = [request(urlnum + place, line) for place, line in enumerate(lines)]
             if self._batch.columns is not None:
-                columns = self._batch.columns[self._taken : self._taken + room]
-                found = [replace(each, columns=kept) for each, kept in zip(found, columns, strict=True)]
+                taken = slice(self._taken, self._taken + room)
+                columns, weights = self._batch.columns[taken], self._batch.weights[taken]
+                found = [
+                    replace(each, columns=kept, weight=each.weight + weight)
+                    for each, kept, weight in zip(found, columns, weights, strict=True)
+                ]
             if self._batch.problems:
                 found = [self._told(each, place) for place, each in enumerate(found, self._taken)]
             requests += found
@@ -216,6 +233,7 @@ class FileSource:
         if batch is None:
             return False
         self._batch_start, self._batch, self._taken = self._batch.offset, batch, 0
+        self._passed_on += batch.weight
         return True
 
     def _account(self) -> None:
@@ -241,6 +259,8 @@ class Reader:
         self._changed = threading.Condition()
         # Guarded by it:
         self._batches: deque[Batch] = deque()
+        self._weight = 0
+        """Of those."""
         self._wanted = True
         """The engine came up empty and was not told yet that there is something again."""
         self._ended = False
@@ -258,7 +278,9 @@ class Reader:
                 self._wanted = True
                 return None
             self._changed.notify_all()
-            return self._batches.popleft()
+            batch = self._batches.popleft()
+            self._weight -= batch.weight
+            return batch
 
     def drained(self) -> bool:
         """Whether the inputs were read to their end and every batch handed over."""
@@ -303,14 +325,20 @@ class Reader:
     def _put(self, batch: Batch, notify: Callable[[], None]) -> bool:
         """Hands a batch over, when there is room; False once closed."""
         with self._changed:
-            self._changed.wait_for(lambda: len(self._batches) < BUFFERED or self._closed)
+            self._changed.wait_for(lambda: self._has_room(batch.weight) or self._closed)
             if self._closed:
                 return False
             self._batches.append(batch)
+            self._weight += batch.weight
             wanted, self._wanted = self._wanted, False
         if wanted:
             notify()
         return True
+
+    def _has_room(self, weight: int) -> bool:
+        if not self._batches:
+            return True
+        return len(self._batches) < BUFFERED and self._weight + weight <= BUFFERED_BYTES
 
     def _close_inputs(self) -> None:
         for each in self._inputs:

@@ -17,14 +17,20 @@ from threading import Thread, current_thread
 from typing import Final
 
 from fetchpool import threads
+from fetchpool.clean import one_line
 from fetchpool.errors import UsageError
-from fetchpool.model import FetchRequest
+from fetchpool.model import FailureKind, FetchRequest
+from fetchpool.sources.lines import KEPT
 from fetchpool.urls import request
 
 COLLECTIONS = (list, tuple, set, frozenset, dict, deque)
 """What has all its elements already, and never makes one wait for the next."""
 PATIENCE = 0.001
 """Seconds to wait for an element before something else is done: many times what a quick generator takes."""
+SHOWN = 80
+"""Characters of what is no URL."""
+HUGE = 10**SHOWN
+"""A whole number that is not shown."""
 LAST_LOOK = 0.1
 """Seconds to wait, at the end, for the thread that pulls. One that waits for an element can't be ended."""
 IN_A_THREAD = (
@@ -57,24 +63,35 @@ class IterableSource:
         self._notify = notify
 
     def take(self, limit: int) -> list[FetchRequest]:
-        """The next elements, as requests: those that are there now. Raises what the iterable raises, and
-        `UsageError` for an element that is no `str`."""
+        """The next elements, as requests: those that are there now. One that is no `str` is refused, and what
+        it is stands in its row. Raises what the iterable raises."""
         requests: list[FetchRequest] = []
         if self.exhausted or limit < 1:
             return requests
         elements, self.exhausted = self._elements.take(limit, self._notify)
         for url in elements:
-            if not isinstance(url, str):
-                raise UsageError(
-                    f"urls: element {self._taken} is of type {type(url).__name__}; a URL is a str"
+            if isinstance(url, str):
+                requests.append(request(self._taken, url.strip()[:KEPT]))
+            else:
+                problem = f"there is {described(url)} where a URL, which is a str, is expected"
+                requests.append(
+                    FetchRequest(self._taken, "", "", "", refused=FailureKind.INVALID_URL, problem=problem)
                 )
-            requests.append(request(self._taken, url.strip()))
             self._taken += 1
         return requests
 
     def close(self) -> None:
         """Takes nothing more. A generator is closed by whoever made it."""
         self._elements.close()
+
+
+def described(element: object) -> str:
+    """What an element is. Only small values of Python's own are shown: another's `repr()` may do anything."""
+    if isinstance(element, bytes):
+        return f"bytes ({one_line(repr(element[:SHOWN]), SHOWN)})"
+    if element is None or type(element) in (bool, float) or (type(element) is int and abs(element) < HUGE):
+        return repr(element)
+    return f"an object of type {one_line(type(element).__name__, SHOWN)}"
 
 
 class Elements:

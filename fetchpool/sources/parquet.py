@@ -10,21 +10,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pyarrow import ArrowException, parquet  # type: ignore[import-untyped]  # it ships no types
+from pyarrow import parquet  # type: ignore[import-untyped]  # it ships no types
 
 from fetchpool.sources.lines import KEPT
-from fetchpool.sources.tables import BadTableError, Rows, Table, as_fields, fit, place_of
+from fetchpool.sources.tables import FIELD, BadTableError, Rows, Table, as_fields, fit, place_of
 
-ROWS = 2_000
-"""That are read at once."""
-FAILURES = (OSError, ArrowException)
+ROWS = 500
+"""That are read at once at most."""
+ROWS_BYTES = 8 << 20
+"""What they hold, about, as the file says."""
 
 
 def header(path: str, table: Table) -> list[str]:
     """The names of the columns that rows will have. Raises `BadTableError`."""
     try:
         names = parquet.read_schema(path).names
-    except FAILURES as failure:
+    except Exception as failure:  # whatever a foreign file makes of it
         raise BadTableError(f"is no Parquet that can be read ({_why(failure)})") from failure
     return [name for place, name in enumerate(as_fields(names, table)) if place != place_of(names, table)]
 
@@ -36,8 +37,11 @@ def read(path: str, table: Table) -> Iterator[Rows]:
             names = file.schema_arrow.names
             place, fields = place_of(names, table), as_fields(names, table)
             total, size, done = file.metadata.num_rows, Path(path).stat().st_size, 0
-            for batch in file.iter_batches(ROWS, columns=None if table.keep else [table.column]):
+            for batch in file.iter_batches(
+                _rows_at_once(file.metadata), columns=None if table.keep else [table.column]
+            ):
                 done += batch.num_rows
+                weight = batch.nbytes
                 at = batch.schema.names.index(table.column)
                 urls = [_url(value) for value in batch.column(at).to_pylist()]
                 columns = None
@@ -46,9 +50,19 @@ def read(path: str, table: Table) -> Iterator[Rows]:
                     values = zip(*(map(_fit, batch.column(each).to_pylist()) for each in kept), strict=True)
                     columns = [dict(zip([fields[each] for each in kept], row, strict=True)) for row in values]
                     columns = columns or [{} for _ in urls]
-                yield Rows(urls, columns, size * done // max(1, total))
-    except FAILURES as failure:
+                each = weight // max(1, len(urls)) + FIELD * len(fields)
+                reached = size * done // max(1, total)
+                yield Rows(urls, columns, reached, each * len(urls), [each] * len(urls) if table.keep else [])
+    except BadTableError:
+        raise
+    except Exception as failure:  # as above
         raise BadTableError(f"is no Parquet that can be read ({_why(failure)})") from failure
+
+
+def _rows_at_once(metadata: Any) -> int:
+    size: int = sum(metadata.row_group(each).total_byte_size for each in range(metadata.num_row_groups))
+    rows: int = metadata.num_rows
+    return max(1, min(ROWS, ROWS_BYTES * rows // max(1, size)))
 
 
 def _url(value: Any) -> str:

@@ -23,6 +23,12 @@ from fetchpool.sources.lines import KEPT
 
 MAX_LINE = 16 << 20
 """Bytes of a line, or characters of a cell: more is no table but a mistake."""
+MAX_ROW = 2 * MAX_LINE
+"""Characters of a row of CSV, which may go over many lines."""
+BATCH_BYTES = 1 << 20
+"""Of the rows that are handed over together, about; a single one may have more."""
+FIELD = 100
+"""Bytes that a value takes beside its text, about."""
 LISTED = 1_000
 """Characters of names that a refusal lists."""
 TAKEN = frozenset((*ROW_FIELDS, *FEATURE_FIELDS, "extra", "content_encoding"))
@@ -57,6 +63,10 @@ class Rows(Struct, frozen=True):
     columns: list[Columns] | None
     offset: int
     """How many bytes of the input they reach to."""
+    weight: int = 0
+    """Bytes that they hold, about."""
+    weights: list[int] = []
+    """Bytes that the columns of each hold, about."""
     problems: dict[int, str] = {}
     """By the place in `urls`, why there is none."""
 
@@ -121,6 +131,8 @@ class Lines:
         self._tail = b""
         self._ended = False
         self.offset = 0
+        self.taken = 0
+        """Characters of all lines that were handed out."""
         self.over = False
         """Another line was asked for, and there was none."""
 
@@ -155,6 +167,7 @@ class Lines:
                 raise StopIteration
         line = self._lines[self._next]
         self._next += 1
+        self.taken += len(line)
         return line
 
     def _more(self) -> bool:
@@ -187,14 +200,37 @@ def _records(lines: Lines, format: str) -> Iterator[list[str]]:
     if "\0" in lines.first():
         raise BadTableError(f"is no {format.upper()}: there are NUL bytes in its first line; is it a table?")
     begins = 1
+    bounded = _Bounded(lines)
     try:
-        for cells in csv.reader(lines, delimiter="\t" if format == "tsv" else ","):
+        for cells in csv.reader(bounded, delimiter="\t" if format == "tsv" else ","):
             if lines.over:  # every line has its end, so nothing but a quote can run on past the last
                 raise BadTableError(f"line {begins}: a quote in its row is never closed; close it")
-            begins = lines.number + 1
+            begins = bounded.begins = lines.number + 1
+            bounded.most = lines.taken + MAX_ROW
             yield cells
     except csv.Error as failure:
         raise BadTableError(_why(failure, lines, begins)) from failure
+
+
+class _Bounded:
+    """Lines for a reader of rows, of which it gets no more than a row may have: it keeps all of them."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self.begins = 1
+        """The line that the row begins with."""
+        self.most = MAX_ROW
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        if self._lines.taken > self.most:
+            raise BadTableError(
+                f"line {self.begins}: a row of more than {MAX_ROW >> 20} MiB; is a quote in it not closed?"
+            )
+        return line
 
 
 def _why(failure: csv.Error, lines: Lines, begins: int) -> str:
@@ -243,51 +279,89 @@ def _cells(lines: Lines, format: str, table: Table) -> Iterator[Rows]:
         return
     place, names = place_of(header, table), as_fields(header, table)
     others = [(at, name) for at, name in enumerate(names) if at != place]
-    urls: list[str] = []
-    columns: list[Columns] = []
+    found = _Found(table.keep)
     broken: BadTableError | None = None
+    taken, least = lines.taken, FIELD * len(others)
     try:
         for cells in rows:
             if cells:
-                urls.append(cells[place].strip()[:KEPT] if place < len(cells) else "")
-            if cells and table.keep:
                 size = len(cells)
-                columns.append({name: visible(cells[at]) if at < size else None for at, name in others})
-            if lines.waits:
-                yield Rows(urls, columns if table.keep else None, lines.offset)
-                urls, columns = [], []
+                url = cells[place].strip()[:KEPT] if place < size else ""
+                if table.keep:
+                    columns = {name: visible(cells[at]) if at < size else None for at, name in others}
+                    found.add(url, columns, least + lines.taken - taken)
+                else:
+                    found.add(url)
+            taken = lines.taken
+            if lines.waits or found.weight > BATCH_BYTES:
+                yield found.rows(lines.offset)
+                found = _Found(table.keep)
     except BadTableError as failure:
         broken = failure
-    yield Rows(urls, columns if table.keep else None, lines.offset)
+    yield found.rows(lines.offset)
     if broken is not None:
         raise broken
 
 
 def _objects(lines: Lines, table: Table) -> Iterator[Rows]:
-    urls: list[str] = []
-    columns: list[Columns] = []
-    problems: dict[int, str] = {}
+    found = _Found(table.keep)
     decode = msgspec.json.Decoder(dict[str, Any]).decode
     for line in lines:
         text = line.strip()
         if text:
             try:
-                found = decode(text)
+                read = decode(text)
             except (msgspec.DecodeError, UnicodeEncodeError):  # a line that is no object is no URL either
-                problems[len(urls)] = "the line is not a JSON object"
-                urls.append(text[:KEPT])
-                columns.append({})
+                found.add(text[:KEPT], {}, problem="the line is not a JSON object")
             else:
-                url = found.pop(table.column, None)
+                url, problem = read.pop(table.column, None), ""
                 if url is None:
-                    problems[len(urls)] = f"the line has no {visible(table.column)!r}"
-                    url = ""
-                urls.append(url.strip()[:KEPT] if isinstance(url, str) else visible(str(url)))
-                columns.append(_kept(found, table) if table.keep else {})
-        if lines.waits:
-            yield Rows(urls, columns if table.keep else None, lines.offset, problems)
-            urls, columns, problems = [], [], {}
-    yield Rows(urls, columns if table.keep else None, lines.offset, problems)
+                    url, problem = "", f"the line has no {visible(table.column)!r}"
+                columns, weight = {}, 0
+                if table.keep:
+                    columns = _kept(read, table)
+                    weight = _weight(text)
+                shown = url.strip()[:KEPT] if isinstance(url, str) else visible(str(url))
+                found.add(shown, columns, weight, problem)
+        if lines.waits or found.weight > BATCH_BYTES:
+            yield found.rows(lines.offset)
+            found = _Found(table.keep)
+    yield found.rows(lines.offset)
+
+
+def _weight(text: str) -> int:
+    """Bytes that an object takes, about, by its JSON: `{}` is two characters there, and a hundred bytes."""
+    return len(text) + FIELD * (text.count(",") + text.count("{") + text.count("["))
+
+
+class _Found:
+    """Rows as they are found, until they are handed over."""
+
+    __slots__ = ("_columns", "_keep", "_problems", "_urls", "_weights", "weight")
+
+    def __init__(self, keep: bool) -> None:
+        self._keep = keep
+        self._urls: list[str] = []
+        self._columns: list[Columns] = []
+        self._weights: list[int] = []
+        self._problems: dict[int, str] = {}
+        self.weight = 0
+        """Bytes that they hold, about."""
+
+    def add(self, url: str, columns: Columns | None = None, weight: int = 0, problem: str = "") -> None:
+        """`weight`: of the columns. `problem`: why there is no URL."""
+        if problem:
+            self._problems[len(self._urls)] = problem
+        self._urls.append(url)
+        if self._keep:
+            self._columns.append(columns or {})
+            self._weights.append(weight)
+        self.weight += len(url) + weight
+
+    def rows(self, offset: int) -> Rows:
+        """All of them."""
+        columns = self._columns if self._keep else None
+        return Rows(self._urls, columns, offset, self.weight, self._weights, self._problems)
 
 
 def _kept(found: dict[str, Any], table: Table) -> Columns:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+import fetchpool
 from tests.cli import commandline
 from tests.faults.server import FaultServer
 from tests.faults.ways import CURL, Way, fetch_urls, over_each_transport
@@ -149,3 +150,20 @@ def test_74_the_other_inputs_are_fetched_when_a_pipe_brings_no_list(
     )
     assert done.returncode == 2
     assert [row["error"] for row in rows_of(tmp_path / "rows.jsonl")] == [None]
+
+
+@over_each_transport
+def test_74_an_element_that_is_no_text_is_a_row_and_the_others_are_fetched(
+    server: FaultServer, way: Way
+) -> None:
+    """None and NaN, as a table of pandas' has them where a URL is missing: `invalid_url`, each of them, and
+    `errormsg` says what there was."""
+    elements = [server.url("ok?1"), None, float("nan"), None, server.url("ok?2")]
+    options = {"executor": way.executor, "transport": way.transport}
+    records = sorted(fetchpool.fetch(elements, **options), key=lambda record: record.urlnum)  # type: ignore[arg-type]
+    assert [record.error for record in records] == [None, *["invalid_url"] * 3, None]
+    assert [(record.errormsg or "")[:14] for record in records[1:4]] == [
+        "there is None ",
+        "there is nan w",
+        "there is None ",
+    ]

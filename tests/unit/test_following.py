@@ -35,6 +35,7 @@ WHOLE = FetchRequest(
     previous=Previous("http://a.example/list", etag='"1"'),
     columns={"name": "x"},
     first=BEFORE,
+    weight=100,
 )
 """A value in every field that is not the default."""
 
@@ -49,6 +50,7 @@ CHANGES: dict[str, tuple[Callable[[FetchRequest], FetchRequest], dict[str, Any]]
             "addresses": (),
             "lookup_seconds": 0.0,
             "cookies": (),
+            "weight": 100 + len(TARGET.href) - len(WHOLE.href),
         },
     ),
     "handed back": (lambda request: following.handed_back(request, 4.0), {"elapsed": 4.0}),
@@ -77,6 +79,7 @@ CHANGES: dict[str, tuple[Callable[[FetchRequest], FetchRequest], dict[str, Any]]
             "previous": None,
             "columns": None,
             "first": None,
+            "weight": 0,
         },
     ),
 }

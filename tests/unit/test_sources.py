@@ -433,9 +433,24 @@ def test_every_element_of_an_iterable_gets_its_request() -> None:
 def test_an_iterable_taken_for_one_url_or_of_something_else_is_refused() -> None:
     with pytest.raises(UsageError, match="one URL where several are expected"):
         IterableSource("http://a/")
-    source = IterableSource([b"http://a/"])  # type: ignore[list-item]
-    with pytest.raises(UsageError, match="element 0 is of type bytes"):
-        source.take(1)
+
+
+def test_an_element_that_is_no_text_is_a_row_that_says_what_it_was() -> None:
+    elements = ["http://a/", None, float("nan"), b"http://b/", 7, 10**5000, Path("c"), "http://d/"]
+    source = IterableSource(elements)  # type: ignore[arg-type]
+    found = source.take(100)
+    assert [each.urlnum for each in found] == list(range(len(elements)))
+    assert [each.href for each in found if each.refused is None] == ["http://a/", "http://d/"]
+    refused = [each for each in found if each.refused is not None]
+    assert {(each.url, each.refused) for each in refused} == {("", FailureKind.INVALID_URL)}
+    assert [each.problem.split(" where ")[0] for each in refused] == [
+        "there is None",
+        "there is nan",
+        "there is bytes (b'http://b/')",
+        "there is 7",
+        "there is an object of type int",
+        "there is an object of type PosixPath",
+    ]
 
 
 def test_an_exception_of_the_iterable_is_the_callers() -> None:

@@ -1,0 +1,105 @@
+"""What is held: memory is bounded by bytes where they count, however few rows or requests those are."""
+
+from __future__ import annotations
+
+import gc
+import json
+import socket
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+import fetchpool
+from fetchpool import urls
+from fetchpool.flights import attempted
+from fetchpool.model import Outcome
+from fetchpool.spool import Spool
+from fetchpool.summary import conclude
+from tests.cli import commandline
+from tests.faults.server import FaultServer
+
+ENOUGH = 110 << 20
+"""What may be read of a list whose host does not answer: 64 MiB, and what was under way."""
+
+QUICK = ("-q", "-w", "3", "--per-host", "2", "--retry", "0", "--max-time", "3", "--max-runtime", "2")
+
+
+def long_url(url: str, number: int) -> str:
+    return f"{url}?{number}{'y' * 60_000}\n"
+
+
+def wide_row(url: str, number: int) -> str:
+    return json.dumps({"url": f"{url}?{number}", "text": "x" * 100_000}) + "\n"
+
+
+def many_fields(url: str, number: int) -> str:
+    return f"{url}?{number}" + "," * 3_000 + "\n"
+
+
+@pytest.mark.parametrize(
+    ("executor", "line", "options", "most"),
+    [
+        ("thread", long_url, [], ENOUGH),
+        ("async", wide_row, ["--url-column", "url", "--keep-columns"], ENOUGH),
+        ("process", wide_row, ["--url-column", "url", "--keep-columns"], ENOUGH),
+        ("thread", many_fields, ["--url-column", "column", "--keep-columns"], ENOUGH // 50),
+    ],
+    ids=["urls", "columns", "columns-process", "fields"],
+)
+def test_62_a_list_with_long_urls_or_wide_rows_is_read_no_further_than_memory_allows(
+    tmp_path: Path, executor: str, line: object, options: list[str], most: int
+) -> None:
+    """While the only host does not answer, 64 MiB of requests at most are read ahead, or 256 KiB for each
+    worker; not 10,000 of them, whatever they weigh. An empty cell weighs what it takes, too."""
+    assert callable(line)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        process = subprocess.Popen(
+            [*commandline.FETCHPOOL, "-", "-o", "rows.jsonl", *QUICK, "--executor", executor, *options],
+            cwd=tmp_path,
+            env=commandline.environment(),
+            stdin=subprocess.PIPE,
+        )
+        taken = 0
+        assert process.stdin is not None
+        with suppress(BrokenPipeError):
+            process.stdin.write(b"column" + b",x" * 3_000 + b"\n" if line is many_fields else b"")
+            for number in range(4_000):
+                data = line(url, number).encode()
+                process.stdin.write(data)
+                taken += len(data)
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+        assert process.wait(commandline.PATIENCE) in (1, 4)
+    assert taken < most
+
+
+def test_62_what_was_archived_is_not_kept_until_a_collector_comes_by(
+    server: FaultServer, tmp_path: Path
+) -> None:
+    """Of each answer that are 256 KiB at most, and there are thousands between two collections."""
+    gc.collect()
+    gc.disable()
+    try:
+        for executor in ("async", "thread"):
+            pages = [server.url(f"ok?{number}") for number in range(5)]
+            archive = tmp_path / f"{executor}.warc.gz"
+            assert len(list(fetchpool.fetch(pages, executor=executor, warc=archive))) == 5
+        assert [each for each in gc.get_objects() if type(each) is Spool] == []
+    finally:
+        gc.enable()
+
+
+def test_62_what_was_archived_is_not_kept_until_the_retry() -> None:
+    """Records are written when they come; as many attempts wait for their retry as there are in a list."""
+    request = urls.request(0, "http://h/")
+    outcome = Outcome("http://h/", "GET", "", error="http_500", records=bytes(1 << 18))
+    finished = conclude(request, outcome)
+    assert finished.record is not None
+    kept = attempted(0.0, finished, outcome, finished.record)
+    assert kept.last.record == finished.record
+    assert kept.last.outcome == replace(outcome, records=b"")
+    assert 0 < kept.weight < 100
