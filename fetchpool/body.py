@@ -69,7 +69,7 @@ class Body:
         self._wants = take or wants
         self._keep = self._wants > 0
         self._method = method
-        self._given = options.headers
+        self._given = () if take else options.headers
         """The person's own: they may ask for a part."""
         self._part = ""
         """Which part of it came, though nobody asked for one; empty when it is the whole."""

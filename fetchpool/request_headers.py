@@ -28,6 +28,10 @@ ABOUT_A_PAGE = frozenset(
     ("if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "range")
 )
 """What a person asks of the list's URLs: of `robots.txt` all is wanted, whatever was known before."""
+OF_THE_PAGE = frozenset(
+    ("if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "range")
+)
+"""Headers that speak of what the list's URLs lead to: of a `robots.txt`, all of it is wanted."""
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -63,6 +67,8 @@ class RequestHeaders:
             headers = self._own
         if request.keep:
             headers = tuple(pair for pair in headers if pair[0].lower() not in ABOUT_A_PAGE)
+        if request.keep:
+            headers = tuple(pair for pair in headers if pair[0].lower() not in OF_THE_PAGE)
         if request.previous is not None and request.previous.url == request.href:
             headers = validators.conditional(headers, request.previous)
         if request.cookies:

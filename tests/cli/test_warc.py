@@ -221,6 +221,20 @@ def test_failures_have_metadata_and_what_had_come(faults: FaultServer, tmp_path:
 
 
 @over_each_transport
+@pytest.mark.parametrize(
+    "path", ["framed-identity", "framed-identity-packed", "framed-chunked-twice", "part-206"]
+)
+def test_what_came_to_its_end_is_not_said_to_be_cut(
+    faults: FaultServer, tmp_path: Path, way: Way, path: str
+) -> None:
+    ways = ("--executor", way.executor, "--transport", way.transport)
+    [row] = archive(tmp_path, faults.url(path), code=int(path == "part-206"), options=ways)
+    [response] = [each for each in records(tmp_path / "a.warc.gz") if each["type"] == "response"]
+    assert "WARC-Truncated" not in response
+    assert row["size_download"] > 0
+
+
+@over_each_transport
 def test_28_no_secret_stands_in_a_request_record(demo_server: DemoServer, tmp_path: Path, way: Way) -> None:
     """Authorization, Proxy-Authorization and cookies are blotted out; what else was sent is there."""
     ways = ("--executor", way.executor, "--transport", way.transport)

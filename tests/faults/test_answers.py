@@ -18,6 +18,7 @@ from tests.faults.ways import (
     Way,
     errors,
     fetch_faults,
+    fetch_urls,
     in_every_way,
     over_each_transport,
 )
@@ -66,6 +67,18 @@ def test_56_one_that_was_asked_for_is_fine(server: FaultServer, way: Way) -> Non
         records = fetch_faults(server, way, server_paths, headers={"range": "bytes=0-9"})
         assert errors(records) == dict.fromkeys(server_paths, None)
         assert neighbour.received[-1].headers()["range"] == "bytes=0-9"
+
+
+@over_each_transport
+def test_56_what_the_user_asks_of_pages_is_not_asked_of_their_robots_txt(
+    server: FaultServer, way: Way
+) -> None:
+    """With `--robots`, a `Range` or a condition of the user's own would leave nothing of the rules to read."""
+    headers = {"Range": "bytes=0-9", "If-None-Match": '"9"', "X-Own": "yes"}
+    [record] = fetch_urls(way, [server.url("part-206")], headers=headers, robots=True)
+    assert record.error is None
+    asked = {request.scenario: set(request.headers()) for request in server.received}
+    assert asked["part-206"] - asked["robots.txt"] == {"range", "if-none-match"}
 
 
 @over_each_transport
