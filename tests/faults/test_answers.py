@@ -73,7 +73,7 @@ def test_56_one_that_was_asked_for_is_fine(server: FaultServer, way: Way) -> Non
 def test_56_what_the_user_asks_of_pages_is_not_asked_of_their_robots_txt(
     server: FaultServer, way: Way
 ) -> None:
-    """With `--robots`, a `Range` or a condition of the user's own would leave nothing of the rules to read."""
+    """With `--robots`, a `Range` or a condition of the user's own would leave no rules to read."""
     headers = {"Range": "bytes=0-9", "If-None-Match": '"9"', "X-Own": "yes"}
     [record] = fetch_urls(way, [server.url("part-206")], headers=headers, robots=True)
     assert record.error is None
