@@ -6,7 +6,9 @@ parser.
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 
 
 def main() -> int:
@@ -19,9 +21,19 @@ def main() -> int:
             return 0
         from fetchpool.cli.main import main as run_command
 
-        return run_command(sys.argv[1:])
+        code = run_command(sys.argv[1:])
+        end_in_spite_of_threads(code)
+        return code
     except KeyboardInterrupt:  # before or after a run: within one it is a signal like another
         return 130
+
+
+def end_in_spite_of_threads(code: int) -> None:
+    """Ends the process when a thread would keep it: a parser has started it, and all is done."""
+    if any(not each.daemon and each is not threading.main_thread() for each in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 if __name__ == "__main__":

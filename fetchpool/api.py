@@ -55,6 +55,7 @@ class FetchSettings(TypedDict, total=False):
     resolve: Sequence[str]
     dns_servers: str | None
     parse: str | Sequence[str]
+    parse_timeout: float | str | None
     hash: str | None
 
 

@@ -25,7 +25,7 @@ from warcio.warcwriter import WARCWriter  # type: ignore[import-untyped]
 from fetchpool.keeping import KeptBody, disk_failure
 from fetchpool.model import EXITCODES, FailureKind, Outcome
 from fetchpool.spool import Spool
-from fetchpool.transports.base import HopRequest, HopResponse, ResponseHead, Steps
+from fetchpool.transports.base import HopRequest, HopResponse, ParseRequest, ResponseHead, Steps
 
 WARC_VERSION = "WARC/1.1"
 SECRET = frozenset(("authorization", "proxy-authorization", "cookie", "cookie2"))
@@ -59,11 +59,16 @@ class Capture:
         try:
             hop = next(steps)
             while True:
+                assert isinstance(hop, HopRequest)
                 assert isinstance(hop.receiver, KeptBody)
                 body, asked, timestamp = hop.receiver, hop, self._utc_now()
                 response = yield hop
+                assert response is not None
                 try:
                     hop = steps.send(response)
+                    while isinstance(hop, ParseRequest):
+                        yield hop
+                        hop = steps.send(None)
                 finally:  # only now it is known what the hop came to
                     failure = failure or records.add(asked, body, response, timestamp)
                     body.discard()

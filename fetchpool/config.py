@@ -10,6 +10,7 @@ It opens no connection and no output, and imports no transport until `configure(
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -143,6 +144,7 @@ def configure(
     resolve: Sequence[str] = (),
     dns_servers: str | None = None,
     parse: str | Sequence[str] = (),
+    parse_timeout: float | str | None = None,
     dedupe: bool = True,
     resume: bool = False,
     retry_failed: str | Sequence[str] | None = None,
@@ -159,7 +161,7 @@ def configure(
 
     Times are seconds, or text with a unit (`"500ms"`, `"2m"`); sizes bytes, or text (`"10M"`, binary
     multiples). Names and meanings are curl's. `max_filesize`, `retry_max_time`,
-    `rate` and `max_runtime` of 0 are no limit.
+    `rate`, `max_runtime` and `parse_timeout` of 0 are no limit.
 
     Raises `UsageError` at the first option that can't be meant.
     """
@@ -193,6 +195,7 @@ def configure(
         resolve=_resolved(resolve, public_only),
         dns_servers=usable_dns_servers(dns_servers, transport),
         parse=checks.names("--parse", parse, "title or package.module:function"),
+        parse_timeout=_parse_timeout(parse_timeout, max_time),
         # Rows that say which version they are of can be refreshed later; text has no place for that.
         validators=refresh is not None or any(each.format != "text" for each in checked_outputs),
         hash=refresh is not None or (hash is not None and checks.choice("--hash", hash, HASHES) in HASHES),
@@ -245,6 +248,13 @@ def configure(
         extra_fields=extra_fields(fetch, refresh is not None),
         notices=notices,
     )
+
+
+def _parse_timeout(given: float | str | None, max_time: float | str) -> float:
+    """Who wants a fetch to be over early does not want to wait longer for its parser."""
+    if given is None:
+        return min(_DEFAULTS.parse_timeout, checks.deadline("--max-time", max_time))
+    return checks.duration("--parse-timeout", given) or math.inf
 
 
 def _url_column(name: str | None, inputs: Sequence[str], keep_columns: bool) -> str | None:

@@ -49,6 +49,11 @@ GATHER_MOST = 0.004
 LOOK_INTERVAL = 0.05
 """Seconds between two looks at whether the workers are as many as they should be (`-w auto`)."""
 
+STUCK = (
+    "a parser did not return in time: its page is a parse row, its thread goes on until the program ends; "
+    "with --executor process such a parser is ended"
+)
+
 
 class Command(Enum):
     """What the inbox can hold beside finished requests."""
@@ -101,6 +106,7 @@ class Engine:
         self._observers = observers
         self._clock = clock
         self._inbox: SimpleQueue[Finished | Named | Command] = SimpleQueue()
+        self._told_stuck = False
         self._flights = flights = Flights(
             pool,
             scheduler,
@@ -220,6 +226,7 @@ class Engine:
             try:
                 self._writer.close()
             finally:
+                self._tell_stuck()
                 snapshot = self.snapshot()
                 for observer in self._observers:
                     observer.finished(snapshot)
@@ -317,7 +324,14 @@ class Engine:
         for observer in self._observers:
             observer.event(event)
 
+    def _tell_stuck(self) -> None:
+        """Once, that there are parsers which go on by themselves."""
+        if self._pool.stuck and not self._told_stuck:
+            self._told_stuck = True
+            self._tell(Notice(STUCK))
+
     def _sample(self) -> None:
+        self._tell_stuck()
         if self._observers:
             snapshot = self.snapshot()
             for observer in self._observers:

@@ -11,6 +11,7 @@ changes, which addresses may be talked to, and whether the answer is whole.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +22,18 @@ from fetchpool.addresses import address_is_public
 from fetchpool.body import Body
 from fetchpool.clean import visible
 from fetchpool.model import EXITCODE_HTTP, EXITCODES, FailureKind, FetchOptions, FetchRequest, Outcome
-from fetchpool.refusals import refusal
+from fetchpool.refusals import overdue, refusal
 from fetchpool.request_headers import RequestHeaders
 from fetchpool.timestamp import utc_now
-from fetchpool.transports.base import Failure, HopRequest, HopResponse, Steps, include_lookup
+from fetchpool.transports.base import (
+    Failure,
+    HopRequest,
+    HopResponse,
+    Parsed,
+    ParseRequest,
+    Steps,
+    include_lookup,
+)
 
 if TYPE_CHECKING:  # loaded by those who use it
     from fetchpool.keeping import Keeping
@@ -48,6 +57,7 @@ class Exchange:
         self._follows_within = options.follow_within_hosts
         self._resolve = dict(options.resolve)
         self._parse, self._wants = _parser(options.parse)
+        self._parses_beside = options.parses_beside
         self._validators = options.validators
         self._keeping = _keeping(options, self._wants)
         self.steps: Callable[[FetchRequest], Steps] = self._steps
@@ -84,17 +94,24 @@ class Exchange:
             else:
                 body = self._keeping.body(method)
             hop = self._hop(request, body, elapsed, public_only)
+            parsing: ParseRequest | None = None
             try:
                 response = yield hop
+                assert response is not None
+                failure = body.failure or response.failure or body.finish()
+                if self._parses_beside and failure is None and self._is_parsed(request, body):
+                    assert self._parse is not None
+                    parse = partial(self._parse, request, hop, body, response)
+                    parsing = ParseRequest(parse, self._options.parse_timeout)
+                    yield parsing
             except GeneratorExit:  # the run was stopped
                 if self._keeping is not None:
                     self._keeping.settle(body, {}, STOPPED)
                 raise
-            failure = body.failure or response.failure or body.finish()
             if failure is not None:
                 failure = self._as_given(failure)
             if failure is not None or body.location is None:
-                return self._outcome(request, hop, body, response, failure, timestamp)
+                return self._outcome(request, hop, body, response, failure, timestamp, parsing)
             next_hop = self._follow(request, response, body)
             if isinstance(next_hop, Failure):
                 return self._outcome(request, hop, body, response, next_hop, timestamp)
@@ -161,6 +178,15 @@ class Exchange:
             return not urls.is_address(request.host) or address_is_public(request.host.strip("[]"))
         return response.remote_ip is not None and address_is_public(response.remote_ip)
 
+    def _is_parsed(self, request: FetchRequest, body: Body) -> bool:
+        """Whether a whole answer is for the parsers."""
+        if self._parse is None or request.keep or not body.wanted:
+            return False
+        return body.head is not None and body.head.status != NOT_MODIFIED
+
+    def _given_up(self, parsing: ParseRequest) -> Failure:
+        return STOPPED if parsing.stopped else Failure(FailureKind.PARSE, overdue(self._options))
+
     def _outcome(
         self,
         request: FetchRequest,
@@ -169,6 +195,7 @@ class Exchange:
         response: HopResponse,
         failure: Failure | None,
         timestamp: str,
+        parsing: ParseRequest | None = None,
     ) -> Outcome:
         if request.lookup_seconds:
             include_lookup(response, request.lookup_seconds)
@@ -196,7 +223,10 @@ class Exchange:
                     extra = validators.unchanged(previous, validators.of_headers(head.headers))
                     size_delivered = previous.size_delivered
                     content_type = content_type or previous.content_type
-            elif self._parse is not None and failure is None and body.wanted and not request.keep:
+            elif parsing is not None:
+                extra, failure = parsing.parsed or ({}, self._given_up(parsing))
+            elif failure is None and self._is_parsed(request, body):
+                assert self._parse is not None
                 extra, failure = self._parse(request, hop, body, response)
         output_failure = ""
         # A 304 to a person's own condition is about a version of which there is no size here.
@@ -249,7 +279,7 @@ def forbidden_host(host: str) -> str:
     return f"{ip} is not a public address" if urls.is_address(host) and not address_is_public(ip) else ""
 
 
-Parse = Callable[[FetchRequest, HopRequest, Body, HopResponse], tuple[dict[str, Any], Failure | None]]
+Parse = Callable[[FetchRequest, HopRequest, Body, HopResponse], Parsed]
 
 
 def _parser(names: tuple[str, ...]) -> tuple[Parse | None, int]:

@@ -105,6 +105,8 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     more than this gains nothing."""
     parse: tuple[str, ...] = ()
     """Names of what to take out of each response: `title`, or `package.module:function`."""
+    parse_timeout: float = 30.0
+    """For what a person's own functions among them do with one response; infinite: no limit."""
     public_only: bool = False
     """Private, loopback and link-local addresses are `forbidden_address`, in the list too."""
     allow_private: bool = False
@@ -128,6 +130,11 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     give it that host's turn."""
     follow_within_hosts: bool = True
     """False hands every redirect back: its URL is to be judged first (`robots.txt`)."""
+
+    @property
+    def parses_beside(self) -> bool:
+        """Whether there are parsers of a person's own, which may take long or never return."""
+        return any(":" in name for name in self.parse)
 
 
 class Previous(Struct, frozen=True, gc=False):

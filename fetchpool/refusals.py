@@ -5,7 +5,7 @@ In: a request, and why. Out: an `Outcome` without sizes and times, begun and end
 
 from __future__ import annotations
 
-from fetchpool.model import EXITCODES, FailureKind, FetchRequest, Outcome
+from fetchpool.model import EXITCODES, FailureKind, FetchOptions, FetchRequest, Outcome
 from fetchpool.timestamp import utc_now
 
 REFUSALS = {
@@ -28,6 +28,12 @@ def refusal(
         errormsg=message or REFUSALS.get(kind, kind.replace("_", " ")),
         exitcode=EXITCODES[kind],
     )
+
+
+def overdue(options: FetchOptions) -> str:
+    """That a person's own parsers did not return in time."""
+    names = ", ".join(name for name in options.parse if ":" in name)
+    return f"{names} did not return within {options.parse_timeout:g} s"
 
 
 def internal(request: FetchRequest, defect: Exception) -> Outcome:

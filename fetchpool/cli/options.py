@@ -130,6 +130,17 @@ Parse = Annotated[
     ),
 ]
 
+ParseTimeout = Annotated[
+    str | None,
+    option(
+        "--parse-timeout",
+        metavar="TIME",
+        group=OUTPUT,
+        help="Give up on a --parse function that takes longer for a page; 0 is no limit. A process is ended "
+        "then, a thread can only be left to itself. (default: 30s, or --max-time if that is shorter)",
+    ),
+]
+
 Hash = Annotated[
     str | None,
     option(

@@ -63,6 +63,10 @@ def hold(
     with ExitStack() as stack:
         shown = open_observers(display, sys.stderr, stack, rows_on_terminal=rows_on_terminal)
         stop_notice = StopNotice(shown)
+        if config.executor == "process":  # before anybody has reason to press Ctrl-C
+            from fetchpool.pools.fork_server import process_context
+
+            process_context(config.fetch, deaf=True)
         old = _old_result(config)
         bodies = Bodies()
         watching = [*observers, bodies] if config.fetch.save else observers

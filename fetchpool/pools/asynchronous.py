@@ -67,6 +67,10 @@ class AsyncPool:
     def spare(self) -> int:
         return 0  # whatever is submitted begins at once
 
+    @property
+    def stuck(self) -> int:
+        return self._worker.stuck
+
     def recall(self, host: str | None = None) -> None:
         """Nothing to do: what is submitted within the window begins."""
 

@@ -26,6 +26,10 @@ class WorkerPool(Protocol):
     def spare(self) -> int:
         """Submissions that no worker has begun: what they have to do when nobody submits anything."""
 
+    @property
+    def stuck(self) -> int:
+        """Parsers that were given up and may run for ever: a thread can't be ended."""
+
     def submit(self, request: FetchRequest) -> Future[Outcome]:
         """Never blocks. Raises `PoolClosedError` after `shutdown()`. The only exception the future
         can carry is `WorkerLostError`."""

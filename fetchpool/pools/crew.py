@@ -3,71 +3,89 @@ them speak into.
 
 In: batches. Out: their futures, and what the processes say through the channel. With the first process that
 dies all are lost, and with them the executor and the channel, which it may have left locked: a crew is not
-mended, the pool has another one.
+mended, the pool has another one. Every ending has a limit: who has not ended by then is killed.
 """
 
 from __future__ import annotations
 
-import multiprocessing
+import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from importlib.machinery import PathFinder
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 
-import fetchpool
 from fetchpool.model import FetchOptions
 from fetchpool.pools import process_worker
+from fetchpool.pools.parse_board import ParseBoard
 from fetchpool.pools.process_worker import Batch, Results, Told
 
-NO_GUARD = (
-    "--executor process: no process came up; each imports the main module anew, which has to be a file, and "
-    'what the file runs has to be under: if __name__ == "__main__":'
-)
+LONGEST_LOOK = 1.0
+"""Seconds between two looks at what takes the parsers so long, at most."""
+GRACE = 1.0
+"""Seconds for idle processes to end by themselves. One whose parser has started a thread never would."""
 
 
 class Crew:
     """`starting`, `running` and `ended` are the pool's to keep, under its own lock."""
 
     def __init__(
-        self, workers: int, options: FetchOptions, context: BaseContext, lifeline: Connection
+        self,
+        workers: int,
+        options: FetchOptions,
+        context: BaseContext,
+        lifeline: Connection,
+        overdue: Callable[[Crew, set[int]], None],
     ) -> None:
-        """Starts the processes, and waits for none; they end with the `lifeline`."""
+        """Starts the processes, and waits for none; they end with the `lifeline`. `overdue` is told, from
+        another thread, of requests whose parsers have been given up: the processes are killed then.
+
+        Raises `OSError` and the like when the system has nothing left of what it takes."""
         self.starting = workers
         """Processes that are not ready yet. Until they are, no request is sent: what waits for a process to
         start goes out at once with others that do, whatever pace was asked for."""
-        self.began = False
-        """Whether any process has got as far as its first word."""
+        self.told = 0
+        """Words of processes that have started, or are ready."""
+        self.pardoned = False
+        """They were killed over a parser: what else they held runs again."""
         self.running = 0
         """Batches."""
         self.ended = False
+        self.processes: list[BaseProcess] = []
+        self._overdue = overdue
+        limited = options.parses_beside and math.isfinite(options.parse_timeout)
+        self._limit = options.parse_timeout if limited else None
+        self._board = ParseBoard(workers, context)
         self._reader, writer = context.Pipe(duplex=False)
-        lock = context.Lock()
-        self._executor = ProcessPoolExecutor(
-            workers,
-            mp_context=context,
-            initializer=process_worker.start,
-            initargs=(options, lifeline, writer, lock),
-        )
-        self._processes: list[BaseProcess] = []
         try:
-            # The executor starts a process for what it is given, unless one is idle: none is, for none gets
-            # past its first word. One may die that early: the channel ends then, and says so.
-            with lock, suppress(BrokenProcessPool):
-                for _ in range(workers):
-                    self._executor.submit(process_worker.ready)
-            self._processes = processes_of(self._executor)
-            close_results(self._executor)
-            self._undertaker = threading.Thread(target=self._bury, name="fetchpool-undertaker", daemon=True)
-            self._undertaker.start()
+            lock = context.Lock()
+            self._executor = ProcessPoolExecutor(
+                workers,
+                mp_context=context,
+                initializer=process_worker.start,
+                initargs=(options, lifeline, writer, lock, self._board),
+            )
+            try:
+                # The executor starts a process for what it is given, unless one is idle: none is, for none
+                # gets past its first word. One may die that early: the channel ends then, and says so.
+                with lock, suppress(BrokenProcessPool):
+                    for _ in range(workers):
+                        self._executor.submit(process_worker.ready)
+                self.processes = processes_of(self._executor)
+                close_results(self._executor)
+                self._undertaker = threading.Thread(
+                    target=self._bury, name="fetchpool-undertaker", daemon=True
+                )
+                self._undertaker.start()
+            except BaseException:
+                for process in processes_of(self._executor):  # a crew that is not whole has nobody to end it
+                    process.kill()
+                raise
         except BaseException:
-            for process in processes_of(self._executor):  # a crew that is not whole has nobody to end it
-                process.kill()
+            self._reader.close()
             raise
         finally:
             writer.close()  # only the processes hold it now: the channel ends with the last of them
@@ -83,22 +101,40 @@ class Crew:
                 told: Told = self._reader.recv()
                 yield told
 
+    def kill(self) -> None:
+        """Ends the processes, whatever they are doing. From any thread."""
+        for process in list(self.processes):
+            process.kill()
+
     def end(self) -> None:
-        """Broken or not; what no process has begun is cancelled, and what one has is waited for."""
+        """Broken or not; what no process has begun is cancelled, and what one has is lost if it is slow."""
+        late = threading.Timer(GRACE, self.kill)
+        late.daemon = True
+        try:
+            late.start()
+        except RuntimeError:  # there is no thread to be had, and nothing that would be lost
+            self.kill()
         self._executor.shutdown(wait=True, cancel_futures=True)
+        late.cancel()
+        if late.ident is not None:
+            late.join()
         self._undertaker.join()
-        self._processes.clear()  # and with them their descriptors
+        self.processes.clear()  # and with them their descriptors
 
     def _bury(self) -> None:
         """For a thread of its own: when one process has died, all are killed. The executor would do so, but
         not while it reads a result: one that ends in the midst of writing its own leaves half a message and
         the writers' lock locked, and as long as any other lives there is no end to read. All: when the fork
-        server has died each seems to be dead and none is."""
-        if self._processes:
-            wait([process.sentinel for process in self._processes])
-        for process in self._processes:
-            if not self.ended:
-                process.kill()
+        server has died each seems to be dead and none is. The same when a parser takes too long: its process
+        may be past hearing anything."""
+        sentinels, limit = [process.sentinel for process in self.processes], self._limit
+        look = None if limit is None else min(LONGEST_LOOK, limit / 10)
+        while sentinels and not wait(sentinels, look):
+            if limit is not None and (numbers := self._board.overdue(limit)):
+                self._overdue(self, numbers)
+                break
+        if not self.ended:
+            self.kill()
 
 
 def processes_of(executor: ProcessPoolExecutor) -> list[BaseProcess]:
@@ -112,27 +148,3 @@ def close_results(executor: ProcessPoolExecutor) -> None:
     writer = getattr(getattr(executor, "_result_queue", None), "_writer", None)
     if writer is not None:
         writer.close()
-
-
-def process_context(options: FetchOptions) -> BaseContext:
-    """How processes are started: never as a fork of ours, which may have threads."""
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    if not another_is_here():
-        worker, transport = process_worker.__name__, f"fetchpool.transports.{options.transport}"
-        context.set_forkserver_preload(["fetchpool.preload", worker, transport])
-    return context
-
-
-def end_if_main_is_imported() -> None:
-    """For a process that is importing the main module because somebody has started it: it is to have no
-    processes of its own. Ends it without a traceback: its parent tells the person, once."""
-    # What `multiprocessing.spawn` itself goes by when it refuses, at length.
-    if getattr(multiprocessing.current_process(), "_inheriting", False):
-        raise SystemExit(f"fetchpool: {NO_GUARD}")
-
-
-def another_is_here() -> bool:
-    """Whether the working directory holds another fetchpool, which the fork server would find first."""
-    found = PathFinder.find_spec("fetchpool", [str(Path.cwd())])
-    return found is not None and found.origin != fetchpool.__file__

@@ -1,8 +1,9 @@
-"""Worker processes that somebody has stopped (SIGSTOP): they neither work nor die, and no deadline of
-theirs is ever reached (fault 46).
+"""Processes that somebody has stopped (SIGSTOP): they neither work nor die, and no deadline of theirs is ever
+reached (fault 46).
 
-In: the process ids of a pool's workers. Out: those that stay stopped are killed, so that the pool sees
-them die and what they had runs again. Only Linux tells; elsewhere nothing is done.
+In: the process ids of a pool's workers, and of the server that starts them. Out: workers that stay stopped
+are killed, so that the pool sees them die and what they had runs again; the server, which may be others' too,
+is continued. Only Linux tells; elsewhere nothing is done.
 """
 
 from __future__ import annotations
@@ -25,18 +26,18 @@ class Lookout:
     """A thread that looks at some processes until `close()`."""
 
     def __init__(self) -> None:
-        self._born: dict[int, str] = {}
-        """By process id: when it started. Another process may get the number later."""
+        self._watched: dict[int, tuple[str, signal.Signals]] = {}
+        """By process id: when it started, since another process may get the number later; what it is sent."""
         self._stopped: set[int] = set()
         self._closed = threading.Event()
         if sys.platform == "linux":
             threading.Thread(target=self._run, name="fetchpool-lookout", daemon=True).start()
 
-    def add(self, pid: int) -> None:
-        """A worker has started. From any thread."""
-        status = status_of(pid)
-        if status is not None:
-            self._born[pid] = status[1]
+    def add(self, pid: int | None, signal_for_it: signal.Signals) -> None:
+        """A process has started, and is to get a signal when it stays stopped. From any thread."""
+        status = None if pid is None else status_of(pid)
+        if pid is not None and status is not None:
+            self._watched[pid] = (status[1], signal_for_it)
 
     def close(self) -> None:
         """There is nothing left to look at. Idempotent."""
@@ -45,15 +46,15 @@ class Lookout:
     def _run(self) -> None:
         while not self._closed.wait(EVERY):
             stopped = set()
-            for pid, born in list(self._born.items()):
+            for pid, (born, _) in list(self._watched.items()):
                 status = status_of(pid)
                 if status is None or status[1] != born:
-                    del self._born[pid]
+                    del self._watched[pid]
                 elif status[0] == STOPPED:
                     stopped.add(pid)
             for pid in stopped & self._stopped:
                 with suppress(OSError):  # it is gone by itself
-                    os.kill(pid, signal.SIGKILL)
+                    os.kill(pid, self._watched[pid][1])
             self._stopped = stopped
 
 

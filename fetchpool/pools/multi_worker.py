@@ -24,9 +24,10 @@ from fetchpool.model import FailureKind, FetchOptions, FetchRequest, Outcome
 from fetchpool.pools.doorbell import Doorbell
 from fetchpool.pools.drivers import MANY, PerformDriver, SocketDriver, first_driver
 from fetchpool.pools.naming import Naming
+from fetchpool.pools.parsing_beside import ParsingBeside
 from fetchpool.refusals import internal
 from fetchpool.transports.address_book import AddressBook
-from fetchpool.transports.base import Failure, HopRequest, HopResponse, Steps, include_lookup
+from fetchpool.transports.base import Failure, HopRequest, HopResponse, ParseRequest, Steps, include_lookup
 from fetchpool.transports.curl_failures import ENDED
 from fetchpool.transports.curl_handle import CurlHandle
 from fetchpool.transports.watchdog import silence
@@ -108,20 +109,26 @@ class MultiWorker:
         self._multi.setopt(pycurl.M_MAXCONNECTS, 2 * places)
         self._driver = first_driver(self._multi, self.bell, options)
         self._naming = Naming(options, self.bell)
+        self._parsing: ParsingBeside[Flight] = ParsingBeside(self.bell.ring)
 
     @property
     def _taken(self) -> int:
         """Places that are."""
-        return len(self._flights) + self._naming.waiting
+        return len(self._flights) + self._naming.waiting + len(self._parsing)
 
     @property
     def busy(self) -> bool:
         """Something is in flight."""
-        return bool(self._flights) or self._naming.waiting > 0
+        return self._taken > 0
+
+    @property
+    def stuck(self) -> int:
+        """Parsers that were given up."""
+        return self._parsing.given_up
 
     def in_flight(self) -> list[tuple[FetchRequest, Future[Outcome]]]:
         """What was taken and has not ended."""
-        flights = [*self._flights.values(), *self._naming.flights()]
+        flights = [*self._flights.values(), *self._naming.flights(), *self._parsing.waiting]
         return [(flight.request, flight.future) for flight in flights]
 
     def turn(self, seconds: float) -> None:
@@ -140,6 +147,9 @@ class MultiWorker:
         now = monotonic()
         if self._naming.waiting:
             self._hear_names(now)
+        if self._parsing:
+            for flight in self._parsing.ended(now):
+                self._advance(flight, None)
         if now >= self._next_tick:
             self._next_tick = now + TICK
             self._end_silent(now)
@@ -158,9 +168,10 @@ class MultiWorker:
             self._multi.remove_handle(curl)
             flight.steps.close()
             curl.close()
-        for flight in self._naming.flights():
+        for flight in [*self._naming.flights(), *self._parsing.waiting]:
             flight.steps.close()
             flight.handle.curl.close()
+        self._parsing.close()
         for flight in self._free:
             flight.handle.curl.close()
         self._multi.close()
@@ -248,6 +259,9 @@ class MultiWorker:
                     include_lookup(response, flight.looked_up_for)
                     flight.looked_up_for = 0.0
                 hop = flight.steps.send(response)
+            if isinstance(hop, ParseRequest):
+                self._parsing.begin(flight, hop)
+                return
             now = monotonic()
             if not self._naming.holds(flight, hop, now):
                 self._send_off(flight, hop, now)

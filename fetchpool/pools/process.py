@@ -12,12 +12,12 @@ One thread does all of it. The executor's callbacks, which run with its lock hel
 channel's reader only put into `_inbox` what is to be done; the executor is called from that thread alone,
 and never with the pool's lock held.
 
-The lifeline is a pipe whose writing end only the parent holds. It ends when the parent closes it
-(abort) or dies, however it dies, and every worker ends with it.
+The workers end with the lifeline (`lifeline.py`), so with us, however we end. To abort is to kill them.
 """
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -27,15 +27,28 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from queue import SimpleQueue
+from time import monotonic
 
+from fetchpool import forks
 from fetchpool.errors import PoolClosedError, UsageError, WorkerLostError
 from fetchpool.exits import at_exit
-from fetchpool.model import FetchOptions, FetchRequest, Outcome
-from fetchpool.pools.crew import NO_GUARD, Crew, end_if_main_is_imported, process_context
+from fetchpool.model import FailureKind, FetchOptions, FetchRequest, Outcome
+from fetchpool.pools.crew import Crew
+from fetchpool.pools.fork_server import (
+    FEWER,
+    NO_GUARD,
+    SHORTAGE,
+    end_if_main_is_imported,
+    process_context,
+    server_pid,
+    words_for_shortage,
+)
 from fetchpool.pools.future import OutcomeFuture
+from fetchpool.pools.lifeline import Lifeline
 from fetchpool.pools.lookout import Lookout
 from fetchpool.pools.process_worker import Results
 from fetchpool.pools.worker import Worker
+from fetchpool.refusals import overdue, refusal
 
 BATCH_SECONDS = 0.01
 """What a batch should take: so much longer than its way there and back that the way does not count,
@@ -45,6 +58,11 @@ SHORTEST = 1e-5
 """Seconds: what a fetch is taken for at least."""
 QUEUED = 2
 """Batches per worker that the executor holds: one that runs and one that is next."""
+STARTING = 30.0
+"""Seconds in which, as long as the pool opens, some process has to get a step further."""
+ABORTED = 10.0
+"""Seconds that an abort waits for its end, all processes being killed."""
+DIED = f"--executor process: the processes died while they started; {FEWER}"
 LAST_WORDS = 1.0
 """Seconds for what dead workers have said to be read. It ends with them, unless somebody else has forked
 and holds the pipe open."""
@@ -66,6 +84,9 @@ class Open:
     future: Future[Outcome]
     holder: Sent | None = None
 
+    def held_by(self, crew: Crew) -> bool:
+        return self.holder is not None and self.holder.crew is crew
+
 
 class ProcessPool:
     """`workers` processes. When one dies the executor is lost with it: what was in flight fails with
@@ -80,6 +101,7 @@ class ProcessPool:
         self._closed = self._aborted = self._recalled = self._woken = False
         self._defect = ""
         """Why the thread ended by itself."""
+        self._generation = forks.generation
         self._lock = threading.Lock()
         self._numbers = count()
         self._waiting: deque[int] = deque()
@@ -90,23 +112,28 @@ class ProcessPool:
         """What the pool's thread is to do."""
         self._ready = threading.Event()
         Worker(options).close()  # shows here, in words, what would break every child
-        self._context = process_context(options)
-        self._reader, self._lifeline = self._context.Pipe(duplex=False)
+        self._refusal = ""
+        """Why there is no crew."""
+        self._crew: Crew | None = None
         self._lookout = Lookout()
         self._forget: Callable[[], None] = do_nothing
+        self._thread = threading.Thread(target=self._run, name="fetchpool-batches", daemon=True)
+        forks.tell(self)
         try:
-            first = self._start()
-            self._crew: Crew | None = first
-            self._thread = threading.Thread(target=self._run, name="fetchpool-batches", daemon=True)
-            self._thread.start()
+            self._context = process_context(options)
+            with words_for_shortage():
+                self._lifeline = Lifeline(self._context)
+                self._thread.start()
             self._forget = at_exit(self._cut_short, early=True)
-            self._ready.wait()
-            if first.ended and not first.began:  # another crew would fare no better
-                raise UsageError(NO_GUARD)
+            self._await_crew()  # in another thread it is not torn by a Ctrl-C
         except BaseException:
-            self._end()  # the processes end with the lifeline
-            self._inbox.put(self._wake)
+            if self._thread.ident is not None:
+                self.shutdown(abort=True)
+            self._lookout.close()
             raise
+        if self._refusal:
+            self._thread.join()
+            raise UsageError(self._refusal)
 
     def submit(self, request: FetchRequest) -> Future[Outcome]:
         future = OutcomeFuture()
@@ -130,6 +157,10 @@ class ProcessPool:
     def spare(self) -> int:
         return len(self._waiting)
 
+    @property
+    def stuck(self) -> int:
+        return 0  # their processes are killed
+
     def take_over(self) -> None:
         return None
 
@@ -142,16 +173,35 @@ class ProcessPool:
         cancel(reversed(self._take_back(host)))  # whoever puts each before the others has them in order
 
     def shutdown(self, *, abort: bool = False) -> None:
+        if self._generation != forks.generation:
+            return
         with self._lock:
             self._closed = True
-            if abort:
-                self._aborted = True
-                self._lifeline.close()
+            self._aborted = self._aborted or abort
         if abort:
+            self._lifeline.cut()
             self.recall()
+            if (crew := self._crew) is not None:
+                crew.kill()
         self._inbox.put(self._wake)
         if threading.current_thread() is not self._thread:  # else it is a callback, which others wait for
-            self._thread.join()
+            self._thread.join(ABORTED if self._aborted else None)
+
+    def forked(self) -> None:
+        """The processes are the parent's."""
+        self._lock = threading.Lock()
+        self._closed = True
+        self._defect = "the pool belongs to the process that this one was forked from; open another one"
+
+    def _await_crew(self) -> None:
+        """Until every process is ready, or it is clear that none will be. Raises `UsageError`."""
+        seen, since = -1, monotonic()
+        while not self._ready.wait(0.2):
+            crew = self._crew
+            if (told := -1 if crew is None else crew.told) != seen:
+                seen, since = told, monotonic()
+            elif monotonic() - since >= STARTING:
+                raise UsageError(f"--executor process: for {STARTING:g} s no process has started; {FEWER}")
 
     def release(self) -> None:
         self._closed = True
@@ -184,6 +234,7 @@ class ProcessPool:
 
     def _run(self) -> None:
         try:
+            self._start_first()
             # What waits is dispatched by the batches that end before it.
             while not (self._closed and (self._aborted or not self._open)):
                 self._inbox.get()()
@@ -202,19 +253,44 @@ class ProcessPool:
         """Nothing stays open: not a pipe and, whatever has happened, not a future."""
         with self._lock:
             self._closed = True
-            self._lifeline.close()
-            self._reader.close()
+        self._lifeline.close()
         self._lookout.close()
         self._forget()
         self._lose(lambda _: True)
         self._ready.set()
 
+    def _start_first(self) -> None:
+        try:
+            with words_for_shortage():
+                self._crew = self._start()
+        except UsageError as refusal:
+            self._refusal = str(refusal)
+            self._closed = True
+
     def _start(self) -> Crew:
-        crew = Crew(self.workers, self._options, self._context, self._reader)
+        self._lookout.add(server_pid(), signal.SIGCONT)
+        crew = Crew(self.workers, self._options, self._context, self._lifeline.reader, self._overdue)
+        for process in crew.processes:
+            self._lookout.add(process.pid, signal.SIGKILL)
         listener = threading.Thread(target=self._listen, args=(crew,), name="fetchpool-channel", daemon=True)
         self._listener = listener
         listener.start()
         return crew
+
+    def _overdue(self, crew: Crew, numbers: set[int]) -> None:
+        """A crew's, in a thread of its own."""
+        self._inbox.put(partial(self._give_up, crew, numbers))
+
+    def _give_up(self, crew: Crew, numbers: set[int]) -> None:
+        """Parsers have taken too long, and all processes are killed for it."""
+        crew.pardoned = True
+        landed: list[tuple[Future[Outcome], Outcome | None]] = []
+        with self._lock:
+            for number in numbers & self._open.keys():
+                each = self._open.pop(number)
+                message = overdue(self._options)
+                landed.append((each.future, refusal(each.request, FailureKind.PARSE, message)))
+        settle(landed)
 
     def _listen(self, crew: Crew) -> None:
         """For a thread of its own: what comes through a crew's side channel."""
@@ -222,11 +298,10 @@ class ProcessPool:
             for told in crew.words():
                 if isinstance(told, list):
                     self._inbox.put(partial(self._take, told))
-                elif told.ready:
-                    self._inbox.put(partial(self._one_is_ready, crew))
                 else:
-                    crew.began = True
-                    self._lookout.add(told.pid)  # at once, whatever the pool's thread waits for
+                    crew.told += 1
+                    if told.ready:
+                        self._inbox.put(partial(self._one_is_ready, crew))
             self._inbox.put(partial(self._retire, crew))
         except BaseException as defect:
             self._inbox.put(partial(reraise, defect))
@@ -249,7 +324,7 @@ class ProcessPool:
         if self._crew is None and self._waiting:
             try:
                 self._crew = self._start()
-            except (OSError, EOFError):  # no descriptor or no process is to be had; the fork server died
+            except SHORTAGE:  # no descriptor or no process is to be had; the fork server died
                 self._lose(lambda each: each.holder is None)
                 return
         crew = self._crew
@@ -321,11 +396,17 @@ class ProcessPool:
     def _gone(self, crew: Crew) -> None:
         """Nothing more comes from it; a new one is started as soon as something waits."""
         self._crew = None
-        self._lose(lambda each: each.holder is not None and each.holder.crew is crew)
-        if crew.starting:
-            # Another one might never start either: those that it was started for have lost their worker.
-            self._lose(lambda each: each.holder is None)
+        if crew.pardoned:
+            self._take([(number, None) for number, each in self._open.items() if each.held_by(crew)])
+        self._lose(lambda each: each.held_by(crew))
+        if not crew.starting:
+            return
+        if not self._ready.is_set():  # the first: another would fare no better
+            self._refusal = DIED if crew.told else NO_GUARD
+            self._closed = True
             self._ready.set()
+        # Another one might never start either: those that it was started for have lost their worker.
+        self._lose(lambda each: each.holder is None)
 
     def _lose(self, which: Callable[[Open], bool]) -> None:
         """Fails requests whose worker is dead."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import traceback
 from collections import deque
@@ -17,8 +18,11 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Lock
 from time import monotonic
+from types import FrameType
 
 from fetchpool.model import FetchOptions, FetchRequest, Outcome
+from fetchpool.pools.lifeline import hold_on
+from fetchpool.pools.parse_board import ParseBoard, ParsePlace
 from fetchpool.pools.worker import Worker
 
 LONG = 0.05
@@ -45,9 +49,12 @@ Told = Hello | Results
 class BatchRunner:
     """Runs batches, and looks after the one that is running from a thread of its own."""
 
-    def __init__(self, fetch: Callable[[FetchRequest], Outcome], send: Callable[[Results], None]) -> None:
+    def __init__(
+        self, fetch: Callable[[FetchRequest], Outcome], send: Callable[[Results], None], place: ParsePlace
+    ) -> None:
         self._fetch = fetch
         self._send = send
+        self._place = place
         self._lock = threading.Lock()
         self._todo: deque[tuple[int, FetchRequest]] = deque()
         self._done: Results = []
@@ -68,6 +75,7 @@ class BatchRunner:
                     return done
                 number, request = self._todo.popleft()
                 self._began = monotonic()
+            self._place.number = number
             outcome = self._fetch(request)
             with self._lock:
                 self._done.append((number, outcome))
@@ -98,23 +106,43 @@ class BatchRunner:
 _runner: BatchRunner
 
 
-def start(options: FetchOptions, lifeline: Connection, channel: Connection, lock: Lock) -> None:
+def start(
+    options: FetchOptions, lifeline: Connection, channel: Connection, lock: Lock, board: ParseBoard
+) -> None:
     """The process's initializer. It ends with the lifeline: when the parent closes it, or dies. `lock` is
-    for writing into the channel."""
+    for writing into the channel, and for taking a place on the board."""
     global _runner
-    # A terminal's Ctrl-C goes to the whole group; what it means is the parent's to say.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with, args=(lifeline,), name="lifeline", daemon=True).start()
+    hear_nothing()
+    hold_on(lifeline)
+    sys.excepthook = sys.__excepthook__
 
     def send(told: Told) -> None:
         with lock:
             channel.send(told)
 
     send(Hello(os.getpid(), ready=False))
-    _runner = BatchRunner(Worker(options).fetch, send)
+    with lock:
+        place = board.place()
+    _runner = BatchRunner(Worker(options, parse=place.run).fetch, send, place)
     threading.Thread(target=_runner.look_after, name="batches", daemon=True).start()
     send(Hello(os.getpid(), ready=True))
+
+
+def hear_nothing() -> None:
+    """A terminal's Ctrl-C, `timeout` and a service manager's stop go to the whole group; what they mean is
+    the parent's to say. They are heard and not ignored: what is ignored stays so in programs that a parser
+    starts. A process that it forks does as any other."""
+    own = os.getpid()
+
+    def heard(number: int, _frame: FrameType | None) -> None:
+        if os.getpid() != own:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, heard)
+    if hasattr(signal, "pthread_sigmask"):  # they may have been blocked until now
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
 
 
 def ready() -> None:
@@ -124,8 +152,3 @@ def ready() -> None:
 def run(batch: Batch) -> Results:
     """A batch, in this process."""
     return _runner.run(batch)
-
-
-def _end_with(lifeline: Connection) -> None:
-    lifeline.poll(None)  # readable only at its end: nothing is ever written
-    os._exit(1)

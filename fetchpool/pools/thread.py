@@ -30,6 +30,7 @@ from fetchpool.exchange import Exchange
 from fetchpool.model import FetchOptions, FetchRequest, Outcome
 from fetchpool.pools.crowding import FEWEST, Crowding
 from fetchpool.pools.future import OutcomeFuture
+from fetchpool.pools.parser_threads import ParserThreads
 from fetchpool.pools.worker import Worker
 
 STACK = 512 * 1024
@@ -79,7 +80,8 @@ class ThreadPool:
         """Threads that serve the queue, or are about to."""
         self._done = 0
         """Fetches, about: two threads may count at the same time."""
-        self._opened: list[Worker] = [Worker(options, self._exchange)]  # shows that it can be done
+        self._parsers = ParserThreads()
+        self._opened: list[Worker] = [self._made()]  # shows that it can be done
         self._spare = list(self._opened)
         """Workers without a thread; the one that was used last, whose connections are warm, is the next."""
         self._threads: list[threading.Thread] = []
@@ -115,6 +117,10 @@ class ThreadPool:
     def spare(self) -> int:
         return len(self._queue)
 
+    @property
+    def stuck(self) -> int:
+        return self._parsers.given_up
+
     def take_over(self) -> None:
         return None
 
@@ -149,6 +155,7 @@ class ThreadPool:
                 worker.abort()
         if abort:
             self.recall()
+            self._parsers.stop()
         self._ended.set()
         with self._lock:  # for what is left there are as many threads as there may be
             self._crowding.limit = self.workers
@@ -170,6 +177,7 @@ class ThreadPool:
             opened, self._opened = self._opened, []
         for worker in opened:
             worker.close()
+        self._parsers.close()
 
     # With the lock held
 
@@ -254,12 +262,15 @@ class ThreadPool:
         with self._lock:
             if self._spare:
                 return self._spare.pop()
-        worker = Worker(self._options, self._exchange)
+        worker = self._made()
         with self._lock:
             self._opened.append(worker)
             if self._aborted:
                 worker.abort()
         return worker
+
+    def _made(self) -> Worker:
+        return Worker(self._options, self._exchange, self._parsers.run)
 
     # In the look-out's thread
 

@@ -5,30 +5,45 @@ In: a `FetchRequest`. Out: an `Outcome`, always. One `Worker` belongs to one thr
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fetchpool.exchange import Exchange
 from fetchpool.model import FetchOptions, FetchRequest, Outcome
+from fetchpool.pools.parser_threads import run_here
 from fetchpool.refusals import internal
 from fetchpool.transports import open_transport
+from fetchpool.transports.base import ParseRequest
 
 
 class Worker:
     """One transport with its kept connections, and the exchange that tells it what to do."""
 
-    def __init__(self, options: FetchOptions, exchange: Exchange | None = None) -> None:
-        """`exchange`: one to share with others; it holds nothing of a single fetch.
+    def __init__(
+        self,
+        options: FetchOptions,
+        exchange: Exchange | None = None,
+        parse: Callable[[ParseRequest], None] = run_here,
+    ) -> None:
+        """`exchange`: one to share with others; it holds nothing of a single fetch. `parse`: has a person's
+        own parsers run.
 
         Raises `UsageError` when a parser or the transport can't be loaded."""
         self._exchange = exchange if exchange is not None else Exchange(options)
         self._transport = open_transport(options)
+        self._parse = parse
 
     def fetch(self, request: FetchRequest) -> Outcome:
         """One attempt, all hops. Raises nothing."""
         steps = self._exchange.steps(request)
         perform = self._transport.perform
         try:
-            hop = next(steps)
+            step = next(steps)
             while True:
-                hop = steps.send(perform(hop))
+                if isinstance(step, ParseRequest):
+                    self._parse(step)
+                    step = steps.send(None)
+                else:
+                    step = steps.send(perform(step))
         except StopIteration as stop:
             outcome: Outcome = stop.value
             return outcome

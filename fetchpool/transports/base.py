@@ -7,8 +7,8 @@ neither environment nor `.netrc`, and raises nothing a server can cause.
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Protocol, overload
+from collections.abc import Callable, Generator
+from typing import Any, Protocol, overload
 
 from msgspec import Struct
 
@@ -165,8 +165,27 @@ def include_lookup(response: HopResponse, seconds: float) -> None:
     response.time_total = round(response.time_total + seconds, 6)
 
 
-Steps = Generator[HopRequest, HopResponse, Outcome]
-"""What a driver runs: it yields hops, is sent their responses, returns the outcome."""
+Parsed = tuple[dict[str, Any], Failure | None]
+"""What parsers take out of an answer: fields of the row, and at most one failure."""
+
+
+class ParseRequest(Struct):
+    """A whole answer for a person's own parsers, which may take long or never return. Whoever drives the
+    fetch has them run where they hold up nobody else, and gives them up after `limit` seconds."""
+
+    run: Callable[[], Parsed]
+    """Raises nothing."""
+    limit: float
+    """Seconds; infinite: none."""
+    parsed: Parsed | None = None
+    """What they came to; None: they were given up."""
+    stopped: bool = False
+    """They were given up because the run was."""
+
+
+Steps = Generator[HopRequest | ParseRequest, HopResponse | None, Outcome]
+"""What a driver runs: it yields hops and is sent their responses, yields a `ParseRequest` and is sent None
+when that has been seen to, and returns the outcome."""
 
 
 class Transport(Protocol):

@@ -11,10 +11,8 @@ import signal
 import stat
 import sys
 import threading
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from time import monotonic
 
@@ -25,101 +23,12 @@ import fetchpool
 from fetchpool import urls
 from fetchpool.body import Body
 from fetchpool.errors import PoolClosedError, UsageError, WorkerLostError
-from fetchpool.model import FetchOptions, Outcome
+from fetchpool.model import FetchOptions
 from fetchpool.pools import EXECUTORS, open_pool
 from fetchpool.pools.asynchronous import AsyncPool
 from fetchpool.pools.base import WorkerPool
 from fetchpool.pools.drivers import MANY, PerformDriver, SocketDriver
-
-WITH_ADDRESSES: dict[str, object] = {"follow_across_hosts": False}
-"""As the engine opens pools: libcurl has no names to look up."""
-WAYS = [
-    ("thread", "curl"),
-    ("thread", "requests"),
-    ("process", "curl"),
-    ("async", "curl"),
-    ("async", "curl", "addresses"),  # and another driver
-    ("async", "curl", "elsewhere"),  # than on Linux
-]
-
-
-class GaugedServer(ThreadingHTTPServer):
-    """Counts how many requests it holds at once; `/held` answers when `release` is set."""
-
-    daemon_threads = True
-    request_queue_size = 128
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.lock = threading.Lock()
-        self.held = self.most = 0
-        self.enough = threading.Condition(self.lock)
-        self.release = threading.Event()
-        self.asked: list[str] = []
-
-    def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.server_port}{path}"
-
-    def handle_error(self, *_: object) -> None:
-        """A client that was aborted is no news."""
-
-    def wait_until_held(self, number: int) -> None:
-        with self.lock:
-            assert self.enough.wait_for(lambda: self.held >= number, 15), f"{self.held} of {number} came"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: GaugedServer
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def do_GET(self) -> None:
-        server = self.server
-        server.asked.append(self.path)
-        if self.path.startswith("/held"):
-            with server.lock:
-                server.held += 1
-                server.most = max(server.most, server.held)
-                server.enough.notify_all()
-            server.release.wait(15)
-            with server.lock:
-                server.held -= 1
-        body = b"x" * 10
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        return
-
-
-@pytest.fixture
-def server() -> Iterator[GaugedServer]:
-    with GaugedServer() as running:
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield running
-        running.release.set()
-        running.shutdown()
-        thread.join()
-
-
-@pytest.fixture(params=WAYS, ids="-".join)
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
-    way: tuple[str, ...] = request.param
-    if "elsewhere" in way:
-        monkeypatch.delattr(select, "epoll", raising=False)
-    return way
-
-
-def opened(way: tuple[str, ...], workers: int, **options: object) -> WorkerPool:
-    options = {"transport": way[1], **(WITH_ADDRESSES if "addresses" in way else {}), **options}
-    return open_pool(way[0], workers, FetchOptions(**options))  # type: ignore[arg-type]
-
-
-def submit(pool: WorkerPool, server: GaugedServer, *paths: str) -> list[Future[Outcome]]:
-    return [pool.submit(urls.request(number, server.url(path))) for number, path in enumerate(paths)]
+from tests.contracts.gauged import WAYS, WITH_ADDRESSES, ended, opened, submit
 
 
 def test_every_request_gets_its_own_outcome(way, server):
@@ -501,15 +410,6 @@ def die_if_asked(response):
 
 def mortal_pool(workers: int) -> WorkerPool:
     return open_pool("process", workers, FetchOptions(parse=("tests.contracts.test_pools:die_if_asked",)))
-
-
-def ended(futures: list[Future[Outcome]]) -> list[str]:
-    """How each future ended, for those that have by now."""
-    assert not wait(futures, 15).not_done, "some futures never end"
-    return [
-        "cancelled" if future.cancelled() else "lost" if future.exception() is not None else "fetched"
-        for future in futures
-    ]
 
 
 @pytest.mark.parametrize("others", [0, 1])

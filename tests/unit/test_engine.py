@@ -45,6 +45,7 @@ class OneAtATime:
 
     workers = 1
     window = 5
+    stuck = 0
 
     def __init__(self, answer: Callable[[FetchRequest, int], Outcome | None]) -> None:
         """`answer` is told which attempt at this URL it is, from 1; None: the worker dies under it, and all

@@ -1,0 +1,120 @@
+"""How worker processes are started: by `multiprocessing`'s fork server, never as a fork of ours, which may
+have threads; where there is no fork server, anew.
+
+In: what the workers will need. Out: a context that starts them, or a refusal in words.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.machinery import PathFinder
+from multiprocessing import process as mp_process
+from multiprocessing.context import BaseContext
+from pathlib import Path
+
+import fetchpool
+from fetchpool.errors import UsageError
+from fetchpool.model import FetchOptions
+from fetchpool.pools import process_worker
+from fetchpool.preload import MARK, OURS
+
+NO_GUARD = (
+    "--executor process: no process came up; each imports the main module anew, which has to be a file, and "
+    'what the file runs has to be under: if __name__ == "__main__":'
+)
+NO_FOLDER = "--executor process: the working directory was removed; cd to one that exists"
+FEWER = "try fewer (-w), or another --executor"
+SHORTAGE = (OSError, EOFError, RuntimeError, ImportError, NotImplementedError)
+"""What is raised when there is no descriptor, process, thread, semaphore or memory for one to be had, or the
+server has died over it."""
+HAS_SERVER = "forkserver" in multiprocessing.get_all_start_methods()
+TO_US = (signal.SIGINT, signal.SIGTERM)
+"""A terminal's Ctrl-C, or `timeout`, speaks to the whole group; what it means is the parent's to say."""
+
+
+def process_context(options: FetchOptions, *, deaf: bool = False) -> BaseContext:
+    """The context; its server is running. `deaf`: neither the server nor a process that it starts hears
+    SIGINT and SIGTERM, until the latter says what to do then; for a program that has no other use for the
+    server. Raises `UsageError`."""
+    with words_for_shortage():
+        return _context(options, deaf=deaf)
+
+
+def _context(options: FetchOptions, *, deaf: bool) -> BaseContext:
+    folder = mp_process.ORIGINAL_DIR  # type: ignore[attr-defined]  # where a process that is started goes
+    if folder is None or not Path(folder).is_dir():
+        raise UsageError(NO_FOLDER)
+    if not HAS_SERVER:
+        return multiprocessing.get_context("spawn")
+    from multiprocessing import forkserver, resource_tracker
+
+    context = multiprocessing.get_context("forkserver")
+    if not another_is_found():
+        worker, transport = process_worker.__name__, f"fetchpool.transports.{options.transport}"
+        context.set_forkserver_preload(["fetchpool.preload", worker, transport])
+    with safe_path():
+        resource_tracker.ensure_running()  # which hears both signals again in this thread
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, TO_US if deaf else ())
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return context
+
+
+@contextmanager
+def words_for_shortage() -> Iterator[None]:
+    """Raises `UsageError` for what the system doesn't have."""
+    try:
+        yield
+    except SHORTAGE as shortage:
+        why = getattr(shortage, "strerror", None) or str(shortage) or "the system has no more of them"
+        message = f"--executor process: no processes can be started ({why}); {FEWER}"
+        raise UsageError(message) from shortage
+
+
+def server_pid() -> int | None:
+    """The server's process, as far as it can be told."""
+    if not HAS_SERVER:
+        return None
+    from multiprocessing import forkserver
+
+    return getattr(forkserver._forkserver, "_forkserver_pid", None)
+
+
+@contextmanager
+def safe_path() -> Iterator[None]:
+    """For what is started meanwhile with `python -c`: the working directory is not the first place where it
+    looks for modules. A person's `queue.py` there would stand for the library's."""
+    safe = os.environ.get("PYTHONSAFEPATH")
+    os.environ[MARK] = safe or OURS
+    os.environ["PYTHONSAFEPATH"] = safe or OURS
+    try:
+        yield
+    finally:
+        del os.environ[MARK]
+        if safe:
+            os.environ["PYTHONSAFEPATH"] = safe
+        else:
+            del os.environ["PYTHONSAFEPATH"]
+
+
+def end_if_main_is_imported() -> None:
+    """For a process that is importing the main module because somebody has started it: it is to have no
+    processes of its own. Ends it without a traceback: its parent tells the person, once."""
+    # What `multiprocessing.spawn` itself goes by when it refuses, at length.
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise SystemExit(f"fetchpool: {NO_GUARD}")
+
+
+def another_is_found() -> bool:
+    """Whether the server would load another fetchpool than ours: it doesn't look where the main module is."""
+    with suppress(OSError):
+        found = PathFinder.find_spec("fetchpool", sys.path[1:])
+        return found is not None and found.origin != fetchpool.__file__
+    return True

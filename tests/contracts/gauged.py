@@ -1,0 +1,92 @@
+"""What pools are tried with: the ways to open one, and a server that counts what it holds."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future, wait
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from fetchpool import urls
+from fetchpool.model import FetchOptions, Outcome
+from fetchpool.pools import open_pool
+from fetchpool.pools.base import WorkerPool
+
+WITH_ADDRESSES: dict[str, object] = {"follow_across_hosts": False}
+"""As the engine opens pools: libcurl has no names to look up."""
+WAYS = [
+    ("thread", "curl"),
+    ("thread", "requests"),
+    ("process", "curl"),
+    ("async", "curl"),
+    ("async", "curl", "addresses"),  # and another driver
+    ("async", "curl", "elsewhere"),  # than on Linux
+]
+
+
+class GaugedServer(ThreadingHTTPServer):
+    """Counts how many requests it holds at once; `/held` answers when `release` is set."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.lock = threading.Lock()
+        self.held = self.most = 0
+        self.enough = threading.Condition(self.lock)
+        self.release = threading.Event()
+        self.asked: list[str] = []
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.server_port}{path}"
+
+    def handle_error(self, *_: object) -> None:
+        """A client that was aborted is no news."""
+
+    def wait_until_held(self, number: int) -> None:
+        with self.lock:
+            assert self.enough.wait_for(lambda: self.held >= number, 15), f"{self.held} of {number} came"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: GaugedServer
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        server = self.server
+        server.asked.append(self.path)
+        if self.path.startswith("/held"):
+            with server.lock:
+                server.held += 1
+                server.most = max(server.most, server.held)
+                server.enough.notify_all()
+            server.release.wait(15)
+            with server.lock:
+                server.held -= 1
+        body = b"x" * 10
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+def opened(way: tuple[str, ...], workers: int, **options: object) -> WorkerPool:
+    options = {"transport": way[1], **(WITH_ADDRESSES if "addresses" in way else {}), **options}
+    return open_pool(way[0], workers, FetchOptions(**options))  # type: ignore[arg-type]
+
+
+def submit(pool: WorkerPool, server: GaugedServer, *paths: str) -> list[Future[Outcome]]:
+    return [pool.submit(urls.request(number, server.url(path))) for number, path in enumerate(paths)]
+
+
+def ended(futures: list[Future[Outcome]]) -> list[str]:
+    """How each future ended, for those that have by now."""
+    assert not wait(futures, 15).not_done, "some futures never end"
+    return [
+        "cancelled" if future.cancelled() else "lost" if future.exception() is not None else "fetched"
+        for future in futures
+    ]

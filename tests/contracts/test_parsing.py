@@ -1,0 +1,231 @@
+"""What pools do with a person's own parsers, whoever does the work."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import wait
+from time import monotonic
+
+import pytest
+
+from fetchpool.pools.base import WorkerPool
+from tests.contracts.gauged import WAYS, GaugedServer, ended, opened, submit
+
+QUICK = 10.0
+"""Seconds that an ending may take on a busy machine."""
+RELEASE = threading.Event()
+"""For parsers that run in this process: their threads are to end with the test."""
+
+
+def stays(response):
+    """Does not return for /stay."""
+    if "/stay" in response.url:
+        RELEASE.wait(120)
+    return {"thread": threading.current_thread().name, "daemon": threading.current_thread().daemon}
+
+
+def computes(response):
+    """Holds the interpreter for /stay, and never returns."""
+    if "/stay" in response.url:
+        re.match(r"(a+)+$", "a" * 60 + "!")
+    return {"done": True}
+
+
+def starts_a_thread(_):
+    """One that is no daemon, and goes on."""
+    threading.Thread(target=RELEASE.wait, args=(120,), name="heartbeat", daemon=False).start()
+    return {}
+
+
+def forks(_):
+    """A child that holds whatever this process has open."""
+    child = os.fork()
+    if child == 0:
+        signal.pause()
+        os._exit(0)
+    return {"child": child}
+
+
+def starts_what_ends(_):
+    """A child that is told to end in the usual way, and whether that ended it."""
+    child = os.fork()
+    if child == 0:
+        signal.pause()
+        os._exit(0)
+    os.kill(child, signal.SIGTERM)
+    return {"ended_by": os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}
+
+
+@pytest.fixture(autouse=True)
+def _released() -> Iterator[None]:
+    RELEASE.clear()
+    yield
+    RELEASE.set()
+
+
+def parsing(way: tuple[str, ...], parser: str, workers: int, **options: object) -> WorkerPool:
+    return opened(way, workers, parse=(f"{__name__}:{parser}",), **options)
+
+
+def test_a_parser_that_does_not_return_is_given_up_and_all_others_go_on(way, server):
+    pool = parsing(way, "stays", 2, parse_timeout=0.5)
+    futures = submit(pool, server, "/stay", *(f"/{number}" for number in range(10)), "/stay/too", "/last")
+    outcomes = [future.result(30) for future in futures]
+    pool.shutdown()
+    late = [outcomes[0], outcomes[11]]
+    assert {outcome.error for outcome in late} == {"parse"}
+    assert {outcome.errormsg for outcome in late} == {f"{__name__}:stays did not return within 0.5 s"}
+    assert [outcome.error for outcome in outcomes if outcome not in late] == [None] * 11
+    assert [outcome.url_effective for outcome in outcomes] == [
+        server.url(path) for path in ("/stay", *(f"/{number}" for number in range(10)), "/stay/too", "/last")
+    ]
+    if way[0] == "process":
+        assert pool.stuck == 0
+    else:
+        assert pool.stuck == 2
+        assert {outcome.response_code for outcome in late} == {200}
+        assert {outcome.size_delivered for outcome in late} == {10}
+
+
+def test_every_worker_may_be_held_by_one_that_does_not_return(way, server):
+    pool = parsing(way, "stays", 2, parse_timeout=0.5)
+    futures = submit(pool, server, *(f"/stay/{number}" for number in range(6)), "/last")
+    assert [future.result(30).error for future in futures] == ["parse"] * 6 + [None]
+    pool.shutdown()
+
+
+@pytest.mark.parametrize("limit", [30.0, math.inf])
+def test_an_abort_does_not_wait_for_a_parser(way, server, limit):
+    pool = parsing(way, "stays", 2, parse_timeout=limit)
+    futures = submit(pool, server, "/stay", "/stay", "/stay")
+    while len(server.asked) < 2:
+        threading.Event().wait(0.01)
+    started = monotonic()
+    pool.shutdown(abort=True)
+    assert monotonic() - started < QUICK
+    for future in futures:
+        assert future.done()
+        if not future.cancelled() and future.exception() is None:
+            assert future.result().error == "aborted"
+
+
+def test_a_slow_parser_delays_no_other_page(way, server):
+    pool = parsing(way, "stays", 3, parse_timeout=60.0)
+    slow, *others = submit(pool, server, "/stay", *(f"/{number}" for number in range(20)))
+    assert [future.result(15).error for future in others] == [None] * 20
+    assert not slow.done()
+    pool.shutdown(abort=True)
+
+
+def test_a_parser_keeps_nobody_from_exiting(way, server):
+    pool = parsing(way, "stays", 2)
+    (future,) = submit(pool, server, "/x")
+    extra = future.result(15).extra
+    pool.shutdown()
+    assert extra["daemon"] or extra["thread"] == "MainThread"  # a process's, which is killed
+
+
+def test_the_built_in_parser_runs_where_the_fetch_does(way, server):
+    pool = opened(way, 2, parse=("title",))
+    futures = submit(pool, server, "/x", "/y")
+    assert [future.result(15).extra for future in futures] == [{"title": None}] * 2
+    assert "fetchpool-parser" not in {thread.name for thread in threading.enumerate()}
+    pool.shutdown()
+
+
+def test_a_pool_that_is_shut_down_leaves_no_parsers_thread(way, server):
+    pool = parsing(way, "stays", 3)
+    wait(submit(pool, server, *(f"/{number}" for number in range(20))))
+    pool.shutdown()
+    for thread in threading.enumerate():
+        if thread.name == "fetchpool-parser":
+            thread.join(5)
+            assert not thread.is_alive()
+
+
+def test_a_parsers_own_thread_does_not_keep_a_pool_from_its_end(way, server):
+    pool = parsing(way, "starts_a_thread", 2)
+    futures = submit(pool, server, *(f"/{number}" for number in range(6)))
+    started = monotonic()
+    assert ended(futures) == ["fetched"] * 6
+    pool.shutdown()
+    assert monotonic() - started < QUICK
+
+
+PROCESSES = [way for way in WAYS if way[0] == "process"]
+in_processes = pytest.mark.parametrize("way", PROCESSES, ids="-".join)
+
+
+@in_processes
+def test_a_parser_that_holds_the_interpreter_is_ended_and_what_was_beside_it_runs_again(way, server):
+    pool = parsing(way, "computes", 2, parse_timeout=0.5)
+    paths = [f"/{number}" for number in range(30)]
+    paths[5] = paths[20] = "/stay"
+    outcomes = [future.result(30) for future in submit(pool, server, *paths)]
+    assert [outcome.error for outcome in outcomes] == ["parse" if path == "/stay" else None for path in paths]
+    pool.shutdown()
+
+
+@in_processes
+@pytest.mark.parametrize("abort", [True, False])
+def test_no_ending_waits_for_a_parser_that_holds_the_interpreter(way, server, abort):
+    pool = parsing(way, "computes", 2, parse_timeout=math.inf if abort else 0.5)
+    futures = submit(pool, server, "/stay", "/stay")
+    while len(server.asked) < 2:
+        threading.Event().wait(0.01)
+    started = monotonic()
+    pool.shutdown(abort=abort)
+    assert monotonic() - started < QUICK
+    assert ended(futures) == (["lost"] * 2 if abort else ["fetched"] * 2)
+
+
+@in_processes
+def test_no_ending_waits_for_what_a_parser_has_forked(way, server):
+    pool = parsing(way, "forks", 2)
+    futures = submit(pool, server, "/a", "/b")
+    children = {future.result(15).extra["child"] for future in futures}
+    started = monotonic()
+    pool.shutdown()
+    assert monotonic() - started < QUICK
+    for child in children:
+        os.kill(child, signal.SIGKILL)  # it lives on: it is the parser's
+
+
+@in_processes
+def test_what_a_parser_starts_hears_signals_as_anything_else(way, server):
+    pool = parsing(way, "starts_what_ends", 1)
+    (future,) = submit(pool, server, "/x")
+    assert future.result(15).extra == {"ended_by": -signal.SIGTERM}
+    pool.shutdown()
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way[0] != "process"], ids="-".join)
+def test_parsers_that_wait_have_threads_enough(way, server):
+    """Twenty pages whose parsers wait for something, which comes once all of them do."""
+    barrier = BARRIERS["twenty"] = threading.Barrier(20)
+    pool = parsing(way, "meets", 20, parse_timeout=15.0)
+    futures = submit(pool, server, *(f"/{number}" for number in range(20)))
+    assert [future.result(30).error for future in futures] == [None] * 20
+    assert not barrier.broken
+    pool.shutdown()
+
+
+BARRIERS: dict[str, threading.Barrier] = {}
+
+
+def meets(_):
+    BARRIERS["twenty"].wait(15)
+    return {}
+
+
+def test_the_server_is_asked_once_for_a_page_whose_parser_was_given_up(way, server: GaugedServer):
+    pool = parsing(way, "stays", 1, parse_timeout=0.3)
+    (future,) = submit(pool, server, "/stay")
+    assert future.result(15).error == "parse"
+    assert server.asked == ["/stay"]
+    pool.shutdown()

@@ -1,0 +1,244 @@
+"""A person's own parsers: they hang, hold the interpreter, fork, start threads; one page is all it costs."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import fetchpool
+from tests.cli import commandline
+from tests.faults.server import FaultServer
+from tests.faults.ways import PROCESS, Way, fetch_urls, in_every_way
+
+PARSERS = """
+import os, re, threading, time
+
+def stays(response):
+    while "stay" in response.url:
+        time.sleep(0.05)
+    return {}
+
+def computes(response):
+    if "stay" in response.url:
+        re.match(r"(a+)+$", "a" * 60 + "!")
+    return {}
+
+def beats(response):
+    threading.Thread(target=time.sleep, args=(60,), daemon=False).start()
+    return {}
+
+def forks(response):
+    if os.fork() == 0:
+        time.sleep(60)
+        os._exit(0)
+    return {}
+"""
+EXECUTORS = ["thread", "process", "async"]
+RELEASE = threading.Event()
+SOON = 12.0
+"""Seconds that an ending may take: a deadline of 1 s, and a busy machine."""
+
+
+def stays(response: fetchpool.Response) -> dict[str, Any]:
+    if "stay" in response.url:
+        RELEASE.wait(60)
+    return {}
+
+
+def computes(response: fetchpool.Response) -> dict[str, Any]:
+    if "stay" in response.url:
+        re.match(r"(a+)+$", "a" * 60 + "!")
+    return {}
+
+
+def begin(
+    server: FaultServer, folder: Path, parser: str, *options: str, stay: bool = True
+) -> subprocess.Popen[bytes]:
+    """A run of its own process group, some of whose pages are stayed with."""
+    (folder / "hostile.py").write_text(PARSERS)
+    paths = [f"ok?{number}{'stay' if stay and number in (2, 5) else ''}" for number in range(8)]
+    (folder / "urls").write_text("".join(f"{server.url(path)}\n" for path in paths))
+    return subprocess.Popen(
+        [
+            *commandline.FETCHPOOL,
+            "urls",
+            "-o",
+            "rows.jsonl",
+            "-w",
+            "2",
+            "--parse",
+            f"hostile:{parser}",
+            *options,
+        ],
+        cwd=folder,
+        env=commandline.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def end(run: subprocess.Popen[bytes], within: float = SOON) -> str:
+    """What it said, once it has ended."""
+    began = time.monotonic()
+    try:
+        _, said = run.communicate(timeout=within)
+    finally:
+        with_it(run, signal.SIGKILL)
+        run.wait()
+    assert time.monotonic() - began < within
+    assert "Traceback" not in said.decode(), said.decode()
+    return said.decode()
+
+
+def with_it(run: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    try:
+        os.killpg(run.pid, number)
+    except ProcessLookupError:
+        return
+
+
+def rows(folder: Path) -> list[str]:
+    return (folder / "rows.jsonl").read_text().splitlines()
+
+
+def await_pages(server: FaultServer, number: int) -> None:
+    while len(server.received) < number:
+        time.sleep(0.01)
+
+
+@in_every_way
+def test_70_a_parser_that_does_not_return_costs_its_page_and_nothing_else(
+    server: FaultServer, way: Way
+) -> None:
+    """It is given up after `--parse-timeout`; its row is `parse`, and says so. A process is killed for it, a
+    thread left to itself."""
+    RELEASE.clear()
+    urls = [server.url(f"ok?{number}{'stay' * (number in (3, 7))}") for number in range(12)]
+    try:
+        records = fetch_urls(way, urls, parse=f"{__name__}:stays", parse_timeout="500ms")
+    finally:
+        RELEASE.set()
+    assert [record.error for record in records] == ["parse" if "stay" in url else None for url in urls]
+    assert records[3].errormsg == f"{__name__}:stays did not return within 0.5 s"
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_70_by_default_it_is_given_up_when_a_whole_fetch_would_be(
+    server: FaultServer, tmp_path: Path, executor: str
+) -> None:
+    """`--max-time` is its limit as well, if that is under 30 s. The run ends with every row, and says once
+    what has become of the thread."""
+    options = ("--executor", executor, "--max-time", "1", "--no-progress")
+    run = begin(server, tmp_path, "stays", *options)
+    said = end(run, 20)
+    assert run.returncode == 1
+    assert len(rows(tmp_path)) == 8
+    assert sum('"error":"parse"' in row for row in rows(tmp_path)) == 2
+    assert said.count("did not return in time") == (executor != "process")
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize(
+    ("number", "times", "code"), [(signal.SIGINT, 1, 130), (signal.SIGTERM, 1, 143), (signal.SIGINT, 2, 130)]
+)
+def test_70_a_run_that_is_stopped_does_not_wait_for_it_longer(
+    server: FaultServer, tmp_path: Path, executor: str, number: signal.Signals, times: int, code: int
+) -> None:
+    """After one Ctrl-C it has its time, after two it has none; the same with SIGTERM. All rows are whole."""
+    limit = "1s" if times == 1 else "0"
+    run = begin(server, tmp_path, "stays", "--executor", executor, "--parse-timeout", limit, "--no-progress")
+    await_pages(server, 6)
+    for _ in range(times):
+        with_it(run, number)
+        time.sleep(0.3)  # two signals at once are one
+    end(run)
+    assert run.returncode == code
+    assert all(row.endswith("}") for row in rows(tmp_path))
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_70_max_runtime_ends_a_run_in_spite_of_it(server: FaultServer, tmp_path: Path, executor: str) -> None:
+    """The exit code is 4, or 1 when nothing was left to do; its own time is all that it gets."""
+    options = ("--executor", executor, "--max-runtime", "1s", "--parse-timeout", "2s", "--no-progress")
+    run = begin(server, tmp_path, "stays", *options)
+    end(run, 20)
+    assert run.returncode in (1, 4)
+
+
+@in_every_way
+def test_70_a_loop_over_records_can_be_left_while_it_runs(server: FaultServer, way: Way) -> None:
+    """Whatever limit it has."""
+    RELEASE.clear()
+    urls = [server.url("ok"), server.url("ok?stay"), server.url("ok?stay2")]
+    settings: dict[str, Any] = {"parse": f"{__name__}:stays", "parse_timeout": 0, "transport": way.transport}
+    records = fetchpool.fetch(urls, executor=way.executor, workers=3, **settings)
+    assert next(records).error is None
+    began = time.monotonic()
+    records.close()
+    RELEASE.set()
+    assert time.monotonic() - began < SOON
+
+
+def test_70_one_that_holds_the_interpreter_is_ended_with_its_process(server: FaultServer) -> None:
+    """A regular expression that backtracks for ever lets no other thread run, nor a signal be heard."""
+    urls = [server.url(f"ok?{number}{'stay' * (number in (3, 7))}") for number in range(12)]
+    records = fetch_urls(PROCESS, urls, parse=f"{__name__}:computes", parse_timeout="500ms")
+    assert [record.error for record in records] == ["parse" if "stay" in url else None for url in urls]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends them there")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_70_nor_does_such_a_process_outlive_its_parent(
+    server: FaultServer, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Killed, or told twice to end: no process is left."""
+    run = begin(server, tmp_path, "computes", "--executor", "process", "--parse-timeout", "0")
+    await_pages(server, 6)
+    for _ in range(2):
+        os.kill(run.pid, number)
+        if number == signal.SIGKILL:
+            break
+        time.sleep(0.3)
+    run.wait(SOON)
+    deadline = time.monotonic() + 5
+    while group := members(run.pid):
+        assert time.monotonic() < deadline, group
+        time.sleep(0.05)
+
+
+def members(group: int) -> list[str]:
+    """The processes of a group that have not ended."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[2]) == group and fields[0] != "Z":
+            found.append(stat.parent.name)
+    return found
+
+
+@pytest.mark.parametrize("parser", ["beats", "forks"])
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_70_what_it_starts_keeps_the_run_from_nothing(
+    server: FaultServer, tmp_path: Path, executor: str, parser: str
+) -> None:
+    """A thread of its own that goes on, a child that holds all that the process has open."""
+    run = begin(server, tmp_path, parser, "--executor", executor, "-q", stay=False)
+    try:
+        assert run.wait(SOON) == 0
+    finally:
+        with_it(run, signal.SIGKILL)
+    assert len(rows(tmp_path)) == 8
