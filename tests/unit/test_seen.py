@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import tracemalloc
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fetchpool.fingerprint import SIZE
+from fetchpool.scratch import open_scratch
 from fetchpool.seen import Seen
 
 # Two choosing bytes and alphabets of one letter or two: many share a string, and many stand between others.
@@ -72,3 +74,12 @@ def test_what_does_not_fit_is_on_disk() -> None:
     assert all(map(seen.add, fingerprints))
     assert not any(map(seen.add, fingerprints))
     assert seen.on_disk == 900
+
+
+def test_a_scratch_database_closes_when_nobody_has_it_any_more() -> None:
+    """Python 3.13 warns of one that nobody has closed."""
+    database = open_scratch("CREATE TABLE t (n)")
+    database.execute("INSERT INTO t VALUES (1)")
+    database.__del__()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
+        database.execute("SELECT n FROM t")
