@@ -118,7 +118,7 @@ def build(
 
         robots = Robots(config.fetch.user_agent, public_only=config.fetch.public_only)
     is_sought = config.auto_workers and config.executor != "process"
-    writer = Writer(sinks, known, archive=archive, spools=spools)
+    writer = Writer(sinks, known, archive=archive, spools=spools, journals=opened)
     try:
         return Engine(
             source,

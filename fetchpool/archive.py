@@ -112,6 +112,7 @@ class Archive:
 
     def flush(self) -> None:
         """All is the operating system's already; from time to time the disk is asked to keep it."""
+        self._check_there()
         if self._dirty and self._clock() >= self._next_checkpoint:
             self._sync()
 
@@ -119,6 +120,7 @@ class Archive:
         """Idempotent; quiet after a failure that was told already."""
         try:
             if self._dirty:
+                self._check_there()
                 self._sync()
         finally:
             for descriptor in {self._lock, self._descriptor} - {-1}:
@@ -220,6 +222,16 @@ class Archive:
                 f"--warc: {visible(self._path)}: is no compressed WARC; name another file "
                 "(nothing in it was changed)"
             )
+
+    def _check_there(self) -> None:
+        """What is written to a file that has lost its name is lost. Raises `OutputError`."""
+        try:
+            there = os.path.samestat(os.fstat(self._descriptor), Path(self._path).stat())
+        except (FileNotFoundError, NotADirectoryError):
+            there = False
+        if not there:
+            self._dirty = False
+            raise OutputError(f"{visible(self._path)}: was removed or replaced while it was written")
 
     def _sync(self) -> None:
         """Asked once: a failed fsync is never retried, it would succeed and lie."""

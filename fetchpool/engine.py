@@ -216,6 +216,8 @@ class Engine:
             self._sample()
         if self._writer.flush_at is not None and now >= self._writer.flush_at:
             self._writer.flush()
+        while self._writer.notices:
+            self._tell(Notice(self._writer.notices.pop(0)))
 
     def close(self) -> None:
         """Ends the pool and closes the sinks, in whatever state the run is. Idempotent."""

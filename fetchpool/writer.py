@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from fetchpool.errors import OutputClosedError
 from fetchpool.known import Known
 from fetchpool.model import Outcome, Record
-from fetchpool.sinks.base import Sink
+from fetchpool.sinks.base import Journal, Sink
 
 if TYPE_CHECKING:  # loaded by those who use it
     from fetchpool.archive import Archive
@@ -31,12 +32,19 @@ class Writer:
         *,
         archive: Archive | None = None,
         spools: Sequence[SpoolFolder] = (),
+        journals: Sequence[Journal] = (),
     ) -> None:
+        """`journals`: those of the sinks that have something to tell."""
         self._sinks = sinks
         self._known = known
         self._archive = archive
         self._spools = spools
+        self._journals = journals
         self._flush_at: float | None = None
+        self._left: set[int] = set()
+        """The sinks whose reader has left, by number."""
+        self.notices: list[str] = []
+        """What the person should know; whoever tells it takes it away."""
         self.rows = [0] * len(sinks)
         """How many each sink was given."""
 
@@ -63,9 +71,15 @@ class Writer:
     def write(self, records: list[Record], now: float) -> None:
         """Rows that became final, to every sink that lacks them."""
         for number, sink in enumerate(self._sinks):
+            if number in self._left:
+                continue
             lacking = self._known.lacking(records, number)
-            sink.write(lacking)
-            self.rows[number] += len(lacking)
+            try:
+                sink.write(lacking)
+            except OutputClosedError as closed:
+                self._leave(number, closed)
+            else:
+                self.rows[number] += len(lacking)
         self._known.settle(records)
         if self._flush_at is None:
             self._flush_at = now + FLUSH_INTERVAL
@@ -74,9 +88,25 @@ class Writer:
         """Hands all that was written to the operating system, records before rows."""
         if self._archive is not None:
             self._archive.flush()
-        for sink in self._sinks:
-            sink.flush()
+        for number, sink in enumerate(self._sinks):
+            if number in self._left:
+                continue
+            try:
+                sink.flush()
+            except OutputClosedError as closed:
+                self._leave(number, closed)
         self._flush_at = None
+        for journal in self._journals:
+            while journal.notices:
+                self.notices.append(journal.notices.pop(0))
+
+    def _leave(self, number: int, closed: OutputClosedError) -> None:
+        """Goes on without a sink whose reader has left; raises that again when there is no other output: no
+        sink, no archive, no bodies."""
+        self._left.add(number)
+        if len(self._left) == len(self._sinks) and self._archive is None and not self._spools:
+            raise closed
+        self.notices.append(f"the reader of {self._sinks[number].name} has left; the other outputs go on")
 
     def close(self) -> None:
         """Flushes and closes everything, whatever fails on the way; raises the first failure.
@@ -88,6 +118,9 @@ class Writer:
         for output in outputs:
             try:
                 output.close()
+            except OutputClosedError as failure:
+                if len(outputs) == 1 and not self._spools:
+                    failures.append(failure)
             except Exception as failure:  # noqa: BLE001 - the others must be closed all the same
                 failures.append(failure)
         self._sinks = ()

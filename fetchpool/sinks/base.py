@@ -45,6 +45,9 @@ class Journal(Sink, Protocol):
     appends: bool
     """The output had rows when it was opened, and they can be read back."""
 
+    notices: list[str]
+    """What the person should know of it; whoever tells it takes it away."""
+
     def written(self) -> Iterator[list[Written | None]]:
         """The rows that are there now, in order, a piece at a time; None for a line that is no
         row. Of a URL's rows the last is the final one. Raises `UsageError`, at once, when the output

@@ -55,6 +55,17 @@ def unlock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
+def is_gone(descriptor: int, path: str | Path) -> bool:
+    """Whether that name leads to another file by now, or to none: what is written to this one is lost."""
+    try:
+        return not os.path.samestat(os.fstat(descriptor), Path(path).stat())
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+
+
+GONE = "was removed or replaced while it was written; --resume fetches what it lacks"
+
+
 def unopened(path: str, failure: OSError | ValueError) -> str:
     """Why an output can't be opened, and what would help."""
     folder = visible(str(Path(path).parent))

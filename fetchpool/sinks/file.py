@@ -29,7 +29,7 @@ from fetchpool.errors import OutputClosedError, OutputError, UsageError
 from fetchpool.model import Record
 from fetchpool.sinks import stdout
 from fetchpool.sinks.base import Written
-from fetchpool.sinks.disk import OWN_FAULT, Disk, lock, unlock, unopened
+from fetchpool.sinks.disk import OWN_FAULT, Disk, is_gone, lock, unlock, unopened
 from fetchpool.sinks.lines import blocks, last_line_end
 
 HELD = 1 << 20
@@ -80,6 +80,7 @@ class FileSink:
         self._disk = disk or Disk()
         self._clock = clock
         self._next_checkpoint = clock() + CHECKPOINT
+        self.notices: list[str] = []
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._end = -1
@@ -180,13 +181,14 @@ class FileSink:
 
     def _replaced(self) -> bool:
         """Whether our name leads to another file by now, or to none: `compact` puts a new one there."""
-        try:
-            return not os.path.samestat(os.fstat(self._descriptor), Path(self._path).stat())
-        except FileNotFoundError:
-            return True
+        return is_gone(self._descriptor, self._path)
 
     def _follow(self) -> None:
-        """Goes on with the file that has our name now."""
+        """Goes on with the file that has our name now, a new one if there is none."""
+        if not Path(self._path).exists():
+            self.notices.append(
+                f"{self.name} was removed while it was written: a new one has the rows from here on"
+            )
         try:
             descriptor, self._readable = self._open()
             os.close(self._descriptor)  # and with it our lock on what it was
@@ -196,7 +198,9 @@ class FileSink:
                 self._check_ours()
         except UsageError as refusal:
             self._release()
-            raise OutputError(f"another file took its place: {refusal}") from refusal
+            if Path(self._path).exists():
+                raise OutputError(f"another file took its place: {refusal}") from refusal
+            raise OutputError(f"it was removed while it was written: {refusal}") from refusal
 
     def _append(self, rows: bytes) -> None:
         """Whole rows, behind whole rows; a file without any begins with the header."""
@@ -215,8 +219,11 @@ class FileSink:
                     raise
                 self._end = start + len(rows)
         except OSError as failure:
-            self._release()
-            raise self._failed(failure) from failure
+            told = self._failed(failure)
+            # A reader that has left is no reason to give standard output back: others may print yet.
+            if not isinstance(told, OutputClosedError):
+                self._release()
+            raise told from failure
 
     def _mend(self) -> int:
         """The file's size, when a torn row at its end is cut off."""

@@ -30,7 +30,7 @@ from fetchpool.fingerprint import of_shown
 from fetchpool.model import Record
 from fetchpool.seen import Seen
 from fetchpool.sinks.base import Written
-from fetchpool.sinks.disk import NO_LOCKS, OWN_FAULT, Disk, unopened
+from fetchpool.sinks.disk import GONE, NO_LOCKS, OWN_FAULT, Disk, is_gone, unopened
 from fetchpool.sinks.lines import blocks
 from fetchpool.sinks.parquet_parts import FAILURES, ROWS, Parts, schema_of
 
@@ -38,6 +38,7 @@ if sys.platform != "win32":
     import fcntl
 
 UNTOUCHED = "choose another -o (nothing in it was changed)"
+LOCK = "_lock"
 HELD = 5_000
 HELD_BYTES = 8 << 20
 """Rows that are held at most, and bytes in them, before they are written without being asked to."""
@@ -73,6 +74,7 @@ class ParquetSink:
         self._disk = disk or Disk()
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(Record)
+        self.notices: list[str] = []
         self._held: list[bytes] = []
         self._held_rows = self._held_bytes = 0
         self._waiting = self._waiting_bytes = 0
@@ -110,6 +112,9 @@ class ParquetSink:
                 raise OutputError(f"{self.name}: is closed")
             return
         try:
+            if is_gone(self._lock, self._parts.folder / LOCK):
+                self._release()
+                raise OutputError(f"{self.name}: {GONE}")
             if rows:
                 self._append(lines)
                 self._waiting += rows
@@ -167,7 +172,7 @@ class ParquetSink:
                     f"{self.name}: is not a parquet output of fetchpool, {visible(foreign)} is in it; "
                     f"{UNTOUCHED}"
                 )
-            lock = os.open(self._parts.folder / "_lock", os.O_RDWR | os.O_CREAT, 0o666)
+            lock = os.open(self._parts.folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
         except (OSError, ValueError) as failure:  # ValueError: a NUL in the path
             words = f"{self.name}: {unopened(path, failure)}"
             if isinstance(failure, OSError) and failure.errno in OWN_FAULT:

@@ -19,6 +19,7 @@ import sqlite3
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from time import monotonic
 from typing import Any, get_type_hints
 
@@ -29,7 +30,7 @@ from fetchpool.clean import visible
 from fetchpool.errors import OutputError, UsageError
 from fetchpool.model import ROW_FIELDS, Record
 from fetchpool.sinks.base import Written
-from fetchpool.sinks.disk import OWN_FAULT, unopened
+from fetchpool.sinks.disk import GONE, OWN_FAULT, unopened
 
 MAGIC = b"SQLite format 3\0"  # sqlite.org/fileformat2.html, section 1.3
 APPLICATION_ID = 0x46504F4C
@@ -72,6 +73,8 @@ class SqliteSink:
         self.is_prompt = False
         self._clock = clock
         self._next_checkpoint = clock() + CHECKPOINT
+        self.notices: list[str] = []
+        self._path = path
         self._held: list[list[Any]] = []
         self._held_bytes = 0
         self._encoder = msgspec.json.Encoder()
@@ -103,6 +106,9 @@ class SqliteSink:
         if rows:
             if self._closed:
                 raise OutputError(f"{self.name}: is closed")
+            if self._is_gone():
+                self._release()
+                raise OutputError(f"{self.name}: {GONE}")
             with self._told(), self._transaction():
                 self._connection.executemany(INSERT, rows)
         if not self._closed and self._clock() >= self._next_checkpoint:
@@ -129,6 +135,13 @@ class SqliteSink:
         finally:
             self._release()
 
+    def _is_gone(self) -> bool:
+        """Whether the file has no name any more, or not ours: what is written to it is lost."""
+        try:
+            return not os.path.samestat(self._identity, Path(self._path).stat())
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+
     def _check_ours(self, path: str) -> None:
         """By the bytes of the file: SQLite would leave its own beside a database that it only looks at."""
         try:
@@ -142,6 +155,7 @@ class SqliteSink:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise UsageError(f"{self.name}: is no file, which a database has to be; choose another -o")
             header = os.read(descriptor, HEADER)
+            self._identity = os.fstat(descriptor)
         finally:
             os.close(descriptor)
         if header and (

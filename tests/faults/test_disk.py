@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -14,11 +15,12 @@ import pytest
 
 from bench.torture import EXECUTORS, FORMATS, Format, torture
 from fetchpool.app import build
+from fetchpool.archive import Archive
 from fetchpool.config import configure
 from fetchpool.demo import DemoServer
 from fetchpool.errors import OutputError, UsageError
 from fetchpool.model import Record
-from fetchpool.sinks import row_format
+from fetchpool.sinks import open_sink, row_format
 from fetchpool.sinks.disk import Disk
 from fetchpool.sinks.file import CHECKPOINT, FileSink
 from tests.cli.commandline import FETCHPOOL, PATIENCE, UNCOMPILED, environment, fetchpool, start
@@ -304,3 +306,79 @@ def test_43_a_failed_fsync_is_never_tried_again(tmp_path: Path) -> None:
         sink.close()
     sink.close()
     assert disk.calls == ["write", "sync"]
+
+
+@pytest.mark.parametrize("executor", ["thread", "process", "async"])
+def test_44_a_reader_that_leaves_costs_the_other_outputs_nothing(
+    demo_server: DemoServer, tmp_path: Path, executor: str
+) -> None:
+    """`-o - -o all.jsonl | head -1`: a word about it, exit 0, and the file gets every row."""
+    urls = write_list(tmp_path, demo_server, 150)
+    command = ["urls.txt", "-o", "-", "-o", "all.jsonl", "-w", "2", "--rate", "90/s", "--executor", executor]
+    process = start(*command, cwd=tmp_path)
+    assert process.stdout is not None
+    process.stdout.read(1)
+    process.stdout.close()
+    assert process.stderr is not None
+    said = process.stderr.read().decode()
+    assert process.wait(PATIENCE) == 0, said
+    assert "the reader of standard output has left; the other outputs go on" in said
+    assert len((tmp_path / "all.jsonl").read_text().splitlines()) == len(urls)
+
+
+def remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.csv", "rows.txt"])
+def test_43_a_file_that_was_removed_while_it_was_written_is_told(tmp_path: Path, name: str) -> None:
+    """The rows from there on are in a new one of that name, whole, and a line says so; when its folder has
+    gone too, exit 3."""
+    folder = tmp_path / "there"
+    folder.mkdir()
+    sink = open_sink(str(folder / name))
+    sink.write([record(0)])
+    sink.flush()
+    remove(folder / name)
+    sink.write([record(1)])
+    sink.flush()
+    [notice] = sink.notices
+    assert "was removed while it was written: a new one has the rows from here on" in notice
+    assert [list(map(bool, rows)) for rows in sink.written()] == [[True]]
+    remove(folder)
+    sink.write([record(2)])
+    with pytest.raises(OutputError, match=r"it was removed while it was written: .*there is no folder"):
+        sink.flush()
+
+
+@pytest.mark.parametrize("what", ["output", "folder", "replaced"])
+@pytest.mark.parametrize("name", ["rows.sqlite", "rows.parquet"])
+def test_43_a_database_or_folder_that_was_removed_while_it_was_written_ends_the_run(
+    tmp_path: Path, name: str, what: str
+) -> None:
+    """Nothing is written to a file without a name, in silence: exit 3 and a line."""
+    folder = tmp_path / "there"
+    folder.mkdir()
+    sink = open_sink(str(folder / name))
+    sink.write([record(0)])
+    sink.flush()
+    remove(folder if what == "folder" else folder / name)
+    if what == "replaced":
+        open_sink(str(folder / name)).close()
+    sink.write([record(1)])
+    with pytest.raises(OutputError, match="was removed or replaced while it was written"):
+        sink.flush()
+    sink.close()
+
+
+@pytest.mark.parametrize("what", ["output", "folder"])
+def test_43_an_archive_that_was_removed_while_it_was_written_ends_the_run(tmp_path: Path, what: str) -> None:
+    """Likewise, at the next flush."""
+    folder = tmp_path / "there"
+    folder.mkdir()
+    archive = Archive(str(folder / "a.warc.gz"), 1 << 30)
+    archive.flush()
+    remove(folder if what == "folder" else folder / "a.warc.gz")
+    with pytest.raises(OutputError, match="was removed or replaced while it was written"):
+        archive.flush()
+    archive.close()
