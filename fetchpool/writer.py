@@ -111,7 +111,7 @@ class Writer:
     def close(self) -> None:
         """Flushes and closes everything, whatever fails on the way; raises the first failure.
         Idempotent."""
-        failures = []
+        failures: list[Exception] = []
         outputs: list[Archive | Sink] = [*self._sinks]
         if self._archive is not None:
             outputs.insert(0, self._archive)
