@@ -24,10 +24,6 @@ STAYING = frozenset(
 """Headers that say what is wanted, and by whom: none can be a secret, and they are said at every origin. Any
 other of the person's own is not (fault 25)."""
 
-ABOUT_A_PAGE = frozenset(
-    ("if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "range")
-)
-"""What a person asks of the list's URLs: of `robots.txt` all is wanted, whatever was known before."""
 OF_THE_PAGE = frozenset(
     ("if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "range")
 )
@@ -65,8 +61,6 @@ class RequestHeaders:
             headers = (*own, ("Authorization", basic(request.credentials)))
         else:
             headers = self._own
-        if request.keep:
-            headers = tuple(pair for pair in headers if pair[0].lower() not in ABOUT_A_PAGE)
         if request.keep:
             headers = tuple(pair for pair in headers if pair[0].lower() not in OF_THE_PAGE)
         if request.previous is not None and request.previous.url == request.href:
