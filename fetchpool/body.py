@@ -73,8 +73,8 @@ class Body:
         """The person's own: they may ask for a part."""
         self._part = ""
         """Which part of it came, though nobody asked for one; empty when it is the whole."""
-        self._end = NO_LIMIT
-        """Bytes after which it is whole, where the transport can't tell."""
+        self._end = 0
+        """Bytes after which it is whole, where the transport can't tell; 0 where it can."""
         self._kept: io.BytesIO | None = None
         self._decoding: Decoding | None = None
         self._declared = 0
@@ -148,17 +148,14 @@ class Body:
     def feed(self, chunk: bytes) -> bool:
         self.size_download = size = self.size_download + len(chunk)
         if size > self._limit or self.failure is not None:
-            return self._over()
-        if size >= self._end:  # what comes behind it is not of it
-            chunk = chunk[: len(chunk) - (size - self._end)]
-            self.size_download = size = self._end
+            return self._over(chunk)
         if self._decoding is not None:
             more = self._decoding.feed(chunk, None if self._kept is None else self._keep_piece)
-            return (more and size < self._end) or self._decoded()
+            return more or self._decoded()
         if self._kept is not None:
             self._keep_piece(chunk)
-            return size < self._end and not self._has_enough
-        return size < self._end
+            return not self._has_enough
+        return True
 
     @property
     def pending(self) -> bool:
@@ -167,7 +164,7 @@ class Body:
     def resume(self) -> bool:
         assert self._decoding is not None
         more = self._decoding.resume(None if self._kept is None else self._keep_piece)
-        return (more and self.size_download < self._end) or self._decoded()
+        return (more and not self.is_at_end) or self._decoded()
 
     def _decoded(self) -> bool:
         """False; and why, when a turn of decoding has failed."""
@@ -239,13 +236,14 @@ class Body:
             length = 0
         elif codings is not None and length:
             self._end = length  # libcurl waits for the end of the connection, whatever the coding
+            self._limit = length - 1
         if 200 <= status < 300:
             self._part = unasked_part(status, headers.get("content-range", ""), self._given)
         if status in REDIRECTS and not self._read_location(headers):
             return False
         if self.location is not None:
-            self._limit = REDIRECT_BODY
-            return length <= self._limit
+            self._limit = min(self._limit, REDIRECT_BODY) if self._end else REDIRECT_BODY
+            return length <= REDIRECT_BODY
         if length > self._max_filesize:
             message = f"the body is announced as larger than {self._max_filesize} bytes"
             return self._fail(FailureKind.TOO_LARGE, message)
@@ -280,9 +278,23 @@ class Body:
             self._decoding = Decoding(codings, self._limit, self._take)
         return True
 
-    def _over(self) -> bool:
-        """More came than is read: of a redirect no more is needed, of anything else it is a failure."""
-        if self.location is None and self.failure is None:
+    @property
+    def is_at_end(self) -> bool:
+        """It is whole, and the transport was told so."""
+        return 0 < self._end == self.size_download
+
+    def _over(self, chunk: bytes) -> bool:
+        """No more is read. Of a redirect no more is needed, and an answer may be whole; otherwise it is a
+        failure."""
+        if self._end and self.failure is None:
+            missing = len(chunk) - (self.size_download - self._end)  # what comes behind it is not of it
+            self.size_download = self._end
+            if self._decoding is not None:
+                self._decoding.feed(chunk[:missing], None if self._kept is None else self._keep_piece)
+                return self._decoded()
+            if self._kept is not None:
+                self._keep_piece(chunk[:missing])
+        elif self.location is None and self.failure is None:
             self._fail(FailureKind.TOO_LARGE, f"the body is larger than {self._limit} bytes")
         return False
 

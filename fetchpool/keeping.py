@@ -105,7 +105,7 @@ class KeptBody(Body):
             self.broken = self.stored.failure
         if self.broken:
             more = self._fail(FailureKind.ABORTED, self.broken)
-        self.stopped = not more and not self.pending and self.size_download < self._end
+        self.stopped = not more and not self.pending and not self.is_at_end
         return more
 
     def opened(self) -> BinaryIO:

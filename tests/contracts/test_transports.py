@@ -476,6 +476,13 @@ def test_a_body_ends_where_both_transports_read_it_to(client, fresh, framing):
         assert monotonic() - started < 2
 
 
+def test_so_does_that_of_a_redirect(client, fresh):
+    started = monotonic()
+    body = body_of(client, fresh.url("identity-redirect"))
+    assert (body.failure, body.location, body.size_download) == (None, "/ok", 5)
+    assert monotonic() - started < 2
+
+
 @pytest.mark.parametrize("framing", BAD_FRAMINGS)
 def test_a_framing_that_nobody_can_be_sure_of_is_protocol(client, server, framing):
     body = body_of(client, server.url(f"framed-{framing}"))

@@ -32,6 +32,14 @@ _part("whole-200-star", "200 OK", "Content-Range: bytes 0-9/*")
 _part("nonsense-range", "200 OK", "Content-Range: all of it")
 
 
+@scenario("identity-redirect")
+def identity_redirect(peer: Peer, _: Received) -> None:
+    """A redirect with a body whose coding is none."""
+    peer.send("HTTP/1.1 302 Found\r\nLocation: /ok\r\nTransfer-Encoding: identity\r\n")
+    peer.send("Content-Length: 5\r\n\r\nhello")
+    peer.keep = True
+
+
 @scenario("not-modified-once")
 def not_modified_once(peer: Peer, request: Received) -> None:
     """56. A page with the entity tag "1"; to a condition, a 304 with the entity tag that the query says."""
