@@ -247,6 +247,9 @@ BROKEN_ANSWERS: dict[str, bytes] = {
     "status-words": b"HTTP/1.1 OK\r\nContent-Length: 5\r\n\r\nhello",
     "status-zero": b"HTTP/1.1 000 None\r\nContent-Length: 5\r\n\r\nhello",
     "header-without-colon": b"HTTP/1.1 200 OK\r\nX-Fine: y\r\nno colon\r\nContent-Length: 5\r\n\r\nhello",
+    "header-cr": b"HTTP/1.1 200 OK\r\nX-Cr: a\rX-More: b\r\nContent-Length: 5\r\n\r\nhello",
+    "header-two-crs": b"HTTP/1.1 200 OK\r\nX-Cr: a\r\r\nContent-Length: 5\r\n\r\nhello",
+    "status-nul": b"HTTP/1.1 200 O\0K\r\nContent-Length: 5\r\n\r\nhello",
     "header-nul": b"HTTP/1.1 200 OK\r\nX-Nul: a\0b\r\nContent-Length: 5\r\n\r\nhello",
     # 19.
     "ten-thousand-headers": b"HTTP/1.1 200 OK\r\n"
