@@ -22,7 +22,7 @@ from typing import Any
 
 import msgspec
 
-from fetchpool.clean import visible
+from fetchpool.cells import cell, meant
 from fetchpool.model import ROW_FIELDS, Record
 from fetchpool.sinks.base import Written
 
@@ -31,7 +31,6 @@ BEGIN = ",".join(ROW_FIELDS).encode()
 URL, ERROR = ROW_FIELDS.index("url"), ROW_FIELDS.index("error")
 MAX_CELL = 1 << 30
 """Characters: what parsers add may be more than the 131,072 that the csv module reads by itself."""
-FORMULA_STARTS = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 
 class CsvRows:
@@ -100,20 +99,6 @@ class CsvRows:
         self._lines.seek(0)
         self._lines.truncate()
         return lines.encode()
-
-
-def cell(text: str) -> str:
-    """A text cell, on one line, that no spreadsheet runs."""
-    return visible(f"'{text}" if text and _is_formula(text) else text)
-
-
-def meant(cell: str) -> str:
-    """The text of a cell that `cell()` made."""
-    return cell[1:] if cell[:1] == "'" and _is_formula(cell) else cell
-
-
-def _is_formula(text: str) -> bool:
-    return text[0] in FORMULA_STARTS or (text[0] == "'" and text.lstrip("'")[:1] in FORMULA_STARTS)
 
 
 def _read(lines: list[str]) -> list[Written | None]:

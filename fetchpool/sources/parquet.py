@@ -38,11 +38,11 @@ def read(path: str, table: Table) -> Iterator[Rows]:
             place, fields = place_of(names, table), as_fields(names, table)
             total, size, done = file.metadata.num_rows, Path(path).stat().st_size, 0
             for batch in file.iter_batches(
-                _rows_at_once(file.metadata), columns=None if table.keep else [table.column]
+                _rows_at_once(file.metadata), columns=None if table.keep else [names[place]]
             ):
                 done += batch.num_rows
                 weight = batch.nbytes
-                at = batch.schema.names.index(table.column)
+                at = batch.schema.names.index(names[place])
                 urls = [_url(value) for value in batch.column(at).to_pylist()]
                 columns = None
                 if table.keep:

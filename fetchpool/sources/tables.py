@@ -11,14 +11,18 @@ import csv
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from fetchpool.cells import meant
 from fetchpool.clean import one_line, visible
 from fetchpool.model import FEATURE_FIELDS, ROW_FIELDS
+from fetchpool.sources import headings
 from fetchpool.sources.compressed import Chunks
+from fetchpool.sources.headings import Heading, delimiter, heading, may_be_url
 from fetchpool.sources.lines import KEPT
 
 MAX_LINE = 16 << 20
@@ -92,8 +96,11 @@ def header(chunks: Chunks, format: str | None, table: Table) -> list[str]:
     if format == "jsonl":
         _look_for_column(lines, table)
         return []
-    names = _heading(_records(lines, format))
-    return [name for place, name in enumerate(as_fields(names, table)) if place != place_of(names, table)]
+    first = _heading(_records(lines, format, table), table)
+    if first is None:
+        return []
+    found, _ = first
+    return [name for place, name in enumerate(as_fields(found.names, table)) if place != found.place]
 
 
 def _look_for_column(lines: Lines, table: Table) -> None:
@@ -195,14 +202,17 @@ def _format_of(line: str) -> str:
     return "tsv" if "\t" in line and "," not in line else "csv"
 
 
-def _records(lines: Lines, format: str) -> Iterator[list[str]]:
+def _records(lines: Lines, format: str, table: Table) -> Iterator[list[str]]:
     """The cells of each row, none for an empty line. Raises `BadTableError`."""
     if "\0" in lines.first():
         raise BadTableError(f"is no {format.upper()}: there are NUL bytes in its first line; is it a table?")
+    between, is_said = delimiter(lines.first(), format, table.column)
+    if is_said:
+        next(lines)
     begins = 1
     bounded = _Bounded(lines)
     try:
-        for cells in csv.reader(bounded, delimiter="\t" if format == "tsv" else ","):
+        for cells in csv.reader(bounded, delimiter=between):
             if lines.over:  # every line has its end, so nothing but a quote can run on past the last
                 raise BadTableError(f"line {begins}: a quote in its row is never closed; close it")
             begins = bounded.begins = lines.number + 1
@@ -243,19 +253,34 @@ def _why(failure: csv.Error, lines: Lines, begins: int) -> str:
     return f"line {lines.number}: can't be read ({failure})"
 
 
-def _heading(rows: Iterator[list[str]]) -> list[str]:
-    """The names of the columns; none of an empty table."""
-    return next((cells for cells in rows if cells), [])
+def _heading(rows: Iterator[list[str]], table: Table) -> tuple[Heading, list[str]] | None:
+    """What the first row says, and the row; None for an empty table. Raises `BadTableError`."""
+    cells = next((cells for cells in rows if cells), None)
+    if cells is None:
+        return None
+    found = heading(cells, table.column)
+    if found.place < 0:
+        raise no_column(cells, table)
+    return found, cells
+
+
+def no_column(names: list[str], table: Table) -> BadTableError:
+    """What to say when there is no such column."""
+    has = one_line(", ".join(names), LISTED) if names else "nothing"
+    fix = ""
+    if any(map(may_be_url, names)) and not table.column.isdecimal():
+        fix = "; if that is no header: --url-column 2 is the second column"
+    return BadTableError(f"has no column {visible(table.column)!r} (--url-column); it has: {has}{fix}")
 
 
 def place_of(names: list[str], table: Table) -> int:
-    try:
+    """Where the column is, among names that are known to be some. Raises `BadTableError`."""
+    if table.column in names:
         return names.index(table.column)
-    except ValueError:
-        has = one_line(", ".join(names), LISTED) if names else "nothing"
-        raise BadTableError(
-            f"has no column {visible(table.column)!r} (--url-column); it has: {has}"
-        ) from None
+    place = headings.place_of(names, table.column)
+    if place < 0:
+        raise no_column(names, table)
+    return place
 
 
 def as_fields(names: list[str], table: Table) -> list[str]:
@@ -273,11 +298,16 @@ def as_fields(names: list[str], table: Table) -> list[str]:
 
 
 def _cells(lines: Lines, format: str, table: Table) -> Iterator[Rows]:
-    rows = _records(lines, format)
-    header = _heading(rows)
-    if not header:
+    rows = _records(lines, format, table)
+    first = _heading(rows, table)
+    if first is None:
         return
-    place, names = place_of(header, table), as_fields(header, table)
+    head, cells = first
+    place, names = head.place, as_fields(head.names, table)
+    if head.is_row:
+        rows = chain([cells], rows)
+    if head.is_ours:
+        rows = ([meant(cell) for cell in cells] for cells in rows)
     others = [(at, name) for at, name in enumerate(names) if at != place]
     found = _Found(table.keep)
     broken: BadTableError | None = None

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import fetchpool
+from fetchpool.model import ROW_FIELDS
 from tests.cli import commandline
 from tests.faults.server import FaultServer
 from tests.faults.ways import CURL, Way, fetch_urls, over_each_transport
@@ -167,3 +168,61 @@ def test_74_an_element_that_is_no_text_is_a_row_and_the_others_are_fetched(
         "there is nan w",
         "there is None ",
     ]
+
+
+TABLES = {
+    "rank,domain": ("1,{here}/1\n2,{here}/2\n", "2"),
+    "a rank that is the place": ("2,{here}/1\n3,{here}/2\n", "2"),
+    "a header, and a place": ("rank,domain\n1,{here}/1\n2,{here}/2\n", "2"),
+    "a header of numbers": (",0,1,2\n0,a,b,{here}/1\n1,a,b,{here}/2\n", "2"),
+    "the first URL as the name": ("1,{here}/1\n2,{here}/2\n", "{here}/1"),
+    "semicolons": ('name;url;city\r\nA;http://{here}/1;K\r\nB;"http://{here}/2";B\r\n', "url"),
+    "semicolons and a place": ("A;http://{here}/1;K\nB;http://{here}/2;B\n", "2"),
+    "sep=;": ("\ufeffsep=;\r\nname;url\r\nA;http://{here}/1\r\nB;http://{here}/2\r\n", "url"),
+    "tabs": ("http://{here}/1\tHome\nhttp://{here}/2\t12\n", "1"),
+}
+
+
+@pytest.mark.parametrize("by_pipe", [False, True], ids=["file", "pipe"])
+@pytest.mark.parametrize("name", TABLES)
+def test_74_tables_without_a_header_or_with_semicolons_are_read(
+    server: FaultServer, tmp_path: Path, name: str, by_pipe: bool
+) -> None:
+    """`--url-column 2` is the second column, and the first row one like any other unless it can hold no URL; a
+    column of that very name goes before. Semicolons and tabs are found by the column that is asked for."""
+    here = f"127.0.0.1:{server.port}"
+    text, column = (each.replace("{here}", here) for each in TABLES[name])
+    (tmp_path / "list.csv").write_bytes(text.encode())
+    done = commandline.fetchpool(
+        *("-" if by_pipe else "list.csv", "--url-column", column, "--retry", "0", "-o", "rows.jsonl"),
+        stdin=text if by_pipe else "",
+        cwd=tmp_path,
+    )
+    assert done.returncode == 1, "the server has neither page"
+    rows = rows_of(tmp_path / "rows.jsonl")
+    assert [row["url_effective"] for row in rows] == [f"http://{here}/1", f"http://{here}/2"]
+
+
+@pytest.mark.parametrize("column", ["3", "0", "name"])
+def test_74_a_column_that_is_not_there_is_refused_with_what_there_is(tmp_path: Path, column: str) -> None:
+    """By its place as by its name."""
+    (tmp_path / "list.csv").write_text("1,example.org\n")
+    done = commandline.fetchpool("list.csv", "--url-column", column, cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"has no column '{column}' (--url-column); it has: 1, example.org" in done.stderr
+
+
+def test_74_a_csv_result_is_read_back_as_what_was_meant(server: FaultServer, tmp_path: Path) -> None:
+    """Its cells that a spreadsheet would run have a `'` before them: not so the URL, and the columns that are
+    kept. In a table that isn't ours it stays."""
+    url = server.url("ok")
+    head = ",".join(ROW_FIELDS)
+    row = dict.fromkeys(ROW_FIELDS, "") | {"urlnum": "0", "url": f"'-u:p@{url[7:]}", "content_type": "'=a"}
+    cells = ",".join(row.values())
+    (tmp_path / "old.csv").write_text(f"{head},note,extra\n{cells},'+1,\n")
+    (tmp_path / "other.csv").write_text(f"url,note\n{url},'+1\n")
+    for name, note in (("old.csv", "+1"), ("other.csv", "'+1")):
+        options = ("--url-column", "url", "--keep-columns", "-o", f"{name}.jsonl")
+        assert commandline.fetchpool(name, *options, cwd=tmp_path).returncode == 0
+        [found] = rows_of(tmp_path / f"{name}.jsonl")
+        assert (found["url_effective"], found["note"]) == (url, note)
