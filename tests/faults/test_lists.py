@@ -188,8 +188,8 @@ TABLES = {
 def test_74_tables_without_a_header_or_with_semicolons_are_read(
     server: FaultServer, tmp_path: Path, name: str, by_pipe: bool
 ) -> None:
-    """`--url-column 2` is the second column, and the first row one like any other unless it can hold no URL; a
-    column of that very name goes before. Semicolons and tabs are found by the column that is asked for."""
+    """`--url-column 2` is the second column, and the first row one like any other unless it can hold no URL;
+    a column of that very name goes before. Semicolons and tabs are found by the column that is asked for."""
     here = f"127.0.0.1:{server.port}"
     text, column = (each.replace("{here}", here) for each in TABLES[name])
     (tmp_path / "list.csv").write_bytes(text.encode())
