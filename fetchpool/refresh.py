@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,10 @@ NOT_MODIFIED = 304
 GONE = frozenset(("http_404", "http_410"))
 BATCH = 500
 """Rows that are read, or URLs that are handed over, at once."""
+
+SIZE_DIGITS = 18
+MOST_SIZE = 10**SIZE_DIGITS
+"""Of a size in bytes; what is larger is none."""
 
 Row = dict[str, Any]
 
@@ -207,11 +211,20 @@ def previous_of(row: Row) -> Previous:
         url=str(row.get("url_effective") or ""),
         etag=etag if sound(etag) else "",
         last_modified=last_modified if sound(last_modified) else "",
-        size_delivered=int(size) if size not in (None, "") else None,
-        content_type=row.get("content_type") or None,
+        size_delivered=_size(size),
+        content_type=str(row.get("content_type") or "") or None,
         sha256=str(row.get("sha256") or ""),
         filename_effective=str(row.get("filename_effective") or ""),
     )
+
+
+def _size(value: Any) -> int | None:
+    """A size that a row may have; None for anything else that stands there."""
+    if isinstance(value, int):
+        return value if 0 <= value < MOST_SIZE else None
+    if isinstance(value, str) and len(value) < SIZE_DIGITS and value.isascii() and value.isdecimal():
+        return int(value)
+    return None
 
 
 def is_same(previous: Previous, record: Record) -> bool:
@@ -248,15 +261,24 @@ def _rows(path: str, format: str) -> Iterator[list[Row]]:
         ]
 
 
+def _sqlite_row(row: Row) -> Row:
+    """A row of the table. Somebody else may have written to it: what is no object is no more fields, and
+    what is no text is no URL."""
+    extra = row.pop("extra")
+    found: Any = None
+    with suppress(ValueError, TypeError, RecursionError):
+        found = json.loads(extra or "{}")
+    if not isinstance(row["url"], str):
+        row["url"] = ""
+    return {**found, **row} if isinstance(found, dict) else row
+
+
 def _sqlite_rows(path: str) -> Iterator[list[Row]]:
     columns = ("url", "url_effective", "error", "size_delivered", "content_type", "extra")
     try:
         with closing(sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)) as database:
             cursor = database.execute(f"SELECT {', '.join(columns)} FROM fetches ORDER BY rowid")
             while rows := cursor.fetchmany(BATCH):
-                yield [
-                    {**dict(zip(columns[:-1], row, strict=False)), **json.loads(row[-1] or "{}")}
-                    for row in rows
-                ]
+                yield [_sqlite_row(dict(zip(columns, row, strict=True))) for row in rows]
     except sqlite3.Error as failure:
         raise BadTableError(f"is no SQLite output of fetchpool that can be read ({failure})") from failure

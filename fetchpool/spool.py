@@ -59,11 +59,18 @@ class Spool:
         if self.size > IN_MEMORY:
             self.to_file()
 
+    def _open(self) -> str:
+        """Makes the file. A worker that died may have had our process id, and left files of that name."""
+        while True:
+            path = str(Path(self._folder, f"{os.getpid()}-{next(_numbers)}"))
+            with suppress(FileExistsError):
+                self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK, 0o666)
+                return path
+
     def to_file(self) -> None:
         """What there is so far goes to the file, and so does all that follows. Raises `OSError`."""
         if self._descriptor < 0:
-            path = str(Path(self._folder, f"{os.getpid()}-{next(_numbers)}"))
-            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK, 0o666)
+            path = self._open()
             self.path = path
             write_all(self._descriptor, b"".join(self._held))
             self._held.clear()

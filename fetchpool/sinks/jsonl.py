@@ -16,6 +16,8 @@ from fetchpool.sinks.base import Written
 
 BEGIN = b'{"urlnum":'
 EXTRA = b',"extra":{'
+FOREIGN = (ValueError, RecursionError)
+"""What the reading of a line raises that is no row: no JSON, no UTF-8, or nested too deep."""
 NO_EXTRA = EXTRA + b"}}\n"
 
 
@@ -53,7 +55,7 @@ class JsonlRows:
         """The row on each line: 0.7 µs, since only the two fields that count are made."""
         try:
             rows: list[Written | None] = [*self._decoder.decode_lines(lines)]
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except FOREIGN:
             rows = []
         if len(rows) != lines.count(b"\n"):
             rows = [self._written(line) for line in lines.split(b"\n")[:-1]]
@@ -62,7 +64,7 @@ class JsonlRows:
     def _written(self, line: bytes) -> Written | None:
         try:
             return self._decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except FOREIGN:
             return None
 
     def _row(self, record: Record) -> bytes:

@@ -25,7 +25,7 @@ from typing import BinaryIO
 import msgspec
 
 from fetchpool.clean import visible
-from fetchpool.errors import OutputError, UsageError
+from fetchpool.errors import FetchpoolError, OutputError, UsageError
 from fetchpool.fingerprint import of_shown
 from fetchpool.model import Record
 from fetchpool.seen import Seen
@@ -84,12 +84,11 @@ class ParquetSink:
         try:
             self._check_ours()
             self._recover()
-        except FAILURES as failure:
+        except BaseException as failure:
             self._release()
-            raise self._failed(failure) from failure
-        except BaseException:
-            self._release()
-            raise
+            if isinstance(failure, FetchpoolError) or not isinstance(failure, Exception):
+                raise
+            raise self._failed(failure) from failure  # whatever pyarrow makes of a file that was changed
         self.appends = bool(self._parts.numbers())
 
     def write(self, records: Sequence[Record]) -> None:
@@ -237,7 +236,7 @@ class ParquetSink:
             fields = waiting.readline()
             records = self._records(waiting)
             if fields.endswith(b"\n") and (first := next(records, None)) is not None:
-                schema = schema_of(msgspec.json.decode(fields, type=list[str]))
+                schema = schema_of(self._fields(number, fields))
                 self._parts.write(number, schema, chain([first], records))
 
     def _records(self, waiting: BinaryIO) -> Iterator[list[Record]]:
@@ -246,13 +245,31 @@ class ParquetSink:
         batch: list[Record] = []
         weight = 0
         for block in blocks(partial(_read, waiting), start, size):
-            batch += self._decoder.decode_lines(block)
+            batch += self._decoded(block)
             weight += len(block)
             if len(batch) >= ROWS or weight >= ROWS_BYTES:
                 yield batch
                 batch, weight = [], 0
         if batch:
             yield batch
+
+    def _fields(self, number: int, line: bytes) -> list[str]:
+        """The names that the lines of a part that waits begin with."""
+        try:
+            return msgspec.json.decode(line, type=list[str])
+        except (ValueError, RecursionError) as failure:
+            path = visible(str(self._parts.pending(number)))
+            raise UsageError(f"{path}: are no rows of fetchpool that wait; move it elsewhere") from failure
+
+    def _decoded(self, lines: bytes) -> list[Record]:
+        """The rows in whole lines. What a power failure made of some is left out: it is no row any more."""
+        with suppress(ValueError, RecursionError):
+            return self._decoder.decode_lines(lines)
+        found = []
+        for line in lines.splitlines():
+            with suppress(ValueError, RecursionError):
+                found.append(self._decoder.decode(line))
+        return found
 
     def _release(self) -> None:
         if not self._closed:
@@ -262,7 +279,9 @@ class ParquetSink:
                     os.close(descriptor)
 
     def _failed(self, failure: Exception) -> OutputError:
-        why = (failure.strerror if isinstance(failure, OSError) else None) or str(failure).splitlines()[0]
+        why = (failure.strerror if isinstance(failure, OSError) else None) or (
+            str(failure) or type(failure).__name__
+        ).splitlines()[0]
         code = failure.errno if isinstance(failure, OSError) else None
         if code in (errno.ENOSPC, errno.EDQUOT):
             return OutputError(f"{self.name}: {why}; make room, or name another file with -o")

@@ -193,7 +193,10 @@ class SqliteSink:
                 rows = cursor.fetchmany(READ_BACK)
             if not rows:
                 return
-            yield [Written(url, error) for url, error in rows]
+            yield [
+                Written(url, error) if isinstance(url, str) and isinstance(error, str | None) else None
+                for url, error in rows
+            ]
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

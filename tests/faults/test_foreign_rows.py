@@ -1,0 +1,93 @@
+"""Results that others have changed: what is torn, foreign or hostile costs a row, or is told in a line."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from fetchpool.errors import OutputError, UsageError
+from fetchpool.refresh import OldResult
+from fetchpool.sinks import open_sink
+from fetchpool.sinks.base import Journal, Written
+from fetchpool.spool import Spool
+from tests.contracts.records import record
+
+DEEP = "[" * 100_000 + "]" * 100_000
+
+
+def rows_of(sink: Journal) -> list[Written | None]:
+    return [row for rows in sink.written() for row in rows]
+
+
+def test_41_a_line_that_is_nested_too_deep_is_no_row(tmp_path: Path) -> None:
+    """And no traceback: the other lines count."""
+    path = tmp_path / "rows.jsonl"
+    lines = ['{"urlnum":0,"url":"http://h/0","error":null}', f'{{"urlnum":1,"x":{DEEP}}}', "\0" * 100]
+    path.write_text("\n".join([*lines, lines[0]]) + "\n")
+    sink = open_sink(str(path))
+    assert rows_of(sink) == [Written("http://h/0", None), None, None, Written("http://h/0", None)]
+    sink.close()
+
+
+@pytest.mark.parametrize("extra", ["[1]", "7", "{", "null", DEEP, b"\xff", 3.5], ids=range(7))
+def test_41_what_is_no_object_in_a_database_is_no_more_fields(tmp_path: Path, extra: object) -> None:
+    """A URL that is no text is none, a size that is none is not known; the other rows are asked again."""
+    path = tmp_path / "rows.sqlite"
+    sink = open_sink(str(path))
+    sink.write([record(0), record(1), record(2)])
+    sink.close()
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE fetches SET extra = ?, size_delivered = 'x' WHERE urlnum = 0", (extra,))
+        database.execute("UPDATE fetches SET url = x'ff', error = 7 WHERE urlnum = 1")
+        database.execute("UPDATE fetches SET size_delivered = 9e99, content_type = 1 WHERE urlnum = 2")
+    database.close()
+    old = OldResult(str(path))
+    assert [url for urls in old.urls() for url in urls] == ["http://example.org/0", "http://example.org/2"]
+    sink = open_sink(str(path))
+    assert [row and row.url for row in rows_of(sink)] == [
+        "http://example.org/0",
+        None,
+        "http://example.org/2",
+    ]
+    sink.close()
+
+
+def test_41_of_lines_that_wait_to_be_parquet_what_a_power_failure_left_is_no_row(tmp_path: Path) -> None:
+    """The whole ones become a part; when it can't be told which columns they have, a line names the file."""
+    path = tmp_path / "rows.parquet"
+    sink = open_sink(str(path))
+    sink.write([record(0)])
+    sink.flush()
+    waiting = path / "_part-000000.jsonl"
+    saved = waiting.read_bytes()
+    sink.close()
+    (path / "part-000000.parquet").unlink()
+    waiting.write_bytes(saved + b"\0" * 4096 + b"\n" + DEEP.encode() + b"\n" + saved.splitlines()[1] + b"\n")
+    sink = open_sink(str(path))
+    assert rows_of(sink) == [Written("http://example.org/0", None)] * 2
+    sink.close()
+    (path / "_part-000007.jsonl").write_bytes(b"\0\0\n" + saved.splitlines()[1] + b"\n")
+    with pytest.raises(UsageError, match=r"_part-000007.jsonl: are no rows of fetchpool"):
+        open_sink(str(path))
+    (path / "_part-000007.jsonl").write_bytes(saved.replace(b'"urlnum":0', b'"urlnum":%d' % (1 << 63)))
+    with pytest.raises(OutputError, match=r"rows.parquet: "):
+        open_sink(str(path))
+
+
+def test_46_a_worker_with_the_process_id_of_a_dead_one_does_not_meet_its_files(tmp_path: Path) -> None:
+    """A process id is used again: what it names is there already, and the body gets another name."""
+    first = Spool(str(tmp_path))
+    first.to_file()
+    number = int(Path(first.path).name.partition("-")[2])
+    for later in range(1, 4):
+        (tmp_path / f"{os.getpid()}-{number + later}").write_bytes(b"another's")
+    second = Spool(str(tmp_path))
+    second.write(b"mine")
+    second.to_file()
+    second.close()
+    assert Path(second.path).read_bytes() == b"mine"
+    assert len(list(tmp_path.iterdir())) == 5
+    first.discard()
