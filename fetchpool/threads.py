@@ -7,7 +7,7 @@ may be limited, and used up.
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Thread
+from threading import Event, Thread
 
 from fetchpool.errors import NoThreadError
 
@@ -25,3 +25,16 @@ def start(run: Callable[..., object], name: str, *arguments: object) -> Thread:
     except RuntimeError as failure:
         raise NoThreadError(NO_THREAD) from failure
     return thread
+
+
+def rehearse(number: int) -> None:
+    """Shows that so many can be started at once, before others than we do it. Raises `NoThreadError`."""
+    over = Event()
+    started: list[Thread] = []
+    try:
+        for _ in range(number):
+            started.append(start(over.wait, "fetchpool-rehearsal"))
+    finally:
+        over.set()
+        for thread in started:
+            thread.join()

@@ -15,7 +15,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 
-from fetchpool import forks
+from fetchpool import forks, threads
 
 F_SETSIG = 10
 """fcntl(2), Linux's own: the signal to send instead of SIGIO."""
@@ -47,8 +47,9 @@ class Lifeline:
 
 
 def hold_on(lifeline: Connection) -> None:
-    """In a worker process: it ends with the lifeline, whatever its threads are doing then."""
-    threading.Thread(target=_end_with, args=(lifeline,), name="lifeline", daemon=True).start()
+    """In a worker process: it ends with the lifeline, whatever its threads are doing then. Raises
+    `NoThreadError`."""
+    threads.start(_end_with, "lifeline", lifeline)
     if sys.platform == "linux":
         # That thread may never get the interpreter (a regular expression that backtracks for ever): the
         # kernel needs nobody. Whom it signals is said of an open file: this process opens one of its own.

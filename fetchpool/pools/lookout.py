@@ -15,6 +15,9 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+from fetchpool import threads
+from fetchpool.errors import NoThreadError
+
 EVERY = 1.0
 """Seconds between two looks. A process is killed when it was stopped in two of them: after Ctrl-Z and
 `fg` the workers may be woken a moment later than we are."""
@@ -31,7 +34,8 @@ class Lookout:
         self._stopped: set[int] = set()
         self._closed = threading.Event()
         if sys.platform == "linux":
-            threading.Thread(target=self._run, name="fetchpool-lookout", daemon=True).start()
+            with suppress(NoThreadError):  # it is for what hardly ever happens
+                threads.start(self._run, "fetchpool-lookout")
 
     def add(self, pid: int | None, signal_for_it: signal.Signals) -> None:
         """A process has started, and is to get a signal when it stays stopped. From any thread."""

@@ -29,7 +29,7 @@ from itertools import count
 from queue import SimpleQueue
 from time import monotonic
 
-from fetchpool import forks
+from fetchpool import forks, threads
 from fetchpool.errors import PoolClosedError, UsageError, WorkerLostError
 from fetchpool.exits import at_exit
 from fetchpool.model import FailureKind, FetchOptions, FetchRequest, Outcome
@@ -66,6 +66,10 @@ DIED = f"--executor process: the processes died while they started; {FEWER}"
 LAST_WORDS = 1.0
 """Seconds for what dead workers have said to be read. It ends with them, unless somebody else has forked
 and holds the pipe open."""
+
+THREADS = 8
+"""What we and the executor start in this process: where one of the executor's can't be, it says so with a
+traceback, and goes on without."""
 
 
 @dataclass(slots=True, eq=False)
@@ -111,6 +115,7 @@ class ProcessPool:
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         """What the pool's thread is to do."""
         self._ready = threading.Event()
+        threads.rehearse(THREADS)
         Worker(options).close()  # shows here, in words, what would break every child
         self._refusal = ""
         """Why there is no crew."""

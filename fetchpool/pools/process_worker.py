@@ -20,6 +20,8 @@ from multiprocessing.synchronize import Lock
 from time import monotonic
 from types import FrameType
 
+from fetchpool import threads
+from fetchpool.errors import NoThreadError
 from fetchpool.model import FetchOptions, FetchRequest, Outcome
 from fetchpool.pools.lifeline import hold_on
 from fetchpool.pools.parse_board import ParseBoard, ParsePlace
@@ -111,8 +113,17 @@ def start(
 ) -> None:
     """The process's initializer. It ends with the lifeline: when the parent closes it, or dies. `lock` is
     for writing into the channel, and for taking a place on the board."""
-    global _runner
     hear_nothing()
+    try:
+        _start(options, lifeline, channel, lock, board)
+    except NoThreadError:  # the executor would print where; the parent says what
+        os._exit(1)
+
+
+def _start(
+    options: FetchOptions, lifeline: Connection, channel: Connection, lock: Lock, board: ParseBoard
+) -> None:
+    global _runner
     hold_on(lifeline)
     sys.excepthook = sys.__excepthook__
 
@@ -124,7 +135,7 @@ def start(
     with lock:
         place = board.place()
     _runner = BatchRunner(Worker(options, parse=place.run).fetch, send, place)
-    threading.Thread(target=_runner.look_after, name="batches", daemon=True).start()
+    threads.start(_runner.look_after, "batches")
     send(Hello(os.getpid(), ready=True))
 
 
