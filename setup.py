@@ -9,9 +9,10 @@ from setuptools import setup
 
 COMPILED = """
     body clean decoding engine exchange filling fingerprint flights gate hosts intake keeping known pace
-    refusals request_headers retry scheduler seen summary timestamp urls validators writer observe/histogram
-    observe/stats pools/asynchronous pools/doorbell pools/drivers pools/future pools/multi_worker
-    transports/address_book transports/curl transports/curl_handle
+    refusals request_headers retry scheduler seen summary timestamp unkept urls validators writer
+    observe/histogram observe/stats pools/asynchronous pools/doorbell pools/drivers pools/future
+    pools/multi_worker transports/address_book transports/curl transports/curl_connections
+    transports/curl_handle transports/curl_head transports/curl_trace
 """
 
 IN_PLACE = {"develop", "editable_wheel", "--inplace"}

@@ -34,6 +34,7 @@ from fetchpool.transports.base import (
     Steps,
     include_lookup,
 )
+from fetchpool.unkept import Unkept
 
 if TYPE_CHECKING:  # loaded by those who use it
     from fetchpool.keeping import Keeping
@@ -43,6 +44,8 @@ SAYS_WHEN = frozenset((429, 503))
 LEAST = 0.001
 """Seconds left for a connection whose name took all of them: libcurl takes 0 for its default."""
 NOT_MODIFIED = 304
+MOST_AGAIN = 3
+"""Hops of an attempt that may be made again at once, for what others had left of their connection."""
 STOPPED = Failure(FailureKind.ABORTED, "the run was stopped")
 
 
@@ -60,6 +63,7 @@ class Exchange:
         self._parses_beside = options.parses_beside
         self._validators = options.validators
         self._keeping = _keeping(options, self._wants)
+        self._unkept = Unkept(options)
         self.steps: Callable[[FetchRequest], Steps] = self._steps
         """The fetch of one request, hop by hop."""
         if options.warc_spool:
@@ -82,6 +86,7 @@ class Exchange:
         clock, options = self._clock, self._options
         elapsed = request.elapsed
         started = clock() - elapsed
+        again = 0
         while True:
             public_only = options.public_only or (request.from_public and not options.allow_private)
             if public_only and options.proxy is not None:
@@ -94,6 +99,8 @@ class Exchange:
             else:
                 body = self._keeping.body(method)
             hop = self._hop(request, body, elapsed, public_only)
+            if self._unkept:
+                hop.fresh = self._unkept.has(hop.url, clock())
             parsing: ParseRequest | None = None
             try:
                 response = yield hop
@@ -108,6 +115,13 @@ class Exchange:
                 if self._keeping is not None:
                     self._keeping.settle(body, {}, STOPPED)
                 raise
+            if response.surplus:
+                self._unkept.add(hop.url, clock())
+            if response.again and again < MOST_AGAIN:
+                again += 1
+                elapsed = clock() - started
+                if elapsed < options.max_time:
+                    continue
             if failure is not None:
                 failure = self._as_given(failure)
             if failure is not None or body.location is None:

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from time import monotonic
+from typing import Any
 
 import pycurl
 
@@ -28,8 +29,10 @@ from fetchpool.pools.parsing_beside import ParsingBeside
 from fetchpool.refusals import internal
 from fetchpool.transports.address_book import AddressBook
 from fetchpool.transports.base import Failure, HopRequest, HopResponse, ParseRequest, Steps, include_lookup
+from fetchpool.transports.curl_connections import NO_SOCKET, Connections
 from fetchpool.transports.curl_failures import ENDED
 from fetchpool.transports.curl_handle import CurlHandle
+from fetchpool.transports.curl_trace import Streams
 from fetchpool.transports.watchdog import silence
 
 TICK = 0.1
@@ -38,13 +41,13 @@ DECODING = 0.01
 """Seconds of a turn that are given to bodies which take long to decode."""
 STARTS = 32
 """Fetches begun in one turn: the first of a thousand need not wait until the last has its handle."""
-NO_SOCKET = -1
 
 
 class Flight:
     """One fetch on its way: a handle, reused by fetch after fetch, and what it serves now."""
 
     __slots__ = (
+        "_told_opened",
         "arrived",
         "ending",
         "future",
@@ -63,7 +66,16 @@ class Flight:
     request: FetchRequest
     steps: Steps
 
-    def __init__(self, options: FetchOptions, book: AddressBook, paused: deque[CurlHandle]) -> None:
+    def __init__(
+        self,
+        options: FetchOptions,
+        book: AddressBook,
+        connections: Connections,
+        streams: Streams,
+        paused: deque[CurlHandle],
+        opened: Callable[[int], None],
+    ) -> None:
+        """`opened` is told of each new connection."""
         self.progress = self.seen = 0
         self.seen_at = self.read_timeout = 0.0
         self.looked_up_for = 0.0
@@ -71,7 +83,21 @@ class Flight:
         self.arrived = False
         """libcurl has brought all there is, and some of it is not decoded yet."""
         self.ending = False
-        self.handle = CurlHandle(options, self, book, paused)
+        self._told_opened = opened
+        self.handle = CurlHandle(options, self, book, connections, streams, paused)
+        self.handle.curl.setopt(pycurl.PREREQFUNCTION, self._sending)
+        self.handle.curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
+
+    def _sending(self, *ends: Any) -> int:
+        """libcurl's callback: a request is about to go out."""
+        descriptor = self.handle.speaks_on(ends)
+        return pycurl.PREREQFUNC_OK if descriptor == NO_SOCKET else self.handle.may_send(descriptor)
+
+    def _opened(self, descriptor: int, _purpose: int) -> int:
+        """libcurl's callback."""
+        self.handle.opened(descriptor)
+        self._told_opened(descriptor)
+        return pycurl.SOCKOPT_OK
 
     def clear(self) -> None:
         """It is over: what it fetched is not kept until the handle's next one."""
@@ -101,8 +127,8 @@ class MultiWorker:
         """Those with decoding to go on with, the one that has waited longest first."""
         self._landed: list[tuple[Future[Outcome], Outcome]] = []
         self._next_tick = monotonic() + TICK
-        self._shared: set[int] = set()
-        """Connections that may carry several hops at once: over them HTTP/2 was spoken."""
+        self._connections = Connections()
+        self._streams = Streams()
         self.bell = Doorbell()
         self._multi = pycurl.CurlMulti()
         self._book = AddressBook()
@@ -198,9 +224,7 @@ class MultiWorker:
         self._advance(flight, None)
 
     def _flight(self) -> Flight:
-        flight = Flight(self._options, self._book, self._paused)
-        flight.handle.curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
-        return flight
+        return Flight(self._options, self._book, self._connections, self._streams, self._paused, self._opened)
 
     def _act(self, seconds: float) -> None:
         """Lets libcurl act, until something has ended, a ring, the tick, or so many seconds at most."""
@@ -218,11 +242,13 @@ class MultiWorker:
         while left:
             left, succeeded, failed = self._multi.info_read(100)
             for curl in succeeded:
+                self._flights[curl].handle.look_back(0)
                 if self._flights[curl].handle.decoding:
                     self._flights[curl].arrived = True
                 else:
                     self._land(curl, 0, "", None)
             for curl, code, message in failed:
+                self._flights[curl].handle.look_back(code)
                 self._land(curl, code, message, None)
 
     def _decode(self) -> None:
@@ -242,8 +268,6 @@ class MultiWorker:
 
     def _land(self, curl: pycurl.Curl, code: int, message: str, ended: Failure | None) -> None:
         flight = self._flights.pop(curl)
-        if flight.handle.heard_http2:
-            self._shared.add(curl.getinfo(pycurl.ACTIVESOCKET))
         self._multi.remove_handle(curl)
         self._advance(flight, (code, message, ended))
 
@@ -315,14 +339,16 @@ class MultiWorker:
                 if descriptor == NO_SOCKET:
                     quiet = 0.0  # not connected yet
                 else:
-                    quiet = now - flight.seen_at if descriptor in self._shared else silence(descriptor)
+                    quiet = (
+                        now - flight.seen_at
+                        if descriptor in self._connections.shared
+                        else silence(descriptor)
+                    )
                 if quiet >= flight.read_timeout:
                     self._land(curl, pycurl.E_OPERATION_TIMEDOUT, "", ENDED[FailureKind.TIMEOUT_READ])
                 else:
                     flight.seen_at = now - quiet
 
-    def _opened(self, descriptor: int, _purpose: int) -> int:
-        """libcurl's callback."""
-        self._shared.discard(descriptor)
+    def _opened(self, descriptor: int) -> None:
+        """libcurl has a new connection."""
         self._driver.opened(descriptor)
-        return pycurl.SOCKOPT_OK

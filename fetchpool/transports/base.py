@@ -142,6 +142,8 @@ class HopRequest(Struct):
     """Where the URL's host is, looked up beforehand; empty: the transport looks by itself."""
     public_only: bool = False
     """Only a public address may be connected to, judged as connected."""
+    fresh: bool = False
+    """Over a connection of its own, which is not kept."""
 
 
 class HopResponse(Struct):
@@ -154,6 +156,11 @@ class HopResponse(Struct):
     time_appconnect: float | None = None
     time_starttransfer: float | None = None
     time_total: float = 0.0
+    again: bool = False
+    """What failed was a kept or shared connection, for what others had left of it: this request may never
+    have been read. Nothing of its answer went to the receiver."""
+    surplus: bool = False
+    """By that connection bytes came that answer nothing."""
 
 
 def include_lookup(response: HopResponse, seconds: float) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import os
-import socket
 from time import monotonic
+from typing import Any
 
 import pycurl
 
@@ -19,12 +19,11 @@ from fetchpool.resolver import ResolveError
 from fetchpool.transports import watchdog
 from fetchpool.transports.address_book import AddressBook
 from fetchpool.transports.base import Failure, HopRequest, HopResponse, include_lookup
+from fetchpool.transports.curl_connections import NO_SOCKET, Connections
 from fetchpool.transports.curl_failures import ENDED
 from fetchpool.transports.curl_handle import CurlHandle
+from fetchpool.transports.curl_trace import Streams
 from fetchpool.transports.lookups import HopNames
-
-Ends = tuple[str, str, int, int]
-"""A connection: their address and ours, their port and ours."""
 
 
 class CurlTransport:
@@ -34,11 +33,12 @@ class CurlTransport:
         self._resolver = resolver.shared()
         self._names = HopNames(options, self._resolver)
         self._watch = watchdog.shared().watch()  # for silence and abort; deadlines are libcurl's own
-        self._handle = CurlHandle(options, self._watch, AddressBook())
+        self._connections = Connections()
+        self._handle = CurlHandle(options, self._watch, AddressBook(), self._connections, Streams())
         self._handle.curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
         self._handle.curl.setopt(pycurl.CLOSESOCKETFUNCTION, self._closing)
-        self._ends: dict[int, Ends | None] = {}
-        """Both ends of each connection, by descriptor; None as long as it was not used."""
+        self._where = ""
+        """Who was spoken to last."""
         self._asks = False
         """Whether libcurl says where a request goes out."""
 
@@ -54,14 +54,15 @@ class CurlTransport:
             hop.connect_timeout -= seconds
             hop.max_time -= seconds
         handle.prepare(hop, names.proxy_addresses)
-        if (len(self._ends) > 1) is not self._asks:
-            self._ask(not self._asks)
         code, message = 0, ""
         watch.start(monotonic(), math.inf, hop.read_timeout)
+        if self._must_ask() is not self._asks:  # the last thing, so that it is true when the request goes out
+            self._ask(not self._asks)
         try:
             handle.curl.perform()
         except pycurl.error as error:
             code, message = error.args  # type: ignore[misc]  # pycurl's stubs leave it untyped
+        handle.look_back(code)
         ended = watch.stop()
         if ended is FailureKind.TIMEOUT_READ and code == pycurl.E_OPERATION_TIMEDOUT:
             ended = None  # libcurl's deadline came first, and it had closed the socket that was looked at
@@ -92,51 +93,38 @@ class CurlTransport:
 
     def _opened(self, descriptor: int, _purpose: int) -> int:
         self._watch.opened(descriptor)
-        self._ends[descriptor] = None
+        self._handle.opened(descriptor)
         self._watch.speaking(descriptor)  # as far as is known yet
         # A hop that is being ended looks to libcurl like a kept connection that was closed: it would
         # try again with another one.
         return pycurl.SOCKOPT_ERROR if self._watch.ending else pycurl.SOCKOPT_OK
 
+    def _must_ask(self) -> bool:
+        """Whether it must be known by which connection the hop's request goes out: unless it is the one that
+        is kept, on which nothing waits, in which case the callback, for which a thread has to get hold of the
+        interpreter, is not worth a twentieth of a short fetch."""
+        where, self._where = self._where, self._handle.where
+        if self._handle.traced or len(self._connections) != 1 or where != self._where:
+            return True
+        return any(not self._connections.is_quiet(kept, False) for kept in self._connections)
+
     def _ask(self, asks: bool) -> None:
-        """Of several kept connections the watch must know which one is spoken on. Of one, or a new one, it
-        needn't be told, and another callback, for which a thread has to get hold of the interpreter, is a
-        twentieth of a short fetch."""
         if asks:
             self._handle.curl.setopt(pycurl.PREREQFUNCTION, self._sending)
         else:
             self._handle.curl.unsetopt(pycurl.PREREQFUNCTION)
         self._asks = asks
 
-    def _sending(self, remote_ip: str, local_ip: str, remote_port: int, local_port: int) -> int:
+    def _sending(self, *ends: Any) -> int:
         """A request is about to go out; libcurl says where, but not by which descriptor."""
-        ends = (remote_ip, local_ip, remote_port, local_port)
-        for descriptor, known in self._ends.items():
-            if known is None:
-                known = self._ends[descriptor] = ends_of(descriptor)
-            if known == ends:
-                self._watch.speaking(descriptor)
-                break
-        return pycurl.PREREQFUNC_OK
+        descriptor = self._handle.speaks_on(ends)
+        if descriptor == NO_SOCKET:
+            return pycurl.PREREQFUNC_OK
+        self._watch.speaking(descriptor)
+        return self._handle.may_send(descriptor)
 
     def _closing(self, descriptor: int) -> int:
         self._watch.closed(descriptor)
-        self._ends.pop(descriptor, None)
+        self._connections.closed(descriptor)
         os.close(descriptor)
         return 0
-
-
-def ends_of(descriptor: int) -> Ends | None:
-    """None when it is not connected."""
-    connection = socket.socket(fileno=descriptor)
-    try:
-        (local_ip, local_port), (remote_ip, remote_port) = (
-            connection.getsockname()[:2],
-            connection.getpeername()[:2],
-        )
-    except OSError:
-        return None
-    finally:
-        connection.detach()
-    # A link-local address is told with its interface, which libcurl leaves out.
-    return remote_ip.partition("%")[0], local_ip.partition("%")[0], remote_port, local_port

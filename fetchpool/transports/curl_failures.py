@@ -38,8 +38,8 @@ KINDS: dict[int, FailureKind] = {
     pycurl.E_COULDNT_RESOLVE_HOST: FailureKind.DNS,
     pycurl.E_COULDNT_CONNECT: FailureKind.REFUSED,
     WEIRD_SERVER_REPLY: FailureKind.PROTOCOL,
-    pycurl.E_HTTP2: FailureKind.PROTOCOL,
-    HTTP2_STREAM: FailureKind.PROTOCOL,
+    pycurl.E_HTTP2: FailureKind.RESET,  # or not: see `http2_failure`
+    HTTP2_STREAM: FailureKind.RESET,
     HTTP3: FailureKind.PROTOCOL,
     QUIC_CONNECT_ERROR: FailureKind.REFUSED,
     pycurl.E_PARTIAL_FILE: FailureKind.TRUNCATED,
@@ -138,13 +138,30 @@ MESSAGES: dict[FailureKind, str] = {
 ENDED = {kind: Failure(kind, MESSAGES[kind]) for kind in (FailureKind.TIMEOUT_READ, FailureKind.ABORTED)}
 """What libcurl did not end by itself."""
 
+CUT = Failure(FailureKind.TRUNCATED, MESSAGES[FailureKind.TRUNCATED])
+SPOKE_UNASKED = Failure(FailureKind.RESET, "the server spoke before it was asked")
+
+BY_SERVER = "reset by server"
+"""What libcurl says of an HTTP/2 stream that the server has ended."""
+BY_US = "reset by curl (error 0x1 PROTOCOL_ERROR)"
+"""Of one that broke the rules (RFC 9113 section 8.1.1)."""
+HTTP2_NAMES = ("HTTP2", "HTTP/2", "nghttp2")
+
 ROUNDED = 0.005
 """Seconds that libcurl's timer may be early by: it counts milliseconds."""
 
 
 TUNNEL_FAILED = "CONNECT tunnel failed"
 """How libcurl's message begins when a proxy refuses; the code is that of a receive error."""
-READING = ("Recv failure", "OpenSSL SSL_read", "SSL_read", "GnuTLS recv", "mbedTLS")
+READING = (
+    "Recv failure",
+    "Send failure",
+    "Failure when receiving",
+    "OpenSSL SSL_read",
+    "SSL_read",
+    "GnuTLS recv",
+    "mbedTLS",
+)
 """How its messages begin when reading from the socket failed, by TLS library; any other receive error is
 its own judgement of what it read."""
 OPENSSL = "SSL routines::"
@@ -171,6 +188,25 @@ def failure_of(code: int, message: str, os_errno: int, *, proxied: bool = False)
         message = "TLS failed: " + message.rpartition(OPENSSL)[2].partition(", errno")[0].lower()
     # libcurl's multi interface leaves some failures without a word.
     return Failure(kind, MESSAGES.get(kind) or one_line(message, 200) or f"libcurl's error {code}")
+
+
+def is_http2(code: int, message: str) -> bool:
+    """Whether a stream failed, or the connection under it, after HTTP/2 was agreed on."""
+    return code in (pycurl.E_HTTP2, HTTP2_STREAM) or (
+        code in (pycurl.E_RECV_ERROR, pycurl.E_SEND_ERROR) and any(name in message for name in HTTP2_NAMES)
+    )
+
+
+def http2_failure(message: str, *, begun: bool, gone: bool) -> Failure:
+    """What HTTP/1.1 would call it: the connection was reset before the answer or ended inside it. `begun`:
+    the head had come; `gone`: the server gave the connection up with an error, which libcurl tells of each
+    stream as if it were that stream's."""
+    if begun:
+        return CUT
+    if BY_US in message and not gone:
+        return Failure(FailureKind.PROTOCOL, one_line(message, 200))
+    stream = BY_SERVER in message  # why, in a word, is all there is to tell
+    return Failure(FailureKind.RESET, one_line(message, 200) if stream else MESSAGES[FailureKind.RESET])
 
 
 def no_socket() -> Failure:

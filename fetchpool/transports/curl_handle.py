@@ -12,7 +12,6 @@ import os
 import re
 import socket
 from collections import deque
-from functools import lru_cache
 from time import monotonic
 from typing import Any, Protocol
 
@@ -22,9 +21,25 @@ from fetchpool import urls
 from fetchpool.addresses import address_is_public
 from fetchpool.model import FailureKind, FetchOptions
 from fetchpool.transports.address_book import AddressBook, cache_timeout
-from fetchpool.transports.base import Failure, Headers, HopRequest, HopResponse, ResponseHead
-from fetchpool.transports.curl_failures import ENDED, HUNG_UP, failure_of, late, socket_failure, timeout_of
+from fetchpool.transports.base import Failure, HopRequest, HopResponse
+from fetchpool.transports.curl_connections import NO_SOCKET, Connections, Ends
+from fetchpool.transports.curl_failures import (
+    BY_SERVER,
+    CUT,
+    ENDED,
+    HUNG_UP,
+    SPOKE_UNASKED,
+    failure_of,
+    http2_failure,
+    is_http2,
+    late,
+    socket_failure,
+    timeout_of,
+)
+from fetchpool.transports.curl_head import BLANK, has_length, is_keepable, parse_head
+from fetchpool.transports.curl_trace import CurlTrace, Streams, traces_frames
 from fetchpool.transports.proxies import proxy_of
+from fetchpool.transports.unread import is_farewell
 
 HTTP_VERSIONS = {
     "": pycurl.CURL_HTTP_VERSION_2TLS,
@@ -36,9 +51,14 @@ SUPPRESS_CONNECT_HEADERS = 265
 the server's."""
 LOWER_HEX = re.compile("%(?:[a-f]|[0-9A-F][a-f])")
 """What libcurl writes in capitals when it is in a path: `%c3`."""
-STATUS_DIGITS = 3
-CRLF, BARE = b"\r\n", b"\n"
-BLANK = (CRLF, BARE)
+IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
+"""May be sent again when nobody can tell whether they arrived (RFC 9110 section 9.2.2)."""
+
+
+def http_version(options: FetchOptions) -> int:
+    """What libcurl is to offer: no HTTP/2 unasked where nobody could tell a whole answer from a cut one."""
+    told = traces_frames()  # also where it is asked for
+    return HTTP_VERSIONS[options.http_version or ("" if told else "1.1")]
 
 
 class Life(Protocol):
@@ -55,22 +75,44 @@ class CurlHandle:
     """An easy handle with what it hears: header lines, body bytes, sockets."""
 
     def __init__(
-        self, options: FetchOptions, life: Life, book: AddressBook, paused: deque[CurlHandle] | None = None
+        self,
+        options: FetchOptions,
+        life: Life,
+        book: AddressBook,
+        connections: Connections,
+        streams: Streams,
+        paused: deque[CurlHandle] | None = None,
     ) -> None:
-        """`life.progress` is counted up as body bytes come; `book` belongs to the DNS cache that it uses.
-        `paused`: whoever has other handles to serve finds there those with decoding to `go_on()` with, while
-        libcurl brings nothing more; without it a body is decoded as it comes."""
+        """`life.progress` is counted up as body bytes come; `book` belongs to the DNS cache that it uses,
+        `connections` and `streams` to its connection pool. `paused`: whoever has other handles to serve
+        finds there those with decoding to `go_on()` with, while libcurl brings nothing more; without it a
+        body is decoded as it comes."""
         self._life = life
         self._book = book
+        self._connections = connections
+        self._opened: list[int] = []
+        """By this hop."""
+        self._trace = CurlTrace(streams, self._opened)
+        self.traced = False
+        """libcurl tells of TLS records and HTTP/2 frames."""
+        self._traces_all = options.http_version == "2" or (options.proxy or "").startswith("https:")
+        self._secure = False
+        self._fresh = False
+        self._unasked = False
+        """The request did not go out: bytes were waiting where its answer was to come."""
+        self._surplus = False
+        """Bytes came that answer nothing."""
         self._paused = paused
         self.decoding = False
         """It is paused."""
         self._deadline = 0.0
-        self._where = ""
+        self.where = ""
         self._told: list[str] = []
         self._lines: list[bytes] = []
         self._hop: HopRequest | None = None
         self._begun = False
+        self._headed = False
+        """The receiver has the head."""
         self._stopped = False
         self._failure: Failure | None = None
         """Found by a callback, which can only end the transfer: it outranks libcurl's own code."""
@@ -93,7 +135,7 @@ class CurlHandle:
         setopt(pycurl.NOSIGNAL, 1)  # timeouts by signals and threads do not go together
         setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         setopt(pycurl.PATH_AS_IS, 1)  # the URL parser has normalised it already
-        setopt(pycurl.HTTP_VERSION, HTTP_VERSIONS[options.http_version])
+        setopt(pycurl.HTTP_VERSION, http_version(options))
         setopt(pycurl.HTTP_CONTENT_DECODING, 0)
         setopt(SUPPRESS_CONNECT_HEADERS, 1)
         setopt(pycurl.BUFFERSIZE, options.buffersize)
@@ -109,16 +151,29 @@ class CurlHandle:
             setopt(pycurl.SSL_VERIFYHOST, 0)
         setopt(pycurl.HEADERFUNCTION, self._lines.append)
         setopt(pycurl.WRITEFUNCTION, self._write)
+        setopt(pycurl.DEBUGFUNCTION, self._trace.heard)
 
     def prepare(self, hop: HopRequest, proxy_addresses: tuple[str, ...] = ()) -> None:
         """Tells the handle what differs from the hop before. `proxy_addresses`: where the proxy is."""
         self._hop = hop
-        self._begun = self._stopped = self.decoding = False
+        self._begun = self._headed = self._stopped = self.decoding = False
         self._deadline = monotonic() + hop.max_time
         self._failure = None
         self._forbidden = ""
+        self._unasked = self._surplus = False
+        self._opened.clear()
         self._lines.clear()
         setopt = self.curl.setopt
+        self._secure = hop.url.startswith("https")
+        if (self._secure or self._traces_all) is not self.traced:
+            self.traced = not self.traced
+            setopt(pycurl.VERBOSE, int(self.traced))
+        if self.traced:
+            self._trace.begin()
+        if hop.fresh is not self._fresh:
+            self._fresh = hop.fresh
+            setopt(pycurl.FORBID_REUSE, int(hop.fresh))
+            self._choose_connection()
         setopt(pycurl.URL, hop.url)
         if self._has_target or ("%" in hop.url and LOWER_HEX.search(hop.url)):
             setopt(pycurl.REQUEST_TARGET, self._target(hop.url))
@@ -136,8 +191,8 @@ class CurlHandle:
             self._connect_timeout = hop.connect_timeout
         if hop.public_only != self._public_only:
             self._judge_addresses(hop.public_only)
-        self._where = urls.authority(hop.url)
-        self._told = self._book.open(self._where, hop.addresses)
+        self.where = urls.authority(hop.url)
+        self._told = self._book.open(self.where, hop.addresses)
         if self._proxy_at:
             self._proxy_addresses = proxy_addresses
             self._proxy_told = self._book.open(self._proxy_at, proxy_addresses)
@@ -149,10 +204,44 @@ class CurlHandle:
         """Header lines that have come; a body's pieces are `life.progress`."""
         return len(self._lines)
 
-    @property
-    def heard_http2(self) -> bool:
-        """Whether what came speaks of a connection that others may share."""
-        return len(self._lines) > 0 and self._lines[0].startswith(b"HTTP/2 ")
+    def opened(self, descriptor: int) -> None:
+        """libcurl has made a connection for the hop, or begins to."""
+        self._connections.opened(descriptor)
+        self._opened.append(descriptor)
+
+    def speaks_on(self, ends: Ends) -> int:
+        """The descriptor of the connection that libcurl has chosen for the hop."""
+        self._trace.ends = ends
+        return self._connections.find(ends, self._opened)
+
+    def may_send(self, descriptor: int) -> int:
+        """What libcurl is to be told when a request is about to go out on a connection."""
+        if self._connections.is_quiet(descriptor, self.traced):
+            return pycurl.PREREQFUNC_OK
+        self._unasked = True
+        self._surplus = not is_farewell(descriptor)
+        return pycurl.PREREQFUNC_ABORT
+
+    def look_back(self, code: int) -> None:
+        """Notes what the hop leaves of its connection; to be called as long as libcurl knows which it was."""
+        lines = self._lines
+        if not lines or (code and not self.traced):
+            return
+        descriptor = self.curl.getinfo(pycurl.ACTIVESOCKET)
+        if lines[0].startswith(b"HTTP/2 "):
+            self._connections.shared.add(descriptor)
+        elif code:
+            return
+        elif descriptor == NO_SOCKET:
+            if not self._fresh and is_keepable(lines):
+                self._surplus = True  # libcurl found it, and says so by closing the connection
+        elif self.traced:
+            chunked = any(line[:18].lower() == b"transfer-encoding:" for line in lines)
+            size = sum(map(len, lines)) + self.curl.getinfo(pycurl.SIZE_DOWNLOAD_T)
+            all_read = self._connections.settle(descriptor, self._trace.records, self._trace.before)
+            if self._trace.has_surplus(None if chunked else size) or not all_read:
+                self._surplus = True
+                self._connections.spoiled.add(descriptor)
 
     @property
     def stopped(self) -> bool:
@@ -193,15 +282,20 @@ class CurlHandle:
         `ended` is why somebody else ended it."""
         hop = self._hop
         assert hop is not None
-        self._book.close(self._where, self._told, None if code else hop.addresses)
+        self._book.close(self.where, self._told, None if code else hop.addresses)
         if self._proxy_at:
             self._book.close(self._proxy_at, self._proxy_told, None if code else self._proxy_addresses)
         getinfo = self.curl.getinfo
         # Microseconds, as libcurl counts them: dividing is exact where rounding its doubles is not.
         namelookup = getinfo(pycurl.NAMELOOKUP_TIME_T) / 1e6
         total = getinfo(pycurl.TOTAL_TIME_T) / 1e6
+        cut, gone = self._trace.end() if self.traced else (False, False)
+        again = False
         if self._stopped and self._failure is None:
             failure = None  # the receiver has enough
+        elif self._unasked and code:
+            again = not getinfo(pycurl.NUM_CONNECTS)
+            failure = SPOKE_UNASKED
         elif code and self._forbidden:
             failure = Failure(FailureKind.FORBIDDEN_ADDRESS, f"{self._forbidden} is not a public address")
         elif ended is not None:  # what a callback made of an answer that was cut off is no finding
@@ -220,10 +314,18 @@ class CurlHandle:
         ):
             failure = HUNG_UP
         elif code:
-            failure = failure_of(code, message, getinfo(pycurl.OS_ERRNO), proxied=self._proxied)
+            failure = (
+                http2_failure(message, begun=self._headed, gone=gone)
+                if is_http2(code, message)
+                else failure_of(code, message, getinfo(pycurl.OS_ERRNO), proxied=self._proxied)
+            )
+        elif cut and hop.method != "HEAD" and not has_length(self._lines):
+            failure = CUT
         else:
             failure = None if self._begun else self._begin(hop)  # there was no body to begin with
-        if failure is not None and not self._begun:
+        if failure is not None and not self._headed and ended is None and hop.method in IDEMPOTENT:
+            again = again or self._is_anothers(failure, code, message)
+        if failure is not None and not self._begun and not again:
             head = parse_head(self._lines)  # what had come by then belongs in the row
             if head is not None:
                 self._begun = True
@@ -236,6 +338,8 @@ class CurlHandle:
             getinfo(pycurl.APPCONNECT_TIME_T) / 1e6,
             getinfo(pycurl.STARTTRANSFER_TIME_T) / 1e6,
             total,
+            again,
+            self._surplus,
         )
         if failure is not None:  # a phase that never ended has no time
             if response.remote_ip is None or getinfo(pycurl.NUM_CONNECTS):  # not a kept connection's
@@ -255,6 +359,18 @@ class CurlHandle:
             return url
         return url[len(urls.origin(url)) :]
 
+    def _is_anothers(self, failure: Failure, code: int, message: str) -> bool:
+        """Whether a hop failed for what became of a connection before, or of other streams on it, and not for
+        its own URL: bytes behind the last answer, a connection given up with what was never processed."""
+        if self.curl.getinfo(pycurl.NUM_CONNECTS):
+            return False  # it was its own
+        if is_http2(code, message):
+            return BY_SERVER not in message
+        if failure.kind is FailureKind.PROTOCOL:
+            self._surplus = True
+            return True
+        return False
+
     def _set_method(self, method: str) -> None:
         """GET, HEAD and anything else; what a hop sends has no body."""
         curl = self.curl
@@ -272,9 +388,13 @@ class CurlHandle:
             self.curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
         else:
             self.curl.unsetopt(pycurl.OPENSOCKETFUNCTION)
-        # A kept connection was judged by another hop's policy, unless there is but one.
-        self.curl.setopt(pycurl.FRESH_CONNECT, int(public_only and not self._judges_all))
         self._public_only = public_only
+        self._choose_connection()
+
+    def _choose_connection(self) -> None:
+        """A kept connection was judged by another hop's policy, unless there is but one."""
+        fresh = self._fresh or (self._public_only and not self._judges_all)
+        self.curl.setopt(pycurl.FRESH_CONNECT, int(fresh))
 
     # libcurl's callbacks, in the thread that drives the handle
 
@@ -335,6 +455,7 @@ class CurlHandle:
         self._begun = True
         head = parse_head(self._lines)
         if head is not None:
+            self._headed = True
             self._stopped = not hop.receiver.begin(head)
             return None
         self._stopped = True
@@ -342,47 +463,6 @@ class CurlHandle:
             # To libcurl a connection that ends there is the end of the headers.
             return Failure(FailureKind.TRUNCATED, "the connection ended inside the headers")
         return Failure(FailureKind.PROTOCOL, "the answer has no readable status line")
-
-
-def parse_head(lines: list[bytes]) -> ResponseHead | None:
-    """The first header block that is not 1xx: those before it are none of ours to tell, and what comes
-    after it are trailers. None when there is no such block, or not all of it, or no telling."""
-    start = 0
-    bare = BARE in lines  # asked once: there may be thousands of blocks
-    while (end := _blank(lines, start, bare)) is not None:
-        status, http_version = parse_status(lines[start])
-        if status is None:
-            return None
-        if not 100 <= status < 200:
-            return ResponseHead(status, http_version, Headers(lines[start + 1 : end]), lines[start])
-        start = end + 1
-    return None
-
-
-def _blank(lines: list[bytes], start: int, bare: bool) -> int | None:
-    """Where the block that begins at `start` ends; None when it doesn't. `bare`: perhaps with a line feed
-    alone."""
-    if bare:
-        return next((place for place in range(start, len(lines)) if lines[place] in BLANK), None)
-    try:
-        return lines.index(CRLF, start)
-    except ValueError:
-        return None
-
-
-VERSIONS = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0", b"HTTP/2": "2", b"HTTP/3": "3"}
-"""As libcurl writes them into the status line it makes of HTTP/2 and HTTP/3. A server that speaks HTTP/1 and
-says `HTTP/2.0` speaks neither."""
-
-
-@lru_cache(maxsize=64)
-def parse_status(line: bytes) -> tuple[int | None, str]:
-    """Status and HTTP version of a status line; no status when it is none."""
-    version, _, rest = line.partition(b" ")
-    code = rest[:4].strip()
-    if version not in VERSIONS or not code.isdigit() or len(code) != STATUS_DIGITS:
-        return None, ""
-    return int(code), VERSIONS[version]
 
 
 def header_lines(headers: tuple[tuple[str, str], ...]) -> list[bytes]:

@@ -110,6 +110,11 @@ class AnswerReader:
         """The connection is where the next answer will begin."""
         return self.complete and not self.will_close and not self._buffer
 
+    @property
+    def has_surplus(self) -> bool:
+        """More came than the answer, by a connection that may carry another."""
+        return self.complete and not self.will_close and bool(self._buffer)
+
     # The head
 
     def read_head(self) -> None:

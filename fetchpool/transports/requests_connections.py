@@ -10,6 +10,7 @@ out to have been closed by the server in the meantime.
 
 from __future__ import annotations
 
+import socket
 from time import monotonic
 from typing import Any, cast
 
@@ -17,9 +18,11 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from fetchpool.addresses import address_is_public
+from fetchpool.model import FailureKind
 from fetchpool.transports.http1 import AnswerReader, WireError
 from fetchpool.transports.requests_dialler import Dialler
 from fetchpool.transports.requests_trace import Phase
+from fetchpool.transports.unread import has_decrypted, has_unread, is_farewell
 
 IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 """May be sent again when nobody can tell whether they arrived (RFC 9110 section 9.2.2)."""
@@ -35,6 +38,24 @@ class PlainConnection(HTTPConnection):
         self._dialler = dialler
         self.remote_ip = ""
         self.peer = ""
+
+    @property
+    def is_connected(self) -> bool:
+        """urllib3's question, of a kept connection: whether it can be used. Not with bytes on it that nobody
+        has read: they are no answer to what has not been asked (RFC 9112 section 9.2)."""
+        if self.has_surplus:
+            self._dialler.trace.surplus = True
+            return False
+        return super().is_connected
+
+    @property
+    def has_surplus(self) -> bool:
+        """Whether bytes wait that answer nothing. What the kernel holds of TLS may be TLS's own."""
+        if self.sock is None:
+            return False
+        descriptor = self.sock.fileno()
+        plain = type(self.sock) is socket.socket
+        return has_decrypted(self.sock) or (plain and has_unread(descriptor) and not is_farewell(descriptor))
 
     def connect(self) -> None:
         trace = self._dialler.trace
@@ -79,17 +100,23 @@ class PlainPool(HTTPConnectionPool):
         trace = self._trace
         connection = cast(PlainConnection, self._get_conn())
         kept = not connection.is_closed
+        if kept and trace.hop.fresh:
+            connection.close()
         if kept and trace.hop.public_only and not address_is_public(connection.remote_ip):
             connection.close()  # it was made for a hop that could go anywhere
+        kept = not connection.is_closed
         try:
             return self._ask(connection)
         except BaseException as error:
             connection.close()
             unheard = isinstance(error, OSError | WireError) and not trace.starttransfer
-            if not (kept and unheard) or trace.watch.ending or method not in IDEMPOTENT:
+            garbled = isinstance(error, WireError) and error.kind is FailureKind.PROTOCOL
+            if not (kept and (unheard or garbled)) or trace.watch.ending or method not in IDEMPOTENT:
                 raise
-        # The server had closed the kept connection, which nobody can know before: not a failure
-        # of this request (RFC 9112 section 9.3.1; curl does the same).
+            trace.surplus |= garbled
+            trace.starttransfer = 0.0
+        # The server had closed the kept connection, or sent more than its last answer, which nobody can know
+        # before: not a failure of this request (RFC 9112 section 9.3.1; curl does the same).
         return self._ask(connection)
 
     def _ask(self, connection: PlainConnection) -> Answer:
@@ -103,6 +130,9 @@ class PlainPool(HTTPConnectionPool):
             trace.phase = Phase.ANSWER
         trace.watch.speaking(connection.sock.fileno())
         trace.remote_ip, trace.peer = connection.remote_ip, connection.peer
+        if connection.has_surplus:
+            trace.surplus = True
+            raise WireError(FailureKind.RESET, "the server spoke before it was asked")
         connection.sock.sendall(trace.request)
         trace.phase = Phase.ANSWER
         answer = Answer(connection, self)
@@ -130,7 +160,9 @@ class Answer(AnswerReader):
     def release_conn(self) -> None:
         """Keeps the connection for the next request if the answer was read to its end; closes it
         otherwise."""
-        if self.reusable:
+        trace = self._pool._trace
+        trace.surplus |= self.has_surplus or self._connection.has_surplus
+        if self.reusable and not (trace.surplus or trace.hop.fresh):
             self._pool._put_conn(self._connection)
         else:
             self.close()

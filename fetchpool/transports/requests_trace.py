@@ -43,6 +43,7 @@ class Trace:
         "request",
         "started",
         "starttransfer",
+        "surplus",
         "watch",
     )
 
@@ -60,6 +61,8 @@ class Trace:
         self.started = self.connect_by = 0.0
         self.namelookup = self.connect = self.appconnect = self.starttransfer = 0.0
         self.remote_ip: str | None = None
+        self.surplus = False
+        """By the connection bytes came that answer nothing."""
         self.peer = ""
         """Who is being talked to, as a person would say it: an address and a port."""
 
@@ -72,6 +75,7 @@ class Trace:
         self.connect_by = now + min(hop.connect_timeout, hop.max_time)
         self.namelookup = self.connect = self.appconnect = self.starttransfer = 0.0
         self.remote_ip = None
+        self.surplus = False
         self.peer = ""
         self.watch.start(now, hop.max_time, hop.read_timeout)
 
@@ -100,6 +104,7 @@ class Trace:
             self._since_start(self.appconnect, connected),
             self._since_start(self.starttransfer, False),
             round(monotonic() - self.started, 6),
+            surplus=self.surplus,
         )
 
     def _since_start(self, moment: float, passed: bool) -> float | None:

@@ -22,7 +22,7 @@ from fetchpool.refusals import refusal
 from fetchpool.robots import MAX_CRAWL_DELAY, Robots
 from fetchpool.summary import conclude
 from fetchpool.transports.base import Failure, Headers, HopResponse, ResponseHead
-from fetchpool.transports.curl_handle import parse_head
+from fetchpool.transports.curl_head import parse_head
 from fetchpool.transports.http1 import AnswerReader, WireError
 
 REQUEST = urls.request(0, "http://user:s3cret@h.example/a?token=s3cret")

@@ -1,0 +1,72 @@
+"""Header lines as libcurl hands them over, read as a head.
+
+In: the lines of a hop, 1xx blocks and trailers with them. Out: the final `ResponseHead`, or None.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from fetchpool.transports.base import Headers, ResponseHead
+
+STATUS_DIGITS = 3
+CRLF, BARE = b"\r\n", b"\n"
+BLANK = (CRLF, BARE)
+
+
+def parse_head(lines: list[bytes]) -> ResponseHead | None:
+    """The first header block that is not 1xx: those before it are none of ours to tell, and what comes
+    after it are trailers. None when there is no such block, or not all of it, or no telling."""
+    start = 0
+    bare = BARE in lines  # asked once: there may be thousands of blocks
+    while (end := _blank(lines, start, bare)) is not None:
+        status, http_version = parse_status(lines[start])
+        if status is None:
+            return None
+        if not 100 <= status < 200:
+            return ResponseHead(status, http_version, Headers(lines[start + 1 : end]), lines[start])
+        start = end + 1
+    return None
+
+
+def _blank(lines: list[bytes], start: int, bare: bool) -> int | None:
+    """Where the block that begins at `start` ends; None when it doesn't. `bare`: perhaps with a line feed
+    alone."""
+    if bare:
+        return next((place for place in range(start, len(lines)) if lines[place] in BLANK), None)
+    try:
+        return lines.index(CRLF, start)
+    except ValueError:
+        return None
+
+
+BODILESS = frozenset((204, 304))
+"""Statuses of answers that end with their head."""
+VERSIONS = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0", b"HTTP/2": "2", b"HTTP/3": "3"}
+"""As libcurl writes them into the status line it makes of HTTP/2 and HTTP/3. A server that speaks HTTP/1 and
+says `HTTP/2.0` speaks neither."""
+
+
+@lru_cache(maxsize=64)
+def parse_status(line: bytes) -> tuple[int | None, str]:
+    """Status and HTTP version of a status line; no status when it is none."""
+    version, _, rest = line.partition(b" ")
+    code = rest[:4].strip()
+    if version not in VERSIONS or not code.isdigit() or len(code) != STATUS_DIGITS:
+        return None, ""
+    return int(code), VERSIONS[version]
+
+
+def has_length(lines: list[bytes]) -> bool:
+    """Whether the head tells how long the body is."""
+    head = parse_head(lines)
+    return head is not None and (head.status in BODILESS or "content-length" in head.headers)
+
+
+def is_keepable(lines: list[bytes]) -> bool:
+    """Whether the connection of an answer may carry the next one, as far as is said."""
+    return (
+        lines[0].startswith(b"HTTP/1.1 ")
+        and not any(line[:11].lower() == b"connection:" for line in lines)
+        and has_length(lines)
+    )

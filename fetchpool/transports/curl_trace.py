@@ -1,0 +1,162 @@
+"""What libcurl tells of a transfer only where it is asked to be verbose: its TLS records and HTTP/2 frames.
+
+In: libcurl's debug callback. Out: two findings that it draws no conclusion from. An HTTP/2 stream that was
+reset with NO_ERROR before its END_STREAM is to libcurl a whole answer (RFC 9113 section 8.1: it is not). And
+bytes that came behind an answer may stay in OpenSSL's buffers, where nobody looks: libcurl reads no more of a
+body than its length, which may be in the midst of a record, and OpenSSL reads ahead, whole records too.
+
+Only https is traced, which costs 3 µs for each fetch, and 8 for one by HTTP/2; plain HTTP/1.1 has neither
+frames nor records.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections import deque
+from functools import cache
+
+import pycurl
+
+from fetchpool.transports.curl_connections import Ends
+from fetchpool.transports.unread import received
+
+TRACED = 0x081500
+"""The oldest libcurl whose words were seen, 8.21."""
+MOST_GONE = 100
+"""Connections of which it is remembered how they ended."""
+TEXT, HEADER_OUT = pycurl.INFOTYPE_TEXT, pycurl.INFOTYPE_HEADER_OUT
+RECORD_IN, RECORD_OUT = pycurl.INFOTYPE_SSL_DATA_IN, pycurl.INFOTYPE_SSL_DATA_OUT
+RECORDS = range(0x14, 0x18)
+"""The types of TLS records. No handshake message of five bytes begins with one."""
+DATA_RECORD = 0x17
+"""The type of a TLS record with application data, in its header and, from TLS 1.3 on, within it."""
+RECORD_HEADER, INNER_TYPE = 5, 1
+"""Lengths by which OpenSSL's messages are told apart (SSL_CTX_set_msg_callback)."""
+EXACT = frozenset((16, 17, 24))
+"""Bytes that each record has beyond its data, where they are always the same: ChaCha20 and AES-GCM of
+TLS 1.2, and anything of TLS 1.3. Block ciphers pad."""
+OPENED = re.compile(rb"\[HTTP/2\] \[(\d+)\] OPENED stream ")
+RECEIVED = re.compile(
+    rb"\[HTTP/2\] \[(\d+)\] <- FRAME\[(?:(?:DATA|HEADERS), .*eos=(1)|RST_STREAM, .*error=0\])"
+)
+GOAWAY = re.compile(rb"received GOAWAY, error=[1-9]")
+LEFTOVERS = b"Leftovers after chunking"
+
+Stream = tuple[Ends | None, bytes]
+"""A connection's ends and a stream's number."""
+
+
+@cache
+def traces_frames() -> bool:
+    """Whether libcurl tells of HTTP/2 frames; asks it to, once per process. pycurl has no function for that,
+    and the libcurl it was built into may hide its own."""
+    if pycurl.version_info()[2] < TRACED:
+        return False
+    try:
+        from pycurl import _pycurl
+
+        trace = ctypes.CDLL(_pycurl.__file__).curl_global_trace
+    except (ImportError, OSError, AttributeError):
+        return False
+    return bool(trace(b"http/2") == 0)
+
+
+class Streams:
+    """The HTTP/2 streams of one connection pool. Frames are told to whichever transfer happens to read."""
+
+    def __init__(self) -> None:
+        self.ended: set[Stream] = set()
+        """By END_STREAM."""
+        self.cut: set[Stream] = set()
+        """By RST_STREAM with NO_ERROR, and not by END_STREAM before."""
+        self.gone: deque[Ends | None] = deque(maxlen=MOST_GONE)
+        """Connections that the server gave up for an error."""
+
+    def hear(self, ends: Ends | None, line: bytes) -> None:
+        """A line with a frame in it, of that connection."""
+        if frame := RECEIVED.match(line):
+            number, end = frame.groups()
+            if end:
+                self.ended.add((ends, number))
+            elif (ends, number) not in self.ended:
+                self.cut.add((ends, number))
+
+    def forget(self, stream: Stream) -> None:
+        """Nobody asks for it any more."""
+        self.ended.discard(stream)
+        self.cut.discard(stream)
+
+
+class CurlTrace:
+    """One handle's. `heard` is its debug callback."""
+
+    def __init__(self, streams: Streams, opened: list[int]) -> None:
+        """`opened`: connections that the hop in progress has made."""
+        self._streams = streams
+        self._opened = opened
+        self.before = 0
+        """Bytes that came on a new connection before TLS began: a proxy's."""
+        self.ends: Ends | None = None
+        """Of the connection by which the hop goes; None where there is no other hop beside it."""
+        self._stream: Stream | None = None
+        self._sent = self._overhead = 0
+        self._came = self._last = 0
+        self.records = 0
+        """Bytes of TLS records that have come in this hop and were processed."""
+        self._leftovers = False
+
+    def begin(self) -> None:
+        """A hop begins."""
+        self.ends = self._stream = None
+        self._sent = self._overhead = 0
+        self._came = self._last = self.records = 0
+        self._leftovers = False
+
+    def heard(self, kind: int, data: bytes) -> None:
+        """libcurl's callback."""
+        if kind == TEXT:
+            if b"FRAME[" in data:
+                self._streams.hear(self.ends, data)
+            elif b"OPENED" in data:
+                if opened := OPENED.match(data):
+                    self._stream = self.ends, opened[1]
+            elif b"GOAWAY" in data:
+                if GOAWAY.match(data):
+                    self._streams.gone.append(self.ends)
+            elif data.find(LEFTOVERS) >= 0:
+                self._leftovers = True
+        elif kind == RECORD_IN:
+            if len(data) == RECORD_HEADER and data[0] in RECORDS:
+                size = int.from_bytes(data[3:], "big")
+                self.records += RECORD_HEADER + size
+                if data[0] == DATA_RECORD:
+                    self._last = size - self._overhead
+                    self._came += self._last
+            elif len(data) == INNER_TYPE and data[0] != DATA_RECORD:
+                self._came -= self._last  # a session ticket, or an alert
+                self._last = 0
+        elif kind == RECORD_OUT:
+            if not self._sent:
+                self.before = sum(received(descriptor) or 0 for descriptor in self._opened)
+            if len(data) == RECORD_HEADER:
+                self._sent = int.from_bytes(data[3:], "big")
+        elif kind == HEADER_OUT:  # the request, in one record: what that has beyond it, the answer's have too
+            self._overhead = self._sent - len(data)
+            self._came = self._last = 0
+
+    def has_surplus(self, size: int | None) -> bool:
+        """Whether more may have come by TLS than an answer of that many bytes, with its head; None when it
+        was chunked, which libcurl reads to the end of what is there."""
+        if size is None:
+            return self._leftovers
+        return self._overhead not in EXACT or self._came != size
+
+    def end(self) -> tuple[bool, bool]:
+        """The hop is over. Whether its stream was cut, and whether its connection was given up."""
+        stream = self._stream
+        if stream is None:
+            return False, False
+        cut, gone = stream in self._streams.cut, stream[0] in self._streams.gone
+        self._streams.forget(stream)
+        return cut, gone
