@@ -310,7 +310,10 @@ class CurlHandle:
                 connect_timeout=hop.connect_timeout,
             )
         elif (
-            code == pycurl.E_SEND_ERROR and getinfo(pycurl.NUM_CONNECTS) and getinfo(pycurl.APPCONNECT_TIME_T)
+            code == pycurl.E_SEND_ERROR
+            and not self._trace.multiplexed
+            and getinfo(pycurl.NUM_CONNECTS)
+            and getinfo(pycurl.APPCONNECT_TIME_T)
         ):
             failure = HUNG_UP
         elif code:

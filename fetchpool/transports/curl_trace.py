@@ -113,6 +113,11 @@ class CurlTrace:
         self._came = self._last = self.records = 0
         self._leftovers = False
 
+    @property
+    def multiplexed(self) -> bool:
+        """The hop had got to be an HTTP/2 stream."""
+        return self._stream is not None
+
     def heard(self, kind: int, data: bytes) -> None:
         """libcurl's callback."""
         if kind == TEXT:

@@ -1,0 +1,255 @@
+"""Where an answer ends: what was cut is no success, and what comes behind one is nobody's answer."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+import fetchpool
+from bench.random_server import WAYS, Tally, run
+from bench.random_server import Way as RandomWay
+from tests.faults.ending import (
+    CANCEL,
+    DATA,
+    END_HEADERS,
+    ENHANCE_YOUR_CALM,
+    HEADERS,
+    INTERNAL_ERROR,
+    NO_ERROR,
+    STATUS_200,
+    EndingServer,
+    at_once,
+    frame,
+    goaway,
+    http2,
+    page,
+    part,
+    path_of,
+    reset,
+)
+from tests.faults.ways import ASYNC, CURL, PROCESS, Way, fetch_urls, in_every_way
+
+POISON = b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nPOISON-BODY"
+REAL = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nREAL"
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+by_curl = pytest.mark.parametrize("way", [CURL, ASYNC, PROCESS], ids=str)
+"""requests speaks HTTP/1.1."""
+
+
+@by_curl
+@pytest.mark.parametrize("version", ["", "2"])
+def test_54_a_stream_reset_without_an_error_before_its_end_is_truncated(way: Way, version: str) -> None:
+    """An HTTP/2 body without a length, then RST_STREAM(NO_ERROR) and no END_STREAM, as proxies say it when
+    the server behind them dies: `truncated` (RFC 9113 section 8.1)."""
+    with EndingServer(http2(lambda stream, _: part(stream) + reset(stream, NO_ERROR)), "h2") as server:
+        (row,) = fetch_urls(way, [server.url("")], insecure=True, http_version=version)
+    assert (row.http_version, row.error, row.size_download) == ("2", "truncated", 2)
+
+
+@by_curl
+def test_54_it_is_tried_again(way: Way) -> None:
+    """The next attempt has the whole body."""
+    answers = http2(lambda stream, nth: page(stream) if nth > 1 else part(stream) + reset(stream, NO_ERROR))
+    with EndingServer(answers, "h2") as server:
+        (row,) = fetch_urls(way, [server.url("")], insecure=True, retry=1, retry_delay=0.01)
+    assert (row.error, row.size_delivered, row.num_retries) == (None, 4, 1)
+
+
+@by_curl
+def test_54_a_stream_that_ends_without_a_length_is_a_success(way: Way) -> None:
+    """END_STREAM is the end, with the last bytes or behind them, whatever its neighbours do."""
+
+    def answer(stream: int, nth: int) -> bytes:
+        if nth % 2:
+            return page(stream)
+        empty = frame(DATA, 1, stream)
+        return part(stream) + empty
+
+    with EndingServer(http2(answer), "h2") as server:
+        rows = fetch_urls(way, [server.url(str(number)) for number in range(20)], insecure=True, workers=10)
+    assert {(row.http_version, row.error, row.num_retries) for row in rows} == {("2", None, 0)}
+    assert {row.size_delivered for row in rows} == {2, 4}
+
+
+@by_curl
+def test_54_after_the_whole_length_a_reset_is_none(way: Way) -> None:
+    """All bytes of the Content-Length have come: a success."""
+    length = STATUS_200 + b"\x0f\x0d\x014"  # content-length: 4, by the static table's name
+    said = lambda stream, _: (  # noqa: E731
+        frame(HEADERS, END_HEADERS, stream, length)
+        + frame(DATA, 0, stream, b"page")
+        + reset(stream, NO_ERROR)
+    )
+    with EndingServer(http2(said), "h2") as server:
+        (row,) = fetch_urls(way, [server.url("")], insecure=True)
+    assert (row.error, row.size_delivered) == (None, 4)
+
+
+def two_writes(connection: socket.socket, first: bytes, second: bytes) -> None:
+    """The client reads one before the other comes: on loopback, once it has acknowledged it."""
+    connection.sendall(first)
+    threading.Event().wait(0.02)
+    connection.sendall(second)
+
+
+BEHIND: dict[str, Callable[[socket.socket], None]] = {
+    "in the record of the body": lambda peer: two_writes(peer, HEAD, b"first" + POISON),
+    "in a record of its own, read ahead": lambda peer: (
+        two_writes(peer, HEAD + b"fi", b""),
+        at_once(peer, b"rst", POISON),
+    )[0],
+    "the beginning of another answer": lambda peer: two_writes(peer, HEAD, b"first" + POISON[:9]),
+    "22 bytes, as many as a record has beyond its data": lambda peer: two_writes(
+        peer, HEAD + b"fi", b"rst" + POISON[:22]
+    ),
+    "with all of it": lambda peer: peer.sendall(HEAD + b"first" + POISON),
+    "later": lambda peer: two_writes(peer, HEAD + b"first", POISON),
+    "behind chunks": lambda peer: two_writes(
+        peer,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfi",
+        b"rst\r\n0\r\n\r\n" + POISON,
+    ),
+    "behind 204": lambda peer: two_writes(peer, b"HTTP/1.1 204 No\r\n\r\n", POISON),
+    "a line end": lambda peer: two_writes(peer, HEAD + b"first", b"\r\n"),
+}
+
+
+@pytest.mark.parametrize("tls", [True, False], ids=["tls", "plain"])
+@in_every_way
+def test_55_what_comes_behind_an_answer_is_not_the_next_ones(way: Way, tls: bool) -> None:
+    """Bytes of a second answer in the last TLS record, in one that is read ahead, in a packet of its own,
+    behind chunks or a 204: the next URL is asked on another connection and has its own body, at the first
+    attempt."""
+    for name, behind in BEHIND.items():
+        said = threading.Event()
+
+        def serve(
+            connection: socket.socket,
+            _: int,
+            behind: Callable[[socket.socket], None] = behind,
+            said: threading.Event = said,
+        ) -> None:
+            while True:
+                if path_of(connection) == "first":
+                    behind(connection)
+                    said.set()
+                else:
+                    connection.sendall(REAL)
+
+        with EndingServer(serve, tls=tls) as server:
+
+            def urls(server: EndingServer = server, said: threading.Event = said) -> Iterator[str]:
+                yield server.url("first")
+                assert said.wait(10)
+                yield server.url("second")
+
+            rows = list(
+                fetchpool.fetch(
+                    urls(),
+                    executor=way.executor,
+                    transport=way.transport,
+                    workers=1,
+                    insecure=True,
+                    retry=0,
+                    max_time=10,
+                )
+            )
+            second = next(row for row in rows if row.url.endswith("second"))
+            assert (second.error, second.size_delivered, second.num_retries) == (None, 4, 0), (name, rows)
+            dropped = name == "behind chunks" and way.transport == "curl" and not tls
+            assert dropped or server.connections == 2, name  # libcurl reads those, and forgets them
+
+
+@pytest.mark.parametrize("tls", [True, False], ids=["tls", "plain"])
+@in_every_way
+def test_55_what_comes_when_the_next_request_is_under_way_is_no_attempt_of_it(way: Way, tls: bool) -> None:
+    """A body behind an answer that has none, that arrives only then: the URL is asked again at once on a new
+    connection, and the host's connections are not kept for a while."""
+    asked: list[str] = []
+
+    def serve(connection: socket.socket, _: int) -> None:
+        while True:
+            asked.append(path_of(connection))
+            if len(asked) == 2:
+                connection.sendall(b"<p>left over</p>")
+            connection.sendall(REAL)
+
+    with EndingServer(serve, tls=tls) as server:
+        rows = fetch_urls(way, [server.url(str(n)) for n in range(5)], workers=1, insecure=True)
+        assert {(row.error, row.size_delivered, row.num_retries) for row in rows} == {(None, 4, 0)}
+        assert len(asked) == 6
+        assert server.connections >= 4
+
+
+@in_every_way
+def test_55_a_connection_without_a_word_too_many_is_kept(way: Way) -> None:
+    """Also by TLS: twenty URLs, one connection."""
+
+    def serve(connection: socket.socket, _: int) -> None:
+        body = b"x" * 40_000
+        while True:
+            if path_of(connection).endswith("0"):
+                connection.sendall(REAL)
+            else:  # some records
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body))
+                connection.sendall(body)
+
+    for tls in (True, False):
+        with EndingServer(serve, tls=tls) as server:
+            rows = fetch_urls(way, [server.url(str(n)) for n in range(20)], workers=1, insecure=True)
+            assert {row.error for row in rows} == {None}
+            assert server.connections == 1
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+def test_55_no_row_without_an_error_is_false_whatever_a_server_says(way: RandomWay) -> None:
+    """A server that speaks at random, HTTP/1.1 and HTTP/2, cut at any byte, with bytes behind and before its
+    answers (`bench/random_server.py`): each row without an error has the body that was meant for its URL."""
+    tally = Tally()
+    run(way, seed=55, count=120, tally=tally)
+    assert tally.false == []
+    assert tally.rows == 120
+    assert tally.whole > 100
+
+
+BROKEN: dict[str, Callable[[int], bytes]] = {
+    "INTERNAL_ERROR": lambda stream: reset(stream, INTERNAL_ERROR),
+    "CANCEL": lambda stream: reset(stream, CANCEL),
+    "ENHANCE_YOUR_CALM": lambda stream: reset(stream, ENHANCE_YOUR_CALM),
+    "GOAWAY with an error": lambda stream: goaway(max(0, stream - 2), ENHANCE_YOUR_CALM),
+    "GOAWAY with PROTOCOL_ERROR": lambda _: goaway(0, 1),
+    "a broken frame": lambda _: b"\xff" * 64,
+    "a body reset inside": lambda stream: part(stream) + reset(stream, INTERNAL_ERROR),
+    "a closed connection": lambda _: b"",
+}
+
+
+@by_curl
+@pytest.mark.parametrize("name", BROKEN)
+def test_64_what_ends_a_stream_or_its_connection_is_tried_again(way: Way, name: str) -> None:
+    """HTTP/2 INTERNAL_ERROR, CANCEL, ENHANCE_YOUR_CALM, GOAWAY, a broken frame: as over HTTP/1.1 when the
+    connection is reset, for the stream and for its neighbours."""
+    said = http2(lambda stream, nth: BROKEN[name](stream) if nth in (3, 5, 9) else page(stream))
+    with EndingServer(said, "h2") as server:
+        rows = fetch_urls(
+            way,
+            [server.url(str(number)) for number in range(20)],
+            insecure=True,
+            workers=6,
+            retry=3,
+            retry_delay=0.01,
+        )
+    assert {(row.http_version, row.error, row.size_delivered) for row in rows} == {("2", None, 4)}
+
+
+@by_curl
+@pytest.mark.parametrize("name", BROKEN)
+def test_64_without_retries_it_is_a_reset_or_truncated(way: Way, name: str) -> None:
+    """`reset` before the answer, `truncated` inside it, and not `protocol`."""
+    with EndingServer(http2(lambda stream, _: BROKEN[name](stream)), "h2") as server:
+        (row,) = fetch_urls(way, [server.url("")], insecure=True)
+    assert row.error in ("reset", "truncated", "empty_reply")
+    assert (row.error == "truncated") == ("inside" in name)
