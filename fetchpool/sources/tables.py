@@ -406,7 +406,7 @@ def field_name(name: str, table: Table) -> str:
     """A column's name, as a row can have it: the same in every row of a run, whatever became of its URL. One
     that begins with `input_` gets another where what is behind would get one: no two come to one name."""
     shown = visible(name.strip())
-    own = _PREFIXES.sub("", shown)
+    own = _PREFIXES.sub("", shown) if shown.startswith(PREFIX) else shown
     return PREFIX + shown if table.taken is None or own in TAKEN or own in table.taken else shown
 
 
