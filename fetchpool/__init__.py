@@ -66,7 +66,10 @@ def __getattr__(name: str) -> Any:
         return VERSION
     if name not in _ROOMS:
         raise AttributeError(f"module 'fetchpool' has no attribute {name!r}")
-    return getattr(import_module(f"fetchpool.{_ROOMS[name]}"), name)
+    from fetchpool.forks import none_meanwhile
+
+    with none_meanwhile():
+        return getattr(import_module(f"fetchpool.{_ROOMS[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -16,10 +16,11 @@ from os import PathLike
 from types import TracebackType
 from typing import Any, TypedDict, Unpack, get_type_hints
 
-from fetchpool import checks
+from fetchpool import checks, forks
 from fetchpool import urls as url_parser
 from fetchpool.app import build
 from fetchpool.config import RunConfig, configure
+from fetchpool.errors import PoolClosedError
 from fetchpool.exits import at_exit
 from fetchpool.model import Outcome, Record
 from fetchpool.pools import open_pool
@@ -28,6 +29,7 @@ from fetchpool.sources.iterable import IterableSource
 
 BESIDE = {"workers": int | str, "executor": str}
 """What the functions take beside their settings."""
+OF_THE_PARENT = "this {} belongs to the process that this one was forked from; begin another one"
 HAVE_THEIR_OWN_WORDS = {"parse", "headers"}
 """Settings whose own checks say best what they take."""
 
@@ -95,7 +97,8 @@ def fetch(
     Raises `UsageError` for an option that can't be meant; what goes wrong with a URL is in its row.
     """
     given = {"workers": workers, "executor": executor, **settings}
-    config = configure(**_checked("fetch", given, RunSettings))
+    with forks.none_meanwhile():
+        config = configure(**_checked("fetch", given, RunSettings))
     return _records(config, IterableSource(urls))
 
 
@@ -115,16 +118,21 @@ def _checked(function: str, given: Mapping[str, object], known: type) -> dict[st
 
 def _records(config: RunConfig, source: Source) -> Iterator[Record]:
     collected = Collector()
-    engine = build(config, source=source, sinks=[collected])  # not before someone asks for a record
+    with forks.none_meanwhile():
+        engine = build(config, source=source, sinks=[collected])  # not before someone asks for a record
     forget = at_exit(engine.close)
+    generation = forks.generation
     try:
         while not engine.done:
+            if generation != forks.generation:
+                raise PoolClosedError(OF_THE_PARENT.format("run"))
             engine.step()
             while collected.records:
                 yield collected.records.popleft()
     finally:
-        forget()
-        engine.close()
+        if generation == forks.generation:  # else it goes on, in the parent
+            forget()
+            engine.close()
 
 
 class Collector:
@@ -159,9 +167,11 @@ class Pool:
     ) -> None:
         """Raises `UsageError` for an option that can't be meant."""
         given = {"workers": workers, "executor": executor, **settings}
-        config = configure(**_checked("Pool", given, FetchSettings))
-        self._pool = open_pool(config.executor, config.workers, config.fetch)
+        with forks.none_meanwhile():
+            config = configure(**_checked("Pool", given, FetchSettings))
+            self._pool = open_pool(config.executor, config.workers, config.fetch)
         self._urlnums = count()
+        self._generation = forks.generation
         self._forget = at_exit(partial(self._pool.shutdown, abort=True))
         for then in (self._forget, self._pool.release):
             weakref.finalize(self, then).atexit = False
@@ -171,11 +181,15 @@ class Pool:
         did; its only exception is `WorkerLostError`. Raises `PoolClosedError` after `shutdown()`."""
         if not isinstance(url, str):
             raise TypeError(f"submit() takes a URL, which is a str, and was given {type(url).__name__}")
+        if self._generation != forks.generation:
+            raise PoolClosedError(OF_THE_PARENT.format("pool"))
         return self._pool.submit(url_parser.request(next(self._urlnums), url.strip()))
 
     def shutdown(self, *, abort: bool = False) -> None:
         """Waits for what was submitted; with `abort` ends it. Idempotent. In a future's callback, which
         others wait for, it doesn't wait: the pool closes when all has ended."""
+        if self._generation != forks.generation:
+            return  # the workers are the parent's
         self._pool.shutdown(abort=abort)
         self._forget()
 

@@ -9,8 +9,10 @@ are new, pools are closed, and the copies are gone. Only forks that Python knows
 from __future__ import annotations
 
 import os
+import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 
@@ -30,6 +32,17 @@ _sockets: dict[int, int] = {}
 """By descriptor: the inode, which tells whether the number means another socket by now."""
 
 
+_loading = threading.RLock()
+
+
+@contextmanager
+def none_meanwhile() -> Iterator[None]:
+    """Other threads' forks wait: modules are loaded, and a child in which half of one is there would wait for
+    the other half for ever."""
+    with _loading:
+        yield
+
+
 def in_child(renew: Callable[[], None]) -> Callable[[], None]:
     """Has a module's own function called in each child. A decorator."""
     _renewals.append(renew)
@@ -47,9 +60,18 @@ def not_for_children(descriptor: int) -> None:
     _sockets[descriptor] = os.fstat(descriptor).st_ino
 
 
-def _after_fork() -> None:
-    global generation
+def _before_fork() -> None:
+    _loading.acquire()
+
+
+def _in_parent() -> None:
+    _loading.release()
+
+
+def _in_child() -> None:
+    global generation, _loading
     generation += 1
+    _loading = threading.RLock()
     _drop_sockets()
     for renew in _renewals:
         renew()
@@ -73,4 +95,4 @@ def _drop_sockets() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)

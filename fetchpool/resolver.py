@@ -9,7 +9,6 @@ asked again. No policy: which addresses may be connected to is the caller's conc
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 from collections import OrderedDict
@@ -20,7 +19,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from fetchpool import threads
+from fetchpool import forks, threads
 from fetchpool.errors import NoThreadError
 from fetchpool.model import FailureKind
 
@@ -322,7 +321,7 @@ def failure_of(error: Exception, host: str) -> tuple[FailureKind, str]:
     return FailureKind.TIMEOUT_DNS, f"the name server did not answer for {host}"
 
 
-_shared: tuple[int, Resolver] | None = None
+_shared: Resolver | None = None
 _shared_lock = threading.Lock()
 
 
@@ -330,6 +329,12 @@ def shared() -> Resolver:
     """This process's resolver. A forked child gets its own: threads don't survive a fork."""
     global _shared
     with _shared_lock:
-        if _shared is None or _shared[0] != os.getpid():
-            _shared = (os.getpid(), Resolver())
-        return _shared[1]
+        if _shared is None:
+            _shared = Resolver()
+        return _shared
+
+
+@forks.in_child
+def _renew() -> None:
+    global _shared, _shared_lock
+    _shared, _shared_lock = None, threading.Lock()

@@ -20,6 +20,7 @@ from typing import Any
 
 import pycurl
 
+from fetchpool import forks
 from fetchpool.exchange import Exchange
 from fetchpool.model import FailureKind, FetchOptions, FetchRequest, Outcome
 from fetchpool.pools.doorbell import Doorbell
@@ -351,4 +352,5 @@ class MultiWorker:
 
     def _opened(self, descriptor: int) -> None:
         """libcurl has a new connection."""
+        forks.not_for_children(descriptor)
         self._driver.opened(descriptor)

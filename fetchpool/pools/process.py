@@ -29,7 +29,7 @@ from itertools import count
 from queue import SimpleQueue
 from time import monotonic
 
-from fetchpool import forks, threads
+from fetchpool import threads
 from fetchpool.errors import PoolClosedError, UsageError, WorkerLostError
 from fetchpool.exits import at_exit
 from fetchpool.model import FailureKind, FetchOptions, FetchRequest, Outcome
@@ -105,7 +105,6 @@ class ProcessPool:
         self._closed = self._aborted = self._recalled = self._woken = False
         self._defect = ""
         """Why the thread ended by itself."""
-        self._generation = forks.generation
         self._lock = threading.Lock()
         self._numbers = count()
         self._waiting: deque[int] = deque()
@@ -123,7 +122,6 @@ class ProcessPool:
         self._lookout = Lookout()
         self._forget: Callable[[], None] = do_nothing
         self._thread = threading.Thread(target=self._run, name="fetchpool-batches", daemon=True)
-        forks.tell(self)
         try:
             self._context = process_context(options)
             with words_for_shortage():
@@ -178,8 +176,6 @@ class ProcessPool:
         cancel(reversed(self._take_back(host)))  # whoever puts each before the others has them in order
 
     def shutdown(self, *, abort: bool = False) -> None:
-        if self._generation != forks.generation:
-            return
         with self._lock:
             self._closed = True
             self._aborted = self._aborted or abort
@@ -191,12 +187,6 @@ class ProcessPool:
         self._inbox.put(self._wake)
         if threading.current_thread() is not self._thread:  # else it is a callback, which others wait for
             self._thread.join(ABORTED if self._aborted else None)
-
-    def forked(self) -> None:
-        """The processes are the parent's."""
-        self._lock = threading.Lock()
-        self._closed = True
-        self._defect = "the pool belongs to the process that this one was forked from; open another one"
 
     def _await_crew(self) -> None:
         """Until every process is ready, or it is clear that none will be. Raises `UsageError`."""

@@ -24,7 +24,7 @@ from time import monotonic, process_time
 
 from msgspec.structs import replace
 
-from fetchpool import threads
+from fetchpool import forks, threads
 from fetchpool.errors import NoThreadError, PoolClosedError
 from fetchpool.exchange import Exchange
 from fetchpool.model import FetchOptions, FetchRequest, Outcome
@@ -294,13 +294,26 @@ class ThreadPool:
 def small_stack() -> Iterator[None]:
     """For a thread that is started meanwhile. The size is the process's: what a program has set comes back.
     To ask for it without setting it is not possible."""
+    global _before
     with _stack_size:
-        before = threading.stack_size(STACK)
+        before = _before = threading.stack_size(STACK)
         try:
             yield
         finally:
             threading.stack_size(before)
+            _before = None
 
 
 _stack_size = threading.Lock()
 """Of two pools that start a thread at once, one would take the other's for what it was before."""
+_before: int | None = None
+"""What it is to be again, while a thread is started."""
+
+
+@forks.in_child
+def _renew() -> None:
+    global _stack_size, _before
+    _stack_size = threading.Lock()
+    if _before is not None:
+        threading.stack_size(_before)
+        _before = None

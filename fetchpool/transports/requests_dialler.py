@@ -16,6 +16,7 @@ from typing import Any, cast
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.util.ssltransport import SSLTransport
 
+from fetchpool import forks
 from fetchpool.addresses import address_is_public
 from fetchpool.model import FailureKind, FetchOptions
 from fetchpool.resolver import Address, Resolver, literal
@@ -194,6 +195,12 @@ def check_host(host: str, certificate: Any) -> None:
 
 _contexts: dict[tuple[str | None, bool, bool], ssl.SSLContext] = {}
 _contexts_lock = threading.Lock()
+
+
+@forks.in_child
+def _renew() -> None:
+    global _contexts_lock
+    _contexts_lock = threading.Lock()
 
 
 def context_for(cacert: str | None, insecure: bool, *, checks_host: bool = True) -> ssl.SSLContext:

@@ -15,7 +15,6 @@ holds a worker for ever (faults 1 to 4), and inside a TLS record or a header lin
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import sys
 import threading
@@ -24,7 +23,7 @@ from collections.abc import Callable, Iterator
 from struct import unpack_from
 from time import monotonic
 
-from fetchpool import threads
+from fetchpool import forks, threads
 from fetchpool.model import FailureKind
 
 if sys.platform == "linux":
@@ -120,6 +119,7 @@ class Watch:
 
     def opened(self, descriptor: int) -> None:
         """A socket of this worker is about to connect."""
+        forks.not_for_children(descriptor)
         with self._lock:
             self._descriptors.add(descriptor)
             if self._expired is not None:
@@ -307,7 +307,7 @@ def borrowed(descriptor: int) -> Iterator[socket.socket]:
         connection.detach()
 
 
-_shared: tuple[int, Watchdog] | None = None
+_shared: Watchdog | None = None
 _shared_lock = threading.Lock()
 
 
@@ -316,8 +316,14 @@ def shared() -> Watchdog:
     is none to be had. A forked child gets its own: threads don't survive a fork. Raises `NoThreadError`."""
     global _shared
     with _shared_lock:
-        if _shared is None or _shared[0] != os.getpid():
+        if _shared is None:
             watchdog = Watchdog()
             watchdog.begin()
-            _shared = (os.getpid(), watchdog)
-        return _shared[1]
+            _shared = watchdog
+        return _shared
+
+
+@forks.in_child
+def _renew() -> None:
+    global _shared, _shared_lock
+    _shared, _shared_lock = None, threading.Lock()

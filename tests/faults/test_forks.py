@@ -1,0 +1,231 @@
+"""Programs that fork while they fetch (multiprocessing's default on Linux for long, gunicorn, Celery): the
+child can do what any program can, and takes nothing from its parent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+import fetchpool
+from fetchpool import forks
+from tests.faults.server import FaultServer
+from tests.faults.ways import CURL, REQUESTS, Way, in_every_way, over_each_transport
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
+SOON = 15.0
+"""Seconds that a child, or an ending, may take on a busy machine."""
+
+
+def in_a_child(does: Callable[[], bool]) -> int:
+    """How a forked child ended: with 0 when what it does is true."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            signal.alarm(int(SOON))  # whatever waits for ever ends here
+            code = 0 if does() else 2
+        except BaseException:  # noqa: BLE001 - a child that is forked never goes on with the tests
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@contextmanager
+def a_child_that_stays() -> Iterator[int]:
+    """It holds what it got by the fork."""
+    hears, tells = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(tells, b"!")
+        signal.pause()
+        os._exit(0)
+    try:
+        os.read(hears, 1)
+        yield child
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(hears)
+        os.close(tells)
+
+
+@pytest.mark.parametrize("way", [CURL, REQUESTS], ids=str)
+def test_72_a_child_can_fetch_whatever_other_threads_did_when_it_was_forked(
+    server: FaultServer, way: Way
+) -> None:
+    """Locks that they held are free, modules that they were loading are there."""
+    done = threading.Event()
+
+    def busy() -> None:
+        while not done.is_set():
+            with fetchpool.Pool(workers=4, transport=way.transport) as pool:
+                for future in [pool.submit(server.url(f"ok?{number}")) for number in range(8)]:
+                    future.result()
+
+    def fetches() -> bool:
+        urls = [server.url(f"ok?{number}") for number in range(3)]
+        rows = fetchpool.fetch(urls, workers=2, retry=0, transport=way.transport)
+        return [row.error for row in rows] == [None] * 3
+
+    threads = [threading.Thread(target=busy) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        assert [in_a_child(fetches) for _ in range(6)] == [0] * 6
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+
+
+@pytest.mark.parametrize("way", [CURL, REQUESTS], ids=str)
+def test_72_a_lock_that_is_held_in_the_parent_is_free_in_the_child(server: FaultServer, way: Way) -> None:
+    """Every one that a module has, at the moment of the fork."""
+    from fetchpool import resolver
+    from fetchpool.pools import thread
+    from fetchpool.transports import requests_dialler, watchdog
+
+    locks = [
+        resolver._shared_lock,
+        watchdog._shared_lock,
+        thread._stack_size,
+        requests_dialler._contexts_lock,
+    ]
+    for lock in locks:
+        assert lock.acquire(timeout=SOON)
+    try:
+        urls = [server.url("ok")]
+        code = in_a_child(
+            lambda: [row.error for row in fetchpool.fetch(urls, transport=way.transport)] == [None]
+        )
+    finally:
+        for lock in locks:
+            lock.release()
+    assert code == 0
+
+
+@over_each_transport
+def test_72_a_connection_has_no_copy_in_a_child(server: FaultServer, way: Way) -> None:
+    """The peer sees it closed when the parent closes it, and the parent's thread sleeps: with a copy in the
+    child the kernel goes on telling of it."""
+    with fetchpool.Pool(workers=2, executor=way.executor, transport=way.transport) as pool:
+        futures = [pool.submit(server.url(f"trickle?{number}")) for number in range(2)]
+        while len(server.received) < 2:
+            time.sleep(0.01)
+        with a_child_that_stays() as child:
+            theirs = {str(each.readlink()) for each in Path(f"/proc/{child}/fd").iterdir()}
+            assert not {socket for socket in theirs if is_connected(socket, server.port)}
+        pool.shutdown(abort=True)
+        assert all(future.done() for future in futures)
+
+
+def is_connected(link: str, port: int) -> bool:
+    """Whether a descriptor is a socket of ours that has been connected to that port."""
+    if not link.startswith("socket:["):
+        return False
+    inode = link[8:-1]
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()][1:]
+    return any(row[9] == inode and row[2].endswith(f":{port:04X}") for row in rows)
+
+
+class Held(BaseHTTPRequestHandler):
+    """Answers when it may, and closes."""
+
+    asked = threading.Semaphore(0)
+    may = threading.Event()
+
+    def do_GET(self) -> None:
+        self.asked.release()
+        self.may.wait(SOON)
+        self.send_response(200)
+        self.send_header("Connection", "close")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.mark.parametrize("executor", ["thread", "async"])
+def test_72_a_fork_leaves_an_idle_pool_idle(executor: str) -> None:
+    """Answers came, connections were closed, and nothing is left to do: no core is used for it."""
+    Held.may.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Held) as held:
+        threading.Thread(target=held.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        with fetchpool.Pool(workers=4, executor=executor) as pool:
+            url = f"http://127.0.0.1:{held.server_port}/"
+            futures = [pool.submit(f"{url}{number}") for number in range(4)]
+            for _ in futures:
+                assert Held.asked.acquire(timeout=SOON)
+            with a_child_that_stays():
+                Held.may.set()
+                assert [future.result(SOON).error for future in futures] == [None] * 4
+                held.shutdown()
+                before = time.process_time()
+                time.sleep(1.0)  # it is what is used in a time that counts
+                assert time.process_time() - before < 0.5
+
+
+@in_every_way
+def test_72_a_pool_is_its_parents_own(server: FaultServer, way: Way) -> None:
+    """In a child it takes nothing, in words, and ends at once; the parent's goes on."""
+    pool = fetchpool.Pool(workers=2, executor=way.executor, transport=way.transport)
+    assert pool.submit(server.url("ok")).result(SOON).error is None
+
+    def refused() -> bool:
+        with pytest.raises(fetchpool.PoolClosedError, match="forked"):
+            pool.submit(server.url("ok"))
+        pool.shutdown()
+        pool.shutdown(abort=True)
+        return True
+
+    assert in_a_child(refused) == 0
+    assert pool.submit(server.url("ok")).result(SOON).error is None
+    pool.shutdown()
+
+
+@in_every_way
+def test_72_a_run_is_its_parents_own(server: FaultServer, way: Way) -> None:
+    """In a child it ends at once, in words, also when it is dropped; the parent's goes on to its end."""
+    urls = [server.url(f"ok?{number}") for number in range(20)]
+    rows = fetchpool.fetch(urls, executor=way.executor, transport=way.transport, workers=2)
+    seen = [next(rows)]
+
+    def refused() -> bool:
+        with pytest.raises(fetchpool.PoolClosedError, match="forked"):
+            list(rows)
+        rows.close()
+        return True
+
+    assert in_a_child(refused) == 0
+    seen += rows
+    assert sorted(row.urlnum for row in seen) == list(range(20))
+    assert {row.error for row in seen} == {None}
+
+
+def test_72_a_fork_keeps_no_worker_process_alive(server: FaultServer) -> None:
+    """Whoever is in flight, an abort ends it at once, though a child was forked before."""
+    pool = fetchpool.Pool(workers=2, executor="process", max_time=60)
+    for number in range(4):
+        pool.submit(server.url(f"trickle?{number}"))
+    while len(server.received) < 2:
+        time.sleep(0.01)
+    with a_child_that_stays() as child:
+        began = time.monotonic()
+        pool.shutdown(abort=True)
+        assert time.monotonic() - began < 5
+        assert child
+
+
+def test_72_a_child_of_a_child_counts_as_one() -> None:
+    """It knows itself for another process, too."""
+    assert in_a_child(lambda: in_a_child(lambda: forks.generation == 2) == 0) == 0
