@@ -10,6 +10,13 @@ Names are loaded when they are first used: `import fetchpool` costs nothing.
 
 from __future__ import annotations
 
+import sys
+
+if sys.argv[:1] == ["-m"] and ("-m", "fetchpool") in zip(sys.orig_argv, sys.orig_argv[1:], strict=False):
+    # The command is being found. Modules are looked for in the working directory last, not first: a person's
+    # `queue.py` there would stand for the library's.
+    sys.path.append(sys.path.pop(0))
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 

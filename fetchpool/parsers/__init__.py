@@ -11,6 +11,7 @@ import math
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from importlib.machinery import PathFinder
 from pathlib import Path
 from traceback import walk_tb
 from types import ModuleType
@@ -31,6 +32,12 @@ WANTS = {"title": 1 << 20}
 ALL = 1 << 62
 RESERVED = frozenset((*ROW_FIELDS, *FEATURE_FIELDS, "extra", "content_encoding"))
 """Names a parser can't take: its fields of that name get `parse_` before them."""
+LIBRARIES = (
+    *("pycurl", "requests", "urllib3", "msgspec", "can_ada", "webencodings", "selectolax", "typer", "rich"),
+    *("protego", "warcio", "pyarrow", "brotli", "backports", "certifi", "idna"),
+)
+"""Some are loaded when they are first needed: a person's module of that name must not be found then."""
+INSTALLED = ("site-packages", "dist-packages")
 DEPTH = 20
 """Levels of lists and mappings in one field; what reads the rows has limits of its own."""
 INTEGERS = range(-(1 << 63), 1 << 63)
@@ -147,9 +154,9 @@ def find_function(name: str) -> Callable[[Response], Any]:
 
 
 def find_module(name: str) -> ModuleType:
-    """The module of one `--parse`, from the current folder first, as `python -c` has it."""
-    if "" not in sys.path and name not in BUILT_IN_MODULES:
-        sys.path.insert(0, "")
+    """The module of one `--parse`: from the current folder, then from what is installed."""
+    if name not in BUILT_IN_MODULES:
+        look_here(name)
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
@@ -161,6 +168,29 @@ def find_module(name: str) -> ModuleType:
     except (Exception, SystemExit) as error:  # it is a person's code: whatever it raises is told in a line
         said = one_line(f"{type(error).__name__}: {error}", 200)
         raise UsageError(f"--parse: module {name!r} can't be imported: {said}") from error
+
+
+def look_here(name: str) -> None:
+    """Has modules looked for in the current folder: before what is installed, and behind Python's own, which
+    all of the program needs. Raises `UsageError` for one that would be taken for another."""
+    package = name.partition(".")[0]
+    if package in sys.stdlib_module_names and is_here(package):
+        raise UsageError(f"--parse: {package!r} in the current folder has a name of Python's own; rename it")
+    for library in LIBRARIES:
+        if library not in sys.modules and is_here(library):
+            raise UsageError(f"--parse: {library!r} in the current folder hides a library of ours; rename it")
+    if "" not in sys.path:
+        installed = (place for place, each in enumerate(sys.path) if Path(each).name in INSTALLED)
+        sys.path.insert(next(installed, len(sys.path)), "")
+
+
+def is_here(package: str) -> bool:
+    """Whether the current folder has a module of that name; a folder without `__init__.py` gives way."""
+    try:
+        found = PathFinder.find_spec(package, [str(Path.cwd())])
+    except OSError:  # it was removed
+        return False
+    return found is not None and found.origin is not None
 
 
 def functions_of(module: ModuleType) -> list[str]:

@@ -29,13 +29,8 @@ class Lifeline:
         self._lock = threading.Lock()
         forks.tell(self)
 
-    def cut(self) -> None:
-        """The processes end. Idempotent. From any thread."""
-        with self._lock:
-            self._writer.close()
-
     def close(self) -> None:
-        """The same, when none will be started any more."""
+        """The processes end, and none will be started any more. Idempotent."""
         with self._lock:
             self._writer.close()
             self.reader.close()

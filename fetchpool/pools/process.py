@@ -180,9 +180,10 @@ class ProcessPool:
             self._closed = True
             self._aborted = self._aborted or abort
         if abort:
-            self._lifeline.cut()
             self.recall()
-            if (crew := self._crew) is not None:
+            if (
+                crew := self._crew
+            ) is not None:  # else it is being started: the library doesn't bear deaths then
                 crew.kill()
         self._inbox.put(self._wake)
         if threading.current_thread() is not self._thread:  # else it is a callback, which others wait for
@@ -235,6 +236,8 @@ class ProcessPool:
                 self._inbox.get()()
                 self._go_on()
             if self._crew is not None:
+                if self._aborted:
+                    self._crew.kill()
                 self._retire(self._crew)
             while not self._inbox.empty():
                 self._inbox.get()()

@@ -1,0 +1,181 @@
+"""Worker processes: signals to the whole group, a start that is interrupted or can't be made, what stands in
+the working directory."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli import commandline
+from tests.faults.server import FaultServer
+
+EXECUTORS = ["thread", "process", "async"]
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+
+
+def begin(folder: Path, *arguments: str, **more: Any) -> subprocess.Popen[bytes]:
+    """The command, as the leader of a group of its own."""
+    return subprocess.Popen(
+        [*commandline.FETCHPOOL, *arguments],
+        cwd=folder,
+        env=commandline.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        **more,
+    )
+
+
+def group(leader: int) -> list[int]:
+    """The other processes of a group that have not ended."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[2]) == leader and fields[0] != "Z" and int(stat.parent.name) != leader:
+            found.append(int(stat.parent.name))
+    return found
+
+
+def one_line(run: subprocess.Popen[bytes]) -> str:
+    """What a refusal says: a line of ours, exit code 2, nobody left."""
+    _, said = run.communicate(timeout=commandline.PATIENCE)
+    words = said.decode()
+    assert "Traceback" not in words, words
+    assert run.returncode == 2, words
+    assert words.startswith("fetchpool: "), words
+    assert words.count("\n") == 1, words
+    return words
+
+
+@LINUX
+@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_71_a_signal_to_the_whole_group_is_the_parents_to_hear(
+    server: FaultServer, tmp_path: Path, executor: str, number: signal.Signals, code: int
+) -> None:
+    """`timeout 60 fetchpool`, a service manager's stop, Ctrl-C: what is in flight has its rows."""
+    urls = [server.url(f"trickle?{number}") for number in range(30)]
+    (tmp_path / "urls").write_text("".join(f"{url}\n" for url in urls))
+    options = ("--executor", executor, "-w", "3", "--max-time", "2s", "--retry", "0", "--no-progress")
+    run = begin(tmp_path, "urls", "-o", "rows.jsonl", *options)
+    while len(server.received) < 3:
+        assert run.poll() is None
+        time.sleep(0.01)
+    os.killpg(run.pid, number)
+    _, said = run.communicate(timeout=commandline.PATIENCE)
+    assert run.returncode == code
+    assert b"died" not in said
+    assert b"Traceback" not in said
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert [row["error"] for row in rows] == ["timeout_total"] * 3
+
+
+@LINUX
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("after", [2, 5, 8, 12])
+def test_71_a_signal_while_the_processes_start_leaves_neither_traceback_nor_process(
+    tmp_path: Path, number: signal.Signals, after: int
+) -> None:
+    """However many there are of them by then."""
+    (tmp_path / "urls").write_text("http://127.0.0.1:1/\n")
+    run = begin(tmp_path, "urls", "-o", "rows", "-q", "--executor", "process", "-w", "10", "--retry", "0")
+    while len(group(run.pid)) < after and run.poll() is None:
+        time.sleep(0.002)
+    if run.poll() is None:
+        os.killpg(run.pid, number)
+    _, said = run.communicate(timeout=commandline.PATIENCE)
+    assert b"Traceback" not in said, said.decode()
+    deadline = time.monotonic() + 5
+    while left := group(run.pid):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.02)
+
+
+@LINUX
+def test_46_a_stopped_fork_server_does_not_hold_up_the_run(server: FaultServer, tmp_path: Path) -> None:
+    """SIGSTOP to all but the parent: within three seconds workers are killed, and the server is woken."""
+    urls = [server.url(f"bytes-in-pieces?{number}") for number in range(40)]
+    (tmp_path / "urls").write_text("".join(f"{url}\n" for url in urls))
+    options = ("--executor", "process", "-w", "2", "--per-host", "0", "--no-progress")
+    run = begin(tmp_path, "urls", "-o", "rows.jsonl", *options)
+    while len(server.received) < 4:
+        assert run.poll() is None
+        time.sleep(0.01)
+    for each in group(run.pid):
+        os.kill(each, signal.SIGSTOP)
+    try:
+        assert run.wait(commandline.PATIENCE) == 0
+    finally:
+        os.killpg(run.pid, signal.SIGKILL)  # multiprocessing's resource tracker is stopped still
+    assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == len(urls)
+
+
+def test_73_processes_in_a_folder_that_was_removed_are_refused_in_a_line(tmp_path: Path) -> None:
+    """They would go there. The exit code is 2."""
+    (tmp_path / "urls").write_text("http://127.0.0.1:1/\n")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    arguments = (str(tmp_path / "urls"), "-o", str(tmp_path / "rows"), "-q", "--executor", "process")
+    run = begin(gone, *arguments, preexec_fn=lambda: shutil.rmtree(gone))
+    assert "working directory was removed" in one_line(run)
+
+
+@pytest.mark.parametrize("files", [12, 20])
+def test_73_processes_without_descriptors_are_refused_in_a_line(tmp_path: Path, files: int) -> None:
+    """`ulimit -n 20`: what is lacking, and what to do. The exit code is 2."""
+    (tmp_path / "urls").write_text("http://127.0.0.1:1/\n")
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+
+    run = begin(tmp_path, "urls", "-o", "rows", "-q", "--executor", "process", preexec_fn=limit)
+    assert "files" in one_line(run)
+
+
+SHADOWS = ["email", "queue", "socket", "selectors", "json", "typing", "rich", "pycurl"]
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_70_what_stands_in_the_working_directory_is_not_taken_for_a_library(
+    server: FaultServer, tmp_path: Path, executor: str
+) -> None:
+    """A person's `queue.py`, `email.py`, `rich.py`: neither by the command nor by its processes."""
+    for name in SHADOWS:
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('shadowed: ' + __name__)")
+    (tmp_path / "urls").write_text(f"{server.url('ok')}\n")
+    run = begin(tmp_path, "urls", "-o", "rows", "--executor", executor)
+    _, said = run.communicate(timeout=commandline.PATIENCE)
+    assert run.returncode == 0, said.decode()
+    assert b"shadowed" not in said
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize("name", ["queue", "protego"])
+def test_70_a_parser_beside_such_a_file_is_found_and_one_that_hides_a_library_is_refused(
+    server: FaultServer, tmp_path: Path, executor: str, name: str
+) -> None:
+    """The folder is looked at behind Python's own modules; a name that would hide one of ours is said."""
+    (tmp_path / f"{name}.py").write_text("def f(response):\n    return {'own': True}\n")
+    (tmp_path / "mine.py").write_text("import queue\ndef f(response):\n    return {'q': queue.__file__}\n")
+    (tmp_path / "urls").write_text(f"{server.url('ok')}\n")
+    options = ("urls", "-o", "rows.jsonl", "-q", "--executor", executor)
+    if name == "queue":
+        run = begin(tmp_path, *options, "--parse", "mine:f")
+        _, said = run.communicate(timeout=commandline.PATIENCE)
+        assert run.returncode == 0, said.decode()
+        assert not json.loads((tmp_path / "rows.jsonl").read_text())["q"].startswith(str(tmp_path))
+    assert "rename it" in one_line(begin(tmp_path, *options, "--parse", f"{name}:f"))
