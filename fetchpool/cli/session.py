@@ -19,7 +19,7 @@ from msgspec.structs import asdict
 from fetchpool.app import build
 from fetchpool.cli.display import Display, StopNotice, is_live, open_observers, rows_come_up, write_lines
 from fetchpool.cli.exit_codes import ExitCode
-from fetchpool.cli.signals import Interruptions
+from fetchpool.cli.signals import Interruptions, terminable
 from fetchpool.config import RunConfig
 from fetchpool.engine import RunResult
 from fetchpool.errors import OutputClosedError
@@ -63,14 +63,15 @@ def hold(
     with ExitStack() as stack:
         shown = open_observers(display, sys.stderr, stack, rows_on_terminal=rows_on_terminal)
         stop_notice = StopNotice(shown)
-        if config.executor == "process":  # before anybody has reason to press Ctrl-C
-            from fetchpool.pools.fork_server import process_context
+        with terminable():
+            if config.executor == "process":  # before anybody has reason to press Ctrl-C
+                from fetchpool.pools.fork_server import process_context
 
-            process_context(config.fetch, deaf=True)
-        old = _old_result(config)
-        bodies = Bodies()
-        watching = [*observers, bodies] if config.fetch.save else observers
-        engine = build(config, observers=[*shown, stop_notice, *watching], source=source, old=old)
+                process_context(config.fetch, deaf=True)
+            old = _old_result(config)
+            bodies = Bodies()
+            watching = [*observers, bodies] if config.fetch.save else observers
+            engine = build(config, observers=[*shown, stop_notice, *watching], source=source, old=old)
         with calm_collector(config), Interruptions(engine, hides_cursor=hides_cursor) as interruptions:
             stop_notice.interruptions = interruptions
             try:

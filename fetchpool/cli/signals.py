@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Protocol
@@ -25,6 +26,23 @@ PATIENCE = 2.0
 """Seconds that a run has to end after the second signal."""
 EXIT_CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 SHOW_CURSOR = b"\x1b[?25h"
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """While a run is prepared, SIGTERM ends the process as Ctrl-C does: all that is open is closed."""
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(int(ExitCode.TERMINATED))
 
 
 class Stoppable(Protocol):

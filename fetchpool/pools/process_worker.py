@@ -116,7 +116,7 @@ def start(
     hear_nothing()
     try:
         _start(options, lifeline, channel, lock, board)
-    except NoThreadError:  # the executor would print where; the parent says what
+    except (NoThreadError, OSError):  # the executor would print where; the parent says what, if it is there
         os._exit(1)
 
 
