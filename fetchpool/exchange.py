@@ -46,6 +46,8 @@ LEAST = 0.001
 NOT_MODIFIED = 304
 MOST_AGAIN = 3
 """Hops of an attempt that may be made again at once, for what others had left of their connection."""
+SHOWN = 1_000
+"""Characters of a `Content-Type` that go into the row."""
 STOPPED = Failure(FailureKind.ABORTED, "the run was stopped")
 
 
@@ -219,8 +221,8 @@ class Exchange:
         if head is not None:
             status, http_version = head.status, head.http_version
             content_type = body.content_type
-            if content_type is not None and not content_type.isprintable():
-                content_type = visible(content_type)
+            if content_type is not None and (len(content_type) > SHOWN or not content_type.isprintable()):
+                content_type = visible(content_type[:SHOWN])
             size_download, size_delivered = body.size_download, body.size_delivered
             if status in SAYS_WHEN:
                 retry_after = (head.headers.get("retry-after") or "")[:100] or None

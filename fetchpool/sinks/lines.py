@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+LONGEST = 1 << 28
+"""Bytes of a line, about: what is longer is no row, and only its ends are kept."""
+
 Read = Callable[[int, int], bytes]
 """`read(offset, size)` gives at least a byte unless the file has been cut off."""
 
@@ -19,18 +22,20 @@ long again: the allocator gives such pieces back to the system each time."""
 
 def blocks(read: Read, start: int, end: int) -> Iterator[bytes]:
     """The whole lines between two offsets."""
-    rest = b""
+    rest: list[bytes] = []
+    size = 0
     while start < end:
         chunk = read(start, min(BLOCK, end - start))
         if not chunk:
             return
         start += len(chunk)
         cut = chunk.rfind(b"\n") + 1
-        if not cut:
-            rest += chunk
-            continue
-        yield rest + chunk[:cut]
-        rest = chunk[cut:]
+        if cut:
+            yield b"".join([*rest, chunk[:cut]])
+            rest, size = [], 0
+        if size < LONGEST:
+            rest.append(chunk[cut:])
+            size += len(chunk) - cut
 
 
 def blocks_backwards(read: Read, start: int, end: int) -> Iterator[tuple[int, bytes]]:

@@ -27,7 +27,8 @@ def header(path: str, table: Table) -> list[str]:
         names = parquet.read_schema(path).names
     except Exception as failure:  # whatever a foreign file makes of it
         raise BadTableError(f"is no Parquet that can be read ({_why(failure)})") from failure
-    return [name for place, name in enumerate(as_fields(names, table)) if place != place_of(names, table)]
+    at = place_of(names, table)
+    return [name for place, name in enumerate(as_fields(names, table)) if place != at]
 
 
 def read(path: str, table: Table) -> Iterator[Rows]:

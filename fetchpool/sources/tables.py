@@ -41,6 +41,10 @@ PREFIX = "input_"
 _PREFIXES = re.compile(f"^(?:{PREFIX})+")
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 """By the name of an input, without what says how it is compressed; otherwise the first line tells."""
+DEPTH = 20
+"""Levels of lists and mappings in one column, as in one field of a parser's."""
+NO_OBJECT = (msgspec.MsgspecError, UnicodeError, RecursionError)
+"""What a line raises that is no JSON object, or one that nobody could write again."""
 INTEGERS = range(-(1 << 63), 1 << 63)
 """What every output can hold: SQLite's and Parquet's integers have 64 bits."""
 
@@ -110,7 +114,7 @@ def _look_for_column(lines: Lines, table: Table) -> None:
     names: dict[str, None] = {}
     lines.first()
     while not lines.waits:
-        with suppress(msgspec.DecodeError, UnicodeEncodeError):
+        with suppress(*NO_OBJECT):
             names.update(dict.fromkeys(decode(next(lines))))
         if table.column in names:
             return
@@ -135,7 +139,10 @@ class Lines:
         self._next = 0
         self._before = 0
         """Lines of earlier chunks."""
-        self._tail = b""
+        self._tail: list[bytes] = []
+        """Of the line that has no end yet: joined when it has one, since it may come in many pieces."""
+        self._size = 0
+        """Bytes of it."""
         self._ended = False
         self.offset = 0
         self.taken = 0
@@ -183,12 +190,16 @@ class Lines:
         found = next(self._chunks, None)
         self._ended = found is None
         chunk, self.offset = found or (b"", self.offset)
-        data = self._tail + chunk
-        end = len(data) if self._ended else data.rfind(b"\n") + 1
-        self._tail = data[end:]
-        if len(self._tail) > MAX_LINE:
+        end = len(chunk) if self._ended else chunk.rfind(b"\n") + 1
+        data = b""
+        if end or self._ended:
+            data = b"".join([*self._tail, chunk[:end]])
+            self._tail, self._size = [], 0
+        self._tail.append(chunk[end:])
+        self._size += len(chunk) - end
+        if self._size > MAX_LINE:
             raise BadTableError(f"a line of more than {MAX_LINE >> 20} MiB; is it a table?")
-        text = data[:end].decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+        text = data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
         self._before += len(self._lines)
         self._lines = [f"{line}\n" for line in text.split("\n")]
         self._lines.pop() if text.endswith("\n") or not text else None
@@ -286,15 +297,17 @@ def place_of(names: list[str], table: Table) -> int:
 def as_fields(names: list[str], table: Table) -> list[str]:
     """The columns' names, as a row can have them: none empty, none twice."""
     used: set[str] = set()
-    for place, name in enumerate(names):
-        free = first = field_name(name, table) or f"column_{place + 1}"
-        number = 1
+    numbers: dict[str, int] = {}
+    """The highest that a name was given, which is where the search for a free one goes on."""
+    fields: list[str] = []
+    for place, name in enumerate(names, 1):
+        free = first = field_name(name, table) or f"column_{place}"
         while free in used:
-            number += 1
+            numbers[first] = number = numbers.get(first, 1) + 1
             free = f"{first}_{number}"
         used.add(free)
-        names = [*names[:place], free, *names[place + 1 :]]
-    return names
+        fields.append(free)
+    return fields
 
 
 def _cells(lines: Lines, format: str, table: Table) -> Iterator[Rows]:
@@ -308,18 +321,18 @@ def _cells(lines: Lines, format: str, table: Table) -> Iterator[Rows]:
         rows = chain([cells], rows)
     if head.is_ours:
         rows = ([meant(cell) for cell in cells] for cells in rows)
-    others = [(at, name) for at, name in enumerate(names) if at != place]
     found = _Found(table.keep)
     broken: BadTableError | None = None
-    taken, least = lines.taken, FIELD * len(others)
+    taken = lines.taken
     try:
         for cells in rows:
             if cells:
-                size = len(cells)
-                url = cells[place].strip()[:KEPT] if place < size else ""
+                url = cells[place].strip()[:KEPT] if place < len(cells) else ""
                 if table.keep:
-                    columns = {name: visible(cells[at]) if at < size else None for at, name in others}
-                    found.add(url, columns, least + lines.taken - taken)
+                    # What a short row lacks is not there: a null for each would cost columns times rows.
+                    columns = {name: visible(cell) for name, cell in zip(names, cells, strict=False)}
+                    columns.pop(names[place], None)
+                    found.add(url, columns, FIELD * len(columns) + lines.taken - taken)
                 else:
                     found.add(url)
             taken = lines.taken
@@ -341,9 +354,6 @@ def _objects(lines: Lines, table: Table) -> Iterator[Rows]:
         if text:
             try:
                 read = decode(text)
-            except (msgspec.DecodeError, UnicodeEncodeError):  # a line that is no object is no URL either
-                found.add(text[:KEPT], {}, problem="the line is not a JSON object")
-            else:
                 url, problem = read.pop(table.column, None), ""
                 if url is None:
                     url, problem = "", f"the line has no {visible(table.column)!r}"
@@ -351,8 +361,13 @@ def _objects(lines: Lines, table: Table) -> Iterator[Rows]:
                 if table.keep:
                     columns = _kept(read, table)
                     weight = _weight(text)
-                shown = url.strip()[:KEPT] if isinstance(url, str) else visible(str(url))
-                found.add(shown, columns, weight, problem)
+                shown = url.strip() if isinstance(url, str) else as_text(url)
+            except NO_OBJECT as failure:  # a line that is no object is no URL either
+                deep = isinstance(failure, RecursionError)
+                problem = "the line is " + ("nested too deeply" if deep else "not a JSON object")
+                found.add(text[:KEPT], {}, problem=problem)
+            else:
+                found.add(shown[:KEPT], columns, weight, problem)
         if lines.waits or found.weight > BATCH_BYTES:
             yield found.rows(lines.offset)
             found = _Found(table.keep)
@@ -410,16 +425,24 @@ def field_name(name: str, table: Table) -> str:
     return PREFIX + shown if table.taken is None or own in TAKEN or own in table.taken else shown
 
 
-def fit(value: Any) -> Any:
-    """A value of an input, as every output can hold it: clean, and text where JSON has nothing for it."""
+def fit(value: Any, depth: int = 0) -> Any:
+    """A value of an input, as every output can hold it: clean, and text where JSON has nothing for it, or
+    where it has more levels than what reads the outputs can take."""
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, str):
         return visible(value)
     if isinstance(value, int):
-        return value if value in INTEGERS else str(value)
+        return value if value in INTEGERS else as_text(value)
+    if isinstance(value, list | dict) and depth >= DEPTH:
+        return as_text(value)
     if isinstance(value, list):
-        return [fit(each) for each in value]
+        return [fit(each, depth + 1) for each in value]
     if isinstance(value, dict):
-        return {visible(str(name)): fit(each) for name, each in value.items()}
+        return {visible(str(name)): fit(each, depth + 1) for name, each in value.items()}
     return visible(value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value))
+
+
+def as_text(value: Any) -> str:
+    """What JSON holds, as it writes it. Raises one of `NO_OBJECT` when it can't."""
+    return visible(msgspec.json.encode(value).decode())

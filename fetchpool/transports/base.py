@@ -41,19 +41,18 @@ class Headers:
     def items(self) -> list[tuple[str, str]]:
         """All fields, names as sent. Latin-1, as RFC 9110 section 5.5 leaves it."""
         if self._pairs is None:
-            pairs: list[tuple[str, str]] = []
+            fields: list[tuple[str, list[str]]] = []  # values in pieces: a folded one may have thousands
             goes_on = False
             for line in self.lines:
                 if line[:1] in FOLDS:  # of a line that is no field it goes on with nothing
                     if goes_on:
-                        name, value = pairs[-1]
-                        pairs[-1] = (name, f"{value} {line.decode('latin-1').strip()}".strip())
+                        fields[-1][1].append(line.decode("latin-1").strip())
                     continue
                 raw_name, colon, raw_value = line.partition(b":")
                 goes_on = bool(colon)
                 if goes_on:
-                    pairs.append((raw_name.decode("latin-1"), raw_value.decode("latin-1").strip()))
-            self._pairs = pairs
+                    fields.append((raw_name.decode("latin-1"), [raw_value.decode("latin-1").strip()]))
+            self._pairs = [(name, " ".join(filter(None, pieces))) for name, pieces in fields]
         return self._pairs
 
     def get_all(self, name: str) -> list[str]:

@@ -28,6 +28,8 @@ MAX_HEADER_LINE = 100 * 1024
 """Bytes; libcurl's limit (CURL_MAX_HTTP_HEADER)."""
 MAX_HEADERS = 5000
 """Lines; libcurl's limit (MAX_HTTP_RESP_HEADER_COUNT)."""
+MAX_FOLDS = 100
+"""Lines with which the headers that say where the answer ends may go on."""
 MAX_CHUNK_LINE = 16 * 1024
 """Bytes of a chunk's size with its extensions, and of one trailer."""
 READ_HEAD = 16 * 1024
@@ -294,11 +296,16 @@ def check_headers(lines: list[bytes]) -> dict[bytes, list[bytes]]:
         raise WireError(FailureKind.PROTOCOL, f"more than {MAX_HEADERS} headers")
     framing: dict[bytes, list[bytes]] = {}
     name = b""
+    folds = 0
     for number, line in enumerate(lines):
         if len(line) > MAX_HEADER_LINE:
             raise WireError(FailureKind.PROTOCOL, "a header that is too long")
         if number and line[:1] in b" \t":  # obs-fold: it goes on with the one before (RFC 9112 section 5.2)
             if name in FRAMING:
+                folds += 1
+                if folds > MAX_FOLDS:
+                    message = f"{name.decode()} goes on for more than {MAX_FOLDS} lines"
+                    raise WireError(FailureKind.PROTOCOL, message)
                 framing[name][-1] += b" " + line.strip()
             continue
         name, colon, value = line.partition(b":")

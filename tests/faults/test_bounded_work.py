@@ -5,6 +5,7 @@ What servers and lists say is read in linear time and bounded memory (61); a bod
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -132,3 +133,37 @@ def test_61_no_page_keeps_its_title_from_being_looked_for_in_linear_time(
     titles = {path: record.extra["title"] for path, record in records.items()}
     found = ("formatting-elements", "many-attributes", "open-quotes", "blanks-in-content-type")
     assert [titles[path] for path in found] == ["Found", "Found", "Found", "Found"]
+
+
+@pytest.mark.parametrize("executor", ["thread", "async", "process"])
+def test_61_a_header_of_40000_equal_names_and_a_line_nested_without_end_cost_a_moment(
+    server: FaultServer, tmp_path: Path, executor: str
+) -> None:
+    """A CSV list with 40,000 columns of one name is read at once; a line of JSONL that is nested 100,000
+    deep, or holds a number of 5,000 digits, is one row and not the end of the list."""
+    wide = tmp_path / "wide.csv"
+    heading, row = "url" + ",a" * 40_000, server.url("ok?wide") + ",1" * 40_000
+    wide.write_text(f"{heading}\n{row}\n{server.url('ok?short')}\n")
+    deep = tmp_path / "deep.jsonl"
+    page = server.url("ok")
+    lines = [
+        f'{{"url":"{page}?{n}","a":{a}}}' for n, a in enumerate(["1", "7" * 5_000, "[" * 400 + "]" * 400])
+    ]
+    lines += ['{"url":' + "[" * 100_000, '{"a":' * 100_000, f'{{"url":"{page}?last"}}']
+    deep.write_text("\n".join(lines))
+    out = tmp_path / "out.jsonl"
+    options = ["--url-column", "url", "--keep-columns", "--executor", executor, "-o", str(out), "-q"]
+    done = subprocess.run(
+        [sys.executable, "-m", "fetchpool", str(wide), str(deep), *options],
+        capture_output=True,
+        env=environment(),
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    rows = {row["url"]: row for row in map(json.loads, out.read_text().splitlines())}
+    assert len(rows) == 8
+    good = [url for url, row in rows.items() if row["error"] is None]
+    assert len(good) == 5
+    assert rows[server.url("ok?wide")]["a_40000"] == "1"
+    assert f"{page}?last" in good

@@ -114,7 +114,7 @@ def test_csv_has_its_url_in_the_column_that_was_named(tmp_path: Path) -> None:
     path = write(tmp_path / "list.csv", text)
     assert rows(path, "link") == [
         ("http://a/1", {"id": "1", "a, b": 'x "y"\\x0az', "input_url": "q"}),
-        ("http://a/2", {"id": "2", "a, b": None, "input_url": None}),
+        ("http://a/2", {"id": "2"}),
         ("", {"id": "3", "a, b": "", "input_url": ""}),
     ]
     last = requests_of(path, "link", keep=False)[-1]

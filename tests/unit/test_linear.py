@@ -1,0 +1,203 @@
+"""Whatever strangers say is worked through in linear time: four times as much takes about four times as long.
+
+Each reader of foreign text gets a megabyte, in every shape: the same few characters over and over, which is
+what makes a regex, a parser or a loop within a loop take the square of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from time import process_time
+
+import pytest
+
+from fetchpool import clean, fingerprint, response, retry, urls, validators
+from fetchpool.body import Body
+from fetchpool.model import FetchOptions
+from fetchpool.parsers.markup import first_title
+from fetchpool.sinks import lines as row_lines
+from fetchpool.sinks.csv import CsvRows
+from fetchpool.sinks.jsonl import JsonlRows
+from fetchpool.sinks.text import TextRows
+from fetchpool.sources import signatures, tables
+from fetchpool.sources.lines import LineReader
+from fetchpool.transports import curl_handle, http1
+from fetchpool.transports.base import Headers, ResponseHead
+
+SHAPES = [
+    *(
+        " ",
+        "\t",
+        "\n",
+        "\r\n",
+        "\0",
+        "\ufeff",
+        "\u200d",
+        "é",
+        "\udc80",
+        "a",
+        "0",
+        "9",
+        "-",
+        ".",
+        ",",
+        ";",
+        ":",
+    ),
+    *("=", "'", '"', "[", "]", "{", "}", "<", ">", "/", "\\", "@", "#", "?", "&", "%", "%41", "://", "://@"),
+    *("a,", "a, ", "a\n", ",\n", '"\n', '",\n', '",', '"a"', "[[", '{"a":', '{"url":[', '{"url":"x"}\n'),
+    *(
+        "W/",
+        "gzip, ",
+        "; charset=",
+        "charset = ",
+        "<meta ",
+        "<meta charset=",
+        "<!--",
+        "-->",
+        "<?xml ",
+        "<a b='",
+    ),
+    *(
+        "<svg><desc>",
+        "<script><!--",
+        "<b><i>",
+        "</p>",
+        "<title>",
+        "&#",
+        "&#9",
+        "&amp",
+        "url:<",
+        "> size:[",
+        "\\x1b",
+    ),
+    *("url\n", "url,a\n", "1\r\n", "a:b\n", " x\n", "\\u0041", "xn--", "1."),
+]
+MEBIBYTE = 1 << 20
+MANY_LINES = MEBIBYTE // 8
+"""For those who take microseconds for each line or character, as they may."""
+PIECE = 4096
+
+
+def wire_text(text: str) -> str:
+    """As a header has it."""
+    return wire(text).decode("latin-1")
+
+
+def pieces(text: str) -> Iterator[tuple[bytes, int]]:
+    data = text.encode("utf-8", "surrogatepass")
+    for start in range(0, len(data), PIECE):
+        yield data[start : start + PIECE], start + PIECE
+
+
+def wire(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def whole_body(*lines: bytes) -> None:
+    body = Body(FetchOptions(), "GET")
+    body.begin(ResponseHead(200, "1.1", Headers([b"%s\r\n" % line for line in lines])))
+    body.feed(b"x")
+    body.finish()
+
+
+def table(format: str | None, text: str) -> None:
+    with_heading = text if format == "jsonl" else f"url,b\n{text}"
+    wanted = tables.Table("url", keep=True)
+    list(tables.read(pieces(with_heading), format, wanted))
+
+
+def list_of_lines(text: str) -> None:
+    reader = LineReader()
+    for piece, _ in pieces(text):
+        for line in reader.feed(piece):
+            urls.request(0, line)
+    reader.finish()
+
+
+def read_back(text: str) -> None:
+    data = wire(text)
+    list(row_lines.blocks(lambda start, size: data[start : start + min(size, PIECE)], 0, len(data)))
+    list(row_lines.blocks_backwards(lambda start, size: data[start : start + min(size, PIECE)], 0, len(data)))
+
+
+HEADER = 100 * 1024
+"""Bytes: what both transports allow of one header line."""
+READERS: dict[str, tuple[int, Callable[[str], object]]] = {
+    "a title": (MEBIBYTE, first_title),
+    "a title in attributes": (MEBIBYTE, lambda text: first_title(f"<a {text}")),
+    "a title's text": (MEBIBYTE, lambda text: first_title(f"<title>{text}")),
+    "a script": (MEBIBYTE, lambda text: first_title(f"<script>{text}")),
+    "an encoding": (MEBIBYTE, lambda text: response.find_encoding(wire(text), None)),
+    "an encoding in a meta": (MEBIBYTE, lambda text: response.find_encoding(wire(f"<meta {text}"), None)),
+    "text": (MEBIBYTE, lambda text: response.decode(wire(text), "utf-8")),
+    "a Content-Type": (
+        HEADER,
+        lambda text: response.find_encoding(b"", f"text/html; charset={wire_text(text)}"),
+    ),
+    "a Content-Type's rest": (
+        HEADER,
+        lambda text: response.find_encoding(b"", f"text/html{wire_text(text)}"),
+    ),
+    "a Retry-After": (HEADER, retry.parse_retry_after),
+    "an ETag": (HEADER, lambda text: validators.of_headers(Headers([wire(f"ETag: {text}")]))),
+    "a Location": (HEADER, lambda text: urls.parse(text, "http://h/")),
+    **{
+        f"a {name}": (HEADER, lambda text, name=name: whole_body(wire(f"{name}: {text}")))
+        for name in ("Content-Length", "Content-Encoding", "Transfer-Encoding", "Location", "Set-Cookie")
+    },
+    "folded headers": (
+        3 * HEADER,
+        lambda text: Headers([b"A: b", *[b" " + wire(text[:60])] * (len(text) // 60)]).get("a"),
+    ),
+    "a head": (3 * HEADER, lambda text: curl_handle.parse_head([*wire(text).splitlines(True), b"\r\n"])),
+    "headers of http1": (3 * HEADER, lambda text: http1.check_headers(wire(text).split(b"\n"))),
+    "a URL": (urls.MAX_URL, lambda text: urls.request(0, f"http://{text}")),
+    "a URL's path": (urls.MAX_URL, lambda text: urls.request(0, f"http://h/{text}")),
+    "a URL without a scheme": (urls.MAX_URL, lambda text: urls.request(0, text)),
+    "a URL that is shown": (urls.MAX_URL, lambda text: fingerprint.shown(f"http://{text}")),
+    "a URL's identity": (urls.MAX_URL, lambda text: fingerprint.of_shown(f"http://h/{text}")),
+    "what is shown": (MANY_LINES, lambda text: clean.one_line(text, 100)),
+    "a list": (MANY_LINES, list_of_lines),
+    "what is no list": (MEBIBYTE, lambda text: signatures.refusal(wire(text))),
+    "CSV": (MANY_LINES, lambda text: table("csv", text)),
+    "TSV": (MANY_LINES, lambda text: table("tsv", text)),
+    "JSONL": (MANY_LINES, lambda text: table("jsonl", text)),
+    "a table's header": (
+        MANY_LINES,
+        lambda text: tables.header(pieces(f"url,{text}\n"), None, tables.Table("url")),
+    ),
+    "rows read back": (MEBIBYTE, read_back),
+    "text rows": (MEBIBYTE, lambda text: TextRows().decode(wire(text))),
+    "CSV rows": (MANY_LINES, lambda text: CsvRows().decode(wire(text))),
+    "JSONL rows": (MEBIBYTE, lambda text: JsonlRows().decode(wire(text))),
+}
+MOMENT = 0.3
+"""Seconds of computing: what takes less for all of it is no danger, whatever the ratio."""
+TOO_MUCH = 9
+"""Times as long, of four times as much, is nearer to the square than to a multiple."""
+SLOW = 20.0
+"""Seconds for the slowest shape of the slowest reader, on a busy machine."""
+
+
+def seconds(reader: Callable[[str], object], shape: str, size: int) -> float:
+    text = (shape * (size // len(shape) + 1))[:size]
+    started = process_time()
+    with suppress(tables.BadTableError, http1.WireError):  # refused in words
+        reader(text)
+    return process_time() - started
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_megabyte_of_anything_is_read_in_linear_time(name: str) -> None:
+    size, reader = READERS[name]
+    for shape in SHAPES:
+        # A quarter first: of what takes the square, all of it would never end.
+        part = seconds(reader, shape, size // 4)
+        assert part < SLOW / 4, f"{shape!r} takes {part:.1f} s"
+        if part * TOO_MUCH < MOMENT:
+            continue
+        whole = seconds(reader, shape, size)
+        assert whole < SLOW
+        assert whole < MOMENT or whole < TOO_MUCH * min(part, seconds(reader, shape, size // 4)), repr(shape)
