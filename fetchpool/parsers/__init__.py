@@ -8,7 +8,9 @@ it neither stops the run nor puts into a row what a row can't hold.
 from __future__ import annotations
 
 import math
+import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.machinery import PathFinder
@@ -40,6 +42,9 @@ LIBRARIES = (
 INSTALLED = ("site-packages", "dist-packages")
 DEPTH = 20
 """Levels of lists and mappings in one field; what reads the rows has limits of its own."""
+MOST = 16 << 20
+"""Characters and values of all fields together: outputs have limits of their own (SQLite's is 10^9 bytes of a
+row), and a list that holds another twice, and so on, is short only where it was made."""
 INTEGERS = range(-(1 << 63), 1 << 63)
 """What every output can hold: SQLite's and Parquet's integers have 64 bits."""
 
@@ -75,7 +80,9 @@ def run(parsers: tuple[Parser, ...], response: Response) -> tuple[dict[str, Any]
             extra.update(fields(parser.function(response)))
         except UnfitError as error:
             problem = f"{parser.name} {error}"
-        except (Exception, SystemExit) as error:  # noqa: BLE001  a person's code must not end the worker
+        except BaseException as error:  # a person's code must not end the worker
+            if isinstance(error, KeyboardInterrupt) and may_be_interrupted():
+                raise
             problem = f"{parser.name} raised {type(error).__name__}{where(error, parser.function)}"
         else:
             continue
@@ -83,8 +90,15 @@ def run(parsers: tuple[Parser, ...], response: Response) -> tuple[dict[str, Any]
     return extra, failure
 
 
+def may_be_interrupted() -> bool:
+    """Whether Ctrl-C would be raised here, in whatever runs: otherwise it was the parser's own idea."""
+    in_main = threading.current_thread() is threading.main_thread()
+    return in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def fields(given: object) -> dict[str, Any]:
     """What a parser returned, as fields of a row. Raises `UnfitError`."""
+    room = Room()
     if not isinstance(given, Mapping):
         raise UnfitError(f"gave {type(given).__name__}, not a mapping")
     row: dict[str, Any] = {}
@@ -93,14 +107,29 @@ def fields(given: object) -> dict[str, Any]:
             raise UnfitError(f"gave a field whose name is {type(key).__name__}, not text")
         if not key:
             raise UnfitError("gave a field with an empty name")
+        room.take(len(key))
         name = visible(key)
-        row[f"parse_{name}" if name in RESERVED else name] = fit(value, name)
+        row[f"parse_{name}" if name in RESERVED else name] = fit(value, name, room)
     return row
 
 
-def fit(value: object, name: str, depth: int = 0) -> Any:
+class Room:
+    """How much more a parser may give."""
+
+    def __init__(self) -> None:
+        self._left = MOST
+
+    def take(self, size: int) -> None:
+        """For a value, and its characters. Raises `UnfitError`."""
+        self._left -= 1 + size
+        if self._left < 0:
+            raise UnfitError(f"gave more than {MOST >> 20} MiB")
+
+
+def fit(value: object, name: str, room: Room, depth: int = 0) -> Any:
     """A value as JSON has it, its text clean. NaN and infinities, which JSON lacks, become null; what
     is not text, number, truth value, list or mapping is refused, not guessed at."""
+    room.take(len(value) if isinstance(value, str) else 0)
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -114,13 +143,14 @@ def fit(value: object, name: str, depth: int = 0) -> Any:
     if depth >= DEPTH:
         raise UnfitError(f"gave more than {DEPTH} levels in {name!r}")
     if isinstance(value, list | tuple):
-        return [fit(each, name, depth + 1) for each in value]
+        return [fit(each, name, room, depth + 1) for each in value]
     if isinstance(value, Mapping):
         inner: dict[str, Any] = {}
         for key, each in value.items():
             if not isinstance(key, str):
                 raise UnfitError(f"gave a key that is {type(key).__name__}, not text, in {name!r}")
-            inner[visible(key)] = fit(each, name, depth + 1)
+            room.take(len(key))
+            inner[visible(key)] = fit(each, name, room, depth + 1)
         return inner
     raise UnfitError(f"gave {type(value).__name__} in {name!r}, which JSON doesn't have")
 

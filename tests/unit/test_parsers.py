@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from enum import IntEnum, StrEnum
+from itertools import count
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -17,7 +19,7 @@ from hypothesis import strategies as st
 
 from fetchpool import parsers
 from fetchpool.errors import UsageError
-from fetchpool.parsers import DEPTH, Parser
+from fetchpool.parsers import DEPTH, MOST, Parser
 from fetchpool.parsers.title import LENGTH
 from fetchpool.response import Response
 from fetchpool.transports.base import Headers
@@ -197,7 +199,11 @@ def test_a_parser_that_raises_is_named_with_its_line_but_its_words_are_not_repea
 
 
 @pytest.mark.parametrize(
-    "error", [ValueError, KeyError("hush"), RecursionError, MemoryError, SystemExit(3), StopIteration]
+    "error",
+    [
+        *(ValueError, KeyError("hush"), RecursionError, MemoryError, SystemExit(3), StopIteration),
+        *(GeneratorExit, BaseException("hush"), BaseExceptionGroup("hush", [SystemExit()])),
+    ],
 )
 def test_whatever_a_parser_raises_is_a_parse_failure(error: BaseException | type[BaseException]) -> None:
     def function(_: Response) -> dict[str, Any]:
@@ -216,6 +222,37 @@ def test_an_interruption_is_not_a_parse_failure() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         outcome_of(function)
+
+
+def test_an_interruption_of_nobodys_is_a_parse_failure() -> None:
+    """In a worker's thread there is no Ctrl-C: a parser that raises one has made it up."""
+    with ThreadPoolExecutor(1) as worker:
+        extra, failure = worker.submit(parsers.run, (Parser("mine:function", interrupt),), page("")).result()
+    assert (extra, failure and failure.kind) == ({}, "parse")
+
+
+def interrupt(_: Response) -> dict[str, Any]:
+    raise KeyboardInterrupt
+
+
+def endless(_: Response) -> Mapping[str, Any]:
+    class Endless(dict[str, Any]):
+        def items(self) -> Any:
+            return ((str(number), number) for number in count())
+
+    return Endless()
+
+
+def doubled(_: Response) -> Mapping[str, Any]:
+    value: list[Any] = []
+    for _ in range(DEPTH - 1):
+        value = [value] * 100
+    return {"value": value}
+
+
+@pytest.mark.parametrize("function", [lambda _: {"a": "x" * (MOST + 1)}, endless, doubled])
+def test_what_is_too_much_for_a_row_is_a_failure(function: Callable[[Response], Any]) -> None:
+    assert outcome_of(function) == ({}, f"mine:function gave more than {MOST >> 20} MiB")
 
 
 def test_one_parsers_failure_leaves_the_others_fields() -> None:
