@@ -129,6 +129,7 @@ def build(
                 host_delay=config.host_delay,
                 rate=config.rate,
                 ask_hosts=names is not None,
+                proxied=config.fetch.proxy is not None,
             ),
             known=known,
             names=names,

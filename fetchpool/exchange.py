@@ -285,6 +285,8 @@ class Exchange:
             body.content[: request.keep] if request.keep else b"",
             retry_after,
             output_failure=output_failure,
+            passing=failure is not None and failure.passing,
+            proxy_down=failure is not None and failure.proxy_down,
         )
 
 

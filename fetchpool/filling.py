@@ -80,7 +80,9 @@ class Filling:
             return HeldBy.WORKERS
         self._submit_what_may(now, window)
         while self._scheduler.given_up:
-            self._flights.give_up(self._scheduler.given_up.popleft(), now)
+            self._flights.give_up(*self._scheduler.given_up.popleft(), now)
+        while self._scheduler.news:
+            self._tell(Notice(self._scheduler.news.popleft()))
         self._gate.open(now)
         return self._held_by(window, now)
 

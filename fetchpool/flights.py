@@ -133,13 +133,13 @@ class Flights:
         """Ends a request that no worker gets."""
         self._conclude(conclude(request, refusal(request, kind, message)), now)
 
-    def give_up(self, request: FetchRequest, now: float) -> None:
-        """Ends a request whose host is down. What its last attempt came to says more than that there was no
-        other."""
+    def give_up(self, request: FetchRequest, kind: FailureKind, now: float) -> None:
+        """Ends a request whose host or proxy is down. What its last attempt came to says more than that there
+        was no other."""
         if request.urlnum in self._attempted:
             self._settle(self._attempted[request.urlnum].last)
         else:
-            self.refuse(request, FailureKind.HOST_DOWN, now)
+            self.refuse(request, kind, now)
 
     def landed(self, finished: Finished) -> None:
         """A request is no longer in flight. Raises `OutputError` when it was our own disk that failed."""

@@ -74,6 +74,8 @@ EXITCODES: dict[FailureKind, int] = {
     FailureKind.ABORTED: 42,
     FailureKind.INTERNAL: 2,
 }
+TRANSIENT_STATUSES = frozenset((408, 429, 500, 502, 503, 504, 522, 524))
+"""What curl's `--retry` calls transient."""
 EXITCODE_HTTP = 22
 """curl's number for "the server answered 400 or more" (`--fail`)."""
 
@@ -241,6 +243,10 @@ class Outcome(Struct, frozen=True):
     """Where they are, when they are large. Whoever takes them removes the file."""
     output_failure: str = ""
     """Our own disk failed under it, and why: the run ends, and it has no row (`error` is `aborted`)."""
+    passing: bool = False
+    """Trying again may help, which the kind alone does not say."""
+    proxy_down: bool = False
+    """Any other request would have come to the same: the proxy serves nobody now."""
     redirect: FetchRequest | None = None
     """The attempt is not over: it goes on with this request, at another host."""
 

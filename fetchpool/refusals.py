@@ -11,6 +11,7 @@ from fetchpool.timestamp import utc_now
 REFUSALS = {
     FailureKind.INVALID_URL: "not a valid http or https URL",
     FailureKind.UNSUPPORTED_SCHEME: "only http and https are fetched",
+    FailureKind.PROXY: "not tried: the proxy has not served anybody for long",
     FailureKind.HOST_DOWN: "not tried: too many requests to this host went without an answer",
 }
 

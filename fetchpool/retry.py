@@ -11,10 +11,8 @@ from random import random
 
 from msgspec import Struct
 
-from fetchpool.model import FailureKind, FetchRequest, Outcome
+from fetchpool.model import TRANSIENT_STATUSES, FailureKind, FetchRequest, Outcome
 
-TRANSIENT_STATUSES = frozenset((408, 429, 500, 502, 503, 504, 522, 524))
-"""What curl's `--retry` calls transient."""
 TRANSIENT_KINDS = frozenset(
     # Not `timeout_total`: that attempt had all the time the person allows a URL. Not `dns`: the name
     # server has answered. Not `truncated` inside a whole body either, but that can't be told apart.
@@ -73,7 +71,7 @@ def is_transient(outcome: Outcome) -> bool:
     """Whether trying again may help."""
     if outcome.error is None:
         return False
-    if outcome.error in TRANSIENT_KINDS:
+    if outcome.passing or outcome.error in TRANSIENT_KINDS:
         return True
     return outcome.error.startswith("http_") and outcome.response_code in TRANSIENT_STATUSES
 

@@ -21,8 +21,9 @@ from heapq import heappop, heappush
 from typing import Any
 
 from fetchpool.following import introduced
+from fetchpool.gateway import Gateway
 from fetchpool.hosts import HostSlot, Wait
-from fetchpool.model import FetchRequest, Outcome
+from fetchpool.model import FailureKind, FetchRequest, Outcome
 from fetchpool.pace import Pace
 
 FORGET = 60.0
@@ -33,12 +34,19 @@ class Scheduler:
     """All times are seconds on the caller's monotonic clock."""
 
     def __init__(
-        self, *, per_host: int = 0, host_delay: float = 0.0, rate: float = 0.0, ask_hosts: bool = False
+        self,
+        *,
+        per_host: int = 0,
+        host_delay: float = 0.0,
+        rate: float = 0.0,
+        ask_hosts: bool = False,
+        proxied: bool = False,
     ) -> None:
         """`per_host`: at most so many requests of one host in flight; `host_delay`: seconds between two
         starts at one host; `rate`: starts per second over all hosts. 0 is no limit, each time.
 
-        `ask_hosts`: a host's requests wait until `known()` has said what must be known of it first."""
+        `ask_hosts`: a host's requests wait until `known()` has said what must be known of it first.
+        `proxied`: everything goes through one proxy."""
         self._per_host = per_host or (1 << 60)
         self._host_delay = host_delay
         self._pace = Pace(rate)
@@ -53,8 +61,12 @@ class Scheduler:
         self._sequence = 0
         self.queued = 0
         """Requests that have not started: those whose turn is to come and those to be retried."""
-        self.given_up: deque[FetchRequest] = deque()
-        """Requests that `next()` gave up because their host is down; the caller takes them away."""
+        self._gateway = Gateway() if proxied else None
+        self.given_up: deque[tuple[FetchRequest, FailureKind]] = deque()
+        """Requests that `next()` gave up because their host or the proxy is down; the caller takes them
+        away."""
+        self.news: deque[str] = deque()
+        """What a person is to be told; the caller takes it away."""
         self.asked: deque[str] = deque()
         """Hosts of which something must be known before their requests start; the caller takes them
         away, and answers with `known()` or `unknown()`."""
@@ -89,6 +101,12 @@ class Scheduler:
         if self._pace.next_at > now:
             return None
         rotation = self._rotation
+        gateway = self._gateway
+        if gateway is not None and not gateway.may_start(now):
+            if gateway.gives_up(now):
+                for slot in rotation:
+                    self._give_up(slot, FailureKind.PROXY)
+            return None
         while rotation:
             slot = rotation.popleft()
             slot.listed = False
@@ -97,7 +115,7 @@ class Scheduler:
             if not slot.has_next():  # taken away by `unknown()` since it was listed
                 self._let_go(slot, now)
             elif slot.gives_up(now):
-                self._give_up(slot)
+                self._give_up(slot, FailureKind.HOST_DOWN)
                 self._let_go(slot, now)
             elif slot.ready_at > now:  # it has been told to wait since it was listed
                 self._list(slot, now)
@@ -110,6 +128,8 @@ class Scheduler:
                 self.queued -= 1
                 slot.started(now, self._host_delay)
                 self._pace.started(now)
+                if gateway is not None:
+                    gateway.started()
                 self._list(slot, now)
                 if slot.addresses:  # the first one after a lookup bears its time
                     seconds, slot.lookup_seconds = slot.lookup_seconds, 0.0
@@ -132,6 +152,11 @@ class Scheduler:
         slot.in_flight -= 1
         if outcome is not None:
             slot.heard(outcome, now, started, cool_down)
+        if self._gateway is not None:
+            self._gateway.heard(outcome, now, started)
+            if self._gateway.news:
+                self.news.append(self._gateway.news)
+                self._gateway.news = ""
         if not slot.listed:
             self._list(slot, now)
             self._let_go(slot, now)
@@ -209,6 +234,8 @@ class Scheduler:
     def waits_for(self, now: float) -> Wait:
         """What most of the queued wait for that may not start now. It looks at every host there is: not to be
         asked for with every request."""
+        if self._gateway is not None and self._gateway.paused:
+            return Wait.FAILURE
         waiting = dict.fromkeys(Wait, 0)
         for slot in self._hosts.values():
             if slot.has_next() and not slot.asking:
@@ -223,7 +250,8 @@ class Scheduler:
         """When `next()` may find something without anything having finished; None: only then."""
         times = [heap[0][0] for heap in (self._retries, self._waiting) if heap]
         if self._rotation:
-            times.append(self._pace.next_at)
+            proxy_at = 0.0 if self._gateway is None else self._gateway.wake_at()
+            times.append(max(self._pace.next_at, proxy_at))
         return min(times) if times else None
 
     def _wake(self, now: float) -> None:
@@ -257,10 +285,10 @@ class Scheduler:
         else:
             self._rotation.append(slot)
 
-    def _give_up(self, slot: HostSlot) -> None:
+    def _give_up(self, slot: HostSlot, kind: FailureKind) -> None:
         requests = slot.take_all()
         self.queued -= len(requests)
-        self.given_up.extend(requests)
+        self.given_up.extend((request, kind) for request in requests)
 
     def _let_go(self, slot: HostSlot, now: float) -> None:
         """Forgets a host that has nothing to do: now, or later when its behaviour is worth knowing."""

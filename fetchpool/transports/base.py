@@ -22,6 +22,8 @@ class Failure(Struct, frozen=True):
     message: str
     passing: bool = False
     """Trying again may help, which the kind alone does not say."""
+    proxy_down: bool = False
+    """Any other request would have come to the same: the proxy serves nobody now."""
 
 
 class Headers:

@@ -15,6 +15,14 @@ import pycurl
 from fetchpool.clean import one_line
 from fetchpool.model import FailureKind
 from fetchpool.transports.base import Failure
+from fetchpool.transports.proxies import (
+    ANOTHER_AUTHENTICATION,
+    NOT_SOCKS,
+    WRONG_CREDENTIALS,
+    no_way,
+    refused,
+    socks_refused,
+)
 
 # Codes that pycurl has no name for (libcurl-errors(3)).
 WEIRD_SERVER_REPLY = 8
@@ -171,15 +179,20 @@ HUNG_UP = Failure(FailureKind.TLS, "the server hung up on the TLS handshake")
 handshake does not know yet what the server makes of it."""
 
 
-def failure_of(code: int, message: str, os_errno: int, *, proxied: bool = False) -> Failure:
-    """Any code but a time-out (`timeout_of`). `message` is libcurl's, cleaned here. `proxied`: it was a
-    proxy that was to be connected to."""
+SOCKS_REPLIES = {20: 1, 23: 2, 22: 3, 21: 4, 19: 5, 24: 6, 18: 7, 17: 8, 25: 9}
+"""The reply (RFC 1928 section 6) by libcurl's number for it (CURLINFO_PROXY_ERROR)."""
+SOCKS_FINAL = {2: NOT_SOCKS, 12: ANOTHER_AUTHENTICATION, 33: WRONG_CREDENTIALS}
+"""CURLPX_BAD_VERSION, _NO_AUTH, _USER_REJECTED."""
+SOCKS_BROKEN = frozenset((3, 13, 14, 15, 16, 28, 29, 30))
+"""CURLPX_CLOSED, _RECV_..., _SEND_...: the connection ended while it was talked to."""
+
+
+def failure_of(code: int, message: str, os_errno: int) -> Failure:
+    """Any code but a time-out (`timeout_of`). `message` is libcurl's, cleaned here."""
     if code == pycurl.E_COULDNT_CONNECT:
         if not os_errno and not message.startswith(TUNNEL_FAILED):
             return no_socket()
         kind = CONNECT_ERRORS.get(os_errno, FailureKind.REFUSED)
-        if proxied:
-            return Failure(FailureKind.PROXY, f"no way through the proxy: {MESSAGES.get(kind, kind)}")
     elif code == pycurl.E_RECV_ERROR:
         kind = receive_error(message)
     else:
@@ -207,6 +220,30 @@ def http2_failure(message: str, *, begun: bool, gone: bool) -> Failure:
         return Failure(FailureKind.PROTOCOL, one_line(message, 200))
     stream = BY_SERVER in message  # why, in a word, is all there is to tell
     return Failure(FailureKind.RESET, one_line(message, 200) if stream else MESSAGES[FailureKind.RESET])
+
+
+def proxy_failure(
+    code: int, message: str, os_errno: int, *, status: int, socks: int, arranging: bool
+) -> Failure | None:
+    """What came between us and the proxy; None when it had no part in it. `status`: its answer to CONNECT;
+    `socks`: libcurl's detail of a SOCKS failure; `arranging`: a tunnel through a new connection was not there
+    yet."""
+    if code == PROXY and socks in SOCKS_REPLIES:
+        return socks_refused(SOCKS_REPLIES[socks])
+    if code == PROXY and socks in SOCKS_FINAL:
+        return SOCKS_FINAL[socks]
+    if code == PROXY and socks in SOCKS_BROKEN:
+        return no_way(FailureKind.RESET if os_errno == errno.ECONNRESET else FailureKind.EMPTY_REPLY)
+    if code == pycurl.E_COULDNT_RESOLVE_PROXY:
+        return no_way(FailureKind.DNS, "its name does not exist")
+    if message.startswith(TUNNEL_FAILED) and status:
+        return refused(status)
+    if code == pycurl.E_COULDNT_CONNECT and os_errno:
+        kind = CONNECT_ERRORS.get(os_errno, FailureKind.REFUSED)
+        return None if kind is FailureKind.TIMEOUT_CONNECT else no_way(kind)
+    if arranging and code in (pycurl.E_RECV_ERROR, pycurl.E_SEND_ERROR, pycurl.E_GOT_NOTHING):
+        return no_way(FailureKind.RESET if os_errno == errno.ECONNRESET else FailureKind.EMPTY_REPLY)
+    return None
 
 
 def no_socket() -> Failure:

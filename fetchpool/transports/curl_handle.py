@@ -33,6 +33,7 @@ from fetchpool.transports.curl_failures import (
     http2_failure,
     is_http2,
     late,
+    proxy_failure,
     socket_failure,
     timeout_of,
 )
@@ -107,6 +108,7 @@ class CurlHandle:
         """It is paused."""
         self._deadline = 0.0
         self.where = ""
+        self._where_is_tls = False
         self._told: list[str] = []
         self._lines: list[bytes] = []
         self._hop: HopRequest | None = None
@@ -195,6 +197,7 @@ class CurlHandle:
         self._told = self._book.open(self.where, hop.addresses)
         if self._proxy_at:
             self._proxy_addresses = proxy_addresses
+            self._where_is_tls = hop.url.startswith("https:")
             self._proxy_told = self._book.open(self._proxy_at, proxy_addresses)
         if self._told or self._proxy_told:
             setopt(pycurl.RESOLVE, [*self._told, *self._proxy_told])
@@ -317,11 +320,11 @@ class CurlHandle:
         ):
             failure = HUNG_UP
         elif code:
-            failure = (
-                http2_failure(message, begun=self._headed, gone=gone)
-                if is_http2(code, message)
-                else failure_of(code, message, getinfo(pycurl.OS_ERRNO), proxied=self._proxied)
-            )
+            failure = self._proxy_failure(code, message) if self._proxied else None
+            if failure is None and is_http2(code, message):
+                failure = http2_failure(message, begun=self._headed, gone=gone)
+            elif failure is None:
+                failure = failure_of(code, message, getinfo(pycurl.OS_ERRNO))
         elif cut and hop.method != "HEAD" and not has_length(self._lines):
             failure = CUT
         else:
@@ -373,6 +376,19 @@ class CurlHandle:
             self._surplus = True
             return True
         return False
+
+    def _proxy_failure(self, code: int, message: str) -> Failure | None:
+        getinfo = self.curl.getinfo
+        status = getinfo(pycurl.HTTP_CONNECTCODE)
+        tunnels = self._forwards and self._where_is_tls
+        return proxy_failure(
+            code,
+            message,
+            getinfo(pycurl.OS_ERRNO),
+            status=status,
+            socks=getinfo(pycurl.PROXY_ERROR),
+            arranging=tunnels and not status and getinfo(pycurl.NUM_CONNECTS) > 0,
+        )
 
     def _set_method(self, method: str) -> None:
         """GET, HEAD and anything else; what a hop sends has no body."""

@@ -12,7 +12,7 @@ from fetchpool import urls
 from fetchpool.model import FailureKind, FetchOptions
 from fetchpool.resolver import Resolver
 from fetchpool.transports.base import Failure, HopRequest
-from fetchpool.transports.proxies import proxy_of
+from fetchpool.transports.proxies import no_way, proxy_of
 
 
 class HopNames:
@@ -46,8 +46,7 @@ class HopNames:
     def failure(self, host: str, kind: FailureKind, message: str) -> Failure:
         """Why a hop can't be made, since that name has no address."""
         if host == self._proxy and kind is not FailureKind.ABORTED:
-            passing = kind is FailureKind.TIMEOUT_DNS
-            return Failure(FailureKind.PROXY, f"no way to the proxy: {message}", passing)
+            return no_way(kind, message)
         return Failure(kind, message)
 
     @property

@@ -1,6 +1,7 @@
-"""The proxy that everything goes through: where it is, and what it is shown.
+"""The proxy that everything goes through: where it is, what it is shown, and what its refusals mean.
 
-In: `FetchOptions.proxy`, which was checked when it was given. Out: a `Proxy`. It opens no connection.
+In: `FetchOptions.proxy`, which was checked when it was given; what a proxy said. Out: a `Proxy`; failures in
+words that both transports share. It opens no connection.
 """
 
 from __future__ import annotations
@@ -10,8 +11,66 @@ from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
 
+from fetchpool.model import TRANSIENT_STATUSES, FailureKind
+from fetchpool.transports.base import Failure
+from fetchpool.transports.http1 import WireError
+
 DEFAULT_PORTS = {"https": 443}
 """Any other kind of proxy without a port is at 1080, as in curl (CURLOPT_PROXY)."""
+
+OF_THE_TARGET = frozenset((502, 504))
+"""Statuses by which a proxy that works says that it had no luck with the host."""
+SOCKS_REPLIES = {
+    1: "general failure",
+    2: "not allowed by its rules",
+    3: "network unreachable",
+    4: "host unreachable",
+    5: "connection refused",
+    6: "time to live expired",
+    7: "command not supported",
+    8: "address type not supported",
+}
+"""RFC 1928 section 6."""
+SOCKS_PASSING = frozenset((1, 3, 4, 5, 6))
+NO_WAY = {
+    FailureKind.REFUSED: "connection refused",
+    FailureKind.UNREACHABLE: "it can't be reached from here",
+    FailureKind.RESET: "connection reset",
+    FailureKind.EMPTY_REPLY: "it closed the connection",
+    FailureKind.TRUNCATED: "it closed the connection",
+}
+"""Why there is none that may be there in a moment."""
+NOT_SOCKS = Failure(FailureKind.PROXY, "the proxy does not speak SOCKS 5")
+ANOTHER_AUTHENTICATION = Failure(FailureKind.PROXY, "the SOCKS proxy wants another way of authentication")
+WRONG_CREDENTIALS = Failure(FailureKind.PROXY, "the SOCKS proxy refused the user name or password")
+
+
+def no_way(kind: FailureKind, message: str = "") -> Failure:
+    """The proxy could not be talked to: what happened, and words for what is not in `NO_WAY`."""
+    passing = kind in NO_WAY or kind is FailureKind.TIMEOUT_DNS
+    words = NO_WAY.get(kind) or message or kind.replace("_", " ")
+    return Failure(FailureKind.PROXY, f"no way through the proxy: {words}", passing, proxy_down=passing)
+
+
+def refused(status: int) -> Failure:
+    """What an HTTP proxy answered to CONNECT."""
+    passing = status in TRANSIENT_STATUSES
+    down = passing and status not in OF_THE_TARGET
+    return Failure(FailureKind.PROXY, f"the proxy answered {status} to CONNECT", passing, proxy_down=down)
+
+
+def socks_refused(reply: int) -> Failure:
+    """What a SOCKS proxy replied to its CONNECT."""
+    words = SOCKS_REPLIES.get(reply, "no reason given")
+    return Failure(FailureKind.PROXY, f"the SOCKS proxy refused: {words}", reply in SOCKS_PASSING)
+
+
+class ProxyError(WireError):
+    """The proxy does not do what it is there for; `failure` says how."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.kind, failure.message)
+        self.failure = failure
 
 
 class Proxy(Struct, frozen=True):

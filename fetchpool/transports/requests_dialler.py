@@ -22,7 +22,7 @@ from fetchpool.model import FailureKind, FetchOptions
 from fetchpool.resolver import Address, Resolver, literal
 from fetchpool.transports.happy_eyeballs import Race
 from fetchpool.transports.http1 import AnswerReader, Readable, WireError
-from fetchpool.transports.proxies import Proxy, proxy_of
+from fetchpool.transports.proxies import Proxy, ProxyError, proxy_of, refused
 from fetchpool.transports.requests_trace import Phase, Trace
 from fetchpool.transports.socks5 import connect_through
 
@@ -122,7 +122,7 @@ class Dialler:
         answer = AnswerReader(cast(Readable, connection), "CONNECT", lambda: None)
         answer.read_head()
         if not 200 <= answer.status < 300:
-            raise WireError(FailureKind.PROXY, f"the proxy answered {answer.status} to CONNECT")
+            raise ProxyError(refused(answer.status))
 
     def _judge(self, ip: str) -> None:
         if not address_is_public(ip):

@@ -21,6 +21,7 @@ from fetchpool.model import FailureKind
 from fetchpool.resolver import ResolveError
 from fetchpool.transports.base import Failure
 from fetchpool.transports.http1 import WireError
+from fetchpool.transports.proxies import ProxyError, no_way
 from fetchpool.transports.requests_trace import Phase, Trace
 
 MAX_DETAIL = 200
@@ -151,7 +152,6 @@ NOT_THE_PROXYS = frozenset(
     (
         FailureKind.PROXY,  # said already
         FailureKind.INTERNAL,
-        FailureKind.TIMEOUT_DNS,
         FailureKind.TIMEOUT_CONNECT,
         FailureKind.TIMEOUT_TOTAL,
     )
@@ -181,6 +181,8 @@ MESSAGES: dict[FailureKind, str] = {
 def failure_of(error: Exception, trace: Trace) -> Failure:
     """Why a hop ended, from what was raised (one of `CAUGHT`) and how far it had come."""
     cause = unwrapped(error)
+    if isinstance(cause, ProxyError):
+        return cause.failure
     if isinstance(cause, WireError | ResolveError):
         kind, message = cause.kind, str(cause)  # in our words already
     else:
@@ -189,7 +191,7 @@ def failure_of(error: Exception, trace: Trace) -> Failure:
             kind = FailureKind.TIMEOUT_TOTAL  # it was the attempt's deadline that came first
         message = detail_of(cause) or worded(kind, trace)
     if trace.phase is Phase.PROXY and kind not in NOT_THE_PROXYS:
-        return Failure(FailureKind.PROXY, f"no way through the proxy: {message}")
+        return no_way(kind, message)
     return Failure(kind, message)
 
 

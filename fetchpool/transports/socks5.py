@@ -1,7 +1,7 @@
 """The client's side of SOCKS 5 (RFC 1928, RFC 1929): what is said to the proxy before the request.
 
 In: a socket connected to the proxy, with a time-out set. Out: a socket that reaches the destination,
-or a `WireError` of kind `proxy`. It resolves nothing: the destination is a name for the proxy to
+or a `ProxyError`. It resolves nothing: the destination is a name for the proxy to
 resolve, or an address.
 """
 
@@ -10,46 +10,41 @@ from __future__ import annotations
 import socket
 
 from fetchpool.model import FailureKind
-from fetchpool.transports.http1 import WireError
+from fetchpool.transports.proxies import (
+    ANOTHER_AUTHENTICATION,
+    NOT_SOCKS,
+    WRONG_CREDENTIALS,
+    ProxyError,
+    no_way,
+    socks_refused,
+)
 
 VERSION = 5
 NO_AUTHENTICATION, USERNAME_PASSWORD = 0, 2
 CONNECT = 1
 IPV4, NAME, IPV6 = 1, 3, 4
-REPLIES = {
-    1: "general failure",
-    2: "not allowed by its rules",
-    3: "network unreachable",
-    4: "host unreachable",
-    5: "connection refused",
-    6: "time to live expired",
-    7: "command not supported",
-    8: "address type not supported",
-}
 
 
 def connect_through(connection: socket.socket, host: str, port: int, username: str, password: str) -> None:
     """Asks the proxy for a connection to `host` (a name, or an address without brackets).
 
-    Raises `WireError`, and what the socket raises.
+    Raises `ProxyError`, and what the socket raises.
     """
     methods = bytes((NO_AUTHENTICATION, USERNAME_PASSWORD) if username else (NO_AUTHENTICATION,))
     connection.sendall(bytes((VERSION, len(methods))) + methods)
     version, method = _read(connection, 2)
     if version != VERSION:
-        raise WireError(FailureKind.PROXY, "the proxy does not speak SOCKS 5")
+        raise ProxyError(NOT_SOCKS)
     if method == USERNAME_PASSWORD and username:
         _authenticate(connection, username, password)
     elif method != NO_AUTHENTICATION:
-        raise WireError(FailureKind.PROXY, "the SOCKS proxy wants another way of authentication")
+        raise ProxyError(ANOTHER_AUTHENTICATION)
     connection.sendall(bytes((VERSION, CONNECT, 0)) + _address(host) + port.to_bytes(2, "big"))
     version, reply, _, kind = _read(connection, 4)
     if version != VERSION:
-        raise WireError(FailureKind.PROXY, "the proxy does not speak SOCKS 5")
+        raise ProxyError(NOT_SOCKS)
     if reply:
-        raise WireError(
-            FailureKind.PROXY, f"the SOCKS proxy refused: {REPLIES.get(reply, 'no reason given')}"
-        )
+        raise ProxyError(socks_refused(reply))
     # The address it is bound to, which nobody needs.
     length = {IPV4: 4, IPV6: 16}.get(kind) or _read(connection, 1)[0]
     _read(connection, length + 2)
@@ -60,7 +55,7 @@ def _authenticate(connection: socket.socket, username: str, password: str) -> No
     said = b"".join(bytes((len(part),)) + part for part in (username.encode()[:255], password.encode()[:255]))
     connection.sendall(b"\x01" + said)
     if _read(connection, 2)[1]:
-        raise WireError(FailureKind.PROXY, "the SOCKS proxy refused the user name or password")
+        raise ProxyError(WRONG_CREDENTIALS)
 
 
 def _address(host: str) -> bytes:
@@ -79,6 +74,6 @@ def _read(connection: socket.socket, amount: int) -> bytes:
     while len(received) < amount:
         more = connection.recv(amount - len(received))
         if not more:
-            raise WireError(FailureKind.PROXY, "the SOCKS proxy closed the connection")
+            raise ProxyError(no_way(FailureKind.EMPTY_REPLY))
         received += more
     return received

@@ -10,7 +10,9 @@ import contextlib
 import selectors
 import socket
 import ssl
+import struct
 import threading
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -27,17 +29,23 @@ class Proxy:
         refuses: str = "",
         credentials: tuple[str, str] | None = None,
         upgrades_to: int = 0,
+        at_first: Sequence[str] = (),
+        port: int = 0,
     ) -> None:
         """`refuses`: a status line's code and reason for every CONNECT. `credentials`: what SOCKS wants.
-        `upgrades_to`: what is forwarded is redirected to https, and the port of whoever answers there."""
+        `upgrades_to`: what is forwarded is redirected to https, and the port of whoever answers there.
+        `at_first`: what the first connections get: `close`, `reset`, or the number of a SOCKS reply."""
+        self._at_first = list(at_first)
         self._upgrades_to = upgrades_to
         self._tls = tls
         self._refuses = refuses
         self._credentials = credentials
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self.port: int = self._listener.getsockname()[1]
         self._open: set[socket.socket] = set()
         self._thread = threading.Thread(target=self._accept, daemon=True)
+        self.failed = 0
+        """Connections that were served as `at_first` says."""
         self.heads: list[str] = []
         """The heads of HTTP requests that it read."""
         self.destinations: list[tuple[str, int]] = []
@@ -73,12 +81,27 @@ class Proxy:
                 connection = self._tls.wrap_socket(connection, server_side=True)
             self._open.add(connection)
             first = connection.recv(1)
+            if first and self._at_first:
+                self._fail(connection, first, self._at_first.pop(0))
+                first = b""
             if first == b"\x05":
                 self._socks(connection)
             elif first:
                 self._http(connection, first)
         self._open.discard(connection)
         connection.close()
+
+    def _fail(self, client: socket.socket, first: bytes, how: str) -> None:
+        self.failed += 1
+        if first == b"\x05" and how.isdigit():
+            exactly(client, exactly(client, 1)[0])
+            client.sendall(b"\x05\x00")
+            client.recv(4096)
+            client.sendall(b"\x05" + bytes([int(how)]) + b"\x00\x01" + bytes(6))
+            return
+        client.recv(65536)
+        if how == "reset":
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def _http(self, client: socket.socket, received: bytes) -> None:
         while True:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "faults.md"
 PEERS = ROOT / "docs" / "faults_peers.json"
-NUMBERS = (*range(1, 54), 54, 55, 58, 59, 62, 63, 64, 72, 73, 74)
+NUMBERS = (*range(1, 54), 54, 55, 58, 59, 62, 63, 64, 65, 66, 72, 73, 74)
 TOOLS = ("curl", "wget2", "requests")
 
 INTRODUCTION = """\

@@ -272,7 +272,7 @@ def test_a_host_that_never_answers_is_paused_tried_once_and_given_up_for_a_while
     assert scheduler.next(PAUSE) is None, "a single try"
     scheduler.finished(last, PAUSE + 1, PAUSE, NO_ANSWER)
     assert scheduler.next(PAUSE + 1) is None
-    assert [request.host for request in scheduler.given_up] == ["a"] * 4
+    assert [request.host for request, _ in scheduler.given_up] == ["a"] * 4
     scheduler.given_up.clear()
     scheduler.add(urls.request(99, "http://a/"), PAUSE + 2)
     assert scheduler.next(PAUSE + 2) is None

@@ -1,0 +1,95 @@
+"""Whether the proxy that everything goes through serves us, and when it may be asked again.
+
+In: when requests start and what they come to. Out: whether another one may start. Pure: it is handed `now`.
+
+A few failures in a row to get through to it, whatever the hosts, pause the run: it is asked again with one
+request at a time, the pauses growing. A restart of the proxy costs a list nothing but time then. When it has
+been away for long what is queued ends as `proxy`, and it is tried again a minute later.
+"""
+
+from __future__ import annotations
+
+from fetchpool.model import FailureKind, Outcome
+
+FAILURES_TO_PAUSE = 3
+"""In a row, without any request that got through."""
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 30.0
+PATIENCE = 300.0
+"""Seconds from the first failure until what is queued is given up."""
+DOWN = 60.0
+"""Seconds between tries at a proxy that was given up."""
+FOREVER = float("inf")
+
+
+class Gateway:
+    """The one proxy of a run. Times are monotonic seconds."""
+
+    __slots__ = ("_down_since", "_failures", "_gave_up", "_pause", "_ready_at", "_trying", "news")
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._pause = 0.0
+        """0 while it is believed to serve."""
+        self._ready_at = self._down_since = 0.0
+        self._trying = False
+        """A request is on its way that will show whether it does."""
+        self._gave_up = False
+        self.news = ""
+        """What a person is to be told; whoever does so takes it away."""
+
+    @property
+    def paused(self) -> bool:
+        return self._pause > 0.0
+
+    def may_start(self, now: float) -> bool:
+        """Whether a request may start now."""
+        return not self._pause or (self._ready_at <= now and not self._trying)
+
+    def gives_up(self, now: float) -> bool:
+        """Whether what is queued now ends without having been tried."""
+        return self._gave_up and now < self._ready_at
+
+    def wake_at(self) -> float:
+        """When `may_start()` may change by itself."""
+        if not self._pause:
+            return 0.0
+        return FOREVER if self._trying else self._ready_at
+
+    def started(self) -> None:
+        self._trying = self._pause > 0.0
+
+    def heard(self, outcome: Outcome | None, now: float, started: float) -> None:
+        """What a request that began at `started` came to; None: to nothing."""
+        was_try = self._pause > 0.0 and started >= self._ready_at
+        if was_try:
+            self._trying = False
+        if outcome is None or outcome.redirect is not None:
+            return
+        if outcome.proxy_down or outcome.error == FailureKind.TIMEOUT_CONNECT:
+            self._no_way(now, was_try)
+        elif outcome.response_code is not None or outcome.error == FailureKind.PROXY:
+            self._failures = 0
+            if self._pause:
+                self.news = "the proxy serves again"
+                self._pause = 0.0
+                self._gave_up = self._trying = False
+
+    def _no_way(self, now: float, was_try: bool) -> None:
+        if not self._failures:
+            self._down_since = now
+        self._failures += 1
+        if not self._pause:
+            if self._failures >= FAILURES_TO_PAUSE:
+                self.news = "the proxy does not serve; the run waits until it does"
+                self._pause = FIRST_PAUSE
+                self._ready_at = now + self._pause
+        elif was_try:  # not one of those that were on their way before it
+            if now - self._down_since < PATIENCE:
+                self._pause = min(LONGEST_PAUSE, 2.0 * self._pause)
+            else:
+                if not self._gave_up:
+                    self.news = f"the proxy has not served for {PATIENCE:g} s; what waits ends as proxy"
+                self._gave_up = True
+                self._pause = DOWN
+            self._ready_at = now + self._pause

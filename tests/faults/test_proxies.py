@@ -1,0 +1,132 @@
+"""Proxies that refuse, break and restart: what they say is told, and what passes is waited for."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections import Counter
+
+import pytest
+
+from fetchpool.model import FetchOptions, Outcome
+from fetchpool.pools import open_pool
+from fetchpool.retry import is_transient
+from fetchpool.sources.iterable import IterableSource
+from fetchpool.urls import request
+from tests.faults.proxy import Proxy
+from tests.faults.ways import Rows, Way, engine_for, fetch_urls, in_every_way, over_each_transport
+
+TARGET = "https://203.0.113.7/"
+"""Nobody ever gets there: the proxy refuses."""
+
+
+def attempt(way: Way, url: str, proxy: str) -> Outcome:
+    """One, without the check that asks for a library which this does not need."""
+    pool = open_pool(way.executor, 1, FetchOptions(transport=way.transport, proxy=proxy))
+    try:
+        return pool.submit(request(0, url)).result(20)
+    finally:
+        pool.shutdown()
+
+
+@over_each_transport
+@pytest.mark.parametrize("status", [401, 403, 407])
+def test_65_what_a_proxy_refuses_for_good_is_told_and_not_tried_again(way: Way, status: int) -> None:
+    """`proxy`, with its answer to CONNECT in `errormsg`, in the same words by both transports."""
+    with Proxy(refuses=f"{status} No") as proxy:
+        [row] = fetch_urls(way, [TARGET], proxy=f"http://127.0.0.1:{proxy.port}", retry=3, retry_delay=0)
+    assert (row.error, row.errormsg) == ("proxy", f"the proxy answered {status} to CONNECT")
+    assert (row.num_retries, row.response_code, row.exitcode) == (0, None, 97)
+
+
+@over_each_transport
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_65_what_a_proxy_refuses_for_the_moment_is_tried_again(way: Way, status: int) -> None:
+    """A CONNECT that it answers with 429, 502, 503 or 504."""
+    with Proxy(refuses=f"{status} No") as proxy:
+        [row] = fetch_urls(way, [TARGET], proxy=f"http://127.0.0.1:{proxy.port}", retry=1, retry_delay=0)
+        assert len(proxy.heads) == 2
+    assert (row.error, row.errormsg) == ("proxy", f"the proxy answered {status} to CONNECT")
+    assert row.num_retries == 1
+
+
+@over_each_transport
+@pytest.mark.parametrize(
+    ("how", "words"), [("close", "it closed the connection"), ("reset", "connection reset")]
+)
+@pytest.mark.parametrize("scheme", ["http", "socks5h"])
+def test_65_a_proxy_that_breaks_off_is_tried_again(way: Way, scheme: str, how: str, words: str) -> None:
+    """A connection that ends while the way through is being arranged."""
+    with Proxy(at_first=[how]) as proxy:
+        outcome = attempt(way, TARGET, f"{scheme}://127.0.0.1:{proxy.port}")
+    assert (outcome.error, outcome.errormsg) == ("proxy", f"no way through the proxy: {words}")
+    assert is_transient(outcome)
+
+
+@over_each_transport
+@pytest.mark.parametrize(
+    ("reply", "words", "passes"),
+    [
+        ("1", "general failure", True),
+        ("2", "not allowed by its rules", False),
+        ("4", "host unreachable", True),
+        ("5", "connection refused", True),
+        ("7", "command not supported", False),
+    ],
+)
+def test_65_what_a_socks_proxy_replies_is_told(way: Way, reply: str, words: str, passes: bool) -> None:
+    """`proxy`, in the same words by both transports; what may pass is tried again."""
+    with Proxy(at_first=[reply]) as proxy:
+        outcome = attempt(way, "http://203.0.113.7/", f"socks5h://127.0.0.1:{proxy.port}")
+    assert (outcome.error, outcome.errormsg) == ("proxy", f"the SOCKS proxy refused: {words}")
+    assert is_transient(outcome) is passes
+
+
+@over_each_transport
+def test_65_a_proxy_that_is_not_there_is_told_in_one_way(way: Way) -> None:
+    """`proxy`, and tried again."""
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    [row] = fetch_urls(way, [TARGET], proxy=f"http://127.0.0.1:{port}", retry=1, retry_delay=0)
+    assert (row.error, row.errormsg) == ("proxy", "no way through the proxy: connection refused")
+    assert row.num_retries == 1
+
+
+@in_every_way
+def test_65_a_proxy_that_restarts_costs_a_list_nothing(way: Way) -> None:
+    """The run waits, and asks again with one request at a time, until the proxy serves; it does not turn the
+    list into rows meanwhile."""
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    back = threading.Event()
+    rows = Rows()
+    urls = [f"http://127.0.0.{number % 100 + 1}/{number}" for number in range(500)]
+    engine = engine_for(
+        way, IterableSource(urls), rows, proxy=f"http://127.0.0.1:{port}", workers=4, retry=2, retry_delay=0.1
+    )
+
+    def restart() -> None:
+        back.wait(2.5)
+        with Proxy(port=port):
+            back.wait(30)
+
+    starting = threading.Thread(target=restart)
+    starting.start()
+    try:
+        engine.run()
+    finally:
+        back.set()
+        starting.join(10)
+    assert Counter(record.error for record in rows.records) == {None: 500}
+
+
+@over_each_transport
+def test_65_hosts_that_the_proxy_can_not_reach_do_not_pause_the_others(way: Way) -> None:
+    """502 and 504 speak of the host."""
+    urls = [f"https://203.0.113.{number}/" for number in range(1, 31)]
+    with Proxy(refuses="502 Bad Gateway") as proxy:
+        began = time.monotonic()
+        rows = fetch_urls(way, urls, proxy=f"http://127.0.0.1:{proxy.port}", workers=2)
+    assert [row.error for row in rows] == ["proxy"] * 30
+    assert time.monotonic() - began < 5
