@@ -163,6 +163,7 @@ class Exchange:
             body,
             addresses,
             public_only,
+            close=request.close,
         )
 
     def _follow(self, request: FetchRequest, response: HopResponse, body: Body) -> FetchRequest | Failure:

@@ -208,7 +208,12 @@ class Flights:
         now, request, urlnum = self._clock(), finished.request, finished.request.urlnum
         before = self._attempted.get(urlnum)
         first = started if before is None else before.started
-        delay = self._retry.delay(request, outcome, now - first)
+        delay = None
+        if self._scheduler.was_crowded(request, outcome):
+            delay = self._retry.spared(request, outcome)
+        follows = following.again if delay is None else following.spared
+        if delay is None:
+            delay = self._retry.delay(request, outcome, now - first)
         if delay is None:
             return False
         record = finished.record
@@ -216,7 +221,7 @@ class Flights:
         kept = attempted(first, finished, outcome, record)
         self.held += kept.weight - (0 if before is None else before.weight)
         self._attempted[urlnum] = kept
-        self._scheduler.add_later(self._weighed(following.again(request), request), now + delay)
+        self._scheduler.add_later(self._weighed(follows(request), request), now + delay)
         if urlnum >= 0:
             self._tell(Retrying(record, delay))
         return True

@@ -53,8 +53,20 @@ def again(request: FetchRequest) -> FetchRequest:
         addresses=(),
         lookup_seconds=0.0,
         elapsed=0.0,
+        close=False,
+        num_spared=request.num_spared,
         columns=request.columns,
     )
+
+
+def by_itself(request: FetchRequest) -> FetchRequest:
+    """To a host that bears few connections."""
+    return request if request.close else replace(request, close=True)
+
+
+def spared(request: FetchRequest) -> FetchRequest:
+    """The same attempt once more: it broke because of others."""
+    return replace(again(request), num_retries=request.num_retries, num_spared=request.num_spared + 1)
 
 
 def introduced(request: FetchRequest, addresses: tuple[str, ...], seconds: float) -> FetchRequest:
@@ -86,6 +98,8 @@ def on_behalf_of(request: FetchRequest, urlnum: int, href: str, keep: int) -> Fe
         url=href,
         href=href,
         num_retries=0,
+        num_spared=0,
+        close=False,
         num_redirects=0,
         method="GET",
         elapsed=0.0,

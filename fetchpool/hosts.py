@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import deque
 from enum import Enum, auto
 
+from fetchpool.connection_limit import ConnectionLimit, is_break
 from fetchpool.model import FailureKind, FetchRequest, Outcome
 
 FIRST_SPACING = 0.1
@@ -76,13 +77,16 @@ class HostSlot:
     """One host's queue, its count in flight, and how it has behaved. Times are monotonic seconds."""
 
     __slots__ = (
+        "_answered_at",
         "_failures",
+        "_ready_before",
         "_spaced_at",
         "_spacing",
         "_try_from",
         "addresses",
         "asking",
         "breaker",
+        "connections",
         "fading",
         "held",
         "host",
@@ -117,14 +121,28 @@ class HostSlot:
         self.lookup_seconds = 0.0
         """How long the name took to look up: the times of the next request begin with it."""
         self.breaker = CLOSED
+        self.connections: ConnectionLimit | None = None
+        """None as long as none has broken."""
         self._spacing = 0.0
         self._spaced_at = 0.0
         self._failures = 0
-        self._try_from = 0.0
+        self._answered_at = float("-inf")
+        self._try_from = self._ready_before = 0.0
 
     def limit(self, per_host: int) -> int:
         """How many may be in flight: one while its answer decides what happens next."""
-        return 1 if self._spacing or self.breaker is not CLOSED else per_host
+        if self._spacing or self.breaker is not CLOSED:
+            return 1
+        return per_host if self.connections is None else min(per_host, self.connections.most)
+
+    @property
+    def bears_few(self) -> bool:
+        """Fewer connections are made to it than might be."""
+        return self.connections is not None and self.connections.limited
+
+    def was_crowded(self, outcome: Outcome) -> bool:
+        """Whether a connection seems to have broken for no other reason than the others."""
+        return self.bears_few and self.in_flight > 0 and is_break(outcome)
 
     def waits_for(self, now: float, per_host: int) -> Wait:
         """What keeps what is queued from starting."""
@@ -162,7 +180,8 @@ class HostSlot:
 
     def unremarkable(self, now: float) -> bool:
         """Whether a slot made anew would be treated the same."""
-        return not (self._failures or self._spacing or self.ready_at > now) and self.breaker is CLOSED
+        slow = self._failures or self._spacing or self.ready_at > now or self.bears_few
+        return not slow and self.breaker is CLOSED
 
     def started(self, now: float, host_delay: float) -> None:
         self.in_flight += 1
@@ -174,10 +193,19 @@ class HostSlot:
         """What a request that began at `started` came to. `cool_down`: seconds the host asked for."""
         if outcome.response_code is None:
             if outcome.error not in NOT_THE_HOST and outcome.redirect is None:
+                if is_break(outcome):
+                    if self.connections is None:
+                        self.connections = ConnectionLimit()
+                    self.connections.broke(now, started, self.in_flight, self._answered_at)
                 self._no_answer(now, started)
             return
         self._failures = 0
-        self.breaker = CLOSED
+        self._answered_at = now
+        if self.breaker is not CLOSED:
+            self.breaker = CLOSED
+            self.ready_at = min(self.ready_at, max(now, self._ready_before))
+        if self.connections is not None:
+            self.connections.answered(now, started)
         if outcome.response_code in BUSY:
             if started >= self._spaced_at:  # not one of those that were on their way already
                 self._spacing = min(MAX_SPACING, max(FIRST_SPACING, 2.0 * self._spacing))
@@ -194,6 +222,7 @@ class HostSlot:
         if self.breaker is CLOSED:
             if self._failures >= FAILURES_TO_PAUSE:
                 self.breaker = Breaker.PAUSED
+                self._ready_before = self.ready_at
                 self.ready_at = self._try_from = max(self.ready_at, now + PAUSE)
         elif started >= self._try_from:  # the try; not one of those that were on their way before it
             self.breaker = OPEN

@@ -183,6 +183,10 @@ class FetchRequest(Struct, frozen=True, gc=False):
     """The same for a person; empty: what is usual for the kind."""
     num_retries: int = 0
     num_redirects: int = 0
+    num_spared: int = 0
+    """Attempts that did not count, since they broke because of others."""
+    close: bool = False
+    """Its host bears few connections: none is kept where another request needs the place."""
     method: str = ""
     """Where a redirect changed it (RFC 9110 section 15.4); empty: the run's own."""
     elapsed: float = 0.0

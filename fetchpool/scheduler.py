@@ -20,7 +20,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
 
-from fetchpool.following import introduced
+from fetchpool.following import by_itself, introduced
 from fetchpool.gateway import Gateway
 from fetchpool.hosts import HostSlot, Wait
 from fetchpool.model import FailureKind, FetchRequest, Outcome
@@ -131,6 +131,8 @@ class Scheduler:
                 if gateway is not None:
                     gateway.started()
                 self._list(slot, now)
+                if slot.bears_few:
+                    request = by_itself(request)
                 if slot.addresses:  # the first one after a lookup bears its time
                     seconds, slot.lookup_seconds = slot.lookup_seconds, 0.0
                     return introduced(request, slot.addresses, seconds)
@@ -151,7 +153,10 @@ class Scheduler:
         slot = self._hosts[request.host]
         slot.in_flight -= 1
         if outcome is not None:
+            before = slot.bears_few
             slot.heard(outcome, now, started, cool_down)
+            if slot.bears_few and not before:
+                self.news.append(f"{request.host} bears few connections: fewer are made")
         if self._gateway is not None:
             self._gateway.heard(outcome, now, started)
             if self._gateway.news:
@@ -160,6 +165,11 @@ class Scheduler:
         if not slot.listed:
             self._list(slot, now)
             self._let_go(slot, now)
+
+    def was_crowded(self, request: FetchRequest, outcome: Outcome) -> bool:
+        """Whether that seems to have broken only because its host bears no more connections at once."""
+        slot = self._hosts.get(request.host)
+        return slot is not None and slot.was_crowded(outcome)
 
     def holds_back(self, host: str, now: float) -> bool:
         """No more of that host may start now, or fewer than have, whoever is free."""

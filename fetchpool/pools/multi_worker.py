@@ -302,6 +302,7 @@ class MultiWorker:
         flight.read_timeout = hop.read_timeout
         flight.progress, flight.seen, flight.seen_at = 0, 0, now
         flight.arrived = False
+        hop.close = False  # all fetches share what is kept
         flight.handle.prepare(hop, self._naming.proxy_addresses)
         self._multi.add_handle(flight.handle.curl)
         self._flights[flight.handle.curl] = flight

@@ -26,7 +26,10 @@ from fetchpool.model import FetchOptions, FetchRequest, Outcome
 from fetchpool.pools.lifeline import hold_on
 from fetchpool.pools.parse_board import ParseBoard, ParsePlace
 from fetchpool.pools.worker import Worker
+from fetchpool.transports import watchdog
 
+KEEPS_FOR = 1.5
+"""Seconds that the process keeps its connections while it has nothing to do."""
 LONG = 0.05
 """Seconds after which a fetch is too slow for its batch to wait for."""
 
@@ -134,6 +137,8 @@ def _start(
     send(Hello(os.getpid(), ready=False))
     with lock:
         place = board.place()
+    # A server may bear few connections, and nobody tells this process that another one needs the place.
+    watchdog.shared().keeps_for = KEEPS_FOR
     _runner = BatchRunner(Worker(options, parse=place.run).fetch, send, place)
     threads.start(_runner.look_after, "batches")
     send(Hello(os.getpid(), ready=True))

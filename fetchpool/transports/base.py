@@ -145,6 +145,8 @@ class HopRequest(Struct):
     """Only a public address may be connected to, judged as connected."""
     fresh: bool = False
     """Over a connection of its own, which is not kept."""
+    close: bool = False
+    """Its server bears few connections: none may be kept where another hop needs the place."""
 
 
 class HopResponse(Struct):

@@ -172,6 +172,7 @@ READING = (
 )
 """How its messages begin when reading from the socket failed, by TLS library; any other receive error is
 its own judgement of what it read."""
+UNEXPECTED_EOF = "unexpected eof"
 OPENSSL = "SSL routines::"
 """Before OpenSSL's own words for what is wrong."""
 HUNG_UP = Failure(FailureKind.TLS, "the server hung up on the TLS handshake")
@@ -195,6 +196,8 @@ def failure_of(code: int, message: str, os_errno: int) -> Failure:
         kind = CONNECT_ERRORS.get(os_errno, FailureKind.REFUSED)
     elif code == pycurl.E_RECV_ERROR:
         kind = receive_error(message)
+    elif code == pycurl.E_SSL_CONNECT_ERROR and (os_errno == errno.ECONNRESET or UNEXPECTED_EOF in message):
+        return Failure(FailureKind.TLS, HUNG_UP.message, passing=True)  # it may bear fewer connections
     else:
         kind = KINDS.get(code, FailureKind.INTERNAL)
     if OPENSSL in message:
@@ -272,7 +275,7 @@ def receive_error(message: str) -> FailureKind:
     if message.startswith(TUNNEL_FAILED):
         return FailureKind.PROXY
     if not message or message.startswith(READING):
-        if "unexpected eof" in message:
+        if UNEXPECTED_EOF in message:
             return FailureKind.TRUNCATED
         # An alert, mostly: with TLS 1.3 that is where a server says that it wants a certificate of ours.
         return FailureKind.TLS if OPENSSL in message else FailureKind.RESET

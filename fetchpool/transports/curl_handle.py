@@ -121,7 +121,7 @@ class CurlHandle:
         self._headers: tuple[tuple[str, str], ...] | None = None
         self._method = ""
         self._max_time = self._connect_timeout = 0.0
-        self._public_only = False
+        self._public_only = self._closes = False
         self._forbidden = ""
         self._judges_all = options.public_only
         proxy = proxy_of(options.proxy)
@@ -174,7 +174,6 @@ class CurlHandle:
             self._trace.begin()
         if hop.fresh is not self._fresh:
             self._fresh = hop.fresh
-            setopt(pycurl.FORBID_REUSE, int(hop.fresh))
             self._choose_connection()
         setopt(pycurl.URL, hop.url)
         if self._has_target or ("%" in hop.url and LOWER_HEX.search(hop.url)):
@@ -191,6 +190,10 @@ class CurlHandle:
         if hop.connect_timeout != self._connect_timeout:
             setopt(pycurl.CONNECTTIMEOUT_MS, milliseconds(hop.connect_timeout))
             self._connect_timeout = hop.connect_timeout
+        closes = hop.close or hop.fresh
+        if closes is not self._closes:
+            setopt(pycurl.FORBID_REUSE, int(closes))
+            self._closes = closes
         if hop.public_only != self._public_only:
             self._judge_addresses(hop.public_only)
         self.where = urls.authority(hop.url)
@@ -236,7 +239,7 @@ class CurlHandle:
         elif code:
             return
         elif descriptor == NO_SOCKET:
-            if not self._fresh and is_keepable(lines):
+            if not self._closes and is_keepable(lines):
                 self._surplus = True  # libcurl found it, and says so by closing the connection
         elif self.traced:
             chunked = any(line[:18].lower() == b"transfer-encoding:" for line in lines)

@@ -48,7 +48,8 @@ class RequestsTransport:
         self, options: FetchOptions, watchdog: Watchdog | None = None, resolver: Resolver | None = None
     ) -> None:
         """Opens nothing yet. Without a `watchdog` or `resolver` of its own it shares the process's."""
-        self._watch = (watchdog or shared_watchdog()).watch()
+        self._watchdog = watchdog or shared_watchdog()
+        self._watch = self._watchdog.watch()
         self._trace = Trace(self._watch)
         self._dialler = Dialler(options, self._trace, resolver or shared_resolver())
         self._adapter = HopAdapter(self._dialler)
@@ -60,6 +61,8 @@ class RequestsTransport:
 
     def perform(self, hop: HopRequest) -> HopResponse:
         trace = self._trace
+        if hop.close:
+            hop.close = self._watchdog.makes_room(hop.url, hop.addresses)
         trace.begin(hop)
         failure = None
         stopped = False

@@ -162,7 +162,7 @@ class Answer(AnswerReader):
         otherwise."""
         trace = self._pool._trace
         trace.surplus |= self.has_surplus or self._connection.has_surplus
-        if self.reusable and not (trace.surplus or trace.hop.fresh):
+        if self.reusable and not (trace.surplus or trace.hop.fresh or trace.hop.close):
             self._pool._put_conn(self._connection)
         else:
             self.close()

@@ -189,6 +189,9 @@ def failure_of(error: Exception, trace: Trace) -> Failure:
         kind = kind_of(cause, trace.phase)
         if kind is FailureKind.TIMEOUT_CONNECT and trace.hop.max_time <= trace.hop.connect_timeout:
             kind = FailureKind.TIMEOUT_TOTAL  # it was the attempt's deadline that came first
+        if trace.phase is Phase.TLS and isinstance(cause, ConnectionError | ssl.SSLEOFError):
+            # It may bear fewer connections.
+            return Failure(FailureKind.TLS, worded(kind, trace), passing=True)
         message = detail_of(cause) or worded(kind, trace)
     if trace.phase is Phase.PROXY and kind not in NOT_THE_PROXYS:
         return no_way(kind, message)

@@ -15,6 +15,7 @@ holds a worker for ever (faults 1 to 4), and inside a TLS record or a header lin
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import sys
 import threading
@@ -23,7 +24,7 @@ from collections.abc import Callable, Iterator
 from struct import unpack_from
 from time import monotonic
 
-from fetchpool import forks, threads
+from fetchpool import forks, threads, urls
 from fetchpool.model import FailureKind
 
 if sys.platform == "linux":
@@ -60,6 +61,8 @@ class Watch:
         "_descriptors",
         "_expired",
         "_hops",
+        "_idle_at",
+        "_idle_hops",
         "_interrupt",
         "_lock",
         "_read_timeout",
@@ -87,6 +90,8 @@ class Watch:
         # What the watchdog saw when it last looked.
         self._seen_hops = self._seen_progress = -1
         self._seen_at = 0.0
+        self._idle_hops = -1
+        self._idle_at = 0.0
 
     def start(self, now: float, max_time: float, read_timeout: float) -> None:
         """A hop begins at `now` (`time.monotonic()`). Times are seconds; `math.inf` watches for
@@ -161,11 +166,22 @@ class Watch:
         """The worker is gone. Idempotent."""
         self._watchdog.forget(self)
 
+    # Another worker's thread
+
+    def hang_up(self, ips: frozenset[str]) -> None:
+        """Ends the connections to these addresses that no hop uses: their server bears few, and another
+        worker needs the place. Whoever uses one next finds it closed, as by the server."""
+        with self._lock:
+            for descriptor in self._descriptors:
+                if not self._active and peer_of(descriptor) in ips:
+                    shut_down(descriptor)
+
     # The watchdog's thread
 
     def look(self, now: float) -> bool:
         """Ends the hop when its time has come. False when there is none."""
         if not self._active:
+            self._look_idle(now)
             return False
         if self._expired is not None:
             return True
@@ -181,6 +197,17 @@ class Watch:
         if now - self._seen_at >= self._read_timeout and self._silent(now):
             self._expire(FailureKind.TIMEOUT_READ, hops, progress)
         return True
+
+    def _look_idle(self, now: float) -> None:
+        """Ends the connections that are kept, when they have been for long."""
+        if self._idle_hops != self._hops:
+            self._idle_hops, self._idle_at = self._hops, now
+        elif now - self._idle_at >= self._watchdog.keeps_for:
+            self._idle_at = math.inf
+            with self._lock:
+                for descriptor in self._descriptors:
+                    if not self._active:
+                        shut_down(descriptor)
 
     def _silent(self, now: float) -> bool:
         """Whether the kernel has heard nothing either."""
@@ -210,6 +237,8 @@ class Watchdog:
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self.asleep = True
         """Nobody looks: `Watch.start()` must call `wake()`."""
+        self.keeps_for = math.inf
+        """Seconds that connections may be kept by a worker that does nothing."""
         self._clock = clock
         self._lock = threading.Lock()
         self._alarm = threading.Event()
@@ -240,6 +269,17 @@ class Watchdog:
         self.begin()
         self.asleep = False
         self._alarm.set()
+
+    def makes_room(self, url: str, addresses: tuple[str, ...]) -> bool:
+        """Ends the connections of all workers to the URL's host that are kept for a next request. Whether the
+        next one should not be kept at all, since other processes might need its place."""
+        host = urls.authority(url).rpartition(":")[0]
+        ips = frozenset(ip.strip("[]") for ip in addresses or (host,))
+        with self._lock:
+            watches = list(self._watches)
+        for watch in watches:
+            watch.hang_up(ips)
+        return self.keeps_for < math.inf
 
     def look(self) -> bool:
         """One look at every watch. False when no hop is under way."""
@@ -287,6 +327,13 @@ def silence(descriptor: int) -> float:
         return 0.0
     milliseconds: int = unpack_from("=I", info, LAST_DATA_RECV)[0]
     return milliseconds / 1000
+
+
+def peer_of(descriptor: int) -> str:
+    """The address that a socket is connected to; empty when it is not."""
+    with contextlib.suppress(OSError), borrowed(descriptor) as connection:
+        return str(connection.getpeername()[0])
+    return ""
 
 
 def shut_down(descriptor: int) -> None:

@@ -18,6 +18,7 @@ from fetchpool import Record
 from fetchpool.app import build
 from fetchpool.config import configure
 from fetchpool.engine import Engine
+from fetchpool.observe.events import Observer
 from fetchpool.resolver import Resolver
 from fetchpool.sources.base import Source
 from tests.faults.scenarios import PAGE
@@ -87,12 +88,18 @@ class Rows:
 
 
 def engine_for(
-    way: Way, source: Source, sink: Rows, resolver: Resolver | None = None, **settings: Any
+    way: Way,
+    source: Source,
+    sink: Rows,
+    resolver: Resolver | None = None,
+    *,
+    observers: Sequence[Observer] = (),
+    **settings: Any,
 ) -> Engine:
     """What `fetchpool.fetch` runs, with a source, a sink and a resolver of the test's own."""
     options = {"retry": 0, "per_host": 0, "dedupe": False, **settings}
     config = configure(executor=way.executor, transport=way.transport, **options)
-    return build(config, source=source, sinks=[sink], resolver=resolver)
+    return build(config, source=source, sinks=[sink], resolver=resolver, observers=observers)
 
 
 def fetch_faults(server: FaultServer, way: Way, faults: Sequence[str], **settings: Any) -> dict[str, Record]:

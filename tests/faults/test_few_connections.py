@@ -1,0 +1,179 @@
+"""Servers that bear few connections at once: fewer are made there, and every URL is had."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import struct
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from fetchpool.observe.events import Notice
+from fetchpool.sources.iterable import IterableSource
+from tests.faults.ways import ASYNC, Rows, Way, engine_for, fetch_urls, in_every_way, over_each_transport
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npage"
+
+
+class FewConnections:
+    """Serves at most so many connections at once; the others are closed, reset, or not even accepted."""
+
+    def __init__(self, most: int, others: str, tls: ssl.SSLContext | None = None) -> None:
+        self._most = most
+        self._others = others
+        self._tls = tls
+        self._lock = threading.Lock()
+        self._open = 0
+        self.turned_away = 0
+        self.resets: set[str] = set()
+        """Targets whose connection is reset, always."""
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=100)
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                if self._others == "wait":
+                    self._serve(connection)
+                else:
+                    threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with self._lock:
+            self._open += 1
+            one_too_many = self._open > self._most
+            self.turned_away += one_too_many
+        try:
+            if one_too_many:
+                if self._others == "reset":
+                    reset(connection)
+                return
+            connection.settimeout(20)
+            if self._tls is not None:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+            self._converse(connection)
+        except OSError:
+            pass
+        finally:
+            connection.close()
+            with self._lock:
+                self._open -= 1
+
+    def _converse(self, connection: socket.socket) -> None:
+        head = b""
+        while received := connection.recv(65536):
+            head += received
+            if b"\r\n\r\n" in head:
+                if head.split(b" ")[1].decode() in self.resets:
+                    reset(connection)
+                    return
+                if self._others != "wait":
+                    threading.Event().wait(0.01)
+                connection.sendall(ANSWER)
+                head = b""
+
+
+def reset(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+@pytest.fixture(params=[(1, "reset"), (2, "close"), (7, "reset")], ids=lambda each: f"{each[0]}-{each[1]}")
+def few(request: pytest.FixtureRequest) -> Iterator[FewConnections]:
+    server = FewConnections(*request.param)
+    yield server
+    server.close()
+
+
+@in_every_way
+def test_66_a_host_that_bears_few_connections_gets_fewer(few: FewConnections, way: Way) -> None:
+    """All others are reset or closed: every URL is had with the default retries. What broke only because of
+    the others is no attempt."""
+    urls = [f"http://127.0.0.1:{few.port}/{number}" for number in range(100)]
+    records = fetch_urls(way, urls, workers=10, retry=2, retry_delay=0.1)
+    assert Counter(record.error for record in records) == {None: 100}
+    assert few.turned_away < 150
+
+
+@in_every_way
+def test_66_a_host_that_serves_one_connection_after_the_other_is_given_its_time(way: Way) -> None:
+    """The next one is accepted when the one before is closed: connections that we keep would be in the way
+    of our own, and are hung up."""
+    server = FewConnections(1, "wait")
+    try:
+        urls = [f"http://127.0.0.1:{server.port}/{number}" for number in range(40)]
+        records = fetch_urls(way, urls, workers=4, retry=2, retry_delay=0.1, read_timeout=0.5)
+    finally:
+        server.close()
+    assert Counter(record.error for record in records) == {None: 40}
+
+
+@over_each_transport
+def test_66_also_where_tls_is_spoken(way: Way, tmp_path: Path) -> None:
+    """The connection breaks within the handshake."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    server = FewConnections(2, "reset", context)
+    try:
+        urls = [f"https://127.0.0.1:{server.port}/{number}" for number in range(60)]
+        records = fetch_urls(
+            way,
+            urls,
+            workers=10,
+            retry=2,
+            retry_delay=0.1,
+            cacert=str(tmp_path / "ca.pem"),
+            http_version="1.1",
+        )
+    finally:
+        server.close()
+    assert Counter(record.error for record in records) == {None: 60}
+
+
+class Told:
+    """An observer that keeps what is said."""
+
+    def __init__(self) -> None:
+        self.notices: list[str] = []
+
+    def event(self, event: object) -> None:
+        if isinstance(event, Notice):
+            self.notices.append(event.text)
+
+    def started(self, _: object) -> None: ...
+    def sampled(self, _: object) -> None: ...
+    def records(self, _: object) -> None: ...
+    def finished(self, _: object) -> None: ...
+
+
+@pytest.mark.parametrize("resets", [0, 3])
+def test_66_a_reset_now_and_then_slows_no_host(resets: int) -> None:
+    """A page that is reset each time has its retries, and nothing else becomes of it. Where fewer connections
+    are made, one line says so."""
+    for most, expected in ((100, 0), (2, 1)):
+        server = FewConnections(most, "reset")
+        server.resets = {f"/{number}" for number in range(100, 100 + 100 * resets, 100)}
+        rows, told = Rows(), Told()
+        urls = [f"http://127.0.0.1:{server.port}/{number}" for number in range(400)]
+        engine = engine_for(
+            ASYNC, IterableSource(urls), rows, workers=10, retry=2, retry_delay=0.1, observers=[told]
+        )
+        engine.run()
+        server.close()
+        found = Counter(record.error for record in rows.records)
+        assert found == Counter({None: 400 - resets, **({"reset": resets} if resets else {})})
+        assert len(told.notices) == expected, told.notices
