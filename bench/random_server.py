@@ -164,6 +164,8 @@ def answer_http1(connection: socket.socket, random: Random, path: str) -> bool:
     fault = random.choice(FAULTS) if random.random() < FAULTY else ""
     if fault in ("cut", "reset"):
         answer = answer[: random.randrange(len(answer) + 1)]
+        if ends_with_connection and answer.endswith(b"\r\n\r\n"):
+            answer = answer[:-1]  # a head alone, and then the end: that is an empty body
         send_pieces(connection, random, answer)
         if fault == "reset":
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -16,7 +16,6 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from time import monotonic
-from typing import Any
 
 import pycurl
 
@@ -86,13 +85,8 @@ class Flight:
         self.ending = False
         self._told_opened = opened
         self.handle = CurlHandle(options, self, book, connections, streams, paused)
-        self.handle.curl.setopt(pycurl.PREREQFUNCTION, self._sending)
+        self.handle.curl.setopt(pycurl.PREREQFUNCTION, self.handle.sending)
         self.handle.curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
-
-    def _sending(self, *ends: Any) -> int:
-        """libcurl's callback: a request is about to go out."""
-        descriptor = self.handle.speaks_on(ends)
-        return pycurl.PREREQFUNC_OK if descriptor == NO_SOCKET else self.handle.may_send(descriptor)
 
     def _opened(self, descriptor: int, _purpose: int) -> int:
         """libcurl's callback."""

@@ -120,10 +120,9 @@ class CurlTransport:
     def _sending(self, *ends: Any) -> int:
         """A request is about to go out; libcurl says where, but not by which descriptor."""
         descriptor = self._handle.speaks_on(ends)
-        if descriptor == NO_SOCKET:
-            return pycurl.PREREQFUNC_OK
-        self._watch.speaking(descriptor)
-        return self._handle.may_send(descriptor)
+        if descriptor != NO_SOCKET:
+            self._watch.speaking(descriptor)
+        return self._handle.sending(*ends)
 
     def _closing(self, descriptor: int) -> int:
         self._watch.closed(descriptor)

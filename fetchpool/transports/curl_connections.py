@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fetchpool.transports.unread import has_unread, received
+from fetchpool.transports.unread import LARGE, has_unread, received
 from fetchpool.transports.watchdog import borrowed
 
 Ends = tuple[str, str, int, int]
@@ -21,6 +21,7 @@ class Connections:
     """By descriptor; each is forgotten when its number is used again."""
 
     def __init__(self) -> None:
+        self._answer = bytearray(LARGE)
         self._open: set[int] = set()
         self._ends: dict[int, Ends] = {}
         self._descriptors: dict[Ends, int] = {}
@@ -75,7 +76,7 @@ class Connections:
         """Whether a request may go out on it. In a new TLS connection bytes of TLS itself may wait."""
         if descriptor in self.shared or (secure and descriptor not in self.answered):
             return True
-        return descriptor not in self.spoiled and not has_unread(descriptor)
+        return not has_unread(descriptor, self._answer) and descriptor not in self.spoiled
 
 
 def ends_of(descriptor: int) -> Ends | None:

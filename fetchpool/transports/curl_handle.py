@@ -217,12 +217,14 @@ class CurlHandle:
 
     def speaks_on(self, ends: Ends) -> int:
         """The descriptor of the connection that libcurl has chosen for the hop."""
-        self._trace.ends = ends
         return self._connections.find(ends, self._opened)
 
-    def may_send(self, descriptor: int) -> int:
-        """What libcurl is to be told when a request is about to go out on a connection."""
-        if self._connections.is_quiet(descriptor, self.traced):
+    def sending(self, *ends: Any) -> int:
+        """libcurl's callback: a request is about to go out by the connection between these ends."""
+        descriptor = self._connections.find(ends, self._opened)
+        if self.traced:
+            self._trace.ends = ends
+        if descriptor == NO_SOCKET or self._connections.is_quiet(descriptor, self.traced):
             return pycurl.PREREQFUNC_OK
         self._unasked = True
         self._surplus = not is_farewell(descriptor)
@@ -231,7 +233,9 @@ class CurlHandle:
     def look_back(self, code: int) -> None:
         """Notes what the hop leaves of its connection; to be called as long as libcurl knows which it was."""
         lines = self._lines
-        if not lines or (code and not self.traced):
+        if not self.traced and (code or not self._opened):
+            return  # of a plain connection its first answer is enough to see what kind of server it is
+        if not lines:
             return
         descriptor = self.curl.getinfo(pycurl.ACTIVESOCKET)
         if lines[0].startswith(b"HTTP/2 "):

@@ -26,13 +26,14 @@ LARGE = 1025
 milliseconds among many, would send its request long after it was seen that nothing waits."""
 
 
-def has_unread(descriptor: int) -> bool:
-    """Whether the kernel holds some."""
+def has_unread(descriptor: int, answer: bytearray | None = None) -> bool:
+    """Whether the kernel holds some. `answer`: `LARGE` bytes of one's own, for those who ask often."""
     try:
         if sys.platform == "linux":
-            waiting = bytearray(LARGE)
-            ioctl(descriptor, FIONREAD, waiting)
-            return waiting[:4] != NOTHING
+            if answer is None:
+                answer = bytearray(LARGE)
+            ioctl(descriptor, FIONREAD, answer)
+            return not answer.startswith(NOTHING)
         with borrowed(descriptor) as connection:
             connection.setblocking(False)  # the system's flag, which both transports manage without
             return bool(connection.recv(1, socket.MSG_PEEK))
