@@ -21,10 +21,11 @@ class Connections:
     """By descriptor; each is forgotten when its number is used again."""
 
     def __init__(self) -> None:
-        self._answer = bytearray(LARGE)
+        self.answer = bytearray(LARGE)
+        """What `has_unread()` may write to."""
         self._open: set[int] = set()
         self._ends: dict[int, Ends] = {}
-        self._descriptors: dict[Ends, int] = {}
+        self.descriptors: dict[Ends, int] = {}
         self.shared: set[int] = set()
         """They may carry several hops at once: over them HTTP/2 was spoken, which tells answers apart."""
         self.answered: dict[int, int | None] = {}
@@ -46,8 +47,8 @@ class Connections:
     def closed(self, descriptor: int) -> None:
         """It is gone; where nobody says so, its number tells when it is used again."""
         ends = self._ends.pop(descriptor, None)
-        if ends is not None and self._descriptors.get(ends) == descriptor:
-            del self._descriptors[ends]
+        if ends is not None and self.descriptors.get(ends) == descriptor:
+            del self.descriptors[ends]
         self._open.discard(descriptor)
         self.shared.discard(descriptor)
         self.answered.pop(descriptor, None)
@@ -59,9 +60,9 @@ class Connections:
         for descriptor in opened:
             if ends_of(descriptor) == ends:
                 self._ends[descriptor] = ends
-                self._descriptors[ends] = descriptor
+                self.descriptors[ends] = descriptor
                 return descriptor
-        return self._descriptors.get(ends, NO_SOCKET)
+        return self.descriptors.get(ends, NO_SOCKET)
 
     def settle(self, descriptor: int, records: int, before: int) -> bool:
         """An HTTP/1 answer came by TLS. Whether all that has come since the last one was in so many bytes of
@@ -76,7 +77,7 @@ class Connections:
         """Whether a request may go out on it. In a new TLS connection bytes of TLS itself may wait."""
         if descriptor in self.shared or (secure and descriptor not in self.answered):
             return True
-        return not has_unread(descriptor, self._answer) and descriptor not in self.spoiled
+        return not has_unread(descriptor, self.answer) and descriptor not in self.spoiled
 
 
 def ends_of(descriptor: int) -> Ends | None:

@@ -40,7 +40,7 @@ from fetchpool.transports.curl_failures import (
 from fetchpool.transports.curl_head import BLANK, has_length, is_keepable, parse_head
 from fetchpool.transports.curl_trace import CurlTrace, Streams, traces_frames
 from fetchpool.transports.proxies import proxy_of
-from fetchpool.transports.unread import is_farewell
+from fetchpool.transports.unread import has_unread, is_farewell
 
 HTTP_VERSIONS = {
     "": pycurl.CURL_HTTP_VERSION_2TLS,
@@ -221,10 +221,15 @@ class CurlHandle:
 
     def sending(self, *ends: Any) -> int:
         """libcurl's callback: a request is about to go out by the connection between these ends."""
-        descriptor = self._connections.find(ends, self._opened)
+        connections = self._connections
+        if not (self.traced or self._opened):  # a kept connection without TLS: in a few steps
+            kept = connections.descriptors.get(ends)
+            if kept is not None and not has_unread(kept, connections.answer):
+                return pycurl.PREREQFUNC_OK
+        descriptor = connections.find(ends, self._opened)
         if self.traced:
             self._trace.ends = ends
-        if descriptor == NO_SOCKET or self._connections.is_quiet(descriptor, self.traced):
+        if descriptor == NO_SOCKET or connections.is_quiet(descriptor, self.traced):
             return pycurl.PREREQFUNC_OK
         self._unasked = True
         self._surplus = not is_farewell(descriptor)
