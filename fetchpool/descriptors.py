@@ -15,8 +15,9 @@ if sys.platform != "win32":
     import resource
 
 RESERVE = 160
-"""For everything but workers: inputs and outputs, the resolver's 32 threads with two each, the host
-program's own."""
+"""For everything but workers: inputs and outputs, 32 lookups with two each, the host program's own."""
+LEAST_RESERVE = 40
+"""The same where there are few: a dozen that the process has open anyway, and some lookups."""
 EACH = {"thread": 9, "process": 5, "async": 4}
 """What one worker may have open, by executor: five kept connections of libcurl's or eight of requests',
 the one that is being made, what they wait with. Measured, and one more."""
@@ -32,7 +33,7 @@ def fit(workers: int, executor: str) -> tuple[int, str]:
     make_room(wanted if limit is None else min(wanted, limit))
     if limit is None or limit >= wanted:
         return workers, ""
-    fewer = max(1, (limit - RESERVE) // each)
+    fewer = max(1, (limit - LEAST_RESERVE) // each)
     if fewer >= workers:
         return workers, ""
     are = "1 worker" if fewer == 1 else f"{fewer} workers"
@@ -72,3 +73,11 @@ def make_room(number: int) -> None:
                 os.close(fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, number - 1))
             finally:
                 os.close(descriptor)
+
+
+def lookups(most: int) -> int:
+    """How many names may be looked up at once, `most` at most: each takes two, and a quarter is theirs."""
+    if sys.platform == "win32":
+        return most
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return most if soft == resource.RLIM_INFINITY else max(4, min(most, soft // 8))

@@ -19,7 +19,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from fetchpool import forks, threads
+from fetchpool import descriptors, forks, threads
 from fetchpool.errors import NoThreadError
 from fetchpool.model import FailureKind
 
@@ -330,7 +330,8 @@ def shared() -> Resolver:
     global _shared
     with _shared_lock:
         if _shared is None:
-            _shared = Resolver()
+            most = descriptors.lookups(MOST_THREADS)
+            _shared = Resolver(min(THREADS, most), most_threads=most)
         return _shared
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -26,3 +27,55 @@ def test_the_kernels_table_is_made_long_enough_at_once_and_nothing_stays_open() 
     workers, before, after, same = done.stdout.split()
     assert int(before) < int(workers) <= int(after)
     assert same == "True"
+
+
+FEW = """
+import resource, sys, threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import fetchpool
+from fetchpool import descriptors
+
+class Page(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "4")
+        self.end_headers()
+        self.wfile.write(b"page")
+
+    def log_message(self, *_): pass
+
+if __name__ == "__main__":
+    if sys.argv[1] == "server":
+        server = ThreadingHTTPServer(("", 0), Page)
+        print(server.server_port, flush=True)
+        server.serve_forever()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (80, 80))
+    urls = [f"http://127.0.0.{n % 20 + 1}:{sys.argv[2]}/{n}" for n in range(300)]
+    print(descriptors.fit(50, sys.argv[1])[0], descriptors.lookups(256))
+    print({row.error for row in fetchpool.fetch(urls, workers=50, executor=sys.argv[1])})
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+@pytest.mark.parametrize(("executor", "workers"), [("thread", 4), ("process", 8), ("async", 10)])
+def test_a_low_limit_costs_workers_and_no_url(executor: str, workers: int, tmp_path: Path) -> None:
+    (tmp_path / "few.py").write_text(FEW)
+    with subprocess.Popen(
+        [sys.executable, "few.py", "server"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        try:
+            port = server.stdout.readline().strip()
+            done = subprocess.run(
+                [sys.executable, "few.py", executor, port],
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+        finally:
+            server.kill()
+    assert done.stdout.splitlines() == [f"{workers} 10", "{None}"], done.stderr
