@@ -10,8 +10,8 @@ What is meant for a URL follows from its path. How it is said is drawn anew for 
 coding, pieces, and in one of four what servers and networks do wrong: answers cut at any byte, bytes of
 another answer or of none behind the last one (in its last piece, or later), streams and connections that are
 reset or given up.
-A whole answer that is said when the next request may be on its way is not drawn: no client can tell that from
-an answer.
+A whole answer that is said later is not drawn: where it comes as the next request goes out, no client can
+tell it from an answer to that. (`tests/faults/test_where_answers_end.py` has those that come before.)
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ import trustme
 from msgspec import Struct, field
 
 import fetchpool
-from fetchpool.transports.unread import has_unread
 
 BATCH = 400
 """URLs of one run."""
@@ -43,8 +42,6 @@ ADDRESSES = 8
 """Hosts that they are spread over."""
 FAULTY = 0.25
 """Of the answers."""
-IDLE = 0.005
-"""Seconds without a request after which the client may be taken to have none."""
 SIZES = (0, 1, 7, 200, 5_000, 17_000, 70_000)
 POISON = b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\nContent-Type: text/plain\r\n\r\nPOISON-BODY"
 NOISE = (b"\r\n", b"\n", b"\0", b"<html>leftover</html>", b"HTTP/1.1 2", b"0\r\n\r\n")
@@ -176,16 +173,10 @@ def answer_http1(connection: socket.socket, random: Random, path: str) -> bool:
     if fault == "late noise":
         time.sleep(random.random() * 0.003)
         connection.sendall(random.choice(NOISE))
-    elif fault == "late answer" and not ends_with_connection:
-        idle = not select.select([connection], [], [], IDLE)[0]
-        if idle and not has_unread(
-            connection.fileno()
-        ):  # asked again, with no wait for the interpreter since
-            connection.sendall(POISON)
     return not ends_with_connection
 
 
-FAULTS = ("cut", "reset", "behind", "behind", "late noise", "late answer")
+FAULTS = ("cut", "reset", "behind", "behind", "late noise")
 
 
 def framed(random: Random, path: str) -> tuple[bytes, bool]:
