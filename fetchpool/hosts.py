@@ -141,8 +141,9 @@ class HostSlot:
         return self.connections is not None and self.connections.limited
 
     def was_crowded(self, outcome: Outcome) -> bool:
-        """Whether a connection seems to have broken for no other reason than the others."""
-        return self.bears_few and self.in_flight > 0 and is_break(outcome)
+        """Whether a connection seems to have broken for no other reason than the others, which may be over
+        already: a server takes a moment to see that a place is free."""
+        return self.bears_few and is_break(outcome)
 
     def waits_for(self, now: float, per_host: int) -> Wait:
         """What keeps what is queued from starting."""
@@ -189,11 +190,15 @@ class HostSlot:
         if delay:
             self.ready_at = max(self.ready_at, now + delay)
 
-    def heard(self, outcome: Outcome, now: float, started: float, cool_down: float | None) -> None:
-        """What a request that began at `started` came to. `cool_down`: seconds the host asked for."""
+    def heard(
+        self, outcome: Outcome, now: float, started: float, cool_down: float | None, *, retried: bool = False
+    ) -> None:
+        """What a request that began at `started` came to. `cool_down`: seconds the host asked for; `retried`:
+        it had failed before."""
         if outcome.response_code is None:
             if outcome.error not in NOT_THE_HOST and outcome.redirect is None:
-                if is_break(outcome):
+                # A page that breaks each time says nothing of how many the host bears.
+                if is_break(outcome) and (self.bears_few or not retried):
                     if self.connections is None:
                         self.connections = ConnectionLimit()
                     self.connections.broke(now, started, self.in_flight, self._answered_at)

@@ -154,7 +154,7 @@ class Scheduler:
         slot.in_flight -= 1
         if outcome is not None:
             before = slot.bears_few
-            slot.heard(outcome, now, started, cool_down)
+            slot.heard(outcome, now, started, cool_down, retried=request.num_retries > 0)
             if slot.bears_few and not before:
                 self.news.append(f"{request.host} bears few connections: fewer are made")
         if self._gateway is not None:

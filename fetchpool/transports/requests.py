@@ -62,7 +62,7 @@ class RequestsTransport:
     def perform(self, hop: HopRequest) -> HopResponse:
         trace = self._trace
         if hop.close:
-            hop.close = self._watchdog.makes_room(hop.url, hop.addresses)
+            hop.close = self._watchdog.makes_room(self._watch, hop.url, hop.addresses)
         trace.begin(hop)
         failure = None
         stopped = False

@@ -34,6 +34,8 @@ if sys.platform == "linux":
 TICK = 0.1
 """Seconds between two looks: what a deadline may be late by. Ten looks a second at 2,000 idle
 watches cost a thousandth of one core."""
+NOTICED = 0.02
+"""Seconds that a server has to see that a connection has ended, before there is another one."""
 IDLE_TICKS = 20
 """After so many looks with no hop under way the thread sleeps until the next `start()` wakes it."""
 
@@ -168,13 +170,17 @@ class Watch:
 
     # Another worker's thread
 
-    def hang_up(self, ips: frozenset[str]) -> None:
+    def hang_up(self, ips: frozenset[str]) -> bool:
         """Ends the connections to these addresses that no hop uses: their server bears few, and another
-        worker needs the place. Whoever uses one next finds it closed, as by the server."""
+        worker needs the place. Whoever uses one next finds it closed, as by the server. False when there was
+        none."""
+        ended = False
         with self._lock:
             for descriptor in self._descriptors:
                 if not self._active and peer_of(descriptor) in ips:
                     shut_down(descriptor)
+                    ended = True
+        return ended
 
     # The watchdog's thread
 
@@ -270,15 +276,16 @@ class Watchdog:
         self.asleep = False
         self._alarm.set()
 
-    def makes_room(self, url: str, addresses: tuple[str, ...]) -> bool:
-        """Ends the connections of all workers to the URL's host that are kept for a next request. Whether the
-        next one should not be kept at all, since other processes might need its place."""
+    def makes_room(self, own: Watch, url: str, addresses: tuple[str, ...]) -> bool:
+        """Ends the connections of the other workers to the URL's host that are kept for a next request.
+        Whether the next one should not be kept at all, since other processes might need its place."""
         host = urls.authority(url).rpartition(":")[0]
         ips = frozenset(ip.strip("[]") for ip in addresses or (host,))
         with self._lock:
             watches = list(self._watches)
-        for watch in watches:
-            watch.hang_up(ips)
+        ended = sum([watch.hang_up(ips) for watch in watches if watch is not own])
+        if ended:
+            own.wait(threading.Event(), NOTICED)
         return self.keeps_for < math.inf
 
     def look(self) -> bool:

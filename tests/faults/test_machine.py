@@ -149,8 +149,8 @@ def test_47_where_there_is_room_for_one_worker_it_is_spoken_of_as_one(
     server: FaultServer, tmp_path: Path
 ) -> None:
     list_of(tmp_path, server.url("ok"))
-    done = limited(tmp_path, 70, 70)
-    assert b"1 worker instead of 50: this system allows 70 open files" in done.stderr
+    done = limited(tmp_path, 55, 55)
+    assert b"1 worker instead of 50: this system allows 55 open files" in done.stderr
 
 
 def limited(folder: Path, soft: int, hard: int, *arguments: str) -> subprocess.CompletedProcess[bytes]:
