@@ -73,7 +73,7 @@ def __getattr__(name: str) -> Any:
         return VERSION
     if name not in _ROOMS:
         raise AttributeError(f"module 'fetchpool' has no attribute {name!r}")
-    from fetchpool.forks import none_meanwhile
+    from fetchpool.runtime.forks import none_meanwhile
 
     with none_meanwhile():
         return getattr(import_module(f"fetchpool.{_ROOMS[name]}"), name)

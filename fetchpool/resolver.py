@@ -19,9 +19,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from fetchpool import descriptors, forks, threads
+from fetchpool import descriptors
 from fetchpool.errors import NoThreadError
 from fetchpool.model import FailureKind
+from fetchpool.runtime import forks, threads
 
 THREADS = 32
 """Lookups at once that are answered in time."""

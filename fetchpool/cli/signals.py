@@ -18,9 +18,9 @@ from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Protocol
 
-from fetchpool import threads
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.errors import NoThreadError
+from fetchpool.runtime import threads
 
 PATIENCE = 2.0
 """Seconds that a run has to end after the second signal."""

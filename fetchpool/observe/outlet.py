@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TextIO, TypeVar
 
-from fetchpool import threads
+from fetchpool.runtime import threads
 
 
 def unlocked(stream: TextIO) -> TextIO:

@@ -16,12 +16,12 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from fetchpool import threads
 from fetchpool.errors import PoolClosedError, WorkerLostError
 from fetchpool.model import FailureKind, FetchOptions, FetchRequest, Outcome
 from fetchpool.pools.future import OutcomeFuture
 from fetchpool.pools.multi_worker import TICK, MultiWorker
 from fetchpool.refusals import refusal
+from fetchpool.runtime import threads
 
 LAST_WORDS = 5.0
 """Seconds to wait for an aborted pool's thread. One in which a callback of the program's does not return

@@ -15,7 +15,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 
-from fetchpool import forks, threads
+from fetchpool.runtime import forks, threads
 
 F_SETSIG = 10
 """fcntl(2), Linux's own: the signal to send instead of SIGIO."""

@@ -15,8 +15,8 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from fetchpool import threads
 from fetchpool.errors import NoThreadError
+from fetchpool.runtime import threads
 
 EVERY = 1.0
 """Seconds between two looks. A process is killed when it was stopped in two of them: after Ctrl-Z and

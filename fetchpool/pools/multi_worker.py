@@ -19,7 +19,6 @@ from time import monotonic
 
 import pycurl
 
-from fetchpool import forks
 from fetchpool.exchange import Exchange
 from fetchpool.model import FailureKind, FetchOptions, FetchRequest, Outcome
 from fetchpool.pools.doorbell import Doorbell
@@ -27,6 +26,7 @@ from fetchpool.pools.drivers import MANY, PerformDriver, SocketDriver, first_dri
 from fetchpool.pools.naming import Naming
 from fetchpool.pools.parsing_beside import ParsingBeside
 from fetchpool.refusals import internal
+from fetchpool.runtime import forks
 from fetchpool.transports.address_book import AddressBook
 from fetchpool.transports.base import Failure, HopRequest, HopResponse, ParseRequest, Steps, include_lookup
 from fetchpool.transports.curl_connections import NO_SOCKET, Connections

@@ -29,9 +29,7 @@ from itertools import count
 from queue import SimpleQueue
 from time import monotonic
 
-from fetchpool import threads
 from fetchpool.errors import PoolClosedError, UsageError, WorkerLostError
-from fetchpool.exits import at_exit
 from fetchpool.model import FailureKind, FetchOptions, FetchRequest, Outcome
 from fetchpool.pools.crew import Crew
 from fetchpool.pools.fork_server import (
@@ -49,6 +47,8 @@ from fetchpool.pools.lookout import Lookout
 from fetchpool.pools.process_worker import Results
 from fetchpool.pools.worker import Worker
 from fetchpool.refusals import overdue, refusal
+from fetchpool.runtime import threads
+from fetchpool.runtime.exit_hooks import at_exit
 
 BATCH_SECONDS = 0.01
 """What a batch should take: so much longer than its way there and back that the way does not count,

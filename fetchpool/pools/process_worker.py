@@ -20,12 +20,12 @@ from multiprocessing.synchronize import Lock
 from time import monotonic
 from types import FrameType
 
-from fetchpool import threads
 from fetchpool.errors import NoThreadError
 from fetchpool.model import FetchOptions, FetchRequest, Outcome
 from fetchpool.pools.lifeline import hold_on
 from fetchpool.pools.parse_board import ParseBoard, ParsePlace
 from fetchpool.pools.worker import Worker
+from fetchpool.runtime import threads
 from fetchpool.transports import watchdog
 
 KEEPS_FOR = 1.5

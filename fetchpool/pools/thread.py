@@ -24,7 +24,6 @@ from time import monotonic, process_time
 
 from msgspec.structs import replace
 
-from fetchpool import forks, threads
 from fetchpool.errors import NoThreadError, PoolClosedError
 from fetchpool.exchange import Exchange
 from fetchpool.model import FetchOptions, FetchRequest, Outcome
@@ -32,6 +31,7 @@ from fetchpool.pools.crowding import FEWEST, Crowding
 from fetchpool.pools.future import OutcomeFuture
 from fetchpool.pools.parser_threads import ParserThreads
 from fetchpool.pools.worker import Worker
+from fetchpool.runtime import forks, threads
 
 STACK = 512 * 1024
 """Bytes of address space for a worker's stack: libcurl with TLS needs a tenth of it, and two thousand of

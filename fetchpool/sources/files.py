@@ -21,9 +21,9 @@ from types import ModuleType
 from msgspec import Struct
 from msgspec.structs import replace
 
-from fetchpool import threads
 from fetchpool.errors import InputError
 from fetchpool.model import FailureKind, FetchRequest
+from fetchpool.runtime import threads
 from fetchpool.sources import tables
 from fetchpool.sources.compressed import by_name
 from fetchpool.sources.inputs import BrokenInputError, Input

@@ -16,10 +16,10 @@ from queue import Empty, SimpleQueue
 from threading import Thread, current_thread
 from typing import Final
 
-from fetchpool import threads
 from fetchpool.clean import one_line
 from fetchpool.errors import UsageError
 from fetchpool.model import FailureKind, FetchRequest
+from fetchpool.runtime import threads
 from fetchpool.sources.lines import KEPT
 from fetchpool.urls import request
 

@@ -24,8 +24,9 @@ from collections.abc import Callable, Iterator
 from struct import unpack_from
 from time import monotonic
 
-from fetchpool import forks, threads, urls
+from fetchpool import urls
 from fetchpool.model import FailureKind
+from fetchpool.runtime import forks, threads
 
 if sys.platform == "linux":
     from fcntl import ioctl

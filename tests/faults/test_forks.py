@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import fetchpool
-from fetchpool import forks
+from fetchpool.runtime import forks
 from tests.faults.server import FaultServer
 from tests.faults.ways import CURL, REQUESTS, Way, in_every_way, over_each_transport
 
