@@ -8,11 +8,11 @@ import sys
 from setuptools import setup
 
 COMPILED = """
-    body clean decoding engine exchange filling fingerprint flights gate hosts intake keeping known pace
-    refusals request_headers retry scheduler seen summary timestamp unkept urls validators writer
-    observe/histogram observe/stats pools/asynchronous pools/doorbell pools/drivers pools/future
-    pools/multi_worker transports/address_book transports/curl transports/curl_connections
-    transports/curl_handle transports/curl_head transports/curl_trace
+    body decoding engine exchange filling flights gate hosts intake keeping known model/fingerprint
+    model/text model/timestamp model/urls observe/histogram observe/stats pace pools/asynchronous
+    pools/doorbell pools/drivers pools/future pools/multi_worker refusals request_headers retry
+    scheduler seen summary transports/address_book transports/curl transports/curl_connections
+    transports/curl_handle transports/curl_head transports/curl_trace unkept validators writer
 """
 
 IN_PLACE = {"develop", "editable_wheel", "--inplace"}

@@ -21,7 +21,7 @@ from time import process_time
 from fetchpool import resolver
 from fetchpool.engine import Engine
 from fetchpool.known import Known
-from fetchpool.model import FailureKind, FetchRequest, Outcome, Record
+from fetchpool.model.record import FailureKind, FetchRequest, Outcome, Record
 from fetchpool.names import Names
 from fetchpool.retry import RetryPolicy
 from fetchpool.scheduler import Scheduler

@@ -17,8 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from fetchpool.fingerprint import SIZE
 from fetchpool.known import Known
+from fetchpool.model.fingerprint import SIZE
 from fetchpool.seen import DEFAULT_MEMORY, Seen
 from fetchpool.sinks import open_sink
 from tests.contracts.records import record

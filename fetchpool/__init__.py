@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fetchpool.api import Pool, fetch
-    from fetchpool.errors import (
+    from fetchpool.model.errors import (
         FetchpoolError,
         InputError,
         OutputError,
@@ -30,23 +30,23 @@ if TYPE_CHECKING:
         UsageError,
         WorkerLostError,
     )
-    from fetchpool.model import FailureKind, Outcome, Record
+    from fetchpool.model.record import FailureKind, Outcome, Record
+    from fetchpool.model.version import VERSION as __version__  # noqa: N811
     from fetchpool.response import Response
-    from fetchpool.version import VERSION as __version__  # noqa: N811
 
 _ROOMS = {
     "fetch": "api",
     "Pool": "api",
-    "Record": "model",
-    "Outcome": "model",
-    "FailureKind": "model",
+    "Record": "model.record",
+    "Outcome": "model.record",
+    "FailureKind": "model.record",
     "Response": "response",
-    "FetchpoolError": "errors",
-    "UsageError": "errors",
-    "InputError": "errors",
-    "OutputError": "errors",
-    "PoolClosedError": "errors",
-    "WorkerLostError": "errors",
+    "FetchpoolError": "model.errors",
+    "UsageError": "model.errors",
+    "InputError": "model.errors",
+    "OutputError": "model.errors",
+    "PoolClosedError": "model.errors",
+    "WorkerLostError": "model.errors",
 }
 
 __all__ = [
@@ -68,7 +68,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from fetchpool.version import VERSION
+        from fetchpool.model.version import VERSION
 
         return VERSION
     if name not in _ROOMS:

@@ -15,7 +15,7 @@ def main() -> int:
     """Runs the command that `sys.argv` names; returns the exit code (`cli/exit_codes.py`)."""
     try:
         if sys.argv[1:] in (["-V"], ["--version"]):
-            from fetchpool.version import version_line
+            from fetchpool.model.version import version_line
 
             sys.stdout.write(f"{version_line()}\n")
             return 0

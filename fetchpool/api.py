@@ -17,11 +17,11 @@ from types import TracebackType
 from typing import Any, TypedDict, Unpack, get_type_hints
 
 from fetchpool import checks
-from fetchpool import urls as url_parser
 from fetchpool.app import build
 from fetchpool.config import RunConfig, configure
-from fetchpool.errors import PoolClosedError
-from fetchpool.model import Outcome, Record
+from fetchpool.model import urls as url_parser
+from fetchpool.model.errors import PoolClosedError
+from fetchpool.model.record import Outcome, Record
 from fetchpool.pools import open_pool
 from fetchpool.runtime import forks
 from fetchpool.runtime.exit_hooks import at_exit

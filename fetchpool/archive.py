@@ -22,11 +22,11 @@ from time import monotonic
 
 from warcio.warcwriter import WARCWriter  # type: ignore[import-untyped]  # it ships no types
 
-from fetchpool.clean import visible
-from fetchpool.errors import OutputError, UsageError
-from fetchpool.model import Outcome, Record
+from fetchpool.model.errors import OutputError, UsageError
+from fetchpool.model.record import Outcome, Record
+from fetchpool.model.text import visible
+from fetchpool.model.version import VERSION
 from fetchpool.spool import write_all
-from fetchpool.version import VERSION
 
 if sys.platform != "win32":
     import fcntl

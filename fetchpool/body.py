@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import io
 
-from fetchpool.clean import one_line
 from fetchpool.decoders import CODINGS
 from fetchpool.decoding import Decoding
-from fetchpool.model import FailureKind, FetchOptions
+from fetchpool.model.record import FailureKind, FetchOptions
+from fetchpool.model.text import one_line
 from fetchpool.partial import unasked_part
 from fetchpool.transports.base import Failure, Headers, ResponseHead
 

@@ -23,7 +23,7 @@ from warcio.statusandheaders import StatusAndHeaders  # type: ignore[import-unty
 from warcio.warcwriter import WARCWriter  # type: ignore[import-untyped]
 
 from fetchpool.keeping import KeptBody, disk_failure
-from fetchpool.model import EXITCODES, FailureKind, Outcome
+from fetchpool.model.record import EXITCODES, FailureKind, Outcome
 from fetchpool.spool import Spool
 from fetchpool.transports.base import HopRequest, HopResponse, ParseRequest, ResponseHead, Steps
 

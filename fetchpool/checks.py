@@ -20,8 +20,9 @@ from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin
 from urllib.parse import urlsplit
 
-from fetchpool import kinds, units, urls
-from fetchpool.errors import UsageError
+from fetchpool import kinds, units
+from fetchpool.model import urls
+from fetchpool.model.errors import UsageError
 
 PROXY_PORTS = {"http": 1080, "https": 443, "socks5": 1080, "socks5h": 1080}
 """By scheme, the port curl takes where none is given."""

@@ -16,7 +16,7 @@ from math import ceil, inf
 
 from msgspec import Struct
 
-from fetchpool.model import FailureKind, Outcome
+from fetchpool.model.record import FailureKind, Outcome
 
 START = 8
 INTERVAL = 0.25

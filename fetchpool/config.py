@@ -17,10 +17,10 @@ from pathlib import Path
 from msgspec import Struct
 
 from fetchpool import checks, descriptors, units
-from fetchpool.addresses import address_is_public
-from fetchpool.errors import UsageError
 from fetchpool.installed import usable_dns_servers, usable_proxy, usable_transport
-from fetchpool.model import FetchOptions
+from fetchpool.model.addresses import address_is_public
+from fetchpool.model.errors import UsageError
+from fetchpool.model.record import FetchOptions
 from fetchpool.observe.limits import usable_cores
 from fetchpool.outputs import (
     HASHES,

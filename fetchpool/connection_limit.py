@@ -9,7 +9,7 @@ reset now and then among answers changes nothing.
 
 from __future__ import annotations
 
-from fetchpool.model import FailureKind, Outcome
+from fetchpool.model.record import FailureKind, Outcome
 
 NO_LIMIT = 1 << 60
 ENOUGH = 3

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from fetchpool import urls
-from fetchpool.model import Cookie
+from fetchpool.model import urls
+from fetchpool.model.record import Cookie
 
 MOST = 50
 """Cookies of one chain; the oldest make room (RFC 6265 section 6.1 asks for as many per domain)."""

@@ -23,7 +23,7 @@ from fetchpool.flights import Flights
 from fetchpool.gate import Gate
 from fetchpool.intake import Intake
 from fetchpool.known import Known
-from fetchpool.model import FetchRequest, Outcome
+from fetchpool.model.record import FetchRequest, Outcome
 from fetchpool.names import Named, Names
 from fetchpool.observe.events import Notice, Observer, Retrying, Snapshot
 from fetchpool.observe.limits import LimitsClock

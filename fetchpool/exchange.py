@@ -17,14 +17,22 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from fetchpool import cookies, following, urls, validators
-from fetchpool.addresses import address_is_public
+from fetchpool import cookies, validators
 from fetchpool.body import Body
-from fetchpool.clean import visible
-from fetchpool.model import EXITCODE_HTTP, EXITCODES, FailureKind, FetchOptions, FetchRequest, Outcome
+from fetchpool.model import derive, urls
+from fetchpool.model.addresses import address_is_public
+from fetchpool.model.record import (
+    EXITCODE_HTTP,
+    EXITCODES,
+    FailureKind,
+    FetchOptions,
+    FetchRequest,
+    Outcome,
+)
+from fetchpool.model.text import visible
+from fetchpool.model.timestamp import utc_now
 from fetchpool.refusals import overdue, refusal
 from fetchpool.request_headers import RequestHeaders
-from fetchpool.timestamp import utc_now
 from fetchpool.transports.base import (
     Failure,
     HopRequest,
@@ -134,7 +142,7 @@ class Exchange:
             same_host = next_hop.host == request.host
             if not (self._follows_within if same_host else self._follows_across):
                 outcome = self._outcome(request, hop, body, response, None, timestamp)
-                return replace(outcome, redirect=following.handed_back(next_hop, clock() - started))
+                return replace(outcome, redirect=derive.handed_back(next_hop, clock() - started))
             request, elapsed = next_hop, clock() - started
 
     def _as_given(self, failure: Failure) -> Failure:
@@ -181,7 +189,7 @@ class Exchange:
             body.head.status in (301, 302) and method == "POST"
         ):
             method = "GET"  # RFC 9110 sections 15.4.2 to 15.4.4
-        return following.redirected(
+        return derive.redirected(
             request,
             target,
             method,

@@ -16,18 +16,18 @@ from time import monotonic
 from msgspec import Struct
 from msgspec.structs import replace
 
-from fetchpool import following
-from fetchpool.clean import visible
-from fetchpool.errors import OutputError
 from fetchpool.losses import MAX_LOSSES, Losses
-from fetchpool.model import FailureKind, FetchRequest, Outcome, Record
+from fetchpool.model import derive
+from fetchpool.model.errors import OutputError
+from fetchpool.model.record import FailureKind, FetchRequest, Outcome, Record
+from fetchpool.model.text import visible
+from fetchpool.model.urls import redact
 from fetchpool.observe.events import InFlight, Notice, Retrying
 from fetchpool.pools.base import WorkerPool
 from fetchpool.refusals import refusal
 from fetchpool.retry import RetryPolicy
 from fetchpool.scheduler import Scheduler
 from fetchpool.summary import Finished, conclude, summarise
-from fetchpool.urls import redact
 from fetchpool.writer import Writer
 
 SHOWN = 5
@@ -121,7 +121,7 @@ class Flights:
 
     def submit(self, request: FetchRequest, now: float) -> None:
         self._in_flight[request.urlnum] = (request, now)
-        self._pool.submit(following.sent(request)).add_done_callback(partial(self._finished, request))
+        self._pool.submit(derive.sent(request)).add_done_callback(partial(self._finished, request))
 
     def _finished(self, request: FetchRequest, future: Future[Outcome]) -> None:
         """The done-callback; runs in the pool's thread."""
@@ -155,7 +155,7 @@ class Flights:
         if outcome.error and self._pool.spare and self._scheduler.holds_back(request.host, now):
             self._pool.recall(request.host)
         if outcome.redirect is not None:
-            again = self._weighed(following.with_columns(outcome.redirect, request), request)
+            again = self._weighed(derive.with_columns(outcome.redirect, request), request)
             self._scheduler.add(again, now, first=True)
         elif not (self.aborted and outcome.error == FailureKind.ABORTED):
             # What was aborted never came to its end: it has no row, and a resumed run asks again.
@@ -211,7 +211,7 @@ class Flights:
         delay = None
         if self._scheduler.was_crowded(request, outcome):
             delay = self._retry.spared(request, outcome)
-        follows = following.again if delay is None else following.spared
+        follows = derive.again if delay is None else derive.spared
         if delay is None:
             delay = self._retry.delay(request, outcome, now - first)
         if delay is None:

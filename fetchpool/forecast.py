@@ -12,8 +12,8 @@ from collections import Counter
 
 from msgspec import Struct
 
-from fetchpool import fingerprint
 from fetchpool.config import RunConfig
+from fetchpool.model import fingerprint
 from fetchpool.seen import Seen
 from fetchpool.sources.base import Source
 

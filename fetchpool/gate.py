@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fetchpool.model import FailureKind, FetchRequest, Outcome
+from fetchpool.model.record import FailureKind, FetchRequest, Outcome
 from fetchpool.names import Named, Names
 from fetchpool.scheduler import Scheduler
 

@@ -10,7 +10,7 @@ import importlib
 from importlib.util import find_spec
 
 from fetchpool import checks
-from fetchpool.errors import UsageError
+from fetchpool.model.errors import UsageError
 
 
 def usable_transport(transport: str, http_version: str, executor: str) -> tuple[str, tuple[str, ...]]:

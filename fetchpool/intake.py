@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fetchpool.known import Known
-from fetchpool.model import FetchRequest
+from fetchpool.model.record import FetchRequest
 from fetchpool.observe.stats import Stats
 from fetchpool.sources.base import Source
 

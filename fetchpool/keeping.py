@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from fetchpool.body import Body
-from fetchpool.model import FailureKind, FetchOptions
+from fetchpool.model.record import FailureKind, FetchOptions
 from fetchpool.spool import Spool
 from fetchpool.storage import Storage, Stored
 from fetchpool.transports.base import Failure, ResponseHead

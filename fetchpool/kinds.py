@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from fetchpool.model import FailureKind
+from fetchpool.model.record import FailureKind
 
 OTHER = "http_other"
 """Stands for every status from 600 on, which no standard knows and some servers send: a byte has no room for

@@ -18,9 +18,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 
-from fetchpool.fingerprint import of_request, of_shown, shown
 from fetchpool.kinds import ERRORS, OTHER
-from fetchpool.model import FailureKind, FetchRequest, Record
+from fetchpool.model.fingerprint import of_request, of_shown, shown
+from fetchpool.model.record import FailureKind, FetchRequest, Record
 from fetchpool.observe.events import Earlier
 from fetchpool.seen import DEFAULT_MEMORY, Seen
 from fetchpool.sinks.base import Written

@@ -15,8 +15,8 @@ from time import monotonic
 
 from msgspec import Struct
 
-from fetchpool import urls
-from fetchpool.model import FailureKind
+from fetchpool.model import urls
+from fetchpool.model.record import FailureKind
 from fetchpool.resolver import AGAIN_AFTER, STUCK, Lookup, Resolver
 
 KNOWN_FOR = 60.0

@@ -20,17 +20,17 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from fetchpool.clean import visible
-from fetchpool.errors import OutputError, UsageError
-from fetchpool.fingerprint import of_request, of_shown
-from fetchpool.model import FEATURE_FIELDS, ROW_FIELDS, FetchRequest, Previous, Record
+from fetchpool.model.errors import OutputError, UsageError
+from fetchpool.model.fingerprint import of_request, of_shown
+from fetchpool.model.record import FEATURE_FIELDS, ROW_FIELDS, FetchRequest, Previous, Record
+from fetchpool.model.text import visible
+from fetchpool.model.urls import request
 from fetchpool.observe.events import Event, Snapshot
 from fetchpool.scratch import open_scratch
 from fetchpool.sinks import format_of
 from fetchpool.sources.base import Source
 from fetchpool.sources.inputs import BrokenInputError, Input
 from fetchpool.sources.tables import PREFIX, BadTableError, Rows, Table, read
-from fetchpool.urls import request
 from fetchpool.validators import sound
 
 FORMATS = ("jsonl", "csv", "sqlite", "parquet")

@@ -5,8 +5,8 @@ In: a request, and why. Out: an `Outcome` without sizes and times, begun and end
 
 from __future__ import annotations
 
-from fetchpool.model import EXITCODES, FailureKind, FetchOptions, FetchRequest, Outcome
-from fetchpool.timestamp import utc_now
+from fetchpool.model.record import EXITCODES, FailureKind, FetchOptions, FetchRequest, Outcome
+from fetchpool.model.timestamp import utc_now
 
 REFUSALS = {
     FailureKind.INVALID_URL: "not a valid http or https URL",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from base64 import b64encode
 
 from fetchpool import cookies, validators
-from fetchpool.model import FetchOptions, FetchRequest
+from fetchpool.model.record import FetchOptions, FetchRequest
 
 ACCEPT_ENCODING = "gzip, deflate, br, zstd"
 SENDS_BODY = frozenset(("POST", "PUT", "PATCH"))

@@ -20,8 +20,8 @@ from typing import Any
 from msgspec import Struct
 
 from fetchpool import descriptors
-from fetchpool.errors import NoThreadError
-from fetchpool.model import FailureKind
+from fetchpool.model.errors import NoThreadError
+from fetchpool.model.record import FailureKind
 from fetchpool.runtime import forks, threads
 
 THREADS = 32

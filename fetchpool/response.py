@@ -14,10 +14,10 @@ from typing import Any
 import webencodings  # type: ignore[import-untyped]  # it ships no types
 from msgspec import Struct, field
 
-from fetchpool import urls
 from fetchpool.body import Body
-from fetchpool.clean import visible
-from fetchpool.model import FetchRequest
+from fetchpool.model import urls
+from fetchpool.model.record import FetchRequest
+from fetchpool.model.text import visible
 from fetchpool.transports.base import Headers, HopRequest, HopResponse
 
 PRESCAN = 4096

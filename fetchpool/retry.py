@@ -11,7 +11,7 @@ from random import random
 
 from msgspec import Struct
 
-from fetchpool.model import TRANSIENT_STATUSES, FailureKind, FetchRequest, Outcome
+from fetchpool.model.record import TRANSIENT_STATUSES, FailureKind, FetchRequest, Outcome
 
 TRANSIENT_KINDS = frozenset(
     # Not `timeout_total`: that attempt had all the time the person allows a URL. Not `dns`: the name

@@ -11,9 +11,9 @@ from collections import OrderedDict
 
 from msgspec import Struct
 
-from fetchpool import urls
-from fetchpool.following import on_behalf_of
-from fetchpool.model import FailureKind, FetchRequest, Outcome
+from fetchpool.model import urls
+from fetchpool.model.derive import on_behalf_of
+from fetchpool.model.record import FailureKind, FetchRequest, Outcome
 from fetchpool.robots_txt import RobotsTxt
 
 MOST = 512 * 1024

@@ -20,10 +20,10 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
 
-from fetchpool.following import by_itself, introduced
 from fetchpool.gateway import Gateway
 from fetchpool.hosts import HostSlot, Wait
-from fetchpool.model import FailureKind, FetchRequest, Outcome
+from fetchpool.model.derive import by_itself, introduced
+from fetchpool.model.record import FailureKind, FetchRequest, Outcome
 from fetchpool.pace import Pace
 
 FORGET = 60.0

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fetchpool.errors import OutputError
+from fetchpool.model.errors import OutputError
 from fetchpool.scratch import open_scratch
 
 

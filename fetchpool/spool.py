@@ -19,8 +19,8 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
-from fetchpool.clean import visible
-from fetchpool.errors import OutputError, UsageError
+from fetchpool.model.errors import OutputError, UsageError
+from fetchpool.model.text import visible
 
 if sys.platform != "win32":
     import fcntl

@@ -17,7 +17,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from fetchpool.clean import visible
+from fetchpool.model.text import visible
 from fetchpool.spool import NO_LINK, Spool
 
 SHA256, FILENAME = "sha256", "filename_effective"

@@ -11,10 +11,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from fetchpool.clean import visible
-from fetchpool.errors import WorkerLostError
-from fetchpool.fingerprint import shown
-from fetchpool.model import FailureKind, FetchRequest, Outcome, Record
+from fetchpool.model.errors import WorkerLostError
+from fetchpool.model.fingerprint import shown
+from fetchpool.model.record import FailureKind, FetchRequest, Outcome, Record
+from fetchpool.model.text import visible
 from fetchpool.refusals import refusal
 
 

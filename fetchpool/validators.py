@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from fetchpool.model import FailureKind, Previous
+from fetchpool.model.record import FailureKind, Previous
 from fetchpool.transports.base import Failure, Headers
 
 LONGEST = 500

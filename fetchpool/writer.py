@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fetchpool.errors import OutputClosedError
 from fetchpool.known import Known
-from fetchpool.model import Outcome, Record
+from fetchpool.model.errors import OutputClosedError
+from fetchpool.model.record import Outcome, Record
 from fetchpool.sinks.base import Journal, Sink
 
 if TYPE_CHECKING:  # loaded by those who use it

@@ -9,11 +9,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from fetchpool import checks
-from fetchpool.clean import visible
 from fetchpool.cli import options
 from fetchpool.cli.display import write_lines
 from fetchpool.cli.exit_codes import ExitCode
-from fetchpool.errors import UsageError
+from fetchpool.model.errors import UsageError
+from fetchpool.model.text import visible
 from fetchpool.observe.words import Line, counted, line
 from fetchpool.sinks import FORMATS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 
-from fetchpool.clean import visible
+from fetchpool.model.text import visible
 
 
 def complain(message: str) -> None:

@@ -16,7 +16,7 @@ from fetchpool.cli.complain import complain
 from fetchpool.cli.display import Display, write_lines
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.config import configure
-from fetchpool.model import Record
+from fetchpool.model.record import Record
 from fetchpool.observe.events import Event, Snapshot
 from fetchpool.observe.words import Line, Span, Tone, counted, line
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import sys
 
 from fetchpool.app import open_source
-from fetchpool.clean import visible
 from fetchpool.cli.complain import complain
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.config import RunConfig
 from fetchpool.forecast import Forecast, forecast
+from fetchpool.model.text import visible
 from fetchpool.observe.words import count, counted, duration
 
 SHOWN = 20

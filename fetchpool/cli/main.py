@@ -18,7 +18,7 @@ from fetchpool import checks
 from fetchpool.cli.commands import app
 from fetchpool.cli.complain import complain
 from fetchpool.cli.exit_codes import ExitCode
-from fetchpool.errors import OutputError, UsageError
+from fetchpool.model.errors import OutputError, UsageError
 
 
 def main(arguments: list[str]) -> int:

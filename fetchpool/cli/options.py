@@ -12,10 +12,10 @@ from typing import Annotated, Any
 import typer
 
 from fetchpool.kinds import GROUPS
-from fetchpool.model import FailureKind
+from fetchpool.model.record import FailureKind
+from fetchpool.model.version import version_line
 from fetchpool.outputs import HASHES
 from fetchpool.sinks import FORMATS
-from fetchpool.version import version_line
 
 DEFAULT_OUTPUT = "sizes.txt"
 

@@ -15,7 +15,7 @@ from fetchpool.cli.complain import complain
 from fetchpool.cli.display import Display
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.config import configure
-from fetchpool.errors import UsageError
+from fetchpool.model.errors import UsageError
 
 
 def run(

@@ -22,8 +22,8 @@ from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.cli.signals import Interruptions, terminable
 from fetchpool.config import RunConfig
 from fetchpool.engine import RunResult
-from fetchpool.errors import OutputClosedError
-from fetchpool.model import Record
+from fetchpool.model.errors import OutputClosedError
+from fetchpool.model.record import Record
 from fetchpool.observe.events import Event, Observer, Snapshot
 from fetchpool.observe.report import report
 from fetchpool.observe.words import Line

@@ -19,7 +19,7 @@ from types import FrameType
 from typing import Protocol
 
 from fetchpool.cli.exit_codes import ExitCode
-from fetchpool.errors import NoThreadError
+from fetchpool.model.errors import NoThreadError
 from fetchpool.runtime import threads
 
 PATIENCE = 2.0

@@ -11,7 +11,7 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from fetchpool.model import Record
+from fetchpool.model.record import Record
 
 
 class InFlight(Struct, frozen=True):

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from fetchpool.clean import visible
+from fetchpool.model.text import visible
 from fetchpool.observe.events import InFlight, Snapshot
 from fetchpool.observe.sentences import share_done, stuck
 from fetchpool.observe.terminal import cut

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from fetchpool.model import Record
+from fetchpool.model.record import Record
 from fetchpool.observe.events import Event, Notice, Snapshot, light
 from fetchpool.observe.frame import frame
 from fetchpool.observe.outlet import PATIENCE, Outlet

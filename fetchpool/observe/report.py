@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from fetchpool.clean import visible
-from fetchpool.model import FailureKind
+from fetchpool.model.record import FailureKind
+from fetchpool.model.text import visible
 from fetchpool.observe.advice import held_back
 from fetchpool.observe.events import Snapshot
 from fetchpool.observe.words import (

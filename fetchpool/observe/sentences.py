@@ -5,8 +5,8 @@ In: snapshots, records, events. Out: `Line`s. Pure.
 
 from __future__ import annotations
 
-from fetchpool.clean import visible
-from fetchpool.model import Record
+from fetchpool.model.record import Record
+from fetchpool.model.text import visible
 from fetchpool.observe.events import InFlight, Notice, Retrying, Snapshot
 from fetchpool.observe.words import (
     Line,

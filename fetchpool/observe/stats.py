@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from fetchpool.model import Record
+from fetchpool.model.record import Record
 from fetchpool.observe.events import Earlier, InFlight, KindCount, Limits, Snapshot
 from fetchpool.observe.histogram import Histogram
 

@@ -21,9 +21,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from fetchpool.clean import one_line, visible
-from fetchpool.errors import UsageError
-from fetchpool.model import FEATURE_FIELDS, ROW_FIELDS, FailureKind
+from fetchpool.model.errors import UsageError
+from fetchpool.model.record import FEATURE_FIELDS, ROW_FIELDS, FailureKind
+from fetchpool.model.text import one_line, visible
 from fetchpool.response import Response
 from fetchpool.transports.base import Failure
 

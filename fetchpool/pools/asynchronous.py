@@ -16,8 +16,8 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from fetchpool.errors import PoolClosedError, WorkerLostError
-from fetchpool.model import FailureKind, FetchOptions, FetchRequest, Outcome
+from fetchpool.model.errors import PoolClosedError, WorkerLostError
+from fetchpool.model.record import FailureKind, FetchOptions, FetchRequest, Outcome
 from fetchpool.pools.future import OutcomeFuture
 from fetchpool.pools.multi_worker import TICK, MultiWorker
 from fetchpool.refusals import refusal

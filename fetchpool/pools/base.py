@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Protocol
 
-from fetchpool.model import FetchRequest, Outcome
+from fetchpool.model.record import FetchRequest, Outcome
 
 
 class WorkerPool(Protocol):

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 
-from fetchpool.model import FetchOptions
+from fetchpool.model.record import FetchOptions
 from fetchpool.pools import process_worker
 from fetchpool.pools.parse_board import ParseBoard
 from fetchpool.pools.process_worker import Batch, Results, Told

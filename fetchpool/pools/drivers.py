@@ -19,7 +19,7 @@ from typing import Protocol
 
 import pycurl
 
-from fetchpool.model import FetchOptions
+from fetchpool.model.record import FetchOptions
 from fetchpool.pools.doorbell import Doorbell
 from fetchpool.transports.address_book import looks_up
 

@@ -18,8 +18,8 @@ from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import fetchpool
-from fetchpool.errors import UsageError
-from fetchpool.model import FetchOptions
+from fetchpool.model.errors import UsageError
+from fetchpool.model.record import FetchOptions
 from fetchpool.pools import process_worker
 from fetchpool.preload import MARK, OURS
 

@@ -15,7 +15,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from fetchpool.errors import NoThreadError
+from fetchpool.model.errors import NoThreadError
 from fetchpool.runtime import threads
 
 EVERY = 1.0

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from fetchpool import resolver
-from fetchpool.model import FailureKind, FetchOptions
+from fetchpool.model.record import FailureKind, FetchOptions
 from fetchpool.names import Named, Names
 from fetchpool.pools.doorbell import Doorbell
 from fetchpool.transports.base import Failure, HopRequest

@@ -29,8 +29,8 @@ from itertools import count
 from queue import SimpleQueue
 from time import monotonic
 
-from fetchpool.errors import PoolClosedError, UsageError, WorkerLostError
-from fetchpool.model import FailureKind, FetchOptions, FetchRequest, Outcome
+from fetchpool.model.errors import PoolClosedError, UsageError, WorkerLostError
+from fetchpool.model.record import FailureKind, FetchOptions, FetchRequest, Outcome
 from fetchpool.pools.crew import Crew
 from fetchpool.pools.fork_server import (
     FEWER,

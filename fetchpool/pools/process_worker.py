@@ -20,8 +20,8 @@ from multiprocessing.synchronize import Lock
 from time import monotonic
 from types import FrameType
 
-from fetchpool.errors import NoThreadError
-from fetchpool.model import FetchOptions, FetchRequest, Outcome
+from fetchpool.model.errors import NoThreadError
+from fetchpool.model.record import FetchOptions, FetchRequest, Outcome
 from fetchpool.pools.lifeline import hold_on
 from fetchpool.pools.parse_board import ParseBoard, ParsePlace
 from fetchpool.pools.worker import Worker

@@ -24,9 +24,9 @@ from time import monotonic, process_time
 
 from msgspec.structs import replace
 
-from fetchpool.errors import NoThreadError, PoolClosedError
 from fetchpool.exchange import Exchange
-from fetchpool.model import FetchOptions, FetchRequest, Outcome
+from fetchpool.model.errors import NoThreadError, PoolClosedError
+from fetchpool.model.record import FetchOptions, FetchRequest, Outcome
 from fetchpool.pools.crowding import FEWEST, Crowding
 from fetchpool.pools.future import OutcomeFuture
 from fetchpool.pools.parser_threads import ParserThreads

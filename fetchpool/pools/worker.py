@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fetchpool.exchange import Exchange
-from fetchpool.model import FetchOptions, FetchRequest, Outcome
+from fetchpool.model.record import FetchOptions, FetchRequest, Outcome
 from fetchpool.pools.parser_threads import run_here
 from fetchpool.refusals import internal
 from fetchpool.transports import open_transport

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Event, Thread
 
-from fetchpool.errors import NoThreadError
+from fetchpool.model.errors import NoThreadError
 
 NO_THREAD = (
     "no thread can be started: the limit of processes and threads is reached "

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fetchpool.clean import visible
-from fetchpool.errors import UsageError
+from fetchpool.model.errors import UsageError
+from fetchpool.model.text import visible
 from fetchpool.sinks.base import Journal
 from fetchpool.sinks.file import FileSink, RowFormat
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from fetchpool.model import Record
+from fetchpool.model.record import Record
 
 
 class Sink(Protocol):

@@ -22,8 +22,8 @@ from typing import Any
 
 import msgspec
 
-from fetchpool.cells import cell, meant
-from fetchpool.model import ROW_FIELDS, Record
+from fetchpool.model.csv_cells import cell, meant
+from fetchpool.model.record import ROW_FIELDS, Record
 from fetchpool.sinks.base import Written
 
 EXTRA = "extra"

@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from fetchpool.clean import visible
+from fetchpool.model.text import visible
 
 if sys.platform != "win32":
     import fcntl

@@ -24,9 +24,9 @@ from pathlib import Path
 from time import monotonic
 from typing import Protocol
 
-from fetchpool.clean import visible
-from fetchpool.errors import OutputClosedError, OutputError, UsageError
-from fetchpool.model import Record
+from fetchpool.model.errors import OutputClosedError, OutputError, UsageError
+from fetchpool.model.record import Record
+from fetchpool.model.text import visible
 from fetchpool.sinks import stdout
 from fetchpool.sinks.base import Written
 from fetchpool.sinks.disk import OWN_FAULT, Disk, is_gone, lock, unlock, unopened

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from fetchpool.model import Record
+from fetchpool.model.record import Record
 from fetchpool.sinks.base import Written
 
 BEGIN = b'{"urlnum":'

@@ -24,10 +24,10 @@ from typing import BinaryIO
 
 import msgspec
 
-from fetchpool.clean import visible
-from fetchpool.errors import FetchpoolError, OutputError, UsageError
-from fetchpool.fingerprint import of_shown
-from fetchpool.model import Record
+from fetchpool.model.errors import FetchpoolError, OutputError, UsageError
+from fetchpool.model.fingerprint import of_shown
+from fetchpool.model.record import Record
+from fetchpool.model.text import visible
 from fetchpool.seen import Seen
 from fetchpool.sinks.base import Written
 from fetchpool.sinks.disk import GONE, NO_LOCKS, OWN_FAULT, Disk, is_gone, unopened

@@ -26,9 +26,9 @@ import msgspec
 import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
 from pyarrow import parquet
 
-from fetchpool.model import ROW_FIELDS, Record
+from fetchpool.model.record import ROW_FIELDS, Record
+from fetchpool.model.version import VERSION
 from fetchpool.sinks.base import Written
-from fetchpool.version import VERSION
 
 ROWS = 20_000
 """Of a row group: what is in memory at once."""

@@ -25,10 +25,10 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from fetchpool import fingerprint
-from fetchpool.clean import visible
-from fetchpool.errors import OutputError, UsageError
-from fetchpool.model import ROW_FIELDS, Record
+from fetchpool.model import fingerprint
+from fetchpool.model.errors import OutputError, UsageError
+from fetchpool.model.record import ROW_FIELDS, Record
+from fetchpool.model.text import visible
 from fetchpool.sinks.base import Written
 from fetchpool.sinks.disk import GONE, OWN_FAULT, unopened
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from fetchpool.clean import visible
-from fetchpool.model import Record
+from fetchpool.model.record import Record
+from fetchpool.model.text import visible
 from fetchpool.sinks.base import Written
 
 BEGIN = "url:<"

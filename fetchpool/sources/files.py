@@ -21,8 +21,9 @@ from types import ModuleType
 from msgspec import Struct
 from msgspec.structs import replace
 
-from fetchpool.errors import InputError
-from fetchpool.model import FailureKind, FetchRequest
+from fetchpool.model.errors import InputError
+from fetchpool.model.record import FailureKind, FetchRequest
+from fetchpool.model.urls import request
 from fetchpool.runtime import threads
 from fetchpool.sources import tables
 from fetchpool.sources.compressed import by_name
@@ -30,7 +31,6 @@ from fetchpool.sources.inputs import BrokenInputError, Input
 from fetchpool.sources.lines import LineReader
 from fetchpool.sources.signatures import PARQUET
 from fetchpool.sources.tables import BadTableError, Columns, Table
-from fetchpool.urls import request
 
 BUFFERED = 8
 """Batches read ahead, each of the lines of one chunk at most."""

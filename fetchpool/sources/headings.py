@@ -15,7 +15,7 @@ from contextlib import suppress
 
 from msgspec import Struct
 
-from fetchpool.model import ROW_FIELDS
+from fetchpool.model.record import ROW_FIELDS
 
 DELIMITERS = {"csv": ",;\t", "tsv": "\t,;"}
 """By the format; the first is the usual one, another is taken when it finds the column that was asked for."""

@@ -16,11 +16,11 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from fetchpool.clean import visible
-from fetchpool.errors import InputError
+from fetchpool.model.errors import InputError
+from fetchpool.model.text import visible
+from fetchpool.model.urls import redact
 from fetchpool.sources import compressed, signatures
 from fetchpool.sources.compressed import Chunks, DamagedError, decompressed
-from fetchpool.urls import redact
 
 CHUNK = 64 * 1024
 """Bytes, read and inflated: about a thousand lines."""

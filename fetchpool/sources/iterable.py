@@ -16,12 +16,12 @@ from queue import Empty, SimpleQueue
 from threading import Thread, current_thread
 from typing import Final
 
-from fetchpool.clean import one_line
-from fetchpool.errors import UsageError
-from fetchpool.model import FailureKind, FetchRequest
+from fetchpool.model.errors import UsageError
+from fetchpool.model.record import FailureKind, FetchRequest
+from fetchpool.model.text import one_line
+from fetchpool.model.urls import request
 from fetchpool.runtime import threads
 from fetchpool.sources.lines import KEPT
-from fetchpool.urls import request
 
 COLLECTIONS = (list, tuple, set, frozenset, dict, deque)
 """What has all its elements already, and never makes one wait for the next."""

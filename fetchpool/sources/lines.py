@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 
-from fetchpool.urls import MAX_URL
+from fetchpool.model.urls import MAX_URL
 
 KEPT = MAX_URL + 1
 """Characters of a line that are kept: enough to be refused as too long, so that a line of a

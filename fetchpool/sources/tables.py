@@ -17,9 +17,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from fetchpool.cells import meant
-from fetchpool.clean import one_line, visible
-from fetchpool.model import FEATURE_FIELDS, ROW_FIELDS
+from fetchpool.model.csv_cells import meant
+from fetchpool.model.record import FEATURE_FIELDS, ROW_FIELDS
+from fetchpool.model.text import one_line, visible
 from fetchpool.sources import headings
 from fetchpool.sources.compressed import Chunks
 from fetchpool.sources.headings import Heading, delimiter, heading, may_be_url

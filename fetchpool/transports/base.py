@@ -12,7 +12,7 @@ from typing import Any, Protocol, overload
 
 from msgspec import Struct
 
-from fetchpool.model import FailureKind, Outcome
+from fetchpool.model.record import FailureKind, Outcome
 
 
 class Failure(Struct, frozen=True):

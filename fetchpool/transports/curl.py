@@ -14,7 +14,7 @@ from typing import Any
 import pycurl
 
 from fetchpool import resolver
-from fetchpool.model import FailureKind, FetchOptions
+from fetchpool.model.record import FailureKind, FetchOptions
 from fetchpool.resolver import ResolveError
 from fetchpool.transports import watchdog
 from fetchpool.transports.address_book import AddressBook

@@ -12,8 +12,8 @@ import socket
 
 import pycurl
 
-from fetchpool.clean import one_line
-from fetchpool.model import FailureKind
+from fetchpool.model.record import FailureKind
+from fetchpool.model.text import one_line
 from fetchpool.transports.base import Failure
 from fetchpool.transports.proxies import (
     ANOTHER_AUTHENTICATION,

@@ -17,9 +17,9 @@ from typing import Any, Protocol
 
 import pycurl
 
-from fetchpool import urls
-from fetchpool.addresses import address_is_public
-from fetchpool.model import FailureKind, FetchOptions
+from fetchpool.model import urls
+from fetchpool.model.addresses import address_is_public
+from fetchpool.model.record import FailureKind, FetchOptions
 from fetchpool.transports.address_book import AddressBook, cache_timeout
 from fetchpool.transports.base import Failure, HopRequest, HopResponse
 from fetchpool.transports.curl_connections import NO_SOCKET, Connections, Ends

@@ -8,8 +8,8 @@ them (fault 63), and it can't tell a name server that is away from a name that d
 
 from __future__ import annotations
 
-from fetchpool import urls
-from fetchpool.model import FailureKind, FetchOptions
+from fetchpool.model import urls
+from fetchpool.model.record import FailureKind, FetchOptions
 from fetchpool.resolver import Resolver
 from fetchpool.transports.base import Failure, HopRequest
 from fetchpool.transports.proxies import no_way, proxy_of

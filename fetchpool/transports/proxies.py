@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
 
-from fetchpool.model import TRANSIENT_STATUSES, FailureKind
+from fetchpool.model.record import TRANSIENT_STATUSES, FailureKind
 from fetchpool.transports.base import Failure
 from fetchpool.transports.http1 import WireError
 

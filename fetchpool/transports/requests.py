@@ -22,7 +22,7 @@ from requests.structures import CaseInsensitiveDict
 from urllib3 import PoolManager
 from urllib3.util import Timeout
 
-from fetchpool.model import FailureKind, FetchOptions
+from fetchpool.model.record import FailureKind, FetchOptions
 from fetchpool.resolver import Resolver
 from fetchpool.resolver import shared as shared_resolver
 from fetchpool.transports.base import Headers, HopRequest, HopResponse, Receiver, ResponseHead

@@ -17,8 +17,8 @@ from typing import Any, cast
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from fetchpool.addresses import address_is_public
-from fetchpool.model import FailureKind
+from fetchpool.model.addresses import address_is_public
+from fetchpool.model.record import FailureKind
 from fetchpool.transports.http1 import AnswerReader, WireError
 from fetchpool.transports.requests_dialler import Dialler
 from fetchpool.transports.requests_trace import Phase

@@ -16,8 +16,8 @@ from typing import Any, cast
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.util.ssltransport import SSLTransport
 
-from fetchpool.addresses import address_is_public
-from fetchpool.model import FailureKind, FetchOptions
+from fetchpool.model.addresses import address_is_public
+from fetchpool.model.record import FailureKind, FetchOptions
 from fetchpool.resolver import Address, Resolver, literal
 from fetchpool.runtime import forks
 from fetchpool.transports.happy_eyeballs import Race

@@ -16,8 +16,8 @@ import requests.exceptions as requests_errors
 import urllib3.exceptions as urllib3_errors
 from urllib3.util.ssl_match_hostname import CertificateError
 
-from fetchpool.clean import one_line
-from fetchpool.model import FailureKind
+from fetchpool.model.record import FailureKind
+from fetchpool.model.text import one_line
 from fetchpool.resolver import ResolveError
 from fetchpool.transports.base import Failure
 from fetchpool.transports.http1 import WireError

@@ -24,8 +24,8 @@ from collections.abc import Callable, Iterator
 from struct import unpack_from
 from time import monotonic
 
-from fetchpool import urls
-from fetchpool.model import FailureKind
+from fetchpool.model import urls
+from fetchpool.model.record import FailureKind
 from fetchpool.runtime import forks, threads
 
 if sys.platform == "linux":

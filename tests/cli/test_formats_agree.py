@@ -16,7 +16,7 @@ import pandas
 import pytest
 
 from fetchpool.demo import DemoServer
-from fetchpool.model import ROW_FIELDS
+from fetchpool.model.record import ROW_FIELDS
 from tests.cli.commandline import fetchpool
 from tests.faults.server import FaultServer
 

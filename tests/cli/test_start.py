@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fetchpool import engine
-from fetchpool.version import VERSION
+from fetchpool.model.version import VERSION
 from tests.cli.commandline import environment, fetchpool
 
 

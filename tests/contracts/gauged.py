@@ -6,8 +6,8 @@ import threading
 from concurrent.futures import Future, wait
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from fetchpool import urls
-from fetchpool.model import FetchOptions, Outcome
+from fetchpool.model import urls
+from fetchpool.model.record import FetchOptions, Outcome
 from fetchpool.pools import open_pool
 from fetchpool.pools.base import WorkerPool
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from fetchpool.model import Record
+from fetchpool.model.record import Record
 
 
 def record(number: int = 0, url: str = "", **fields: Any) -> Record:

@@ -20,10 +20,10 @@ import pytest
 from msgspec.structs import replace
 
 import fetchpool
-from fetchpool import urls
 from fetchpool.body import Body
-from fetchpool.errors import PoolClosedError, UsageError, WorkerLostError
-from fetchpool.model import FetchOptions
+from fetchpool.model import urls
+from fetchpool.model.errors import PoolClosedError, UsageError, WorkerLostError
+from fetchpool.model.record import FetchOptions
 from fetchpool.pools import EXECUTORS, open_pool
 from fetchpool.pools.asynchronous import AsyncPool
 from fetchpool.pools.base import WorkerPool

@@ -26,10 +26,10 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import replace
 
-from fetchpool import fingerprint
-from fetchpool.clean import visible
-from fetchpool.errors import OutputError, UsageError
-from fetchpool.model import Record
+from fetchpool.model import fingerprint
+from fetchpool.model.errors import OutputError, UsageError
+from fetchpool.model.record import Record
+from fetchpool.model.text import visible
 from fetchpool.sinks import open_sink, refuse_same_file
 from tests.contracts.records import record
 

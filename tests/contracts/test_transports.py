@@ -20,7 +20,7 @@ import pytest
 import trustme
 
 from fetchpool.body import Body
-from fetchpool.model import FailureKind, FetchOptions
+from fetchpool.model.record import FailureKind, FetchOptions
 from fetchpool.transports import TRANSPORTS, open_transport
 from fetchpool.transports.base import HopRequest, HopResponse, ResponseHead, Transport
 from tests.faults import further, ports

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from fetchpool import Record, UsageError
 from fetchpool.config import configure
 from fetchpool.exchange import Exchange
-from fetchpool.model import FetchOptions, FetchRequest, Outcome
+from fetchpool.model.record import FetchOptions, FetchRequest, Outcome
 from fetchpool.resolver import Resolver
 from fetchpool.sources.iterable import IterableSource
 from fetchpool.transports.base import Headers, HopRequest, HopResponse, ResponseHead

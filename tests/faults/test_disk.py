@@ -18,8 +18,8 @@ from fetchpool.app import build
 from fetchpool.archive import Archive
 from fetchpool.config import configure
 from fetchpool.demo import DemoServer
-from fetchpool.errors import OutputError, UsageError
-from fetchpool.model import Record
+from fetchpool.model.errors import OutputError, UsageError
+from fetchpool.model.record import Record
 from fetchpool.sinks import open_sink, row_format
 from fetchpool.sinks.disk import Disk
 from fetchpool.sinks.file import CHECKPOINT, FileSink

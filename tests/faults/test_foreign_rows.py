@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fetchpool.errors import OutputError, UsageError
+from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.refresh import OldResult
 from fetchpool.sinks import open_sink
 from fetchpool.sinks.base import Journal, Written

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import fetchpool
-from fetchpool.model import ROW_FIELDS
+from fetchpool.model.record import ROW_FIELDS
 from tests.cli import commandline
 from tests.faults.server import FaultServer
 from tests.faults.ways import CURL, Way, fetch_urls, over_each_transport

@@ -13,9 +13,9 @@ import pytest
 from msgspec.structs import replace
 
 import fetchpool
-from fetchpool import urls
 from fetchpool.flights import attempted
-from fetchpool.model import Outcome
+from fetchpool.model import urls
+from fetchpool.model.record import Outcome
 from fetchpool.spool import Spool
 from fetchpool.summary import conclude
 from tests.cli import commandline

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from fetchpool.model import Record
+from fetchpool.model.record import Record
 from fetchpool.resolver import Resolver
 from fetchpool.sources.iterable import IterableSource
 from tests.cli import commandline

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from fetchpool.model import Record
+from fetchpool.model.record import Record
 from fetchpool.observe.events import KindCount, Limits, Snapshot
 
 FINE = Record(

@@ -7,7 +7,7 @@ import pytest
 
 from fetchpool.body import Body
 from fetchpool.demo import DemoServer
-from fetchpool.model import FetchOptions
+from fetchpool.model.record import FetchOptions
 from fetchpool.transports import address_book
 from fetchpool.transports.address_book import KEPT, AddressBook, cache_timeout
 from fetchpool.transports.base import HopRequest

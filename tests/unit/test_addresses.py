@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fetchpool.addresses import address_is_public
+from fetchpool.model.addresses import address_is_public
 
 
 @pytest.mark.parametrize(

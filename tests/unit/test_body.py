@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fetchpool.body import REDIRECT_BODY, Body
 from fetchpool.decoders import MOST
-from fetchpool.model import FailureKind, FetchOptions
+from fetchpool.model.record import FailureKind, FetchOptions
 from fetchpool.transports.base import Headers, ResponseHead
 from tests.unit.codings import ENCODERS, one_brotli, zstd
 

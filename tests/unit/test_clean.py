@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetchpool.clean import one_line, visible
+from fetchpool.model.text import one_line, visible
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fetchpool import fingerprint
 from fetchpool.compact import Compacted, compact
-from fetchpool.errors import OutputError, UsageError
+from fetchpool.model import fingerprint
+from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.sinks import lines, open_sink
 from fetchpool.sinks.disk import Disk
 from tests.contracts.records import record

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from fetchpool import urls
 from fetchpool.concurrency import START, Concurrency
-from fetchpool.model import FailureKind, Outcome
+from fetchpool.model import urls
+from fetchpool.model.record import FailureKind, Outcome
 from fetchpool.refusals import refusal
 
 SAMPLE = refusal(urls.request(0, "http://h/"), FailureKind.RESET, timestamp="2026-01-01T00:00:00.000Z")

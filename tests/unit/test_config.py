@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fetchpool import units
 from fetchpool.config import RunConfig, configure
-from fetchpool.errors import UsageError
+from fetchpool.model.errors import UsageError
 from fetchpool.outputs import BUILT_IN_FIELDS, Output
 from fetchpool.parsers import BUILT_IN
 from fetchpool.parsers.title import title

@@ -10,7 +10,7 @@ import socket
 import pycurl
 import pytest
 
-from fetchpool.model import FailureKind
+from fetchpool.model.record import FailureKind
 from fetchpool.transports import curl_failures
 from fetchpool.transports.curl_failures import (
     ANOTHER_PROTOCOLS,

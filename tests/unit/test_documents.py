@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from fetchpool import model
+from fetchpool.model import record
 from fetchpool.retry import TRANSIENT_KINDS
 
 ROWS = (Path(__file__).parents[2] / "docs" / "rows.md").read_text()
@@ -21,23 +21,23 @@ def table(heading: str) -> list[list[str]]:
 
 
 def test_every_field_of_the_row_is_documented_in_its_order() -> None:
-    assert [row[0].strip("`") for row in table("# The row")] == list(model.ROW_FIELDS)
+    assert [row[0].strip("`") for row in table("# The row")] == list(record.ROW_FIELDS)
 
 
 def test_every_kind_of_failure_is_documented_and_whether_it_is_tried_again() -> None:
     documented = {row[0].strip("`"): row[2] for row in table("## Kinds of failure")}
     assert documented.pop("http_NNN")
-    assert list(documented) == list(model.FailureKind)
+    assert list(documented) == list(record.FailureKind)
     assert {kind for kind, again in documented.items() if again == "yes"} == set(TRANSIENT_KINDS)
 
 
 def test_every_kind_has_an_exit_code_of_curls() -> None:
-    assert set(model.EXITCODES) == set(model.FailureKind)
-    assert all(0 < code < 102 for code in model.EXITCODES.values())
+    assert set(record.EXITCODES) == set(record.FailureKind)
+    assert all(0 < code < 102 for code in record.EXITCODES.values())
 
 
 def test_the_architecture_names_every_room_there_is() -> None:
-    package = Path(model.__file__).parent
+    package = Path(record.__file__).parent
     text = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text()
     rooms = [path.name for path in package.iterdir() if path.suffix == ".py" and path.name[0] != "_"]
     rooms += [f"{path.name}/" for path in package.iterdir() if (path / "__init__.py").exists()]

@@ -12,9 +12,9 @@ from fetchpool.concurrency import START, Concurrency
 from fetchpool.config import configure
 from fetchpool.demo import DemoServer
 from fetchpool.engine import Engine
-from fetchpool.errors import WorkerLostError
 from fetchpool.known import Known
-from fetchpool.model import FailureKind, FetchRequest, Outcome, Record
+from fetchpool.model.errors import WorkerLostError
+from fetchpool.model.record import FailureKind, FetchRequest, Outcome, Record
 from fetchpool.observe.events import Limits
 from fetchpool.refusals import refusal
 from fetchpool.retry import RetryPolicy

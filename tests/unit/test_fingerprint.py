@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fetchpool import fingerprint, urls
-from fetchpool.model import FailureKind
+from fetchpool.model import fingerprint, urls
+from fetchpool.model.record import FailureKind
 from fetchpool.refusals import refusal
 from fetchpool.summary import conclude
 

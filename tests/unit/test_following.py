@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from msgspec.structs import asdict, fields
 
-from fetchpool import following, urls
-from fetchpool.model import Cookie, FailureKind, FetchRequest, Previous
+from fetchpool.model import derive, urls
+from fetchpool.model.record import Cookie, FailureKind, FetchRequest, Previous
 
 TARGET = urls.Url("http://b.example/next", "b.example", "")
 BEFORE = urls.request(7, "http://a.example/")
@@ -43,7 +43,7 @@ WHOLE = FetchRequest(
 
 CHANGES: dict[str, tuple[Callable[[FetchRequest], FetchRequest], dict[str, Any]]] = {
     "the next hop, at another host": (
-        lambda request: following.redirected(request, TARGET, "GET", cookies=(), from_public=False),
+        lambda request: derive.redirected(request, TARGET, "GET", cookies=(), from_public=False),
         {
             "href": TARGET.href,
             "host": TARGET.host,
@@ -55,19 +55,19 @@ CHANGES: dict[str, tuple[Callable[[FetchRequest], FetchRequest], dict[str, Any]]
             "weight": 100 + len(TARGET.href) - len(WHOLE.href),
         },
     ),
-    "by itself": (following.by_itself, {}),
-    "handed back": (lambda request: following.handed_back(request, 4.0), {"elapsed": 4.0}),
+    "by itself": (derive.by_itself, {}),
+    "handed back": (lambda request: derive.handed_back(request, 4.0), {"elapsed": 4.0}),
     "introduced": (
-        lambda request: following.introduced(request, ("192.0.2.2",), 1.0),
+        lambda request: derive.introduced(request, ("192.0.2.2",), 1.0),
         {"addresses": ("192.0.2.2",), "lookup_seconds": 1.5, "elapsed": 4.0},
     ),
-    "sent": (following.sent, {"columns": None}),
+    "sent": (derive.sent, {"columns": None}),
     "with its columns": (
-        lambda request: following.with_columns(following.sent(request), request),
+        lambda request: derive.with_columns(derive.sent(request), request),
         {},
     ),
     "one of our own": (
-        lambda request: following.on_behalf_of(request, -1, "http://a.example/robots.txt", 10),
+        lambda request: derive.on_behalf_of(request, -1, "http://a.example/robots.txt", 10),
         {
             "urlnum": -1,
             "url": "http://a.example/robots.txt",
@@ -107,13 +107,13 @@ def test_a_request_that_follows_keeps_every_field_but_those_that_are_named(follo
 
 def test_rights_are_lost_with_the_origin_and_never_come_back() -> None:
     start = urls.request(0, "http://a.example/")
-    within = following.redirected(
+    within = derive.redirected(
         start, urls.Url("http://a.example/x", "a.example", ""), "", cookies=(), from_public=False
     )
     assert (within.crossed_origin, within.from_public, within.first) == (False, False, start)
-    outside = following.redirected(within, TARGET, "", cookies=(), from_public=True)
+    outside = derive.redirected(within, TARGET, "", cookies=(), from_public=True)
     assert (outside.crossed_origin, outside.from_public, outside.first) == (True, True, start)
-    back = following.redirected(
+    back = derive.redirected(
         outside, urls.Url(start.href, "a.example", ""), "", cookies=(), from_public=False
     )
     assert (back.crossed_origin, back.from_public, back.first) == (True, True, start)
@@ -122,15 +122,15 @@ def test_rights_are_lost_with_the_origin_and_never_come_back() -> None:
 @pytest.mark.parametrize("start", [BEFORE, WHOLE], ids=["with rights", "without"])
 def test_another_attempt_is_the_first_hop_again_with_what_it_may(start: FetchRequest) -> None:
     """Also one of our own that was without the user's credentials from its first hop on."""
-    start = following.on_behalf_of(start, -1, "http://a.example/robots.txt", 10)
-    hop = following.redirected(
-        following.introduced(start, ("192.0.2.3",), 1.0), TARGET, "", cookies=(), from_public=True
+    start = derive.on_behalf_of(start, -1, "http://a.example/robots.txt", 10)
+    hop = derive.redirected(
+        derive.introduced(start, ("192.0.2.3",), 1.0), TARGET, "", cookies=(), from_public=True
     )
     fresh = {"num_retries": 1, "elapsed": 0.0, "lookup_seconds": 0.0, "addresses": ()}
-    for attempt in (start, following.introduced(start, ("192.0.2.3",), 1.0), hop):
-        assert asdict(following.again(attempt)) == {**asdict(start), **fresh}
+    for attempt in (start, derive.introduced(start, ("192.0.2.3",), 1.0), hop):
+        assert asdict(derive.again(attempt)) == {**asdict(start), **fresh}
 
 
 def test_another_attempt_keeps_what_no_worker_was_sent() -> None:
-    hop = following.redirected(following.sent(WHOLE), TARGET, "", cookies=(), from_public=False)
-    assert following.again(following.with_columns(hop, WHOLE)).columns == WHOLE.columns
+    hop = derive.redirected(derive.sent(WHOLE), TARGET, "", cookies=(), from_public=False)
+    assert derive.again(derive.with_columns(hop, WHOLE)).columns == WHOLE.columns

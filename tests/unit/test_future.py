@@ -9,9 +9,9 @@ from concurrent.futures import CancelledError, Future, InvalidStateError, Timeou
 
 import pytest
 
-from fetchpool import urls
-from fetchpool.errors import WorkerLostError
-from fetchpool.model import FailureKind
+from fetchpool.model import urls
+from fetchpool.model.errors import WorkerLostError
+from fetchpool.model.record import FailureKind
 from fetchpool.pools.future import OutcomeFuture
 from fetchpool.refusals import refusal
 

@@ -14,10 +14,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from fetchpool import urls
-from fetchpool.clean import UNSEEN
 from fetchpool.exchange import Exchange
-from fetchpool.model import EXITCODES, FailureKind, FetchOptions, Outcome
+from fetchpool.model import urls
+from fetchpool.model.record import EXITCODES, FailureKind, FetchOptions, Outcome
+from fetchpool.model.text import UNSEEN
 from fetchpool.refusals import refusal
 from fetchpool.robots import MAX_CRAWL_DELAY, Robots
 from fetchpool.summary import conclude

@@ -2,9 +2,9 @@
 
 from msgspec.structs import replace
 
-from fetchpool import urls
 from fetchpool.gateway import DOWN, FAILURES_TO_PAUSE, FIRST_PAUSE, LONGEST_PAUSE, PATIENCE, Gateway
-from fetchpool.model import FailureKind
+from fetchpool.model import urls
+from fetchpool.model.record import FailureKind
 from fetchpool.refusals import refusal
 
 AWAY = replace(refusal(urls.request(0, "http://h/"), FailureKind.PROXY), proxy_down=True)

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetchpool import kinds, urls
+from fetchpool import kinds
 from fetchpool.known import Known
+from fetchpool.model import urls
 from fetchpool.observe.events import Earlier
 from fetchpool.sinks.base import Written
 from tests.contracts.records import record

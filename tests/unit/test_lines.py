@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fetchpool.model import FailureKind
+from fetchpool.model.record import FailureKind
+from fetchpool.model.urls import request
 from fetchpool.sources.lines import KEPT, LineReader
-from fetchpool.urls import request
 
 
 def read(*chunks: bytes) -> list[str]:

@@ -3,7 +3,7 @@
 import socket
 import threading
 
-from fetchpool.model import FailureKind
+from fetchpool.model.record import FailureKind
 from fetchpool.names import KNOWN_FOR, Named, Names
 from fetchpool.resolver import Resolver
 

@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Sequence
 
-from fetchpool.model import Record
+from fetchpool.model.record import Record
 from fetchpool.observe.events import InFlight, Notice, Retrying, Snapshot
 from fetchpool.observe.log import PENDING, Log
 from fetchpool.observe.outlet import Outlet, unlocked

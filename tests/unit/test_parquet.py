@@ -14,8 +14,8 @@ import pyarrow.parquet as parquet
 import pytest
 
 from fetchpool.compact import compact
-from fetchpool.errors import OutputError, UsageError
-from fetchpool.model import ROW_FIELDS, Record
+from fetchpool.model.errors import OutputError, UsageError
+from fetchpool.model.record import ROW_FIELDS, Record
 from fetchpool.sinks import open_sink
 from fetchpool.sinks.parquet import CHECKPOINT, MOST_WAITING, ParquetSink
 from tests.cli.commandline import fetchpool

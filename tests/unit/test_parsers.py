@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fetchpool import parsers
-from fetchpool.errors import UsageError
+from fetchpool.model.errors import UsageError
 from fetchpool.parsers import DEPTH, MOST, Parser
 from fetchpool.parsers.title import LENGTH
 from fetchpool.response import Response

@@ -8,7 +8,7 @@ import pytest
 
 from fetchpool.app import build
 from fetchpool.config import configure
-from fetchpool.model import Record
+from fetchpool.model.record import Record
 from fetchpool.sources.iterable import IterableSource
 
 

@@ -17,7 +17,7 @@ import responses
 import urllib3.exceptions
 from responses import matchers
 
-from fetchpool.model import FailureKind, FetchOptions
+from fetchpool.model.record import FailureKind, FetchOptions
 from fetchpool.resolver import ResolveError, Resolver
 from fetchpool.transports.base import HopRequest, HopResponse, ResponseHead
 from fetchpool.transports.http1 import WireError
@@ -311,7 +311,7 @@ def test_tls_settings_are_shared_by_the_workers():
 
 def test_importing_it_starts_nothing():
     code = (
-        "import threading, fetchpool.transports.requests as r; from fetchpool.model import FetchOptions;"
+        "import threading, fetchpool.transports.requests as r; from fetchpool.model.record import FetchOptions;"
         "r.RequestsTransport(FetchOptions()); print(threading.active_count())"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,7 +8,7 @@ from time import monotonic
 
 import pytest
 
-from fetchpool.model import FailureKind
+from fetchpool.model.record import FailureKind
 from fetchpool.resolver import ResolveError, Resolver
 
 ANSWER = [

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fetchpool.body import Body
-from fetchpool.model import FetchOptions
+from fetchpool.model.record import FetchOptions
+from fetchpool.model.urls import request
 from fetchpool.response import PRESCAN, Response, response_of
 from fetchpool.transports.base import Headers, HopRequest, HopResponse, ResponseHead
-from fetchpool.urls import request
 
 
 def response(content: bytes, content_type: str | None = "text/html") -> Response:

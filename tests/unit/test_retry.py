@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from fetchpool import urls
-from fetchpool.model import FailureKind, Outcome
+from fetchpool.model import urls
+from fetchpool.model.record import FailureKind, Outcome
 from fetchpool.refusals import refusal
 from fetchpool.retry import MAX_BACKOFF, RetryPolicy, parse_retry_after
 

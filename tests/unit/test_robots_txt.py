@@ -8,8 +8,8 @@ from time import process_time
 import pytest
 from msgspec.structs import replace
 
-from fetchpool import urls
-from fetchpool.model import FailureKind, FetchRequest, Outcome
+from fetchpool.model import urls
+from fetchpool.model.record import FailureKind, FetchRequest, Outcome
 from fetchpool.refusals import refusal
 from fetchpool.robots import MOST, PIECES, WORST, Robots
 from fetchpool.robots_txt import MOST_PATTERNS, RobotsTxt

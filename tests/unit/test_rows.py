@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetchpool.model import ROW_FIELDS
+from fetchpool.model.record import ROW_FIELDS
 from fetchpool.sinks.csv import CsvRows
 from fetchpool.sinks.jsonl import JsonlRows
 from fetchpool.sinks.text import TextRows

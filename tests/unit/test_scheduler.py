@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
-from fetchpool import urls
 from fetchpool.hosts import DOWN, FAILURES_TO_PAUSE, FIRST_SPACING, PAUSE, Wait
-from fetchpool.model import FailureKind, FetchRequest, Outcome
+from fetchpool.model import urls
+from fetchpool.model.record import FailureKind, FetchRequest, Outcome
 from fetchpool.refusals import refusal
 from fetchpool.scheduler import Scheduler
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetchpool.fingerprint import SIZE
+from fetchpool.model.fingerprint import SIZE
 from fetchpool.scratch import open_scratch
 from fetchpool.seen import Seen
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from fetchpool.errors import InputError, UsageError
-from fetchpool.model import FailureKind, FetchRequest
+from fetchpool.model.errors import InputError, UsageError
+from fetchpool.model.record import FailureKind, FetchRequest
 from fetchpool.sources.base import Source
 from fetchpool.sources.files import FileSource
 from fetchpool.sources.inputs import CHUNK
@@ -202,7 +202,7 @@ def test_a_file_without_permission_is_refused_beforehand(tmp_path: Path) -> None
     script = (
         "import os\n"
         "from fetchpool.sources.files import FileSource\n"
-        "from fetchpool.errors import InputError\n"
+        "from fetchpool.model.errors import InputError\n"
         "os.getuid() or os.setuid(65534)\n"  # root may read everything
         "try: FileSource(['a.txt'])\n"
         "except InputError as refused: print(refused)\n"
@@ -343,7 +343,7 @@ def test_a_read_error_midway_gives_what_was_read_and_says_so() -> None:
 def test_a_closed_standard_input_is_refused() -> None:
     script = (
         "from fetchpool.sources.files import FileSource\n"
-        "from fetchpool.errors import InputError\n"
+        "from fetchpool.model.errors import InputError\n"
         "try: FileSource(['-'])\n"
         "except InputError as refused: print(refused)\n"
     )

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from fetchpool import fingerprint
-from fetchpool.errors import OutputError, UsageError
-from fetchpool.model import ROW_FIELDS
+from fetchpool.model import fingerprint
+from fetchpool.model.errors import OutputError, UsageError
+from fetchpool.model.record import ROW_FIELDS
 from fetchpool.sinks import open_sink
 from fetchpool.sinks.sqlite import SqliteSink
 from tests.contracts.records import record

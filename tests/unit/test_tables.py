@@ -15,9 +15,9 @@ from typing import Any
 import pandas
 import pytest
 
-from fetchpool.errors import InputError
-from fetchpool.fingerprint import of_request, of_shown
-from fetchpool.model import FailureKind, FetchRequest
+from fetchpool.model.errors import InputError
+from fetchpool.model.fingerprint import of_request, of_shown
+from fetchpool.model.record import FailureKind, FetchRequest
 from fetchpool.sources.files import FileSource
 from fetchpool.sources.tables import Table
 from tests.unit.test_sources import Consumer, urls_of

@@ -5,7 +5,7 @@ In: a row's text, or a cell of an output of ours. Out: the cell, or the text. Pu
 
 from __future__ import annotations
 
-from fetchpool.clean import visible
+from fetchpool.model.text import visible
 
 FORMULA_STARTS = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 

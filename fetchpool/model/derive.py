@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from fetchpool import urls
-from fetchpool.model import Cookie, FetchRequest
+from fetchpool.model import urls
+from fetchpool.model.record import Cookie, FetchRequest
 
 
 def redirected(

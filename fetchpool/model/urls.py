@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 import can_ada
 from msgspec import Struct
 
-from fetchpool.model import FailureKind, FetchRequest
+from fetchpool.model.record import FailureKind, FetchRequest
 
 MAX_URL = 65_536
 """Characters. Longer is `invalid_url`: no server takes it, and a row must stay a row (fault 34)."""

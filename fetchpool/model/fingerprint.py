@@ -17,9 +17,9 @@ import re
 from hashlib import blake2b
 from unicodedata import category
 
-from fetchpool.clean import UNSEEN, visible
-from fetchpool.model import FetchRequest
-from fetchpool.urls import PLAIN, BadUrl, is_normalised, parse_line, redact
+from fetchpool.model.record import FetchRequest
+from fetchpool.model.text import UNSEEN, visible
+from fetchpool.model.urls import PLAIN, BadUrl, is_normalised, parse_line, redact
 
 SIZE = 16
 """Bytes of a fingerprint."""

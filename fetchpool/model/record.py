@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from fetchpool.version import VERSION
+from fetchpool.model.version import VERSION
 
 
 class FailureKind(StrEnum):
