@@ -16,9 +16,9 @@ from os import PathLike
 from types import TracebackType
 from typing import Any, TypedDict, Unpack, get_type_hints
 
-from fetchpool import checks
 from fetchpool.app import build
-from fetchpool.config import RunConfig, configure
+from fetchpool.config import validate
+from fetchpool.config.config import RunConfig, configure
 from fetchpool.model import urls as url_parser
 from fetchpool.model.errors import PoolClosedError
 from fetchpool.model.record import Outcome, Record
@@ -108,11 +108,11 @@ def _checked(function: str, given: Mapping[str, object], known: type) -> dict[st
     keyword that a function doesn't have, and `UsageError`."""
     kinds = BESIDE | get_type_hints(known)
     for name in given.keys() - kinds.keys():
-        meant = checks.nearest(name, kinds)
+        meant = validate.nearest(name, kinds)
         hint = f". Did you mean {meant!r}?" if meant else ""
         raise TypeError(f"{function}() got an unexpected keyword argument {name!r}{hint}")
     return {
-        name: value if name in HAVE_THEIR_OWN_WORDS else checks.typed(name, value, kinds[name])
+        name: value if name in HAVE_THEIR_OWN_WORDS else validate.typed(name, value, kinds[name])
         for name, value in given.items()
     }
 

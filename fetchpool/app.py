@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from fetchpool.concurrency import Concurrency
-from fetchpool.config import RunConfig
+from fetchpool.config.config import RunConfig
+from fetchpool.config.outputs import names_parsers_take
 from fetchpool.engine import Engine
 from fetchpool.known import Known
 from fetchpool.names import Names
 from fetchpool.observe.events import Observer
-from fetchpool.outputs import names_parsers_take
 from fetchpool.pools import open_pool
 from fetchpool.resolver import Resolver
 from fetchpool.resolver import shared as shared_resolver

@@ -22,10 +22,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from fetchpool.config.outputs import resolved
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.fingerprint import of_shown
 from fetchpool.model.text import visible
-from fetchpool.outputs import resolved
 from fetchpool.seen import DEFAULT_MEMORY, Seen
 from fetchpool.sinks import format_of, open_parquet, open_sink, row_format
 from fetchpool.sinks.base import Written

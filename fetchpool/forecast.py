@@ -12,7 +12,7 @@ from collections import Counter
 
 from msgspec import Struct
 
-from fetchpool.config import RunConfig
+from fetchpool.config.config import RunConfig
 from fetchpool.model import fingerprint
 from fetchpool.seen import Seen
 from fetchpool.sources.base import Source

@@ -19,7 +19,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from fetchpool import descriptors
+from fetchpool.config import machine
 from fetchpool.model.errors import NoThreadError
 from fetchpool.model.record import FailureKind
 from fetchpool.runtime import forks, threads
@@ -331,7 +331,7 @@ def shared() -> Resolver:
     global _shared
     with _shared_lock:
         if _shared is None:
-            most = descriptors.lookups(MOST_THREADS)
+            most = machine.lookups(MOST_THREADS)
             _shared = Resolver(min(THREADS, most), most_threads=most)
         return _shared
 

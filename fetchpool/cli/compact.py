@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from fetchpool import checks
 from fetchpool.cli import options
 from fetchpool.cli.display import write_lines
 from fetchpool.cli.exit_codes import ExitCode
+from fetchpool.config import validate
 from fetchpool.model.errors import UsageError
 from fetchpool.model.text import visible
 from fetchpool.observe.words import Line, counted, line
@@ -35,8 +35,8 @@ def compact(
         raise UsageError("OUT: name what is to be compacted: fetchpool compact results.jsonl")
     from fetchpool import compact as room
 
-    chosen = None if format is None else checks.choice("--format", format, FORMATS)
-    memory = checks.size("--seen-memory", seen_memory)
+    chosen = None if format is None else validate.choice("--format", format, FORMATS)
+    memory = validate.size("--seen-memory", seen_memory)
     for path in outputs:
         done = room.compact(path, chosen, memory=memory)
         if not quiet:

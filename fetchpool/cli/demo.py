@@ -10,12 +10,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from fetchpool import checks
 from fetchpool.cli import fetch_options, options
 from fetchpool.cli.complain import complain
 from fetchpool.cli.display import Display, write_lines
 from fetchpool.cli.exit_codes import ExitCode
-from fetchpool.config import configure
+from fetchpool.config import validate
+from fetchpool.config.config import configure
 from fetchpool.model.record import Record
 from fetchpool.observe.events import Event, Snapshot
 from fetchpool.observe.words import Line, Span, Tone, counted, line
@@ -36,7 +36,7 @@ def demo(
     no_progress: options.NoProgress = False,
 ) -> int:
     """Try it: fetch from a small server on this machine, no network needed."""
-    wanted = checks.whole("--number", number, 1)
+    wanted = validate.whole("--number", number, 1)
     display = Display(quiet=quiet, verbose=verbose, no_progress=no_progress)
     from fetchpool.cli.session import hold
     from fetchpool.demo import DemoServer, demo_urls

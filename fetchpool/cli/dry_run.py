@@ -10,7 +10,7 @@ import sys
 from fetchpool.app import open_source
 from fetchpool.cli.complain import complain
 from fetchpool.cli.exit_codes import ExitCode
-from fetchpool.config import RunConfig
+from fetchpool.config.config import RunConfig
 from fetchpool.forecast import Forecast, forecast
 from fetchpool.model.text import visible
 from fetchpool.observe.words import count, counted, duration

@@ -14,10 +14,10 @@ from pathlib import Path
 import typer
 import typer.main
 
-from fetchpool import checks
 from fetchpool.cli.commands import app
 from fetchpool.cli.complain import complain
 from fetchpool.cli.exit_codes import ExitCode
+from fetchpool.config import validate
 from fetchpool.model.errors import OutputError, UsageError
 
 
@@ -63,7 +63,7 @@ def _reworded(refusal: typer.TyperException) -> str:
     meant = None
     if unknown is not None and context is not None:
         options = {_bare(name): name for param in context.command.params for name in param.opts}
-        meant = options.get(checks.nearest(_bare(unknown), options) or "")
+        meant = options.get(validate.nearest(_bare(unknown), options) or "")
     hint = f"did you mean {meant}?" if meant else "fetchpool --help lists the options"
     return f"{message}; {hint}"
 

@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
+from fetchpool.config.outputs import HASHES
 from fetchpool.kinds import GROUPS
 from fetchpool.model.record import FailureKind
 from fetchpool.model.version import version_line
-from fetchpool.outputs import HASHES
 from fetchpool.sinks import FORMATS
 
 DEFAULT_OUTPUT = "sizes.txt"

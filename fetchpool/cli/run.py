@@ -14,7 +14,7 @@ from fetchpool.cli import fetch_options, options
 from fetchpool.cli.complain import complain
 from fetchpool.cli.display import Display
 from fetchpool.cli.exit_codes import ExitCode
-from fetchpool.config import configure
+from fetchpool.config.config import configure
 from fetchpool.model.errors import UsageError
 
 

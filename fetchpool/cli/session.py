@@ -20,7 +20,7 @@ from fetchpool.app import build
 from fetchpool.cli.display import Display, StopNotice, is_live, open_observers, rows_come_up, write_lines
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.cli.signals import Interruptions, terminable
-from fetchpool.config import RunConfig
+from fetchpool.config.config import RunConfig
 from fetchpool.engine import RunResult
 from fetchpool.model.errors import OutputClosedError
 from fetchpool.model.record import Record

@@ -11,7 +11,7 @@ import typer.main
 from fetchpool.cli import options
 from fetchpool.cli.commands import app
 from fetchpool.cli.exit_codes import ExitCode
-from fetchpool.config import configure
+from fetchpool.config.config import configure
 from tests.cli.commandline import ROOT, Terminal, fetchpool
 
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # it is a group

@@ -14,7 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from fetchpool import Record, UsageError
-from fetchpool.config import configure
+from fetchpool.config.config import configure
 from fetchpool.exchange import Exchange
 from fetchpool.model.record import FetchOptions, FetchRequest, Outcome
 from fetchpool.resolver import Resolver

@@ -16,7 +16,7 @@ import pytest
 from bench.torture import EXECUTORS, FORMATS, Format, torture
 from fetchpool.app import build
 from fetchpool.archive import Archive
-from fetchpool.config import configure
+from fetchpool.config.config import configure
 from fetchpool.demo import DemoServer
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.record import Record

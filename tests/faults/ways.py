@@ -16,7 +16,7 @@ import pytest
 import fetchpool
 from fetchpool import Record
 from fetchpool.app import build
-from fetchpool.config import configure
+from fetchpool.config.config import configure
 from fetchpool.engine import Engine
 from fetchpool.observe.events import Observer
 from fetchpool.resolver import Resolver

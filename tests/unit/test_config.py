@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetchpool import units
-from fetchpool.config import RunConfig, configure
+from fetchpool.config import units
+from fetchpool.config.config import RunConfig, configure
+from fetchpool.config.outputs import BUILT_IN_FIELDS, Output
 from fetchpool.model.errors import UsageError
-from fetchpool.outputs import BUILT_IN_FIELDS, Output
 from fetchpool.parsers import BUILT_IN
 from fetchpool.parsers.title import title
 from fetchpool.pools import EXECUTORS
@@ -348,7 +348,7 @@ def test_an_output_that_is_the_input_is_refused(tmp_path: Path) -> None:
 
 
 def test_reading_the_configuration_room_loads_no_third_party_adapter() -> None:
-    script = "import sys, fetchpool.config; print(*sys.modules)"
+    script = "import sys, fetchpool.config.config; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", script], check=True, capture_output=True, text=True
     ).stdout.split()
@@ -374,14 +374,14 @@ def test_where_pycurl_cant_be_used_requests_is_and_one_notice_says_so(
     else:
         start = "sys.modules['pycurl'] = None"
     script = f"""
-import sys, fetchpool.config
+import sys, fetchpool.config.config
 {start}
-config = fetchpool.config.configure()
+config = fetchpool.config.config.configure()
 print(config.fetch.transport)
 print(*config.notices, sep="\\n")
 try:
-    fetchpool.config.configure(http_version="2")
-except fetchpool.config.UsageError as error:
+    fetchpool.config.config.configure(http_version="2")
+except fetchpool.config.config.UsageError as error:
     print(error)
 """
     shown = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout

@@ -9,7 +9,7 @@ from typing import Any
 
 from fetchpool.app import build
 from fetchpool.concurrency import START, Concurrency
-from fetchpool.config import configure
+from fetchpool.config.config import configure
 from fetchpool.demo import DemoServer
 from fetchpool.engine import Engine
 from fetchpool.known import Known

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from fetchpool.app import build
-from fetchpool.config import configure
+from fetchpool.config.config import configure
 from fetchpool.model.record import Record
 from fetchpool.sources.iterable import IterableSource
 

@@ -16,13 +16,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from fetchpool import checks, descriptors, units
-from fetchpool.installed import usable_dns_servers, usable_proxy, usable_transport
-from fetchpool.model.addresses import address_is_public
-from fetchpool.model.errors import UsageError
-from fetchpool.model.record import FetchOptions
-from fetchpool.observe.limits import usable_cores
-from fetchpool.outputs import (
+from fetchpool.config import machine, units, validate
+from fetchpool.config.dependencies import usable_dns_servers, usable_proxy, usable_transport
+from fetchpool.config.outputs import (
     HASHES,
     Output,
     extra_fields,
@@ -32,6 +28,10 @@ from fetchpool.outputs import (
     save_folder,
     warc_archive,
 )
+from fetchpool.model.addresses import address_is_public
+from fetchpool.model.errors import UsageError
+from fetchpool.model.record import FetchOptions
+from fetchpool.observe.limits import usable_cores
 from fetchpool.pools import EXECUTORS
 from fetchpool.seen import DEFAULT_MEMORY
 from fetchpool.sinks import refuse_same_file
@@ -127,7 +127,7 @@ def configure(
     retry_max_time: float | str | None = _RUN.retry_max_time,
     transport: str = _DEFAULTS.transport,
     method: str = _DEFAULTS.method,
-    headers: checks.Headers = (),
+    headers: validate.Headers = (),
     user_agent: str = _DEFAULTS.user_agent,
     user: str | None = None,
     proxy: str | None = None,
@@ -165,10 +165,10 @@ def configure(
 
     Raises `UsageError` at the first option that can't be meant.
     """
-    executor = checks.choice("--executor", executor, EXECUTORS)
-    transport = checks.choice("--transport", transport, TRANSPORTS)
+    executor = validate.choice("--executor", executor, EXECUTORS)
+    transport = validate.choice("--transport", transport, TRANSPORTS)
     if http_version:
-        http_version = checks.choice("--http", http_version, HTTP_VERSIONS)
+        http_version = validate.choice("--http", http_version, HTTP_VERSIONS)
     if public_only and allow_private:
         raise UsageError("--public-only and --allow-private contradict each other; leave one out")
     transport, notices = usable_transport(transport, http_version, executor)
@@ -177,37 +177,37 @@ def configure(
     notices = (*notices, *lost_in_text(checked_outputs, [name for name, wanted in adding.items() if wanted]))
     fetch = FetchOptions(
         transport=transport,
-        method=checks.method(method),
-        headers=checks.headers(headers),
-        user_agent=checks.field_value("--user-agent", user_agent),
-        user=None if user is None else checks.user(user),
+        method=validate.method(method),
+        headers=validate.headers(headers),
+        user_agent=validate.field_value("--user-agent", user_agent),
+        user=None if user is None else validate.user(user),
         proxy=None if proxy is None else usable_proxy(proxy, transport),
-        cacert=None if cacert is None else checks.cacert(cacert),
+        cacert=None if cacert is None else validate.cacert(cacert),
         insecure=insecure,
         http_version=http_version,
-        connect_timeout=checks.deadline("--connect-timeout", connect_timeout),
-        read_timeout=checks.deadline("--read-timeout", read_timeout),
-        max_time=checks.deadline("--max-time", max_time),
-        max_filesize=checks.size("--max-filesize", max_filesize) or units.MAX_BYTES,
-        max_redirs=checks.whole("--max-redirs", max_redirs, 0),
+        connect_timeout=validate.deadline("--connect-timeout", connect_timeout),
+        read_timeout=validate.deadline("--read-timeout", read_timeout),
+        max_time=validate.deadline("--max-time", max_time),
+        max_filesize=validate.size("--max-filesize", max_filesize) or units.MAX_BYTES,
+        max_redirs=validate.whole("--max-redirs", max_redirs, 0),
         public_only=public_only,
         allow_private=allow_private,
         resolve=_resolved(resolve, public_only),
         dns_servers=usable_dns_servers(dns_servers, transport),
-        parse=checks.names("--parse", parse, "title or package.module:function"),
+        parse=validate.names("--parse", parse, "title or package.module:function"),
         parse_timeout=_parse_timeout(parse_timeout, max_time),
         # Rows that say which version they are of can be refreshed later; text has no place for that.
         validators=refresh is not None or any(each.format != "text" for each in checked_outputs),
-        hash=refresh is not None or (hash is not None and checks.choice("--hash", hash, HASHES) in HASHES),
+        hash=refresh is not None or (hash is not None and validate.choice("--hash", hash, HASHES) in HASHES),
         save=save_folder(save),
     )
-    fitting, shortage = descriptors.fit(_workers(workers, max_workers, executor), executor)
+    fitting, shortage = machine.fit(_workers(workers, max_workers, executor), executor)
     if shortage and workers != AUTO:
         notices = (*notices, shortage)
     if list(inputs).count("-") > 1:
         raise UsageError("INPUT: standard input (-) is named twice; it can be read once")
     refuse_same_file(inputs, outputs if warc is None else [*outputs, warc])
-    again = checks.failures("--retry-failed", retry_failed) if retry_failed else frozenset()
+    again = validate.failures("--retry-failed", retry_failed) if retry_failed else frozenset()
     resume = resume or bool(again)
     if resume and "-" in outputs:
         raise UsageError("--resume: standard output can't be read back; name a file with -o")
@@ -225,26 +225,26 @@ def configure(
         auto_workers=workers == AUTO,
         few_files=bool(shortage),
         executor=executor,
-        retry=checks.whole("--retry", retry, 0),
-        retry_delay=checks.duration("--retry-delay", retry_delay),
-        retry_max_time=checks.duration("--retry-max-time", 0 if retry_max_time is None else retry_max_time)
+        retry=validate.whole("--retry", retry, 0),
+        retry_delay=validate.duration("--retry-delay", retry_delay),
+        retry_max_time=validate.duration("--retry-max-time", 0 if retry_max_time is None else retry_max_time)
         or None,
-        per_host=checks.whole("--per-host", per_host, 0),
-        host_delay=checks.duration("--host-delay", host_delay),
-        rate=checks.rate("--rate", rate),
-        retry_after_max=checks.duration("--retry-after-max", retry_after_max),
+        per_host=validate.whole("--per-host", per_host, 0),
+        host_delay=validate.duration("--host-delay", host_delay),
+        rate=validate.rate("--rate", rate),
+        retry_after_max=validate.duration("--retry-after-max", retry_after_max),
         robots=robots,
-        max_runtime=checks.duration("--max-runtime", 0 if max_runtime is None else max_runtime) or None,
+        max_runtime=validate.duration("--max-runtime", 0 if max_runtime is None else max_runtime) or None,
         dedupe=dedupe,
         resume=resume,
         retry_failed=again,
-        seen_memory=checks.size("--seen-memory", seen_memory),
+        seen_memory=validate.size("--seen-memory", seen_memory),
         url_column=_url_column(url_column, inputs, keep_columns),
         keep_columns=keep_columns,
         refresh=old,
         refresh_in_place=in_place,
         warc=warc_archive(warc),
-        warc_max_size=checks.size("--warc-max-size", warc_max_size) or units.MAX_BYTES,
+        warc_max_size=validate.size("--warc-max-size", warc_max_size) or units.MAX_BYTES,
         extra_fields=extra_fields(fetch, refresh is not None),
         notices=notices,
     )
@@ -253,8 +253,8 @@ def configure(
 def _parse_timeout(given: float | str | None, max_time: float | str) -> float:
     """Who wants a fetch to be over early does not want to wait longer for its parser."""
     if given is None:
-        return min(_DEFAULTS.parse_timeout, checks.deadline("--max-time", max_time))
-    return checks.duration("--parse-timeout", given) or math.inf
+        return min(_DEFAULTS.parse_timeout, validate.deadline("--max-time", max_time))
+    return validate.duration("--parse-timeout", given) or math.inf
 
 
 def _url_column(name: str | None, inputs: Sequence[str], keep_columns: bool) -> str | None:
@@ -280,7 +280,7 @@ def _refresh(path: str | None) -> str:
 
 
 def _resolved(lines: Sequence[str], public_only: bool) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    resolved = checks.resolve(lines)
+    resolved = validate.resolve(lines)
     for where, addresses in resolved:
         for address in addresses:
             if public_only and not address_is_public(address.strip("[]")):
@@ -298,7 +298,7 @@ def _workers(workers: int | str, max_workers: int | str | None, executor: str) -
             raise UsageError(
                 f"--workers: {workers!r} is no whole number from 1 to {most}; write one, or auto"
             )
-        return checks.whole("--workers", workers, 1, most)
+        return validate.whole("--workers", workers, 1, most)
     if executor == "process":  # one for each core is what it comes to
-        return min(usable_cores(), checks.whole("--max-workers", max_workers or most, 1, most))
-    return checks.whole("--max-workers", max_workers or AUTO_CEILING, 1, most)
+        return min(usable_cores(), validate.whole("--max-workers", max_workers or most, 1, most))
+    return validate.whole("--max-workers", max_workers or AUTO_CEILING, 1, most)

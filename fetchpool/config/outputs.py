@@ -12,7 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from fetchpool import checks
+from fetchpool.config import validate
 from fetchpool.model.errors import UsageError
 from fetchpool.model.record import FetchOptions
 from fetchpool.sinks import FORMATS, SUFFIXES
@@ -38,7 +38,7 @@ class Output(Struct, frozen=True):
 def named_outputs(paths: Sequence[str], format: str | None) -> tuple[Output, ...]:
     """Each with its format, which is that of its name unless one is given for all."""
     if format is not None:
-        format = checks.choice("--format", format, FORMATS)
+        format = validate.choice("--format", format, FORMATS)
     named: set[str] = set()
     for path in paths:
         if not path:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from importlib.util import find_spec
 
-from fetchpool import checks
+from fetchpool.config import validate
 from fetchpool.model.errors import UsageError
 
 
@@ -45,7 +45,7 @@ def _pycurl_problem() -> str:
 
 def usable_proxy(address: str, transport: str) -> str:
     """A proxy's address, checked."""
-    checked = checks.proxy(address)
+    checked = validate.proxy(address)
     if checked.startswith("socks") and transport == "requests" and find_spec("socks") is None:
         raise UsageError(
             "--proxy: requests needs PySocks for this (pip install PySocks); or use --transport curl"
