@@ -23,8 +23,8 @@ from fetchpool.engine import Engine
 from fetchpool.known import Known
 from fetchpool.model.record import FailureKind, FetchRequest, Outcome, Record
 from fetchpool.names import Names
-from fetchpool.retry import RetryPolicy
-from fetchpool.scheduler import Scheduler
+from fetchpool.scheduler.retry import RetryPolicy
+from fetchpool.scheduler.scheduler import Scheduler
 from fetchpool.sinks import open_sink
 from fetchpool.sinks.base import Sink
 from fetchpool.sources.iterable import IterableSource

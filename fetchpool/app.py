@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from fetchpool.concurrency import Concurrency
 from fetchpool.config.config import RunConfig
 from fetchpool.config.outputs import names_parsers_take
 from fetchpool.engine import Engine
@@ -22,8 +21,9 @@ from fetchpool.observe.events import Observer
 from fetchpool.pools import open_pool
 from fetchpool.resolver import Resolver
 from fetchpool.resolver import shared as shared_resolver
-from fetchpool.retry import RetryPolicy
-from fetchpool.scheduler import Scheduler
+from fetchpool.scheduler.autoscale import Concurrency
+from fetchpool.scheduler.retry import RetryPolicy
+from fetchpool.scheduler.scheduler import Scheduler
 from fetchpool.sinks import open_sink
 from fetchpool.sinks.base import Journal, Sink
 from fetchpool.sources.base import Source
@@ -114,7 +114,7 @@ def build(
         names = Names(resolver or shared_resolver(), timeout=timeout, fixed=fixed)
     robots = None
     if config.robots:
-        from fetchpool.robots import Robots
+        from fetchpool.scheduler.robots import Robots
 
         robots = Robots(config.fetch.user_agent, public_only=config.fetch.public_only)
     is_sought = config.auto_workers and config.executor != "process"

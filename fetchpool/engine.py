@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from fetchpool.concurrency import Concurrency
 from fetchpool.filling import Filling
 from fetchpool.flights import Flights
 from fetchpool.gate import Gate
@@ -29,14 +28,15 @@ from fetchpool.observe.events import Notice, Observer, Retrying, Snapshot
 from fetchpool.observe.limits import LimitsClock
 from fetchpool.observe.stats import Stats
 from fetchpool.pools.base import WorkerPool
-from fetchpool.retry import RetryPolicy
-from fetchpool.scheduler import Scheduler
+from fetchpool.scheduler.autoscale import Concurrency
+from fetchpool.scheduler.retry import RetryPolicy
+from fetchpool.scheduler.scheduler import Scheduler
 from fetchpool.sources.base import Source
 from fetchpool.summary import Finished
 from fetchpool.writer import Writer
 
 if TYPE_CHECKING:  # loaded by those who use it
-    from fetchpool.robots import Robots
+    from fetchpool.scheduler.robots import Robots
 
 SAMPLE_INTERVAL = 0.25
 """Seconds between two snapshots."""

@@ -11,11 +11,11 @@ from time import monotonic
 
 from fetchpool.flights import Flights
 from fetchpool.gate import Gate
-from fetchpool.hosts import Wait
 from fetchpool.intake import Intake
 from fetchpool.observe.events import Notice
 from fetchpool.observe.limits import HeldBy
-from fetchpool.scheduler import Scheduler
+from fetchpool.scheduler.host import Wait
+from fetchpool.scheduler.scheduler import Scheduler
 
 LOOK_AHEAD = 10_000
 """Requests read ahead of those that may start, so that a list sorted by host keeps all hosts busy.

@@ -25,8 +25,8 @@ from fetchpool.model.urls import redact
 from fetchpool.observe.events import InFlight, Notice, Retrying
 from fetchpool.pools.base import WorkerPool
 from fetchpool.refusals import refusal
-from fetchpool.retry import RetryPolicy
-from fetchpool.scheduler import Scheduler
+from fetchpool.scheduler.retry import RetryPolicy
+from fetchpool.scheduler.scheduler import Scheduler
 from fetchpool.summary import Finished, conclude, summarise
 from fetchpool.writer import Writer
 

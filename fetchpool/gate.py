@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from fetchpool.model.record import FailureKind, FetchRequest, Outcome
 from fetchpool.names import Named, Names
-from fetchpool.scheduler import Scheduler
+from fetchpool.scheduler.scheduler import Scheduler
 
 if TYPE_CHECKING:  # loaded by those who use it
-    from fetchpool.robots import Robots
+    from fetchpool.scheduler.robots import Robots
 
 Refuse = Callable[[FetchRequest, FailureKind, float, str], None]
 """Ends a request that no worker gets: with a kind, at a time, in words."""

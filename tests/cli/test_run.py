@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from fetchpool.concurrency import START
 from fetchpool.demo import DemoServer
 from fetchpool.pools import EXECUTORS
+from fetchpool.scheduler.autoscale import START
 from fetchpool.transports import TRANSPORTS
 from tests.cli.commandline import PATIENCE, environment, fetchpool, start
 

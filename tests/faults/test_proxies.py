@@ -12,7 +12,7 @@ import pytest
 from fetchpool.model.record import FetchOptions, Outcome
 from fetchpool.model.urls import request
 from fetchpool.pools import open_pool
-from fetchpool.retry import is_transient
+from fetchpool.scheduler.retry import is_transient
 from fetchpool.sources.iterable import IterableSource
 from tests.faults.proxy import Proxy
 from tests.faults.ways import Rows, Way, engine_for, fetch_urls, in_every_way, over_each_transport

@@ -1,6 +1,6 @@
 """How many connections a host bears: fewer after breaks among answers, one more after good ones."""
 
-from fetchpool.connection_limit import ENOUGH, GOOD, NO_LIMIT, WINDOW, ConnectionLimit
+from fetchpool.scheduler.connection_limit import ENOUGH, GOOD, NO_LIMIT, WINDOW, ConnectionLimit
 
 NEVER = float("-inf")
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from fetchpool.model import record
-from fetchpool.retry import TRANSIENT_KINDS
+from fetchpool.scheduler.retry import TRANSIENT_KINDS
 
 ROWS = (Path(__file__).parents[2] / "docs" / "rows.md").read_text()
 

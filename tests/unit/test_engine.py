@@ -8,7 +8,6 @@ from itertools import count
 from typing import Any
 
 from fetchpool.app import build
-from fetchpool.concurrency import START, Concurrency
 from fetchpool.config.config import configure
 from fetchpool.demo import DemoServer
 from fetchpool.engine import Engine
@@ -17,8 +16,9 @@ from fetchpool.model.errors import WorkerLostError
 from fetchpool.model.record import FailureKind, FetchRequest, Outcome, Record
 from fetchpool.observe.events import Limits
 from fetchpool.refusals import refusal
-from fetchpool.retry import RetryPolicy
-from fetchpool.scheduler import Scheduler
+from fetchpool.scheduler.autoscale import START, Concurrency
+from fetchpool.scheduler.retry import RetryPolicy
+from fetchpool.scheduler.scheduler import Scheduler
 from fetchpool.sources.iterable import IterableSource
 from fetchpool.writer import Writer
 

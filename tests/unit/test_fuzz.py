@@ -19,7 +19,7 @@ from fetchpool.model import urls
 from fetchpool.model.record import EXITCODES, FailureKind, FetchOptions, Outcome
 from fetchpool.model.text import UNSEEN
 from fetchpool.refusals import refusal
-from fetchpool.robots import MAX_CRAWL_DELAY, Robots
+from fetchpool.scheduler.robots import MAX_CRAWL_DELAY, Robots
 from fetchpool.summary import conclude
 from fetchpool.transports.base import Failure, Headers, HopResponse, ResponseHead
 from fetchpool.transports.curl_head import parse_head

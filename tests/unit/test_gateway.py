@@ -2,10 +2,17 @@
 
 from msgspec.structs import replace
 
-from fetchpool.gateway import DOWN, FAILURES_TO_PAUSE, FIRST_PAUSE, LONGEST_PAUSE, PATIENCE, Gateway
 from fetchpool.model import urls
 from fetchpool.model.record import FailureKind
 from fetchpool.refusals import refusal
+from fetchpool.scheduler.proxy_breaker import (
+    DOWN,
+    FAILURES_TO_PAUSE,
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    PATIENCE,
+    Gateway,
+)
 
 AWAY = replace(refusal(urls.request(0, "http://h/"), FailureKind.PROXY), proxy_down=True)
 REFUSED = replace(AWAY, proxy_down=False)

@@ -12,12 +12,13 @@ from time import process_time
 
 import pytest
 
-from fetchpool import response, retry, validators
+from fetchpool import response, validators
 from fetchpool.body import Body
 from fetchpool.model import fingerprint, urls
 from fetchpool.model import text as clean
 from fetchpool.model.record import FetchOptions
 from fetchpool.parsers.markup import first_title
+from fetchpool.scheduler import retry
 from fetchpool.sinks import lines as row_lines
 from fetchpool.sinks.csv import CsvRows
 from fetchpool.sinks.jsonl import JsonlRows

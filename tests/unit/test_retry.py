@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from fetchpool.model import urls
 from fetchpool.model.record import FailureKind, Outcome
 from fetchpool.refusals import refusal
-from fetchpool.retry import MAX_BACKOFF, RetryPolicy, parse_retry_after
+from fetchpool.scheduler.retry import MAX_BACKOFF, RetryPolicy, parse_retry_after
 
 REQUEST = urls.request(0, "http://h/")
 FAILED = refusal(REQUEST, FailureKind.RESET, timestamp="2026-01-01T00:00:00.000Z")

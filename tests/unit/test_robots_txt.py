@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from fetchpool.model import urls
 from fetchpool.model.record import FailureKind, FetchRequest, Outcome
 from fetchpool.refusals import refusal
-from fetchpool.robots import MOST, PIECES, WORST, Robots
-from fetchpool.robots_txt import MOST_PATTERNS, RobotsTxt
+from fetchpool.scheduler.robots import MOST, PIECES, WORST, Robots
+from fetchpool.scheduler.robots_txt import MOST_PATTERNS, RobotsTxt
 
 ALL = "User-agent: *\nDisallow: /no\n"
 

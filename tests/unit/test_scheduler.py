@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
-from fetchpool.hosts import DOWN, FAILURES_TO_PAUSE, FIRST_SPACING, PAUSE, Wait
 from fetchpool.model import urls
 from fetchpool.model.record import FailureKind, FetchRequest, Outcome
 from fetchpool.refusals import refusal
-from fetchpool.scheduler import Scheduler
+from fetchpool.scheduler.host import DOWN, FAILURES_TO_PAUSE, FIRST_SPACING, PAUSE, Wait
+from fetchpool.scheduler.scheduler import Scheduler
 
 HOSTS = "abcd"
 NO_ANSWER = refusal(urls.request(0, "http://h/"), FailureKind.REFUSED, timestamp="2026-01-01T00:00:00.000Z")

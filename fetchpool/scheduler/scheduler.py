@@ -20,11 +20,11 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
 
-from fetchpool.gateway import Gateway
-from fetchpool.hosts import HostSlot, Wait
 from fetchpool.model.derive import by_itself, introduced
 from fetchpool.model.record import FailureKind, FetchRequest, Outcome
-from fetchpool.pace import Pace
+from fetchpool.scheduler.host import HostSlot, Wait
+from fetchpool.scheduler.proxy_breaker import Gateway
+from fetchpool.scheduler.rate_limit import Pace
 
 FORGET = 60.0
 """Seconds after which an idle host's behaviour is forgotten: memory must not grow with the hosts."""

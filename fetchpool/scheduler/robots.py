@@ -14,7 +14,7 @@ from msgspec import Struct
 from fetchpool.model import urls
 from fetchpool.model.derive import on_behalf_of
 from fetchpool.model.record import FailureKind, FetchRequest, Outcome
-from fetchpool.robots_txt import RobotsTxt
+from fetchpool.scheduler.robots_txt import RobotsTxt
 
 MOST = 512 * 1024
 """Bytes that are read of one; RFC 9309 section 2.5 asks for 500 KiB at least."""

@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections import deque
 from enum import Enum, auto
 
-from fetchpool.connection_limit import ConnectionLimit, is_break
 from fetchpool.model.record import FailureKind, FetchRequest, Outcome
+from fetchpool.scheduler.connection_limit import ConnectionLimit, is_break
 
 FIRST_SPACING = 0.1
 """Seconds between starts at a host that has just said it is busy; doubled each time it says so again."""
