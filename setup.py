@@ -11,9 +11,9 @@ COMPILED = """
     body decoding engine exchange filling flights gate intake keeping known model/fingerprint model/text
     model/timestamp model/urls observe/histogram observe/stats pools/asynchronous pools/doorbell
     pools/drivers pools/future pools/multi_worker refusals request_headers scheduler/host
-    scheduler/rate_limit scheduler/retry scheduler/scheduler seen summary transports/address_book
-    transports/curl transports/curl_connections transports/curl_handle transports/curl_head
-    transports/curl_trace unkept validators writer
+    scheduler/rate_limit scheduler/retry scheduler/scheduler seen summary transports/curl/connections
+    transports/curl/handle transports/curl/head transports/curl/resolve_cache transports/curl/trace
+    transports/curl/transport unkept validators writer
 """
 
 IN_PLACE = {"develop", "editable_wheel", "--inplace"}

@@ -18,7 +18,6 @@ from pathlib import Path
 from statistics import median
 from time import process_time
 
-from fetchpool import resolver
 from fetchpool.engine import Engine
 from fetchpool.known import Known
 from fetchpool.model.record import FailureKind, FetchRequest, Outcome, Record
@@ -28,6 +27,7 @@ from fetchpool.scheduler.scheduler import Scheduler
 from fetchpool.sinks import open_sink
 from fetchpool.sinks.base import Sink
 from fetchpool.sources.iterable import IterableSource
+from fetchpool.transports import resolver
 from fetchpool.writer import Writer
 
 ROUNDS = 5

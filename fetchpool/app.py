@@ -19,8 +19,6 @@ from fetchpool.known import Known
 from fetchpool.names import Names
 from fetchpool.observe.events import Observer
 from fetchpool.pools import open_pool
-from fetchpool.resolver import Resolver
-from fetchpool.resolver import shared as shared_resolver
 from fetchpool.scheduler.autoscale import Concurrency
 from fetchpool.scheduler.retry import RetryPolicy
 from fetchpool.scheduler.scheduler import Scheduler
@@ -29,6 +27,8 @@ from fetchpool.sinks.base import Journal, Sink
 from fetchpool.sources.base import Source
 from fetchpool.sources.files import FileSource
 from fetchpool.sources.tables import Table
+from fetchpool.transports.resolver import Resolver
+from fetchpool.transports.resolver import shared as shared_resolver
 from fetchpool.writer import Writer
 
 if TYPE_CHECKING:  # loaded by those who use it

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from fetchpool.model import urls
 from fetchpool.model.record import FailureKind
-from fetchpool.resolver import AGAIN_AFTER, STUCK, Lookup, Resolver
+from fetchpool.transports.resolver import AGAIN_AFTER, STUCK, Lookup, Resolver
 
 KNOWN_FOR = 60.0
 """Seconds until a host that is still being fetched from is looked up again."""

@@ -21,7 +21,7 @@ import pycurl
 
 from fetchpool.model.record import FetchOptions
 from fetchpool.pools.doorbell import Doorbell
-from fetchpool.transports.address_book import looks_up
+from fetchpool.transports.curl.resolve_cache import looks_up
 
 MANY = 128
 """Transfers at once, from which on libcurl does not look at each in every turn."""

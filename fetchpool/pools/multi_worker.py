@@ -27,12 +27,12 @@ from fetchpool.pools.naming import Naming
 from fetchpool.pools.parsing_beside import ParsingBeside
 from fetchpool.refusals import internal
 from fetchpool.runtime import forks
-from fetchpool.transports.address_book import AddressBook
 from fetchpool.transports.base import Failure, HopRequest, HopResponse, ParseRequest, Steps, include_lookup
-from fetchpool.transports.curl_connections import NO_SOCKET, Connections
-from fetchpool.transports.curl_failures import ENDED
-from fetchpool.transports.curl_handle import CurlHandle
-from fetchpool.transports.curl_trace import Streams
+from fetchpool.transports.curl.connections import NO_SOCKET, Connections
+from fetchpool.transports.curl.errors import ENDED
+from fetchpool.transports.curl.handle import CurlHandle
+from fetchpool.transports.curl.resolve_cache import AddressBook
+from fetchpool.transports.curl.trace import Streams
 from fetchpool.transports.watchdog import silence
 
 TICK = 0.1

@@ -10,12 +10,12 @@ from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from fetchpool import resolver
 from fetchpool.model.record import FailureKind, FetchOptions
 from fetchpool.names import Named, Names
 from fetchpool.pools.doorbell import Doorbell
+from fetchpool.transports import resolver
 from fetchpool.transports.base import Failure, HopRequest
-from fetchpool.transports.lookups import HopNames
+from fetchpool.transports.curl.lookups import HopNames
 
 if TYPE_CHECKING:
     from fetchpool.pools.multi_worker import Flight

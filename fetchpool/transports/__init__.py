@@ -12,11 +12,11 @@ TRANSPORTS = ("curl", "requests")
 def open_transport(options: FetchOptions) -> Transport:
     """A transport for one worker. Raises `UsageError` for an unknown name or a missing library."""
     if options.transport == "curl":
-        from fetchpool.transports.curl import CurlTransport
+        from fetchpool.transports.curl.transport import CurlTransport
 
         return CurlTransport(options)
     if options.transport == "requests":
-        from fetchpool.transports.requests import RequestsTransport
+        from fetchpool.transports.requests.transport import RequestsTransport
 
         return RequestsTransport(options)
     raise UsageError(f"no transport {options.transport!r}; there are: {', '.join(TRANSPORTS)}")

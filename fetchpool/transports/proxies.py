@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from fetchpool.model.record import TRANSIENT_STATUSES, FailureKind
 from fetchpool.transports.base import Failure
-from fetchpool.transports.http1 import WireError
+from fetchpool.transports.requests.http1 import WireError
 
 DEFAULT_PORTS = {"https": 443}
 """Any other kind of proxy without a port is at 1080, as in curl (CURLOPT_PROXY)."""

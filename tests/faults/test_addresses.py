@@ -17,9 +17,9 @@ from fetchpool import Record, UsageError
 from fetchpool.config.config import configure
 from fetchpool.exchange import Exchange
 from fetchpool.model.record import FetchOptions, FetchRequest, Outcome
-from fetchpool.resolver import Resolver
 from fetchpool.sources.iterable import IterableSource
 from fetchpool.transports.base import Headers, HopRequest, HopResponse, ResponseHead
+from fetchpool.transports.resolver import Resolver
 from tests.faults.scenarios import PAGE
 from tests.faults.server import SCENARIOS, FaultServer, Peer, Received
 from tests.faults.ways import Rows, Way, engine_for, fetch_urls, in_every_way, over_each_transport

@@ -91,15 +91,15 @@ def test_72_a_child_can_fetch_whatever_other_threads_did_when_it_was_forked(
 @pytest.mark.parametrize("way", [CURL, REQUESTS], ids=str)
 def test_72_a_lock_that_is_held_in_the_parent_is_free_in_the_child(server: FaultServer, way: Way) -> None:
     """Every one that a module has, at the moment of the fork."""
-    from fetchpool import resolver
     from fetchpool.pools import thread
-    from fetchpool.transports import requests_dialler, watchdog
+    from fetchpool.transports import resolver, watchdog
+    from fetchpool.transports.requests import dialer
 
     locks = [
         resolver._shared_lock,
         watchdog._shared_lock,
         thread._stack_size,
-        requests_dialler._contexts_lock,
+        dialer._contexts_lock,
     ]
     for lock in locks:
         assert lock.acquire(timeout=SOON)

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from fetchpool.resolver import Resolver
 from fetchpool.sources.iterable import IterableSource
+from fetchpool.transports.resolver import Resolver
 from tests.faults.server import FaultServer
 from tests.faults.ways import Rows, Way, engine_for, in_every_way
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from fetchpool.transports.http1 import READ_BODY
+from fetchpool.transports.requests.http1 import READ_BODY
 from tests.cli.commandline import PATIENCE, environment
 from tests.faults.broken import BROKEN_ANSWERS
 from tests.faults.further import CODINGS

@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import quote
 
 from fetchpool.model.record import Record
-from fetchpool.resolver import Resolver
 from fetchpool.sources.iterable import IterableSource
+from fetchpool.transports.resolver import Resolver
 from tests.cli import commandline
 from tests.faults import ports
 from tests.faults.server import FaultServer

@@ -19,8 +19,8 @@ from fetchpool.app import build
 from fetchpool.config.config import configure
 from fetchpool.engine import Engine
 from fetchpool.observe.events import Observer
-from fetchpool.resolver import Resolver
 from fetchpool.sources.base import Source
+from fetchpool.transports.resolver import Resolver
 from tests.faults.scenarios import PAGE
 from tests.faults.server import FaultServer
 

@@ -8,10 +8,10 @@ import pytest
 from fetchpool.body import Body
 from fetchpool.demo import DemoServer
 from fetchpool.model.record import FetchOptions
-from fetchpool.transports import address_book
-from fetchpool.transports.address_book import KEPT, AddressBook, cache_timeout
 from fetchpool.transports.base import HopRequest
-from fetchpool.transports.curl import CurlTransport
+from fetchpool.transports.curl import resolve_cache
+from fetchpool.transports.curl.resolve_cache import KEPT, AddressBook, cache_timeout
+from fetchpool.transports.curl.transport import CurlTransport
 
 HERE, THERE = ("127.0.0.1",), ("127.0.0.2", "127.0.0.3")
 
@@ -38,7 +38,7 @@ def test_as_long_as_none_has_ended_that_told_of_it_every_hop_does() -> None:
 def test_a_host_that_comes_back_while_it_is_being_forgotten_is_told_of_until_it_was(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(address_book, "KEPT", 0)
+    monkeypatch.setattr(resolve_cache, "KEPT", 0)
     book = AddressBook()
     cycle(book, "a:80")
     lines = book.open("b:80", HERE)
@@ -65,7 +65,7 @@ def test_of_a_million_hosts_a_thousand_are_kept() -> None:
 
 
 def test_a_host_that_is_being_fetched_from_is_never_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(address_book, "KEPT", 2)
+    monkeypatch.setattr(resolve_cache, "KEPT", 2)
     book = AddressBook()
     lines = book.open("slow:80", HERE)
     assert not any("-slow:80" in cycle(book, f"h{number}:80") for number in range(10))

@@ -11,8 +11,8 @@ import pycurl
 import pytest
 
 from fetchpool.model.record import FailureKind
-from fetchpool.transports import curl_failures
-from fetchpool.transports.curl_failures import (
+from fetchpool.transports.curl import errors
+from fetchpool.transports.curl.errors import (
     ANOTHER_PROTOCOLS,
     KINDS,
     NO_LONGER_USED,
@@ -44,12 +44,12 @@ def test_every_code_that_pycurl_names_has_a_kind_or_is_another_protocols() -> No
 
 def test_every_number_of_libcurls_is_in_exactly_one_place() -> None:
     places = (set(KINDS), set(ANOTHER_PROTOCOLS), set(NO_LONGER_USED))
-    for code in range(1, curl_failures.LAST + 1):
+    for code in range(1, errors.LAST + 1):
         assert sum(code in place for place in places) == 1, code
 
 
 @pytest.mark.parametrize("message", ["Could not\nparse \x1b[31m it", ""])
-@pytest.mark.parametrize("code", range(1, curl_failures.LAST + 20))
+@pytest.mark.parametrize("code", range(1, errors.LAST + 20))
 def test_every_code_becomes_one_clean_line_of_ours(code: int, message: str) -> None:
     failure = failure_of(code, message, errno.ECONNREFUSED)
     assert failure.kind in FailureKind

@@ -22,8 +22,8 @@ from fetchpool.refusals import refusal
 from fetchpool.scheduler.robots import MAX_CRAWL_DELAY, Robots
 from fetchpool.summary import conclude
 from fetchpool.transports.base import Failure, Headers, HopResponse, ResponseHead
-from fetchpool.transports.curl_head import parse_head
-from fetchpool.transports.http1 import AnswerReader, WireError
+from fetchpool.transports.curl.head import parse_head
+from fetchpool.transports.requests.http1 import AnswerReader, WireError
 
 REQUEST = urls.request(0, "http://user:s3cret@h.example/a?token=s3cret")
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fetchpool.model.record import FailureKind
-from fetchpool.transports.http1 import MAX_HEAD, AnswerReader, WireError
+from fetchpool.transports.requests.http1 import MAX_HEAD, AnswerReader, WireError
 
 
 class Wire:

@@ -25,8 +25,9 @@ from fetchpool.sinks.jsonl import JsonlRows
 from fetchpool.sinks.text import TextRows
 from fetchpool.sources import signatures, tables
 from fetchpool.sources.lines import LineReader
-from fetchpool.transports import curl_handle, http1
 from fetchpool.transports.base import Headers, ResponseHead
+from fetchpool.transports.curl import handle
+from fetchpool.transports.requests import http1
 
 SHAPES = [
     *(
@@ -154,7 +155,7 @@ READERS: dict[str, tuple[int, Callable[[str], object]]] = {
         3 * HEADER,
         lambda text: Headers([b"A: b", *[b" " + wire(text[:60])] * (len(text) // 60)]).get("a"),
     ),
-    "a head": (3 * HEADER, lambda text: curl_handle.parse_head([*wire(text).splitlines(True), b"\r\n"])),
+    "a head": (3 * HEADER, lambda text: handle.parse_head([*wire(text).splitlines(True), b"\r\n"])),
     "headers of http1": (3 * HEADER, lambda text: http1.check_headers(wire(text).split(b"\n"))),
     "a URL": (urls.MAX_URL, lambda text: urls.request(0, f"http://{text}")),
     "a URL's path": (urls.MAX_URL, lambda text: urls.request(0, f"http://h/{text}")),

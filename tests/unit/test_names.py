@@ -5,7 +5,7 @@ import threading
 
 from fetchpool.model.record import FailureKind
 from fetchpool.names import KNOWN_FOR, Named, Names
-from fetchpool.resolver import Resolver
+from fetchpool.transports.resolver import Resolver
 
 
 class Clock:

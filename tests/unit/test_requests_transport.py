@@ -18,13 +18,13 @@ import urllib3.exceptions
 from responses import matchers
 
 from fetchpool.model.record import FailureKind, FetchOptions
-from fetchpool.resolver import ResolveError, Resolver
 from fetchpool.transports.base import HopRequest, HopResponse, ResponseHead
-from fetchpool.transports.http1 import WireError
-from fetchpool.transports.requests import RequestsTransport
-from fetchpool.transports.requests_dialler import Proxy, context_for, proxy_of
-from fetchpool.transports.requests_failures import KINDS, failure_of, kind_of, unwrapped
-from fetchpool.transports.requests_trace import Phase, Trace
+from fetchpool.transports.requests.dialer import Proxy, context_for, proxy_of
+from fetchpool.transports.requests.errors import KINDS, failure_of, kind_of, unwrapped
+from fetchpool.transports.requests.http1 import WireError
+from fetchpool.transports.requests.trace import Phase, Trace
+from fetchpool.transports.requests.transport import RequestsTransport
+from fetchpool.transports.resolver import ResolveError, Resolver
 from fetchpool.transports.watchdog import Watchdog
 from tests.faults import ports
 from tests.faults.scenarios import PAGE
@@ -311,7 +311,7 @@ def test_tls_settings_are_shared_by_the_workers():
 
 def test_importing_it_starts_nothing():
     code = (
-        "import threading, fetchpool.transports.requests as r; from fetchpool.model.record import FetchOptions;"
+        "import threading, fetchpool.transports.requests.transport as r; from fetchpool.model.record import FetchOptions;"
         "r.RequestsTransport(FetchOptions()); print(threading.active_count())"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -9,7 +9,7 @@ from time import monotonic
 import pytest
 
 from fetchpool.model.record import FailureKind
-from fetchpool.resolver import ResolveError, Resolver
+from fetchpool.transports.resolver import ResolveError, Resolver
 
 ANSWER = [
     (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("2001:db8::7", 0, 0, 0)),

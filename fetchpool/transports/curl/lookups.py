@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from fetchpool.model import urls
 from fetchpool.model.record import FailureKind, FetchOptions
-from fetchpool.resolver import Resolver
 from fetchpool.transports.base import Failure, HopRequest
 from fetchpool.transports.proxies import no_way, proxy_of
+from fetchpool.transports.resolver import Resolver
 
 
 class HopNames:

@@ -18,11 +18,11 @@ from urllib3.util.ssl_match_hostname import CertificateError
 
 from fetchpool.model.record import FailureKind
 from fetchpool.model.text import one_line
-from fetchpool.resolver import ResolveError
 from fetchpool.transports.base import Failure
-from fetchpool.transports.http1 import WireError
 from fetchpool.transports.proxies import ProxyError, no_way
-from fetchpool.transports.requests_trace import Phase, Trace
+from fetchpool.transports.requests.http1 import WireError
+from fetchpool.transports.requests.trace import Phase, Trace
+from fetchpool.transports.resolver import ResolveError
 
 MAX_DETAIL = 200
 """Characters of a library's own words."""

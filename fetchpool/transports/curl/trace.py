@@ -18,7 +18,7 @@ from functools import cache
 
 import pycurl
 
-from fetchpool.transports.curl_connections import Ends
+from fetchpool.transports.curl.connections import Ends
 from fetchpool.transports.unread import received
 
 TRACED = 0x081500

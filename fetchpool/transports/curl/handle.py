@@ -20,10 +20,9 @@ import pycurl
 from fetchpool.model import urls
 from fetchpool.model.addresses import address_is_public
 from fetchpool.model.record import FailureKind, FetchOptions
-from fetchpool.transports.address_book import AddressBook, cache_timeout
 from fetchpool.transports.base import Failure, HopRequest, HopResponse
-from fetchpool.transports.curl_connections import NO_SOCKET, Connections, Ends
-from fetchpool.transports.curl_failures import (
+from fetchpool.transports.curl.connections import NO_SOCKET, Connections, Ends
+from fetchpool.transports.curl.errors import (
     BY_SERVER,
     CUT,
     ENDED,
@@ -37,8 +36,9 @@ from fetchpool.transports.curl_failures import (
     socket_failure,
     timeout_of,
 )
-from fetchpool.transports.curl_head import BLANK, has_length, is_keepable, parse_head
-from fetchpool.transports.curl_trace import CurlTrace, Streams, traces_frames
+from fetchpool.transports.curl.head import BLANK, has_length, is_keepable, parse_head
+from fetchpool.transports.curl.resolve_cache import AddressBook, cache_timeout
+from fetchpool.transports.curl.trace import CurlTrace, Streams, traces_frames
 from fetchpool.transports.proxies import proxy_of
 from fetchpool.transports.unread import has_unread, is_farewell
 

@@ -18,13 +18,13 @@ from urllib3.util.ssltransport import SSLTransport
 
 from fetchpool.model.addresses import address_is_public
 from fetchpool.model.record import FailureKind, FetchOptions
-from fetchpool.resolver import Address, Resolver, literal
 from fetchpool.runtime import forks
-from fetchpool.transports.happy_eyeballs import Race
-from fetchpool.transports.http1 import AnswerReader, Readable, WireError
 from fetchpool.transports.proxies import Proxy, ProxyError, proxy_of, refused
-from fetchpool.transports.requests_trace import Phase, Trace
-from fetchpool.transports.socks5 import connect_through
+from fetchpool.transports.requests.happy_eyeballs import Race
+from fetchpool.transports.requests.http1 import AnswerReader, Readable, WireError
+from fetchpool.transports.requests.socks5 import connect_through
+from fetchpool.transports.requests.trace import Phase, Trace
+from fetchpool.transports.resolver import Address, Resolver, literal
 
 Connection = socket.socket | SSLTransport
 """What bytes go over: a plain socket, one with TLS (`ssl.SSLSocket` is a socket), or TLS within TLS."""

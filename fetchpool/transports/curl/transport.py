@@ -13,17 +13,16 @@ from typing import Any
 
 import pycurl
 
-from fetchpool import resolver
 from fetchpool.model.record import FailureKind, FetchOptions
-from fetchpool.resolver import ResolveError
-from fetchpool.transports import watchdog
-from fetchpool.transports.address_book import AddressBook
+from fetchpool.transports import resolver, watchdog
 from fetchpool.transports.base import Failure, HopRequest, HopResponse, include_lookup
-from fetchpool.transports.curl_connections import NO_SOCKET, Connections
-from fetchpool.transports.curl_failures import ENDED
-from fetchpool.transports.curl_handle import CurlHandle
-from fetchpool.transports.curl_trace import Streams
-from fetchpool.transports.lookups import HopNames
+from fetchpool.transports.curl.connections import NO_SOCKET, Connections
+from fetchpool.transports.curl.errors import ENDED
+from fetchpool.transports.curl.handle import CurlHandle
+from fetchpool.transports.curl.lookups import HopNames
+from fetchpool.transports.curl.resolve_cache import AddressBook
+from fetchpool.transports.curl.trace import Streams
+from fetchpool.transports.resolver import ResolveError
 
 
 class CurlTransport:

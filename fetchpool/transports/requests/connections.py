@@ -19,9 +19,9 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from fetchpool.model.addresses import address_is_public
 from fetchpool.model.record import FailureKind
-from fetchpool.transports.http1 import AnswerReader, WireError
-from fetchpool.transports.requests_dialler import Dialler
-from fetchpool.transports.requests_trace import Phase
+from fetchpool.transports.requests.dialer import Dialler
+from fetchpool.transports.requests.http1 import AnswerReader, WireError
+from fetchpool.transports.requests.trace import Phase
 from fetchpool.transports.unread import has_decrypted, has_unread, is_farewell
 
 IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))

@@ -23,14 +23,14 @@ from urllib3 import PoolManager
 from urllib3.util import Timeout
 
 from fetchpool.model.record import FailureKind, FetchOptions
-from fetchpool.resolver import Resolver
-from fetchpool.resolver import shared as shared_resolver
 from fetchpool.transports.base import Headers, HopRequest, HopResponse, Receiver, ResponseHead
-from fetchpool.transports.http1 import READ_BODY, WireError
-from fetchpool.transports.requests_connections import PlainPool, TlsPool
-from fetchpool.transports.requests_dialler import Dialler
-from fetchpool.transports.requests_failures import CAUGHT, ended, failure_of
-from fetchpool.transports.requests_trace import Trace
+from fetchpool.transports.requests.connections import PlainPool, TlsPool
+from fetchpool.transports.requests.dialer import Dialler
+from fetchpool.transports.requests.errors import CAUGHT, ended, failure_of
+from fetchpool.transports.requests.http1 import READ_BODY, WireError
+from fetchpool.transports.requests.trace import Trace
+from fetchpool.transports.resolver import Resolver
+from fetchpool.transports.resolver import shared as shared_resolver
 from fetchpool.transports.watchdog import Watch, Watchdog
 from fetchpool.transports.watchdog import shared as shared_watchdog
 
