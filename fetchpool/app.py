@@ -32,9 +32,9 @@ from fetchpool.transports.resolver import shared as shared_resolver
 from fetchpool.writer import Writer
 
 if TYPE_CHECKING:  # loaded by those who use it
-    from fetchpool.archive import Archive
     from fetchpool.refresh import OldResult
-    from fetchpool.spool import SpoolFolder
+    from fetchpool.sinks.spool import SpoolFolder
+    from fetchpool.sinks.warc import Archive
 
 
 def build(
@@ -84,13 +84,13 @@ def build(
         spaced = bool(config.robots or config.rate or config.host_delay)
         fetch = replace(config.fetch, follow_across_hosts=False, follow_within_hosts=not spaced)
         if fetch.save:
-            from fetchpool.spool import open_spool
+            from fetchpool.sinks.spool import open_spool
 
             spools.append(spool := open_spool("--save", fetch.save, "save"))
             fetch = replace(fetch, save_spool=spool.path)
         if config.warc:
-            from fetchpool.archive import Archive
-            from fetchpool.spool import open_spool
+            from fetchpool.sinks.spool import open_spool
+            from fetchpool.sinks.warc import Archive
 
             archive = Archive(config.warc, config.warc_max_size)
             spools.append(spool := open_spool("--warc", str(Path(config.warc).parent), "warc"))

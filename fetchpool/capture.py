@@ -24,7 +24,7 @@ from warcio.warcwriter import WARCWriter  # type: ignore[import-untyped]
 
 from fetchpool.keeping import KeptBody, disk_failure
 from fetchpool.model.record import EXITCODES, FailureKind, Outcome
-from fetchpool.spool import Spool
+from fetchpool.sinks.spool import Spool
 from fetchpool.transports.base import HopRequest, HopResponse, ParseRequest, ResponseHead, Steps
 
 WARC_VERSION = "WARC/1.1"

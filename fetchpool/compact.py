@@ -29,8 +29,8 @@ from fetchpool.model.text import visible
 from fetchpool.seen import DEFAULT_MEMORY, Seen
 from fetchpool.sinks import format_of, open_parquet, open_sink, row_format
 from fetchpool.sinks.base import Written
-from fetchpool.sinks.disk import Disk, lock, unopened
 from fetchpool.sinks.file import RowFormat
+from fetchpool.sinks.file_ops import Disk, lock, unopened
 from fetchpool.sinks.lines import blocks_backwards, last_line_end, whole
 
 FIRST_LINE = 1 << 16

@@ -13,8 +13,8 @@ from typing import Any, BinaryIO
 
 from fetchpool.body import Body
 from fetchpool.model.record import FailureKind, FetchOptions
-from fetchpool.spool import Spool
-from fetchpool.storage import Storage, Stored
+from fetchpool.sinks.bodies import Storage, Stored
+from fetchpool.sinks.spool import Spool
 from fetchpool.transports.base import Failure, ResponseHead
 
 NOT_MODIFIED = 304

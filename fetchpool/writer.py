@@ -15,8 +15,8 @@ from fetchpool.model.record import Outcome, Record
 from fetchpool.sinks.base import Journal, Sink
 
 if TYPE_CHECKING:  # loaded by those who use it
-    from fetchpool.archive import Archive
-    from fetchpool.spool import SpoolFolder
+    from fetchpool.sinks.spool import SpoolFolder
+    from fetchpool.sinks.warc import Archive
 
 FLUSH_INTERVAL = 0.5
 """Seconds a written row may wait for the operating system."""

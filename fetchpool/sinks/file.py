@@ -29,7 +29,7 @@ from fetchpool.model.record import Record
 from fetchpool.model.text import visible
 from fetchpool.sinks import stdout
 from fetchpool.sinks.base import Written
-from fetchpool.sinks.disk import OWN_FAULT, Disk, is_gone, lock, unlock, unopened
+from fetchpool.sinks.file_ops import OWN_FAULT, Disk, is_gone, lock, unlock, unopened
 from fetchpool.sinks.lines import blocks, last_line_end
 
 HELD = 1 << 20

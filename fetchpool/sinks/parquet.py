@@ -30,7 +30,7 @@ from fetchpool.model.record import Record
 from fetchpool.model.text import visible
 from fetchpool.seen import Seen
 from fetchpool.sinks.base import Written
-from fetchpool.sinks.disk import GONE, NO_LOCKS, OWN_FAULT, Disk, is_gone, unopened
+from fetchpool.sinks.file_ops import GONE, NO_LOCKS, OWN_FAULT, Disk, is_gone, unopened
 from fetchpool.sinks.lines import blocks
 from fetchpool.sinks.parquet_parts import FAILURES, ROWS, Parts, schema_of
 

@@ -30,7 +30,7 @@ from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.record import ROW_FIELDS, Record
 from fetchpool.model.text import visible
 from fetchpool.sinks.base import Written
-from fetchpool.sinks.disk import GONE, OWN_FAULT, unopened
+from fetchpool.sinks.file_ops import GONE, OWN_FAULT, unopened
 
 MAGIC = b"SQLite format 3\0"  # sqlite.org/fileformat2.html, section 1.3
 APPLICATION_ID = 0x46504F4C

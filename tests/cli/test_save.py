@@ -17,8 +17,8 @@ import pytest
 
 from fetchpool.demo import DemoServer
 from fetchpool.demo.site import content, text
-from fetchpool.spool import PREFIX, SpoolFolder
-from fetchpool.storage import extension
+from fetchpool.sinks.bodies import extension
+from fetchpool.sinks.spool import PREFIX, SpoolFolder
 from tests.cli.commandline import FETCHPOOL, PATIENCE, UNCOMPILED, environment, fetchpool, peak_memory, start
 from tests.faults.server import FaultServer, Peer, Received, scenario
 from tests.faults.ways import Way, in_every_way

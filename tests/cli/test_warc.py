@@ -20,13 +20,13 @@ import pytest
 from warcio.archiveiterator import ArchiveIterator
 from warcio.cli import main as warcio
 
-from fetchpool.archive import whole_until
 from fetchpool.demo import DemoServer
 from fetchpool.demo.site import content, text
 from fetchpool.exchange import Exchange
 from fetchpool.model import urls as url_parser
 from fetchpool.model.record import FetchOptions, Outcome
-from fetchpool.spool import PREFIX
+from fetchpool.sinks.spool import PREFIX
+from fetchpool.sinks.warc import whole_until
 from fetchpool.transports.base import Headers, HopResponse, ResponseHead
 from tests.cli.commandline import FETCHPOOL, PATIENCE, UNCOMPILED, environment, fetchpool, peak_memory, start
 from tests.faults.server import FaultServer, Peer, Received, scenario

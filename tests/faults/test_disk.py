@@ -15,14 +15,14 @@ import pytest
 
 from bench.torture import EXECUTORS, FORMATS, Format, torture
 from fetchpool.app import build
-from fetchpool.archive import Archive
 from fetchpool.config.config import configure
 from fetchpool.demo import DemoServer
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.record import Record
 from fetchpool.sinks import open_sink, row_format
-from fetchpool.sinks.disk import Disk
 from fetchpool.sinks.file import CHECKPOINT, FileSink
+from fetchpool.sinks.file_ops import Disk
+from fetchpool.sinks.warc import Archive
 from tests.cli.commandline import FETCHPOOL, PATIENCE, UNCOMPILED, environment, fetchpool, start
 from tests.contracts.records import record
 

@@ -12,7 +12,7 @@ from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.refresh import OldResult
 from fetchpool.sinks import open_sink
 from fetchpool.sinks.base import Journal, Written
-from fetchpool.spool import Spool
+from fetchpool.sinks.spool import Spool
 from tests.contracts.records import record
 
 DEEP = "[" * 100_000 + "]" * 100_000

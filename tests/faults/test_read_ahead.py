@@ -16,7 +16,7 @@ import fetchpool
 from fetchpool.flights import attempted
 from fetchpool.model import urls
 from fetchpool.model.record import Outcome
-from fetchpool.spool import Spool
+from fetchpool.sinks.spool import Spool
 from fetchpool.summary import conclude
 from tests.cli import commandline
 from tests.faults.server import FaultServer

@@ -14,7 +14,7 @@ from fetchpool.compact import Compacted, compact
 from fetchpool.model import fingerprint
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.sinks import lines, open_sink
-from fetchpool.sinks.disk import Disk
+from fetchpool.sinks.file_ops import Disk
 from tests.contracts.records import record
 
 SUFFIXES = [".txt", ".jsonl", ".csv"]

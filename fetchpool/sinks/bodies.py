@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from fetchpool.model.text import visible
-from fetchpool.spool import NO_LINK, Spool
+from fetchpool.sinks.spool import NO_LINK, Spool
 
 SHA256, FILENAME = "sha256", "filename_effective"
 

@@ -26,7 +26,7 @@ from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.record import Outcome, Record
 from fetchpool.model.text import visible
 from fetchpool.model.version import VERSION
-from fetchpool.spool import write_all
+from fetchpool.sinks.spool import write_all
 
 if sys.platform != "win32":
     import fcntl
