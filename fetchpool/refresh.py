@@ -29,7 +29,7 @@ from fetchpool.observe.events import Event, Snapshot
 from fetchpool.scratch import open_scratch
 from fetchpool.sinks import format_of
 from fetchpool.sources.base import Source
-from fetchpool.sources.inputs import BrokenInputError, Input
+from fetchpool.sources.input_file import BrokenInputError, Input
 from fetchpool.sources.tables import PREFIX, BadTableError, Rows, Table, read
 from fetchpool.validators import sound
 

@@ -26,10 +26,10 @@ from fetchpool.model.record import FailureKind, FetchRequest
 from fetchpool.model.urls import request
 from fetchpool.runtime import threads
 from fetchpool.sources import tables
-from fetchpool.sources.compressed import by_name
-from fetchpool.sources.inputs import BrokenInputError, Input
+from fetchpool.sources.decompress import by_name
+from fetchpool.sources.file_types import PARQUET
+from fetchpool.sources.input_file import BrokenInputError, Input
 from fetchpool.sources.lines import LineReader
-from fetchpool.sources.signatures import PARQUET
 from fetchpool.sources.tables import BadTableError, Columns, Table
 
 BUFFERED = 8

@@ -20,10 +20,10 @@ from msgspec import Struct
 from fetchpool.model.csv_cells import meant
 from fetchpool.model.record import FEATURE_FIELDS, ROW_FIELDS
 from fetchpool.model.text import one_line, visible
-from fetchpool.sources import headings
-from fetchpool.sources.compressed import Chunks
-from fetchpool.sources.headings import Heading, delimiter, heading, may_be_url
+from fetchpool.sources import table_header
+from fetchpool.sources.decompress import Chunks
 from fetchpool.sources.lines import KEPT
+from fetchpool.sources.table_header import Heading, delimiter, heading, may_be_url
 
 MAX_LINE = 16 << 20
 """Bytes of a line, or characters of a cell: more is no table but a mistake."""
@@ -288,7 +288,7 @@ def place_of(names: list[str], table: Table) -> int:
     """Where the column is, among names that are known to be some. Raises `BadTableError`."""
     if table.column in names:
         return names.index(table.column)
-    place = headings.place_of(names, table.column)
+    place = table_header.place_of(names, table.column)
     if place < 0:
         raise no_column(names, table)
     return place

@@ -23,7 +23,7 @@ from fetchpool.sinks import lines as row_lines
 from fetchpool.sinks.csv import CsvRows
 from fetchpool.sinks.jsonl import JsonlRows
 from fetchpool.sinks.text import TextRows
-from fetchpool.sources import signatures, tables
+from fetchpool.sources import file_types, tables
 from fetchpool.sources.lines import LineReader
 from fetchpool.transports.base import Headers, ResponseHead
 from fetchpool.transports.curl import handle
@@ -164,7 +164,7 @@ READERS: dict[str, tuple[int, Callable[[str], object]]] = {
     "a URL's identity": (urls.MAX_URL, lambda text: fingerprint.of_shown(f"http://h/{text}")),
     "what is shown": (MANY_LINES, lambda text: clean.one_line(text, 100)),
     "a list": (MANY_LINES, list_of_lines),
-    "what is no list": (MEBIBYTE, lambda text: signatures.refusal(wire(text))),
+    "what is no list": (MEBIBYTE, lambda text: file_types.refusal(wire(text))),
     "CSV": (MANY_LINES, lambda text: table("csv", text)),
     "TSV": (MANY_LINES, lambda text: table("tsv", text)),
     "JSONL": (MANY_LINES, lambda text: table("jsonl", text)),

@@ -18,7 +18,7 @@ from fetchpool.model.errors import InputError, UsageError
 from fetchpool.model.record import FailureKind, FetchRequest
 from fetchpool.sources.base import Source
 from fetchpool.sources.files import FileSource
-from fetchpool.sources.inputs import CHUNK
+from fetchpool.sources.input_file import CHUNK
 from fetchpool.sources.iterable import IterableSource
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="named pipes and /dev/fd")

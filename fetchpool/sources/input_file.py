@@ -19,8 +19,8 @@ from pathlib import Path
 from fetchpool.model.errors import InputError
 from fetchpool.model.text import visible
 from fetchpool.model.urls import redact
-from fetchpool.sources import compressed, signatures
-from fetchpool.sources.compressed import Chunks, DamagedError, decompressed
+from fetchpool.sources import decompress, file_types
+from fetchpool.sources.decompress import Chunks, DamagedError, decompressed
 
 CHUNK = 64 * 1024
 """Bytes, read and inflated: about a thousand lines."""
@@ -42,7 +42,7 @@ class Input:
         self._path = path
         self._but = but
         self._stream: io.FileIO | None = None
-        self._named = compressed.by_name(path)
+        self._named = decompress.by_name(path)
         try:
             if path == "-" or not _is_named_pipe(path):
                 self._open()
@@ -84,14 +84,14 @@ class Input:
         if stat.S_ISREG(status.st_mode):
             position = stream.tell()
             self.size = max(0, status.st_size - position)
-            self._look(stream.read(signatures.ENOUGH) or b"")
+            self._look(stream.read(file_types.ENOUGH) or b"")
             stream.seek(position)
 
     def _look(self, start: bytes) -> None:
         """Refuses what is no list at all, by its first bytes, or the first that are compressed in it."""
         if problem := self._refusal(start):
             raise InputError(f"{self.name}: {problem}")
-        format = compressed.told(start)
+        format = decompress.told(start)
         if self._named is not None and format is not self._named:
             raise InputError(
                 f"{self.name}: is not {self._named.name} data, though its name says so; rename or repair it"
@@ -100,14 +100,14 @@ class Input:
             unpacked = b""
             with suppress(DamagedError):  # it will be told again, and what can be read is fetched
                 for piece, _ in decompressed(format, iter_once(start)):
-                    unpacked += piece[: signatures.ENOUGH]
-                    if len(unpacked) >= signatures.ENOUGH:
+                    unpacked += piece[: file_types.ENOUGH]
+                    if len(unpacked) >= file_types.ENOUGH:
                         break
             if problem := self._refusal(unpacked):
                 raise InputError(f"{self.name}: {problem}")
 
     def _refusal(self, start: bytes) -> str:
-        problem = signatures.refusal(start, but=self._but)
+        problem = file_types.refusal(start, but=self._but)
         return problem if self._path == "-" else problem.replace("FILE", self.name)
 
     def _text(self, raw: Chunks) -> Chunks:
@@ -117,7 +117,7 @@ class Input:
         if first is None:
             return
         self._refuse(first[0])
-        format = self._named or compressed.told(first[0])
+        format = self._named or decompress.told(first[0])
         again = _again(first, raw)
         if format is None:
             yield from again
@@ -130,7 +130,7 @@ class Input:
             yield chunk, offset
 
     def _refuse(self, start: bytes) -> None:
-        if problem := self._refusal(start[: signatures.ENOUGH]):
+        if problem := self._refusal(start[: file_types.ENOUGH]):
             raise BrokenInputError(f"{self.name}: {problem}")
 
     def _why(self, failure: OSError | ValueError) -> str:
@@ -182,7 +182,7 @@ def _raw(stream: io.FileIO) -> Chunks:
         offset += len(read)
         if telling:
             held += read
-            if read and compressed.undecided(held):
+            if read and decompress.undecided(held):
                 continue
             telling, chunk = False, held
         else:

@@ -10,7 +10,7 @@ import re
 
 from msgspec import Struct
 
-from fetchpool.sources.compressed import told
+from fetchpool.sources.decompress import told
 
 ENOUGH = 4096
 """Bytes that are looked at."""
