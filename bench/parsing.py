@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
-from fetchpool.response import Response
+from fetchpool.http.response import Response
 
 ROUNDS = 10
 """Makes it some 3 ms for a page of 4 KB."""

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fetchpool.api import Pool, fetch
+    from fetchpool.http.response import Response
     from fetchpool.model.errors import (
         FetchpoolError,
         InputError,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     )
     from fetchpool.model.record import FailureKind, Outcome, Record
     from fetchpool.model.version import VERSION as __version__  # noqa: N811
-    from fetchpool.response import Response
 
 _ROOMS = {
     "fetch": "api",
@@ -40,7 +40,7 @@ _ROOMS = {
     "Record": "model.record",
     "Outcome": "model.record",
     "FailureKind": "model.record",
-    "Response": "response",
+    "Response": "http.response",
     "FetchpoolError": "model.errors",
     "UsageError": "model.errors",
     "InputError": "model.errors",

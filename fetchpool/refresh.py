@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from fetchpool.http.conditional import sound
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.fingerprint import of_request, of_shown
 from fetchpool.model.record import FEATURE_FIELDS, ROW_FIELDS, FetchRequest, Previous, Record
@@ -31,7 +32,6 @@ from fetchpool.sinks import format_of
 from fetchpool.sources.base import Source
 from fetchpool.sources.input_file import BrokenInputError, Input
 from fetchpool.sources.tables import PREFIX, BadTableError, Rows, Table, read
-from fetchpool.validators import sound
 
 FORMATS = ("jsonl", "csv", "sqlite", "parquet")
 INSERT = (

@@ -21,13 +21,13 @@ from typing import Any
 
 from msgspec import Struct
 
+from fetchpool.http.response import Response
 from fetchpool.model.errors import UsageError
 from fetchpool.model.record import FEATURE_FIELDS, ROW_FIELDS, FailureKind
 from fetchpool.model.text import one_line, visible
-from fetchpool.response import Response
 from fetchpool.transports.base import Failure
 
-BUILT_IN = {"title": "fetchpool.parsers.title:title"}
+BUILT_IN = {"title": "fetchpool.http.parsers.title:title"}
 BUILT_IN_MODULES = frozenset(name.partition(":")[0] for name in BUILT_IN.values())
 WANTS = {"title": 1 << 20}
 """Bytes of a body that a built-in parser looks at; the rest is not kept for it."""

@@ -19,7 +19,7 @@ from time import monotonic
 
 import pycurl
 
-from fetchpool.exchange import Exchange
+from fetchpool.http.exchange import Exchange
 from fetchpool.model.record import FailureKind, FetchOptions, FetchRequest, Outcome
 from fetchpool.pools.doorbell import Doorbell
 from fetchpool.pools.drivers import MANY, PerformDriver, SocketDriver, first_driver

@@ -24,7 +24,7 @@ from time import monotonic, process_time
 
 from msgspec.structs import replace
 
-from fetchpool.exchange import Exchange
+from fetchpool.http.exchange import Exchange
 from fetchpool.model.errors import NoThreadError, PoolClosedError
 from fetchpool.model.record import FetchOptions, FetchRequest, Outcome
 from fetchpool.pools.crowding import FEWEST, Crowding

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fetchpool.exchange import Exchange
+from fetchpool.http.exchange import Exchange
 from fetchpool.model.record import FetchOptions, FetchRequest, Outcome
 from fetchpool.pools.parser_threads import run_here
 from fetchpool.refusals import internal

@@ -22,7 +22,7 @@ from warcio.cli import main as warcio
 
 from fetchpool.demo import DemoServer
 from fetchpool.demo.site import content, text
-from fetchpool.exchange import Exchange
+from fetchpool.http.exchange import Exchange
 from fetchpool.model import urls as url_parser
 from fetchpool.model.record import FetchOptions, Outcome
 from fetchpool.sinks.spool import PREFIX

@@ -20,7 +20,7 @@ import pytest
 from msgspec.structs import replace
 
 import fetchpool
-from fetchpool.body import Body
+from fetchpool.http.body import Body
 from fetchpool.model import urls
 from fetchpool.model.errors import PoolClosedError, UsageError, WorkerLostError
 from fetchpool.model.record import FetchOptions

@@ -19,7 +19,7 @@ from time import monotonic
 import pytest
 import trustme
 
-from fetchpool.body import Body
+from fetchpool.http.body import Body
 from fetchpool.model.record import FailureKind, FetchOptions
 from fetchpool.transports import TRANSPORTS, open_transport
 from fetchpool.transports.base import HopRequest, HopResponse, ResponseHead, Transport

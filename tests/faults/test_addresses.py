@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from fetchpool import Record, UsageError
 from fetchpool.config.config import configure
-from fetchpool.exchange import Exchange
+from fetchpool.http.exchange import Exchange
 from fetchpool.model.record import FetchOptions, FetchRequest, Outcome
 from fetchpool.sources.iterable import IterableSource
 from fetchpool.transports.base import Headers, HopRequest, HopResponse, ResponseHead

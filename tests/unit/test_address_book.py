@@ -5,8 +5,8 @@ from __future__ import annotations
 import pycurl
 import pytest
 
-from fetchpool.body import Body
 from fetchpool.demo import DemoServer
+from fetchpool.http.body import Body
 from fetchpool.model.record import FetchOptions
 from fetchpool.transports.base import HopRequest
 from fetchpool.transports.curl import resolve_cache

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetchpool.body import REDIRECT_BODY, Body
-from fetchpool.decoders import MOST
+from fetchpool.http.body import REDIRECT_BODY, Body
+from fetchpool.http.decoders import MOST
 from fetchpool.model.record import FailureKind, FetchOptions
 from fetchpool.transports.base import Headers, ResponseHead
 from tests.unit.codings import ENCODERS, one_brotli, zstd

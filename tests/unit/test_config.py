@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from fetchpool.config import units
 from fetchpool.config.config import RunConfig, configure
 from fetchpool.config.outputs import BUILT_IN_FIELDS, Output
+from fetchpool.http.parsers.title import title
+from fetchpool.http.response import Response
 from fetchpool.model.errors import UsageError
 from fetchpool.parsers import BUILT_IN
-from fetchpool.parsers.title import title
 from fetchpool.pools import EXECUTORS
-from fetchpool.response import Response
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetchpool.cookies import LONGEST_HEADER, MOST, learned, sent_with
+from fetchpool.http.cookies import LONGEST_HEADER, MOST, learned, sent_with
 
 HERE = "http://www.site.example/a/b?q=/x/"
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetchpool.decoders import CODING_ERRORS, CODINGS, MAX_MEMBERS, MOST, STEP, BadCodingError, Decoder
+from fetchpool.http.decoders import CODING_ERRORS, CODINGS, MAX_MEMBERS, MOST, STEP, BadCodingError, Decoder
 from tests.unit.codings import ENCODERS, one_brotli, raw_deflate, zstd, zstd_with_window
 
 PAGE = b"".join(b"line %d of a page\n" % number for number in range(3_000))

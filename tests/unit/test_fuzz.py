@@ -14,7 +14,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from fetchpool.exchange import Exchange
+from fetchpool.http.exchange import Exchange
 from fetchpool.model import urls
 from fetchpool.model.record import EXITCODES, FailureKind, FetchOptions, Outcome
 from fetchpool.model.text import UNSEEN

@@ -12,12 +12,12 @@ from time import process_time
 
 import pytest
 
-from fetchpool import response, validators
-from fetchpool.body import Body
+from fetchpool.http import conditional, response
+from fetchpool.http.body import Body
+from fetchpool.http.parsers.markup import first_title
 from fetchpool.model import fingerprint, urls
 from fetchpool.model import text as clean
 from fetchpool.model.record import FetchOptions
-from fetchpool.parsers.markup import first_title
 from fetchpool.scheduler import retry
 from fetchpool.sinks import lines as row_lines
 from fetchpool.sinks.csv import CsvRows
@@ -145,7 +145,7 @@ READERS: dict[str, tuple[int, Callable[[str], object]]] = {
         lambda text: response.find_encoding(b"", f"text/html{wire_text(text)}"),
     ),
     "a Retry-After": (HEADER, retry.parse_retry_after),
-    "an ETag": (HEADER, lambda text: validators.of_headers(Headers([wire(f"ETag: {text}")]))),
+    "an ETag": (HEADER, lambda text: conditional.of_headers(Headers([wire(f"ETag: {text}")]))),
     "a Location": (HEADER, lambda text: urls.parse(text, "http://h/")),
     **{
         f"a {name}": (HEADER, lambda text, name=name: whole_body(wire(f"{name}: {text}")))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
-from fetchpool.parsers.markup import MOST, first_title
+from fetchpool.http.parsers.markup import MOST, first_title
 
 PAGES = sorted({path.resolve() for path in Path("/usr/share/doc").glob("python3*/html/**/*.html")})
 TOKENS = (

@@ -9,10 +9,10 @@ import webencodings.labels
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetchpool.body import Body
+from fetchpool.http.body import Body
+from fetchpool.http.response import PRESCAN, Response, response_of
 from fetchpool.model.record import FetchOptions
 from fetchpool.model.urls import request
-from fetchpool.response import PRESCAN, Response, response_of
 from fetchpool.transports.base import Headers, HopRequest, HopResponse, ResponseHead
 
 

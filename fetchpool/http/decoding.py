@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from fetchpool.decoders import CODING_ERRORS, Coding, Decoder
+from fetchpool.http.decoders import CODING_ERRORS, Coding, Decoder
 from fetchpool.model.record import FailureKind
 from fetchpool.transports.base import Failure
 

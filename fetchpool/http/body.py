@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import io
 
-from fetchpool.decoders import CODINGS
-from fetchpool.decoding import Decoding
+from fetchpool.http.decoders import CODINGS
+from fetchpool.http.decoding import Decoding
+from fetchpool.http.partial import unasked_part
 from fetchpool.model.record import FailureKind, FetchOptions
 from fetchpool.model.text import one_line
-from fetchpool.partial import unasked_part
 from fetchpool.transports.base import Failure, Headers, ResponseHead
 
 REDIRECTS = frozenset((301, 302, 303, 307, 308))

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from fetchpool import cookies, validators
-from fetchpool.body import Body
+from fetchpool.http import conditional, cookies
+from fetchpool.http.body import Body
+from fetchpool.http.no_keepalive import Unkept
+from fetchpool.http.request_headers import RequestHeaders
 from fetchpool.model import derive, urls
 from fetchpool.model.addresses import address_is_public
 from fetchpool.model.record import (
@@ -32,7 +34,6 @@ from fetchpool.model.record import (
 from fetchpool.model.text import visible
 from fetchpool.model.timestamp import utc_now
 from fetchpool.refusals import overdue, refusal
-from fetchpool.request_headers import RequestHeaders
 from fetchpool.transports.base import (
     Failure,
     HopRequest,
@@ -42,10 +43,9 @@ from fetchpool.transports.base import (
     Steps,
     include_lookup,
 )
-from fetchpool.unkept import Unkept
 
 if TYPE_CHECKING:  # loaded by those who use it
-    from fetchpool.keeping import Keeping
+    from fetchpool.http.stored_body import Keeping
 
 SAYS_WHEN = frozenset((429, 503))
 """Statuses whose `Retry-After` speaks of the whole host (RFC 6585 section 4, RFC 9110 15.6.4)."""
@@ -77,7 +77,7 @@ class Exchange:
         self.steps: Callable[[FetchRequest], Steps] = self._steps
         """The fetch of one request, hop by hop."""
         if options.warc_spool:
-            from fetchpool.capture import Capture
+            from fetchpool.http.warc_recorder import Capture
 
             self._capture = Capture(options.warc_spool, utc_now)
             self.steps = self._captured
@@ -237,15 +237,15 @@ class Exchange:
                 retry_after = (head.headers.get("retry-after") or "")[:100] or None
             elif status == NOT_MODIFIED:
                 if failure is None:
-                    failure = validators.doubt(hop.headers, head.headers)
+                    failure = conditional.doubt(hop.headers, head.headers)
                 previous = request.previous
                 if (
                     failure is None
                     and previous is not None
                     and previous.url == hop.url
-                    and validators.is_about(previous, hop.headers)
+                    and conditional.is_about(previous, hop.headers)
                 ):
-                    extra = validators.unchanged(previous, validators.of_headers(head.headers))
+                    extra = conditional.unchanged(previous, conditional.of_headers(head.headers))
                     size_delivered = previous.size_delivered
                     content_type = content_type or previous.content_type
             elif parsing is not None:
@@ -258,7 +258,7 @@ class Exchange:
         is_page = head is not None and head.status < 400 and head.status != NOT_MODIFIED
         if self._validators and is_page and failure is None:
             assert head is not None
-            extra |= validators.of_headers(head.headers)
+            extra |= conditional.of_headers(head.headers)
         if self._keeping is not None:
             output_failure = self._keeping.settle(body, extra, failure)
             if output_failure:
@@ -319,7 +319,7 @@ def _parser(names: tuple[str, ...]) -> tuple[Parse | None, int]:
         return None, 0
     # Their libraries are loaded by those who parse, and by nobody else.
     from fetchpool import parsers
-    from fetchpool.response import response_of
+    from fetchpool.http.response import response_of
 
     loaded = parsers.load(names)
     most = max(parser.wants for parser in loaded)
@@ -330,6 +330,6 @@ def _keeping(options: FetchOptions, wants: int) -> Keeping | None:
     """What becomes of the bodies, beside their sizes; None when nothing does."""
     if not (options.hash or options.save or options.warc_spool):
         return None
-    from fetchpool.keeping import Keeping
+    from fetchpool.http.stored_body import Keeping
 
     return Keeping(options, wants)

@@ -11,7 +11,7 @@ import io
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from fetchpool.body import Body
+from fetchpool.http.body import Body
 from fetchpool.model.record import FailureKind, FetchOptions
 from fetchpool.sinks.bodies import Storage, Stored
 from fetchpool.sinks.spool import Spool

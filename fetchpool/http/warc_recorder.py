@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from warcio.statusandheaders import StatusAndHeaders  # type: ignore[import-untyped]  # it ships no types
 from warcio.warcwriter import WARCWriter  # type: ignore[import-untyped]
 
-from fetchpool.keeping import KeptBody, disk_failure
+from fetchpool.http.stored_body import KeptBody, disk_failure
 from fetchpool.model.record import EXITCODES, FailureKind, Outcome
 from fetchpool.sinks.spool import Spool
 from fetchpool.transports.base import HopRequest, HopResponse, ParseRequest, ResponseHead, Steps

@@ -14,7 +14,7 @@ from typing import Any
 import webencodings  # type: ignore[import-untyped]  # it ships no types
 from msgspec import Struct, field
 
-from fetchpool.body import Body
+from fetchpool.http.body import Body
 from fetchpool.model import urls
 from fetchpool.model.record import FetchRequest
 from fetchpool.model.text import visible

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 
-from fetchpool import cookies, validators
+from fetchpool.http import conditional, cookies
 from fetchpool.model.record import FetchOptions, FetchRequest
 
 ACCEPT_ENCODING = "gzip, deflate, br, zstd"
@@ -64,7 +64,7 @@ class RequestHeaders:
         if request.keep:
             headers = tuple(pair for pair in headers if pair[0].lower() not in OF_THE_PAGE)
         if request.previous is not None and request.previous.url == request.href:
-            headers = validators.conditional(headers, request.previous)
+            headers = conditional.conditional(headers, request.previous)
         if request.cookies:
             headers = cookies.sent_with(headers, request.cookies, request.href)
         return headers

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from fetchpool.http.parsers.markup import first_title
+from fetchpool.http.response import Response, decode
 from fetchpool.parsers import WANTS
-from fetchpool.parsers.markup import first_title
-from fetchpool.response import Response, decode
 
 WITHIN = WANTS["title"]
 """Bytes of the page in which the title is looked for."""
