@@ -8,13 +8,13 @@ import sys
 from setuptools import setup
 
 COMPILED = """
-    engine filling flights gate http/body http/conditional http/decoding http/exchange http/no_keepalive
-    http/request_headers http/stored_body intake known model/fingerprint model/text model/timestamp
-    model/urls observe/histogram observe/stats pools/asynchronous pools/doorbell pools/drivers
-    pools/future pools/multi_worker refusals scheduler/host scheduler/rate_limit scheduler/retry
-    scheduler/scheduler seen summary transports/curl/connections transports/curl/handle
-    transports/curl/head transports/curl/resolve_cache transports/curl/trace transports/curl/transport
-    writer
+    engine filling flights gate history/duplicates history/seen http/body http/conditional http/decoding
+    http/exchange http/no_keepalive http/request_headers http/stored_body intake model/fingerprint
+    model/text model/timestamp model/urls observe/histogram observe/stats pools/asynchronous
+    pools/doorbell pools/drivers pools/future pools/multi_worker refusals scheduler/host
+    scheduler/rate_limit scheduler/retry scheduler/scheduler summary transports/curl/connections
+    transports/curl/handle transports/curl/head transports/curl/resolve_cache transports/curl/trace
+    transports/curl/transport writer
 """
 
 IN_PLACE = {"develop", "editable_wheel", "--inplace"}

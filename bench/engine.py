@@ -19,7 +19,7 @@ from statistics import median
 from time import process_time
 
 from fetchpool.engine import Engine
-from fetchpool.known import Known
+from fetchpool.history.duplicates import Known
 from fetchpool.model.record import FailureKind, FetchRequest, Outcome, Record
 from fetchpool.names import Names
 from fetchpool.scheduler.retry import RetryPolicy

@@ -17,9 +17,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from fetchpool.known import Known
+from fetchpool.history.duplicates import Known
+from fetchpool.history.seen import DEFAULT_MEMORY, Seen
 from fetchpool.model.fingerprint import SIZE
-from fetchpool.seen import DEFAULT_MEMORY, Seen
 from fetchpool.sinks import open_sink
 from tests.contracts.records import record
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from fetchpool.config.config import RunConfig
 from fetchpool.config.outputs import names_parsers_take
 from fetchpool.engine import Engine
-from fetchpool.known import Known
+from fetchpool.history.duplicates import Known
 from fetchpool.names import Names
 from fetchpool.observe.events import Observer
 from fetchpool.pools import open_pool
@@ -32,7 +32,7 @@ from fetchpool.transports.resolver import shared as shared_resolver
 from fetchpool.writer import Writer
 
 if TYPE_CHECKING:  # loaded by those who use it
-    from fetchpool.refresh import OldResult
+    from fetchpool.history.refresh import OldResult
     from fetchpool.sinks.spool import SpoolFolder
     from fetchpool.sinks.warc import Archive
 
@@ -154,7 +154,7 @@ def build(
 
 def _refreshed(config: RunConfig, source: Source | None, old: OldResult | None) -> tuple[Source, OldResult]:
     """The source, with what an earlier result knows."""
-    from fetchpool.refresh import OldResult, RefreshSource
+    from fetchpool.history.refresh import OldResult, RefreshSource
 
     try:
         old = old or OldResult(config.refresh)

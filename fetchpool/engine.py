@@ -20,8 +20,8 @@ from msgspec import Struct
 from fetchpool.filling import Filling
 from fetchpool.flights import Flights
 from fetchpool.gate import Gate
+from fetchpool.history.duplicates import Known
 from fetchpool.intake import Intake
-from fetchpool.known import Known
 from fetchpool.model.record import FetchRequest, Outcome
 from fetchpool.names import Named, Names
 from fetchpool.observe.events import Notice, Observer, Retrying, Snapshot

@@ -13,8 +13,8 @@ from collections import Counter
 from msgspec import Struct
 
 from fetchpool.config.config import RunConfig
+from fetchpool.history.seen import Seen
 from fetchpool.model import fingerprint
-from fetchpool.seen import Seen
 from fetchpool.sources.base import Source
 
 BATCH = 1_000

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fetchpool.known import Known
+from fetchpool.history.duplicates import Known
 from fetchpool.model.record import FetchRequest
 from fetchpool.observe.stats import Stats
 from fetchpool.sources.base import Source

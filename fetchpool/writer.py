@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fetchpool.known import Known
+from fetchpool.history.duplicates import Known
 from fetchpool.model.errors import OutputClosedError
 from fetchpool.model.record import Outcome, Record
 from fetchpool.sinks.base import Journal, Sink

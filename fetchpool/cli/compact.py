@@ -18,7 +18,7 @@ from fetchpool.observe.words import Line, counted, line
 from fetchpool.sinks import FORMATS
 
 if TYPE_CHECKING:
-    from fetchpool import compact as room
+    from fetchpool.history import compact as room
 
 
 def compact(
@@ -33,7 +33,7 @@ def compact(
     """
     if not outputs:
         raise UsageError("OUT: name what is to be compacted: fetchpool compact results.jsonl")
-    from fetchpool import compact as room
+    from fetchpool.history import compact as room
 
     chosen = None if format is None else validate.choice("--format", format, FORMATS)
     memory = validate.size("--seen-memory", seen_memory)

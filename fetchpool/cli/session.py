@@ -30,7 +30,7 @@ from fetchpool.observe.words import Line
 from fetchpool.sources.base import Source
 
 if TYPE_CHECKING:  # loaded by those who use it
-    from fetchpool.refresh import OldResult
+    from fetchpool.history.refresh import OldResult
 
 
 YOUNG = 20_000
@@ -102,7 +102,7 @@ def calm_collector(config: RunConfig) -> Iterator[None]:
 def _old_result(config: RunConfig) -> OldResult | None:
     if not config.refresh:
         return None
-    from fetchpool.refresh import OldResult
+    from fetchpool.history.refresh import OldResult
 
     return OldResult(config.refresh)
 

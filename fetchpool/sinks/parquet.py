@@ -24,11 +24,11 @@ from typing import BinaryIO
 
 import msgspec
 
+from fetchpool.history.seen import Seen
 from fetchpool.model.errors import FetchpoolError, OutputError, UsageError
 from fetchpool.model.fingerprint import of_shown
 from fetchpool.model.record import Record
 from fetchpool.model.text import visible
-from fetchpool.seen import Seen
 from fetchpool.sinks.base import Written
 from fetchpool.sinks.file_ops import GONE, NO_LOCKS, OWN_FAULT, Disk, is_gone, unopened
 from fetchpool.sinks.lines import blocks

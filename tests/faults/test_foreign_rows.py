@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from fetchpool.history.refresh import OldResult
 from fetchpool.model.errors import OutputError, UsageError
-from fetchpool.refresh import OldResult
 from fetchpool.sinks import open_sink
 from fetchpool.sinks.base import Journal, Written
 from fetchpool.sinks.spool import Spool

@@ -11,7 +11,7 @@ from fetchpool.app import build
 from fetchpool.config.config import configure
 from fetchpool.demo import DemoServer
 from fetchpool.engine import Engine
-from fetchpool.known import Known
+from fetchpool.history.duplicates import Known
 from fetchpool.model.errors import WorkerLostError
 from fetchpool.model.record import FailureKind, FetchRequest, Outcome, Record
 from fetchpool.observe.events import Limits

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fetchpool import kinds
-from fetchpool.known import Known
+from fetchpool.history.duplicates import Known
 from fetchpool.model import urls
 from fetchpool.observe.events import Earlier
 from fetchpool.sinks.base import Written

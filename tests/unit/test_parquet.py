@@ -13,7 +13,7 @@ import duckdb
 import pyarrow.parquet as parquet
 import pytest
 
-from fetchpool.compact import compact
+from fetchpool.history.compact import compact
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.record import ROW_FIELDS, Record
 from fetchpool.sinks import open_sink

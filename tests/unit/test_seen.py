@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fetchpool.history.seen import Seen
+from fetchpool.history.temporary_db import open_scratch
 from fetchpool.model.fingerprint import SIZE
-from fetchpool.scratch import open_scratch
-from fetchpool.seen import Seen
 
 # Two choosing bytes and alphabets of one letter or two: many share a string, and many stand between others.
 FINGERPRINTS = st.lists(st.sampled_from([0, 1]), min_size=SIZE, max_size=SIZE).map(

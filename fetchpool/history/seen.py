@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # loaded by those who need it
-    from fetchpool.seen_disk import SeenDisk
+    from fetchpool.history.seen_disk import SeenDisk
 
 DEFAULT_MEMORY = 1 << 30
 """Bytes: about seventy million fingerprints without marks."""
@@ -109,7 +109,7 @@ class Seen:
 
 
 def _open_disk() -> SeenDisk:
-    from fetchpool.seen_disk import SeenDisk
+    from fetchpool.history.seen_disk import SeenDisk
 
     return SeenDisk()
 

@@ -10,8 +10,8 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from fetchpool.history.temporary_db import open_scratch
 from fetchpool.model.errors import OutputError
-from fetchpool.scratch import open_scratch
 
 
 class SeenDisk:

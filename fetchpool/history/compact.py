@@ -23,10 +23,10 @@ from pathlib import Path
 from msgspec import Struct
 
 from fetchpool.config.outputs import resolved
+from fetchpool.history.seen import DEFAULT_MEMORY, Seen
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.fingerprint import of_shown
 from fetchpool.model.text import visible
-from fetchpool.seen import DEFAULT_MEMORY, Seen
 from fetchpool.sinks import format_of, open_parquet, open_sink, row_format
 from fetchpool.sinks.base import Written
 from fetchpool.sinks.file import RowFormat
