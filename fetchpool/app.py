@@ -53,7 +53,7 @@ def build(
     Raises `UsageError` for what can't be opened; nothing has been fetched then.
     """
     if config.executor == "process":
-        from fetchpool.pools.fork_server import end_if_main_is_imported
+        from fetchpool.pools.process.fork_server import end_if_main_is_imported
 
         end_if_main_is_imported()  # before it asks for an archive that whoever started it has open
     columns: tuple[str, ...] = ()

@@ -65,7 +65,7 @@ def hold(
         stop_notice = StopNotice(shown)
         with terminable():
             if config.executor == "process":  # before anybody has reason to press Ctrl-C
-                from fetchpool.pools.fork_server import process_context
+                from fetchpool.pools.process.fork_server import process_context
 
                 process_context(config.fetch, deaf=True)
             old = _old_result(config)

@@ -16,11 +16,11 @@ def open_pool(executor: str, workers: int, options: FetchOptions) -> WorkerPool:
 
         return ThreadPool(workers, options)
     if executor == "process":
-        from fetchpool.pools.process import ProcessPool
+        from fetchpool.pools.process.pool import ProcessPool
 
         return ProcessPool(workers, options)
     if executor == "async":
-        from fetchpool.pools.asynchronous import AsyncPool
+        from fetchpool.pools.async_.pool import AsyncPool
 
         return AsyncPool(workers, options)
     raise UsageError(f"no executor {executor!r}; there are: {', '.join(EXECUTORS)}")

@@ -27,9 +27,9 @@ from msgspec.structs import replace
 from fetchpool.http.exchange import Exchange
 from fetchpool.model.errors import NoThreadError, PoolClosedError
 from fetchpool.model.record import FetchOptions, FetchRequest, Outcome
-from fetchpool.pools.crowding import FEWEST, Crowding
 from fetchpool.pools.future import OutcomeFuture
 from fetchpool.pools.parser_threads import ParserThreads
+from fetchpool.pools.thread_limit import FEWEST, Crowding
 from fetchpool.pools.worker import Worker
 from fetchpool.runtime import forks, threads
 

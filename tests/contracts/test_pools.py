@@ -25,9 +25,9 @@ from fetchpool.model import urls
 from fetchpool.model.errors import PoolClosedError, UsageError, WorkerLostError
 from fetchpool.model.record import FetchOptions
 from fetchpool.pools import EXECUTORS, open_pool
-from fetchpool.pools.asynchronous import AsyncPool
+from fetchpool.pools.async_.pollers import MANY, PerformDriver, SocketDriver
+from fetchpool.pools.async_.pool import AsyncPool
 from fetchpool.pools.base import WorkerPool
-from fetchpool.pools.drivers import MANY, PerformDriver, SocketDriver
 from tests.contracts.gauged import WAYS, WITH_ADDRESSES, ended, opened, submit
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fetchpool.pools.crowding import FEWEST, Crowding
+from fetchpool.pools.thread_limit import FEWEST, Crowding
 
 SECOND = 1.0
 

@@ -20,8 +20,8 @@ from pathlib import Path
 import fetchpool
 from fetchpool.model.errors import UsageError
 from fetchpool.model.record import FetchOptions
-from fetchpool.pools import process_worker
-from fetchpool.preload import MARK, OURS
+from fetchpool.pools.process import worker as process_worker
+from fetchpool.pools.process.preload import MARK, OURS
 
 NO_GUARD = (
     "--executor process: no process came up; each imports the main module anew, which has to be a file, and "
@@ -56,7 +56,7 @@ def _context(options: FetchOptions, *, deaf: bool) -> BaseContext:
     context = multiprocessing.get_context("forkserver")
     if not another_is_found():
         worker, transport = process_worker.__name__, f"fetchpool.transports.{options.transport}"
-        context.set_forkserver_preload(["fetchpool.preload", worker, transport])
+        context.set_forkserver_preload(["fetchpool.pools.process.preload", worker, transport])
     with safe_path():
         resource_tracker.ensure_running()  # which hears both signals again in this thread
         before = signal.pthread_sigmask(signal.SIG_BLOCK, TO_US if deaf else ())

@@ -21,10 +21,10 @@ import pycurl
 
 from fetchpool.http.exchange import Exchange
 from fetchpool.model.record import FailureKind, FetchOptions, FetchRequest, Outcome
-from fetchpool.pools.doorbell import Doorbell
-from fetchpool.pools.drivers import MANY, PerformDriver, SocketDriver, first_driver
-from fetchpool.pools.naming import Naming
-from fetchpool.pools.parsing_beside import ParsingBeside
+from fetchpool.pools.async_.lookups import Naming
+from fetchpool.pools.async_.parsing import ParsingBeside
+from fetchpool.pools.async_.pollers import MANY, PerformDriver, SocketDriver, first_driver
+from fetchpool.pools.async_.wakeup import Doorbell
 from fetchpool.refusals import internal
 from fetchpool.runtime import forks
 from fetchpool.transports.base import Failure, HopRequest, HopResponse, ParseRequest, Steps, include_lookup

@@ -31,8 +31,9 @@ from time import monotonic
 
 from fetchpool.model.errors import PoolClosedError, UsageError, WorkerLostError
 from fetchpool.model.record import FailureKind, FetchOptions, FetchRequest, Outcome
-from fetchpool.pools.crew import Crew
-from fetchpool.pools.fork_server import (
+from fetchpool.pools.future import OutcomeFuture
+from fetchpool.pools.process.executor import Crew
+from fetchpool.pools.process.fork_server import (
     FEWER,
     NO_GUARD,
     SHORTAGE,
@@ -41,10 +42,9 @@ from fetchpool.pools.fork_server import (
     server_pid,
     words_for_shortage,
 )
-from fetchpool.pools.future import OutcomeFuture
-from fetchpool.pools.lifeline import Lifeline
-from fetchpool.pools.lookout import Lookout
-from fetchpool.pools.process_worker import Results
+from fetchpool.pools.process.lifeline import Lifeline
+from fetchpool.pools.process.stopped import Lookout
+from fetchpool.pools.process.worker import Results
 from fetchpool.pools.worker import Worker
 from fetchpool.refusals import overdue, refusal
 from fetchpool.runtime import threads

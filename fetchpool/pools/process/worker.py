@@ -22,8 +22,8 @@ from types import FrameType
 
 from fetchpool.model.errors import NoThreadError
 from fetchpool.model.record import FetchOptions, FetchRequest, Outcome
-from fetchpool.pools.lifeline import hold_on
-from fetchpool.pools.parse_board import ParseBoard, ParsePlace
+from fetchpool.pools.process.lifeline import hold_on
+from fetchpool.pools.process.parse_board import ParseBoard, ParsePlace
 from fetchpool.pools.worker import Worker
 from fetchpool.runtime import threads
 from fetchpool.transports import watchdog

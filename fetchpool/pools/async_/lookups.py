@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from fetchpool.model.record import FailureKind, FetchOptions
 from fetchpool.names import Named, Names
-from fetchpool.pools.doorbell import Doorbell
+from fetchpool.pools.async_.wakeup import Doorbell
 from fetchpool.transports import resolver
 from fetchpool.transports.base import Failure, HopRequest
 from fetchpool.transports.curl.lookups import HopNames
 
 if TYPE_CHECKING:
-    from fetchpool.pools.multi_worker import Flight
+    from fetchpool.pools.async_.loop import Flight
 
 
 class Naming:

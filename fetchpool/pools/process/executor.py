@@ -19,9 +19,9 @@ from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 
 from fetchpool.model.record import FetchOptions
-from fetchpool.pools import process_worker
-from fetchpool.pools.parse_board import ParseBoard
-from fetchpool.pools.process_worker import Batch, Results, Told
+from fetchpool.pools.process import worker
+from fetchpool.pools.process.parse_board import ParseBoard
+from fetchpool.pools.process.worker import Batch, Results, Told
 
 LONGEST_LOOK = 1.0
 """Seconds between two looks at what takes the parsers so long, at most."""
@@ -65,7 +65,7 @@ class Crew:
             self._executor = ProcessPoolExecutor(
                 workers,
                 mp_context=context,
-                initializer=process_worker.start,
+                initializer=worker.start,
                 initargs=(options, lifeline, writer, lock, self._board),
             )
             try:
@@ -73,7 +73,7 @@ class Crew:
                 # gets past its first word. One may die that early: the channel ends then, and says so.
                 with lock, suppress(BrokenProcessPool):
                     for _ in range(workers):
-                        self._executor.submit(process_worker.ready)
+                        self._executor.submit(worker.ready)
                 self.processes = processes_of(self._executor)
                 close_results(self._executor)
                 self._undertaker = threading.Thread(
@@ -92,7 +92,7 @@ class Crew:
 
     def submit(self, batch: Batch) -> Future[Results]:
         """Raises `BrokenProcessPool` when a process has died."""
-        return self._executor.submit(process_worker.run, batch)
+        return self._executor.submit(worker.run, batch)
 
     def words(self) -> Iterator[Told]:
         """What the processes say, as they do, until none is left. One thread is to hear it."""

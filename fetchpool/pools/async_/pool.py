@@ -18,8 +18,8 @@ from concurrent.futures import Future
 
 from fetchpool.model.errors import PoolClosedError, WorkerLostError
 from fetchpool.model.record import FailureKind, FetchOptions, FetchRequest, Outcome
+from fetchpool.pools.async_.loop import TICK, MultiWorker
 from fetchpool.pools.future import OutcomeFuture
-from fetchpool.pools.multi_worker import TICK, MultiWorker
 from fetchpool.refusals import refusal
 from fetchpool.runtime import threads
 

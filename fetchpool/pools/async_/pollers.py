@@ -20,7 +20,7 @@ from typing import Protocol
 import pycurl
 
 from fetchpool.model.record import FetchOptions
-from fetchpool.pools.doorbell import Doorbell
+from fetchpool.pools.async_.wakeup import Doorbell
 from fetchpool.transports.curl.resolve_cache import looks_up
 
 MANY = 128
