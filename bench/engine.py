@@ -18,17 +18,17 @@ from pathlib import Path
 from statistics import median
 from time import process_time
 
-from fetchpool.engine import Engine
+from fetchpool.engine.dns import Names
+from fetchpool.engine.engine import Engine
+from fetchpool.engine.writer import Writer
 from fetchpool.history.duplicates import Known
 from fetchpool.model.record import FailureKind, FetchRequest, Outcome, Record
-from fetchpool.names import Names
 from fetchpool.scheduler.retry import RetryPolicy
 from fetchpool.scheduler.scheduler import Scheduler
 from fetchpool.sinks import open_sink
 from fetchpool.sinks.base import Sink
 from fetchpool.sources.iterable import IterableSource
 from fetchpool.transports import resolver
-from fetchpool.writer import Writer
 
 ROUNDS = 5
 

@@ -16,9 +16,9 @@ from os import PathLike
 from types import TracebackType
 from typing import Any, TypedDict, Unpack, get_type_hints
 
-from fetchpool.app import build
 from fetchpool.config import validate
 from fetchpool.config.config import RunConfig, configure
+from fetchpool.engine.build import build
 from fetchpool.model import urls as url_parser
 from fetchpool.model.errors import PoolClosedError
 from fetchpool.model.record import Outcome, Record

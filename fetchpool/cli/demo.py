@@ -16,8 +16,8 @@ from fetchpool.cli.display import Display, write_lines
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.config import validate
 from fetchpool.config.config import configure
+from fetchpool.engine.events import Event, Snapshot
 from fetchpool.model.record import Record
-from fetchpool.observe.events import Event, Snapshot
 from fetchpool.observe.words import Line, Span, Tone, counted, line
 
 RETRY_DELAY = 0.2

@@ -16,9 +16,9 @@ from msgspec import Struct
 
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.cli.signals import Interruptions
+from fetchpool.engine.events import Event, Notice, Observer, Snapshot
 from fetchpool.model.errors import UsageError
 from fetchpool.model.record import Record
-from fetchpool.observe.events import Event, Notice, Observer, Snapshot
 from fetchpool.observe.log import Log
 from fetchpool.observe.words import Line
 

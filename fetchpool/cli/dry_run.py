@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sys
 
-from fetchpool.app import open_source
 from fetchpool.cli.complain import complain
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.config.config import RunConfig
+from fetchpool.engine.build import open_source
 from fetchpool.forecast import Forecast, forecast
 from fetchpool.model.text import visible
 from fetchpool.observe.words import count, counted, duration

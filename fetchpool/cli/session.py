@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from fetchpool.app import build
 from fetchpool.cli.display import Display, StopNotice, is_live, open_observers, rows_come_up, write_lines
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.cli.signals import Interruptions, terminable
 from fetchpool.config.config import RunConfig
-from fetchpool.engine import RunResult
+from fetchpool.engine.build import build
+from fetchpool.engine.engine import RunResult
+from fetchpool.engine.events import Event, Observer, Snapshot
 from fetchpool.model.errors import OutputClosedError
 from fetchpool.model.record import Record
-from fetchpool.observe.events import Event, Observer, Snapshot
 from fetchpool.observe.report import report
 from fetchpool.observe.words import Line
 from fetchpool.sources.base import Source

@@ -28,11 +28,11 @@ from fetchpool.config.outputs import (
     save_folder,
     warc_archive,
 )
+from fetchpool.engine.bottlenecks import usable_cores
 from fetchpool.history.seen import DEFAULT_MEMORY
 from fetchpool.model.addresses import address_is_public
 from fetchpool.model.errors import UsageError
 from fetchpool.model.record import FetchOptions
-from fetchpool.observe.limits import usable_cores
 from fetchpool.pools import EXECUTORS
 from fetchpool.sinks import refuse_same_file
 from fetchpool.transports import TRANSPORTS

@@ -18,11 +18,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 
+from fetchpool.engine.events import Earlier
 from fetchpool.history.seen import DEFAULT_MEMORY, Seen
 from fetchpool.kinds import ERRORS, OTHER
 from fetchpool.model.fingerprint import of_request, of_shown, shown
 from fetchpool.model.record import FailureKind, FetchRequest, Record
-from fetchpool.observe.events import Earlier
 from fetchpool.sinks.base import Written
 
 LISTED = 0

@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from fetchpool.engine.events import Event, Snapshot
 from fetchpool.history.temporary_db import open_scratch
 from fetchpool.http.conditional import sound
 from fetchpool.model.errors import OutputError, UsageError
@@ -27,7 +28,6 @@ from fetchpool.model.fingerprint import of_request, of_shown
 from fetchpool.model.record import FEATURE_FIELDS, ROW_FIELDS, FetchRequest, Previous, Record
 from fetchpool.model.text import visible
 from fetchpool.model.urls import request
-from fetchpool.observe.events import Event, Snapshot
 from fetchpool.sinks import format_of
 from fetchpool.sources.base import Source
 from fetchpool.sources.input_file import BrokenInputError, Input

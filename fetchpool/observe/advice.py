@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from fetchpool.observe.events import Limits, Snapshot
+from fetchpool.engine.events import Limits, Snapshot
 from fetchpool.observe.words import Span, Tone, count, counted, duration, percent, size
 
 WORTH_ADVICE = 1.0

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from fetchpool.engine.events import InFlight, Snapshot
 from fetchpool.model.text import visible
-from fetchpool.observe.events import InFlight, Snapshot
 from fetchpool.observe.sentences import share_done, stuck
 from fetchpool.observe.terminal import cut
 from fetchpool.observe.words import (

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TextIO
 
+from fetchpool.engine.events import Event, Notice, Snapshot, light
 from fetchpool.model.record import Record
-from fetchpool.observe.events import Event, Notice, Snapshot, light
 from fetchpool.observe.outlet import PATIENCE, Outlet, unlocked
 from fetchpool.observe.sentences import event_line, given_up_line, progress_line, stuck_lines
 from fetchpool.observe.words import Line

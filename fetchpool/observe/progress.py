@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from fetchpool.engine.events import Event, Notice, Snapshot, light
 from fetchpool.model.record import Record
-from fetchpool.observe.events import Event, Notice, Snapshot, light
 from fetchpool.observe.frame import frame
 from fetchpool.observe.outlet import PATIENCE, Outlet
 from fetchpool.observe.sentences import event_line, given_up_line

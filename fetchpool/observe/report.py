@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from fetchpool.engine.events import Snapshot
 from fetchpool.model.record import FailureKind
 from fetchpool.model.text import visible
 from fetchpool.observe.advice import held_back
-from fetchpool.observe.events import Snapshot
 from fetchpool.observe.words import (
     Line,
     Span,

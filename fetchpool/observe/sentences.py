@@ -5,9 +5,9 @@ In: snapshots, records, events. Out: `Line`s. Pure.
 
 from __future__ import annotations
 
+from fetchpool.engine.events import InFlight, Notice, Retrying, Snapshot
 from fetchpool.model.record import Record
 from fetchpool.model.text import visible
-from fetchpool.observe.events import InFlight, Notice, Retrying, Snapshot
 from fetchpool.observe.words import (
     Line,
     Span,

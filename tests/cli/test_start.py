@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fetchpool import engine
+from fetchpool.engine import engine
 from fetchpool.model.version import VERSION
 from tests.cli.commandline import environment, fetchpool
 
@@ -37,7 +37,14 @@ SUFFIX = "" if engine.__file__.endswith(".py") else " (compiled)"
 def test_the_version_is_told_without_loading_the_command_line(flag: str) -> None:
     done = fetchpool(flag)
     assert (done.stdout, done.stderr, done.returncode) == (f"fetchpool {VERSION}{SUFFIX}\n", "", 0)
-    assert not {"typer", "rich", "pycurl", "requests", "fetchpool.cli", "fetchpool.engine"} & loaded_by(flag)
+    assert not {
+        "typer",
+        "rich",
+        "pycurl",
+        "requests",
+        "fetchpool.cli",
+        "fetchpool.engine.engine",
+    } & loaded_by(flag)
 
 
 def test_the_version_is_told_beside_other_options(tmp_path: Path) -> None:
@@ -46,7 +53,7 @@ def test_the_version_is_told_beside_other_options(tmp_path: Path) -> None:
 
 
 def test_the_help_loads_neither_display_nor_transports() -> None:
-    assert not {"rich", "pycurl", "requests", "fetchpool.engine"} & loaded_by("--help")
+    assert not {"rich", "pycurl", "requests", "fetchpool.engine.engine"} & loaded_by("--help")
 
 
 @pytest.mark.parametrize(("transport", "other"), [("curl", "requests"), ("requests", "pycurl")])
@@ -54,7 +61,7 @@ def test_a_run_loads_one_transport_and_without_a_terminal_no_display(
     transport: str, other: str, tmp_path: Path
 ) -> None:
     loaded = loaded_by("-", "-o", str(tmp_path / "sizes.txt"), "--transport", transport)
-    assert "fetchpool.engine" in loaded
+    assert "fetchpool.engine.engine" in loaded
     assert not {"rich", other, "fetchpool.demo.server", "fetchpool.http.parsers.markup"} & loaded
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from bench.torture import EXECUTORS, FORMATS, Format, torture
-from fetchpool.app import build
 from fetchpool.config.config import configure
 from fetchpool.demo import DemoServer
+from fetchpool.engine.build import build
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.record import Record
 from fetchpool.sinks import open_sink, row_format

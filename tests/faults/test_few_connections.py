@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from fetchpool.observe.events import Notice
+from fetchpool.engine.events import Notice
 from fetchpool.sources.iterable import IterableSource
 from tests.faults.ways import ASYNC, Rows, Way, engine_for, fetch_urls, in_every_way, over_each_transport
 

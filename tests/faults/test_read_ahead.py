@@ -13,11 +13,11 @@ import pytest
 from msgspec.structs import replace
 
 import fetchpool
-from fetchpool.flights import attempted
+from fetchpool.engine.completed import conclude
+from fetchpool.engine.in_flight import attempted
 from fetchpool.model import urls
 from fetchpool.model.record import Outcome
 from fetchpool.sinks.spool import Spool
-from fetchpool.summary import conclude
 from tests.cli import commandline
 from tests.faults.server import FaultServer
 

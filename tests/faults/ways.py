@@ -15,10 +15,10 @@ import pytest
 
 import fetchpool
 from fetchpool import Record
-from fetchpool.app import build
 from fetchpool.config.config import configure
-from fetchpool.engine import Engine
-from fetchpool.observe.events import Observer
+from fetchpool.engine.build import build
+from fetchpool.engine.engine import Engine
+from fetchpool.engine.events import Observer
 from fetchpool.sources.base import Source
 from fetchpool.transports.resolver import Resolver
 from tests.faults.scenarios import PAGE

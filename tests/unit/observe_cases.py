@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from fetchpool.engine.events import KindCount, Limits, Snapshot
 from fetchpool.model.record import Record
-from fetchpool.observe.events import KindCount, Limits, Snapshot
 
 FINE = Record(
     urlnum=0,

@@ -7,20 +7,20 @@ from concurrent.futures import Future
 from itertools import count
 from typing import Any
 
-from fetchpool.app import build
 from fetchpool.config.config import configure
 from fetchpool.demo import DemoServer
-from fetchpool.engine import Engine
+from fetchpool.engine.build import build
+from fetchpool.engine.engine import Engine
+from fetchpool.engine.events import Limits
+from fetchpool.engine.writer import Writer
 from fetchpool.history.duplicates import Known
 from fetchpool.model.errors import WorkerLostError
 from fetchpool.model.record import FailureKind, FetchRequest, Outcome, Record
-from fetchpool.observe.events import Limits
 from fetchpool.refusals import refusal
 from fetchpool.scheduler.autoscale import START, Concurrency
 from fetchpool.scheduler.retry import RetryPolicy
 from fetchpool.scheduler.scheduler import Scheduler
 from fetchpool.sources.iterable import IterableSource
-from fetchpool.writer import Writer
 
 
 class Rows:

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fetchpool import kinds
+from fetchpool.engine.events import Earlier
 from fetchpool.history.duplicates import Known
 from fetchpool.model import urls
-from fetchpool.observe.events import Earlier
 from fetchpool.sinks.base import Written
 from tests.contracts.records import record
 

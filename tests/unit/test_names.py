@@ -3,8 +3,8 @@
 import socket
 import threading
 
+from fetchpool.engine.dns import KNOWN_FOR, Named, Names
 from fetchpool.model.record import FailureKind
-from fetchpool.names import KNOWN_FOR, Named, Names
 from fetchpool.transports.resolver import Resolver
 
 

@@ -7,8 +7,8 @@ import os
 import threading
 from collections.abc import Sequence
 
+from fetchpool.engine.events import InFlight, Notice, Retrying, Snapshot
 from fetchpool.model.record import Record
-from fetchpool.observe.events import InFlight, Notice, Retrying, Snapshot
 from fetchpool.observe.log import PENDING, Log
 from fetchpool.observe.outlet import Outlet, unlocked
 from fetchpool.observe.sentences import progress_line, share_done

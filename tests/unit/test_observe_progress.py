@@ -23,7 +23,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from fetchpool.observe.events import InFlight, Notice, Retrying, Snapshot
+from fetchpool.engine.events import InFlight, Notice, Retrying, Snapshot
 from fetchpool.observe.frame import frame
 from fetchpool.observe.progress import PENDING, Progress
 from fetchpool.observe.terminal import console, cut, show

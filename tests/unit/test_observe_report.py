@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from fetchpool.observe.events import KindCount, Limits, Snapshot
+from fetchpool.engine.events import KindCount, Limits, Snapshot
 from fetchpool.observe.report import report
 from tests.unit.observe_cases import EVEN, all_ok, snapshot
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from fetchpool.app import build
 from fetchpool.config.config import configure
+from fetchpool.engine.build import build
 from fetchpool.model.record import Record
 from fetchpool.sources.iterable import IterableSource
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetchpool.observe.events import InFlight, Snapshot
-from fetchpool.observe.histogram import Histogram
-from fetchpool.observe.limits import HeldBy, LimitsClock, cpu_seconds, usable_cores
-from fetchpool.observe.stats import Stats
+from fetchpool.engine.bottlenecks import HeldBy, LimitsClock, cpu_seconds, usable_cores
+from fetchpool.engine.events import InFlight, Snapshot
+from fetchpool.engine.histogram import Histogram
+from fetchpool.engine.stats import Stats
 from tests.unit.observe_cases import EVEN, record
 
 

@@ -10,8 +10,8 @@ from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from fetchpool.engine.dns import Named, Names
 from fetchpool.model.record import FailureKind, FetchOptions
-from fetchpool.names import Named, Names
 from fetchpool.pools.async_.wakeup import Doorbell
 from fetchpool.transports import resolver
 from fetchpool.transports.base import Failure, HopRequest

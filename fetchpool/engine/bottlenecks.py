@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from enum import Enum
 
-from fetchpool.observe.events import Limits
+from fetchpool.engine.events import Limits
 
 
 class HeldBy(Enum):

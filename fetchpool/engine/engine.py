@@ -17,23 +17,23 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from fetchpool.filling import Filling
-from fetchpool.flights import Flights
-from fetchpool.gate import Gate
+from fetchpool.engine.bottlenecks import LimitsClock
+from fetchpool.engine.completed import Finished
+from fetchpool.engine.dispatcher import Filling
+from fetchpool.engine.dns import Named, Names
+from fetchpool.engine.events import Notice, Observer, Retrying, Snapshot
+from fetchpool.engine.in_flight import Flights
+from fetchpool.engine.preflight import Gate
+from fetchpool.engine.reader import Intake
+from fetchpool.engine.stats import Stats
+from fetchpool.engine.writer import Writer
 from fetchpool.history.duplicates import Known
-from fetchpool.intake import Intake
 from fetchpool.model.record import FetchRequest, Outcome
-from fetchpool.names import Named, Names
-from fetchpool.observe.events import Notice, Observer, Retrying, Snapshot
-from fetchpool.observe.limits import LimitsClock
-from fetchpool.observe.stats import Stats
 from fetchpool.pools.base import WorkerPool
 from fetchpool.scheduler.autoscale import Concurrency
 from fetchpool.scheduler.retry import RetryPolicy
 from fetchpool.scheduler.scheduler import Scheduler
 from fetchpool.sources.base import Source
-from fetchpool.summary import Finished
-from fetchpool.writer import Writer
 
 if TYPE_CHECKING:  # loaded by those who use it
     from fetchpool.scheduler.robots import Robots

@@ -14,10 +14,11 @@ from msgspec.structs import replace
 
 from fetchpool.config.config import RunConfig
 from fetchpool.config.outputs import names_parsers_take
-from fetchpool.engine import Engine
+from fetchpool.engine.dns import Names
+from fetchpool.engine.engine import Engine
+from fetchpool.engine.events import Observer
+from fetchpool.engine.writer import Writer
 from fetchpool.history.duplicates import Known
-from fetchpool.names import Names
-from fetchpool.observe.events import Observer
 from fetchpool.pools import open_pool
 from fetchpool.scheduler.autoscale import Concurrency
 from fetchpool.scheduler.retry import RetryPolicy
@@ -29,7 +30,6 @@ from fetchpool.sources.files import FileSource
 from fetchpool.sources.tables import Table
 from fetchpool.transports.resolver import Resolver
 from fetchpool.transports.resolver import shared as shared_resolver
-from fetchpool.writer import Writer
 
 if TYPE_CHECKING:  # loaded by those who use it
     from fetchpool.history.refresh import OldResult

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import monotonic
 
-from fetchpool.flights import Flights
-from fetchpool.gate import Gate
-from fetchpool.intake import Intake
-from fetchpool.observe.events import Notice
-from fetchpool.observe.limits import HeldBy
+from fetchpool.engine.bottlenecks import HeldBy
+from fetchpool.engine.events import Notice
+from fetchpool.engine.in_flight import Flights
+from fetchpool.engine.preflight import Gate
+from fetchpool.engine.reader import Intake
 from fetchpool.scheduler.host import Wait
 from fetchpool.scheduler.scheduler import Scheduler
 

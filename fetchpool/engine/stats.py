@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from fetchpool.engine.events import Earlier, InFlight, KindCount, Limits, Snapshot
+from fetchpool.engine.histogram import Histogram
 from fetchpool.model.record import Record
-from fetchpool.observe.events import Earlier, InFlight, KindCount, Limits, Snapshot
-from fetchpool.observe.histogram import Histogram
 
 RATE_WINDOW = 5.0
 """Seconds that a rate looks back: long enough to be read, short enough to show a stall."""

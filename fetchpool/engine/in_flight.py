@@ -16,19 +16,19 @@ from time import monotonic
 from msgspec import Struct
 from msgspec.structs import replace
 
-from fetchpool.losses import MAX_LOSSES, Losses
+from fetchpool.engine.completed import Finished, conclude, summarise
+from fetchpool.engine.crashes import MAX_LOSSES, Losses
+from fetchpool.engine.events import InFlight, Notice, Retrying
+from fetchpool.engine.writer import Writer
 from fetchpool.model import derive
 from fetchpool.model.errors import OutputError
 from fetchpool.model.record import FailureKind, FetchRequest, Outcome, Record
 from fetchpool.model.text import visible
 from fetchpool.model.urls import redact
-from fetchpool.observe.events import InFlight, Notice, Retrying
 from fetchpool.pools.base import WorkerPool
 from fetchpool.refusals import refusal
 from fetchpool.scheduler.retry import RetryPolicy
 from fetchpool.scheduler.scheduler import Scheduler
-from fetchpool.summary import Finished, conclude, summarise
-from fetchpool.writer import Writer
 
 SHOWN = 5
 """Requests that are shown as the slowest."""

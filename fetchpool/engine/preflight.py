@@ -12,8 +12,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from fetchpool.engine.dns import Named, Names
 from fetchpool.model.record import FailureKind, FetchRequest, Outcome
-from fetchpool.names import Named, Names
 from fetchpool.scheduler.scheduler import Scheduler
 
 if TYPE_CHECKING:  # loaded by those who use it

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from fetchpool.engine.stats import Stats
 from fetchpool.history.duplicates import Known
 from fetchpool.model.record import FetchRequest
-from fetchpool.observe.stats import Stats
 from fetchpool.sources.base import Source
 
 SMALLEST = 64
