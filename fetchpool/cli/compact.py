@@ -14,7 +14,7 @@ from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.config import validate
 from fetchpool.model.errors import UsageError
 from fetchpool.model.text import visible
-from fetchpool.observe.words import Line, counted, line
+from fetchpool.progress.format import Line, counted, line
 from fetchpool.sinks import FORMATS
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from fetchpool.config import validate
 from fetchpool.config.config import configure
 from fetchpool.engine.events import Event, Snapshot
 from fetchpool.model.record import Record
-from fetchpool.observe.words import Line, Span, Tone, counted, line
+from fetchpool.progress.format import Line, Span, Tone, counted, line
 
 RETRY_DELAY = 0.2
 """Seconds: the server's flaky pages come right at once, and nobody wants to watch a backoff."""

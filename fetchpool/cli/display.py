@@ -19,8 +19,8 @@ from fetchpool.cli.signals import Interruptions
 from fetchpool.engine.events import Event, Notice, Observer, Snapshot
 from fetchpool.model.errors import UsageError
 from fetchpool.model.record import Record
-from fetchpool.observe.log import Log
-from fetchpool.observe.words import Line
+from fetchpool.progress.format import Line
+from fetchpool.progress.log import Log
 
 
 class Display(Struct, frozen=True):
@@ -68,8 +68,8 @@ def open_observers(
     if display.quiet:
         return []
     if is_live(display, stderr, rows_on_terminal=rows_on_terminal):
-        from fetchpool.observe.progress import Progress
-        from fetchpool.observe.terminal import console
+        from fetchpool.progress.display import Progress
+        from fetchpool.progress.terminal import console
 
         return [stack.enter_context(Progress(console(stderr), verbose=display.verbose))]
     if display.no_progress or rows_on_terminal:
@@ -108,7 +108,7 @@ def write_lines(stderr: TextIO, lines: Sequence[Line]) -> None:
     """The summary, with colours where there is a terminal for them."""
     with suppress(OSError):  # nobody is there to read it; the rows are safe
         if stderr.isatty():
-            from fetchpool.observe.terminal import console, show
+            from fetchpool.progress.terminal import console, show
 
             show(console(stderr), lines)
         else:

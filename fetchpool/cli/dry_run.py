@@ -13,7 +13,7 @@ from fetchpool.config.config import RunConfig
 from fetchpool.engine.build import open_source
 from fetchpool.forecast import Forecast, forecast
 from fetchpool.model.text import visible
-from fetchpool.observe.words import count, counted, duration
+from fetchpool.progress.format import count, counted, duration
 
 SHOWN = 20
 """Hosts that get a line of their own."""

@@ -25,8 +25,8 @@ from fetchpool.engine.engine import RunResult
 from fetchpool.engine.events import Event, Observer, Snapshot
 from fetchpool.model.errors import OutputClosedError
 from fetchpool.model.record import Record
-from fetchpool.observe.report import report
-from fetchpool.observe.words import Line
+from fetchpool.progress.format import Line
+from fetchpool.progress.summary import report
 from fetchpool.sources.base import Source
 
 if TYPE_CHECKING:  # loaded by those who use it

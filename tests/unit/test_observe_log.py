@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from fetchpool.engine.events import InFlight, Notice, Retrying, Snapshot
 from fetchpool.model.record import Record
-from fetchpool.observe.log import PENDING, Log
-from fetchpool.observe.outlet import Outlet, unlocked
-from fetchpool.observe.sentences import progress_line, share_done
+from fetchpool.progress.background_writer import Outlet, unlocked
+from fetchpool.progress.log import PENDING, Log
+from fetchpool.progress.messages import progress_line, share_done
 from tests.unit.observe_cases import all_ok, record, snapshot
 
 WAIT = 10

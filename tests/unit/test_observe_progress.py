@@ -24,10 +24,10 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from fetchpool.engine.events import InFlight, Notice, Retrying, Snapshot
-from fetchpool.observe.frame import frame
-from fetchpool.observe.progress import PENDING, Progress
-from fetchpool.observe.terminal import console, cut, show
-from fetchpool.observe.words import Span, Tone, line
+from fetchpool.progress.display import PENDING, Progress
+from fetchpool.progress.format import Span, Tone, line
+from fetchpool.progress.frame import frame
+from fetchpool.progress.terminal import console, cut, show
 from tests.unit.observe_cases import all_ok, record, snapshot
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from fetchpool.engine.events import KindCount, Limits, Snapshot
-from fetchpool.observe.report import report
+from fetchpool.progress.summary import report
 from tests.unit.observe_cases import EVEN, all_ok, snapshot
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fetchpool.observe.words import Span, Tone, count, counted, duration, line, percent, rate, size, total
+from fetchpool.progress.format import Span, Tone, count, counted, duration, line, percent, rate, size, total
 
 
 @pytest.mark.parametrize(

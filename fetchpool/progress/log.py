@@ -10,9 +10,9 @@ from typing import TextIO
 
 from fetchpool.engine.events import Event, Notice, Snapshot, light
 from fetchpool.model.record import Record
-from fetchpool.observe.outlet import PATIENCE, Outlet, unlocked
-from fetchpool.observe.sentences import event_line, given_up_line, progress_line, stuck_lines
-from fetchpool.observe.words import Line
+from fetchpool.progress.background_writer import PATIENCE, Outlet, unlocked
+from fetchpool.progress.format import Line
+from fetchpool.progress.messages import event_line, given_up_line, progress_line, stuck_lines
 
 FIRST_LINE = 2.0
 """Seconds: a shorter run needs no line beside its summary."""

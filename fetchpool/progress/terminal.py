@@ -13,8 +13,8 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from fetchpool.observe.outlet import unlocked
-from fetchpool.observe.words import Line, Tone
+from fetchpool.progress.background_writer import unlocked
+from fetchpool.progress.format import Line, Tone
 
 STYLES = {
     Tone.PLAIN: "",

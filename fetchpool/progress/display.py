@@ -13,11 +13,11 @@ from rich.text import Text
 
 from fetchpool.engine.events import Event, Notice, Snapshot, light
 from fetchpool.model.record import Record
-from fetchpool.observe.frame import frame
-from fetchpool.observe.outlet import PATIENCE, Outlet
-from fetchpool.observe.sentences import event_line, given_up_line
-from fetchpool.observe.terminal import show, text
-from fetchpool.observe.words import Line
+from fetchpool.progress.background_writer import PATIENCE, Outlet
+from fetchpool.progress.format import Line
+from fetchpool.progress.frame import frame
+from fetchpool.progress.messages import event_line, given_up_line
+from fetchpool.progress.terminal import show, text
 
 FIRST_PICTURE = 0.3
 """Seconds: a run of a blink should not flicker."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from fetchpool.engine.events import InFlight, Notice, Retrying, Snapshot
 from fetchpool.model.record import Record
 from fetchpool.model.text import visible
-from fetchpool.observe.words import (
+from fetchpool.progress.format import (
     Line,
     Span,
     Tone,

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from fetchpool.engine.events import Snapshot
 from fetchpool.model.record import FailureKind
 from fetchpool.model.text import visible
-from fetchpool.observe.advice import held_back
-from fetchpool.observe.words import (
+from fetchpool.progress.advice import held_back
+from fetchpool.progress.format import (
     Line,
     Span,
     Tone,

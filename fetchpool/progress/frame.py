@@ -18,9 +18,7 @@ from msgspec import Struct
 
 from fetchpool.engine.events import InFlight, Snapshot
 from fetchpool.model.text import visible
-from fetchpool.observe.sentences import share_done, stuck
-from fetchpool.observe.terminal import cut
-from fetchpool.observe.words import (
+from fetchpool.progress.format import (
     Line,
     Span,
     Tone,
@@ -33,6 +31,8 @@ from fetchpool.observe.words import (
     size,
     total,
 )
+from fetchpool.progress.messages import share_done, stuck
+from fetchpool.progress.terminal import cut
 
 BAR_WIDTH = 40
 """Cells at most: a longer bar says nothing more, and short lines survive a narrowed window."""

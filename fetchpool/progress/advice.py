@@ -18,7 +18,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from fetchpool.engine.events import Limits, Snapshot
-from fetchpool.observe.words import Span, Tone, count, counted, duration, percent, size
+from fetchpool.progress.format import Span, Tone, count, counted, duration, percent, size
 
 WORTH_ADVICE = 1.0
 """Seconds: of a shorter run, most is starting up, whatever the numbers say."""
