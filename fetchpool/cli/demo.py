@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 
 from fetchpool.cli import fetch_options, options
-from fetchpool.cli.complain import complain
 from fetchpool.cli.display import Display, write_lines
+from fetchpool.cli.errors import complain
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.config import validate
 from fetchpool.config.config import configure

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from fetchpool.cli.complain import complain
+from fetchpool.cli.errors import complain
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.config.config import RunConfig
 from fetchpool.engine.build import open_source

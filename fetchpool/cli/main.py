@@ -15,7 +15,7 @@ import typer
 import typer.main
 
 from fetchpool.cli.commands import app
-from fetchpool.cli.complain import complain
+from fetchpool.cli.errors import complain
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.config import validate
 from fetchpool.model.errors import OutputError, UsageError

@@ -11,8 +11,8 @@ import sys
 import typer
 
 from fetchpool.cli import fetch_options, options
-from fetchpool.cli.complain import complain
 from fetchpool.cli.display import Display
+from fetchpool.cli.errors import complain
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.config.config import configure
 from fetchpool.model.errors import UsageError

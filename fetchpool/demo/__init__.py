@@ -11,7 +11,7 @@ line and the tests imports it.
 
 from __future__ import annotations
 
-from fetchpool.demo.server import DemoServer
-from fetchpool.demo.urls import demo_urls, expected_error
+from fetchpool.cli.demo_server.server import DemoServer
+from fetchpool.cli.demo_server.urls import demo_urls, expected_error
 
 __all__ = ["DemoServer", "demo_urls", "expected_error"]

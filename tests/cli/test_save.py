@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from fetchpool.cli.demo_server.pages import content, text
 from fetchpool.demo import DemoServer
-from fetchpool.demo.site import content, text
 from fetchpool.sinks.bodies import extension
 from fetchpool.sinks.spool import PREFIX, SpoolFolder
 from tests.cli.commandline import FETCHPOOL, PATIENCE, UNCOMPILED, environment, fetchpool, peak_memory, start

@@ -62,7 +62,7 @@ def test_a_run_loads_one_transport_and_without_a_terminal_no_display(
 ) -> None:
     loaded = loaded_by("-", "-o", str(tmp_path / "sizes.txt"), "--transport", transport)
     assert "fetchpool.engine.engine" in loaded
-    assert not {"rich", other, "fetchpool.demo.server", "fetchpool.http.parsers.markup"} & loaded
+    assert not {"rich", other, "fetchpool.cli.demo_server.server", "fetchpool.http.parsers.markup"} & loaded
 
 
 def test_completion_offers_commands_options_and_choices() -> None:

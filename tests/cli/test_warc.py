@@ -20,8 +20,8 @@ import pytest
 from warcio.archiveiterator import ArchiveIterator
 from warcio.cli import main as warcio
 
+from fetchpool.cli.demo_server.pages import content, text
 from fetchpool.demo import DemoServer
-from fetchpool.demo.site import content, text
 from fetchpool.http.exchange import Exchange
 from fetchpool.model import urls as url_parser
 from fetchpool.model.record import FetchOptions, Outcome

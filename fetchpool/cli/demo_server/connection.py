@@ -12,8 +12,8 @@ from email.utils import formatdate
 from enum import Enum, auto
 from http import HTTPStatus
 
-from fetchpool.demo.site import Answer, plain
-from fetchpool.demo.wire import BadRequestError, Request, RequestReader
+from fetchpool.cli.demo_server.http1 import BadRequestError, Request, RequestReader
+from fetchpool.cli.demo_server.pages import Answer, plain
 
 RECEIVE = 1 << 18
 """Bytes asked of the socket at a time."""

@@ -26,7 +26,7 @@ from threading import Lock
 
 from msgspec import Struct
 
-from fetchpool.demo.wire import Request
+from fetchpool.cli.demo_server.http1 import Request
 
 MAX_DELAY = 600_000
 """Milliseconds that `/delay/MS` goes up to."""

@@ -26,9 +26,9 @@ from itertools import count
 from queue import Queue
 from typing import Self
 
-from fetchpool.demo.connection import Connection, Next
-from fetchpool.demo.site import Answer, Site
-from fetchpool.demo.wire import Request
+from fetchpool.cli.demo_server.connection import Connection, Next
+from fetchpool.cli.demo_server.http1 import Request
+from fetchpool.cli.demo_server.pages import Answer, Site
 
 ACCEPTS_A_TURN = 64
 """Connections accepted before others get a turn."""
