@@ -11,10 +11,11 @@ COMPILED = """
     engine/completed engine/dispatcher engine/engine engine/histogram engine/in_flight engine/preflight
     engine/reader engine/stats engine/writer history/duplicates history/seen http/body http/conditional
     http/decoding http/exchange http/no_keepalive http/request_headers http/stored_body
-    model/fingerprint model/text model/timestamp model/urls pools/async_/loop pools/async_/pollers
-    pools/async_/pool pools/async_/wakeup pools/future refusals scheduler/host scheduler/rate_limit
-    scheduler/retry scheduler/scheduler transports/curl/connections transports/curl/handle
-    transports/curl/head transports/curl/resolve_cache transports/curl/trace transports/curl/transport
+    model/fingerprint model/outcome model/text model/timestamp model/urls pools/async_/loop
+    pools/async_/pollers pools/async_/pool pools/async_/wakeup pools/future scheduler/host
+    scheduler/rate_limit scheduler/retry scheduler/scheduler transports/curl/connections
+    transports/curl/handle transports/curl/head transports/curl/resolve_cache transports/curl/trace
+    transports/curl/transport
 """
 
 IN_PLACE = {"develop", "editable_wheel", "--inplace"}

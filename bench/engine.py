@@ -22,7 +22,10 @@ from fetchpool.engine.dns import Names
 from fetchpool.engine.engine import Engine
 from fetchpool.engine.writer import Writer
 from fetchpool.history.duplicates import Known
-from fetchpool.model.record import FailureKind, FetchRequest, Outcome, Record
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.outcome import Outcome
+from fetchpool.model.record import Record
+from fetchpool.model.request import FetchRequest
 from fetchpool.scheduler.retry import RetryPolicy
 from fetchpool.scheduler.scheduler import Scheduler
 from fetchpool.sinks import open_sink

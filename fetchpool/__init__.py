@@ -31,15 +31,17 @@ if TYPE_CHECKING:
         UsageError,
         WorkerLostError,
     )
-    from fetchpool.model.record import FailureKind, Outcome, Record
+    from fetchpool.model.failures import FailureKind
+    from fetchpool.model.outcome import Outcome
+    from fetchpool.model.record import Record
     from fetchpool.model.version import VERSION as __version__  # noqa: N811
 
 _ROOMS = {
     "fetch": "api",
     "Pool": "api",
     "Record": "model.record",
-    "Outcome": "model.record",
-    "FailureKind": "model.record",
+    "Outcome": "model.outcome",
+    "FailureKind": "model.failures",
     "Response": "http.response",
     "FetchpoolError": "model.errors",
     "UsageError": "model.errors",

@@ -21,7 +21,8 @@ from fetchpool.config.config import RunConfig, configure
 from fetchpool.engine.build import build
 from fetchpool.model import urls as url_parser
 from fetchpool.model.errors import PoolClosedError
-from fetchpool.model.record import Outcome, Record
+from fetchpool.model.outcome import Outcome
+from fetchpool.model.record import Record
 from fetchpool.pools import open_pool
 from fetchpool.runtime import forks
 from fetchpool.runtime.exit_hooks import at_exit

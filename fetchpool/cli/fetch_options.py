@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fetchpool.cli.options import offer, option
-from fetchpool.model.record import FetchOptions
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.pools import EXECUTORS
 from fetchpool.transports import TRANSPORTS
 

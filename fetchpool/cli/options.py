@@ -12,8 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from fetchpool.config.outputs import HASHES
-from fetchpool.kinds import GROUPS
-from fetchpool.model.record import FailureKind
+from fetchpool.model.failures import GROUPS, FailureKind
 from fetchpool.model.version import version_line
 from fetchpool.sinks import FORMATS
 

@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from fetchpool.config import machine, units, validate
 from fetchpool.config.dependencies import usable_dns_servers, usable_proxy, usable_transport
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.config.outputs import (
     HASHES,
     Output,
@@ -32,7 +33,6 @@ from fetchpool.engine.bottlenecks import usable_cores
 from fetchpool.history.seen import DEFAULT_MEMORY
 from fetchpool.model.addresses import address_is_public
 from fetchpool.model.errors import UsageError
-from fetchpool.model.record import FetchOptions
 from fetchpool.pools import EXECUTORS
 from fetchpool.sinks import refuse_same_file
 from fetchpool.transports import TRANSPORTS

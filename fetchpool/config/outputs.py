@@ -13,8 +13,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from fetchpool.config import validate
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.errors import UsageError
-from fetchpool.model.record import FetchOptions
 from fetchpool.sinks import FORMATS, SUFFIXES
 
 HASHES = ("sha256",)

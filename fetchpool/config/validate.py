@@ -20,8 +20,8 @@ from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin
 from urllib.parse import urlsplit
 
-from fetchpool import kinds
 from fetchpool.config import units
+from fetchpool.model import failures as kinds
 from fetchpool.model import urls
 from fetchpool.model.errors import UsageError
 

@@ -12,10 +12,12 @@ from typing import Any
 from msgspec import Struct
 
 from fetchpool.model.errors import WorkerLostError
+from fetchpool.model.failures import FailureKind
 from fetchpool.model.fingerprint import shown
-from fetchpool.model.record import FailureKind, FetchRequest, Outcome, Record
+from fetchpool.model.outcome import Outcome, refusal
+from fetchpool.model.record import Record
+from fetchpool.model.request import FetchRequest
 from fetchpool.model.text import visible
-from fetchpool.refusals import refusal
 
 
 class Finished(Struct, frozen=True):

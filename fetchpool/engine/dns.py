@@ -16,7 +16,7 @@ from time import monotonic
 from msgspec import Struct
 
 from fetchpool.model import urls
-from fetchpool.model.record import FailureKind
+from fetchpool.model.failures import FailureKind
 from fetchpool.transports.resolver import AGAIN_AFTER, STUCK, Lookup, Resolver
 
 KNOWN_FOR = 60.0

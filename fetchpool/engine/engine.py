@@ -28,7 +28,8 @@ from fetchpool.engine.reader import Intake
 from fetchpool.engine.stats import Stats
 from fetchpool.engine.writer import Writer
 from fetchpool.history.duplicates import Known
-from fetchpool.model.record import FetchRequest, Outcome
+from fetchpool.model.outcome import Outcome
+from fetchpool.model.request import FetchRequest
 from fetchpool.pools.base import WorkerPool
 from fetchpool.scheduler.autoscale import Concurrency
 from fetchpool.scheduler.retry import RetryPolicy

@@ -22,11 +22,13 @@ from fetchpool.engine.events import InFlight, Notice, Retrying
 from fetchpool.engine.writer import Writer
 from fetchpool.model import derive
 from fetchpool.model.errors import OutputError
-from fetchpool.model.record import FailureKind, FetchRequest, Outcome, Record
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.outcome import Outcome, refusal
+from fetchpool.model.record import Record
+from fetchpool.model.request import FetchRequest
 from fetchpool.model.text import visible
 from fetchpool.model.urls import redact
 from fetchpool.pools.base import WorkerPool
-from fetchpool.refusals import refusal
 from fetchpool.scheduler.retry import RetryPolicy
 from fetchpool.scheduler.scheduler import Scheduler
 

@@ -13,7 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fetchpool.engine.dns import Named, Names
-from fetchpool.model.record import FailureKind, FetchRequest, Outcome
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.outcome import Outcome
+from fetchpool.model.request import FetchRequest
 from fetchpool.scheduler.scheduler import Scheduler
 
 if TYPE_CHECKING:  # loaded by those who use it

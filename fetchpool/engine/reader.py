@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from fetchpool.engine.stats import Stats
 from fetchpool.history.duplicates import Known
-from fetchpool.model.record import FetchRequest
+from fetchpool.model.request import FetchRequest
 from fetchpool.sources.base import Source
 
 SMALLEST = 64

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from fetchpool.history.duplicates import Known
 from fetchpool.model.errors import OutputClosedError
-from fetchpool.model.record import Outcome, Record
+from fetchpool.model.outcome import Outcome
+from fetchpool.model.record import Record
 from fetchpool.sinks.base import Journal, Sink
 
 if TYPE_CHECKING:  # loaded by those who use it

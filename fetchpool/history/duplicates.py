@@ -20,9 +20,10 @@ from collections.abc import Collection, Iterator, Sequence
 
 from fetchpool.engine.events import Earlier
 from fetchpool.history.seen import DEFAULT_MEMORY, Seen
-from fetchpool.kinds import ERRORS, OTHER
+from fetchpool.model.failures import ERRORS, OTHER, FailureKind
 from fetchpool.model.fingerprint import of_request, of_shown, shown
-from fetchpool.model.record import FailureKind, FetchRequest, Record
+from fetchpool.model.record import Record
+from fetchpool.model.request import FetchRequest
 from fetchpool.sinks.base import Written
 
 LISTED = 0

@@ -25,7 +25,8 @@ from fetchpool.history.temporary_db import open_scratch
 from fetchpool.http.conditional import sound
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.fingerprint import of_request, of_shown
-from fetchpool.model.record import FEATURE_FIELDS, ROW_FIELDS, FetchRequest, Previous, Record
+from fetchpool.model.record import FEATURE_FIELDS, ROW_FIELDS, Record
+from fetchpool.model.request import FetchRequest, Previous
 from fetchpool.model.text import visible
 from fetchpool.model.urls import request
 from fetchpool.sinks import format_of

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import io
 
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http.decoders import CODINGS
 from fetchpool.http.decoding import Decoding
 from fetchpool.http.partial import unasked_part
-from fetchpool.model.record import FailureKind, FetchOptions
+from fetchpool.model.failures import FailureKind
 from fetchpool.model.text import one_line
 from fetchpool.transports.base import Failure, Headers, ResponseHead
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from fetchpool.model.record import FailureKind, Previous
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.request import Previous
 from fetchpool.transports.base import Failure, Headers
 
 LONGEST = 500

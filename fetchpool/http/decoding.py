@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from fetchpool.http.decoders import CODING_ERRORS, Coding, Decoder
-from fetchpool.model.record import FailureKind
+from fetchpool.model.failures import FailureKind
 from fetchpool.transports.base import Failure
 
 FIRST, PIECES = 4, 8

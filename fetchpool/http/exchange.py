@@ -17,23 +17,18 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http import conditional, cookies
 from fetchpool.http.body import Body
 from fetchpool.http.no_keepalive import Unkept
 from fetchpool.http.request_headers import RequestHeaders
 from fetchpool.model import derive, urls
 from fetchpool.model.addresses import address_is_public
-from fetchpool.model.record import (
-    EXITCODE_HTTP,
-    EXITCODES,
-    FailureKind,
-    FetchOptions,
-    FetchRequest,
-    Outcome,
-)
+from fetchpool.model.failures import EXITCODE_HTTP, EXITCODES, FailureKind
+from fetchpool.model.outcome import Outcome, overdue, refusal
+from fetchpool.model.request import FetchRequest
 from fetchpool.model.text import visible
 from fetchpool.model.timestamp import utc_now
-from fetchpool.refusals import overdue, refusal
 from fetchpool.transports.base import (
     Failure,
     HopRequest,

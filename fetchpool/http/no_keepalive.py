@@ -6,8 +6,8 @@ moment, also when the next request is on its way, and would be its answer then.
 
 from __future__ import annotations
 
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model import urls
-from fetchpool.model.record import FetchOptions
 
 SECONDS = 300.0
 """For how long."""

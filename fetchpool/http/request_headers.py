@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from base64 import b64encode
 
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http import conditional, cookies
-from fetchpool.model.record import FetchOptions, FetchRequest
+from fetchpool.model.request import FetchRequest
 
 ACCEPT_ENCODING = "gzip, deflate, br, zstd"
 SENDS_BODY = frozenset(("POST", "PUT", "PATCH"))

@@ -16,7 +16,7 @@ from msgspec import Struct, field
 
 from fetchpool.http.body import Body
 from fetchpool.model import urls
-from fetchpool.model.record import FetchRequest
+from fetchpool.model.request import FetchRequest
 from fetchpool.model.text import visible
 from fetchpool.transports.base import Headers, HopRequest, HopResponse
 

@@ -11,8 +11,9 @@ import io
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http.body import Body
-from fetchpool.model.record import FailureKind, FetchOptions
+from fetchpool.model.failures import FailureKind
 from fetchpool.sinks.bodies import Storage, Stored
 from fetchpool.sinks.spool import Spool
 from fetchpool.transports.base import Failure, ResponseHead

@@ -23,7 +23,8 @@ from warcio.statusandheaders import StatusAndHeaders  # type: ignore[import-unty
 from warcio.warcwriter import WARCWriter  # type: ignore[import-untyped]
 
 from fetchpool.http.stored_body import KeptBody, disk_failure
-from fetchpool.model.record import EXITCODES, FailureKind, Outcome
+from fetchpool.model.failures import EXITCODES, FailureKind
+from fetchpool.model.outcome import Outcome
 from fetchpool.sinks.spool import Spool
 from fetchpool.transports.base import HopRequest, HopResponse, ParseRequest, ResponseHead, Steps
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from fetchpool.model import urls
-from fetchpool.model.record import Cookie, FetchRequest
+from fetchpool.model.record import Cookie
+from fetchpool.model.request import FetchRequest
 
 
 def redirected(

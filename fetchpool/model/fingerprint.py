@@ -17,7 +17,7 @@ import re
 from hashlib import blake2b
 from unicodedata import category
 
-from fetchpool.model.record import FetchRequest
+from fetchpool.model.request import FetchRequest
 from fetchpool.model.text import UNSEEN, visible
 from fetchpool.model.urls import PLAIN, BadUrl, is_normalised, parse_line, redact
 

@@ -12,7 +12,8 @@ from urllib.parse import quote, unquote
 import can_ada
 from msgspec import Struct
 
-from fetchpool.model.record import FailureKind, FetchRequest
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.request import FetchRequest
 
 MAX_URL = 65_536
 """Characters. Longer is `invalid_url`: no server takes it, and a row must stay a row (fault 34)."""

@@ -23,7 +23,8 @@ from msgspec import Struct
 
 from fetchpool.http.response import Response
 from fetchpool.model.errors import UsageError
-from fetchpool.model.record import FEATURE_FIELDS, ROW_FIELDS, FailureKind
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.record import FEATURE_FIELDS, ROW_FIELDS
 from fetchpool.model.text import one_line, visible
 from fetchpool.transports.base import Failure
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.errors import UsageError
-from fetchpool.model.record import FetchOptions
 from fetchpool.pools.base import WorkerPool
 
 EXECUTORS = ("thread", "process", "async")

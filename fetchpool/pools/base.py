@@ -10,7 +10,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Protocol
 
-from fetchpool.model.record import FetchRequest, Outcome
+from fetchpool.model.outcome import Outcome
+from fetchpool.model.request import FetchRequest
 
 
 class WorkerPool(Protocol):

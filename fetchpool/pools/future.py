@@ -14,7 +14,7 @@ from concurrent.futures._base import FINISHED, LOGGER, PENDING, RUNNING
 from threading import Condition, RLock, current_thread, main_thread
 from typing import Any
 
-from fetchpool.model.record import Outcome
+from fetchpool.model.outcome import Outcome
 
 
 class OutcomeFuture(Future[Outcome]):

@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
-from fetchpool.model.record import FailureKind
+from fetchpool.model.failures import FailureKind
 from fetchpool.transports.base import Failure, Parsed, ParseRequest
 
 MOST_GIVEN_UP = 100

@@ -24,9 +24,11 @@ from time import monotonic, process_time
 
 from msgspec.structs import replace
 
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http.exchange import Exchange
 from fetchpool.model.errors import NoThreadError, PoolClosedError
-from fetchpool.model.record import FetchOptions, FetchRequest, Outcome
+from fetchpool.model.outcome import Outcome
+from fetchpool.model.request import FetchRequest
 from fetchpool.pools.future import OutcomeFuture
 from fetchpool.pools.parser_threads import ParserThreads
 from fetchpool.pools.thread_limit import FEWEST, Crowding

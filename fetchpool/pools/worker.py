@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http.exchange import Exchange
-from fetchpool.model.record import FetchOptions, FetchRequest, Outcome
+from fetchpool.model.outcome import Outcome, internal
+from fetchpool.model.request import FetchRequest
 from fetchpool.pools.parser_threads import run_here
-from fetchpool.refusals import internal
 from fetchpool.transports import open_transport
 from fetchpool.transports.base import ParseRequest
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from fetchpool.engine.events import Snapshot
-from fetchpool.model.record import FailureKind
+from fetchpool.model.failures import FailureKind
 from fetchpool.model.text import visible
 from fetchpool.progress.advice import held_back
 from fetchpool.progress.format import (

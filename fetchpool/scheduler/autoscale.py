@@ -16,7 +16,8 @@ from math import ceil, inf
 
 from msgspec import Struct
 
-from fetchpool.model.record import FailureKind, Outcome
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.outcome import Outcome
 
 START = 8
 INTERVAL = 0.25

@@ -9,7 +9,8 @@ reset now and then among answers changes nothing.
 
 from __future__ import annotations
 
-from fetchpool.model.record import FailureKind, Outcome
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.outcome import Outcome
 
 NO_LIMIT = 1 << 60
 ENOUGH = 3

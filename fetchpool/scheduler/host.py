@@ -14,7 +14,9 @@ from __future__ import annotations
 from collections import deque
 from enum import Enum, auto
 
-from fetchpool.model.record import FailureKind, FetchRequest, Outcome
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.outcome import Outcome
+from fetchpool.model.request import FetchRequest
 from fetchpool.scheduler.connection_limit import ConnectionLimit, is_break
 
 FIRST_SPACING = 0.1

@@ -9,7 +9,8 @@ been away for long what is queued ends as `proxy`, and it is tried again a minut
 
 from __future__ import annotations
 
-from fetchpool.model.record import FailureKind, Outcome
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.outcome import Outcome
 
 FAILURES_TO_PAUSE = 3
 """In a row, without any request that got through."""

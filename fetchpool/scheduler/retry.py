@@ -11,7 +11,10 @@ from random import random
 
 from msgspec import Struct
 
-from fetchpool.model.record import TRANSIENT_STATUSES, FailureKind, FetchRequest, Outcome
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.outcome import Outcome
+from fetchpool.model.record import TRANSIENT_STATUSES
+from fetchpool.model.request import FetchRequest
 
 TRANSIENT_KINDS = frozenset(
     # Not `timeout_total`: that attempt had all the time the person allows a URL. Not `dns`: the name

@@ -13,7 +13,9 @@ from msgspec import Struct
 
 from fetchpool.model import urls
 from fetchpool.model.derive import on_behalf_of
-from fetchpool.model.record import FailureKind, FetchRequest, Outcome
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.outcome import Outcome
+from fetchpool.model.request import FetchRequest
 from fetchpool.scheduler.robots_txt import RobotsTxt
 
 MOST = 512 * 1024

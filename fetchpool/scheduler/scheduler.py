@@ -21,7 +21,9 @@ from heapq import heappop, heappush
 from typing import Any
 
 from fetchpool.model.derive import by_itself, introduced
-from fetchpool.model.record import FailureKind, FetchRequest, Outcome
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.outcome import Outcome
+from fetchpool.model.request import FetchRequest
 from fetchpool.scheduler.host import HostSlot, Wait
 from fetchpool.scheduler.proxy_breaker import Gateway
 from fetchpool.scheduler.rate_limit import Pace

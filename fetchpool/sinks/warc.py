@@ -23,7 +23,8 @@ from time import monotonic
 from warcio.warcwriter import WARCWriter  # type: ignore[import-untyped]  # it ships no types
 
 from fetchpool.model.errors import OutputError, UsageError
-from fetchpool.model.record import Outcome, Record
+from fetchpool.model.outcome import Outcome
+from fetchpool.model.record import Record
 from fetchpool.model.text import visible
 from fetchpool.model.version import VERSION
 from fetchpool.sinks.spool import write_all

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from fetchpool.model.record import FetchRequest
+from fetchpool.model.request import FetchRequest
 
 
 class Source(Protocol):

@@ -22,7 +22,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from fetchpool.model.errors import InputError
-from fetchpool.model.record import FailureKind, FetchRequest
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.request import FetchRequest
 from fetchpool.model.urls import request
 from fetchpool.runtime import threads
 from fetchpool.sources import tables

@@ -17,7 +17,8 @@ from threading import Thread, current_thread
 from typing import Final
 
 from fetchpool.model.errors import UsageError
-from fetchpool.model.record import FailureKind, FetchRequest
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.request import FetchRequest
 from fetchpool.model.text import one_line
 from fetchpool.model.urls import request
 from fetchpool.runtime import threads

@@ -12,7 +12,8 @@ from typing import Any, Protocol, overload
 
 from msgspec import Struct
 
-from fetchpool.model.record import FailureKind, Outcome
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.outcome import Outcome
 
 
 class Failure(Struct, frozen=True):

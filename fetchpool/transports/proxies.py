@@ -11,7 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
 
-from fetchpool.model.record import TRANSIENT_STATUSES, FailureKind
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.record import TRANSIENT_STATUSES
 from fetchpool.transports.base import Failure
 from fetchpool.transports.requests.http1 import WireError
 

@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from fetchpool.config import machine
 from fetchpool.model.errors import NoThreadError
-from fetchpool.model.record import FailureKind
+from fetchpool.model.failures import FailureKind
 from fetchpool.runtime import forks, threads
 
 THREADS = 32

@@ -25,7 +25,7 @@ from struct import unpack_from
 from time import monotonic
 
 from fetchpool.model import urls
-from fetchpool.model.record import FailureKind
+from fetchpool.model.failures import FailureKind
 from fetchpool.runtime import forks, threads
 
 if sys.platform == "linux":

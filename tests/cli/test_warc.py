@@ -21,10 +21,11 @@ from warcio.archiveiterator import ArchiveIterator
 from warcio.cli import main as warcio
 
 from fetchpool.cli.demo_server.pages import content, text
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.demo import DemoServer
 from fetchpool.http.exchange import Exchange
 from fetchpool.model import urls as url_parser
-from fetchpool.model.record import FetchOptions, Outcome
+from fetchpool.model.outcome import Outcome
 from fetchpool.sinks.spool import PREFIX
 from fetchpool.sinks.warc import whole_until
 from fetchpool.transports.base import Headers, HopResponse, ResponseHead

@@ -6,8 +6,9 @@ import threading
 from concurrent.futures import Future, wait
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model import urls
-from fetchpool.model.record import FetchOptions, Outcome
+from fetchpool.model.outcome import Outcome
 from fetchpool.pools import open_pool
 from fetchpool.pools.base import WorkerPool
 

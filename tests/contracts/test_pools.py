@@ -20,10 +20,10 @@ import pytest
 from msgspec.structs import replace
 
 import fetchpool
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http.body import Body
 from fetchpool.model import urls
 from fetchpool.model.errors import PoolClosedError, UsageError, WorkerLostError
-from fetchpool.model.record import FetchOptions
 from fetchpool.pools import EXECUTORS, open_pool
 from fetchpool.pools.async_.pollers import MANY, PerformDriver, SocketDriver
 from fetchpool.pools.async_.pool import AsyncPool

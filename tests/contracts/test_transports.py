@@ -19,8 +19,9 @@ from time import monotonic
 import pytest
 import trustme
 
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http.body import Body
-from fetchpool.model.record import FailureKind, FetchOptions
+from fetchpool.model.failures import FailureKind
 from fetchpool.transports import TRANSPORTS, open_transport
 from fetchpool.transports.base import HopRequest, HopResponse, ResponseHead, Transport
 from tests.faults import further, ports

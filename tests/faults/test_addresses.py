@@ -15,8 +15,10 @@ from msgspec.structs import replace
 
 from fetchpool import Record, UsageError
 from fetchpool.config.config import configure
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http.exchange import Exchange
-from fetchpool.model.record import FetchOptions, FetchRequest, Outcome
+from fetchpool.model.outcome import Outcome
+from fetchpool.model.request import FetchRequest
 from fetchpool.sources.iterable import IterableSource
 from fetchpool.transports.base import Headers, HopRequest, HopResponse, ResponseHead
 from fetchpool.transports.resolver import Resolver

@@ -17,7 +17,7 @@ import pytest
 from msgspec.structs import replace
 
 from fetchpool import Record
-from fetchpool.model.record import FetchRequest
+from fetchpool.model.request import FetchRequest
 from fetchpool.sources.iterable import IterableSource
 from tests.faults import ports
 from tests.faults.server import SCENARIOS, FaultServer, Peer, Received

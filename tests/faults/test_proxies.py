@@ -9,7 +9,8 @@ from collections import Counter
 
 import pytest
 
-from fetchpool.model.record import FetchOptions, Outcome
+from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.model.outcome import Outcome
 from fetchpool.model.urls import request
 from fetchpool.pools import open_pool
 from fetchpool.scheduler.retry import is_transient

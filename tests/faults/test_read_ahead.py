@@ -16,7 +16,7 @@ import fetchpool
 from fetchpool.engine.completed import conclude
 from fetchpool.engine.in_flight import attempted
 from fetchpool.model import urls
-from fetchpool.model.record import Outcome
+from fetchpool.model.outcome import Outcome
 from fetchpool.sinks.spool import Spool
 from tests.cli import commandline
 from tests.faults.server import FaultServer

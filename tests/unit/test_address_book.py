@@ -5,9 +5,9 @@ from __future__ import annotations
 import pycurl
 import pytest
 
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.demo import DemoServer
 from fetchpool.http.body import Body
-from fetchpool.model.record import FetchOptions
 from fetchpool.transports.base import HopRequest
 from fetchpool.transports.curl import resolve_cache
 from fetchpool.transports.curl.resolve_cache import KEPT, AddressBook, cache_timeout

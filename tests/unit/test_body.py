@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http.body import REDIRECT_BODY, Body
 from fetchpool.http.decoders import MOST
-from fetchpool.model.record import FailureKind, FetchOptions
+from fetchpool.model.failures import FailureKind
 from fetchpool.transports.base import Headers, ResponseHead
 from tests.unit.codings import ENCODERS, one_brotli, zstd
 

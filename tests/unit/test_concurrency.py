@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from fetchpool.model import urls
-from fetchpool.model.record import FailureKind, Outcome
-from fetchpool.refusals import refusal
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.outcome import Outcome, refusal
 from fetchpool.scheduler.autoscale import START, Concurrency
 
 SAMPLE = refusal(urls.request(0, "http://h/"), FailureKind.RESET, timestamp="2026-01-01T00:00:00.000Z")

@@ -10,7 +10,7 @@ import socket
 import pycurl
 import pytest
 
-from fetchpool.model.record import FailureKind
+from fetchpool.model.failures import FailureKind
 from fetchpool.transports.curl import errors
 from fetchpool.transports.curl.errors import (
     ANOTHER_PROTOCOLS,

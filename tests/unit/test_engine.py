@@ -15,8 +15,10 @@ from fetchpool.engine.events import Limits
 from fetchpool.engine.writer import Writer
 from fetchpool.history.duplicates import Known
 from fetchpool.model.errors import WorkerLostError
-from fetchpool.model.record import FailureKind, FetchRequest, Outcome, Record
-from fetchpool.refusals import refusal
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.outcome import Outcome, refusal
+from fetchpool.model.record import Record
+from fetchpool.model.request import FetchRequest
 from fetchpool.scheduler.autoscale import START, Concurrency
 from fetchpool.scheduler.retry import RetryPolicy
 from fetchpool.scheduler.scheduler import Scheduler

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from fetchpool.engine.completed import conclude
 from fetchpool.model import fingerprint, urls
-from fetchpool.model.record import FailureKind
-from fetchpool.refusals import refusal
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.outcome import refusal
 
 SCHEMES = st.sampled_from(["", "http://", "https://", "HTTP://", "http:", "mailto:", "ftp://", "http:\\\\"])
 USERINFO = st.sampled_from(["", "user:pw@", "user@", ":@", "a:b@c@", "us%3Aer:p w@", "\u202e:x@"])

@@ -9,7 +9,9 @@ import pytest
 from msgspec.structs import asdict, fields
 
 from fetchpool.model import derive, urls
-from fetchpool.model.record import Cookie, FailureKind, FetchRequest, Previous
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.record import Cookie
+from fetchpool.model.request import FetchRequest, Previous
 
 TARGET = urls.Url("http://b.example/next", "b.example", "")
 BEFORE = urls.request(7, "http://a.example/")

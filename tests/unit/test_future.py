@@ -11,9 +11,9 @@ import pytest
 
 from fetchpool.model import urls
 from fetchpool.model.errors import WorkerLostError
-from fetchpool.model.record import FailureKind
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.outcome import refusal
 from fetchpool.pools.future import OutcomeFuture
-from fetchpool.refusals import refusal
 
 OUTCOME = refusal(urls.request(0, "http://h/"), FailureKind.RESET, timestamp="2026-01-01T00:00:00.000Z")
 

@@ -14,12 +14,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.engine.completed import conclude
 from fetchpool.http.exchange import Exchange
 from fetchpool.model import urls
-from fetchpool.model.record import EXITCODES, FailureKind, FetchOptions, Outcome
+from fetchpool.model.failures import EXITCODES, FailureKind
+from fetchpool.model.outcome import Outcome, refusal
 from fetchpool.model.text import UNSEEN
-from fetchpool.refusals import refusal
 from fetchpool.scheduler.robots import MAX_CRAWL_DELAY, Robots
 from fetchpool.transports.base import Failure, Headers, HopResponse, ResponseHead
 from fetchpool.transports.curl.head import parse_head

@@ -3,8 +3,8 @@
 from msgspec.structs import replace
 
 from fetchpool.model import urls
-from fetchpool.model.record import FailureKind
-from fetchpool.refusals import refusal
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.outcome import refusal
 from fetchpool.scheduler.proxy_breaker import (
     DOWN,
     FAILURES_TO_PAUSE,

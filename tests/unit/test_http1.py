@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetchpool.model.record import FailureKind
+from fetchpool.model.failures import FailureKind
 from fetchpool.transports.requests.http1 import MAX_HEAD, AnswerReader, WireError
 
 

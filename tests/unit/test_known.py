@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetchpool import kinds
 from fetchpool.engine.events import Earlier
 from fetchpool.history.duplicates import Known
-from fetchpool.model import urls
+from fetchpool.model import failures, urls
 from fetchpool.sinks.base import Written
 from tests.contracts.records import record
 
@@ -26,7 +25,7 @@ def journal(*rows: tuple[str, str | None] | None) -> list[list[Written | None]]:
 
 
 def known_from(*journals: list[list[Written | None]], again: str = "") -> Known:
-    return Known(journals=[iter(each) for each in journals], again=kinds.meant(again.split()))
+    return Known(journals=[iter(each) for each in journals], again=failures.meant(again.split()))
 
 
 def test_a_url_is_wanted_once_however_it_is_spelled() -> None:
@@ -162,9 +161,9 @@ def test_every_url_of_the_list_is_fetched_for_each_output_that_lacks_it_and_for_
 
 
 def test_every_error_a_row_can_have_has_a_word() -> None:
-    assert kinds.meant(["all"]) == set(kinds.ERRORS)
-    assert kinds.meant(["timeout"]) == {"timeout_dns", "timeout_connect", "timeout_read", "timeout_total"}
-    assert len(kinds.meant(["http_4xx", "http_5xx"])) == 201  # one stands for all from 600 on
+    assert failures.meant(["all"]) == set(failures.ERRORS)
+    assert failures.meant(["timeout"]) == {"timeout_dns", "timeout_connect", "timeout_read", "timeout_total"}
+    assert len(failures.meant(["http_4xx", "http_5xx"])) == 201  # one stands for all from 600 on
 
 
 @pytest.mark.parametrize(
@@ -178,7 +177,7 @@ def test_every_error_a_row_can_have_has_a_word() -> None:
 )
 def test_an_unknown_kind_is_refused_with_the_one_that_was_meant(word: str, hint: str) -> None:
     with pytest.raises(ValueError, match=f"'{word}' is no kind of failure; ") as refused:
-        kinds.meant([word])
+        failures.meant([word])
     assert hint in str(refused.value)
 
 
@@ -186,4 +185,4 @@ def test_a_word_that_is_like_none_is_answered_with_all_there_are() -> None:
     with pytest.raises(
         ValueError, match="write all, timeout, http_4xx, http_5xx, or an error as rows have it"
     ):
-        kinds.meant(["quux"])
+        failures.meant(["quux"])

@@ -12,12 +12,12 @@ from time import process_time
 
 import pytest
 
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http import conditional, response
 from fetchpool.http.body import Body
 from fetchpool.http.parsers.markup import first_title
 from fetchpool.model import fingerprint, urls
 from fetchpool.model import text as clean
-from fetchpool.model.record import FetchOptions
 from fetchpool.scheduler import retry
 from fetchpool.sinks import lines as row_lines
 from fetchpool.sinks.csv import CsvRows

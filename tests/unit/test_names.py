@@ -4,7 +4,7 @@ import socket
 import threading
 
 from fetchpool.engine.dns import KNOWN_FOR, Named, Names
-from fetchpool.model.record import FailureKind
+from fetchpool.model.failures import FailureKind
 from fetchpool.transports.resolver import Resolver
 
 

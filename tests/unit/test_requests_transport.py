@@ -17,7 +17,8 @@ import responses
 import urllib3.exceptions
 from responses import matchers
 
-from fetchpool.model.record import FailureKind, FetchOptions
+from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.model.failures import FailureKind
 from fetchpool.transports.base import HopRequest, HopResponse, ResponseHead
 from fetchpool.transports.requests.dialer import Proxy, context_for, proxy_of
 from fetchpool.transports.requests.errors import KINDS, failure_of, kind_of, unwrapped

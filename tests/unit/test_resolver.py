@@ -8,7 +8,7 @@ from time import monotonic
 
 import pytest
 
-from fetchpool.model.record import FailureKind
+from fetchpool.model.failures import FailureKind
 from fetchpool.transports.resolver import ResolveError, Resolver
 
 ANSWER = [

@@ -9,9 +9,9 @@ import webencodings.labels
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http.body import Body
 from fetchpool.http.response import PRESCAN, Response, response_of
-from fetchpool.model.record import FetchOptions
 from fetchpool.model.urls import request
 from fetchpool.transports.base import Headers, HopRequest, HopResponse, ResponseHead
 

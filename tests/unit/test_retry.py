@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from fetchpool.model import urls
-from fetchpool.model.record import FailureKind, Outcome
-from fetchpool.refusals import refusal
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.outcome import Outcome, refusal
 from fetchpool.scheduler.retry import MAX_BACKOFF, RetryPolicy, parse_retry_after
 
 REQUEST = urls.request(0, "http://h/")

@@ -9,8 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from fetchpool.model import urls
-from fetchpool.model.record import FailureKind, FetchRequest, Outcome
-from fetchpool.refusals import refusal
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.outcome import Outcome, refusal
+from fetchpool.model.request import FetchRequest
 from fetchpool.scheduler.robots import MOST, PIECES, WORST, Robots
 from fetchpool.scheduler.robots_txt import MOST_PATTERNS, RobotsTxt
 

@@ -9,8 +9,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from msgspec.structs import replace
 
 from fetchpool.model import urls
-from fetchpool.model.record import FailureKind, FetchRequest, Outcome
-from fetchpool.refusals import refusal
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.outcome import Outcome, refusal
+from fetchpool.model.request import FetchRequest
 from fetchpool.scheduler.host import DOWN, FAILURES_TO_PAUSE, FIRST_SPACING, PAUSE, Wait
 from fetchpool.scheduler.scheduler import Scheduler
 

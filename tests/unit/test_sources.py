@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from fetchpool.model.errors import InputError, UsageError
-from fetchpool.model.record import FailureKind, FetchRequest
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.request import FetchRequest
 from fetchpool.sources.base import Source
 from fetchpool.sources.files import FileSource
 from fetchpool.sources.input_file import CHUNK

@@ -16,8 +16,9 @@ import pandas
 import pytest
 
 from fetchpool.model.errors import InputError
+from fetchpool.model.failures import FailureKind
 from fetchpool.model.fingerprint import of_request, of_shown
-from fetchpool.model.record import FailureKind, FetchRequest
+from fetchpool.model.request import FetchRequest
 from fetchpool.sources.files import FileSource
 from fetchpool.sources.tables import Table
 from tests.unit.test_sources import Consumer, urls_of

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fetchpool.model import urls
-from fetchpool.model.record import FailureKind
+from fetchpool.model.failures import FailureKind
 from fetchpool.model.urls import BadUrl, Url, parse, redact, request, with_scheme
 
 BLANKS = "".join(map(chr, range(0x21)))  # alone before the @ they are no secret

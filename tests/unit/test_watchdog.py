@@ -11,7 +11,7 @@ from time import monotonic
 
 import pytest
 
-from fetchpool.model.record import FailureKind
+from fetchpool.model.failures import FailureKind
 from fetchpool.transports.watchdog import Watch, Watchdog, silence
 
 

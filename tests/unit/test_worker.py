@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model import urls
-from fetchpool.model.record import FetchOptions
 from fetchpool.pools.worker import Worker
 from fetchpool.transports.base import Headers, HopRequest, HopResponse, ResponseHead
 

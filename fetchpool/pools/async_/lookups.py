@@ -10,8 +10,9 @@ from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.engine.dns import Named, Names
-from fetchpool.model.record import FailureKind, FetchOptions
+from fetchpool.model.failures import FailureKind
 from fetchpool.pools.async_.wakeup import Doorbell
 from fetchpool.transports import resolver
 from fetchpool.transports.base import Failure, HopRequest

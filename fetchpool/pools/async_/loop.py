@@ -19,13 +19,15 @@ from time import monotonic
 
 import pycurl
 
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http.exchange import Exchange
-from fetchpool.model.record import FailureKind, FetchOptions, FetchRequest, Outcome
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.outcome import Outcome, internal
+from fetchpool.model.request import FetchRequest
 from fetchpool.pools.async_.lookups import Naming
 from fetchpool.pools.async_.parsing import ParsingBeside
 from fetchpool.pools.async_.pollers import MANY, PerformDriver, SocketDriver, first_driver
 from fetchpool.pools.async_.wakeup import Doorbell
-from fetchpool.refusals import internal
 from fetchpool.runtime import forks
 from fetchpool.transports.base import Failure, HopRequest, HopResponse, ParseRequest, Steps, include_lookup
 from fetchpool.transports.curl.connections import NO_SOCKET, Connections

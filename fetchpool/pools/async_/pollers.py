@@ -19,7 +19,7 @@ from typing import Protocol
 
 import pycurl
 
-from fetchpool.model.record import FetchOptions
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.pools.async_.wakeup import Doorbell
 from fetchpool.transports.curl.resolve_cache import looks_up
 

@@ -16,11 +16,13 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.errors import PoolClosedError, WorkerLostError
-from fetchpool.model.record import FailureKind, FetchOptions, FetchRequest, Outcome
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.outcome import Outcome, refusal
+from fetchpool.model.request import FetchRequest
 from fetchpool.pools.async_.loop import TICK, MultiWorker
 from fetchpool.pools.future import OutcomeFuture
-from fetchpool.refusals import refusal
 from fetchpool.runtime import threads
 
 LAST_WORDS = 5.0

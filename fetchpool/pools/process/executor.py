@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 
-from fetchpool.model.record import FetchOptions
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.pools.process import worker
 from fetchpool.pools.process.parse_board import ParseBoard
 from fetchpool.pools.process.worker import Batch, Results, Told

@@ -18,8 +18,8 @@ from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import fetchpool
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.errors import UsageError
-from fetchpool.model.record import FetchOptions
 from fetchpool.pools.process import worker as process_worker
 from fetchpool.pools.process.preload import MARK, OURS
 

@@ -29,8 +29,11 @@ from itertools import count
 from queue import SimpleQueue
 from time import monotonic
 
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.errors import PoolClosedError, UsageError, WorkerLostError
-from fetchpool.model.record import FailureKind, FetchOptions, FetchRequest, Outcome
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.outcome import Outcome, overdue, refusal
+from fetchpool.model.request import FetchRequest
 from fetchpool.pools.future import OutcomeFuture
 from fetchpool.pools.process.executor import Crew
 from fetchpool.pools.process.fork_server import (
@@ -46,7 +49,6 @@ from fetchpool.pools.process.lifeline import Lifeline
 from fetchpool.pools.process.stopped import Lookout
 from fetchpool.pools.process.worker import Results
 from fetchpool.pools.worker import Worker
-from fetchpool.refusals import overdue, refusal
 from fetchpool.runtime import threads
 from fetchpool.runtime.exit_hooks import at_exit
 

@@ -20,8 +20,10 @@ from multiprocessing.synchronize import Lock
 from time import monotonic
 from types import FrameType
 
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.errors import NoThreadError
-from fetchpool.model.record import FetchOptions, FetchRequest, Outcome
+from fetchpool.model.outcome import Outcome
+from fetchpool.model.request import FetchRequest
 from fetchpool.pools.process.lifeline import hold_on
 from fetchpool.pools.process.parse_board import ParseBoard, ParsePlace
 from fetchpool.pools.worker import Worker

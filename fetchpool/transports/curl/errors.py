@@ -12,7 +12,7 @@ import socket
 
 import pycurl
 
-from fetchpool.model.record import FailureKind
+from fetchpool.model.failures import FailureKind
 from fetchpool.model.text import one_line
 from fetchpool.transports.base import Failure
 from fetchpool.transports.proxies import (

@@ -17,9 +17,10 @@ from typing import Any, Protocol
 
 import pycurl
 
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model import urls
 from fetchpool.model.addresses import address_is_public
-from fetchpool.model.record import FailureKind, FetchOptions
+from fetchpool.model.failures import FailureKind
 from fetchpool.transports.base import Failure, HopRequest, HopResponse
 from fetchpool.transports.curl.connections import NO_SOCKET, Connections, Ends
 from fetchpool.transports.curl.errors import (

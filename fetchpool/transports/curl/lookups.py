@@ -8,8 +8,9 @@ them (fault 63), and it can't tell a name server that is away from a name that d
 
 from __future__ import annotations
 
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model import urls
-from fetchpool.model.record import FailureKind, FetchOptions
+from fetchpool.model.failures import FailureKind
 from fetchpool.transports.base import Failure, HopRequest
 from fetchpool.transports.proxies import no_way, proxy_of
 from fetchpool.transports.resolver import Resolver

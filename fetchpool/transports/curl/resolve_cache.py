@@ -11,7 +11,7 @@ as the fetch once there were some ten thousand hosts.
 
 from __future__ import annotations
 
-from fetchpool.model.record import FetchOptions
+from fetchpool.config.fetch_options import FetchOptions
 
 KEPT = 1000
 """Hosts of which libcurl still knows when nothing is fetched from them."""

@@ -13,7 +13,8 @@ from typing import Any
 
 import pycurl
 
-from fetchpool.model.record import FailureKind, FetchOptions
+from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.model.failures import FailureKind
 from fetchpool.transports import resolver, watchdog
 from fetchpool.transports.base import Failure, HopRequest, HopResponse, include_lookup
 from fetchpool.transports.curl.connections import NO_SOCKET, Connections

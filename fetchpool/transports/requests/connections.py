@@ -18,7 +18,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from fetchpool.model.addresses import address_is_public
-from fetchpool.model.record import FailureKind
+from fetchpool.model.failures import FailureKind
 from fetchpool.transports.requests.dialer import Dialler
 from fetchpool.transports.requests.http1 import AnswerReader, WireError
 from fetchpool.transports.requests.trace import Phase

@@ -16,8 +16,9 @@ from typing import Any, cast
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.util.ssltransport import SSLTransport
 
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.addresses import address_is_public
-from fetchpool.model.record import FailureKind, FetchOptions
+from fetchpool.model.failures import FailureKind
 from fetchpool.runtime import forks
 from fetchpool.transports.proxies import Proxy, ProxyError, proxy_of, refused
 from fetchpool.transports.requests.happy_eyeballs import Race

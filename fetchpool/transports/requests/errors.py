@@ -16,7 +16,7 @@ import requests.exceptions as requests_errors
 import urllib3.exceptions as urllib3_errors
 from urllib3.util.ssl_match_hostname import CertificateError
 
-from fetchpool.model.record import FailureKind
+from fetchpool.model.failures import FailureKind
 from fetchpool.model.text import one_line
 from fetchpool.transports.base import Failure
 from fetchpool.transports.proxies import ProxyError, no_way

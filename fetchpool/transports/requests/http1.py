@@ -18,7 +18,7 @@ from collections.abc import Callable
 from http.client import HTTPException
 from typing import Protocol
 
-from fetchpool.model.record import FailureKind
+from fetchpool.model.failures import FailureKind
 from fetchpool.transports.base import Headers
 
 MAX_HEAD = 300 * 1024

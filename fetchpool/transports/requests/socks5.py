@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 
-from fetchpool.model.record import FailureKind
+from fetchpool.model.failures import FailureKind
 from fetchpool.transports.proxies import (
     ANOTHER_AUTHENTICATION,
     NOT_SOCKS,

@@ -22,7 +22,8 @@ from requests.structures import CaseInsensitiveDict
 from urllib3 import PoolManager
 from urllib3.util import Timeout
 
-from fetchpool.model.record import FailureKind, FetchOptions
+from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.model.failures import FailureKind
 from fetchpool.transports.base import Headers, HopRequest, HopResponse, Receiver, ResponseHead
 from fetchpool.transports.requests.connections import PlainPool, TlsPool
 from fetchpool.transports.requests.dialer import Dialler

@@ -8,8 +8,71 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from enum import StrEnum
 
-from fetchpool.model.record import FailureKind
+
+class FailureKind(StrEnum):
+    """Why a URL has no complete answer. The list is closed; `error` in a row is null, one of these,
+    or `http_NNN` for a final status of 400 or more."""
+
+    INVALID_URL = "invalid_url"
+    UNSUPPORTED_SCHEME = "unsupported_scheme"
+    FORBIDDEN_ADDRESS = "forbidden_address"
+    ROBOTS = "robots"
+    HOST_DOWN = "host_down"
+    DNS = "dns"
+    TIMEOUT_DNS = "timeout_dns"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    TIMEOUT_CONNECT = "timeout_connect"
+    TLS = "tls"
+    PROXY = "proxy"
+    RESET = "reset"
+    EMPTY_REPLY = "empty_reply"
+    TIMEOUT_READ = "timeout_read"
+    TIMEOUT_TOTAL = "timeout_total"
+    TRUNCATED = "truncated"
+    PROTOCOL = "protocol"
+    DECODE = "decode"
+    TOO_LARGE = "too_large"
+    TOO_MANY_REDIRECTS = "too_many_redirects"
+    PARSE = "parse"
+    ABORTED = "aborted"
+    INTERNAL = "internal"
+
+
+EXITCODES: dict[FailureKind, int] = {
+    # curl's numbers (libcurl-errors(3)), from the kind alone, so that both transports say the same.
+    FailureKind.INVALID_URL: 3,
+    FailureKind.UNSUPPORTED_SCHEME: 1,
+    FailureKind.FORBIDDEN_ADDRESS: 7,
+    FailureKind.ROBOTS: 9,
+    FailureKind.HOST_DOWN: 7,
+    FailureKind.DNS: 6,
+    FailureKind.TIMEOUT_DNS: 28,
+    FailureKind.REFUSED: 7,
+    FailureKind.UNREACHABLE: 7,
+    FailureKind.TIMEOUT_CONNECT: 28,
+    FailureKind.TLS: 35,
+    FailureKind.PROXY: 97,
+    FailureKind.RESET: 56,
+    FailureKind.EMPTY_REPLY: 52,
+    FailureKind.TIMEOUT_READ: 28,
+    FailureKind.TIMEOUT_TOTAL: 28,
+    FailureKind.TRUNCATED: 18,
+    FailureKind.PROTOCOL: 8,
+    FailureKind.DECODE: 61,
+    FailureKind.TOO_LARGE: 63,
+    FailureKind.TOO_MANY_REDIRECTS: 47,
+    FailureKind.PARSE: 23,
+    FailureKind.ABORTED: 42,
+    FailureKind.INTERNAL: 2,
+}
+
+
+EXITCODE_HTTP = 22
+"""curl's number for "the server answered 400 or more" (`--fail`)."""
+
 
 OTHER = "http_other"
 """Stands for every status from 600 on, which no standard knows and some servers send: a byte has no room for
