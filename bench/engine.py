@@ -28,8 +28,8 @@ from fetchpool.model.record import Record
 from fetchpool.model.request import FetchRequest
 from fetchpool.scheduler.retry import RetryPolicy
 from fetchpool.scheduler.scheduler import Scheduler
-from fetchpool.sinks import open_sink
 from fetchpool.sinks.base import Sink
+from fetchpool.sinks.open import open_sink
 from fetchpool.sources.iterable import IterableSource
 from fetchpool.transports import resolver
 

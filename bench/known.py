@@ -20,7 +20,7 @@ from pathlib import Path
 from fetchpool.history.duplicates import Known
 from fetchpool.history.seen import DEFAULT_MEMORY, Seen
 from fetchpool.model.fingerprint import SIZE
-from fetchpool.sinks import open_sink
+from fetchpool.sinks.open import open_sink
 from tests.contracts.records import record
 
 SUFFIXES = (".txt", ".jsonl", ".csv", ".sqlite")

@@ -35,7 +35,8 @@ from random import Random
 
 from msgspec import Struct
 
-from fetchpool.demo import DemoServer, demo_urls, expected_error
+from fetchpool.cli.demo_server.server import DemoServer
+from fetchpool.cli.demo_server.urls import demo_urls, expected_error
 
 EXECUTORS = ("thread", "process", "async")
 URLS = 2000

@@ -23,7 +23,7 @@ from fetchpool.model import urls as url_parser
 from fetchpool.model.errors import PoolClosedError
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.record import Record
-from fetchpool.pools import open_pool
+from fetchpool.pools.open import open_pool
 from fetchpool.runtime import forks
 from fetchpool.runtime.exit_hooks import at_exit
 from fetchpool.sources.base import Source

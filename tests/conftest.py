@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from fetchpool.demo import DemoServer
+from fetchpool.cli.demo_server.server import DemoServer
 
 # No deadline for a single example: on a busy machine it would be a test of the machine.
 settings.register_profile("fetchpool", deadline=None)

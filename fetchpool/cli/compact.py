@@ -12,10 +12,10 @@ from fetchpool.cli import options
 from fetchpool.cli.display import write_lines
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.config import validate
+from fetchpool.config.choices import FORMATS
 from fetchpool.model.errors import UsageError
 from fetchpool.model.text import visible
 from fetchpool.progress.format import Line, counted, line
-from fetchpool.sinks import FORMATS
 
 if TYPE_CHECKING:
     from fetchpool.history import compact as room

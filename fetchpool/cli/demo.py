@@ -38,8 +38,9 @@ def demo(
     """Try it: fetch from a small server on this machine, no network needed."""
     wanted = validate.whole("--number", number, 1)
     display = Display(quiet=quiet, verbose=verbose, no_progress=no_progress)
+    from fetchpool.cli.demo_server.server import DemoServer
+    from fetchpool.cli.demo_server.urls import demo_urls
     from fetchpool.cli.session import hold
-    from fetchpool.demo import DemoServer, demo_urls
 
     with tempfile.TemporaryDirectory(prefix="fetchpool-demo-") as folder, DemoServer() as server:
         listed = Path(folder, "urls.txt")
@@ -96,7 +97,7 @@ class Surprises:
     def event(self, event: Event) -> None: ...
 
     def records(self, records: list[Record]) -> None:
-        from fetchpool.demo import expected_error
+        from fetchpool.cli.demo_server.urls import expected_error
 
         for record in records:
             expected = expected_error(record.url)

@@ -7,9 +7,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from fetchpool.cli.options import offer, option
+from fetchpool.config.choices import EXECUTORS, TRANSPORTS
 from fetchpool.config.fetch_options import FetchOptions
-from fetchpool.pools import EXECUTORS
-from fetchpool.transports import TRANSPORTS
 
 USER_AGENT = FetchOptions().user_agent
 

@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
+from fetchpool.config.choices import FORMATS
 from fetchpool.config.outputs import HASHES
 from fetchpool.model.failures import GROUPS, FailureKind
 from fetchpool.model.version import version_line
-from fetchpool.sinks import FORMATS
 
 DEFAULT_OUTPUT = "sizes.txt"
 

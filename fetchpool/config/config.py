@@ -17,6 +17,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from fetchpool.config import machine, units, validate
+from fetchpool.config.choices import EXECUTORS, TRANSPORTS
 from fetchpool.config.dependencies import usable_dns_servers, usable_proxy, usable_transport
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.config.outputs import (
@@ -26,6 +27,7 @@ from fetchpool.config.outputs import (
     is_among,
     lost_in_text,
     named_outputs,
+    refuse_same_file,
     save_folder,
     warc_archive,
 )
@@ -33,9 +35,6 @@ from fetchpool.engine.bottlenecks import usable_cores
 from fetchpool.history.seen import DEFAULT_MEMORY
 from fetchpool.model.addresses import address_is_public
 from fetchpool.model.errors import UsageError
-from fetchpool.pools import EXECUTORS
-from fetchpool.sinks import refuse_same_file
-from fetchpool.transports import TRANSPORTS
 
 HTTP_VERSIONS = ("1.1", "2")
 

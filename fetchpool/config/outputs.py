@@ -7,15 +7,44 @@ Nothing is opened or made here: that is the sinks' and `app.py`'s.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from fetchpool.config import validate
+from fetchpool.config.choices import FORMATS, SUFFIXES
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.errors import UsageError
-from fetchpool.sinks import FORMATS, SUFFIXES
+from fetchpool.model.text import visible
+
+if TYPE_CHECKING:  # only the adapter that was chosen is imported
+    pass
+
+
+def refuse_same_file(inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    """Raises `UsageError` when a file is read and written: the run would be fed its own rows, for ever.
+    `-` is standard input among the inputs and standard output among the outputs, `<a >>a` included."""
+    read = {_identity(path, 0): path for path in inputs}
+    read.pop(None, None)
+    for path in outputs:
+        if (identity := _identity(path, 1)) in read:
+            name = "standard output" if path == "-" else visible(path)
+            raise UsageError(
+                f"{name}: is the input {visible(read[identity])} as well; name another file with -o"
+            )
+
+
+def _identity(path: str, standard: int) -> tuple[int, int] | None:
+    """What makes a file the same by whatever name; None for what is not there or no regular file."""
+    try:
+        status = os.fstat(standard) if path == "-" else Path(path).stat()
+    except (OSError, ValueError):  # opening it will say what is wrong
+        return None
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
+
 
 HASHES = ("sha256",)
 MISLEADING_SUFFIXES = {

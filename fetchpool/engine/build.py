@@ -19,12 +19,12 @@ from fetchpool.engine.engine import Engine
 from fetchpool.engine.events import Observer
 from fetchpool.engine.writer import Writer
 from fetchpool.history.duplicates import Known
-from fetchpool.pools import open_pool
+from fetchpool.pools.open import open_pool
 from fetchpool.scheduler.autoscale import Concurrency
 from fetchpool.scheduler.retry import RetryPolicy
 from fetchpool.scheduler.scheduler import Scheduler
-from fetchpool.sinks import open_sink
 from fetchpool.sinks.base import Journal, Sink
+from fetchpool.sinks.open import open_sink
 from fetchpool.sources.base import Source
 from fetchpool.sources.files import FileSource
 from fetchpool.sources.tables import Table

@@ -22,16 +22,17 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from fetchpool.config.choices import format_of
 from fetchpool.config.outputs import resolved
 from fetchpool.history.seen import DEFAULT_MEMORY, Seen
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.fingerprint import of_shown
 from fetchpool.model.text import visible
-from fetchpool.sinks import format_of, open_parquet, open_sink, row_format
 from fetchpool.sinks.base import Written
 from fetchpool.sinks.file import RowFormat
 from fetchpool.sinks.file_ops import Disk, lock, unopened
 from fetchpool.sinks.lines import blocks_backwards, last_line_end, whole
+from fetchpool.sinks.open import open_parquet, open_sink, row_format
 
 FIRST_LINE = 1 << 16
 """Bytes that are looked at to tell whether a file is ours."""

@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from fetchpool.config.choices import format_of
 from fetchpool.engine.events import Event, Snapshot
 from fetchpool.history.temporary_db import open_scratch
 from fetchpool.http.conditional import sound
@@ -29,7 +30,6 @@ from fetchpool.model.record import FEATURE_FIELDS, ROW_FIELDS, Record
 from fetchpool.model.request import FetchRequest, Previous
 from fetchpool.model.text import visible
 from fetchpool.model.urls import request
-from fetchpool.sinks import format_of
 from fetchpool.sources.base import Source
 from fetchpool.sources.input_file import BrokenInputError, Input
 from fetchpool.sources.tables import PREFIX, BadTableError, Rows, Table, read

@@ -12,8 +12,8 @@ from fetchpool.http.exchange import Exchange
 from fetchpool.model.outcome import Outcome, internal
 from fetchpool.model.request import FetchRequest
 from fetchpool.pools.parser_threads import run_here
-from fetchpool.transports import open_transport
 from fetchpool.transports.base import ParseRequest
+from fetchpool.transports.open import open_transport
 
 
 class Worker:

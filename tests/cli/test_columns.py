@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from fetchpool.demo import DemoServer
+from fetchpool.cli.demo_server.server import DemoServer
 from tests.cli.commandline import fetchpool
 from tests.faults.server import FaultServer
 

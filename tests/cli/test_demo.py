@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fetchpool.pools import EXECUTORS
-from fetchpool.transports import TRANSPORTS
+from fetchpool.config.choices import EXECUTORS, TRANSPORTS
 from tests.cli.commandline import Terminal, fetchpool
 
 

@@ -15,7 +15,7 @@ import duckdb
 import pandas
 import pytest
 
-from fetchpool.demo import DemoServer
+from fetchpool.cli.demo_server.server import DemoServer
 from fetchpool.model.record import ROW_FIELDS
 from tests.cli.commandline import fetchpool
 from tests.faults.server import FaultServer

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from fetchpool.demo import DemoServer
-from fetchpool.pools import EXECUTORS
+from fetchpool.cli.demo_server.server import DemoServer
+from fetchpool.config.choices import EXECUTORS
 from tests.cli.commandline import PATIENCE, Terminal, environment, start
 
 HANGS = 60_000

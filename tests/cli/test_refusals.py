@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fetchpool.cli.main import main
-from fetchpool.pools import EXECUTORS
+from fetchpool.config.choices import EXECUTORS
 from tests.cli.commandline import fetchpool
 
 REFUSALS = [

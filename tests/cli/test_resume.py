@@ -16,8 +16,8 @@ import pytest
 from pyarrow import parquet  # type: ignore[import-untyped]  # it ships no types
 
 from fetchpool import fetch
+from fetchpool.cli.demo_server.server import DemoServer
 from fetchpool.cli.main import main
-from fetchpool.demo import DemoServer
 from tests.cli.commandline import PATIENCE, fetchpool, start
 
 

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from fetchpool.demo import DemoServer
-from fetchpool.pools import EXECUTORS
+from fetchpool.cli.demo_server.server import DemoServer
+from fetchpool.config.choices import EXECUTORS, TRANSPORTS
 from fetchpool.scheduler.autoscale import START
-from fetchpool.transports import TRANSPORTS
 from tests.cli.commandline import PATIENCE, environment, fetchpool, start
 
 

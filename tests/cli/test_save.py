@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from fetchpool.cli.demo_server.pages import content, text
-from fetchpool.demo import DemoServer
+from fetchpool.cli.demo_server.server import DemoServer
 from fetchpool.sinks.bodies import extension
 from fetchpool.sinks.spool import PREFIX, SpoolFolder
 from tests.cli.commandline import FETCHPOOL, PATIENCE, UNCOMPILED, environment, fetchpool, peak_memory, start

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fetchpool.demo import DemoServer
+from fetchpool.cli.demo_server.server import DemoServer
 from tests.cli.commandline import Terminal
 
 

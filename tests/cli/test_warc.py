@@ -21,8 +21,8 @@ from warcio.archiveiterator import ArchiveIterator
 from warcio.cli import main as warcio
 
 from fetchpool.cli.demo_server.pages import content, text
+from fetchpool.cli.demo_server.server import DemoServer
 from fetchpool.config.fetch_options import FetchOptions
-from fetchpool.demo import DemoServer
 from fetchpool.http.exchange import Exchange
 from fetchpool.model import urls as url_parser
 from fetchpool.model.outcome import Outcome

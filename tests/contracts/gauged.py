@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model import urls
 from fetchpool.model.outcome import Outcome
-from fetchpool.pools import open_pool
 from fetchpool.pools.base import WorkerPool
+from fetchpool.pools.open import open_pool
 
 WITH_ADDRESSES: dict[str, object] = {"follow_across_hosts": False}
 """As the engine opens pools: libcurl has no names to look up."""

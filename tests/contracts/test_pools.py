@@ -20,14 +20,15 @@ import pytest
 from msgspec.structs import replace
 
 import fetchpool
+from fetchpool.config.choices import EXECUTORS
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http.body import Body
 from fetchpool.model import urls
 from fetchpool.model.errors import PoolClosedError, UsageError, WorkerLostError
-from fetchpool.pools import EXECUTORS, open_pool
 from fetchpool.pools.async_.pollers import MANY, PerformDriver, SocketDriver
 from fetchpool.pools.async_.pool import AsyncPool
 from fetchpool.pools.base import WorkerPool
+from fetchpool.pools.open import open_pool
 from tests.contracts.gauged import WAYS, WITH_ADDRESSES, ended, opened, submit
 
 

@@ -26,11 +26,12 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import replace
 
+from fetchpool.config.outputs import refuse_same_file
 from fetchpool.model import fingerprint
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.record import Record
 from fetchpool.model.text import visible
-from fetchpool.sinks import open_sink, refuse_same_file
+from fetchpool.sinks.open import open_sink
 from tests.contracts.records import record
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="/dev/full, resource limits, uids")

@@ -19,11 +19,12 @@ from time import monotonic
 import pytest
 import trustme
 
+from fetchpool.config.choices import TRANSPORTS
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http.body import Body
 from fetchpool.model.failures import FailureKind
-from fetchpool.transports import TRANSPORTS, open_transport
 from fetchpool.transports.base import HopRequest, HopResponse, ResponseHead, Transport
+from fetchpool.transports.open import open_transport
 from tests.faults import further, ports
 from tests.faults.answering import BAD_FRAMINGS, FRAMINGS, HELLO, PART
 from tests.faults.broken import BROKEN_ANSWERS

@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 
 from bench.torture import EXECUTORS, FORMATS, Format, torture
+from fetchpool.cli.demo_server.server import DemoServer
 from fetchpool.config.config import configure
-from fetchpool.demo import DemoServer
 from fetchpool.engine.build import build
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.record import Record
-from fetchpool.sinks import open_sink, row_format
 from fetchpool.sinks.file import CHECKPOINT, FileSink
 from fetchpool.sinks.file_ops import Disk
+from fetchpool.sinks.open import open_sink, row_format
 from fetchpool.sinks.warc import Archive
 from tests.cli.commandline import FETCHPOOL, PATIENCE, UNCOMPILED, environment, fetchpool, start
 from tests.contracts.records import record

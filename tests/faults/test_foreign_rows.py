@@ -10,8 +10,8 @@ import pytest
 
 from fetchpool.history.refresh import OldResult
 from fetchpool.model.errors import OutputError, UsageError
-from fetchpool.sinks import open_sink
 from fetchpool.sinks.base import Journal, Written
+from fetchpool.sinks.open import open_sink
 from fetchpool.sinks.spool import Spool
 from tests.contracts.records import record
 

@@ -20,7 +20,7 @@ from time import monotonic
 import pytest
 
 import fetchpool
-from fetchpool.pools import EXECUTORS
+from fetchpool.config.choices import EXECUTORS
 from tests.faults.server import FaultServer
 from tests.faults.ways import Way, in_every_way
 

@@ -12,7 +12,7 @@ import pytest
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.urls import request
-from fetchpool.pools import open_pool
+from fetchpool.pools.open import open_pool
 from fetchpool.scheduler.retry import is_transient
 from fetchpool.sources.iterable import IterableSource
 from tests.faults.proxy import Proxy

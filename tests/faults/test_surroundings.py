@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fetchpool.pools import EXECUTORS
+from fetchpool.config.choices import EXECUTORS
 from tests.cli import commandline
 from tests.faults.server import FaultServer
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pycurl
 import pytest
 
+from fetchpool.cli.demo_server.server import DemoServer
 from fetchpool.config.fetch_options import FetchOptions
-from fetchpool.demo import DemoServer
 from fetchpool.http.body import Body
 from fetchpool.transports.base import HopRequest
 from fetchpool.transports.curl import resolve_cache

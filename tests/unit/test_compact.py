@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from fetchpool.history.compact import Compacted, compact
 from fetchpool.model import fingerprint
 from fetchpool.model.errors import OutputError, UsageError
-from fetchpool.sinks import lines, open_sink
+from fetchpool.sinks import lines
 from fetchpool.sinks.file_ops import Disk
+from fetchpool.sinks.open import open_sink
 from tests.contracts.records import record
 
 SUFFIXES = [".txt", ".jsonl", ".csv"]

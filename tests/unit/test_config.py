@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fetchpool.config import units
+from fetchpool.config.choices import EXECUTORS
 from fetchpool.config.config import RunConfig, configure
 from fetchpool.config.outputs import BUILT_IN_FIELDS, Output
+from fetchpool.http.parsers.run import BUILT_IN
 from fetchpool.http.parsers.title import title
 from fetchpool.http.response import Response
 from fetchpool.model.errors import UsageError
-from fetchpool.parsers import BUILT_IN
-from fetchpool.pools import EXECUTORS
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from fetchpool.cli.demo_server.http1 import MAX_BODY, MAX_HEAD, BadRequestError, Request, RequestReader
 from fetchpool.cli.demo_server.pages import content, page, text
-from fetchpool.demo import DemoServer, demo_urls, expected_error
+from fetchpool.cli.demo_server.server import DemoServer
+from fetchpool.cli.demo_server.urls import demo_urls, expected_error
 
 HELLO = b"GET /bytes/5 HTTP/1.1\r\nHost: h\r\n\r\n"
 

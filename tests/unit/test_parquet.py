@@ -16,7 +16,7 @@ import pytest
 from fetchpool.history.compact import compact
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.record import ROW_FIELDS, Record
-from fetchpool.sinks import open_sink
+from fetchpool.sinks.open import open_sink
 from fetchpool.sinks.parquet import CHECKPOINT, MOST_WAITING, ParquetSink
 from tests.cli.commandline import fetchpool
 from tests.contracts.records import record

@@ -18,10 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fetchpool import parsers
+from fetchpool.http.parsers.run import DEPTH, MOST, Parser
 from fetchpool.http.parsers.title import LENGTH
 from fetchpool.http.response import Response
 from fetchpool.model.errors import UsageError
-from fetchpool.parsers import DEPTH, MOST, Parser
 from fetchpool.transports.base import Headers
 
 TITLE = parsers.load(("title",))

@@ -14,7 +14,7 @@ import pytest
 from fetchpool.model import fingerprint
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.record import ROW_FIELDS
-from fetchpool.sinks import open_sink
+from fetchpool.sinks.open import open_sink
 from fetchpool.sinks.sqlite import SqliteSink
 from tests.contracts.records import record
 

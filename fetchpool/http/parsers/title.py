@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from fetchpool.http.parsers.markup import first_title
+from fetchpool.http.parsers.run import WANTS
 from fetchpool.http.response import Response, decode
-from fetchpool.parsers import WANTS
 
 WITHIN = WANTS["title"]
 """Bytes of the page in which the title is looked for."""

@@ -1,9 +1,4 @@
-"""What is taken out of a response beyond its size: the built-in `title`, and a person's own functions.
-
-In: names from `--parse`, loaded once per worker, and then each whole `Response`. Out: fields for the
-row, clean and JSON-able, and at most one failure. Whatever a parser does wrong ends in that failure:
-it neither stops the run nor puts into a row what a row can't hold.
-"""
+"""Runs the parsers of `--parse` on a response and checks what they return."""
 
 from __future__ import annotations
 
@@ -29,23 +24,41 @@ from fetchpool.model.text import one_line, visible
 from fetchpool.transports.base import Failure
 
 BUILT_IN = {"title": "fetchpool.http.parsers.title:title"}
+
+
 BUILT_IN_MODULES = frozenset(name.partition(":")[0] for name in BUILT_IN.values())
+
+
 WANTS = {"title": 1 << 20}
 """Bytes of a body that a built-in parser looks at; the rest is not kept for it."""
+
+
 ALL = 1 << 62
+
+
 RESERVED = frozenset((*ROW_FIELDS, *FEATURE_FIELDS, "extra", "content_encoding"))
 """Names a parser can't take: its fields of that name get `parse_` before them."""
+
+
 LIBRARIES = (
     *("pycurl", "requests", "urllib3", "msgspec", "can_ada", "webencodings", "selectolax", "typer", "rich"),
     *("protego", "warcio", "pyarrow", "brotli", "backports", "certifi", "idna"),
 )
 """Some are loaded when they are first needed: a person's module of that name must not be found then."""
+
+
 INSTALLED = ("site-packages", "dist-packages")
+
+
 DEPTH = 20
 """Levels of lists and mappings in one field; what reads the rows has limits of its own."""
+
+
 MOST = 16 << 20
 """Characters and values of all fields together: outputs have limits of their own (SQLite's is 10^9 bytes of a
 row), and a list that holds another twice, and so on, is short only where it was made."""
+
+
 INTEGERS = range(-(1 << 63), 1 << 63)
 """What every output can hold: SQLite's and Parquet's integers have 64 bits."""
 
