@@ -18,10 +18,10 @@ from pathlib import Path
 from statistics import median
 from time import process_time
 
-from fetchpool.engine.dns import Names
+from fetchpool.engine.dns import HostLookups
 from fetchpool.engine.engine import Engine
 from fetchpool.engine.writer import Writer
-from fetchpool.history.duplicates import Known
+from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.record import Record
@@ -104,9 +104,9 @@ def cost(options: argparse.Namespace, sink: Sink) -> float:
     engine = Engine(
         IterableSource(urls),
         AnswersAtOnce(options.workers, options.failed),
-        Writer([sink], Known(dedupe=False)),
+        Writer([sink], DuplicateFilter(dedupe=False)),
         scheduler=Scheduler(ask_hosts=True),
-        names=Names(resolver.shared(), timeout=5),
+        names=HostLookups(resolver.shared(), timeout=5),
         retry=RetryPolicy(retry=0),
     )
     begin = process_time()

@@ -17,8 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from fetchpool.history.duplicates import Known
-from fetchpool.history.seen import DEFAULT_MEMORY, Seen
+from fetchpool.history.duplicates import DuplicateFilter
+from fetchpool.history.seen import DEFAULT_MEMORY, SeenSet
 from fetchpool.model.fingerprint import SIZE
 from fetchpool.sinks.open import open_sink
 from tests.contracts.records import record
@@ -33,7 +33,7 @@ def url(number: int) -> str:
 
 def remember(urls: int, marks: int, memory: int) -> str:
     """So many fingerprints into a set; the time of the slowest batch shows whether it ever pauses."""
-    seen = Seen(marks, memory=memory)
+    seen = SeenSet(marks, memory=memory)
     total = slowest = 0.0
     for _ in range(0, urls, BATCH):
         data = os.urandom(SIZE * BATCH)
@@ -57,7 +57,7 @@ def read_back(rows: int, path: Path) -> str:
     """What a resumed run does first."""
     begun = time.perf_counter()
     sink = open_sink(str(path))
-    known = Known(journals=[sink.written()])
+    known = DuplicateFilter(journals=[sink.written()])
     while known.read_back():
         pass
     return f"{rows:,} rows of `{path.suffix}` read back | {time.perf_counter() - begun:.2f} s"

@@ -119,7 +119,7 @@ def _checked(function: str, given: Mapping[str, object], known: type) -> dict[st
 
 
 def _records(config: RunConfig, source: Source) -> Iterator[Record]:
-    collected = Collector()
+    collected = RecordQueue()
     with forks.none_meanwhile():
         engine = build(config, source=source, sinks=[collected])  # not before someone asks for a record
     forget = at_exit(engine.close)
@@ -137,7 +137,7 @@ def _records(config: RunConfig, source: Source) -> Iterator[Record]:
             engine.close()
 
 
-class Collector:
+class RecordQueue:
     """The sink that keeps what the caller has not taken yet."""
 
     name = "the caller"

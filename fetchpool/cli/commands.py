@@ -17,7 +17,7 @@ from fetchpool.cli.help import GroupedHelp, RunHelp
 from fetchpool.cli.run import run
 
 
-class DefaultRun(TyperGroup):
+class DefaultCommandGroup(TyperGroup):
     """A group whose first argument need not be a command's name."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # Typer doesn't export Click's Context
@@ -28,7 +28,7 @@ class DefaultRun(TyperGroup):
 
 
 app = typer.Typer(
-    cls=DefaultRun,
+    cls=DefaultCommandGroup,
     rich_markup_mode=None,  # a box around every section leaves half of 80 columns for words
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

@@ -11,14 +11,14 @@ import tempfile
 from pathlib import Path
 
 from fetchpool.cli import fetch_options, options
-from fetchpool.cli.display import Display, write_lines
+from fetchpool.cli.display import DisplayOptions, write_lines
 from fetchpool.cli.errors import complain
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.config import validate
 from fetchpool.config.config import configure
 from fetchpool.engine.events import Event, Snapshot
 from fetchpool.model.record import Record
-from fetchpool.progress.format import Line, Span, Tone, counted, line
+from fetchpool.progress.format import Line, Span, Style, counted, line
 
 RETRY_DELAY = 0.2
 """Seconds: the server's flaky pages come right at once, and nobody wants to watch a backoff."""
@@ -37,7 +37,7 @@ def demo(
 ) -> int:
     """Try it: fetch from a small server on this machine, no network needed."""
     wanted = validate.whole("--number", number, 1)
-    display = Display(quiet=quiet, verbose=verbose, no_progress=no_progress)
+    display = DisplayOptions(quiet=quiet, verbose=verbose, no_progress=no_progress)
     from fetchpool.cli.demo_server.server import DemoServer
     from fetchpool.cli.demo_server.urls import demo_urls
     from fetchpool.cli.session import hold
@@ -56,7 +56,7 @@ def demo(
             retry_delay=RETRY_DELAY,
             per_host=0,  # there is only one host, and it is ours
         )
-        surprises = Surprises()
+        surprises = DemoChecker()
         ended = hold(config, display, observers=[surprises], repeatable=False)
     if ended.snapshot is None or ended.code not in (ExitCode.OK, ExitCode.FAILED):
         return ended.code
@@ -75,7 +75,7 @@ def _verdict(expected: int) -> Line:
     what = (
         f"the {counted(expected, 'missing page')} failed, and nothing else" if expected else "nothing failed"
     )
-    return line(Span("as it should be", Tone.GOOD), f": {what}")
+    return line(Span("as it should be", Style.GOOD), f": {what}")
 
 
 def _kept_output() -> str:
@@ -83,7 +83,7 @@ def _kept_output() -> str:
     return str(Path(tempfile.mkdtemp(prefix="fetchpool-demo-"), options.DEFAULT_OUTPUT))
 
 
-class Surprises:
+class DemoChecker:
     """Compares each row with what the server was meant to answer."""
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ from typing import TextIO
 from msgspec import Struct
 
 from fetchpool.cli.exit_codes import ExitCode
-from fetchpool.cli.signals import Interruptions
+from fetchpool.cli.signals import SignalHandler
 from fetchpool.engine.events import Event, Notice, Observer, Snapshot
 from fetchpool.model.errors import UsageError
 from fetchpool.model.record import Record
@@ -23,7 +23,7 @@ from fetchpool.progress.format import Line
 from fetchpool.progress.log import Log
 
 
-class Display(Struct, frozen=True):
+class DisplayOptions(Struct, frozen=True):
     """How much is shown, as asked for."""
 
     quiet: bool = False
@@ -35,7 +35,7 @@ class Display(Struct, frozen=True):
             raise UsageError("--quiet and --verbose contradict each other; leave one out")
 
 
-class NoticeLog(Log):
+class EventLog(Log):
     """A log without the line every few seconds."""
 
     def sampled(self, snapshot: Snapshot) -> None:
@@ -54,7 +54,7 @@ def rows_come_up(stdout: TextIO, stderr: TextIO) -> bool:
     return stderr.isatty() and (stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind))
 
 
-def is_live(display: Display, stderr: TextIO, *, rows_on_terminal: bool) -> bool:
+def is_live(display: DisplayOptions, stderr: TextIO, *, rows_on_terminal: bool) -> bool:
     """Whether the display redraws itself: on a terminal that no rows run through."""
     if display.quiet or display.no_progress or rows_on_terminal:
         return False
@@ -62,7 +62,7 @@ def is_live(display: Display, stderr: TextIO, *, rows_on_terminal: bool) -> bool
 
 
 def open_observers(
-    display: Display, stderr: TextIO, stack: ExitStack, *, rows_on_terminal: bool
+    display: DisplayOptions, stderr: TextIO, stack: ExitStack, *, rows_on_terminal: bool
 ) -> list[Observer]:
     """The observers, which end with `stack` however the run does."""
     if display.quiet:
@@ -73,17 +73,17 @@ def open_observers(
 
         return [stack.enter_context(Progress(console(stderr), verbose=display.verbose))]
     if display.no_progress or rows_on_terminal:
-        return [stack.enter_context(NoticeLog(stderr, verbose=display.verbose))]
+        return [stack.enter_context(EventLog(stderr, verbose=display.verbose))]
     return [stack.enter_context(Log(stderr, verbose=display.verbose))]
 
 
-class StopNotice:
+class StopAnnouncer:
     """Says that a signal was heard, by way of the observers that own the screen."""
 
     def __init__(self, observers: Sequence[Observer]) -> None:
         self._observers = observers
         self._said = False
-        self.interruptions: Interruptions | None = None
+        self.interruptions: SignalHandler | None = None
 
     def started(self, snapshot: Snapshot) -> None: ...
 

@@ -15,7 +15,7 @@ from fetchpool.cli.errors import complain
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.config.config import RunConfig
 from fetchpool.engine.build import open_source
-from fetchpool.history.seen import Seen
+from fetchpool.history.seen import SeenSet
 from fetchpool.model import fingerprint
 from fetchpool.model.text import visible
 from fetchpool.progress.format import count, counted, duration
@@ -24,7 +24,7 @@ from fetchpool.sources.base import Source
 BATCH = 1_000
 
 
-class Forecast(Struct, frozen=True):
+class DryRunEstimate(Struct, frozen=True):
     """What `--dry-run` has to say. Times are seconds."""
 
     urls: int
@@ -42,11 +42,11 @@ class Forecast(Struct, frozen=True):
     """An input broke off; one line."""
 
 
-def forecast(source: Source, config: RunConfig) -> Forecast:
+def forecast(source: Source, config: RunConfig) -> DryRunEstimate:
     """Reads the source to its end."""
     more = threading.Event()
     source.start(more.set)
-    seen = Seen()
+    seen = SeenSet()
     hosts: Counter[str] = Counter()
     duplicates = refused = 0
     while not source.exhausted:
@@ -63,7 +63,7 @@ def forecast(source: Source, config: RunConfig) -> Forecast:
                 hosts[request.host] += 1
     shortest, held_by = shortest_time(hosts, config)
     most = tuple(hosts.most_common())
-    return Forecast(hosts.total(), duplicates, refused, most, shortest, held_by, source.failure)
+    return DryRunEstimate(hosts.total(), duplicates, refused, most, shortest, held_by, source.failure)
 
 
 def shortest_time(hosts: Counter[str], config: RunConfig) -> tuple[float, str]:
@@ -95,7 +95,7 @@ def dry_run(config: RunConfig) -> ExitCode:
     return ExitCode.OK
 
 
-def lines(found: Forecast, config: RunConfig) -> list[str]:
+def lines(found: DryRunEstimate, config: RunConfig) -> list[str]:
     """The words, host by host."""
     said = [
         f"would fetch {counted(found.urls, 'URL')} from {counted(len(found.hosts), 'host')}; "

@@ -11,7 +11,7 @@ import sys
 import typer
 
 from fetchpool.cli import fetch_options, options
-from fetchpool.cli.display import Display
+from fetchpool.cli.display import DisplayOptions
 from fetchpool.cli.errors import complain
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.config.config import configure
@@ -140,7 +140,7 @@ def run(
         from fetchpool.cli.dry_run import dry_run as say
 
         return say(config)
-    display = Display(quiet=quiet, verbose=verbose, no_progress=no_progress)
+    display = DisplayOptions(quiet=quiet, verbose=verbose, no_progress=no_progress)
     from fetchpool.cli.session import hold
 
     ended = hold(config, display)

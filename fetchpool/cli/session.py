@@ -16,9 +16,16 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from fetchpool.cli.display import Display, StopNotice, is_live, open_observers, rows_come_up, write_lines
+from fetchpool.cli.display import (
+    DisplayOptions,
+    StopAnnouncer,
+    is_live,
+    open_observers,
+    rows_come_up,
+    write_lines,
+)
 from fetchpool.cli.exit_codes import ExitCode
-from fetchpool.cli.signals import Interruptions, terminable
+from fetchpool.cli.signals import SignalHandler, terminable
 from fetchpool.config.config import RunConfig
 from fetchpool.engine.build import build
 from fetchpool.engine.engine import RunResult
@@ -30,14 +37,14 @@ from fetchpool.progress.summary import report
 from fetchpool.sources.base import Source
 
 if TYPE_CHECKING:  # loaded by those who use it
-    from fetchpool.history.refresh import OldResult
+    from fetchpool.history.refresh import PreviousRun
 
 
 YOUNG = 20_000
 """Objects that are made before the collector of cycles looks at them."""
 
 
-class Ended(Struct, frozen=True):
+class SessionResult(Struct, frozen=True):
     """How a session ended."""
 
     code: ExitCode
@@ -49,12 +56,12 @@ class Ended(Struct, frozen=True):
 
 def hold(
     config: RunConfig,
-    display: Display,
+    display: DisplayOptions,
     *,
     source: Source | None = None,
     observers: Sequence[Observer] = (),
     repeatable: bool = True,
-) -> Ended:
+) -> SessionResult:
     """Holds the session: to the input's end, or to a signal. `repeatable`: the same command would have
     the same list."""
     rows_out = any(output.path == "-" for output in config.outputs)
@@ -62,25 +69,25 @@ def hold(
     hides_cursor = is_live(display, sys.stderr, rows_on_terminal=rows_on_terminal)
     with ExitStack() as stack:
         shown = open_observers(display, sys.stderr, stack, rows_on_terminal=rows_on_terminal)
-        stop_notice = StopNotice(shown)
+        stop_notice = StopAnnouncer(shown)
         with terminable():
             if config.executor == "process":  # before anybody has reason to press Ctrl-C
                 from fetchpool.pools.process.fork_server import process_context
 
                 process_context(config.fetch, deaf=True)
             old = _old_result(config)
-            bodies = Bodies()
+            bodies = SavedBodyCounter()
             watching = [*observers, bodies] if config.fetch.save else observers
             engine = build(config, observers=[*shown, stop_notice, *watching], source=source, old=old)
-        with calm_collector(config), Interruptions(engine, hides_cursor=hides_cursor) as interruptions:
+        with calm_collector(config), SignalHandler(engine, hides_cursor=hides_cursor) as interruptions:
             stop_notice.interruptions = interruptions
             try:
                 result = engine.run()
             except OutputClosedError:
-                return Ended(ExitCode.OK, None)
+                return SessionResult(ExitCode.OK, None)
     if not display.quiet:
         write_lines(sys.stderr, _summary(config, result, old, bodies, repeatable))
-    return Ended(_code(result, interruptions.code), result.snapshot, result.input_failure)
+    return SessionResult(_code(result, interruptions.code), result.snapshot, result.input_failure)
 
 
 @contextmanager
@@ -99,15 +106,15 @@ def calm_collector(config: RunConfig) -> Iterator[None]:
         gc.unfreeze()
 
 
-def _old_result(config: RunConfig) -> OldResult | None:
+def _old_result(config: RunConfig) -> PreviousRun | None:
     if not config.refresh:
         return None
-    from fetchpool.history.refresh import OldResult
+    from fetchpool.history.refresh import PreviousRun
 
-    return OldResult(config.refresh)
+    return PreviousRun(config.refresh)
 
 
-class Bodies:
+class SavedBodyCounter:
     """Counts the rows whose body was kept."""
 
     def __init__(self) -> None:
@@ -139,7 +146,7 @@ def _resume(config: RunConfig, repeatable: bool) -> str:
 
 
 def _summary(
-    config: RunConfig, result: RunResult, old: OldResult | None, bodies: Bodies, repeatable: bool
+    config: RunConfig, result: RunResult, old: PreviousRun | None, bodies: SavedBodyCounter, repeatable: bool
 ) -> list[Line]:
     names = ["standard output" if output.path == "-" else output.path for output in config.outputs]
     return report(

@@ -53,7 +53,7 @@ class Stoppable(Protocol):
     def abort(self) -> None: ...
 
 
-class Interruptions:
+class SignalHandler:
     """While open as a context, SIGINT and SIGTERM are heard and passed on; once one was, until the
     process has ended."""
 
@@ -67,7 +67,7 @@ class Interruptions:
         self.code: ExitCode | None = None
         """Of the last signal that was heard; None when there was none."""
 
-    def __enter__(self) -> Interruptions:
+    def __enter__(self) -> SignalHandler:
         with suppress(NoThreadError):  # a third signal ends the process all the same
             threads.start(self._watch, "fetchpool-deadline")
         for number in EXIT_CODES:

@@ -164,7 +164,7 @@ def proxy(address: str) -> str:
         port = urlsplit(f"http://{authority}").port
     except ValueError:  # not a number, or beyond 65535
         port = 0
-    if isinstance(parsed, urls.BadUrl) or port == 0:
+    if isinstance(parsed, urls.InvalidUrl) or port == 0:
         raise UsageError(
             "--proxy: not an address; write [http|https|socks5|socks5h://][name:password@]host[:port]"
         )

@@ -14,27 +14,27 @@ from msgspec.structs import replace
 
 from fetchpool.config.config import RunConfig
 from fetchpool.config.outputs import names_parsers_take
-from fetchpool.engine.dns import Names
+from fetchpool.engine.dns import HostLookups
 from fetchpool.engine.engine import Engine
 from fetchpool.engine.events import Observer
 from fetchpool.engine.writer import Writer
-from fetchpool.history.duplicates import Known
+from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.pools.open import open_pool
-from fetchpool.scheduler.autoscale import Concurrency
+from fetchpool.scheduler.autoscale import AutoScaler
 from fetchpool.scheduler.retry import RetryPolicy
 from fetchpool.scheduler.scheduler import Scheduler
-from fetchpool.sinks.base import Journal, Sink
+from fetchpool.sinks.base import ResumableSink, Sink
 from fetchpool.sinks.open import open_sink
 from fetchpool.sources.base import Source
 from fetchpool.sources.files import FileSource
-from fetchpool.sources.tables import Table
+from fetchpool.sources.tables import TableOptions
 from fetchpool.transports.resolver import Resolver
 from fetchpool.transports.resolver import shared as shared_resolver
 
 if TYPE_CHECKING:  # loaded by those who use it
-    from fetchpool.history.refresh import OldResult
-    from fetchpool.sinks.spool import SpoolFolder
-    from fetchpool.sinks.warc import Archive
+    from fetchpool.history.refresh import PreviousRun
+    from fetchpool.sinks.spool import SpoolDirectory
+    from fetchpool.sinks.warc import WarcFile
 
 
 def build(
@@ -43,7 +43,7 @@ def build(
     observers: Sequence[Observer] = (),
     source: Source | None = None,
     sinks: Sequence[Sink] | None = None,
-    old: OldResult | None = None,
+    old: PreviousRun | None = None,
     resolver: Resolver | None = None,
 ) -> Engine:
     """An engine over the configuration's inputs and outputs, or over those handed in. `old` is the
@@ -66,15 +66,15 @@ def build(
         source, old = _refreshed(config, source, old)
         observers = [*observers, old]
     assert source is not None
-    opened: list[Journal] = []
-    spools: list[SpoolFolder] = []
-    archive: Archive | None = None
+    opened: list[ResumableSink] = []
+    spools: list[SpoolDirectory] = []
+    archive: WarcFile | None = None
     try:
         if sinks is None:
             fields = tuple(dict.fromkeys((*config.extra_fields, *columns)))
             opened.extend(open_sink(output.path, output.format, fields) for output in config.outputs)
             sinks = opened
-        known = Known(
+        known = DuplicateFilter(
             dedupe=config.dedupe,
             journals=[sink.written() for sink in opened] if config.resume else (),
             again=config.retry_failed,
@@ -90,9 +90,9 @@ def build(
             fetch = replace(fetch, save_spool=spool.path)
         if config.warc:
             from fetchpool.sinks.spool import open_spool
-            from fetchpool.sinks.warc import Archive
+            from fetchpool.sinks.warc import WarcFile
 
-            archive = Archive(config.warc, config.warc_max_size)
+            archive = WarcFile(config.warc, config.warc_max_size)
             spools.append(spool := open_spool("--warc", str(Path(config.warc).parent), "warc"))
             fetch = replace(fetch, warc_spool=spool.path)
         pool = open_pool(config.executor, config.workers, fetch)
@@ -111,12 +111,12 @@ def build(
     if config.fetch.proxy is None and not config.fetch.dns_servers:
         timeout = min(config.fetch.connect_timeout, config.fetch.max_time)
         fixed = {where.rpartition(":")[0]: () for where, _ in config.fetch.resolve}
-        names = Names(resolver or shared_resolver(), timeout=timeout, fixed=fixed)
+        names = HostLookups(resolver or shared_resolver(), timeout=timeout, fixed=fixed)
     robots = None
     if config.robots:
-        from fetchpool.scheduler.robots import Robots
+        from fetchpool.scheduler.robots import RobotsCache
 
-        robots = Robots(config.fetch.user_agent, public_only=config.fetch.public_only)
+        robots = RobotsCache(config.fetch.user_agent, public_only=config.fetch.public_only)
     is_sought = config.auto_workers and config.executor != "process"
     writer = Writer(sinks, known, archive=archive, spools=spools, journals=opened)
     try:
@@ -135,7 +135,7 @@ def build(
             names=names,
             robots=robots,
             max_runtime=config.max_runtime,
-            concurrency=Concurrency(config.workers, monotonic()) if is_sought else None,
+            concurrency=AutoScaler(config.workers, monotonic()) if is_sought else None,
             retry=RetryPolicy(
                 retry=config.retry,
                 retry_delay=config.retry_delay,
@@ -152,12 +152,14 @@ def build(
         raise
 
 
-def _refreshed(config: RunConfig, source: Source | None, old: OldResult | None) -> tuple[Source, OldResult]:
+def _refreshed(
+    config: RunConfig, source: Source | None, old: PreviousRun | None
+) -> tuple[Source, PreviousRun]:
     """The source, with what an earlier result knows."""
-    from fetchpool.history.refresh import OldResult, RefreshSource
+    from fetchpool.history.refresh import PreviousRun, RefreshSource
 
     try:
-        old = old or OldResult(config.refresh)
+        old = old or PreviousRun(config.refresh)
     except BaseException:
         if source is not None:
             source.close()
@@ -179,11 +181,11 @@ def open_inputs(config: RunConfig) -> FileSource:
     table = None
     if config.url_column is not None:
         taken = names_parsers_take(config.fetch.parse)
-        table = Table(config.url_column, config.keep_columns, taken)
+        table = TableOptions(config.url_column, config.keep_columns, taken)
     return FileSource(config.inputs, table)
 
 
-def _there_already(config: RunConfig, opened: Sequence[Journal]) -> list[str]:
+def _there_already(config: RunConfig, opened: Sequence[ResumableSink]) -> list[str]:
     """What the person should know of outputs that have rows."""
     appends = [sink.name for sink in opened if sink.appends]
     if config.resume:

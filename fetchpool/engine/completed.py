@@ -1,6 +1,6 @@
 """From a finished future to the row: the done-callback.
 
-In: a request and its `Future[Outcome]`. Out: a `Finished`, with the size summary in it. It never
+In: a request and its `Future[Outcome]`. Out: a `CompletedAttempt`, with the size summary in it. It never
 raises, never writes, never blocks; it runs in whatever thread finished the future.
 """
 
@@ -20,7 +20,7 @@ from fetchpool.model.request import FetchRequest
 from fetchpool.model.text import visible
 
 
-class Finished(Struct, frozen=True):
+class CompletedAttempt(Struct, frozen=True):
     """One attempt is over. Without an outcome it never came to anything: the worker died
     (`lost`), or the run was aborted under it."""
 
@@ -30,23 +30,23 @@ class Finished(Struct, frozen=True):
     lost: bool = False
 
 
-def summarise(request: FetchRequest, future: Future[Outcome]) -> Finished:
+def summarise(request: FetchRequest, future: Future[Outcome]) -> CompletedAttempt:
     """What became of the request, whatever became of the future."""
     try:
         outcome = future.result()
     except CancelledError:
-        return Finished(request, None, None)
+        return CompletedAttempt(request, None, None)
     except WorkerLostError:
-        return Finished(request, None, None, lost=True)
+        return CompletedAttempt(request, None, None, lost=True)
     except BaseException as defect:  # noqa: BLE001 - a pool's own loses no URL: it is a row that says so
         message = visible(f"{type(defect).__name__}: {defect}".splitlines()[0])
         outcome = refusal(request, FailureKind.INTERNAL, message)
     return conclude(request, outcome)
 
 
-def conclude(request: FetchRequest, outcome: Outcome) -> Finished:
+def conclude(request: FetchRequest, outcome: Outcome) -> CompletedAttempt:
     """An outcome with its row."""
-    return Finished(request, outcome, record_of(request, outcome))
+    return CompletedAttempt(request, outcome, record_of(request, outcome))
 
 
 def record_of(request: FetchRequest, outcome: Outcome) -> Record:

@@ -12,7 +12,7 @@ MAX_LOSSES = 3
 """Workers that may die under one request before it is taken for the cause."""
 
 
-class Losses:
+class CrashTracker:
     """Counts them, by urlnum."""
 
     def __init__(self) -> None:

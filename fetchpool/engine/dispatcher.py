@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import monotonic
 
-from fetchpool.engine.bottlenecks import HeldBy
+from fetchpool.engine.bottlenecks import Bottleneck
 from fetchpool.engine.events import Notice
-from fetchpool.engine.in_flight import Flights
-from fetchpool.engine.preflight import Gate
-from fetchpool.engine.reader import Intake
-from fetchpool.scheduler.host import Wait
+from fetchpool.engine.in_flight import InFlightRequests
+from fetchpool.engine.preflight import Preflight
+from fetchpool.engine.reader import RequestReader
+from fetchpool.scheduler.host import BlockReason
 from fetchpool.scheduler.scheduler import Scheduler
 
 LOOK_AHEAD = 10_000
@@ -27,22 +27,22 @@ have a text of a megabyte beside each URL."""
 LOOK_INTERVAL = 0.25
 """Seconds between two looks at what all those that are queued wait for."""
 HELD_BY = {
-    Wait.TURN: HeldBy.TURNS,
-    Wait.PACE: HeldBy.PACE,
-    Wait.PAUSE: HeldBy.PAUSES,
-    Wait.FAILURE: HeldBy.RETRIES,
+    BlockReason.TURN: Bottleneck.TURNS,
+    BlockReason.PACE: Bottleneck.PACE,
+    BlockReason.PAUSE: Bottleneck.PAUSES,
+    BlockReason.FAILURE: Bottleneck.RETRIES,
 }
 
 
-class Filling:
+class Dispatcher:
     """Turn by turn."""
 
     def __init__(
         self,
-        intake: Intake,
+        intake: RequestReader,
         scheduler: Scheduler,
-        gate: Gate,
-        flights: Flights,
+        gate: Preflight,
+        flights: InFlightRequests,
         *,
         workers: int,
         has_news: Callable[[], bool],
@@ -65,19 +65,19 @@ class Filling:
         self.goes_on = False
         """There is more to be read at once: the next turn should not wait."""
         self._next_look = float("-inf")
-        self._last_seen = HeldBy.TURNS
+        self._last_seen = Bottleneck.TURNS
         """What the hosts' requests were seen to wait for, the last time that all of them were looked at."""
 
-    def fill(self, now: float, window: int) -> HeldBy:
+    def fill(self, now: float, window: int) -> Bottleneck:
         """Submits what may start while no more than `window` are in flight; why no more may."""
         self.looking = self.goes_on = False
         if self._flights.stopping:
-            return HeldBy.STOPPING
+            return Bottleneck.STOPPING
         if self._intake.reading_back:
             self._read_back()
-            return HeldBy.SOURCE
+            return Bottleneck.SOURCE
         if self._flights.holds_one_alone(now):
-            return HeldBy.WORKERS
+            return Bottleneck.WORKERS
         self._submit_what_may(now, window)
         while self._scheduler.given_up:
             self._flights.give_up(*self._scheduler.given_up.popleft(), now)
@@ -112,18 +112,18 @@ class Filling:
                 return
         self.looking = False
 
-    def _held_by(self, window: int, now: float) -> HeldBy:
+    def _held_by(self, window: int, now: float) -> Bottleneck:
         queued, exhausted = self._scheduler.queued, self._intake.exhausted
         if exhausted and not queued:
-            return HeldBy.ENDING
+            return Bottleneck.ENDING
         # A window may be larger, for batches: what is missing there keeps no worker from its work.
         if len(self._flights) >= min(window, self._workers):
-            return HeldBy.WORKERS
+            return Bottleneck.WORKERS
         if self._scheduler.asking > self._scheduler.waiting_hosts:
-            return HeldBy.NAMES
-        return self._held_by_hosts(now) if queued else HeldBy.SOURCE
+            return Bottleneck.NAMES
+        return self._held_by_hosts(now) if queued else Bottleneck.SOURCE
 
-    def _held_by_hosts(self, now: float) -> HeldBy:
+    def _held_by_hosts(self, now: float) -> Bottleneck:
         if self.looking and now >= self._next_look:
             self._next_look = now + LOOK_INTERVAL
             self._last_seen = HELD_BY[self._scheduler.waits_for(now)]

@@ -1,6 +1,6 @@
 """The stage before the workers: a host's name is looked up once, and no worker waits for it.
 
-In: host names, as the scheduler comes to them. Out: a `Named` for each, by way of `tell`: its
+In: host names, as the scheduler comes to them. Out: a `HostAddresses` for each, by way of `tell`: its
 addresses, or why it has none. A dead name server holds up its own hosts and nobody else's, and ten
 thousand URLs of one host ask once (faults 6 and 33). A name server that can't say is asked again while there
 is time: it may be back in a moment, and nobody's attempt is used up (fault 63).
@@ -17,14 +17,14 @@ from msgspec import Struct
 
 from fetchpool.model import urls
 from fetchpool.model.failures import FailureKind
-from fetchpool.transports.resolver import AGAIN_AFTER, STUCK, Lookup, Resolver
+from fetchpool.transports.resolver import AGAIN_AFTER, STUCK, PendingLookup, Resolver
 
 KNOWN_FOR = 60.0
 """Seconds until a host that is still being fetched from is looked up again."""
 FOREVER = float("inf")
 
 
-class Named(Struct, frozen=True):
+class HostAddresses(Struct, frozen=True):
     """What came of one name."""
 
     host: str
@@ -51,13 +51,13 @@ class Asked:
         """When that was: for the first time, and the last."""
         self.times = 0
         """The name server could not say."""
-        self.lookup: Lookup | None = None
+        self.lookup: PendingLookup | None = None
         """None: it needs none, or waits until it is made again."""
-        self.then: Callable[[Lookup], None] | None = None
+        self.then: Callable[[PendingLookup], None] | None = None
         """What the resolver has to be told to forget, should it take too long."""
 
 
-class Names:
+class HostLookups:
     """Asks the resolver, and gives up when it does not answer in time."""
 
     def __init__(
@@ -80,7 +80,7 @@ class Names:
         """A heap: when hosts are to be asked for again, which are not among those asked meanwhile."""
         self._pauses = 0
 
-    def start(self, tell: Callable[[Named], None]) -> None:
+    def start(self, tell: Callable[[HostAddresses], None]) -> None:
         """`tell` is called, from any thread, once for each lookup that `overdue()` does not give up."""
         self._tell = tell
 
@@ -94,11 +94,11 @@ class Names:
         self._asked[host] = asked = Asked(self._clock())
         fixed = self._fixed.get(host)
         if fixed is not None or urls.is_address(host):
-            self._tell(Named(host, fixed or ()))
+            self._tell(HostAddresses(host, fixed or ()))
             return
         self._look_up(host, asked)
 
-    def heard(self, named: Named) -> bool:
+    def heard(self, named: HostAddresses) -> bool:
         """Whether this is what was waited for. A name server that could not say is asked again first."""
         asked = self._asked.pop(named.host, None)
         if asked is None:
@@ -113,7 +113,7 @@ class Names:
                 return False
         return True
 
-    def overdue(self, now: float) -> list[Named]:
+    def overdue(self, now: float) -> list[HostAddresses]:
         """The hosts whose lookup has taken too long, given up. Those whose pause is over are asked for
         again."""
         while self._again and self._again[0][0] <= now:
@@ -136,7 +136,7 @@ class Names:
             assert asked.then is not None
             self._resolver.give_up(host, asked.lookup, asked.then)
         return [
-            Named(
+            HostAddresses(
                 host,
                 (),
                 FailureKind.TIMEOUT_DNS,
@@ -162,10 +162,10 @@ class Names:
         asked.then = partial(self._answered, host, asked.since)
         asked.lookup = self._resolver.look_up(host, asked.then)
 
-    def _answered(self, host: str, asked: float, found: Lookup) -> None:
+    def _answered(self, host: str, asked: float, found: PendingLookup) -> None:
         now = self._clock()
         seconds = now - max(asked, found.begun or asked)
         if found.error:
-            self._tell(Named(host, (), found.kind, found.error, now, seconds, found.passing))
+            self._tell(HostAddresses(host, (), found.kind, found.error, now, seconds, found.passing))
         else:
-            self._tell(Named(host, found.ips, until=now + KNOWN_FOR, seconds=seconds))
+            self._tell(HostAddresses(host, found.ips, until=now + KNOWN_FOR, seconds=seconds))

@@ -17,27 +17,27 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from fetchpool.engine.bottlenecks import LimitsClock
-from fetchpool.engine.completed import Finished
-from fetchpool.engine.dispatcher import Filling
-from fetchpool.engine.dns import Named, Names
-from fetchpool.engine.events import Notice, Observer, Retrying, Snapshot
-from fetchpool.engine.in_flight import Flights
-from fetchpool.engine.preflight import Gate
-from fetchpool.engine.reader import Intake
+from fetchpool.engine.bottlenecks import BottleneckTimer
+from fetchpool.engine.completed import CompletedAttempt
+from fetchpool.engine.dispatcher import Dispatcher
+from fetchpool.engine.dns import HostAddresses, HostLookups
+from fetchpool.engine.events import Notice, Observer, RetryScheduled, Snapshot
+from fetchpool.engine.in_flight import InFlightRequests
+from fetchpool.engine.preflight import Preflight
+from fetchpool.engine.reader import RequestReader
 from fetchpool.engine.stats import Stats
 from fetchpool.engine.writer import Writer
-from fetchpool.history.duplicates import Known
+from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.request import FetchRequest
 from fetchpool.pools.base import WorkerPool
-from fetchpool.scheduler.autoscale import Concurrency
+from fetchpool.scheduler.autoscale import AutoScaler
 from fetchpool.scheduler.retry import RetryPolicy
 from fetchpool.scheduler.scheduler import Scheduler
 from fetchpool.sources.base import Source
 
 if TYPE_CHECKING:  # loaded by those who use it
-    from fetchpool.scheduler.robots import Robots
+    from fetchpool.scheduler.robots import RobotsCache
 
 SAMPLE_INTERVAL = 0.25
 """Seconds between two snapshots."""
@@ -91,24 +91,24 @@ class Engine:
         *,
         scheduler: Scheduler,
         retry: RetryPolicy,
-        known: Known | None = None,
-        names: Names | None = None,
-        robots: Robots | None = None,
+        known: DuplicateFilter | None = None,
+        names: HostLookups | None = None,
+        robots: RobotsCache | None = None,
         max_runtime: float | None = None,
-        concurrency: Concurrency | None = None,
+        concurrency: AutoScaler | None = None,
         observers: Sequence[Observer] = (),
         notices: Sequence[str] = (),
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._pool = pool
         self._writer = writer
-        self._known = known if known is not None else Known(dedupe=False)
+        self._known = known if known is not None else DuplicateFilter(dedupe=False)
         self._scheduler = scheduler
         self._observers = observers
         self._clock = clock
-        self._inbox: SimpleQueue[Finished | Named | Command] = SimpleQueue()
+        self._inbox: SimpleQueue[CompletedAttempt | HostAddresses | Command] = SimpleQueue()
         self._told_stuck = False
-        self._flights = flights = Flights(
+        self._flights = flights = InFlightRequests(
             pool,
             scheduler,
             retry,
@@ -118,7 +118,7 @@ class Engine:
             tell=self._tell,
             clock=clock,
         )
-        self._gate = Gate(scheduler, names, robots, refuse=flights.refuse)
+        self._gate = Preflight(scheduler, names, robots, refuse=flights.refuse)
         self._work: Callable[[float], None] | None = None
         """The pool's, to be done instead of waiting for it."""
         self._concurrency = concurrency
@@ -126,10 +126,10 @@ class Engine:
         self._ends_at = None if max_runtime is None else clock() + max_runtime
         self._timed_out = False
         self._stats = Stats(clock)
-        self._limits = LimitsClock(clock())
+        self._limits = BottleneckTimer(clock())
         self._next_sample = 0.0
-        self._intake = intake = Intake(source, self._known, self._stats)
-        self._filling = Filling(
+        self._intake = intake = RequestReader(source, self._known, self._stats)
+        self._filling = Dispatcher(
             intake,
             scheduler,
             self._gate,
@@ -162,7 +162,7 @@ class Engine:
         """End what is in flight, too. What has no row yet gets none."""
         self._post(Command.ABORT)
 
-    def _post(self, message: Named | Command) -> None:
+    def _post(self, message: HostAddresses | Command) -> None:
         self._inbox.put(message)
         self._pool.wake()
 
@@ -284,10 +284,10 @@ class Engine:
         for _ in range(inbox.qsize()):
             self._take(inbox.get())
 
-    def _take(self, message: Finished | Named | Command) -> None:
-        if isinstance(message, Finished):
+    def _take(self, message: CompletedAttempt | HostAddresses | Command) -> None:
+        if isinstance(message, CompletedAttempt):
             self._landed(message)
-        elif isinstance(message, Named):
+        elif isinstance(message, HostAddresses):
             self._gate.heard(message, self._clock())
         elif message is Command.STOP:
             self._stop()
@@ -301,7 +301,7 @@ class Engine:
         self._flights.stopping = True
         self._pool.recall()
 
-    def _landed(self, finished: Finished) -> None:
+    def _landed(self, finished: CompletedAttempt) -> None:
         request, outcome = finished.request, finished.outcome
         if self._concurrency is not None and outcome is not None and request.urlnum >= 0:
             self._concurrency.landed(outcome)
@@ -321,8 +321,8 @@ class Engine:
 
     # What observers are told
 
-    def _tell(self, event: Retrying | Notice) -> None:
-        if isinstance(event, Retrying):
+    def _tell(self, event: RetryScheduled | Notice) -> None:
+        if isinstance(event, RetryScheduled):
             self._stats.retried(event.record)
         for observer in self._observers:
             observer.event(event)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from fetchpool.model.record import Record
 
 
-class InFlight(Struct, frozen=True):
+class ActiveRequest(Struct, frozen=True):
     """A request that a worker holds now. `url` is safe to show; `seconds` is how long it has run."""
 
     url: str
@@ -28,7 +28,7 @@ class Earlier(Struct, frozen=True, gc=False):
     error: str | None
 
 
-class KindCount(Struct, frozen=True):
+class FailureCount(Struct, frozen=True):
     """How many final rows had this `error`, and one of them to look at (`url` is safe to show)."""
 
     kind: str
@@ -36,7 +36,7 @@ class KindCount(Struct, frozen=True):
     example: str
 
 
-class Limits(Struct, frozen=True):
+class WaitTimes(Struct, frozen=True):
     """Where the run's seconds went, for the line that says what held it back. They add up to the
     elapsed time, about: each turn of the engine's loop is put under one of them."""
 
@@ -70,11 +70,11 @@ class Snapshot(Struct, frozen=True):
     done: int
     """URLs that are done: their final rows, those of earlier runs included."""
     ok: int
-    failed: tuple[KindCount, ...]
+    failed: tuple[FailureCount, ...]
     """Most frequent first."""
     retries: int
     in_flight: int
-    slowest: tuple[InFlight, ...]
+    slowest: tuple[ActiveRequest, ...]
     """The longest-running requests in flight, longest first, at most five."""
     backlog: int
     """Read from the input, not yet started."""
@@ -109,14 +109,14 @@ class Snapshot(Struct, frozen=True):
     """Why `-w auto` chose that many; empty when a person did."""
     stopping: bool
     """A first Ctrl-C (or the end of `max_runtime`) has been seen."""
-    limits: Limits
+    limits: WaitTimes
     earlier: int = 0
     """Of `done`: those whose rows earlier runs have written. Sizes, times and rates are the others'."""
     duplicates: int = 0
     """URLs of the input that it had before; not in `total`."""
 
 
-class Retrying(Struct, frozen=True):
+class RetryScheduled(Struct, frozen=True):
     """An attempt failed and will be made again `delay` seconds from now."""
 
     record: Record
@@ -129,7 +129,7 @@ class Notice(Struct, frozen=True):
     text: str
 
 
-Event = Retrying | Notice
+Event = RetryScheduled | Notice
 
 
 def light(said: Event | Record) -> tuple[Event | Record, int]:
@@ -137,8 +137,8 @@ def light(said: Event | Record) -> tuple[Event | Record, int]:
     And how many bytes it holds, about."""
     if isinstance(said, Notice):
         return said, len(said.text)
-    if isinstance(said, Retrying):
-        return Retrying(_bare(said.record), said.delay), _weight(said.record)
+    if isinstance(said, RetryScheduled):
+        return RetryScheduled(_bare(said.record), said.delay), _weight(said.record)
     return _bare(said), _weight(said)
 
 

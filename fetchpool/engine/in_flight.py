@@ -16,9 +16,9 @@ from time import monotonic
 from msgspec import Struct
 from msgspec.structs import replace
 
-from fetchpool.engine.completed import Finished, conclude, summarise
-from fetchpool.engine.crashes import MAX_LOSSES, Losses
-from fetchpool.engine.events import InFlight, Notice, Retrying
+from fetchpool.engine.completed import CompletedAttempt, conclude, summarise
+from fetchpool.engine.crashes import MAX_LOSSES, CrashTracker
+from fetchpool.engine.events import ActiveRequest, Notice, RetryScheduled
 from fetchpool.engine.writer import Writer
 from fetchpool.model import derive
 from fetchpool.model.errors import OutputError
@@ -41,13 +41,13 @@ class Attempted(Struct, frozen=True, gc=False):
 
     started: float
     """When the first one was."""
-    last: Finished
+    last: CompletedAttempt
     """Its last attempt, without what was archived of it."""
     weight: int
     """Bytes that this holds, about."""
 
 
-class Flights:
+class InFlightRequests:
     """Each request once, under its urlnum; those that are for ourselves (robots.txt) have negative ones."""
 
     def __init__(
@@ -57,9 +57,9 @@ class Flights:
         retry: RetryPolicy,
         writer: Writer,
         *,
-        land: Callable[[Finished], None],
+        land: Callable[[CompletedAttempt], None],
         learn: Callable[[FetchRequest, Outcome], None],
-        tell: Callable[[Retrying | Notice], None],
+        tell: Callable[[RetryScheduled | Notice], None],
         clock: Callable[[], float] = monotonic,
     ) -> None:
         """`land` is handed what has finished, in whatever thread finished it; `landed()` is to be told later,
@@ -79,7 +79,7 @@ class Flights:
         """By urlnum, of a request that is to be tried again."""
         self.held = 0
         """What all that was read and has no final row yet weighs, and what is kept of its attempts."""
-        self._losses = Losses()
+        self._losses = CrashTracker()
         self._alone: FetchRequest | None = None
         """Handed out, and waiting until nothing else is in flight."""
         self.final: list[Record] = []
@@ -97,10 +97,10 @@ class Flights:
         """Handed out, and not started yet."""
         return int(self._alone is not None)
 
-    def slowest(self, now: float) -> tuple[InFlight, ...]:
+    def slowest(self, now: float) -> tuple[ActiveRequest, ...]:
         """Those that have been in flight for longest, for a person to see."""
         return tuple(
-            InFlight(visible(redact(request.url)), now - started)
+            ActiveRequest(visible(redact(request.url)), now - started)
             for request, started in islice(self._in_flight.values(), SHOWN)
         )
 
@@ -143,7 +143,7 @@ class Flights:
         else:
             self.refuse(request, kind, now)
 
-    def landed(self, finished: Finished) -> None:
+    def landed(self, finished: CompletedAttempt) -> None:
         """A request is no longer in flight. Raises `OutputError` when it was our own disk that failed."""
         request, outcome = finished.request, finished.outcome
         _, started = self._in_flight.pop(request.urlnum)
@@ -163,7 +163,7 @@ class Flights:
             # What was aborted never came to its end: it has no row, and a resumed run asks again.
             self._conclude(finished, started)
 
-    def _came_to_nothing(self, finished: Finished, now: float) -> None:
+    def _came_to_nothing(self, finished: CompletedAttempt, now: float) -> None:
         """The worker died under it: that is no attempt, and it runs again. Or it was taken back: because the
         run is stopping, or for a better time."""
         request = finished.request
@@ -179,7 +179,7 @@ class Flights:
             return
         self._scheduler.add(request, now, first=True)
 
-    def _conclude(self, finished: Finished, started: float) -> None:
+    def _conclude(self, finished: CompletedAttempt, started: float) -> None:
         """An attempt that began at `started` has its outcome: it is made again, or was the final one."""
         outcome = finished.outcome
         assert outcome is not None
@@ -190,7 +190,7 @@ class Flights:
                 return
         self._settle(finished)
 
-    def _settle(self, finished: Finished) -> None:
+    def _settle(self, finished: CompletedAttempt) -> None:
         """No attempt follows."""
         request, outcome, record = finished.request, finished.outcome, finished.record
         assert outcome is not None
@@ -206,7 +206,7 @@ class Flights:
         self._writer.archive_failure(record, outcome)
         self.final.append(record)
 
-    def _is_made_again(self, finished: Finished, outcome: Outcome, started: float) -> bool:
+    def _is_made_again(self, finished: CompletedAttempt, outcome: Outcome, started: float) -> bool:
         now, request, urlnum = self._clock(), finished.request, finished.request.urlnum
         before = self._attempted.get(urlnum)
         first = started if before is None else before.started
@@ -225,7 +225,7 @@ class Flights:
         self._attempted[urlnum] = kept
         self._scheduler.add_later(self._weighed(follows(request), request), now + delay)
         if urlnum >= 0:
-            self._tell(Retrying(record, delay))
+            self._tell(RetryScheduled(record, delay))
         return True
 
     def _weighed(self, follows: FetchRequest, request: FetchRequest) -> FetchRequest:
@@ -234,7 +234,7 @@ class Flights:
         return follows
 
 
-def attempted(started: float, finished: Finished, outcome: Outcome, record: Record) -> Attempted:
+def attempted(started: float, finished: CompletedAttempt, outcome: Outcome, record: Record) -> Attempted:
     """What is kept of an attempt. What it brought for the archive is written by now: thousands may wait for
     their retry."""
     if outcome.records or outcome.content:

@@ -12,27 +12,27 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fetchpool.engine.dns import Named, Names
+from fetchpool.engine.dns import HostAddresses, HostLookups
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.request import FetchRequest
 from fetchpool.scheduler.scheduler import Scheduler
 
 if TYPE_CHECKING:  # loaded by those who use it
-    from fetchpool.scheduler.robots import Robots
+    from fetchpool.scheduler.robots import RobotsCache
 
 Refuse = Callable[[FetchRequest, FailureKind, float, str], None]
 """Ends a request that no worker gets: with a kind, at a time, in words."""
 
 
-class Gate:
+class Preflight:
     """Either part may be missing: names are a proxy's to look up, and robots are asked on request."""
 
     def __init__(
         self,
         scheduler: Scheduler,
-        names: Names | None,
-        robots: Robots | None,
+        names: HostLookups | None,
+        robots: RobotsCache | None,
         *,
         refuse: Refuse,
     ) -> None:
@@ -53,7 +53,7 @@ class Gate:
         for named in self._names.overdue(now):
             self._introduce(named, now)
 
-    def heard(self, named: Named, now: float) -> None:
+    def heard(self, named: HostAddresses, now: float) -> None:
         """A name was looked up."""
         if self._names is not None and self._names.heard(named):
             self._introduce(named, now)
@@ -93,7 +93,7 @@ class Gate:
         for each in refused:
             self._refuse(each, rules.kind, now, rules.refusal)
 
-    def _introduce(self, named: Named, now: float) -> None:
+    def _introduce(self, named: HostAddresses, now: float) -> None:
         """A host's addresses are known, or it has none."""
         if named.failure is None:
             self._scheduler.known(named.host, now, named.until, named.addresses, named.seconds)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fetchpool.engine.stats import Stats
-from fetchpool.history.duplicates import Known
+from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.model.request import FetchRequest
 from fetchpool.sources.base import Source
 
@@ -17,10 +17,10 @@ SMALLEST = 64
 """Requests asked for at once, at least: a batch costs more than what is in it."""
 
 
-class Intake:
+class RequestReader:
     """A source, sifted."""
 
-    def __init__(self, source: Source, known: Known, stats: Stats) -> None:
+    def __init__(self, source: Source, known: DuplicateFilter, stats: Stats) -> None:
         self._source = source
         self._known = known
         self._stats = stats

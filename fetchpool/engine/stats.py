@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from fetchpool.engine.events import Earlier, InFlight, KindCount, Limits, Snapshot
+from fetchpool.engine.events import ActiveRequest, Earlier, FailureCount, Snapshot, WaitTimes
 from fetchpool.engine.histogram import Histogram
 from fetchpool.model.record import Record
 
@@ -102,7 +102,7 @@ class Stats:
         self,
         *,
         in_flight: int,
-        slowest: tuple[InFlight, ...],
+        slowest: tuple[ActiveRequest, ...],
         backlog: int,
         waiting: int,
         duplicates: int = 0,
@@ -111,7 +111,7 @@ class Stats:
         stopping: bool,
         workers: int,
         workers_reason: str,
-        limits: Limits,
+        limits: WaitTimes,
     ) -> Snapshot:
         """The run now: the counters, beside what the caller knows. The rates reach back over the
         snapshots taken before, so it is to be called at least every few seconds."""
@@ -151,8 +151,8 @@ class Stats:
             limits=limits,
         )
 
-    def _kinds(self) -> tuple[KindCount, ...]:
-        kinds = [KindCount(kind, number, self._examples[kind]) for kind, number in self._failed.items()]
+    def _kinds(self) -> tuple[FailureCount, ...]:
+        kinds = [FailureCount(kind, number, self._examples[kind]) for kind, number in self._failed.items()]
         kinds.sort(key=lambda kind: (-kind.count, kind.kind))
         return tuple(kinds)
 

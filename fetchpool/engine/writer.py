@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fetchpool.history.duplicates import Known
+from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.model.errors import OutputClosedError
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.record import Record
-from fetchpool.sinks.base import Journal, Sink
+from fetchpool.sinks.base import ResumableSink, Sink
 
 if TYPE_CHECKING:  # loaded by those who use it
-    from fetchpool.sinks.spool import SpoolFolder
-    from fetchpool.sinks.warc import Archive
+    from fetchpool.sinks.spool import SpoolDirectory
+    from fetchpool.sinks.warc import WarcFile
 
 FLUSH_INTERVAL = 0.5
 """Seconds a written row may wait for the operating system."""
@@ -29,11 +29,11 @@ class Writer:
     def __init__(
         self,
         sinks: Sequence[Sink],
-        known: Known,
+        known: DuplicateFilter,
         *,
-        archive: Archive | None = None,
-        spools: Sequence[SpoolFolder] = (),
-        journals: Sequence[Journal] = (),
+        archive: WarcFile | None = None,
+        spools: Sequence[SpoolDirectory] = (),
+        journals: Sequence[ResumableSink] = (),
     ) -> None:
         """`journals`: those of the sinks that have something to tell."""
         self._sinks = sinks
@@ -113,7 +113,7 @@ class Writer:
         """Flushes and closes everything, whatever fails on the way; raises the first failure.
         Idempotent."""
         failures: list[Exception] = []
-        outputs: list[Archive | Sink] = [*self._sinks]
+        outputs: list[WarcFile | Sink] = [*self._sinks]
         if self._archive is not None:
             outputs.insert(0, self._archive)
         for output in outputs:

@@ -24,13 +24,13 @@ from msgspec import Struct
 
 from fetchpool.config.choices import format_of
 from fetchpool.config.outputs import resolved
-from fetchpool.history.seen import DEFAULT_MEMORY, Seen
+from fetchpool.history.seen import DEFAULT_MEMORY, SeenSet
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.fingerprint import of_shown
 from fetchpool.model.text import visible
 from fetchpool.sinks.base import Written
 from fetchpool.sinks.file import RowFormat
-from fetchpool.sinks.file_ops import Disk, lock, unopened
+from fetchpool.sinks.file_ops import FileOps, lock, unopened
 from fetchpool.sinks.lines import blocks_backwards, last_line_end, whole
 from fetchpool.sinks.open import open_parquet, open_sink, row_format
 
@@ -38,7 +38,7 @@ FIRST_LINE = 1 << 16
 """Bytes that are looked at to tell whether a file is ours."""
 
 
-class Compacted(Struct, frozen=True):
+class CompactResult(Struct, frozen=True):
     """What became of the rows."""
 
     kept: int
@@ -57,8 +57,8 @@ class _Block(Struct, frozen=True):
 
 
 def compact(
-    path: str, format: str | None = None, *, memory: int = DEFAULT_MEMORY, disk: Disk | None = None
-) -> Compacted:
+    path: str, format: str | None = None, *, memory: int = DEFAULT_MEMORY, disk: FileOps | None = None
+) -> CompactResult:
     """Without a `format` the suffix decides. Raises `UsageError` for what is no output of ours, and
     `OutputError` when the machine fails."""
     name = visible(path)
@@ -74,15 +74,17 @@ def compact(
             kept, superseded = folder.compact(memory)
         finally:
             folder.close()
-        return Compacted(kept, superseded, 0)
+        return CompactResult(kept, superseded, 0)
     if format == "sqlite":  # a repeat was an update: there are no others
         sink = open_sink(path, format)
         kept = sum(map(len, sink.written()))
         sink.close()
-        return Compacted(kept, 0, 0)
+        return CompactResult(kept, 0, 0)
     try:
         with _opened(name, str(resolved(path))) as (place, descriptor):
-            return _compact(name, place, descriptor, row_format(format), Seen(memory=memory), disk or Disk())
+            return _compact(
+                name, place, descriptor, row_format(format), SeenSet(memory=memory), disk or FileOps()
+            )
     except OSError as failure:
         if failure.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OutputError(
@@ -111,7 +113,9 @@ def _opened(name: str, path: str) -> Iterator[tuple[Path, int]]:
             os.close(descriptor)
 
 
-def _compact(name: str, path: Path, descriptor: int, rows: RowFormat, seen: Seen, disk: Disk) -> Compacted:
+def _compact(
+    name: str, path: Path, descriptor: int, rows: RowFormat, seen: SeenSet, disk: FileOps
+) -> CompactResult:
     read = partial(_read, descriptor)
     line, end, _ = read(0, FIRST_LINE).partition(b"\n")
     heading = rows.heading(line + end)
@@ -130,15 +134,15 @@ def _compact(name: str, path: Path, descriptor: int, rows: RowFormat, seen: Seen
         damaged += written.count(None)
     if kept < lines or last_line_end(read, 0, size) < size:
         _write(path, descriptor, heading, blocks[::-1], disk)
-    return Compacted(kept, lines - kept - damaged, damaged)
+    return CompactResult(kept, lines - kept - damaged, damaged)
 
 
-def _is_final(row: Written | None, seen: Seen) -> bool:
+def _is_final(row: Written | None, seen: SeenSet) -> bool:
     """Of rows met from the last to the first: no later one is of the same URL, or it is of none."""
     return row is not None and (not row.url or seen.add(of_shown(row.url)))
 
 
-def _write(path: Path, old: int, heading: bytes, blocks: list[_Block], disk: Disk) -> None:
+def _write(path: Path, old: int, heading: bytes, blocks: list[_Block], disk: FileOps) -> None:
     """The new file, and then its name. A leftover of a compaction that was killed is written over."""
     beside = path.with_name(f".{path.name}.compacting")
     status = os.fstat(old)
@@ -173,7 +177,7 @@ def _write(path: Path, old: int, heading: bytes, blocks: list[_Block], disk: Dis
             os.close(folder)
 
 
-def _write_all(descriptor: int, data: bytes, disk: Disk) -> None:
+def _write_all(descriptor: int, data: bytes, disk: FileOps) -> None:
     left = memoryview(data)
     while left:
         left = left[disk.write(descriptor, left) :]

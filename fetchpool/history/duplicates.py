@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 
 from fetchpool.engine.events import Earlier
-from fetchpool.history.seen import DEFAULT_MEMORY, Seen
+from fetchpool.history.seen import DEFAULT_MEMORY, SeenSet
 from fetchpool.model.failures import ERRORS, OTHER, FailureKind
 from fetchpool.model.fingerprint import of_request, of_shown, shown
 from fetchpool.model.record import Record
@@ -39,7 +39,7 @@ CODES: dict[str | None, int] = {
 NAMELESS = CODES[FailureKind.INVALID_URL]
 
 
-class Known:
+class DuplicateFilter:
     """Asked for every URL of the list, once each, in order."""
 
     def __init__(
@@ -53,7 +53,7 @@ class Known:
         """`journals`: the rows of each output, to be resumed from; none otherwise. `again`: the errors
         with which a row doesn't count as one. `memory`: bytes, beyond which there is a disk."""
         self._sifts = dedupe or bool(journals)
-        self._seen = Seen(1 + len(journals) if journals else 0, memory=memory)
+        self._seen = SeenSet(1 + len(journals) if journals else 0, memory=memory)
         self._journals = deque(enumerate(journals, LISTED + 1))
         self._places = range(LISTED + 1, LISTED + 1 + len(journals))
         self._missing = frozenset((0, *(CODES[error] for error in again)))

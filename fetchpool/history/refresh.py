@@ -27,12 +27,12 @@ from fetchpool.http.conditional import sound
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.fingerprint import of_request, of_shown
 from fetchpool.model.record import FEATURE_FIELDS, ROW_FIELDS, Record
-from fetchpool.model.request import FetchRequest, Previous
+from fetchpool.model.request import CachedVersion, FetchRequest
 from fetchpool.model.text import visible
 from fetchpool.model.urls import request
 from fetchpool.sources.base import Source
-from fetchpool.sources.input_file import BrokenInputError, Input
-from fetchpool.sources.tables import PREFIX, BadTableError, Rows, Table, read
+from fetchpool.sources.input_file import InputFile, InputReadError
+from fetchpool.sources.tables import PREFIX, RowBatch, TableFormatError, TableOptions, read
 
 FORMATS = ("jsonl", "csv", "sqlite", "parquet")
 INSERT = (
@@ -50,7 +50,7 @@ MOST_SIZE = 10**SIZE_DIGITS
 Row = dict[str, Any]
 
 
-class Changes(Struct):
+class ChangeCounts(Struct):
     """How many URLs are what they were, and how many are not. Every new row counts in one of them."""
 
     unchanged: int = 0
@@ -63,16 +63,16 @@ class Changes(Struct):
     """Not fetched now, for another reason, or not then either: nobody can tell."""
 
 
-class OldResult:
+class PreviousRun:
     """An earlier result. An observer too: it compares the new rows with its own."""
 
     def __init__(self, path: str) -> None:
         """Reads it. Raises `UsageError` when it is none that can be asked with, `OutputError` when the
         temporary file can't be written."""
-        self.changes = Changes()
+        self.changes = ChangeCounts()
         self._name = visible(path)
         self._encode = msgspec.msgpack.Encoder().encode
-        self._decode = msgspec.msgpack.Decoder(Previous).decode
+        self._decode = msgspec.msgpack.Decoder(CachedVersion).decode
         try:
             self._database = open_scratch(
                 "CREATE TABLE old (fingerprint BLOB UNIQUE NOT NULL, url TEXT NOT NULL, previous BLOB)"
@@ -82,7 +82,7 @@ class OldResult:
             words = f"the temporary file of {self._name} can't be written ({failure})"
             raise OutputError(f"{words}; make room where temporary files go (TMPDIR)") from failure
 
-    def previous(self, fingerprint: bytes) -> Previous | None:
+    def previous(self, fingerprint: bytes) -> CachedVersion | None:
         """What it says of a URL; None when it has none, or a failure."""
         found = self._database.execute(
             "SELECT previous FROM old WHERE fingerprint = ?", (fingerprint,)
@@ -149,7 +149,7 @@ class OldResult:
             for rows in _rows(path, format):
                 # Of a row without a URL there is nothing to ask.
                 self._database.executemany(INSERT, [self._values(row) for row in rows if row["url"]])
-        except (BadTableError, BrokenInputError) as failure:
+        except (TableFormatError, InputReadError) as failure:
             raise UsageError(f"--refresh: {self._name}: {failure}") from failure
 
     def _values(self, row: Row) -> tuple[bytes, str, bytes | None]:
@@ -162,7 +162,7 @@ class OldResult:
 class RefreshSource:
     """A `Source` whose requests know what an earlier result says of them."""
 
-    def __init__(self, old: OldResult, source: Source | None = None) -> None:
+    def __init__(self, old: PreviousRun, source: Source | None = None) -> None:
         """Without a `source` of its own, the earlier result's URLs are asked for."""
         self._old = old
         self._source = source
@@ -204,11 +204,11 @@ class RefreshSource:
         return requests
 
 
-def previous_of(row: Row) -> Previous:
+def previous_of(row: Row) -> CachedVersion:
     """What is needed of a row to ask again, and to answer for it."""
     etag, last_modified = str(row.get("etag") or ""), str(row.get("last_modified") or "")
     size = row.get("size_delivered")
-    return Previous(
+    return CachedVersion(
         url=str(row.get("url_effective") or ""),
         etag=etag if sound(etag) else "",
         last_modified=last_modified if sound(last_modified) else "",
@@ -228,7 +228,7 @@ def _size(value: Any) -> int | None:
     return None
 
 
-def is_same(previous: Previous, record: Record) -> bool:
+def is_same(previous: CachedVersion, record: Record) -> bool:
     """Whether a page is what it was: by the server's word, else by the hash, else by entity tag or size."""
     extra = record.extra
     if extra.get("not_modified"):
@@ -241,19 +241,19 @@ def is_same(previous: Previous, record: Record) -> bool:
 
 
 def _rows(path: str, format: str) -> Iterator[list[Row]]:
-    """Rows as mappings, features' fields among the row's own. Raises `UsageError`, `BadTableError` and
-    `BrokenInputError`."""
+    """Rows as mappings, features' fields among the row's own. Raises `UsageError`, `TableFormatError` and
+    `InputReadError`."""
     if format == "sqlite":
         yield from _sqlite_rows(path)
         return
-    found: Iterator[Rows]
+    found: Iterator[RowBatch]
     if format == "parquet":
         from fetchpool.sources import parquet
 
         parts = sorted(Path(path).glob("part-*.parquet")) if Path(path).is_dir() else [Path(path)]
-        found = (batch for part in parts for batch in parquet.read(str(part), Table("url", keep=True)))
+        found = (batch for part in parts for batch in parquet.read(str(part), TableOptions("url", keep=True)))
     else:
-        found = read(Input(path).chunks(), format, Table("url", keep=True))
+        found = read(InputFile(path).chunks(), format, TableOptions("url", keep=True))
     names = {PREFIX + name: name for name in (*ROW_FIELDS, *FEATURE_FIELDS)}
     for batch in found:
         yield [
@@ -282,4 +282,4 @@ def _sqlite_rows(path: str) -> Iterator[list[Row]]:
             while rows := cursor.fetchmany(BATCH):
                 yield [_sqlite_row(dict(zip(columns, row, strict=True))) for row in rows]
     except sqlite3.Error as failure:
-        raise BadTableError(f"is no SQLite output of fetchpool that can be read ({failure})") from failure
+        raise TableFormatError(f"is no SQLite output of fetchpool that can be read ({failure})") from failure

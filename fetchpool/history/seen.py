@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # loaded by those who need it
-    from fetchpool.history.seen_disk import SeenDisk
+    from fetchpool.history.seen_disk import DiskSeenSet
 
 DEFAULT_MEMORY = 1 << 30
 """Bytes: about seventy million fingerprints without marks."""
@@ -27,7 +27,7 @@ OVERHEAD = 5
 """Bytes that each costs beside its own, measured: what the allocator rounds up and loses."""
 
 
-class Seen:
+class SeenSet:
     """The set. Not for several threads at once."""
 
     def __init__(self, marks: int = 0, *, memory: int = DEFAULT_MEMORY) -> None:
@@ -38,7 +38,7 @@ class Seen:
         self._width = KEY + marks
         self._strings = [b""] * STRINGS
         self._room = memory // (self._width + OVERHEAD)
-        self._disk: SeenDisk | None = None
+        self._disk: DiskSeenSet | None = None
         self._count = 0
 
     def __len__(self) -> int:
@@ -108,10 +108,10 @@ class Seen:
         return None
 
 
-def _open_disk() -> SeenDisk:
-    from fetchpool.history.seen_disk import SeenDisk
+def _open_disk() -> DiskSeenSet:
+    from fetchpool.history.seen_disk import DiskSeenSet
 
-    return SeenDisk()
+    return DiskSeenSet()
 
 
 def _marked(marks: bytes, place: int, mark: int) -> bytes:

@@ -14,7 +14,7 @@ from fetchpool.history.temporary_db import open_scratch
 from fetchpool.model.errors import OutputError
 
 
-class SeenDisk:
+class DiskSeenSet:
     """Not for several threads at once."""
 
     def __init__(self) -> None:

@@ -34,7 +34,7 @@ LENGTH_DIGITS = 19
 """Of a `Content-Length`, zeros before it aside: more is beyond 2^63, and over every limit."""
 
 
-class Body:
+class ResponseBody:
     """The `Receiver` of one hop. After the transport is done, `finish()` tells whether it is whole.
 
     Sizes are bytes and say what had come when the hop ended, whole or not.

@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from fetchpool.model.failures import FailureKind
-from fetchpool.model.request import Previous
+from fetchpool.model.request import CachedVersion
 from fetchpool.transports.base import Failure, Headers
 
 LONGEST = 500
@@ -48,7 +48,7 @@ def sound(value: str) -> bool:
     return 0 < len(value) <= LONGEST and value.isascii() and value.isprintable()
 
 
-def conditional(headers: tuple[tuple[str, str], ...], previous: Previous) -> tuple[tuple[str, str], ...]:
+def conditional(headers: tuple[tuple[str, str], ...], previous: CachedVersion) -> tuple[tuple[str, str], ...]:
     """The request's headers, and the condition. One that the person sends is the person's own."""
     if any(name.lower() in CONDITIONS for name, _ in headers):
         return headers
@@ -101,12 +101,12 @@ def _weakly(etag: str) -> str:
     return _CODED.sub("", etag.strip().removeprefix("W/"))
 
 
-def is_about(previous: Previous, sent: tuple[tuple[str, str], ...]) -> bool:
+def is_about(previous: CachedVersion, sent: tuple[tuple[str, str], ...]) -> bool:
     """Whether the condition that was sent is about that version, and not a person's own about another."""
     return conditions(sent) == conditions(conditional((), previous))
 
 
-def unchanged(previous: Previous, found: dict[str, Any]) -> dict[str, Any]:
+def unchanged(previous: CachedVersion, found: dict[str, Any]) -> dict[str, Any]:
     """The fields of a row for the answer that nothing has changed; `found` are the answer's own."""
     fields: dict[str, Any] = {
         "sha256": previous.sha256,

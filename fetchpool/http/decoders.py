@@ -34,15 +34,15 @@ MAX_MEMBERS = 100_000
 limit, a bomb of them inside another coding would run for minutes without ever growing."""
 
 
-class BadCodingError(ValueError):
+class DecodingError(ValueError):
     """The bytes are not what their label says."""
 
 
-CODING_ERRORS: tuple[type[Exception], ...] = (BadCodingError, zlib.error, brotli.error, zstd.ZstdError)
-"""What `Decoder.pieces()` raises, all of it meaning the same."""
+CODING_ERRORS: tuple[type[Exception], ...] = (DecodingError, zlib.error, brotli.error, zstd.ZstdError)
+"""What `ContentDecoder.pieces()` raises, all of it meaning the same."""
 
 
-class Codec(Protocol):
+class MemberDecoder(Protocol):
     """One library's decoder for one member, all told in the same words."""
 
     ended: bool
@@ -54,7 +54,7 @@ class Codec(Protocol):
     def decode(self, chunk: bytes) -> bytes: ...
 
 
-class Inflate:
+class ZlibDecoder:
     """zlib, for gzip and both kinds of deflate."""
 
     __slots__ = ("_inflate", "ended", "pending", "rest")
@@ -75,7 +75,7 @@ class Inflate:
         return piece
 
 
-class Unbrotli:
+class BrotliDecoder:
     """Brotli. The library refuses, in place of returning, what follows the end of the stream."""
 
     __slots__ = ("_brotli", "ended", "pending", "rest")
@@ -94,7 +94,7 @@ class Unbrotli:
         return piece
 
 
-class Unzstd:
+class ZstdDecoder:
     """Zstandard. `backports.zstd` is the standard library's `compression.zstd` for Pythons before
     3.14: of the bindings, the one whose output can be bounded."""
 
@@ -117,18 +117,18 @@ class Unzstd:
 ZSTD_OPTIONS = {int(zstd.DecompressionParameter.window_log_max): ZSTD_WINDOW_LOG}
 
 
-def open_deflate(start: bytes) -> Codec:
+def open_deflate(start: bytes) -> MemberDecoder:
     """`deflate` is zlib's format (RFC 9110 section 8.4.1.2), but some servers send it without zlib's
     header, and browsers take both. The header's check (RFC 1950 section 2.2) tells them apart."""
     wrapped = start[0] & 0x0F == 8 and (start[0] << 8 | start[1]) % 31 == 0
-    return Inflate(zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
+    return ZlibDecoder(zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
 
 
-class Coding(Struct, frozen=True):
+class ContentCoding(Struct, frozen=True):
     """A name from `Content-Encoding`, and how to undo it."""
 
     name: str
-    open: Callable[[bytes], Codec]
+    open: Callable[[bytes], MemberDecoder]
     """A decoder for the member that starts with these bytes."""
     needs: int = 1
     """Bytes of the start that `open` must see."""
@@ -139,12 +139,12 @@ class Coding(Struct, frozen=True):
 
 
 CODINGS = {
-    "gzip": Coding("gzip", lambda _: Inflate(16 + zlib.MAX_WBITS), magics=(b"\x1f\x8b\x08",)),
-    "deflate": Coding("deflate", open_deflate, needs=2),
-    "br": Coding("br", lambda _: Unbrotli(), lenient=False),
-    "zstd": Coding(
+    "gzip": ContentCoding("gzip", lambda _: ZlibDecoder(16 + zlib.MAX_WBITS), magics=(b"\x1f\x8b\x08",)),
+    "deflate": ContentCoding("deflate", open_deflate, needs=2),
+    "br": ContentCoding("br", lambda _: BrotliDecoder(), lenient=False),
+    "zstd": ContentCoding(
         "zstd",
-        lambda _: Unzstd(),
+        lambda _: ZstdDecoder(),
         # A frame, or one of the sixteen kinds of skippable frames (RFC 8878 section 3.1).
         magics=(b"\x28\xb5\x2f\xfd", *(bytes((0x50 + kind, 0x2A, 0x4D, 0x18)) for kind in range(16))),
     ),
@@ -152,7 +152,7 @@ CODINGS = {
 CODINGS["x-gzip"] = CODINGS["gzip"]
 
 
-class Decoder:
+class ContentDecoder:
     """Undoes one coding of one body.
 
     Several gzip members or zstd frames in a row are one body. Zero bytes between and after them, and
@@ -162,9 +162,9 @@ class Decoder:
 
     __slots__ = ("_codec", "_coding", "_held", "_ignoring", "_members")
 
-    def __init__(self, coding: Coding) -> None:
+    def __init__(self, coding: ContentCoding) -> None:
         self._coding = coding
-        self._codec: Codec | None = None
+        self._codec: MemberDecoder | None = None
         self._held = b""
         """The first bytes of a member, too few to tell what they start."""
         self._members = 0
@@ -210,14 +210,14 @@ class Decoder:
                 chunk = codec.rest
                 self._codec = None
 
-    def _next_member(self) -> Codec | None:
+    def _next_member(self) -> MemberDecoder | None:
         """The decoder for what `_held` starts; None when that takes more bytes to see, or is nothing."""
         coding = self._coding
         if self._members:
             self._held = self._held.lstrip(b"\0")
             if not any(magic.startswith(self._held[: len(magic)]) for magic in coding.magics):
                 if not coding.lenient:
-                    raise BadCodingError("bytes after the end")
+                    raise DecodingError("bytes after the end")
                 self._ignoring = True
                 self._held = b""
                 return None
@@ -228,5 +228,5 @@ class Decoder:
             return None
         self._members += 1
         if self._members > MAX_MEMBERS:
-            raise BadCodingError(f"more than {MAX_MEMBERS} members")
+            raise DecodingError(f"more than {MAX_MEMBERS} members")
         return coding.open(self._held)

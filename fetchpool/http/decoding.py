@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from fetchpool.http.decoders import CODING_ERRORS, Coding, Decoder
+from fetchpool.http.decoders import CODING_ERRORS, ContentCoding, ContentDecoder
 from fetchpool.model.failures import FailureKind
 from fetchpool.transports.base import Failure
 
@@ -27,11 +27,11 @@ class Decoding:
 
     __slots__ = ("_between", "_decoders", "_enough", "_limit", "_waiting", "_work", "failure", "size")
 
-    def __init__(self, codings: list[Coding], limit: int, enough: int) -> None:
+    def __init__(self, codings: list[ContentCoding], limit: int, enough: int) -> None:
         """`codings`: the outermost first, which is to be undone first. More than `limit` bytes are a failure,
         also between two layers: they may be a bomb that the inner one turns into nothing. After `enough`
         bytes, unless it is 0, no more is decoded."""
-        self._decoders = [Decoder(coding) for coding in codings]
+        self._decoders = [ContentDecoder(coding) for coding in codings]
         self._limit = limit
         self._enough = enough
         self._work: list[Iterator[bytes]] = []

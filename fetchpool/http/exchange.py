@@ -1,7 +1,7 @@
 """One fetch, sans-I/O: what to ask next, given what came back.
 
 In: a `FetchRequest` and the run's `FetchOptions`. A generator yields each hop's `HopRequest`, is sent
-that hop's `HopResponse`, and returns the `Outcome`. Blocking pools and the async pool drive the same
+that hop's `HopResult`, and returns the `Outcome`. Blocking pools and the async pool drive the same
 generator; it opens no socket, waits for nothing and raises nothing that a server can cause.
 
 What is decided here, for every hop: redirects and their limits, what stays behind when the origin
@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http import conditional, cookies
-from fetchpool.http.body import Body
+from fetchpool.http.body import ResponseBody
 from fetchpool.http.no_keepalive import Unkept
 from fetchpool.http.request_headers import RequestHeaders
 from fetchpool.model import derive, urls
@@ -32,7 +32,7 @@ from fetchpool.model.timestamp import utc_now
 from fetchpool.transports.base import (
     Failure,
     HopRequest,
-    HopResponse,
+    HopResult,
     Parsed,
     ParseRequest,
     Steps,
@@ -40,7 +40,7 @@ from fetchpool.transports.base import (
 )
 
 if TYPE_CHECKING:  # loaded by those who use it
-    from fetchpool.http.stored_body import Keeping
+    from fetchpool.http.stored_body import BodyStorage
 
 SAYS_WHEN = frozenset((429, 503))
 """Statuses whose `Retry-After` speaks of the whole host (RFC 6585 section 4, RFC 9110 15.6.4)."""
@@ -72,9 +72,9 @@ class Exchange:
         self.steps: Callable[[FetchRequest], Steps] = self._steps
         """The fetch of one request, hop by hop."""
         if options.warc_spool:
-            from fetchpool.http.warc_recorder import Capture
+            from fetchpool.http.warc_recorder import WarcRecorder
 
-            self._capture = Capture(options.warc_spool, utc_now)
+            self._capture = WarcRecorder(options.warc_spool, utc_now)
             self.steps = self._captured
         self._headers = RequestHeaders(options)
 
@@ -100,7 +100,7 @@ class Exchange:
                 public_only = False  # what is connected to is the proxy
             method = request.method or options.method
             if self._keeping is None or request.keep:
-                body = Body(options, method, request.keep, self._wants)
+                body = ResponseBody(options, method, request.keep, self._wants)
             else:
                 body = self._keeping.body(method)
             hop = self._hop(request, body, elapsed, public_only)
@@ -150,7 +150,9 @@ class Exchange:
             return Failure(failure.kind, f"no connection after {options.connect_timeout:g} s")
         return failure
 
-    def _hop(self, request: FetchRequest, body: Body, elapsed: float, public_only: bool) -> HopRequest:
+    def _hop(
+        self, request: FetchRequest, body: ResponseBody, elapsed: float, public_only: bool
+    ) -> HopRequest:
         options = self._options
         method = request.method or options.method
         addresses = request.addresses
@@ -169,7 +171,9 @@ class Exchange:
             close=request.close,
         )
 
-    def _follow(self, request: FetchRequest, response: HopResponse, body: Body) -> FetchRequest | Failure:
+    def _follow(
+        self, request: FetchRequest, response: HopResult, body: ResponseBody
+    ) -> FetchRequest | Failure:
         """Where a redirect leads, judged before anything is sent there."""
         if request.num_redirects >= self._options.max_redirs:
             limit = self._options.max_redirs
@@ -177,7 +181,7 @@ class Exchange:
         assert body.location is not None
         assert body.head is not None
         target = urls.parse(urls.from_header(body.location), request.href)
-        if isinstance(target, urls.BadUrl):
+        if isinstance(target, urls.InvalidUrl):
             return Failure(target.kind, f"redirected to what can't be fetched: {target.message}")
         method = request.method or self._options.method
         if (body.head.status == 303 and method != "HEAD") or (
@@ -192,13 +196,13 @@ class Exchange:
             from_public=self._is_public(request, response),
         )
 
-    def _is_public(self, request: FetchRequest, response: HopResponse) -> bool:
+    def _is_public(self, request: FetchRequest, response: HopResult) -> bool:
         """Whether an answer came from the internet; behind a proxy, whether it may have."""
         if self._options.proxy is not None:
             return not urls.is_address(request.host) or address_is_public(request.host.strip("[]"))
         return response.remote_ip is not None and address_is_public(response.remote_ip)
 
-    def _is_parsed(self, request: FetchRequest, body: Body) -> bool:
+    def _is_parsed(self, request: FetchRequest, body: ResponseBody) -> bool:
         """Whether a whole answer is for the parsers."""
         if self._parse is None or request.keep or not body.wanted:
             return False
@@ -211,8 +215,8 @@ class Exchange:
         self,
         request: FetchRequest,
         hop: HopRequest,
-        body: Body,
-        response: HopResponse,
+        body: ResponseBody,
+        response: HopResult,
         failure: Failure | None,
         timestamp: str,
         parsing: ParseRequest | None = None,
@@ -301,7 +305,7 @@ def forbidden_host(host: str) -> str:
     return f"{ip} is not a public address" if urls.is_address(host) and not address_is_public(ip) else ""
 
 
-Parse = Callable[[FetchRequest, HopRequest, Body, HopResponse], Parsed]
+Parse = Callable[[FetchRequest, HopRequest, ResponseBody, HopResult], Parsed]
 
 
 def _parser(names: tuple[str, ...]) -> tuple[Parse | None, int]:
@@ -321,10 +325,10 @@ def _parser(names: tuple[str, ...]) -> tuple[Parse | None, int]:
     return lambda *fetched: parsers.run(loaded, response_of(*fetched)), most
 
 
-def _keeping(options: FetchOptions, wants: int) -> Keeping | None:
+def _keeping(options: FetchOptions, wants: int) -> BodyStorage | None:
     """What becomes of the bodies, beside their sizes; None when nothing does."""
     if not (options.hash or options.save or options.warc_spool):
         return None
-    from fetchpool.http.stored_body import Keeping
+    from fetchpool.http.stored_body import BodyStorage
 
-    return Keeping(options, wants)
+    return BodyStorage(options, wants)

@@ -14,11 +14,11 @@ from typing import Any
 import webencodings  # type: ignore[import-untyped]  # it ships no types
 from msgspec import Struct, field
 
-from fetchpool.http.body import Body
+from fetchpool.http.body import ResponseBody
 from fetchpool.model import urls
 from fetchpool.model.request import FetchRequest
 from fetchpool.model.text import visible
-from fetchpool.transports.base import Headers, HopRequest, HopResponse
+from fetchpool.transports.base import Headers, HopRequest, HopResult
 
 PRESCAN = 4096
 """Bytes in which a page's own word about its encoding is looked for. The HTML standard looks at 1024
@@ -82,7 +82,7 @@ class Response(Struct, frozen=True, kw_only=True, eq=False, dict=True):
         return f"<Response [{self.status_code}] {visible(self.url)}>"
 
 
-def response_of(request: FetchRequest, hop: HopRequest, body: Body, timing: HopResponse) -> Response:
+def response_of(request: FetchRequest, hop: HopRequest, body: ResponseBody, timing: HopResult) -> Response:
     """The `Response` of a fetch whose last hop is done; `body` has kept its content and is whole."""
     assert body.head is not None
     return Response(

@@ -1,6 +1,6 @@
 """A hop's body for those who want more of it than its size: `--save`, `--hash`, `--warc`.
 
-In: what a `Body` gets. Out: what a `Body` says, and what was kept: the decoded content (`storage.py`),
+In: what a `ResponseBody` gets. Out: what a `ResponseBody` says, and what was kept: the decoded content (`storage.py`),
 the bytes as they came (`wire`, for `capture.py`), or both. A run without such options never loads this
 room: its bodies cost nothing for what they could do.
 """
@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from fetchpool.config.fetch_options import FetchOptions
-from fetchpool.http.body import Body
+from fetchpool.http.body import ResponseBody
 from fetchpool.model.failures import FailureKind
-from fetchpool.sinks.bodies import Storage, Stored
-from fetchpool.sinks.spool import Spool
+from fetchpool.sinks.bodies import BodyStore, BodyWriter
+from fetchpool.sinks.spool import SpooledBody
 from fetchpool.transports.base import Failure, ResponseHead
 
 NOT_MODIFIED = 304
@@ -23,7 +23,7 @@ NOT_MODIFIED = 304
 BODILESS = frozenset((204, NOT_MODIFIED))
 
 
-class Keeping:
+class BodyStorage:
     """What the kept bodies of a run have in common."""
 
     def __init__(self, options: FetchOptions, wants: int) -> None:
@@ -31,16 +31,16 @@ class Keeping:
         self._options = options
         self._wants = wants
         wanted = options.save or options.hash
-        self._storage = Storage(options.save, options.save_spool) if wanted else None
+        self._storage = BodyStore(options.save, options.save_spool) if wanted else None
 
-    def body(self, method: str) -> KeptBody:
+    def body(self, method: str) -> StoredBody:
         """For one hop."""
-        return KeptBody(self._options, method, self._storage, self._wants)
+        return StoredBody(self._options, method, self._storage, self._wants)
 
-    def settle(self, body: Body, extra: dict[str, Any], failure: Failure | None) -> str:
+    def settle(self, body: ResponseBody, extra: dict[str, Any], failure: Failure | None) -> str:
         """The last hop is done. Of an answer without a failure the content is stored, and `extra` gets
         what is said of it. Returns why our own disk can't; empty when all is well."""
-        if not isinstance(body, KeptBody):  # it was wanted for ourselves, not for a row
+        if not isinstance(body, StoredBody):  # it was wanted for ourselves, not for a row
             return ""
         if body.stored is None:
             return body.broken
@@ -51,19 +51,19 @@ class Keeping:
         return body.broken or body.stored.failure
 
 
-class KeptBody(Body):
-    """A `Body` that hands its bytes on."""
+class StoredBody(ResponseBody):
+    """A `ResponseBody` that hands its bytes on."""
 
     __slots__ = ("_parsed", "_storage", "broken", "stopped", "stored", "wire")
 
-    def __init__(self, options: FetchOptions, method: str, storage: Storage | None, wants: int) -> None:
+    def __init__(self, options: FetchOptions, method: str, storage: BodyStore | None, wants: int) -> None:
         super().__init__(options, method, 0, wants)
         self._parsed = self._keep
         self._keep = self._keep or storage is not None
         self._storage = storage
-        self.wire = Spool(options.warc_spool) if options.warc_spool else None
+        self.wire = SpooledBody(options.warc_spool) if options.warc_spool else None
         """The body as it came, of whatever status."""
-        self.stored: Stored | None = None
+        self.stored: BodyWriter | None = None
         """The answer itself, when its status is under 400 and it can have a body."""
         self.stopped = False
         """We took no more, though there may have been more."""

@@ -22,11 +22,11 @@ from msgspec.structs import replace
 from warcio.statusandheaders import StatusAndHeaders  # type: ignore[import-untyped]  # it ships no types
 from warcio.warcwriter import WARCWriter  # type: ignore[import-untyped]
 
-from fetchpool.http.stored_body import KeptBody, disk_failure
+from fetchpool.http.stored_body import StoredBody, disk_failure
 from fetchpool.model.failures import EXITCODES, FailureKind
 from fetchpool.model.outcome import Outcome
-from fetchpool.sinks.spool import Spool
-from fetchpool.transports.base import HopRequest, HopResponse, ParseRequest, ResponseHead, Steps
+from fetchpool.sinks.spool import SpooledBody
+from fetchpool.transports.base import HopRequest, HopResult, ParseRequest, ResponseHead, Steps
 
 WARC_VERSION = "WARC/1.1"
 SECRET = frozenset(("authorization", "proxy-authorization", "cookie", "cookie2"))
@@ -44,7 +44,7 @@ ORIGINAL = "X-Archive-Orig-"
 """Before a header that isn't true of the record any more, as other archivers write it."""
 
 
-class Capture:
+class WarcRecorder:
     """Drives an exchange's steps as they are, and writes down what they came to."""
 
     def __init__(self, folder: str, utc_now: Callable[[], str]) -> None:
@@ -54,14 +54,14 @@ class Capture:
 
     def steps(self, steps: Steps) -> Steps:
         """The same hops, and an outcome that brings their records."""
-        records = Records(self._folder)
-        body: KeptBody | None = None
+        records = WarcBuffer(self._folder)
+        body: StoredBody | None = None
         failure = ""
         try:
             hop = next(steps)
             while True:
                 assert isinstance(hop, HopRequest)
-                assert isinstance(hop.receiver, KeptBody)
+                assert isinstance(hop.receiver, StoredBody)
                 body, asked, timestamp = hop.receiver, hop, self._utc_now()
                 response = yield hop
                 assert response is not None
@@ -88,21 +88,21 @@ class Written:
     """What warcio writes to. The records themselves can't be: with their writer they would be a cycle, which
     keeps a quarter of a mebibyte until a collector comes by."""
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: SpooledBody) -> None:
         self.write = spool.write
 
     def flush(self) -> None:
         """Whole records are handed over together."""
 
 
-class Records:
+class WarcBuffer:
     """The records of one fetch, as they grow. The spool is whoever's who takes it."""
 
     def __init__(self, folder: str) -> None:
-        self.spool = Spool(folder)
+        self.spool = SpooledBody(folder)
         self._writer = WARCWriter(Written(self.spool), gzip=True, warc_version=WARC_VERSION)
 
-    def add(self, hop: HopRequest, body: KeptBody, response: HopResponse, timestamp: str) -> str:
+    def add(self, hop: HopRequest, body: StoredBody, response: HopResult, timestamp: str) -> str:
         """The records of one hop: none when nothing was sent. Returns why our own disk can't take them;
         empty when all is well."""
         if body.head is None and not _was_sent(hop, response):
@@ -130,7 +130,7 @@ class Records:
             redirect=None,
         )
 
-    def _add_pair(self, hop: HopRequest, body: KeptBody, response: HopResponse, timestamp: str) -> None:
+    def _add_pair(self, hop: HopRequest, body: StoredBody, response: HopResult, timestamp: str) -> None:
         about = {"WARC-Date": timestamp}
         if response.remote_ip is not None:
             about["WARC-IP-Address"] = response.remote_ip
@@ -157,9 +157,9 @@ class Records:
         record = self._writer.create_warc_record(
             hop.url,
             kind,
-            payload=Parts(parts),
+            payload=ChainedReader(parts),
             length=sum(_size(part) for part in parts),
-            http_headers=Head(head),
+            http_headers=RawHeaders(head),
             warc_headers_dict=about,
         )
         self._writer.write_record(record)
@@ -167,7 +167,7 @@ class Records:
         return identifier
 
 
-class Head(StatusAndHeaders):  # type: ignore[misc]  # warcio ships no types
+class RawHeaders(StatusAndHeaders):  # type: ignore[misc]  # warcio ships no types
     """A head whose bytes are those that were sent, and not warcio's idea of them."""
 
     def __init__(self, lines: list[bytes]) -> None:
@@ -178,7 +178,7 @@ class Head(StatusAndHeaders):  # type: ignore[misc]  # warcio ships no types
         self.headers_buff = b"\r\n".join([*self._lines, b"", b""])
 
 
-class Parts:
+class ChainedReader:
     """Several streams read as one. It can be read twice: warcio hashes first, and writes then."""
 
     def __init__(self, parts: list[BinaryIO]) -> None:
@@ -209,7 +209,7 @@ def _size(part: BinaryIO) -> int:
     return size
 
 
-def _was_sent(hop: HopRequest, response: HopResponse) -> bool:
+def _was_sent(hop: HopRequest, response: HopResult) -> bool:
     """Whether a connection was there to send the request on."""
     secured = response.time_appconnect if hop.url.startswith("https:") else response.time_connect
     return response.time_connect is not None and secured is not None
@@ -235,7 +235,7 @@ def _status_line(head: ResponseHead) -> bytes:
     return b"HTTP/1.1 " + (rest.strip() or b"%d" % head.status) + b" "
 
 
-def _header_lines(body: KeptBody) -> tuple[bool, list[bytes]]:
+def _header_lines(body: StoredBody) -> tuple[bool, list[bytes]]:
     """The header lines as they came; and whether the body is to be chunked, as they say."""
     assert body.head is not None
     lines = [line.rstrip(b"\r\n") for line in body.head.headers.lines]
@@ -250,7 +250,7 @@ def _header_lines(body: KeptBody) -> tuple[bool, list[bytes]]:
     ]
 
 
-def _truncated(body: KeptBody, response: HopResponse) -> str:
+def _truncated(body: StoredBody, response: HopResult) -> str:
     """Why the record doesn't have the whole body; empty when it has."""
     failure = response.failure or (body.failure if body.stopped else None)
     if failure is not None:

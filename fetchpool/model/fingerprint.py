@@ -19,7 +19,7 @@ from unicodedata import category
 
 from fetchpool.model.request import FetchRequest
 from fetchpool.model.text import UNSEEN, visible
-from fetchpool.model.urls import PLAIN, BadUrl, is_normalised, parse_line, redact
+from fetchpool.model.urls import PLAIN, InvalidUrl, is_normalised, parse_line, redact
 
 SIZE = 16
 """Bytes of a fingerprint."""
@@ -55,7 +55,7 @@ def _identity(text: str) -> str:
     if "\\" in text:
         text = _ESCAPED.sub(_meant, text)
     url = parse_line(text)
-    if isinstance(url, BadUrl):
+    if isinstance(url, InvalidUrl):
         return text
     return CREDENTIALS + url.href if url.credentials else url.href
 

@@ -10,7 +10,7 @@ from fetchpool.model.failures import FailureKind
 from fetchpool.model.record import Cookie
 
 
-class Previous(Struct, frozen=True, gc=False):
+class CachedVersion(Struct, frozen=True, gc=False):
     """What an earlier result says of a URL that was fetched."""
 
     url: str
@@ -62,7 +62,7 @@ class FetchRequest(Struct, frozen=True, gc=False):
     """An earlier hop was served from a public address (faults 31 to 33)."""
     cookies: tuple[Cookie, ...] = ()
     """What earlier hops of this attempt have set; secrets, which no row or log shows."""
-    previous: Previous | None = None
+    previous: CachedVersion | None = None
     """To be fetched only if it has changed since."""
     columns: dict[str, Any] | None = None
     """What the input says of it beside, for its row. It stays with us: no worker is sent it."""

@@ -53,25 +53,25 @@ class Url(Struct, frozen=True, gc=False):
         return origin(self.href)
 
 
-class BadUrl(Struct, frozen=True, gc=False):
+class InvalidUrl(Struct, frozen=True, gc=False):
     """A URL that can't be fetched, and why."""
 
     kind: FailureKind
     message: str
 
 
-def parse(text: str, base: str | None = None) -> Url | BadUrl:
+def parse(text: str, base: str | None = None) -> Url | InvalidUrl:
     """`text` as an absolute URL, or relative to `base` (a `Location` header).
 
     http and https only; everything else is `unsupported_scheme`, what the parser refuses is
     `invalid_url`.
     """
     if len(text) > MAX_URL:
-        return BadUrl(FailureKind.INVALID_URL, f"longer than {MAX_URL} characters")
+        return InvalidUrl(FailureKind.INVALID_URL, f"longer than {MAX_URL} characters")
     try:
         href = can_ada.parse(text).href if base is None else (can_ada.parse(base) + text).href
     except (ValueError, TypeError):  # TypeError: lone surrogates, from a line that is not UTF-8
-        return BadUrl(FailureKind.INVALID_URL, "not a valid http or https URL")
+        return InvalidUrl(FailureKind.INVALID_URL, "not a valid http or https URL")
     # A serialised http or https URL is `scheme://[userinfo@]host[:port]/path[?query][#fragment]`
     # and nothing else (URL Standard section 4.5): cut up here it costs half of what asking the
     # parser for each part does, and a list has a hundred million of them.
@@ -79,7 +79,9 @@ def parse(text: str, base: str | None = None) -> Url | BadUrl:
     scheme = parts[0]
     if scheme != "https:" and scheme != "http:":
         scheme = href[: href.index(":") + 1]
-        return BadUrl(FailureKind.UNSUPPORTED_SCHEME, f"only http and https are fetched, not {scheme[:20]}")
+        return InvalidUrl(
+            FailureKind.UNSUPPORTED_SCHEME, f"only http and https are fetched, not {scheme[:20]}"
+        )
     host = parts[2]
     credentials = ""
     if "@" in host:
@@ -97,7 +99,7 @@ def parse(text: str, base: str | None = None) -> Url | BadUrl:
         or host[0] == "."
         or not host.replace(".", "").replace("-", "").isalnum()
     ) and (problem := _host_problem(host)):
-        return BadUrl(FailureKind.INVALID_URL, problem)
+        return InvalidUrl(FailureKind.INVALID_URL, problem)
     return Url(href, host, credentials)
 
 
@@ -166,7 +168,7 @@ def _host_problem(host: str) -> str:
     return ""
 
 
-def parse_line(line: str) -> Url | BadUrl:
+def parse_line(line: str) -> Url | InvalidUrl:
     """A line of a list, with a scheme or without. One that holds more than a URL is refused: the parser
     would drop or encode the rest, and another URL would be fetched."""
     if (
@@ -179,7 +181,7 @@ def parse_line(line: str) -> Url | BadUrl:
     ):
         return parse(line)  # nearly always
     if problem := _line_problem(line):
-        return BadUrl(FailureKind.INVALID_URL, problem)
+        return InvalidUrl(FailureKind.INVALID_URL, problem)
     return parse(with_scheme(line))
 
 
@@ -235,7 +237,7 @@ def with_scheme(line: str) -> str:
 def request(urlnum: int, text: str) -> FetchRequest:
     """The request for one URL of the input, refused or not: every URL gets its row."""
     url = parse_line(text)
-    if isinstance(url, BadUrl):
+    if isinstance(url, InvalidUrl):
         return FetchRequest(urlnum, text, "", "", refused=url.kind, problem=url.message, weight=len(text))
     return FetchRequest(urlnum, text, url.href, url.host, url.credentials, weight=len(text) + len(url.href))
 

@@ -17,7 +17,7 @@ from typing import Any
 from fetchpool.model.outcome import Outcome
 
 
-class OutcomeFuture(Future[Outcome]):
+class LightFuture(Future[Outcome]):
     """Understood by `concurrent.futures.wait()` and the like, which ask for `_condition`."""
 
     _state: str

@@ -29,9 +29,9 @@ from fetchpool.http.exchange import Exchange
 from fetchpool.model.errors import NoThreadError, PoolClosedError
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.request import FetchRequest
-from fetchpool.pools.future import OutcomeFuture
+from fetchpool.pools.future import LightFuture
 from fetchpool.pools.parser_threads import ParserThreads
-from fetchpool.pools.thread_limit import FEWEST, Crowding
+from fetchpool.pools.thread_limit import FEWEST, ThreadLimit
 from fetchpool.pools.worker import Worker
 from fetchpool.runtime import forks, threads
 
@@ -92,12 +92,12 @@ class ThreadPool:
         self._calls: SimpleQueue[Then] = SimpleQueue()
         # Where starts are spaced, each must reach the server when it is made: none may wait in the queue.
         self._may_crowd = workers > FEWEST and options.follow_within_hosts
-        self._crowding = Crowding(workers)
+        self._crowding = ThreadLimit(workers)
         self._lookout: threading.Thread | None = None
         self._ended = threading.Event()
 
     def submit(self, request: FetchRequest) -> Future[Outcome]:
-        future = OutcomeFuture()
+        future = LightFuture()
         with self._lock:
             if self._closed:
                 raise PoolClosedError("the pool was shut down; open another one")

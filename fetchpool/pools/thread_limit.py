@@ -23,7 +23,7 @@ FEWEST = 2
 """One waits for the network while the other computes."""
 
 
-class Crowding:
+class ThreadLimit:
     """Times are seconds, `cpu` those of all threads together."""
 
     def __init__(self, workers: int) -> None:

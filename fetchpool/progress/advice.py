@@ -2,7 +2,7 @@
 
 In: the last `Snapshot` and the settings in question. Out: the spans of one line. Pure.
 
-The engine says for every second what it waited for (`Limits`), and the process how much CPU it
+The engine says for every second what it waited for (`WaitTimes`), and the process how much CPU it
 used. CPU comes first, since a busy machine makes everything else look slow:
 
     CPU used up         ──▶ the CPU, and another executor where that helps
@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from fetchpool.engine.events import Limits, Snapshot
-from fetchpool.progress.format import Span, Tone, count, counted, duration, percent, size
+from fetchpool.engine.events import Snapshot, WaitTimes
+from fetchpool.progress.format import Span, Style, count, counted, duration, percent, size
 
 WORTH_ADVICE = 1.0
 """Seconds: of a shorter run, most is starting up, whatever the numbers say."""
@@ -91,7 +91,7 @@ def _share(seconds: float, snapshot: Snapshot) -> str:
     return percent(min(seconds / snapshot.elapsed, 1.0))
 
 
-def _cores_of(executor: str, limits: Limits) -> int:
+def _cores_of(executor: str, limits: WaitTimes) -> int:
     """Cores that the executor can make use of. Threads share one as long as they run Python."""
     return limits.cores if executor == "process" else 1
 
@@ -106,11 +106,11 @@ def _cpu(snapshot: Snapshot, executor: str, parses: bool) -> list[Span]:
         return [Span(f"this machine's CPU (all its {limits.cores} cores were busy {busy} of the time)")]
     shared = f"this machine's CPU ({used:.1f} of {limits.cores} cores busy; threads share one for Python); "
     if executor == "thread" and not parses:  # a parser costs the same wherever it runs
-        return [Span(shared), Span("--executor async", Tone.HINT), Span(" needs half as much for a URL")]
-    return [Span(shared), Span("--executor process", Tone.HINT), Span(" uses them all")]
+        return [Span(shared), Span("--executor async", Style.HINT), Span(" needs half as much for a URL")]
+    return [Span(shared), Span("--executor process", Style.HINT), Span(" uses them all")]
 
 
-def _near_a_core(limits: Limits, elapsed: float) -> bool:
+def _near_a_core(limits: WaitTimes, elapsed: float) -> bool:
     return limits.cpu > CPU_SHORT * elapsed
 
 
@@ -132,7 +132,7 @@ def _parsing(snapshot: Snapshot, workers: int) -> list[Span]:
     share = percent(_fetching(snapshot, workers))
     return [
         Span(f"what --parse does with a page (fetching took {share} of the workers' time); if it computes: "),
-        Span("--executor process", Tone.HINT),
+        Span("--executor process", Style.HINT),
     ]
 
 
@@ -145,24 +145,24 @@ def _on_bodies(snapshot: Snapshot, workers: int) -> bool:
 def _more(workers: int, per_host: int | None) -> list[Span]:
     """What lets there be more workers."""
     wanted = workers * MORE_WORKERS
-    more = [Span(f"-w {wanted}", Tone.HINT)]
+    more = [Span(f"-w {wanted}", Style.HINT)]
     if per_host is not None and per_host < wanted:
-        more += [Span(" (if most is on one host: "), Span(f"--per-host {wanted}", Tone.HINT), Span(" too)")]
+        more += [Span(" (if most is on one host: "), Span(f"--per-host {wanted}", Style.HINT), Span(" too)")]
     return more
 
 
 def _more_processes(workers: int, cores: int) -> list[Span]:
     """With `-w auto`, that is one for each core, or fewer."""
     if workers < cores:
-        return [Span(f"--max-workers {cores}", Tone.HINT)]
-    return [Span("--executor async", Tone.HINT), Span(" (one process for each core is all of -w auto)")]
+        return [Span(f"--max-workers {cores}", Style.HINT)]
+    return [Span("--executor async", Style.HINT), Span(" (one process for each core is all of -w auto)")]
 
 
 def _files(workers: int, share: str) -> list[Span]:
     room = counted(workers, "worker")
     return [
         Span(f"the limit of open files (it leaves room for {room}, busy {share} of the time); to raise it: "),
-        Span("ulimit -Hn", Tone.HINT),
+        Span("ulimit -Hn", Style.HINT),
     ]
 
 
@@ -192,19 +192,19 @@ def _hosts(snapshot: Snapshot, per_host: int | None, *, paced: bool, robots: boo
         return [
             Span(f"the limit of {per_host} at once per host ({share} of the time workers were free but "),
             Span("every host had its share); if the hosts can take it: "),
-            Span(f"--per-host {per_host * 2}", Tone.HINT),
+            Span(f"--per-host {per_host * 2}", Style.HINT),
         ]
     if most == limits.retries:
         waits = f"waits before what failed is tried again: {share} of the time"
         if not snapshot.retries:
             return [Span(waits)]
-        return [Span(f"{waits}; "), Span("--retry 0", Tone.HINT), Span(" gives up at once")]
+        return [Span(f"{waits}; "), Span("--retry 0", Style.HINT), Span(" gives up at once")]
     if most == limits.pace and paced:
         return [
             Span(f"the pace that was asked for ({share} of the time); "),
-            Span("--rate", Tone.HINT),
+            Span("--rate", Style.HINT),
             Span(" and "),
-            Span("--host-delay", Tone.HINT),
+            Span("--host-delay", Style.HINT),
             Span(" set it"),
         ]
     why = "their robots.txt's Crawl-delay" if most == limits.pace and robots else "429, 503 or Retry-After"
@@ -220,5 +220,5 @@ def _ending(snapshot: Snapshot, share: str, max_time: float | None) -> list[Span
         return [Span(f"{awaited}the longest took {longest})")]
     return [
         Span(f"{awaited}the longest took {longest}); to give up sooner: "),
-        Span(f"--max-time {sooner}s", Tone.HINT),
+        Span(f"--max-time {sooner}s", Style.HINT),
     ]

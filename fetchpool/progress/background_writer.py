@@ -69,7 +69,7 @@ PATIENCE = 2.0
 program alive that wants to end."""
 
 
-class Outlet(Generic[Said]):
+class BackgroundWriter(Generic[Said]):
     """A thread that calls `write(said, given_up, last)` soon after something was said, at most every
     `interval` seconds, and once at the end, with `last` true.
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from fetchpool.engine.events import Event, Notice, Snapshot, light
 from fetchpool.model.record import Record
-from fetchpool.progress.background_writer import PATIENCE, Outlet
+from fetchpool.progress.background_writer import PATIENCE, BackgroundWriter
 from fetchpool.progress.format import Line
 from fetchpool.progress.frame import frame
 from fetchpool.progress.messages import event_line, given_up_line
@@ -45,7 +45,7 @@ class Progress:
             redirect_stdout=False,
             vertical_overflow="crop",
         )
-        self._outlet: Outlet[Event | Record] = Outlet(self._write, DRAW_EVERY, PENDING)
+        self._outlet: BackgroundWriter[Event | Record] = BackgroundWriter(self._write, DRAW_EVERY, PENDING)
 
     def __enter__(self) -> Progress:
         return self

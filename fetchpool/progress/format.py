@@ -13,7 +13,7 @@ from enum import Enum
 from msgspec import Struct
 
 
-class Tone(Enum):
+class Style(Enum):
     """What a span of a line is; a terminal gives each a colour, plain text ignores it."""
 
     PLAIN = "plain"
@@ -28,7 +28,7 @@ class Span(Struct, frozen=True):
     """A run of characters in one tone."""
 
     text: str
-    tone: Tone = Tone.PLAIN
+    tone: Style = Style.PLAIN
 
 
 class Line(Struct, frozen=True):

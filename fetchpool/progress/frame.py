@@ -16,12 +16,12 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from fetchpool.engine.events import InFlight, Snapshot
+from fetchpool.engine.events import ActiveRequest, Snapshot
 from fetchpool.model.text import visible
 from fetchpool.progress.format import (
     Line,
     Span,
-    Tone,
+    Style,
     count,
     counted,
     duration,
@@ -67,26 +67,26 @@ def frame(snapshot: Snapshot, width: int, *, ascii_only: bool = False) -> list[L
     ]
 
 
-def _stuck(request: InFlight, width: int, ascii_only: bool) -> Line:
+def _stuck(request: ActiveRequest, width: int, ascii_only: bool) -> Line:
     """A request that takes long."""
     room = width - FIRST - len(GAP)
     url = cut(visible(request.url), room, "..." if ascii_only else "…")
-    return line(Span(duration(request.seconds).ljust(FIRST), Tone.BAD), GAP, url)
+    return line(Span(duration(request.seconds).ljust(FIRST), Style.BAD), GAP, url)
 
 
 def _position(snapshot: Snapshot, width: int, ascii_only: bool) -> Line:
     """How far, and how long still."""
     share = share_done(snapshot)
     if snapshot.total is None or share is None:
-        done = Segment(Span(f"{count(snapshot.done)} done", Tone.STRONG), 0)
+        done = Segment(Span(f"{count(snapshot.done)} done", Style.STRONG), 0)
         return _fitted([done, Segment(Span(f"in {duration(snapshot.elapsed)}"), 1)], width)
     whole = total(snapshot.total, snapshot.total_exact)
     segments = [
-        Segment(Span(f" {percent(share):>5}", Tone.STRONG), 0),
+        Segment(Span(f" {percent(share):>5}", Style.STRONG), 0),
         Segment(Span(f"{count(snapshot.done)} of {whole}"), 1),
     ]
     if snapshot.eta and not snapshot.stopping:
-        segments.append(Segment(Span(f"{duration(snapshot.eta)} left", Tone.HINT), 2))
+        segments.append(Segment(Span(f"{duration(snapshot.eta)} left", Style.HINT), 2))
     numbers = _fitted(segments, max(width - BAR_MINIMUM, 0))
     room = min(width - len(str(numbers)), BAR_WIDTH)
     if room < BAR_MINIMUM:
@@ -99,8 +99,8 @@ def _bar(share: float, width: int, ascii_only: bool) -> tuple[Span, Span]:
     halves = int(share * width * 2)
     full, half = divmod(halves, 2)
     if ascii_only:
-        return Span("#" * full, Tone.GOOD), Span("-" * (width - full), Tone.QUIET)
-    return Span("━" * full + "╸" * half, Tone.GOOD), Span("─" * (width - full - half), Tone.QUIET)
+        return Span("#" * full, Style.GOOD), Span("-" * (width - full), Style.QUIET)
+    return Span("━" * full + "╸" * half, Style.GOOD), Span("─" * (width - full - half), Style.QUIET)
 
 
 def _of_auto(snapshot: Snapshot) -> str:
@@ -114,8 +114,8 @@ def _pace(snapshot: Snapshot, width: int) -> Line:
         stopping = f"stopping: {counted(snapshot.in_flight, 'request')} in flight"
         return _fitted(
             [
-                Segment(Span(stopping, Tone.STRONG), 0),
-                Segment(Span("Ctrl-C again ends at once", Tone.QUIET), 1),
+                Segment(Span(stopping, Style.STRONG), 0),
+                Segment(Span("Ctrl-C again ends at once", Style.QUIET), 1),
             ],
             width,
         )
@@ -125,7 +125,7 @@ def _pace(snapshot: Snapshot, width: int) -> Line:
         Segment(Span(f"{count(snapshot.in_flight)}{_of_auto(snapshot)} in flight"), 2, THIRD),
     ]
     if snapshot.waiting:
-        segments.append(Segment(Span(f"{count(snapshot.waiting)} waiting", Tone.QUIET), 3))
+        segments.append(Segment(Span(f"{count(snapshot.waiting)} waiting", Style.QUIET), 3))
     return _fitted(segments, width)
 
 
@@ -133,14 +133,14 @@ def _results(snapshot: Snapshot, width: int) -> Line:
     """What came of it; as many kinds of failure as there is room for."""
     failed = snapshot.done - snapshot.ok
     segments = [
-        Segment(Span(f"{count(snapshot.ok)} ok", Tone.GOOD), 0, FIRST),
-        Segment(Span(f"{count(failed)} failed", Tone.BAD if failed else Tone.QUIET), 1, SECOND),
+        Segment(Span(f"{count(snapshot.ok)} ok", Style.GOOD), 0, FIRST),
+        Segment(Span(f"{count(failed)} failed", Style.BAD if failed else Style.QUIET), 1, SECOND),
     ]
     retries = []
     if snapshot.retries:
-        retries = [Segment(Span(counted(snapshot.retries, "retry", "retries"), Tone.QUIET), 2)]
+        retries = [Segment(Span(counted(snapshot.retries, "retry", "retries"), Style.QUIET), 2)]
     for shown in range(min(KINDS_SHOWN, len(snapshot.failed)), 0, -1):
-        kinds = [Segment(Span(_kinds(snapshot, shown), Tone.QUIET), 3)]
+        kinds = [Segment(Span(_kinds(snapshot, shown), Style.QUIET), 3)]
         if _width([*segments, *kinds, *retries]) <= width:
             return _fitted([*segments, *kinds, *retries], width)
     return _fitted([*segments, *retries], width)

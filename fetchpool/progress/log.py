@@ -10,7 +10,7 @@ from typing import TextIO
 
 from fetchpool.engine.events import Event, Notice, Snapshot, light
 from fetchpool.model.record import Record
-from fetchpool.progress.background_writer import PATIENCE, Outlet, unlocked
+from fetchpool.progress.background_writer import PATIENCE, BackgroundWriter, unlocked
 from fetchpool.progress.format import Line
 from fetchpool.progress.messages import event_line, given_up_line, progress_line, stuck_lines
 
@@ -31,7 +31,9 @@ class Log:
         self._stream = unlocked(stream)
         self._verbose = verbose
         self._due = FIRST_LINE
-        self._outlet: Outlet[Line | Event | Record] = Outlet(self._write, WRITE_EVERY, PENDING)
+        self._outlet: BackgroundWriter[Line | Event | Record] = BackgroundWriter(
+            self._write, WRITE_EVERY, PENDING
+        )
 
     def __enter__(self) -> Log:
         return self

@@ -5,13 +5,13 @@ In: snapshots, records, events. Out: `Line`s. Pure.
 
 from __future__ import annotations
 
-from fetchpool.engine.events import InFlight, Notice, Retrying, Snapshot
+from fetchpool.engine.events import ActiveRequest, Notice, RetryScheduled, Snapshot
 from fetchpool.model.record import Record
 from fetchpool.model.text import visible
 from fetchpool.progress.format import (
     Line,
     Span,
-    Tone,
+    Style,
     count,
     counted,
     duration,
@@ -56,7 +56,7 @@ def progress_line(snapshot: Snapshot) -> Line:
     return line(", ".join(parts))
 
 
-def stuck(snapshot: Snapshot) -> list[InFlight]:
+def stuck(snapshot: Snapshot) -> list[ActiveRequest]:
     """Of the requests in flight, those that have taken long; longest first."""
     return [request for request in snapshot.slowest if request.seconds > STUCK_AFTER]
 
@@ -71,25 +71,25 @@ def stuck_lines(snapshot: Snapshot) -> list[Line]:
     ]
 
 
-def event_line(said: Record | Retrying | Notice) -> Line:
+def event_line(said: Record | RetryScheduled | Notice) -> Line:
     """A final row that failed, a retry to come, or a notice."""
     if isinstance(said, Notice):
-        return line(Span(visible(said.text), Tone.HINT))
-    if isinstance(said, Retrying):
+        return line(Span(visible(said.text), Style.HINT))
+    if isinstance(said, RetryScheduled):
         due = f" (again in {duration(said.delay)})"
-        return line(Span("retry ", Tone.HINT), *_what_failed(said.record), Span(due, Tone.QUIET))
+        return line(Span("retry ", Style.HINT), *_what_failed(said.record), Span(due, Style.QUIET))
     tried = f" (after {counted(said.num_retries, 'retry', 'retries')})" if said.num_retries else ""
-    return line(Span("failed ", Tone.BAD), *_what_failed(said), Span(tried, Tone.QUIET))
+    return line(Span("failed ", Style.BAD), *_what_failed(said), Span(tried, Style.QUIET))
 
 
 def given_up_line(number: int) -> Line:
     """Lines that came faster than they could be written."""
-    return line(Span(f"({counted(number, 'line')} more than could be shown)", Tone.QUIET))
+    return line(Span(f"({counted(number, 'line')} more than could be shown)", Style.QUIET))
 
 
 def _what_failed(record: Record) -> list[Span]:
     # Cleaned where it came in already; this is the terminal's edge, and a second time changes nothing.
-    spans = [Span(f"{record.error} ", Tone.STRONG), Span(visible(record.url))]
+    spans = [Span(f"{record.error} ", Style.STRONG), Span(visible(record.url))]
     if record.errormsg:
-        spans.append(Span(f": {visible(record.errormsg)}", Tone.QUIET))
+        spans.append(Span(f": {visible(record.errormsg)}", Style.QUIET))
     return spans

@@ -15,7 +15,7 @@ from fetchpool.progress.advice import held_back
 from fetchpool.progress.format import (
     Line,
     Span,
-    Tone,
+    Style,
     count,
     counted,
     duration,
@@ -61,7 +61,7 @@ def report(
     no more workers; `kept`: how many rows have their body in which folder; `changes`: since an earlier
     result, how many URLs are what."""
     if not snapshot.done and not interrupted:
-        return [line(Span("nothing to fetch: there is no URL in the input", Tone.STRONG))]
+        return [line(Span("nothing to fetch: there is no URL in the input", Style.STRONG))]
     fetched = snapshot.done - snapshot.earlier
     lines = [_headline(snapshot, interrupted, timed_out)]
     if fetched:
@@ -84,7 +84,7 @@ def report(
             _labelled("kept", f"{counted(number, 'body', 'bodies')} in {visible(folder)}, equal ones once")
         )
     if not interrupted and fetched and _no_name_found(snapshot):
-        hint = Span("-x", Tone.HINT)
+        hint = Span("-x", Style.HINT)
         return [
             *lines,
             line("no name could be looked up: is there a network, or a proxy to name with ", hint, "?"),
@@ -103,9 +103,9 @@ def report(
         few_files=few_files,
     )
     if advice and (fetched or interrupted):
-        lines.append(line(Span("held back by: ", Tone.QUIET), *advice))
+        lines.append(line(Span("held back by: ", Style.QUIET), *advice))
     if interrupted and resume:
-        lines.append(line("to go on: ", Span(resume, Tone.HINT)))
+        lines.append(line("to go on: ", Span(resume, Style.HINT)))
     return lines
 
 
@@ -117,22 +117,22 @@ def _no_name_found(snapshot: Snapshot) -> bool:
 def _headline(snapshot: Snapshot, interrupted: bool, timed_out: bool) -> Line:
     done, ok = snapshot.done, snapshot.ok
     failed = done - ok
-    urls = Span(counted(done, "URL"), Tone.STRONG)
+    urls = Span(counted(done, "URL"), Style.STRONG)
     after = duration(snapshot.elapsed)
     before = f" ({_earlier(snapshot)})" if snapshot.earlier else ""
     if interrupted:
         how = "stopped by --max-runtime" if timed_out else "interrupted"
-        head: list[Span | str] = [Span(how, Tone.BAD), f" after {after}: ", urls, f"{before} done"]
+        head: list[Span | str] = [Span(how, Style.BAD), f" after {after}: ", urls, f"{before} done"]
     else:
         head = [urls, f"{before} in {after}"]
     if not done:
         return line(*head, _not_fetched(snapshot))
     if not failed:
-        result: list[Span | str] = [Span("ok" if done == 1 else "all ok", Tone.GOOD)]
+        result: list[Span | str] = [Span("ok" if done == 1 else "all ok", Style.GOOD)]
     elif not ok:
-        result = [Span("failed" if done == 1 else "all failed", Tone.BAD)]
+        result = [Span("failed" if done == 1 else "all failed", Style.BAD)]
     else:
-        result = [Span(f"{count(ok)} ok", Tone.GOOD), ", ", Span(f"{count(failed)} failed", Tone.BAD)]
+        result = [Span(f"{count(ok)} ok", Style.GOOD), ", ", Span(f"{count(failed)} failed", Style.BAD)]
     if interrupted:
         return line(*head, " (", *result, ")", _not_fetched(snapshot))
     return line(*head, ": ", *result)
@@ -187,8 +187,8 @@ def _failures(snapshot: Snapshot) -> list[Line]:
     letters = max(len(kind.kind) for kind in shown)
     lines = []
     for position, kind in enumerate(shown):
-        label = Span(("failed" if position == 0 else "").ljust(LABEL_WIDTH), Tone.QUIET)
-        number = Span(f"{count(kind.count):>{digits}} {kind.kind:<{letters}}", Tone.BAD)
+        label = Span(("failed" if position == 0 else "").ljust(LABEL_WIDTH), Style.QUIET)
+        number = Span(f"{count(kind.count):>{digits}} {kind.kind:<{letters}}", Style.BAD)
         example = shortened(kind.example)  # the row has all of it
         lines.append(line(label, number, f"  {example}" if kind.count == 1 else f"  e.g. {example}"))
     if rest := snapshot.failed[KINDS_SHOWN:]:
@@ -198,4 +198,4 @@ def _failures(snapshot: Snapshot) -> list[Line]:
 
 
 def _labelled(label: str, text: str) -> Line:
-    return line(Span(label.ljust(LABEL_WIDTH), Tone.QUIET), text)
+    return line(Span(label.ljust(LABEL_WIDTH), Style.QUIET), text)

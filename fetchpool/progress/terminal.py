@@ -14,15 +14,15 @@ from rich.console import Console
 from rich.text import Text
 
 from fetchpool.progress.background_writer import unlocked
-from fetchpool.progress.format import Line, Tone
+from fetchpool.progress.format import Line, Style
 
 STYLES = {
-    Tone.PLAIN: "",
-    Tone.QUIET: "dim",
-    Tone.STRONG: "bold",
-    Tone.GOOD: "green",
-    Tone.BAD: "red",
-    Tone.HINT: "cyan",
+    Style.PLAIN: "",
+    Style.QUIET: "dim",
+    Style.STRONG: "bold",
+    Style.GOOD: "green",
+    Style.BAD: "red",
+    Style.HINT: "cyan",
 }
 """The terminal's own sixteen colours: they are readable on whatever background its owner chose."""
 

@@ -51,7 +51,7 @@ OVERLOAD = frozenset(
 CEILING = "the ceiling (--max-workers)"
 
 
-class Phase(Enum):
+class ScalePhase(Enum):
     """What the next measurement is compared with."""
 
     CLIMBING = "still climbing"
@@ -67,16 +67,16 @@ class Best(Struct):
     rate: float
 
 
-class Concurrency:
+class AutoScaler:
     """`target` is how many fetches there should be at once just now."""
 
     def __init__(self, ceiling: int, now: float) -> None:
         self.target = min(START, ceiling)
-        self.reason = Phase.CLIMBING.value
+        self.reason = ScalePhase.CLIMBING.value
         self._ceiling = ceiling
         self._room = ceiling
         """What servers have borne; at most the ceiling."""
-        self._phase = Phase.CLIMBING
+        self._phase = ScalePhase.CLIMBING
         self._best = Best(self.target, 0.0)
         self._rest = self._left = FIRST_REST
         self._up_next = True
@@ -142,15 +142,15 @@ class Concurrency:
 
     def _compare(self, rate: float) -> None:
         best = self._best
-        if self._phase is Phase.CLIMBING:
+        if self._phase is ScalePhase.CLIMBING:
             self._climb(rate)
-        elif self._phase is Phase.RESTING:
+        elif self._phase is ScalePhase.RESTING:
             best.rate += (rate - best.rate) / 4 if best.rate else rate
             self._left -= 1
             if self._left <= 0:
                 self._probe()
         else:
-            least = WORTH_KEEPING if self._phase is Phase.UP else 1.0 - (WORTH_KEEPING - 1.0) / 2
+            least = WORTH_KEEPING if self._phase is ScalePhase.UP else 1.0 - (WORTH_KEEPING - 1.0) / 2
             if rate > best.rate * least:
                 self._rest = FIRST_REST
                 self._settle(self.target, rate)
@@ -178,17 +178,17 @@ class Concurrency:
                 self._ceiling, self._room + max(1, self._room // 20)
             )  # they may bear more by now
         if self._up_next and self._best.target < self._room:
-            self._phase = Phase.UP
+            self._phase = ScalePhase.UP
             self._change(min(self._room, ceil(self._best.target * PROBE)))
         else:
-            self._phase = Phase.DOWN
+            self._phase = ScalePhase.DOWN
             self._change(max(1, int(self._best.target / PROBE)))
 
     def _settle(self, target: int, rate: float) -> None:
         self._best = Best(target, rate)
-        self._phase = Phase.RESTING
+        self._phase = ScalePhase.RESTING
         self._left = self._rest
-        self.reason = CEILING if target >= self._ceiling else Phase.RESTING.value
+        self.reason = CEILING if target >= self._ceiling else ScalePhase.RESTING.value
         self._change(target)
 
     def _change(self, target: int) -> None:

@@ -58,7 +58,7 @@ class Breaker(Enum):
     """The try failed too: what is queued is given up, until the next try."""
 
 
-class Wait(Enum):
+class BlockReason(Enum):
     """What a request that may not start waits for, while there would be a worker for it."""
 
     TURN = auto()
@@ -147,13 +147,13 @@ class HostSlot:
         already: a server takes a moment to see that a place is free."""
         return self.bears_few and is_break(outcome)
 
-    def waits_for(self, now: float, per_host: int) -> Wait:
+    def waits_for(self, now: float, per_host: int) -> BlockReason:
         """What keeps what is queued from starting."""
         if self._failures:  # more at once is not what it lacks, whether its limit is reached or not
-            return Wait.FAILURE
+            return BlockReason.FAILURE
         if self._spacing:
-            return Wait.PAUSE
-        return Wait.TURN if self.in_flight >= per_host and self.ready_at <= now else Wait.PACE
+            return BlockReason.PAUSE
+        return BlockReason.TURN if self.in_flight >= per_host and self.ready_at <= now else BlockReason.PACE
 
     def gives_up(self, now: float) -> bool:
         """Whether what is queued now ends without having been tried."""

@@ -7,7 +7,7 @@ CATCH_UP = 0.01
 second nothing is ever made good, so that two starts are never closer than the pace."""
 
 
-class Pace:
+class RateLimiter:
     """Lets one start through every `interval` seconds, from the first on (no opening burst)."""
 
     __slots__ = ("_catch_up", "_interval", "next_at")

@@ -35,7 +35,7 @@ MAX_CRAWL_DELAY = 60.0
 """Seconds: a longer `Crawl-delay` is taken for this much, or one host would hold up a list for weeks."""
 
 
-class Text(Struct, frozen=True):
+class RobotsFile(Struct, frozen=True):
     """What came of one `robots.txt`."""
 
     compressed: bytes
@@ -49,7 +49,7 @@ class Text(Struct, frozen=True):
     who came from a public one."""
 
 
-class Rules(Struct, frozen=True):
+class RobotsRules(Struct, frozen=True):
     """What one origin asks for."""
 
     parsed: RobotsTxt | None
@@ -62,7 +62,7 @@ class Rules(Struct, frozen=True):
     """What a refused URL's row says."""
 
 
-class Robots:
+class RobotsCache:
     """The rules of the origins met so far, for one user agent.
 
     Texts are kept compressed and parsed again when they are needed: a list may have more hosts than
@@ -73,9 +73,9 @@ class Robots:
         a redirect from a public address may not reach, nothing may."""
         self._agent = user_agent.split("/", 1)[0].strip() or "*"
         self._public_only = public_only
-        self._texts: OrderedDict[str, Text] = OrderedDict()
+        self._texts: OrderedDict[str, RobotsFile] = OrderedDict()
         self._octets = 0
-        self._parsed: OrderedDict[str, Rules] = OrderedDict()
+        self._parsed: OrderedDict[str, RobotsRules] = OrderedDict()
         self._pieces = 0
 
     def request_for(self, request: FetchRequest, urlnum: int) -> FetchRequest:
@@ -88,7 +88,7 @@ class Robots:
             asked.from_public == request.from_public or self._public_only
         )
 
-    def rules_for(self, request: FetchRequest, now: float) -> Rules | None:
+    def rules_for(self, request: FetchRequest, now: float) -> RobotsRules | None:
         """None: they are not known yet, or no more."""
         origin = urls.origin(request.href)
         text = self._texts.get(origin)
@@ -107,13 +107,13 @@ class Robots:
             self._parsed.move_to_end(origin)
         return rules
 
-    def allows(self, rules: Rules, request: FetchRequest) -> bool:
+    def allows(self, rules: RobotsRules, request: FetchRequest) -> bool:
         """Whether the URL may be fetched."""
         if rules.parsed is None:
             return not rules.forbids_all
         return rules.parsed.allows(request.href[len(urls.origin(request.href)) :])
 
-    def learn(self, asked: FetchRequest, outcome: Outcome, now: float) -> Rules:
+    def learn(self, asked: FetchRequest, outcome: Outcome, now: float) -> RobotsRules:
         """Keeps what came of `request_for()`. Returns what it says to all requests alike; its words are read
         when they are needed."""
         origin = urls.origin(asked.href)
@@ -130,38 +130,38 @@ class Robots:
                 self._pieces -= weight(known)
         return common(text)
 
-    def _parse(self, text: Text) -> Rules:
+    def _parse(self, text: RobotsFile) -> RobotsRules:
         if text.refusal or not text.compressed:
             return common(text)
         parsed = RobotsTxt(zlib.decompress(text.compressed), self._agent)
-        return Rules(parsed, crawl_delay=min(parsed.crawl_delay, MAX_CRAWL_DELAY))
+        return RobotsRules(parsed, crawl_delay=min(parsed.crawl_delay, MAX_CRAWL_DELAY))
 
 
-def common(text: Text) -> Rules:
+def common(text: RobotsFile) -> RobotsRules:
     """What is the same for every URL."""
     if text.refusal:
-        return Rules(None, forbids_all=True, kind=text.kind, refusal=text.refusal)
-    return Rules(None)
+        return RobotsRules(None, forbids_all=True, kind=text.kind, refusal=text.refusal)
+    return RobotsRules(None)
 
 
-def weight(rules: Rules) -> int:
+def weight(rules: RobotsRules) -> int:
     """Pieces that are held of them."""
     return 0 if rules.parsed is None else rules.parsed.weight
 
 
-def read(outcome: Outcome, now: float) -> Text:
+def read(outcome: Outcome, now: float) -> RobotsFile:
     """What an answer says, before its words are read (RFC 9309 section 2.3.1)."""
     status = outcome.response_code
     if outcome.content and status is not None and 200 <= status < 300:
-        return Text(zlib.compress(whole_lines(outcome.content)), "", FOREVER)  # all of it that counts
+        return RobotsFile(zlib.compress(whole_lines(outcome.content)), "", FOREVER)  # all of it that counts
     if status is not None and 400 <= status < 500 and status != TOO_MANY:
-        return Text(b"", "", FOREVER)  # there is none (2.3.1.3)
+        return RobotsFile(b"", "", FOREVER)  # there is none (2.3.1.3)
     if outcome.error is None:
-        return Text(b"", "", FOREVER)  # an empty one
+        return RobotsFile(b"", "", FOREVER)  # an empty one
     if outcome.error == FailureKind.FORBIDDEN_ADDRESS and not outcome.num_redirects:
-        return Text(b"", outcome.errormsg or "", now + WORST, FailureKind.FORBIDDEN_ADDRESS)
+        return RobotsFile(b"", outcome.errormsg or "", now + WORST, FailureKind.FORBIDDEN_ADDRESS)
     # It can't be had: assume the worst (2.3.1.4), and ask again before long.
-    return Text(b"", f"robots.txt can't be read: {outcome.errormsg}", now + WORST)
+    return RobotsFile(b"", f"robots.txt can't be read: {outcome.errormsg}", now + WORST)
 
 
 def whole_lines(content: bytes) -> bytes:

@@ -24,9 +24,9 @@ from fetchpool.model.derive import by_itself, introduced
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.request import FetchRequest
-from fetchpool.scheduler.host import HostSlot, Wait
+from fetchpool.scheduler.host import BlockReason, HostSlot
 from fetchpool.scheduler.proxy_breaker import Gateway
-from fetchpool.scheduler.rate_limit import Pace
+from fetchpool.scheduler.rate_limit import RateLimiter
 
 FORGET = 60.0
 """Seconds after which an idle host's behaviour is forgotten: memory must not grow with the hosts."""
@@ -51,7 +51,7 @@ class Scheduler:
         `proxied`: everything goes through one proxy."""
         self._per_host = per_host or (1 << 60)
         self._host_delay = host_delay
-        self._pace = Pace(rate)
+        self._pace = RateLimiter(rate)
         self.paced = bool(host_delay or rate)
         """A start must reach the server when it is made: nobody may hold it in a queue."""
         self._ask_hosts = ask_hosts
@@ -243,19 +243,19 @@ class Scheduler:
         """Of the queued: those that wait for a time, not for a worker."""
         return len(self._retries) + sum(slot.queued() for _, _, slot in self._waiting)
 
-    def waits_for(self, now: float) -> Wait:
+    def waits_for(self, now: float) -> BlockReason:
         """What most of the queued wait for that may not start now. It looks at every host there is: not to be
         asked for with every request."""
         if self._gateway is not None and self._gateway.paused:
-            return Wait.FAILURE
-        waiting = dict.fromkeys(Wait, 0)
+            return BlockReason.FAILURE
+        waiting = dict.fromkeys(BlockReason, 0)
         for slot in self._hosts.values():
             if slot.has_next() and not slot.asking:
                 waiting[slot.waits_for(now, self._per_host)] += slot.queued()
         for _, _, request in self._retries:
             found = self._hosts.get(request.host)
-            paused = found is not None and found.waits_for(now, self._per_host) is Wait.PAUSE
-            waiting[Wait.PAUSE if paused else Wait.FAILURE] += 1
+            paused = found is not None and found.waits_for(now, self._per_host) is BlockReason.PAUSE
+            waiting[BlockReason.PAUSE if paused else BlockReason.FAILURE] += 1
         return max(waiting, key=waiting.__getitem__)
 
     def wake_at(self) -> float | None:

@@ -39,7 +39,7 @@ class Written(Struct, gc=False):
     error: str | None
 
 
-class Journal(Sink, Protocol):
+class ResumableSink(Sink, Protocol):
     """A sink whose output can be read back: all that a run leaves for the next one to go on with."""
 
     appends: bool

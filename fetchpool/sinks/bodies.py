@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from fetchpool.model.text import visible
-from fetchpool.sinks.spool import NO_LINK, Spool
+from fetchpool.sinks.spool import NO_LINK, SpooledBody
 
 SHA256, FILENAME = "sha256", "filename_effective"
 
@@ -83,7 +83,7 @@ EXTENSIONS = {
 a type that a desktop runs."""
 
 
-class Storage:
+class BodyStore:
     """What the bodies of a run have in common."""
 
     def __init__(self, folder: str, spool: str) -> None:
@@ -91,20 +91,20 @@ class Storage:
         self.folder = folder
         self.spool = spool
 
-    def begin(self) -> Stored:
+    def begin(self) -> BodyWriter:
         """For one body."""
-        return Stored(self)
+        return BodyWriter(self)
 
 
-class Stored:
+class BodyWriter:
     """One body. The disk's refusals are told by `failure`; nothing here raises."""
 
     __slots__ = ("_digest", "_spool", "_storage", "failure")
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: BodyStore) -> None:
         self._storage = storage
         self._digest = hashlib.sha256()
-        self._spool = Spool(storage.spool) if storage.folder else None
+        self._spool = SpooledBody(storage.spool) if storage.folder else None
         self.failure = ""
         """Why it can't be kept, in words for the person whose disk it is; empty when all is well."""
 
@@ -152,7 +152,7 @@ def extension(content_type: str | None) -> str:
     return EXTENSIONS.get((content_type or "").partition(";")[0].strip().lower(), OTHER)
 
 
-def keep(folder: str, name: str, spool: Spool) -> None:
+def keep(folder: str, name: str, spool: SpooledBody) -> None:
     """Puts a complete body under its name. Raises `OSError`."""
     root = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)  # the person's own, which may be a link
     try:

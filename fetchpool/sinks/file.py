@@ -29,7 +29,7 @@ from fetchpool.model.record import Record
 from fetchpool.model.text import visible
 from fetchpool.sinks import stdout
 from fetchpool.sinks.base import Written
-from fetchpool.sinks.file_ops import OWN_FAULT, Disk, is_gone, lock, unlock, unopened
+from fetchpool.sinks.file_ops import OWN_FAULT, FileOps, is_gone, lock, unlock, unopened
 from fetchpool.sinks.lines import blocks, last_line_end
 
 HELD = 1 << 20
@@ -68,7 +68,7 @@ class FileSink:
         path: str,
         rows: RowFormat,
         *,
-        disk: Disk | None = None,
+        disk: FileOps | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         """Opens it, makes it when it isn't there, and repairs its end. Raises `UsageError` for a path that
@@ -77,7 +77,7 @@ class FileSink:
         self.name = "standard output" if path == "-" else visible(path)
         self._path = path
         self._rows = rows
-        self._disk = disk or Disk()
+        self._disk = disk or FileOps()
         self._clock = clock
         self._next_checkpoint = clock() + CHECKPOINT
         self.notices: list[str] = []

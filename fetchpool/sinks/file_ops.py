@@ -1,6 +1,6 @@
 """What a disk can refuse: the few calls by which an output's bytes change, and its lock, in one place.
 
-In: a descriptor. Out: what the operating system says. A test hands a sink another `Disk`, which fails
+In: a descriptor. Out: what the operating system says. A test hands a sink another `FileOps`, which fails
 when it is told to, as curl's torture tests do with memory.
 """
 
@@ -22,7 +22,7 @@ OWN_FAULT = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errn
 """Opening failed for want of something, and not because of the name that was given."""
 
 
-class Disk:
+class FileOps:
     """The operating system's own. Every method may raise `OSError`."""
 
     def write(self, descriptor: int, rows: memoryview) -> int:

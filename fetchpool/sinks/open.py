@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from fetchpool.config.choices import FORMATS, format_of
 from fetchpool.model.errors import UsageError
 from fetchpool.model.text import visible
-from fetchpool.sinks.base import Journal
+from fetchpool.sinks.base import ResumableSink
 from fetchpool.sinks.file import FileSink, RowFormat
 
 if TYPE_CHECKING:  # only the adapter that was chosen is imported
     from fetchpool.sinks.parquet import ParquetSink
 
 
-def open_sink(path: str, format: str | None = None, extra_fields: tuple[str, ...] = ()) -> Journal:
+def open_sink(path: str, format: str | None = None, extra_fields: tuple[str, ...] = ()) -> ResumableSink:
     """The sink for `path`; `-` is standard output. Without a `format` the suffix decides.
 
     `extra_fields` are the names of parsers' fields, where a format wants to know them beforehand (CSV

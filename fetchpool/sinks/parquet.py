@@ -24,15 +24,15 @@ from typing import BinaryIO
 
 import msgspec
 
-from fetchpool.history.seen import Seen
+from fetchpool.history.seen import SeenSet
 from fetchpool.model.errors import FetchpoolError, OutputError, UsageError
 from fetchpool.model.fingerprint import of_shown
 from fetchpool.model.record import Record
 from fetchpool.model.text import visible
 from fetchpool.sinks.base import Written
-from fetchpool.sinks.file_ops import GONE, NO_LOCKS, OWN_FAULT, Disk, is_gone, unopened
+from fetchpool.sinks.file_ops import GONE, NO_LOCKS, OWN_FAULT, FileOps, is_gone, unopened
 from fetchpool.sinks.lines import blocks
-from fetchpool.sinks.parquet_parts import FAILURES, ROWS, Parts, schema_of
+from fetchpool.sinks.parquet_parts import FAILURES, ROWS, PartFiles, schema_of
 
 if sys.platform != "win32":
     import fcntl
@@ -60,7 +60,7 @@ class ParquetSink:
         extra_fields: tuple[str, ...] | None = (),
         *,
         clock: Callable[[], float] = monotonic,
-        disk: Disk | None = None,
+        disk: FileOps | None = None,
     ) -> None:
         """Opens it, makes it when it isn't there, and makes a part of what a crash left waiting. Without
         `extra_fields` it has those that there are, and rows can't be written. Raises
@@ -68,10 +68,10 @@ class ParquetSink:
         untouched), or when another run has it; `OutputError` when the machine fails."""
         self.name = visible(path)
         self.is_prompt = False
-        self._parts = Parts(Path(path))
+        self._parts = PartFiles(Path(path))
         self._extra_fields = extra_fields
         self._clock = clock
-        self._disk = disk or Disk()
+        self._disk = disk or FileOps()
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(Record)
         self.notices: list[str] = []
@@ -132,7 +132,7 @@ class ParquetSink:
     def compact(self, memory: int) -> tuple[int, int]:
         """Makes one part of all, with the last row of every URL, and those without one; how many stay, and
         how many do not. `memory`: bytes for knowing the URLs. Raises `OutputError`."""
-        seen = Seen(memory=memory)
+        seen = SeenSet(memory=memory)
         rows = left = 0
         stays: dict[int, list[bytes]] = {}
         try:

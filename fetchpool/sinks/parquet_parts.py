@@ -50,7 +50,7 @@ FAILURES = (OSError, pa.ArrowException)
 """What pyarrow and the disk raise."""
 
 
-class Parts:
+class PartFiles:
     """The files of one folder. Nothing is locked here. Methods raise `FAILURES`."""
 
     def __init__(self, folder: Path) -> None:

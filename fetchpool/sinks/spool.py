@@ -35,7 +35,7 @@ NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os
 _numbers = count()
 
 
-class Spool:
+class SpooledBody:
     """One body, as it comes. Not for several threads."""
 
     __slots__ = ("_descriptor", "_folder", "_held", "path", "size")
@@ -97,7 +97,7 @@ class Spool:
             self.path = ""
 
 
-class SpoolFolder:
+class SpoolDirectory:
     """The folder of one run's unfinished files: made in `place`, gone with `close()`."""
 
     def __init__(self, place: str, purpose: str) -> None:
@@ -123,14 +123,14 @@ class SpoolFolder:
             self._lock = None
 
 
-def open_spool(option: str, place: str, purpose: str) -> SpoolFolder:
+def open_spool(option: str, place: str, purpose: str) -> SpoolDirectory:
     """The run's own folder in `place`, which is made when it isn't there. Raises `UsageError` for a
     place that can't be meant, `OutputError` when the machine fails."""
     name = visible(place)
     try:
         with suppress(FileExistsError):
             Path(place).mkdir()
-        return SpoolFolder(place, purpose)
+        return SpoolDirectory(place, purpose)
     except (OSError, ValueError) as failure:  # ValueError: a NUL in it
         if isinstance(failure, OSError) and failure.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
             raise OutputError(

@@ -44,7 +44,7 @@ MAGIC = b"\x1f\x8b\x08"
 RECORD = b"WARC/1."
 
 
-class Archive:
+class WarcFile:
     """The file that is written to now, and those before it."""
 
     def __init__(self, path: str, max_size: int, clock: Callable[[], float] = monotonic) -> None:

@@ -27,7 +27,7 @@ Chunks = Generator[tuple[bytes, int]]
 """Bytes, and how many of the input's own they reach to."""
 
 
-class DamagedError(Exception):
+class DecompressionError(Exception):
     """The data can't be decompressed to its end. `str()` says why."""
 
 
@@ -69,7 +69,7 @@ def by_name(path: str) -> Format | None:
 
 
 def decompressed(format: Format, chunks: Chunks) -> Chunks:
-    """Raises `DamagedError`; what was yielded before it is good."""
+    """Raises `DecompressionError`; what was yielded before it is good."""
     decompressor: Any = None
     for chunk, offset in chunks:
         rest = chunk
@@ -88,7 +88,7 @@ def decompressed(format: Format, chunks: Chunks) -> Chunks:
                 rest = decompressor.unused_data
                 decompressor = None
     if decompressor is not None:
-        raise DamagedError(f"cut short: its {format.name} data has no end")
+        raise DecompressionError(f"cut short: its {format.name} data has no end")
 
 
 def _step(format: Format, decompressor: Any, data: bytes) -> tuple[bytes, bytes]:
@@ -96,7 +96,7 @@ def _step(format: Format, decompressor: Any, data: bytes) -> tuple[bytes, bytes]
     try:
         piece = decompressor.decompress(data, PIECE)
     except (zlib.error, zstd.ZstdError, OSError, ValueError) as failure:  # OSError: bzip2's
-        raise DamagedError(f"damaged {format.name} data ({failure})") from failure
+        raise DecompressionError(f"damaged {format.name} data ({failure})") from failure
     return piece, getattr(decompressor, "unconsumed_tail", b"")
 
 

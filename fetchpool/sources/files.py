@@ -29,9 +29,9 @@ from fetchpool.runtime import threads
 from fetchpool.sources import tables
 from fetchpool.sources.decompress import by_name
 from fetchpool.sources.file_types import PARQUET
-from fetchpool.sources.input_file import BrokenInputError, Input
-from fetchpool.sources.lines import LineReader
-from fetchpool.sources.tables import BadTableError, Columns, Table
+from fetchpool.sources.input_file import InputFile, InputReadError
+from fetchpool.sources.lines import LineSplitter
+from fetchpool.sources.tables import Columns, TableFormatError, TableOptions
 
 BUFFERED = 8
 """Batches read ahead, each of the lines of one chunk at most."""
@@ -41,7 +41,7 @@ TAKEN_BYTES = 4 << 20
 """What is handed over at once weighs no more, but for what is in its last batch."""
 
 
-class Batch(Struct, frozen=True):
+class UrlBatch(Struct, frozen=True):
     """The URLs of one chunk, and the byte of all inputs together that they reach to."""
 
     lines: list[str]
@@ -56,12 +56,12 @@ class Batch(Struct, frozen=True):
     """By the place in `lines`, why that is no URL."""
 
 
-class Lists:
+class LineInput:
     """An input with a URL a line."""
 
     def __init__(self, path: str) -> None:
         """Opens it. Raises `InputError`."""
-        self.input = Input(path)
+        self.input = InputFile(path)
         self.size = self.input.size
         self.columns: list[str] = []
         self.notice = ""
@@ -69,28 +69,28 @@ class Lists:
         if _suffix(path) in tables.FORMATS and self.size is not None and tables.begins_one(_first_line(path)):
             self.notice = f"{self.input.name} looks like a table: --url-column NAME reads its URLs"
 
-    def batches(self) -> Iterator[Batch]:
-        """With offsets in this input. Raises `BrokenInputError`: the line it broke off in is not what was
+    def batches(self) -> Iterator[UrlBatch]:
+        """With offsets in this input. Raises `InputReadError`: the line it broke off in is not what was
         meant."""
-        lines = LineReader()
+        lines = LineSplitter()
         reached = 0
         for chunk, reached in self.input.chunks():
-            yield Batch(lines.feed(chunk), reached, len(chunk))
-        yield Batch(lines.finish(), reached)
+            yield UrlBatch(lines.feed(chunk), reached, len(chunk))
+        yield UrlBatch(lines.finish(), reached)
 
     def close(self) -> None:
         self.input.close()
 
 
-class Tables:
+class TableInput:
     """An input with columns."""
 
-    def __init__(self, path: str, table: Table) -> None:
+    def __init__(self, path: str, table: TableOptions) -> None:
         """Opens it; of a file, its columns are looked at. Raises `InputError`."""
         self._table = table
         self._format = tables.FORMATS.get(_suffix(path))
         is_parquet = Path(path).suffix.lower() == ".parquet"
-        self.input = Input(path, but=PARQUET if is_parquet else b"")
+        self.input = InputFile(path, but=PARQUET if is_parquet else b"")
         self.size = self.input.size
         self._parquet = path if is_parquet else ""
         self.notice = ""
@@ -98,10 +98,10 @@ class Tables:
         """Those that rows will have beside the URL, as far as they are known beforehand."""
         try:
             self.columns = self._look(path)
-        except BadTableError as failure:
+        except TableFormatError as failure:
             self.close()
             raise InputError(f"{self.input.name}: {failure}") from failure
-        except BrokenInputError:  # it will be told again, and what can be read is fetched
+        except InputReadError:  # it will be told again, and what can be read is fetched
             self.columns = []
 
     def _look(self, path: str) -> list[str]:
@@ -110,13 +110,13 @@ class Tables:
             return columns
         if self.size is None or path == "-":
             return []
-        chunks = Input(path).chunks()
+        chunks = InputFile(path).chunks()
         try:
             return tables.header(chunks, self._format, self._table)
         finally:
             chunks.close()
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[UrlBatch]:
         """The same as a list's."""
         if self._parquet:
             rows = _parquet_room().read(self._parquet, self._table)
@@ -124,11 +124,11 @@ class Tables:
             rows = tables.read(self.input.chunks(), self._format, self._table)
         try:
             for found in rows:
-                yield Batch(
+                yield UrlBatch(
                     found.urls, found.offset, found.weight, found.columns, found.weights, found.problems
                 )
-        except BadTableError as failure:
-            raise BrokenInputError(f"{self.input.name}: {failure}") from failure
+        except TableFormatError as failure:
+            raise InputReadError(f"{self.input.name}: {failure}") from failure
 
     def close(self) -> None:
         self.input.close()
@@ -141,11 +141,11 @@ def _suffix(path: str) -> str:
 
 def _first_line(path: str) -> str:
     """Of a list; empty when its first piece has none."""
-    lines = LineReader()
-    chunks = Input(path).chunks()
+    lines = LineSplitter()
+    chunks = InputFile(path).chunks()
     try:
         chunk, _ = next(chunks, (b"", 0))
-    except BrokenInputError:  # it will be told again
+    except InputReadError:  # it will be told again
         return ""
     finally:
         chunks.close()
@@ -157,14 +157,14 @@ def _parquet_room() -> ModuleType:
         from fetchpool.sources import parquet
     except ImportError as failure:
         fix = "pip install 'fetchpool[parquet]'"
-        raise BadTableError(f"Parquet needs pyarrow, which isn't installed: {fix}") from failure
+        raise TableFormatError(f"Parquet needs pyarrow, which isn't installed: {fix}") from failure
     return parquet
 
 
 class FileSource:
     """A `Source` over files. `urlnum` counts URLs, not lines, across all inputs."""
 
-    def __init__(self, paths: Sequence[str], table: Table | None = None) -> None:
+    def __init__(self, paths: Sequence[str], table: TableOptions | None = None) -> None:
         """Opens all of them. `table`: what is wanted of inputs with columns; without it every line is a
         URL. Raises `InputError` for the first that can't be read."""
         self._inputs = _opened(paths, table)
@@ -179,7 +179,7 @@ class FileSource:
         sizes = [each.size for each in self._inputs if each.size is not None]
         self.bytes_total = sum(sizes) if len(sizes) == len(self._inputs) else None
         self._urlnum = 0
-        self._batch = Batch([], 0)
+        self._batch = UrlBatch([], 0)
         self._taken = 0
         """Lines of the batch that were handed over."""
         self._passed_on = 0
@@ -252,14 +252,14 @@ class FileSource:
 class Reader:
     """The reader thread, and the buffer between it and the engine's."""
 
-    def __init__(self, inputs: Sequence[Lists | Tables]) -> None:
+    def __init__(self, inputs: Sequence[LineInput | TableInput]) -> None:
         self.failures: list[str] = []
         """Of inputs that broke off, one line each; complete once `drained()`."""
         self._inputs = inputs
         self._notify: Callable[[], None] | None = None
         self._changed = threading.Condition()
         # Guarded by it:
-        self._batches: deque[Batch] = deque()
+        self._batches: deque[UrlBatch] = deque()
         self._weight = 0
         """Of those."""
         self._wanted = True
@@ -272,7 +272,7 @@ class Reader:
         threads.start(self._run, "fetchpool-source", notify)
         self._notify = notify
 
-    def next(self) -> Batch | None:
+    def next(self) -> UrlBatch | None:
         """The next batch, or None when there is none now; `notify` follows then."""
         with self._changed:
             if not self._batches:
@@ -311,7 +311,7 @@ class Reader:
                 self._ended = True
             notify()
 
-    def _read(self, each: Lists | Tables, offset: int, notify: Callable[[], None]) -> int:
+    def _read(self, each: LineInput | TableInput, offset: int, notify: Callable[[], None]) -> int:
         """One input, from byte `offset` of all together; returns where it ends."""
         reached = offset
         try:
@@ -319,11 +319,11 @@ class Reader:
                 reached = offset + batch.offset
                 if not self._put(replace(batch, offset=reached), notify):
                     return offset
-        except BrokenInputError as failure:
+        except InputReadError as failure:
             self.failures.append(str(failure))
         return reached
 
-    def _put(self, batch: Batch, notify: Callable[[], None]) -> bool:
+    def _put(self, batch: UrlBatch, notify: Callable[[], None]) -> bool:
         """Hands a batch over, when there is room; False once closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._has_room(batch.weight) or self._closed)
@@ -346,12 +346,12 @@ class Reader:
             each.close()
 
 
-def _opened(paths: Sequence[str], table: Table | None) -> list[Lists | Tables]:
+def _opened(paths: Sequence[str], table: TableOptions | None) -> list[LineInput | TableInput]:
     """All of them, or `InputError` for the first that can't be read; then none stays open."""
-    inputs: list[Lists | Tables] = []
+    inputs: list[LineInput | TableInput] = []
     try:
         for path in paths:
-            inputs.append(Lists(path) if table is None else Tables(path, table))
+            inputs.append(LineInput(path) if table is None else TableInput(path, table))
     except BaseException:
         for opened in inputs:
             opened.close()

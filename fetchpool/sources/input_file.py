@@ -2,7 +2,7 @@
 
 In: a path, or `-`. Out: its bytes, decompressed when they need it, and how far on the disk they reach.
 It knows nothing of lines or URLs. What can be known beforehand raises `InputError`, with the fix in
-it; what turns up while reading raises `BrokenInputError`.
+it; what turns up while reading raises `InputReadError`.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from fetchpool.model.errors import InputError
 from fetchpool.model.text import visible
 from fetchpool.model.urls import redact
 from fetchpool.sources import decompress, file_types
-from fetchpool.sources.decompress import Chunks, DamagedError, decompressed
+from fetchpool.sources.decompress import Chunks, DecompressionError, decompressed
 
 CHUNK = 64 * 1024
 """Bytes, read and inflated: about a thousand lines."""
 
 
-class BrokenInputError(Exception):
+class InputReadError(Exception):
     """An input can't be read to its end. `str()` is one clean line."""
 
 
-class Input:
+class InputFile:
     """An input that is there and may be read. Times nothing, holds no position but the file's."""
 
     def __init__(self, path: str, *, but: bytes = b"") -> None:
@@ -51,17 +51,17 @@ class Input:
 
     def chunks(self) -> Chunks:
         """Bytes, as they come, and how many of the input's own they reach to. Once only.
-        Raises `BrokenInputError`; what was yielded before it is good, and the piece that compressed data
+        Raises `InputReadError`; what was yielded before it is good, and the piece that compressed data
         turns out to be damaged in is not yielded."""
         try:
             if self._stream is None:
                 self._open()
             assert self._stream is not None
             yield from self._text(_raw(self._stream))
-        except DamagedError as failure:
-            raise BrokenInputError(f"{self.name}: {failure}") from failure
+        except DecompressionError as failure:
+            raise InputReadError(f"{self.name}: {failure}") from failure
         except OSError as failure:
-            raise BrokenInputError(f"{self.name}: {self._why(failure)}") from failure
+            raise InputReadError(f"{self.name}: {self._why(failure)}") from failure
         finally:
             self.close()
 
@@ -98,7 +98,7 @@ class Input:
             )
         if format is not None:
             unpacked = b""
-            with suppress(DamagedError):  # it will be told again, and what can be read is fetched
+            with suppress(DecompressionError):  # it will be told again, and what can be read is fetched
                 for piece, _ in decompressed(format, iter_once(start)):
                     unpacked += piece[: file_types.ENOUGH]
                     if len(unpacked) >= file_types.ENOUGH:
@@ -112,7 +112,7 @@ class Input:
 
     def _text(self, raw: Chunks) -> Chunks:
         """`raw` as it is, or what is compressed in it. What came through a pipe is looked at only here.
-        Raises `BrokenInputError` when it is no list."""
+        Raises `InputReadError` when it is no list."""
         first = next(raw, None)
         if first is None:
             return
@@ -131,7 +131,7 @@ class Input:
 
     def _refuse(self, start: bytes) -> None:
         if problem := self._refusal(start[: file_types.ENOUGH]):
-            raise BrokenInputError(f"{self.name}: {problem}")
+            raise InputReadError(f"{self.name}: {problem}")
 
     def _why(self, failure: OSError | ValueError) -> str:
         """What went wrong and what would help, for a person."""

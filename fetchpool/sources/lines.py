@@ -22,7 +22,7 @@ _BLANKS = " \t\v\f\ufeff"
 _BLANK_BYTES = re.compile(rb"(?:[ \t\v\f]|\xef\xbb\xbf)*")
 
 
-class LineReader:
+class LineSplitter:
     """Takes the bytes of one input, in order, and gives back its lines. One for each input."""
 
     __slots__ = ("_tail",)

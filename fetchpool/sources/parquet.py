@@ -13,7 +13,15 @@ from typing import Any
 from pyarrow import parquet  # type: ignore[import-untyped]  # it ships no types
 
 from fetchpool.sources.lines import KEPT
-from fetchpool.sources.tables import FIELD, BadTableError, Rows, Table, as_fields, fit, place_of
+from fetchpool.sources.tables import (
+    FIELD,
+    RowBatch,
+    TableFormatError,
+    TableOptions,
+    as_fields,
+    fit,
+    place_of,
+)
 
 ROWS = 500
 """That are read at once at most."""
@@ -21,18 +29,18 @@ ROWS_BYTES = 8 << 20
 """What they hold, about, as the file says."""
 
 
-def header(path: str, table: Table) -> list[str]:
-    """The names of the columns that rows will have. Raises `BadTableError`."""
+def header(path: str, table: TableOptions) -> list[str]:
+    """The names of the columns that rows will have. Raises `TableFormatError`."""
     try:
         names = parquet.read_schema(path).names
     except Exception as failure:  # whatever a foreign file makes of it
-        raise BadTableError(f"is no Parquet that can be read ({_why(failure)})") from failure
+        raise TableFormatError(f"is no Parquet that can be read ({_why(failure)})") from failure
     at = place_of(names, table)
     return [name for place, name in enumerate(as_fields(names, table)) if place != at]
 
 
-def read(path: str, table: Table) -> Iterator[Rows]:
-    """The rows. Raises `BadTableError`."""
+def read(path: str, table: TableOptions) -> Iterator[RowBatch]:
+    """The rows. Raises `TableFormatError`."""
     try:
         with parquet.ParquetFile(path) as file:
             names = file.schema_arrow.names
@@ -53,11 +61,13 @@ def read(path: str, table: Table) -> Iterator[Rows]:
                     columns = columns or [{} for _ in urls]
                 each = weight // max(1, len(urls)) + FIELD * len(fields)
                 reached = size * done // max(1, total)
-                yield Rows(urls, columns, reached, each * len(urls), [each] * len(urls) if table.keep else [])
-    except BadTableError:
+                yield RowBatch(
+                    urls, columns, reached, each * len(urls), [each] * len(urls) if table.keep else []
+                )
+    except TableFormatError:
         raise
     except Exception as failure:  # as above
-        raise BadTableError(f"is no Parquet that can be read ({_why(failure)})") from failure
+        raise TableFormatError(f"is no Parquet that can be read ({_why(failure)})") from failure
 
 
 def _rows_at_once(metadata: Any) -> int:

@@ -53,7 +53,7 @@ csv.field_size_limit(MAX_LINE)  # the module's, for good: who sets it for a mome
 Columns = dict[str, Any]
 
 
-class Table(Struct, frozen=True):
+class TableOptions(Struct, frozen=True):
     """What is wanted of an input that has columns."""
 
     column: str
@@ -64,7 +64,7 @@ class Table(Struct, frozen=True):
     """Names that parsers give to fields of the row; None: a parser may give any."""
 
 
-class Rows(Struct, frozen=True):
+class RowBatch(Struct, frozen=True):
     """Some rows, in order."""
 
     urls: list[str]
@@ -79,23 +79,23 @@ class Rows(Struct, frozen=True):
     """By the place in `urls`, why there is none."""
 
 
-class BadTableError(Exception):
+class TableFormatError(Exception):
     """It is no such table. `str()` is one clean line, with the fix in it."""
 
 
-def read(chunks: Chunks, format: str | None, table: Table) -> Iterator[Rows]:
+def read(chunks: Chunks, format: str | None, table: TableOptions) -> Iterator[RowBatch]:
     """The rows, as soon as the chunks have them. Without a `format` the first line tells. Raises
-    `BadTableError`."""
-    lines = Lines(chunks)
+    `TableFormatError`."""
+    lines = LineIterator(chunks)
     if format is None:
         format = _format_of(lines.first())
     yield from _objects(lines, table) if format == "jsonl" else _cells(lines, format, table)
 
 
-def header(chunks: Chunks, format: str | None, table: Table) -> list[str]:
+def header(chunks: Chunks, format: str | None, table: TableOptions) -> list[str]:
     """The names of the columns that rows will have, as far as they are known beforehand: not those of
-    JSONL, of which some lines must have that of the URL. Raises `BadTableError`."""
-    lines = Lines(chunks)
+    JSONL, of which some lines must have that of the URL. Raises `TableFormatError`."""
+    lines = LineIterator(chunks)
     format = format or _format_of(lines.first())
     if format == "jsonl":
         _look_for_column(lines, table)
@@ -107,9 +107,9 @@ def header(chunks: Chunks, format: str | None, table: Table) -> list[str]:
     return [name for place, name in enumerate(as_fields(found.names, table)) if place != found.place]
 
 
-def _look_for_column(lines: Lines, table: Table) -> None:
+def _look_for_column(lines: LineIterator, table: TableOptions) -> None:
     """In the first lines, as many as come at once: some may lack it, but all of them only for a mistake.
-    Raises `BadTableError`."""
+    Raises `TableFormatError`."""
     decode = msgspec.json.Decoder(dict[str, Any]).decode
     names: dict[str, None] = {}
     lines.first()
@@ -130,7 +130,7 @@ def begins_one(line: str) -> bool:
     return line != "" and "://" not in cell and (cell != line or "." not in cell)
 
 
-class Lines:
+class LineIterator:
     """The lines of an input, each with its line end."""
 
     def __init__(self, chunks: Chunks) -> None:
@@ -198,7 +198,7 @@ class Lines:
         self._tail.append(chunk[end:])
         self._size += len(chunk) - end
         if self._size > MAX_LINE:
-            raise BadTableError(f"a line of more than {MAX_LINE >> 20} MiB; is it a table?")
+            raise TableFormatError(f"a line of more than {MAX_LINE >> 20} MiB; is it a table?")
         text = data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
         self._before += len(self._lines)
         self._lines = [f"{line}\n" for line in text.split("\n")]
@@ -213,10 +213,12 @@ def _format_of(line: str) -> str:
     return "tsv" if "\t" in line and "," not in line else "csv"
 
 
-def _records(lines: Lines, format: str, table: Table) -> Iterator[list[str]]:
-    """The cells of each row, none for an empty line. Raises `BadTableError`."""
+def _records(lines: LineIterator, format: str, table: TableOptions) -> Iterator[list[str]]:
+    """The cells of each row, none for an empty line. Raises `TableFormatError`."""
     if "\0" in lines.first():
-        raise BadTableError(f"is no {format.upper()}: there are NUL bytes in its first line; is it a table?")
+        raise TableFormatError(
+            f"is no {format.upper()}: there are NUL bytes in its first line; is it a table?"
+        )
     between, is_said = delimiter(lines.first(), format, table.column)
     if is_said:
         next(lines)
@@ -225,18 +227,18 @@ def _records(lines: Lines, format: str, table: Table) -> Iterator[list[str]]:
     try:
         for cells in csv.reader(bounded, delimiter=between):
             if lines.over:  # every line has its end, so nothing but a quote can run on past the last
-                raise BadTableError(f"line {begins}: a quote in its row is never closed; close it")
+                raise TableFormatError(f"line {begins}: a quote in its row is never closed; close it")
             begins = bounded.begins = lines.number + 1
             bounded.most = lines.taken + MAX_ROW
             yield cells
     except csv.Error as failure:
-        raise BadTableError(_why(failure, lines, begins)) from failure
+        raise TableFormatError(_why(failure, lines, begins)) from failure
 
 
 class _Bounded:
     """Lines for a reader of rows, of which it gets no more than a row may have: it keeps all of them."""
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: LineIterator) -> None:
         self._lines = lines
         self.begins = 1
         """The line that the row begins with."""
@@ -248,13 +250,13 @@ class _Bounded:
     def __next__(self) -> str:
         line = next(self._lines)
         if self._lines.taken > self.most:
-            raise BadTableError(
+            raise TableFormatError(
                 f"line {self.begins}: a row of more than {MAX_ROW >> 20} MiB; is a quote in it not closed?"
             )
         return line
 
 
-def _why(failure: csv.Error, lines: Lines, begins: int) -> str:
+def _why(failure: csv.Error, lines: LineIterator, begins: int) -> str:
     """What stopped the reader in the row that begins on that line; its own words are for programmers."""
     if "limit" in str(failure):
         return f"line {begins}: a cell of more than {MAX_LINE >> 20} MiB; is a quote in it not closed?"
@@ -264,8 +266,8 @@ def _why(failure: csv.Error, lines: Lines, begins: int) -> str:
     return f"line {lines.number}: can't be read ({failure})"
 
 
-def _heading(rows: Iterator[list[str]], table: Table) -> tuple[Heading, list[str]] | None:
-    """What the first row says, and the row; None for an empty table. Raises `BadTableError`."""
+def _heading(rows: Iterator[list[str]], table: TableOptions) -> tuple[Heading, list[str]] | None:
+    """What the first row says, and the row; None for an empty table. Raises `TableFormatError`."""
     cells = next((cells for cells in rows if cells), None)
     if cells is None:
         return None
@@ -275,17 +277,17 @@ def _heading(rows: Iterator[list[str]], table: Table) -> tuple[Heading, list[str
     return found, cells
 
 
-def no_column(names: list[str], table: Table) -> BadTableError:
+def no_column(names: list[str], table: TableOptions) -> TableFormatError:
     """What to say when there is no such column."""
     has = one_line(", ".join(names), LISTED) if names else "nothing"
     fix = ""
     if any(map(may_be_url, names)) and not table.column.isdecimal():
         fix = "; if that is no header: --url-column 2 is the second column"
-    return BadTableError(f"has no column {visible(table.column)!r} (--url-column); it has: {has}{fix}")
+    return TableFormatError(f"has no column {visible(table.column)!r} (--url-column); it has: {has}{fix}")
 
 
-def place_of(names: list[str], table: Table) -> int:
-    """Where the column is, among names that are known to be some. Raises `BadTableError`."""
+def place_of(names: list[str], table: TableOptions) -> int:
+    """Where the column is, among names that are known to be some. Raises `TableFormatError`."""
     if table.column in names:
         return names.index(table.column)
     place = table_header.place_of(names, table.column)
@@ -294,7 +296,7 @@ def place_of(names: list[str], table: Table) -> int:
     return place
 
 
-def as_fields(names: list[str], table: Table) -> list[str]:
+def as_fields(names: list[str], table: TableOptions) -> list[str]:
     """The columns' names, as a row can have them: none empty, none twice."""
     used: set[str] = set()
     numbers: dict[str, int] = {}
@@ -310,7 +312,7 @@ def as_fields(names: list[str], table: Table) -> list[str]:
     return fields
 
 
-def _cells(lines: Lines, format: str, table: Table) -> Iterator[Rows]:
+def _cells(lines: LineIterator, format: str, table: TableOptions) -> Iterator[RowBatch]:
     rows = _records(lines, format, table)
     first = _heading(rows, table)
     if first is None:
@@ -322,7 +324,7 @@ def _cells(lines: Lines, format: str, table: Table) -> Iterator[Rows]:
     if head.is_ours:
         rows = ([meant(cell) for cell in cells] for cells in rows)
     found = _Found(table.keep)
-    broken: BadTableError | None = None
+    broken: TableFormatError | None = None
     taken = lines.taken
     try:
         for cells in rows:
@@ -339,14 +341,14 @@ def _cells(lines: Lines, format: str, table: Table) -> Iterator[Rows]:
             if lines.waits or found.weight > BATCH_BYTES:
                 yield found.rows(lines.offset)
                 found = _Found(table.keep)
-    except BadTableError as failure:
+    except TableFormatError as failure:
         broken = failure
     yield found.rows(lines.offset)
     if broken is not None:
         raise broken
 
 
-def _objects(lines: Lines, table: Table) -> Iterator[Rows]:
+def _objects(lines: LineIterator, table: TableOptions) -> Iterator[RowBatch]:
     found = _Found(table.keep)
     decode = msgspec.json.Decoder(dict[str, Any]).decode
     for line in lines:
@@ -403,13 +405,13 @@ class _Found:
             self._weights.append(weight)
         self.weight += len(url) + weight
 
-    def rows(self, offset: int) -> Rows:
+    def rows(self, offset: int) -> RowBatch:
         """All of them."""
         columns = self._columns if self._keep else None
-        return Rows(self._urls, columns, offset, self.weight, self._weights, self._problems)
+        return RowBatch(self._urls, columns, offset, self.weight, self._weights, self._problems)
 
 
-def _kept(found: dict[str, Any], table: Table) -> Columns:
+def _kept(found: dict[str, Any], table: TableOptions) -> Columns:
     """What a line has beside its URL."""
     kept = {field_name(name, table): fit(value) for name, value in found.items()}
     if len(kept) < len(found):  # two names that differ in nothing but blanks
@@ -417,7 +419,7 @@ def _kept(found: dict[str, Any], table: Table) -> Columns:
     return kept
 
 
-def field_name(name: str, table: Table) -> str:
+def field_name(name: str, table: TableOptions) -> str:
     """A column's name, as a row can have it: the same in every row of a run, whatever became of its URL. One
     that begins with `input_` gets another where what is behind would get one: no two come to one name."""
     shown = visible(name.strip())

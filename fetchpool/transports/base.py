@@ -1,7 +1,7 @@
 """The seam between the exchange and the network: one hop out, one hop back.
 
-In: a `HopRequest`. Out: a `HopResponse`; the body goes, as it came off the wire, to the hop's
-`Receiver` while it streams. A transport follows nothing, retries nothing, decodes nothing, reads
+In: a `HopRequest`. Out: a `HopResult`; the body goes, as it came off the wire, to the hop's
+`ResponseHandler` while it streams. A transport follows nothing, retries nothing, decodes nothing, reads
 neither environment nor `.netrc`, and raises nothing a server can cause.
 """
 
@@ -109,7 +109,7 @@ class ResponseHead(Struct):
     """As it came; empty when the transport can't tell."""
 
 
-class Receiver(Protocol):
+class ResponseHandler(Protocol):
     """Where a hop's answer goes while it streams. No method raises; False means "stop here": the transport
     drops the connection and reports no failure of its own. Unless the receiver is `pending`: then it has work
     to do with what it was given, and `resume()` is to be called, again and again, until it isn't."""
@@ -139,7 +139,7 @@ class HopRequest(Struct):
     read_timeout: float
     max_time: float
     """What is left of the attempt's deadline when the hop starts."""
-    receiver: Receiver
+    receiver: ResponseHandler
     addresses: tuple[str, ...] = ()
     """Where the URL's host is, looked up beforehand; empty: the transport looks by itself."""
     public_only: bool = False
@@ -150,7 +150,7 @@ class HopRequest(Struct):
     """Its server bears few connections: none may be kept where another hop needs the place."""
 
 
-class HopResponse(Struct):
+class HopResult(Struct):
     """What one hop came to. Times are seconds from the hop's start; None: this transport can't tell."""
 
     failure: Failure | None = None
@@ -167,7 +167,7 @@ class HopResponse(Struct):
     """By that connection bytes came that answer nothing."""
 
 
-def include_lookup(response: HopResponse, seconds: float) -> None:
+def include_lookup(response: HopResult, seconds: float) -> None:
     """Times are cumulative from the hop's start, and that was when its name was looked up."""
     response.time_namelookup = round((response.time_namelookup or 0.0) + seconds, 6)
     for name in ("time_connect", "time_appconnect", "time_starttransfer"):
@@ -194,7 +194,7 @@ class ParseRequest(Struct):
     """They were given up because the run was."""
 
 
-Steps = Generator[HopRequest | ParseRequest, HopResponse | None, Outcome]
+Steps = Generator[HopRequest | ParseRequest, HopResult | None, Outcome]
 """What a driver runs: it yields hops and is sent their responses, yields a `ParseRequest` and is sent None
 when that has been seen to, and returns the outcome."""
 
@@ -202,7 +202,7 @@ when that has been seen to, and returns the outcome."""
 class Transport(Protocol):
     """One hop at a time; one instance belongs to one worker, which keeps its connections alive."""
 
-    def perform(self, hop: HopRequest) -> HopResponse:
+    def perform(self, hop: HopRequest) -> HopResult:
         """Blocks for at most `hop.max_time`. Raises nothing that a server or network can cause."""
 
     def abort(self) -> None:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.record import TRANSIENT_STATUSES
 from fetchpool.transports.base import Failure
-from fetchpool.transports.requests.http1 import WireError
+from fetchpool.transports.requests.http1 import TransportError
 
 DEFAULT_PORTS = {"https": 443}
 """Any other kind of proxy without a port is at 1080, as in curl (CURLOPT_PROXY)."""
@@ -66,7 +66,7 @@ def socks_refused(reply: int) -> Failure:
     return Failure(FailureKind.PROXY, f"the SOCKS proxy refused: {words}", reply in SOCKS_PASSING)
 
 
-class ProxyError(WireError):
+class ProxyError(TransportError):
     """The proxy does not do what it is there for; `failure` says how."""
 
     def __init__(self, failure: Failure) -> None:

@@ -63,7 +63,7 @@ class ResolveError(Exception):
         self.kind = kind
 
 
-class Lookup:
+class PendingLookup:
     """One name being looked up, or what came of it."""
 
     __slots__ = ("addresses", "begun", "done", "error", "expires", "ips", "kind", "then")
@@ -79,7 +79,7 @@ class Lookup:
         self.error = ""
         """Why there are none, in words; `kind` says it in one."""
         self.kind = FailureKind.DNS
-        self.then: list[Callable[[Lookup], None]] = []
+        self.then: list[Callable[[PendingLookup], None]] = []
         """Who wants to be told."""
         self.expires = float("inf")
         """When a finished lookup is forgotten."""
@@ -106,10 +106,10 @@ class Resolver:
         self._lookup = lookup
         self._clock = clock
         self._lock = threading.Condition()
-        self._names: OrderedDict[str, Lookup] = OrderedDict()
-        self._waiting: dict[Lookup, str] = {}
+        self._names: OrderedDict[str, PendingLookup] = OrderedDict()
+        self._waiting: dict[PendingLookup, str] = {}
         """Lookups that no thread has taken up, oldest first."""
-        self._asking: dict[Lookup, float] = {}
+        self._asking: dict[PendingLookup, float] = {}
         """Lookups that a thread is at, oldest first, and since when."""
         self._started = 0
         self._idle = 0
@@ -151,11 +151,11 @@ class Resolver:
 
     def _wait_for(
         self, host: str, timeout: float, wait: Callable[[threading.Event, float], object]
-    ) -> Lookup:
+    ) -> PendingLookup:
         """One lookup, finished or not by then."""
         woken = threading.Event()  # one's own: who gives up must not wake the others
 
-        def tell(_: Lookup) -> None:
+        def tell(_: PendingLookup) -> None:
             woken.set()
 
         ends = monotonic() + timeout
@@ -168,7 +168,7 @@ class Resolver:
         self.give_up(host, found, tell)
         return found
 
-    def kept(self, host: str) -> Lookup | None:
+    def kept(self, host: str) -> PendingLookup | None:
         """The answer that is there already."""
         with self._lock:
             found = self._names.get(host)
@@ -176,7 +176,7 @@ class Resolver:
                 found if found is not None and found.done.is_set() and found.expires > self._clock() else None
             )
 
-    def look_up(self, host: str, then: Callable[[Lookup], None]) -> Lookup:
+    def look_up(self, host: str, then: Callable[[PendingLookup], None]) -> PendingLookup:
         """Like `resolve()` for who must not wait: `then` is called with the finished lookup, now or in
         a resolver's thread. How long that may take is the caller's to limit."""
         with self._lock:
@@ -187,7 +187,7 @@ class Resolver:
         then(found)
         return found
 
-    def give_up(self, host: str, found: Lookup, then: Callable[[Lookup], None]) -> None:
+    def give_up(self, host: str, found: PendingLookup, then: Callable[[PendingLookup], None]) -> None:
         """Nobody waits for that any more, unless it came in the meantime."""
         with self._lock:
             if then in found.then:
@@ -196,11 +196,11 @@ class Resolver:
                 # Not even begun: a dead name server must not leave a queue that grows with the list.
                 del self._waiting[found], self._names[host]
 
-    def _find(self, host: str) -> Lookup:
+    def _find(self, host: str) -> PendingLookup:
         """The lookup of a name: kept, under way, or begun now. The lock is held."""
         found = self._names.get(host)
         if found is None or found.expires <= self._clock():
-            found = self._names[host] = Lookup()
+            found = self._names[host] = PendingLookup()
             self._waiting[found] = host
             try:
                 self._set_to_work()
@@ -265,7 +265,7 @@ class Resolver:
                 found.begun = self._asking[found] = self._clock()
             self._ask(host, found)
 
-    def _ask(self, host: str, found: Lookup) -> None:
+    def _ask(self, host: str, found: PendingLookup) -> None:
         keep = KEEP_FOUND
         try:
             # As bytes: the IDNA codec would judge a name that the URL parser has judged already.

@@ -18,7 +18,7 @@ import pytest
 from fetchpool.cli.demo_server.pages import content, text
 from fetchpool.cli.demo_server.server import DemoServer
 from fetchpool.sinks.bodies import extension
-from fetchpool.sinks.spool import PREFIX, SpoolFolder
+from fetchpool.sinks.spool import PREFIX, SpoolDirectory
 from tests.cli.commandline import FETCHPOOL, PATIENCE, UNCOMPILED, environment, fetchpool, peak_memory, start
 from tests.faults.server import FaultServer, Peer, Received, scenario
 from tests.faults.ways import Way, in_every_way
@@ -169,7 +169,7 @@ def test_what_a_killed_run_left_unfinished_is_cleared_away_by_the_next(
         killed.send_signal(signal.SIGKILL)
     left = next(tmp_path.glob(f"kept/{PREFIX}*"))
     (left / "1-0").write_bytes(b"half a bo")
-    living = SpoolFolder(str(tmp_path / "kept"), "save")
+    living = SpoolDirectory(str(tmp_path / "kept"), "save")
     (row,) = save(tmp_path, demo_server.url("/bytes/10"))
     assert not left.exists()
     assert Path(living.path).exists()  # another run's, and that one goes on

@@ -28,7 +28,7 @@ from fetchpool.model import urls as url_parser
 from fetchpool.model.outcome import Outcome
 from fetchpool.sinks.spool import PREFIX
 from fetchpool.sinks.warc import whole_until
-from fetchpool.transports.base import Headers, HopResponse, ResponseHead
+from fetchpool.transports.base import Headers, HopResult, ResponseHead
 from tests.cli.commandline import FETCHPOOL, PATIENCE, UNCOMPILED, environment, fetchpool, peak_memory, start
 from tests.faults.server import FaultServer, Peer, Received, scenario
 from tests.faults.ways import Way, in_every_way, over_each_transport
@@ -412,7 +412,7 @@ def test_an_answer_over_http2_has_a_head_that_readers_know(tmp_path: Path) -> No
     assert hop.receiver.begin(head)
     assert hop.receiver.feed(b"over two")
     with pytest.raises(StopIteration) as stopped:
-        steps.send(HopResponse(None, "192.0.2.1", 0.0, 0.1, 0.2, 0.3, 0.4))
+        steps.send(HopResult(None, "192.0.2.1", 0.0, 0.1, 0.2, 0.3, 0.4))
     outcome: Outcome = stopped.value.value
     assert [each.rec_type for each in ArchiveIterator(io.BytesIO(outcome.records))] == ["request", "response"]
     *_, response = ArchiveIterator(io.BytesIO(outcome.records))

@@ -22,10 +22,10 @@ from msgspec.structs import replace
 import fetchpool
 from fetchpool.config.choices import EXECUTORS
 from fetchpool.config.fetch_options import FetchOptions
-from fetchpool.http.body import Body
+from fetchpool.http.body import ResponseBody
 from fetchpool.model import urls
 from fetchpool.model.errors import PoolClosedError, UsageError, WorkerLostError
-from fetchpool.pools.async_.pollers import MANY, PerformDriver, SocketDriver
+from fetchpool.pools.async_.pollers import MANY, PerformPoller, SocketPoller
 from fetchpool.pools.async_.pool import AsyncPool
 from fetchpool.pools.base import WorkerPool
 from fetchpool.pools.open import open_pool
@@ -139,7 +139,7 @@ def test_more_at_once_than_libcurl_looks_at_in_every_turn_are_driven_by_their_so
     pool = opened(("async", "curl"), MANY + 40, **WITH_ADDRESSES)
     first = submit(pool, server, "/x", "/x")
     assert [future.result(15).error for future in first] == [None] * 2
-    assert isinstance(pool._worker._driver, PerformDriver)
+    assert isinstance(pool._worker._driver, PerformPoller)
 
     def exhausted():
         raise OSError(errno.EMFILE, "Too many open files")
@@ -148,14 +148,14 @@ def test_more_at_once_than_libcurl_looks_at_in_every_turn_are_driven_by_their_so
         patched.setattr(select, "epoll", exhausted)
         held = submit(pool, server, *["/held"] * (MANY + 40))
         server.wait_until_held(MANY + 40)
-        assert isinstance(pool._worker._driver, PerformDriver)
+        assert isinstance(pool._worker._driver, PerformPoller)
     server.release.set()
     assert [future.result(15).error for future in held] == [None] * (MANY + 40)
     server.release.clear()
     held = submit(pool, server, *["/held"] * (MANY + 40))
     server.wait_until_held(MANY + 40)
     there_by = monotonic() + 10
-    while not isinstance(pool._worker._driver, SocketDriver):  # it may send while it is being made
+    while not isinstance(pool._worker._driver, SocketPoller):  # it may send while it is being made
         assert monotonic() < there_by
     server.release.set()
     assert [future.result(15).error for future in held] == [None] * (MANY + 40)
@@ -167,9 +167,9 @@ def test_more_at_once_than_libcurl_looks_at_in_every_turn_are_driven_by_their_so
 @pytest.mark.parametrize(
     ("options", "driver"),
     [
-        ({}, PerformDriver),
-        ({"proxy": "http://proxy:3128"}, PerformDriver),
-        ({"dns_servers": "192.0.2.1"}, SocketDriver),
+        ({}, PerformPoller),
+        ({"proxy": "http://proxy:3128"}, PerformPoller),
+        ({"dns_servers": "192.0.2.1"}, SocketPoller),
     ],
 )
 def test_where_libcurl_looks_names_up_its_own_sockets_are_listened_to(options, driver):
@@ -354,11 +354,11 @@ def test_a_parser_runs_beside_the_body(way, server):
 @pytest.mark.parametrize("way", [way for way in WAYS if way[0] != "process"], ids="-".join)
 def test_a_pool_that_waits_holds_no_body(way, server):
     gc.collect()
-    others = [held for held in gc.get_objects() if isinstance(held, Body)]
+    others = [held for held in gc.get_objects() if isinstance(held, ResponseBody)]
     pool = opened(way, 2, parse=("tests.contracts.test_pools:first_bytes",))
     wait(submit(pool, server, *["/x"] * 6))
     deadline = monotonic() + 5
-    while [held for held in gc.get_objects() if isinstance(held, Body) and held not in others]:
+    while [held for held in gc.get_objects() if isinstance(held, ResponseBody) and held not in others]:
         assert monotonic() < deadline
     pool.shutdown()
 

@@ -21,9 +21,9 @@ import trustme
 
 from fetchpool.config.choices import TRANSPORTS
 from fetchpool.config.fetch_options import FetchOptions
-from fetchpool.http.body import Body
+from fetchpool.http.body import ResponseBody
 from fetchpool.model.failures import FailureKind
-from fetchpool.transports.base import HopRequest, HopResponse, ResponseHead, Transport
+from fetchpool.transports.base import HopRequest, HopResult, ResponseHead, Transport
 from fetchpool.transports.open import open_transport
 from tests.faults import further, ports
 from tests.faults.answering import BAD_FRAMINGS, FRAMINGS, HELLO, PART
@@ -78,7 +78,7 @@ class Client:
 
     def fetch(
         self, url: str, receiver: Recorder | None = None, **changes: object
-    ) -> tuple[HopResponse, Recorder]:
+    ) -> tuple[HopResult, Recorder]:
         receiver = receiver or Recorder()
         options = self.options
         fields: dict = {
@@ -451,7 +451,7 @@ def test_an_answer_that_breaks_off_has_its_kind(client, server, scenario, kind):
 def test_what_is_not_http_is_protocol(client, server, scenario):
     response, answer = client.fetch(server.url(scenario))
     if response.failure is None:  # some is the body's to refuse, by what the head says
-        body = Body(client.options, "GET")
+        body = ResponseBody(client.options, "GET")
         body.begin(answer.head)
         response.failure = body.failure
     assert response.failure is not None
@@ -459,9 +459,9 @@ def test_what_is_not_http_is_protocol(client, server, scenario):
     assert client.seconds < 2
 
 
-def body_of(client: Client, url: str) -> Body:
+def body_of(client: Client, url: str) -> ResponseBody:
     """What the hop came to for the receiver that hops have, its failure included."""
-    body = Body(client.options, "GET")
+    body = ResponseBody(client.options, "GET")
     hop = HopRequest(url, "GET", (), 5, 5, 10, body)
     response = client.transport.perform(hop)
     body.failure = body.failure or response.failure or body.finish()
@@ -621,7 +621,7 @@ def test_a_tls_handshake_that_is_never_answered_is_timeout_connect(client_with):
     "scenario", ["silence", "trickle", "endless-continue", "silence-without-length", "silence-in-headers"]
 )
 def test_an_abort_ends_the_hop_at_once_and_every_later_one(client, fresh, scenario):
-    responses: list[HopResponse] = []
+    responses: list[HopResult] = []
     thread = threading.Thread(target=lambda: responses.append(client.fetch(fresh.url(scenario))[0]))
     thread.start()
     deadline = monotonic() + 5
@@ -720,7 +720,7 @@ def test_when_all_are_dead_it_is_timeout_connect(client_with):
 
 
 def test_an_abort_ends_it_while_several_are_tried(client):
-    responses: list[HopResponse] = []
+    responses: list[HopResult] = []
     with ports.never_accepting() as port, ports.never_accepting("127.0.0.9", port):
         url, addresses = f"http://several.example:{port}/", ("127.0.0.1", "127.0.0.9")
         thread = threading.Thread(target=lambda: responses.append(client.fetch(url, addresses=addresses)[0]))

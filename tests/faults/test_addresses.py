@@ -20,7 +20,7 @@ from fetchpool.http.exchange import Exchange
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.request import FetchRequest
 from fetchpool.sources.iterable import IterableSource
-from fetchpool.transports.base import Headers, HopRequest, HopResponse, ResponseHead
+from fetchpool.transports.base import Headers, HopRequest, HopResult, ResponseHead
 from fetchpool.transports.resolver import Resolver
 from tests.faults.scenarios import PAGE
 from tests.faults.server import SCENARIOS, FaultServer, Peer, Received
@@ -82,7 +82,7 @@ def redirected_from(ip: str, location: str, **options: Any) -> HopRequest | Outc
         ResponseHead(302, "1.1", Headers([f"Location: {location}\r\n".encode(), b"Content-Length: 0\r\n"]))
     )
     try:
-        return steps.send(HopResponse(remote_ip=ip))
+        return steps.send(HopResult(remote_ip=ip))
     except StopIteration as stop:
         outcome: Outcome = stop.value
         return outcome

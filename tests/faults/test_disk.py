@@ -20,9 +20,9 @@ from fetchpool.engine.build import build
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.record import Record
 from fetchpool.sinks.file import CHECKPOINT, FileSink
-from fetchpool.sinks.file_ops import Disk
+from fetchpool.sinks.file_ops import FileOps
 from fetchpool.sinks.open import open_sink, row_format
-from fetchpool.sinks.warc import Archive
+from fetchpool.sinks.warc import WarcFile
 from tests.cli.commandline import FETCHPOOL, PATIENCE, UNCOMPILED, environment, fetchpool, start
 from tests.contracts.records import record
 
@@ -202,7 +202,7 @@ def test_43_a_full_disk_ends_the_run_in_words_and_with_a_whole_file_that_can_be_
     assert Counter(urls_in(path, format)) == Counter(urls)
 
 
-class FailingDisk(Disk):
+class FailingDisk(FileOps):
     """Refuses its nth call: a write after half a row, as a disk does that fills up under it."""
 
     def __init__(self, fails_at: int, error: int, *, for_good: bool) -> None:
@@ -238,7 +238,7 @@ class FailingDisk(Disk):
 class EagerSink(FileSink):
     """Writes, and asks the disk to keep it, after each batch and not only now and then."""
 
-    def __init__(self, path: Path, disk: Disk) -> None:
+    def __init__(self, path: Path, disk: FileOps) -> None:
         self._now = 0.0
         super().__init__(str(path), row_format(path.suffix[1:]), disk=disk, clock=lambda: self._now)
 
@@ -376,7 +376,7 @@ def test_43_an_archive_that_was_removed_while_it_was_written_ends_the_run(tmp_pa
     """Likewise, at the next flush."""
     folder = tmp_path / "there"
     folder.mkdir()
-    archive = Archive(str(folder / "a.warc.gz"), 1 << 30)
+    archive = WarcFile(str(folder / "a.warc.gz"), 1 << 30)
     archive.flush()
     remove(folder if what == "folder" else folder / "a.warc.gz")
     with pytest.raises(OutputError, match="was removed or replaced while it was written"):

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from fetchpool.history.refresh import OldResult
+from fetchpool.history.refresh import PreviousRun
 from fetchpool.model.errors import OutputError, UsageError
-from fetchpool.sinks.base import Journal, Written
+from fetchpool.sinks.base import ResumableSink, Written
 from fetchpool.sinks.open import open_sink
-from fetchpool.sinks.spool import Spool
+from fetchpool.sinks.spool import SpooledBody
 from tests.contracts.records import record
 
 DEEP = "[" * 100_000 + "]" * 100_000
 
 
-def rows_of(sink: Journal) -> list[Written | None]:
+def rows_of(sink: ResumableSink) -> list[Written | None]:
     return [row for rows in sink.written() for row in rows]
 
 
@@ -44,7 +44,7 @@ def test_41_what_is_no_object_in_a_database_is_no_more_fields(tmp_path: Path, ex
         database.execute("UPDATE fetches SET url = x'ff', error = 7 WHERE urlnum = 1")
         database.execute("UPDATE fetches SET size_delivered = 9e99, content_type = 1 WHERE urlnum = 2")
     database.close()
-    old = OldResult(str(path))
+    old = PreviousRun(str(path))
     assert [url for urls in old.urls() for url in urls] == ["http://example.org/0", "http://example.org/2"]
     sink = open_sink(str(path))
     assert [row and row.url for row in rows_of(sink)] == [
@@ -79,12 +79,12 @@ def test_41_of_lines_that_wait_to_be_parquet_what_a_power_failure_left_is_no_row
 
 def test_46_a_worker_with_the_process_id_of_a_dead_one_does_not_meet_its_files(tmp_path: Path) -> None:
     """A process id is used again: what it names is there already, and the body gets another name."""
-    first = Spool(str(tmp_path))
+    first = SpooledBody(str(tmp_path))
     first.to_file()
     number = int(Path(first.path).name.partition("-")[2])
     for later in range(1, 4):
         (tmp_path / f"{os.getpid()}-{number + later}").write_bytes(b"another's")
-    second = Spool(str(tmp_path))
+    second = SpooledBody(str(tmp_path))
     second.write(b"mine")
     second.to_file()
     second.close()

@@ -17,7 +17,7 @@ from fetchpool.engine.completed import conclude
 from fetchpool.engine.in_flight import attempted
 from fetchpool.model import urls
 from fetchpool.model.outcome import Outcome
-from fetchpool.sinks.spool import Spool
+from fetchpool.sinks.spool import SpooledBody
 from tests.cli import commandline
 from tests.faults.server import FaultServer
 
@@ -88,7 +88,7 @@ def test_62_what_was_archived_is_not_kept_until_a_collector_comes_by(
             pages = [server.url(f"ok?{number}") for number in range(5)]
             archive = tmp_path / f"{executor}.warc.gz"
             assert len(list(fetchpool.fetch(pages, executor=executor, warc=archive))) == 5
-        assert [each for each in gc.get_objects() if type(each) is Spool] == []
+        assert [each for each in gc.get_objects() if type(each) is SpooledBody] == []
     finally:
         gc.enable()
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from fetchpool.engine.events import KindCount, Limits, Snapshot
+from fetchpool.engine.events import FailureCount, Snapshot, WaitTimes
 from fetchpool.model.record import Record
 
 FINE = Record(
@@ -33,7 +33,7 @@ FINE = Record(
     exitcode=0,
 )
 
-EVEN = Limits(
+EVEN = WaitTimes(
     workers=0.0,
     turns=0.0,
     pace=0.0,
@@ -52,10 +52,10 @@ RUNNING = Snapshot(
     done=33_402,
     ok=33_357,
     failed=(
-        KindCount("http_404", 30, "http://example.org/missing"),
-        KindCount("dns", 10, "http://nowhere.example/"),
-        KindCount("tls", 4, "https://expired.example/"),
-        KindCount("reset", 1, "http://rude.example/"),
+        FailureCount("http_404", 30, "http://example.org/missing"),
+        FailureCount("dns", 10, "http://nowhere.example/"),
+        FailureCount("tls", 4, "https://expired.example/"),
+        FailureCount("reset", 1, "http://rude.example/"),
     ),
     retries=17,
     in_flight=10,

@@ -7,17 +7,17 @@ import pytest
 
 from fetchpool.cli.demo_server.server import DemoServer
 from fetchpool.config.fetch_options import FetchOptions
-from fetchpool.http.body import Body
+from fetchpool.http.body import ResponseBody
 from fetchpool.transports.base import HopRequest
 from fetchpool.transports.curl import resolve_cache
-from fetchpool.transports.curl.resolve_cache import KEPT, AddressBook, cache_timeout
+from fetchpool.transports.curl.resolve_cache import KEPT, ResolveCache, cache_timeout
 from fetchpool.transports.curl.transport import CurlTransport
 
 HERE, THERE = ("127.0.0.1",), ("127.0.0.2", "127.0.0.3")
 
 
 def test_a_host_is_told_of_once_and_again_when_it_has_moved() -> None:
-    book = AddressBook()
+    book = ResolveCache()
     assert cycle(book, "a:80") == ["a:80:127.0.0.1"]
     assert cycle(book, "a:80", ("127.0.0.1",)) == []
     assert cycle(book, "a:80", THERE) == ["a:80:127.0.0.2,127.0.0.3"]
@@ -26,7 +26,7 @@ def test_a_host_is_told_of_once_and_again_when_it_has_moved() -> None:
 
 def test_as_long_as_none_has_ended_that_told_of_it_every_hop_does() -> None:
     """Which of them libcurl starts first, it does not say."""
-    book = AddressBook()
+    book = ResolveCache()
     first, second = book.open("a:80", HERE), book.open("a:80", HERE)
     assert first == second == ["a:80:127.0.0.1"]
     book.close("a:80", first, None)
@@ -39,7 +39,7 @@ def test_a_host_that_comes_back_while_it_is_being_forgotten_is_told_of_until_it_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(resolve_cache, "KEPT", 0)
-    book = AddressBook()
+    book = ResolveCache()
     cycle(book, "a:80")
     lines = book.open("b:80", HERE)
     assert lines == ["-a:80", "b:80:127.0.0.1"]
@@ -52,7 +52,7 @@ def test_a_host_that_comes_back_while_it_is_being_forgotten_is_told_of_until_it_
 
 
 def test_of_a_million_hosts_a_thousand_are_kept() -> None:
-    book = AddressBook()
+    book = ResolveCache()
     known: set[str] = set()
     for number in range(5 * KEPT):
         for line in cycle(book, f"h{number}:80"):
@@ -66,14 +66,14 @@ def test_of_a_million_hosts_a_thousand_are_kept() -> None:
 
 def test_a_host_that_is_being_fetched_from_is_never_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resolve_cache, "KEPT", 2)
-    book = AddressBook()
+    book = ResolveCache()
     lines = book.open("slow:80", HERE)
     assert not any("-slow:80" in cycle(book, f"h{number}:80") for number in range(10))
     book.close("slow:80", lines, HERE)
     assert any("-slow:80" in cycle(book, f"h{number}:80") for number in range(10, 20))
 
 
-def cycle(book: AddressBook, where: str, addresses: tuple[str, ...] = HERE) -> list[str]:
+def cycle(book: ResolveCache, where: str, addresses: tuple[str, ...] = HERE) -> list[str]:
     lines = book.open(where, addresses)
     book.close(where, lines, addresses)
     return lines
@@ -87,7 +87,7 @@ def test_what_libcurl_was_told_does_not_end_by_itself(demo_server: DemoServer) -
     url = f"http://told.test:{demo_server.port}/bytes/1"
     for _ in range(2):
         transport._handle.curl.setopt(pycurl.FRESH_CONNECT, 1)
-        response = transport.perform(HopRequest(url, "GET", (), 5, 5, 10, Body(options, "GET"), HERE))
+        response = transport.perform(HopRequest(url, "GET", (), 5, 5, 10, ResponseBody(options, "GET"), HERE))
         assert (response.failure, response.remote_ip) == (None, "127.0.0.1")
     transport.close()
 

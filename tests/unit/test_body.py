@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fetchpool.config.fetch_options import FetchOptions
-from fetchpool.http.body import REDIRECT_BODY, Body
+from fetchpool.http.body import REDIRECT_BODY, ResponseBody
 from fetchpool.http.decoders import MOST
 from fetchpool.model.failures import FailureKind
 from fetchpool.transports.base import Headers, ResponseHead
@@ -25,9 +25,9 @@ CASES = pytest.mark.parametrize("case", ENCODERS)
 
 def begun(
     *lines: str, status: int = 200, method: str = "GET", limit: int = 1 << 30, keep: bool = True
-) -> Body:
+) -> ResponseBody:
     """A body whose header block has come."""
-    body = Body(FetchOptions(max_filesize=limit), method, wants=1 << 62 if keep else 0)
+    body = ResponseBody(FetchOptions(max_filesize=limit), method, wants=1 << 62 if keep else 0)
     body.begin(ResponseHead(status, "1.1", Headers([f"{line}\r\n".encode("latin-1") for line in lines])))
     return body
 
@@ -36,13 +36,13 @@ def kind_at_begin(
     *lines: str, status: int = 200, method: str = "GET", limit: int = 1000
 ) -> FailureKind | None:
     """What the header block alone comes to; the transport is told to stop when it is a failure."""
-    body = Body(FetchOptions(max_filesize=limit), method)
+    body = ResponseBody(FetchOptions(max_filesize=limit), method)
     head = ResponseHead(status, "1.1", Headers([f"{line}\r\n".encode("latin-1") for line in lines]))
     assert body.begin(head) is (body.failure is None)
     return body.failure and body.failure.kind
 
 
-def feed(body: Body, chunk: bytes) -> bool:
+def feed(body: ResponseBody, chunk: bytes) -> bool:
     """With all the turns that it takes; whether more is wanted."""
     more = body.feed(chunk)
     while body.pending:
@@ -50,7 +50,7 @@ def feed(body: Body, chunk: bytes) -> bool:
     return more
 
 
-def kind_at_end(body: Body, *chunks: bytes) -> FailureKind | None:
+def kind_at_end(body: ResponseBody, *chunks: bytes) -> FailureKind | None:
     for chunk in chunks:
         if not feed(body, chunk):
             break
@@ -339,7 +339,7 @@ def test_of_a_redirects_body_only_the_beginning_is_read() -> None:
 
 
 def test_a_redirect_that_announces_a_large_body_is_not_read_at_all() -> None:
-    body = Body(FetchOptions(max_filesize=10), "GET")
+    body = ResponseBody(FetchOptions(max_filesize=10), "GET")
     headers = Headers([b"Location: /next\r\n", b"Content-Length: 1000000\r\n"])
     assert not body.begin(ResponseHead(302, "1.1", headers))
     assert (body.location, body.finish()) == ("/next", None)
@@ -368,7 +368,7 @@ def test_several_different_locations_are_refused() -> None:
 
 def test_a_location_is_what_the_server_wrote_byte_by_byte() -> None:
     for raw, read in ((b"/caf\xc3\xa9", "/caf\xc3\xa9"), (b"/caf\xe9", "/caf\xe9")):
-        body = Body(FetchOptions(), "GET")
+        body = ResponseBody(FetchOptions(), "GET")
         body.begin(ResponseHead(302, "1.1", Headers([b"Location: " + raw])))
         assert body.location == read
 
@@ -435,7 +435,7 @@ def test_a_status_that_does_not_exist_is_a_protocol_failure(status: int) -> None
 def test_whatever_a_header_says_nothing_is_raised(
     status: int, method: str, lines: list[bytes], chunks: list[bytes]
 ) -> None:
-    body = Body(FetchOptions(max_filesize=100), method)
+    body = ResponseBody(FetchOptions(max_filesize=100), method)
     if body.begin(ResponseHead(status, "1.1", Headers(lines))):
         assert body.failure is None
         kind = kind_at_end(body, *chunks)
@@ -494,7 +494,7 @@ def test_of_what_is_taken_itself_the_beginning_is_enough(coding):
     lines = [f"Content-Length: {len(sent)}\r\n".encode()]
     if coding:
         lines.append(f"Content-Encoding: {coding}\r\n".encode())
-    body = Body(FetchOptions(max_filesize=2048), "GET", take=100_000)
+    body = ResponseBody(FetchOptions(max_filesize=2048), "GET", take=100_000)
     assert body.begin(ResponseHead(200, "1.1", Headers(lines)))
     fed = all(body.feed(sent[start : start + 1000]) for start in range(0, len(sent), 1000))
     assert not fed, "it stopped before the end"

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fetchpool.history.compact import Compacted, compact
+from fetchpool.history.compact import CompactResult, compact
 from fetchpool.model import fingerprint
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.sinks import lines
-from fetchpool.sinks.file_ops import Disk
+from fetchpool.sinks.file_ops import FileOps
 from fetchpool.sinks.open import open_sink
 from tests.contracts.records import record
 
@@ -50,27 +50,27 @@ def test_the_last_row_of_every_url_is_left_in_its_order(path: Path, urls: list[s
     finally:
         lines.BLOCK = before
     assert path.read_bytes() == b"".join([*head, *(rows[number] for number in sorted(last.values()))])
-    assert done == Compacted(len(last), len(urls) - len(last), 0)
+    assert done == CompactResult(len(last), len(urls) - len(last), 0)
     assert list(path.parent.iterdir()) == [path]
 
 
 def test_a_file_with_nothing_to_leave_out_is_not_touched(path: Path) -> None:
     write(path, "http://a/", "http://b/")
     before = path.stat()
-    assert compact(str(path)) == Compacted(2, 0, 0)
+    assert compact(str(path)) == CompactResult(2, 0, 0)
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 def test_rows_without_a_url_all_stay(path: Path) -> None:
     *head, blank, _, fine, other = write(path, "", "http://a/", "http://a/", "")
-    assert compact(str(path)) == Compacted(3, 1, 0)
+    assert compact(str(path)) == CompactResult(3, 1, 0)
     assert path.read_bytes() == b"".join([*head, blank, fine, other])
 
 
 def test_damaged_and_torn_lines_are_left_out_and_counted(path: Path) -> None:
     *head, first, second = write(path, "http://a/", "http://b/")
     path.write_bytes(b"".join([*head, first, b"\0\0\n", second, second[:-5]]))
-    assert compact(str(path)) == Compacted(2, 0, 1)
+    assert compact(str(path)) == CompactResult(2, 0, 1)
     assert path.read_bytes() == b"".join([*head, first, second])
 
 
@@ -100,7 +100,7 @@ def test_a_run_that_appends_meanwhile_goes_on_with_the_new_file(path: Path) -> N
     compact(str(path))
     sink.write([record(9, "http://b/")])
     sink.close()
-    assert compact(str(path)) == Compacted(2, 0, 0)
+    assert compact(str(path)) == CompactResult(2, 0, 0)
 
 
 @pytest.mark.parametrize("content", [b"http://example.org/\n", b"precious", b'{"url":"http://a/"}\n'])
@@ -124,10 +124,10 @@ def test_a_database_has_final_rows_only(tmp_path: Path) -> None:
     sink = open_sink(str(path))
     sink.write([record(0, "http://a/"), record(1, "http://a/"), record(2, "http://b/")])
     sink.close()
-    assert compact(str(path)) == Compacted(2, 0, 0)
+    assert compact(str(path)) == CompactResult(2, 0, 0)
 
 
-class FailingDisk(Disk):
+class FailingDisk(FileOps):
     """Refuses its nth call."""
 
     def __init__(self, fails_at: int, error: int) -> None:

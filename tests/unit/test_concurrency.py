@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from fetchpool.model import urls
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome, refusal
-from fetchpool.scheduler.autoscale import START, Concurrency
+from fetchpool.scheduler.autoscale import START, AutoScaler
 
 SAMPLE = refusal(urls.request(0, "http://h/"), FailureKind.RESET, timestamp="2026-01-01T00:00:00.000Z")
 CPU = 60e-6
@@ -41,10 +41,10 @@ def fragile(target: int) -> tuple[float, float, float]:
     return min(target, 50) / 0.02, 0.02, max(0, target - 50) / target
 
 
-def run(server: Server, seconds: float, ceiling: int = 1000) -> tuple[Concurrency, list[tuple[float, float]]]:
+def run(server: Server, seconds: float, ceiling: int = 1000) -> tuple[AutoScaler, list[tuple[float, float]]]:
     """The controller over simulated time; what it got done, second by second."""
     now = 0.0
-    concurrency = Concurrency(ceiling, now)
+    concurrency = AutoScaler(ceiling, now)
     done = []
     while now < seconds:
         now += 0.05
@@ -84,7 +84,7 @@ def test_a_server_that_says_it_is_too_much_is_believed_at_once() -> None:
 
 
 def test_a_number_that_was_not_reached_is_not_judged() -> None:
-    concurrency = Concurrency(1000, 0.0)
+    concurrency = AutoScaler(1000, 0.0)
     for turn in range(200):
         for _ in range(50):
             concurrency.landed(answer(0.01))
@@ -98,7 +98,7 @@ def test_a_fast_server_is_known_in_a_second() -> None:
 
 
 def test_the_time_before_the_first_answer_is_not_measured() -> None:
-    concurrency = Concurrency(1000, 0.0)
+    concurrency = AutoScaler(1000, 0.0)
     for turn in range(100):  # five seconds of looking up names
         concurrency.look(turn * 0.05, 0, 0.0)
     for turn in range(100, 107):

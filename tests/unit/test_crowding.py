@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from fetchpool.pools.thread_limit import FEWEST, Crowding
+from fetchpool.pools.thread_limit import FEWEST, ThreadLimit
 
 SECOND = 1.0
 
 
-def after(crowding: Crowding, *seconds: tuple[float, int]) -> list[int]:
+def after(crowding: ThreadLimit, *seconds: tuple[float, int]) -> list[int]:
     """The limit after each second in which so much CPU time was used and so many fetches were done."""
     limits, cpu, done = [], 0.0, 0
     crowding.look(0.0, cpu, done)
@@ -19,26 +19,26 @@ def after(crowding: Crowding, *seconds: tuple[float, int]) -> list[int]:
 
 
 def test_all_may_run_until_a_core_is_used_up() -> None:
-    assert after(Crowding(10), (0.1, 10), (0.5, 1000), (0.9, 9000)) == [10, 10, 10]
+    assert after(ThreadLimit(10), (0.1, 10), (0.5, 1000), (0.9, 9000)) == [10, 10, 10]
 
 
 def test_small_fetches_that_use_a_whole_core_are_done_by_fewer_threads() -> None:
-    assert after(Crowding(10), *[(1.2, 5000)] * 6) == [7, 5, 3, 2, 2, 2]
+    assert after(ThreadLimit(10), *[(1.2, 5000)] * 6) == [7, 5, 3, 2, 2, 2]
 
 
 def test_there_are_more_again_as_soon_as_there_is_room() -> None:
     busy, idle = (1.2, 5000), (0.3, 30)
-    assert after(Crowding(10), *[busy] * 4, *[idle] * 6) == [7, 5, 3, 2, 3, 4, 6, 9, 10, 10]
+    assert after(ThreadLimit(10), *[busy] * 4, *[idle] * 6) == [7, 5, 3, 2, 3, 4, 6, 9, 10, 10]
 
 
 def test_what_uses_a_core_for_large_bodies_is_not_held_back() -> None:
-    assert after(Crowding(10), *[(1.9, 500)] * 3) == [10, 10, 10]
+    assert after(ThreadLimit(10), *[(1.9, 500)] * 3) == [10, 10, 10]
 
 
 def test_there_are_more_again_when_the_core_is_used_by_somebody_else() -> None:
-    assert after(Crowding(10), *[(1.2, 5000)] * 4, *[(1.9, 20)] * 6) == [7, 5, 3, 2, 3, 4, 6, 9, 10, 10]
+    assert after(ThreadLimit(10), *[(1.2, 5000)] * 4, *[(1.9, 20)] * 6) == [7, 5, 3, 2, 3, 4, 6, 9, 10, 10]
 
 
 def test_never_more_than_the_workers_nor_fewer_than_it_takes() -> None:
-    assert after(Crowding(1), (1.0, 5000), (0.0, 1)) == [1, 1]
-    assert after(Crowding(2), *[(1.5, 5000)] * 3)[-1] == FEWEST
+    assert after(ThreadLimit(1), (1.0, 5000), (0.0, 1)) == [1, 1]
+    assert after(ThreadLimit(2), *[(1.5, 5000)] * 3)[-1] == FEWEST

@@ -11,18 +11,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetchpool.http.decoders import CODING_ERRORS, CODINGS, MAX_MEMBERS, MOST, STEP, BadCodingError, Decoder
+from fetchpool.http.decoders import (
+    CODING_ERRORS,
+    CODINGS,
+    MAX_MEMBERS,
+    MOST,
+    STEP,
+    ContentDecoder,
+    DecodingError,
+)
 from tests.unit.codings import ENCODERS, one_brotli, raw_deflate, zstd, zstd_with_window
 
 PAGE = b"".join(b"line %d of a page\n" % number for number in range(3_000))
 CASES = pytest.mark.parametrize("case", ENCODERS)
 
 
-def decoder_of(case: str) -> Decoder:
-    return Decoder(CODINGS[ENCODERS[case][0]])
+def decoder_of(case: str) -> ContentDecoder:
+    return ContentDecoder(CODINGS[ENCODERS[case][0]])
 
 
-def decode(decoder: Decoder, *chunks: bytes) -> bytes:
+def decode(decoder: ContentDecoder, *chunks: bytes) -> bytes:
     return b"".join(piece for chunk in chunks for piece in decoder.pieces(chunk))
 
 
@@ -204,5 +212,5 @@ def test_members_without_end_are_refused() -> None:
     empty = gzip.compress(b"")
     decoder = decoder_of("gzip")
     assert decode(decoder, empty * MAX_MEMBERS) == b""
-    with pytest.raises(BadCodingError):
+    with pytest.raises(DecodingError):
         decode(decoder, empty)

@@ -11,15 +11,15 @@ from fetchpool.cli.demo_server.server import DemoServer
 from fetchpool.config.config import configure
 from fetchpool.engine.build import build
 from fetchpool.engine.engine import Engine
-from fetchpool.engine.events import Limits
+from fetchpool.engine.events import WaitTimes
 from fetchpool.engine.writer import Writer
-from fetchpool.history.duplicates import Known
+from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.model.errors import WorkerLostError
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome, refusal
 from fetchpool.model.record import Record
 from fetchpool.model.request import FetchRequest
-from fetchpool.scheduler.autoscale import START, Concurrency
+from fetchpool.scheduler.autoscale import START, AutoScaler
 from fetchpool.scheduler.retry import RetryPolicy
 from fetchpool.scheduler.scheduler import Scheduler
 from fetchpool.sources.iterable import IterableSource
@@ -110,14 +110,14 @@ def engine_of(
     *,
     scheduler: Scheduler | None = None,
     retry: int = 0,
-    concurrency: Concurrency | None = None,
+    concurrency: AutoScaler | None = None,
 ) -> Engine:
     """With a clock that goes on by a millisecond each time it is looked at."""
     ticks = count()
     return Engine(
         IterableSource(urls),
         pool,
-        Writer([rows], Known(dedupe=False)),
+        Writer([rows], DuplicateFilter(dedupe=False)),
         scheduler=scheduler or Scheduler(),
         retry=RetryPolicy(retry=retry),
         concurrency=concurrency,
@@ -125,13 +125,13 @@ def engine_of(
     )
 
 
-def run(pool: OneAtATime, urls: list[str], concurrency: Concurrency | None = None) -> Rows:
+def run(pool: OneAtATime, urls: list[str], concurrency: AutoScaler | None = None) -> Rows:
     rows = Rows()
     engine_of(pool, urls, rows, concurrency=concurrency).run()
     return rows
 
 
-def limits_of(pool: OneAtATime, urls: list[str], **changes: Any) -> Limits:
+def limits_of(pool: OneAtATime, urls: list[str], **changes: Any) -> WaitTimes:
     """Where the seconds of a run went."""
     return engine_of(pool, urls, Rows(), **changes).run().snapshot.limits
 
@@ -199,7 +199,7 @@ def test_a_run_that_is_stopped_while_a_request_waits_to_run_alone_says_that_it_i
 
 
 def test_workers_count_as_busy_though_some_always_have_just_finished() -> None:
-    concurrency = Concurrency(100, 0.0)
+    concurrency = AutoScaler(100, 0.0)
     urls = [f"http://host/{number}" for number in range(300)]
     run(OneAtATime(lambda request, _: fine(request)), urls, concurrency)
     # Twice as many at once were no faster, with a pool that does one at a time: that was found out.

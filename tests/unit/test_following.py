@@ -11,7 +11,7 @@ from msgspec.structs import asdict, fields
 from fetchpool.model import derive, urls
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.record import Cookie
-from fetchpool.model.request import FetchRequest, Previous
+from fetchpool.model.request import CachedVersion, FetchRequest
 
 TARGET = urls.Url("http://b.example/next", "b.example", "")
 BEFORE = urls.request(7, "http://a.example/")
@@ -36,7 +36,7 @@ WHOLE = FetchRequest(
     crossed_origin=True,
     from_public=True,
     cookies=COOKIES,
-    previous=Previous("http://a.example/list", etag='"1"'),
+    previous=CachedVersion("http://a.example/list", etag='"1"'),
     columns={"name": "x"},
     first=BEFORE,
     weight=100,

@@ -13,11 +13,11 @@ from fetchpool.model import urls
 from fetchpool.model.errors import WorkerLostError
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import refusal
-from fetchpool.pools.future import OutcomeFuture
+from fetchpool.pools.future import LightFuture
 
 OUTCOME = refusal(urls.request(0, "http://h/"), FailureKind.RESET, timestamp="2026-01-01T00:00:00.000Z")
 
-both = pytest.mark.parametrize("kind", [Future, OutcomeFuture])
+both = pytest.mark.parametrize("kind", [Future, LightFuture])
 
 
 @both
@@ -133,7 +133,7 @@ def test_it_has_one_result(kind):
 
 @pytest.mark.parametrize("finish", ["set_result", "set_exception", "cancel"])
 def test_a_callback_of_ours_may_end_with_what_is_no_exception(finish, caplog):
-    future, called = OutcomeFuture(), []
+    future, called = LightFuture(), []
     future.add_done_callback(lambda _: sys.exit())
     future.add_done_callback(called.append)
     if finish == "cancel":
@@ -146,7 +146,7 @@ def test_a_callback_of_ours_may_end_with_what_is_no_exception(finish, caplog):
 
 
 def test_a_persons_interruption_is_heard_when_all_were_called():
-    future, called = OutcomeFuture(), []
+    future, called = LightFuture(), []
     future.add_done_callback(lambda _: signal.raise_signal(signal.SIGINT))
     future.add_done_callback(called.append)
     future.set_running_or_notify_cancel()

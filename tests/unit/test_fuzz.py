@@ -21,10 +21,10 @@ from fetchpool.model import urls
 from fetchpool.model.failures import EXITCODES, FailureKind
 from fetchpool.model.outcome import Outcome, refusal
 from fetchpool.model.text import UNSEEN
-from fetchpool.scheduler.robots import MAX_CRAWL_DELAY, Robots
-from fetchpool.transports.base import Failure, Headers, HopResponse, ResponseHead
+from fetchpool.scheduler.robots import MAX_CRAWL_DELAY, RobotsCache
+from fetchpool.transports.base import Failure, Headers, HopResult, ResponseHead
 from fetchpool.transports.curl.head import parse_head
-from fetchpool.transports.requests.http1 import AnswerReader, WireError
+from fetchpool.transports.requests.http1 import ResponseReader, TransportError
 
 REQUEST = urls.request(0, "http://user:s3cret@h.example/a?token=s3cret")
 
@@ -129,10 +129,10 @@ sound = st.tuples(st.lists(st.tuples(interim, fields), max_size=2), st.tuples(fi
 def test_both_transports_read_the_same_head(heads: list[list[bytes]], end: bytes) -> None:
     """libcurl refuses what it can't read before we see its lines; what both take is the same."""
     lines = lines_of(heads, end)
-    reader = AnswerReader(Wire(b"".join(lines)), "GET", lambda: None)
+    reader = ResponseReader(Wire(b"".join(lines)), "GET", lambda: None)
     try:
         reader.read_head()
-    except WireError:
+    except TransportError:
         return
     head = parse_head(lines)
     assert head is not None
@@ -182,7 +182,7 @@ def test_whatever_comes_back_a_fetch_ends_in_a_row(options: dict[str, Any], answ
             for chunk in chunks:
                 whole = whole and hop.receiver.feed(chunk)
             stands = failure or (Failure(FailureKind.EMPTY_REPLY, "why") if head is None else None)
-            hop = steps.send(HopResponse(stands, remote_ip=ip))
+            hop = steps.send(HopResult(stands, remote_ip=ip))
     except StopIteration as stop:
         outcome = stop.value
     assert outcome is not None, "six answers are more than any redirect limit here"
@@ -216,7 +216,7 @@ rules = st.lists(
 
 @given(st.one_of(rules.map(str.encode), st.binary(max_size=100)), st.text(max_size=30))
 def test_no_robots_txt_makes_the_reader_raise(content: bytes, path: str) -> None:
-    robots = Robots("fetchpool/1.0")
+    robots = RobotsCache("fetchpool/1.0")
     request = urls.request(0, f"http://h.example/{path}")
     assume(request.refused is None)
     told = replace(refusal(request, FailureKind.RESET), error=None, response_code=200, content=content)

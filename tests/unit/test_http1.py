@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fetchpool.model.failures import FailureKind
-from fetchpool.transports.requests.http1 import MAX_HEAD, AnswerReader, WireError
+from fetchpool.transports.requests.http1 import MAX_HEAD, ResponseReader, TransportError
 
 
 class Wire:
@@ -34,11 +34,11 @@ class Wire:
         return piece
 
 
-def reader(wire: Wire, method: str = "GET") -> AnswerReader:
-    return AnswerReader(wire, method, lambda: None)
+def reader(wire: Wire, method: str = "GET") -> ResponseReader:
+    return ResponseReader(wire, method, lambda: None)
 
 
-def read(wire: Wire, method: str = "GET", amount: int = 65536) -> tuple[AnswerReader, bytes]:
+def read(wire: Wire, method: str = "GET", amount: int = 65536) -> tuple[ResponseReader, bytes]:
     answer = reader(wire, method)
     answer.read_head()
     body = b""
@@ -49,7 +49,7 @@ def read(wire: Wire, method: str = "GET", amount: int = 65536) -> tuple[AnswerRe
 
 
 def failure(wire: Wire) -> FailureKind:
-    with pytest.raises(WireError) as caught:
+    with pytest.raises(TransportError) as caught:
         read(wire)
     assert str(caught.value).isprintable()
     return caught.value.kind
@@ -104,7 +104,7 @@ def test_an_answer_cut_anywhere_is_never_whole(name):
 @given(st.lists(st.binary(max_size=200), max_size=6))
 def test_nothing_a_server_sends_raises_anything_else(pieces):
     for start in (b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"):
-        with contextlib.suppress(WireError):
+        with contextlib.suppress(TransportError):
             read(Wire(start, *pieces))
 
 

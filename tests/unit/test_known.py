@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fetchpool.engine.events import Earlier
-from fetchpool.history.duplicates import Known
+from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.model import failures, urls
 from fetchpool.sinks.base import Written
 from tests.contracts.records import record
 
 
-def sifted(known: Known, *lines: str, first: int = 0) -> tuple[list[str], list[Earlier]]:
+def sifted(known: DuplicateFilter, *lines: str, first: int = 0) -> tuple[list[str], list[Earlier]]:
     while known.read_back():
         pass
     wanted, earlier = known.sift([urls.request(number, line) for number, line in enumerate(lines, first)])
@@ -24,12 +24,12 @@ def journal(*rows: tuple[str, str | None] | None) -> list[list[Written | None]]:
     return [[row and Written(*row)] for row in rows]
 
 
-def known_from(*journals: list[list[Written | None]], again: str = "") -> Known:
-    return Known(journals=[iter(each) for each in journals], again=failures.meant(again.split()))
+def known_from(*journals: list[list[Written | None]], again: str = "") -> DuplicateFilter:
+    return DuplicateFilter(journals=[iter(each) for each in journals], again=failures.meant(again.split()))
 
 
 def test_a_url_is_wanted_once_however_it_is_spelled() -> None:
-    known = Known()
+    known = DuplicateFilter()
     assert sifted(known, "http://h/", "HTTP://H:80", "h", "http://h/#x", "http://h/x") == (
         ["http://h/", "http://h/x"],
         [],
@@ -39,7 +39,7 @@ def test_a_url_is_wanted_once_however_it_is_spelled() -> None:
 
 
 def test_rows_without_a_url_are_no_duplicates() -> None:
-    known = Known()
+    known = DuplicateFilter()
     assert sifted(known, "", "http://h/", "", "http://h/", "") == (["", "http://h/", "", ""], [])
     assert known.duplicates == 1
 
@@ -57,7 +57,7 @@ def test_as_many_rows_without_a_url_as_an_output_has_are_done_whatever_is_to_be_
 
 
 def test_without_dedupe_every_line_is_wanted() -> None:
-    known = Known(dedupe=False)
+    known = DuplicateFilter(dedupe=False)
     assert sifted(known, "http://h/", "http://h/")[0] == ["http://h/"] * 2
     assert known.duplicates == 0
 

@@ -14,7 +14,7 @@ import pytest
 
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http import conditional, response
-from fetchpool.http.body import Body
+from fetchpool.http.body import ResponseBody
 from fetchpool.http.parsers.markup import first_title
 from fetchpool.model import fingerprint, urls
 from fetchpool.model import text as clean
@@ -24,7 +24,7 @@ from fetchpool.sinks.csv import CsvRows
 from fetchpool.sinks.jsonl import JsonlRows
 from fetchpool.sinks.text import TextRows
 from fetchpool.sources import file_types, tables
-from fetchpool.sources.lines import LineReader
+from fetchpool.sources.lines import LineSplitter
 from fetchpool.transports.base import Headers, ResponseHead
 from fetchpool.transports.curl import handle
 from fetchpool.transports.requests import http1
@@ -100,7 +100,7 @@ def wire(text: str) -> bytes:
 
 
 def whole_body(*lines: bytes) -> None:
-    body = Body(FetchOptions(), "GET")
+    body = ResponseBody(FetchOptions(), "GET")
     body.begin(ResponseHead(200, "1.1", Headers([b"%s\r\n" % line for line in lines])))
     body.feed(b"x")
     body.finish()
@@ -108,12 +108,12 @@ def whole_body(*lines: bytes) -> None:
 
 def table(format: str | None, text: str) -> None:
     with_heading = text if format == "jsonl" else f"url,b\n{text}"
-    wanted = tables.Table("url", keep=True)
+    wanted = tables.TableOptions("url", keep=True)
     list(tables.read(pieces(with_heading), format, wanted))
 
 
 def list_of_lines(text: str) -> None:
-    reader = LineReader()
+    reader = LineSplitter()
     for piece, _ in pieces(text):
         for line in reader.feed(piece):
             urls.request(0, line)
@@ -170,7 +170,7 @@ READERS: dict[str, tuple[int, Callable[[str], object]]] = {
     "JSONL": (MANY_LINES, lambda text: table("jsonl", text)),
     "a table's header": (
         MANY_LINES,
-        lambda text: tables.header(pieces(f"url,{text}\n"), None, tables.Table("url")),
+        lambda text: tables.header(pieces(f"url,{text}\n"), None, tables.TableOptions("url")),
     ),
     "rows read back": (MEBIBYTE, read_back),
     "text rows": (MEBIBYTE, lambda text: TextRows().decode(wire(text))),
@@ -188,7 +188,7 @@ SLOW = 20.0
 def seconds(reader: Callable[[str], object], shape: str, size: int) -> float:
     text = (shape * (size // len(shape) + 1))[:size]
     started = process_time()
-    with suppress(tables.BadTableError, http1.WireError):  # refused in words
+    with suppress(tables.TableFormatError, http1.TransportError):  # refused in words
         reader(text)
     return process_time() - started
 

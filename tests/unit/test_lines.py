@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.urls import request
-from fetchpool.sources.lines import KEPT, LineReader
+from fetchpool.sources.lines import KEPT, LineSplitter
 
 
 def read(*chunks: bytes) -> list[str]:
-    reader = LineReader()
+    reader = LineSplitter()
     return [line for chunk in chunks for line in reader.feed(chunk)] + reader.finish()
 
 
@@ -45,7 +45,7 @@ def test_a_list_is_read_as_its_writer_meant_it(data: bytes, lines: list[str]) ->
 
 
 def test_a_complete_line_is_given_back_before_the_next_one_comes() -> None:
-    reader = LineReader()
+    reader = LineSplitter()
     assert reader.feed(b"http://a/\nhttp") == ["http://a/"]
     assert reader.feed(b"://b/") == []
     assert reader.feed(b"\r") == ["http://b/"]
@@ -77,7 +77,7 @@ def test_a_url_behind_a_megabyte_of_blanks_is_found() -> None:
 
 
 def test_a_line_of_a_hundred_megabytes_costs_no_more_memory_than_what_is_kept_of_it() -> None:
-    reader = LineReader()
+    reader = LineSplitter()
     chunk = b"x" * 65_536
     tracemalloc.start()
     for _ in range(1600):

@@ -3,7 +3,7 @@
 import socket
 import threading
 
-from fetchpool.engine.dns import KNOWN_FOR, Named, Names
+from fetchpool.engine.dns import KNOWN_FOR, HostAddresses, HostLookups
 from fetchpool.model.failures import FailureKind
 from fetchpool.transports.resolver import Resolver
 
@@ -16,14 +16,14 @@ class Clock:
 
 
 def stage(lookup, clock, **options):
-    heard: list[Named] = []
+    heard: list[HostAddresses] = []
     told = threading.Event()
 
-    def tell(named: Named) -> None:
+    def tell(named: HostAddresses) -> None:
         heard.append(named)
         told.set()
 
-    names = Names(Resolver(lookup=lookup, clock=clock), timeout=5.0, clock=clock, **options)
+    names = HostLookups(Resolver(lookup=lookup, clock=clock), timeout=5.0, clock=clock, **options)
     names.start(tell)
     return names, heard, told
 
@@ -37,7 +37,7 @@ def test_a_name_is_answered_with_its_addresses_for_a_minute():
     names, heard, told = stage(answer, clock)
     names.ask("example.org")
     assert told.wait(5)
-    assert heard == [Named("example.org", ("192.0.2.7",), until=clock.now + KNOWN_FOR)]
+    assert heard == [HostAddresses("example.org", ("192.0.2.7",), until=clock.now + KNOWN_FOR)]
     assert names.heard(heard[0])
     assert names.wake_at() is None
 
@@ -104,14 +104,14 @@ def test_a_lookup_that_waits_for_a_thread_has_its_time_from_when_it_gets_one():
         assert go_on.wait(10)
         return answer(*arguments, **options)
 
-    heard: list[Named] = []
+    heard: list[HostAddresses] = []
     told = threading.Semaphore(0)
 
-    def tell(named: Named) -> None:
+    def tell(named: HostAddresses) -> None:
         heard.append(named)
         told.release()
 
-    names = Names(Resolver(1, lookup=hangs, clock=clock, most_threads=1), timeout=5.0, clock=clock)
+    names = HostLookups(Resolver(1, lookup=hangs, clock=clock, most_threads=1), timeout=5.0, clock=clock)
     names.start(tell)
     names.ask("slow.test")
     names.ask("behind.test")

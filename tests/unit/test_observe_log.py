@@ -7,9 +7,9 @@ import os
 import threading
 from collections.abc import Sequence
 
-from fetchpool.engine.events import InFlight, Notice, Retrying, Snapshot
+from fetchpool.engine.events import ActiveRequest, Notice, RetryScheduled, Snapshot
 from fetchpool.model.record import Record
-from fetchpool.progress.background_writer import Outlet, unlocked
+from fetchpool.progress.background_writer import BackgroundWriter, unlocked
 from fetchpool.progress.log import PENDING, Log
 from fetchpool.progress.messages import progress_line, share_done
 from tests.unit.observe_cases import all_ok, record, snapshot
@@ -20,7 +20,7 @@ WAIT = 10
 
 def logged(
     *samples: Snapshot,
-    events: Sequence[Retrying | Notice] = (),
+    events: Sequence[RetryScheduled | Notice] = (),
     records: Sequence[Record] = (),
     verbose: bool = False,
 ) -> list[str]:
@@ -65,7 +65,7 @@ def test_the_first_line_comes_after_two_seconds_and_then_one_every_five() -> Non
 
 
 def test_what_is_waited_for_is_named_when_nothing_moves() -> None:
-    slowest = (InFlight("http://stuck.example/[/a]", 42.0), InFlight("http://young.example/", 1.0))
+    slowest = (ActiveRequest("http://stuck.example/[/a]", 42.0), ActiveRequest("http://young.example/", 1.0))
     assert logged(snapshot(urls_per_second=0.0, slowest=slowest))[1:] == [
         "fetchpool: in flight for 42 s: http://stuck.example/[/a]"
     ]
@@ -76,7 +76,7 @@ def test_verbose_has_a_line_for_each_failure_and_each_retry() -> None:
     failed = record(error="http_404", errormsg="404 Not Found", num_retries=0)
     late = record(error="timeout_read", errormsg="no byte for 30 s", num_retries=2)
     bare = record(error="dns", errormsg=None, num_retries=1)
-    lines = logged(events=[Retrying(late, 1.25)], records=[record(), failed, late, bare], verbose=True)
+    lines = logged(events=[RetryScheduled(late, 1.25)], records=[record(), failed, late, bare], verbose=True)
     assert lines == [
         "fetchpool: retry timeout_read http://example.org/: no byte for 30 s (again in 1.2 s)",
         "fetchpool: failed http_404 http://example.org/: 404 Not Found",
@@ -87,7 +87,7 @@ def test_verbose_has_a_line_for_each_failure_and_each_retry() -> None:
 
 def test_without_verbose_only_notices_are_told() -> None:
     failed = record(error="dns")
-    events = [Retrying(failed, 1.0), Notice("a worker was lost")]
+    events = [RetryScheduled(failed, 1.0), Notice("a worker was lost")]
     assert logged(events=events, records=[failed]) == ["fetchpool: a worker was lost"]
 
 
@@ -155,7 +155,9 @@ def test_a_log_that_never_started_ends_without_waiting() -> None:
 
 def test_said_things_are_written_in_order_and_the_end_is_told() -> None:
     calls: list[tuple[list[int], int, bool]] = []
-    outlet: Outlet[int] = Outlet(lambda *call: calls.append(call), interval=0.0, pending=100)
+    outlet: BackgroundWriter[int] = BackgroundWriter(
+        lambda *call: calls.append(call), interval=0.0, pending=100
+    )
     outlet.start()
     for number in range(50):
         outlet.say(number)
@@ -174,7 +176,7 @@ def test_what_there_is_no_room_for_is_counted() -> None:
         entered.set()
         assert go_on.wait(WAIT)
 
-    outlet = Outlet(write, interval=0.0, pending=2)
+    outlet = BackgroundWriter(write, interval=0.0, pending=2)
     outlet.start()
     outlet.say(0)
     assert entered.wait(WAIT)

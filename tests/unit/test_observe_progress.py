@@ -23,9 +23,9 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from fetchpool.engine.events import InFlight, Notice, Retrying, Snapshot
+from fetchpool.engine.events import ActiveRequest, Notice, RetryScheduled, Snapshot
 from fetchpool.progress.display import PENDING, Progress
-from fetchpool.progress.format import Span, Tone, line
+from fetchpool.progress.format import Span, Style, line
 from fetchpool.progress.frame import frame
 from fetchpool.progress.terminal import console, cut, show
 from tests.unit.observe_cases import all_ok, record, snapshot
@@ -35,11 +35,13 @@ WAIT = 20
 """Seconds after which a test gives up on another thread or process."""
 
 STUCK = (
-    InFlight(
+    ActiveRequest(
         "https://slow.example/a/long/path/to/a/report/that/never/ever/comes/2024-report.pdf?x=[/b]", 42.0
     ),
-    InFlight("https://slow.example/日本語日本語日本語日本語日本語日本語日本語日本語日本語日本語日本語", 7.0),
-    InFlight("https://quick.example/", 0.2),
+    ActiveRequest(
+        "https://slow.example/日本語日本語日本語日本語日本語日本語日本語日本語日本語日本語日本語", 7.0
+    ),
+    ActiveRequest("https://quick.example/", 0.2),
 )
 
 
@@ -218,7 +220,7 @@ def test_notices_and_failures_go_past_above_it_and_stay(screen: Screen, stderr: 
         hostile = record(error="reset", url="http://h/[/foo]\x1b[2J\u202e")
         progress.records([record(), hostile])
         screen.until(lambda rows: len(rows) == 5 and rows[-1].startswith("33,357 ok"))
-        progress.event(Retrying(hostile, 1.0))
+        progress.event(RetryScheduled(hostile, 1.0))
         progress.finished(snapshot())
     stderr.close()
     assert screen.at_the_end() == [
@@ -233,7 +235,7 @@ def test_without_verbose_a_failure_is_only_counted(screen: Screen, stderr: TextI
     with Progress(console(stderr)) as progress:
         progress.started(snapshot(elapsed=0.0))
         progress.records([record(error="dns")])
-        progress.event(Retrying(record(error="dns"), 1.0))
+        progress.event(RetryScheduled(record(error="dns"), 1.0))
         progress.finished(snapshot())
     stderr.close()
     assert screen.at_the_end() == []
@@ -265,10 +267,10 @@ def test_a_terminal_that_is_lower_than_the_display_is_left_clean_too() -> None:
 def test_no_color_means_none(screen: Screen, stderr: TextIO, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     screen.start()
-    show(console(stderr), [line(Span("all failed", Tone.BAD))])
+    show(console(stderr), [line(Span("all failed", Style.BAD))])
     monkeypatch.delenv("NO_COLOR")
     monkeypatch.setenv("TERM", "xterm-256color")
-    show(console(stderr), [line(Span("all failed", Tone.BAD))])
+    show(console(stderr), [line(Span("all failed", Style.BAD))])
     rows = screen.until(lambda rows: len(rows) == 2)
     assert rows == ["all failed", "all failed"]
     assert [screen.colour(row) for row in (0, 1)] == ["default", "red"]

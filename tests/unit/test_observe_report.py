@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from fetchpool.engine.events import KindCount, Limits, Snapshot
+from fetchpool.engine.events import FailureCount, Snapshot, WaitTimes
 from fetchpool.progress.summary import report
 from tests.unit.observe_cases import EVEN, all_ok, snapshot
 
@@ -30,7 +30,7 @@ def advice(shot: Snapshot, **changes: Any) -> str:
     return last.removeprefix("held back by: ")
 
 
-def limits(**changes: Any) -> Limits:
+def limits(**changes: Any) -> WaitTimes:
     """Ten seconds of a run, to be spread."""
     return replace(EVEN, **changes)
 
@@ -120,11 +120,11 @@ def test_a_run_that_was_stopped_at_once_has_nothing_to_say_of_what_held_it_back(
 
 
 def test_where_no_name_was_found_it_is_the_network_that_is_asked_about() -> None:
-    kinds = (KindCount("dns", 5, "http://a.example/"), KindCount("timeout_dns", 2, "http://b.example/"))
+    kinds = (FailureCount("dns", 5, "http://a.example/"), FailureCount("timeout_dns", 2, "http://b.example/"))
     hint = "no name could be looked up: is there a network, or a proxy to name with -x?"
     assert lines(snapshot(done=7, ok=0, failed=kinds))[-1] == hint
     assert hint not in lines(snapshot(done=8, ok=1, failed=kinds))
-    assert hint not in lines(snapshot(done=8, ok=0, failed=(*kinds, KindCount("tls", 1, "http://c/"))))
+    assert hint not in lines(snapshot(done=8, ok=0, failed=(*kinds, FailureCount("tls", 1, "http://c/"))))
 
 
 def test_bodies_that_were_kept_are_counted() -> None:
@@ -133,7 +133,7 @@ def test_bodies_that_were_kept_are_counted() -> None:
 
 def test_a_long_example_loses_its_middle() -> None:
     url = f"http://example.org/{'x' * 500}/end"
-    (said,) = [each for each in lines(snapshot(failed=(KindCount("dns", 2, url),))) if "e.g." in each]
+    (said,) = [each for each in lines(snapshot(failed=(FailureCount("dns", 2, url),))) if "e.g." in each]
     shown = said.partition("e.g. ")[2]
     assert len(shown) == 100
     assert shown.startswith("http://example.org/xx")
@@ -153,7 +153,7 @@ def test_a_single_url_has_no_percentiles() -> None:
 
 
 def test_what_never_reached_the_network_has_no_times() -> None:
-    shot = snapshot(done=1, ok=0, time_max=0.0, failed=(KindCount("invalid_url", 1, "http://[::1"),))
+    shot = snapshot(done=1, ok=0, time_max=0.0, failed=(FailureCount("invalid_url", 1, "http://[::1"),))
     assert not [line for line in lines(shot) if line.startswith("time")]
 
 
@@ -162,14 +162,14 @@ def test_without_an_output_nothing_is_said_of_one() -> None:
 
 
 def test_the_rarest_kinds_share_a_line() -> None:
-    kinds = tuple(KindCount(f"http_{500 + n}", 100 - n, f"http://h/{n}") for n in range(15))
+    kinds = tuple(FailureCount(f"http_{500 + n}", 100 - n, f"http://h/{n}") for n in range(15))
     said = lines(snapshot(failed=kinds))
     assert "         261 of 3 other kinds" in said
     assert not [line for line in said if "http_512" in line]
 
 
 def test_a_url_that_looks_like_markup_is_shown_as_it_is() -> None:
-    shot = snapshot(failed=(KindCount("reset", 2, "http://h/[/foo][red]"),))
+    shot = snapshot(failed=(FailureCount("reset", 2, "http://h/[/foo][red]"),))
     assert "failed   2 reset  e.g. http://h/[/foo][red]" in lines(shot)
 
 

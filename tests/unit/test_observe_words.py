@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from fetchpool.progress.format import Span, Tone, count, counted, duration, line, percent, rate, size, total
+from fetchpool.progress.format import (
+    Span,
+    Style,
+    count,
+    counted,
+    duration,
+    line,
+    percent,
+    rate,
+    size,
+    total,
+)
 
 
 @pytest.mark.parametrize(
@@ -83,4 +94,4 @@ def test_rates_are_short(per_second: float, words: str) -> None:
 
 
 def test_a_line_is_its_words() -> None:
-    assert str(line("a ", Span("b", Tone.BAD), " [/c]")) == "a b [/c]"
+    assert str(line("a ", Span("b", Style.BAD), " [/c]")) == "a b [/c]"

@@ -19,10 +19,10 @@ from responses import matchers
 
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.failures import FailureKind
-from fetchpool.transports.base import HopRequest, HopResponse, ResponseHead
+from fetchpool.transports.base import HopRequest, HopResult, ResponseHead
 from fetchpool.transports.requests.dialer import Proxy, context_for, proxy_of
 from fetchpool.transports.requests.errors import KINDS, failure_of, kind_of, unwrapped
-from fetchpool.transports.requests.http1 import WireError
+from fetchpool.transports.requests.http1 import TransportError
 from fetchpool.transports.requests.trace import Phase, Trace
 from fetchpool.transports.requests.transport import RequestsTransport
 from fetchpool.transports.resolver import ResolveError, Resolver
@@ -222,7 +222,7 @@ def test_what_an_exception_means_depends_on_how_far_the_hop_had_come(trace):
 
 def test_a_proxys_broken_answer_is_the_proxys_fault(trace):
     trace.phase = Phase.PROXY
-    assert failure_of(WireError(FailureKind.EMPTY_REPLY, "x"), trace).kind is FailureKind.PROXY
+    assert failure_of(TransportError(FailureKind.EMPTY_REPLY, "x"), trace).kind is FailureKind.PROXY
     assert failure_of(ResolveError(FailureKind.DNS, "x"), trace).kind is FailureKind.PROXY
     assert failure_of(TimeoutError(), trace).kind is FailureKind.TIMEOUT_CONNECT
 
@@ -273,7 +273,7 @@ def test_an_abort_ends_the_wait_for_a_name_server():
         return []
 
     transport = RequestsTransport(FetchOptions(), resolver=Resolver(lookup=hang))
-    came: list[HopResponse] = []
+    came: list[HopResult] = []
     thread = threading.Thread(
         target=lambda: came.append(transport.perform(hop("http://hangs.test/", Recorder())))
     )

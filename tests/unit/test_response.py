@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fetchpool.config.fetch_options import FetchOptions
-from fetchpool.http.body import Body
+from fetchpool.http.body import ResponseBody
 from fetchpool.http.response import PRESCAN, Response, response_of
 from fetchpool.model.urls import request
-from fetchpool.transports.base import Headers, HopRequest, HopResponse, ResponseHead
+from fetchpool.transports.base import Headers, HopRequest, HopResult, ResponseHead
 
 
 def response(content: bytes, content_type: str | None = "text/html") -> Response:
@@ -128,11 +128,11 @@ def test_a_header_line_that_goes_on_in_the_next_is_one_value() -> None:
 
 def test_it_wears_the_values_of_the_fetch() -> None:
     asked = request(7, "http://user:secret@example.org/a")
-    body = Body(FetchOptions(), "GET", wants=1 << 20)
+    body = ResponseBody(FetchOptions(), "GET", wants=1 << 20)
     body.begin(ResponseHead(203, "2", Headers([b"content-type: text/html"])))
     body.feed(b"hello")
     hop = HopRequest("http://example.org/b", "GET", (), 1.0, 1.0, 1.0, body)
-    timing = HopResponse(None, "192.0.2.1", 0.1, 0.2, 0.3, 0.4, 0.5)
+    timing = HopResult(None, "192.0.2.1", 0.1, 0.2, 0.3, 0.4, 0.5)
     answer = response_of(asked, hop, body, timing)
     assert answer.url == "http://***@example.org/a"
     assert (answer.url_effective, answer.method, answer.status_code) == ("http://example.org/b", "GET", 203)

@@ -12,7 +12,7 @@ from fetchpool.model import urls
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome, refusal
 from fetchpool.model.request import FetchRequest
-from fetchpool.scheduler.robots import MOST, PIECES, WORST, Robots
+from fetchpool.scheduler.robots import MOST, PIECES, WORST, RobotsCache
 from fetchpool.scheduler.robots_txt import MOST_PATTERNS, RobotsTxt
 
 ALL = "User-agent: *\nDisallow: /no\n"
@@ -153,10 +153,10 @@ def test_of_patterns_without_number_the_rest_forbids_more_than_it_says() -> None
     assert allows(text, "/f")
 
 
-def asked(text: bytes = b"", **changes: object) -> tuple[Robots, FetchRequest, Outcome]:
+def asked(text: bytes = b"", **changes: object) -> tuple[RobotsCache, FetchRequest, Outcome]:
     request = urls.request(0, "http://h.example/page")
     outcome = replace(refusal(request, FailureKind.RESET), error=None, response_code=200, content=text)
-    return Robots("fetchpool/1.0"), request, replace(outcome, **changes)
+    return RobotsCache("fetchpool/1.0"), request, replace(outcome, **changes)
 
 
 def test_a_rule_that_was_cut_where_the_reading_ended_is_none() -> None:
@@ -198,7 +198,7 @@ def test_a_host_that_may_not_be_asked_by_one_may_be_asked_by_another() -> None:
 
 def test_where_nothing_may_be_reached_that_is_not_public_it_is_asked_once() -> None:
     _, request, outcome = asked(error="forbidden_address", response_code=None)
-    robots = Robots("fetchpool/1.0", public_only=True)
+    robots = RobotsCache("fetchpool/1.0", public_only=True)
     robots.learn(robots.request_for(request, -1), outcome, 0.0)
     assert robots.rules_for(replace(request, from_public=True), 1.0) is not None
     assert robots.rules_for(request, 1.0) is not None

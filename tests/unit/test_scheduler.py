@@ -12,7 +12,7 @@ from fetchpool.model import urls
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome, refusal
 from fetchpool.model.request import FetchRequest
-from fetchpool.scheduler.host import DOWN, FAILURES_TO_PAUSE, FIRST_SPACING, PAUSE, Wait
+from fetchpool.scheduler.host import DOWN, FAILURES_TO_PAUSE, FIRST_SPACING, PAUSE, BlockReason
 from fetchpool.scheduler.scheduler import Scheduler
 
 HOSTS = "abcd"
@@ -305,19 +305,19 @@ def test_an_answer_between_failures_keeps_a_host_alive() -> None:
 def test_what_is_waited_for_is_told_apart() -> None:
     scheduler = filled(Scheduler(per_host=2), "aaaa")
     flying = [started(scheduler, 0.0) for _ in range(2)]
-    assert scheduler.waits_for(0.0) is Wait.TURN
+    assert scheduler.waits_for(0.0) is BlockReason.TURN
     scheduler.finished(flying[0], 1.0, 0.0, NO_ANSWER)
     scheduler.add_later(flying[0], 9.0)
-    assert scheduler.waits_for(1.0) is Wait.FAILURE, "also where its limit would be reached"
+    assert scheduler.waits_for(1.0) is BlockReason.FAILURE, "also where its limit would be reached"
     scheduler.finished(flying[1], 1.0, 0.0, BUSY, 5.0)
     scheduler.add_later(flying[1], 9.0)
-    assert scheduler.waits_for(1.0) is Wait.PAUSE, "also what is to be tried again"
+    assert scheduler.waits_for(1.0) is BlockReason.PAUSE, "also what is to be tried again"
     paced = filled(Scheduler(per_host=2, host_delay=1.0), "aa")
     started(paced, 0.0)
-    assert paced.waits_for(0.5) is Wait.PACE
+    assert paced.waits_for(0.5) is BlockReason.PACE
     rated = filled(Scheduler(per_host=2, rate=1.0), "aa")
     started(rated, 0.0)
-    assert rated.waits_for(0.5) is Wait.PACE
+    assert rated.waits_for(0.5) is BlockReason.PACE
 
 
 def test_most_of_what_waits_says_what_is_waited_for() -> None:
@@ -326,4 +326,4 @@ def test_most_of_what_waits_says_what_is_waited_for() -> None:
     scheduler.finished(first, 0.0, 0.0, NO_ANSWER)
     scheduler.add_later(first, 9.0)
     assert [started(scheduler, 0.0).host for _ in range(2)] == ["b", "c"]
-    assert scheduler.waits_for(0.0) is Wait.TURN
+    assert scheduler.waits_for(0.0) is BlockReason.TURN

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetchpool.history.seen import Seen
+from fetchpool.history.seen import SeenSet
 from fetchpool.history.temporary_db import open_scratch
 from fetchpool.model.fingerprint import SIZE
 
@@ -24,7 +24,7 @@ MEMORY = st.sampled_from([0, 60, 1 << 30])
 
 @given(st.lists(FINGERPRINTS), MEMORY)
 def test_it_is_a_set(fingerprints: list[bytes], memory: int) -> None:
-    seen, model = Seen(memory=memory), set[bytes]()
+    seen, model = SeenSet(memory=memory), set[bytes]()
     for fingerprint in fingerprints:
         assert seen.add(fingerprint) == (fingerprint not in model)
         model.add(fingerprint)
@@ -38,7 +38,7 @@ def test_it_is_a_set(fingerprints: list[bytes], memory: int) -> None:
     MEMORY,
 )
 def test_each_has_its_marks(calls: list[tuple[bytes, int, int]], memory: int) -> None:
-    seen, model = Seen(3, memory=memory), dict[bytes, bytearray]()
+    seen, model = SeenSet(3, memory=memory), dict[bytes, bytearray]()
     for fingerprint, place, mark in calls:
         marks = model.setdefault(fingerprint, bytearray(3))
         assert seen.mark(fingerprint, place, mark) == marks
@@ -55,7 +55,7 @@ def test_a_hundred_thousand_are_within_thirty_bytes_each(marks: int) -> None:
     data = os.urandom(100_000 * SIZE)
     tracemalloc.start()
     try:
-        seen = Seen(marks)
+        seen = SeenSet(marks)
         empty, _ = tracemalloc.get_traced_memory()
         for start in range(0, len(data), SIZE):
             seen.mark(data[start : start + SIZE], 0, 1) if marks else seen.add(data[start : start + SIZE])
@@ -69,7 +69,7 @@ def test_a_hundred_thousand_are_within_thirty_bytes_each(marks: int) -> None:
 
 
 def test_what_does_not_fit_is_on_disk() -> None:
-    seen = Seen(memory=1500)
+    seen = SeenSet(memory=1500)
     fingerprints = [os.urandom(SIZE) for _ in range(1000)]
     assert all(map(seen.add, fingerprints))
     assert not any(map(seen.add, fingerprints))

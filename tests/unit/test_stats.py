@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetchpool.engine.bottlenecks import HeldBy, LimitsClock, cpu_seconds, usable_cores
-from fetchpool.engine.events import InFlight, Snapshot
+from fetchpool.engine.bottlenecks import Bottleneck, BottleneckTimer, cpu_seconds, usable_cores
+from fetchpool.engine.events import ActiveRequest, Snapshot
 from fetchpool.engine.histogram import Histogram
 from fetchpool.engine.stats import Stats
 from tests.unit.observe_cases import EVEN, record
@@ -31,7 +31,7 @@ class Clock:
 def now(stats: Stats, *, total: int | None = None) -> Snapshot:
     return stats.snapshot(
         in_flight=3,
-        slowest=(InFlight("http://slow.example/", 7.0),),
+        slowest=(ActiveRequest("http://slow.example/", 7.0),),
         backlog=5,
         waiting=2,
         total=total,
@@ -188,22 +188,22 @@ def test_values_beyond_the_histogram_are_counted_all_the_same() -> None:
 
 def test_seconds_go_to_what_the_engine_said_it_waits_for() -> None:
     used = iter((2.0, 5.5))
-    clock = LimitsClock(100.0, cpu=lambda: next(used), cores=4)
-    clock.account(101.0, HeldBy.WORKERS)  # until here the first URL was waited for
-    clock.account(105.0, HeldBy.WORKERS)
-    clock.account(108.0, HeldBy.TURNS)
-    clock.account(108.5, HeldBy.ENDING)
+    clock = BottleneckTimer(100.0, cpu=lambda: next(used), cores=4)
+    clock.account(101.0, Bottleneck.WORKERS)  # until here the first URL was waited for
+    clock.account(105.0, Bottleneck.WORKERS)
+    clock.account(108.0, Bottleneck.TURNS)
+    clock.account(108.5, Bottleneck.ENDING)
     limits = clock.limits(110.0)
     assert (limits.source, limits.workers, limits.turns, limits.ending) == (1.0, 7.0, 0.5, 1.5)
     assert (limits.cpu, limits.cores) == (3.5, 4)
 
 
 def test_asking_for_the_limits_changes_nothing() -> None:
-    clock = LimitsClock(0.0, cpu=lambda: 0.0)
-    clock.account(0.0, HeldBy.TURNS)
+    clock = BottleneckTimer(0.0, cpu=lambda: 0.0)
+    clock.account(0.0, Bottleneck.TURNS)
     assert clock.limits(1.0).turns == 1.0
     assert clock.limits(3.0).turns == 3.0
-    clock.account(4.0, HeldBy.WORKERS)
+    clock.account(4.0, Bottleneck.WORKERS)
     assert clock.limits(4.0).turns == 4.0
 
 

@@ -20,7 +20,7 @@ from fetchpool.model.failures import FailureKind
 from fetchpool.model.fingerprint import of_request, of_shown
 from fetchpool.model.request import FetchRequest
 from fetchpool.sources.files import FileSource
-from fetchpool.sources.tables import Table
+from fetchpool.sources.tables import TableOptions
 from tests.unit.test_sources import Consumer, urls_of
 
 if sys.version_info >= (3, 14):
@@ -45,7 +45,7 @@ def write(path: Path, data: bytes | str) -> str:
 
 
 def requests_of(path: str, column: str = "url", *, keep: bool = True) -> list[FetchRequest]:
-    source = FileSource([path], Table(column, keep))
+    source = FileSource([path], TableOptions(column, keep))
     requests = Consumer(source).rest()
     assert source.failure is None
     assert [each.urlnum for each in requests] == list(range(len(requests)))
@@ -120,7 +120,7 @@ def test_csv_has_its_url_in_the_column_that_was_named(tmp_path: Path) -> None:
     ]
     last = requests_of(path, "link", keep=False)[-1]
     assert (last.refused, last.columns) == (FailureKind.INVALID_URL, None)
-    assert FileSource([path], Table("link", True)).columns == ("id", "a, b", "input_url")
+    assert FileSource([path], TableOptions("link", True)).columns == ("id", "a, b", "input_url")
 
 
 @pytest.mark.parametrize(
@@ -154,13 +154,13 @@ def test_jsonl_keeps_values_as_they_are_and_what_is_no_object_vanishes_nowhere(t
     )
     assert second == ("http://a/2", {"input_sha256": "theirs", "input_extra": True})
     assert [url for url, _ in others] == ["", "", "7", "not json", "[1]"]
-    assert FileSource([path], Table("url", True)).columns == ()
+    assert FileSource([path], TableOptions("url", True)).columns == ()
 
 
 def test_a_line_of_jsonl_that_holds_no_url_is_refused_and_says_why(tmp_path: Path) -> None:
     lines = ['{"no":"url"}', "localhost", '{"url":null}', '{"url":"http://a/"}', '"http://a/"', '{"url":""}']
     path = write(tmp_path / "list.jsonl", "\n".join(lines))
-    consumer = Consumer(FileSource([path], Table("url")))
+    consumer = Consumer(FileSource([path], TableOptions("url")))
     requests = consumer.take(1) + consumer.rest()
     lacks, no_object = "the line has no 'url'", "the line is not a JSON object"
     problems = [lacks, no_object, lacks, "", no_object, "there is no URL"]
@@ -175,7 +175,7 @@ def test_jsonl_whose_first_lines_all_lack_the_column_is_refused_and_one_that_has
 ) -> None:
     path = write(tmp_path / "list.jsonl", '\n{"id":1,"link":"http://a/"}\nx\n{"n":2}\n')
     with pytest.raises(InputError) as refused:
-        FileSource([path], Table("url"))
+        FileSource([path], TableOptions("url"))
     assert str(refused.value) == f"{path}: has no column 'url' (--url-column); it has: id, link, n"
     lines = ['{"id":1}', "x", '{"id":2,"url":"http://a/"}', '{"id":3}']
     assert len(requests_of(write(tmp_path / "sparse.jsonl", "\n".join(lines)))) == 4
@@ -203,16 +203,16 @@ def test_parquet_is_read_with_what_its_types_come_to(tmp_path: Path) -> None:
     assert found[0][1] == {"n": 1, "day": "2025-01-02", "f": 0.5, "text": "\\x1b"}
     assert found[1][1]["f"] is None
     assert json.dumps([columns for _, columns in found])
-    assert FileSource([path], Table("link", True)).columns == ("n", "day", "f", "text")
+    assert FileSource([path], TableOptions("link", True)).columns == ("n", "day", "f", "text")
     assert requests_of(path, "link", keep=False)[0].columns is None
 
 
 def test_a_large_parquet_is_read_in_bounded_batches(tmp_path: Path) -> None:
     path = str(tmp_path / "list.parquet")
     pandas.DataFrame({"url": [f"http://a/{number}" for number in range(30_000)]}).to_parquet(path)
-    source = FileSource([path], Table("url"))
+    source = FileSource([path], TableOptions("url"))
     assert max(len(batch.lines) for batch in source._inputs[0].batches()) <= 2_000
-    source = FileSource([path], Table("url"))
+    source = FileSource([path], TableOptions("url"))
     assert len(Consumer(source).rest()) == 30_000
     assert source.bytes_read == source.bytes_total == Path(path).stat().st_size
 
@@ -246,7 +246,7 @@ def test_what_is_no_such_table_is_refused_beforehand(
     tmp_path: Path, name: str, data: bytes | str, words: str
 ) -> None:
     with pytest.raises(InputError) as refused:
-        FileSource([write(tmp_path / name, data)], Table("url"))
+        FileSource([write(tmp_path / name, data)], TableOptions("url"))
     assert words in str(refused.value)
     assert str(tmp_path / name) in str(refused.value)
     assert len(str(refused.value)) < 2000
@@ -259,7 +259,7 @@ def test_an_empty_table_is_an_empty_list(tmp_path: Path, name: str) -> None:
 
 def test_a_cell_that_never_ends_is_told_and_what_came_before_is_fetched(tmp_path: Path) -> None:
     text = 'url,n\nhttp://a/1,x\nhttp://a/2,"' + ("y" * 1000 + "\n") * 20_000
-    source = FileSource([write(tmp_path / "a.csv", text)], Table("url", True))
+    source = FileSource([write(tmp_path / "a.csv", text)], TableOptions("url", True))
     assert [each.url for each in Consumer(source).rest()] == ["http://a/1"]
     assert source.failure == (
         f"{tmp_path}/a.csv: line 3: a cell of more than 16 MiB; is a quote in it not closed?"
@@ -273,7 +273,7 @@ def test_a_quote_that_is_never_closed_is_told_and_what_came_before_is_fetched(
     text = 'url,n\nhttp://a/1,"x\ny"\n\nhttp://a/2,"x\nhttp://a/3,y\n' + "http://a/4,z\n" * 9999
     text = text.replace(",", "\t") if "tsv" in name else text
     data = gzip.compress(text.encode()) if name.endswith(".gz") else text
-    source = FileSource([write(tmp_path / name, data)], Table("url", True))
+    source = FileSource([write(tmp_path / name, data)], TableOptions("url", True))
     assert [(each.url, each.columns) for each in Consumer(source).rest()] == [
         ("http://a/1", {"n": "x\\x0ay"})
     ]
@@ -289,7 +289,7 @@ def test_a_carriage_return_within_a_line_is_told_with_its_line_and_what_came_bef
     tmp_path: Path,
 ) -> None:
     text = 'url,n\r\nhttp://a/1,"x\ry"\r\n\r\nhttp://a/2,x\ry\r\nhttp://a/3,\r\n'
-    source = FileSource([write(tmp_path / "a.csv", text)], Table("url", True))
+    source = FileSource([write(tmp_path / "a.csv", text)], TableOptions("url", True))
     requests = Consumer(source).rest()
     assert [(each.url, each.columns) for each in requests] == [("http://a/1", {"n": "x\\x0dy"})]
     assert source.failure == (
@@ -301,7 +301,7 @@ def test_a_carriage_return_within_a_line_is_told_with_its_line_and_what_came_bef
 def test_a_pipe_that_stays_open_yields_its_first_row_at_once(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    source = FileSource([str(pipe)], Table("url", True))
+    source = FileSource([str(pipe)], TableOptions("url", True))
     consumer = Consumer(source)
     with pipe.open("wb", buffering=0) as writer:
         writer.write(b"url,n\nhttp://a/1,1\nhttp://a/2")

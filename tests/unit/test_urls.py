@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fetchpool.model import urls
 from fetchpool.model.failures import FailureKind
-from fetchpool.model.urls import BadUrl, Url, parse, redact, request, with_scheme
+from fetchpool.model.urls import InvalidUrl, Url, parse, redact, request, with_scheme
 
 BLANKS = "".join(map(chr, range(0x21)))  # alone before the @ they are no secret
 
@@ -96,7 +96,7 @@ def test_credentials_are_taken_out_of_the_url(text: str, credentials: str, href:
 )
 def test_what_cannot_be_fetched_is_refused_with_its_kind(text: str, kind: FailureKind) -> None:
     url = parse(text)
-    assert isinstance(url, BadUrl)
+    assert isinstance(url, InvalidUrl)
     assert url.kind is kind
 
 
@@ -127,7 +127,7 @@ def test_a_location_is_resolved_against_where_it_was_met(location: str, href: st
     "location", ["http://[::1", "//a..b/", "file:///etc/passwd", "gopher:x", "//", "\udc80"]
 )
 def test_a_bad_location_is_refused(location: str) -> None:
-    assert isinstance(parse(location, "http://h/a/b"), BadUrl)
+    assert isinstance(parse(location, "http://h/a/b"), InvalidUrl)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_userinfo_is_never_shown(text: str, shown: str) -> None:
 @given(url_text, st.none() | st.just("https://base.example/a/b?c"))
 def test_parsing_never_raises_and_keeps_to_what_the_parser_says(text: str, base: str | None) -> None:
     url = parse(text, base)
-    if isinstance(url, BadUrl):
+    if isinstance(url, InvalidUrl):
         return
     asked = can_ada.parse(url.href)
     assert asked.href == url.href
@@ -311,7 +311,7 @@ def test_a_sign_that_no_host_s_name_has_is_refused_by_its_name(sign: str) -> Non
     a name that resolves."""
     for host in (sign, f"{sign}h", f"h{sign}", f"a.{sign}.b"):
         found = parse(f"http://{host}/")
-        assert isinstance(found, BadUrl), host
+        assert isinstance(found, InvalidUrl), host
         assert found.message.startswith(f"{sign} in the host")
     for host in ("-h", "h-", "_h", "a.-b", "a_b.c", "~h", "[::1]", "1.2.3.4", "xn--bcher-kva.example"):
         assert isinstance(parse(f"http://{host}/"), Url), host

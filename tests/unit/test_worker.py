@@ -7,7 +7,7 @@ from pathlib import Path
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model import urls
 from fetchpool.pools.worker import Worker
-from fetchpool.transports.base import Headers, HopRequest, HopResponse, ResponseHead
+from fetchpool.transports.base import Headers, HopRequest, HopResult, ResponseHead
 
 LARGE = b"x" * 3_000_000
 """More than is held in memory."""
@@ -16,7 +16,7 @@ LARGE = b"x" * 3_000_000
 class Broken:
     """A transport with a defect."""
 
-    def perform(self, hop: HopRequest) -> HopResponse:
+    def perform(self, hop: HopRequest) -> HopResult:
         hop.receiver.begin(ResponseHead(200, "1.1", Headers([]), b""))
         hop.receiver.feed(LARGE)
         raise RuntimeError

@@ -72,7 +72,7 @@ class Parser(Struct, frozen=True):
     """Bytes of the content that it looks at."""
 
 
-class UnfitError(Exception):
+class InvalidFieldError(Exception):
     """What a parser gave doesn't fit into a row; the message says what and where."""
 
 
@@ -92,7 +92,7 @@ def run(parsers: tuple[Parser, ...], response: Response) -> tuple[dict[str, Any]
     for parser in parsers:
         try:
             extra.update(fields(parser.function(response)))
-        except UnfitError as error:
+        except InvalidFieldError as error:
             problem = f"{parser.name} {error}"
         except BaseException as error:  # a person's code must not end the worker
             if isinstance(error, KeyboardInterrupt) and may_be_interrupted():
@@ -111,16 +111,16 @@ def may_be_interrupted() -> bool:
 
 
 def fields(given: object) -> dict[str, Any]:
-    """What a parser returned, as fields of a row. Raises `UnfitError`."""
+    """What a parser returned, as fields of a row. Raises `InvalidFieldError`."""
     room = Room()
     if not isinstance(given, Mapping):
-        raise UnfitError(f"gave {type(given).__name__}, not a mapping")
+        raise InvalidFieldError(f"gave {type(given).__name__}, not a mapping")
     row: dict[str, Any] = {}
     for key, value in given.items():
         if not isinstance(key, str):
-            raise UnfitError(f"gave a field whose name is {type(key).__name__}, not text")
+            raise InvalidFieldError(f"gave a field whose name is {type(key).__name__}, not text")
         if not key:
-            raise UnfitError("gave a field with an empty name")
+            raise InvalidFieldError("gave a field with an empty name")
         room.take(len(key))
         name = visible(key)
         row[f"parse_{name}" if name in RESERVED else name] = fit(value, name, room)
@@ -134,10 +134,10 @@ class Room:
         self._left = MOST
 
     def take(self, size: int) -> None:
-        """For a value, and its characters. Raises `UnfitError`."""
+        """For a value, and its characters. Raises `InvalidFieldError`."""
         self._left -= 1 + size
         if self._left < 0:
-            raise UnfitError(f"gave more than {MOST >> 20} MiB")
+            raise InvalidFieldError(f"gave more than {MOST >> 20} MiB")
 
 
 def fit(value: object, name: str, room: Room, depth: int = 0) -> Any:
@@ -150,23 +150,23 @@ def fit(value: object, name: str, room: Room, depth: int = 0) -> Any:
         return visible(str.__str__(value))  # the text itself, if it is an Enum's
     if isinstance(value, int):
         if int(value) not in INTEGERS:
-            raise UnfitError(f"gave a number of more than 64 bits in {name!r}")
+            raise InvalidFieldError(f"gave a number of more than 64 bits in {name!r}")
         return int(value)
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if depth >= DEPTH:
-        raise UnfitError(f"gave more than {DEPTH} levels in {name!r}")
+        raise InvalidFieldError(f"gave more than {DEPTH} levels in {name!r}")
     if isinstance(value, list | tuple):
         return [fit(each, name, room, depth + 1) for each in value]
     if isinstance(value, Mapping):
         inner: dict[str, Any] = {}
         for key, each in value.items():
             if not isinstance(key, str):
-                raise UnfitError(f"gave a key that is {type(key).__name__}, not text, in {name!r}")
+                raise InvalidFieldError(f"gave a key that is {type(key).__name__}, not text, in {name!r}")
             room.take(len(key))
             inner[visible(key)] = fit(each, name, room, depth + 1)
         return inner
-    raise UnfitError(f"gave {type(value).__name__} in {name!r}, which JSON doesn't have")
+    raise InvalidFieldError(f"gave {type(value).__name__} in {name!r}, which JSON doesn't have")
 
 
 def where(error: BaseException, function: Callable[[Response], Any]) -> str:

@@ -11,29 +11,29 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from fetchpool.config.fetch_options import FetchOptions
-from fetchpool.engine.dns import Named, Names
+from fetchpool.engine.dns import HostAddresses, HostLookups
 from fetchpool.model.failures import FailureKind
-from fetchpool.pools.async_.wakeup import Doorbell
+from fetchpool.pools.async_.wakeup import Wakeup
 from fetchpool.transports import resolver
 from fetchpool.transports.base import Failure, HopRequest
 from fetchpool.transports.curl.lookups import HopNames
 
 if TYPE_CHECKING:
-    from fetchpool.pools.async_.loop import Flight
+    from fetchpool.pools.async_.loop import Transfer
 
 
 class Naming:
     """Who waits for which name."""
 
-    def __init__(self, options: FetchOptions, bell: Doorbell) -> None:
+    def __init__(self, options: FetchOptions, bell: Wakeup) -> None:
         self._bell = bell
         self._hop_names = HopNames(options, resolver.shared())
-        self._names = Names(
+        self._names = HostLookups(
             resolver.shared(), timeout=min(options.connect_timeout, options.max_time), clock=monotonic
         )
         self._names.start(self._tell)
-        self._told: deque[Named] = deque()
-        self._waiting: dict[str, list[tuple[Flight, HopRequest, float]]] = {}
+        self._told: deque[HostAddresses] = deque()
+        self._waiting: dict[str, list[tuple[Transfer, HopRequest, float]]] = {}
         self.waiting = 0
         """How many hops wait."""
 
@@ -42,7 +42,7 @@ class Naming:
         """Where the proxy is."""
         return self._hop_names.proxy_addresses
 
-    def holds(self, flight: Flight, hop: HopRequest, since: float) -> bool:
+    def holds(self, flight: Transfer, hop: HopRequest, since: float) -> bool:
         """Whether the hop has to wait; then `ready()` gives it back."""
         host = self._hop_names.missing(hop)
         if not host:
@@ -55,13 +55,13 @@ class Naming:
         self.waiting += 1
         return True
 
-    def flights(self) -> list[Flight]:
+    def flights(self) -> list[Transfer]:
         """Those that wait."""
         return [flight for waiting in self._waiting.values() for flight, _, _ in waiting]
 
-    def ready(self, now: float) -> list[tuple[Flight, HopRequest, Failure | None, float]]:
+    def ready(self, now: float) -> list[tuple[Transfer, HopRequest, Failure | None, float]]:
         """The hops that wait no longer, each with why it can't be made, and since when it waited."""
-        ready: list[tuple[Flight, HopRequest, Failure | None, float]] = []
+        ready: list[tuple[Transfer, HopRequest, Failure | None, float]] = []
         while self._told:
             named = self._told.popleft()
             if self._names.heard(named):
@@ -74,11 +74,13 @@ class Naming:
         self.waiting -= len(ready)
         return ready
 
-    def _tell(self, named: Named) -> None:
+    def _tell(self, named: HostAddresses) -> None:
         self._told.append(named)
         self._bell.ring()
 
-    def _release(self, named: Named, ready: list[tuple[Flight, HopRequest, Failure | None, float]]) -> None:
+    def _release(
+        self, named: HostAddresses, ready: list[tuple[Transfer, HopRequest, Failure | None, float]]
+    ) -> None:
         failure = None
         if named.failure is not None:
             failure = self._hop_names.failure(named.host, named.failure, named.message)
@@ -88,9 +90,9 @@ class Naming:
     def _end(
         self,
         host: str,
-        waiting: list[tuple[Flight, HopRequest, float]],
-        late: list[tuple[Flight, HopRequest, float]],
-        ready: list[tuple[Flight, HopRequest, Failure | None, float]],
+        waiting: list[tuple[Transfer, HopRequest, float]],
+        late: list[tuple[Transfer, HopRequest, float]],
+        ready: list[tuple[Transfer, HopRequest, Failure | None, float]],
     ) -> None:
         """Those whose deadline has come; the name goes on being looked up."""
         for each in late:

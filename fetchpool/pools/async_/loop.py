@@ -26,14 +26,14 @@ from fetchpool.model.outcome import Outcome, internal
 from fetchpool.model.request import FetchRequest
 from fetchpool.pools.async_.lookups import Naming
 from fetchpool.pools.async_.parsing import ParsingBeside
-from fetchpool.pools.async_.pollers import MANY, PerformDriver, SocketDriver, first_driver
-from fetchpool.pools.async_.wakeup import Doorbell
+from fetchpool.pools.async_.pollers import MANY, PerformPoller, SocketPoller, first_driver
+from fetchpool.pools.async_.wakeup import Wakeup
 from fetchpool.runtime import forks
-from fetchpool.transports.base import Failure, HopRequest, HopResponse, ParseRequest, Steps, include_lookup
+from fetchpool.transports.base import Failure, HopRequest, HopResult, ParseRequest, Steps, include_lookup
 from fetchpool.transports.curl.connections import NO_SOCKET, Connections
 from fetchpool.transports.curl.errors import ENDED
 from fetchpool.transports.curl.handle import CurlHandle
-from fetchpool.transports.curl.resolve_cache import AddressBook
+from fetchpool.transports.curl.resolve_cache import ResolveCache
 from fetchpool.transports.curl.trace import Streams
 from fetchpool.transports.watchdog import silence
 
@@ -45,7 +45,7 @@ STARTS = 32
 """Fetches begun in one turn: the first of a thousand need not wait until the last has its handle."""
 
 
-class Flight:
+class Transfer:
     """One fetch on its way: a handle, reused by fetch after fetch, and what it serves now."""
 
     __slots__ = (
@@ -71,7 +71,7 @@ class Flight:
     def __init__(
         self,
         options: FetchOptions,
-        book: AddressBook,
+        book: ResolveCache,
         connections: Connections,
         streams: Streams,
         paused: deque[CurlHandle],
@@ -101,7 +101,7 @@ class Flight:
         del self.future, self.request, self.steps
 
 
-class MultiWorker:
+class CurlMultiLoop:
     """At most `places` fetches at once."""
 
     def __init__(
@@ -118,21 +118,21 @@ class MultiWorker:
         self._options = options
         self._take = take
         self._exchange = Exchange(options)
-        self._free: list[Flight] = []
-        self._flights: dict[pycurl.Curl, Flight] = {}
+        self._free: list[Transfer] = []
+        self._flights: dict[pycurl.Curl, Transfer] = {}
         self._paused: deque[CurlHandle] = deque()
         """Those with decoding to go on with, the one that has waited longest first."""
         self._landed: list[tuple[Future[Outcome], Outcome]] = []
         self._next_tick = monotonic() + TICK
         self._connections = Connections()
         self._streams = Streams()
-        self.bell = Doorbell()
+        self.bell = Wakeup()
         self._multi = pycurl.CurlMulti()
-        self._book = AddressBook()
+        self._book = ResolveCache()
         self._multi.setopt(pycurl.M_MAXCONNECTS, 2 * places)
         self._driver = first_driver(self._multi, self.bell, options)
         self._naming = Naming(options, self.bell)
-        self._parsing: ParsingBeside[Flight] = ParsingBeside(self.bell.ring)
+        self._parsing: ParsingBeside[Transfer] = ParsingBeside(self.bell.ring)
 
     @property
     def _taken(self) -> int:
@@ -220,14 +220,16 @@ class MultiWorker:
         flight.future, flight.request = future, request
         self._advance(flight, None)
 
-    def _flight(self) -> Flight:
-        return Flight(self._options, self._book, self._connections, self._streams, self._paused, self._opened)
+    def _flight(self) -> Transfer:
+        return Transfer(
+            self._options, self._book, self._connections, self._streams, self._paused, self._opened
+        )
 
     def _act(self, seconds: float) -> None:
         """Lets libcurl act, until something has ended, a ring, the tick, or so many seconds at most."""
-        if len(self._flights) > MANY and isinstance(self._driver, PerformDriver):
+        if len(self._flights) > MANY and isinstance(self._driver, PerformPoller):
             with contextlib.suppress(OSError):  # no descriptor for it: as before, until there is one
-                before, self._driver = self._driver, SocketDriver(self._multi, self.bell)
+                before, self._driver = self._driver, SocketPoller(self._multi, self.bell)
                 before.close()
         if self._taken:
             seconds = min(seconds, self._next_tick - monotonic())
@@ -268,7 +270,7 @@ class MultiWorker:
         self._multi.remove_handle(curl)
         self._advance(flight, (code, message, ended))
 
-    def _advance(self, flight: Flight, landed: tuple[int, str, Failure | None] | HopResponse | None) -> None:
+    def _advance(self, flight: Transfer, landed: tuple[int, str, Failure | None] | HopResult | None) -> None:
         """The next hop of a flight, or its end; `landed` is what the last hop came to, or what `conclude()`
         is told of it."""
         try:
@@ -293,7 +295,7 @@ class MultiWorker:
         except Exception as defect:  # noqa: BLE001 - a defect of ours costs one row, not the run
             self._spoil(flight, defect)
 
-    def _send_off(self, flight: Flight, hop: HopRequest, now: float) -> None:
+    def _send_off(self, flight: Transfer, hop: HopRequest, now: float) -> None:
         """Hands a hop to libcurl."""
         flight.read_timeout = hop.read_timeout
         flight.progress, flight.seen, flight.seen_at = 0, 0, now
@@ -303,7 +305,7 @@ class MultiWorker:
         self._multi.add_handle(flight.handle.curl)
         self._flights[flight.handle.curl] = flight
 
-    def _spoil(self, flight: Flight, defect: Exception) -> None:
+    def _spoil(self, flight: Transfer, defect: Exception) -> None:
         self._landed.append((flight.future, internal(flight.request, defect)))
         flight.steps.close()
         flight.handle.curl.close()  # who knows what state it is in
@@ -313,7 +315,7 @@ class MultiWorker:
         for flight, hop, failure, since in self._naming.ready(now):
             seconds = now - since
             if failure is not None:
-                self._advance(flight, HopResponse(failure, time_total=round(seconds, 6)))
+                self._advance(flight, HopResult(failure, time_total=round(seconds, 6)))
                 continue
             try:
                 if not self._naming.holds(flight, hop, since):

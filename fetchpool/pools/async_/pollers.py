@@ -1,9 +1,9 @@
 """What drives libcurl's multi interface: two ways to find out which of its transfers can go on.
 
 In: handles, added to the multi by the pool. Out: nothing; libcurl calls back, and says what has ended.
-`PerformDriver` has libcurl look at all transfers in each turn, and only needs to know when to: when something
+`PerformPoller` has libcurl look at all transfers in each turn, and only needs to know when to: when something
 happens on a connection. With many that wait, as they do far away, that look is too long (0.4 µs for each),
-and libcurl's own lookups of names end unheard. `SocketDriver` is told by libcurl which sockets it wants to
+and libcurl's own lookups of names end unheard. `SocketPoller` is told by libcurl which sockets it wants to
 hear of and tells it which of them are ready, so that those that wait cost nothing, and every fetch 3 µs more.
 All of it runs in the thread that drives.
 """
@@ -20,7 +20,7 @@ from typing import Protocol
 import pycurl
 
 from fetchpool.config.fetch_options import FetchOptions
-from fetchpool.pools.async_.wakeup import Doorbell
+from fetchpool.pools.async_.wakeup import Wakeup
 from fetchpool.transports.curl.resolve_cache import looks_up
 
 MANY = 128
@@ -37,7 +37,7 @@ HEARD = tuple(
 """What libcurl is told of events, up to EPOLLHUP: an error is ready for both."""
 
 
-class Driver(Protocol):
+class Poller(Protocol):
     """Lets libcurl act."""
 
     def act(self, seconds: float, flights: int) -> None:
@@ -51,17 +51,17 @@ class Driver(Protocol):
         """The multi is closed already, or another driver has taken over."""
 
 
-def first_driver(multi: pycurl.CurlMulti, bell: Doorbell, options: FetchOptions) -> Driver:
+def first_driver(multi: pycurl.CurlMulti, bell: Wakeup, options: FetchOptions) -> Poller:
     """For a pool that begins. The `bell` ends the waiting."""
     heard = hasattr(select, "epoll") and pycurl.version_info()[2] >= TRIED and not looks_up(options)
-    return PerformDriver(multi, bell) if heard else SocketDriver(multi, bell)
+    return PerformPoller(multi, bell) if heard else SocketPoller(multi, bell)
 
 
-class PerformDriver:
+class PerformPoller:
     """`curl_multi_perform()`. What was noticed of a socket once is enough to have it looked at: whatever is
     left to read then is libcurl's to remember (its timeout is 0)."""
 
-    def __init__(self, multi: pycurl.CurlMulti, bell: Doorbell) -> None:
+    def __init__(self, multi: pycurl.CurlMulti, bell: Wakeup) -> None:
         self._multi = multi
         self._bell = bell
         self._epoll = select.epoll()
@@ -84,15 +84,15 @@ class PerformDriver:
         self._epoll.close()
 
 
-class SocketDriver:
+class SocketPoller:
     """`curl_multi_socket_action()`."""
 
-    def __init__(self, multi: pycurl.CurlMulti, bell: Doorbell) -> None:
+    def __init__(self, multi: pycurl.CurlMulti, bell: Wakeup) -> None:
         """`multi` may have transfers under way. Raises `OSError`, and leaves it as it is, when there are no
         descriptors left."""
         self._multi = multi
         self._bell = bell
-        self._readiness: Readiness = select.epoll() if hasattr(select, "epoll") else Selector()
+        self._readiness: EpollLike = select.epoll() if hasattr(select, "epoll") else SelectorEpoll()
         self._readiness.register(bell.descriptor, READ)
         self._registered: dict[int, int] = {}
         """What is listened for, by descriptor."""
@@ -154,7 +154,7 @@ class SocketDriver:
             self._readiness.unregister(descriptor)
 
 
-class Readiness(Protocol):
+class EpollLike(Protocol):
     """`select.epoll`, as far as it is needed."""
 
     def register(self, descriptor: int, events: int) -> None: ...
@@ -168,7 +168,7 @@ class Readiness(Protocol):
     def close(self) -> None: ...
 
 
-class Selector:
+class SelectorEpoll:
     """The same by the standard library's selector, where there is no epoll."""
 
     def __init__(self) -> None:

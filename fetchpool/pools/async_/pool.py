@@ -21,8 +21,8 @@ from fetchpool.model.errors import PoolClosedError, WorkerLostError
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome, refusal
 from fetchpool.model.request import FetchRequest
-from fetchpool.pools.async_.loop import TICK, MultiWorker
-from fetchpool.pools.future import OutcomeFuture
+from fetchpool.pools.async_.loop import TICK, CurlMultiLoop
+from fetchpool.pools.future import LightFuture
 from fetchpool.runtime import threads
 
 LAST_WORDS = 5.0
@@ -39,8 +39,8 @@ class AsyncPool:
         self._closed = self._aborted = False
         self._defect = ""
         """Why the thread ended by itself."""
-        self._arrived: deque[tuple[FetchRequest, OutcomeFuture]] = deque()
-        self._worker = MultiWorker(workers, options, self._next)
+        self._arrived: deque[tuple[FetchRequest, LightFuture]] = deque()
+        self._worker = CurlMultiLoop(workers, options, self._next)
         self._ended = False
         self._own_thread: threading.Thread | None = None
         self._driven = False
@@ -48,7 +48,7 @@ class AsyncPool:
         self._lock = threading.Lock()
 
     def submit(self, request: FetchRequest) -> Future[Outcome]:
-        future = OutcomeFuture()
+        future = LightFuture()
         with self._lock:
             if self._closed:
                 raise PoolClosedError(self._defect or "the pool was shut down; open another one")
@@ -128,7 +128,7 @@ class AsyncPool:
         if not self._ended:
             self._worker.turn(seconds)
 
-    def _next(self) -> tuple[FetchRequest, OutcomeFuture] | None:
+    def _next(self) -> tuple[FetchRequest, LightFuture] | None:
         """What the worker is to begin."""
         while self._arrived:
             request, future = self._arrived.popleft()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 
 
-class Doorbell:
+class Wakeup:
     """For one thread that waits. It says so (`asleep`) before it looks a last time for what has come, so
     whoever brings something, and finds it awake, need not ring: it will be seen."""
 

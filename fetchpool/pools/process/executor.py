@@ -29,7 +29,7 @@ GRACE = 1.0
 """Seconds for idle processes to end by themselves. One whose parser has started a thread never would."""
 
 
-class Crew:
+class WorkerProcesses:
     """`starting`, `running` and `ended` are the pool's to keep, under its own lock."""
 
     def __init__(
@@ -38,7 +38,7 @@ class Crew:
         options: FetchOptions,
         context: BaseContext,
         lifeline: Connection,
-        overdue: Callable[[Crew, set[int]], None],
+        overdue: Callable[[WorkerProcesses, set[int]], None],
     ) -> None:
         """Starts the processes, and waits for none; they end with the `lifeline`. `overdue` is told, from
         another thread, of requests whose parsers have been given up: the processes are killed then.

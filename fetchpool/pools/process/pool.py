@@ -34,8 +34,8 @@ from fetchpool.model.errors import PoolClosedError, UsageError, WorkerLostError
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome, overdue, refusal
 from fetchpool.model.request import FetchRequest
-from fetchpool.pools.future import OutcomeFuture
-from fetchpool.pools.process.executor import Crew
+from fetchpool.pools.future import LightFuture
+from fetchpool.pools.process.executor import WorkerProcesses
 from fetchpool.pools.process.fork_server import (
     FEWER,
     NO_GUARD,
@@ -46,7 +46,7 @@ from fetchpool.pools.process.fork_server import (
     words_for_shortage,
 )
 from fetchpool.pools.process.lifeline import Lifeline
-from fetchpool.pools.process.stopped import Lookout
+from fetchpool.pools.process.stopped import StoppedWorkerKiller
 from fetchpool.pools.process.worker import Results
 from fetchpool.pools.worker import Worker
 from fetchpool.runtime import threads
@@ -75,22 +75,22 @@ traceback, and goes on without."""
 
 
 @dataclass(slots=True, eq=False)
-class Sent:
+class SentBatch:
     """A batch that was handed to the executor."""
 
-    crew: Crew
+    crew: WorkerProcesses
     numbers: list[int]
 
 
 @dataclass(slots=True, eq=False)
-class Open:
+class WorkItem:
     """A request without its outcome. `holder` is the batch that it is in; None: it waits."""
 
     request: FetchRequest
     future: Future[Outcome]
-    holder: Sent | None = None
+    holder: SentBatch | None = None
 
-    def held_by(self, crew: Crew) -> bool:
+    def held_by(self, crew: WorkerProcesses) -> bool:
         return self.holder is not None and self.holder.crew is crew
 
 
@@ -110,7 +110,7 @@ class ProcessPool:
         self._lock = threading.Lock()
         self._numbers = count()
         self._waiting: deque[int] = deque()
-        self._open: dict[int, Open] = {}
+        self._open: dict[int, WorkItem] = {}
         self._seconds = BATCH_SECONDS
         """What a fetch takes: a moving average."""
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
@@ -120,8 +120,8 @@ class ProcessPool:
         Worker(options).close()  # shows here, in words, what would break every child
         self._refusal = ""
         """Why there is no crew."""
-        self._crew: Crew | None = None
-        self._lookout = Lookout()
+        self._crew: WorkerProcesses | None = None
+        self._lookout = StoppedWorkerKiller()
         self._forget: Callable[[], None] = do_nothing
         self._thread = threading.Thread(target=self._run, name="fetchpool-batches", daemon=True)
         try:
@@ -141,12 +141,12 @@ class ProcessPool:
             raise UsageError(self._refusal)
 
     def submit(self, request: FetchRequest) -> Future[Outcome]:
-        future = OutcomeFuture()
+        future = LightFuture()
         with self._lock:
             if self._closed:
                 raise PoolClosedError(self._defect or "the pool was shut down; open another one")
             number = next(self._numbers)
-            self._open[number] = Open(request, future)
+            self._open[number] = WorkItem(request, future)
             self._waiting.append(number)
             if not self._woken and (self._crew is None or self._has_room(self._crew)):
                 self._woken = True
@@ -210,7 +210,7 @@ class ProcessPool:
         self._defect = "the main thread has ended, and the processes with it: have it join those that fetch"
         self.shutdown(abort=True)
 
-    def _has_room(self, crew: Crew) -> bool:
+    def _has_room(self, crew: WorkerProcesses) -> bool:
         return crew.running < self.workers * QUEUED
 
     def _batch_size(self) -> int:
@@ -267,9 +267,11 @@ class ProcessPool:
             self._refusal = str(refusal)
             self._closed = True
 
-    def _start(self) -> Crew:
+    def _start(self) -> WorkerProcesses:
         self._lookout.add(server_pid(), signal.SIGCONT)
-        crew = Crew(self.workers, self._options, self._context, self._lifeline.reader, self._overdue)
+        crew = WorkerProcesses(
+            self.workers, self._options, self._context, self._lifeline.reader, self._overdue
+        )
         for process in crew.processes:
             self._lookout.add(process.pid, signal.SIGKILL)
         listener = threading.Thread(target=self._listen, args=(crew,), name="fetchpool-channel", daemon=True)
@@ -277,11 +279,11 @@ class ProcessPool:
         listener.start()
         return crew
 
-    def _overdue(self, crew: Crew, numbers: set[int]) -> None:
+    def _overdue(self, crew: WorkerProcesses, numbers: set[int]) -> None:
         """A crew's, in a thread of its own."""
         self._inbox.put(partial(self._give_up, crew, numbers))
 
-    def _give_up(self, crew: Crew, numbers: set[int]) -> None:
+    def _give_up(self, crew: WorkerProcesses, numbers: set[int]) -> None:
         """Parsers have taken too long, and all processes are killed for it."""
         crew.pardoned = True
         landed: list[tuple[Future[Outcome], Outcome | None]] = []
@@ -292,7 +294,7 @@ class ProcessPool:
                 landed.append((each.future, refusal(each.request, FailureKind.PARSE, message)))
         settle(landed)
 
-    def _listen(self, crew: Crew) -> None:
+    def _listen(self, crew: WorkerProcesses) -> None:
         """For a thread of its own: what comes through a crew's side channel."""
         try:
             for told in crew.words():
@@ -307,7 +309,7 @@ class ProcessPool:
             self._inbox.put(partial(reraise, defect))
             raise
 
-    def _one_is_ready(self, crew: Crew) -> None:
+    def _one_is_ready(self, crew: WorkerProcesses) -> None:
         crew.starting -= 1
         if not crew.starting:
             self._ready.set()
@@ -339,24 +341,24 @@ class ProcessPool:
             else:
                 done.add_done_callback(partial(self._batch_done, sent))
 
-    def _next(self, crew: Crew) -> Sent | None:
+    def _next(self, crew: WorkerProcesses) -> SentBatch | None:
         """A batch of what waits, when the executor has a place for one."""
         with self._lock:
             if not self._waiting or not self._has_room(crew):
                 return None
             fair = -(-len(self._waiting) // self.workers)
             size = min(fair, self._batch_size())
-            sent = Sent(crew, [self._waiting.popleft() for _ in range(size)])
+            sent = SentBatch(crew, [self._waiting.popleft() for _ in range(size)])
             for number in sent.numbers:
                 self._open[number].holder = sent
             crew.running += 1
             return sent
 
-    def _batch_done(self, sent: Sent, done: Future[Results]) -> None:
+    def _batch_done(self, sent: SentBatch, done: Future[Results]) -> None:
         """The executor's callback, in its thread and with its lock held."""
         self._inbox.put(partial(self._landed, sent, done))
 
-    def _landed(self, sent: Sent, done: Future[Results]) -> None:
+    def _landed(self, sent: SentBatch, done: Future[Results]) -> None:
         """A batch has come to its end."""
         with self._lock:
             sent.crew.running -= 1
@@ -384,7 +386,7 @@ class ProcessPool:
                 landed.append((self._open.pop(number).future, outcome))
         settle(landed)
 
-    def _retire(self, crew: Crew) -> None:
+    def _retire(self, crew: WorkerProcesses) -> None:
         """Ends an executor, broken or not. What it has said is heard first, then what it held is lost."""
         if crew.ended:
             return
@@ -393,7 +395,7 @@ class ProcessPool:
         self._listener.join(LAST_WORDS)
         self._inbox.put(partial(self._gone, crew))
 
-    def _gone(self, crew: Crew) -> None:
+    def _gone(self, crew: WorkerProcesses) -> None:
         """Nothing more comes from it; a new one is started as soon as something waits."""
         self._crew = None
         if crew.pardoned:
@@ -408,7 +410,7 @@ class ProcessPool:
         # Another one might never start either: those that it was started for have lost their worker.
         self._lose(lambda each: each.holder is None)
 
-    def _lose(self, which: Callable[[Open], bool]) -> None:
+    def _lose(self, which: Callable[[WorkItem], bool]) -> None:
         """Fails requests whose worker is dead."""
         with self._lock:
             numbers = [number for number, each in self._open.items() if which(each)]

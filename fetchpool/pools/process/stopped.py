@@ -25,7 +25,7 @@ STOPPED = "T"
 """By job control; one that a debugger holds is `t` (proc(5))."""
 
 
-class Lookout:
+class StoppedWorkerKiller:
     """A thread that looks at some processes until `close()`."""
 
     def __init__(self) -> None:

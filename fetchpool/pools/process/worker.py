@@ -42,14 +42,14 @@ Results = list[tuple[int, Outcome | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Hello:
+class WorkerHello:
     """A process has started, or can take its first batch."""
 
     pid: int
     ready: bool
 
 
-Told = Hello | Results
+Told = WorkerHello | Results
 """What goes through the side channel."""
 
 
@@ -136,14 +136,14 @@ def _start(
         with lock:
             channel.send(told)
 
-    send(Hello(os.getpid(), ready=False))
+    send(WorkerHello(os.getpid(), ready=False))
     with lock:
         place = board.place()
     # A server may bear few connections, and nobody tells this process that another one needs the place.
     watchdog.shared().keeps_for = KEEPS_FOR
     _runner = BatchRunner(Worker(options, parse=place.run).fetch, send, place)
     threads.start(_runner.look_after, "batches")
-    send(Hello(os.getpid(), ready=True))
+    send(WorkerHello(os.getpid(), ready=True))
 
 
 def hear_nothing() -> None:

@@ -1,6 +1,6 @@
 """One easy handle of libcurl's, set up once and told per hop only what differs.
 
-In: a `HopRequest`, and what libcurl says in its callbacks. Out: a `HopResponse`; the answer goes to the hop's
+In: a `HopRequest`, and what libcurl says in its callbacks. Out: a `HopResult`; the answer goes to the hop's
 `Receiver`. libcurl follows nothing, decodes nothing and reads neither `.netrc` nor the environment here; its
 connections, deadlines and protocol checks are what it is for. Whoever holds a handle performs it: by itself
 (`curl.py`), or with others (`pools/multi_worker.py`).
@@ -21,7 +21,7 @@ from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model import urls
 from fetchpool.model.addresses import address_is_public
 from fetchpool.model.failures import FailureKind
-from fetchpool.transports.base import Failure, HopRequest, HopResponse
+from fetchpool.transports.base import Failure, HopRequest, HopResult
 from fetchpool.transports.curl.connections import NO_SOCKET, Connections, Ends
 from fetchpool.transports.curl.errors import (
     BY_SERVER,
@@ -38,7 +38,7 @@ from fetchpool.transports.curl.errors import (
     timeout_of,
 )
 from fetchpool.transports.curl.head import BLANK, has_length, is_keepable, parse_head
-from fetchpool.transports.curl.resolve_cache import AddressBook, cache_timeout
+from fetchpool.transports.curl.resolve_cache import ResolveCache, cache_timeout
 from fetchpool.transports.curl.trace import CurlTrace, Streams, traces_frames
 from fetchpool.transports.proxies import proxy_of
 from fetchpool.transports.unread import has_unread, is_farewell
@@ -63,7 +63,7 @@ def http_version(options: FetchOptions) -> int:
     return HTTP_VERSIONS[options.http_version or ("" if told else "1.1")]
 
 
-class Life(Protocol):
+class ProgressCounter(Protocol):
     """What shows that a hop is not silent: any change of `progress` does."""
 
     progress: int
@@ -79,8 +79,8 @@ class CurlHandle:
     def __init__(
         self,
         options: FetchOptions,
-        life: Life,
-        book: AddressBook,
+        life: ProgressCounter,
+        book: ResolveCache,
         connections: Connections,
         streams: Streams,
         paused: deque[CurlHandle] | None = None,
@@ -293,7 +293,7 @@ class CurlHandle:
                 self._failure = failure_of(code, message, 0)
                 self._stopped = True
 
-    def conclude(self, code: int, message: str, ended: Failure | None = None) -> HopResponse:
+    def conclude(self, code: int, message: str, ended: Failure | None = None) -> HopResult:
         """What the hop came to. `code` and `message` are libcurl's, 0 and empty when it is content;
         `ended` is why somebody else ended it."""
         hop = self._hop
@@ -349,7 +349,7 @@ class CurlHandle:
             if head is not None:
                 self._begun = True
                 hop.receiver.begin(head)
-        response = HopResponse(
+        response = HopResult(
             failure,
             getinfo(pycurl.PRIMARY_IP) or None,
             namelookup,

@@ -29,7 +29,7 @@ def cache_timeout(options: FetchOptions) -> int:
     return A_MINUTE if looks_up(options) else FOR_EVER
 
 
-class AddressBook:
+class ResolveCache:
     """By `host:port`, as `urls.authority()` writes it.
 
     libcurl reads a hop's lines when that hop's transfer starts, and of several that were handed to it

@@ -1,6 +1,6 @@
 """One hop by libcurl (pycurl), performed by itself: the default transport of those who block.
 
-In: a `HopRequest`. Out: a `HopResponse`. What libcurl is told and what it says is `curl_handle.py`'s; here
+In: a `HopRequest`. Out: a `HopResult`. What libcurl is told and what it says is `curl_handle.py`'s; here
 somebody waits for it, and the watchdog is told which connection to look at.
 """
 
@@ -16,12 +16,12 @@ import pycurl
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.failures import FailureKind
 from fetchpool.transports import resolver, watchdog
-from fetchpool.transports.base import Failure, HopRequest, HopResponse, include_lookup
+from fetchpool.transports.base import Failure, HopRequest, HopResult, include_lookup
 from fetchpool.transports.curl.connections import NO_SOCKET, Connections
 from fetchpool.transports.curl.errors import ENDED
 from fetchpool.transports.curl.handle import CurlHandle
 from fetchpool.transports.curl.lookups import HopNames
-from fetchpool.transports.curl.resolve_cache import AddressBook
+from fetchpool.transports.curl.resolve_cache import ResolveCache
 from fetchpool.transports.curl.trace import Streams
 from fetchpool.transports.resolver import ResolveError
 
@@ -34,7 +34,7 @@ class CurlTransport:
         self._names = HopNames(options, self._resolver)
         self._watch = watchdog.shared().watch()  # for silence and abort; deadlines are libcurl's own
         self._connections = Connections()
-        self._handle = CurlHandle(options, self._watch, AddressBook(), self._connections, Streams())
+        self._handle = CurlHandle(options, self._watch, ResolveCache(), self._connections, Streams())
         self._handle.curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
         self._handle.curl.setopt(pycurl.CLOSESOCKETFUNCTION, self._closing)
         self._where = ""
@@ -42,7 +42,7 @@ class CurlTransport:
         self._asks = False
         """Whether libcurl says where a request goes out."""
 
-    def perform(self, hop: HopRequest) -> HopResponse:
+    def perform(self, hop: HopRequest) -> HopResult:
         handle, watch, names = self._handle, self._watch, self._names
         seconds = 0.0
         if names.missing(hop):
@@ -50,7 +50,7 @@ class CurlTransport:
             failure = self._look_up(hop, began)
             seconds = monotonic() - began
             if failure is not None:
-                return HopResponse(failure, time_total=round(seconds, 6))
+                return HopResult(failure, time_total=round(seconds, 6))
             hop.connect_timeout -= seconds
             hop.max_time -= seconds
         if hop.close:

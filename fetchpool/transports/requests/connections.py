@@ -19,8 +19,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from fetchpool.model.addresses import address_is_public
 from fetchpool.model.failures import FailureKind
-from fetchpool.transports.requests.dialer import Dialler
-from fetchpool.transports.requests.http1 import AnswerReader, WireError
+from fetchpool.transports.requests.dialer import Dialer
+from fetchpool.transports.requests.http1 import ResponseReader, TransportError
 from fetchpool.transports.requests.trace import Phase
 from fetchpool.transports.unread import has_decrypted, has_unread, is_farewell
 
@@ -28,12 +28,12 @@ IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 """May be sent again when nobody can tell whether they arrived (RFC 9110 section 9.2.2)."""
 
 
-class PlainConnection(HTTPConnection):
+class HopConnection(HTTPConnection):
     """A connection to an origin or a proxy."""
 
     sock: Any  # socket, ssl.SSLSocket or urllib3's SSLTransport, which is TLS within TLS
 
-    def __init__(self, *args: Any, dialler: Dialler, **options: Any) -> None:
+    def __init__(self, *args: Any, dialler: Dialer, **options: Any) -> None:
         super().__init__(*args, **options)
         self._dialler = dialler
         self.remote_ip = ""
@@ -68,7 +68,7 @@ class PlainConnection(HTTPConnection):
         super().close()
 
 
-class TlsConnection(PlainConnection, HTTPSConnection):
+class HopTlsConnection(HopConnection, HTTPSConnection):
     """The same with TLS."""
 
     def connect(self) -> None:
@@ -80,25 +80,25 @@ class TlsConnection(PlainConnection, HTTPSConnection):
         trace.appconnect = monotonic()
 
 
-class PlainPool(HTTPConnectionPool):
+class HopPool(HTTPConnectionPool):
     """The kept connection to an origin, or to a proxy that forwards: one, since a transport makes
     one hop at a time."""
 
-    ConnectionCls = PlainConnection
+    ConnectionCls = HopConnection
 
-    def __init__(self, *args: Any, dialler: Dialler, **options: Any) -> None:
+    def __init__(self, *args: Any, dialler: Dialer, **options: Any) -> None:
         super().__init__(*args, **options)
         self.conn_kw["dialler"] = dialler
         self._trace = dialler.trace
 
-    def urlopen(self, method: str, **_: Any) -> Answer:  # type: ignore[override]  # HTTPAdapter.send's
+    def urlopen(self, method: str, **_: Any) -> PooledResponse:  # type: ignore[override]  # HTTPAdapter.send's
         """Sends the hop's request (`Trace.request`) and reads the head of its answer. For
         `HTTPAdapter.send`, which takes what it gets as a response.
 
         Raises one of `requests_failures.CAUGHT`.
         """
         trace = self._trace
-        connection = cast(PlainConnection, self._get_conn())
+        connection = cast(HopConnection, self._get_conn())
         kept = not connection.is_closed
         if kept and trace.hop.fresh:
             connection.close()
@@ -109,8 +109,8 @@ class PlainPool(HTTPConnectionPool):
             return self._ask(connection)
         except BaseException as error:
             connection.close()
-            unheard = isinstance(error, OSError | WireError) and not trace.starttransfer
-            garbled = isinstance(error, WireError) and error.kind is FailureKind.PROTOCOL
+            unheard = isinstance(error, OSError | TransportError) and not trace.starttransfer
+            garbled = isinstance(error, TransportError) and error.kind is FailureKind.PROTOCOL
             if not (kept and (unheard or garbled)) or trace.watch.ending or method not in IDEMPOTENT:
                 raise
             trace.surplus |= garbled
@@ -119,7 +119,7 @@ class PlainPool(HTTPConnectionPool):
         # before: not a failure of this request (RFC 9112 section 9.3.1; curl does the same).
         return self._ask(connection)
 
-    def _ask(self, connection: PlainConnection) -> Answer:
+    def _ask(self, connection: HopConnection) -> PooledResponse:
         trace = self._trace
         if connection.is_closed:
             connection.connect()
@@ -132,26 +132,26 @@ class PlainPool(HTTPConnectionPool):
         trace.remote_ip, trace.peer = connection.remote_ip, connection.peer
         if connection.has_surplus:
             trace.surplus = True
-            raise WireError(FailureKind.RESET, "the server spoke before it was asked")
+            raise TransportError(FailureKind.RESET, "the server spoke before it was asked")
         connection.sock.sendall(trace.request)
         trace.phase = Phase.ANSWER
-        answer = Answer(connection, self)
+        answer = PooledResponse(connection, self)
         answer.read_head()
         return answer
 
 
-class TlsPool(PlainPool, HTTPSConnectionPool):
+class HopTlsPool(HopPool, HTTPSConnectionPool):
     """The same with TLS."""
 
-    ConnectionCls = TlsConnection
+    ConnectionCls = HopTlsConnection
 
 
-class Answer(AnswerReader):
+class PooledResponse(ResponseReader):
     """An answer, and the connection that it comes by."""
 
     __slots__ = ("_connection", "_pool")
 
-    def __init__(self, connection: PlainConnection, pool: PlainPool) -> None:
+    def __init__(self, connection: HopConnection, pool: HopPool) -> None:
         trace = pool._trace
         super().__init__(connection.sock, trace.hop.method, trace.heard)
         self._connection = connection

@@ -22,7 +22,7 @@ from fetchpool.model.failures import FailureKind
 from fetchpool.runtime import forks
 from fetchpool.transports.proxies import Proxy, ProxyError, proxy_of, refused
 from fetchpool.transports.requests.happy_eyeballs import Race
-from fetchpool.transports.requests.http1 import AnswerReader, Readable, WireError
+from fetchpool.transports.requests.http1 import Readable, ResponseReader, TransportError
 from fetchpool.transports.requests.socks5 import connect_through
 from fetchpool.transports.requests.trace import Phase, Trace
 from fetchpool.transports.resolver import Address, Resolver, literal
@@ -31,7 +31,7 @@ Connection = socket.socket | SSLTransport
 """What bytes go over: a plain socket, one with TLS (`ssl.SSLSocket` is a socket), or TLS within TLS."""
 
 
-class Dialler:
+class Dialer:
     """Opens, secures and closes the sockets of one transport."""
 
     def __init__(self, options: FetchOptions, trace: Trace, resolver: Resolver) -> None:
@@ -44,7 +44,7 @@ class Dialler:
     def dial(self, host: str, port: int) -> Connection:
         """A connection to `host`, by way of the proxy if there is one.
 
-        Raises `ResolveError`, `WireError`, `OSError`.
+        Raises `ResolveError`, `TransportError`, `OSError`.
         """
         trace, proxy = self.trace, self.proxy
         trace.phase = Phase.CONNECT
@@ -120,14 +120,14 @@ class Dialler:
         """Asks an HTTP proxy for a connection (RFC 9110 section 9.3.6)."""
         where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         connection.sendall(f"CONNECT {where} HTTP/1.1\r\nHost: {where}\r\n{proxy.authorization}\r\n".encode())
-        answer = AnswerReader(cast(Readable, connection), "CONNECT", lambda: None)
+        answer = ResponseReader(cast(Readable, connection), "CONNECT", lambda: None)
         answer.read_head()
         if not 200 <= answer.status < 300:
             raise ProxyError(refused(answer.status))
 
     def _judge(self, ip: str) -> None:
         if not address_is_public(ip):
-            raise WireError(FailureKind.FORBIDDEN_ADDRESS, f"{ip} is not a public address")
+            raise TransportError(FailureKind.FORBIDDEN_ADDRESS, f"{ip} is not a public address")
 
     def _addresses(self, host: str, port: int, *, judged: bool) -> list[Address]:
         trace = self.trace
@@ -183,7 +183,7 @@ class Dialler:
 
 
 def check_host(host: str, certificate: Any) -> None:
-    """Raises `WireError` when a certificate, as `getpeercert()` gives it, is not the host's (RFC 9525 section
+    """Raises `TransportError` when a certificate, as `getpeercert()` gives it, is not the host's (RFC 9525 section
     6.3): none of its names is the host's, or has a `*` for its first label, and at least two more."""
     for kind, name in (certificate or {}).get("subjectAltName", ()):
         first, _, rest = name.lower().partition(".")
@@ -191,7 +191,7 @@ def check_host(host: str, certificate: Any) -> None:
             name.lower() == host or (first == "*" and "." in rest and host.partition(".")[2] == rest)
         ):
             return
-    raise WireError(FailureKind.TLS, f"the certificate is not trusted: it is not for {host}")
+    raise TransportError(FailureKind.TLS, f"the certificate is not trusted: it is not for {host}")
 
 
 _contexts: dict[tuple[str | None, bool, bool], ssl.SSLContext] = {}

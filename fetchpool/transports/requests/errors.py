@@ -20,7 +20,7 @@ from fetchpool.model.failures import FailureKind
 from fetchpool.model.text import one_line
 from fetchpool.transports.base import Failure
 from fetchpool.transports.proxies import ProxyError, no_way
-from fetchpool.transports.requests.http1 import WireError
+from fetchpool.transports.requests.http1 import TransportError
 from fetchpool.transports.requests.trace import Phase, Trace
 from fetchpool.transports.resolver import ResolveError
 
@@ -183,7 +183,7 @@ def failure_of(error: Exception, trace: Trace) -> Failure:
     cause = unwrapped(error)
     if isinstance(cause, ProxyError):
         return cause.failure
-    if isinstance(cause, WireError | ResolveError):
+    if isinstance(cause, TransportError | ResolveError):
         kind, message = cause.kind, str(cause)  # in our words already
     else:
         kind = kind_of(cause, trace.phase)

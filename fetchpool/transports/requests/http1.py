@@ -46,7 +46,7 @@ FRAMING = frozenset((b"content-length", b"transfer-encoding", b"connection"))
 """The headers that say where the answer ends, and whether another may follow."""
 
 
-class WireError(HTTPException):
+class TransportError(HTTPException):
     """What came is not a whole HTTP answer. `str()` is one line for a person."""
 
     def __init__(self, kind: FailureKind, message: str) -> None:
@@ -60,7 +60,7 @@ class Readable(Protocol):
     def recv(self, amount: int, /) -> bytes: ...
 
 
-class AnswerReader:
+class ResponseReader:
     """One answer. `read_head()` once, then `read1()` until it returns nothing."""
 
     __slots__ = (
@@ -122,26 +122,28 @@ class AnswerReader:
     def read_head(self) -> None:
         """Reads until the final header block is complete, skipping those of 1xx.
 
-        Raises `WireError` (`empty_reply`, `truncated`, `protocol`) and what the socket raises.
+        Raises `TransportError` (`empty_reply`, `truncated`, `protocol`) and what the socket raises.
         """
         octets = 0
         while True:
             block = self._block()
             octets += len(block)
             if octets > MAX_HEAD:
-                raise WireError(FailureKind.PROTOCOL, f"more than {MAX_HEAD // 1024} KiB of headers")
+                raise TransportError(FailureKind.PROTOCOL, f"more than {MAX_HEAD // 1024} KiB of headers")
             text = block.replace(b"\r\n", b"\n")
             if b"\r" in text or b"\0" in text:  # as libcurl has it: what follows may be taken for a line
-                raise WireError(FailureKind.PROTOCOL, "a carriage return or a NUL within a header")
+                raise TransportError(FailureKind.PROTOCOL, "a carriage return or a NUL within a header")
             lines = text.split(b"\n")
             matched = STATUS_LINE.match(lines[0])
             if matched is None:
-                raise WireError(FailureKind.PROTOCOL, "the answer does not begin with an HTTP status line")
+                raise TransportError(
+                    FailureKind.PROTOCOL, "the answer does not begin with an HTTP status line"
+                )
             status = int(matched[2])
             if status >= 200:
                 break
             if status == 101:
-                raise WireError(FailureKind.PROTOCOL, "the server switched protocols unasked")
+                raise TransportError(FailureKind.PROTOCOL, "the server switched protocols unasked")
         self.status = status
         self.status_line = lines[0]
         self.version = 10 if matched[1] == b"0" else 11
@@ -156,20 +158,20 @@ class AnswerReader:
         scanned = 0
         while True:
             if not buffer.startswith(b"HTTP/"[: len(buffer)]):
-                raise WireError(FailureKind.PROTOCOL, "the answer is not HTTP")
+                raise TransportError(FailureKind.PROTOCOL, "the answer is not HTTP")
             end = end_of_block(buffer, scanned)
             if end >= 0:
                 break
             if len(buffer) > MAX_HEAD:
-                raise WireError(FailureKind.PROTOCOL, f"more than {MAX_HEAD // 1024} KiB of headers")
+                raise TransportError(FailureKind.PROTOCOL, f"more than {MAX_HEAD // 1024} KiB of headers")
             scanned = max(0, len(buffer) - 3)
             received = self._receive(READ_HEAD)
             if not received:
                 if not buffer:
-                    raise WireError(
+                    raise TransportError(
                         FailureKind.EMPTY_REPLY, "the server closed the connection without an answer"
                     )
-                raise WireError(FailureKind.TRUNCATED, "the connection ended inside the headers")
+                raise TransportError(FailureKind.TRUNCATED, "the connection ended inside the headers")
             buffer += received
         block = bytes(buffer[:end]).removesuffix(b"\r")
         del buffer[: end + (3 if buffer[end + 1 : end + 2] == b"\r" else 2)]
@@ -198,7 +200,7 @@ class AnswerReader:
         """At most `amount` bytes of the body, as soon as there are some; nothing at its end.
         `decode_content` is urllib3's: here nothing ever is.
 
-        Raises `WireError` (`truncated`, `protocol`) and what the socket raises.
+        Raises `TransportError` (`truncated`, `protocol`) and what the socket raises.
         """
         if self.complete:
             return b""
@@ -215,12 +217,14 @@ class AnswerReader:
             self._left -= len(received)
             self.complete = self._left == 0 and self._length is not None
         elif self._chunked:
-            raise WireError(FailureKind.TRUNCATED, "the connection ended inside the chunked body")
+            raise TransportError(FailureKind.TRUNCATED, "the connection ended inside the chunked body")
         elif self._length is not None:
             came = self._length - self._left
-            raise WireError(FailureKind.TRUNCATED, f"the body ended after {came} of {self._length} bytes")
+            raise TransportError(
+                FailureKind.TRUNCATED, f"the body ended after {came} of {self._length} bytes"
+            )
         elif self._ragged:  # without its close_notify anybody may have cut it (RFC 8446 section 6.1)
-            raise WireError(FailureKind.TRUNCATED, "the TLS connection was cut inside the body")
+            raise TransportError(FailureKind.TRUNCATED, "the TLS connection was cut inside the body")
         else:
             self.complete = True
         return received
@@ -228,10 +232,10 @@ class AnswerReader:
     def _next_chunk(self) -> None:
         """Reads up to the first byte of the next chunk, or to the end of the answer."""
         if self._in_chunk and self._line():
-            raise WireError(FailureKind.PROTOCOL, "a chunk is longer than it says")
+            raise TransportError(FailureKind.PROTOCOL, "a chunk is longer than it says")
         size = CHUNK_SIZE.match(self._line())
         if size is None:
-            raise WireError(FailureKind.PROTOCOL, "a chunk without a size")
+            raise TransportError(FailureKind.PROTOCOL, "a chunk without a size")
         self._left = int(size[1], 16)
         self._in_chunk = True
         if not self._left:
@@ -239,7 +243,9 @@ class AnswerReader:
             while trailer := self._line():  # none is kept
                 octets += len(trailer)
                 if octets > MAX_HEAD:
-                    raise WireError(FailureKind.PROTOCOL, f"more than {MAX_HEAD // 1024} KiB of trailers")
+                    raise TransportError(
+                        FailureKind.PROTOCOL, f"more than {MAX_HEAD // 1024} KiB of trailers"
+                    )
             self.complete = True
 
     def _line(self) -> bytes:
@@ -249,10 +255,10 @@ class AnswerReader:
         while (end := buffer.find(b"\n", scanned)) < 0:
             scanned = len(buffer)
             if scanned > MAX_CHUNK_LINE:
-                raise WireError(FailureKind.PROTOCOL, "an endless line in the chunked body")
+                raise TransportError(FailureKind.PROTOCOL, "an endless line in the chunked body")
             received = self._receive(READ_BODY)
             if not received:
-                raise WireError(FailureKind.TRUNCATED, "the connection ended inside the chunked body")
+                raise TransportError(FailureKind.TRUNCATED, "the connection ended inside the chunked body")
             buffer += received
         line = bytes(buffer[:end])
         del buffer[: end + 1]
@@ -290,27 +296,27 @@ def end_of_block(buffer: bytearray, start: int) -> int:
 
 
 def check_headers(lines: list[bytes]) -> dict[bytes, list[bytes]]:
-    """The values of the framing headers. Raises `WireError` for what libcurl refuses too: too many or
+    """The values of the framing headers. Raises `TransportError` for what libcurl refuses too: too many or
     too long lines, a line without a colon."""
     if len(lines) > MAX_HEADERS:
-        raise WireError(FailureKind.PROTOCOL, f"more than {MAX_HEADERS} headers")
+        raise TransportError(FailureKind.PROTOCOL, f"more than {MAX_HEADERS} headers")
     framing: dict[bytes, list[bytes]] = {}
     name = b""
     folds = 0
     for number, line in enumerate(lines):
         if len(line) > MAX_HEADER_LINE:
-            raise WireError(FailureKind.PROTOCOL, "a header that is too long")
+            raise TransportError(FailureKind.PROTOCOL, "a header that is too long")
         if number and line[:1] in b" \t":  # obs-fold: it goes on with the one before (RFC 9112 section 5.2)
             if name in FRAMING:
                 folds += 1
                 if folds > MAX_FOLDS:
                     message = f"{name.decode()} goes on for more than {MAX_FOLDS} lines"
-                    raise WireError(FailureKind.PROTOCOL, message)
+                    raise TransportError(FailureKind.PROTOCOL, message)
                 framing[name][-1] += b" " + line.strip()
             continue
         name, colon, value = line.partition(b":")
         if not colon:
-            raise WireError(FailureKind.PROTOCOL, "a header without a colon")
+            raise TransportError(FailureKind.PROTOCOL, "a header without a colon")
         name = name.lower()  # blanks before the colon make it another one, as for libcurl
         if name in FRAMING:
             framing.setdefault(name, []).append(value.strip())
@@ -327,7 +333,7 @@ def is_chunked(values: list[bytes]) -> bool:
             if name == b"chunked":
                 chunked = ended = True
             elif ended or name != b"identity":
-                raise WireError(FailureKind.PROTOCOL, "a transfer coding that was not asked for")
+                raise TransportError(FailureKind.PROTOCOL, "a transfer coding that was not asked for")
     return chunked
 
 
@@ -337,8 +343,8 @@ def content_length(values: list[bytes]) -> int | None:
     if not lengths:
         return None
     if len(lengths) > 1:
-        raise WireError(FailureKind.PROTOCOL, "conflicting Content-Length headers")
+        raise TransportError(FailureKind.PROTOCOL, "conflicting Content-Length headers")
     length = lengths.pop()
     if not CONTENT_LENGTH.fullmatch(length):
-        raise WireError(FailureKind.PROTOCOL, "a Content-Length that is no length")
+        raise TransportError(FailureKind.PROTOCOL, "a Content-Length that is no length")
     return int(length.lstrip(b"0")[:LENGTH_DIGITS] or b"0")

@@ -1,6 +1,6 @@
 """What the connections of one worker tell about the hop in progress: phases, times, the address.
 
-In: marks, as a hop goes on. Out: what a `HopResponse` needs of them. One `Trace` per transport, shared
+In: marks, as a hop goes on. Out: what a `HopResult` needs of them. One `Trace` per transport, shared
 by its connections; it does no I/O.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum
 from time import monotonic
 
-from fetchpool.transports.base import Failure, HopRequest, HopResponse
+from fetchpool.transports.base import Failure, HopRequest, HopResult
 from fetchpool.transports.watchdog import Watch
 
 
@@ -92,11 +92,11 @@ class Trace:
             self.starttransfer = monotonic()
         self.watch.progress += 1
 
-    def response(self, failure: Failure | None) -> HopResponse:
+    def response(self, failure: Failure | None) -> HopResult:
         """What the hop came to. A kept connection was made in no time; a phase that the hop didn't
         reach has no time at all."""
         connected = self.phase is Phase.ANSWER
-        return HopResponse(
+        return HopResult(
             failure,
             self.remote_ip,
             self._since_start(self.namelookup, connected),

@@ -1,6 +1,6 @@
 """One hop by requests: the transport for those who can't have, or don't want, libcurl.
 
-In: a `HopRequest`. Out: a `HopResponse`. What is used of requests is its adapter seam
+In: a `HopRequest`. Out: a `HopResult`. What is used of requests is its adapter seam
 (`HTTPAdapter.send`, which `responses` and others intercept) over urllib3's pools and connections;
 there is no `Session`, because everything that one adds is what a transport may not do: default
 headers, cookies, redirects, the environment, `.netrc`.
@@ -24,11 +24,11 @@ from urllib3.util import Timeout
 
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.failures import FailureKind
-from fetchpool.transports.base import Headers, HopRequest, HopResponse, Receiver, ResponseHead
-from fetchpool.transports.requests.connections import PlainPool, TlsPool
-from fetchpool.transports.requests.dialer import Dialler
+from fetchpool.transports.base import Headers, HopRequest, HopResult, ResponseHandler, ResponseHead
+from fetchpool.transports.requests.connections import HopPool, HopTlsPool
+from fetchpool.transports.requests.dialer import Dialer
 from fetchpool.transports.requests.errors import CAUGHT, ended, failure_of
-from fetchpool.transports.requests.http1 import READ_BODY, WireError
+from fetchpool.transports.requests.http1 import READ_BODY, TransportError
 from fetchpool.transports.requests.trace import Trace
 from fetchpool.transports.resolver import Resolver
 from fetchpool.transports.resolver import shared as shared_resolver
@@ -52,7 +52,7 @@ class RequestsTransport:
         self._watchdog = watchdog or shared_watchdog()
         self._watch = self._watchdog.watch()
         self._trace = Trace(self._watch)
-        self._dialler = Dialler(options, self._trace, resolver or shared_resolver())
+        self._dialler = Dialer(options, self._trace, resolver or shared_resolver())
         self._adapter = HopAdapter(self._dialler)
         # The last hop's headers, encoded: most hops of a run have the same.
         self._fields: tuple[tuple[str, str], ...] | None = None
@@ -60,7 +60,7 @@ class RequestsTransport:
         self._mapped: CaseInsensitiveDict[str] = CaseInsensitiveDict()
         self._names_host = False
 
-    def perform(self, hop: HopRequest) -> HopResponse:
+    def perform(self, hop: HopRequest) -> HopResult:
         trace = self._trace
         if hop.close:
             hop.close = self._watchdog.makes_room(self._watch, hop.url, hop.addresses)
@@ -97,7 +97,7 @@ class RequestsTransport:
         """The request as it goes on the wire: what was checked, unchanged."""
         parts = URL_PARTS.match(hop.url)
         if parts is None:
-            raise WireError(FailureKind.INVALID_URL, "not an http or https URL")
+            raise TransportError(FailureKind.INVALID_URL, "not an http or https URL")
         scheme, host, port, target = parts.groups("")
         if not target.startswith("/"):
             target = f"/{target}"
@@ -137,21 +137,21 @@ class RequestsTransport:
 class HopAdapter(HTTPAdapter):
     """requests' adapter, with our pools behind it and nothing of its own added to a request."""
 
-    def __init__(self, dialler: Dialler) -> None:
+    def __init__(self, dialler: Dialer) -> None:
         self._dialler = dialler
         super().__init__(pool_connections=KEPT_HOSTS, pool_maxsize=1)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **_: Any) -> None:
         self.poolmanager = PoolManager(connections, maxsize=maxsize, block=block)
         pools: dict[str, Any] = {
-            "http": partial(PlainPool, dialler=self._dialler),
-            "https": partial(TlsPool, dialler=self._dialler),
+            "http": partial(HopPool, dialler=self._dialler),
+            "https": partial(HopTlsPool, dialler=self._dialler),
         }
         self.poolmanager.pool_classes_by_scheme = pools
 
-    def get_connection_with_tls_context(self, *_: Any, **__: Any) -> PlainPool:
+    def get_connection_with_tls_context(self, *_: Any, **__: Any) -> HopPool:
         scheme, host, port = self._dialler.trace.origin
-        return cast(PlainPool, self.poolmanager.connection_from_host(host, port, scheme))
+        return cast(HopPool, self.poolmanager.connection_from_host(host, port, scheme))
 
     def cert_verify(self, *_: Any, **__: Any) -> None:
         """Nothing: the dialler's TLS context verifies."""
@@ -182,11 +182,11 @@ def deliver(answer: Any, hop: HopRequest, watch: Watch) -> bool:
     return True
 
 
-def decode(receiver: Receiver, watch: Watch) -> bool:
+def decode(receiver: ResponseHandler, watch: Watch) -> bool:
     """Goes on with what takes long, as long as nobody ends the hop; whether more bytes are wanted."""
     while receiver.pending:
         if watch.ending:
-            raise WireError(FailureKind.ABORTED, "ended while it was decoded")  # the watch knows why
+            raise TransportError(FailureKind.ABORTED, "ended while it was decoded")  # the watch knows why
         watch.progress += 1
         if receiver.resume():
             return True
