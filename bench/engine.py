@@ -40,8 +40,8 @@ class AnswersAtOnce:
     """A pool whose futures are finished when they are handed out."""
 
     def __init__(self, workers: int, failed: float) -> None:
-        self.workers = self.window = workers
-        self.spare = 0
+        self.workers = self.max_pending = workers
+        self.queued = 0
         self._every = round(1 / failed) if failed else 0
 
     def submit(self, request: FetchRequest) -> Future[Outcome]:
@@ -50,11 +50,11 @@ class AnswersAtOnce:
         future.set_result(outcome(request, FailureKind.TRUNCATED if failed else None))
         return future
 
-    def take_over(self) -> None: ...
+    def run_inline(self) -> None: ...
 
     def wake(self) -> None: ...
 
-    def recall(self) -> None: ...
+    def cancel_pending(self) -> None: ...
 
     def shutdown(self, *, abort: bool = False) -> None: ...
 
@@ -84,7 +84,7 @@ class Counts:
     """A sink that keeps nothing."""
 
     name = "nowhere"
-    is_prompt = True
+    is_nonblocking = True
 
     def __init__(self) -> None:
         self.rows = 0

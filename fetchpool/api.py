@@ -109,7 +109,7 @@ def _checked(function: str, given: Mapping[str, object], known: type) -> dict[st
     keyword that a function doesn't have, and `UsageError`."""
     kinds = BESIDE | get_type_hints(known)
     for name in given.keys() - kinds.keys():
-        meant = validate.nearest(name, kinds)
+        meant = validate.closest(name, kinds)
         hint = f". Did you mean {meant!r}?" if meant else ""
         raise TypeError(f"{function}() got an unexpected keyword argument {name!r}{hint}")
     return {
@@ -141,7 +141,7 @@ class RecordQueue:
     """The sink that keeps what the caller has not taken yet."""
 
     name = "the caller"
-    is_prompt = False
+    is_nonblocking = False
 
     def __init__(self) -> None:
         self.records: deque[Record] = deque()

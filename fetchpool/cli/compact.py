@@ -9,12 +9,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from fetchpool.cli import options
-from fetchpool.cli.display import write_lines
+from fetchpool.cli.display import print_lines
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.config import validate
 from fetchpool.config.choices import FORMATS
 from fetchpool.model.errors import UsageError
-from fetchpool.model.text import visible
+from fetchpool.model.text import escape_invisible
 from fetchpool.progress.format import Line, counted, line
 
 if TYPE_CHECKING:
@@ -40,12 +40,12 @@ def compact(
     for path in outputs:
         done = room.compact(path, chosen, memory=memory)
         if not quiet:
-            write_lines(sys.stderr, [_said(path, done)])
+            print_lines(sys.stderr, [_said(path, done)])
     return ExitCode.OK
 
 
 def _said(path: str, done: room.Compacted) -> Line:
-    parts = [f"{visible(path)}: {counted(done.kept, 'row')}"]
+    parts = [f"{escape_invisible(path)}: {counted(done.kept, 'row')}"]
     if done.superseded:
         parts.append(f"{counted(done.superseded, 'superseded row')} left out")
     if done.damaged:

@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 
 from fetchpool.cli import fetch_options, options
-from fetchpool.cli.display import DisplayOptions, write_lines
-from fetchpool.cli.errors import complain
+from fetchpool.cli.display import DisplayOptions, print_lines
+from fetchpool.cli.errors import print_error
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.config import validate
 from fetchpool.config.config import configure
@@ -61,13 +61,13 @@ def demo(
     if ended.snapshot is None or ended.code not in (ExitCode.OK, ExitCode.FAILED):
         return ended.code
     if surprises.first is not None:
-        complain(f"the demo went wrong: {surprises.first}")
+        print_error(f"the demo went wrong: {surprises.first}")
         return ExitCode.FAILED
     if not quiet:
         said = [_verdict(surprises.expected)]
         if not outputs:
             said.append(line("the rows are yours to look into, and to delete"))
-        write_lines(sys.stderr, said)
+        print_lines(sys.stderr, said)
     return ExitCode.OK
 
 

@@ -42,7 +42,7 @@ class EventLog(Log):
         """Progress isn't wanted."""
 
 
-def rows_come_up(stdout: TextIO, stderr: TextIO) -> bool:
+def stdout_is_visible(stdout: TextIO, stderr: TextIO) -> bool:
     """Whether rows on standard output come up on stderr's terminal, or may: what reads a pipe (`| cat`,
     `| grep error:`) mostly writes to the same one, and a display that redraws itself would erase that."""
     if stdout.isatty():
@@ -104,7 +104,7 @@ class StopAnnouncer:
     def finished(self, snapshot: Snapshot) -> None: ...
 
 
-def write_lines(stderr: TextIO, lines: Sequence[Line]) -> None:
+def print_lines(stderr: TextIO, lines: Sequence[Line]) -> None:
     """The summary, with colours where there is a terminal for them."""
     with suppress(OSError):  # nobody is there to read it; the rows are safe
         if stderr.isatty():

@@ -11,13 +11,13 @@ from collections import Counter
 
 from msgspec import Struct
 
-from fetchpool.cli.errors import complain
+from fetchpool.cli.errors import print_error
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.config.config import RunConfig
 from fetchpool.engine.build import open_source
 from fetchpool.history.seen import SeenSet
 from fetchpool.model import fingerprint
-from fetchpool.model.text import visible
+from fetchpool.model.text import escape_invisible
 from fetchpool.progress.format import count, counted, duration
 from fetchpool.sources.base import Source
 
@@ -55,7 +55,7 @@ def forecast(source: Source, config: RunConfig) -> DryRunEstimate:
         if not requests and not source.exhausted:
             more.wait()
         for request in requests:
-            if request.url and not seen.add(fingerprint.of_request(request)):
+            if request.url and not seen.add(fingerprint.from_request(request)):
                 duplicates += 1
             elif request.refused is not None:
                 refused += 1
@@ -90,7 +90,7 @@ def dry_run(config: RunConfig) -> ExitCode:
         source.close()
     sys.stdout.writelines(f"{line}\n" for line in lines(found, config))
     if found.failure is not None:
-        complain(found.failure)
+        print_error(found.failure)
         return ExitCode.USAGE
     return ExitCode.OK
 
@@ -102,7 +102,7 @@ def lines(found: DryRunEstimate, config: RunConfig) -> list[str]:
         f"{counted(found.duplicates, 'duplicate')} and {count(found.refused)} that can't be fetched"
     ]
     width = max((len(count(number)) for _, number in found.hosts[:SHOWN]), default=0)
-    said += [f"  {count(number):>{width}}  {visible(host)}" for host, number in found.hosts[:SHOWN]]
+    said += [f"  {count(number):>{width}}  {escape_invisible(host)}" for host, number in found.hosts[:SHOWN]]
     if rest := found.hosts[SHOWN:]:
         urls = sum(number for _, number in rest)
         said.append(f"  and {counted(urls, 'URL')} from {counted(len(rest), 'more host')}")

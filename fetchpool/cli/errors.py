@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 
-from fetchpool.model.text import visible
+from fetchpool.model.text import escape_invisible
 
 
-def complain(message: str) -> None:
+def print_error(message: str) -> None:
     """One line on stderr."""
     with suppress(OSError):  # nobody is there to be told
-        sys.stderr.write(f"fetchpool: {visible(message)}\n")
+        sys.stderr.write(f"fetchpool: {escape_invisible(message)}\n")
         sys.stderr.flush()

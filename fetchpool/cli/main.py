@@ -15,7 +15,7 @@ import typer
 import typer.main
 
 from fetchpool.cli.commands import app
-from fetchpool.cli.errors import complain
+from fetchpool.cli.errors import print_error
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.config import validate
 from fetchpool.model.errors import OutputError, UsageError
@@ -29,13 +29,13 @@ def main(arguments: list[str]) -> int:
         code = command.main(args=arguments, prog_name="fetchpool", standalone_mode=False)
         sys.stdout.flush()
     except UsageError as refusal:
-        complain(str(refusal))
+        print_error(str(refusal))
         return ExitCode.USAGE
     except OutputError as failure:
-        complain(str(failure))
+        print_error(str(failure))
         return ExitCode.OUTPUT
     except typer.TyperException as refusal:
-        complain(_reworded(refusal))
+        print_error(_format_parser_error(refusal))
         return ExitCode.USAGE
     except BrokenPipeError:  # `fetchpool --help | head -1`: the reader has seen enough
         with suppress(OSError):  # or the interpreter, on its way out, tries to write the rest
@@ -55,7 +55,7 @@ def _open_closed_streams() -> None:
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
 
 
-def _reworded(refusal: typer.TyperException) -> str:
+def _format_parser_error(refusal: typer.TyperException) -> str:
     """The parser's own refusals (an unknown option, a value that is missing) in our form."""
     message = refusal.message.rstrip(".")
     message = message[:1].lower() + message[1:]
@@ -63,7 +63,7 @@ def _reworded(refusal: typer.TyperException) -> str:
     meant = None
     if unknown is not None and context is not None:
         options = {_bare(name): name for param in context.command.params for name in param.opts}
-        meant = options.get(validate.nearest(_bare(unknown), options) or "")
+        meant = options.get(validate.closest(_bare(unknown), options) or "")
     hint = f"did you mean {meant}?" if meant else "fetchpool --help lists the options"
     return f"{message}; {hint}"
 

@@ -12,7 +12,7 @@ import typer
 
 from fetchpool.cli import fetch_options, options
 from fetchpool.cli.display import DisplayOptions
-from fetchpool.cli.errors import complain
+from fetchpool.cli.errors import print_error
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.config.config import configure
 from fetchpool.model.errors import UsageError
@@ -81,7 +81,7 @@ def run(
     if not inputs and refresh is None:
         if sys.stdin.isatty():
             typer.echo(ctx.get_help(), err=True)
-            complain("nothing to read: name a file, pipe a list in, or try: fetchpool demo")
+            print_error("nothing to read: name a file, pipe a list in, or try: fetchpool demo")
             return ExitCode.USAGE
         inputs = ["-"]
     if http1 and http2:
@@ -145,5 +145,5 @@ def run(
 
     ended = hold(config, display)
     if ended.failure is not None:
-        complain(ended.failure)
+        print_error(ended.failure)
     return ended.code

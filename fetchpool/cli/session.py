@@ -21,8 +21,8 @@ from fetchpool.cli.display import (
     StopAnnouncer,
     is_live,
     open_observers,
-    rows_come_up,
-    write_lines,
+    print_lines,
+    stdout_is_visible,
 )
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.cli.signals import SignalHandler, terminable
@@ -65,7 +65,7 @@ def hold(
     """Holds the session: to the input's end, or to a signal. `repeatable`: the same command would have
     the same list."""
     rows_out = any(output.path == "-" for output in config.outputs)
-    rows_on_terminal = rows_out and rows_come_up(sys.stdout, sys.stderr)
+    rows_on_terminal = rows_out and stdout_is_visible(sys.stdout, sys.stderr)
     hides_cursor = is_live(display, sys.stderr, rows_on_terminal=rows_on_terminal)
     with ExitStack() as stack:
         shown = open_observers(display, sys.stderr, stack, rows_on_terminal=rows_on_terminal)
@@ -79,19 +79,19 @@ def hold(
             bodies = SavedBodyCounter()
             watching = [*observers, bodies] if config.fetch.save else observers
             engine = build(config, observers=[*shown, stop_notice, *watching], source=source, old=old)
-        with calm_collector(config), SignalHandler(engine, hides_cursor=hides_cursor) as interruptions:
+        with tuned_gc(config), SignalHandler(engine, hides_cursor=hides_cursor) as interruptions:
             stop_notice.interruptions = interruptions
             try:
                 result = engine.run()
             except OutputClosedError:
                 return SessionResult(ExitCode.OK, None)
     if not display.quiet:
-        write_lines(sys.stderr, _summary(config, result, old, bodies, repeatable))
+        print_lines(sys.stderr, _summary(config, result, old, bodies, repeatable))
     return SessionResult(_code(result, interruptions.code), result.snapshot, result.input_failure)
 
 
 @contextmanager
-def calm_collector(config: RunConfig) -> Iterator[None]:
+def tuned_gc(config: RunConfig) -> Iterator[None]:
     """For the process that is ours alone: what was imported is looked at no more, and what a fetch leaves
     behind, which is in no cycle, more seldom: a twentieth of what a URL costs. A person's parser, which is
     handed bodies, may leave them in cycles."""
@@ -164,7 +164,7 @@ def _summary(
         max_time=config.fetch.max_time,
         parses=bool(config.fetch.parse),
         auto=config.auto_workers,
-        few_files=config.few_files,
+        fd_limited=config.fd_limited,
         kept=(bodies.kept, config.fetch.save) if config.fetch.save else None,
         changes=None if old is None else asdict(old.changes),
     )

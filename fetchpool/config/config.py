@@ -18,17 +18,17 @@ from msgspec import Struct
 
 from fetchpool.config import machine, units, validate
 from fetchpool.config.choices import EXECUTORS, TRANSPORTS
-from fetchpool.config.dependencies import usable_dns_servers, usable_proxy, usable_transport
+from fetchpool.config.dependencies import resolve_transport, usable_dns_servers, usable_proxy
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.config.outputs import (
     HASHES,
     Output,
     extra_fields,
     is_among,
-    lost_in_text,
-    named_outputs,
+    parse_outputs,
     refuse_same_file,
     save_folder,
+    text_output_warnings,
     warc_archive,
 )
 from fetchpool.engine.bottlenecks import usable_cores
@@ -57,7 +57,7 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     workers: int = 10
     auto_workers: bool = False
     """`-w auto`: `workers` is the ceiling, and how many there are is found out; processes are so many."""
-    few_files: bool = False
+    fd_limited: bool = False
     """There are fewer workers than were wanted: the system allows no more open files."""
     executor: str = "thread"
     retry: int = 2
@@ -170,15 +170,18 @@ def configure(
         http_version = validate.choice("--http", http_version, HTTP_VERSIONS)
     if public_only and allow_private:
         raise UsageError("--public-only and --allow-private contradict each other; leave one out")
-    transport, notices = usable_transport(transport, http_version, executor)
-    checked_outputs = named_outputs(outputs, format)
+    transport, notices = resolve_transport(transport, http_version, executor)
+    checked_outputs = parse_outputs(outputs, format)
     adding = {"--parse": parse, "--save": save, "--hash": hash, "--keep-columns": keep_columns}
-    notices = (*notices, *lost_in_text(checked_outputs, [name for name, wanted in adding.items() if wanted]))
+    notices = (
+        *notices,
+        *text_output_warnings(checked_outputs, [name for name, wanted in adding.items() if wanted]),
+    )
     fetch = FetchOptions(
         transport=transport,
         method=validate.method(method),
         headers=validate.headers(headers),
-        user_agent=validate.field_value("--user-agent", user_agent),
+        user_agent=validate.header_value("--user-agent", user_agent),
         user=None if user is None else validate.user(user),
         proxy=None if proxy is None else usable_proxy(proxy, transport),
         cacert=None if cacert is None else validate.cacert(cacert),
@@ -222,7 +225,7 @@ def configure(
         outputs=checked_outputs,
         workers=fitting,
         auto_workers=workers == AUTO,
-        few_files=bool(shortage),
+        fd_limited=bool(shortage),
         executor=executor,
         retry=validate.whole("--retry", retry, 0),
         retry_delay=validate.duration("--retry-delay", retry_delay),

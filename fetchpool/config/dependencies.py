@@ -13,7 +13,7 @@ from fetchpool.config import validate
 from fetchpool.model.errors import UsageError
 
 
-def usable_transport(transport: str, http_version: str, executor: str) -> tuple[str, tuple[str, ...]]:
+def resolve_transport(transport: str, http_version: str, executor: str) -> tuple[str, tuple[str, ...]]:
     """The transport to use, and what to say when it isn't the one that was asked for."""
     problem = _pycurl_problem() if transport == "curl" else ""
     if http_version == "2" and transport == "requests":

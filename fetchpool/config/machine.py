@@ -30,7 +30,7 @@ def fit(workers: int, executor: str) -> tuple[int, str]:
     each = EACH[executor]
     wanted = RESERVE + each * workers
     limit = raised(wanted)
-    make_room(wanted if limit is None else min(wanted, limit))
+    preallocate_fd_table(wanted if limit is None else min(wanted, limit))
     if limit is None or limit >= wanted:
         return workers, ""
     fewer = max(1, (limit - LEAST_RESERVE) // each)
@@ -62,7 +62,7 @@ def raised(wanted: int) -> int | None:
     return soft
 
 
-def make_room(number: int) -> None:
+def preallocate_fd_table(number: int) -> None:
     """Has the kernel make its table of descriptors that long at once. Linux doubles it whenever it is full,
     and waits some 10 ms each time when the process has threads (expand_fdtable() in fs/file.c): a fifth of
     what a thousand connections take to be made. As long as there is but one thread it takes none."""

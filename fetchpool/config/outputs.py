@@ -18,7 +18,7 @@ from fetchpool.config import validate
 from fetchpool.config.choices import FORMATS, SUFFIXES
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.errors import UsageError
-from fetchpool.model.text import visible
+from fetchpool.model.text import escape_invisible
 
 if TYPE_CHECKING:  # only the adapter that was chosen is imported
     pass
@@ -31,9 +31,9 @@ def refuse_same_file(inputs: Sequence[str], outputs: Sequence[str]) -> None:
     read.pop(None, None)
     for path in outputs:
         if (identity := _identity(path, 1)) in read:
-            name = "standard output" if path == "-" else visible(path)
+            name = "standard output" if path == "-" else escape_invisible(path)
             raise UsageError(
-                f"{name}: is the input {visible(read[identity])} as well; name another file with -o"
+                f"{name}: is the input {escape_invisible(read[identity])} as well; name another file with -o"
             )
 
 
@@ -64,7 +64,7 @@ class Output(Struct, frozen=True):
     """One of `FORMATS`."""
 
 
-def named_outputs(paths: Sequence[str], format: str | None) -> tuple[Output, ...]:
+def parse_outputs(paths: Sequence[str], format: str | None) -> tuple[Output, ...]:
     """Each with its format, which is that of its name unless one is given for all."""
     if format is not None:
         format = validate.choice("--format", format, FORMATS)
@@ -100,7 +100,7 @@ def _format_of(path: str) -> str:
     return SUFFIXES.get(suffix, "text")
 
 
-def lost_in_text(outputs: Sequence[Output], adding: Sequence[str]) -> list[str]:
+def text_output_warnings(outputs: Sequence[Output], adding: Sequence[str]) -> list[str]:
     """What to say when the options in `adding` add fields, and there are only outputs without a place for
     them."""
     if not outputs or any(each.format != "text" for each in outputs):

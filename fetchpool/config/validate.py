@@ -34,7 +34,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 """What no header value may hold (RFC 9110 section 5.5): a line break starts a header of its own."""
 _METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE")
 
-CALLED_ELSEWHERE = {
+ALIASES = {
     "concurrency": "workers",
     "jobs": "workers",
     "parallel": "workers",
@@ -56,25 +56,25 @@ Headers = Mapping[str, str] | Iterable[str | tuple[str, str]]
 def typed(name: str, value: object, kind: Any) -> Any:
     """A program's value for the setting `name`, if it is of the type that it is annotated with; a path as
     text. The value may be a secret, and isn't said."""
-    if isinstance(value, PathLike) and is_a(value, kind):
+    if isinstance(value, PathLike) and matches(value, kind):
         value = os.fspath(value)
-    if not is_a(value, kind):
+    if not matches(value, kind):
         takes = kind.__name__ if isinstance(kind, type) else re.sub(r"[\w.]+\.", "", str(kind))
         raise UsageError(f"{name}: takes {takes}, and was given {type(value).__name__}")
     return value
 
 
-def is_a(value: object, kind: Any) -> bool:
+def matches(value: object, kind: Any) -> bool:
     """Whether a value is of an annotated type. Unlike for `isinstance()`, text is no sequence of texts, and
     no truth value a number; any number is, NumPy's too."""
     if isinstance(kind, UnionType):
-        return any(is_a(value, each) for each in get_args(kind))
+        return any(matches(value, each) for each in get_args(kind))
     if isinstance(value, bool):
         return kind is bool
     if isinstance(value, str):
         return kind is str
     if get_origin(kind) is Sequence:
-        return isinstance(value, Sequence) and all(is_a(each, *get_args(kind)) for each in value)
+        return isinstance(value, Sequence) and all(matches(each, *get_args(kind)) for each in value)
     return isinstance(value, NUMBERS.get(kind) or get_origin(kind) or kind)
 
 
@@ -115,10 +115,10 @@ def header_pair(name: str, value: str) -> tuple[str, str]:
         raise UsageError(f"--header: {name!r} can't be a header's name; letters, digits and '-' would do")
     if name.lower() in ("content-length", "transfer-encoding"):
         raise UsageError(f"--header: {name} describes a request's body, and none is sent; leave it out")
-    return name, field_value(f"--header {name}", value)
+    return name, header_value(f"--header {name}", value)
 
 
-def field_value(option: str, text: str) -> str:
+def header_value(option: str, text: str) -> str:
     """Text that can be a header's value."""
     if _CONTROL.search(text):
         raise UsageError(f"{option}: a line break or another control character can't be sent; leave it out")
@@ -185,17 +185,17 @@ def choice(option: str, value: str, choices: Sequence[str]) -> str:
         return value
     if len(choices) == 1:
         raise UsageError(f"{option}: {value!r} is not offered; there is only {choices[0]}")
-    meant = nearest(value.lower(), choices)
+    meant = closest(value.lower(), choices)
     hint = f"did you mean {meant}?" if meant else f"write {' or '.join(choices)}"
     raise UsageError(f"{option}: {value!r} is not one of {', '.join(choices)}; {hint}")
 
 
-def nearest(word: str, choices: Iterable[str]) -> str | None:
+def closest(word: str, choices: Iterable[str]) -> str | None:
     """Which of `choices` was meant: of those that are much like it, the one that begins like it for longest.
     None when there is none: no offer is better than one that is far-fetched."""
     choices = list(choices)
-    if CALLED_ELSEWHERE.get(word) in choices:
-        return CALLED_ELSEWHERE[word]
+    if ALIASES.get(word) in choices:
+        return ALIASES[word]
     near = []
     for choice in choices:
         begins = len(commonprefix((word, choice)))  # noqa: RUF071 - letters, not a path

@@ -53,9 +53,9 @@ def build(
     Raises `UsageError` for what can't be opened; nothing has been fetched then.
     """
     if config.executor == "process":
-        from fetchpool.pools.process.fork_server import end_if_main_is_imported
+        from fetchpool.pools.process.fork_server import exit_if_spawning
 
-        end_if_main_is_imported()  # before it asks for an archive that whoever started it has open
+        exit_if_spawning()  # before it asks for an archive that whoever started it has open
     columns: tuple[str, ...] = ()
     notices = [*config.notices]
     if source is None and (config.inputs or not config.refresh):

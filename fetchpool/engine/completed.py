@@ -17,7 +17,7 @@ from fetchpool.model.fingerprint import shown
 from fetchpool.model.outcome import Outcome, refusal
 from fetchpool.model.record import Record
 from fetchpool.model.request import FetchRequest
-from fetchpool.model.text import visible
+from fetchpool.model.text import escape_invisible
 
 
 class CompletedAttempt(Struct, frozen=True):
@@ -39,7 +39,7 @@ def summarise(request: FetchRequest, future: Future[Outcome]) -> CompletedAttemp
     except WorkerLostError:
         return CompletedAttempt(request, None, None, lost=True)
     except BaseException as defect:  # noqa: BLE001 - a pool's own loses no URL: it is a row that says so
-        message = visible(f"{type(defect).__name__}: {defect}".splitlines()[0])
+        message = escape_invisible(f"{type(defect).__name__}: {defect}".splitlines()[0])
         outcome = refusal(request, FailureKind.INTERNAL, message)
     return conclude(request, outcome)
 

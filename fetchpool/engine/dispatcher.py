@@ -17,7 +17,7 @@ from fetchpool.engine.reader import RequestReader
 from fetchpool.scheduler.host import BlockReason
 from fetchpool.scheduler.scheduler import Scheduler
 
-LOOK_AHEAD = 10_000
+READ_AHEAD = 10_000
 """Requests read ahead of those that may start, so that a list sorted by host keeps all hosts busy.
 Past it nothing is read until something of it has started."""
 LOOK_AHEAD_BYTES = 64 << 20
@@ -57,36 +57,36 @@ class Dispatcher:
         self._flights = flights
         self._workers = workers
         self._most_held = max(LOOK_AHEAD_BYTES, workers * BYTES_EACH)
-        self._has_news = has_news
+        self._has_messages = has_news
         self._tell = tell
         self._clock = clock
-        self.looking = False
+        self.has_idle_workers = False
         """Workers are free, and nothing may start before its time."""
-        self.goes_on = False
+        self.has_more_input = False
         """There is more to be read at once: the next turn should not wait."""
-        self._next_look = float("-inf")
-        self._last_seen = Bottleneck.TURNS
+        self._next_check = float("-inf")
+        self._last_bottleneck = Bottleneck.TURNS
         """What the hosts' requests were seen to wait for, the last time that all of them were looked at."""
 
     def fill(self, now: float, window: int) -> Bottleneck:
-        """Submits what may start while no more than `window` are in flight; why no more may."""
-        self.looking = self.goes_on = False
+        """Submits what may start while no more than `max_pending` are in flight; why no more may."""
+        self.has_idle_workers = self.has_more_input = False
         if self._flights.stopping:
             return Bottleneck.STOPPING
-        if self._intake.reading_back:
+        if self._intake.loading:
             self._read_back()
             return Bottleneck.SOURCE
-        if self._flights.holds_one_alone(now):
+        if self._flights.is_isolating(now):
             return Bottleneck.WORKERS
-        self._submit_what_may(now, window)
+        self._submit_ready(now, window)
         while self._scheduler.given_up:
             self._flights.give_up(*self._scheduler.given_up.popleft(), now)
         while self._scheduler.news:
             self._tell(Notice(self._scheduler.news.popleft()))
         self._gate.open(now)
-        return self._held_by(window, now)
+        return self._bottleneck(window, now)
 
-    def _submit_what_may(self, now: float, window: int) -> None:
+    def _submit_ready(self, now: float, window: int) -> None:
         scheduler = self._scheduler
         pause = has_read = False
         rows = len(self._flights.final)
@@ -94,15 +94,15 @@ class Dispatcher:
         while len(self._flights) < window and len(self._flights.final) == rows:
             request = scheduler.next(now)
             if request is None:
-                self.looking = True
+                self.has_idle_workers = True
                 self._gate.open(now)  # so that lookups are under way while more is read
-                pause = pause or (has_read and self._has_news())
+                pause = pause or (has_read and self._has_messages())
                 if pause or not self._read_ahead(window, now):
                     return
                 has_read = True
                 # What has been heard meanwhile matters more than the rest of a source that gives
                 # little at once: an iterable may take its time for each.
-                pause = self._intake.gave_little
+                pause = self._intake.short_read
                 now = self._clock()
             elif (admitted := self._gate.admit(request, now)) is None:
                 continue
@@ -110,35 +110,35 @@ class Dispatcher:
                 pause = False
             else:
                 return
-        self.looking = False
+        self.has_idle_workers = False
 
-    def _held_by(self, window: int, now: float) -> Bottleneck:
+    def _bottleneck(self, window: int, now: float) -> Bottleneck:
         queued, exhausted = self._scheduler.queued, self._intake.exhausted
         if exhausted and not queued:
             return Bottleneck.ENDING
         # A window may be larger, for batches: what is missing there keeps no worker from its work.
         if len(self._flights) >= min(window, self._workers):
             return Bottleneck.WORKERS
-        if self._scheduler.asking > self._scheduler.waiting_hosts:
+        if self._scheduler.resolving > self._scheduler.waiting_hosts:
             return Bottleneck.NAMES
         return self._held_by_hosts(now) if queued else Bottleneck.SOURCE
 
     def _held_by_hosts(self, now: float) -> Bottleneck:
-        if self.looking and now >= self._next_look:
-            self._next_look = now + LOOK_INTERVAL
-            self._last_seen = HELD_BY[self._scheduler.waits_for(now)]
-        return self._last_seen
+        if self.has_idle_workers and now >= self._next_check:
+            self._next_check = now + LOOK_INTERVAL
+            self._last_bottleneck = HELD_BY[self._scheduler.block_reason(now)]
+        return self._last_bottleneck
 
     def _read_back(self) -> None:
         """Learns what earlier runs have done, piece by piece; nothing is fetched before all is known."""
         if notice := self._intake.read_back():
             self._tell(Notice(notice))
-        self.goes_on = True
+        self.has_more_input = True
 
     def _read_ahead(self, window: int, now: float) -> bool:
         """Queues a batch from the source. False when there is nothing to start in it, or enough waits
         already."""
-        room = LOOK_AHEAD - self._scheduler.queued
+        room = READ_AHEAD - self._scheduler.queued
         if room <= 0 or self._intake.exhausted:
             return False
         if self._flights.held >= self._most_held and (self._scheduler.queued or len(self._flights)):
@@ -151,5 +151,5 @@ class Dispatcher:
             else:
                 self._flights.refuse(request, request.refused, now, request.problem)
         if more:  # it may go on like this for millions: signals are heard, and rows written, in between
-            self.goes_on = True
+            self.has_more_input = True
         return len(requests) > 0

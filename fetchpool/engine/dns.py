@@ -19,7 +19,7 @@ from fetchpool.model import urls
 from fetchpool.model.failures import FailureKind
 from fetchpool.transports.resolver import AGAIN_AFTER, STUCK, PendingLookup, Resolver
 
-KNOWN_FOR = 60.0
+TTL = 60.0
 """Seconds until a host that is still being fetched from is looked up again."""
 FOREVER = float("inf")
 
@@ -147,7 +147,7 @@ class HostLookups:
             for host in late
         ]
 
-    def wake_at(self) -> float | None:
+    def next_wakeup(self) -> float | None:
         """When `overdue()` will have something to do."""
         again = self._again[0][0] if self._again else None
         for asked in self._asked.values():
@@ -160,7 +160,7 @@ class HostLookups:
     def _look_up(self, host: str, asked: Asked) -> None:
         asked.since = self._clock()
         asked.then = partial(self._answered, host, asked.since)
-        asked.lookup = self._resolver.look_up(host, asked.then)
+        asked.lookup = self._resolver.resolve_async(host, asked.then)
 
     def _answered(self, host: str, asked: float, found: PendingLookup) -> None:
         now = self._clock()
@@ -168,4 +168,4 @@ class HostLookups:
         if found.error:
             self._tell(HostAddresses(host, (), found.kind, found.error, now, seconds, found.passing))
         else:
-            self._tell(HostAddresses(host, found.ips, until=now + KNOWN_FOR, seconds=seconds))
+            self._tell(HostAddresses(host, found.ips, until=now + TTL, seconds=seconds))

@@ -41,12 +41,12 @@ if TYPE_CHECKING:  # loaded by those who use it
 
 SAMPLE_INTERVAL = 0.25
 """Seconds between two snapshots."""
-GATHER_FROM = 4
+BATCH_WAIT_FROM = 4
 """Requests that the pool has to do without us: then what ends is heard together, since a turn for each
 costs more than the fetch."""
-GATHER_EACH = 0.000_04
+BATCH_WAIT_EACH = 0.000_04
 """Seconds to gather for each of them: half of what a fetch takes at least."""
-GATHER_MOST = 0.004
+BATCH_WAIT_MOST = 0.004
 LOOK_INTERVAL = 0.05
 """Seconds between two looks at whether the workers are as many as they should be (`-w auto`)."""
 
@@ -122,7 +122,7 @@ class Engine:
         self._work: Callable[[float], None] | None = None
         """The pool's, to be done instead of waiting for it."""
         self._concurrency = concurrency
-        self._next_look = 0.0
+        self._next_check = 0.0
         self._ends_at = None if max_runtime is None else clock() + max_runtime
         self._timed_out = False
         self._stats = Stats(clock)
@@ -135,7 +135,7 @@ class Engine:
             self._gate,
             flights,
             workers=pool.workers,
-            has_news=self._has_news,
+            has_news=self._has_messages,
             tell=self._tell,
             clock=clock,
         )
@@ -166,7 +166,7 @@ class Engine:
         self._inbox.put(message)
         self._pool.wake()
 
-    def _has_news(self) -> bool:
+    def _has_messages(self) -> bool:
         return not self._inbox.empty()
 
     # The loop
@@ -176,12 +176,12 @@ class Engine:
         """How many requests the pool may hold."""
         if self._concurrency is not None:
             return self._concurrency.target
-        return self._pool.workers if self._scheduler.paced else self._pool.window
+        return self._pool.workers if self._scheduler.paced else self._pool.max_pending
 
     def run(self) -> RunResult:
         """To the end. Raises `OutputError` when a sink fails; what it holds is whole."""
-        if self._writer.is_prompt:  # a pool whose work is ours stands still while we wait for a reader
-            self._work = self._pool.take_over()
+        if self._writer.is_nonblocking:  # a pool whose work is ours stands still while we wait for a reader
+            self._work = self._pool.run_inline()
         try:
             while not self.done:
                 self.step()
@@ -191,22 +191,22 @@ class Engine:
 
     def step(self) -> None:
         """One turn: waits until something happens or is due, at most a snapshot's interval."""
-        self._hear()
+        self._drain_inbox()
         now = self._clock()
         if self._ends_at is not None and now >= self._ends_at and not self._flights.stopping:
             self._timed_out = True
             self._stop()
         self._limits.account(now, self._filling.fill(now, self._window))
-        if self._concurrency is not None and now >= self._next_look:
-            self._next_look = now + LOOK_INTERVAL
+        if self._concurrency is not None and now >= self._next_check:
+            self._next_check = now + LOOK_INTERVAL
             cpu = self._limits.limits(now).cpu / max(1, self._stats.done)
             self._concurrency.look(now, len(self._flights), cpu)
         if not self._flights.final:
-            if not self._flights and self._nothing_left():
+            if not self._flights and self._is_finished():
                 self.done = True
                 return
             self._wait(now)
-            self._hear()
+            self._drain_inbox()
         elif self._work is not None:
             self._work(0.0)
         now = self._clock()
@@ -215,7 +215,7 @@ class Engine:
         if now >= self._next_sample:
             self._next_sample = now + SAMPLE_INTERVAL
             self._sample()
-        if self._writer.flush_at is not None and now >= self._writer.flush_at:
+        if self._writer.next_flush is not None and now >= self._writer.next_flush:
             self._writer.flush()
         while self._writer.notices:
             self._tell(Notice(self._writer.notices.pop(0)))
@@ -249,7 +249,7 @@ class Engine:
             rows=tuple(self._writer.rows),
         )
 
-    def _nothing_left(self) -> bool:
+    def _is_finished(self) -> bool:
         if self._flights.stopping:
             return True
         return self._intake.exhausted and not self._scheduler.queued and not self._flights.waiting
@@ -257,17 +257,17 @@ class Engine:
     def _wait(self, now: float) -> None:
         until = [self._next_sample]
         if self._concurrency is not None:
-            until.append(self._next_look)
+            until.append(self._next_check)
         if self._ends_at is not None and not self._flights.stopping:
             until.append(self._ends_at)
-        if self._writer.flush_at is not None:
-            until.append(self._writer.flush_at)
+        if self._writer.next_flush is not None:
+            until.append(self._writer.next_flush)
         # With every worker busy, or the run stopping, only what ends can change anything.
-        if self._filling.looking and (wake_at := self._scheduler.wake_at()) is not None:
+        if self._filling.has_idle_workers and (wake_at := self._scheduler.next_wakeup()) is not None:
             until.append(wake_at)
-        if not self._flights.stopping and (wake_at := self._gate.wake_at()) is not None:
+        if not self._flights.stopping and (wake_at := self._gate.next_wakeup()) is not None:
             until.append(wake_at)
-        seconds = 0.0 if self._filling.goes_on else max(0.0, min(until) - now)
+        seconds = 0.0 if self._filling.has_more_input else max(0.0, min(until) - now)
         if self._work is not None:
             self._work(seconds)
             return
@@ -275,10 +275,10 @@ class Engine:
             self._take(self._inbox.get(timeout=seconds))
         except Empty:
             return
-        if (spare := self._pool.spare) >= GATHER_FROM:
-            sleep(min(spare * GATHER_EACH, GATHER_MOST))
+        if (spare := self._pool.queued) >= BATCH_WAIT_FROM:
+            sleep(min(spare * BATCH_WAIT_EACH, BATCH_WAIT_MOST))
 
-    def _hear(self) -> None:
+    def _drain_inbox(self) -> None:
         """Everything that is in the inbox by now."""
         inbox = self._inbox
         for _ in range(inbox.qsize()):
@@ -299,7 +299,7 @@ class Engine:
     def _stop(self) -> None:
         """Nothing more starts; what is in flight ends."""
         self._flights.stopping = True
-        self._pool.recall()
+        self._pool.cancel_pending()
 
     def _landed(self, finished: CompletedAttempt) -> None:
         request, outcome = finished.request, finished.outcome

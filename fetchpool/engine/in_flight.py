@@ -26,7 +26,7 @@ from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome, refusal
 from fetchpool.model.record import Record
 from fetchpool.model.request import FetchRequest
-from fetchpool.model.text import visible
+from fetchpool.model.text import escape_invisible
 from fetchpool.model.urls import redact
 from fetchpool.pools.base import WorkerPool
 from fetchpool.scheduler.retry import RetryPolicy
@@ -100,7 +100,7 @@ class InFlightRequests:
     def slowest(self, now: float) -> tuple[ActiveRequest, ...]:
         """Those that have been in flight for longest, for a person to see."""
         return tuple(
-            ActiveRequest(visible(redact(request.url)), now - started)
+            ActiveRequest(escape_invisible(redact(request.url)), now - started)
             for request, started in islice(self._in_flight.values(), SHOWN)
         )
 
@@ -108,11 +108,11 @@ class InFlightRequests:
         """Submits it; False when nothing may start beside it, since workers have died under it."""
         if self._losses and self._losses.must_run_alone(request.urlnum):
             self._alone = request
-            return not self.holds_one_alone(now)
+            return not self.is_isolating(now)
         self.submit(request, now)
         return True
 
-    def holds_one_alone(self, now: float) -> bool:
+    def is_isolating(self, now: float) -> bool:
         """Whether nothing may start beside a request under which workers died; starts it when it can."""
         if not self._losses:
             return False
@@ -151,11 +151,11 @@ class InFlightRequests:
         cool_down = self._retry.cool_down(outcome) if outcome is not None else None
         self._scheduler.finished(request, now, started, outcome, cool_down)
         if outcome is None:
-            self._came_to_nothing(finished, now)
+            self._requeue(finished, now)
             return
         self._writer.archive(outcome)
-        if outcome.error and self._pool.spare and self._scheduler.holds_back(request.host, now):
-            self._pool.recall(request.host)
+        if outcome.error and self._pool.queued and self._scheduler.is_throttled(request.host, now):
+            self._pool.cancel_pending(request.host)
         if outcome.redirect is not None:
             again = self._weighed(derive.with_columns(outcome.redirect, request), request)
             self._scheduler.add(again, now, first=True)
@@ -163,7 +163,7 @@ class InFlightRequests:
             # What was aborted never came to its end: it has no row, and a resumed run asks again.
             self._conclude(finished, started)
 
-    def _came_to_nothing(self, finished: CompletedAttempt, now: float) -> None:
+    def _requeue(self, finished: CompletedAttempt, now: float) -> None:
         """The worker died under it: that is no attempt, and it runs again. Or it was taken back: because the
         run is stopping, or for a better time."""
         request = finished.request
@@ -173,7 +173,7 @@ class InFlightRequests:
                 self.refuse(request, FailureKind.INTERNAL, now, f"a worker died under it {losses} times")
                 return
             if losses == 1:
-                self._tell(Notice(f"a worker died; {visible(redact(request.url))} runs again"))
+                self._tell(Notice(f"a worker died; {escape_invisible(redact(request.url))} runs again"))
         elif self.stopping:
             self.unfinished = True
             return
@@ -184,9 +184,9 @@ class InFlightRequests:
         outcome = finished.outcome
         assert outcome is not None
         if outcome.error is not None:
-            if outcome.output_failure:
-                raise OutputError(outcome.output_failure)
-            if self._is_made_again(finished, outcome, started):
+            if outcome.storage_error:
+                raise OutputError(outcome.storage_error)
+            if self._maybe_retry(finished, outcome, started):
                 return
         self._settle(finished)
 
@@ -206,7 +206,7 @@ class InFlightRequests:
         self._writer.archive_failure(record, outcome)
         self.final.append(record)
 
-    def _is_made_again(self, finished: CompletedAttempt, outcome: Outcome, started: float) -> bool:
+    def _maybe_retry(self, finished: CompletedAttempt, outcome: Outcome, started: float) -> bool:
         now, request, urlnum = self._clock(), finished.request, finished.request.urlnum
         before = self._attempted.get(urlnum)
         first = started if before is None else before.started
@@ -223,7 +223,7 @@ class InFlightRequests:
         kept = attempted(first, finished, outcome, record)
         self.held += kept.weight - (0 if before is None else before.weight)
         self._attempted[urlnum] = kept
-        self._scheduler.add_later(self._weighed(follows(request), request), now + delay)
+        self._scheduler.enqueue_at(self._weighed(follows(request), request), now + delay)
         if urlnum >= 0:
             self._tell(RetryScheduled(record, delay))
         return True
@@ -238,7 +238,7 @@ def attempted(started: float, finished: CompletedAttempt, outcome: Outcome, reco
     """What is kept of an attempt. What it brought for the archive is written by now: thousands may wait for
     their retry."""
     if outcome.records or outcome.content:
-        outcome = replace(outcome, records=b"", records_file="", content=b"")
+        outcome = replace(outcome, records=b"", warc_records_path="", content=b"")
         finished = replace(finished, outcome=outcome)
     texts = (record.url_effective, record.errormsg, record.content_type, *outcome.extra.values())
     return Attempted(started, finished, sum([len(text) for text in texts if isinstance(text, str)]))

@@ -58,9 +58,9 @@ class Preflight:
         if self._names is not None and self._names.heard(named):
             self._introduce(named, now)
 
-    def wake_at(self) -> float | None:
+    def next_wakeup(self) -> float | None:
         """When `open()` has something to do by itself."""
-        return None if self._names is None else self._names.wake_at()
+        return None if self._names is None else self._names.next_wakeup()
 
     def admit(self, request: FetchRequest, now: float) -> FetchRequest | None:
         """What may be made when the scheduler has handed out that request: itself; the one for the

@@ -13,7 +13,7 @@ from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.model.request import FetchRequest
 from fetchpool.sources.base import Source
 
-SMALLEST = 64
+MIN_BATCH = 64
 """Requests asked for at once, at least: a batch costs more than what is in it."""
 
 
@@ -25,9 +25,9 @@ class RequestReader:
         self._known = known
         self._stats = stats
         self._read = 0
-        self.reading_back = True
+        self.loading = True
         """What earlier runs have done is not all known yet: nothing may be taken."""
-        self.gave_little = False
+        self.short_read = False
         """The last batch was smaller than asked for: it may have taken its time."""
 
     def start(self, wake: Callable[[], None]) -> None:
@@ -37,21 +37,21 @@ class RequestReader:
     def read_back(self) -> str | None:
         """Learns a piece of what earlier runs have done; one line for the person when all is known and
         something of it was damaged."""
-        self.reading_back = self._known.read_back()
-        if self.reading_back or not self._known.damaged:
+        self.loading = self._known.read_back()
+        if self.loading or not self._known.damaged:
             return None
         return f"damaged lines, which count as no rows: {self._known.damaged:,}"
 
     def take(self, room: int, window: int, free: int) -> tuple[list[FetchRequest], bool]:
         """At most `room` requests that have to be made, and whether there may be more at once; `free` places
-        of the `window` are for requests that start now."""
-        wanted = min(room, free if self._source.lazy else max(SMALLEST, 2 * window))
+        of the `max_pending` are for requests that start now."""
+        wanted = min(room, free if self._source.lazy else max(MIN_BATCH, 2 * window))
         taken = self._source.take(wanted)
-        requests, earlier = self._known.sift(taken)
+        requests, earlier = self._known.filter(taken)
         self._read += len(requests) + len(earlier)
         self._stats.found(earlier)
-        self.gave_little = len(taken) < wanted
-        return requests, bool(taken) and (self.gave_little or not requests)
+        self.short_read = len(taken) < wanted
+        return requests, bool(taken) and (self.short_read or not requests)
 
     @property
     def exhausted(self) -> bool:

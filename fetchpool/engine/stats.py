@@ -165,7 +165,7 @@ class Stats:
             samples.popleft()
 
     def _rates(self, now: float, window: float) -> tuple[float, float]:
-        """URLs and delivered bytes per second, from the youngest sample that is `window` old."""
+        """URLs and delivered bytes per second, from the youngest sample that is `max_pending` old."""
         then, done, delivered = self._samples[0]
         for sample in reversed(self._samples):
             if sample[0] <= now - window:

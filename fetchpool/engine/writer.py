@@ -50,12 +50,12 @@ class Writer:
         """How many each sink was given."""
 
     @property
-    def is_prompt(self) -> bool:
+    def is_nonblocking(self) -> bool:
         """Nothing here waits for somebody else, or writes so much at once that others would."""
-        return self._archive is None and all(sink.is_prompt for sink in self._sinks)
+        return self._archive is None and all(sink.is_nonblocking for sink in self._sinks)
 
     @property
-    def flush_at(self) -> float | None:
+    def next_flush(self) -> float | None:
         """When `flush()` is due; None: there is nothing to flush."""
         return self._flush_at
 
@@ -74,7 +74,7 @@ class Writer:
         for number, sink in enumerate(self._sinks):
             if number in self._left:
                 continue
-            lacking = self._known.lacking(records, number)
+            lacking = self._known.missing_from(records, number)
             try:
                 sink.write(lacking)
             except OutputClosedError as closed:

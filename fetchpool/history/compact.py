@@ -26,11 +26,11 @@ from fetchpool.config.choices import format_of
 from fetchpool.config.outputs import resolved
 from fetchpool.history.seen import DEFAULT_MEMORY, SeenSet
 from fetchpool.model.errors import OutputError, UsageError
-from fetchpool.model.fingerprint import of_shown
-from fetchpool.model.text import visible
+from fetchpool.model.fingerprint import from_record_url
+from fetchpool.model.text import escape_invisible
 from fetchpool.sinks.base import Written
 from fetchpool.sinks.file import RowFormat
-from fetchpool.sinks.file_ops import FileOps, lock, unopened
+from fetchpool.sinks.file_ops import FileOps, lock, open_error_message
 from fetchpool.sinks.lines import blocks_backwards, last_line_end, whole
 from fetchpool.sinks.open import open_parquet, open_sink, row_format
 
@@ -61,12 +61,12 @@ def compact(
 ) -> CompactResult:
     """Without a `format` the suffix decides. Raises `UsageError` for what is no output of ours, and
     `OutputError` when the machine fails."""
-    name = visible(path)
+    name = escape_invisible(path)
     try:
         if not Path(path).exists():
             raise UsageError(f"{name}: there is no such file")
     except ValueError as failure:  # a NUL in the path
-        raise UsageError(f"{name}: {unopened(path, failure)}") from failure
+        raise UsageError(f"{name}: {open_error_message(path, failure)}") from failure
     format = format or format_of(path)
     if format == "parquet":
         folder = open_parquet(path)
@@ -101,7 +101,7 @@ def _opened(name: str, path: str) -> Iterator[tuple[Path, int]]:
         try:
             descriptor = os.open(place, os.O_RDWR | getattr(os, "O_BINARY", 0))
         except OSError as failure:
-            raise UsageError(f"{name}: {unopened(path, failure)}") from failure
+            raise UsageError(f"{name}: {open_error_message(path, failure)}") from failure
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise UsageError(f"{name}: is no file")
@@ -118,7 +118,7 @@ def _compact(
 ) -> CompactResult:
     read = partial(_read, descriptor)
     line, end, _ = read(0, FIRST_LINE).partition(b"\n")
-    heading = rows.heading(line + end)
+    heading = rows.parse_header(line + end)
     if heading is None:
         problem = rows.refusal(line + end)
         raise UsageError(f"{name}: {problem}; --format says what it is (nothing in it was changed)")
@@ -139,7 +139,7 @@ def _compact(
 
 def _is_final(row: Written | None, seen: SeenSet) -> bool:
     """Of rows met from the last to the first: no later one is of the same URL, or it is of none."""
-    return row is not None and (not row.url or seen.add(of_shown(row.url)))
+    return row is not None and (not row.url or seen.add(from_record_url(row.url)))
 
 
 def _write(path: Path, old: int, heading: bytes, blocks: list[_Block], disk: FileOps) -> None:

@@ -21,7 +21,7 @@ from collections.abc import Collection, Iterator, Sequence
 from fetchpool.engine.events import Earlier
 from fetchpool.history.seen import DEFAULT_MEMORY, SeenSet
 from fetchpool.model.failures import ERRORS, OTHER, FailureKind
-from fetchpool.model.fingerprint import of_request, of_shown, shown
+from fetchpool.model.fingerprint import from_record_url, from_request, shown
 from fetchpool.model.record import Record
 from fetchpool.model.request import FetchRequest
 from fetchpool.sinks.base import Written
@@ -36,7 +36,7 @@ CODES: dict[str | None, int] = {
     **{str(error): code for code, error in enumerate(ERRORS, FIRST_ERROR)},
 }
 
-NAMELESS = CODES[FailureKind.INVALID_URL]
+NO_URL = CODES[FailureKind.INVALID_URL]
 
 
 class DuplicateFilter:
@@ -79,24 +79,24 @@ class DuplicateFilter:
                     elif not row.url:
                         self._nameless[place] += 1
                     else:  # a later row of the same URL writes over an earlier one's
-                        mark(of_shown(row.url), place, CODES.get(row.error) or CODES[OTHER])
+                        mark(from_record_url(row.url), place, CODES.get(row.error) or CODES[OTHER])
                 return True
             self._journals.popleft()
         return False
 
-    def sift(self, requests: list[FetchRequest]) -> tuple[list[FetchRequest], list[Earlier]]:
+    def filter(self, requests: list[FetchRequest]) -> tuple[list[FetchRequest], list[Earlier]]:
         """Those that are to be fetched, and those that are done; the rest the list had before."""
         if not self._sifts:
             return requests, []
         if not self._places:
             add = self._seen.add
-            wanted = [request for request in requests if not request.url or add(of_request(request))]
+            wanted = [request for request in requests if not request.url or add(from_request(request))]
             self.duplicates += len(requests) - len(wanted)
             return wanted, []
         wanted, earlier = [], []
         for request in requests:
             if request.url:
-                marks, missing = self._seen.mark(of_request(request), LISTED, 1), self._missing
+                marks, missing = self._seen.mark(from_request(request), LISTED, 1), self._missing
             else:
                 marks, missing = self._next_nameless(), NO_ROW
             if marks[LISTED]:
@@ -117,9 +117,9 @@ class DuplicateFilter:
         """The marks of the list's next row without a URL."""
         number = self._nameless[LISTED]
         self._nameless[LISTED] += 1
-        return bytes([0, *[NAMELESS if self._nameless[place] > number else 0 for place in self._places]])
+        return bytes([0, *[NO_URL if self._nameless[place] > number else 0 for place in self._places]])
 
-    def lacking(self, records: list[Record], output: int) -> list[Record]:
+    def missing_from(self, records: list[Record], output: int) -> list[Record]:
         """Of the records, those that the output with this number, from 0, is to be given."""
         if not self._have:
             return records

@@ -22,13 +22,13 @@ from msgspec.structs import replace
 
 from fetchpool.config.choices import format_of
 from fetchpool.engine.events import Event, Snapshot
-from fetchpool.history.temporary_db import open_scratch
+from fetchpool.history.temporary_db import open_temporary_database
 from fetchpool.http.conditional import sound
 from fetchpool.model.errors import OutputError, UsageError
-from fetchpool.model.fingerprint import of_request, of_shown
+from fetchpool.model.fingerprint import from_record_url, from_request
 from fetchpool.model.record import FEATURE_FIELDS, ROW_FIELDS, Record
 from fetchpool.model.request import CachedVersion, FetchRequest
-from fetchpool.model.text import visible
+from fetchpool.model.text import escape_invisible
 from fetchpool.model.urls import request
 from fetchpool.sources.base import Source
 from fetchpool.sources.input_file import InputFile, InputReadError
@@ -70,11 +70,11 @@ class PreviousRun:
         """Reads it. Raises `UsageError` when it is none that can be asked with, `OutputError` when the
         temporary file can't be written."""
         self.changes = ChangeCounts()
-        self._name = visible(path)
+        self._name = escape_invisible(path)
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(CachedVersion).decode
         try:
-            self._database = open_scratch(
+            self._database = open_temporary_database(
                 "CREATE TABLE old (fingerprint BLOB UNIQUE NOT NULL, url TEXT NOT NULL, previous BLOB)"
             )
             self._read(path)
@@ -99,7 +99,7 @@ class PreviousRun:
         """The requests, those that can be asked so with what is known of them."""
         found = []
         for each in requests:
-            previous = self.previous(of_request(each))
+            previous = self.previous(from_request(each))
             if previous is None:
                 found.append(each)
             else:
@@ -121,7 +121,7 @@ class PreviousRun:
         """Rows that have become final."""
         changes = self.changes
         for record in records:
-            previous = self.previous(of_shown(record.url))
+            previous = self.previous(from_record_url(record.url))
             if not record.ok:
                 if previous is not None and record.error in GONE:
                     changes.vanished += 1
@@ -155,8 +155,8 @@ class PreviousRun:
     def _values(self, row: Row) -> tuple[bytes, str, bytes | None]:
         url = row["url"]
         if row.get("error"):
-            return of_shown(url), url, None
-        return of_shown(url), url, self._encode(previous_of(row))
+            return from_record_url(url), url, None
+        return from_record_url(url), url, self._encode(previous_of(row))
 
 
 class RefreshSource:

@@ -18,11 +18,11 @@ if TYPE_CHECKING:  # loaded by those who need it
 
 DEFAULT_MEMORY = 1 << 30
 """Bytes: about seventy million fingerprints without marks."""
-STRINGS = 1 << 16
-CHOOSING = 2
+BUCKETS = 1 << 16
+BUCKET_BYTES = 2
 KEPT = 12
-"""Bytes of a fingerprint that count; the first `CHOOSING` of them choose the string."""
-KEY = KEPT - CHOOSING
+"""Bytes of a fingerprint that count; the first `BUCKET_BYTES` of them choose the string."""
+KEY = KEPT - BUCKET_BYTES
 OVERHEAD = 5
 """Bytes that each costs beside its own, measured: what the allocator rounds up and loses."""
 
@@ -36,7 +36,7 @@ class SeenSet:
         self._first: dict[tuple[int, int], bytes] = {}
         """What a fingerprint is marked with when it is put in with that mark."""
         self._width = KEY + marks
-        self._strings = [b""] * STRINGS
+        self._strings = [b""] * BUCKETS
         self._room = memory // (self._width + OVERHEAD)
         self._disk: DiskSeenSet | None = None
         self._count = 0
@@ -52,7 +52,7 @@ class SeenSet:
     def add(self, fingerprint: bytes) -> bool:
         """Puts it in, unmarked; False when it was there. Raises `OutputError` when the disk fails."""
         chosen = fingerprint[0] << 8 | fingerprint[1]
-        key = fingerprint[CHOOSING:KEPT]
+        key = fingerprint[BUCKET_BYTES:KEPT]
         string = self._strings[chosen]
         if key in string and self._place(string, key) >= 0:
             return False
@@ -62,7 +62,7 @@ class SeenSet:
         """Puts it in if it isn't there, sets that mark (0 to 255), and returns the marks from before.
         Raises `OutputError` when the disk fails."""
         chosen = fingerprint[0] << 8 | fingerprint[1]
-        key = fingerprint[CHOOSING:KEPT]
+        key = fingerprint[BUCKET_BYTES:KEPT]
         string = self._strings[chosen]
         at = string.find(key)
         if at > 0 and at % self._width:
@@ -101,7 +101,7 @@ class SeenSet:
         else:
             if self._disk is None:
                 self._disk = _open_disk()
-            before = self._disk.insert(chosen.to_bytes(CHOOSING, "big") + key, marks)
+            before = self._disk.insert(chosen.to_bytes(BUCKET_BYTES, "big") + key, marks)
             if before is not None:
                 return before
         self._count += 1

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fetchpool.history.temporary_db import open_scratch
+from fetchpool.history.temporary_db import open_temporary_database
 from fetchpool.model.errors import OutputError
 
 
@@ -20,7 +20,7 @@ class DiskSeenSet:
     def __init__(self) -> None:
         self.count = 0
         with _told():
-            self._connection = open_scratch(
+            self._connection = open_temporary_database(
                 "PRAGMA cache_size = -65536",
                 "CREATE TABLE seen (fingerprint BLOB PRIMARY KEY, marks BLOB NOT NULL) WITHOUT ROWID",
             )

@@ -16,7 +16,7 @@ class Scratch(sqlite3.Connection):
         self.close()  # else Python (3.13) warns that nobody has
 
 
-def open_scratch(*statements: str) -> sqlite3.Connection:
+def open_temporary_database(*statements: str) -> sqlite3.Connection:
     """For one thread at a time."""
     connection = sqlite3.connect("", isolation_level=None, check_same_thread=False, factory=Scratch)
     for statement in ("PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", *statements, "BEGIN"):

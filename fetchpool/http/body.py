@@ -149,7 +149,7 @@ class ResponseBody:
     def feed(self, chunk: bytes) -> bool:
         self.size_download = size = self.size_download + len(chunk)
         if size > self._limit or self.failure is not None:
-            return self._over(chunk)
+            return self._exceeds_limit(chunk)
         if self._decoding is not None:
             more = self._decoding.feed(chunk, None if self._kept is None else self._keep_piece)
             return more or self._decoded()
@@ -195,7 +195,7 @@ class ResponseBody:
             name = self._decoding.unfinished
             if name:
                 self._fail(FailureKind.TRUNCATED, f"the {name} data ends too early")
-        if self.size_download < self._declared and self.failure is None and self._is_cut:
+        if self.size_download < self._declared and self.failure is None and self._is_truncated:
             message = f"the body ended after {self.size_download} of {self._declared} bytes"
             self._fail(FailureKind.TRUNCATED, message)
         if self._part and self.failure is None:
@@ -203,7 +203,7 @@ class ResponseBody:
         return self.failure
 
     @property
-    def _is_cut(self) -> bool:
+    def _is_truncated(self) -> bool:
         """Whether less than the `Content-Length` is too little."""
         head = self.head
         return not (
@@ -284,7 +284,7 @@ class ResponseBody:
         """It is whole, and the transport was told so."""
         return 0 < self._end == self.size_download
 
-    def _over(self, chunk: bytes) -> bool:
+    def _exceeds_limit(self, chunk: bytes) -> bool:
         """No more is read. Of a redirect no more is needed, and an answer may be whole; otherwise it is a
         failure."""
         if self._end and self.failure is None:

@@ -25,7 +25,7 @@ _CODED = re.compile(r"-{1,2}(?:gzip|deflate|br|zstd)(?=\"?$)")
 """What servers put behind the entity tag of a page that they compress, and not always."""
 
 
-def of_headers(headers: Headers) -> dict[str, Any]:
+def validators_from(headers: Headers) -> dict[str, Any]:
     """The fields that the row gets, the first of each: 1 µs, by one look at each line's first letter."""
     found: dict[str, Any] = {}
     for line in headers.lines:
@@ -48,7 +48,9 @@ def sound(value: str) -> bool:
     return 0 < len(value) <= LONGEST and value.isascii() and value.isprintable()
 
 
-def conditional(headers: tuple[tuple[str, str], ...], previous: CachedVersion) -> tuple[tuple[str, str], ...]:
+def add_conditions(
+    headers: tuple[tuple[str, str], ...], previous: CachedVersion
+) -> tuple[tuple[str, str], ...]:
     """The request's headers, and the condition. One that the person sends is the person's own."""
     if any(name.lower() in CONDITIONS for name, _ in headers):
         return headers
@@ -68,7 +70,7 @@ def doubt(sent: tuple[tuple[str, str], ...], headers: Headers) -> Failure | None
         return Failure(
             FailureKind.PROTOCOL, "the server answered 304 (not modified) to an unconditional request"
         )
-    found = of_headers(headers)
+    found = validators_from(headers)
     if not _fits(asked, found.get(ETAG, ""), found.get(LAST_MODIFIED, "")):
         return Failure(
             FailureKind.PROTOCOL,
@@ -103,7 +105,7 @@ def _weakly(etag: str) -> str:
 
 def is_about(previous: CachedVersion, sent: tuple[tuple[str, str], ...]) -> bool:
     """Whether the condition that was sent is about that version, and not a person's own about another."""
-    return conditions(sent) == conditions(conditional((), previous))
+    return conditions(sent) == conditions(add_conditions((), previous))
 
 
 def unchanged(previous: CachedVersion, found: dict[str, Any]) -> dict[str, Any]:

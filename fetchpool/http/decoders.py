@@ -20,9 +20,9 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-STEP = 128 * 1024
+OUTPUT_STEP = 128 * 1024
 """Bytes a decoder is asked for at a time."""
-MOST = 2 * STEP
+MOST = 2 * OUTPUT_STEP
 """Bytes it gives at most: brotli rounds up to blocks of its own (google/brotli issue 1396)."""
 SLICE = 16 * 1024
 """Bytes handed to a decoder at a time. What follows a member is copied once per member, so many
@@ -39,7 +39,7 @@ class DecodingError(ValueError):
 
 
 CODING_ERRORS: tuple[type[Exception], ...] = (DecodingError, zlib.error, brotli.error, zstd.ZstdError)
-"""What `ContentDecoder.pieces()` raises, all of it meaning the same."""
+"""What `ContentDecoder.decode()` raises, all of it meaning the same."""
 
 
 class MemberDecoder(Protocol):
@@ -66,12 +66,12 @@ class ZlibDecoder:
 
     def decode(self, chunk: bytes) -> bytes:
         inflate = self._inflate
-        piece = inflate.decompress(chunk or inflate.unconsumed_tail, STEP)
+        piece = inflate.decompress(chunk or inflate.unconsumed_tail, OUTPUT_STEP)
         if inflate.eof:
             self.ended = True
             self.rest = inflate.unused_data
         # A full piece may leave output behind even when all the input was taken.
-        self.pending = len(piece) == STEP or bool(inflate.unconsumed_tail)
+        self.pending = len(piece) == OUTPUT_STEP or bool(inflate.unconsumed_tail)
         return piece
 
 
@@ -86,7 +86,7 @@ class BrotliDecoder:
         self.rest = b""
 
     def decode(self, chunk: bytes) -> bytes:
-        piece: bytes = self._brotli.process(chunk, output_buffer_limit=STEP)
+        piece: bytes = self._brotli.process(chunk, output_buffer_limit=OUTPUT_STEP)
         self.ended = self._brotli.is_finished()
         # Not `can_accept_more_data()`: a bomb's last bytes are taken in long before their output is out.
         # Asking until nothing comes is the one way to know (google/brotli pull request 1234).
@@ -106,7 +106,7 @@ class ZstdDecoder:
         self.rest = b""
 
     def decode(self, chunk: bytes) -> bytes:
-        piece = self._zstd.decompress(chunk, STEP)
+        piece = self._zstd.decompress(chunk, OUTPUT_STEP)
         if self._zstd.eof:
             self.ended = True
             self.rest = self._zstd.unused_data
@@ -179,7 +179,7 @@ class ContentDecoder:
         """All that was begun has come to its end. An empty body begins nothing: it is complete."""
         return self._codec is None and not self._held
 
-    def pieces(self, chunk: bytes) -> Iterator[bytes]:
+    def decode(self, chunk: bytes) -> Iterator[bytes]:
         """What `chunk` adds to the decoded body, in pieces of at most `MOST` bytes; empty ones where a member
         had nothing, so that whoever counts the pieces can stop a bomb of those too. Raises one of
         `CODING_ERRORS`. Must be run to its end before the next chunk."""

@@ -61,7 +61,7 @@ class Decoding:
         if self._work:
             self._waiting.append(chunk)
             return False
-        self._work.append(self._decoders[0].pieces(chunk))
+        self._work.append(self._decoders[0].decode(chunk))
         return self.resume(keep, FIRST)
 
     def resume(self, keep: Keep | None, pieces: int = PIECES) -> bool:
@@ -77,13 +77,13 @@ class Decoding:
                     if not layer:
                         if not self._waiting:
                             return True
-                        work.append(decoders[0].pieces(self._waiting.popleft()))
+                        work.append(decoders[0].decode(self._waiting.popleft()))
                         layer = 1
                 elif layer < innermost:
                     self._between += len(piece)
                     if self._between > limit:
                         return self._is_too_large()
-                    work.append(decoders[layer].pieces(piece))
+                    work.append(decoders[layer].decode(piece))
                     layer += 1
                 else:
                     self.size += len(piece)

@@ -27,7 +27,7 @@ from fetchpool.model.addresses import address_is_public
 from fetchpool.model.failures import EXITCODE_HTTP, EXITCODES, FailureKind
 from fetchpool.model.outcome import Outcome, overdue, refusal
 from fetchpool.model.request import FetchRequest
-from fetchpool.model.text import visible
+from fetchpool.model.text import escape_invisible
 from fetchpool.model.timestamp import utc_now
 from fetchpool.transports.base import (
     Failure,
@@ -36,15 +36,15 @@ from fetchpool.transports.base import (
     Parsed,
     ParseRequest,
     Steps,
-    include_lookup,
+    add_lookup_time,
 )
 
 if TYPE_CHECKING:  # loaded by those who use it
     from fetchpool.http.stored_body import BodyStorage
 
-SAYS_WHEN = frozenset((429, 503))
+RETRY_AFTER_STATUSES = frozenset((429, 503))
 """Statuses whose `Retry-After` speaks of the whole host (RFC 6585 section 4, RFC 9110 15.6.4)."""
-LEAST = 0.001
+MIN_TIMEOUT = 0.001
 """Seconds left for a connection whose name took all of them: libcurl takes 0 for its default."""
 NOT_MODIFIED = 304
 MOST_AGAIN = 3
@@ -95,7 +95,7 @@ class Exchange:
         while True:
             public_only = options.public_only or (request.from_public and not options.allow_private)
             if public_only and options.proxy is not None:
-                if forbidden := forbidden_host(request.host):
+                if forbidden := check_host_literal(request.host):
                     return refusal(request, FailureKind.FORBIDDEN_ADDRESS, forbidden, timestamp)
                 public_only = False  # what is connected to is the proxy
             method = request.method or options.method
@@ -128,7 +128,7 @@ class Exchange:
                 if elapsed < options.max_time:
                     continue
             if failure is not None:
-                failure = self._as_given(failure)
+                failure = self._with_configured_limit(failure)
             if failure is not None or body.location is None:
                 return self._outcome(request, hop, body, response, failure, timestamp, parsing)
             next_hop = self._follow(request, response, body)
@@ -140,7 +140,7 @@ class Exchange:
                 return replace(outcome, redirect=derive.handed_back(next_hop, clock() - started))
             request, elapsed = next_hop, clock() - started
 
-    def _as_given(self, failure: Failure) -> Failure:
+    def _with_configured_limit(self, failure: Failure) -> Failure:
         """A hop was told of what its forerunners, or a lookup beforehand, had left; the person allowed
         this much."""
         options = self._options
@@ -162,7 +162,7 @@ class Exchange:
             request.href,
             method,
             self._headers.of(request),
-            max(LEAST, options.connect_timeout - request.lookup_seconds),
+            max(MIN_TIMEOUT, options.connect_timeout - request.dns_time),
             options.read_timeout,
             options.max_time - elapsed,
             body,
@@ -221,8 +221,8 @@ class Exchange:
         timestamp: str,
         parsing: ParseRequest | None = None,
     ) -> Outcome:
-        if request.lookup_seconds:
-            include_lookup(response, request.lookup_seconds)
+        if request.dns_time:
+            add_lookup_time(response, request.dns_time)
         head = body.head
         extra: dict[str, Any] = {}
         status = http_version = content_type = size_download = size_delivered = retry_after = None
@@ -230,9 +230,9 @@ class Exchange:
             status, http_version = head.status, head.http_version
             content_type = body.content_type
             if content_type is not None and (len(content_type) > SHOWN or not content_type.isprintable()):
-                content_type = visible(content_type[:SHOWN])
+                content_type = escape_invisible(content_type[:SHOWN])
             size_download, size_delivered = body.size_download, body.size_delivered
-            if status in SAYS_WHEN:
+            if status in RETRY_AFTER_STATUSES:
                 retry_after = (head.headers.get("retry-after") or "")[:100] or None
             elif status == NOT_MODIFIED:
                 if failure is None:
@@ -244,7 +244,7 @@ class Exchange:
                     and previous.url == hop.url
                     and conditional.is_about(previous, hop.headers)
                 ):
-                    extra = conditional.unchanged(previous, conditional.of_headers(head.headers))
+                    extra = conditional.unchanged(previous, conditional.validators_from(head.headers))
                     size_delivered = previous.size_delivered
                     content_type = content_type or previous.content_type
             elif parsing is not None:
@@ -257,7 +257,7 @@ class Exchange:
         is_page = head is not None and head.status < 400 and head.status != NOT_MODIFIED
         if self._validators and is_page and failure is None:
             assert head is not None
-            extra |= conditional.of_headers(head.headers)
+            extra |= conditional.validators_from(head.headers)
         if self._keeping is not None:
             output_failure = self._keeping.settle(body, extra, failure)
             if output_failure:
@@ -292,13 +292,13 @@ class Exchange:
             extra,
             body.content[: request.keep] if request.keep else b"",
             retry_after,
-            output_failure=output_failure,
+            storage_error=output_failure,
             passing=failure is not None and failure.passing,
             proxy_down=failure is not None and failure.proxy_down,
         )
 
 
-def forbidden_host(host: str) -> str:
+def check_host_literal(host: str) -> str:
     """Why a host may not be asked for, as far as its name tells; empty when it may. What a name leads
     to is judged when it is connected to, unless a proxy does that."""
     ip = host.strip("[]")

@@ -40,7 +40,7 @@ class RequestHeaders:
         given = list(options.headers)
         named = {name.lower() for name, _ in given}
         if options.user is not None and "authorization" not in named:
-            given.append(("Authorization", basic(options.user)))
+            given.append(("Authorization", basic_auth(options.user)))
         if options.method in SENDS_BODY and "content-length" not in named:
             given.append(("Content-Length", "0"))
         ours = [
@@ -59,18 +59,18 @@ class RequestHeaders:
             headers = self._foreign
         elif request.credentials:
             own = (pair for pair in self._own if pair[0].lower() != "authorization")
-            headers = (*own, ("Authorization", basic(request.credentials)))
+            headers = (*own, ("Authorization", basic_auth(request.credentials)))
         else:
             headers = self._own
         if request.keep:
             headers = tuple(pair for pair in headers if pair[0].lower() not in OF_THE_PAGE)
         if request.previous is not None and request.previous.url == request.href:
-            headers = conditional.conditional(headers, request.previous)
+            headers = conditional.add_conditions(headers, request.previous)
         if request.cookies:
             headers = cookies.sent_with(headers, request.cookies, request.href)
         return headers
 
 
-def basic(credentials: str) -> str:
+def basic_auth(credentials: str) -> str:
     """The `Authorization` of `user:password` (RFC 7617)."""
     return "Basic " + b64encode(credentials.encode()).decode()

@@ -17,7 +17,7 @@ from msgspec import Struct, field
 from fetchpool.http.body import ResponseBody
 from fetchpool.model import urls
 from fetchpool.model.request import FetchRequest
-from fetchpool.model.text import visible
+from fetchpool.model.text import escape_invisible
 from fetchpool.transports.base import Headers, HopRequest, HopResult
 
 PRESCAN = 4096
@@ -79,7 +79,7 @@ class Response(Struct, frozen=True, kw_only=True, eq=False, dict=True):
         return json.loads(self.content)
 
     def __repr__(self) -> str:
-        return f"<Response [{self.status_code}] {visible(self.url)}>"
+        return f"<Response [{self.status_code}] {escape_invisible(self.url)}>"
 
 
 def response_of(request: FetchRequest, hop: HopRequest, body: ResponseBody, timing: HopResult) -> Response:

@@ -31,7 +31,7 @@ from fetchpool.transports.base import HopRequest, HopResult, ParseRequest, Respo
 WARC_VERSION = "WARC/1.1"
 SECRET = frozenset(("authorization", "proxy-authorization", "cookie", "cookie2"))
 """Request headers whose values stay out of the archive."""
-BLOTTED = "***"
+REDACTED = "***"
 TRUNCATED = {
     FailureKind.TOO_LARGE: "length",
     FailureKind.TIMEOUT_READ: "time",
@@ -75,7 +75,7 @@ class WarcRecorder:
                     body.discard()
         except StopIteration as stop:
             outcome: Outcome = stop.value
-            return records.with_them(outcome, failure)
+            return records.attach_to(outcome, failure)
         except GeneratorExit:  # the run was stopped
             steps.close()
             records.spool.discard()
@@ -113,20 +113,20 @@ class WarcBuffer:
             return disk_failure(failure)
         return ""
 
-    def with_them(self, outcome: Outcome, failure: str) -> Outcome:
+    def attach_to(self, outcome: Outcome, failure: str) -> Outcome:
         """The outcome and these records; or, after a failure of our own disk, an outcome that says so."""
         self.spool.close()
-        failure = failure or outcome.output_failure
+        failure = failure or outcome.storage_error
         if failure or outcome.error == FailureKind.ABORTED:
             self.spool.discard()
         if not failure:
-            return replace(outcome, records=self.spool.content, records_file=self.spool.path)
+            return replace(outcome, records=self.spool.content, warc_records_path=self.spool.path)
         return replace(
             outcome,
             error=FailureKind.ABORTED,
             errormsg=failure,
             exitcode=EXITCODES[FailureKind.ABORTED],
-            output_failure=failure,
+            storage_error=failure,
             redirect=None,
         )
 
@@ -223,7 +223,7 @@ def _request(hop: HopRequest) -> list[bytes]:
     if not any(name.lower() == "host" for name, _ in hop.headers):
         lines.append(f"Host: {parts.netloc}")
     for name, value in hop.headers:
-        lines.append(f"{name}: {BLOTTED if name.lower() in SECRET else value}")
+        lines.append(f"{name}: {REDACTED if name.lower() in SECRET else value}")
     return [line.encode("utf-8", "surrogateescape") for line in lines]
 
 

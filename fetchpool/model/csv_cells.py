@@ -5,14 +5,14 @@ In: a row's text, or a cell of an output of ours. Out: the cell, or the text. Pu
 
 from __future__ import annotations
 
-from fetchpool.model.text import visible
+from fetchpool.model.text import escape_invisible
 
 FORMULA_STARTS = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 
 def cell(text: str) -> str:
     """A text cell, on one line, that no spreadsheet runs."""
-    return visible(f"'{text}" if text and _is_formula(text) else text)
+    return escape_invisible(f"'{text}" if text and _is_formula(text) else text)
 
 
 def meant(cell: str) -> str:

@@ -30,7 +30,7 @@ def redirected(
         host=target.host,
         method=method,
         addresses=request.addresses if target.host == request.host else (),
-        lookup_seconds=0.0,
+        dns_time=0.0,
         num_redirects=request.num_redirects + 1,
         crossed_origin=request.crossed_origin
         or (target.origin != urls.origin(before) and not urls.is_upgrade(before, target.href)),
@@ -52,7 +52,7 @@ def again(request: FetchRequest) -> FetchRequest:
         request.first or request,
         num_retries=request.num_retries + 1,
         addresses=(),
-        lookup_seconds=0.0,
+        dns_time=0.0,
         elapsed=0.0,
         close=False,
         num_spared=request.num_spared,
@@ -70,12 +70,12 @@ def spared(request: FetchRequest) -> FetchRequest:
     return replace(again(request), num_retries=request.num_retries, num_spared=request.num_spared + 1)
 
 
-def introduced(request: FetchRequest, addresses: tuple[str, ...], seconds: float) -> FetchRequest:
+def with_addresses(request: FetchRequest, addresses: tuple[str, ...], seconds: float) -> FetchRequest:
     """With what is known of its host; `seconds` is how long that took, for this request."""
     return replace(
         request,
         addresses=addresses,
-        lookup_seconds=request.lookup_seconds + seconds,
+        dns_time=request.dns_time + seconds,
         elapsed=request.elapsed + seconds,
     )
 
@@ -104,7 +104,7 @@ def on_behalf_of(request: FetchRequest, urlnum: int, href: str, keep: int) -> Fe
         num_redirects=0,
         method="GET",
         elapsed=0.0,
-        lookup_seconds=0.0,
+        dns_time=0.0,
         keep=keep,
         cookies=(),
         previous=None,

@@ -18,7 +18,7 @@ from hashlib import blake2b
 from unicodedata import category
 
 from fetchpool.model.request import FetchRequest
-from fetchpool.model.text import UNSEEN, visible
+from fetchpool.model.text import INVISIBLE, escape_invisible
 from fetchpool.model.urls import PLAIN, InvalidUrl, is_normalised, parse_line, redact
 
 SIZE = 16
@@ -32,10 +32,10 @@ _ESCAPED = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
 
 def shown(url: str) -> str:
     """A URL of the input as its row has it: no secret in it, and nothing that can't be seen."""
-    return visible(redact(url))
+    return escape_invisible(redact(url))
 
 
-def of_shown(url: str) -> bytes:
+def from_record_url(url: str) -> bytes:
     """The fingerprint of a URL that a row shows."""
     # Credentials, a fragment or an escape of ours would make more of it than its normalised form.
     if url.startswith(PLAIN) and "@" not in url and "#" not in url and "\\" not in url and is_normalised(url):
@@ -43,7 +43,7 @@ def of_shown(url: str) -> bytes:
     return _digest(_identity(url))
 
 
-def of_request(request: FetchRequest) -> bytes:
+def from_request(request: FetchRequest) -> bytes:
     """The same of a request, and mostly without parsing its URL again."""
     url = request.url
     if "@" not in url and "\\" not in url and url.isprintable():  # then the row shows just that
@@ -61,10 +61,10 @@ def _identity(text: str) -> str:
 
 
 def _meant(match: re.Match[str]) -> str:
-    """What `visible()` made this of. A list that has such letters by itself is taken for the same:
+    """What `escape_invisible()` made this of. A list that has such letters by itself is taken for the same:
     its row looks the same."""
     code = int(match[0][2:], 16)
-    if code > 0x10FFFF or category(chr(code)) not in UNSEEN:
+    if code > 0x10FFFF or category(chr(code)) not in INVISIBLE:
         return match[0]
     return chr(code)
 

@@ -45,9 +45,9 @@ class Outcome(Struct, frozen=True):
     """`Retry-After` as the server sent it, at most 100 characters; `retry.py` reads it."""
     records: bytes = b""
     """For the archive, compressed: what was sent and received in this attempt, hop by hop."""
-    records_file: str = ""
+    warc_records_path: str = ""
     """Where they are, when they are large. Whoever takes them removes the file."""
-    output_failure: str = ""
+    storage_error: str = ""
     """Our own disk failed under it, and why: the run ends, and it has no row (`error` is `aborted`)."""
     passing: bool = False
     """Trying again may help, which the kind alone does not say."""

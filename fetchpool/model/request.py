@@ -52,7 +52,7 @@ class FetchRequest(Struct, frozen=True, gc=False):
     """Seconds of `max_time` that earlier hops of this attempt have used."""
     addresses: tuple[str, ...] = ()
     """Of `host`, looked up beforehand: the only ones to connect to. Empty: the transport looks."""
-    lookup_seconds: float = 0.0
+    dns_time: float = 0.0
     """How long that took, if it was for this request; part of `elapsed` and of the row's times."""
     keep: int = 0
     """Not for a row: so many bytes of the body are wanted themselves (`Outcome.content`)."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from unicodedata import category
 
-UNSEEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
+INVISIBLE = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 """General categories that are made visible: C0, DEL and C1; bidi controls and other format
 characters; lone surrogates (a byte that was not UTF-8); line and paragraph separators. Spaces of
 every width and characters newer than this Python stay."""
@@ -26,7 +26,7 @@ _SUSPECT = re.compile(r"[^ -~]")
 _BLANKS = re.compile(r"[ \t\r\n]+")
 
 
-def visible(text: str) -> str:
+def escape_invisible(text: str) -> str:
     """`text` with every control, format and separator character and lone surrogate escaped."""
     if text.isprintable():  # nearly always, and 40 ns
         return text
@@ -35,14 +35,14 @@ def visible(text: str) -> str:
 
 def one_line(text: str, limit: int) -> str:
     """`text` on one clean line of at most `limit` characters: runs of blanks and line ends become
-    one space, the rest is as `visible()` writes it, and what is cut off ends in `…`."""
-    line = visible(_BLANKS.sub(" ", text).strip(" "))
+    one space, the rest is as `escape_invisible()` writes it, and what is cut off ends in `…`."""
+    line = escape_invisible(_BLANKS.sub(" ", text).strip(" "))
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
 def _shown(match: re.Match[str]) -> str:
     char = match[0]
-    if category(char) not in UNSEEN or (char in JOINERS and _joins(match.string, match.start())):
+    if category(char) not in INVISIBLE or (char in JOINERS and _joins(match.string, match.start())):
         return char
     code = ord(char)
     if code < 0x100:
@@ -52,6 +52,6 @@ def _shown(match: re.Match[str]) -> str:
 
 def _joins(text: str, at: int) -> bool:
     return all(
-        char and not char.isascii() and category(char) not in UNSEEN
+        char and not char.isascii() and category(char) not in INVISIBLE
         for char in (text[at - 1 : at], text[at + 1 : at + 2])
     )

@@ -20,11 +20,11 @@ class WorkerPool(Protocol):
     workers: int
 
     @property
-    def window(self) -> int:
+    def max_pending(self) -> int:
         """Submissions it likes to hold just now: more than `workers` where they go in batches."""
 
     @property
-    def spare(self) -> int:
+    def queued(self) -> int:
         """Submissions that no worker has begun: what they have to do when nobody submits anything."""
 
     @property
@@ -35,7 +35,7 @@ class WorkerPool(Protocol):
         """Never blocks. Raises `PoolClosedError` after `shutdown()`. The only exception the future
         can carry is `WorkerLostError`."""
 
-    def take_over(self) -> Callable[[float], None] | None:
+    def run_inline(self) -> Callable[[float], None] | None:
         """What the caller's thread can do instead of only waiting for what ends: the pool's work, for so
         many seconds at most, or until something has ended or somebody calls `wake()`. None: the pool has
         threads of its own. Futures are finished in that thread from then on, and nothing goes on but by
@@ -44,7 +44,7 @@ class WorkerPool(Protocol):
     def wake(self) -> None:
         """Ends the wait of the thread that has taken over, or its next one. From any thread."""
 
-    def recall(self, host: str | None = None) -> None:
+    def cancel_pending(self, host: str | None = None) -> None:
         """Cancels what was submitted for that host and no worker has begun. Without one: for any, and
         nothing is to be submitted later."""
 

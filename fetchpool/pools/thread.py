@@ -111,25 +111,25 @@ class ThreadPool:
         return future
 
     @property
-    def window(self) -> int:
+    def max_pending(self) -> int:
         crowded = self._crowding.limit < self.workers
         return max(self.workers, CROWDED_WINDOW) if crowded else self.workers
 
     @property
-    def spare(self) -> int:
+    def queued(self) -> int:
         return len(self._queue)
 
     @property
     def stuck(self) -> int:
         return self._parsers.given_up
 
-    def take_over(self) -> None:
+    def run_inline(self) -> None:
         return None
 
     def wake(self) -> None:
         """Nobody has taken over."""
 
-    def recall(self, host: str | None = None) -> None:
+    def cancel_pending(self, host: str | None = None) -> None:
         taken: list[Future[Outcome]] = []
         with self._lock:  # nobody finds the queue empty meanwhile, and leaves
             for _ in range(len(self._queue)):
@@ -156,12 +156,12 @@ class ThreadPool:
             for worker in self._opened if self._aborted else ():
                 worker.abort()
         if abort:
-            self.recall()
+            self.cancel_pending()
             self._parsers.stop()
         self._ended.set()
         with self._lock:  # for what is left there are as many threads as there may be
             self._crowding.limit = self.workers
-            self._serve_more()
+            self._add_threads()
             for _ in range(self._idle):
                 self._calls.put(Then.END)
             self._idle = 0
@@ -183,7 +183,7 @@ class ThreadPool:
 
     # With the lock held
 
-    def _serve_more(self) -> None:
+    def _add_threads(self) -> None:
         """As many threads more as there is work for, and as pay."""
         for _ in range(min(len(self._queue), self._crowding.limit - self._serving)):
             self._start()
@@ -285,7 +285,7 @@ class ThreadPool:
             with self._lock:
                 if self._closed:
                     return
-                self._serve_more()
+                self._add_threads()
                 idle = 0 if self._serving else idle + 1
                 if idle > IDLE_LOOKS:
                     self._lookout = None

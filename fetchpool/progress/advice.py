@@ -52,7 +52,7 @@ def held_back(
 ) -> list[Span]:
     """The line after "held back by: "; its `HINT` span, where it has one, names a flag. Empty for a run
     too short to say. `max_time`: the seconds an attempt may take now; `parses`: there is a parser;
-    `aborted`: what was in flight was ended with the run; `auto`: `-w auto`; `few_files`: there are
+    `aborted`: what was in flight was ended with the run; `auto`: `-w auto`; `fd_limited`: there are
     fewer workers than were wanted, since the system allows no more open files."""
     limits = snapshot.limits
     snapshot = replace(snapshot, elapsed=snapshot.elapsed - limits.stopping)  # what held it until then

@@ -17,7 +17,7 @@ from typing import Generic, TextIO, TypeVar
 from fetchpool.runtime import threads
 
 
-def unlocked(stream: TextIO) -> TextIO:
+def unbuffered(stream: TextIO) -> TextIO:
     """The same descriptor without Python's buffer and its lock, or `stream` when it has none.
 
     A thread that is stuck writing to `sys.stderr` holds its buffer's lock: whoever else has a word

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from fetchpool.engine.events import ActiveRequest, Snapshot
-from fetchpool.model.text import visible
+from fetchpool.model.text import escape_invisible
 from fetchpool.progress.format import (
     Line,
     Span,
@@ -70,7 +70,7 @@ def frame(snapshot: Snapshot, width: int, *, ascii_only: bool = False) -> list[L
 def _stuck(request: ActiveRequest, width: int, ascii_only: bool) -> Line:
     """A request that takes long."""
     room = width - FIRST - len(GAP)
-    url = cut(visible(request.url), room, "..." if ascii_only else "…")
+    url = cut(escape_invisible(request.url), room, "..." if ascii_only else "…")
     return line(Span(duration(request.seconds).ljust(FIRST), Style.BAD), GAP, url)
 
 

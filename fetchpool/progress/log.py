@@ -10,7 +10,7 @@ from typing import TextIO
 
 from fetchpool.engine.events import Event, Notice, Snapshot, light
 from fetchpool.model.record import Record
-from fetchpool.progress.background_writer import PATIENCE, BackgroundWriter, unlocked
+from fetchpool.progress.background_writer import PATIENCE, BackgroundWriter, unbuffered
 from fetchpool.progress.format import Line
 from fetchpool.progress.messages import event_line, given_up_line, progress_line, stuck_lines
 
@@ -28,7 +28,7 @@ class Log:
     """Writes to `stream`. As a context manager it gets its last lines out however the run ends."""
 
     def __init__(self, stream: TextIO, *, verbose: bool = False) -> None:
-        self._stream = unlocked(stream)
+        self._stream = unbuffered(stream)
         self._verbose = verbose
         self._due = FIRST_LINE
         self._outlet: BackgroundWriter[Line | Event | Record] = BackgroundWriter(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from fetchpool.engine.events import ActiveRequest, Notice, RetryScheduled, Snapshot
 from fetchpool.model.record import Record
-from fetchpool.model.text import visible
+from fetchpool.model.text import escape_invisible
 from fetchpool.progress.format import (
     Line,
     Span,
@@ -66,7 +66,7 @@ def stuck_lines(snapshot: Snapshot) -> list[Line]:
     if snapshot.urls_per_second:
         return []
     return [
-        line(f"in flight for {duration(request.seconds)}: {visible(request.url)}")
+        line(f"in flight for {duration(request.seconds)}: {escape_invisible(request.url)}")
         for request in stuck(snapshot)
     ]
 
@@ -74,7 +74,7 @@ def stuck_lines(snapshot: Snapshot) -> list[Line]:
 def event_line(said: Record | RetryScheduled | Notice) -> Line:
     """A final row that failed, a retry to come, or a notice."""
     if isinstance(said, Notice):
-        return line(Span(visible(said.text), Style.HINT))
+        return line(Span(escape_invisible(said.text), Style.HINT))
     if isinstance(said, RetryScheduled):
         due = f" (again in {duration(said.delay)})"
         return line(Span("retry ", Style.HINT), *_what_failed(said.record), Span(due, Style.QUIET))
@@ -89,7 +89,7 @@ def given_up_line(number: int) -> Line:
 
 def _what_failed(record: Record) -> list[Span]:
     # Cleaned where it came in already; this is the terminal's edge, and a second time changes nothing.
-    spans = [Span(f"{record.error} ", Style.STRONG), Span(visible(record.url))]
+    spans = [Span(f"{record.error} ", Style.STRONG), Span(escape_invisible(record.url))]
     if record.errormsg:
-        spans.append(Span(f": {visible(record.errormsg)}", Style.QUIET))
+        spans.append(Span(f": {escape_invisible(record.errormsg)}", Style.QUIET))
     return spans

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from fetchpool.engine.events import Snapshot
 from fetchpool.model.failures import FailureKind
-from fetchpool.model.text import visible
+from fetchpool.model.text import escape_invisible
 from fetchpool.progress.advice import held_back
 from fetchpool.progress.format import (
     Line,
@@ -57,7 +57,7 @@ def report(
     requests at once to one host, None without one; `aborted`: what was in flight was ended with the run;
     `timed_out`: it was `--max-runtime` that interrupted; `resume`: how an interrupted run goes on, empty when
     it can't; `paced`: starts were spaced on purpose; `robots`: hosts were asked for theirs; `max_time`:
-    seconds an attempt may take; `parses`: there is a parser; `auto`: `-w auto`; `few_files`: open files allow
+    seconds an attempt may take; `parses`: there is a parser; `auto`: `-w auto`; `fd_limited`: open files allow
     no more workers; `kept`: how many rows have their body in which folder; `changes`: since an earlier
     result, how many URLs are what."""
     if not snapshot.done and not interrupted:
@@ -76,12 +76,14 @@ def report(
     if snapshot.duplicates:
         lines.append(_labelled("skipped", counted(snapshot.duplicates, "duplicate")))
     if outputs:
-        rows = ", ".join(f"{counted(number, 'row')} to {visible(name)}" for name, number in outputs)
+        rows = ", ".join(f"{counted(number, 'row')} to {escape_invisible(name)}" for name, number in outputs)
         lines.append(_labelled("wrote", rows))
     if kept is not None:
         number, folder = kept
         lines.append(
-            _labelled("kept", f"{counted(number, 'body', 'bodies')} in {visible(folder)}, equal ones once")
+            _labelled(
+                "kept", f"{counted(number, 'body', 'bodies')} in {escape_invisible(folder)}, equal ones once"
+            )
         )
     if not interrupted and fetched and _no_name_found(snapshot):
         hint = Span("-x", Style.HINT)
@@ -100,7 +102,7 @@ def report(
         parses=parses,
         aborted=aborted,
         auto=auto,
-        few_files=few_files,
+        fd_limited=few_files,
     )
     if advice and (fetched or interrupted):
         lines.append(line(Span("held back by: ", Style.QUIET), *advice))

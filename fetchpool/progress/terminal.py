@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from fetchpool.progress.background_writer import unlocked
+from fetchpool.progress.background_writer import unbuffered
 from fetchpool.progress.format import Line, Style
 
 STYLES = {
@@ -30,7 +30,7 @@ STYLES = {
 def console(stream: TextIO) -> Console:
     """A console on the stream's descriptor. Honours NO_COLOR and TERM; a thread that is stuck in it
     keeps nobody else from writing."""
-    return Console(file=unlocked(stream), markup=False, highlight=False, emoji=False)
+    return Console(file=unbuffered(stream), markup=False, highlight=False, emoji=False)
 
 
 def text(line: Line) -> Text:

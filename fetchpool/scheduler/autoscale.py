@@ -82,7 +82,7 @@ class AutoScaler:
         self._up_next = True
         self._guess = 0
         self._quickest = inf
-        self._stale = False
+        self._is_stale = False
         """What ends now began before the last change: it says nothing of the number there is."""
         self._begin(now)
 
@@ -115,12 +115,12 @@ class AutoScaler:
             return
         rate = self._done / (now - self._since)
         complaints = self._complaints / self._done
-        short, stale = self._short, self._stale
+        short, stale = self._short, self._is_stale
         self._quickest = min(self._quickest, mean)
         if not self._guess and cpu > 0:
             self._guess = ceil((mean + cpu) / cpu)
         self._begin(now)
-        self._stale = False
+        self._is_stale = False
         if stale:
             return
         if complaints > TOLERATED:
@@ -137,7 +137,7 @@ class AutoScaler:
         else:
             best = self._room = max(1, int(best * BACK_OFF))
         self._settle(best, 0.0)
-        self._stale = True
+        self._is_stale = True
         self.reason = reason
 
     def _compare(self, rate: float) -> None:
@@ -192,5 +192,5 @@ class AutoScaler:
         self._change(target)
 
     def _change(self, target: int) -> None:
-        self._stale = self._stale or target < self.target
+        self._is_stale = self._is_stale or target < self.target
         self.target = target

@@ -19,10 +19,10 @@ from fetchpool.model.outcome import Outcome
 from fetchpool.model.request import FetchRequest
 from fetchpool.scheduler.connection_limit import ConnectionLimit, is_break
 
-FIRST_SPACING = 0.1
+INITIAL_BACKOFF = 0.1
 """Seconds between starts at a host that has just said it is busy; doubled each time it says so again."""
-MAX_SPACING = 60.0
-FULL_SPEED = 0.05
+MAX_BACKOFF = 60.0
+MIN_BACKOFF = 0.05
 """Seconds: a smaller spacing is none."""
 FAILURES_TO_PAUSE = 10
 """Attempts in a row without any answer before a host is paused."""
@@ -30,9 +30,9 @@ PAUSE = 5.0
 """Seconds of the first pause: a server's restart should not cost a list its rest."""
 DOWN = 60.0
 """Seconds between tries at a host that was given up."""
-BUSY = frozenset((429, 503))
+THROTTLE_STATUSES = frozenset((429, 503))
 
-NOT_THE_HOST = frozenset(
+NOT_HOST_FAILURES = frozenset(
     # Failures that say nothing about whether the host answers.
     (
         FailureKind.INVALID_URL,
@@ -80,25 +80,25 @@ class HostSlot:
 
     __slots__ = (
         "_answered_at",
+        "_backoff",
         "_failures",
         "_ready_before",
         "_spaced_at",
-        "_spacing",
         "_try_from",
         "addresses",
-        "asking",
         "breaker",
         "connections",
-        "fading",
+        "dns_time",
+        "evicting",
         "held",
         "host",
         "in_flight",
-        "known_until",
         "listed",
-        "lookup_seconds",
         "ours",
         "queue",
         "ready_at",
+        "resolved_until",
+        "resolving",
     )
 
     def __init__(self, host: str) -> None:
@@ -111,21 +111,21 @@ class HostSlot:
         self.in_flight = 0
         self.listed = False
         """Whether the scheduler's rotation or its waiting heap holds this slot."""
-        self.fading = False
+        self.evicting = False
         """Whether the scheduler has put it down to be forgotten."""
         self.ready_at = float("-inf")
         """Nothing may start before."""
-        self.asking = False
+        self.resolving = False
         """What must be known of the host first (its addresses) has been asked for; nothing starts."""
-        self.known_until = float("-inf")
+        self.resolved_until = float("-inf")
         """When that has to be asked again."""
         self.addresses: tuple[str, ...] = ()
-        self.lookup_seconds = 0.0
+        self.dns_time = 0.0
         """How long the name took to look up: the times of the next request begin with it."""
         self.breaker = CLOSED
         self.connections: ConnectionLimit | None = None
         """None as long as none has broken."""
-        self._spacing = 0.0
+        self._backoff = 0.0
         self._spaced_at = 0.0
         self._failures = 0
         self._answered_at = float("-inf")
@@ -133,7 +133,7 @@ class HostSlot:
 
     def limit(self, per_host: int) -> int:
         """How many may be in flight: one while its answer decides what happens next."""
-        if self._spacing or self.breaker is not CLOSED:
+        if self._backoff or self.breaker is not CLOSED:
             return 1
         return per_host if self.connections is None else min(per_host, self.connections.most)
 
@@ -147,11 +147,11 @@ class HostSlot:
         already: a server takes a moment to see that a place is free."""
         return self.bears_few and is_break(outcome)
 
-    def waits_for(self, now: float, per_host: int) -> BlockReason:
+    def block_reason(self, now: float, per_host: int) -> BlockReason:
         """What keeps what is queued from starting."""
         if self._failures:  # more at once is not what it lacks, whether its limit is reached or not
             return BlockReason.FAILURE
-        if self._spacing:
+        if self._backoff:
             return BlockReason.PAUSE
         return BlockReason.TURN if self.in_flight >= per_host and self.ready_at <= now else BlockReason.PACE
 
@@ -179,16 +179,16 @@ class HostSlot:
         return len(self.ours) + len(self.queue)
 
     def idle(self) -> bool:
-        return not (self.queued() or self.in_flight or self.listed or self.asking or self.held)
+        return not (self.queued() or self.in_flight or self.listed or self.resolving or self.held)
 
-    def unremarkable(self, now: float) -> bool:
+    def is_default(self, now: float) -> bool:
         """Whether a slot made anew would be treated the same."""
-        slow = self._failures or self._spacing or self.ready_at > now or self.bears_few
+        slow = self._failures or self._backoff or self.ready_at > now or self.bears_few
         return not slow and self.breaker is CLOSED
 
     def started(self, now: float, host_delay: float) -> None:
         self.in_flight += 1
-        delay = max(host_delay, self._spacing)
+        delay = max(host_delay, self._backoff)
         if delay:
             self.ready_at = max(self.ready_at, now + delay)
 
@@ -198,7 +198,7 @@ class HostSlot:
         """What a request that began at `started` came to. `cool_down`: seconds the host asked for; `retried`:
         it had failed before."""
         if outcome.response_code is None:
-            if outcome.error not in NOT_THE_HOST and outcome.redirect is None:
+            if outcome.error not in NOT_HOST_FAILURES and outcome.redirect is None:
                 # A page that breaks each time says nothing of how many the host bears.
                 if is_break(outcome) and (self.bears_few or not retried):
                     if self.connections is None:
@@ -213,16 +213,16 @@ class HostSlot:
             self.ready_at = min(self.ready_at, max(now, self._ready_before))
         if self.connections is not None:
             self.connections.answered(now, started)
-        if outcome.response_code in BUSY:
+        if outcome.response_code in THROTTLE_STATUSES:
             if started >= self._spaced_at:  # not one of those that were on their way already
-                self._spacing = min(MAX_SPACING, max(FIRST_SPACING, 2.0 * self._spacing))
+                self._backoff = min(MAX_BACKOFF, max(INITIAL_BACKOFF, 2.0 * self._backoff))
                 self._spaced_at = now
-            wait = self._spacing if cool_down is None else cool_down
+            wait = self._backoff if cool_down is None else cool_down
             self.ready_at = max(self.ready_at, now + wait)
-        elif self._spacing:
-            self._spacing /= 2.0
-            if self._spacing < FULL_SPEED:
-                self._spacing = 0.0
+        elif self._backoff:
+            self._backoff /= 2.0
+            if self._backoff < MIN_BACKOFF:
+                self._backoff = 0.0
 
     def _no_answer(self, now: float, started: float) -> None:
         self._failures += 1

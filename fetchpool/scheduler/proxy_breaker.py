@@ -51,7 +51,7 @@ class Gateway:
         """Whether what is queued now ends without having been tried."""
         return self._gave_up and now < self._ready_at
 
-    def wake_at(self) -> float:
+    def next_wakeup(self) -> float:
         """When `may_start()` may change by itself."""
         if not self._pause:
             return 0.0

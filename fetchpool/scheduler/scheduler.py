@@ -20,7 +20,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
 
-from fetchpool.model.derive import by_itself, introduced
+from fetchpool.model.derive import by_itself, with_addresses
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.request import FetchRequest
@@ -28,7 +28,7 @@ from fetchpool.scheduler.host import BlockReason, HostSlot
 from fetchpool.scheduler.proxy_breaker import Gateway
 from fetchpool.scheduler.rate_limit import RateLimiter
 
-FORGET = 60.0
+IDLE_TTL = 60.0
 """Seconds after which an idle host's behaviour is forgotten: memory must not grow with the hosts."""
 
 
@@ -58,7 +58,7 @@ class Scheduler:
         self._hosts: dict[str, HostSlot] = {}
         self._rotation: deque[HostSlot] = deque()
         self._waiting: list[tuple[float, int, HostSlot]] = []
-        self._fading: list[tuple[float, int, HostSlot]] = []
+        self._evicting: list[tuple[float, int, HostSlot]] = []
         self._retries: list[tuple[float, int, FetchRequest]] = []
         self._sequence = 0
         self.queued = 0
@@ -72,7 +72,7 @@ class Scheduler:
         self.asked: deque[str] = deque()
         """Hosts of which something must be known before their requests start; the caller takes them
         away, and answers with `known()` or `unknown()`."""
-        self.asking = 0
+        self.resolving = 0
         """Hosts that were asked for, or are held, and not answered yet."""
 
     def add(self, request: FetchRequest, now: float, *, first: bool = False) -> None:
@@ -91,14 +91,14 @@ class Scheduler:
         if not slot.listed:
             self._list(slot, now)
 
-    def add_later(self, request: FetchRequest, at: float) -> None:
+    def enqueue_at(self, request: FetchRequest, at: float) -> None:
         """Queues a request that may not start before `at`: an attempt to be made again."""
         self._push(self._retries, at, request)
         self.queued += 1
 
     def next(self, now: float) -> FetchRequest | None:
         """The next request that may start now, which thereby has started; None when all must wait."""
-        if self._waiting or self._retries or self._fading:
+        if self._waiting or self._retries or self._evicting:
             self._wake(now)
         if self._pace.next_at > now:
             return None
@@ -112,18 +112,18 @@ class Scheduler:
         while rotation:
             slot = rotation.popleft()
             slot.listed = False
-            if slot.asking:
+            if slot.resolving:
                 continue  # `known()` lists it again
             if not slot.has_next():  # taken away by `unknown()` since it was listed
-                self._let_go(slot, now)
+                self._maybe_evict(slot, now)
             elif slot.gives_up(now):
                 self._give_up(slot, FailureKind.HOST_DOWN)
-                self._let_go(slot, now)
+                self._maybe_evict(slot, now)
             elif slot.ready_at > now:  # it has been told to wait since it was listed
                 self._list(slot, now)
-            elif slot.known_until <= now and self._ask_hosts:
-                slot.asking = True
-                self.asking += 1
+            elif slot.resolved_until <= now and self._ask_hosts:
+                slot.resolving = True
+                self.resolving += 1
                 self.asked.append(slot.host)
             elif slot.in_flight < slot.limit(self._per_host):
                 request = slot.take_next()
@@ -136,8 +136,8 @@ class Scheduler:
                 if slot.bears_few:
                     request = by_itself(request)
                 if slot.addresses:  # the first one after a lookup bears its time
-                    seconds, slot.lookup_seconds = slot.lookup_seconds, 0.0
-                    return introduced(request, slot.addresses, seconds)
+                    seconds, slot.dns_time = slot.dns_time, 0.0
+                    return with_addresses(request, slot.addresses, seconds)
                 return request
         return None
 
@@ -166,14 +166,14 @@ class Scheduler:
                 self._gateway.news = ""
         if not slot.listed:
             self._list(slot, now)
-            self._let_go(slot, now)
+            self._maybe_evict(slot, now)
 
     def was_crowded(self, request: FetchRequest, outcome: Outcome) -> bool:
         """Whether that seems to have broken only because its host bears no more connections at once."""
         slot = self._hosts.get(request.host)
         return slot is not None and slot.was_crowded(outcome)
 
-    def holds_back(self, host: str, now: float) -> bool:
+    def is_throttled(self, host: str, now: float) -> bool:
         """No more of that host may start now, or fewer than have, whoever is free."""
         slot = self._hosts.get(host)
         return slot is not None and (slot.ready_at > now or slot.in_flight > slot.limit(self._per_host))
@@ -185,7 +185,7 @@ class Scheduler:
         slot.queue.appendleft(request)
         self.queued += 1
         slot.held = True
-        self.asking += 1
+        self.resolving += 1
 
     def delay(self, host: str, seconds: float, now: float) -> None:
         """The host, of which a request has just started, asked for so many seconds until the next one
@@ -197,8 +197,8 @@ class Scheduler:
         """The host's requests may start, at these addresses, until they must be asked for again.
         `seconds`: how long that took."""
         slot = self._hosts[host]
-        slot.known_until, slot.addresses, slot.lookup_seconds = until, addresses, seconds
-        slot.asking = False
+        slot.resolved_until, slot.addresses, slot.dns_time = until, addresses, seconds
+        slot.resolving = False
         self._list_first(slot, now)
 
     def resume(self, host: str, now: float) -> None:
@@ -210,11 +210,11 @@ class Scheduler:
     def unknown(self, host: str, now: float) -> list[FetchRequest]:
         """The host's requests can't start; those that were queued, for the caller to end."""
         slot = self._hosts[host]
-        slot.asking = False
-        self.asking -= 1
+        slot.resolving = False
+        self.resolving -= 1
         requests = slot.take_all()
         self.queued -= len(requests)
-        self._let_go(slot, now)
+        self._maybe_evict(slot, now)
         return requests
 
     def withdraw(self, host: str, condition: Callable[[FetchRequest], bool]) -> list[FetchRequest]:
@@ -228,10 +228,10 @@ class Scheduler:
 
     def _list_first(self, slot: HostSlot, now: float) -> None:
         """What was asked about a host has been answered, and may be forgotten by its next turn."""
-        self.asking -= 1
+        self.resolving -= 1
         if not slot.listed:
             self._list(slot, now, first=True)
-            self._let_go(slot, now)
+            self._maybe_evict(slot, now)
 
     @property
     def waiting_hosts(self) -> int:
@@ -243,26 +243,26 @@ class Scheduler:
         """Of the queued: those that wait for a time, not for a worker."""
         return len(self._retries) + sum(slot.queued() for _, _, slot in self._waiting)
 
-    def waits_for(self, now: float) -> BlockReason:
+    def block_reason(self, now: float) -> BlockReason:
         """What most of the queued wait for that may not start now. It looks at every host there is: not to be
         asked for with every request."""
         if self._gateway is not None and self._gateway.paused:
             return BlockReason.FAILURE
         waiting = dict.fromkeys(BlockReason, 0)
         for slot in self._hosts.values():
-            if slot.has_next() and not slot.asking:
-                waiting[slot.waits_for(now, self._per_host)] += slot.queued()
+            if slot.has_next() and not slot.resolving:
+                waiting[slot.block_reason(now, self._per_host)] += slot.queued()
         for _, _, request in self._retries:
             found = self._hosts.get(request.host)
-            paused = found is not None and found.waits_for(now, self._per_host) is BlockReason.PAUSE
+            paused = found is not None and found.block_reason(now, self._per_host) is BlockReason.PAUSE
             waiting[BlockReason.PAUSE if paused else BlockReason.FAILURE] += 1
         return max(waiting, key=waiting.__getitem__)
 
-    def wake_at(self) -> float | None:
+    def next_wakeup(self) -> float | None:
         """When `next()` may find something without anything having finished; None: only then."""
         times = [heap[0][0] for heap in (self._retries, self._waiting) if heap]
         if self._rotation:
-            proxy_at = 0.0 if self._gateway is None else self._gateway.wake_at()
+            proxy_at = 0.0 if self._gateway is None else self._gateway.next_wakeup()
             times.append(max(self._pace.next_at, proxy_at))
         return min(times) if times else None
 
@@ -275,19 +275,19 @@ class Scheduler:
             slot = heappop(self._waiting)[2]
             slot.listed = False
             self._list(slot, now)
-            self._let_go(slot, now)
-        while self._fading and self._fading[0][0] <= now:
-            slot = heappop(self._fading)[2]
-            slot.fading = False
+            self._maybe_evict(slot, now)
+        while self._evicting and self._evicting[0][0] <= now:
+            slot = heappop(self._evicting)[2]
+            slot.evicting = False
             if slot.idle() and slot.ready_at <= now:
                 del self._hosts[slot.host]
             else:
-                self._let_go(slot, now)
+                self._maybe_evict(slot, now)
 
     def _list(self, slot: HostSlot, now: float, *, first: bool = False) -> None:
         """Puts an unlisted slot where it belongs: into the rotation, into the heap of those that wait
         for a time, or nowhere while its limit holds (`finished()` lists it again)."""
-        if not slot.has_next() or slot.asking or slot.in_flight >= slot.limit(self._per_host):
+        if not slot.has_next() or slot.resolving or slot.in_flight >= slot.limit(self._per_host):
             return
         slot.listed = True
         if slot.ready_at > now and not slot.gives_up(now):
@@ -302,15 +302,15 @@ class Scheduler:
         self.queued -= len(requests)
         self.given_up.extend((request, kind) for request in requests)
 
-    def _let_go(self, slot: HostSlot, now: float) -> None:
+    def _maybe_evict(self, slot: HostSlot, now: float) -> None:
         """Forgets a host that has nothing to do: now, or later when its behaviour is worth knowing."""
-        if slot.fading or not slot.idle():
+        if slot.evicting or not slot.idle():
             return
-        if slot.unremarkable(now):
+        if slot.is_default(now):
             del self._hosts[slot.host]
         else:
-            slot.fading = True
-            self._push(self._fading, max(slot.ready_at, now + FORGET), slot)
+            slot.evicting = True
+            self._push(self._evicting, max(slot.ready_at, now + IDLE_TTL), slot)
 
     def _push(self, heap: list[Any], at: float, entry: HostSlot | FetchRequest) -> None:
         self._sequence += 1  # of two at the same time the earlier comes first, and none is compared

@@ -17,7 +17,7 @@ class Sink(Protocol):
     """What the summary calls it: the path, or `standard output`."""
 
     @property
-    def is_prompt(self) -> bool:
+    def is_nonblocking(self) -> bool:
         """Writing takes no longer than a disk needs for a few rows: nobody has to read them first, and
         they do not pile up to a piece of work."""
 

@@ -17,7 +17,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from fetchpool.model.text import visible
+from fetchpool.model.text import escape_invisible
 from fetchpool.sinks.spool import NO_LINK, SpooledBody
 
 SHA256, FILENAME = "sha256", "filename_effective"
@@ -132,7 +132,7 @@ class BodyWriter:
         finally:
             spool.discard()
         path = Path(self._storage.folder, name[:2], name[2:4], name)
-        return {SHA256: sha256, FILENAME: visible(str(path))}
+        return {SHA256: sha256, FILENAME: escape_invisible(str(path))}
 
     def discard(self) -> None:
         """It is none that is kept."""
@@ -141,7 +141,7 @@ class BodyWriter:
 
     def _failed(self, failure: OSError) -> None:
         self.discard()
-        folder = visible(self._storage.folder)
+        folder = escape_invisible(self._storage.folder)
         self.failure = (
             f"{folder}: a body can't be kept: {failure.strerror}; make room, or choose another --save"
         )
@@ -156,16 +156,16 @@ def keep(folder: str, name: str, spool: SpooledBody) -> None:
     """Puts a complete body under its name. Raises `OSError`."""
     root = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)  # the person's own, which may be a link
     try:
-        outer = _folder_in(root, name[:2])
+        outer = _open_subdir(root, name[:2])
         try:
-            inner = _folder_in(outer, name[2:4])
+            inner = _open_subdir(outer, name[2:4])
         finally:
             os.close(outer)
     finally:
         os.close(root)
     try:
-        if not _is_there(inner, name, spool.size):
-            spool.to_file()
+        if not _already_saved(inner, name, spool.size):
+            spool.rollover()
             spool.close()
             os.rename(spool.path, name, dst_dir_fd=inner)
             spool.path = ""
@@ -173,7 +173,7 @@ def keep(folder: str, name: str, spool: SpooledBody) -> None:
         os.close(inner)
 
 
-def _folder_in(parent: int, name: str) -> int:
+def _open_subdir(parent: int, name: str) -> int:
     """A folder within another, made when it isn't there. Raises `OSError` for a link or a file."""
     flags = os.O_RDONLY | os.O_DIRECTORY | NO_LINK
     try:
@@ -186,7 +186,7 @@ def _folder_in(parent: int, name: str) -> int:
         return os.open(name, flags, dir_fd=parent)
 
 
-def _is_there(folder: int, name: str, size: int) -> bool:
+def _already_saved(folder: int, name: str, size: int) -> bool:
     """Whether that body is kept already. One of another size is none: the power failed under it."""
     try:
         status = os.stat(name, dir_fd=folder, follow_symlinks=False)

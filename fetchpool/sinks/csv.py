@@ -58,7 +58,7 @@ class CsvRows:
             return "is a CSV output of fetchpool with other columns"
         return "is not a CSV output of fetchpool"
 
-    def heading(self, start: bytes) -> bytes | None:
+    def parse_header(self, start: bytes) -> bytes | None:
         """The first line, when it begins with the row's own columns."""
         return start if start.startswith(BEGIN) and start.endswith(b"\n") else None
 

@@ -26,10 +26,10 @@ from typing import Protocol
 
 from fetchpool.model.errors import OutputClosedError, OutputError, UsageError
 from fetchpool.model.record import Record
-from fetchpool.model.text import visible
+from fetchpool.model.text import escape_invisible
 from fetchpool.sinks import stdout
 from fetchpool.sinks.base import Written
-from fetchpool.sinks.file_ops import OWN_FAULT, FileOps, is_gone, lock, unlock, unopened
+from fetchpool.sinks.file_ops import RESOURCE_ERRNOS, FileOps, is_gone, lock, open_error_message, unlock
 from fetchpool.sinks.lines import blocks, last_line_end
 
 HELD = 1 << 20
@@ -52,7 +52,7 @@ class RowFormat(Protocol):
         """Why a file whose first line is `start` is none of ours; empty when it is one. Without a
         line end, `start` may be torn anywhere."""
 
-    def heading(self, start: bytes) -> bytes | None:
+    def parse_header(self, start: bytes) -> bytes | None:
         """The header of a file of ours whose first line is `start`, whatever columns it was made with;
         None when it is none of ours."""
 
@@ -74,7 +74,7 @@ class FileSink:
         """Opens it, makes it when it isn't there, and repairs its end. Raises `UsageError` for a path that
         can't be meant, a file of something else included (that one is left untouched), and
         `OutputError` when the machine fails."""
-        self.name = "standard output" if path == "-" else visible(path)
+        self.name = "standard output" if path == "-" else escape_invisible(path)
         self._path = path
         self._rows = rows
         self._disk = disk or FileOps()
@@ -101,7 +101,7 @@ class FileSink:
             raise
 
     @property
-    def is_prompt(self) -> bool:
+    def is_nonblocking(self) -> bool:
         return self._regular
 
     def write(self, records: Sequence[Record]) -> None:
@@ -156,9 +156,9 @@ class FileSink:
             flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
             return os.open(self._path, flags, 0o666), True
         except (OSError, ValueError) as failure:  # ValueError: a NUL in the path
-            if isinstance(failure, OSError) and failure.errno in OWN_FAULT:
+            if isinstance(failure, OSError) and failure.errno in RESOURCE_ERRNOS:
                 raise self._failed(failure) from failure
-            raise UsageError(f"{self.name}: {unopened(self._path, failure)}") from failure
+            raise UsageError(f"{self.name}: {open_error_message(self._path, failure)}") from failure
 
     def _check_ours(self) -> None:
         start = self._read(0, BLOCK)
@@ -208,14 +208,14 @@ class FileSink:
             raise OutputError(f"{self.name}: is closed")
         try:
             with self._locked():
-                start = self._mend() if self._regular else -1
+                start = self._truncate_torn_row() if self._regular else -1
                 if start == 0:
                     rows = self._rows.header + rows
                 try:
                     self._write_all(rows)
                 except BaseException:  # a second Ctrl-C too may come between two writes
                     if self._regular:
-                        self._cut_back(start, rows)
+                        self._undo_partial_write(start, rows)
                     raise
                 self._end = start + len(rows)
         except OSError as failure:
@@ -225,7 +225,7 @@ class FileSink:
                 self._release()
             raise told from failure
 
-    def _mend(self) -> int:
+    def _truncate_torn_row(self) -> int:
         """The file's size, when a torn row at its end is cut off."""
         size = os.fstat(self._descriptor).st_size
         if size in (0, self._end) or not self._readable or self._read(size - 1, 1) == b"\n":
@@ -242,7 +242,7 @@ class FileSink:
             except BlockingIOError:  # somebody made our standard output non-blocking
                 select.select([], [self._descriptor], [])
 
-    def _cut_back(self, start: int, rows: bytes) -> None:
+    def _undo_partial_write(self, start: int, rows: bytes) -> None:
         """Takes back the part of a row that was written, by what the file itself says. If it says that
         somebody else wrote meanwhile, on a file system without locks, it is left alone."""
         written = os.fstat(self._descriptor).st_size - start
@@ -271,7 +271,7 @@ class FileSink:
 
     def _release(self) -> None:
         if not self._closed:
-            (stdout.give_back if self._path == "-" else os.close)(self._descriptor)
+            (stdout.restore if self._path == "-" else os.close)(self._descriptor)
         self._closed = True
 
     def _failed(self, failure: OSError) -> OutputError:

@@ -11,14 +11,14 @@ import os
 import sys
 from pathlib import Path
 
-from fetchpool.model.text import visible
+from fetchpool.model.text import escape_invisible
 
 if sys.platform != "win32":
     import fcntl
 
 NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL))
 """What `flock` says on file systems that have no locks (some network ones): then we go without."""
-OWN_FAULT = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM))
+RESOURCE_ERRNOS = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM))
 """Opening failed for want of something, and not because of the name that was given."""
 
 
@@ -66,9 +66,9 @@ def is_gone(descriptor: int, path: str | Path) -> bool:
 GONE = "was removed or replaced while it was written; --resume fetches what it lacks"
 
 
-def unopened(path: str, failure: OSError | ValueError) -> str:
+def open_error_message(path: str, failure: OSError | ValueError) -> str:
     """Why an output can't be opened, and what would help."""
-    folder = visible(str(Path(path).parent))
+    folder = escape_invisible(str(Path(path).parent))
     if isinstance(failure, IsADirectoryError):
         return "is a folder; name a file in it with -o"
     if isinstance(failure, FileNotFoundError) and not Path(path).parent.exists():

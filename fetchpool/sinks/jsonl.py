@@ -47,7 +47,7 @@ class JsonlRows:
             return ""
         return "is not a JSONL output of fetchpool"
 
-    def heading(self, start: bytes) -> bytes | None:
+    def parse_header(self, start: bytes) -> bytes | None:
         """There is none."""
         return None if self.refusal(start) else b""
 

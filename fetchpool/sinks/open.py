@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fetchpool.config.choices import FORMATS, format_of
 from fetchpool.model.errors import UsageError
-from fetchpool.model.text import visible
+from fetchpool.model.text import escape_invisible
 from fetchpool.sinks.base import ResumableSink
 from fetchpool.sinks.file import FileSink, RowFormat
 
@@ -41,7 +41,9 @@ def open_parquet(path: str, extra_fields: tuple[str, ...] | None = None) -> Parq
         from fetchpool.sinks.parquet import ParquetSink
     except ImportError as failure:
         fix = "pip install 'fetchpool[parquet]'"
-        raise UsageError(f"{visible(path)}: Parquet needs pyarrow, which isn't installed: {fix}") from failure
+        raise UsageError(
+            f"{escape_invisible(path)}: Parquet needs pyarrow, which isn't installed: {fix}"
+        ) from failure
     return ParquetSink(path, extra_fields)
 
 
@@ -59,4 +61,4 @@ def row_format(format: str, extra_fields: tuple[str, ...] = ()) -> RowFormat:
         from fetchpool.sinks.csv import CsvRows
 
         return CsvRows(extra_fields)
-    raise UsageError(f"--format: no format {visible(format)!r}; there is: {', '.join(FORMATS)}")
+    raise UsageError(f"--format: no format {escape_invisible(format)!r}; there is: {', '.join(FORMATS)}")

@@ -26,11 +26,11 @@ import msgspec
 
 from fetchpool.history.seen import SeenSet
 from fetchpool.model.errors import FetchpoolError, OutputError, UsageError
-from fetchpool.model.fingerprint import of_shown
+from fetchpool.model.fingerprint import from_record_url
 from fetchpool.model.record import Record
-from fetchpool.model.text import visible
+from fetchpool.model.text import escape_invisible
 from fetchpool.sinks.base import Written
-from fetchpool.sinks.file_ops import GONE, NO_LOCKS, OWN_FAULT, FileOps, is_gone, unopened
+from fetchpool.sinks.file_ops import GONE, NO_LOCKS, RESOURCE_ERRNOS, FileOps, is_gone, open_error_message
 from fetchpool.sinks.lines import blocks
 from fetchpool.sinks.parquet_parts import FAILURES, ROWS, PartFiles, schema_of
 
@@ -66,8 +66,8 @@ class ParquetSink:
         `extra_fields` it has those that there are, and rows can't be written. Raises
         `UsageError` for a path that can't be meant, something else's folder or file included (that is left
         untouched), or when another run has it; `OutputError` when the machine fails."""
-        self.name = visible(path)
-        self.is_prompt = False
+        self.name = escape_invisible(path)
+        self.is_nonblocking = False
         self._parts = PartFiles(Path(path))
         self._extra_fields = extra_fields
         self._clock = clock
@@ -137,7 +137,7 @@ class ParquetSink:
         stays: dict[int, list[bytes]] = {}
         try:
             for number, _, urls in self._parts.urls_backwards():
-                kept = bytes(not url or seen.add(of_shown(url)) for url in reversed(urls))[::-1]
+                kept = bytes(not url or seen.add(from_record_url(url)) for url in reversed(urls))[::-1]
                 stays.setdefault(number, []).insert(0, kept)
                 rows += len(urls)
                 left += kept.count(1)
@@ -168,13 +168,13 @@ class ParquetSink:
                 raise UsageError(f"{self.name}: is not a parquet output of fetchpool; {UNTOUCHED}")
             if foreign := self._parts.foreign():
                 raise UsageError(
-                    f"{self.name}: is not a parquet output of fetchpool, {visible(foreign)} is in it; "
+                    f"{self.name}: is not a parquet output of fetchpool, {escape_invisible(foreign)} is in it; "
                     f"{UNTOUCHED}"
                 )
             lock = os.open(self._parts.folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
         except (OSError, ValueError) as failure:  # ValueError: a NUL in the path
-            words = f"{self.name}: {unopened(path, failure)}"
-            if isinstance(failure, OSError) and failure.errno in OWN_FAULT:
+            words = f"{self.name}: {open_error_message(path, failure)}"
+            if isinstance(failure, OSError) and failure.errno in RESOURCE_ERRNOS:
                 raise OutputError(words) from failure
             raise UsageError(words) from failure
         try:
@@ -258,7 +258,7 @@ class ParquetSink:
         try:
             return msgspec.json.decode(line, type=list[str])
         except (ValueError, RecursionError) as failure:
-            path = visible(str(self._parts.pending(number)))
+            path = escape_invisible(str(self._parts.pending(number)))
             raise UsageError(f"{path}: are no rows of fetchpool that wait; move it elsewhere") from failure
 
     def _decoded(self, lines: bytes) -> list[Record]:
@@ -285,7 +285,7 @@ class ParquetSink:
         code = failure.errno if isinstance(failure, OSError) else None
         if code in (errno.ENOSPC, errno.EDQUOT):
             return OutputError(f"{self.name}: {why}; make room, or name another file with -o")
-        return OutputError(f"{self.name}: can't be written: {visible(why)}")
+        return OutputError(f"{self.name}: can't be written: {escape_invisible(why)}")
 
 
 def _read(waiting: BinaryIO, offset: int, size: int) -> bytes:

@@ -20,7 +20,7 @@ from itertools import count
 from pathlib import Path
 
 from fetchpool.model.errors import OutputError, UsageError
-from fetchpool.model.text import visible
+from fetchpool.model.text import escape_invisible
 
 if sys.platform != "win32":
     import fcntl
@@ -57,7 +57,7 @@ class SpooledBody:
             return
         self._held.append(piece)
         if self.size > IN_MEMORY:
-            self.to_file()
+            self.rollover()
 
     def _open(self) -> str:
         """Makes the file. A worker that died may have had our process id, and left files of that name."""
@@ -67,7 +67,7 @@ class SpooledBody:
                 self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK, 0o666)
                 return path
 
-    def to_file(self) -> None:
+    def rollover(self) -> None:
         """What there is so far goes to the file, and so does all that follows. Raises `OSError`."""
         if self._descriptor < 0:
             path = self._open()
@@ -126,7 +126,7 @@ class SpoolDirectory:
 def open_spool(option: str, place: str, purpose: str) -> SpoolDirectory:
     """The run's own folder in `place`, which is made when it isn't there. Raises `UsageError` for a
     place that can't be meant, `OutputError` when the machine fails."""
-    name = visible(place)
+    name = escape_invisible(place)
     try:
         with suppress(FileExistsError):
             Path(place).mkdir()
@@ -137,7 +137,7 @@ def open_spool(option: str, place: str, purpose: str) -> SpoolDirectory:
                 f"{name}: {failure.strerror}; make room, or choose another {option}"
             ) from failure
         if isinstance(failure, FileNotFoundError):
-            parent = visible(str(Path(place).parent))
+            parent = escape_invisible(str(Path(place).parent))
             problem = f"there is no folder {parent}; make it first: mkdir -p '{parent}'"
         elif isinstance(failure, NotADirectoryError):
             problem = "is no folder; choose another one"

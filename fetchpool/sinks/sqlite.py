@@ -28,9 +28,9 @@ import msgspec
 from fetchpool.model import fingerprint
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.record import ROW_FIELDS, Record
-from fetchpool.model.text import visible
+from fetchpool.model.text import escape_invisible
 from fetchpool.sinks.base import Written
-from fetchpool.sinks.file_ops import GONE, OWN_FAULT, unopened
+from fetchpool.sinks.file_ops import GONE, RESOURCE_ERRNOS, open_error_message
 
 MAGIC = b"SQLite format 3\0"  # sqlite.org/fileformat2.html, section 1.3
 APPLICATION_ID = 0x46504F4C
@@ -69,8 +69,8 @@ class SqliteSink:
         """Opens it, and makes it when it isn't there. Raises `UsageError` for a path that can't be meant,
         a file of something else included (that one is left untouched), and `OutputError` when the
         machine fails."""
-        self.name = visible(path)
-        self.is_prompt = False
+        self.name = escape_invisible(path)
+        self.is_nonblocking = False
         self._clock = clock
         self._next_checkpoint = clock() + CHECKPOINT
         self.notices: list[str] = []
@@ -147,8 +147,8 @@ class SqliteSink:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         except (OSError, ValueError) as failure:  # ValueError: a NUL in the path
-            words = f"{self.name}: {unopened(path, failure)}"
-            if isinstance(failure, OSError) and failure.errno in OWN_FAULT:
+            words = f"{self.name}: {open_error_message(path, failure)}"
+            if isinstance(failure, OSError) and failure.errno in RESOURCE_ERRNOS:
                 raise OutputError(words) from failure
             raise UsageError(words) from failure
         try:
@@ -185,7 +185,7 @@ class SqliteSink:
         *row, extra = msgspec.structs.astuple(record)
         json = self._encoder.encode(extra).decode() if extra else None
         self._held_bytes += len(record.url) + len(record.url_effective) + (len(json) if json else 0)
-        return [fingerprint.of_shown(record.url) if record.url else None, *row, json]
+        return [fingerprint.from_record_url(record.url) if record.url else None, *row, json]
 
     def _fetched(self, cursor: sqlite3.Cursor) -> Iterator[list[Written | None]]:
         while True:

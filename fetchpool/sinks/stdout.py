@@ -28,7 +28,7 @@ def take() -> int:
     return descriptor
 
 
-def give_back(descriptor: int) -> None:
+def restore(descriptor: int) -> None:
     """What others have written is written before, where it was meant to go."""
     with suppress(OSError, ValueError):  # nobody reads it, or it was closed
         sys.stdout.flush()

@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 
 from fetchpool.model.record import Record
-from fetchpool.model.text import visible
+from fetchpool.model.text import escape_invisible
 from fetchpool.sinks.base import Written
 
 BEGIN = "url:<"
@@ -36,7 +36,7 @@ class TextRows:
             return ""
         return "is not a text output of fetchpool"
 
-    def heading(self, start: bytes) -> bytes | None:
+    def parse_header(self, start: bytes) -> bytes | None:
         """There is none."""
         return None if self.refusal(start) else b""
 
@@ -62,4 +62,4 @@ def line(record: Record) -> str:
     else:
         size = "" if record.size_delivered is None else record.size_delivered
         row = f"{BEGIN}{record.url}> size:[{size}]"
-    return f"{visible(row)}\n"
+    return f"{escape_invisible(row)}\n"

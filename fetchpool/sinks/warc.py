@@ -25,7 +25,7 @@ from warcio.warcwriter import WARCWriter  # type: ignore[import-untyped]  # it s
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.record import Record
-from fetchpool.model.text import visible
+from fetchpool.model.text import escape_invisible
 from fetchpool.model.version import VERSION
 from fetchpool.sinks.spool import write_all
 
@@ -72,10 +72,10 @@ class WarcFile:
     def write(self, outcome: Outcome) -> None:
         """Appends what an attempt brought. Raises `OutputError`; what is in the file stays whole."""
         try:
-            if outcome.records_file:
-                with Path(outcome.records_file).open("rb") as records:
+            if outcome.warc_records_path:
+                with Path(outcome.warc_records_path).open("rb") as records:
                     self._append(records)
-                Path(outcome.records_file).unlink()
+                Path(outcome.warc_records_path).unlink()
             elif outcome.records:
                 self._append(io.BytesIO(outcome.records))
         except OSError as failure:
@@ -155,7 +155,7 @@ class WarcFile:
         self._descriptor = self._lock if self._number == 0 else self._opened(self._path)
         self._check_ours()
         size = os.fstat(self._descriptor).st_size
-        end = whole_until(self._descriptor, size)
+        end = end_of_last_record(self._descriptor, size)
         if end < size:
             os.ftruncate(self._descriptor, end)
         self._size = end
@@ -190,13 +190,13 @@ class WarcFile:
 
     def _opened(self, path: str) -> int:
         """A descriptor that appends. Raises `UsageError`."""
-        name = visible(path)
+        name = escape_invisible(path)
         try:
             return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         except (OSError, ValueError) as failure:  # ValueError: a NUL in the path
             folder = Path(path).parent
             if isinstance(failure, FileNotFoundError) and not folder.exists():
-                shown = visible(str(folder))
+                shown = escape_invisible(str(folder))
                 problem = f"there is no folder {shown}; make it first: mkdir -p '{shown}'"
             else:
                 why = failure.strerror if isinstance(failure, OSError) else failure
@@ -210,7 +210,7 @@ class WarcFile:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UsageError(
-                f"--warc: {visible(path)}: another run is writing to it; wait for it, or name another file"
+                f"--warc: {escape_invisible(path)}: another run is writing to it; wait for it, or name another file"
             ) from None
         except OSError as failure:
             if failure.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL):
@@ -220,7 +220,7 @@ class WarcFile:
         start = os.pread(self._descriptor, BLOCK, 0)
         if start and not _starts_record(start) and not MAGIC.startswith(start):
             raise UsageError(
-                f"--warc: {visible(self._path)}: is no compressed WARC; name another file "
+                f"--warc: {escape_invisible(self._path)}: is no compressed WARC; name another file "
                 "(nothing in it was changed)"
             )
 
@@ -232,7 +232,7 @@ class WarcFile:
             there = False
         if not there:
             self._dirty = False
-            raise OutputError(f"{visible(self._path)}: was removed or replaced while it was written")
+            raise OutputError(f"{escape_invisible(self._path)}: was removed or replaced while it was written")
 
     def _sync(self) -> None:
         """Asked once: a failed fsync is never retried, it would succeed and lie."""
@@ -246,11 +246,11 @@ class WarcFile:
 
     def _failed(self, failure: OSError) -> OutputError:
         self._dirty = False
-        name = visible(self._path)
+        name = escape_invisible(self._path)
         return OutputError(f"{name}: {failure.strerror}; make room, or choose another --warc")
 
 
-def whole_until(descriptor: int, size: int) -> int:
+def end_of_last_record(descriptor: int, size: int) -> int:
     """Where the last whole record of a file ends, in bytes: its size, unless a crash tore it.
 
     Mostly the last one is found from behind, and nothing else is read. Otherwise all are, from the

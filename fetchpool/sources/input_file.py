@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from fetchpool.model.errors import InputError
-from fetchpool.model.text import visible
+from fetchpool.model.text import escape_invisible
 from fetchpool.model.urls import redact
 from fetchpool.sources import decompress, file_types
 from fetchpool.sources.decompress import Chunks, DecompressionError, decompressed
@@ -36,7 +36,9 @@ class InputFile:
     def __init__(self, path: str, *, but: bytes = b"") -> None:
         """`but`: how it may begin though it is no text. Raises `InputError`. A named pipe is opened when its
         turn comes: that waits for a writer."""
-        self.name = "standard input" if path == "-" else visible(redact(path) if "://" in path else path)
+        self.name = (
+            "standard input" if path == "-" else escape_invisible(redact(path) if "://" in path else path)
+        )
         self.size: int | None = None
         """Bytes to read, as they lie on the disk; None for what has no size, a pipe."""
         self._path = path

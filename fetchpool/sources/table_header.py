@@ -38,7 +38,7 @@ class Heading(Struct, frozen=True):
     """The table is a result of fetchpool's."""
 
 
-def heading(cells: list[str], column: str) -> Heading:
+def parse_header(cells: list[str], column: str) -> Heading:
     """What a first row says, for whom asked for that column."""
     place = place_of(cells, column)
     is_row = place >= 0 and bool(may_be_url(cells[place]) if cells[place] != column else URL.match(column))

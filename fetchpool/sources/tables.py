@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from fetchpool.model.csv_cells import meant
 from fetchpool.model.record import FEATURE_FIELDS, ROW_FIELDS
-from fetchpool.model.text import one_line, visible
+from fetchpool.model.text import escape_invisible, one_line
 from fetchpool.sources import table_header
 from fetchpool.sources.decompress import Chunks
 from fetchpool.sources.lines import KEPT
@@ -283,7 +283,9 @@ def no_column(names: list[str], table: TableOptions) -> TableFormatError:
     fix = ""
     if any(map(may_be_url, names)) and not table.column.isdecimal():
         fix = "; if that is no header: --url-column 2 is the second column"
-    return TableFormatError(f"has no column {visible(table.column)!r} (--url-column); it has: {has}{fix}")
+    return TableFormatError(
+        f"has no column {escape_invisible(table.column)!r} (--url-column); it has: {has}{fix}"
+    )
 
 
 def place_of(names: list[str], table: TableOptions) -> int:
@@ -332,7 +334,7 @@ def _cells(lines: LineIterator, format: str, table: TableOptions) -> Iterator[Ro
                 url = cells[place].strip()[:KEPT] if place < len(cells) else ""
                 if table.keep:
                     # What a short row lacks is not there: a null for each would cost columns times rows.
-                    columns = {name: visible(cell) for name, cell in zip(names, cells, strict=False)}
+                    columns = {name: escape_invisible(cell) for name, cell in zip(names, cells, strict=False)}
                     columns.pop(names[place], None)
                     found.add(url, columns, FIELD * len(columns) + lines.taken - taken)
                 else:
@@ -358,7 +360,7 @@ def _objects(lines: LineIterator, table: TableOptions) -> Iterator[RowBatch]:
                 read = decode(text)
                 url, problem = read.pop(table.column, None), ""
                 if url is None:
-                    url, problem = "", f"the line has no {visible(table.column)!r}"
+                    url, problem = "", f"the line has no {escape_invisible(table.column)!r}"
                 columns, weight = {}, 0
                 if table.keep:
                     columns = _kept(read, table)
@@ -422,7 +424,7 @@ def _kept(found: dict[str, Any], table: TableOptions) -> Columns:
 def field_name(name: str, table: TableOptions) -> str:
     """A column's name, as a row can have it: the same in every row of a run, whatever became of its URL. One
     that begins with `input_` gets another where what is behind would get one: no two come to one name."""
-    shown = visible(name.strip())
+    shown = escape_invisible(name.strip())
     own = _PREFIXES.sub("", shown) if shown.startswith(PREFIX) else shown
     return PREFIX + shown if table.taken is None or own in TAKEN or own in table.taken else shown
 
@@ -433,7 +435,7 @@ def fit(value: Any, depth: int = 0) -> Any:
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, str):
-        return visible(value)
+        return escape_invisible(value)
     if isinstance(value, int):
         return value if value in INTEGERS else as_text(value)
     if isinstance(value, list | dict) and depth >= DEPTH:
@@ -441,10 +443,12 @@ def fit(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list):
         return [fit(each, depth + 1) for each in value]
     if isinstance(value, dict):
-        return {visible(str(name)): fit(each, depth + 1) for name, each in value.items()}
-    return visible(value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value))
+        return {escape_invisible(str(name)): fit(each, depth + 1) for name, each in value.items()}
+    return escape_invisible(
+        value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
+    )
 
 
 def as_text(value: Any) -> str:
     """What JSON holds, as it writes it. Raises one of `NO_OBJECT` when it can't."""
-    return visible(msgspec.json.encode(value).decode())
+    return escape_invisible(msgspec.json.encode(value).decode())

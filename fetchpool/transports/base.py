@@ -167,7 +167,7 @@ class HopResult(Struct):
     """By that connection bytes came that answer nothing."""
 
 
-def include_lookup(response: HopResult, seconds: float) -> None:
+def add_lookup_time(response: HopResult, seconds: float) -> None:
     """Times are cumulative from the hop's start, and that was when its name was looked up."""
     response.time_namelookup = round((response.time_namelookup or 0.0) + seconds, 6)
     for name in ("time_connect", "time_appconnect", "time_starttransfer"):

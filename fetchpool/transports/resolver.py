@@ -31,9 +31,9 @@ STUCK = 1.0
 `getaddrinfo`'s own half minute, and healthy names get another thread meanwhile."""
 MOST_THREADS = 256
 """With those that are stuck. Once all of them are, names wait, and their time does not run."""
-KEEP_FOUND = 60.0
+POSITIVE_TTL = 60.0
 """Seconds. The system doesn't tell a name's own time to live; browsers take a minute too."""
-KEEP_FAILED = 5.0
+NEGATIVE_TTL = 5.0
 """Seconds that a name which does not exist is known for, so that the other workers don't ask again."""
 AGAIN_AFTER = (0.5, 1.0, 2.0)
 """Seconds until a name server that could not say is asked again, each time: it may be back in a moment."""
@@ -41,7 +41,7 @@ MOST_ADDRESSES = 64
 """Of one name. Some answer with thousands, and each request would carry them."""
 UNKNOWN = frozenset((socket.EAI_NONAME, socket.EAI_NODATA, socket.EAI_ADDRFAMILY))
 """Errors of `getaddrinfo` by which a name has no address. With any other nobody could say."""
-KEEP_NAMES = 10_000
+MAX_CACHED = 10_000
 """Names remembered, the least recently used are dropped: about 10 MB."""
 
 
@@ -126,7 +126,7 @@ class Resolver:
 
         Raises `ResolveError`.
         """
-        numeric = literal(host, port)
+        numeric = parse_ip(host, port)
         if numeric is not None:
             return [numeric]
         ends = monotonic() + timeout
@@ -159,7 +159,7 @@ class Resolver:
             woken.set()
 
         ends = monotonic() + timeout
-        found = self.look_up(host, tell)
+        found = self.resolve_async(host, tell)
         while not woken.is_set() and (left := ends - monotonic()) > 0:
             if found.begun is None:
                 self.hurry()
@@ -176,7 +176,7 @@ class Resolver:
                 found if found is not None and found.done.is_set() and found.expires > self._clock() else None
             )
 
-    def look_up(self, host: str, then: Callable[[PendingLookup], None]) -> PendingLookup:
+    def resolve_async(self, host: str, then: Callable[[PendingLookup], None]) -> PendingLookup:
         """Like `resolve()` for who must not wait: `then` is called with the finished lookup, now or in
         a resolver's thread. How long that may take is the caller's to limit."""
         with self._lock:
@@ -203,16 +203,16 @@ class Resolver:
             found = self._names[host] = PendingLookup()
             self._waiting[found] = host
             try:
-                self._set_to_work()
+                self._wake_or_start_thread()
             except NoThreadError:  # nobody is to wait for it
                 del self._names[host], self._waiting[found]
                 raise
-            if len(self._names) > KEEP_NAMES:
+            if len(self._names) > MAX_CACHED:
                 self._drop_oldest()
         self._names.move_to_end(host)
         return found
 
-    def _set_to_work(self) -> None:
+    def _wake_or_start_thread(self) -> None:
         """Sees to it that somebody takes up what waits, as far as there may be threads for it."""
         if self._idle >= len(self._waiting):
             self._lock.notify()
@@ -241,7 +241,7 @@ class Resolver:
         with self._lock:
             for _ in range(len(self._waiting) - self._idle):
                 before = self._started
-                self._set_to_work()
+                self._wake_or_start_thread()
                 if self._started == before:
                     break
 
@@ -266,7 +266,7 @@ class Resolver:
             self._ask(host, found)
 
     def _ask(self, host: str, found: PendingLookup) -> None:
-        keep = KEEP_FOUND
+        keep = POSITIVE_TTL
         try:
             # As bytes: the IDNA codec would judge a name that the URL parser has judged already.
             found.addresses = addresses_of(self._lookup(host.encode("ascii"), None, type=socket.SOCK_STREAM))
@@ -276,7 +276,7 @@ class Resolver:
         except (OSError, UnicodeError) as error:
             found.kind, found.error = failure_of(error, host)
         if found.error:
-            keep = 0.0 if found.passing else KEEP_FAILED
+            keep = 0.0 if found.passing else NEGATIVE_TTL
         found.expires = self._clock() + keep
         with self._lock:
             del self._asking[found]
@@ -304,7 +304,7 @@ def addresses_of(answers: Sequence[tuple[Any, ...]]) -> tuple[tuple[int, str, in
     return tuple(taken)
 
 
-def literal(host: str, port: int) -> Address | None:
+def parse_ip(host: str, port: int) -> Address | None:
     """A host that is an address already; None when it is a name."""
     for family in (socket.AF_INET, socket.AF_INET6):
         try:

@@ -10,7 +10,7 @@ import ssl
 import sys
 from typing import Any
 
-from fetchpool.transports.watchdog import borrowed
+from fetchpool.transports.watchdog import socket_from_fd
 
 if sys.platform == "linux":
     from fcntl import ioctl
@@ -34,7 +34,7 @@ def has_unread(descriptor: int, answer: bytearray | None = None) -> bool:
                 answer = bytearray(LARGE)
             ioctl(descriptor, FIONREAD, answer)
             return not answer.startswith(NOTHING)
-        with borrowed(descriptor) as connection:
+        with socket_from_fd(descriptor) as connection:
             connection.setblocking(False)  # the system's flag, which both transports manage without
             return bool(connection.recv(1, socket.MSG_PEEK))
     except OSError:
@@ -46,7 +46,7 @@ def is_farewell(descriptor: int) -> bool:
     if sys.platform != "linux":
         return False
     try:
-        with borrowed(descriptor) as connection:
+        with socket_from_fd(descriptor) as connection:
             return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != TCP_ESTABLISHED
     except OSError:
         return True
@@ -57,7 +57,7 @@ def received(descriptor: int) -> int | None:
     if sys.platform != "linux":
         return None
     try:
-        with borrowed(descriptor) as connection:
+        with socket_from_fd(descriptor) as connection:
             info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, BYTES_RECEIVED + 8)
     except OSError:
         return None

@@ -133,7 +133,7 @@ class Watch:
             if self._expired is not None:
                 shut_down(descriptor)
 
-    def speaking(self, descriptor: int) -> None:
+    def use_socket(self, descriptor: int) -> None:
         """The hop's request goes out by this socket, new or kept: from now on only its silence counts.
         Bytes may wait unread on a kept connection that the hop has nothing to do with (TLS says goodbye,
         some servers say 408), and would be taken for life."""
@@ -323,7 +323,7 @@ def silence(descriptor: int) -> float:
     if sys.platform != "linux":
         return float("inf")
     try:
-        with borrowed(descriptor) as connection:
+        with socket_from_fd(descriptor) as connection:
             waiting = bytearray(4)
             ioctl(descriptor, FIONREAD, waiting)
             if any(waiting):
@@ -339,7 +339,7 @@ def silence(descriptor: int) -> float:
 
 def peer_of(descriptor: int) -> str:
     """The address that a socket is connected to; empty when it is not."""
-    with contextlib.suppress(OSError), borrowed(descriptor) as connection:
+    with contextlib.suppress(OSError), socket_from_fd(descriptor) as connection:
         return str(connection.getpeername()[0])
     return ""
 
@@ -347,12 +347,12 @@ def peer_of(descriptor: int) -> str:
 def shut_down(descriptor: int) -> None:
     """Ends a connection in both directions, whoever waits on it; the descriptor stays open."""
     # An error says that it isn't connected (any more): nobody can wait on it.
-    with contextlib.suppress(OSError), borrowed(descriptor) as connection:
+    with contextlib.suppress(OSError), socket_from_fd(descriptor) as connection:
         connection.shutdown(socket.SHUT_RDWR)
 
 
 @contextlib.contextmanager
-def borrowed(descriptor: int) -> Iterator[socket.socket]:
+def socket_from_fd(descriptor: int) -> Iterator[socket.socket]:
     """A socket object for somebody else's descriptor, which stays theirs. The address family makes
     no difference to what is asked here."""
     connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM, fileno=descriptor)

@@ -27,7 +27,7 @@ from fetchpool.http.exchange import Exchange
 from fetchpool.model import urls as url_parser
 from fetchpool.model.outcome import Outcome
 from fetchpool.sinks.spool import PREFIX
-from fetchpool.sinks.warc import whole_until
+from fetchpool.sinks.warc import end_of_last_record
 from fetchpool.transports.base import Headers, HopResult, ResponseHead
 from tests.cli.commandline import FETCHPOOL, PATIENCE, UNCOMPILED, environment, fetchpool, peak_memory, start
 from tests.faults.server import FaultServer, Peer, Received, scenario
@@ -287,7 +287,7 @@ def test_a_torn_end_is_cut_off_and_nothing_else(demo_server: DemoServer, tmp_pat
     }:
         scratch.write_bytes(whole[:size])
         with scratch.open("rb") as torn:
-            assert whole_until(torn.fileno(), size) == max(end for end in ends if end <= size)
+            assert end_of_last_record(torn.fileno(), size) == max(end for end in ends if end <= size)
     for size in (5, ends[2] - 1, len(whole) - 1):
         path.write_bytes(whole[:size])
         archive(tmp_path, demo_server.url("/bytes/9"))
@@ -303,7 +303,7 @@ def test_a_record_that_holds_records_is_not_taken_for_them(tmp_path: Path) -> No
     cut = outer.index(inner) + len(inner) + 5
     (tmp_path / "torn").write_bytes(first + outer[:cut])
     with (tmp_path / "torn").open("rb") as torn:
-        assert whole_until(torn.fileno(), len(first) + cut) == len(first)
+        assert end_of_last_record(torn.fileno(), len(first) + cut) == len(first)
 
 
 @pytest.mark.parametrize("executor", ["thread", "process"])
@@ -330,7 +330,7 @@ def test_40_no_row_without_an_error_outlives_its_record(
             assert killed.poll() is None
         killed.send_signal(signal.SIGKILL)
     with path.open("rb") as torn:
-        end = whole_until(torn.fileno(), path.stat().st_size)
+        end = end_of_last_record(torn.fileno(), path.stat().st_size)
     path.write_bytes(path.read_bytes()[:end])
     lines = output.read_bytes().split(b"\n")[:-1]
     archived = {record["uri"] for record in of_type("response", records(path))}

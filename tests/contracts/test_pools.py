@@ -93,7 +93,7 @@ def test_what_no_worker_has_begun_can_be_recalled_by_its_host(way, server):
     server.wait_until_held(1)
     theirs = [pool.submit(urls.request(number, "http://localhost:1/")) for number in range(40)]
     ours = submit(pool, server, *["/quick"] * 3)
-    pool.recall("localhost")
+    pool.cancel_pending("localhost")
     server.release.set()
     assert [future.result(15).error for future in [begun, *ours]] == [None] * 4
     wait(theirs)
@@ -106,7 +106,7 @@ def test_what_no_worker_has_begun_can_be_recalled_by_its_host(way, server):
 
 def test_whoever_takes_over_does_all_the_work_and_finishes_the_futures(server):
     pool = opened(("async", "curl"), 2)
-    work = pool.take_over()
+    work = pool.run_inline()
     assert work is not None
     futures = submit(pool, server, *["/x"] * 5)
     ended_in: set[str] = set()
@@ -121,7 +121,7 @@ def test_whoever_takes_over_does_all_the_work_and_finishes_the_futures(server):
 
 def test_whoever_has_taken_over_can_be_woken(server):
     pool = opened(("async", "curl"), 1)
-    work = pool.take_over()
+    work = pool.run_inline()
     assert work is not None
     (held,) = submit(pool, server, "/held")
     work(0)
@@ -180,7 +180,7 @@ def test_where_libcurl_looks_names_up_its_own_sockets_are_listened_to(options, d
 
 def test_a_pool_that_was_shut_down_has_nothing_to_be_driven(server):
     pool = opened(("async", "curl"), 1)
-    work = pool.take_over()
+    work = pool.run_inline()
     assert work is not None
     (future,) = submit(pool, server, "/held")
     work(0.0)
@@ -302,7 +302,7 @@ def raising(kind, _):
 def test_a_pool_that_has_begun_by_itself_is_not_taken_over(way, server):
     pool = opened(way, 1)
     (future,) = submit(pool, server, "/x")
-    assert pool.take_over() is None
+    assert pool.run_inline() is None
     assert future.result(15).error is None
     pool.shutdown()
 
@@ -380,7 +380,9 @@ def test_when_the_async_pools_thread_ends_nobody_waits_for_ever(server):
     server.wait_until_held(1)
     pool.wake()
     heard_by = monotonic() + 10
-    while pool._worker.bell.rung:  # until the turn is over in which the request was sent: now it only waits
+    while (
+        pool._worker.bell.pending
+    ):  # until the turn is over in which the request was sent: now it only waits
         assert monotonic() < heard_by
     pool._worker._driver.close()
     for future in futures:
@@ -492,7 +494,7 @@ def test_what_recall_cancels_is_never_fetched_and_all_else_is(server):
     paths = [f"/{'held' if number % 40 == 0 else 'quick'}?{number}" for number in range(400)]
     futures = submit(pool, server, *paths)
     server.wait_until_held(2)
-    pool.recall()
+    pool.cancel_pending()
     server.release.set()
     ways = ended(futures)
     assert "cancelled" in ways

@@ -30,7 +30,7 @@ from fetchpool.config.outputs import refuse_same_file
 from fetchpool.model import fingerprint
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.record import Record
-from fetchpool.model.text import visible
+from fetchpool.model.text import escape_invisible
 from fetchpool.sinks.open import open_sink
 from tests.contracts.records import record
 
@@ -227,7 +227,13 @@ def test_a_record_is_one_row_whatever_is_in_it(tmp_path: Path, kind: Kind, url: 
     clear(path)
     append(
         path,
-        [record(0, f"http:{url}", extra={"title": visible(title), "list": [title.encode().hex(), None]})],
+        [
+            record(
+                0,
+                f"http:{url}",
+                extra={"title": escape_invisible(title), "list": [title.encode().hex(), None]},
+            )
+        ],
     )
     append(path, [record(1)])
     assert len(urls_in(path, kind)) == 2
@@ -536,8 +542,8 @@ def test_what_was_written_is_read_back(
 ) -> None:
     path = tmp_path / f"rows{kind.suffix}"
     clear(path)
-    shown = [(visible(url), error) for url, error in written]
-    rows = list({fingerprint.of_shown(url): (url, error) for url, error in shown}.values())
+    shown = [(escape_invisible(url), error) for url, error in written]
+    rows = list({fingerprint.from_record_url(url): (url, error) for url, error in shown}.values())
     append(path, [replace(record(7), url=url, error=error) for url, error in rows])
     assert read_back(path) == rows
 

@@ -80,13 +80,13 @@ def test_41_of_lines_that_wait_to_be_parquet_what_a_power_failure_left_is_no_row
 def test_46_a_worker_with_the_process_id_of_a_dead_one_does_not_meet_its_files(tmp_path: Path) -> None:
     """A process id is used again: what it names is there already, and the body gets another name."""
     first = SpooledBody(str(tmp_path))
-    first.to_file()
+    first.rollover()
     number = int(Path(first.path).name.partition("-")[2])
     for later in range(1, 4):
         (tmp_path / f"{os.getpid()}-{number + later}").write_bytes(b"another's")
     second = SpooledBody(str(tmp_path))
     second.write(b"mine")
-    second.to_file()
+    second.rollover()
     second.close()
     assert Path(second.path).read_bytes() == b"mine"
     assert len(list(tmp_path.iterdir())) == 5

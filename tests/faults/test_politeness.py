@@ -21,7 +21,7 @@ from tests.faults.ways import ASYNC, CURL, REQUESTS, Way, fetch_urls, over_each_
 EARLY = 0.06
 """Seconds by which two requests may come closer together than they were sent."""
 PIECES = 0.25
-"""Seconds that `bytes-in-pieces` takes at least."""
+"""Seconds that `bytes-in-decode` takes at least."""
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ class Rows:
     """A sink that keeps rows, and notes when each came."""
 
     name = "rows"
-    is_prompt = True
+    is_nonblocking = True
 
     def __init__(self) -> None:
         self.records: list[Record] = []

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetchpool.model.text import one_line, visible
+from fetchpool.model.text import escape_invisible, one_line
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from fetchpool.model.text import one_line, visible
     ],
 )
 def test_what_cannot_be_seen_is_written_out(text: str, shown: str) -> None:
-    assert visible(text) == shown
+    assert escape_invisible(text) == shown
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_what_cannot_be_seen_is_written_out(text: str, shown: str) -> None:
     ],
 )
 def test_what_can_be_seen_is_left_alone(text: str) -> None:
-    assert visible(text) == text
+    assert escape_invisible(text) == text
 
 
 def test_one_line_is_one_line_of_at_most_so_many_characters() -> None:
@@ -52,7 +52,7 @@ def test_one_line_is_one_line_of_at_most_so_many_characters() -> None:
 
 @given(st.text() | st.text(st.sampled_from("a\xe9\u200c\u200d\u202e\x1b\\")))
 def test_nothing_invisible_is_left_and_cleaning_again_changes_nothing(text: str) -> None:
-    shown = visible(text)
+    shown = escape_invisible(text)
     assert not {category(char) for char in shown if char not in "\u200c\u200d"} & {
         "Cc",
         "Cf",
@@ -60,7 +60,7 @@ def test_nothing_invisible_is_left_and_cleaning_again_changes_nothing(text: str)
         "Zl",
         "Zp",
     }
-    assert visible(shown) == shown
+    assert escape_invisible(shown) == shown
     assert shown.encode().decode() == shown
 
 
@@ -68,5 +68,5 @@ def test_nothing_invisible_is_left_and_cleaning_again_changes_nothing(text: str)
 def test_a_line_keeps_to_its_limit(text: str, limit: int) -> None:
     line = one_line(text, limit)
     assert len(line) <= limit
-    assert visible(line) == line
+    assert escape_invisible(line) == line
     assert one_line(line, limit) == line

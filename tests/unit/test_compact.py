@@ -43,7 +43,7 @@ def test_the_last_row_of_every_url_is_left_in_its_order(path: Path, urls: list[s
     path.unlink(missing_ok=True)
     whole = write(path, *urls)
     head, rows = whole[: len(whole) - len(urls)], whole[len(whole) - len(urls) :]
-    last = {fingerprint.of_shown(url): number for number, url in enumerate(urls)}
+    last = {fingerprint.from_record_url(url): number for number, url in enumerate(urls)}
     lines.BLOCK, before = block, lines.BLOCK  # the file is read backwards in pieces of any size
     try:
         done = compact(str(path))

@@ -16,7 +16,7 @@ from fetchpool.http.decoders import (
     CODINGS,
     MAX_MEMBERS,
     MOST,
-    STEP,
+    OUTPUT_STEP,
     ContentDecoder,
     DecodingError,
 )
@@ -31,7 +31,7 @@ def decoder_of(case: str) -> ContentDecoder:
 
 
 def decode(decoder: ContentDecoder, *chunks: bytes) -> bytes:
-    return b"".join(piece for chunk in chunks for piece in decoder.pieces(chunk))
+    return b"".join(piece for chunk in chunks for piece in decoder.decode(chunk))
 
 
 def in_pieces(content: bytes, cuts: list[int]) -> list[bytes]:
@@ -82,7 +82,7 @@ def test_any_bytes_decode_or_are_refused_and_nothing_else(case: str, chunks: lis
     decoder = decoder_of(case)
     try:
         for chunk in chunks:
-            assert all(len(piece) <= MOST for piece in decoder.pieces(chunk))
+            assert all(len(piece) <= MOST for piece in decoder.decode(chunk))
     except CODING_ERRORS:
         assert any(chunks)
 
@@ -100,7 +100,10 @@ def test_a_flipped_byte_is_refused_or_leaves_the_stream_open(case: str) -> None:
 
 
 @CASES
-@pytest.mark.parametrize("size", [STEP - 1, STEP, STEP + 1, STEP + 100, STEP + 257, MOST, MOST + 1])
+@pytest.mark.parametrize(
+    "size",
+    [OUTPUT_STEP - 1, OUTPUT_STEP, OUTPUT_STEP + 1, OUTPUT_STEP + 100, OUTPUT_STEP + 257, MOST, MOST + 1],
+)
 def test_nothing_is_left_behind_when_the_last_piece_is_full(case: str, size: int) -> None:
     decoder = decoder_of(case)
     assert decode(decoder, ENCODERS[case][1](bytes(size))) == bytes(size)
@@ -202,7 +205,7 @@ def test_zstd_windows_larger_than_the_web_allows_are_refused() -> None:
 )
 def test_a_bomb_comes_in_bounded_pieces(case: str, bomb: bytes) -> None:
     decoder = decoder_of(case)
-    sizes = [len(piece) for piece in decoder.pieces(bomb)]
+    sizes = [len(piece) for piece in decoder.decode(bomb)]
     assert sum(sizes) == 1 << 24
     assert max(sizes) <= MOST
     assert decoder.complete

@@ -27,7 +27,7 @@ from fetchpool.sources.iterable import IterableSource
 
 class Rows:
     name = "a list"
-    is_prompt = True
+    is_nonblocking = True
 
     def __init__(self) -> None:
         self.errors: dict[str, str | None] = {}
@@ -46,7 +46,7 @@ class OneAtATime:
     """A pool that answers one request in each turn, the one it was given first."""
 
     workers = 1
-    window = 5
+    max_pending = 5
     stuck = 0
 
     def __init__(self, answer: Callable[[FetchRequest, int], Outcome | None]) -> None:
@@ -60,7 +60,7 @@ class OneAtATime:
         self.recalled: list[str | None] = []
 
     @property
-    def spare(self) -> int:
+    def queued(self) -> int:
         return len(self._queue)
 
     def submit(self, request: FetchRequest) -> Future[Outcome]:
@@ -68,7 +68,7 @@ class OneAtATime:
         self._queue.append((request, future))
         return future
 
-    def take_over(self) -> Callable[[float], None]:
+    def run_inline(self) -> Callable[[float], None]:
         return self._work
 
     def _work(self, _seconds: float) -> None:
@@ -87,7 +87,7 @@ class OneAtATime:
 
     def wake(self) -> None: ...
 
-    def recall(self, host: str | None = None) -> None:
+    def cancel_pending(self, host: str | None = None) -> None:
         self.recalled.append(host)
         queue, self._queue = self._queue, []
         for request, future in queue:

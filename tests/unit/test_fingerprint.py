@@ -36,7 +36,7 @@ def row_url(line: str) -> str:
 
 
 def of_line(line: str) -> bytes:
-    return fingerprint.of_request(urls.request(0, line))
+    return fingerprint.from_request(urls.request(0, line))
 
 
 @given(LINES)
@@ -54,7 +54,7 @@ def of_line(line: str) -> bytes:
 @example('http://a"b/')
 @example('http://a"b')
 def test_a_line_and_its_row_have_the_same_identity(line: str) -> None:
-    assert of_line(line) == fingerprint.of_shown(row_url(line))
+    assert of_line(line) == fingerprint.from_record_url(row_url(line))
 
 
 @given(LINES, LINES)

@@ -31,7 +31,7 @@ WHOLE = FetchRequest(
     method="HEAD",
     elapsed=3.0,
     addresses=("192.0.2.1",),
-    lookup_seconds=0.5,
+    dns_time=0.5,
     keep=9,
     crossed_origin=True,
     from_public=True,
@@ -60,7 +60,7 @@ CHANGES: dict[str, tuple[Callable[[FetchRequest], FetchRequest], dict[str, Any]]
     "by itself": (derive.by_itself, {}),
     "handed back": (lambda request: derive.handed_back(request, 4.0), {"elapsed": 4.0}),
     "introduced": (
-        lambda request: derive.introduced(request, ("192.0.2.2",), 1.0),
+        lambda request: derive.with_addresses(request, ("192.0.2.2",), 1.0),
         {"addresses": ("192.0.2.2",), "lookup_seconds": 1.5, "elapsed": 4.0},
     ),
     "sent": (derive.sent, {"columns": None}),
@@ -126,10 +126,10 @@ def test_another_attempt_is_the_first_hop_again_with_what_it_may(start: FetchReq
     """Also one of our own that was without the user's credentials from its first hop on."""
     start = derive.on_behalf_of(start, -1, "http://a.example/robots.txt", 10)
     hop = derive.redirected(
-        derive.introduced(start, ("192.0.2.3",), 1.0), TARGET, "", cookies=(), from_public=True
+        derive.with_addresses(start, ("192.0.2.3",), 1.0), TARGET, "", cookies=(), from_public=True
     )
     fresh = {"num_retries": 1, "elapsed": 0.0, "lookup_seconds": 0.0, "addresses": ()}
-    for attempt in (start, derive.introduced(start, ("192.0.2.3",), 1.0), hop):
+    for attempt in (start, derive.with_addresses(start, ("192.0.2.3",), 1.0), hop):
         assert asdict(derive.again(attempt)) == {**asdict(start), **fresh}
 
 

@@ -20,7 +20,7 @@ from fetchpool.http.exchange import Exchange
 from fetchpool.model import urls
 from fetchpool.model.failures import EXITCODES, FailureKind
 from fetchpool.model.outcome import Outcome, refusal
-from fetchpool.model.text import UNSEEN
+from fetchpool.model.text import INVISIBLE
 from fetchpool.scheduler.robots import MAX_CRAWL_DELAY, RobotsCache
 from fetchpool.transports.base import Failure, Headers, HopResult, ResponseHead
 from fetchpool.transports.curl.head import parse_head
@@ -191,7 +191,7 @@ def test_whatever_comes_back_a_fetch_ends_in_a_row(options: dict[str, Any], answ
     assert row.error is None or row.error in set(EXITCODES) or row.error == f"http_{row.response_code}"
     assert (row.error is None) == (row.exitcode == 0) == (row.errormsg is None)
     for value in row.to_dict().values():
-        assert not isinstance(value, str) or not {category(char) for char in value} & UNSEEN
+        assert not isinstance(value, str) or not {category(char) for char in value} & INVISIBLE
     assert "s3cret" not in f"{row.errormsg} {row.to_dict().get('title')}"
     assert "s3cret@" not in row.url + row.url_effective
 

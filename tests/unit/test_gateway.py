@@ -32,7 +32,7 @@ def away() -> Gateway:
 def test_after_some_failures_in_a_row_it_is_asked_with_one_request_at_a_time():
     gateway = away()
     assert not gateway.may_start(FIRST_PAUSE - 0.01)
-    assert gateway.wake_at() == FIRST_PAUSE
+    assert gateway.next_wakeup() == FIRST_PAUSE
     assert gateway.may_start(FIRST_PAUSE)
     gateway.started()
     assert not gateway.may_start(FIRST_PAUSE)
@@ -75,8 +75,8 @@ def test_when_it_stays_away_for_long_what_waits_is_given_up():
         assert not gateway.gives_up(now)
         gateway.started()
         gateway.heard(AWAY, now, now)
-        assert gateway.wake_at() - now <= LONGEST_PAUSE
-        now = gateway.wake_at()
+        assert gateway.next_wakeup() - now <= LONGEST_PAUSE
+        now = gateway.next_wakeup()
     gateway.started()
     gateway.heard(AWAY, now, now)
     assert gateway.gives_up(now + DOWN - 1)

@@ -17,19 +17,19 @@ class Wire:
     """A socket that brings given pieces, then ends as told."""
 
     def __init__(self, *pieces: bytes, end: Exception | None = None) -> None:
-        self.pieces = list(pieces)
+        self.decode = list(pieces)
         self.end = end
         self.taken = 0
 
     def recv(self, amount: int) -> bytes:
-        while self.pieces and not self.pieces[0]:
-            del self.pieces[0]
-        if not self.pieces:
+        while self.decode and not self.decode[0]:
+            del self.decode[0]
+        if not self.decode:
             if self.end is not None:
                 raise self.end
             return b""
-        piece = self.pieces[0][:amount]
-        self.pieces[0] = self.pieces[0][amount:]
+        piece = self.decode[0][:amount]
+        self.decode[0] = self.decode[0][amount:]
         self.taken += len(piece)
         return piece
 

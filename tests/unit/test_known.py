@@ -16,7 +16,7 @@ from tests.contracts.records import record
 def sifted(known: DuplicateFilter, *lines: str, first: int = 0) -> tuple[list[str], list[Earlier]]:
     while known.read_back():
         pass
-    wanted, earlier = known.sift([urls.request(number, line) for number, line in enumerate(lines, first)])
+    wanted, earlier = known.filter([urls.request(number, line) for number, line in enumerate(lines, first)])
     return [request.url for request in wanted], earlier
 
 
@@ -51,8 +51,8 @@ def test_as_many_rows_without_a_url_as_an_output_has_are_done_whatever_is_to_be_
     wanted, earlier = sifted(known, "", "", "http://h/", "", "")
     assert (wanted, earlier) == (["", "http://h/", "", ""], [Earlier("", error)])
     records = [record(number, "") for number in (1, 3, 4)]
-    assert [row.urlnum for row in known.lacking(records, 0)] == [3, 4]
-    assert [row.urlnum for row in known.lacking(records, 1)] == [1, 3, 4]
+    assert [row.urlnum for row in known.missing_from(records, 0)] == [3, 4]
+    assert [row.urlnum for row in known.missing_from(records, 1)] == [1, 3, 4]
     assert known.duplicates == 0
 
 
@@ -116,18 +116,18 @@ def test_an_output_that_has_a_row_is_not_given_another() -> None:
     assert wanted == ["http://h/0", "http://h/2", "http://h/3"]
     assert earlier == [Earlier("http://h/1", None)]
     records = [record(number, f"http://h/{number}") for number in (3, 0, 2)]
-    assert [row.urlnum for row in known.lacking(records, 0)] == [3, 2]
-    assert [row.urlnum for row in known.lacking(records, 1)] == [3, 0]
+    assert [row.urlnum for row in known.missing_from(records, 0)] == [3, 2]
+    assert [row.urlnum for row in known.missing_from(records, 1)] == [3, 0]
     known.settle(records)
-    assert known.lacking(records, 0) is records  # nothing is remembered of what is settled
+    assert known.missing_from(records, 0) is records  # nothing is remembered of what is settled
 
 
 def test_an_output_whose_row_is_fine_keeps_it_when_another_asks_again() -> None:
     known = known_from(journal(("http://h/", "dns")), journal(("http://h/", None)), again="dns")
     assert sifted(known, "http://h/")[0] == ["http://h/"]
     records = [record(0, "http://h/")]
-    assert known.lacking(records, 0) == records
-    assert known.lacking(records, 1) == []
+    assert known.missing_from(records, 0) == records
+    assert known.missing_from(records, 1) == []
 
 
 def test_outputs_that_disagree_make_the_url_one_that_failed() -> None:
@@ -157,7 +157,7 @@ def test_every_url_of_the_list_is_fetched_for_each_output_that_lacks_it_and_for_
     for number, places in lacking.items():
         rows = [record(lines.index(number), f"http://h/{number}")]
         if places:
-            assert [place for place in range(len(outputs)) if known.lacking(rows, place)] == places
+            assert [place for place in range(len(outputs)) if known.missing_from(rows, place)] == places
 
 
 def test_every_error_a_row_can_have_has_a_word() -> None:

@@ -89,7 +89,7 @@ def wire_text(text: str) -> str:
     return wire(text).decode("latin-1")
 
 
-def pieces(text: str) -> Iterator[tuple[bytes, int]]:
+def decode(text: str) -> Iterator[tuple[bytes, int]]:
     data = text.encode("utf-8", "surrogatepass")
     for start in range(0, len(data), PIECE):
         yield data[start : start + PIECE], start + PIECE
@@ -145,7 +145,7 @@ READERS: dict[str, tuple[int, Callable[[str], object]]] = {
         lambda text: response.find_encoding(b"", f"text/html{wire_text(text)}"),
     ),
     "a Retry-After": (HEADER, retry.parse_retry_after),
-    "an ETag": (HEADER, lambda text: conditional.of_headers(Headers([wire(f"ETag: {text}")]))),
+    "an ETag": (HEADER, lambda text: conditional.validators_from(Headers([wire(f"ETag: {text}")]))),
     "a Location": (HEADER, lambda text: urls.parse(text, "http://h/")),
     **{
         f"a {name}": (HEADER, lambda text, name=name: whole_body(wire(f"{name}: {text}")))
@@ -161,7 +161,7 @@ READERS: dict[str, tuple[int, Callable[[str], object]]] = {
     "a URL's path": (urls.MAX_URL, lambda text: urls.request(0, f"http://h/{text}")),
     "a URL without a scheme": (urls.MAX_URL, lambda text: urls.request(0, text)),
     "a URL that is shown": (urls.MAX_URL, lambda text: fingerprint.shown(f"http://{text}")),
-    "a URL's identity": (urls.MAX_URL, lambda text: fingerprint.of_shown(f"http://h/{text}")),
+    "a URL's identity": (urls.MAX_URL, lambda text: fingerprint.from_record_url(f"http://h/{text}")),
     "what is shown": (MANY_LINES, lambda text: clean.one_line(text, 100)),
     "a list": (MANY_LINES, list_of_lines),
     "what is no list": (MEBIBYTE, lambda text: file_types.refusal(wire(text))),

@@ -3,7 +3,7 @@
 import socket
 import threading
 
-from fetchpool.engine.dns import KNOWN_FOR, HostAddresses, HostLookups
+from fetchpool.engine.dns import TTL, HostAddresses, HostLookups
 from fetchpool.model.failures import FailureKind
 from fetchpool.transports.resolver import Resolver
 
@@ -37,9 +37,9 @@ def test_a_name_is_answered_with_its_addresses_for_a_minute():
     names, heard, told = stage(answer, clock)
     names.ask("example.org")
     assert told.wait(5)
-    assert heard == [HostAddresses("example.org", ("192.0.2.7",), until=clock.now + KNOWN_FOR)]
+    assert heard == [HostAddresses("example.org", ("192.0.2.7",), until=clock.now + TTL)]
     assert names.heard(heard[0])
-    assert names.wake_at() is None
+    assert names.next_wakeup() is None
 
 
 def test_an_address_needs_no_lookup():
@@ -84,7 +84,7 @@ def test_a_lookup_that_hangs_is_given_up_and_its_late_answer_ignored():
     names, heard, told = stage(hangs, clock)
     names.ask("slow.test")
     assert begun.wait(10)
-    assert names.wake_at() == clock.now + 5.0
+    assert names.next_wakeup() == clock.now + 5.0
     assert names.overdue(clock.now + 4.9) == []
     late = names.overdue(clock.now + 5.0)
     assert [(named.host, named.failure) for named in late] == [("slow.test", FailureKind.TIMEOUT_DNS)]
@@ -140,7 +140,7 @@ def test_a_name_server_that_could_not_say_is_asked_again_after_a_pause():
         assert told.wait(10)
         told.clear()
         assert not names.heard(heard[-1])
-        assert names.wake_at() == clock.now + pause
+        assert names.next_wakeup() == clock.now + pause
         clock.now += pause - 0.01
         assert names.overdue(clock.now) == []
         assert not told.is_set()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from fetchpool.engine.events import ActiveRequest, Notice, RetryScheduled, Snapshot
 from fetchpool.model.record import Record
-from fetchpool.progress.background_writer import BackgroundWriter, unlocked
+from fetchpool.progress.background_writer import BackgroundWriter, unbuffered
 from fetchpool.progress.log import PENDING, Log
 from fetchpool.progress.messages import progress_line, share_done
 from tests.unit.observe_cases import all_ok, record, snapshot
@@ -190,7 +190,7 @@ def test_what_there_is_no_room_for_is_counted() -> None:
 def test_a_stream_without_a_lock_writes_what_its_encoding_lacks_as_an_escape() -> None:
     read_end, write_end = os.pipe()
     with os.fdopen(write_end, "w", encoding="ascii") as stream:
-        free = unlocked(stream)
+        free = unbuffered(stream)
         free.write("a … \ud800\n")
         free.close()
         stream.write("still open\n")

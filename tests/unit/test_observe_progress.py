@@ -58,7 +58,7 @@ class Screen:
         self._screen = pyte.Screen(80, height)
         self._stream = pyte.ByteStream(self._screen)
         self._changed = threading.Condition()
-        self._gone = False
+        self._on_closed = False
         self._reading = threading.Thread(target=self._read, daemon=True)
 
     def start(self) -> None:
@@ -72,13 +72,13 @@ class Screen:
             sleep(0.01)
 
     def _read(self) -> None:
-        while not self._gone:
+        while not self._on_closed:
             try:
                 octets = os.read(self._master, 65536)
             except OSError:  # so Linux says that the other side was closed
                 octets = b""
             with self._changed:
-                self._gone = not octets
+                self._on_closed = not octets
                 self._stream.feed(octets)
                 self._changed.notify_all()
 

@@ -227,16 +227,16 @@ def test_more_workers_than_one_host_may_have_take_two_flags() -> None:
 
 def test_workers_for_whom_there_are_too_few_open_files_are_not_told_to_be_more() -> None:
     shot = ten_seconds(limits=limits(workers=9.95), workers=1)
-    assert advice(shot, workers=1, few_files=True) == (
+    assert advice(shot, workers=1, fd_limited=True) == (
         "the limit of open files (it leaves room for 1 worker, busy 99 % of the time); "
         "to raise it: ulimit -Hn"
     )
     found = replace(shot, workers=40, workers_reason="the ceiling (--max-workers)")
-    assert advice(found, workers=40, few_files=True).startswith(
+    assert advice(found, workers=40, fd_limited=True).startswith(
         "the limit of open files (it leaves room for 40"
     )
     found = replace(shot, workers=16, workers_reason="more brought no more")
-    assert advice(found, workers=40, few_files=True).startswith("the workers (16 at once, found by -w auto")
+    assert advice(found, workers=40, fd_limited=True).startswith("the workers (16 at once, found by -w auto")
 
 
 def test_processes_of_auto_are_as_many_as_cores_and_no_flag_of_workers_makes_them_more() -> None:

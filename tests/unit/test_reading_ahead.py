@@ -16,7 +16,7 @@ class CountingSink:
     """Remembers how many rows it was given at once, and calls back."""
 
     name = "counted"
-    is_prompt = True
+    is_nonblocking = True
 
     def __init__(self, then: Callable[[int], None] = lambda _: None) -> None:
         self.batches: list[int] = []

@@ -21,7 +21,7 @@ from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.failures import FailureKind
 from fetchpool.transports.base import HopRequest, HopResult, ResponseHead
 from fetchpool.transports.requests.dialer import Proxy, context_for, proxy_of
-from fetchpool.transports.requests.errors import KINDS, failure_of, kind_of, unwrapped
+from fetchpool.transports.requests.errors import KINDS, failure_of, kind_of, root_cause
 from fetchpool.transports.requests.http1 import TransportError
 from fetchpool.transports.requests.trace import Phase, Trace
 from fetchpool.transports.requests.transport import RequestsTransport
@@ -197,9 +197,9 @@ def test_the_most_specific_class_decides():
 def test_the_exception_within_the_exceptions_is_the_one():
     within = ConnectionResetError(errno.ECONNRESET, "x")
     error = requests.exceptions.ConnectionError(urllib3.exceptions.ProtocolError("aborted", within))
-    assert unwrapped(error) is within
+    assert root_cause(error) is within
     reason = urllib3.exceptions.MaxRetryError(None, "/?secret", http.client.RemoteDisconnected("x"))
-    assert kind_of(unwrapped(requests.exceptions.ConnectionError(reason))) is FailureKind.EMPTY_REPLY
+    assert kind_of(root_cause(requests.exceptions.ConnectionError(reason))) is FailureKind.EMPTY_REPLY
 
 
 @pytest.fixture

@@ -235,7 +235,7 @@ def test_stuck_lookups_get_company_up_to_a_limit(server):
     hosts = [f"slow{number}.test" for number in range(12)]
     server.hung.update(host.encode() for host in hosts)
     resolver = Resolver(threads=2, lookup=server, clock=clock, most_threads=5)
-    lookups = [resolver.look_up(host, lambda _: None) for host in hosts]
+    lookups = [resolver.resolve_async(host, lambda _: None) for host in hosts]
     for expected in (2, 4, 5, 5):
         by = monotonic() + 5
         while len(server.asked) < expected and monotonic() < by:
@@ -243,7 +243,7 @@ def test_stuck_lookups_get_company_up_to_a_limit(server):
         assert len(server.asked) == expected
         clock.now += 2  # those are stuck now
     assert [lookup.begun is not None for lookup in lookups] == [True] * 5 + [False] * 7
-    assert resolver.look_up("live.test", lambda _: None).begun is None
+    assert resolver.resolve_async("live.test", lambda _: None).begun is None
     server.release.set()
 
 

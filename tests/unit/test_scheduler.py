@@ -12,7 +12,7 @@ from fetchpool.model import urls
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome, refusal
 from fetchpool.model.request import FetchRequest
-from fetchpool.scheduler.host import DOWN, FAILURES_TO_PAUSE, FIRST_SPACING, PAUSE, BlockReason
+from fetchpool.scheduler.host import DOWN, FAILURES_TO_PAUSE, INITIAL_BACKOFF, PAUSE, BlockReason
 from fetchpool.scheduler.scheduler import Scheduler
 
 HOSTS = "abcd"
@@ -70,7 +70,7 @@ class SchedulerMachine(RuleBasedStateMachine):
             self.cool_until[request.host] = max(self.cool_until.get(request.host, 0.0), until)
         if again:
             self.later[request.urlnum] = self.now + delay
-            self.scheduler.add_later(request, self.now + delay)
+            self.scheduler.enqueue_at(request, self.now + delay)
         else:
             self.end(request)
 
@@ -189,7 +189,7 @@ class SchedulerMachine(RuleBasedStateMachine):
                 self.scheduler.finished(request, self.now, started, FINE)
                 self.end(request)
             elif len(self.ended) < len(self.added):
-                wake_at = self.scheduler.wake_at()
+                wake_at = self.scheduler.next_wakeup()
                 assert wake_at is not None, "requests are queued and nothing will ever wake them"
                 self.now = max(self.now, wake_at)
         for host in self.asked:
@@ -235,7 +235,7 @@ def test_a_pace_has_no_opening_burst() -> None:
     scheduler = filled(Scheduler(rate=10.0), "abcdef")
     assert scheduler.next(100.0) is not None
     assert scheduler.next(100.0) is None
-    assert scheduler.wake_at() == 100.1
+    assert scheduler.next_wakeup() == 100.1
     assert scheduler.next(100.1) is not None
     assert scheduler.next(100.1) is None
 
@@ -254,8 +254,8 @@ def test_a_busy_host_is_asked_one_at_a_time_until_it_is_well_again() -> None:
     flying = [started(scheduler, 0.0) for _ in range(3)]
     for request in flying:  # one word, said three times, counts once
         scheduler.finished(request, 1.0, 0.0, BUSY)
-    assert scheduler.next(1.0 + FIRST_SPACING / 2) is None
-    now = 1.0 + FIRST_SPACING
+    assert scheduler.next(1.0 + INITIAL_BACKOFF / 2) is None
+    now = 1.0 + INITIAL_BACKOFF
     for _ in range(2):
         request = started(scheduler, now)
         assert scheduler.next(now + 1.0) is None, "one at a time"
@@ -305,25 +305,25 @@ def test_an_answer_between_failures_keeps_a_host_alive() -> None:
 def test_what_is_waited_for_is_told_apart() -> None:
     scheduler = filled(Scheduler(per_host=2), "aaaa")
     flying = [started(scheduler, 0.0) for _ in range(2)]
-    assert scheduler.waits_for(0.0) is BlockReason.TURN
+    assert scheduler.block_reason(0.0) is BlockReason.TURN
     scheduler.finished(flying[0], 1.0, 0.0, NO_ANSWER)
-    scheduler.add_later(flying[0], 9.0)
-    assert scheduler.waits_for(1.0) is BlockReason.FAILURE, "also where its limit would be reached"
+    scheduler.enqueue_at(flying[0], 9.0)
+    assert scheduler.block_reason(1.0) is BlockReason.FAILURE, "also where its limit would be reached"
     scheduler.finished(flying[1], 1.0, 0.0, BUSY, 5.0)
-    scheduler.add_later(flying[1], 9.0)
-    assert scheduler.waits_for(1.0) is BlockReason.PAUSE, "also what is to be tried again"
+    scheduler.enqueue_at(flying[1], 9.0)
+    assert scheduler.block_reason(1.0) is BlockReason.PAUSE, "also what is to be tried again"
     paced = filled(Scheduler(per_host=2, host_delay=1.0), "aa")
     started(paced, 0.0)
-    assert paced.waits_for(0.5) is BlockReason.PACE
+    assert paced.block_reason(0.5) is BlockReason.PACE
     rated = filled(Scheduler(per_host=2, rate=1.0), "aa")
     started(rated, 0.0)
-    assert rated.waits_for(0.5) is BlockReason.PACE
+    assert rated.block_reason(0.5) is BlockReason.PACE
 
 
 def test_most_of_what_waits_says_what_is_waited_for() -> None:
     scheduler = filled(Scheduler(per_host=1), "abbbcc")
     first = started(scheduler, 0.0)
     scheduler.finished(first, 0.0, 0.0, NO_ANSWER)
-    scheduler.add_later(first, 9.0)
+    scheduler.enqueue_at(first, 9.0)
     assert [started(scheduler, 0.0).host for _ in range(2)] == ["b", "c"]
-    assert scheduler.waits_for(0.0) is BlockReason.TURN
+    assert scheduler.block_reason(0.0) is BlockReason.TURN

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fetchpool.history.seen import SeenSet
-from fetchpool.history.temporary_db import open_scratch
+from fetchpool.history.temporary_db import open_temporary_database
 from fetchpool.model.fingerprint import SIZE
 
 # Two choosing bytes and alphabets of one letter or two: many share a string, and many stand between others.
@@ -78,7 +78,7 @@ def test_what_does_not_fit_is_on_disk() -> None:
 
 def test_a_scratch_database_closes_when_nobody_has_it_any_more() -> None:
     """Python 3.13 warns of one that nobody has closed."""
-    database = open_scratch("CREATE TABLE t (n)")
+    database = open_temporary_database("CREATE TABLE t (n)")
     database.execute("INSERT INTO t VALUES (1)")
     database.__del__()
     with pytest.raises(sqlite3.ProgrammingError, match="closed database"):

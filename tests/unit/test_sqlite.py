@@ -46,7 +46,7 @@ def test_the_table_has_the_rows_own_columns_with_their_types(path: Path) -> None
     (kept, plain) = ask(path, "SELECT * FROM fetches")
     expected = row.to_dict()
     assert dict(zip(ROW_FIELDS, kept[1:-1], strict=True)) == {name: expected[name] for name in ROW_FIELDS}
-    assert kept[0] == fingerprint.of_shown("http://h/")
+    assert kept[0] == fingerprint.from_record_url("http://h/")
     assert json.loads(kept[-1]) == row.extra
     assert plain[-1] is None
     assert ask(path, "SELECT json_extract(extra, '$.title') FROM fetches WHERE urlnum = 5") == [("Füße",)]

@@ -17,7 +17,7 @@ import pytest
 
 from fetchpool.model.errors import InputError
 from fetchpool.model.failures import FailureKind
-from fetchpool.model.fingerprint import of_request, of_shown
+from fetchpool.model.fingerprint import from_record_url, from_request
 from fetchpool.model.request import FetchRequest
 from fetchpool.sources.files import FileSource
 from fetchpool.sources.tables import TableOptions
@@ -167,7 +167,7 @@ def test_a_line_of_jsonl_that_holds_no_url_is_refused_and_says_why(tmp_path: Pat
     assert [each.problem for each in requests] == problems
     assert [each.refused is None for each in requests] == [problem == "" for problem in problems]
     # A resumed run knows them by their rows.
-    assert all(of_request(each) == of_shown(each.url) for each in requests)
+    assert all(from_request(each) == from_record_url(each.url) for each in requests)
 
 
 def test_jsonl_whose_first_lines_all_lack_the_column_is_refused_and_one_that_has_it_later_is_not(

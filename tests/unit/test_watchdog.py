@@ -164,7 +164,7 @@ def test_only_the_socket_that_a_hop_speaks_by_can_break_its_silence(ends):
         assert silence(ours.fileno()) == 0.0
         started = monotonic()
         watch.start(started, math.inf, 0.2)
-        watch.speaking(other.fileno())
+        watch.use_socket(other.fileno())
         while watch.look(monotonic()) and not watch.ending:
             assert monotonic() < started + 5
             threading.Event().wait(0.01)

@@ -20,7 +20,7 @@ from fetchpool.http.response import Response
 from fetchpool.model.errors import UsageError
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.record import FEATURE_FIELDS, ROW_FIELDS
-from fetchpool.model.text import one_line, visible
+from fetchpool.model.text import escape_invisible, one_line
 from fetchpool.transports.base import Failure
 
 BUILT_IN = {"title": "fetchpool.http.parsers.title:title"}
@@ -122,7 +122,7 @@ def fields(given: object) -> dict[str, Any]:
         if not key:
             raise InvalidFieldError("gave a field with an empty name")
         room.take(len(key))
-        name = visible(key)
+        name = escape_invisible(key)
         row[f"parse_{name}" if name in RESERVED else name] = fit(value, name, room)
     return row
 
@@ -147,7 +147,7 @@ def fit(value: object, name: str, room: Room, depth: int = 0) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return visible(str.__str__(value))  # the text itself, if it is an Enum's
+        return escape_invisible(str.__str__(value))  # the text itself, if it is an Enum's
     if isinstance(value, int):
         if int(value) not in INTEGERS:
             raise InvalidFieldError(f"gave a number of more than 64 bits in {name!r}")
@@ -164,7 +164,7 @@ def fit(value: object, name: str, room: Room, depth: int = 0) -> Any:
             if not isinstance(key, str):
                 raise InvalidFieldError(f"gave a key that is {type(key).__name__}, not text, in {name!r}")
             room.take(len(key))
-            inner[visible(key)] = fit(each, name, room, depth + 1)
+            inner[escape_invisible(key)] = fit(each, name, room, depth + 1)
         return inner
     raise InvalidFieldError(f"gave {type(value).__name__} in {name!r}, which JSON doesn't have")
 

@@ -76,7 +76,7 @@ class Naming:
 
     def _tell(self, named: HostAddresses) -> None:
         self._told.append(named)
-        self._bell.ring()
+        self._bell.notify()
 
     def _release(
         self, named: HostAddresses, ready: list[tuple[Transfer, HopRequest, Failure | None, float]]

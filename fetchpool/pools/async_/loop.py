@@ -29,9 +29,9 @@ from fetchpool.pools.async_.parsing import ParsingBeside
 from fetchpool.pools.async_.pollers import MANY, PerformPoller, SocketPoller, first_driver
 from fetchpool.pools.async_.wakeup import Wakeup
 from fetchpool.runtime import forks
-from fetchpool.transports.base import Failure, HopRequest, HopResult, ParseRequest, Steps, include_lookup
+from fetchpool.transports.base import Failure, HopRequest, HopResult, ParseRequest, Steps, add_lookup_time
 from fetchpool.transports.curl.connections import NO_SOCKET, Connections
-from fetchpool.transports.curl.errors import ENDED
+from fetchpool.transports.curl.errors import FORCED
 from fetchpool.transports.curl.handle import CurlHandle
 from fetchpool.transports.curl.resolve_cache import ResolveCache
 from fetchpool.transports.curl.trace import Streams
@@ -132,7 +132,7 @@ class CurlMultiLoop:
         self._multi.setopt(pycurl.M_MAXCONNECTS, 2 * places)
         self._driver = first_driver(self._multi, self.bell, options)
         self._naming = Naming(options, self.bell)
-        self._parsing: ParsingBeside[Transfer] = ParsingBeside(self.bell.ring)
+        self._parsing: ParsingBeside[Transfer] = ParsingBeside(self.bell.notify)
 
     @property
     def _taken(self) -> int:
@@ -160,10 +160,10 @@ class CurlMultiLoop:
         bell = self.bell
         more = self._begin() == STARTS and self._taken < self._places
         bell.asleep = True  # from here on whoever brings something rings; what came before is seen now
-        if more or bell.rung or self._begin() or self._landed or self._paused:
+        if more or bell.pending or self._begin() or self._landed or self._paused:
             seconds = 0.0
         self._act(seconds)
-        bell.asleep = bell.rung = False
+        bell.asleep = bell.pending = False
         self._read_ended()
         if self._paused:
             self._decode()
@@ -175,7 +175,7 @@ class CurlMultiLoop:
                 self._advance(flight, None)
         if now >= self._next_tick:
             self._next_tick = now + TICK
-            self._end_silent(now)
+            self._check_read_timeouts(now)
         self.deliver()
 
     def deliver(self) -> None:
@@ -279,7 +279,7 @@ class CurlMultiLoop:
             else:
                 response = flight.handle.conclude(*landed) if isinstance(landed, tuple) else landed
                 if flight.looked_up_for:
-                    include_lookup(response, flight.looked_up_for)
+                    add_lookup_time(response, flight.looked_up_for)
                     flight.looked_up_for = 0.0
                 hop = flight.steps.send(response)
             if isinstance(hop, ParseRequest):
@@ -326,12 +326,12 @@ class CurlMultiLoop:
             except Exception as defect:  # noqa: BLE001 - as in `_advance`
                 self._spoil(flight, defect)
 
-    def _end_silent(self, now: float) -> None:
+    def _check_read_timeouts(self, now: float) -> None:
         """Ends the hops from which no byte has come for their read timeout. The kernel knows of bytes that we
         are not told of (a handshake's, a cut-up header's), but not whose they are: on a connection that
         carries several hops at once they may be the others'."""
         for curl, flight in list(self._flights.items()):
-            heard = flight.progress + flight.handle.lines_heard
+            heard = flight.progress + flight.handle.header_lines
             if heard != flight.seen:
                 flight.seen, flight.seen_at = heard, now
             elif now - flight.seen_at >= flight.read_timeout:
@@ -345,7 +345,7 @@ class CurlMultiLoop:
                         else silence(descriptor)
                     )
                 if quiet >= flight.read_timeout:
-                    self._land(curl, pycurl.E_OPERATION_TIMEDOUT, "", ENDED[FailureKind.TIMEOUT_READ])
+                    self._land(curl, pycurl.E_OPERATION_TIMEDOUT, "", FORCED[FailureKind.TIMEOUT_READ])
                 else:
                     flight.seen_at = now - quiet
 

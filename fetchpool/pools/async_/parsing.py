@@ -44,7 +44,7 @@ class ParsingBeside(Generic[Fetch]):
     """Its methods are for the thread that drives. True while anything is being parsed."""
 
     def __init__(self, ring: Callable[[], None]) -> None:
-        """`ring` wakes that thread; it is called from others."""
+        """`notify` wakes that thread; it is called from others."""
         self._ring = ring
         self._threads = ParserThreads()
         self._lock = threading.Lock()

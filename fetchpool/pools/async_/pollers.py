@@ -21,7 +21,7 @@ import pycurl
 
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.pools.async_.wakeup import Wakeup
-from fetchpool.transports.curl.resolve_cache import looks_up
+from fetchpool.transports.curl.resolve_cache import may_resolve
 
 MANY = 128
 """Transfers at once, from which on libcurl does not look at each in every turn."""
@@ -53,7 +53,7 @@ class Poller(Protocol):
 
 def first_driver(multi: pycurl.CurlMulti, bell: Wakeup, options: FetchOptions) -> Poller:
     """For a pool that begins. The `bell` ends the waiting."""
-    heard = hasattr(select, "epoll") and pycurl.version_info()[2] >= TRIED and not looks_up(options)
+    heard = hasattr(select, "epoll") and pycurl.version_info()[2] >= TRIED and not may_resolve(options)
     return PerformPoller(multi, bell) if heard else SocketPoller(multi, bell)
 
 

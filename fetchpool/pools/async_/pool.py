@@ -43,7 +43,7 @@ class AsyncPool:
         self._worker = CurlMultiLoop(workers, options, self._next)
         self._ended = False
         self._own_thread: threading.Thread | None = None
-        self._driven = False
+        self._inline = False
         """Somebody has taken over."""
         self._lock = threading.Lock()
 
@@ -52,38 +52,38 @@ class AsyncPool:
         with self._lock:
             if self._closed:
                 raise PoolClosedError(self._defect or "the pool was shut down; open another one")
-            if self._own_thread is None and not self._driven:
+            if self._own_thread is None and not self._inline:
                 self._own_thread = threads.start(self._run, "fetchpool-async")
             self._arrived.append((request, future))
         if self._worker.bell.asleep:
-            self._worker.bell.ring()
+            self._worker.bell.notify()
         if self._defect:  # the thread ended meanwhile; whichever of us comes second finds it
             self._lose_arrived()
         return future
 
     @property
-    def window(self) -> int:
+    def max_pending(self) -> int:
         return self.workers
 
     @property
-    def spare(self) -> int:
+    def queued(self) -> int:
         return 0  # whatever is submitted begins at once
 
     @property
     def stuck(self) -> int:
         return self._worker.stuck
 
-    def recall(self, host: str | None = None) -> None:
+    def cancel_pending(self, host: str | None = None) -> None:
         """Nothing to do: what is submitted within the window begins."""
 
-    def take_over(self) -> Callable[[float], None] | None:
+    def run_inline(self) -> Callable[[float], None] | None:
         if self._own_thread is not None:
             return None
-        self._driven = True
+        self._inline = True
         return self._turn
 
     def wake(self) -> None:
-        self._worker.bell.ring()
+        self._worker.bell.notify()
 
     def shutdown(self, *, abort: bool = False) -> None:
         with self._lock:
@@ -124,7 +124,7 @@ class AsyncPool:
             self._end_all()
 
     def _turn(self, seconds: float) -> None:
-        """What `take_over()` gives."""
+        """What `run_inline()` gives."""
         if not self._ended:
             self._worker.turn(seconds)
 

@@ -76,10 +76,10 @@ class WorkerProcesses:
                         self._executor.submit(worker.ready)
                 self.processes = processes_of(self._executor)
                 close_results(self._executor)
-                self._undertaker = threading.Thread(
-                    target=self._bury, name="fetchpool-undertaker", daemon=True
+                self._sentinel_thread = threading.Thread(
+                    target=self._kill_on_death, name="fetchpool-undertaker", daemon=True
                 )
-                self._undertaker.start()
+                self._sentinel_thread.start()
             except BaseException:
                 for process in processes_of(self._executor):  # a crew that is not whole has nobody to end it
                     process.kill()
@@ -118,10 +118,10 @@ class WorkerProcesses:
         late.cancel()
         if late.ident is not None:
             late.join()
-        self._undertaker.join()
+        self._sentinel_thread.join()
         self.processes.clear()  # and with them their descriptors
 
-    def _bury(self) -> None:
+    def _kill_on_death(self) -> None:
         """For a thread of its own: when one process has died, all are killed. The executor would do so, but
         not while it reads a result: one that ends in the midst of writing its own leaves half a message and
         the writers' lock locked, and as long as any other lives there is no end to read. All: when the fork

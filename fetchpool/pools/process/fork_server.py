@@ -23,7 +23,7 @@ from fetchpool.model.errors import UsageError
 from fetchpool.pools.process import worker as process_worker
 from fetchpool.pools.process.preload import MARK, OURS
 
-NO_GUARD = (
+MAIN_GUARD_HELP = (
     "--executor process: no process came up; each imports the main module anew, which has to be a file, and "
     'what the file runs has to be under: if __name__ == "__main__":'
 )
@@ -104,12 +104,12 @@ def safe_path() -> Iterator[None]:
             del os.environ["PYTHONSAFEPATH"]
 
 
-def end_if_main_is_imported() -> None:
+def exit_if_spawning() -> None:
     """For a process that is importing the main module because somebody has started it: it is to have no
     processes of its own. Ends it without a traceback: its parent tells the person, once."""
     # What `multiprocessing.spawn` itself goes by when it refuses, at length.
     if getattr(multiprocessing.current_process(), "_inheriting", False):
-        raise SystemExit(f"fetchpool: {NO_GUARD}")
+        raise SystemExit(f"fetchpool: {MAIN_GUARD_HELP}")
 
 
 def another_is_found() -> bool:

@@ -38,9 +38,9 @@ from fetchpool.pools.future import LightFuture
 from fetchpool.pools.process.executor import WorkerProcesses
 from fetchpool.pools.process.fork_server import (
     FEWER,
-    NO_GUARD,
+    MAIN_GUARD_HELP,
     SHORTAGE,
-    end_if_main_is_imported,
+    exit_if_spawning,
     process_context,
     server_pid,
     words_for_shortage,
@@ -84,14 +84,14 @@ class SentBatch:
 
 @dataclass(slots=True, eq=False)
 class WorkItem:
-    """A request without its outcome. `holder` is the batch that it is in; None: it waits."""
+    """A request without its outcome. `batch` is the batch that it is in; None: it waits."""
 
     request: FetchRequest
     future: Future[Outcome]
-    holder: SentBatch | None = None
+    batch: SentBatch | None = None
 
     def held_by(self, crew: WorkerProcesses) -> bool:
-        return self.holder is not None and self.holder.crew is crew
+        return self.batch is not None and self.batch.crew is crew
 
 
 class ProcessPool:
@@ -101,7 +101,7 @@ class ProcessPool:
     def __init__(self, workers: int, options: FetchOptions) -> None:
         """Returns when every process is ready. Raises `UsageError` when a parser or the transport can't be
         loaded, or no process comes up."""
-        end_if_main_is_imported()
+        exit_if_spawning()
         self.workers = workers
         self._options = options
         self._closed = self._aborted = self._recalled = self._woken = False
@@ -154,25 +154,25 @@ class ProcessPool:
         return future
 
     @property
-    def window(self) -> int:
+    def max_pending(self) -> int:
         size = self._batch_size()
         return self.workers if size == 1 else self.workers * QUEUED * size
 
     @property
-    def spare(self) -> int:
+    def queued(self) -> int:
         return len(self._waiting)
 
     @property
     def stuck(self) -> int:
         return 0  # their processes are killed
 
-    def take_over(self) -> None:
+    def run_inline(self) -> None:
         return None
 
     def wake(self) -> None:
         """Nobody has taken over."""
 
-    def recall(self, host: str | None = None) -> None:
+    def cancel_pending(self, host: str | None = None) -> None:
         with self._lock:
             self._recalled = self._recalled or host is None
         cancel(reversed(self._take_back(host)))  # whoever puts each before the others has them in order
@@ -182,7 +182,7 @@ class ProcessPool:
             self._closed = True
             self._aborted = self._aborted or abort
         if abort:
-            self.recall()
+            self.cancel_pending()
             if (
                 crew := self._crew
             ) is not None:  # else it is being started: the library doesn't bear deaths then
@@ -240,7 +240,7 @@ class ProcessPool:
             if self._crew is not None:
                 if self._aborted:
                     self._crew.kill()
-                self._retire(self._crew)
+                self._close_executor(self._crew)
             while not self._inbox.empty():
                 self._inbox.get()()
         except BaseException as defect:
@@ -304,7 +304,7 @@ class ProcessPool:
                     crew.told += 1
                     if told.ready:
                         self._inbox.put(partial(self._one_is_ready, crew))
-            self._inbox.put(partial(self._retire, crew))
+            self._inbox.put(partial(self._close_executor, crew))
         except BaseException as defect:
             self._inbox.put(partial(reraise, defect))
             raise
@@ -327,7 +327,7 @@ class ProcessPool:
             try:
                 self._crew = self._start()
             except SHORTAGE:  # no descriptor or no process is to be had; the fork server died
-                self._lose(lambda each: each.holder is None)
+                self._lose(lambda each: each.batch is None)
                 return
         crew = self._crew
         if crew is None or crew.starting:
@@ -337,7 +337,7 @@ class ProcessPool:
             try:
                 done = crew.submit(batch)
             except BrokenProcessPool:
-                self._retire(crew)
+                self._close_executor(crew)
             else:
                 done.add_done_callback(partial(self._batch_done, sent))
 
@@ -350,7 +350,7 @@ class ProcessPool:
             size = min(fair, self._batch_size())
             sent = SentBatch(crew, [self._waiting.popleft() for _ in range(size)])
             for number in sent.numbers:
-                self._open[number].holder = sent
+                self._open[number].batch = sent
             crew.running += 1
             return sent
 
@@ -364,9 +364,9 @@ class ProcessPool:
             sent.crew.running -= 1
         defect = None if done.cancelled() else done.exception()
         if done.cancelled() or isinstance(defect, BrokenProcessPool):
-            self._retire(sent.crew)
+            self._close_executor(sent.crew)
         elif defect is not None:
-            self._lose(lambda each: each.holder is sent)
+            self._lose(lambda each: each.batch is sent)
         else:
             self._take(done.result())
 
@@ -379,23 +379,23 @@ class ProcessPool:
                 if each is None:
                     continue
                 if outcome is None:
-                    each.holder = None
+                    each.batch = None
                     self._waiting.appendleft(number)
                     continue
                 self._seconds += (max(outcome.time_total or 0.0, SHORTEST) - self._seconds) / 16
                 landed.append((self._open.pop(number).future, outcome))
         settle(landed)
 
-    def _retire(self, crew: WorkerProcesses) -> None:
+    def _close_executor(self, crew: WorkerProcesses) -> None:
         """Ends an executor, broken or not. What it has said is heard first, then what it held is lost."""
         if crew.ended:
             return
         crew.ended = True
         crew.end()
         self._listener.join(LAST_WORDS)
-        self._inbox.put(partial(self._gone, crew))
+        self._inbox.put(partial(self._on_closed, crew))
 
-    def _gone(self, crew: WorkerProcesses) -> None:
+    def _on_closed(self, crew: WorkerProcesses) -> None:
         """Nothing more comes from it; a new one is started as soon as something waits."""
         self._crew = None
         if crew.pardoned:
@@ -404,11 +404,11 @@ class ProcessPool:
         if not crew.starting:
             return
         if not self._ready.is_set():  # the first: another would fare no better
-            self._refusal = DIED if crew.told else NO_GUARD
+            self._refusal = DIED if crew.told else MAIN_GUARD_HELP
             self._closed = True
             self._ready.set()
         # Another one might never start either: those that it was started for have lost their worker.
-        self._lose(lambda each: each.holder is None)
+        self._lose(lambda each: each.batch is None)
 
     def _lose(self, which: Callable[[WorkItem], bool]) -> None:
         """Fails requests whose worker is dead."""

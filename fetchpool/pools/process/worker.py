@@ -87,7 +87,7 @@ class BatchRunner:
             with self._lock:
                 self._done.append((number, outcome))
 
-    def look_after(self) -> None:
+    def watch_slow_fetches(self) -> None:
         """For a thread: as soon as a fetch has taken long, the batch is sent without it.
 
         Ends the process when that fails: what it took out of the batch would come to no end."""
@@ -142,7 +142,7 @@ def _start(
     # A server may bear few connections, and nobody tells this process that another one needs the place.
     watchdog.shared().keeps_for = KEEPS_FOR
     _runner = BatchRunner(Worker(options, parse=place.run).fetch, send, place)
-    threads.start(_runner.look_after, "batches")
+    threads.start(_runner.watch_slow_fetches, "batches")
     send(WorkerHello(os.getpid(), ready=True))
 
 

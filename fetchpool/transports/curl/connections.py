@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fetchpool.transports.unread import LARGE, has_unread, received
-from fetchpool.transports.watchdog import borrowed
+from fetchpool.transports.watchdog import socket_from_fd
 
 Ends = tuple[str, str, int, int]
 """A connection: their address and ours, their port and ours. As libcurl tells it."""
@@ -83,7 +83,7 @@ class Connections:
 def ends_of(descriptor: int) -> Ends | None:
     """None when it is not connected."""
     try:
-        with borrowed(descriptor) as connection:
+        with socket_from_fd(descriptor) as connection:
             local_ip, local_port = connection.getsockname()[:2]
             remote_ip, remote_port = connection.getpeername()[:2]
     except OSError:

@@ -143,7 +143,7 @@ MESSAGES: dict[FailureKind, str] = {
     FailureKind.ABORTED: "the run was stopped",
 }
 
-ENDED = {kind: Failure(kind, MESSAGES[kind]) for kind in (FailureKind.TIMEOUT_READ, FailureKind.ABORTED)}
+FORCED = {kind: Failure(kind, MESSAGES[kind]) for kind in (FailureKind.TIMEOUT_READ, FailureKind.ABORTED)}
 """What libcurl did not end by itself."""
 
 CUT = Failure(FailureKind.TRUNCATED, MESSAGES[FailureKind.TRUNCATED])
@@ -155,7 +155,7 @@ BY_US = "reset by curl (error 0x1 PROTOCOL_ERROR)"
 """Of one that broke the rules (RFC 9113 section 8.1.1)."""
 HTTP2_NAMES = ("HTTP2", "HTTP/2", "nghttp2")
 
-ROUNDED = 0.005
+TIMER_SLACK = 0.005
 """Seconds that libcurl's timer may be early by: it counts milliseconds."""
 
 
@@ -288,7 +288,7 @@ def timeout_of(*, total: float, resolved: bool, max_time: float, connect_timeout
     tells something: a kept connection has none of them, one that failed has all (libcurl 8.23)."""
     if not resolved:
         return Failure(FailureKind.TIMEOUT_DNS, f"no address after {min(max_time, connect_timeout):g} s")
-    if total < max_time - ROUNDED:
+    if total < max_time - TIMER_SLACK:
         return Failure(FailureKind.TIMEOUT_CONNECT, f"no connection after {connect_timeout:g} s")
     return late(max_time)
 

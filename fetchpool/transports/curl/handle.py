@@ -26,7 +26,7 @@ from fetchpool.transports.curl.connections import NO_SOCKET, Connections, Ends
 from fetchpool.transports.curl.errors import (
     BY_SERVER,
     CUT,
-    ENDED,
+    FORCED,
     HUNG_UP,
     SPOKE_UNASKED,
     failure_of,
@@ -196,7 +196,7 @@ class CurlHandle:
             setopt(pycurl.FORBID_REUSE, int(closes))
             self._closes = closes
         if hop.public_only != self._public_only:
-            self._judge_addresses(hop.public_only)
+            self._filter_addresses(hop.public_only)
         self.where = urls.authority(hop.url)
         self._told = self._book.open(self.where, hop.addresses)
         if self._proxy_at:
@@ -207,7 +207,7 @@ class CurlHandle:
             setopt(pycurl.RESOLVE, [*self._told, *self._proxy_told])
 
     @property
-    def lines_heard(self) -> int:
+    def header_lines(self) -> int:
         """Header lines that have come; a body's pieces are `life.progress`."""
         return len(self._lines)
 
@@ -414,7 +414,7 @@ class CurlHandle:
             curl.setopt(pycurl.CUSTOMREQUEST, method)
         self._method = method
 
-    def _judge_addresses(self, public_only: bool) -> None:
+    def _filter_addresses(self, public_only: bool) -> None:
         """Only where it is asked for: opening sockets ourselves is a tenth of what a connection costs."""
         if public_only:
             self.curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
@@ -472,7 +472,7 @@ class CurlHandle:
         receiver, life = hop.receiver, self._life
         while receiver.pending:
             if life.ending:
-                self._failure = ENDED[FailureKind.ABORTED]
+                self._failure = FORCED[FailureKind.ABORTED]
                 return False
             if monotonic() >= self._deadline:
                 self._failure = late(hop.max_time)

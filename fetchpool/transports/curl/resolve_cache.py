@@ -19,14 +19,14 @@ FOR_EVER = -1
 A_MINUTE = 60
 
 
-def looks_up(options: FetchOptions) -> bool:
+def may_resolve(options: FetchOptions) -> bool:
     """Whether libcurl looks names up by itself: where it is told whom to ask."""
     return bool(options.dns_servers)
 
 
 def cache_timeout(options: FetchOptions) -> int:
     """For CURLOPT_DNS_CACHE_TIMEOUT, seconds: of libcurl's own lookups."""
-    return A_MINUTE if looks_up(options) else FOR_EVER
+    return A_MINUTE if may_resolve(options) else FOR_EVER
 
 
 class ResolveCache:

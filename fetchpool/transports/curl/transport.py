@@ -16,9 +16,9 @@ import pycurl
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.failures import FailureKind
 from fetchpool.transports import resolver, watchdog
-from fetchpool.transports.base import Failure, HopRequest, HopResult, include_lookup
+from fetchpool.transports.base import Failure, HopRequest, HopResult, add_lookup_time
 from fetchpool.transports.curl.connections import NO_SOCKET, Connections
-from fetchpool.transports.curl.errors import ENDED
+from fetchpool.transports.curl.errors import FORCED
 from fetchpool.transports.curl.handle import CurlHandle
 from fetchpool.transports.curl.lookups import HopNames
 from fetchpool.transports.curl.resolve_cache import ResolveCache
@@ -69,9 +69,9 @@ class CurlTransport:
         if ended is FailureKind.TIMEOUT_READ and code == pycurl.E_OPERATION_TIMEDOUT:
             ended = None  # libcurl's deadline came first, and it had closed the socket that was looked at
         # Also where libcurl is content: to a body without a length the shutdown was its end.
-        response = handle.conclude(code, message, ENDED.get(ended) if ended else None)
+        response = handle.conclude(code, message, FORCED.get(ended) if ended else None)
         if seconds:
-            include_lookup(response, seconds)
+            add_lookup_time(response, seconds)
         return response
 
     def _look_up(self, hop: HopRequest, began: float) -> Failure | None:
@@ -82,7 +82,7 @@ class CurlTransport:
                 self._resolver.resolve(host, 0, timeout - (monotonic() - began), self._watch.wait)
             except ResolveError as error:
                 if self._watch.ending:
-                    return ENDED[FailureKind.ABORTED]
+                    return FORCED[FailureKind.ABORTED]
                 return self._names.failure(host, error.kind, str(error))
         return None
 
@@ -96,7 +96,7 @@ class CurlTransport:
     def _opened(self, descriptor: int, _purpose: int) -> int:
         self._watch.opened(descriptor)
         self._handle.opened(descriptor)
-        self._watch.speaking(descriptor)  # as far as is known yet
+        self._watch.use_socket(descriptor)  # as far as is known yet
         # A hop that is being ended looks to libcurl like a kept connection that was closed: it would
         # try again with another one.
         return pycurl.SOCKOPT_ERROR if self._watch.ending else pycurl.SOCKOPT_OK
@@ -121,7 +121,7 @@ class CurlTransport:
         """A request is about to go out; libcurl says where, but not by which descriptor."""
         descriptor = self._handle.speaks_on(ends)
         if descriptor != NO_SOCKET:
-            self._watch.speaking(descriptor)
+            self._watch.use_socket(descriptor)
         return self._handle.sending(*ends)
 
     def _closing(self, descriptor: int) -> int:

@@ -128,7 +128,7 @@ class HopPool(HTTPConnectionPool):
         # makes of it: one that hangs up on the request had no use for it.
         if trace.phase is not Phase.TLS:
             trace.phase = Phase.ANSWER
-        trace.watch.speaking(connection.sock.fileno())
+        trace.watch.use_socket(connection.sock.fileno())
         trace.remote_ip, trace.peer = connection.remote_ip, connection.peer
         if connection.has_surplus:
             trace.surplus = True

@@ -25,7 +25,7 @@ from fetchpool.transports.requests.happy_eyeballs import Race
 from fetchpool.transports.requests.http1 import Readable, ResponseReader, TransportError
 from fetchpool.transports.requests.socks5 import connect_through
 from fetchpool.transports.requests.trace import Phase, Trace
-from fetchpool.transports.resolver import Address, Resolver, literal
+from fetchpool.transports.resolver import Address, Resolver, parse_ip
 
 Connection = socket.socket | SSLTransport
 """What bytes go over: a plain socket, one with TLS (`ssl.SSLSocket` is a socket), or TLS within TLS."""
@@ -111,9 +111,9 @@ class Dialer:
             self.trace.watch.closed(descriptor)
         connection.close()
 
-    def judge_literal(self, host: str) -> None:
+    def check_literal(self, host: str) -> None:
         """For a host that a proxy will resolve: all that can be judged is an address."""
-        if self.trace.hop.public_only and literal(host, 0) is not None:
+        if self.trace.hop.public_only and parse_ip(host, 0) is not None:
             self._judge(host)
 
     def _tunnel(self, connection: Connection, host: str, port: int, proxy: Proxy) -> None:
@@ -132,7 +132,7 @@ class Dialer:
     def _addresses(self, host: str, port: int, *, judged: bool) -> list[Address]:
         trace = self.trace
         if judged and trace.hop.addresses:  # of the URL's host, which is what gets judged
-            known = (literal(ip.strip("[]"), port) for ip in trace.hop.addresses)
+            known = (parse_ip(ip.strip("[]"), port) for ip in trace.hop.addresses)
             addresses = [address for address in known if address is not None]
         else:
             addresses = self._resolver.resolve(host, port, trace.time_to_connect(), trace.watch.wait)

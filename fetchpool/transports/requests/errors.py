@@ -158,7 +158,7 @@ NOT_THE_PROXYS = frozenset(
 )
 """What stays as it is when the proxy was being talked to: deadlines are deadlines, as in curl."""
 
-CAUGHT = (OSError, http.client.HTTPException, urllib3_errors.HTTPError, ResolveError, ValueError)
+HANDLED = (OSError, http.client.HTTPException, urllib3_errors.HTTPError, ResolveError, ValueError)
 """The roots of all of these: what `perform()` catches. Anything else is a defect of ours."""
 
 MESSAGES: dict[FailureKind, str] = {
@@ -179,8 +179,8 @@ MESSAGES: dict[FailureKind, str] = {
 
 
 def failure_of(error: Exception, trace: Trace) -> Failure:
-    """Why a hop ended, from what was raised (one of `CAUGHT`) and how far it had come."""
-    cause = unwrapped(error)
+    """Why a hop ended, from what was raised (one of `HANDLED`) and how far it had come."""
+    cause = root_cause(error)
     if isinstance(cause, ProxyError):
         return cause.failure
     if isinstance(cause, TransportError | ResolveError):
@@ -203,7 +203,7 @@ def ended(kind: FailureKind, trace: Trace) -> Failure:
     return Failure(kind, worded(kind, trace))
 
 
-def unwrapped(error: Exception) -> Exception:
+def root_cause(error: Exception) -> Exception:
     """The exception within the exceptions."""
     while isinstance(error, WRAPPERS):
         within = getattr(error, "reason", None) or next(

@@ -27,7 +27,7 @@ from fetchpool.model.failures import FailureKind
 from fetchpool.transports.base import Headers, HopRequest, HopResult, ResponseHandler, ResponseHead
 from fetchpool.transports.requests.connections import HopPool, HopTlsPool
 from fetchpool.transports.requests.dialer import Dialer
-from fetchpool.transports.requests.errors import CAUGHT, ended, failure_of
+from fetchpool.transports.requests.errors import HANDLED, ended, failure_of
 from fetchpool.transports.requests.http1 import READ_BODY, TransportError
 from fetchpool.transports.requests.trace import Trace
 from fetchpool.transports.resolver import Resolver
@@ -74,7 +74,7 @@ class RequestsTransport:
             stopped = not deliver(answer, hop, self._watch)
             answer.release_conn()
             answer = None
-        except CAUGHT as error:
+        except HANDLED as error:
             failure = failure_of(error, trace)
         finally:
             if answer is not None:
@@ -109,7 +109,7 @@ class RequestsTransport:
         authorization = ""
         if proxy is not None:
             if proxy.scheme != "socks5":
-                self._dialler.judge_literal(trace.origin[1])
+                self._dialler.check_literal(trace.origin[1])
             if scheme == "http" and not proxy.socks:
                 trace.forwarded = True
                 trace.origin = (proxy.scheme, proxy.host, proxy.port)
@@ -174,7 +174,7 @@ def deliver(answer: Any, hop: HopRequest, watch: Watch) -> bool:
     """The answer to the hop's receiver, as it comes. False when that has had enough."""
     feed = hop.receiver.feed
     read1 = answer.read1
-    if not hop.receiver.begin(head_of(answer)):
+    if not hop.receiver.begin(to_head(answer)):
         return False
     while chunk := read1(READ_BODY, decode_content=False):
         if not feed(chunk) and not decode(hop.receiver, watch):
@@ -193,7 +193,7 @@ def decode(receiver: ResponseHandler, watch: Watch) -> bool:
     return False
 
 
-def head_of(answer: Any) -> ResponseHead:
+def to_head(answer: Any) -> ResponseHead:
     """Of an `Answer`, or of the response that urllib3 would make of one: an adapter that stands in
     for ours (`responses`) has only those."""
     headers = answer.headers
