@@ -18,7 +18,6 @@ from pathlib import Path
 from statistics import median
 from time import process_time
 
-from fetchpool.engine.dns import HostLookups
 from fetchpool.engine.engine import Engine
 from fetchpool.engine.writer import Writer
 from fetchpool.history.duplicates import DuplicateFilter
@@ -32,6 +31,7 @@ from fetchpool.sinks.base import Sink
 from fetchpool.sinks.open import open_sink
 from fetchpool.sources.iterable import IterableSource
 from fetchpool.transports import resolver
+from fetchpool.transports.dns import HostLookups
 
 ROUNDS = 5
 

@@ -17,8 +17,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from fetchpool.config.choices import DEFAULT_MEMORY
 from fetchpool.history.duplicates import DuplicateFilter
-from fetchpool.history.seen import DEFAULT_MEMORY, SeenSet
+from fetchpool.history.seen import SeenSet
 from fetchpool.model.fingerprint import SIZE
 from fetchpool.sinks.open import open_sink
 from tests.contracts.records import record

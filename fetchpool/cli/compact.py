@@ -44,7 +44,7 @@ def compact(
     return ExitCode.OK
 
 
-def _said(path: str, done: room.Compacted) -> Line:
+def _said(path: str, done: room.CompactResult) -> Line:
     parts = [f"{escape_invisible(path)}: {counted(done.kept, 'row')}"]
     if done.superseded:
         parts.append(f"{counted(done.superseded, 'superseded row')} left out")

@@ -5,6 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:  # loaded by those who need it
+    pass
+
+
+DEFAULT_MEMORY = 1 << 30
+"""Bytes: about seventy million fingerprints without marks."""
+
+
 if TYPE_CHECKING:  # only the adapter that was chosen is imported
     pass
 

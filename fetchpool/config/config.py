@@ -17,9 +17,10 @@ from pathlib import Path
 from msgspec import Struct
 
 from fetchpool.config import machine, units, validate
-from fetchpool.config.choices import EXECUTORS, TRANSPORTS
+from fetchpool.config.choices import DEFAULT_MEMORY, EXECUTORS, TRANSPORTS
 from fetchpool.config.dependencies import resolve_transport, usable_dns_servers, usable_proxy
 from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.config.machine import usable_cores
 from fetchpool.config.outputs import (
     HASHES,
     Output,
@@ -31,8 +32,6 @@ from fetchpool.config.outputs import (
     text_output_warnings,
     warc_archive,
 )
-from fetchpool.engine.bottlenecks import usable_cores
-from fetchpool.history.seen import DEFAULT_MEMORY
 from fetchpool.model.addresses import address_is_public
 from fetchpool.model.errors import UsageError
 

@@ -7,6 +7,12 @@ from msgspec import Struct
 from fetchpool.model.version import VERSION
 
 
+def overdue(options: FetchOptions) -> str:
+    """That a person's own parsers did not return in time."""
+    names = ", ".join(name for name in options.parse if ":" in name)
+    return f"{names} did not return within {options.parse_timeout:g} s"
+
+
 class FetchOptions(Struct, frozen=True, kw_only=True):
     """What every fetch of a run has in common: all a worker needs to know, picklable.
 

@@ -10,6 +10,14 @@ import contextlib
 import os
 import sys
 
+
+def usable_cores() -> int:
+    """Cores this process may use: its affinity where the system has one, else all there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 if sys.platform != "win32":
     import fcntl
     import resource

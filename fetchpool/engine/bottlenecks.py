@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from enum import Enum
 
+from fetchpool.config.machine import usable_cores
 from fetchpool.engine.events import WaitTimes
 
 
@@ -32,13 +33,6 @@ def cpu_seconds() -> float:
     it is waited for)."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
-
-
-def usable_cores() -> int:
-    """Cores this process may use: its affinity where the system has one, else all there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class BottleneckTimer:

@@ -14,9 +14,8 @@ from msgspec.structs import replace
 
 from fetchpool.config.config import RunConfig
 from fetchpool.config.outputs import names_parsers_take
-from fetchpool.engine.dns import HostLookups
 from fetchpool.engine.engine import Engine
-from fetchpool.engine.events import Observer
+from fetchpool.engine.events import Observer, RecordCounter
 from fetchpool.engine.writer import Writer
 from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.pools.open import open_pool
@@ -28,6 +27,7 @@ from fetchpool.sinks.open import open_sink
 from fetchpool.sources.base import Source
 from fetchpool.sources.files import FileSource
 from fetchpool.sources.tables import TableOptions
+from fetchpool.transports.dns import HostLookups
 from fetchpool.transports.resolver import Resolver
 from fetchpool.transports.resolver import shared as shared_resolver
 
@@ -64,7 +64,7 @@ def build(
         notices += inputs.notices
     if config.refresh:
         source, old = _refreshed(config, source, old)
-        observers = [*observers, old]
+        observers = [*observers, RecordCounter(old.count)]
     assert source is not None
     opened: list[ResumableSink] = []
     spools: list[SpoolDirectory] = []

@@ -20,7 +20,6 @@ from msgspec import Struct
 from fetchpool.engine.bottlenecks import BottleneckTimer
 from fetchpool.engine.completed import CompletedAttempt
 from fetchpool.engine.dispatcher import Dispatcher
-from fetchpool.engine.dns import HostAddresses, HostLookups
 from fetchpool.engine.events import Notice, Observer, RetryScheduled, Snapshot
 from fetchpool.engine.in_flight import InFlightRequests
 from fetchpool.engine.preflight import Preflight
@@ -35,6 +34,7 @@ from fetchpool.scheduler.autoscale import AutoScaler
 from fetchpool.scheduler.retry import RetryPolicy
 from fetchpool.scheduler.scheduler import Scheduler
 from fetchpool.sources.base import Source
+from fetchpool.transports.dns import HostAddresses, HostLookups
 
 if TYPE_CHECKING:  # loaded by those who use it
     from fetchpool.scheduler.robots import RobotsCache

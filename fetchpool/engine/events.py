@@ -6,6 +6,7 @@ makes a `Snapshot` of them and hands it to every observer, with the rare events 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from msgspec import Struct
@@ -19,13 +20,6 @@ class ActiveRequest(Struct, frozen=True):
 
     url: str
     seconds: float
-
-
-class Earlier(Struct, frozen=True, gc=False):
-    """A URL of the input whose row an earlier run has written. `url` is safe to show."""
-
-    url: str
-    error: str | None
 
 
 class FailureCount(Struct, frozen=True):
@@ -166,3 +160,21 @@ class Observer(Protocol):
     def sampled(self, snapshot: Snapshot, /) -> None: ...
 
     def finished(self, snapshot: Snapshot, /) -> None: ...
+
+
+class RecordCounter:
+    """An observer that passes final rows to a function and ignores all else."""
+
+    def __init__(self, count: Callable[[list[Record]], None]) -> None:
+        self._count = count
+
+    def started(self, snapshot: Snapshot) -> None: ...
+
+    def event(self, event: Event) -> None: ...
+
+    def records(self, records: list[Record]) -> None:
+        self._count(records)
+
+    def sampled(self, snapshot: Snapshot) -> None: ...
+
+    def finished(self, snapshot: Snapshot) -> None: ...

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fetchpool.engine.dns import HostAddresses, HostLookups
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.request import FetchRequest
 from fetchpool.scheduler.scheduler import Scheduler
+from fetchpool.transports.dns import HostAddresses, HostLookups
 
 if TYPE_CHECKING:  # loaded by those who use it
     from fetchpool.scheduler.robots import RobotsCache

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from fetchpool.engine.events import ActiveRequest, Earlier, FailureCount, Snapshot, WaitTimes
+from fetchpool.engine.events import ActiveRequest, FailureCount, Snapshot, WaitTimes
 from fetchpool.engine.histogram import Histogram
-from fetchpool.model.record import Record
+from fetchpool.model.record import Record, StoredRow
 
 RATE_WINDOW = 5.0
 """Seconds that a rate looks back: long enough to be read, short enough to show a stall."""
@@ -72,7 +72,7 @@ class Stats:
         self._sizes.add(sizes)
         self._times.add(times)
 
-    def found(self, rows: Sequence[Earlier]) -> None:
+    def found(self, rows: Sequence[StoredRow]) -> None:
         """A batch of URLs that an earlier run has done: they count as done, and in no rate, size or time."""
         for row in rows:
             if row.error is not None:
@@ -81,7 +81,7 @@ class Stats:
                 self._earlier_ok += 1
         self._earlier += len(rows)
 
-    def _failure(self, error: str, record: Record | Earlier) -> None:
+    def _failure(self, error: str, record: Record | StoredRow) -> None:
         if error in self._failed:
             self._failed[error] += 1
         else:

@@ -22,13 +22,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from fetchpool.config.choices import format_of
+from fetchpool.config.choices import DEFAULT_MEMORY, format_of
 from fetchpool.config.outputs import resolved
-from fetchpool.history.seen import DEFAULT_MEMORY, SeenSet
+from fetchpool.history.seen import SeenSet
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.fingerprint import from_record_url
 from fetchpool.model.text import escape_invisible
-from fetchpool.sinks.base import Written
 from fetchpool.sinks.file import RowFormat
 from fetchpool.sinks.file_ops import FileOps, lock, open_error_message
 from fetchpool.sinks.lines import blocks_backwards, last_line_end, whole
@@ -71,7 +70,8 @@ def compact(
     if format == "parquet":
         folder = open_parquet(path)
         try:
-            kept, superseded = folder.compact(memory)
+            seen = SeenSet(memory=memory)
+            kept, superseded = folder.compact(lambda url: _is_final(url, seen))
         finally:
             folder.close()
         return CompactResult(kept, superseded, 0)
@@ -127,7 +127,7 @@ def _compact(
     lines = kept = damaged = 0
     for offset, block in blocks_backwards(read, len(heading), size):
         written = rows.decode(block)
-        stays = bytes(_is_final(row, seen) for row in reversed(written))[::-1]
+        stays = bytes(row is not None and _is_final(row.url, seen) for row in reversed(written))[::-1]
         blocks.append(_Block(offset, len(block), stays))
         lines += len(written)
         kept += stays.count(1)
@@ -137,9 +137,10 @@ def _compact(
     return CompactResult(kept, lines - kept - damaged, damaged)
 
 
-def _is_final(row: Written | None, seen: SeenSet) -> bool:
-    """Of rows met from the last to the first: no later one is of the same URL, or it is of none."""
-    return row is not None and (not row.url or seen.add(from_record_url(row.url)))
+def _is_final(url: str, seen: SeenSet) -> bool:
+    """Whether a row is its URL's last one, where rows are met from the last to the first. A row without a URL
+    always is."""
+    return not url or seen.add(from_record_url(url))
 
 
 def _write(path: Path, old: int, heading: bytes, blocks: list[_Block], disk: FileOps) -> None:

@@ -18,13 +18,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 
-from fetchpool.engine.events import Earlier
-from fetchpool.history.seen import DEFAULT_MEMORY, SeenSet
+from fetchpool.config.choices import DEFAULT_MEMORY
+from fetchpool.history.seen import SeenSet
 from fetchpool.model.failures import ERRORS, OTHER, FailureKind
 from fetchpool.model.fingerprint import from_record_url, from_request, shown
-from fetchpool.model.record import Record
+from fetchpool.model.record import Record, StoredRow
 from fetchpool.model.request import FetchRequest
-from fetchpool.sinks.base import Written
 
 LISTED = 0
 """The place of the mark that the list had it; the outputs' come behind it."""
@@ -46,7 +45,7 @@ class DuplicateFilter:
         self,
         *,
         dedupe: bool = True,
-        journals: Sequence[Iterator[list[Written | None]]] = (),
+        journals: Sequence[Iterator[list[StoredRow | None]]] = (),
         again: Collection[str] = (),
         memory: int = DEFAULT_MEMORY,
     ) -> None:
@@ -84,7 +83,7 @@ class DuplicateFilter:
             self._journals.popleft()
         return False
 
-    def filter(self, requests: list[FetchRequest]) -> tuple[list[FetchRequest], list[Earlier]]:
+    def filter(self, requests: list[FetchRequest]) -> tuple[list[FetchRequest], list[StoredRow]]:
         """Those that are to be fetched, and those that are done; the rest the list had before."""
         if not self._sifts:
             return requests, []
@@ -106,7 +105,7 @@ class DuplicateFilter:
             if len(have) == len(self._places):
                 code = max(marks[LISTED + 1 :])  # of outputs that differ, one that says it failed
                 error = None if code == FINE else ERRORS[code - FIRST_ERROR]
-                earlier.append(Earlier(shown(request.url), error))
+                earlier.append(StoredRow(shown(request.url), error))
                 continue
             wanted.append(request)
             if have:

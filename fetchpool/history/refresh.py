@@ -21,7 +21,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from fetchpool.config.choices import format_of
-from fetchpool.engine.events import Event, Snapshot
 from fetchpool.history.temporary_db import open_temporary_database
 from fetchpool.http.conditional import sound
 from fetchpool.model.errors import OutputError, UsageError
@@ -107,18 +106,8 @@ class PreviousRun:
                 found.append(replace(each, previous=previous, weight=weight))
         return found
 
-    # As an observer
-
-    def started(self, snapshot: Snapshot) -> None: ...
-
-    def event(self, event: Event) -> None: ...
-
-    def sampled(self, snapshot: Snapshot) -> None: ...
-
-    def finished(self, snapshot: Snapshot) -> None: ...
-
-    def records(self, records: list[Record]) -> None:
-        """Rows that have become final."""
+    def count(self, records: list[Record]) -> None:
+        """Count final rows as unchanged, changed, new, vanished or failed."""
         changes = self.changes
         for record in records:
             previous = self.previous(from_record_url(record.url))

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fetchpool.config.choices import DEFAULT_MEMORY
+
 if TYPE_CHECKING:  # loaded by those who need it
     from fetchpool.history.seen_disk import DiskSeenSet
 
-DEFAULT_MEMORY = 1 << 30
-"""Bytes: about seventy million fingerprints without marks."""
 BUCKETS = 1 << 16
 BUCKET_BYTES = 2
 KEPT = 12

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.config.fetch_options import FetchOptions, overdue
 from fetchpool.http import conditional, cookies
 from fetchpool.http.body import ResponseBody
 from fetchpool.http.no_keepalive import Unkept
@@ -25,7 +25,7 @@ from fetchpool.http.request_headers import RequestHeaders
 from fetchpool.model import derive, urls
 from fetchpool.model.addresses import address_is_public
 from fetchpool.model.failures import EXITCODE_HTTP, EXITCODES, FailureKind
-from fetchpool.model.outcome import Outcome, overdue, refusal
+from fetchpool.model.outcome import Outcome, refusal
 from fetchpool.model.request import FetchRequest
 from fetchpool.model.text import escape_invisible
 from fetchpool.model.timestamp import utc_now

@@ -1,8 +1,8 @@
 """A hop's body for those who want more of it than its size: `--save`, `--hash`, `--warc`.
 
-In: what a `ResponseBody` gets. Out: what a `ResponseBody` says, and what was kept: the decoded content (`storage.py`),
-the bytes as they came (`wire`, for `capture.py`), or both. A run without such options never loads this
-room: its bodies cost nothing for what they could do.
+In: what a `ResponseBody` gets. Out: what a `ResponseBody` says, and what was kept: the decoded content
+(`sinks/bodies.py`), the bytes as they came (`wire`, for `warc_recorder.py`), or both. A run without such
+options never loads this module.
 """
 
 from __future__ import annotations

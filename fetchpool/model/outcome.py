@@ -9,7 +9,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.failures import EXITCODE_HTTP, EXITCODES, FailureKind
 from fetchpool.model.request import FetchRequest
 from fetchpool.model.timestamp import utc_now
@@ -83,12 +82,6 @@ def refusal(
         errormsg=message or REFUSALS.get(kind, kind.replace("_", " ")),
         exitcode=EXITCODES[kind],
     )
-
-
-def overdue(options: FetchOptions) -> str:
-    """That a person's own parsers did not return in time."""
-    names = ", ".join(name for name in options.parse if ":" in name)
-    return f"{names} did not return within {options.parse_timeout:g} s"
 
 
 def internal(request: FetchRequest, defect: Exception) -> Outcome:

@@ -13,6 +13,15 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict
 
+
+class StoredRow(Struct, gc=False):
+    """A row that an output has: as much of it as a resumed run must know."""
+
+    url: str
+    """As the row shows it."""
+    error: str | None
+
+
 TRANSIENT_STATUSES = frozenset((408, 429, 500, 502, 503, 504, 522, 524))
 """What curl's `--retry` calls transient."""
 

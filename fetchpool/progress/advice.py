@@ -48,7 +48,7 @@ def held_back(
     parses: bool = False,
     aborted: bool = False,
     auto: bool = False,
-    few_files: bool = False,
+    fd_limited: bool = False,
 ) -> list[Span]:
     """The line after "held back by: "; its `HINT` span, where it has one, names a flag. Empty for a run
     too short to say. `max_time`: the seconds an attempt may take now; `parses`: there is a parser;
@@ -74,7 +74,7 @@ def held_back(
                 return _around_fetching(snapshot, workers)
             if executor == "thread" and parses:
                 return _parsing(snapshot, workers)
-        if few_files and snapshot.workers >= workers:
+        if fd_limited and snapshot.workers >= workers:
             return _files(workers, share)
         # Beside a parser, threads wait for the interpreter while they receive: that is no network's time.
         on_bodies = (executor == "process" or not parses) and _on_bodies(snapshot, workers)

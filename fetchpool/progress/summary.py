@@ -49,7 +49,7 @@ def report(
     max_time: float | None = None,
     parses: bool = False,
     auto: bool = False,
-    few_files: bool = False,
+    fd_limited: bool = False,
     kept: tuple[int, str] | None = None,
     changes: Mapping[str, int] | None = None,
 ) -> list[Line]:
@@ -57,8 +57,8 @@ def report(
     requests at once to one host, None without one; `aborted`: what was in flight was ended with the run;
     `timed_out`: it was `--max-runtime` that interrupted; `resume`: how an interrupted run goes on, empty when
     it can't; `paced`: starts were spaced on purpose; `robots`: hosts were asked for theirs; `max_time`:
-    seconds an attempt may take; `parses`: there is a parser; `auto`: `-w auto`; `fd_limited`: open files allow
-    no more workers; `kept`: how many rows have their body in which folder; `changes`: since an earlier
+    seconds an attempt may take; `parses`: there is a parser; `auto`: `-w auto`; `fd_limited`: open files
+    allow no more workers; `kept`: how many rows have their body in which folder; `changes`: since an earlier
     result, how many URLs are what."""
     if not snapshot.done and not interrupted:
         return [line(Span("nothing to fetch: there is no URL in the input", Style.STRONG))]
@@ -102,7 +102,7 @@ def report(
         parses=parses,
         aborted=aborted,
         auto=auto,
-        fd_limited=few_files,
+        fd_limited=fd_limited,
     )
     if advice and (fetched or interrupted):
         lines.append(line(Span("held back by: ", Style.QUIET), *advice))

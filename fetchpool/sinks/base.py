@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from msgspec import Struct
-
-from fetchpool.model.record import Record
+from fetchpool.model.record import Record, StoredRow
 
 
 class Sink(Protocol):
@@ -31,14 +29,6 @@ class Sink(Protocol):
         """Flushes and closes. Idempotent."""
 
 
-class Written(Struct, gc=False):
-    """A row that an output has: as much of it as a resumed run must know."""
-
-    url: str
-    """As the row shows it."""
-    error: str | None
-
-
 class ResumableSink(Sink, Protocol):
     """A sink whose output can be read back: all that a run leaves for the next one to go on with."""
 
@@ -48,7 +38,7 @@ class ResumableSink(Sink, Protocol):
     notices: list[str]
     """What the person should know of it; whoever tells it takes it away."""
 
-    def written(self) -> Iterator[list[Written | None]]:
+    def written(self) -> Iterator[list[StoredRow | None]]:
         """The rows that are there now, in order, a piece at a time; None for a line that is no
         row. Of a URL's rows the last is the final one. Raises `UsageError`, at once, when the output
         is nothing that can be read."""

@@ -23,8 +23,7 @@ from typing import Any
 import msgspec
 
 from fetchpool.model.csv_cells import cell, meant
-from fetchpool.model.record import ROW_FIELDS, Record
-from fetchpool.sinks.base import Written
+from fetchpool.model.record import ROW_FIELDS, Record, StoredRow
 
 EXTRA = "extra"
 BEGIN = ",".join(ROW_FIELDS).encode()
@@ -62,7 +61,7 @@ class CsvRows:
         """The first line, when it begins with the row's own columns."""
         return start if start.startswith(BEGIN) and start.endswith(b"\n") else None
 
-    def decode(self, lines: bytes) -> list[Written | None]:
+    def decode(self, lines: bytes) -> list[StoredRow | None]:
         """The row on each line, the header aside."""
         each = lines.decode(errors="replace").split("\n")[:-1]
         before = csv.field_size_limit(MAX_CELL)
@@ -101,7 +100,7 @@ class CsvRows:
         return lines.encode()
 
 
-def _read(lines: list[str]) -> list[Written | None]:
+def _read(lines: list[str]) -> list[StoredRow | None]:
     """The row on each line, or a wrong number of them when one is damaged; for a single line, one."""
     try:
         return [_written(cells) for cells in csv.reader(lines, strict=True)] or [None]
@@ -109,7 +108,7 @@ def _read(lines: list[str]) -> list[Written | None]:
         return [None]
 
 
-def _written(cells: list[str]) -> Written | None:
+def _written(cells: list[str]) -> StoredRow | None:
     if len(cells) <= len(ROW_FIELDS) or not cells[0].isdecimal():
         return None
-    return Written(meant(cells[URL]), cells[ERROR] or None)
+    return StoredRow(meant(cells[URL]), cells[ERROR] or None)

@@ -25,10 +25,9 @@ from time import monotonic
 from typing import Protocol
 
 from fetchpool.model.errors import OutputClosedError, OutputError, UsageError
-from fetchpool.model.record import Record
+from fetchpool.model.record import Record, StoredRow
 from fetchpool.model.text import escape_invisible
 from fetchpool.sinks import stdout
-from fetchpool.sinks.base import Written
 from fetchpool.sinks.file_ops import RESOURCE_ERRNOS, FileOps, is_gone, lock, open_error_message, unlock
 from fetchpool.sinks.lines import blocks, last_line_end
 
@@ -56,7 +55,7 @@ class RowFormat(Protocol):
         """The header of a file of ours whose first line is `start`, whatever columns it was made with;
         None when it is none of ours."""
 
-    def decode(self, lines: bytes) -> list[Written | None]:
+    def decode(self, lines: bytes) -> list[StoredRow | None]:
         """The row on each of these whole lines; None for one that is no row."""
 
 
@@ -123,7 +122,7 @@ class FileSink:
         if self._regular and not self._closed and self._clock() >= self._next_checkpoint:
             self._sync()
 
-    def written(self) -> Iterator[list[Written | None]]:
+    def written(self) -> Iterator[list[StoredRow | None]]:
         """The rows that are there now, a hundred kilobytes at a time."""
         if not (self._regular and self._readable):
             raise UsageError(f"{self.name}: can't be read back, which --resume has to; name a file with -o")

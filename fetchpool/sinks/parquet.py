@@ -24,12 +24,9 @@ from typing import BinaryIO
 
 import msgspec
 
-from fetchpool.history.seen import SeenSet
 from fetchpool.model.errors import FetchpoolError, OutputError, UsageError
-from fetchpool.model.fingerprint import from_record_url
-from fetchpool.model.record import Record
+from fetchpool.model.record import Record, StoredRow
 from fetchpool.model.text import escape_invisible
-from fetchpool.sinks.base import Written
 from fetchpool.sinks.file_ops import GONE, NO_LOCKS, RESOURCE_ERRNOS, FileOps, is_gone, open_error_message
 from fetchpool.sinks.lines import blocks
 from fetchpool.sinks.parquet_parts import FAILURES, ROWS, PartFiles, schema_of
@@ -125,19 +122,18 @@ class ParquetSink:
             self._release()
             raise self._failed(failure) from failure
 
-    def written(self) -> Iterator[list[Written | None]]:
+    def written(self) -> Iterator[list[StoredRow | None]]:
         """The rows that are in parts now: all there are, until there is a `write()`."""
         return self._parts.written()
 
-    def compact(self, memory: int) -> tuple[int, int]:
-        """Makes one part of all, with the last row of every URL, and those without one; how many stay, and
-        how many do not. `memory`: bytes for knowing the URLs. Raises `OutputError`."""
-        seen = SeenSet(memory=memory)
+    def compact(self, is_final: Callable[[str], bool]) -> tuple[int, int]:
+        """Merge all parts into one that holds only final rows; return how many stay and how many do not.
+        `is_final` is called with each row's URL, the last row first. Raises `OutputError`."""
         rows = left = 0
         stays: dict[int, list[bytes]] = {}
         try:
             for number, _, urls in self._parts.urls_backwards():
-                kept = bytes(not url or seen.add(from_record_url(url)) for url in reversed(urls))[::-1]
+                kept = bytes(is_final(url) for url in reversed(urls))[::-1]
                 stays.setdefault(number, []).insert(0, kept)
                 rows += len(urls)
                 left += kept.count(1)
@@ -168,7 +164,8 @@ class ParquetSink:
                 raise UsageError(f"{self.name}: is not a parquet output of fetchpool; {UNTOUCHED}")
             if foreign := self._parts.foreign():
                 raise UsageError(
-                    f"{self.name}: is not a parquet output of fetchpool, {escape_invisible(foreign)} is in it; "
+                    f"{self.name}: is not a parquet output of fetchpool, "
+                    f"{escape_invisible(foreign)} is in it; "
                     f"{UNTOUCHED}"
                 )
             lock = os.open(self._parts.folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)

@@ -26,9 +26,8 @@ import msgspec
 import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
 from pyarrow import parquet
 
-from fetchpool.model.record import ROW_FIELDS, Record
+from fetchpool.model.record import ROW_FIELDS, Record, StoredRow
 from fetchpool.model.version import VERSION
-from fetchpool.sinks.base import Written
 
 ROWS = 20_000
 """Of a row group: what is in memory at once."""
@@ -100,13 +99,13 @@ class PartFiles:
         numbers = self.numbers()
         return list(parquet.read_schema(self.path(numbers[-1])).names) if numbers else None
 
-    def written(self) -> Iterator[list[Written | None]]:
+    def written(self) -> Iterator[list[StoredRow | None]]:
         """Their rows, in order."""
         for number in self.numbers():
             with parquet.ParquetFile(self.path(number)) as part:
                 for batch in part.iter_batches(_rows_at_once(part.metadata), columns=["url", "error"]):
                     urls, errors = batch.column(0).to_pylist(), batch.column(1).to_pylist()
-                    yield [Written(url, error) for url, error in zip(urls, errors, strict=True)]
+                    yield [StoredRow(url, error) for url, error in zip(urls, errors, strict=True)]
 
     def write(self, number: int, schema: pa.Schema, records: Iterator[list[Record]]) -> None:
         """A part, whole or not at all."""

@@ -27,9 +27,8 @@ import msgspec
 
 from fetchpool.model import fingerprint
 from fetchpool.model.errors import OutputError, UsageError
-from fetchpool.model.record import ROW_FIELDS, Record
+from fetchpool.model.record import ROW_FIELDS, Record, StoredRow
 from fetchpool.model.text import escape_invisible
-from fetchpool.sinks.base import Written
 from fetchpool.sinks.file_ops import GONE, RESOURCE_ERRNOS, open_error_message
 
 MAGIC = b"SQLite format 3\0"  # sqlite.org/fileformat2.html, section 1.3
@@ -116,7 +115,7 @@ class SqliteSink:
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
             self._next_checkpoint = self._clock() + CHECKPOINT
 
-    def written(self) -> Iterator[list[Written | None]]:
+    def written(self) -> Iterator[list[StoredRow | None]]:
         """The rows that are there now, a few thousand at a time."""
         with self._told():
             cursor = self._connection.execute("SELECT url, error FROM fetches ORDER BY rowid")
@@ -187,14 +186,14 @@ class SqliteSink:
         self._held_bytes += len(record.url) + len(record.url_effective) + (len(json) if json else 0)
         return [fingerprint.from_record_url(record.url) if record.url else None, *row, json]
 
-    def _fetched(self, cursor: sqlite3.Cursor) -> Iterator[list[Written | None]]:
+    def _fetched(self, cursor: sqlite3.Cursor) -> Iterator[list[StoredRow | None]]:
         while True:
             with self._told():
                 rows = cursor.fetchmany(READ_BACK)
             if not rows:
                 return
             yield [
-                Written(url, error) if isinstance(url, str) and isinstance(error, str | None) else None
+                StoredRow(url, error) if isinstance(url, str) and isinstance(error, str | None) else None
                 for url, error in rows
             ]
 

@@ -12,9 +12,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from fetchpool.model.record import Record
+from fetchpool.model.record import Record, StoredRow
 from fetchpool.model.text import escape_invisible
-from fetchpool.sinks.base import Written
 
 BEGIN = "url:<"
 _BEGIN = BEGIN.encode()
@@ -40,19 +39,19 @@ class TextRows:
         """There is none."""
         return None if self.refusal(start) else b""
 
-    def decode(self, lines: bytes) -> list[Written | None]:
+    def decode(self, lines: bytes) -> list[StoredRow | None]:
         """The row on each line."""
-        rows: list[Written | None] = [
-            Written(url, error or None) for url, error in _ROW.findall(lines.decode(errors="replace"))
+        rows: list[StoredRow | None] = [
+            StoredRow(url, error or None) for url, error in _ROW.findall(lines.decode(errors="replace"))
         ]
         if len(rows) != lines.count(b"\n"):
             rows = [_written(line) for line in lines.split(b"\n")[:-1]]
         return rows
 
 
-def _written(line: bytes) -> Written | None:
+def _written(line: bytes) -> StoredRow | None:
     row = _ROW.fullmatch(line.decode(errors="replace"))
-    return Written(row[1], row[2]) if row else None
+    return StoredRow(row[1], row[2]) if row else None
 
 
 def line(record: Record) -> str:

@@ -210,7 +210,8 @@ class WarcFile:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UsageError(
-                f"--warc: {escape_invisible(path)}: another run is writing to it; wait for it, or name another file"
+                f"--warc: {escape_invisible(path)}: another run is writing to it; "
+                "wait for it, or name another file"
             ) from None
         except OSError as failure:
             if failure.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL):

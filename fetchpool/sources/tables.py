@@ -23,7 +23,7 @@ from fetchpool.model.text import escape_invisible, one_line
 from fetchpool.sources import table_header
 from fetchpool.sources.decompress import Chunks
 from fetchpool.sources.lines import KEPT
-from fetchpool.sources.table_header import Heading, delimiter, heading, may_be_url
+from fetchpool.sources.table_header import Heading, delimiter, may_be_url, parse_header
 
 MAX_LINE = 16 << 20
 """Bytes of a line, or characters of a cell: more is no table but a mistake."""
@@ -271,7 +271,7 @@ def _heading(rows: Iterator[list[str]], table: TableOptions) -> tuple[Heading, l
     cells = next((cells for cells in rows if cells), None)
     if cells is None:
         return None
-    found = heading(cells, table.column)
+    found = parse_header(cells, table.column)
     if found.place < 0:
         raise no_column(cells, table)
     return found, cells

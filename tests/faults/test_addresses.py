@@ -220,7 +220,7 @@ def test_59_no_host_name_changes_where_another_host_is(monkeypatch: pytest.Monke
         peer.answer(host.encode(), "Connection: close")
         peer.keep = False
 
-    def resolve_async(host: bytes, *_: object, **__: object) -> list[tuple[Any, ...]]:
+    def look_up(host: bytes, *_: object, **__: object) -> list[tuple[Any, ...]]:
         where = "127.0.0.1" if host == b"h.test" else "127.0.0.2" if host == b"-h.test" else "127.0.0.9"
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (where, 0))]
 

@@ -10,7 +10,8 @@ import pytest
 
 from fetchpool.history.refresh import PreviousRun
 from fetchpool.model.errors import OutputError, UsageError
-from fetchpool.sinks.base import ResumableSink, Written
+from fetchpool.model.record import StoredRow
+from fetchpool.sinks.base import ResumableSink
 from fetchpool.sinks.open import open_sink
 from fetchpool.sinks.spool import SpooledBody
 from tests.contracts.records import record
@@ -18,7 +19,7 @@ from tests.contracts.records import record
 DEEP = "[" * 100_000 + "]" * 100_000
 
 
-def rows_of(sink: ResumableSink) -> list[Written | None]:
+def rows_of(sink: ResumableSink) -> list[StoredRow | None]:
     return [row for rows in sink.written() for row in rows]
 
 
@@ -28,7 +29,7 @@ def test_41_a_line_that_is_nested_too_deep_is_no_row(tmp_path: Path) -> None:
     lines = ['{"urlnum":0,"url":"http://h/0","error":null}', f'{{"urlnum":1,"x":{DEEP}}}', "\0" * 100]
     path.write_text("\n".join([*lines, lines[0]]) + "\n")
     sink = open_sink(str(path))
-    assert rows_of(sink) == [Written("http://h/0", None), None, None, Written("http://h/0", None)]
+    assert rows_of(sink) == [StoredRow("http://h/0", None), None, None, StoredRow("http://h/0", None)]
     sink.close()
 
 
@@ -67,7 +68,7 @@ def test_41_of_lines_that_wait_to_be_parquet_what_a_power_failure_left_is_no_row
     (path / "part-000000.parquet").unlink()
     waiting.write_bytes(saved + b"\0" * 4096 + b"\n" + DEEP.encode() + b"\n" + saved.splitlines()[1] + b"\n")
     sink = open_sink(str(path))
-    assert rows_of(sink) == [Written("http://example.org/0", None)] * 2
+    assert rows_of(sink) == [StoredRow("http://example.org/0", None)] * 2
     sink.close()
     (path / "_part-000007.jsonl").write_bytes(b"\0\0\n" + saved.splitlines()[1] + b"\n")
     with pytest.raises(UsageError, match=r"_part-000007.jsonl: are no rows of fetchpool"):

@@ -6,25 +6,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetchpool.engine.events import Earlier
 from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.model import failures, urls
-from fetchpool.sinks.base import Written
+from fetchpool.model.record import StoredRow
 from tests.contracts.records import record
 
 
-def sifted(known: DuplicateFilter, *lines: str, first: int = 0) -> tuple[list[str], list[Earlier]]:
+def sifted(known: DuplicateFilter, *lines: str, first: int = 0) -> tuple[list[str], list[StoredRow]]:
     while known.read_back():
         pass
     wanted, earlier = known.filter([urls.request(number, line) for number, line in enumerate(lines, first)])
     return [request.url for request in wanted], earlier
 
 
-def journal(*rows: tuple[str, str | None] | None) -> list[list[Written | None]]:
-    return [[row and Written(*row)] for row in rows]
+def journal(*rows: tuple[str, str | None] | None) -> list[list[StoredRow | None]]:
+    return [[row and StoredRow(*row)] for row in rows]
 
 
-def known_from(*journals: list[list[Written | None]], again: str = "") -> DuplicateFilter:
+def known_from(*journals: list[list[StoredRow | None]], again: str = "") -> DuplicateFilter:
     return DuplicateFilter(journals=[iter(each) for each in journals], again=failures.meant(again.split()))
 
 
@@ -49,7 +48,7 @@ def test_as_many_rows_without_a_url_as_an_output_has_are_done_whatever_is_to_be_
     outputs = journal(("", error), ("", error)), journal(("", error), ("http://h/", None))
     known = known_from(*outputs, again="all")
     wanted, earlier = sifted(known, "", "", "http://h/", "", "")
-    assert (wanted, earlier) == (["", "http://h/", "", ""], [Earlier("", error)])
+    assert (wanted, earlier) == (["", "http://h/", "", ""], [StoredRow("", error)])
     records = [record(number, "") for number in (1, 3, 4)]
     assert [row.urlnum for row in known.missing_from(records, 0)] == [3, 4]
     assert [row.urlnum for row in known.missing_from(records, 1)] == [1, 3, 4]
@@ -70,9 +69,9 @@ def test_what_the_output_holds_is_not_wanted_and_told_with_its_final_error() -> 
     assert sifted(known, *lines) == (
         ["http://h/new"],
         [
-            Earlier("http://h/fine", None),
-            Earlier("http://h/bad", "dns"),
-            Earlier("http://***@h/", "http_404"),
+            StoredRow("http://h/fine", None),
+            StoredRow("http://h/bad", "dns"),
+            StoredRow("http://***@h/", "http_404"),
         ],
     )
     assert (known.duplicates, known.damaged) == (1, 1)
@@ -81,8 +80,8 @@ def test_what_the_output_holds_is_not_wanted_and_told_with_its_final_error() -> 
 def test_of_a_urls_rows_the_last_is_the_final_one() -> None:
     rows = [("http://h/a", "dns"), ("http://h/b", None), ("http://h/a", None), ("http://h/b", "reset")]
     assert sifted(known_from(journal(*rows)), "http://h/a", "http://h/b")[1] == [
-        Earlier("http://h/a", None),
-        Earlier("http://h/b", "reset"),
+        StoredRow("http://h/a", None),
+        StoredRow("http://h/b", "reset"),
     ]
     assert sifted(known_from(journal(*rows), again="all"), "http://h/a", "http://h/b")[0] == ["http://h/b"]
 
@@ -114,7 +113,7 @@ def test_an_output_that_has_a_row_is_not_given_another() -> None:
     )
     wanted, earlier = sifted(known, *(f"http://h/{number}" for number in range(4)))
     assert wanted == ["http://h/0", "http://h/2", "http://h/3"]
-    assert earlier == [Earlier("http://h/1", None)]
+    assert earlier == [StoredRow("http://h/1", None)]
     records = [record(number, f"http://h/{number}") for number in (3, 0, 2)]
     assert [row.urlnum for row in known.missing_from(records, 0)] == [3, 2]
     assert [row.urlnum for row in known.missing_from(records, 1)] == [3, 0]
@@ -132,7 +131,7 @@ def test_an_output_whose_row_is_fine_keeps_it_when_another_asks_again() -> None:
 
 def test_outputs_that_disagree_make_the_url_one_that_failed() -> None:
     rows = journal(("http://h/", None)), journal(("http://h/", "http_404"))
-    assert sifted(known_from(*rows), "http://h/")[1] == [Earlier("http://h/", "http_404")]
+    assert sifted(known_from(*rows), "http://h/")[1] == [StoredRow("http://h/", "http_404")]
 
 
 @given(

@@ -89,7 +89,7 @@ def wire_text(text: str) -> str:
     return wire(text).decode("latin-1")
 
 
-def decode(text: str) -> Iterator[tuple[bytes, int]]:
+def pieces(text: str) -> Iterator[tuple[bytes, int]]:
     data = text.encode("utf-8", "surrogatepass")
     for start in range(0, len(data), PIECE):
         yield data[start : start + PIECE], start + PIECE

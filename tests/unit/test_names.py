@@ -3,8 +3,8 @@
 import socket
 import threading
 
-from fetchpool.engine.dns import TTL, HostAddresses, HostLookups
 from fetchpool.model.failures import FailureKind
+from fetchpool.transports.dns import TTL, HostAddresses, HostLookups
 from fetchpool.transports.resolver import Resolver
 
 

@@ -312,7 +312,8 @@ def test_tls_settings_are_shared_by_the_workers():
 
 def test_importing_it_starts_nothing():
     code = (
-        "import threading, fetchpool.transports.requests.transport as r; from fetchpool.model.record import FetchOptions;"
+        "import threading, fetchpool.transports.requests.transport as r;"
+        "from fetchpool.config.fetch_options import FetchOptions;"
         "r.RequestsTransport(FetchOptions()); print(threading.active_count())"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetchpool.engine.bottlenecks import Bottleneck, BottleneckTimer, cpu_seconds, usable_cores
+from fetchpool.config.machine import usable_cores
+from fetchpool.engine.bottlenecks import Bottleneck, BottleneckTimer, cpu_seconds
 from fetchpool.engine.events import ActiveRequest, Snapshot
 from fetchpool.engine.histogram import Histogram
 from fetchpool.engine.stats import Stats

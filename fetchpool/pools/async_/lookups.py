@@ -11,12 +11,12 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from fetchpool.config.fetch_options import FetchOptions
-from fetchpool.engine.dns import HostAddresses, HostLookups
 from fetchpool.model.failures import FailureKind
 from fetchpool.pools.async_.wakeup import Wakeup
 from fetchpool.transports import resolver
 from fetchpool.transports.base import Failure, HopRequest
 from fetchpool.transports.curl.lookups import HopNames
+from fetchpool.transports.dns import HostAddresses, HostLookups
 
 if TYPE_CHECKING:
     from fetchpool.pools.async_.loop import Transfer

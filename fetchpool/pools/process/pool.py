@@ -29,10 +29,10 @@ from itertools import count
 from queue import SimpleQueue
 from time import monotonic
 
-from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.config.fetch_options import FetchOptions, overdue
 from fetchpool.model.errors import PoolClosedError, UsageError, WorkerLostError
 from fetchpool.model.failures import FailureKind
-from fetchpool.model.outcome import Outcome, overdue, refusal
+from fetchpool.model.outcome import Outcome, refusal
 from fetchpool.model.request import FetchRequest
 from fetchpool.pools.future import LightFuture
 from fetchpool.pools.process.executor import WorkerProcesses

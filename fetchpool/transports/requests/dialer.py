@@ -183,8 +183,8 @@ class Dialer:
 
 
 def check_host(host: str, certificate: Any) -> None:
-    """Raises `TransportError` when a certificate, as `getpeercert()` gives it, is not the host's (RFC 9525 section
-    6.3): none of its names is the host's, or has a `*` for its first label, and at least two more."""
+    """Raises `TransportError` when a certificate (as from `getpeercert()`) is not the host's (RFC 9525
+    section 6.3): none of its names is the host's, or has a `*` for its first label, and at least two more."""
     for kind, name in (certificate or {}).get("subjectAltName", ()):
         first, _, rest = name.lower().partition(".")
         if kind == "DNS" and (
