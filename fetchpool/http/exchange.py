@@ -317,7 +317,7 @@ def _parser(names: tuple[str, ...]) -> tuple[Parse | None, int]:
     if not names:
         return None, 0
     # Their libraries are loaded by those who parse, and by nobody else.
-    from fetchpool import parsers
+    from fetchpool.http.parsers import run as parsers
     from fetchpool.http.response import response_of
 
     loaded = parsers.load(names)

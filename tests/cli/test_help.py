@@ -62,7 +62,7 @@ def test_the_readme_shows_the_help_as_it_is() -> None:
     block = re.search(r"^## Options\n.*?^```text\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
     assert block is not None
     shown = fetchpool("--help", env={"COLUMNS": "100"}).stdout
-    assert block[1] == shown, "the options have changed: python -m tests.update_readme"
+    assert block[1] == shown, "the options have changed: python -m tests.update_docs"
 
 
 def test_every_exit_code_is_documented_with_its_meaning() -> None:

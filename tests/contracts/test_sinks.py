@@ -162,8 +162,9 @@ def run(script: str, *arguments: str, **options: Any) -> subprocess.CompletedPro
 
 PREAMBLE = """
 import os, resource, sys
-from fetchpool.errors import FetchpoolError, OutputClosedError, OutputError
-from fetchpool.sinks import open_sink, refuse_same_file
+from fetchpool.model.errors import FetchpoolError, OutputClosedError, OutputError
+from fetchpool.sinks.open import open_sink
+from fetchpool.config.outputs import refuse_same_file
 from tests.contracts.records import record
 """
 
@@ -669,7 +670,7 @@ except FetchpoolError as refused: print(refused, file=sys.stderr)
 def test_only_the_chosen_adapter_is_imported() -> None:
     script = """
 import sys
-from fetchpool.sinks import open_sink
+from fetchpool.sinks.open import open_sink
 open_sink("/dev/null", "text")
 print(sorted(name for name in sys.modules if name.startswith("fetchpool.sinks.")))
 """

@@ -168,10 +168,10 @@ def limited(folder: Path, soft: int, hard: int, *arguments: str) -> subprocess.C
 
 USED_UP = """
 import os, resource, sys
-from fetchpool import urls
-from fetchpool.model import FetchOptions
-from fetchpool.pools import open_pool
-from fetchpool.transports import curl_handle
+from fetchpool.model import urls
+from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.pools.open import open_pool
+from fetchpool.transports.curl import handle as curl_handle
 
 executor, transport, url, free, judged = sys.argv[1:]
 if judged:  # sockets are opened by ourselves then; this one is to be had
@@ -224,10 +224,10 @@ def test_47_when_there_are_none_left_the_row_says_so_and_blames_no_host(
 
 REPLACED = """
 import multiprocessing, os, resource, sys
-from fetchpool import urls
-from fetchpool.errors import WorkerLostError
-from fetchpool.model import FetchOptions
-from fetchpool.pools import open_pool
+from fetchpool.model import urls
+from fetchpool.model.errors import WorkerLostError
+from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.pools.open import open_pool
 
 def fetched():
     try:

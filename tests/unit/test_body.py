@@ -281,8 +281,8 @@ def test_what_lies_between_two_encodings_is_held_against_the_limit_too() -> None
 
 BOMB_READER = """
 import sys
-from fetchpool.body import Body
-from fetchpool.model import FetchOptions
+from fetchpool.http.body import ResponseBody
+from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.transports.base import Headers, ResponseHead
 
 def peak():
@@ -290,7 +290,7 @@ def peak():
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 bomb = sys.stdin.buffer.read()
-body = Body(FetchOptions(max_filesize=2 << 30), "GET")
+body = ResponseBody(FetchOptions(max_filesize=2 << 30), "GET")
 body.begin(ResponseHead(200, "1.1", Headers([b"Content-Encoding: " + sys.argv[1].encode()])))
 before = peak()
 body.feed(bomb)

@@ -10,7 +10,7 @@ import pytest
 
 ROOM = """
 import os
-from fetchpool import descriptors
+from fetchpool.config import machine as descriptors
 
 def table():
     lines = open("/proc/self/status").read().splitlines()
@@ -33,7 +33,7 @@ FEW = """
 import resource, sys, threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import fetchpool
-from fetchpool import descriptors
+from fetchpool.config import machine as descriptors
 
 class Page(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"

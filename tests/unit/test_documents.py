@@ -1,10 +1,10 @@
 """What the documents list is what the program has."""
 
-import re
 from pathlib import Path
 
-from fetchpool.model import record
+from fetchpool.model import failures, record
 from fetchpool.scheduler.retry import TRANSIENT_KINDS
+from tests import update_docs
 
 ROWS = (Path(__file__).parents[2] / "docs" / "rows.md").read_text()
 
@@ -27,19 +27,15 @@ def test_every_field_of_the_row_is_documented_in_its_order() -> None:
 def test_every_kind_of_failure_is_documented_and_whether_it_is_tried_again() -> None:
     documented = {row[0].strip("`"): row[2] for row in table("## Kinds of failure")}
     assert documented.pop("http_NNN")
-    assert list(documented) == list(record.FailureKind)
+    assert list(documented) == list(failures.FailureKind)
     assert {kind for kind, again in documented.items() if again == "yes"} == set(TRANSIENT_KINDS)
 
 
 def test_every_kind_has_an_exit_code_of_curls() -> None:
-    assert set(record.EXITCODES) == set(record.FailureKind)
-    assert all(0 < code < 102 for code in record.EXITCODES.values())
+    assert set(failures.EXITCODES) == set(failures.FailureKind)
+    assert all(0 < code < 102 for code in failures.EXITCODES.values())
 
 
-def test_the_architecture_names_every_room_there_is() -> None:
-    package = Path(record.__file__).parent
-    text = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text()
-    rooms = [path.name for path in package.iterdir() if path.suffix == ".py" and path.name[0] != "_"]
-    rooms += [f"{path.name}/" for path in package.iterdir() if (path / "__init__.py").exists()]
-    missing = [room for room in rooms if not re.search(rf"\b{re.escape(room)}", text)]
-    assert not missing
+def test_the_tree_in_the_architecture_document_is_current() -> None:
+    current = update_docs.replaced(update_docs.ARCHITECTURE, update_docs.TREE, update_docs.tree())
+    assert update_docs.ARCHITECTURE.read_text() == current, "run: python -m tests.update_docs"

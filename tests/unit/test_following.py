@@ -52,7 +52,7 @@ CHANGES: dict[str, tuple[Callable[[FetchRequest], FetchRequest], dict[str, Any]]
             "method": "GET",
             "num_redirects": 3,
             "addresses": (),
-            "lookup_seconds": 0.0,
+            "dns_time": 0.0,
             "cookies": (),
             "weight": 100 + len(TARGET.href) - len(WHOLE.href),
         },
@@ -61,7 +61,7 @@ CHANGES: dict[str, tuple[Callable[[FetchRequest], FetchRequest], dict[str, Any]]
     "handed back": (lambda request: derive.handed_back(request, 4.0), {"elapsed": 4.0}),
     "introduced": (
         lambda request: derive.with_addresses(request, ("192.0.2.2",), 1.0),
-        {"addresses": ("192.0.2.2",), "lookup_seconds": 1.5, "elapsed": 4.0},
+        {"addresses": ("192.0.2.2",), "dns_time": 1.5, "elapsed": 4.0},
     ),
     "sent": (derive.sent, {"columns": None}),
     "with its columns": (
@@ -80,7 +80,7 @@ CHANGES: dict[str, tuple[Callable[[FetchRequest], FetchRequest], dict[str, Any]]
             "num_redirects": 0,
             "method": "GET",
             "elapsed": 0.0,
-            "lookup_seconds": 0.0,
+            "dns_time": 0.0,
             "keep": 10,
             "cookies": (),
             "previous": None,
@@ -128,7 +128,7 @@ def test_another_attempt_is_the_first_hop_again_with_what_it_may(start: FetchReq
     hop = derive.redirected(
         derive.with_addresses(start, ("192.0.2.3",), 1.0), TARGET, "", cookies=(), from_public=True
     )
-    fresh = {"num_retries": 1, "elapsed": 0.0, "lookup_seconds": 0.0, "addresses": ()}
+    fresh = {"num_retries": 1, "elapsed": 0.0, "dns_time": 0.0, "addresses": ()}
     for attempt in (start, derive.with_addresses(start, ("192.0.2.3",), 1.0), hop):
         assert asdict(derive.again(attempt)) == {**asdict(start), **fresh}
 

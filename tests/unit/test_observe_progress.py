@@ -346,8 +346,8 @@ def run_in_a_terminal(screen: Screen, ending: str) -> subprocess.Popen[str]:
     and then does what `ending` says."""
     script = f"""
 import sys
-from fetchpool.observe.progress import Progress
-from fetchpool.observe.terminal import console
+from fetchpool.progress.display import Progress
+from fetchpool.progress.terminal import console
 from tests.unit.observe_cases import record, snapshot
 
 try:

@@ -93,7 +93,7 @@ def test_what_a_killed_run_left_waiting_becomes_a_part_once(tmp_path: Path) -> N
     path = tmp_path / "rows.parquet"
     script = """
 import os, sys
-from fetchpool.sinks import open_sink
+from fetchpool.sinks.open import open_sink
 from tests.contracts.records import record
 sink = open_sink(sys.argv[1], extra_fields=("sha256",))
 sink.write([record(number, extra={"sha256": str(number)}) for number in range(5)])
@@ -159,7 +159,7 @@ def test_without_pyarrow_the_fix_is_named(tmp_path: Path) -> None:
     script = """
 import sys
 sys.modules["pyarrow"] = None
-from fetchpool.sinks import open_sink
+from fetchpool.sinks.open import open_sink
 open_sink(sys.argv[1])
 """
     done = subprocess.run(
@@ -178,8 +178,8 @@ def test_43_a_full_disk_leaves_whole_parts_and_whole_rows(tmp_path: Path) -> Non
     append(path, [record(number) for number in range(10)])
     script = """
 import resource, sys; sys.dont_write_bytecode = True
-from fetchpool.errors import OutputError
-from fetchpool.sinks import open_sink
+from fetchpool.model.errors import OutputError
+from fetchpool.sinks.open import open_sink
 from tests.contracts.records import record
 sink = open_sink(sys.argv[1])
 sink.write([record(number) for number in range(10, 20)])

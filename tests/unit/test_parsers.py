@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetchpool import parsers
+from fetchpool.http.parsers import run as parsers
 from fetchpool.http.parsers.run import DEPTH, MOST, Parser
 from fetchpool.http.parsers.title import LENGTH
 from fetchpool.http.response import Response

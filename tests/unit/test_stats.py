@@ -216,7 +216,9 @@ def test_cpu_seconds_rise_with_work_also_with_a_childs() -> None:
 
 
 def test_counting_and_reporting_do_without_rich() -> None:
-    rooms = "stats, limits, report, advice, sentences, log, events"
-    code = f"import sys; from fetchpool.observe import {rooms}; print('rich' in sys.modules)"
+    code = (
+        "import sys; from fetchpool.engine import bottlenecks, events, stats;"
+        "from fetchpool.progress import advice, log, messages, summary; print('rich' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout == "False\n"

@@ -1,0 +1,96 @@
+"""Writes what the documents take from the program: `python -m tests.update_docs`, from the top of the project.
+
+The README gets the live help, docs/architecture.md the tree of the modules with the first sentence of each
+one's docstring.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import shorten
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
+PACKAGE = ROOT / "fetchpool"
+HELP = re.compile(r"(?P<before>^## Options\n.*?^```text\n).*?(?P<after>^```$)", re.MULTILINE | re.DOTALL)
+TREE = re.compile(r"(?P<before>^## The packages\n.*?^```text\n).*?(?P<after>^```$)", re.MULTILINE | re.DOTALL)
+ORDER = [
+    "api",
+    "cli",
+    "progress",
+    "config",
+    "engine",
+    "sources",
+    "history",
+    "scheduler",
+    "pools",
+    "http",
+    "transports",
+    "sinks",
+    "model",
+    "runtime",
+]
+"""The packages in the order of the data's way."""
+WIDTH = 118
+
+
+def live_help() -> str:
+    """What `fetchpool --help` prints."""
+    return subprocess.run(
+        [sys.executable, "-m", "fetchpool", "--help"],
+        env={**os.environ, "COLUMNS": "100"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
+
+
+def tree() -> str:
+    """The modules by package, each with the first sentence of its docstring."""
+    lines: list[str] = []
+
+    def add(path: Path, depth: int) -> None:
+        indent = "  " * depth
+        if path.suffix == ".py":
+            lines.append(_line(f"{indent}{path.name}", path))
+            return
+        lines.append(_line(f"{indent}{path.name}/", path / "__init__.py"))
+        for child in sorted(path.iterdir(), key=lambda each: (each.is_dir(), each.name)):
+            if child.name != "__init__.py" and (child.suffix == ".py" or (child / "__init__.py").exists()):
+                add(child, depth + 1)
+
+    entries = [path for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()]
+    top = {path.stem: path for path in entries if not path.name.startswith("__")}
+    for name in sorted(top, key=lambda name: ORDER.index(name)):
+        add(top[name], 0)
+    return "\n".join(lines) + "\n"
+
+
+def _line(name: str, path: Path) -> str:
+    docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+    sentence = re.split(r"(?<=[.])\s", docstring.split("\n\n")[0].replace("\n", " "))[0]
+    return f"{name:<28}{shorten(sentence, WIDTH - 28, placeholder=' ...')}".rstrip()
+
+
+def replaced(path: Path, block: re.Pattern[str], text: str) -> str:
+    """The document with the block's text replaced. Raises `ValueError` when it has no such block."""
+    document, found = block.subn(lambda match: match["before"] + text + match["after"], path.read_text())
+    if not found:
+        raise ValueError(f"{path} has no ```text block for it")
+    return document
+
+
+def main() -> None:
+    """Writes the blocks into the documents."""
+    README.write_text(replaced(README, HELP, live_help()))
+    ARCHITECTURE.write_text(replaced(ARCHITECTURE, TREE, tree()))
+
+
+if __name__ == "__main__":
+    main()
