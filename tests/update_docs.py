@@ -1,4 +1,4 @@
-"""Writes what the documents take from the program: `python -m tests.update_docs`, from the top of the project.
+"""Writes what the documents take from the program: `python -m tests.update_docs`, from the project's top.
 
 The README gets the live help, docs/architecture.md the tree of the modules with the first sentence of each
 one's docstring.
