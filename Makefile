@@ -35,7 +35,7 @@ test-compiled: $(built) ## all tests, on the compiled build
 	@cd build/compiled && rm -rf tests bench docs examples
 	@git ls-files -z --cached --others --exclude-standard ':!fetchpool' | tar --null -T - -cf - | tar -xf - -C build/compiled
 	@cd build/compiled && $(abspath $(bin))/python -m fetchpool --version | grep compiled
-	@cd build/compiled && $(abspath $(bin))/python -m pytest --numprocesses=$(JOBS) --dist=worksteal $(ARGS)
+	@cd build/compiled && PYTHONPATH=$(CURDIR)/build/compiled $(abspath $(bin))/python -m pytest --numprocesses=$(JOBS) --dist=worksteal $(ARGS)
 
 lint: $(ready) ## style and layout
 	$(bin)/ruff check .

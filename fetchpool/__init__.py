@@ -10,11 +10,18 @@ Names are loaded when they are first used: `import fetchpool` costs nothing.
 
 from __future__ import annotations
 
+import os
 import sys
 
-if sys.argv[:1] == ["-m"] and ("-m", "fetchpool") in zip(sys.orig_argv, sys.orig_argv[1:], strict=False):
+if (
+    sys.argv[:1] == ["-m"]
+    and ("-m", "fetchpool") in zip(sys.orig_argv, sys.orig_argv[1:], strict=False)
+    and not sys.flags.safe_path
+    and __path__[0] != f"{sys.path[0]}{os.sep}fetchpool"
+):
     # The command is being found. Modules are looked for in the working directory last, not first: a person's
-    # `queue.py` there would stand for the library's.
+    # `queue.py` there would stand for the library's. Unless this package is there: worker processes would
+    # take another one, that is installed, for it.
     sys.path.append(sys.path.pop(0))
 
 from importlib import import_module

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,8 +73,10 @@ def hold(
         with terminable():
             if config.executor == "process":  # before anybody has reason to press Ctrl-C
                 from fetchpool.pools.process.fork_server import process_context
+                from fetchpool.sinks.stdout import diverted
 
-                process_context(config.fetch, deaf=True)
+                with diverted() if rows_out else nullcontext():  # processes write where their server does
+                    process_context(config.fetch, deaf=True)
             old = _old_result(config)
             bodies = SavedBodyCounter()
             watching = [*observers, bodies] if config.fetch.save else observers

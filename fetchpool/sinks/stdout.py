@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 
 STDOUT = 1
@@ -35,6 +36,16 @@ def restore(descriptor: int) -> None:
     _flush_c()
     os.dup2(descriptor, STDOUT)
     os.close(descriptor)
+
+
+@contextmanager
+def diverted() -> Iterator[None]:
+    """Programs that are started meanwhile write to standard error, for good."""
+    descriptor = take()
+    try:
+        yield
+    finally:
+        restore(descriptor)
 
 
 def _flush_c() -> None:

@@ -441,7 +441,7 @@ def die_while_sending(response):
                 os._exit(1)  # the pipe is full by now: who sends has left us the interpreter, and waits
 
     threading.Thread(target=die, daemon=True).start()
-    return {"large": "x" * 50_000_000}
+    return {"large": "x" * 15_000_000}
 
 
 @pytest.mark.parametrize("abort", [False, True])

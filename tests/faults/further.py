@@ -142,8 +142,10 @@ def nothing_but_trailers(peer: Peer, _: Received) -> None:
 
 # Faults 36 to 39: what is shown and stored
 
-HOSTILE = "\x1b[2J\x1b]0;owned\x07\x9b31m\u202egpj.exe\u2066\u200b\x08\x7f"
-"""Escape sequences, C1, bidi controls and a zero-width space; no NUL, CR or LF: those end a header."""
+CONTROLS = "\x1b[2J\x1b]0;owned\x07\x9b31m\x08\x7f"
+"""Escape sequences and C1; no NUL, CR or LF: those end a header."""
+HOSTILE = f"{CONTROLS[:-2]}\u202egpj.exe\u2066\u200b{CONTROLS[-2:]}"
+"""The same with bidi controls and a zero-width space."""
 
 
 @scenario("hostile-words")

@@ -146,6 +146,38 @@ def test_73_processes_without_descriptors_are_refused_in_a_line(tmp_path: Path, 
     assert "files" in one_line(run)
 
 
+OURS = "def f(response):\n    import fetchpool\n    return {'ours': fetchpool.__file__}\n"
+PROGRAM = """
+import fetchpool
+if __name__ == "__main__":
+    for record in fetchpool.fetch(open("urls"), executor="process", parse=["ours:f"]):
+        print(record.extra["ours"])
+"""
+
+
+@pytest.mark.parametrize("how", ["command", "program"])
+def test_70_processes_load_the_fetchpool_of_their_parent(
+    server: FaultServer, tmp_path: Path, how: str
+) -> None:
+    """The one beside the program, or in the working directory of `python -m fetchpool`, and no other that is
+    installed."""
+    for each in (*commandline.ROOT.glob("*.so"), commandline.ROOT / "fetchpool"):
+        (shutil.copytree if each.is_dir() else shutil.copy)(each, tmp_path / each.name)
+    (tmp_path / "ours.py").write_text(OURS)
+    (tmp_path / "program.py").write_text(PROGRAM)
+    (tmp_path / "urls").write_text(f"{server.url('ok')}\n")
+    options = ("-o", "-", "--format", "jsonl", "-q", "--executor", "process", "--parse", "ours:f")
+    done = subprocess.run(
+        [sys.executable, *(("-m", "fetchpool", "urls", *options) if how == "command" else ("program.py",))],
+        capture_output=True,
+        cwd=tmp_path,
+        env=commandline.environment(),  # the other one
+        timeout=commandline.PATIENCE,
+        check=False,
+    )
+    assert str(tmp_path / "fetchpool") in done.stdout.decode(), done
+
+
 SHADOWS = ["email", "queue", "socket", "selectors", "json", "typing", "rich", "pycurl"]
 
 

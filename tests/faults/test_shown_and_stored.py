@@ -12,7 +12,7 @@ import pyte
 
 from tests.cli import commandline
 from tests.faults import ports
-from tests.faults.further import HOSTILE
+from tests.faults.further import CONTROLS, HOSTILE
 from tests.faults.server import FaultServer
 from tests.faults.ways import Way, fetch_urls, over_each_transport
 
@@ -27,11 +27,13 @@ def unseen(text: str) -> set[str]:
 @over_each_transport
 def test_36_control_characters_of_a_server_or_a_list_are_made_visible(server: FaultServer, way: Way) -> None:
     """ESC, OSC, C1, bidi controls and zero-width spaces in a URL, a reason phrase, a header or a title are
-    written as `\\\\x1b` and the like before anything is displayed or stored. rich lets them pass."""
+    written as `\\\\x1b` and the like before anything is displayed or stored. rich lets them pass. A URL with
+    bidi controls or zero-width spaces is not fetched."""
     urls = [
         server.url("hostile-words"),
         server.url("hostile-words?404"),
         server.url("hostile-encoding"),
+        server.url(f"ok?a{CONTROLS}b"),
         server.url(f"ok?{HOSTILE}"),
         f"http://[{HOSTILE}/",
         f"http://{HOSTILE}/",
@@ -41,9 +43,11 @@ def test_36_control_characters_of_a_server_or_a_list_are_made_visible(server: Fa
         for value in record.to_dict().values():
             assert not isinstance(value, str) or not unseen(value), record
     assert [record.error for record in records[:4]] == [None, "http_404", None, None]
+    assert {record.error for record in records[4:]} == {"invalid_url"}
     assert records[0].to_dict()["title"].startswith("a\\x1b[2J")
     assert "\\x1b" in (records[0].content_type or "")
-    assert "\\u202e" in records[3].url
+    assert "?a\\x1b[2J" in records[3].url
+    assert "\\u202e" in records[4].url
 
 
 def test_36_nor_do_they_reach_a_file_a_pipe_or_a_terminal(server: FaultServer, tmp_path: Path) -> None:

@@ -310,11 +310,12 @@ def test_tls_settings_are_shared_by_the_workers():
     assert context_for(None, False).verify_mode is ssl.CERT_REQUIRED
 
 
-def test_importing_it_starts_nothing():
+def test_importing_it_starts_nothing_and_a_transport_the_watchdog_alone():
     code = (
         "import threading, fetchpool.transports.requests.transport as r;"
         "from fetchpool.config.fetch_options import FetchOptions;"
-        "r.RequestsTransport(FetchOptions()); print(threading.active_count())"
+        "print(*[thread.name for thread in threading.enumerate()]); r.RequestsTransport(FetchOptions());"
+        "print(*[thread.name for thread in threading.enumerate()])"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert shown.stdout == "1\n"
+    assert shown.stdout == "MainThread\nMainThread fetchpool-watchdog\n"

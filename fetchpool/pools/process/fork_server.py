@@ -9,10 +9,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from importlib.machinery import PathFinder
+from contextlib import contextmanager
 from multiprocessing import process as mp_process
 from multiprocessing.context import BaseContext
 from pathlib import Path
@@ -20,8 +18,8 @@ from pathlib import Path
 import fetchpool
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.errors import UsageError
+from fetchpool.pools.process import preload
 from fetchpool.pools.process import worker as process_worker
-from fetchpool.pools.process.preload import MARK, OURS
 
 MAIN_GUARD_HELP = (
     "--executor process: no process came up; each imports the main module anew, which has to be a file, and "
@@ -54,10 +52,8 @@ def _context(options: FetchOptions, *, deaf: bool) -> BaseContext:
     from multiprocessing import forkserver, resource_tracker
 
     context = multiprocessing.get_context("forkserver")
-    if not another_is_found():
-        worker, transport = process_worker.__name__, f"fetchpool.transports.{options.transport}"
-        context.set_forkserver_preload(["fetchpool.pools.process.preload", worker, transport])
-    with safe_path():
+    context.set_forkserver_preload([preload.__name__])
+    with for_the_server(process_worker.__name__, f"fetchpool.transports.{options.transport}.transport"):
         resource_tracker.ensure_running()  # which hears both signals again in this thread
         before = signal.pthread_sigmask(signal.SIG_BLOCK, TO_US if deaf else ())
         try:
@@ -88,16 +84,16 @@ def server_pid() -> int | None:
 
 
 @contextmanager
-def safe_path() -> Iterator[None]:
-    """For what is started meanwhile with `python -c`: the working directory is not the first place where it
-    looks for modules. A person's `queue.py` there would stand for the library's."""
+def for_the_server(*needed: str) -> Iterator[None]:
+    """Sets the environment for the server, which is started with `python -c`: it loads the modules that are
+    needed, and none from the working directory, where a user's `queue.py` would hide the library's."""
     safe = os.environ.get("PYTHONSAFEPATH")
-    os.environ[MARK] = safe or OURS
-    os.environ["PYTHONSAFEPATH"] = safe or OURS
+    os.environ[preload.MARK] = os.pathsep.join((str(fetchpool.__file__), *needed))
+    os.environ["PYTHONSAFEPATH"] = safe or preload.OURS
     try:
         yield
     finally:
-        del os.environ[MARK]
+        del os.environ[preload.MARK]
         if safe:
             os.environ["PYTHONSAFEPATH"] = safe
         else:
@@ -110,11 +106,3 @@ def exit_if_spawning() -> None:
     # What `multiprocessing.spawn` itself goes by when it refuses, at length.
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise SystemExit(f"fetchpool: {MAIN_GUARD_HELP}")
-
-
-def another_is_found() -> bool:
-    """Whether the server would load another fetchpool than ours: it doesn't look where the main module is."""
-    with suppress(OSError):
-        found = PathFinder.find_spec("fetchpool", sys.path[1:])
-        return found is not None and found.origin != fetchpool.__file__
-    return True

@@ -30,6 +30,7 @@ from fetchpool.pools.worker import Worker
 from fetchpool.runtime import threads
 from fetchpool.transports import watchdog
 
+TO_THE_GROUP = (signal.SIGINT, signal.SIGTERM)
 KEEPS_FOR = 1.5
 """Seconds that the process keeps its connections while it has nothing to do."""
 LONG = 0.05
@@ -150,17 +151,35 @@ def hear_nothing() -> None:
     """A terminal's Ctrl-C, `timeout` and a service manager's stop go to the whole group; what they mean is
     the parent's to say. They are heard and not ignored: what is ignored stays so in programs that a parser
     starts. A process that it forks does as any other."""
-    own = os.getpid()
-
-    def heard(number: int, _frame: FrameType | None) -> None:
-        if os.getpid() != own:
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in TO_THE_GROUP:
         signal.signal(number, heard)
     if hasattr(signal, "pthread_sigmask"):  # they may have been blocked until now
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, TO_THE_GROUP)
+        os.register_at_fork(before=_before_fork, after_in_parent=_unblock, after_in_child=_hear_again)
+
+
+def heard(_number: int, _frame: FrameType | None) -> None:
+    """Does nothing."""
+
+
+_masks = threading.local()
+
+
+def _before_fork() -> None:
+    """Signals wait until the child is ready for them: Python forgets those that come to a child before."""
+    _masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, TO_THE_GROUP)
+
+
+def _hear_again() -> None:
+    """In a child: signals do what they do in any other process, unless a parser has said otherwise."""
+    for number in TO_THE_GROUP:
+        if signal.getsignal(number) is heard:
+            signal.signal(number, signal.SIG_DFL)
+    _unblock()
+
+
+def _unblock() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _masks.before)
 
 
 def ready() -> None:
