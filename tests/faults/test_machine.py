@@ -315,4 +315,4 @@ def test_48_the_time_of_day_is_asked_for_timestamps_and_dates_only() -> None:
         for path in source.rglob("*.py")
         if any(word in path.read_text() for word in ("time.time(", "datetime.now(", "from time import time"))
     }
-    assert asks <= {"timestamp.py", "retry.py", "cookies.py"}
+    assert asks <= {"model/timestamp.py", "scheduler/retry.py", "http/cookies.py"}
