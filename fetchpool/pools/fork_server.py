@@ -85,8 +85,8 @@ def server_pid() -> int | None:
 
 @contextmanager
 def for_the_server(*needed: str) -> Iterator[None]:
-    """For the server that is started meanwhile with `python -c`: it loads the modules that are needed, and looks
-    for none in the working directory. A person's `queue.py` there would stand for the library's."""
+    """For the server that is started meanwhile with `python -c`: it loads the modules that are needed, and
+    looks for none in the working directory. A person's `queue.py` there would stand for the library's."""
     safe = os.environ.get("PYTHONSAFEPATH")
     os.environ[preload.MARK] = os.pathsep.join((str(fetchpool.__file__), *needed))
     os.environ["PYTHONSAFEPATH"] = safe or preload.OURS
