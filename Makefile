@@ -62,13 +62,13 @@ wheel: $(ready) ## the same as a wheel for this Python, in dist
 	@ls dist/*.whl
 
 bench: $(peers) ## this beside its peers, in short (minutes; keep the machine quiet)
-	@$(bin)/python -m bench.run $(ARGS)
+	@$(bin)/python -m bench.harness.run $(ARGS)
 
 bench-full: $(peers) ## the same at length, into docs/benchmarks.md
-	@$(bin)/python -m bench.run --full --write $(ARGS)
+	@$(bin)/python -m bench.harness.run --full --write $(ARGS)
 
 torture: $(ready) ## kill runs at random moments, resume them, and check that nothing is lost (minutes)
-	@$(bin)/python -m bench.torture --kills 1000 $(ARGS)
+	@$(bin)/python -m bench.endurance.torture --kills 1000 $(ARGS)
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

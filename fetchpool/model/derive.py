@@ -1,7 +1,7 @@
 """Requests that follow from other requests: the next hop, the next attempt, one of our own for another.
 
 In: a request. Out: a new one. Nowhere else is a `FetchRequest` made from another one: here each field that it
-has is either kept or given up by name, and `tests/unit/test_following.py` asks of a new one which it is.
+has is either kept or given up by name, and `tests/unit/model/test_derive.py` asks of a new one which it is.
 """
 
 from __future__ import annotations

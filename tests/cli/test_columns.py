@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from fetchpool.cli.demo_server.server import DemoServer
-from tests.cli.commandline import fetchpool
+from tests.cli.runner import fetchpool
 from tests.faults.server import FaultServer
 
 UNASKED = ("--retry", "0", "--proxy", "http://127.0.0.1:9")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fetchpool.config.choices import EXECUTORS, TRANSPORTS
-from tests.cli.commandline import Terminal, fetchpool
+from tests.cli.runner import Terminal, fetchpool
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.cli.commandline import fetchpool
+from tests.cli.runner import fetchpool
 
 
 def test_it_names_hosts_duplicates_and_the_shortest_polite_time_and_fetches_nothing(tmp_path, demo_server):

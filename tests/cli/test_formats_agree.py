@@ -17,7 +17,7 @@ import pytest
 
 from fetchpool.cli.demo_server.server import DemoServer
 from fetchpool.model.record import ROW_FIELDS
-from tests.cli.commandline import fetchpool
+from tests.cli.runner import fetchpool
 from tests.faults.server import FaultServer
 
 Rows = list[dict[str, Any]]

@@ -12,7 +12,7 @@ from fetchpool.cli import options
 from fetchpool.cli.commands import app
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.config.config import configure
-from tests.cli.commandline import ROOT, Terminal, fetchpool
+from tests.cli.runner import ROOT, Terminal, fetchpool
 
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # it is a group
 

@@ -15,7 +15,7 @@ import pytest
 
 from fetchpool.cli.demo_server.server import DemoServer
 from fetchpool.config.choices import EXECUTORS
-from tests.cli.commandline import PATIENCE, Terminal, environment, start
+from tests.cli.runner import PATIENCE, Terminal, environment, start
 
 HANGS = 60_000
 """Milliseconds: longer than any test may take, so that what ends sooner was ended."""

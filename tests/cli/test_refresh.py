@@ -13,8 +13,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.cli.commandline import fetchpool
-from tests.faults.ways import Way, in_every_way
+from tests.cli.runner import fetchpool
+from tests.faults.matrix import Way, in_every_way
 
 DATE = "Wed, 01 Jan 2025 00:00:00 GMT"
 LATER = "Thu, 02 Jan 2025 00:00:00 GMT"

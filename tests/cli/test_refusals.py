@@ -8,7 +8,7 @@ import pytest
 
 from fetchpool.cli.main import main
 from fetchpool.config.choices import EXECUTORS
-from tests.cli.commandline import fetchpool
+from tests.cli.runner import fetchpool
 
 REFUSALS = [
     (("--worker", "3"), "no such option: --worker; did you mean --workers?"),

@@ -18,7 +18,7 @@ from pyarrow import parquet  # type: ignore[import-untyped]  # it ships no types
 from fetchpool import fetch
 from fetchpool.cli.demo_server.server import DemoServer
 from fetchpool.cli.main import main
-from tests.cli.commandline import PATIENCE, fetchpool, start
+from tests.cli.runner import PATIENCE, fetchpool, start
 
 
 def listed(folder: Path, *urls: str) -> None:

@@ -15,7 +15,7 @@ import pytest
 from fetchpool.cli.demo_server.server import DemoServer
 from fetchpool.config.choices import EXECUTORS, TRANSPORTS
 from fetchpool.scheduler.autoscale import START
-from tests.cli.commandline import PATIENCE, environment, fetchpool, start
+from tests.cli.runner import PATIENCE, environment, fetchpool, start
 
 
 def listed(folder: Path, *urls: str) -> None:

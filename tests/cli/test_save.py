@@ -19,9 +19,9 @@ from fetchpool.cli.demo_server.pages import content, text
 from fetchpool.cli.demo_server.server import DemoServer
 from fetchpool.sinks.bodies import extension
 from fetchpool.sinks.spool import PREFIX, SpoolDirectory
-from tests.cli.commandline import FETCHPOOL, PATIENCE, UNCOMPILED, environment, fetchpool, peak_memory, start
+from tests.cli.runner import FETCHPOOL, PATIENCE, UNCOMPILED, environment, fetchpool, peak_memory, start
+from tests.faults.matrix import Way, in_every_way
 from tests.faults.server import FaultServer, Peer, Received, scenario
-from tests.faults.ways import Way, in_every_way
 
 
 @scenario("typed")

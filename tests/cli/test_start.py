@@ -10,7 +10,7 @@ import pytest
 
 from fetchpool.engine import engine
 from fetchpool.model.version import VERSION
-from tests.cli.commandline import environment, fetchpool
+from tests.cli.runner import environment, fetchpool
 
 
 def loaded_by(*arguments: str) -> set[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fetchpool.cli.demo_server.server import DemoServer
-from tests.cli.commandline import Terminal
+from tests.cli.runner import Terminal
 
 
 @pytest.fixture

@@ -29,9 +29,9 @@ from fetchpool.model.outcome import Outcome
 from fetchpool.sinks.spool import PREFIX
 from fetchpool.sinks.warc import end_of_last_record
 from fetchpool.transports.base import Headers, HopResult, ResponseHead
-from tests.cli.commandline import FETCHPOOL, PATIENCE, UNCOMPILED, environment, fetchpool, peak_memory, start
+from tests.cli.runner import FETCHPOOL, PATIENCE, UNCOMPILED, environment, fetchpool, peak_memory, start
+from tests.faults.matrix import Way, in_every_way, over_each_transport
 from tests.faults.server import FaultServer, Peer, Received, scenario
-from tests.faults.ways import Way, in_every_way, over_each_transport
 
 HEAD = b"HTTP/1.1 200 Just  fine\r\nX-Odd:no blank\r\nx-ODD:   three  \r\nContent-Length: 5\r\n\r\n"
 CHUNKS = [b"first ", b"f\r\nsecond ", b"x" * 3000]

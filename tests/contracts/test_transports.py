@@ -25,11 +25,12 @@ from fetchpool.http.body import ResponseBody
 from fetchpool.model.failures import FailureKind
 from fetchpool.transports.base import HopRequest, HopResult, ResponseHead, Transport
 from fetchpool.transports.open import open_transport
-from tests.faults import further, ports
-from tests.faults.answering import BAD_FRAMINGS, FRAMINGS, HELLO, PART
-from tests.faults.broken import BROKEN_ANSWERS
+from tests.faults import ports
 from tests.faults.proxy import Proxy
-from tests.faults.scenarios import PAGE
+from tests.faults.scenarios import further
+from tests.faults.scenarios.answering import BAD_FRAMINGS, FRAMINGS, HELLO, PART
+from tests.faults.scenarios.broken import BROKEN_ANSWERS
+from tests.faults.scenarios.normal import PAGE
 from tests.faults.server import FaultServer
 
 assert further  # its scenarios are registered by its import

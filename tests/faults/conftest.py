@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults import further, heavy
+from tests.faults.scenarios import further, heavy
 from tests.faults.server import FaultServer
 
 assert further, heavy  # their scenarios are registered by their import

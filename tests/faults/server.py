@@ -144,11 +144,11 @@ class FaultServer:
     """Listens on a free port of 127.0.0.1, or where it is told to, from `with` to the end of it."""
 
     def __init__(self, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", port: int = 0) -> None:
-        from tests.faults import answering, broken, scenarios  # they register themselves
+        from tests.faults.scenarios import answering, broken, normal  # they register themselves
 
         assert answering
         assert broken
-        assert scenarios
+        assert normal
         self._tls = tls
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.create_server((host, port), family=family, backlog=128)

@@ -22,9 +22,9 @@ from fetchpool.model.request import FetchRequest
 from fetchpool.sources.iterable import IterableSource
 from fetchpool.transports.base import Headers, HopRequest, HopResult, ResponseHead
 from fetchpool.transports.resolver import Resolver
-from tests.faults.scenarios import PAGE
+from tests.faults.matrix import Rows, Way, engine_for, fetch_urls, in_every_way, over_each_transport
+from tests.faults.scenarios.normal import PAGE
 from tests.faults.server import SCENARIOS, FaultServer, Peer, Received
-from tests.faults.ways import Rows, Way, engine_for, fetch_urls, in_every_way, over_each_transport
 
 PUBLIC = "93.184.215.14"
 PRIVATE = (

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli import commandline
-from tests.faults.broken import BROKEN_ANSWERS, bomb
-from tests.faults.further import CODINGS
-from tests.faults.scenarios import PAGE
+from tests.cli import runner
+from tests.faults.scenarios.broken import BROKEN_ANSWERS, bomb
+from tests.faults.scenarios.further import CODINGS
+from tests.faults.scenarios.normal import PAGE
 from tests.faults.server import FaultServer
 
 ERRORS = {
@@ -45,7 +45,7 @@ def test_every_fault_is_one_line_and_the_good_pages_are_fetched(
     for coding in CODINGS:
         bomb(coding)  # made beforehand: it takes its time, and a server that makes it is silent
     (tmp_path / "urls.txt").write_text("\n".join(server.url(path) for path in (*ERRORS, *PAGES)))
-    done = commandline.fetchpool(
+    done = runner.fetchpool(
         *("urls.txt", "-o", "-", "-w", "60", "--per-host", "0", "--retry", "0", "--max-filesize", "1M"),
         *("--max-time", "2s", "--read-timeout", "1s", "--executor", executor, "--transport", transport),
         cwd=tmp_path,

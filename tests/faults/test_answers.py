@@ -8,11 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli import commandline
-from tests.faults.answering import PART
-from tests.faults.scenarios import PAGE
-from tests.faults.server import FaultServer
-from tests.faults.ways import (
+from tests.cli import runner
+from tests.faults.matrix import (
     CURL,
     REQUESTS,
     Way,
@@ -22,6 +19,9 @@ from tests.faults.ways import (
     in_every_way,
     over_each_transport,
 )
+from tests.faults.scenarios.answering import PART
+from tests.faults.scenarios.normal import PAGE
+from tests.faults.server import FaultServer
 
 PARTS = [
     "part-206",
@@ -37,7 +37,7 @@ WHOLE = ["whole-200", "whole-200-star", "nonsense-range"]
 def rows_of(folder: Path, *arguments: str, code: int = 0) -> list[dict[str, Any]]:
     """The rows of a command in that folder, whose list is `urls.txt` unless it says otherwise."""
     (folder / "rows.jsonl").unlink(missing_ok=True)
-    done = commandline.fetchpool(*arguments, "-o", "rows.jsonl", "--retry", "0", cwd=folder)
+    done = runner.fetchpool(*arguments, "-o", "rows.jsonl", "--retry", "0", cwd=folder)
     assert done.returncode == code, done.stderr
     return [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
 
@@ -151,7 +151,7 @@ def test_57_retry_failed_knows_it(server: FaultServer, tmp_path: Path, group: st
     (tmp_path / "urls.txt").write_text(server.url("status-999"))
     assert [row["error"] for row in rows_of(tmp_path, "urls.txt", code=1)] == ["http_999"]
     again = ("urls.txt", "-o", "rows.jsonl", "--retry", "0", "--retry-failed")
-    commandline.fetchpool(*again, "http_4xx", cwd=tmp_path)
+    runner.fetchpool(*again, "http_4xx", cwd=tmp_path)
     assert len(server.received) == 1
-    commandline.fetchpool(*again, group, cwd=tmp_path)
+    runner.fetchpool(*again, group, cwd=tmp_path)
     assert len(server.received) == 2

@@ -13,10 +13,18 @@ from time import monotonic
 
 import pytest
 
-from tests.cli.commandline import PATIENCE, environment
-from tests.faults.heavy import HEAVY, LARGE, PAGES, seconds_of_decoding
+from tests.cli.runner import PATIENCE, environment
+from tests.faults.matrix import (
+    LATE,
+    Way,
+    errors,
+    fetch_faults,
+    fetch_urls,
+    in_every_way,
+    over_each_transport,
+)
+from tests.faults.scenarios.heavy import HEAVY, LARGE, PAGES, seconds_of_decoding
 from tests.faults.server import FaultServer
-from tests.faults.ways import LATE, Way, errors, fetch_faults, fetch_urls, in_every_way, over_each_transport
 
 BOMBS = [f"heavy-{label.replace(', ', '-')}" for label in HEAVY]
 

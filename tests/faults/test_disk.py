@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.torture import EXECUTORS, FORMATS, Format, torture
+from bench.endurance.torture import EXECUTORS, FORMATS, Format, torture
 from fetchpool.cli.demo_server.server import DemoServer
 from fetchpool.config.config import configure
 from fetchpool.engine.build import build
@@ -23,7 +23,7 @@ from fetchpool.sinks.file import CHECKPOINT, FileSink
 from fetchpool.sinks.file_ops import FileOps
 from fetchpool.sinks.open import open_sink, row_format
 from fetchpool.sinks.warc import WarcFile
-from tests.cli.commandline import FETCHPOOL, PATIENCE, UNCOMPILED, environment, fetchpool, start
+from tests.cli.runner import FETCHPOOL, PATIENCE, UNCOMPILED, environment, fetchpool, start
 from tests.contracts.records import record
 
 LINE_FORMATS = ["text", "jsonl", "csv"]
@@ -47,7 +47,7 @@ def format(request: pytest.FixtureRequest) -> Format:
     return FORMATS[request.param]
 
 
-# bench/torture.py does the same a thousand times, for every format with every executor. Rows are written
+# bench/endurance/torture.py does it a thousand times, for every format with every executor. Rows are written
 # about twice a second: a list must be long enough for a kill to find it half done. The seed has kills
 # before the first row and between rows in turn, and few runs that end before they are killed.
 @pytest.mark.parametrize(

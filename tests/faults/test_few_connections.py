@@ -16,7 +16,7 @@ import trustme
 
 from fetchpool.engine.events import Notice
 from fetchpool.sources.iterable import IterableSource
-from tests.faults.ways import ASYNC, Rows, Way, engine_for, fetch_urls, in_every_way, over_each_transport
+from tests.faults.matrix import ASYNC, Rows, Way, engine_for, fetch_urls, in_every_way, over_each_transport
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npage"
 

@@ -17,8 +17,8 @@ import pytest
 
 import fetchpool
 from fetchpool.runtime import forks
+from tests.faults.matrix import CURL, REQUESTS, Way, in_every_way, over_each_transport
 from tests.faults.server import FaultServer
-from tests.faults.ways import CURL, REQUESTS, Way, in_every_way, over_each_transport
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
 SOON = 15.0

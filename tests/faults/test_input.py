@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli import commandline
-from tests.faults.scenarios import PAGE
+from tests.cli import runner
+from tests.faults.matrix import Way, fetch_urls, over_each_transport
+from tests.faults.scenarios.normal import PAGE
 from tests.faults.server import FaultServer
-from tests.faults.ways import Way, fetch_urls, over_each_transport
 
 PR_CAPBSET_DROP = 24
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 1, 2
@@ -126,7 +126,7 @@ def test_34_a_line_of_a_gigabyte_is_one_row_in_bounded_memory(server: FaultServe
     process = subprocess.Popen(
         [sys.executable, "-c", PEAK_OF_A_LINE],
         cwd=tmp_path,
-        env=commandline.environment(),
+        env=runner.environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -136,7 +136,7 @@ def test_34_a_line_of_a_gigabyte_is_one_row_in_bounded_memory(server: FaultServe
     for _ in range(1 << 10):
         process.stdin.write(block)
     process.stdin.write(f"\n{server.url('ok')}\n".encode())
-    stdout, _ = process.communicate(timeout=commandline.PATIENCE)
+    stdout, _ = process.communicate(timeout=runner.PATIENCE)
     assert int(stdout) < 120 << 20
     rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
     assert sorted((row["urlnum"], row["error"]) for row in rows) == [(0, "invalid_url"), (1, None)]
@@ -151,7 +151,7 @@ def test_34_bytes_that_are_not_utf_8_are_an_invalid_url_and_not_another_url(
     url = server.url("ok")
     lines = [b"\xef\xbb\xbf# comment", b"", f"  {url}?1  ".encode(), b"http://h/\xff\xfe", url.encode()]
     (tmp_path / "urls.txt").write_bytes(b"\r".join(lines) + b"\r\n\r\n")
-    done = commandline.fetchpool("urls.txt", "-o", "-", "-q", cwd=tmp_path)
+    done = runner.fetchpool("urls.txt", "-o", "-", "-q", cwd=tmp_path)
     assert done.returncode == 1
     assert sorted(done.stdout.splitlines()) == sorted(
         [
@@ -186,17 +186,17 @@ def test_35_an_input_that_cannot_be_read_is_a_clear_error_and_exit_2(tmp_path: P
     closed = tmp_path / "closed.txt"
     closed.write_text("http://h/")
     closed.chmod(0)
-    assert "missing.txt: no such file" in refused(commandline.fetchpool("missing.txt", cwd=tmp_path))
-    assert "folder: is a folder" in refused(commandline.fetchpool("folder", cwd=tmp_path))
-    assert "list.gz: is not gzip" in refused(commandline.fetchpool("list.gz", cwd=tmp_path))
-    assert "NUL" not in refused(commandline.fetchpool("a\nb", cwd=tmp_path))
+    assert "missing.txt: no such file" in refused(runner.fetchpool("missing.txt", cwd=tmp_path))
+    assert "folder: is a folder" in refused(runner.fetchpool("folder", cwd=tmp_path))
+    assert "list.gz: is not gzip" in refused(runner.fetchpool("list.gz", cwd=tmp_path))
+    assert "NUL" not in refused(runner.fetchpool("a\nb", cwd=tmp_path))
     done = subprocess.run(
-        [*commandline.FETCHPOOL, "closed.txt", "-o", "-"],
+        [*runner.FETCHPOOL, "closed.txt", "-o", "-"],
         capture_output=True,
         cwd=tmp_path,
-        env=commandline.environment(),
+        env=runner.environment(),
         preexec_fn=without_roots_override,
-        timeout=commandline.PATIENCE,
+        timeout=runner.PATIENCE,
         check=False,
     )
     line = refused(subprocess.CompletedProcess(done.args, done.returncode, "", done.stderr.decode()))
@@ -211,7 +211,7 @@ def test_35_of_a_gzip_file_that_is_cut_short_what_was_read_is_fetched(
     noise = [f"# {os.urandom(600).hex()}" for _ in range(100)]
     packed = gzip.compress("\n".join([*urls, *noise]).encode())
     (tmp_path / "urls.txt.gz").write_bytes(packed[: len(packed) // 2])
-    done = commandline.fetchpool("urls.txt.gz", "-o", "-", cwd=tmp_path)
+    done = runner.fetchpool("urls.txt.gz", "-o", "-", cwd=tmp_path)
     assert done.returncode == 2
     assert len(done.stdout.splitlines()) == 20
     assert re.search(r"^fetchpool: urls.txt.gz: cut short", done.stderr, re.MULTILINE)
@@ -222,7 +222,7 @@ def test_35_of_a_gzip_file_that_is_cut_short_what_was_read_is_fetched(
 def test_35_an_empty_list_says_so_and_is_no_failure(tmp_path: Path, content: str) -> None:
     """Exit 0, and a word about it."""
     (tmp_path / "urls.txt").write_text(content)
-    done = commandline.fetchpool("urls.txt", "-o", "-", cwd=tmp_path)
+    done = runner.fetchpool("urls.txt", "-o", "-", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "")
     assert "no URL in the input" in done.stderr
     assert "Traceback" not in done.stderr

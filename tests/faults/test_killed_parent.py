@@ -11,7 +11,7 @@ from time import monotonic
 
 import pytest
 
-from tests.cli.commandline import start
+from tests.cli.runner import start
 from tests.faults.server import FaultServer
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc, pidfd_open")

@@ -17,9 +17,9 @@ import pytest
 
 import fetchpool
 from fetchpool.model.record import ROW_FIELDS
-from tests.cli import commandline
+from tests.cli import runner
+from tests.faults.matrix import CURL, Way, fetch_urls, over_each_transport
 from tests.faults.server import FaultServer
-from tests.faults.ways import CURL, Way, fetch_urls, over_each_transport
 
 
 def rows_of(path: Path) -> list[dict[str, object]]:
@@ -122,7 +122,7 @@ def test_74_a_file_that_is_no_list_is_refused_in_words_before_anything_is_fetche
     that says what it is and how it becomes a list."""
     data, words = NO_LISTS[name]
     (tmp_path / name).write_bytes(data)
-    done = commandline.fetchpool(name, "-o", "rows.jsonl", cwd=tmp_path)
+    done = runner.fetchpool(name, "-o", "rows.jsonl", cwd=tmp_path)
     assert done.returncode == 2
     [line] = done.stderr.splitlines()
     assert words in line.replace(name, "")
@@ -134,7 +134,7 @@ def test_74_a_file_that_is_no_list_is_refused_in_words_before_anything_is_fetche
 def test_74_nor_does_it_come_through_a_pipe(tmp_path: Path, name: str, options: Sequence[str]) -> None:
     """The same by its first bytes: exit 2, the words, and not one row."""
     data, words = NO_LISTS[name]
-    done = commandline.fetchpool("-", "-o", "rows.jsonl", *options, stdin=data, cwd=tmp_path)
+    done = runner.fetchpool("-", "-o", "rows.jsonl", *options, stdin=data, cwd=tmp_path)
     assert done.returncode == 2
     assert f"standard input: is {'a ' if 'arch' in words else ''}" in done.stderr
     assert words in done.stderr
@@ -146,7 +146,7 @@ def test_74_the_other_inputs_are_fetched_when_a_pipe_brings_no_list(
 ) -> None:
     """What is found out while the run goes on costs the other inputs nothing; exit 2."""
     (tmp_path / "urls.txt").write_text(server.url("ok"))
-    done = commandline.fetchpool(
+    done = runner.fetchpool(
         "-", "urls.txt", "-o", "rows.jsonl", stdin=NO_LISTS["top-1m.csv"][0], cwd=tmp_path
     )
     assert done.returncode == 2
@@ -193,7 +193,7 @@ def test_74_tables_without_a_header_or_with_semicolons_are_read(
     here = f"127.0.0.1:{server.port}"
     text, column = (each.replace("{here}", here) for each in TABLES[name])
     (tmp_path / "list.csv").write_bytes(text.encode())
-    done = commandline.fetchpool(
+    done = runner.fetchpool(
         *("-" if by_pipe else "list.csv", "--url-column", column, "--retry", "0", "-o", "rows.jsonl"),
         stdin=text if by_pipe else "",
         cwd=tmp_path,
@@ -207,7 +207,7 @@ def test_74_tables_without_a_header_or_with_semicolons_are_read(
 def test_74_a_column_that_is_not_there_is_refused_with_what_there_is(tmp_path: Path, column: str) -> None:
     """By its place as by its name."""
     (tmp_path / "list.csv").write_text("1,example.org\n")
-    done = commandline.fetchpool("list.csv", "--url-column", column, cwd=tmp_path)
+    done = runner.fetchpool("list.csv", "--url-column", column, cwd=tmp_path)
     assert done.returncode == 2
     assert f"has no column '{column}' (--url-column); it has: 1, example.org" in done.stderr
 
@@ -223,6 +223,6 @@ def test_74_a_csv_result_is_read_back_as_what_was_meant(server: FaultServer, tmp
     (tmp_path / "other.csv").write_text(f"url,note\n{url},'+1\n")
     for name, note in (("old.csv", "+1"), ("other.csv", "'+1")):
         options = ("--url-column", "url", "--keep-columns", "-o", f"{name}.jsonl")
-        assert commandline.fetchpool(name, *options, cwd=tmp_path).returncode == 0
+        assert runner.fetchpool(name, *options, cwd=tmp_path).returncode == 0
         [found] = rows_of(tmp_path / f"{name}.jsonl")
         assert (found["url_effective"], found["note"]) == (url, note)

@@ -17,8 +17,8 @@ import pytest
 
 from fetchpool.sources.iterable import IterableSource
 from fetchpool.transports.resolver import Resolver
+from tests.faults.matrix import Rows, Way, engine_for, in_every_way
 from tests.faults.server import FaultServer
-from tests.faults.ways import Rows, Way, engine_for, in_every_way
 
 HERE = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
 

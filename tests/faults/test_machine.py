@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 
 import fetchpool
-from tests.cli import commandline
+from tests.cli import runner
 from tests.faults import ports
-from tests.faults.scenarios import PAGE
+from tests.faults.scenarios.normal import PAGE
 from tests.faults.server import FaultServer
 
 
@@ -33,13 +33,13 @@ def test_44_a_reader_of_standard_output_who_leaves_early_is_no_failure(
 ) -> None:
     """`| head`: a quiet, clean end with exit code 0."""
     list_of(tmp_path, *(server.url(f"bytes-in-pieces?{number}") for number in range(200)))
-    process = commandline.start("urls.txt", "-o", "-", "-w", "4", cwd=tmp_path)
+    process = runner.start("urls.txt", "-o", "-", "-w", "4", cwd=tmp_path)
     assert process.stdout is not None
     assert process.stdout.readline().startswith(b"url:<")
     process.stdout.close()
     assert process.stderr is not None
     said = process.stderr.read().decode()
-    assert process.wait(commandline.PATIENCE) == 0
+    assert process.wait(runner.PATIENCE) == 0
     assert "Traceback" not in said
     assert "Broken pipe" not in said
     assert len(server.received) < 100
@@ -54,11 +54,11 @@ def test_45_a_first_signal_lets_what_is_in_flight_meet_its_deadline(
     (SIGINT) or 143 (SIGTERM)."""
     list_of(tmp_path, server.url("ok"), *(server.url(f"trickle?{number}") for number in range(50)))
     arguments = ("urls.txt", "-o", "-", "-w", "2", "--max-time", "1s", "--retry", "0")
-    process = commandline.start(*arguments, "--executor", executor, cwd=tmp_path)
+    process = runner.start(*arguments, "--executor", executor, cwd=tmp_path)
     assert process.stdout is not None
     assert process.stdout.readline().startswith(b"url:<")
     process.send_signal(number)
-    stdout, stderr = process.communicate(timeout=commandline.PATIENCE)
+    stdout, stderr = process.communicate(timeout=runner.PATIENCE)
     assert process.returncode == code
     assert b"Traceback" not in stderr
     rows = stdout.decode().splitlines()
@@ -70,7 +70,7 @@ def test_45_a_second_signal_ends_at_once_and_the_file_is_whole(server: FaultServ
     """What is in flight is ended without a row; every row there is, is whole."""
     list_of(tmp_path, server.url("ok"), *(server.url(f"trickle?{number}") for number in range(50)))
     arguments = ("urls.txt", "-o", "-", "-o", "rows.txt", "-w", "2", "--no-progress")
-    process = commandline.start(*arguments, cwd=tmp_path)
+    process = runner.start(*arguments, cwd=tmp_path)
     assert process.stdout is not None
     assert process.stdout.readline().startswith(b"url:<")
     process.send_signal(signal.SIGINT)
@@ -78,7 +78,7 @@ def test_45_a_second_signal_ends_at_once_and_the_file_is_whole(server: FaultServ
     assert process.stderr.readline().startswith(b"fetchpool: stopping")  # so that the second is another one
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=commandline.PATIENCE)
+    process.communicate(timeout=runner.PATIENCE)
     assert process.returncode == 130
     assert time.monotonic() - began < 5
     assert (tmp_path / "rows.txt").read_text() == f"url:<{server.url('ok')}> size:[{len(PAGE)}]\n"
@@ -156,12 +156,12 @@ def test_47_where_there_is_room_for_one_worker_it_is_spoken_of_as_one(
 def limited(folder: Path, soft: int, hard: int, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     """The command with 50 workers, in a process that may have so many open files."""
     return subprocess.run(
-        [*commandline.FETCHPOOL, "urls.txt", "-o", "-", "-w", "50", "--per-host", "0", *arguments],
+        [*runner.FETCHPOOL, "urls.txt", "-o", "-", "-w", "50", "--per-host", "0", *arguments],
         capture_output=True,
         cwd=folder,
-        env=commandline.environment(),
+        env=runner.environment(),
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard)),
-        timeout=commandline.PATIENCE,
+        timeout=runner.PATIENCE,
         check=False,
     )
 
@@ -213,8 +213,8 @@ def test_47_when_there_are_none_left_the_row_says_so_and_blames_no_host(
             [sys.executable, "-c", USED_UP, *way, f"http://127.0.0.1:{port}/", str(free), judged],
             capture_output=True,
             cwd=tmp_path,
-            env=commandline.environment(),
-            timeout=commandline.PATIENCE,
+            env=runner.environment(),
+            timeout=runner.PATIENCE,
             text=True,
             check=True,
         )
@@ -264,8 +264,8 @@ def test_47_worker_processes_that_cannot_be_replaced_are_lost_requests_until_the
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # on some of the ways there the fork server itself has its say
         cwd=tmp_path,
-        env=commandline.environment(),
-        timeout=commandline.PATIENCE,
+        env=runner.environment(),
+        timeout=runner.PATIENCE,
         text=True,
         check=True,
     )
@@ -294,8 +294,8 @@ def test_48_a_clock_that_jumps_changes_no_timing(server: FaultServer, transport:
     done = subprocess.run(
         [sys.executable, "-c", JUMPING, transport, *urls],
         capture_output=True,
-        env=commandline.environment(),
-        timeout=commandline.PATIENCE,
+        env=runner.environment(),
+        timeout=runner.PATIENCE,
         check=True,
     )
     slow, endless, again = (line.split() for line in done.stdout.decode().splitlines())

@@ -20,8 +20,7 @@ from fetchpool import Record
 from fetchpool.model.request import FetchRequest
 from fetchpool.sources.iterable import IterableSource
 from tests.faults import ports
-from tests.faults.server import SCENARIOS, FaultServer, Peer, Received
-from tests.faults.ways import (
+from tests.faults.matrix import (
     ASYNC,
     CURL,
     Rows,
@@ -31,6 +30,7 @@ from tests.faults.ways import (
     in_every_way,
     over_each_transport,
 )
+from tests.faults.server import SCENARIOS, FaultServer, Peer, Received
 
 SECRETS = {"user": "ann:s3cret", "headers": ["X-Api-Key: t0ken", "Cookie: session=1"]}
 SECRET_NAMES = {"authorization", "x-api-key", "cookie"}

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 import fetchpool
-from tests.cli import commandline
+from tests.cli import runner
+from tests.faults.matrix import PROCESS, Way, fetch_urls, in_every_way
 from tests.faults.server import FaultServer
-from tests.faults.ways import PROCESS, Way, fetch_urls, in_every_way
 
 PARSERS = """
 import os, re, threading, time
@@ -69,7 +69,7 @@ def begin(
     (folder / "urls").write_text("".join(f"{server.url(path)}\n" for path in paths))
     return subprocess.Popen(
         [
-            *commandline.FETCHPOOL,
+            *runner.FETCHPOOL,
             "urls",
             "-o",
             "rows.jsonl",
@@ -80,7 +80,7 @@ def begin(
             *options,
         ],
         cwd=folder,
-        env=commandline.environment(),
+        env=runner.environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -14,9 +14,9 @@ from urllib.parse import quote
 import pytest
 
 from tests.faults import ports
-from tests.faults.scenarios import PAGE
+from tests.faults.matrix import ASYNC, CURL, REQUESTS, Way, fetch_urls, over_each_transport
+from tests.faults.scenarios.normal import PAGE
 from tests.faults.server import FaultServer
-from tests.faults.ways import ASYNC, CURL, REQUESTS, Way, fetch_urls, over_each_transport
 
 EARLY = 0.06
 """Seconds by which two requests may come closer together than they were sent."""

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli import commandline
+from tests.cli import runner
 from tests.faults.server import FaultServer
 
 EXECUTORS = ["thread", "process", "async"]
@@ -26,9 +26,9 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 def begin(folder: Path, *arguments: str, **more: Any) -> subprocess.Popen[bytes]:
     """The command, as the leader of a group of its own."""
     return subprocess.Popen(
-        [*commandline.FETCHPOOL, *arguments],
+        [*runner.FETCHPOOL, *arguments],
         cwd=folder,
-        env=commandline.environment(),
+        env=runner.environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -52,7 +52,7 @@ def group(leader: int) -> list[int]:
 
 def one_line(run: subprocess.Popen[bytes]) -> str:
     """What a refusal says: a line of ours, exit code 2, nobody left."""
-    _, said = run.communicate(timeout=commandline.PATIENCE)
+    _, said = run.communicate(timeout=runner.PATIENCE)
     words = said.decode()
     assert "Traceback" not in words, words
     assert run.returncode == 2, words
@@ -76,7 +76,7 @@ def test_71_a_signal_to_the_whole_group_is_the_parents_to_hear(
         assert run.poll() is None
         time.sleep(0.01)
     os.killpg(run.pid, number)
-    _, said = run.communicate(timeout=commandline.PATIENCE)
+    _, said = run.communicate(timeout=runner.PATIENCE)
     assert run.returncode == code
     assert b"died" not in said
     assert b"Traceback" not in said
@@ -97,7 +97,7 @@ def test_71_a_signal_while_the_processes_start_leaves_neither_traceback_nor_proc
         time.sleep(0.002)
     if run.poll() is None:
         os.killpg(run.pid, number)
-    _, said = run.communicate(timeout=commandline.PATIENCE)
+    _, said = run.communicate(timeout=runner.PATIENCE)
     assert b"Traceback" not in said, said.decode()
     deadline = time.monotonic() + 5
     while left := group(run.pid):
@@ -118,7 +118,7 @@ def test_46_a_stopped_fork_server_does_not_hold_up_the_run(server: FaultServer, 
     for each in group(run.pid):
         os.kill(each, signal.SIGSTOP)
     try:
-        assert run.wait(commandline.PATIENCE) == 0
+        assert run.wait(runner.PATIENCE) == 0
     finally:
         os.killpg(run.pid, signal.SIGKILL)  # multiprocessing's resource tracker is stopped still
     assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == len(urls)
@@ -161,7 +161,7 @@ def test_70_processes_load_the_fetchpool_of_their_parent(
 ) -> None:
     """The one beside the program, or in the working directory of `python -m fetchpool`, and no other that is
     installed."""
-    for each in (*commandline.ROOT.glob("*.so"), commandline.ROOT / "fetchpool"):
+    for each in (*runner.ROOT.glob("*.so"), runner.ROOT / "fetchpool"):
         (shutil.copytree if each.is_dir() else shutil.copy)(each, tmp_path / each.name)
     (tmp_path / "ours.py").write_text(OURS)
     (tmp_path / "program.py").write_text(PROGRAM)
@@ -171,8 +171,8 @@ def test_70_processes_load_the_fetchpool_of_their_parent(
         [sys.executable, *(("-m", "fetchpool", "urls", *options) if how == "command" else ("program.py",))],
         capture_output=True,
         cwd=tmp_path,
-        env=commandline.environment(),  # the other one
-        timeout=commandline.PATIENCE,
+        env=runner.environment(),  # the other one
+        timeout=runner.PATIENCE,
         check=False,
     )
     assert str(tmp_path / "fetchpool") in done.stdout.decode(), done
@@ -190,7 +190,7 @@ def test_70_what_stands_in_the_working_directory_is_not_taken_for_a_library(
         (tmp_path / f"{name}.py").write_text("raise SystemExit('shadowed: ' + __name__)")
     (tmp_path / "urls").write_text(f"{server.url('ok')}\n")
     run = begin(tmp_path, "urls", "-o", "rows", "--executor", executor)
-    _, said = run.communicate(timeout=commandline.PATIENCE)
+    _, said = run.communicate(timeout=runner.PATIENCE)
     assert run.returncode == 0, said.decode()
     assert b"shadowed" not in said
 
@@ -207,7 +207,7 @@ def test_70_a_parser_beside_such_a_file_is_found_and_one_that_hides_a_library_is
     options = ("urls", "-o", "rows.jsonl", "-q", "--executor", executor)
     if name == "queue":
         run = begin(tmp_path, *options, "--parse", "mine:f")
-        _, said = run.communicate(timeout=commandline.PATIENCE)
+        _, said = run.communicate(timeout=runner.PATIENCE)
         assert run.returncode == 0, said.decode()
         assert not json.loads((tmp_path / "rows.jsonl").read_text())["q"].startswith(str(tmp_path))
     assert "rename it" in one_line(begin(tmp_path, *options, "--parse", f"{name}:f"))

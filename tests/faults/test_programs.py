@@ -21,8 +21,8 @@ import pytest
 
 import fetchpool
 from fetchpool.config.choices import EXECUTORS
+from tests.faults.matrix import Way, in_every_way
 from tests.faults.server import FaultServer
-from tests.faults.ways import Way, in_every_way
 
 ENOUGH = 15.0
 """Seconds after which what was to happen won't."""

@@ -15,8 +15,8 @@ from fetchpool.model.urls import request
 from fetchpool.pools.open import open_pool
 from fetchpool.scheduler.retry import is_transient
 from fetchpool.sources.iterable import IterableSource
+from tests.faults.matrix import Rows, Way, engine_for, fetch_urls, in_every_way, over_each_transport
 from tests.faults.proxy import Proxy
-from tests.faults.ways import Rows, Way, engine_for, fetch_urls, in_every_way, over_each_transport
 
 TARGET = "https://203.0.113.7/"
 """Nobody ever gets there: the proxy refuses."""

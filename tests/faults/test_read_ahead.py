@@ -18,7 +18,7 @@ from fetchpool.engine.in_flight import attempted
 from fetchpool.model import urls
 from fetchpool.model.outcome import Outcome
 from fetchpool.sinks.spool import SpooledBody
-from tests.cli import commandline
+from tests.cli import runner
 from tests.faults.server import FaultServer
 
 ENOUGH = 110 << 20
@@ -58,9 +58,9 @@ def test_62_a_list_with_long_urls_or_wide_rows_is_read_no_further_than_memory_al
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         process = subprocess.Popen(
-            [*commandline.FETCHPOOL, "-", "-o", "rows.jsonl", *QUICK, "--executor", executor, *options],
+            [*runner.FETCHPOOL, "-", "-o", "rows.jsonl", *QUICK, "--executor", executor, *options],
             cwd=tmp_path,
-            env=commandline.environment(),
+            env=runner.environment(),
             stdin=subprocess.PIPE,
         )
         taken = 0
@@ -73,7 +73,7 @@ def test_62_a_list_with_long_urls_or_wide_rows_is_read_no_further_than_memory_al
                 taken += len(data)
         with suppress(BrokenPipeError):
             process.stdin.close()
-        assert process.wait(commandline.PATIENCE) in (1, 4)
+        assert process.wait(runner.PATIENCE) in (1, 4)
     assert taken < most
 
 

@@ -13,13 +13,9 @@ import pytest
 import trustme
 
 import fetchpool
-from tests.cli import commandline
+from tests.cli import runner
 from tests.faults import ports
-from tests.faults.broken import BROKEN_ANSWERS
-from tests.faults.proxy import Proxy
-from tests.faults.scenarios import BAD_LOCATIONS, PAGE
-from tests.faults.server import FaultServer
-from tests.faults.ways import (
+from tests.faults.matrix import (
     CURL,
     Way,
     errors,
@@ -28,6 +24,10 @@ from tests.faults.ways import (
     in_every_way,
     over_each_transport,
 )
+from tests.faults.proxy import Proxy
+from tests.faults.scenarios.broken import BROKEN_ANSWERS
+from tests.faults.scenarios.normal import BAD_LOCATIONS, PAGE
+from tests.faults.server import FaultServer
 
 SECRET = "s3cret"
 SECRET_HEADERS = [
@@ -300,7 +300,7 @@ def test_67_they_are_in_no_output_and_no_log(server: FaultServer, tmp_path: Path
     (tmp_path / "urls.txt").write_text(url.replace(SECRET, "s3c%72et"))
     outputs = ("-o", "rows.jsonl", "-o", "rows.csv", "-o", "rows.txt")
     again = ("--retry", "1", "--retry-delay", "1ms", "-v")
-    done = commandline.fetchpool("urls.txt", *outputs, *again, cwd=tmp_path)
+    done = runner.fetchpool("urls.txt", *outputs, *again, cwd=tmp_path)
     assert done.returncode == 1
     assert cookies_at(server, "reset") == [f"session={SECRET}"]
     for path in tmp_path.glob("rows.*"):
@@ -342,7 +342,7 @@ def test_27_netrc_and_the_environments_proxies_are_ignored(
         env = {"HOME": str(tmp_path), "NETRC": str(tmp_path / ".netrc"), "CURL_HOME": str(tmp_path)}
         for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
             env[name] = address
-        done = commandline.fetchpool(
+        done = runner.fetchpool(
             "urls.txt", "-o", "-", "--transport", transport, cwd=tmp_path, env={**env, "NO_PROXY": ""}
         )
         assert done.returncode == 0, done.stderr
@@ -372,7 +372,7 @@ def test_28_a_password_in_a_url_is_used_and_appears_nowhere(server: FaultServer,
         (tmp_path / "urls.txt").write_text("\n".join(urls))
         outputs = ("-o", "rows.jsonl", "-o", "rows.csv", "-o", "rows.txt", "-o", "-")
         again = ("--retry", "1", "--retry-delay", "1ms", "-v", "--no-dedupe")
-        done = commandline.fetchpool("urls.txt", *outputs, *again, cwd=tmp_path)
+        done = runner.fetchpool("urls.txt", *outputs, *again, cwd=tmp_path)
     assert done.returncode == 1, done.stderr
     assert f"Authorization: {BASIC}" in said_at(server)
     told = [
@@ -394,7 +394,7 @@ def test_28_nor_on_the_live_display_nor_in_a_refusal(server: FaultServer, tmp_pa
         "\n".join(signed(server.url(path)) for path in ("silence", "reset", "trickle"))
     )
     arguments = ["urls.txt", "-v", "--retry", "0", "--max-time", "1500ms"]
-    with commandline.Terminal(arguments, tmp_path) as terminal:
+    with runner.Terminal(arguments, tmp_path) as terminal:
         terminal.wait_for("reset")
         assert terminal.wait() == 1
         assert "***@" in terminal.words
@@ -406,7 +406,7 @@ def test_28_nor_on_the_live_display_nor_in_a_refusal(server: FaultServer, tmp_pa
         ["urls.txt", "--user", f"{SECRET}"],
         ["urls.txt", "--header", f"Authorization {SECRET}"],
     ):
-        done = commandline.fetchpool(*arguments, cwd=tmp_path)
+        done = runner.fetchpool(*arguments, cwd=tmp_path)
         assert done.returncode == 2
         assert SECRET not in done.stdout + done.stderr
 

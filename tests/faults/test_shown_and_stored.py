@@ -10,11 +10,11 @@ from urllib.parse import quote
 
 import pyte
 
-from tests.cli import commandline
+from tests.cli import runner
 from tests.faults import ports
-from tests.faults.further import CONTROLS, HOSTILE
+from tests.faults.matrix import Way, fetch_urls, over_each_transport
+from tests.faults.scenarios.further import CONTROLS, HOSTILE
 from tests.faults.server import FaultServer
-from tests.faults.ways import Way, fetch_urls, over_each_transport
 
 UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
@@ -56,13 +56,13 @@ def test_36_nor_do_they_reach_a_file_a_pipe_or_a_terminal(server: FaultServer, t
     (tmp_path / "urls.txt").write_text("\n".join([*urls, HOSTILE]))
     outputs = ("-o", "rows.jsonl", "-o", "rows.csv", "-o", "rows.txt", "-o", "-")
     hurried = ("--parse", "title", "-v", "--retry", "0", "--read-timeout", "500ms")
-    done = commandline.fetchpool("urls.txt", *outputs, *hurried, cwd=tmp_path)
+    done = runner.fetchpool("urls.txt", *outputs, *hurried, cwd=tmp_path)
     assert done.returncode == 1, done.stderr
     written = [(tmp_path / f"rows.{suffix}").read_text() for suffix in ("jsonl", "csv", "txt")]
     for text in (done.stdout, done.stderr, *written):
         assert not unseen(text)
         assert "u202e" in text
-    with commandline.Terminal(["urls.txt", *hurried], tmp_path) as terminal:
+    with runner.Terminal(["urls.txt", *hurried], tmp_path) as terminal:
         terminal.wait()
         assert "\x1b]0" not in terminal.screen
         assert "\x1b[2J" not in terminal.screen
@@ -84,10 +84,10 @@ def test_37_brackets_in_a_url_are_shown_as_they_are(server: FaultServer, tmp_pat
         ]
         (tmp_path / "urls.txt").write_text("\n".join(urls))
         arguments = ["urls.txt", "-v", "--retry", "0", "-o"]
-        done = commandline.fetchpool(*arguments, "-", cwd=tmp_path)
+        done = runner.fetchpool(*arguments, "-", cwd=tmp_path)
         assert sorted(re.findall(r"url:<(.*)> error:", done.stdout)) == sorted(urls)
         assert all(url in done.stderr for url in urls)
-        with commandline.Terminal([*arguments, "rows.txt"], tmp_path) as terminal:
+        with runner.Terminal([*arguments, "rows.txt"], tmp_path) as terminal:
             terminal.wait()
             shown = re.sub(r"\s", "", terminal.words)
         assert all(url in shown for url in urls)
@@ -100,7 +100,7 @@ def test_38_a_csv_cell_is_never_a_formula(server: FaultServer, tmp_path: Path) -
     formulas = ["=cmd|'/c calc'!A0", "+1", "-1+1", "@SUM(A1)", "\uff1d1+1", "\t=1", '=HYPERLINK("http://e")']
     urls = [server.url(f"title?{quote(formula)}") for formula in formulas]
     (tmp_path / "urls.txt").write_text("\n".join([*urls, *formulas]))
-    commandline.fetchpool("urls.txt", "-o", "rows.csv", "--parse", "title", "--retry", "0", cwd=tmp_path)
+    runner.fetchpool("urls.txt", "-o", "rows.csv", "--parse", "title", "--retry", "0", cwd=tmp_path)
     with (tmp_path / "rows.csv").open(newline="") as table:
         rows = list(csv.DictReader(table))
     assert len(rows) == 2 * len(formulas)
@@ -118,7 +118,7 @@ def test_39_a_server_never_names_a_file(server: FaultServer, tmp_path: Path) -> 
     folder.mkdir(parents=True)
     urls = [server.url(path) for path in ("attachment", "..%2F..%2Fevil", "%2e%2e/evil.txt", "ok")]
     (folder / "urls.txt").write_text("\n".join(urls))
-    done = commandline.fetchpool("urls.txt", cwd=folder)
+    done = runner.fetchpool("urls.txt", cwd=folder)
     assert "4 rows to sizes.txt" in done.stderr
     files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     assert files == {"deep/er/urls.txt", "deep/er/sizes.txt"}
@@ -130,7 +130,7 @@ def test_36_what_the_display_leaves_on_a_terminal_is_what_it_wrote(
     """A terminal emulator that plays back all that was written has its own title, its own colours, and the
     summary on it: no URL of the list moved anything."""
     (tmp_path / "urls.txt").write_text("\n".join(server.url(f"silence?{n}{HOSTILE}") for n in range(5)))
-    with commandline.Terminal(["urls.txt", "--retry", "0", "--read-timeout", "600ms"], tmp_path) as terminal:
+    with runner.Terminal(["urls.txt", "--retry", "0", "--read-timeout", "600ms"], tmp_path) as terminal:
         terminal.wait()
         written = terminal.screen
     screen = pyte.Screen(100, 30)

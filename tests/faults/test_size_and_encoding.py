@@ -8,12 +8,8 @@ import sys
 import pytest
 
 from fetchpool.transports.requests.http1 import READ_BODY
-from tests.cli.commandline import PATIENCE, environment
-from tests.faults.broken import BROKEN_ANSWERS
-from tests.faults.further import CODINGS
-from tests.faults.scenarios import PAGE
-from tests.faults.server import FaultServer
-from tests.faults.ways import (
+from tests.cli.runner import PATIENCE, environment
+from tests.faults.matrix import (
     LATE,
     Way,
     errors,
@@ -22,6 +18,10 @@ from tests.faults.ways import (
     in_every_way,
     over_each_transport,
 )
+from tests.faults.scenarios.broken import BROKEN_ANSWERS
+from tests.faults.scenarios.further import CODINGS
+from tests.faults.scenarios.normal import PAGE
+from tests.faults.server import FaultServer
 
 LIMIT = 1 << 20
 

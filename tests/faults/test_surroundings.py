@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fetchpool.config.choices import EXECUTORS
-from tests.cli import commandline
+from tests.cli import runner
 from tests.faults.server import FaultServer
 
 FEW_THREADS = """
@@ -42,10 +42,10 @@ def test_73_without_a_thread_to_be_had_the_run_is_refused_in_a_line(
     workers = "2" if executor == "process" else "20"
     for threads in (0, 3, 40):
         rows = f"rows{threads}.jsonl"
-        done = commandline.fetchpool(
+        done = runner.fetchpool(
             *("urls.txt", "-o", rows, "--executor", executor, "-w", workers, "--per-host", "0", "--quiet"),
             cwd=tmp_path,
-            env={"PYTHONPATH": f"{tmp_path}:{commandline.ROOT}", "THREADS": str(threads)},
+            env={"PYTHONPATH": f"{tmp_path}:{runner.ROOT}", "THREADS": str(threads)},
         )
         codes.append(done.returncode)
         file = tmp_path / rows
@@ -81,12 +81,12 @@ def test_73_a_working_directory_that_was_removed_matters_only_to_names_within_it
         command = 'rmdir "$PWD" && exec "$@"'
         arguments = [str(tmp_path / "urls.txt"), "-o", output, "--executor", executor, "--quiet"]
         done = subprocess.run(
-            ["sh", "-c", command, "sh", *commandline.FETCHPOOL, *arguments],
+            ["sh", "-c", command, "sh", *runner.FETCHPOOL, *arguments],
             cwd=gone,
-            env=commandline.environment(),
+            env=runner.environment(),
             capture_output=True,
             text=True,
-            timeout=commandline.PATIENCE,
+            timeout=runner.PATIENCE,
             check=False,
         )
         assert done.returncode == (2 if words else 0)

@@ -13,10 +13,9 @@ from urllib.parse import quote
 from fetchpool.model.record import Record
 from fetchpool.sources.iterable import IterableSource
 from fetchpool.transports.resolver import Resolver
-from tests.cli import commandline
+from tests.cli import runner
 from tests.faults import ports
-from tests.faults.server import FaultServer
-from tests.faults.ways import (
+from tests.faults.matrix import (
     CURL,
     LATE,
     Rows,
@@ -28,6 +27,7 @@ from tests.faults.ways import (
     in_every_way,
     over_each_transport,
 )
+from tests.faults.server import FaultServer
 
 MAX_TIME = 1.0
 READ_TIMEOUT = 0.75
@@ -195,7 +195,7 @@ def test_07_max_runtime_ends_the_run_and_what_was_not_fetched_has_no_row(
     code is 4. A URL the run never came to has no row."""
     urls = [server.url(f"bytes-in-pieces?{number}") for number in range(50)]
     (tmp_path / "urls.txt").write_text("\n".join(urls))
-    done = commandline.fetchpool("urls.txt", "-w", "2", "--max-runtime", "700ms", "-o", "-", cwd=tmp_path)
+    done = runner.fetchpool("urls.txt", "-w", "2", "--max-runtime", "700ms", "-o", "-", cwd=tmp_path)
     assert done.returncode == 4, done.stderr
     rows = done.stdout.splitlines()
     assert 2 <= len(rows) <= 12

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import fetchpool
-from bench.random_server import WAYS, Tally, run
-from bench.random_server import Way as RandomWay
-from tests.faults.ending import (
+from bench.endurance.random_server import WAYS, Tally, run
+from bench.endurance.random_server import Way as RandomWay
+from tests.faults.matrix import ASYNC, CURL, PROCESS, Way, fetch_urls, in_every_way
+from tests.faults.scenarios.ending import (
     CANCEL,
     DATA,
     END_HEADERS,
@@ -30,7 +31,6 @@ from tests.faults.ending import (
     path_of,
     reset,
 )
-from tests.faults.ways import ASYNC, CURL, PROCESS, Way, fetch_urls, in_every_way
 
 POISON = b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nPOISON-BODY"
 REAL = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nREAL"
@@ -207,7 +207,7 @@ def test_55_a_connection_without_a_word_too_many_is_kept(way: Way) -> None:
 @pytest.mark.parametrize("way", WAYS, ids=str)
 def test_55_no_row_without_an_error_is_false_whatever_a_server_says(way: RandomWay) -> None:
     """A server that speaks at random, HTTP/1.1 and HTTP/2, cut at any byte, with bytes behind and before its
-    answers (`bench/random_server.py`): each row without an error has the body that was meant for its URL."""
+    answers (`bench/endurance/random_server.py`): each row without an error has the body meant for its URL."""
     tally = Tally()
     run(way, seed=55, count=120, tally=tally)
     assert tally.false == []

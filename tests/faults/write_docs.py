@@ -1,8 +1,8 @@
 """Writes docs/faults.md from the tests' own names and docstrings: `python -m tests.faults.write_docs`.
 
 In: every test function of the suite whose name begins with a fault's number, and what other tools made
-of the same faults (`docs/faults_peers.json`, which `python -m bench.faults_peers --write` writes). Out:
-the page. A test keeps it what this would write.
+of the same faults (`docs/faults_peers.json`, which `python -m bench.endurance.faults_peers --write` writes).
+Out: the page. A test keeps it what this would write.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ options: the last table has what each of them said.
 EVIDENCE = """\
 ## What other tools make of them
 
-`python -m bench.faults_peers` runs each through the same server: with a time-out of 2 s, a size limit of
-1 MiB where it has one (curl and fetchpool), and {seconds:g} s in all; what has not ended then hangs. Bold is
+`python -m bench.endurance.faults_peers` runs each through the same server: with a time-out of 2 s, a size
+limit of 1 MiB where it has one (curl and fetchpool), and {seconds:g} s in all; what has not ended then hangs. Bold is
 wrong: an answer where there was none, no answer where there was one, more than the limit, or a secret said to
 a stranger. wget2's exit code is 0 whatever happens; a word on its stderr counts as a failure. requests is a
 script of five lines.

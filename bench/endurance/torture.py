@@ -1,0 +1,305 @@
+"""Kills a run at random moments, resumes it, and checks after each what was promised (fault 40).
+
+    python -m bench.endurance.torture --kills 1000
+
+In: how many kills, shared out among the formats and executors. Out: a table in Markdown, and exit code
+1 when a promise was broken. It needs nothing but this checkout: the list is fetched from the demo
+server. What is checked is read by other means than fetchpool's own.
+
+After each `kill -9`: every whole line parses, every row that was there is still there, no URL has two
+rows, and no worker outlives its parent by more than five seconds. Whenever a run comes to its end: each
+distinct URL of the list has one row, with the outcome that its server gave.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from itertools import product
+from pathlib import Path
+from random import Random
+
+from msgspec import Struct
+
+from fetchpool.cli.demo_server.server import DemoServer
+from fetchpool.cli.demo_server.urls import demo_urls, expected_error
+
+EXECUTORS = ("thread", "process", "async")
+URLS = 2000
+WORKERS = 16
+SHORT_RUN = 1.5
+"""Seconds in which some of the runs are killed, whether they have come to write anything or not."""
+LONG_RUN = 20.0
+"""Seconds after which the others are killed, at the latest; they are when so many rows have come."""
+ORPHANS_END = 5.0
+"""Seconds that a worker process may go on without its parent."""
+
+Rows = list[tuple[str, str | None]]
+"""`url` and `error` of each row, in the file's order."""
+
+
+class BrokenPromiseError(Exception):
+    """What the output of a killed run is and may not be."""
+
+
+class Format(Struct, frozen=True):
+    suffix: str
+    row_size: int
+    """Bytes, about."""
+    rows: Callable[[Path], Rows]
+    """Raises `BrokenPromiseError` for a whole line that is no row."""
+
+
+class Result(Struct):
+    """Of one format with one executor."""
+
+    format: str
+    executor: str
+    kills: int = 0
+    finished: int = 0
+    """Runs that came to their end, before they were killed or because they were let."""
+    rows: int = 0
+    """Rows looked at, all checks together."""
+    lost: int = 0
+    doubled: int = 0
+    slowest_orphan: float = 0.0
+    """Seconds until the last worker of a killed run was gone."""
+
+
+def _lines(path: Path) -> list[str]:
+    """The whole ones; a kill may have left a piece of another."""
+    return path.read_bytes().decode().split("\n")[:-1]
+
+
+def _text(path: Path) -> Rows:
+    rows: Rows = []
+    for line in _lines(path):
+        row = re.fullmatch(r"url:<(.*)> (?:size:\[\d+\]|error:\[(\w+)\])", line)
+        if not row:
+            raise BrokenPromiseError(f"no row: {line!r}")
+        rows.append((row[1], row[2]))
+    return rows
+
+
+def _jsonl(path: Path) -> Rows:
+    try:
+        return [(row["url"], row["error"]) for row in map(json.loads, _lines(path))]
+    except (ValueError, KeyError) as problem:
+        raise BrokenPromiseError(f"no row: {problem!r}") from problem
+
+
+def _csv(path: Path) -> Rows:
+    table = csv.DictReader(io.StringIO("\n".join(_lines(path))), strict=True)
+    try:
+        rows = [(row["url"], row["error"] or None) for row in table if int(row["exitcode"]) >= 0]
+    except (csv.Error, KeyError, TypeError, ValueError) as problem:
+        raise BrokenPromiseError(f"no row: {problem!r}") from problem
+    return rows
+
+
+def _sqlite(path: Path) -> Rows:
+    with closing(sqlite3.connect(path)) as database:
+        state = database.execute("PRAGMA integrity_check").fetchone()[0]
+        if state != "ok":
+            raise BrokenPromiseError(f"the database is damaged: {state}")
+        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'fetches'").fetchone():
+            return []  # killed before it was made
+        return database.execute("SELECT url, error FROM fetches ORDER BY rowid").fetchall()
+
+
+def _parquet(path: Path) -> Rows:
+    from pyarrow import parquet  # only where it is asked for
+
+    rows: Rows = []
+    for part in sorted(path.glob("*.parquet")):
+        table = parquet.read_table(part, columns=["url", "error"])
+        rows += zip(table["url"].to_pylist(), table["error"].to_pylist(), strict=True)
+    return rows  # what waits to become a part is no reader's yet
+
+
+FORMATS = {
+    "text": Format(".txt", 55, _text),
+    "jsonl": Format(".jsonl", 470, _jsonl),
+    "csv": Format(".csv", 190, _csv),
+    "sqlite": Format(".sqlite", 600, _sqlite),
+    "parquet": Format(".parquet", 470, _parquet),
+}
+
+
+class Torture:
+    """One list, fetched into one output again and again."""
+
+    def __init__(
+        self, base: str, folder: Path, format: str, executor: str, random: Random, urls: int = URLS
+    ) -> None:
+        """`base`: a demo server's address. `urls`: the list's length, some of it named twice."""
+        self.result = Result(format, executor)
+        self._format = FORMATS[format]
+        self._random = random
+        self._expected = {url: expected_error(url) for url in demo_urls(base, urls)}
+        self._folder = folder
+        with (folder / "urls.txt").open("w") as listed:
+            for place, url in enumerate(self._expected):
+                listed.write(f"{url}\n{url}#again\n" if place % 10 == 0 else f"{url}\n")
+        self._output = folder / f"rows{self._format.suffix}"
+        self._seen: Rows = []
+        """The rows of the last look."""
+
+    def kill_one(self) -> None:
+        """Starts a run, or resumes it, and kills it at a random moment; looks at what it left."""
+        with self._start() as process:
+            moment = self._moment()
+            while process.poll() is None and not moment():
+                time.sleep(0.001)
+            if process.poll() is None:
+                os.kill(process.pid, signal.SIGKILL)
+            code = process.wait()
+            self._await_orphans(process.pid)
+        if code == -signal.SIGKILL:
+            self.result.kills += 1
+            self._look()
+        else:
+            self._finished(code)
+
+    def finish(self) -> None:
+        """Lets the run come to its end."""
+        with self._start() as process:
+            self._finished(process.wait(timeout=120))
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "fetchpool", "urls.txt", "-o", self._output.name, "--resume", "-q"]
+        options = ["--executor", self.result.executor, "--workers", str(WORKERS), "--per-host", "0"]
+        with (self._folder / "stderr.txt").open("wb") as stderr:
+            return subprocess.Popen(
+                [*command, *options, "--retry-delay", "50ms"],
+                cwd=self._folder,
+                env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+                stderr=stderr,
+                start_new_session=True,
+            )
+
+    def _moment(self) -> Callable[[], bool]:
+        """When to kill: after a while, or while rows come in, which is when there is most to break."""
+        begun = time.monotonic()
+        if self._random.random() < 0.3:
+            end = begun + self._random.uniform(0.0, SHORT_RUN)
+            return lambda: time.monotonic() >= end
+        enough = self._size() + self._random.randrange(len(self._expected) // 4) * self._format.row_size
+        return lambda: self._size() > enough or time.monotonic() >= begun + LONG_RUN
+
+    def _size(self) -> int:
+        paths = [self._output, Path(f"{self._output}-wal"), *self._output.glob("*part*")]
+        size = 0
+        for path in paths:
+            with suppress(FileNotFoundError):  # it may be gone by now
+                size += path.stat().st_size
+        return size
+
+    def _look(self) -> None:
+        rows = self._format.rows(self._output) if self._output.exists() else []
+        self.result.rows += len(rows)
+        self.result.lost += len(set(self._seen) - set(rows))
+        self.result.doubled += sum(count - 1 for count in Counter(url for url, _ in rows).values())
+        for url, error in rows:
+            if url not in self._expected:
+                raise BrokenPromiseError(f"a row of something else: {url!r}")
+            if error != self._expected[url]:
+                raise BrokenPromiseError(f"{url} ended in {error}, not in {self._expected[url]}")
+        self._seen = rows
+
+    def _finished(self, code: int) -> None:
+        """It came to its end: everything must be there; the next one begins anew."""
+        said = (self._folder / "stderr.txt").read_text()
+        if code != 1 or said:  # the missing pages failed, in this run or in one before it
+            raise BrokenPromiseError(f"exit code {code}, not 1: {said}")
+        self._look()
+        self.result.finished += 1
+        self.result.lost += len(self._expected.keys() - {url for url, _ in self._seen})
+        self._seen = []
+        if self._output.is_dir():
+            shutil.rmtree(self._output)
+        else:
+            self._output.unlink()
+
+    def _await_orphans(self, group: int) -> None:
+        killed = time.monotonic()
+        while _alive(group):
+            self.result.slowest_orphan = max(self.result.slowest_orphan, time.monotonic() - killed)
+            if self.result.slowest_orphan > ORPHANS_END:
+                raise BrokenPromiseError("a worker outlived its parent by more than five seconds")
+            time.sleep(0.005)
+
+
+def _alive(group: int) -> bool:
+    """Whether a process of that group still runs: what has ended may wait for somebody to hear of it."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, its_group = path.read_text().rpartition(")")[2].split()[:3]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(its_group) == group and state not in "ZX":
+            return True
+    return False
+
+
+def torture(kills: int, ways: Sequence[tuple[str, str]], seed: int, urls: int = URLS) -> list[Result]:
+    """So many kills in all, each way (format and executor) in turn. Raises `BrokenPromiseError`."""
+    random = Random(seed)
+    with tempfile.TemporaryDirectory(prefix="fetchpool-torture-") as top, DemoServer() as server:
+        runs = []
+        for format, executor in ways:
+            folder = Path(top, f"{format}-{executor}")
+            folder.mkdir()
+            runs.append(Torture(server.url("").rstrip("/"), folder, format, executor, random, urls))
+        while sum(run.result.kills for run in runs) < kills:
+            min(runs, key=lambda run: run.result.kills).kill_one()
+        for run in runs:
+            run.finish()
+        return [run.result for run in runs]
+
+
+def table(results: Sequence[Result]) -> str:
+    """In Markdown."""
+    head = "| format | executor | kills | rows checked | rows lost | rows doubled | last worker gone after |"
+    lines = [head, "|---|---|---:|---:|---:|---:|---:|"]
+    lines += [
+        f"| {each.format} | {each.executor} | {each.kills:,} | {each.rows:,} | {each.lost:,} | "
+        f"{each.doubled:,} | {each.slowest_orphan:.2f} s |"
+        for each in results
+    ]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Kills runs, resumes them and checks the promise.")
+    parser.add_argument("--kills", type=int, default=100, help="in all (default: 100)")
+    parser.add_argument("--urls", type=int, default=URLS, help=f"in the list (default: {URLS})")
+    parser.add_argument("--format", action="append", choices=FORMATS, help="only this one; may be repeated")
+    parser.add_argument(
+        "--executor", action="append", choices=EXECUTORS, help="only this one; may be repeated"
+    )
+    parser.add_argument("--seed", type=int, default=time.time_ns(), help="to do the same again")
+    given = parser.parse_args()
+    sys.stderr.write(f"seed {given.seed}\n")
+    ways = list(product(given.format or FORMATS, given.executor or EXECUTORS))
+    results = torture(given.kills, ways, given.seed, given.urls)
+    sys.stdout.write(f"{table(results)}\n")
+    return 1 if any(each.lost or each.doubled for each in results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

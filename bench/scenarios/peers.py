@@ -1,0 +1,208 @@
+"""Who is measured: a function per program, from what it is to fetch to the command that does it.
+
+In: an `Order`. Out: a `Call`: the command, and how to tell from what it leaves behind that it did what
+it was asked. Everybody keeps connections open if they can and throws the bodies away if they can; who
+can write a line per URL does. A program that isn't installed is left out, and said.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import sysconfig
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+from msgspec import Struct, json
+
+COMPILED = Path(__file__).parents[2] / "build/compiled"
+"""Where `make compiled` puts that build of fetchpool."""
+SIZE = re.compile(rb"size:\[(\d+)\]")
+
+
+class Order(Struct, frozen=True):
+    """What is to be fetched."""
+
+    folder: Path
+    """Empty; what a program leaves behind goes here."""
+    urls: Path
+    """The list, one a line, none twice."""
+    count: int
+    workers: int
+    """At once; 0 leaves it to the program."""
+    authority: Path | None
+    """The certificate to trust, for https."""
+    small: bool
+    """This is the run that is taken off the other one."""
+
+
+class Tally(Struct, frozen=True):
+    """What was fetched whole and without an error, by the program's own account."""
+
+    count: int
+    size: int | None
+    """Bytes in all; None when it doesn't say."""
+
+
+class Call(Struct, frozen=True):
+    """A command, and how to read what it left."""
+
+    command: list[str | Path]
+    tally: Callable[[], Tally] | None = None
+    """None: it keeps no account, and the server's must do."""
+    keeps_output: bool = False
+    """Its standard output goes to the file `stdout` of the order's folder."""
+    terminal: bool = False
+
+
+class Peer(Struct, frozen=True):
+    """A program, in one of its forms."""
+
+    name: str
+    call: Callable[[Order], Call]
+    needs: str
+    """A program that must be on the path, `module:` and a Python module, or `build:` and a folder of a
+    build for this Python."""
+
+    def missing(self) -> str | None:
+        """What has to be installed first."""
+        kind, _, name = self.needs.partition(":")
+        if kind == "build":
+            engine = f"fetchpool/engine{sysconfig.get_config_var('EXT_SUFFIX')}"
+            return None if Path(name, engine).exists() else "the compiled build (make compiled)"
+        there = find_spec(name) is not None if name else shutil.which(kind) is not None
+        return None if there else name or kind
+
+
+def ours(name: str, *options: str, module: str = "", terminal: bool = False, compiled: bool = False) -> Peer:
+    """fetchpool with these options, no limit per host, and a full row per URL as JSON."""
+
+    def call(order: Order) -> Call:
+        rows = order.folder / "rows.jsonl"
+        command: list[str | Path] = ["env", f"PYTHONPATH={COMPILED}"] if compiled else []
+        command += [sys.executable, "-m", "fetchpool", order.urls, "-o", rows]
+        command += ["-w", str(order.workers or "auto"), "--per-host", "0", *options]
+        if not terminal:
+            command += ["-q", "--no-progress"]
+        if order.authority is not None:
+            command += ["--cacert", order.authority]
+        return Call(command, lambda: rows_tally(rows), terminal=terminal)
+
+    return Peer(name, call, f"build:{COMPILED}" if compiled else f"module:{module or 'fetchpool'}")
+
+
+def curl(order: Order) -> Call:
+    """curl's own parallel mode; 300 at once is the most it takes."""
+    config = order.folder / "curl.config"
+    with order.urls.open() as lines, config.open("w") as file:
+        for line in lines:
+            file.write(f'url = "{line.strip()}"\noutput = "/dev/null"\n')
+    command: list[str | Path] = ["curl", "-sSf", "-Z", "--parallel-max", str(order.workers), "-K", config]
+    if order.authority is not None:
+        command += ["--cacert", order.authority]
+    command += ["-w", "size:[%{size_download}]\\n"]
+    return Call(command, lambda: text_tally(order.folder / "stdout"), keeps_output=True)
+
+
+def wget2(order: Order) -> Call:
+    """It keeps no account; a URL that is in the list twice it fetches once."""
+    command: list[str | Path] = ["wget2", "-q", f"--max-threads={order.workers}", "-O", "/dev/null"]
+    if order.authority is not None:
+        command.append(f"--ca-certificate={order.authority}")
+    return Call([*command, "-i", order.urls])
+
+
+def aria2(order: Order) -> Call:
+    """It can't throw a body away: the files are counted."""
+    target = order.folder / "files"
+    command: list[str | Path] = ["aria2c", "-q", "-j", str(order.workers), "--file-allocation=none"]
+    command += ["--auto-file-renaming=true", "-d", target, "-i", order.urls]
+    if order.authority is not None:
+        command.append(f"--ca-certificate={order.authority}")
+
+    def tally() -> Tally:
+        sizes = [file.stat().st_size for file in target.iterdir()]
+        return Tally(len(sizes), sum(sizes))
+
+    return Call(command, tally)
+
+
+def xargs(order: Order) -> Call:
+    """A curl for every URL."""
+    command: list[str | Path] = ["xargs", "-a", order.urls, "-P", str(order.workers), "-n", "1"]
+    command += ["curl", "-sSf", "-o", "/dev/null", "-w", "size:[%{size_download}]\\n"]
+    return Call(command, lambda: text_tally(order.folder / "stdout"), keeps_output=True)
+
+
+def wrk(order: Order) -> Call:
+    """The limit: one URL over and over, and every answer thrown away. It knows no lists, and runs for
+    a time."""
+    with order.urls.open() as lines:
+        url = next(lines).strip()
+    command = ["wrk", "-t1", f"-c{order.workers}", "-d1s" if order.small else "-d4s", url]
+
+    def tally() -> Tally:
+        said = re.search(r"(\d+) requests in", (order.folder / "stdout").read_text())
+        return Tally(int(said[1]) if said else 0, None)
+
+    return Call([*command], tally, keeps_output=True)
+
+
+def client(module: str) -> Callable[[Order], Call]:
+    """One of the scripts of `clients/`."""
+
+    def call(order: Order) -> Call:
+        rows = order.folder / "rows.txt"
+        command: list[str | Path] = [sys.executable, "-m", f"bench.clients.{module}"]
+        command += [order.urls, str(order.workers), rows]
+        if order.authority is not None:
+            command.append(order.authority)
+        return Call(command, lambda: text_tally(rows))
+
+    return call
+
+
+def rows_tally(rows: Path) -> Tally:
+    """Of fetchpool's rows; one that tells of an error or is not whole doesn't count."""
+    count = size = 0
+    decoder = json.Decoder(Row)
+    with rows.open("rb") as lines:
+        for line in lines:
+            row = decoder.decode(line)
+            if row.error is None and row.response_code == 200:
+                count += 1
+                size += row.size_delivered or 0
+    return Tally(count, size)
+
+
+class Row(Struct):
+    """What is needed of a row."""
+
+    error: str | None
+    response_code: int | None
+    size_delivered: int | None
+
+
+def text_tally(lines: Path) -> Tally:
+    """Of lines with `size:[BYTES]`."""
+    sizes = [int(size) for size in SIZE.findall(lines.read_bytes())]
+    return Tally(len(sizes), sum(sizes))
+
+
+ASYNC = ours("fetchpool async", "--executor", "async", module="pycurl")
+ASYNC_COMPILED = ours("fetchpool async, compiled", "--executor", "async", compiled=True)
+THREAD = ours("fetchpool thread", "--executor", "thread", module="pycurl")
+PROCESS = ours("fetchpool process", "--executor", "process", module="pycurl")
+REQUESTS = ours("fetchpool thread, requests", "--executor", "thread", "--transport", "requests")
+
+CURL = Peer("curl -Z", curl, "curl")
+WGET2 = Peer("wget2", wget2, "wget2")
+ARIA2 = Peer("aria2c", aria2, "aria2c")
+XARGS = Peer("xargs curl", xargs, "xargs")
+WRK = Peer("wrk (the limit)", wrk, "wrk")
+AIOHTTP = Peer("aiohttp", client("with_aiohttp"), "module:aiohttp")
+HTTPX = Peer("httpx", client("with_httpx"), "module:httpx")
+SCRIPT = Peer("script of today", client("script"), "module:requests")
+SESSION = Peer("script with sessions", client("session"), "module:requests")

@@ -1,0 +1,60 @@
+"""What a scenario is: which programs, on which lists, against which goals.
+
+Only data, and the words for it. `beside.py` has those with other programs, `alone.py` those with
+fetchpool alone; `trial.py` runs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from msgspec import Struct
+
+from bench.harness.figures import Goal
+from bench.scenarios import peers
+from bench.scenarios.lists import Servers
+
+MEGABYTE = 1_000_000
+
+
+class Lane(Struct, frozen=True):
+    """A program in a scenario."""
+
+    peer: peers.Peer
+    workers: int
+    share: float = 1.0
+    """Of the lists: the slow ones get shorter ones."""
+
+
+class Lists(Struct, frozen=True):
+    """How many URLs, and how often."""
+
+    small: int
+    large: int
+    rounds: int
+
+
+class Scenario(Struct, frozen=True):
+    """One table of the result."""
+
+    key: str
+    title: str
+    about: str
+    lanes: Sequence[Lane]
+    urls: Callable[[Servers, int], Iterator[str]]
+    size: int
+    """Bytes of each body."""
+    short: Lists
+    full: Lists
+    goals: Sequence[Goal] = ()
+    ideal: Callable[[int], float] | None = None
+    """Seconds in which so many URLs can be had at best."""
+    tls: bool = False
+    may_fail: bool = False
+    """The server refuses some: what was fetched counts."""
+    reference: str = peers.CURL.name
+    """The program whose pace is 1."""
+
+
+def against(name: str, other: str, target: float) -> Goal:
+    return Goal(f"pace, {name} to {other}", lambda results: results.ratio(name, other), target)

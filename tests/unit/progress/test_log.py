@@ -1,0 +1,198 @@
+"""What is written where there is no terminal, and how it is kept from holding up the run."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from collections.abc import Sequence
+
+from fetchpool.engine.events import ActiveRequest, Notice, RetryScheduled, Snapshot
+from fetchpool.model.record import Record
+from fetchpool.progress.background_writer import BackgroundWriter, unbuffered
+from fetchpool.progress.log import PENDING, Log
+from fetchpool.progress.messages import progress_line, share_done
+from tests.factories import all_ok, record, snapshot
+
+WAIT = 10
+"""Seconds after which a test gives up on another thread."""
+
+
+def logged(
+    *samples: Snapshot,
+    events: Sequence[RetryScheduled | Notice] = (),
+    records: Sequence[Record] = (),
+    verbose: bool = False,
+) -> list[str]:
+    """The lines of a whole run."""
+    stream = io.StringIO()
+    with Log(stream, verbose=verbose) as log:
+        log.started(snapshot(elapsed=0.0))
+        for event in events:
+            log.event(event)
+        log.records(list(records))
+        for sample in samples:
+            log.sampled(sample)
+        log.finished(snapshot())
+    return stream.getvalue().splitlines()
+
+
+def test_a_line_says_how_far_how_fast_and_how_long_still() -> None:
+    assert logged(snapshot()) == [
+        "fetchpool: 33,402 of ~98,200 done (34 %), 33,357 ok, 45 failed, 17 retries, 1,234 URLs/s, 5.6 MB/s, "
+        "10 in flight, 212 waiting, 52 s left"
+    ]
+
+
+def test_a_pipe_has_counts_and_neither_share_nor_time_left() -> None:
+    line = str(progress_line(all_ok(done=7, total=None, total_exact=False, eta=None, waiting=0)))
+    assert line == "7 done, 7 ok, 0 failed, 1,234 URLs/s, 5.6 MB/s, 10 in flight"
+
+
+def test_a_run_that_is_stopping_says_so() -> None:
+    assert str(progress_line(snapshot(stopping=True))).endswith("10 in flight, 212 waiting, stopping")
+
+
+def test_an_estimate_never_says_that_all_is_done() -> None:
+    assert share_done(snapshot(done=100, total=98)) == 0.99
+    assert share_done(snapshot(done=98, total=98, total_exact=True)) == 1.0
+    assert share_done(snapshot(done=0, total=0, total_exact=True)) == 1.0
+
+
+def test_the_first_line_comes_after_two_seconds_and_then_one_every_five() -> None:
+    lines = logged(*(all_ok(elapsed=n / 4, done=n, total=99) for n in range(61)))
+    assert [line.split()[1] for line in lines] == ["8", "28", "48"]  # at 2, 7 and 12 seconds
+
+
+def test_what_is_waited_for_is_named_when_nothing_moves() -> None:
+    slowest = (ActiveRequest("http://stuck.example/[/a]", 42.0), ActiveRequest("http://young.example/", 1.0))
+    assert logged(snapshot(urls_per_second=0.0, slowest=slowest))[1:] == [
+        "fetchpool: in flight for 42 s: http://stuck.example/[/a]"
+    ]
+    assert len(logged(snapshot(slowest=slowest))) == 1
+
+
+def test_verbose_has_a_line_for_each_failure_and_each_retry() -> None:
+    failed = record(error="http_404", errormsg="404 Not Found", num_retries=0)
+    late = record(error="timeout_read", errormsg="no byte for 30 s", num_retries=2)
+    bare = record(error="dns", errormsg=None, num_retries=1)
+    lines = logged(events=[RetryScheduled(late, 1.25)], records=[record(), failed, late, bare], verbose=True)
+    assert lines == [
+        "fetchpool: retry timeout_read http://example.org/: no byte for 30 s (again in 1.2 s)",
+        "fetchpool: failed http_404 http://example.org/: 404 Not Found",
+        "fetchpool: failed timeout_read http://example.org/: no byte for 30 s (after 2 retries)",
+        "fetchpool: failed dns http://example.org/ (after 1 retry)",
+    ]
+
+
+def test_without_verbose_only_notices_are_told() -> None:
+    failed = record(error="dns")
+    events = [RetryScheduled(failed, 1.0), Notice("a worker was lost")]
+    assert logged(events=events, records=[failed]) == ["fetchpool: a worker was lost"]
+
+
+def test_a_hostile_row_stays_one_visible_line() -> None:
+    hostile = record(error="reset", url="http://h/\x1b[2J\u202egnp\n[/foo]", errormsg="a\r\nb\x9b31m")
+    assert logged(records=[hostile], verbose=True) == [
+        "fetchpool: failed reset http://h/\\x1b[2J\\u202egnp\\x0a[/foo]: a\\x0d\\x0ab\\x9b31m"
+    ]
+
+
+def test_a_reader_who_fell_asleep_does_not_stop_the_run() -> None:
+    read_end, write_end = os.pipe()
+    shown: list[str] = []
+
+    def read_all() -> None:
+        with os.fdopen(read_end, encoding="utf-8") as reader:
+            shown.extend(reader)
+
+    reading = threading.Thread(target=read_all)
+    failures = [record(error="dns", url=f"http://h/{n}") for n in range(PENDING + 5000)]
+    with os.fdopen(write_end, "w", encoding="utf-8") as stream, Log(stream, verbose=True) as log:
+        log.started(snapshot())
+        log.records(failures)  # far more than a pipe holds: this comes back all the same
+        reading.start()
+        log.finished(snapshot())
+    reading.join(WAIT)
+    told = [line for line in shown if "failed dns" in line]
+    given_up = sum(
+        int(line.split("(")[1].split()[0].replace(",", "")) for line in shown if "more than" in line
+    )
+    assert len(told) >= PENDING
+    assert len(told) + given_up == len(failures)
+
+
+def test_a_reader_who_has_left_is_not_an_error() -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "w", encoding="utf-8") as stream, Log(stream) as log:
+        log.started(snapshot())
+        log.sampled(snapshot())
+        log.finished(snapshot())
+
+
+def test_a_run_that_breaks_off_still_gets_its_last_words_out() -> None:
+    stream = io.StringIO()
+
+    def break_off() -> None:
+        with Log(stream) as log:
+            log.started(snapshot())
+            log.event(Notice("a worker was lost"))
+            raise RuntimeError("broken off")
+
+    try:
+        break_off()
+    except RuntimeError:
+        assert stream.getvalue() == "fetchpool: a worker was lost\n"
+    else:
+        raise AssertionError("the exception was swallowed")
+
+
+def test_a_log_that_never_started_ends_without_waiting() -> None:
+    with Log(io.StringIO()):
+        pass
+
+
+def test_said_things_are_written_in_order_and_the_end_is_told() -> None:
+    calls: list[tuple[list[int], int, bool]] = []
+    outlet: BackgroundWriter[int] = BackgroundWriter(
+        lambda *call: calls.append(call), interval=0.0, pending=100
+    )
+    outlet.start()
+    for number in range(50):
+        outlet.say(number)
+    outlet.close()
+    outlet.close()
+    assert [number for said, _, _ in calls for number in said] == list(range(50))
+    assert [last for _, _, last in calls] == [False] * (len(calls) - 1) + [True]
+
+
+def test_what_there_is_no_room_for_is_counted() -> None:
+    entered, go_on = threading.Event(), threading.Event()
+    calls: list[tuple[list[int], int]] = []
+
+    def write(said: list[int], given_up: int, _last: bool) -> None:
+        calls.append((said, given_up))
+        entered.set()
+        assert go_on.wait(WAIT)
+
+    outlet = BackgroundWriter(write, interval=0.0, pending=2)
+    outlet.start()
+    outlet.say(0)
+    assert entered.wait(WAIT)
+    for number in range(1, 6):
+        outlet.say(number)
+    go_on.set()
+    outlet.close()
+    assert calls == [([0], 0), ([1, 2], 3)]
+
+
+def test_a_stream_without_a_lock_writes_what_its_encoding_lacks_as_an_escape() -> None:
+    read_end, write_end = os.pipe()
+    with os.fdopen(write_end, "w", encoding="ascii") as stream:
+        free = unbuffered(stream)
+        free.write("a … \ud800\n")
+        free.close()
+        stream.write("still open\n")
+    with os.fdopen(read_end, encoding="ascii") as reader:
+        assert reader.read() == "a \\u2026 \\ud800\nstill open\n"

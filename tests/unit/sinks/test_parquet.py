@@ -1,0 +1,249 @@
+"""The Parquet output beside what every sink promises: parts, crashes, compaction."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow.parquet as parquet
+import pytest
+
+from fetchpool.history.compact import compact
+from fetchpool.model.errors import OutputError, UsageError
+from fetchpool.model.record import ROW_FIELDS, Record
+from fetchpool.sinks.open import open_sink
+from fetchpool.sinks.parquet import CHECKPOINT, MOST_WAITING, ParquetSink
+from tests.cli.runner import fetchpool
+from tests.contracts.records import record
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def append(path: Path, records: Sequence[Record], extra_fields: tuple[str, ...] = ()) -> None:
+    sink = ParquetSink(str(path), extra_fields)
+    sink.write(records)
+    sink.close()
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    """As DuckDB finds them, in the order in which they were written."""
+    found = duckdb.sql(f"SELECT * FROM '{path}/*.parquet' ORDER BY filename, file_row_number")
+    return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
+
+
+def urlnums(path: Path) -> list[int]:
+    return [row["urlnum"] for row in rows(path)]
+
+
+def names(path: Path) -> list[str]:
+    return sorted(each.name for each in path.iterdir())
+
+
+def test_columns_are_the_rows_fields_with_their_types_and_what_features_add(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    extra = {"sha256": "ab", "not_modified": True, "title": "T", "list": [1, None]}
+    features = ("sha256", "not_modified")
+    failed = record(1, error="dns", size_delivered=None, response_code=None)
+    append(path, [record(0, extra=extra), failed], features)
+    schema = parquet.read_schema(path / "part-000000.parquet")
+    assert schema.names == [*ROW_FIELDS, *features, "extra"]
+    types = {name: str(schema.field(name).type) for name in ("urlnum", "time_total", "url", "not_modified")}
+    assert types == {"urlnum": "int64", "time_total": "double", "url": "string", "not_modified": "bool"}
+    first, second = rows(path)
+    assert (first["sha256"], first["not_modified"], first["extra"]) == (
+        "ab",
+        True,
+        '{"title":"T","list":[1,null]}',
+    )
+    assert (first["size_delivered"], first["time_total"]) == (1256, 0.00005)
+    assert {second[name] for name in ("sha256", "not_modified", "extra", "size_delivered")} == {None}
+
+
+def test_a_checkpoint_makes_one_whole_part_of_what_waits(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    clock = Clock()
+    sink = ParquetSink(str(path), clock=clock)
+    for number in range(3):
+        sink.write([record(number)])
+        sink.flush()
+    assert names(path) == ["_lock", "_part-000000.jsonl"]
+    clock.now = CHECKPOINT
+    sink.flush()
+    assert names(path) == ["_lock", "part-000000.parquet"]
+    sink.write([record(number) for number in range(3, MOST_WAITING + 3)])
+    sink.flush()
+    assert names(path) == ["_lock", "part-000000.parquet", "part-000001.parquet"]
+    sink.write([record(MOST_WAITING + 3)])
+    sink.close()
+    assert urlnums(path) == list(range(MOST_WAITING + 4))
+
+
+def test_what_a_killed_run_left_waiting_becomes_a_part_once(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    script = """
+import os, sys
+from fetchpool.sinks.open import open_sink
+from tests.contracts.records import record
+sink = open_sink(sys.argv[1], extra_fields=("sha256",))
+sink.write([record(number, extra={"sha256": str(number)}) for number in range(5)])
+sink.flush()
+os.kill(os.getpid(), 9)
+"""
+    for run in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(path)], cwd=Path(__file__).parents[3], check=False
+        )
+        assert done.returncode == -signal.SIGKILL
+        waiting = path / f"_part-{run:06}.jsonl"
+        with waiting.open("ab") as torn:
+            torn.write(waiting.read_bytes().splitlines(keepends=True)[1][:-9])
+        left = waiting.read_bytes()
+    append(path, [], ("sha256",))
+    assert urlnums(path) == [0, 1, 2, 3, 4] * 2
+    assert rows(path)[3]["sha256"] == "3"
+    (path / "_part-000001.jsonl").write_bytes(left)  # killed between the part and the end of its lines
+    append(path, [], ("sha256",))
+    assert urlnums(path) == [0, 1, 2, 3, 4] * 2
+    assert names(path) == ["_lock", "part-000000.parquet", "part-000001.parquet"]
+
+
+def test_a_second_run_at_once_is_refused_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    sink = open_sink(str(path))
+    with pytest.raises(
+        UsageError, match=r"another run is writing to it, .*; wait for it, or choose another -o"
+    ):
+        open_sink(str(path))
+    sink.write([record(0)])
+    sink.close()
+    append(path, [record(1)])
+    assert urlnums(path) == [0, 1]
+
+
+def test_a_folder_of_something_else_is_refused_untouched(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    path.mkdir()
+    (path / "part-000000.parquet").write_bytes(b"PAR1 or so")
+    with pytest.raises(
+        UsageError, match=r"is not a parquet output of fetchpool, part-000000\.parquet is in it"
+    ):
+        open_sink(str(path))
+    duckdb.sql(f"COPY (SELECT 1 AS urlnum) TO '{path}/part-000000.parquet'")
+    with pytest.raises(UsageError, match="is not a parquet output of fetchpool"):
+        open_sink(str(path))
+    assert names(path) == ["part-000000.parquet"]
+    other = tmp_path / "others.parquet"
+    append(other, [record(0)])
+    with pytest.raises(UsageError, match="with other columns"):
+        open_sink(str(other), extra_fields=("sha256",))
+    assert urlnums(other) == [0]
+
+
+def test_standard_output_cannot_be_a_folder() -> None:
+    with pytest.raises(UsageError, match="a folder can't go to standard output; name one with -o"):
+        open_sink("-", "parquet")
+
+
+def test_without_pyarrow_the_fix_is_named(tmp_path: Path) -> None:
+    script = """
+import sys
+sys.modules["pyarrow"] = None
+from fetchpool.sinks.open import open_sink
+open_sink(sys.argv[1])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "rows.parquet")],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Parquet needs pyarrow, which isn't installed: pip install 'fetchpool[parquet]'" in done.stderr
+
+
+def test_43_a_full_disk_leaves_whole_parts_and_whole_rows(tmp_path: Path) -> None:
+    """At the lines that wait and at the part that is made of them."""
+    path = tmp_path / "rows.parquet"
+    append(path, [record(number) for number in range(10)])
+    script = """
+import resource, sys; sys.dont_write_bytecode = True
+from fetchpool.model.errors import OutputError
+from fetchpool.sinks.open import open_sink
+from tests.contracts.records import record
+sink = open_sink(sys.argv[1])
+sink.write([record(number) for number in range(10, 20)])
+sink.flush()
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+try:
+    sink.write([record(number) for number in range(20, 1000)])
+    sink.close()
+except OutputError as failure: print(failure)
+sink.close()
+"""
+    for room in (6_000, 1_000):
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(path), str(room)],
+            cwd=Path(__file__).parents[3],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.startswith(f"{path}: can't be written: "), done.stderr
+        assert "_making.unfinished" not in names(path)
+        before = urlnums(path)
+        append(path, [])
+        assert urlnums(path)[: len(before) + 10] == [*before, *range(10, 20)]
+
+
+def test_compaction_leaves_one_part_with_final_rows_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    failed = [record(number, error="dns" if number % 3 == 0 else None) for number in range(30)]
+    append(path, failed[:20], ("sha256",))
+    append(path, failed[20:], ("sha256",))
+    append(path, [record(number) for number in range(0, 30, 3)], ("sha256",))
+    done = compact(str(path))
+    assert (done.kept, done.superseded, done.damaged) == (30, 10, 0)
+    assert names(path) == ["_lock", "part-000003.parquet"]
+    assert [row["error"] for row in rows(path)] == [None] * 30
+    assert urlnums(path) == [*(n for n in range(30) if n % 3), *range(0, 30, 3)]
+    assert compact(str(path)).superseded == 0
+    assert names(path) == ["_lock", "part-000003.parquet"]
+    append(path, [record(30)], ("sha256",))
+    assert urlnums(path)[-1] == 30
+    command = fetchpool("compact", "rows.parquet", cwd=tmp_path)
+    assert (command.returncode, command.stderr) == (0, "rows.parquet: 31 rows, nothing to leave out\n")
+
+
+def test_a_compaction_that_was_killed_is_completed_when_the_folder_is_opened(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    for number in (0, 1):
+        append(path, [record(number)])
+    merged = tmp_path / "merged.parquet"
+    append(merged, [record(0), record(1)])
+    (merged / "part-000000.parquet").rename(path / "_merged-000002.whole")
+    (path / "part-000000.parquet").unlink()  # that far it came
+    append(path, [record(2)])
+    assert urlnums(path) == [0, 1, 2]
+    assert names(path) == ["_lock", "part-000002.parquet", "part-000003.parquet"]
+
+
+def test_failures_are_told_once(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    sink = open_sink(str(path))
+    sink.write([record(0)])
+    sink.flush()
+    (path / "_part-000000.jsonl").unlink()
+    with pytest.raises(OutputError, match="can't be written"):
+        sink.close()
+    sink.close()
