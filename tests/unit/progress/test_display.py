@@ -348,7 +348,7 @@ def run_in_a_terminal(screen: Screen, ending: str) -> subprocess.Popen[str]:
 import sys
 from fetchpool.progress.display import Progress
 from fetchpool.progress.terminal import console
-from tests.unit.observe_cases import record, snapshot
+from tests.factories import record, snapshot
 
 try:
     with Progress(console(sys.stderr), verbose=True) as progress:
