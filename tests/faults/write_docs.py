@@ -39,7 +39,8 @@ EVIDENCE = """\
 `python -m bench.endurance.faults_peers` runs each through the same server: with a time-out of 2 s, a size
 limit of 1 MiB where it has one (curl and fetchpool), and {seconds:g} s in all; what has not ended then hangs.
 Bold is wrong: an answer where there was none, no answer where there was one, more than the limit, or a secret
-said to a stranger. wget2's exit code is 0 whatever happens; a word on its stderr counts as a failure. requests is a
+said to a stranger. wget2's exit code is 0 whatever happens; a word on its stderr counts as a failure.
+requests is a
 script of five lines.
 """
 
