@@ -10,10 +10,12 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import process as mp_process
 from multiprocessing.context import BaseContext
 from pathlib import Path
+from threading import Event
+from time import monotonic
 
 import fetchpool
 from fetchpool.config.fetch_options import FetchOptions
@@ -31,6 +33,9 @@ SHORTAGE = (OSError, EOFError, RuntimeError, ImportError, NotImplementedError)
 """What is raised when there is no descriptor, process, thread, semaphore or memory for one to be had, or the
 server has died over it."""
 HAS_SERVER = "forkserver" in multiprocessing.get_all_start_methods()
+DESCRIPTORS = 16
+"""Open in the parent while processes are started: the executor's pipes, ours, and what one start takes."""
+PER_WORKER = 2
 TO_US = (signal.SIGINT, signal.SIGTERM)
 """A terminal's Ctrl-C, or `timeout`, speaks to the whole group; what it means is the parent's to say."""
 
@@ -81,6 +86,30 @@ def server_pid() -> int | None:
     from multiprocessing import forkserver
 
     return getattr(forkserver._forkserver, "_forkserver_pid", None)
+
+
+def check_descriptors(workers: int) -> None:
+    """Raise `OSError` unless there are descriptors enough to start that many processes. When the library runs
+    out of them half-way it leaves some open, and its server ends."""
+    opened: list[int] = []
+    try:
+        for _ in range(DESCRIPTORS + PER_WORKER * workers):
+            opened.append(os.open(os.devnull, os.O_RDONLY))
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+
+
+def wait_for_server_exit() -> None:
+    """Wait, a second at most, for a server that accepts no more connections to be gone: the library starts
+    another one only then."""
+    pid = server_pid()
+    deadline = monotonic() + 1.0
+    with suppress(ChildProcessError):  # it was started by another process, or is gone
+        while pid and not os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if monotonic() >= deadline:
+                return
+            Event().wait(0.01)
 
 
 @contextmanager

@@ -40,9 +40,11 @@ from fetchpool.pools.process.fork_server import (
     FEWER,
     MAIN_GUARD_HELP,
     SHORTAGE,
+    check_descriptors,
     exit_if_spawning,
     process_context,
     server_pid,
+    wait_for_server_exit,
     words_for_shortage,
 )
 from fetchpool.pools.process.lifeline import Lifeline
@@ -268,16 +270,24 @@ class ProcessPool:
             self._closed = True
 
     def _start(self) -> WorkerProcesses:
-        self._lookout.add(server_pid(), signal.SIGCONT)
-        crew = WorkerProcesses(
-            self.workers, self._options, self._context, self._lifeline.reader, self._overdue
-        )
+        try:
+            crew = self._start_processes()
+        except ConnectionRefusedError:  # the fork server is exiting: it had no descriptor left, or the like
+            wait_for_server_exit()
+            crew = self._start_processes()
         for process in crew.processes:
             self._lookout.add(process.pid, signal.SIGKILL)
         listener = threading.Thread(target=self._listen, args=(crew,), name="fetchpool-channel", daemon=True)
         self._listener = listener
         listener.start()
         return crew
+
+    def _start_processes(self) -> WorkerProcesses:
+        check_descriptors(self.workers)
+        self._lookout.add(server_pid(), signal.SIGCONT)
+        return WorkerProcesses(
+            self.workers, self._options, self._context, self._lifeline.reader, self._overdue
+        )
 
     def _overdue(self, crew: WorkerProcesses, numbers: set[int]) -> None:
         """A crew's, in a thread of its own."""
