@@ -37,9 +37,10 @@ test-compiled: $(built) ## all tests, on the compiled build
 	@cd build/compiled && $(abspath $(bin))/python -m fetchpool --version | grep compiled
 	@cd build/compiled && PYTHONPATH=$(CURDIR)/build/compiled $(abspath $(bin))/python -m pytest --numprocesses=$(JOBS) --dist=worksteal $(ARGS)
 
-lint: $(ready) ## style and layout
+lint: $(ready) ## style, layout and retired words
 	$(bin)/ruff check .
 	$(bin)/ruff format --check .
+	$(bin)/python .ci/words
 
 format: $(ready) ## put style and layout right, as far as a program can
 	$(bin)/ruff check --fix .
