@@ -43,8 +43,8 @@ class AsyncPool:
         self._worker = CurlMultiLoop(workers, options, self._next)
         self._ended = False
         self._own_thread: threading.Thread | None = None
-        self._inline = False
-        """Somebody has taken over."""
+        self._runs_inline = False
+        """Turns are taken by the caller, in its own thread: there is none of ours. (`_inline` would be a keyword of C.)"""
         self._lock = threading.Lock()
 
     def submit(self, request: FetchRequest) -> Future[Outcome]:
@@ -52,7 +52,7 @@ class AsyncPool:
         with self._lock:
             if self._closed:
                 raise PoolClosedError(self._defect or "the pool was shut down; open another one")
-            if self._own_thread is None and not self._inline:
+            if self._own_thread is None and not self._runs_inline:
                 self._own_thread = threads.start(self._run, "fetchpool-async")
             self._arrived.append((request, future))
         if self._worker.bell.asleep:
@@ -79,7 +79,7 @@ class AsyncPool:
     def run_inline(self) -> Callable[[float], None] | None:
         if self._own_thread is not None:
             return None
-        self._inline = True
+        self._runs_inline = True
         return self._turn
 
     def wake(self) -> None:
