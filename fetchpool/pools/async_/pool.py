@@ -44,7 +44,7 @@ class AsyncPool:
         self._ended = False
         self._own_thread: threading.Thread | None = None
         self._runs_inline = False
-        """Turns are taken by the caller, in its own thread: there is none of ours. (`_inline` would be a keyword of C.)"""
+        """The caller takes the turns, in its own thread. (mypyc would make a keyword of C of `_inline`.)"""
         self._lock = threading.Lock()
 
     def submit(self, request: FetchRequest) -> Future[Outcome]:
