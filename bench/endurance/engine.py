@@ -41,7 +41,7 @@ class AnswersAtOnce:
 
     def __init__(self, workers: int, failed: float) -> None:
         self.workers = self.max_pending = workers
-        self.queued = 0
+        self.queued = self.stuck = 0
         self._every = round(1 / failed) if failed else 0
 
     def submit(self, request: FetchRequest) -> Future[Outcome]:

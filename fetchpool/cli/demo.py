@@ -16,7 +16,7 @@ from fetchpool.cli.errors import print_error
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.config import validate
 from fetchpool.config.config import configure
-from fetchpool.engine.events import Event, Snapshot
+from fetchpool.engine.observers import Observer
 from fetchpool.model.record import Record
 from fetchpool.progress.format import Line, Span, Style, counted, line
 
@@ -83,7 +83,7 @@ def _kept_output() -> str:
     return str(Path(tempfile.mkdtemp(prefix="fetchpool-demo-"), options.DEFAULT_OUTPUT))
 
 
-class DemoChecker:
+class DemoChecker(Observer):
     """Compares each row with what the server was meant to answer."""
 
     def __init__(self) -> None:
@@ -92,11 +92,7 @@ class DemoChecker:
         self.first: str | None = None
         """What was wrong with the first row that is not as it should be."""
 
-    def started(self, snapshot: Snapshot) -> None: ...
-
-    def event(self, event: Event) -> None: ...
-
-    def records(self, records: list[Record]) -> None:
+    def on_records(self, records: list[Record]) -> None:
         from fetchpool.cli.demo_server.urls import expected_error
 
         for record in records:
@@ -105,7 +101,3 @@ class DemoChecker:
                 self.first = self.first or f"{record.url} ended in {record.error}, not in {expected}"
             elif record.error is not None:
                 self.expected += 1
-
-    def sampled(self, snapshot: Snapshot) -> None: ...
-
-    def finished(self, snapshot: Snapshot) -> None: ...

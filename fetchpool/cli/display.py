@@ -16,9 +16,9 @@ from msgspec import Struct
 
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.cli.signals import SignalHandler
-from fetchpool.engine.events import Event, Notice, Observer, Snapshot
+from fetchpool.engine.events import Notice, Snapshot
+from fetchpool.engine.observers import Observer
 from fetchpool.model.errors import UsageError
-from fetchpool.model.record import Record
 from fetchpool.progress.format import Line
 from fetchpool.progress.log import Log
 
@@ -38,7 +38,7 @@ class DisplayOptions(Struct, frozen=True):
 class EventLog(Log):
     """A log without the line every few seconds."""
 
-    def sampled(self, snapshot: Snapshot) -> None:
+    def on_snapshot(self, snapshot: Snapshot) -> None:
         """Progress isn't wanted."""
 
 
@@ -77,7 +77,7 @@ def open_observers(
     return [stack.enter_context(Log(stderr, verbose=display.verbose))]
 
 
-class StopAnnouncer:
+class StopAnnouncer(Observer):
     """Says that a signal was heard, by way of the observers that own the screen."""
 
     def __init__(self, observers: Sequence[Observer]) -> None:
@@ -85,13 +85,7 @@ class StopAnnouncer:
         self._said = False
         self.interruptions: SignalHandler | None = None
 
-    def started(self, snapshot: Snapshot) -> None: ...
-
-    def event(self, event: Event) -> None: ...
-
-    def records(self, records: list[Record]) -> None: ...
-
-    def sampled(self, snapshot: Snapshot) -> None:
+    def on_snapshot(self, snapshot: Snapshot) -> None:
         code = self.interruptions.code if self.interruptions is not None else None
         if code is None or self._said or not snapshot.stopping:
             return
@@ -99,9 +93,7 @@ class StopAnnouncer:
         again = "a second SIGTERM stops" if code is ExitCode.TERMINATED else "press Ctrl-C again to stop"
         notice = Notice(f"stopping: {snapshot.in_flight:,} in flight; {again} at once")
         for observer in self._observers:
-            observer.event(notice)
-
-    def finished(self, snapshot: Snapshot) -> None: ...
+            observer.on_event(notice)
 
 
 def print_lines(stderr: TextIO, lines: Sequence[Line]) -> None:

@@ -29,7 +29,8 @@ from fetchpool.cli.signals import SignalHandler, terminable
 from fetchpool.config.config import RunConfig
 from fetchpool.engine.build import build
 from fetchpool.engine.engine import RunResult
-from fetchpool.engine.events import Event, Observer, Snapshot
+from fetchpool.engine.events import Snapshot
+from fetchpool.engine.observers import Observer
 from fetchpool.model.errors import OutputClosedError
 from fetchpool.model.record import Record
 from fetchpool.progress.format import Line
@@ -116,22 +117,14 @@ def _old_result(config: RunConfig) -> PreviousRun | None:
     return PreviousRun(config.refresh)
 
 
-class SavedBodyCounter:
+class SavedBodyCounter(Observer):
     """Counts the rows whose body was kept."""
 
     def __init__(self) -> None:
         self.kept = 0
 
-    def started(self, snapshot: Snapshot) -> None: ...
-
-    def event(self, event: Event) -> None: ...
-
-    def records(self, records: list[Record]) -> None:
+    def on_records(self, records: list[Record]) -> None:
         self.kept += sum(1 for record in records if "filename_effective" in record.extra)
-
-    def sampled(self, snapshot: Snapshot) -> None: ...
-
-    def finished(self, snapshot: Snapshot) -> None: ...
 
 
 def _resume(config: RunConfig, repeatable: bool) -> str:

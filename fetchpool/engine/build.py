@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from fetchpool.config.config import RunConfig
 from fetchpool.config.outputs import names_parsers_take
 from fetchpool.engine.engine import Engine
-from fetchpool.engine.events import Observer, RecordCounter
+from fetchpool.engine.observers import Observer, RecordCounter
 from fetchpool.engine.writer import Writer
 from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.pools.open import open_pool

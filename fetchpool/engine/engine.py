@@ -20,8 +20,9 @@ from msgspec import Struct
 from fetchpool.engine.bottlenecks import BottleneckTimer
 from fetchpool.engine.completed import CompletedAttempt
 from fetchpool.engine.dispatcher import Dispatcher
-from fetchpool.engine.events import Notice, Observer, RetryScheduled, Snapshot
+from fetchpool.engine.events import Notice, RetryScheduled, Snapshot
 from fetchpool.engine.in_flight import InFlightRequests
+from fetchpool.engine.observers import Observer, Observers
 from fetchpool.engine.preflight import Preflight
 from fetchpool.engine.reader import RequestReader
 from fetchpool.engine.stats import Stats
@@ -104,7 +105,7 @@ class Engine:
         self._writer = writer
         self._known = known if known is not None else DuplicateFilter(dedupe=False)
         self._scheduler = scheduler
-        self._observers = observers
+        self._observers = Observers(observers)
         self._clock = clock
         self._inbox: SimpleQueue[CompletedAttempt | HostAddresses | Command] = SimpleQueue()
         self._told_stuck = False
@@ -143,8 +144,7 @@ class Engine:
         self._intake.start(self.wake)
         if names is not None:
             names.start(self._post)
-        for observer in observers:
-            observer.started(self.snapshot())
+        self._observers.on_start(self.snapshot())
         for text in notices:
             self._tell(Notice(text))
 
@@ -230,10 +230,7 @@ class Engine:
                 self._writer.close()
             finally:
                 self._tell_stuck()
-                snapshot = self.snapshot()
-                for observer in self._observers:
-                    observer.finished(snapshot)
-                self._observers = ()
+                self._observers.on_finish(self.snapshot())
 
     def result(self) -> RunResult:
         """How it went, so far."""
@@ -316,16 +313,14 @@ class Engine:
         records, self._flights.final = self._flights.final, []
         self._writer.write(records, now)
         self._stats.add(records)
-        for observer in self._observers:
-            observer.records(records)
+        self._observers.on_records(records)
 
     # What observers are told
 
     def _tell(self, event: RetryScheduled | Notice) -> None:
         if isinstance(event, RetryScheduled):
             self._stats.retried(event.record)
-        for observer in self._observers:
-            observer.event(event)
+        self._observers.on_event(event)
 
     def _tell_stuck(self) -> None:
         """Once, that there are parsers which go on by themselves."""
@@ -336,9 +331,7 @@ class Engine:
     def _sample(self) -> None:
         self._tell_stuck()
         if self._observers:
-            snapshot = self.snapshot()
-            for observer in self._observers:
-                observer.sampled(snapshot)
+            self._observers.on_snapshot(self.snapshot())
 
     def snapshot(self) -> Snapshot:
         """The run as it stands."""

@@ -6,9 +6,6 @@ makes a `Snapshot` of them and hands it to every observer, with the rare events 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
-
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -142,39 +139,3 @@ def _bare(record: Record) -> Record:
 
 def _weight(record: Record) -> int:
     return len(record.url) + len(record.url_effective) + len(record.errormsg or "")
-
-
-class Observer(Protocol):
-    """Called from the engine's thread; must return at once. Events arrive in order.
-
-    Only `finished` may wait, for whoever reads what was shown: all rows are written by then.
-    """
-
-    def started(self, snapshot: Snapshot, /) -> None: ...
-
-    def event(self, event: Event, /) -> None: ...
-
-    def records(self, records: list[Record], /) -> None:
-        """A batch of final rows, already given to the sinks."""
-
-    def sampled(self, snapshot: Snapshot, /) -> None: ...
-
-    def finished(self, snapshot: Snapshot, /) -> None: ...
-
-
-class RecordCounter:
-    """An observer that passes final rows to a function and ignores all else."""
-
-    def __init__(self, count: Callable[[list[Record]], None]) -> None:
-        self._count = count
-
-    def started(self, snapshot: Snapshot) -> None: ...
-
-    def event(self, event: Event) -> None: ...
-
-    def records(self, records: list[Record]) -> None:
-        self._count(records)
-
-    def sampled(self, snapshot: Snapshot) -> None: ...
-
-    def finished(self, snapshot: Snapshot) -> None: ...

@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from fetchpool.engine.events import Event, Notice, Snapshot, light
+from fetchpool.engine.observers import Observer
 from fetchpool.model.record import Record
 from fetchpool.progress.background_writer import PATIENCE, BackgroundWriter
 from fetchpool.progress.format import Line
@@ -28,7 +29,7 @@ PENDING = 200
 rows are in the output."""
 
 
-class Progress:
+class Progress(Observer):
     """Shows the run on `console`, a terminal's (`terminal.console`). As a context manager it leaves
     the terminal as it was, cursor and all, however the run ends."""
 
@@ -53,25 +54,25 @@ class Progress:
     def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
         self._outlet.close(PATIENCE if failure is not None else None)
 
-    def started(self, _snapshot: Snapshot) -> None:
+    def on_start(self, _snapshot: Snapshot) -> None:
         self._outlet.start()
 
-    def event(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         if self._verbose or isinstance(event, Notice):
             self._outlet.say(*light(event))
 
-    def records(self, records: list[Record]) -> None:
+    def on_records(self, records: list[Record]) -> None:
         if self._verbose:
             for record in records:
                 if record.error is not None:
                     self._outlet.say(*light(record))
 
-    def sampled(self, snapshot: Snapshot) -> None:
+    def on_snapshot(self, snapshot: Snapshot) -> None:
         if snapshot.elapsed >= FIRST_PICTURE:
             self._latest = snapshot
             self._outlet.wake()
 
-    def finished(self, _snapshot: Snapshot) -> None:
+    def on_finish(self, _snapshot: Snapshot) -> None:
         self._outlet.close()
 
     def _write(self, said: list[Event | Record], given_up: int, last: bool) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from fetchpool.engine.events import Event, Notice, Snapshot, light
+from fetchpool.engine.observers import Observer
 from fetchpool.model.record import Record
 from fetchpool.progress.background_writer import PATIENCE, BackgroundWriter, unbuffered
 from fetchpool.progress.format import Line
@@ -24,7 +25,7 @@ PENDING = 10_000
 """Lines kept for a reader who is slower than the run; those beyond are only counted."""
 
 
-class Log:
+class Log(Observer):
     """Writes to `stream`. As a context manager it gets its last lines out however the run ends."""
 
     def __init__(self, stream: TextIO, *, verbose: bool = False) -> None:
@@ -41,26 +42,26 @@ class Log:
     def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
         self._outlet.close(PATIENCE if failure is not None else None)
 
-    def started(self, _snapshot: Snapshot) -> None:
+    def on_start(self, _snapshot: Snapshot) -> None:
         self._outlet.start()
 
-    def event(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         if self._verbose or isinstance(event, Notice):
             self._outlet.say(*light(event))
 
-    def records(self, records: list[Record]) -> None:
+    def on_records(self, records: list[Record]) -> None:
         if self._verbose:
             for record in records:
                 if record.error is not None:
                     self._outlet.say(*light(record))
 
-    def sampled(self, snapshot: Snapshot) -> None:
+    def on_snapshot(self, snapshot: Snapshot) -> None:
         if snapshot.elapsed >= self._due:
             self._due = snapshot.elapsed + LINE_EVERY
             for line in (progress_line(snapshot), *stuck_lines(snapshot)):
                 self._outlet.say(line)
 
-    def finished(self, _snapshot: Snapshot) -> None:
+    def on_finish(self, _snapshot: Snapshot) -> None:
         self._outlet.close()
 
     def _write(self, said: list[Line | Event | Record], given_up: int, _last: bool) -> None:

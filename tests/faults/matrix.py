@@ -18,7 +18,7 @@ from fetchpool import Record
 from fetchpool.config.config import configure
 from fetchpool.engine.build import build
 from fetchpool.engine.engine import Engine
-from fetchpool.engine.events import Observer
+from fetchpool.engine.observers import Observer
 from fetchpool.sources.base import Source
 from fetchpool.transports.resolver import Resolver
 from tests.faults.scenarios.normal import PAGE

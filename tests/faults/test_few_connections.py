@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from fetchpool.engine.events import Notice
+from fetchpool.engine.events import Event, Notice
+from fetchpool.engine.observers import Observer
 from fetchpool.sources.iterable import IterableSource
 from tests.faults.matrix import ASYNC, Rows, Way, engine_for, fetch_urls, in_every_way, over_each_transport
 
@@ -144,20 +145,15 @@ def test_66_also_where_tls_is_spoken(way: Way, tmp_path: Path) -> None:
     assert Counter(record.error for record in records) == {None: 60}
 
 
-class Told:
-    """An observer that keeps what is said."""
+class NoticeRecorder(Observer):
+    """Collects the texts of notices."""
 
     def __init__(self) -> None:
         self.notices: list[str] = []
 
-    def event(self, event: object) -> None:
+    def on_event(self, event: Event) -> None:
         if isinstance(event, Notice):
             self.notices.append(event.text)
-
-    def started(self, _: object) -> None: ...
-    def sampled(self, _: object) -> None: ...
-    def records(self, _: object) -> None: ...
-    def finished(self, _: object) -> None: ...
 
 
 @pytest.mark.parametrize("resets", [0, 3])
@@ -167,7 +163,7 @@ def test_66_a_reset_now_and_then_slows_no_host(resets: int) -> None:
     for most, expected in ((100, 0), (2, 1)):
         server = FewConnections(most, "reset")
         server.resets = {f"/{number}" for number in range(100, 100 + 100 * resets, 100)}
-        rows, told = Rows(), Told()
+        rows, told = Rows(), NoticeRecorder()
         urls = [f"http://127.0.0.1:{server.port}/{number}" for number in range(400)]
         engine = engine_for(
             ASYNC, IterableSource(urls), rows, workers=10, retry=2, retry_delay=0.1, observers=[told]

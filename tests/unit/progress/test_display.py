@@ -195,15 +195,15 @@ def test_it_redraws_in_place_and_is_gone_without_a_trace(screen: Screen, stderr:
     screen.start()
     stderr.write("$ fetchpool urls.txt\n")
     with Progress(console(stderr)) as progress:
-        progress.started(snapshot(elapsed=0.0))
-        progress.sampled(snapshot(done=1, ok=1))
+        progress.on_start(snapshot(elapsed=0.0))
+        progress.on_snapshot(snapshot(done=1, ok=1))
         screen.until(lambda rows: len(rows) == 4 and "  1 of ~98,200" in rows[1])
-        progress.sampled(snapshot(slowest=STUCK))
+        progress.on_snapshot(snapshot(slowest=STUCK))
         screen.until(lambda rows: len(rows) == 6 and rows[4].startswith("42 s  "))
-        progress.sampled(snapshot(done=98_000))
+        progress.on_snapshot(snapshot(done=98_000))
         rows = screen.until(lambda rows: "  98,000 of ~98,200" in rows[1])
         assert len(rows) == 4  # what hung hangs no more
-        progress.finished(snapshot())
+        progress.on_finish(snapshot())
     stderr.write("$ \n")
     stderr.close()
     assert screen.at_the_end() == ["$ fetchpool urls.txt", "$"]
@@ -212,16 +212,16 @@ def test_it_redraws_in_place_and_is_gone_without_a_trace(screen: Screen, stderr:
 def test_notices_and_failures_go_past_above_it_and_stay(screen: Screen, stderr: TextIO) -> None:
     screen.start()
     with Progress(console(stderr), verbose=True) as progress:
-        progress.started(snapshot(elapsed=0.0))
-        progress.sampled(snapshot())
+        progress.on_start(snapshot(elapsed=0.0))
+        progress.on_snapshot(snapshot())
         screen.until(lambda rows: len(rows) == 3)
-        progress.event(Notice("a worker was lost; [red]its requests[/red] run again"))
+        progress.on_event(Notice("a worker was lost; [red]its requests[/red] run again"))
         screen.until(lambda rows: len(rows) == 4)
         hostile = record(error="reset", url="http://h/[/foo]\x1b[2J\u202e")
-        progress.records([record(), hostile])
+        progress.on_records([record(), hostile])
         screen.until(lambda rows: len(rows) == 5 and rows[-1].startswith("33,357 ok"))
-        progress.event(RetryScheduled(hostile, 1.0))
-        progress.finished(snapshot())
+        progress.on_event(RetryScheduled(hostile, 1.0))
+        progress.on_finish(snapshot())
     stderr.close()
     assert screen.at_the_end() == [
         "a worker was lost; [red]its requests[/red] run again",
@@ -233,10 +233,10 @@ def test_notices_and_failures_go_past_above_it_and_stay(screen: Screen, stderr: 
 def test_without_verbose_a_failure_is_only_counted(screen: Screen, stderr: TextIO) -> None:
     screen.start()
     with Progress(console(stderr)) as progress:
-        progress.started(snapshot(elapsed=0.0))
-        progress.records([record(error="dns")])
-        progress.event(RetryScheduled(record(error="dns"), 1.0))
-        progress.finished(snapshot())
+        progress.on_start(snapshot(elapsed=0.0))
+        progress.on_records([record(error="dns")])
+        progress.on_event(RetryScheduled(record(error="dns"), 1.0))
+        progress.on_finish(snapshot())
     stderr.close()
     assert screen.at_the_end() == []
 
@@ -244,9 +244,9 @@ def test_without_verbose_a_failure_is_only_counted(screen: Screen, stderr: TextI
 def test_a_run_of_a_blink_does_not_flicker() -> None:
     stream = io.StringIO()
     with Progress(Console(file=stream, force_terminal=True)) as progress:
-        progress.started(snapshot(elapsed=0.0))
-        progress.sampled(snapshot(elapsed=0.1))
-        progress.finished(snapshot(elapsed=0.2))
+        progress.on_start(snapshot(elapsed=0.0))
+        progress.on_snapshot(snapshot(elapsed=0.1))
+        progress.on_finish(snapshot(elapsed=0.2))
     assert stream.getvalue() == ""
 
 
@@ -257,10 +257,10 @@ def test_a_terminal_that_is_lower_than_the_display_is_left_clean_too() -> None:
         os.fdopen(os.dup(screen.slave), "w", encoding="utf-8") as stream,
         Progress(console(stream)) as progress,
     ):
-        progress.started(snapshot(elapsed=0.0))
-        progress.sampled(snapshot(slowest=STUCK * 2))
+        progress.on_start(snapshot(elapsed=0.0))
+        progress.on_snapshot(snapshot(slowest=STUCK * 2))
         screen.until(lambda rows: len(rows) == 4)
-        progress.finished(snapshot())
+        progress.on_finish(snapshot())
     assert screen.at_the_end() == []
 
 
@@ -286,15 +286,15 @@ def test_the_summary_is_not_cut_to_the_terminal(screen: Screen, stderr: TextIO) 
 
 def test_a_terminal_that_has_stopped_does_not_stop_the_run(screen: Screen, stderr: TextIO) -> None:
     with Progress(console(stderr), verbose=True) as progress:
-        progress.started(snapshot(elapsed=0.0))
+        progress.on_start(snapshot(elapsed=0.0))
         records = [record(error="dns", url=f"http://h/{'x' * 60}")] * PENDING
-        progress.records(records)  # a pseudo-terminal takes 4 kB, this is four times as much
+        progress.on_records(records)  # a pseudo-terminal takes 4 kB, this is four times as much
         screen.until_full()
         for _ in range(20):
-            progress.records(records)
-            progress.sampled(snapshot())
+            progress.on_records(records)
+            progress.on_snapshot(snapshot())
         screen.start()  # Ctrl-Q
-        progress.finished(snapshot())
+        progress.on_finish(snapshot())
     stderr.close()
     assert "more than could be shown" in screen.at_the_end()[-1]
 
@@ -319,24 +319,24 @@ def test_a_terminal_that_is_gone_is_not_an_error_and_standard_error_is_given_bac
     window = Window()
     before = sys.stderr
     with Progress(Console(file=window, force_terminal=True, width=80)) as progress:
-        progress.started(snapshot(elapsed=0.0))
-        progress.sampled(snapshot())
+        progress.on_start(snapshot(elapsed=0.0))
+        progress.on_snapshot(snapshot())
         assert window.written.wait(WAIT)
         window.closed_by_its_owner = True
-        progress.sampled(snapshot())
-        progress.finished(snapshot())
+        progress.on_snapshot(snapshot())
+        progress.on_finish(snapshot())
     assert sys.stderr is before
 
 
 def test_what_others_print_while_it_runs_goes_past_above_it(screen: Screen, stderr: TextIO) -> None:
     screen.start()
     with Progress(console(stderr)) as progress:
-        progress.started(snapshot(elapsed=0.0))
-        progress.sampled(snapshot())
+        progress.on_start(snapshot(elapsed=0.0))
+        progress.on_snapshot(snapshot())
         screen.until(lambda rows: len(rows) == 3)
         sys.stderr.write("a parser's own [word]\n")
         screen.until(lambda rows: len(rows) == 4)
-        progress.finished(snapshot())
+        progress.on_finish(snapshot())
     stderr.close()
     assert screen.at_the_end() == ["a parser's own [word]"]
 
@@ -352,8 +352,8 @@ from tests.factories import record, snapshot
 
 try:
     with Progress(console(sys.stderr), verbose=True) as progress:
-        progress.started(snapshot(elapsed=0.0))
-        progress.sampled(snapshot())
+        progress.on_start(snapshot(elapsed=0.0))
+        progress.on_snapshot(snapshot())
         sys.stdin.readline()
         {ending}
 except KeyboardInterrupt:
@@ -398,8 +398,8 @@ def test_an_interrupt_leaves_the_terminal_clean(screen: Screen) -> None:
 
 
 def test_an_interrupt_ends_the_wait_for_a_terminal_that_has_stopped(screen: Screen) -> None:
-    flood = "progress.records([record(error='dns', url='http://h/' + 'x' * 100)] * 200); "
-    ending = flood + "print('finishing', flush=True); progress.finished(snapshot())"
+    flood = "progress.on_records([record(error='dns', url='http://h/' + 'x' * 100)] * 200); "
+    ending = flood + "print('finishing', flush=True); progress.on_finish(snapshot())"
     with run_in_a_terminal(screen, ending) as program:
         assert program.stdin is not None
         assert program.stdout is not None

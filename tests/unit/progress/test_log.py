@@ -27,13 +27,13 @@ def logged(
     """The lines of a whole run."""
     stream = io.StringIO()
     with Log(stream, verbose=verbose) as log:
-        log.started(snapshot(elapsed=0.0))
+        log.on_start(snapshot(elapsed=0.0))
         for event in events:
-            log.event(event)
-        log.records(list(records))
+            log.on_event(event)
+        log.on_records(list(records))
         for sample in samples:
-            log.sampled(sample)
-        log.finished(snapshot())
+            log.on_snapshot(sample)
+        log.on_finish(snapshot())
     return stream.getvalue().splitlines()
 
 
@@ -109,10 +109,10 @@ def test_a_reader_who_fell_asleep_does_not_stop_the_run() -> None:
     reading = threading.Thread(target=read_all)
     failures = [record(error="dns", url=f"http://h/{n}") for n in range(PENDING + 5000)]
     with os.fdopen(write_end, "w", encoding="utf-8") as stream, Log(stream, verbose=True) as log:
-        log.started(snapshot())
-        log.records(failures)  # far more than a pipe holds: this comes back all the same
+        log.on_start(snapshot())
+        log.on_records(failures)  # far more than a pipe holds: this comes back all the same
         reading.start()
-        log.finished(snapshot())
+        log.on_finish(snapshot())
     reading.join(WAIT)
     told = [line for line in shown if "failed dns" in line]
     given_up = sum(
@@ -126,9 +126,9 @@ def test_a_reader_who_has_left_is_not_an_error() -> None:
     read_end, write_end = os.pipe()
     os.close(read_end)
     with os.fdopen(write_end, "w", encoding="utf-8") as stream, Log(stream) as log:
-        log.started(snapshot())
-        log.sampled(snapshot())
-        log.finished(snapshot())
+        log.on_start(snapshot())
+        log.on_snapshot(snapshot())
+        log.on_finish(snapshot())
 
 
 def test_a_run_that_breaks_off_still_gets_its_last_words_out() -> None:
@@ -136,8 +136,8 @@ def test_a_run_that_breaks_off_still_gets_its_last_words_out() -> None:
 
     def break_off() -> None:
         with Log(stream) as log:
-            log.started(snapshot())
-            log.event(Notice("a worker was lost"))
+            log.on_start(snapshot())
+            log.on_event(Notice("a worker was lost"))
             raise RuntimeError("broken off")
 
     try:

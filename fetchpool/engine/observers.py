@@ -1,0 +1,76 @@
+"""Observers of a run: the base class, and the one object through which the engine notifies all of them.
+
+In: events, final rows and snapshots, from the engine's thread. Out: the same, to each observer in turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from fetchpool.engine.events import Event, Snapshot
+from fetchpool.model.record import Record
+
+
+class Observer:
+    """Base class of observers. A subclass overrides the methods that it needs.
+
+    All methods are called from the engine's thread, events in order, and must return at once. Only
+    `on_finish` may wait for a slow terminal or pipe: all rows are written by then.
+    """
+
+    def on_start(self, snapshot: Snapshot) -> None:
+        """The run begins."""
+
+    def on_event(self, event: Event) -> None:
+        """A retry was scheduled, or there is a notice for the user."""
+
+    def on_records(self, records: list[Record]) -> None:
+        """A batch of final rows was handed to the sinks."""
+
+    def on_snapshot(self, snapshot: Snapshot) -> None:
+        """The run's state, a few times a second."""
+
+    def on_finish(self, snapshot: Snapshot) -> None:
+        """The run has ended, with its last state."""
+
+
+class Observers(Observer):
+    """Passes everything on to each of a run's observers."""
+
+    def __init__(self, observers: Sequence[Observer] = ()) -> None:
+        self._observers = observers
+
+    def __bool__(self) -> bool:
+        return bool(self._observers)
+
+    def on_start(self, snapshot: Snapshot) -> None:
+        for observer in self._observers:
+            observer.on_start(snapshot)
+
+    def on_event(self, event: Event) -> None:
+        for observer in self._observers:
+            observer.on_event(event)
+
+    def on_records(self, records: list[Record]) -> None:
+        for observer in self._observers:
+            observer.on_records(records)
+
+    def on_snapshot(self, snapshot: Snapshot) -> None:
+        for observer in self._observers:
+            observer.on_snapshot(snapshot)
+
+    def on_finish(self, snapshot: Snapshot) -> None:
+        """Notify the observers for the last time. Idempotent."""
+        observers, self._observers = self._observers, ()
+        for observer in observers:
+            observer.on_finish(snapshot)
+
+
+class RecordCounter(Observer):
+    """Passes final rows to a function and ignores everything else."""
+
+    def __init__(self, count: Callable[[list[Record]], None]) -> None:
+        self._count = count
+
+    def on_records(self, records: list[Record]) -> None:
+        self._count(records)
