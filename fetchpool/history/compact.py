@@ -29,7 +29,7 @@ from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.fingerprint import from_record_url
 from fetchpool.model.text import escape_invisible
 from fetchpool.sinks.file import RowFormat
-from fetchpool.sinks.file_ops import FileOps, lock, open_error_message
+from fetchpool.sinks.file_ops import FileOps, lock, open_error_message, write_all
 from fetchpool.sinks.lines import blocks_backwards, last_line_end, whole
 from fetchpool.sinks.open import open_parquet, open_sink, row_format
 
@@ -154,7 +154,7 @@ def _write(path: Path, old: int, heading: bytes, blocks: list[_Block], disk: Fil
                 with suppress(PermissionError):  # the owner is kept by those who may
                     os.fchown(new, status.st_uid, status.st_gid)
                 os.fchmod(new, stat.S_IMODE(status.st_mode))
-            _write_all(new, heading, disk)
+            write_all(new, heading, disk)
             for block in blocks:
                 lines = whole(partial(_read, old), block.offset, block.size)
                 if 0 in block.stays:
@@ -162,7 +162,7 @@ def _write(path: Path, old: int, heading: bytes, blocks: list[_Block], disk: Fil
                         lines.split(b"\n"), block.stays, strict=False
                     )  # what follows the last is empty
                     lines = b"".join([line + b"\n" for line, stays in kept if stays])
-                _write_all(new, lines, disk)
+                write_all(new, lines, disk)
             disk.sync(new)
         finally:
             os.close(new)
@@ -176,12 +176,6 @@ def _write(path: Path, old: int, heading: bytes, blocks: list[_Block], disk: Fil
             disk.sync(folder)
         finally:
             os.close(folder)
-
-
-def _write_all(descriptor: int, data: bytes, disk: FileOps) -> None:
-    left = memoryview(data)
-    while left:
-        left = left[disk.write(descriptor, left) :]
 
 
 def _read(descriptor: int, offset: int, size: int) -> bytes:

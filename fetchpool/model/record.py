@@ -81,3 +81,7 @@ FEATURE_FIELDS = ("sha256", "filename_effective", "etag", "last_modified", "not_
 """What features add to the row, each when it is asked for."""
 ROW_FIELDS: tuple[str, ...] = Record.__struct_fields__[:-1]
 """The row's own columns, in order; what parsers add comes after them."""
+RESERVED_NAMES = frozenset((*ROW_FIELDS, *FEATURE_FIELDS, "extra", "content_encoding"))
+"""Names of fields that neither a parser nor an input's column can have: they get a prefix."""
+INT64 = range(-(1 << 63), 1 << 63)
+"""The integers that every output can hold: SQLite's and Parquet's have 64 bits."""

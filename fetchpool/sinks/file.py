@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import errno
 import os
-import select
 import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +27,15 @@ from fetchpool.model.errors import OutputClosedError, OutputError, UsageError
 from fetchpool.model.record import Record, StoredRow
 from fetchpool.model.text import escape_invisible
 from fetchpool.sinks import stdout
-from fetchpool.sinks.file_ops import RESOURCE_ERRNOS, FileOps, is_gone, lock, open_error_message, unlock
+from fetchpool.sinks.file_ops import (
+    RESOURCE_ERRNOS,
+    FileOps,
+    is_gone,
+    lock,
+    open_error_message,
+    unlock,
+    write_all,
+)
 from fetchpool.sinks.lines import blocks, last_line_end
 
 HELD = 1 << 20
@@ -211,7 +218,7 @@ class FileSink:
                 if start == 0:
                     rows = self._rows.header + rows
                 try:
-                    self._write_all(rows)
+                    write_all(self._descriptor, rows, self._disk)
                 except BaseException:  # a second Ctrl-C too may come between two writes
                     if self._regular:
                         self._undo_partial_write(start, rows)
@@ -232,14 +239,6 @@ class FileSink:
         end = last_line_end(self._read, 0, size)
         self._disk.truncate(self._descriptor, end)
         return end
-
-    def _write_all(self, rows: bytes) -> None:
-        left = memoryview(rows)
-        while left:
-            try:
-                left = left[self._disk.write(self._descriptor, left) :]
-            except BlockingIOError:  # somebody made our standard output non-blocking
-                select.select([], [self._descriptor], [])
 
     def _undo_partial_write(self, start: int, rows: bytes) -> None:
         """Takes back the part of a row that was written, by what the file itself says. If it says that

@@ -1,13 +1,14 @@
-"""What a disk can refuse: the few calls by which an output's bytes change, and its lock, in one place.
+"""A thin wrapper around write, truncate, fsync and flock, which tests replace.
 
-In: a descriptor. Out: what the operating system says. A test hands a sink another `FileOps`, which fails
-when it is told to, as curl's torture tests do with memory.
+In: a descriptor. Out: what the operating system returns or raises. A test hands a sink another `FileOps`,
+which fails at a given call, as curl's torture tests do with memory.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import select
 import sys
 from pathlib import Path
 
@@ -17,32 +18,46 @@ if sys.platform != "win32":
     import fcntl
 
 NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL))
-"""What `flock` says on file systems that have no locks (some network ones): then we go without."""
+"""What `flock` raises on file systems without locks (some network ones): files are written without one."""
 RESOURCE_ERRNOS = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM))
-"""Opening failed for want of something, and not because of the name that was given."""
+"""Opening failed for lack of a resource, and not because of the name that was given."""
 
 
 class FileOps:
-    """The operating system's own. Every method may raise `OSError`."""
+    """The operating system's calls. Every method may raise `OSError`."""
 
     def write(self, descriptor: int, rows: memoryview) -> int:
-        """How many bytes were taken: fewer than there are when the disk is full midway."""
+        """Return how many bytes were written: fewer than given when the disk is full midway."""
         return os.write(descriptor, rows)
 
     def truncate(self, descriptor: int, size: int) -> None:
         os.ftruncate(descriptor, size)
 
     def sync(self, descriptor: int) -> None:
-        """Waits until the disk has it. To be asked once: a failure is not told a second time."""
+        """Wait until the disk has all that was written. Call it once: a failure is not reported twice."""
         os.fsync(descriptor)
 
 
-def lock(descriptor: int) -> bool:
-    """Waits for the file's advisory lock; False when there is none to be had. Raises `OSError`."""
+OPERATING_SYSTEM = FileOps()
+
+
+def write_all(descriptor: int, data: bytes, disk: FileOps = OPERATING_SYSTEM) -> None:
+    """Write all of the data. Raises `OSError`, also when the disk takes only a part."""
+    left = memoryview(data)
+    while left:
+        try:
+            left = left[disk.write(descriptor, left) :]
+        except BlockingIOError:  # another program made our standard output non-blocking
+            select.select([], [descriptor], [])
+
+
+def lock(descriptor: int, *, wait: bool = True) -> bool:
+    """Lock a file or directory for this process; return False where there are no locks. Raises
+    `BlockingIOError` when another process has the lock and `wait` is false, and `OSError`."""
     if sys.platform == "win32":
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as failure:
         if failure.errno not in NO_LOCKS:
             raise
@@ -56,7 +71,7 @@ def unlock(descriptor: int) -> None:
 
 
 def is_gone(descriptor: int, path: str | Path) -> bool:
-    """Whether that name leads to another file by now, or to none: what is written to this one is lost."""
+    """Whether the path leads to another file by now, or to none: what is written here is lost."""
     try:
         return not os.path.samestat(os.fstat(descriptor), Path(path).stat())
     except (FileNotFoundError, NotADirectoryError):

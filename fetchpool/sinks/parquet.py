@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -27,12 +26,17 @@ import msgspec
 from fetchpool.model.errors import FetchpoolError, OutputError, UsageError
 from fetchpool.model.record import Record, StoredRow
 from fetchpool.model.text import escape_invisible
-from fetchpool.sinks.file_ops import GONE, NO_LOCKS, RESOURCE_ERRNOS, FileOps, is_gone, open_error_message
+from fetchpool.sinks.file_ops import (
+    GONE,
+    RESOURCE_ERRNOS,
+    FileOps,
+    is_gone,
+    lock,
+    open_error_message,
+    write_all,
+)
 from fetchpool.sinks.lines import blocks
 from fetchpool.sinks.parquet_parts import FAILURES, ROWS, PartFiles, schema_of
-
-if sys.platform != "win32":
-    import fcntl
 
 UNTOUCHED = "choose another -o (nothing in it was changed)"
 LOCK = "_lock"
@@ -168,30 +172,25 @@ class ParquetSink:
                     f"{escape_invisible(foreign)} is in it; "
                     f"{UNTOUCHED}"
                 )
-            lock = os.open(self._parts.folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+            descriptor = os.open(self._parts.folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
         except (OSError, ValueError) as failure:  # ValueError: a NUL in the path
             words = f"{self.name}: {open_error_message(path, failure)}"
             if isinstance(failure, OSError) and failure.errno in RESOURCE_ERRNOS:
                 raise OutputError(words) from failure
             raise UsageError(words) from failure
         try:
-            self._hold(lock)
+            self._hold(descriptor)
         except BaseException:
-            os.close(lock)
+            os.close(descriptor)
             raise
-        return lock
+        return descriptor
 
-    def _hold(self, lock: int) -> None:
-        if sys.platform == "win32":
-            return
+    def _hold(self, descriptor: int) -> None:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(descriptor, wait=False)
         except BlockingIOError:
             words = "another run is writing to it, and Parquet takes one at a time"
             raise UsageError(f"{self.name}: {words}; wait for it, or choose another -o") from None
-        except OSError as failure:
-            if failure.errno not in NO_LOCKS:
-                raise
 
     def _check_ours(self) -> None:
         self._parts.finish_merge()
@@ -214,9 +213,7 @@ class ParquetSink:
             flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | getattr(os, "O_BINARY", 0)
             self._pending = os.open(self._parts.pending(self._number), flags, 0o666)
             lines = self._encoder.encode(self._extra_fields or ()) + b"\n" + lines
-        left = memoryview(lines)
-        while left:
-            left = left[self._disk.write(self._pending, left) :]
+        write_all(self._pending, lines, self._disk)
 
     def _make_part(self) -> None:
         self._convert(self._number)

@@ -21,9 +21,7 @@ from pathlib import Path
 
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.text import escape_invisible
-
-if sys.platform != "win32":
-    import fcntl
+from fetchpool.sinks.file_ops import lock, write_all
 
 IN_MEMORY = 256 * 1024
 """Bytes of a body that are held before it goes to a file: nearly every page fits, and a thousand at once
@@ -148,13 +146,6 @@ def open_spool(option: str, place: str, purpose: str) -> SpoolDirectory:
         raise UsageError(f"{option}: {name}: {problem}") from failure
 
 
-def write_all(descriptor: int, content: bytes) -> None:
-    """Raises `OSError`, also when the disk takes only a part of it."""
-    left = memoryview(content)
-    while left:
-        left = left[os.write(descriptor, left) :]
-
-
 def _locked(folder: str) -> int | None:
     """A descriptor that holds the folder; None where folders can't be locked: what is left behind stays
     there. Raises `BlockingIOError` when somebody else holds it, `OSError` when it is gone."""
@@ -162,19 +153,21 @@ def _locked(folder: str) -> int | None:
         return None
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | NO_LINK)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as failure:
+        if lock(descriptor, wait=False):
+            return descriptor
+    except BlockingIOError:
         os.close(descriptor)
-        if isinstance(failure, BlockingIOError):
-            raise
-        return None
-    return descriptor
+        raise
+    except OSError:
+        pass
+    os.close(descriptor)
+    return None
 
 
 def _clear(folder: Path) -> None:
     """Removes it when the run it belonged to is no more."""
     with suppress(OSError):  # it is a living run's, or another one clears it away at the same time
-        lock = _locked(str(folder))
-        if lock is not None:
+        descriptor = _locked(str(folder))
+        if descriptor is not None:
             shutil.rmtree(folder, ignore_errors=True)
-            os.close(lock)
+            os.close(descriptor)

@@ -14,7 +14,6 @@ import errno
 import io
 import os
 import re
-import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -27,10 +26,7 @@ from fetchpool.model.outcome import Outcome
 from fetchpool.model.record import Record
 from fetchpool.model.text import escape_invisible
 from fetchpool.model.version import VERSION
-from fetchpool.sinks.spool import write_all
-
-if sys.platform != "win32":
-    import fcntl
+from fetchpool.sinks.file_ops import is_gone, lock, write_all
 
 SUFFIX = ".warc.gz"
 WARC_VERSION = "WARC/1.1"
@@ -204,18 +200,15 @@ class WarcFile:
             raise UsageError(f"--warc: {name}: {problem}") from failure
 
     def _hold(self, path: str) -> None:
-        if sys.platform == "win32":
-            return
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(self._lock, wait=False)
         except BlockingIOError:
             raise UsageError(
                 f"--warc: {escape_invisible(path)}: another run is writing to it; "
                 "wait for it, or name another file"
             ) from None
         except OSError as failure:
-            if failure.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL):
-                raise self._failed(failure) from failure
+            raise self._failed(failure) from failure
 
     def _check_ours(self) -> None:
         start = os.pread(self._descriptor, BLOCK, 0)
@@ -227,11 +220,7 @@ class WarcFile:
 
     def _check_there(self) -> None:
         """What is written to a file that has lost its name is lost. Raises `OutputError`."""
-        try:
-            there = os.path.samestat(os.fstat(self._descriptor), Path(self._path).stat())
-        except (FileNotFoundError, NotADirectoryError):
-            there = False
-        if not there:
+        if is_gone(self._descriptor, self._path):
             self._dirty = False
             raise OutputError(f"{escape_invisible(self._path)}: was removed or replaced while it was written")
 

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from fetchpool.model.csv_cells import meant
-from fetchpool.model.record import FEATURE_FIELDS, ROW_FIELDS
+from fetchpool.model.record import INT64, RESERVED_NAMES
 from fetchpool.model.text import escape_invisible, one_line
 from fetchpool.sources import table_header
 from fetchpool.sources.decompress import Chunks
@@ -35,8 +35,6 @@ FIELD = 100
 """Bytes that a value takes beside its text, about."""
 LISTED = 1_000
 """Characters of names that a refusal lists."""
-TAKEN = frozenset((*ROW_FIELDS, *FEATURE_FIELDS, "extra", "content_encoding"))
-"""Names a column can't keep, beside those that parsers give: it gets `input_` before it."""
 PREFIX = "input_"
 _PREFIXES = re.compile(f"^(?:{PREFIX})+")
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
@@ -45,8 +43,6 @@ DEPTH = 20
 """Levels of lists and mappings in one column, as in one field of a parser's."""
 NO_OBJECT = (msgspec.MsgspecError, UnicodeError, RecursionError)
 """What a line raises that is no JSON object, or one that nobody could write again."""
-INTEGERS = range(-(1 << 63), 1 << 63)
-"""What every output can hold: SQLite's and Parquet's integers have 64 bits."""
 
 csv.field_size_limit(MAX_LINE)  # the module's, for good: who sets it for a moment puts this back
 
@@ -426,7 +422,7 @@ def field_name(name: str, table: TableOptions) -> str:
     that begins with `input_` gets another where what is behind would get one: no two come to one name."""
     shown = escape_invisible(name.strip())
     own = _PREFIXES.sub("", shown) if shown.startswith(PREFIX) else shown
-    return PREFIX + shown if table.taken is None or own in TAKEN or own in table.taken else shown
+    return PREFIX + shown if table.taken is None or own in RESERVED_NAMES or own in table.taken else shown
 
 
 def fit(value: Any, depth: int = 0) -> Any:
@@ -437,7 +433,7 @@ def fit(value: Any, depth: int = 0) -> Any:
     if isinstance(value, str):
         return escape_invisible(value)
     if isinstance(value, int):
-        return value if value in INTEGERS else as_text(value)
+        return value if value in INT64 else as_text(value)
     if isinstance(value, list | dict) and depth >= DEPTH:
         return as_text(value)
     if isinstance(value, list):

@@ -19,7 +19,7 @@ from msgspec import Struct
 from fetchpool.http.response import Response
 from fetchpool.model.errors import UsageError
 from fetchpool.model.failures import FailureKind
-from fetchpool.model.record import FEATURE_FIELDS, ROW_FIELDS
+from fetchpool.model.record import INT64, RESERVED_NAMES
 from fetchpool.model.text import escape_invisible, one_line
 from fetchpool.transports.base import Failure
 
@@ -34,10 +34,6 @@ WANTS = {"title": 1 << 20}
 
 
 ALL = 1 << 62
-
-
-RESERVED = frozenset((*ROW_FIELDS, *FEATURE_FIELDS, "extra", "content_encoding"))
-"""Names a parser can't take: its fields of that name get `parse_` before them."""
 
 
 LIBRARIES = (
@@ -57,10 +53,6 @@ DEPTH = 20
 MOST = 16 << 20
 """Characters and values of all fields together: outputs have limits of their own (SQLite's is 10^9 bytes of a
 row), and a list that holds another twice, and so on, is short only where it was made."""
-
-
-INTEGERS = range(-(1 << 63), 1 << 63)
-"""What every output can hold: SQLite's and Parquet's integers have 64 bits."""
 
 
 class Parser(Struct, frozen=True):
@@ -123,7 +115,7 @@ def fields(given: object) -> dict[str, Any]:
             raise InvalidFieldError("gave a field with an empty name")
         room.take(len(key))
         name = escape_invisible(key)
-        row[f"parse_{name}" if name in RESERVED else name] = fit(value, name, room)
+        row[f"parse_{name}" if name in RESERVED_NAMES else name] = fit(value, name, room)
     return row
 
 
@@ -149,7 +141,7 @@ def fit(value: object, name: str, room: Room, depth: int = 0) -> Any:
     if isinstance(value, str):
         return escape_invisible(str.__str__(value))  # the text itself, if it is an Enum's
     if isinstance(value, int):
-        if int(value) not in INTEGERS:
+        if int(value) not in INT64:
             raise InvalidFieldError(f"gave a number of more than 64 bits in {name!r}")
         return int(value)
     if isinstance(value, float):
