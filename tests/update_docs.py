@@ -1,7 +1,7 @@
-"""Writes what the documents take from the program: `python -m tests.update_docs`, from the project's top.
+"""Write the generated parts of the documents: `python -m tests.update_docs`, from the project's top.
 
-The README gets the live help, docs/architecture.md the tree of the modules with the first sentence of each
-one's docstring.
+docs/reference/options.md shows the help, docs/reference/exit-codes.md the table of exit codes, and
+docs/architecture.md the tree of the modules with the first sentence of each docstring.
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ import sys
 from pathlib import Path
 from textwrap import shorten
 
+from fetchpool.cli.exit_codes import ExitCode
+
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
+OPTIONS = ROOT / "docs" / "reference" / "options.md"
+EXIT_CODES = ROOT / "docs" / "reference" / "exit-codes.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 PACKAGE = ROOT / "fetchpool"
-HELP = re.compile(r"(?P<before>^## Options\n.*?^```text\n).*?(?P<after>^```$)", re.MULTILINE | re.DOTALL)
+HELP = re.compile(r"(?P<before>^```text\n).*?(?P<after>^```$)", re.MULTILINE | re.DOTALL)
+CODES = re.compile(r"(?P<before>^\|---:\|---\|\n)(?:\|.*\n)*(?P<after>)", re.MULTILINE)
 TREE = re.compile(r"(?P<before>^## The packages\n.*?^```text\n).*?(?P<after>^```$)", re.MULTILINE | re.DOTALL)
 ORDER = [
     "api",
@@ -36,12 +40,12 @@ ORDER = [
     "model",
     "runtime",
 ]
-"""The packages in the order of the data's way."""
+"""The packages in the order in which a URL passes through them."""
 WIDTH = 118
 
 
 def live_help() -> str:
-    """What `fetchpool --help` prints."""
+    """Return what `fetchpool --help` prints."""
     return subprocess.run(
         [sys.executable, "-m", "fetchpool", "--help"],
         env={**os.environ, "COLUMNS": "100"},
@@ -51,8 +55,13 @@ def live_help() -> str:
     ).stdout
 
 
+def exit_codes() -> str:
+    """Return the rows of the table of exit codes."""
+    return "".join(f"| {int(code)} | {code.meaning} |\n" for code in ExitCode)
+
+
 def tree() -> str:
-    """The modules by package, each with the first sentence of its docstring."""
+    """Return the modules by package, each with the first sentence of its docstring."""
     lines: list[str] = []
 
     def add(path: Path, depth: int) -> None:
@@ -79,17 +88,26 @@ def _line(name: str, path: Path) -> str:
 
 
 def replaced(path: Path, block: re.Pattern[str], text: str) -> str:
-    """The document with the block's text replaced. Raises `ValueError` when it has no such block."""
+    """Return the document with the block's text replaced. Raise `ValueError` if it has no such block."""
     document, found = block.subn(lambda match: match["before"] + text + match["after"], path.read_text())
     if not found:
-        raise ValueError(f"{path} has no ```text block for it")
+        raise ValueError(f"{path} has no such block")
     return document
 
 
+def generated() -> dict[Path, str]:
+    """Return the text of every document with a generated part, up to date."""
+    return {
+        OPTIONS: replaced(OPTIONS, HELP, live_help()),
+        EXIT_CODES: replaced(EXIT_CODES, CODES, exit_codes()),
+        ARCHITECTURE: replaced(ARCHITECTURE, TREE, tree()),
+    }
+
+
 def main() -> None:
-    """Writes the blocks into the documents."""
-    README.write_text(replaced(README, HELP, live_help()))
-    ARCHITECTURE.write_text(replaced(ARCHITECTURE, TREE, tree()))
+    """Write the documents."""
+    for path, text in generated().items():
+        path.write_text(text)
 
 
 if __name__ == "__main__":

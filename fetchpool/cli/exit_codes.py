@@ -1,6 +1,6 @@
 """The exit codes: what a script learns from a run without reading its output.
 
-The only list of them; `docs/exit-codes.md` and the help are compared with it by a test.
+The only list of them; `docs/reference/exit-codes.md` and the help are compared with it by a test.
 """
 
 from __future__ import annotations

@@ -57,24 +57,18 @@ def test_without_input_a_terminal_gets_the_help(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_readme_shows_the_help_as_it_is() -> None:
-    readme = (ROOT / "README.md").read_text()
-    block = re.search(r"^## Options\n.*?^```text\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+def test_the_options_page_shows_the_help_as_it_is() -> None:
+    page = (ROOT / "docs" / "reference" / "options.md").read_text()
+    block = re.search(r"^```text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     assert block is not None
     shown = fetchpool("--help", env={"COLUMNS": "100"}).stdout
     assert block[1] == shown, "the options have changed: python -m tests.update_docs"
 
 
 def test_every_exit_code_is_documented_with_its_meaning() -> None:
-    documented = (ROOT / "docs" / "exit-codes.md").read_text()
+    documented = (ROOT / "docs" / "reference" / "exit-codes.md").read_text()
     rows = re.findall(r"^\| (\d+) \| (.+) \|$", documented, re.MULTILINE)
     assert rows == [(str(int(code)), code.meaning) for code in ExitCode]
-
-
-def test_the_readme_knows_the_same_exit_codes() -> None:
-    section = (ROOT / "README.md").read_text().partition("\n## Exit codes\n")[2].partition("\n## ")[0]
-    codes = {int(code) for code in re.findall(r"(?:^\| |\()(\d+)(?: \||:)", section, re.MULTILINE)}
-    assert codes == set(map(int, ExitCode))
 
 
 def test_options_of_the_program_and_of_the_library_have_the_same_names() -> None:

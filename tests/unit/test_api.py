@@ -118,13 +118,13 @@ def test_a_script_without_the_guard_that_processes_need_is_told_of_it_once(tmp_p
 
 
 def named(begin: str, end: str) -> list[str]:
-    """What the README sets as code between these words."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    return re.findall(r"`(\w+)(?:\(\))?`", readme.split(begin, 1)[1].split(end, 1)[0])
+    """Return what docs/usage/python.md sets as code between these words."""
+    page = (Path(__file__).parents[2] / "docs" / "usage" / "python.md").read_text()
+    return re.findall(r"`(\w+)(?:\(\))?`", page.split(begin, 1)[1].split(end, 1)[0])
 
 
-def test_the_settings_and_attributes_that_the_readme_names_are_there() -> None:
-    settings = named("options by name", "and so on")
+def test_the_settings_and_attributes_that_the_documentation_names_exist() -> None:
+    settings = named("by name, with the same defaults", "and so on")
     assert len(settings) > 20
     assert set(settings) <= {*RunSettings.__annotations__, "executor", "workers"}
     attributes = named("`fetchpool.Response` offers", "and the times")

@@ -1,16 +1,21 @@
-"""What the documents list is what the program has."""
+"""The documents agree with the program, and their links lead somewhere."""
 
+import re
 from pathlib import Path
+
+import pytest
 
 from fetchpool.model import failures, record
 from fetchpool.scheduler.retry import TRANSIENT_KINDS
 from tests import update_docs
 
-ROWS = (Path(__file__).parents[2] / "docs" / "rows.md").read_text()
+REFERENCE = update_docs.ROOT / "docs" / "reference"
+DOCUMENTS = sorted([*update_docs.ROOT.glob("*.md"), *update_docs.ROOT.glob("docs/**/*.md")])
 
 
-def table(heading: str) -> list[list[str]]:
-    lines = ROWS.split(heading, 1)[1].splitlines()
+def table(document: str) -> list[list[str]]:
+    """Return the cells of the first table of a reference document."""
+    lines = (REFERENCE / document).read_text().splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith("|---"))
     rows = []
     for line in lines[start + 1 :]:
@@ -21,11 +26,11 @@ def table(heading: str) -> list[list[str]]:
 
 
 def test_every_field_of_the_row_is_documented_in_its_order() -> None:
-    assert [row[0].strip("`") for row in table("# The row")] == list(record.ROW_FIELDS)
+    assert [row[0].strip("`") for row in table("fields.md")] == list(record.ROW_FIELDS)
 
 
 def test_every_kind_of_failure_is_documented_and_whether_it_is_tried_again() -> None:
-    documented = {row[0].strip("`"): row[2] for row in table("## Kinds of failure")}
+    documented = {row[0].strip("`"): row[2] for row in table("failures.md")}
     assert documented.pop("http_NNN")
     assert list(documented) == list(failures.FailureKind)
     assert {kind for kind, again in documented.items() if again == "yes"} == set(TRANSIENT_KINDS)
@@ -36,6 +41,13 @@ def test_every_kind_has_an_exit_code_of_curls() -> None:
     assert all(0 < code < 102 for code in failures.EXITCODES.values())
 
 
-def test_the_tree_in_the_architecture_document_is_current() -> None:
-    current = update_docs.replaced(update_docs.ARCHITECTURE, update_docs.TREE, update_docs.tree())
-    assert update_docs.ARCHITECTURE.read_text() == current, "run: python -m tests.update_docs"
+@pytest.mark.parametrize("document", update_docs.generated(), ids=lambda path: path.name)
+def test_the_generated_parts_of_the_documents_are_current(document: Path) -> None:
+    assert document.read_text() == update_docs.generated()[document], "run: python -m tests.update_docs"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_to_a_file_leads_to_one(document: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text())
+    local = [target for target in targets if "://" not in target]
+    assert not [target for target in local if not (document.parent / target).exists()]
