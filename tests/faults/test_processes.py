@@ -150,7 +150,7 @@ OURS = "def f(response):\n    import fetchpool\n    return {'ours': fetchpool.__
 PROGRAM = """
 import fetchpool
 if __name__ == "__main__":
-    for record in fetchpool.fetch(open("urls"), executor="process", parse=["ours:f"]):
+    for record in fetchpool.fetch(open("urls"), executor="process", workers=1, parse=["ours:f"]):
         print(record.extra["ours"])
 """
 
@@ -166,7 +166,7 @@ def test_70_processes_load_the_fetchpool_of_their_parent(
     (tmp_path / "ours.py").write_text(OURS)
     (tmp_path / "program.py").write_text(PROGRAM)
     (tmp_path / "urls").write_text(f"{server.url('ok')}\n")
-    options = ("-o", "-", "--format", "jsonl", "-q", "--executor", "process", "--parse", "ours:f")
+    options = ("-o", "-", "--format", "jsonl", "-q", "--executor", "process", "-w", "1", "--parse", "ours:f")
     done = subprocess.run(
         [sys.executable, *(("-m", "fetchpool", "urls", *options) if how == "command" else ("program.py",))],
         capture_output=True,

@@ -235,16 +235,19 @@ def interrupt(_: Response) -> dict[str, Any]:
     raise KeyboardInterrupt
 
 
+LONG = "x" * 10_000
+
+
 def endless(_: Response) -> Mapping[str, Any]:
     class Endless(dict[str, Any]):
         def items(self) -> Any:
-            return ((str(number), number) for number in count())
+            return ((str(number), LONG) for number in count())
 
     return Endless()
 
 
 def doubled(_: Response) -> Mapping[str, Any]:
-    value: list[Any] = []
+    value: Any = LONG
     for _ in range(DEPTH - 1):
         value = [value] * 100
     return {"value": value}
