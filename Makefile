@@ -13,7 +13,7 @@ ARGS ?=
 JOBS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-compiled lint format types contracts fuzz compiled wheel bench bench-full torture clean
+.PHONY: help setup run test test-compiled lint format types contracts fuzz compiled wheel bench bench-full torture docs pictures clean
 
 bin := $(VENV)/bin
 ready := $(VENV)/.installed
@@ -70,6 +70,13 @@ bench-full: $(peers) ## the same at length, into docs/benchmarks.md
 
 torture: $(ready) ## kill runs at random moments, resume them, and check that nothing is lost (minutes)
 	@$(bin)/python -m bench.endurance.torture --kills 1000 $(ARGS)
+
+docs: $(ready) ## write the generated parts of the documents
+	$(bin)/python -m tests.update_docs
+	$(bin)/python -m tests.faults.write_docs
+
+pictures: $(ready) ## draw the README's pictures from the display and the summary
+	$(bin)/python -m tests.pictures
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -7,7 +7,7 @@ import pytest
 
 from fetchpool.model import failures, record
 from fetchpool.scheduler.retry import TRANSIENT_KINDS
-from tests import update_docs
+from tests import pictures, update_docs
 
 REFERENCE = update_docs.ROOT / "docs" / "reference"
 DOCUMENTS = sorted([*update_docs.ROOT.glob("*.md"), *update_docs.ROOT.glob("docs/**/*.md")])
@@ -51,3 +51,11 @@ def test_every_link_to_a_file_leads_to_one(document: Path) -> None:
     targets = re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text())
     local = [target for target in targets if "://" not in target]
     assert not [target for target in local if not (document.parent / target).exists()]
+
+
+@pytest.mark.parametrize("name", pictures.PICTURES)
+def test_the_pictures_show_the_display_as_it_is(name: str) -> None:
+    drawn = pictures.draw(pictures.PICTURES[name](), name)
+    assert "URLs" in "".join(pictures.words(drawn))
+    stored = (pictures.DIRECTORY / name).read_text()
+    assert pictures.words(stored) == pictures.words(drawn), "run: make pictures"
