@@ -59,3 +59,26 @@ def test_the_pictures_show_the_display_as_it_is(name: str) -> None:
     assert "URLs" in "".join(pictures.words(drawn))
     stored = (pictures.DIRECTORY / name).read_text()
     assert pictures.words(stored) == pictures.words(drawn), "run: make pictures"
+
+
+def test_the_figures_in_the_readme_are_those_of_the_benchmarks() -> None:
+    readme, benchmarks = (
+        (update_docs.ROOT / name).read_text() for name in ("README.md", "docs/benchmarks.md")
+    )
+    table = readme.split("| instead of |", 1)[1].split("\n\n", 1)[0]
+    figures = re.findall(r"\b\d{1,2},\d{3}\b|\b(?:335|823)\b", table)
+    assert len(figures) == 12
+    for figure in figures:
+        assert f"| {figure} |" in re.sub(r" +", " ", benchmarks)
+
+
+def test_the_numbers_of_wrong_results_in_the_readme_are_those_of_the_fault_page() -> None:
+    faults = (update_docs.ROOT / "docs" / "faults.md").read_text()
+    rows = faults.split("| ---: | --- |", 1)[1].split("\n\n")[0].splitlines()[1:]
+    columns = list(zip(*(row.strip("|").split("|") for row in rows), strict=True))
+    wrong = [sum("**" in cell for cell in column) for column in columns[2:]]
+    readme = (update_docs.ROOT / "README.md").read_text()
+    assert f"incorrect results in {len(rows)} simulated" in readme.replace("\n", " ")
+    for name, number in zip(("`fetchpool`", "`curl -Z`", "`wget2`", "a script"), wrong, strict=True):
+        row = next(line for line in readme.splitlines() if line.startswith(f"| {name}"))
+        assert row.split("|")[4].strip() == str(number)
