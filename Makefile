@@ -1,15 +1,15 @@
-# `make run` and `make test` do all their own set-up, with nothing but Python 3.11 or newer.
+# `make run` and `make test` set themselves up and need nothing but Python 3.11 or newer.
 #
-#   make test PYTHON=python3.12     with that Python
-#   make test ARGS='-k redirect'    further arguments for what is run
-#   make test JOBS=0                one after the other (`--pdb` needs it)
-#   make test VENV=/tmp/other       in another environment
+#   make test PYTHON=python3.12     use that Python
+#   make test ARGS='-k redirect'    additional arguments
+#   make test JOBS=0                run one test at a time (required for `--pdb`)
+#   make test VENV=/tmp/other       use another environment
 
 VENV ?= .venv
 PYTHON ?=
 ARGS ?=
-# Many tests wait for a server, a process or a deadline: two at a time for each of two cores take half the
-# time, and a fixed number keeps what they measure comparable.
+# Many tests wait for a server, a process or a timeout: two at a time for each of two cores take half the
+# time, and a fixed number keeps measurements comparable.
 JOBS ?= 4
 
 .DEFAULT_GOAL := help
@@ -19,13 +19,13 @@ bin := $(VENV)/bin
 ready := $(VENV)/.installed
 peers := $(VENV)/.peers
 pip := $(bin)/python -m pip --quiet --disable-pip-version-check
-# Another environment may be another Python, for which it has to be built anew.
+# Another environment may have another Python, which needs its own build.
 built := build/compiled/.built-for$(subst /,-,$(abspath $(VENV)))
 
-help: ## this list
+help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(ready) ## fetch 5,000 URLs from the embedded demo server, with everything live
+run: $(ready) ## fetch 5,000 URLs from the embedded demo server
 	@$(bin)/fetchpool demo -n 5000 $(ARGS)
 
 test: $(ready) ## all tests
@@ -42,33 +42,33 @@ lint: $(ready) ## style, layout and retired words
 	$(bin)/ruff format --check .
 	$(bin)/python .ci/words
 
-format: $(ready) ## put style and layout right, as far as a program can
+format: $(ready) ## fix style and layout as far as possible
 	$(bin)/ruff check --fix .
 	$(bin)/ruff format .
 
 types: $(ready) ## mypy, strict
 	$(bin)/mypy
 
-contracts: $(ready) ## who may import whom
+contracts: $(ready) ## check the directions of imports
 	$(bin)/lint-imports
 
-fuzz: $(ready) ## the property tests, with many more examples (minutes)
+fuzz: $(ready) ## property tests with many more examples (minutes)
 	$(bin)/python -m pytest -m hypothesis --hypothesis-profile=fuzz --timeout=0 $(ARGS)
 
-compiled: $(built) ## a build whose inner rooms are compiled, in build/compiled (needs a C compiler)
+compiled: $(built) ## a build in build/compiled whose hot paths are compiled (needs a C compiler)
 
-wheel: $(ready) ## the same as a wheel for this Python, in dist
+wheel: $(ready) ## the compiled build as a wheel for this Python, in dist
 	@rm -rf build dist
 	@FETCHPOOL_COMPILE=1 $(pip) wheel --no-deps --no-build-isolation --wheel-dir dist .
 	@ls dist/*.whl
 
-bench: $(peers) ## this beside its peers, in short (minutes; keep the machine quiet)
+bench: $(peers) ## short comparison with other programs (minutes; needs a quiet machine)
 	@$(bin)/python -m bench.harness.run $(ARGS)
 
-bench-full: $(peers) ## the same at length, into docs/benchmarks.md
+bench-full: $(peers) ## full comparison, written into docs/benchmarks.md
 	@$(bin)/python -m bench.harness.run --full --write $(ARGS)
 
-torture: $(ready) ## kill runs at random moments, resume them, and check that nothing is lost (minutes)
+torture: $(ready) ## kill runs at random moments, resume them, and check that no row is lost (minutes)
 	@$(bin)/python -m bench.endurance.torture --kills 1000 $(ARGS)
 
 docs: $(ready) ## write the generated parts of the documents
@@ -78,12 +78,12 @@ docs: $(ready) ## write the generated parts of the documents
 pictures: $(ready) ## draw the README's pictures from the display and the summary
 	$(bin)/python -m tests.pictures
 
-clean: ## remove what the other targets made
+clean: ## remove everything that the other targets created
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-setup: $(ready) ## the environment alone
+setup: $(ready) ## create the environment
 
-# Made again whenever pyproject.toml is newer: it says what has to be there.
+# Rebuilt when pyproject.toml is newer, as it lists the dependencies.
 $(ready): pyproject.toml
 	@$(bin)/python -c '' 2>/dev/null || { \
 		python=$$(./.ci/find-python $(PYTHON)) || exit 1; \
@@ -95,8 +95,8 @@ $(ready): pyproject.toml
 
 $(peers): $(ready)
 	@$(pip) install --editable '.[dev,bench]' \
-		|| echo "Not all of Python's peers could be installed; who is missing is left out"
-	@$(MAKE) --no-print-directory compiled || echo "There is no compiled build; it is left out"
+		|| echo "Some Python packages for the comparison could not be installed; they are skipped"
+	@$(MAKE) --no-print-directory compiled || echo "There is no compiled build; it is skipped"
 	@touch $@
 
 $(built): $(ready) setup.py $(shell find fetchpool -name '*.py')
