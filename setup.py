@@ -11,8 +11,8 @@ COMPILED = """
     engine/completed engine/dispatcher engine/engine engine/histogram engine/in_flight engine/preflight
     engine/reader engine/stats engine/writer history/duplicates history/seen http/body http/conditional
     http/decoding http/exchange http/no_keepalive http/request_headers http/stored_body
-    model/fingerprint model/outcome model/text model/timestamp model/urls pools/async_/loop
-    pools/async_/pollers pools/async_/pool pools/async_/wakeup pools/future scheduler/host
+    model/fingerprint model/outcome model/text model/timestamp model/urls pools/async_/pollers
+    pools/async_/pool pools/async_/transfer pools/async_/wakeup pools/future scheduler/host
     scheduler/rate_limit scheduler/retry scheduler/scheduler transports/curl/connections
     transports/curl/handle transports/curl/head transports/curl/resolve_cache transports/curl/trace
     transports/curl/transport

@@ -40,7 +40,7 @@ class AnswersAtOnce:
     """A pool whose futures are finished when they are handed out."""
 
     def __init__(self, workers: int, failed: float) -> None:
-        self.workers = self.max_pending = workers
+        self.max_workers = self.max_pending = workers
         self.queued = self.stuck = 0
         self._every = round(1 / failed) if failed else 0
 
@@ -50,13 +50,11 @@ class AnswersAtOnce:
         future.set_result(outcome(request, FailureKind.TRUNCATED if failed else None))
         return future
 
-    def run_inline(self) -> None: ...
-
-    def wake(self) -> None: ...
-
-    def cancel_pending(self) -> None: ...
+    def cancel_pending(self, host: str | None = None) -> None: ...
 
     def shutdown(self, *, abort: bool = False) -> None: ...
+
+    def release(self) -> None: ...
 
 
 def outcome(request: FetchRequest, error: FailureKind | None) -> Outcome:

@@ -30,7 +30,7 @@ from fetchpool.engine.writer import Writer
 from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.request import FetchRequest
-from fetchpool.pools.base import WorkerPool
+from fetchpool.pools.base import InlinePool, Pool
 from fetchpool.scheduler.autoscale import AutoScaler
 from fetchpool.scheduler.retry import RetryPolicy
 from fetchpool.scheduler.scheduler import Scheduler
@@ -87,7 +87,7 @@ class Engine:
     def __init__(
         self,
         source: Source,
-        pool: WorkerPool,
+        pool: Pool,
         writer: Writer,
         *,
         scheduler: Scheduler,
@@ -120,7 +120,7 @@ class Engine:
             clock=clock,
         )
         self._gate = Preflight(scheduler, names, robots, refuse=flights.refuse)
-        self._work: Callable[[float], None] | None = None
+        self._inline: InlinePool | None = None
         """The pool's, to be done instead of waiting for it."""
         self._concurrency = concurrency
         self._next_check = 0.0
@@ -135,7 +135,7 @@ class Engine:
             scheduler,
             self._gate,
             flights,
-            workers=pool.workers,
+            workers=pool.max_workers,
             has_news=self._has_messages,
             tell=self._tell,
             clock=clock,
@@ -164,7 +164,8 @@ class Engine:
 
     def _post(self, message: HostAddresses | Command) -> None:
         self._inbox.put(message)
-        self._pool.wake()
+        if self._inline is not None:
+            self._inline.wake()
 
     def _has_messages(self) -> bool:
         return not self._inbox.empty()
@@ -176,12 +177,14 @@ class Engine:
         """How many requests the pool may hold."""
         if self._concurrency is not None:
             return self._concurrency.target
-        return self._pool.workers if self._scheduler.paced else self._pool.max_pending
+        return self._pool.max_workers if self._scheduler.paced else self._pool.max_pending
 
     def run(self) -> RunResult:
         """To the end. Raises `OutputError` when a sink fails; what it holds is whole."""
-        if self._writer.is_nonblocking:  # a pool whose work is ours stands still while we wait for a reader
-            self._work = self._pool.run_inline()
+        # A pool that runs in this thread stands still while a sink blocks.
+        if self._writer.is_nonblocking and isinstance(self._pool, InlinePool):
+            self._inline = self._pool
+            self._inline.run_once(0.0)
         try:
             while not self.done:
                 self.step()
@@ -207,8 +210,8 @@ class Engine:
                 return
             self._wait(now)
             self._drain_inbox()
-        elif self._work is not None:
-            self._work(0.0)
+        elif self._inline is not None:
+            self._inline.run_once(0.0)
         now = self._clock()
         if self._flights.final:
             self._write(now)
@@ -265,8 +268,8 @@ class Engine:
         if not self._flights.stopping and (wake_at := self._gate.next_wakeup()) is not None:
             until.append(wake_at)
         seconds = 0.0 if self._filling.has_more_input else max(0.0, min(until) - now)
-        if self._work is not None:
-            self._work(seconds)
+        if self._inline is not None:
+            self._inline.run_once(seconds)
             return
         try:
             self._take(self._inbox.get(timeout=seconds))
@@ -339,7 +342,7 @@ class Engine:
         queued = self._scheduler.queued + self._flights.waiting
         total, exact = self._intake.total()
         return self._stats.snapshot(
-            in_flight=min(len(self._flights), self._pool.workers),
+            in_flight=min(len(self._flights), self._pool.max_workers),
             slowest=self._flights.slowest(now),
             backlog=queued,
             waiting=self._scheduler.waiting,
@@ -347,7 +350,7 @@ class Engine:
             total=total,
             total_exact=exact,
             stopping=self._flights.stopping,
-            workers=self._pool.workers if self._concurrency is None else self._concurrency.target,
+            workers=self._pool.max_workers if self._concurrency is None else self._concurrency.target,
             workers_reason="" if self._concurrency is None else self._concurrency.reason,
             limits=self._limits.limits(now),
         )

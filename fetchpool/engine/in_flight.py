@@ -28,7 +28,7 @@ from fetchpool.model.record import Record
 from fetchpool.model.request import FetchRequest
 from fetchpool.model.text import escape_invisible
 from fetchpool.model.urls import redact
-from fetchpool.pools.base import WorkerPool
+from fetchpool.pools.base import Pool
 from fetchpool.scheduler.retry import RetryPolicy
 from fetchpool.scheduler.scheduler import Scheduler
 
@@ -52,7 +52,7 @@ class InFlightRequests:
 
     def __init__(
         self,
-        pool: WorkerPool,
+        pool: Pool,
         scheduler: Scheduler,
         retry: RetryPolicy,
         writer: Writer,

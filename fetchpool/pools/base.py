@@ -1,58 +1,63 @@
-"""The seam between the engine and those who do the work.
+"""The interface between the engine and the pools that fetch.
 
-A pool is `submit(request) -> Future[Outcome]` and `shutdown()`; the engine can't tell one from
-another. A pool holds no policy: it neither retries nor waits for a host's turn.
+A pool is `submit(request) -> Future[Outcome]` and `shutdown()`; to the engine all pools are alike, except
+that an `InlinePool` can run in the engine's thread. A pool holds no policy: it neither retries nor delays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.request import FetchRequest
 
 
-class WorkerPool(Protocol):
-    """At most `workers` fetches at once."""
+class Pool(Protocol):
+    """Runs at most `max_workers` fetches at once."""
 
-    workers: int
+    max_workers: int
 
     @property
     def max_pending(self) -> int:
-        """Submissions it likes to hold just now: more than `workers` where they go in batches."""
+        """Number of submitted requests that keeps the workers busy: more than `max_workers` where requests
+        are sent in batches."""
 
     @property
     def queued(self) -> int:
-        """Submissions that no worker has begun: what they have to do when nobody submits anything."""
+        """Number of submitted requests that no worker has started."""
 
     @property
     def stuck(self) -> int:
-        """Parsers that were given up and may run for ever: a thread can't be ended."""
+        """Number of parsers that timed out and may run for ever, since a thread can't be ended."""
 
     def submit(self, request: FetchRequest) -> Future[Outcome]:
-        """Never blocks. Raises `PoolClosedError` after `shutdown()`. The only exception the future
-        can carry is `WorkerLostError`."""
-
-    def run_inline(self) -> Callable[[float], None] | None:
-        """What the caller's thread can do instead of only waiting for what ends: the pool's work, for so
-        many seconds at most, or until something has ended or somebody calls `wake()`. None: the pool has
-        threads of its own. Futures are finished in that thread from then on, and nothing goes on but by
-        these calls, while deadlines do. To be called before anything is submitted."""
-
-    def wake(self) -> None:
-        """Ends the wait of the thread that has taken over, or its next one. From any thread."""
+        """Queue a request, without blocking. Raises `PoolClosedError` after `shutdown()`. The only exception
+        that the future can carry is `WorkerLostError`."""
 
     def cancel_pending(self, host: str | None = None) -> None:
-        """Cancels what was submitted for that host and no worker has begun. Without one: for any, and
-        nothing is to be submitted later."""
+        """Cancel the submitted requests for a host that no worker has started. Without a host: of all hosts,
+        and nothing may be submitted later."""
 
     def shutdown(self, *, abort: bool = False) -> None:
-        """Waits for what is in flight; with `abort` ends it first: those futures are cancelled,
-        finish with an `aborted` outcome, or fail with `WorkerLostError`. Idempotent. In a future's callback,
-        which others wait for, it only says so: the pool closes when all has ended."""
+        """Wait for the fetches in flight; with `abort` end them first: their futures are cancelled, return an
+        `aborted` outcome, or raise `WorkerLostError`. Idempotent. Called in a future's callback it does not
+        wait: the pool closes when the last fetch has ended."""
 
     def release(self) -> None:
-        """Nobody will submit anything: the pool closes when all has ended. It takes no lock and doesn't
-        wait, so that a finalizer can call it, wherever it runs."""
+        """Announce that nothing more will be submitted: the pool closes when the last fetch has ended. Takes
+        no lock and does not wait, so that a finalizer may call it in any thread."""
+
+
+@runtime_checkable
+class InlinePool(Pool, Protocol):
+    """A pool whose loop can run in the caller's thread, which completes the futures there and needs no thread
+    of its own."""
+
+    def run_once(self, timeout: float) -> None:
+        """Run the pool's loop until a fetch has ended or `wake()` is called, for `timeout` seconds at most.
+        The first call must come before anything is submitted, or the pool starts a thread of its own; from
+        then on nothing proceeds between calls, while deadlines pass."""
+
+    def wake(self) -> None:
+        """End the current call of `run_once()`, or the next one, at once. Any thread may call it."""

@@ -1,9 +1,8 @@
-"""Threads beside those that fetch, for a person's own parsers: one that never returns holds up its thread,
-and nobody who fetches.
+"""Threads for user-defined parsers: a parser that never returns holds up its thread, and no fetch.
 
-In: a `ParseRequest`. Out: the same with what the parsers came to, or without, when they were given up. A
-thread can't be ended: one whose parsers were given up goes on by itself, keeps nobody from exiting, and
-another one takes its place.
+In: a `ParseRequest`. Out: the same request with the parsers' result, or without one when they timed out. A
+thread can't be ended: a thread whose parsers timed out continues alone, does not keep the process from
+exiting, and another thread takes its place.
 """
 
 from __future__ import annotations
@@ -17,78 +16,78 @@ from queue import Empty, SimpleQueue
 from fetchpool.model.failures import FailureKind
 from fetchpool.transports.base import Failure, Parsed, ParseRequest
 
-MOST_GIVEN_UP = 100
-"""Threads that may go on by themselves: each keeps its page, and may use a core."""
+MAX_STUCK = 100
+"""Stuck threads allowed: each keeps its page in memory, and may use a core."""
 REFUSED = Failure(
     FailureKind.PARSE,
-    f"not parsed: {MOST_GIVEN_UP} parsers have not returned; --executor process can end them",
+    f"not parsed: {MAX_STUCK} parsers have not returned; --executor process can end them",
 )
 
 Job = tuple[ParseRequest, Callable[[Parsed], object]]
 
 
 class ParserThread:
-    """One thread. It ends when it is let go, or nobody knows it any more, and has nothing to do."""
+    """One thread. It ends, after its jobs, when it is dismissed or its `ParserThread` is garbage."""
 
-    __slots__ = ("__weakref__", "_jobs", "let_go", "thread")
+    __slots__ = ("__weakref__", "_jobs", "dismiss", "thread")
 
     def __init__(self) -> None:
         """Raises `RuntimeError` when the system has no more threads."""
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self.thread = threading.Thread(target=serve, args=(self._jobs,), name="fetchpool-parser", daemon=True)
         self.thread.start()
-        self.let_go = weakref.finalize(self, self._jobs.put, None)
-        self.let_go.atexit = False
+        self.dismiss = weakref.finalize(self, self._jobs.put, None)
+        self.dismiss.atexit = False
 
     def run(self, request: ParseRequest, done: Callable[[Parsed], object]) -> None:
-        """Has the parsers run, one request after the other; `done` is called in that thread."""
+        """Queue a request's parsers; `done` is called in the thread."""
         self._jobs.put((request, done))
 
 
 class ParserThreads:
-    """Those of a pool."""
+    """The parser threads of one pool."""
 
     def __init__(self) -> None:
         self._idle: list[ParserThread] = []
         self._waiting: set[SimpleQueue[Parsed | None]] = set()
         self._stopped = False
-        self._left: list[threading.Thread] = []
-        self.given_up = 0
-        """Parsers that did not return in time, and may go on for ever."""
+        self._stuck_threads: list[threading.Thread] = []
+        self.stuck = 0
+        """Number of parsers that did not return in time, and may run for ever."""
 
     @property
-    def refuses(self) -> bool:
-        """There are too many threads already that go on by themselves."""
-        if len(self._left) >= MOST_GIVEN_UP:
-            self._left = [thread for thread in self._left if thread.is_alive()]
-        return len(self._left) >= MOST_GIVEN_UP
+    def full(self) -> bool:
+        """Whether too many threads are stuck to start another one."""
+        if len(self._stuck_threads) >= MAX_STUCK:
+            self._stuck_threads = [thread for thread in self._stuck_threads if thread.is_alive()]
+        return len(self._stuck_threads) >= MAX_STUCK
 
-    def take(self) -> ParserThread:
-        """A thread with nothing to do, to be given `back()`. Raises `RuntimeError` when there is none."""
+    def acquire(self) -> ParserThread:
+        """Return an idle thread, which `release()` takes back. Raises `RuntimeError` when there is none."""
         try:
-            return self._idle.pop()  # whose memory is warm
+            return self._idle.pop()  # the last one used, whose memory is in the caches
         except IndexError:
             return ParserThread()
 
-    def back(self, thread: ParserThread) -> None:
-        """It has nothing to do."""
+    def release(self, thread: ParserThread) -> None:
+        """Take back a thread that is idle."""
         self._idle.append(thread)
 
-    def leave(self, thread: ParserThread) -> None:
-        """Its parsers were given up."""
-        self.given_up += 1
-        self._left.append(thread.thread)
-        thread.let_go()
+    def abandon(self, thread: ParserThread) -> None:
+        """Leave a thread alone whose parsers timed out."""
+        self.stuck += 1
+        self._stuck_threads.append(thread.thread)
+        thread.dismiss()
 
     def run(self, request: ParseRequest) -> None:
-        """Has a request's parsers run, and waits for them; at most its limit, or until `stop()`. From any
-        thread that fetches."""
-        if self.refuses:
+        """Run a request's parsers, and wait for them: for the request's limit at most, or until `stop()`. Any
+        thread that fetches may call it."""
+        if self.full:
             request.parsed = ({}, REFUSED)
             return
         try:
-            thread = self.take()
-        except RuntimeError:  # with no thread to be had, its own is better than none
+            thread = self.acquire()
+        except RuntimeError:  # no thread is available: the caller's own is better than none
             request.parsed = request.run()
             return
         done: SimpleQueue[Parsed | None] = SimpleQueue()
@@ -100,36 +99,38 @@ class ParserThreads:
             limit = request.limit
             request.parsed = done.get(timeout=None if math.isinf(limit) else limit)
         except Empty:
-            self.leave(thread)
+            self.abandon(thread)
             return
         finally:
             self._waiting.discard(done)
         request.stopped = request.parsed is None
         if request.stopped:
-            thread.let_go()
+            thread.dismiss()
         else:
-            self.back(thread)
+            self.release(thread)
 
     def stop(self) -> None:
-        """Gives up what is running, and all that comes later. From any thread."""
+        """Abandon the running parsers and all later ones. Any thread may call it."""
         self._stopped = True
         for done in list(self._waiting):
             done.put(None)
 
     def close(self) -> None:
-        """Lets the idle threads go."""
+        """Dismiss the idle threads."""
         while self._idle:
-            self._idle.pop().let_go()
+            self._idle.pop().dismiss()
 
 
 def serve(jobs: SimpleQueue[Job | None]) -> None:
-    """What a thread does. It knows its jobs alone, so that it ends with whoever gives them."""
+    """Thread target: run jobs until None comes. It holds no reference to its `ParserThread`, which can then
+    be garbage collected."""
     while (job := jobs.get()) is not None:
         request, done = job
         done(request.run())
-        del job, request, done  # the page is not kept until the next one comes
+        del job, request, done  # frees the page now, not when the next one comes
 
 
 def run_here(request: ParseRequest) -> None:
-    """For a worker that is a process: it is ended when its parsers take too long."""
+    """Run the parsers in the caller's thread: for a worker process, which is killed when they take too
+    long."""
     request.parsed = request.run()

@@ -67,10 +67,10 @@ class Then(Enum):
 class ThreadPool:
     """`workers` threads, each started when there is something for it to do."""
 
-    def __init__(self, workers: int, options: FetchOptions) -> None:
+    def __init__(self, max_workers: int, options: FetchOptions) -> None:
         """Raises `UsageError` when a parser or the transport can't be loaded."""
-        self.workers = workers
-        if workers > MANY:
+        self.max_workers = max_workers
+        if max_workers > MANY:
             options = replace(options, buffersize=SMALL_BUFFER)
         self._options = options
         self._closed = self._aborted = False
@@ -91,8 +91,8 @@ class ThreadPool:
         """Threads that have not ended, and those of them that wait to be called."""
         self._calls: SimpleQueue[Then] = SimpleQueue()
         # Where starts are spaced, each must reach the server when it is made: none may wait in the queue.
-        self._may_crowd = workers > FEWEST and options.follow_within_hosts
-        self._crowding = ThreadLimit(workers)
+        self._may_crowd = max_workers > FEWEST and options.follow_within_hosts
+        self._crowding = ThreadLimit(max_workers)
         self._lookout: threading.Thread | None = None
         self._ended = threading.Event()
 
@@ -112,8 +112,8 @@ class ThreadPool:
 
     @property
     def max_pending(self) -> int:
-        crowded = self._crowding.limit < self.workers
-        return max(self.workers, CROWDED_WINDOW) if crowded else self.workers
+        crowded = self._crowding.limit < self.max_workers
+        return max(self.max_workers, CROWDED_WINDOW) if crowded else self.max_workers
 
     @property
     def queued(self) -> int:
@@ -121,13 +121,7 @@ class ThreadPool:
 
     @property
     def stuck(self) -> int:
-        return self._parsers.given_up
-
-    def run_inline(self) -> None:
-        return None
-
-    def wake(self) -> None:
-        """Nobody has taken over."""
+        return self._parsers.stuck
 
     def cancel_pending(self, host: str | None = None) -> None:
         taken: list[Future[Outcome]] = []
@@ -160,7 +154,7 @@ class ThreadPool:
             self._parsers.stop()
         self._ended.set()
         with self._lock:  # for what is left there are as many threads as there may be
-            self._crowding.limit = self.workers
+            self._crowding.limit = self.max_workers
             self._add_threads()
             for _ in range(self._idle):
                 self._calls.put(Then.END)

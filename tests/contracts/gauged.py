@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model import urls
 from fetchpool.model.outcome import Outcome
-from fetchpool.pools.base import WorkerPool
+from fetchpool.pools.base import Pool
 from fetchpool.pools.open import open_pool
 
 WITH_ADDRESSES: dict[str, object] = {"follow_across_hosts": False}
@@ -75,12 +75,12 @@ class Handler(BaseHTTPRequestHandler):
         return
 
 
-def opened(way: tuple[str, ...], workers: int, **options: object) -> WorkerPool:
+def opened(way: tuple[str, ...], workers: int, **options: object) -> Pool:
     options = {"transport": way[1], **(WITH_ADDRESSES if "addresses" in way else {}), **options}
     return open_pool(way[0], workers, FetchOptions(**options))  # type: ignore[arg-type]
 
 
-def submit(pool: WorkerPool, server: GaugedServer, *paths: str) -> list[Future[Outcome]]:
+def submit(pool: Pool, server: GaugedServer, *paths: str) -> list[Future[Outcome]]:
     return [pool.submit(urls.request(number, server.url(path))) for number, path in enumerate(paths)]
 
 

@@ -13,7 +13,7 @@ from time import monotonic
 
 import pytest
 
-from fetchpool.pools.base import WorkerPool
+from fetchpool.pools.base import Pool
 from tests.contracts.gauged import WAYS, GaugedServer, ended, opened, submit
 
 QUICK = 10.0
@@ -68,7 +68,7 @@ def _released() -> Iterator[None]:
     RELEASE.set()
 
 
-def parsing(way: tuple[str, ...], parser: str, workers: int, **options: object) -> WorkerPool:
+def parsing(way: tuple[str, ...], parser: str, workers: int, **options: object) -> Pool:
     return opened(way, workers, parse=(f"{__name__}:{parser}",), **options)
 
 

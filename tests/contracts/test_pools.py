@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import gc
 import os
 import select
@@ -27,7 +26,7 @@ from fetchpool.model import urls
 from fetchpool.model.errors import PoolClosedError, UsageError, WorkerLostError
 from fetchpool.pools.async_.pollers import MANY, PerformPoller, SocketPoller
 from fetchpool.pools.async_.pool import AsyncPool
-from fetchpool.pools.base import WorkerPool
+from fetchpool.pools.base import InlinePool, Pool
 from fetchpool.pools.open import open_pool
 from tests.contracts.gauged import WAYS, WITH_ADDRESSES, ended, opened, submit
 
@@ -104,88 +103,75 @@ def test_what_no_worker_has_begun_can_be_recalled_by_its_host(way, server):
     pool.shutdown()
 
 
-def test_whoever_takes_over_does_all_the_work_and_finishes_the_futures(server):
-    pool = opened(("async", "curl"), 2)
-    work = pool.run_inline()
-    assert work is not None
+def inline_pool(max_workers: int) -> InlinePool:
+    """A pool whose loop runs in this thread."""
+    pool = opened(("async", "curl"), max_workers)
+    assert isinstance(pool, InlinePool)
+    pool.run_once(0)
+    return pool
+
+
+def test_an_inline_pool_completes_its_futures_in_the_callers_thread(server):
+    pool = inline_pool(2)
     futures = submit(pool, server, *["/x"] * 5)
     ended_in: set[str] = set()
     for future in futures:
         future.add_done_callback(lambda _: ended_in.add(threading.current_thread().name))
     while not all(future.done() for future in futures):
-        work(5)
+        pool.run_once(5)
     assert ended_in == {threading.current_thread().name}
     assert {future.result(0).error for future in futures} == {None}
     pool.shutdown()
 
 
-def test_whoever_has_taken_over_can_be_woken(server):
-    pool = opened(("async", "curl"), 1)
-    work = pool.run_inline()
-    assert work is not None
+def test_a_wait_of_an_inline_pool_can_be_ended_from_another_thread(server):
+    pool = inline_pool(1)
     (held,) = submit(pool, server, "/held")
-    work(0)
+    pool.run_once(0)
     timer = threading.Timer(0.1, pool.wake)
     timer.start()
     started = monotonic()
     while timer.is_alive():
-        work(30)
+        pool.run_once(30)
     assert monotonic() - started < 10
     pool.shutdown(abort=True)
     assert held.result(0).error == "aborted"
 
 
-def test_more_at_once_than_libcurl_looks_at_in_every_turn_are_driven_by_their_sockets(server, monkeypatch):
+@pytest.mark.parametrize(
+    ("max_workers", "options", "poller"),
+    [
+        (MANY, {}, PerformPoller),
+        (MANY, {"proxy": "http://proxy:3128"}, PerformPoller),
+        (MANY, {"dns_servers": "192.0.2.1"}, SocketPoller),
+        (MANY + 1, {}, SocketPoller),
+    ],
+)
+def test_the_poller_depends_on_the_workers_and_on_who_resolves_names(max_workers, options, poller):
+    pool = AsyncPool(max_workers, FetchOptions(**options))
+    assert isinstance(pool._poller, poller)
+    pool.shutdown()
+
+
+def test_a_pool_of_many_workers_fetches_over_new_and_kept_connections(server):
     pool = opened(("async", "curl"), MANY + 40, **WITH_ADDRESSES)
-    first = submit(pool, server, "/x", "/x")
-    assert [future.result(15).error for future in first] == [None] * 2
-    assert isinstance(pool._worker._driver, PerformPoller)
-
-    def exhausted():
-        raise OSError(errno.EMFILE, "Too many open files")
-
-    with monkeypatch.context() as patched:  # all goes on as it was, until there is a descriptor for it
-        patched.setattr(select, "epoll", exhausted)
+    for _ in range(2):
         held = submit(pool, server, *["/held"] * (MANY + 40))
         server.wait_until_held(MANY + 40)
-        assert isinstance(pool._worker._driver, PerformPoller)
-    server.release.set()
-    assert [future.result(15).error for future in held] == [None] * (MANY + 40)
-    server.release.clear()
-    held = submit(pool, server, *["/held"] * (MANY + 40))
-    server.wait_until_held(MANY + 40)
-    there_by = monotonic() + 10
-    while not isinstance(pool._worker._driver, SocketPoller):  # it may send while it is being made
-        assert monotonic() < there_by
-    server.release.set()
-    assert [future.result(15).error for future in held] == [None] * (MANY + 40)
-    after = submit(pool, server, *["/x"] * 100)  # over connections of both
+        server.release.set()
+        assert [future.result(15).error for future in held] == [None] * (MANY + 40)
+        server.release.clear()
+    after = submit(pool, server, *["/x"] * 100)
     assert [future.result(15).error for future in after] == [None] * 100
     pool.shutdown()
 
 
-@pytest.mark.parametrize(
-    ("options", "driver"),
-    [
-        ({}, PerformPoller),
-        ({"proxy": "http://proxy:3128"}, PerformPoller),
-        ({"dns_servers": "192.0.2.1"}, SocketPoller),
-    ],
-)
-def test_where_libcurl_looks_names_up_its_own_sockets_are_listened_to(options, driver):
-    pool = AsyncPool(1, FetchOptions(**options))
-    assert isinstance(pool._worker._driver, driver)
-    pool.shutdown()
-
-
-def test_a_pool_that_was_shut_down_has_nothing_to_be_driven(server):
-    pool = opened(("async", "curl"), 1)
-    work = pool.run_inline()
-    assert work is not None
+def test_an_inline_pool_that_was_shut_down_does_nothing(server):
+    pool = inline_pool(1)
     (future,) = submit(pool, server, "/held")
-    work(0.0)
+    pool.run_once(0.0)
     pool.shutdown(abort=True)
-    work(5)
+    pool.run_once(5)
     assert future.result(0).error == "aborted"
 
 
@@ -299,10 +285,12 @@ def raising(kind, _):
     raise kind
 
 
-def test_a_pool_that_has_begun_by_itself_is_not_taken_over(way, server):
-    pool = opened(way, 1)
+def test_a_pool_with_a_thread_of_its_own_does_not_run_inline(server):
+    pool = opened(("async", "curl"), 1)
+    assert isinstance(pool, InlinePool)
     (future,) = submit(pool, server, "/x")
-    assert pool.run_inline() is None
+    with pytest.raises(RuntimeError, match="its own thread"):
+        pool.run_once(0)
     assert future.result(15).error is None
     pool.shutdown()
 
@@ -381,13 +369,13 @@ def test_when_the_async_pools_thread_ends_nobody_waits_for_ever(server):
     pool.wake()
     heard_by = monotonic() + 10
     while (
-        pool._worker.bell.pending
-    ):  # until the turn is over in which the request was sent: now it only waits
+        pool._wakeup.pending
+    ):  # until the iteration is over in which the request was sent: from then on the pool only waits
         assert monotonic() < heard_by
-    pool._worker._driver.close()
+    pool._poller.close()
     for future in futures:
         assert isinstance(future.exception(15), WorkerLostError)
-    with pytest.raises(PoolClosedError, match="ValueError; please report this"):
+    with pytest.raises(PoolClosedError, match="ValueError \\(please report this"):
         submit(pool, server, "/x")
     pool.shutdown()
 
@@ -411,7 +399,7 @@ def die_if_asked(response):
     return {}
 
 
-def mortal_pool(workers: int) -> WorkerPool:
+def mortal_pool(workers: int) -> Pool:
     return open_pool("process", workers, FetchOptions(parse=("tests.contracts.test_pools:die_if_asked",)))
 
 

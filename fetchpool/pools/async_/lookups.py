@@ -1,102 +1,95 @@
-"""Hops of the async pool that wait until a name was looked up: the pool's one thread must not.
+"""DNS lookups for the hops of the async pool, whose one thread must not block.
 
-In: hops that lack an address. Out: each again, once there is one, or with why there is none. Everything runs
-in the pool's thread, but for the resolver's answers, which ring the bell.
+In: hops that lack an address. Out: each hop again, once its host is resolved, or with the reason why it is
+not. Everything runs in the pool's thread, except the resolver's callback, which wakes that thread.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.failures import FailureKind
+from fetchpool.pools.async_.transfer import Transfer
 from fetchpool.pools.async_.wakeup import Wakeup
 from fetchpool.transports import resolver
 from fetchpool.transports.base import Failure, HopRequest
 from fetchpool.transports.curl.lookups import HopNames
 from fetchpool.transports.dns import HostAddresses, HostLookups
 
-if TYPE_CHECKING:
-    from fetchpool.pools.async_.loop import Transfer
+
+class DeferredHop:
+    """A hop that waits for DNS."""
+
+    __slots__ = ("hop", "since", "transfer")
+
+    def __init__(self, transfer: Transfer, hop: HopRequest, since: float) -> None:
+        self.transfer = transfer
+        self.hop = hop
+        self.since = since
 
 
-class Naming:
-    """Who waits for which name."""
+class HopLookups:
+    """Keeps the hops that wait for DNS, by host."""
 
-    def __init__(self, options: FetchOptions, bell: Wakeup) -> None:
-        self._bell = bell
+    def __init__(self, options: FetchOptions, wakeup: Wakeup) -> None:
+        self._wakeup = wakeup
         self._hop_names = HopNames(options, resolver.shared())
-        self._names = HostLookups(
+        self._lookups = HostLookups(
             resolver.shared(), timeout=min(options.connect_timeout, options.max_time), clock=monotonic
         )
-        self._names.start(self._tell)
-        self._told: deque[HostAddresses] = deque()
-        self._waiting: dict[str, list[tuple[Transfer, HopRequest, float]]] = {}
+        self._lookups.start(self._on_result)
+        self._results: deque[HostAddresses] = deque()
+        self._deferred: dict[str, list[DeferredHop]] = {}
         self.waiting = 0
-        """How many hops wait."""
+        """Number of hops that wait."""
 
     @property
     def proxy_addresses(self) -> tuple[str, ...]:
-        """Where the proxy is."""
+        """The proxy's addresses."""
         return self._hop_names.proxy_addresses
 
-    def holds(self, flight: Transfer, hop: HopRequest, since: float) -> bool:
-        """Whether the hop has to wait; then `ready()` gives it back."""
+    def defer(self, transfer: Transfer, hop: HopRequest, since: float) -> bool:
+        """Whether the hop has to wait for DNS; `ready()` then returns the hop when the wait is over."""
         host = self._hop_names.missing(hop)
         if not host:
             return False
-        waiting = self._waiting.get(host)
-        if waiting is None:
-            self._waiting[host] = waiting = []
-            self._names.ask(host)
-        waiting.append((flight, hop, since))
+        deferred = self._deferred.get(host)
+        if deferred is None:
+            self._deferred[host] = deferred = []
+            self._lookups.ask(host)
+        deferred.append(DeferredHop(transfer, hop, since))
         self.waiting += 1
         return True
 
-    def flights(self) -> list[Transfer]:
-        """Those that wait."""
-        return [flight for waiting in self._waiting.values() for flight, _, _ in waiting]
+    def transfers(self) -> list[Transfer]:
+        """The transfers whose hop waits."""
+        return [each.transfer for deferred in self._deferred.values() for each in deferred]
 
-    def ready(self, now: float) -> list[tuple[Transfer, HopRequest, Failure | None, float]]:
-        """The hops that wait no longer, each with why it can't be made, and since when it waited."""
-        ready: list[tuple[Transfer, HopRequest, Failure | None, float]] = []
-        while self._told:
-            named = self._told.popleft()
-            if self._names.heard(named):
-                self._release(named, ready)
-        for named in self._names.overdue(now):
-            self._release(named, ready)
-        for host, waiting in list(self._waiting.items()):
-            if late := [each for each in waiting if now - each[2] >= each[1].max_time]:
-                self._end(host, waiting, late, ready)
+    def ready(self, now: float) -> list[tuple[DeferredHop, Failure | None]]:
+        """Remove and return the hops that wait no longer, each with the reason when its lookup failed."""
+        ready: list[tuple[DeferredHop, Failure | None]] = []
+        while self._results:
+            result = self._results.popleft()
+            if self._lookups.heard(result):
+                self._release(result, ready)
+        for result in self._lookups.overdue(now):
+            self._release(result, ready)
+        for host, deferred in list(self._deferred.items()):
+            for each in [each for each in deferred if now - each.since >= each.hop.max_time]:
+                deferred.remove(each)  # the hop's deadline is over; the lookup continues for other hops
+                message = f"no address for {host} after {each.hop.max_time:.3g} s"
+                ready.append((each, Failure(FailureKind.TIMEOUT_DNS, message)))
         self.waiting -= len(ready)
         return ready
 
-    def _tell(self, named: HostAddresses) -> None:
-        self._told.append(named)
-        self._bell.notify()
+    def _on_result(self, result: HostAddresses) -> None:
+        self._results.append(result)
+        self._wakeup.notify()
 
-    def _release(
-        self, named: HostAddresses, ready: list[tuple[Transfer, HopRequest, Failure | None, float]]
-    ) -> None:
+    def _release(self, result: HostAddresses, ready: list[tuple[DeferredHop, Failure | None]]) -> None:
         failure = None
-        if named.failure is not None:
-            failure = self._hop_names.failure(named.host, named.failure, named.message)
-        for flight, hop, since in self._waiting.pop(named.host, ()):
-            ready.append((flight, hop, failure, since))
-
-    def _end(
-        self,
-        host: str,
-        waiting: list[tuple[Transfer, HopRequest, float]],
-        late: list[tuple[Transfer, HopRequest, float]],
-        ready: list[tuple[Transfer, HopRequest, Failure | None, float]],
-    ) -> None:
-        """Those whose deadline has come; the name goes on being looked up."""
-        for each in late:
-            waiting.remove(each)
-            flight, hop, since = each
-            message = f"no address for {host} after {hop.max_time:.3g} s"
-            ready.append((flight, hop, Failure(FailureKind.TIMEOUT_DNS, message), since))
+        if result.failure is not None:
+            failure = self._hop_names.failure(result.host, result.failure, result.message)
+        ready += [(each, failure) for each in self._deferred.pop(result.host, ())]

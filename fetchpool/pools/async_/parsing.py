@@ -1,8 +1,8 @@
-"""Parsing beside a thread that drives many fetches: what it does with a `ParseRequest` instead of waiting.
+"""Parsing in background threads, for a pool whose one thread runs many fetches and must not block.
 
-In: what is fetched and its request. Out: it again, when its parsers are done or were given up. There is one
-thread for parsers as long as they are quick, since those that compute only take the interpreter from each
-other, and more while they wait for something, or never return.
+In: a fetch and its `ParseRequest`. Out: the fetch again, when its parsers have returned or timed out. One
+thread runs all parsers as long as they are quick, since parsers that compute only compete for the
+interpreter's lock; more threads are started while parsers wait for something, or never return.
 """
 
 from __future__ import annotations
@@ -18,17 +18,16 @@ from typing import Generic, TypeVar
 from fetchpool.pools.parser_threads import REFUSED, ParserThread, ParserThreads
 from fetchpool.transports.base import Parsed, ParseRequest
 
-MOST = 32
-"""Threads at once, without those that were given up."""
-PATIENCE = 0.1
-"""Seconds after which parsers are not quick: when all that run have taken as long, there is one
-thread more."""
+MAX_THREADS = 32
+"""Threads at once, not counting those whose parsers timed out."""
+SLOW_AFTER = 0.1
+"""Seconds after which parsers count as slow: when all that run are slow, one more thread is started."""
 
 Fetch = TypeVar("Fetch")
 
 
-class Parsing(Generic[Fetch]):
-    """One page at its parsers."""
+class ParseJob(Generic[Fetch]):
+    """One page and its parsers."""
 
     __slots__ = ("fetch", "request", "since", "thread")
 
@@ -36,68 +35,70 @@ class Parsing(Generic[Fetch]):
         self.fetch = fetch
         self.request = request
         self.since = since
-        """When it began, or began to wait for a thread."""
+        """When the parsers started, or when the job was queued."""
         self.thread: ParserThread | None = None
 
 
-class ParsingBeside(Generic[Fetch]):
-    """Its methods are for the thread that drives. True while anything is being parsed."""
+class BackgroundParsing(Generic[Fetch]):
+    """Runs parsers in background threads. The methods are for the pool's thread. True while any job is
+    left."""
 
-    def __init__(self, ring: Callable[[], None]) -> None:
-        """`notify` wakes that thread; it is called from others."""
-        self._ring = ring
+    def __init__(self, notify: Callable[[], None]) -> None:
+        """`notify` wakes the pool's thread; it is called from other threads."""
+        self._notify = notify
         self._threads = ParserThreads()
         self._lock = threading.Lock()
-        """Whoever begins with a page, or is done with it, or gives it up, holds this lock."""
-        self._queue: deque[Parsing[Fetch]] = deque()
-        self._running: set[Parsing[Fetch]] = set()
-        self._done: deque[Parsing[Fetch]] = deque()
+        """Held to start, finish or abandon a job."""
+        self._queue: deque[ParseJob[Fetch]] = deque()
+        self._running: set[ParseJob[Fetch]] = set()
+        self._done: deque[ParseJob[Fetch]] = deque()
 
     def __len__(self) -> int:
         return len(self._queue) + len(self._running) + len(self._done)
 
     @property
-    def waiting(self) -> list[Fetch]:
-        """What is being parsed."""
+    def pending(self) -> list[Fetch]:
+        """The fetches that are being parsed."""
         with self._lock:
             return [each.fetch for each in (*self._done, *self._running, *self._queue)]
 
     @property
-    def given_up(self) -> int:
-        """Parsers that did not return in time."""
-        return self._threads.given_up
+    def stuck(self) -> int:
+        """Number of parsers that did not return in time."""
+        return self._threads.stuck
 
-    def begin(self, fetch: Fetch, request: ParseRequest) -> None:
-        """It will be among those that have `ended()`."""
+    def submit(self, fetch: Fetch, request: ParseRequest) -> None:
+        """Queue a job; `finished()` returns its fetch later."""
         with self._lock:
-            self._queue.append(Parsing(fetch, request, monotonic()))
+            self._queue.append(ParseJob(fetch, request, monotonic()))
             if not self._running:
                 self._run_next()
 
-    def ended(self, now: float) -> list[Fetch]:
-        """What has been parsed, or was given up. To be asked after each ring, and some times a second."""
+    def finished(self, now: float) -> list[Fetch]:
+        """Remove and return the fetches that have been parsed, or whose parsers timed out. To be called after
+        each `notify`, and several times a second."""
         with self._lock:
-            ended = [each.fetch for each in self._done]
+            finished = [each.fetch for each in self._done]
             self._done.clear()
-            for parsing in [each for each in self._running if now - each.since >= each.request.limit]:
-                self._running.discard(parsing)
-                assert parsing.thread is not None
-                self._threads.leave(parsing.thread)
-                ended.append(parsing.fetch)
-            while self._queue and self._threads.refuses:
-                parsing = self._queue.popleft()
-                parsing.request.parsed = ({}, REFUSED)
-                ended.append(parsing.fetch)
-            if self._queue and len(self._running) < MOST and self._is_slow(now):
+            for job in [each for each in self._running if now - each.since >= each.request.limit]:
+                self._running.discard(job)
+                assert job.thread is not None
+                self._threads.abandon(job.thread)
+                finished.append(job.fetch)
+            while self._queue and self._threads.full:
+                job = self._queue.popleft()
+                job.request.parsed = ({}, REFUSED)
+                finished.append(job.fetch)
+            if self._queue and len(self._running) < MAX_THREADS and self._is_slow(now):
                 self._run_next()
-        return ended
+        return finished
 
     def close(self) -> None:
-        """Gives up what is left, without a word."""
+        """Abandon the jobs that are left."""
         with self._lock:
-            for parsing in self._running:
-                assert parsing.thread is not None
-                parsing.thread.let_go()
+            for job in self._running:
+                assert job.thread is not None
+                job.thread.dismiss()
             self._running.clear()
             self._queue.clear()
             self._done.clear()
@@ -106,33 +107,33 @@ class ParsingBeside(Generic[Fetch]):
     # With the lock held
 
     def _is_slow(self, now: float) -> bool:
-        return all(now - each.since >= PATIENCE for each in self._running)
+        return all(now - each.since >= SLOW_AFTER for each in self._running)
 
     def _run_next(self) -> None:
-        """Has one thread more begin with what waits."""
-        if self._queue and not self._threads.refuses:
-            with suppress(RuntimeError):  # no thread is to be had: another look may find one
-                self._run(self._threads.take())
+        """Let one more thread start with the queue."""
+        if self._queue and not self._threads.full:
+            with suppress(RuntimeError):  # no thread is available: the next check tries again
+                self._run(self._threads.acquire())
 
     def _run(self, thread: ParserThread) -> None:
-        parsing = self._queue.popleft()
-        parsing.thread, parsing.since = thread, monotonic()
-        self._running.add(parsing)
-        thread.run(parsing.request, partial(self._is_done, parsing))
+        job = self._queue.popleft()
+        job.thread, job.since = thread, monotonic()
+        self._running.add(job)
+        thread.run(job.request, partial(self._is_done, job))
 
-    # In a thread of the parsers'
+    # In a parser thread
 
-    def _is_done(self, parsing: Parsing[Fetch], parsed: Parsed) -> None:
-        """It goes on with the next page by itself: a word from the thread that drives would take long."""
+    def _is_done(self, job: ParseJob[Fetch], parsed: Parsed) -> None:
+        """Start the thread's next job from here: the pool's thread would take long to do so."""
         with self._lock:
-            if parsing not in self._running:  # it was given up
+            if job not in self._running:  # it has timed out
                 return
-            self._running.discard(parsing)
-            parsing.request.parsed = parsed
-            self._done.append(parsing)
-            assert parsing.thread is not None
+            self._running.discard(job)
+            job.request.parsed = parsed
+            self._done.append(job)
+            assert job.thread is not None
             if self._queue:
-                self._run(parsing.thread)
+                self._run(job.thread)
             else:
-                self._threads.back(parsing.thread)
-        self._ring()
+                self._threads.release(job.thread)
+        self._notify()

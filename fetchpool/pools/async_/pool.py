@@ -1,158 +1,392 @@
-"""The async pool: one thread, and in it one worker for all requests (`multi_worker.py`).
+"""The async pool: one thread runs many fetches concurrently over libcurl's multi interface.
 
-In: requests, from any thread. Out: futures, finished in the thread that drives.
+In: requests, from any thread. Out: futures, completed together at the end of each iteration.
 
-    submit() ──▶ _arrived ──▶ MultiWorker ──▶ Future.set_result()
+    submit() ──▶ _submitted ──▶ Transfer (a handle, an exchange's steps) ──▶ multi ──▶ Future.set_result()
 
-That thread is the pool's own, unless somebody takes over who would only wait for it: two threads that
-hand everything to each other take a fifth longer than one (docs/benchmarks.md).
+Connections are kept and shared by all fetches; HTTP/2 streams share one. The thread sleeps until a socket,
+a timer of libcurl or a wake-up is ready (`pollers.py`, `wakeup.py`), or a check for silent servers is due.
+The thread is the pool's own, unless the caller runs the loop (`run_once()`): two threads that hand
+everything to each other take a fifth longer than one (docs/benchmarks.md).
 """
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import Future
+from enum import Enum
+from time import monotonic
+
+import pycurl
 
 from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.http.exchange import Exchange
 from fetchpool.model.errors import PoolClosedError, WorkerLostError
 from fetchpool.model.failures import FailureKind
-from fetchpool.model.outcome import Outcome, refusal
+from fetchpool.model.outcome import Outcome, internal, refusal
 from fetchpool.model.request import FetchRequest
-from fetchpool.pools.async_.loop import TICK, CurlMultiLoop
+from fetchpool.pools.async_.lookups import HopLookups
+from fetchpool.pools.async_.parsing import BackgroundParsing
+from fetchpool.pools.async_.pollers import choose_poller
+from fetchpool.pools.async_.transfer import Transfer
+from fetchpool.pools.async_.wakeup import Wakeup
 from fetchpool.pools.future import LightFuture
-from fetchpool.runtime import threads
+from fetchpool.runtime import forks, threads
+from fetchpool.transports.base import Failure, HopRequest, HopResult, ParseRequest, add_lookup_time
+from fetchpool.transports.curl.connections import NO_SOCKET, Connections
+from fetchpool.transports.curl.errors import FORCED
+from fetchpool.transports.curl.handle import CurlHandle
+from fetchpool.transports.curl.resolve_cache import ResolveCache
+from fetchpool.transports.curl.trace import Streams
+from fetchpool.transports.watchdog import silence
 
-LAST_WORDS = 5.0
-"""Seconds to wait for an aborted pool's thread. One in which a callback of the program's does not return
+TICK = 0.1
+"""Seconds between two checks for silent servers."""
+DECODING = 0.01
+"""Seconds of an iteration that are given to bodies which take long to decode."""
+STARTS = 32
+"""Fetches started in one iteration: the first of a thousand need not wait until the last has its handle."""
+ABORT_TIMEOUT = 5.0
+"""Seconds to wait for the thread of an aborted pool. A thread in which a program's callback does not return
 can't be ended."""
 
 
-class AsyncPool:
-    """At most `workers` fetches at once, all in one thread."""
+class State(Enum):
+    """The pool's way from its first request to its end; each state follows from the ones before."""
 
-    def __init__(self, workers: int, options: FetchOptions) -> None:
+    OPEN = "open"
+    CLOSING = "closing"
+    """No more requests are accepted; those accepted are fetched."""
+    ABORTING = "aborting"
+    """Requests in flight are cancelled."""
+    CLOSED = "closed"
+    """Every future is done, and all descriptors are closed."""
+
+
+class AsyncPool:
+    """A pool that runs at most `max_workers` fetches at once, all in one thread."""
+
+    def __init__(self, max_workers: int, options: FetchOptions) -> None:
         """Raises `UsageError` when a parser can't be loaded."""
-        self.workers = workers
-        self._closed = self._aborted = False
-        self._defect = ""
+        self.max_workers = max_workers
+        self._options = options
+        self._exchange = Exchange(options)
+        self._state = State.OPEN
+        self._crash = ""
         """Why the thread ended by itself."""
-        self._arrived: deque[tuple[FetchRequest, LightFuture]] = deque()
-        self._worker = CurlMultiLoop(workers, options, self._next)
-        self._ended = False
-        self._own_thread: threading.Thread | None = None
-        self._runs_inline = False
-        """The caller takes the turns, in its own thread. (mypyc would make a keyword of C of `_inline`.)"""
         self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._inline = False
+        """The caller runs the loop."""
+        self._submitted: deque[tuple[FetchRequest, LightFuture]] = deque()
+        self._idle: list[Transfer] = []
+        self._transfers: dict[pycurl.Curl, Transfer] = {}
+        self._paused: deque[CurlHandle] = deque()
+        """Handles with decoding left to do, the one that has waited longest first."""
+        self._completed: list[tuple[Future[Outcome], Outcome]] = []
+        self._next_tick = monotonic() + TICK
+        self._connections = Connections()
+        self._streams = Streams()
+        self._resolve_cache = ResolveCache()
+        self._wakeup = Wakeup()
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_MAXCONNECTS, 2 * max_workers)
+        self._poller = choose_poller(self._multi, self._wakeup, options, max_workers)
+        self._lookups = HopLookups(options, self._wakeup)
+        self._parsing: BackgroundParsing[Transfer] = BackgroundParsing(self._wakeup.notify)
 
     def submit(self, request: FetchRequest) -> Future[Outcome]:
         future = LightFuture()
         with self._lock:
-            if self._closed:
-                raise PoolClosedError(self._defect or "the pool was shut down; open another one")
-            if self._own_thread is None and not self._runs_inline:
-                self._own_thread = threads.start(self._run, "fetchpool-async")
-            self._arrived.append((request, future))
-        if self._worker.bell.asleep:
-            self._worker.bell.notify()
-        if self._defect:  # the thread ended meanwhile; whichever of us comes second finds it
-            self._lose_arrived()
+            if self._state is not State.OPEN:
+                raise PoolClosedError(self._crash or "the pool was shut down; open another one")
+            if self._thread is None and not self._inline:
+                self._thread = threads.start(self._run, "fetchpool-async")
+            self._submitted.append((request, future))
+        if self._wakeup.asleep:
+            self._wakeup.notify()
         return future
 
     @property
     def max_pending(self) -> int:
-        return self.workers
+        return self.max_workers
 
     @property
     def queued(self) -> int:
-        return 0  # whatever is submitted begins at once
+        return 0  # every request starts at once
 
     @property
     def stuck(self) -> int:
-        return self._worker.stuck
+        return self._parsing.stuck
 
     def cancel_pending(self, host: str | None = None) -> None:
-        """Nothing to do: what is submitted within the window begins."""
+        """Do nothing: every submitted request has started."""
 
-    def run_inline(self) -> Callable[[float], None] | None:
-        if self._own_thread is not None:
-            return None
-        self._runs_inline = True
-        return self._turn
+    def run_once(self, timeout: float) -> None:
+        """Run one iteration in the caller's thread: start transfers, poll for up to `timeout` seconds,
+        complete finished ones."""
+        if self._thread is not None:
+            raise RuntimeError("the pool runs in its own thread")
+        self._inline = True
+        if self._state is not State.CLOSED:
+            self._run_once(timeout)
 
     def wake(self) -> None:
-        self._worker.bell.notify()
+        self._wakeup.notify()
 
     def shutdown(self, *, abort: bool = False) -> None:
         with self._lock:
-            self._closed = True
-        self._aborted = self._aborted or abort
-        thread = self._own_thread
+            if self._state is not State.CLOSED:
+                self._state = State.ABORTING if abort or self._state is State.ABORTING else State.CLOSING
+        thread = self._thread
         if thread is None:
-            if not self._ended:
+            if self._state is not State.CLOSED:
                 self._run()
             return
         self.wake()
-        if threading.current_thread() is not thread:  # else it is a callback, which others wait for
-            thread.join(LAST_WORDS if self._aborted else None)
+        if threading.current_thread() is not thread:  # in a callback, nobody can wait for the callback's end
+            thread.join(ABORT_TIMEOUT if abort or self._state is State.ABORTING else None)
 
     def release(self) -> None:
-        self._closed = True
-        if self._own_thread is not None:
+        if self._state is State.OPEN:
+            self._state = State.CLOSING
+        if self._thread is not None:
             self.wake()
-        elif not self._ended:
-            self._run()  # it has nothing to do, but to close what it has opened
+        elif self._state is not State.CLOSED:
+            self._run()  # nothing was submitted: only the descriptors are closed
 
-    # All that follows runs in the thread that drives.
+    # Everything below runs in the thread that runs the loop.
+
+    @property
+    def _in_flight(self) -> int:
+        return len(self._transfers) + self._lookups.waiting + len(self._parsing)
 
     def _run(self) -> None:
-        """To the end."""
-        worker = self._worker
+        """Run the loop until the pool is shut down and done, or aborted."""
         try:
-            while not (self._closed and (self._aborted or not (self._arrived or worker.busy))):
-                worker.turn(TICK)
-        except BaseException as defect:
-            # Without it nobody would ever finish the futures: the run would wait for ever.
-            self._defect = f"the async pool ended: {type(defect).__name__}; please report this"
+            while self._state is State.OPEN or (
+                self._state is State.CLOSING and (self._submitted or self._in_flight)
+            ):
+                self._run_once(TICK)
+        except BaseException as error:
+            # Without the message no future would ever be completed, and the run would wait for ever.
+            self._crash = f"internal error in the async pool: {type(error).__name__} (please report this)"
             raise
         finally:
             with self._lock:
-                self._closed = self._ended = True
-            worker.bell.asleep = False
-            self._end_all()
+                self._state = State.CLOSED
+            self._wakeup.asleep = False
+            self._close()
 
-    def _turn(self, seconds: float) -> None:
-        """What `run_inline()` gives."""
-        if not self._ended:
-            self._worker.turn(seconds)
+    def _run_once(self, timeout: float) -> None:
+        wakeup = self._wakeup
+        more = self._start_submitted() == STARTS and self._in_flight < self.max_workers
+        wakeup.asleep = True  # from here on producers write to the socket; what came before is seen now
+        if more or wakeup.pending or self._start_submitted() or self._completed or self._paused:
+            timeout = 0.0
+        if self._in_flight:
+            timeout = min(timeout, self._next_tick - monotonic())
+        self._poller.poll(timeout, len(self._transfers))
+        wakeup.asleep = wakeup.pending = False
+        self._read_finished()
+        if self._paused:
+            self._decode_paused()
+        now = monotonic()
+        if self._lookups.waiting:
+            self._resume_resolved(now)
+        if self._parsing:
+            for transfer in self._parsing.finished(now):
+                self._next_hop(transfer, None)
+        if now >= self._next_tick:
+            self._next_tick = now + TICK
+            self._check_read_timeouts(now)
+        self._set_results()
 
-    def _next(self) -> tuple[FetchRequest, LightFuture] | None:
-        """What the worker is to begin."""
-        while self._arrived:
-            request, future = self._arrived.popleft()
+    def _set_results(self) -> None:
+        """Complete the futures of all finished fetches at once: the threads that wait for them wake up once,
+        and do not compete for the interpreter's lock while libcurl's callbacks need it."""
+        completed, self._completed = self._completed, []
+        for future, outcome in completed:
+            future.set_result(outcome)
+
+    def _start_submitted(self) -> int:
+        """Start submitted requests, `STARTS` at most, as far as workers are free; return their number."""
+        started = 0
+        most = min(STARTS, self.max_workers - self._in_flight)
+        while started < most and self._submitted:
+            request, future = self._submitted.popleft()
             if future.set_running_or_notify_cancel():
-                return request, future
-        return None
+                self._start(request, future)
+                started += 1
+        return started
 
-    def _end_all(self) -> None:
-        """Nothing is in flight, or it is aborted or lost; nothing of the pool is left afterwards."""
-        self._worker.deliver()
-        for request, future in self._worker.in_flight():
-            if self._defect:
-                future.set_exception(WorkerLostError(self._defect))
+    def _start(self, request: FetchRequest, future: Future[Outcome]) -> None:
+        try:
+            transfer = self._idle.pop() if self._idle else self._new_transfer()
+            transfer.steps = self._exchange.steps(request)
+        except Exception as error:  # noqa: BLE001 - as in `_next_hop`
+            self._completed.append((future, internal(request, error)))
+            return
+        transfer.future, transfer.request = future, request
+        self._next_hop(transfer, None)
+
+    def _new_transfer(self) -> Transfer:
+        return Transfer(
+            self._options,
+            self._resolve_cache,
+            self._connections,
+            self._streams,
+            self._paused,
+            self._on_connection,
+        )
+
+    def _read_finished(self) -> None:
+        """Continue the fetches whose transfer libcurl has finished."""
+        left = 1
+        while left:
+            left, succeeded, failed = self._multi.info_read(100)
+            for curl in succeeded:
+                self._transfers[curl].handle.look_back(0)
+                if self._transfers[curl].handle.decoding:
+                    self._transfers[curl].all_received = True
+                else:
+                    self._complete(curl, 0, "", None)
+            for curl, code, message in failed:
+                self._transfers[curl].handle.look_back(code)
+                self._complete(curl, code, message, None)
+
+    def _decode_paused(self) -> None:
+        """Continue decoding the bodies that take long, one after the other."""
+        until = monotonic() + DECODING
+        paused = self._paused
+        while paused and monotonic() < until:
+            handle = paused.popleft()
+            transfer = self._transfers.get(handle.curl)
+            if transfer is None or not handle.decoding:  # its hop was ended meanwhile
+                continue
+            transfer.progress += 1
+            if handle.go_on(transfer.all_received):
+                paused.append(handle)
+            elif handle.stopped or (transfer.all_received and not handle.decoding):
+                self._complete(handle.curl, 0, "", None)
+
+    def _complete(self, curl: pycurl.Curl, code: int, message: str, forced: Failure | None) -> None:
+        transfer = self._transfers.pop(curl)
+        self._multi.remove_handle(curl)
+        self._next_hop(transfer, (code, message, forced))
+
+    def _next_hop(
+        self, transfer: Transfer, result: tuple[int, str, Failure | None] | HopResult | None
+    ) -> None:
+        """Start the fetch's next hop, or complete the fetch. `result`: of the last hop, or the arguments for
+        `CurlHandle.conclude()`; None before the first hop and after a `ParseRequest`."""
+        try:
+            if result is None:
+                hop = next(transfer.steps)
             else:
-                future.set_result(refusal(request, FailureKind.ABORTED, "the run was stopped"))
-        self._lose_arrived()
-        self._worker.close()
+                response = transfer.handle.conclude(*result) if isinstance(result, tuple) else result
+                if transfer.dns_seconds:
+                    add_lookup_time(response, transfer.dns_seconds)
+                    transfer.dns_seconds = 0.0
+                hop = transfer.steps.send(response)
+            if isinstance(hop, ParseRequest):
+                self._parsing.submit(transfer, hop)
+                return
+            now = monotonic()
+            if not self._lookups.defer(transfer, hop, now):
+                self._start_hop(transfer, hop, now)
+        except StopIteration as stop:
+            self._completed.append((transfer.future, stop.value))
+            transfer.clear()
+            self._idle.append(transfer)
+        except Exception as error:  # noqa: BLE001 - an internal error costs one row, not the run
+            self._fail(transfer, error)
 
-    def _lose_arrived(self) -> None:
-        """What nobody will begin. Any thread may call it, several at once too."""
-        while self._arrived:
-            with contextlib.suppress(IndexError):  # the other one was quicker
-                _, future = self._arrived.popleft()
-                if not self._defect:
-                    future.cancel()
-                if future.set_running_or_notify_cancel():
-                    future.set_exception(WorkerLostError(self._defect))
+    def _start_hop(self, transfer: Transfer, hop: HopRequest, now: float) -> None:
+        """Hand a hop to libcurl."""
+        transfer.read_timeout = hop.read_timeout
+        transfer.progress, transfer.seen, transfer.seen_at = 0, 0, now
+        transfer.all_received = False
+        hop.close = False  # all fetches share the kept connections
+        transfer.handle.prepare(hop, self._lookups.proxy_addresses)
+        self._multi.add_handle(transfer.handle.curl)
+        self._transfers[transfer.handle.curl] = transfer
+
+    def _fail(self, transfer: Transfer, error: Exception) -> None:
+        """Complete a fetch that ended in an internal error."""
+        self._completed.append((transfer.future, internal(transfer.request, error)))
+        transfer.steps.close()
+        transfer.handle.curl.close()  # the handle's state is unknown
+
+    def _resume_resolved(self, now: float) -> None:
+        """Continue the hops whose host has been resolved, or could not be."""
+        for deferred, failure in self._lookups.ready(now):
+            transfer, hop, since = deferred.transfer, deferred.hop, deferred.since
+            seconds = now - since
+            if failure is not None:
+                self._next_hop(transfer, HopResult(failure, time_total=round(seconds, 6)))
+                continue
+            try:
+                if not self._lookups.defer(transfer, hop, since):
+                    transfer.dns_seconds = seconds
+                    hop.connect_timeout -= seconds
+                    hop.max_time -= seconds
+                    self._start_hop(transfer, hop, now)
+            except Exception as error:  # noqa: BLE001 - as in `_next_hop`
+                self._fail(transfer, error)
+
+    def _check_read_timeouts(self, now: float) -> None:
+        """End the hops that have received no byte for their read timeout. The kernel knows of bytes that
+        libcurl does not report (a handshake's, a partial header's), but not of which hop: on a connection
+        that carries several hops at once the bytes may belong to another."""
+        for curl, transfer in list(self._transfers.items()):
+            progress = transfer.progress + transfer.handle.header_lines
+            if progress != transfer.seen:
+                transfer.seen, transfer.seen_at = progress, now
+            elif now - transfer.seen_at >= transfer.read_timeout:
+                descriptor = curl.getinfo(pycurl.ACTIVESOCKET)
+                if descriptor == NO_SOCKET:
+                    idle = 0.0  # not connected yet
+                elif descriptor in self._connections.shared:
+                    idle = now - transfer.seen_at
+                else:
+                    idle = silence(descriptor)
+                if idle >= transfer.read_timeout:
+                    forced = FORCED[FailureKind.TIMEOUT_READ]
+                    self._complete(curl, pycurl.E_OPERATION_TIMEDOUT, "", forced)
+                else:
+                    transfer.seen_at = now - idle
+
+    def _on_connection(self, descriptor: int) -> None:
+        """Register a new connection of libcurl's."""
+        forks.not_for_children(descriptor)
+        self._poller.opened(descriptor)
+
+    def _close(self) -> None:
+        """Complete every future that is left, and close all descriptors."""
+        self._set_results()
+        left = [*self._transfers.values(), *self._lookups.transfers(), *self._parsing.pending]
+        for transfer in left:
+            if self._crash:
+                transfer.future.set_exception(WorkerLostError(self._crash))
+            else:
+                outcome = refusal(transfer.request, FailureKind.ABORTED, "the run was stopped")
+                transfer.future.set_result(outcome)
+        while self._submitted:
+            _, future = self._submitted.popleft()
+            if not self._crash:
+                future.cancel()
+            if future.set_running_or_notify_cancel():
+                future.set_exception(WorkerLostError(self._crash))
+        for curl in self._transfers:
+            self._multi.remove_handle(curl)
+        for transfer in left:
+            transfer.steps.close()
+            transfer.handle.curl.close()
+        self._parsing.close()
+        for transfer in self._idle:
+            transfer.handle.curl.close()
+        self._multi.close()
+        self._poller.close()
+        self._wakeup.close()

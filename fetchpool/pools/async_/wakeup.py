@@ -1,7 +1,6 @@
-"""Wakes the thread that waits for sockets: one more of them is its own.
+"""A self-pipe that wakes the thread which waits for sockets.
 
-In: `notify()`, from any thread or a signal handler. Out: something to be read from `descriptor`, if anybody
-waits.
+In: `notify()`, from any thread or a signal handler. Out: `descriptor` becomes readable, if the thread waits.
 """
 
 from __future__ import annotations
@@ -10,8 +9,8 @@ import socket
 
 
 class Wakeup:
-    """For one thread that waits. It says so (`asleep`) before it looks a last time for what has come, so
-    whoever brings something, and finds it awake, need not ring: it will be seen."""
+    """A self-pipe that wakes one thread blocked in poll(). The thread sets `asleep` before its last check for
+    work, so that a producer that finds it False can skip the write: the thread will see the work."""
 
     __slots__ = ("_reader", "_writer", "asleep", "descriptor", "pending")
 
@@ -22,20 +21,20 @@ class Wakeup:
         self.descriptor = self._reader.fileno()
         self.asleep = False
         self.pending = False
-        """Since the thread last woke up: it is not to wait at all."""
+        """`notify()` was called since the thread last woke up: the thread must not wait at all."""
 
     def notify(self) -> None:
-        """Ends the wait, or the next one."""
+        """End the current wait, or the next one."""
         self.pending = True
         if self.asleep:
             self.asleep = False
             try:
                 self._writer.send(b"\0")
             except OSError:
-                return  # full of rings already, or there is nobody to hear them
+                return  # the buffer is full, so the thread wakes up anyway; or the pool is closed
 
-    def answer(self) -> None:
-        """It was heard: what can be read is taken away."""
+    def drain(self) -> None:
+        """Read what `notify()` has written."""
         self._reader.recv(4096)
 
     def close(self) -> None:

@@ -100,11 +100,11 @@ class ProcessPool:
     """`workers` processes. When one dies the executor is lost with it: what was in flight fails with
     `WorkerLostError`, and what waits or comes later has another one started."""
 
-    def __init__(self, workers: int, options: FetchOptions) -> None:
+    def __init__(self, max_workers: int, options: FetchOptions) -> None:
         """Returns when every process is ready. Raises `UsageError` when a parser or the transport can't be
         loaded, or no process comes up."""
         exit_if_spawning()
-        self.workers = workers
+        self.max_workers = max_workers
         self._options = options
         self._closed = self._aborted = self._recalled = self._woken = False
         self._defect = ""
@@ -158,7 +158,7 @@ class ProcessPool:
     @property
     def max_pending(self) -> int:
         size = self._batch_size()
-        return self.workers if size == 1 else self.workers * QUEUED * size
+        return self.max_workers if size == 1 else self.max_workers * QUEUED * size
 
     @property
     def queued(self) -> int:
@@ -167,12 +167,6 @@ class ProcessPool:
     @property
     def stuck(self) -> int:
         return 0  # their processes are killed
-
-    def run_inline(self) -> None:
-        return None
-
-    def wake(self) -> None:
-        """Nobody has taken over."""
 
     def cancel_pending(self, host: str | None = None) -> None:
         with self._lock:
@@ -213,7 +207,7 @@ class ProcessPool:
         self.shutdown(abort=True)
 
     def _has_room(self, crew: WorkerProcesses) -> bool:
-        return crew.running < self.workers * QUEUED
+        return crew.running < self.max_workers * QUEUED
 
     def _batch_size(self) -> int:
         return min(MAX_BATCH, max(1, int(BATCH_SECONDS / self._seconds)))
@@ -283,10 +277,10 @@ class ProcessPool:
         return crew
 
     def _start_processes(self) -> WorkerProcesses:
-        check_descriptors(self.workers)
+        check_descriptors(self.max_workers)
         self._lookout.add(server_pid(), signal.SIGCONT)
         return WorkerProcesses(
-            self.workers, self._options, self._context, self._lifeline.reader, self._overdue
+            self.max_workers, self._options, self._context, self._lifeline.reader, self._overdue
         )
 
     def _overdue(self, crew: WorkerProcesses, numbers: set[int]) -> None:
@@ -356,7 +350,7 @@ class ProcessPool:
         with self._lock:
             if not self._waiting or not self._has_room(crew):
                 return None
-            fair = -(-len(self._waiting) // self.workers)
+            fair = -(-len(self._waiting) // self.max_workers)
             size = min(fair, self._batch_size())
             sent = SentBatch(crew, [self._waiting.popleft() for _ in range(size)])
             for number in sent.numbers:

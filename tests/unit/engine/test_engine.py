@@ -45,7 +45,7 @@ class Rows:
 class OneAtATime:
     """A pool that answers one request in each turn, the one it was given first."""
 
-    workers = 1
+    max_workers = 1
     max_pending = 5
     stuck = 0
 
@@ -68,10 +68,7 @@ class OneAtATime:
         self._queue.append((request, future))
         return future
 
-    def run_inline(self) -> Callable[[float], None]:
-        return self._work
-
-    def _work(self, _seconds: float) -> None:
+    def run_once(self, timeout: float) -> None:  # noqa: ARG002
         if not self._queue:
             return
         request, future = self._queue.pop(0)
@@ -97,6 +94,8 @@ class OneAtATime:
                 self._queue.append((request, future))
 
     def shutdown(self, *, abort: bool = False) -> None: ...
+
+    def release(self) -> None: ...
 
 
 def fine(request: FetchRequest) -> Outcome:

@@ -1,0 +1,74 @@
+"""One fetch in progress: a reusable curl handle, and the request that the handle serves now."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+
+import pycurl
+
+from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.model.outcome import Outcome
+from fetchpool.model.request import FetchRequest
+from fetchpool.transports.base import Steps
+from fetchpool.transports.curl.connections import Connections
+from fetchpool.transports.curl.handle import CurlHandle
+from fetchpool.transports.curl.resolve_cache import ResolveCache
+from fetchpool.transports.curl.trace import Streams
+
+
+class Transfer:
+    """A curl handle, reused by fetch after fetch, and the fetch that uses the handle now."""
+
+    __slots__ = (
+        "_on_connection",
+        "all_received",
+        "dns_seconds",
+        "ending",
+        "future",
+        "handle",
+        "progress",
+        "read_timeout",
+        "request",
+        "seen",
+        "seen_at",
+        "steps",
+    )
+    __deletable__ = ("future", "request", "steps")  # mypyc: the attributes that `del` may remove
+
+    future: Future[Outcome]
+    request: FetchRequest
+    steps: Steps
+
+    def __init__(
+        self,
+        options: FetchOptions,
+        resolve_cache: ResolveCache,
+        connections: Connections,
+        streams: Streams,
+        paused: deque[CurlHandle],
+        on_connection: Callable[[int], None],
+    ) -> None:
+        """`on_connection` is called with the descriptor of each new connection."""
+        self.progress = self.seen = 0
+        self.seen_at = self.read_timeout = 0.0
+        self.dns_seconds = 0.0
+        """Seconds that the hop waited for DNS."""
+        self.all_received = False
+        """libcurl has received the whole response, but part of it is not decoded yet."""
+        self.ending = False
+        self._on_connection = on_connection
+        self.handle = CurlHandle(options, self, resolve_cache, connections, streams, paused)
+        self.handle.curl.setopt(pycurl.PREREQFUNCTION, self.handle.sending)
+        self.handle.curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
+
+    def _opened(self, descriptor: int, _purpose: int) -> int:
+        """Handle libcurl's SOCKOPTFUNCTION callback."""
+        self.handle.opened(descriptor)
+        self._on_connection(descriptor)
+        return pycurl.SOCKOPT_OK
+
+    def clear(self) -> None:
+        """Drop references to the finished request so that its data can be freed."""
+        del self.future, self.request, self.steps
