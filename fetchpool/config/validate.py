@@ -240,7 +240,7 @@ def failures(option: str, words: str | Iterable[str]) -> frozenset[str]:
     """Errors, from `all`, `timeout,http_5xx` or several such words."""
     listed = [words] if isinstance(words, str) else words
     named = [name.strip() for each in listed for name in each.split(",")]
-    return _checked(option, kinds.meant, named)
+    return _checked(option, kinds.errors_named, named)
 
 
 def _checked(option: str, check: Callable[[_Given], _Checked], value: _Given) -> _Checked:

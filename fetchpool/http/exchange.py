@@ -24,7 +24,7 @@ from fetchpool.http.no_keepalive import Unkept
 from fetchpool.http.request_headers import RequestHeaders
 from fetchpool.model import derive, urls
 from fetchpool.model.addresses import address_is_public
-from fetchpool.model.failures import EXITCODE_HTTP, EXITCODES, FailureKind
+from fetchpool.model.failures import EXITCODE_HTTP, FailureKind
 from fetchpool.model.outcome import Outcome, refusal
 from fetchpool.model.request import FetchRequest
 from fetchpool.model.text import escape_invisible
@@ -51,7 +51,7 @@ MOST_AGAIN = 3
 """Hops of an attempt that may be made again at once, for what others had left of their connection."""
 SHOWN = 1_000
 """Characters of a `Content-Type` that go into the row."""
-STOPPED = Failure(FailureKind.ABORTED, "the run was stopped")
+STOPPED = Failure(FailureKind.ABORTED, FailureKind.ABORTED.message)
 
 
 class Exchange:
@@ -141,14 +141,18 @@ class Exchange:
             request, elapsed = next_hop, clock() - started
 
     def _with_configured_limit(self, failure: Failure) -> Failure:
-        """A hop was told of what its forerunners, or a lookup beforehand, had left; the person allowed
-        this much."""
+        """Word a timeout with the limit that the user set: a hop only has what earlier hops, or a lookup
+        before it, left of it."""
         options = self._options
         if failure.kind is FailureKind.TIMEOUT_TOTAL:
-            return Failure(failure.kind, f"not complete after {options.max_time:g} s")
-        if failure.kind is FailureKind.TIMEOUT_CONNECT:
-            return Failure(failure.kind, f"no connection after {options.connect_timeout:g} s")
-        return failure
+            limit = options.max_time
+        elif failure.kind is FailureKind.TIMEOUT_CONNECT:
+            limit = options.connect_timeout
+        elif failure.kind is FailureKind.TIMEOUT_READ:
+            limit = options.read_timeout
+        else:
+            return failure
+        return Failure(failure.kind, failure.kind.after(limit))
 
     def _hop(
         self, request: FetchRequest, body: ResponseBody, elapsed: float, public_only: bool
@@ -182,7 +186,7 @@ class Exchange:
         assert body.head is not None
         target = urls.parse(urls.from_header(body.location), request.href)
         if isinstance(target, urls.InvalidUrl):
-            return Failure(target.kind, f"redirected to what can't be fetched: {target.message}")
+            return Failure(target.kind, f"invalid redirect target: {target.message}")
         method = request.method or self._options.method
         if (body.head.status == 303 and method != "HEAD") or (
             body.head.status in (301, 302) and method == "POST"
@@ -264,7 +268,7 @@ class Exchange:
                 failure = Failure(FailureKind.ABORTED, output_failure)
         error: str | None
         if failure is not None:
-            error, errormsg, exitcode = failure.kind, failure.message, EXITCODES[failure.kind]
+            error, errormsg, exitcode = failure.kind, failure.message, failure.kind.exitcode
         elif status is not None and status >= 400:
             error, errormsg, exitcode = f"http_{status}", f"the server answered {status}", EXITCODE_HTTP
         else:

@@ -23,7 +23,7 @@ from warcio.statusandheaders import StatusAndHeaders  # type: ignore[import-unty
 from warcio.warcwriter import WARCWriter  # type: ignore[import-untyped]
 
 from fetchpool.http.stored_body import StoredBody, disk_failure
-from fetchpool.model.failures import EXITCODES, FailureKind
+from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome
 from fetchpool.sinks.spool import SpooledBody
 from fetchpool.transports.base import HopRequest, HopResult, ParseRequest, ResponseHead, Steps
@@ -32,14 +32,6 @@ WARC_VERSION = "WARC/1.1"
 SECRET = frozenset(("authorization", "proxy-authorization", "cookie", "cookie2"))
 """Request headers whose values stay out of the archive."""
 REDACTED = "***"
-TRUNCATED = {
-    FailureKind.TOO_LARGE: "length",
-    FailureKind.TIMEOUT_READ: "time",
-    FailureKind.TIMEOUT_TOTAL: "time",
-    FailureKind.RESET: "disconnect",
-    FailureKind.TRUNCATED: "disconnect",
-}
-"""Why a body ends early, in the words of WARC 1.1 section 5.13; anything else is `unspecified`."""
 ORIGINAL = "X-Archive-Orig-"
 """Before a header that isn't true of the record any more, as other archivers write it."""
 
@@ -125,7 +117,7 @@ class WarcBuffer:
             outcome,
             error=FailureKind.ABORTED,
             errormsg=failure,
-            exitcode=EXITCODES[FailureKind.ABORTED],
+            exitcode=FailureKind.ABORTED.exitcode,
             storage_error=failure,
             redirect=None,
         )
@@ -254,5 +246,5 @@ def _truncated(body: StoredBody, response: HopResult) -> str:
     """Why the record doesn't have the whole body; empty when it has."""
     failure = response.failure or (body.failure if body.stopped else None)
     if failure is not None:
-        return TRUNCATED.get(failure.kind, "unspecified")
+        return failure.kind.warc_truncated
     return "length" if body.stopped else ""

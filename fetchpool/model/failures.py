@@ -1,4 +1,5 @@
-"""The errors that a row can have, and the words a person has for several of them.
+"""The table of failures: each kind with its exit code, its message and what retries, host limits, the proxy
+and the archive make of it; and the words that users may write for several kinds.
 
 In: nothing, or words such as `timeout`. Out: `error` values as rows have them. Pure.
 """
@@ -9,91 +10,207 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import StrEnum
+from typing import Self
+
+from msgspec import Struct
+
+
+class Traits(Struct, frozen=True, kw_only=True):
+    """A row of the table of failures: all that fetchpool knows about one kind."""
+
+    error: str
+    """The row's `error`."""
+    exitcode: int
+    """curl's number (libcurl-errors(3)), from the kind alone, so that both transports give the same."""
+    message: str
+    """The row's `errormsg`, unless the place of the failure has a more precise one."""
+    timeout: str = ""
+    """How the message of a timeout goes on, with its seconds."""
+    is_transient: bool = False
+    """Whether a retry may help."""
+    blames_host: bool = True
+    """Whether it says that the host does not respond, when no response came."""
+    is_overload: bool = False
+    """Whether it may come from too many requests at once (`-w auto`)."""
+    breaks_connection: bool = False
+    """Whether a server with a limit on connections ends surplus ones like this."""
+    blames_proxy: bool = True
+    """Whether it becomes `proxy` when it happens while the proxy is connected to."""
+    is_dns: bool = False
+    warc_truncated: str = "unspecified"
+    """Why a body ends early, in the words of WARC 1.1 section 5.13."""
+    group: str = ""
+    """The word that users may write for several kinds (`--retry-failed`)."""
 
 
 class FailureKind(StrEnum):
-    """Why a URL has no complete answer. The list is closed; `error` in a row is null, one of these,
-    or `http_NNN` for a final status of 400 or more."""
+    """Why a URL has no complete response. The list is closed; `error` in a row is null, one of these,
+    or `http_NNN` for a final status of 400 or more. Each kind has the attributes of its `Traits`."""
 
-    INVALID_URL = "invalid_url"
-    UNSUPPORTED_SCHEME = "unsupported_scheme"
-    FORBIDDEN_ADDRESS = "forbidden_address"
-    ROBOTS = "robots"
-    HOST_DOWN = "host_down"
-    DNS = "dns"
-    TIMEOUT_DNS = "timeout_dns"
-    REFUSED = "refused"
-    UNREACHABLE = "unreachable"
-    TIMEOUT_CONNECT = "timeout_connect"
-    TLS = "tls"
-    PROXY = "proxy"
-    RESET = "reset"
-    EMPTY_REPLY = "empty_reply"
-    TIMEOUT_READ = "timeout_read"
-    TIMEOUT_TOTAL = "timeout_total"
-    TRUNCATED = "truncated"
-    PROTOCOL = "protocol"
-    DECODE = "decode"
-    TOO_LARGE = "too_large"
-    TOO_MANY_REDIRECTS = "too_many_redirects"
-    PARSE = "parse"
-    ABORTED = "aborted"
-    INTERNAL = "internal"
+    _value_: str
+    exitcode: int
+    message: str
+    is_transient: bool
+    blames_host: bool
+    is_overload: bool
+    breaks_connection: bool
+    blames_proxy: bool
+    is_dns: bool
+    warc_truncated: str
+    group: str
+    _timeout: str
 
+    def __new__(cls, traits: Traits) -> Self:
+        kind = str.__new__(cls, traits.error)
+        kind._value_ = traits.error
+        kind.exitcode = traits.exitcode
+        kind.message = traits.message
+        kind.is_transient = traits.is_transient
+        kind.blames_host = traits.blames_host
+        kind.is_overload = traits.is_overload
+        kind.breaks_connection = traits.breaks_connection
+        kind.blames_proxy = traits.blames_proxy
+        kind.is_dns = traits.is_dns
+        kind.warc_truncated = traits.warc_truncated
+        kind.group = traits.group
+        kind._timeout = traits.timeout
+        return kind
 
-EXITCODES: dict[FailureKind, int] = {
-    # curl's numbers (libcurl-errors(3)), from the kind alone, so that both transports say the same.
-    FailureKind.INVALID_URL: 3,
-    FailureKind.UNSUPPORTED_SCHEME: 1,
-    FailureKind.FORBIDDEN_ADDRESS: 7,
-    FailureKind.ROBOTS: 9,
-    FailureKind.HOST_DOWN: 7,
-    FailureKind.DNS: 6,
-    FailureKind.TIMEOUT_DNS: 28,
-    FailureKind.REFUSED: 7,
-    FailureKind.UNREACHABLE: 7,
-    FailureKind.TIMEOUT_CONNECT: 28,
-    FailureKind.TLS: 35,
-    FailureKind.PROXY: 97,
-    FailureKind.RESET: 56,
-    FailureKind.EMPTY_REPLY: 52,
-    FailureKind.TIMEOUT_READ: 28,
-    FailureKind.TIMEOUT_TOTAL: 28,
-    FailureKind.TRUNCATED: 18,
-    FailureKind.PROTOCOL: 8,
-    FailureKind.DECODE: 61,
-    FailureKind.TOO_LARGE: 63,
-    FailureKind.TOO_MANY_REDIRECTS: 47,
-    FailureKind.PARSE: 23,
-    FailureKind.ABORTED: 42,
-    FailureKind.INTERNAL: 2,
-}
+    def after(self, seconds: float) -> str:
+        """The message of a timeout, with its limit."""
+        return f"{self.message}: {self._timeout.format(seconds)}"
+
+    INVALID_URL = Traits(
+        error="invalid_url", exitcode=3, message="not a valid http or https URL", blames_host=False
+    )
+    UNSUPPORTED_SCHEME = Traits(
+        error="unsupported_scheme", exitcode=1, message="only http and https are fetched", blames_host=False
+    )
+    FORBIDDEN_ADDRESS = Traits(
+        error="forbidden_address", exitcode=7, message="not a public address", blames_host=False
+    )
+    ROBOTS = Traits(error="robots", exitcode=9, message="disallowed by robots.txt", blames_host=False)
+    HOST_DOWN = Traits(
+        error="host_down", exitcode=7, message="skipped: host is not responding", blames_host=False
+    )
+    # Not transient: the name server has answered.
+    DNS = Traits(error="dns", exitcode=6, message="host name does not exist", is_dns=True)
+    TIMEOUT_DNS = Traits(
+        error="timeout_dns",
+        exitcode=28,
+        message="DNS timeout",
+        timeout="no address after {:.3g} s",
+        is_transient=True,
+        is_dns=True,
+        group="timeout",
+    )
+    REFUSED = Traits(
+        error="refused",
+        exitcode=7,
+        message="connection refused",
+        is_transient=True,
+        is_overload=True,
+        breaks_connection=True,
+    )
+    UNREACHABLE = Traits(error="unreachable", exitcode=7, message="no route to host", is_transient=True)
+    TIMEOUT_CONNECT = Traits(
+        error="timeout_connect",
+        exitcode=28,
+        message="connect timeout",
+        timeout="no connection after {:.3g} s",
+        is_transient=True,
+        is_overload=True,
+        breaks_connection=True,
+        blames_proxy=False,
+        group="timeout",
+    )
+    TLS = Traits(error="tls", exitcode=35, message="TLS handshake failed")
+    PROXY = Traits(
+        error="proxy",
+        exitcode=97,
+        message="skipped: proxy is not responding",
+        blames_host=False,
+        blames_proxy=False,
+    )
+    RESET = Traits(
+        error="reset",
+        exitcode=56,
+        message="connection reset by server",
+        is_transient=True,
+        is_overload=True,
+        breaks_connection=True,
+        warc_truncated="disconnect",
+    )
+    EMPTY_REPLY = Traits(
+        error="empty_reply",
+        exitcode=52,
+        message="empty reply from server",
+        is_transient=True,
+        is_overload=True,
+        breaks_connection=True,
+    )
+    TIMEOUT_READ = Traits(
+        error="timeout_read",
+        exitcode=28,
+        message="read timeout",
+        timeout="no data for {:.3g} s",
+        is_transient=True,
+        breaks_connection=True,
+        warc_truncated="time",
+        group="timeout",
+    )
+    # Not transient: the attempt had all the time that the user allows a URL.
+    TIMEOUT_TOTAL = Traits(
+        error="timeout_total",
+        exitcode=28,
+        message="total timeout",
+        timeout="not complete after {:.3g} s",
+        blames_proxy=False,
+        warc_truncated="time",
+        group="timeout",
+    )
+    # Transient, though a compressed stream may end early in a complete body: the two look the same.
+    TRUNCATED = Traits(
+        error="truncated",
+        exitcode=18,
+        message="connection closed before the end of the body",
+        is_transient=True,
+        warc_truncated="disconnect",
+    )
+    PROTOCOL = Traits(error="protocol", exitcode=8, message="malformed HTTP response")
+    DECODE = Traits(error="decode", exitcode=61, message="body cannot be decoded")
+    TOO_LARGE = Traits(error="too_large", exitcode=63, message="body too large", warc_truncated="length")
+    TOO_MANY_REDIRECTS = Traits(error="too_many_redirects", exitcode=47, message="too many redirects")
+    PARSE = Traits(error="parse", exitcode=23, message="parser failed")
+    ABORTED = Traits(error="aborted", exitcode=42, message="the run was stopped", blames_host=False)
+    INTERNAL = Traits(
+        error="internal", exitcode=2, message="internal error", blames_host=False, blames_proxy=False
+    )
 
 
 EXITCODE_HTTP = 22
-"""curl's number for "the server answered 400 or more" (`--fail`)."""
-
+"""curl's number for a status of 400 or more (`--fail`)."""
 
 OTHER = "http_other"
-"""Stands for every status from 600 on, which no standard knows and some servers send: a byte has no room for
-one each (`known.py`)."""
+"""Stands for every status from 600 on, which no standard defines and some servers send: the duplicate filter
+has one byte for all errors."""
 STATUSES = tuple(f"http_{status}" for status in range(400, 600))
 ERRORS = (*FailureKind, *STATUSES, OTHER)
 COMMON = ("http_404", "http_429", "http_500", "http_503")
-"""Of the statuses, those that are worth a guess at what was meant."""
+"""The statuses that are suggested for a mistyped word."""
 
 GROUPS: dict[str, frozenset[str]] = {
     "all": frozenset(ERRORS),
-    "timeout": frozenset(kind for kind in FailureKind if kind.startswith("timeout_")),
+    "timeout": frozenset(kind for kind in FailureKind if kind.group == "timeout"),
     "http_4xx": frozenset(error for error in STATUSES if error.startswith("http_4")),
-    # A status beyond 599 is as good as a 5xx (RFC 9110 section 15).
+    # A status beyond 599 counts as a 5xx (RFC 9110 section 15).
     "http_5xx": frozenset((*(error for error in STATUSES if error.startswith("http_5")), OTHER)),
 }
 _BEYOND = re.compile(r"http_[6-9][0-9]{2}")
 
 
-def meant(words: Iterable[str]) -> frozenset[str]:
-    """The errors that these words stand for. Raises `ValueError` for one that stands for none."""
+def errors_named(words: Iterable[str]) -> frozenset[str]:
+    """Return the errors that these words stand for. Raises `ValueError` for an unknown word."""
     chosen: set[str] = set()
     for word in words:
         if word in GROUPS:
@@ -103,7 +220,7 @@ def meant(words: Iterable[str]) -> frozenset[str]:
         elif _BEYOND.fullmatch(word):
             chosen.add(OTHER)
         else:
-            raise ValueError(f"{word!r} is no kind of failure; {_hint(word)}")
+            raise ValueError(f"unknown error {word!r}; {_hint(word)}")
     return frozenset(chosen)
 
 

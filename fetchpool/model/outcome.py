@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from fetchpool.model.failures import EXITCODE_HTTP, EXITCODES, FailureKind
+from fetchpool.model.failures import EXITCODE_HTTP, FailureKind
 from fetchpool.model.request import FetchRequest
 from fetchpool.model.timestamp import utc_now
 
@@ -61,26 +61,18 @@ class Outcome(Struct, frozen=True):
         return self.error is None or self.exitcode == EXITCODE_HTTP
 
 
-REFUSALS = {
-    FailureKind.INVALID_URL: "not a valid http or https URL",
-    FailureKind.UNSUPPORTED_SCHEME: "only http and https are fetched",
-    FailureKind.PROXY: "not tried: the proxy has not served anybody for long",
-    FailureKind.HOST_DOWN: "not tried: too many requests to this host went without an answer",
-}
-
-
 def refusal(
     request: FetchRequest, kind: FailureKind, message: str | None = None, timestamp: str | None = None
 ) -> Outcome:
-    """In words of its own, or in those that are usual for the kind."""
+    """Return a failed outcome, with the kind's usual message if there is no other."""
     return Outcome(
         url_effective=request.href,
         method=request.method or None,
         timestamp=timestamp or utc_now(),
         num_redirects=request.num_redirects,
         error=kind,
-        errormsg=message or REFUSALS.get(kind, kind.replace("_", " ")),
-        exitcode=EXITCODES[kind],
+        errormsg=message or kind.message,
+        exitcode=kind.exitcode,
     )
 
 

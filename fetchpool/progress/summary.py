@@ -28,7 +28,7 @@ from fetchpool.progress.format import (
 
 KINDS_SHOWN = 12
 """Kinds of failure with a line of their own: there are rarely more, and a screen has 24 lines."""
-NAME_FAILURES = {FailureKind.DNS, FailureKind.TIMEOUT_DNS}
+DNS_KINDS = frozenset(kind for kind in FailureKind if kind.is_dns)
 LABEL_WIDTH = 9
 """Cells of the longest label and its gap."""
 
@@ -113,7 +113,7 @@ def report(
 
 def _no_name_found(snapshot: Snapshot) -> bool:
     """Whether every URL ended there: a typing error in a list leaves others."""
-    return not snapshot.ok and {kind.kind for kind in snapshot.failed} <= NAME_FAILURES
+    return not snapshot.ok and all(kind.kind in DNS_KINDS for kind in snapshot.failed)
 
 
 def _headline(snapshot: Snapshot, interrupted: bool, timed_out: bool) -> Line:

@@ -43,9 +43,6 @@ SLOWER = 4.0
 """An answer that takes so many times what it took with few at once says "too much" as well, unless
 more of them come."""
 TOO_MUCH = frozenset((429, 503))
-OVERLOAD = frozenset(
-    (FailureKind.REFUSED, FailureKind.RESET, FailureKind.TIMEOUT_CONNECT, FailureKind.EMPTY_REPLY)
-)
 
 
 CEILING = "the ceiling (--max-workers)"
@@ -97,7 +94,8 @@ class AutoScaler:
         """An attempt ended."""
         self._done += 1
         self._seconds += outcome.time_total or 0.0
-        if outcome.response_code in TOO_MUCH or outcome.error in OVERLOAD:
+        error = outcome.error
+        if outcome.response_code in TOO_MUCH or (isinstance(error, FailureKind) and error.is_overload):
             self._complaints += 1
 
     def look(self, now: float, in_flight: int, cpu: float) -> None:

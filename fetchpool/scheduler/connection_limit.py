@@ -24,22 +24,16 @@ WINDOW = 10.0
 GOOD = 50
 """Answers until one connection more is tried; doubled each time that it breaks."""
 MOST_GOOD = 5000
-BREAKS = frozenset(
-    (
-        FailureKind.REFUSED,
-        FailureKind.RESET,
-        FailureKind.EMPTY_REPLY,
-        FailureKind.TIMEOUT_CONNECT,
-        FailureKind.TIMEOUT_READ,
-    )
-)
 
 
 def is_break(outcome: Outcome) -> bool:
     """Whether a connection ended, or was left waiting, without an answer."""
     if outcome.response_code is not None:
         return False
-    return outcome.error in BREAKS or (outcome.error == FailureKind.TLS and outcome.passing)
+    error = outcome.error
+    return isinstance(error, FailureKind) and (
+        error.breaks_connection or (error is FailureKind.TLS and outcome.passing)
+    )
 
 
 class ConnectionLimit:

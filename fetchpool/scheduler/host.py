@@ -32,20 +32,6 @@ DOWN = 60.0
 """Seconds between tries at a host that was given up."""
 THROTTLE_STATUSES = frozenset((429, 503))
 
-NOT_HOST_FAILURES = frozenset(
-    # Failures that say nothing about whether the host answers.
-    (
-        FailureKind.INVALID_URL,
-        FailureKind.UNSUPPORTED_SCHEME,
-        FailureKind.FORBIDDEN_ADDRESS,
-        FailureKind.ROBOTS,
-        FailureKind.HOST_DOWN,
-        FailureKind.PROXY,
-        FailureKind.ABORTED,
-        FailureKind.INTERNAL,
-    )
-)
-
 
 class Breaker(Enum):
     """Whether a host is believed to answer."""
@@ -198,7 +184,7 @@ class HostSlot:
         """What a request that began at `started` came to. `cool_down`: seconds the host asked for; `retried`:
         it had failed before."""
         if outcome.response_code is None:
-            if outcome.error not in NOT_HOST_FAILURES and outcome.redirect is None:
+            if _blames_host(outcome) and outcome.redirect is None:
                 # A page that breaks each time says nothing of how many the host bears.
                 if is_break(outcome) and (self.bears_few or not retried):
                     if self.connections is None:
@@ -234,3 +220,8 @@ class HostSlot:
         elif started >= self._try_from:  # the try; not one of those that were on their way before it
             self.breaker = OPEN
             self.ready_at = self._try_from = max(self.ready_at, now + DOWN)
+
+
+def _blames_host(outcome: Outcome) -> bool:
+    """Whether an attempt without a response says that the host does not respond."""
+    return not isinstance(outcome.error, FailureKind) or outcome.error.blames_host

@@ -16,20 +16,6 @@ from fetchpool.model.outcome import Outcome
 from fetchpool.model.record import TRANSIENT_STATUSES
 from fetchpool.model.request import FetchRequest
 
-TRANSIENT_KINDS = frozenset(
-    # Not `timeout_total`: that attempt had all the time the person allows a URL. Not `dns`: the name
-    # server has answered. Not `truncated` inside a whole body either, but that can't be told apart.
-    (
-        FailureKind.TIMEOUT_DNS,
-        FailureKind.REFUSED,
-        FailureKind.UNREACHABLE,
-        FailureKind.TIMEOUT_CONNECT,
-        FailureKind.RESET,
-        FailureKind.EMPTY_REPLY,
-        FailureKind.TIMEOUT_READ,
-        FailureKind.TRUNCATED,
-    )
-)
 MAX_BACKOFF = 60.0
 """Seconds: the ceiling of the exponential part."""
 MOST_SPARED = 5
@@ -82,7 +68,7 @@ def is_transient(outcome: Outcome) -> bool:
     """Whether trying again may help."""
     if outcome.error is None:
         return False
-    if outcome.passing or outcome.error in TRANSIENT_KINDS:
+    if outcome.passing or (isinstance(outcome.error, FailureKind) and outcome.error.is_transient):
         return True
     return outcome.error.startswith("http_") and outcome.response_code in TRANSIENT_STATUSES
 

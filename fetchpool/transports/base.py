@@ -15,6 +15,9 @@ from msgspec import Struct
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome
 
+HUNG_UP = "TLS handshake failed: connection closed by server"
+TOO_MANY_FILES = "too many open files: reduce --workers or raise ulimit -n"
+
 
 class Failure(Struct, frozen=True):
     """Why a hop ended early: a kind from the closed list, and one line for a person."""

@@ -266,11 +266,11 @@ REFUSALS = {
     ("--resume", "-o", "-"): "--resume: standard output can't be read back; name a file with -o",
     ("--retry-failed", "all", "-o", "-"): "--resume: standard output can't be read back; name a file with -o",
     ("--resume", "--no-dedupe"): "--resume goes by URLs and --no-dedupe by lines; leave one out",
-    ("--retry-failed", "dsn"): "--retry-failed: 'dsn' is no kind of failure; did you mean dns?",
+    ("--retry-failed", "dsn"): "--retry-failed: unknown error 'dsn'; did you mean dns?",
     (
         "--retry-failed",
         "",
-    ): "--retry-failed: '' is no kind of failure; write all, timeout, http_4xx, http_5xx, "
+    ): "--retry-failed: unknown error ''; write all, timeout, http_4xx, http_5xx, "
     "or an error as rows have it: dns, http_429, host_down",
     (
         "--seen-memory",

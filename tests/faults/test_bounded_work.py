@@ -45,7 +45,7 @@ def test_60_ten_seconds_of_decoding_end_at_max_time(server: FaultServer, way: Wa
     records = fetch_faults(server, way, BOMBS, max_time=1, max_filesize=0)
     assert monotonic() - started < 2 + LATE  # with the start of the process pool's workers
     assert errors(records) == dict.fromkeys(BOMBS, "timeout_total")
-    assert {record.errormsg for record in records.values()} == {"not complete after 1 s"}
+    assert {record.errormsg for record in records.values()} == {"total timeout: not complete after 1 s"}
 
 
 @pytest.mark.usefixtures("packed")

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from fetchpool.model import failures, record
-from fetchpool.scheduler.retry import TRANSIENT_KINDS
 from tests import pictures, update_docs
 
 REFERENCE = update_docs.ROOT / "docs" / "reference"
@@ -33,12 +32,13 @@ def test_every_kind_of_failure_is_documented_and_whether_it_is_tried_again() -> 
     documented = {row[0].strip("`"): row[2] for row in table("failures.md")}
     assert documented.pop("http_NNN")
     assert list(documented) == list(failures.FailureKind)
-    assert {kind for kind, again in documented.items() if again == "yes"} == set(TRANSIENT_KINDS)
+    assert {kind for kind, again in documented.items() if again == "yes"} == {
+        kind for kind in failures.FailureKind if kind.is_transient
+    }
 
 
 def test_every_kind_has_an_exit_code_of_curls() -> None:
-    assert set(failures.EXITCODES) == set(failures.FailureKind)
-    assert all(0 < code < 102 for code in failures.EXITCODES.values())
+    assert all(0 < kind.exitcode < 102 for kind in failures.FailureKind)
 
 
 @pytest.mark.parametrize("document", update_docs.generated(), ids=lambda path: path.name)

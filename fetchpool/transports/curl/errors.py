@@ -14,7 +14,7 @@ import pycurl
 
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.text import one_line
-from fetchpool.transports.base import Failure
+from fetchpool.transports.base import HUNG_UP, TOO_MANY_FILES, Failure
 from fetchpool.transports.proxies import (
     ANOTHER_AUTHENTICATION,
     NOT_SOCKS,
@@ -130,23 +130,25 @@ CONNECT_ERRORS: dict[int, FailureKind] = {
     errno.ECONNRESET: FailureKind.RESET,
 }
 
-MESSAGES: dict[FailureKind, str] = {
-    FailureKind.INVALID_URL: "not a valid URL",
-    FailureKind.DNS: "the host name does not exist",
-    FailureKind.REFUSED: "connection refused",
-    FailureKind.UNREACHABLE: "the host can't be reached from here",
-    FailureKind.TIMEOUT_CONNECT: "the connection was not made in time",
-    FailureKind.RESET: "connection reset by the server",
-    FailureKind.EMPTY_REPLY: "the server closed the connection without an answer",
-    FailureKind.TRUNCATED: "the connection ended before the body did",
-    FailureKind.TIMEOUT_READ: "the server fell silent",
-    FailureKind.ABORTED: "the run was stopped",
-}
+OWN_MESSAGES = frozenset(
+    (
+        FailureKind.INVALID_URL,
+        FailureKind.DNS,
+        FailureKind.REFUSED,
+        FailureKind.UNREACHABLE,
+        FailureKind.TIMEOUT_CONNECT,
+        FailureKind.RESET,
+        FailureKind.EMPTY_REPLY,
+        FailureKind.TRUNCATED,
+        FailureKind.ABORTED,
+    )
+)
+"""Kinds whose own message says all; of the others libcurl's message says more."""
 
-FORCED = {kind: Failure(kind, MESSAGES[kind]) for kind in (FailureKind.TIMEOUT_READ, FailureKind.ABORTED)}
+FORCED = {kind: Failure(kind, kind.message) for kind in (FailureKind.TIMEOUT_READ, FailureKind.ABORTED)}
 """What libcurl did not end by itself."""
 
-CUT = Failure(FailureKind.TRUNCATED, MESSAGES[FailureKind.TRUNCATED])
+CUT = Failure(FailureKind.TRUNCATED, FailureKind.TRUNCATED.message)
 SPOKE_UNASKED = Failure(FailureKind.RESET, "the server spoke before it was asked")
 
 BY_SERVER = "reset by server"
@@ -175,7 +177,7 @@ its own judgement of what it read."""
 UNEXPECTED_EOF = "unexpected eof"
 OPENSSL = "SSL routines::"
 """Before OpenSSL's own words for what is wrong."""
-HUNG_UP = Failure(FailureKind.TLS, "the server hung up on the TLS handshake")
+TLS_HUNG_UP = Failure(FailureKind.TLS, HUNG_UP)
 """A new TLS connection that takes no request. With TLS 1.3 a client that has said its last word of the
 handshake does not know yet what the server makes of it."""
 
@@ -197,13 +199,14 @@ def failure_of(code: int, message: str, os_errno: int) -> Failure:
     elif code == pycurl.E_RECV_ERROR:
         kind = receive_error(message)
     elif code == pycurl.E_SSL_CONNECT_ERROR and (os_errno == errno.ECONNRESET or UNEXPECTED_EOF in message):
-        return Failure(FailureKind.TLS, HUNG_UP.message, passing=True)  # it may bear fewer connections
+        return Failure(FailureKind.TLS, HUNG_UP, passing=True)  # it may bear fewer connections
     else:
         kind = KINDS.get(code, FailureKind.INTERNAL)
     if OPENSSL in message:
         message = "TLS failed: " + message.rpartition(OPENSSL)[2].partition(", errno")[0].lower()
     # libcurl's multi interface leaves some failures without a word.
-    return Failure(kind, MESSAGES.get(kind) or one_line(message, 200) or f"libcurl's error {code}")
+    own = kind.message if kind in OWN_MESSAGES else ""
+    return Failure(kind, own or one_line(message, 200) or f"libcurl's error {code}")
 
 
 def is_http2(code: int, message: str) -> bool:
@@ -222,7 +225,7 @@ def http2_failure(message: str, *, begun: bool, gone: bool) -> Failure:
     if BY_US in message and not gone:
         return Failure(FailureKind.PROTOCOL, one_line(message, 200))
     stream = BY_SERVER in message  # why, in a word, is all there is to tell
-    return Failure(FailureKind.RESET, one_line(message, 200) if stream else MESSAGES[FailureKind.RESET])
+    return Failure(FailureKind.RESET, one_line(message, 200) if stream else FailureKind.RESET.message)
 
 
 def proxy_failure(
@@ -263,8 +266,7 @@ def no_socket() -> Failure:
 def socket_failure(error: OSError) -> Failure:
     """There is not even a socket to be had: our own trouble, and no host's."""
     if error.errno in (errno.EMFILE, errno.ENFILE):
-        message = "too many open files: fewer workers, or a higher limit (ulimit -n)"
-        return Failure(FailureKind.INTERNAL, message)
+        return Failure(FailureKind.INTERNAL, TOO_MANY_FILES)
     return Failure(
         CONNECT_ERRORS.get(error.errno or 0, FailureKind.INTERNAL), "no socket: " + str(error.strerror)
     )
@@ -287,11 +289,11 @@ def timeout_of(*, total: float, resolved: bool, max_time: float, connect_timeout
     connecting is over once there is a connection. Of the phases' times only the absence of an address
     tells something: a kept connection has none of them, one that failed has all (libcurl 8.23)."""
     if not resolved:
-        return Failure(FailureKind.TIMEOUT_DNS, f"no address after {min(max_time, connect_timeout):g} s")
+        return Failure(FailureKind.TIMEOUT_DNS, FailureKind.TIMEOUT_DNS.after(min(max_time, connect_timeout)))
     if total < max_time - TIMER_SLACK:
-        return Failure(FailureKind.TIMEOUT_CONNECT, f"no connection after {connect_timeout:g} s")
+        return Failure(FailureKind.TIMEOUT_CONNECT, FailureKind.TIMEOUT_CONNECT.after(connect_timeout))
     return late(max_time)
 
 
 def late(max_time: float) -> Failure:
-    return Failure(FailureKind.TIMEOUT_TOTAL, f"not complete after {max_time:g} s")
+    return Failure(FailureKind.TIMEOUT_TOTAL, FailureKind.TIMEOUT_TOTAL.after(max_time))

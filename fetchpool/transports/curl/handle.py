@@ -27,8 +27,8 @@ from fetchpool.transports.curl.errors import (
     BY_SERVER,
     CUT,
     FORCED,
-    HUNG_UP,
     SPOKE_UNASKED,
+    TLS_HUNG_UP,
     failure_of,
     http2_failure,
     is_http2,
@@ -331,7 +331,7 @@ class CurlHandle:
             and getinfo(pycurl.NUM_CONNECTS)
             and getinfo(pycurl.APPCONNECT_TIME_T)
         ):
-            failure = HUNG_UP
+            failure = TLS_HUNG_UP
         elif code:
             failure = self._proxy_failure(code, message) if self._proxied else None
             if failure is None and is_http2(code, message):

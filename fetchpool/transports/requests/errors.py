@@ -18,7 +18,7 @@ from urllib3.util.ssl_match_hostname import CertificateError
 
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.text import one_line
-from fetchpool.transports.base import Failure
+from fetchpool.transports.base import HUNG_UP, TOO_MANY_FILES, Failure
 from fetchpool.transports.proxies import ProxyError, no_way
 from fetchpool.transports.requests.http1 import TransportError
 from fetchpool.transports.requests.trace import Phase, Trace
@@ -148,34 +148,8 @@ ERRNOS: dict[int, FailureKind] = {
     errno.ENFILE: FailureKind.INTERNAL,
 }
 
-NOT_THE_PROXYS = frozenset(
-    (
-        FailureKind.PROXY,  # said already
-        FailureKind.INTERNAL,
-        FailureKind.TIMEOUT_CONNECT,
-        FailureKind.TIMEOUT_TOTAL,
-    )
-)
-"""What stays as it is when the proxy was being talked to: deadlines are deadlines, as in curl."""
-
 HANDLED = (OSError, http.client.HTTPException, urllib3_errors.HTTPError, ResolveError, ValueError)
 """The roots of all of these: what `perform()` catches. Anything else is a defect of ours."""
-
-MESSAGES: dict[FailureKind, str] = {
-    FailureKind.REFUSED: "connection refused by {peer}",
-    FailureKind.UNREACHABLE: "{peer} can't be reached from here",
-    FailureKind.RESET: "connection reset by {peer}",
-    FailureKind.TIMEOUT_CONNECT: "no connection after {connect_timeout:.3g} s",
-    FailureKind.TIMEOUT_READ: "nothing came for {read_timeout:.3g} s",
-    FailureKind.TIMEOUT_TOTAL: "not complete after {max_time:.3g} s",
-    FailureKind.ABORTED: "the run was stopped",
-    FailureKind.DNS: "the host name does not exist",
-    FailureKind.EMPTY_REPLY: "the server closed the connection without an answer",
-    FailureKind.TRUNCATED: "the connection ended before the body did",
-    FailureKind.PROTOCOL: "the answer is not HTTP as it should be",
-    FailureKind.INVALID_URL: "not a valid URL",
-}
-"""Where nobody nearer to the event has said it better."""
 
 
 def failure_of(error: Exception, trace: Trace) -> Failure:
@@ -191,9 +165,9 @@ def failure_of(error: Exception, trace: Trace) -> Failure:
             kind = FailureKind.TIMEOUT_TOTAL  # it was the attempt's deadline that came first
         if trace.phase is Phase.TLS and isinstance(cause, ConnectionError | ssl.SSLEOFError):
             # It may bear fewer connections.
-            return Failure(FailureKind.TLS, worded(kind, trace), passing=True)
+            return Failure(FailureKind.TLS, HUNG_UP, passing=True)
         message = detail_of(cause) or worded(kind, trace)
-    if trace.phase is Phase.PROXY and kind not in NOT_THE_PROXYS:
+    if trace.phase is Phase.PROXY and kind.blames_proxy:
         return no_way(kind, message)
     return Failure(kind, message)
 
@@ -237,18 +211,17 @@ def detail_of(error: Exception) -> str:
     if isinstance(error, ssl.SSLError) and error.reason:
         return one_line(f"TLS failed: {error.reason.replace('_', ' ').lower()}", MAX_DETAIL)
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-        return "too many open files: fewer workers, or a higher limit (ulimit -n)"
+        return TOO_MANY_FILES
     return ""
 
 
 def worded(kind: FailureKind, trace: Trace) -> str:
-    """The one line for a kind, with what is known of the hop."""
-    if kind is FailureKind.TLS:
-        return f"{trace.peer or 'the server'} hung up on the TLS handshake"
+    """Return the message for a kind, with the hop's limit if it is a timeout."""
     hop = trace.hop
-    return MESSAGES.get(kind, kind.replace("_", " ")).format(
-        peer=trace.peer or "the server",
-        connect_timeout=min(hop.connect_timeout, hop.max_time),
-        read_timeout=hop.read_timeout,
-        max_time=hop.max_time,
-    )
+    if kind is FailureKind.TIMEOUT_CONNECT:
+        return kind.after(min(hop.connect_timeout, hop.max_time))
+    if kind is FailureKind.TIMEOUT_READ:
+        return kind.after(hop.read_timeout)
+    if kind is FailureKind.TIMEOUT_TOTAL:
+        return kind.after(hop.max_time)
+    return kind.message

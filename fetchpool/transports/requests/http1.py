@@ -168,9 +168,7 @@ class ResponseReader:
             received = self._receive(READ_HEAD)
             if not received:
                 if not buffer:
-                    raise TransportError(
-                        FailureKind.EMPTY_REPLY, "the server closed the connection without an answer"
-                    )
+                    raise TransportError(FailureKind.EMPTY_REPLY, FailureKind.EMPTY_REPLY.message)
                 raise TransportError(FailureKind.TRUNCATED, "the connection ended inside the headers")
             buffer += received
         block = bytes(buffer[:end]).removesuffix(b"\r")

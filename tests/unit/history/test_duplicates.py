@@ -24,7 +24,9 @@ def journal(*rows: tuple[str, str | None] | None) -> list[list[StoredRow | None]
 
 
 def known_from(*journals: list[list[StoredRow | None]], again: str = "") -> DuplicateFilter:
-    return DuplicateFilter(journals=[iter(each) for each in journals], again=failures.meant(again.split()))
+    return DuplicateFilter(
+        journals=[iter(each) for each in journals], again=failures.errors_named(again.split())
+    )
 
 
 def test_a_url_is_wanted_once_however_it_is_spelled() -> None:
@@ -160,9 +162,14 @@ def test_every_url_of_the_list_is_fetched_for_each_output_that_lacks_it_and_for_
 
 
 def test_every_error_a_row_can_have_has_a_word() -> None:
-    assert failures.meant(["all"]) == set(failures.ERRORS)
-    assert failures.meant(["timeout"]) == {"timeout_dns", "timeout_connect", "timeout_read", "timeout_total"}
-    assert len(failures.meant(["http_4xx", "http_5xx"])) == 201  # one stands for all from 600 on
+    assert failures.errors_named(["all"]) == set(failures.ERRORS)
+    assert failures.errors_named(["timeout"]) == {
+        "timeout_dns",
+        "timeout_connect",
+        "timeout_read",
+        "timeout_total",
+    }
+    assert len(failures.errors_named(["http_4xx", "http_5xx"])) == 201  # one stands for all from 600 on
 
 
 @pytest.mark.parametrize(
@@ -175,8 +182,8 @@ def test_every_error_a_row_can_have_has_a_word() -> None:
     ],
 )
 def test_an_unknown_kind_is_refused_with_the_one_that_was_meant(word: str, hint: str) -> None:
-    with pytest.raises(ValueError, match=f"'{word}' is no kind of failure; ") as refused:
-        failures.meant([word])
+    with pytest.raises(ValueError, match=f"unknown error '{word}'; ") as refused:
+        failures.errors_named([word])
     assert hint in str(refused.value)
 
 
@@ -184,4 +191,4 @@ def test_a_word_that_is_like_none_is_answered_with_all_there_are() -> None:
     with pytest.raises(
         ValueError, match="write all, timeout, http_4xx, http_5xx, or an error as rows have it"
     ):
-        failures.meant(["quux"])
+        failures.errors_named(["quux"])

@@ -18,7 +18,7 @@ from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.engine.completed import conclude
 from fetchpool.http.exchange import Exchange
 from fetchpool.model import urls
-from fetchpool.model.failures import EXITCODES, FailureKind
+from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome, refusal
 from fetchpool.model.text import INVISIBLE
 from fetchpool.scheduler.robots import MAX_CRAWL_DELAY, RobotsCache
@@ -188,7 +188,7 @@ def test_whatever_comes_back_a_fetch_ends_in_a_row(options: dict[str, Any], answ
     assert outcome is not None, "six answers are more than any redirect limit here"
     row = conclude(REQUEST, outcome).record
     assert row is not None
-    assert row.error is None or row.error in set(EXITCODES) or row.error == f"http_{row.response_code}"
+    assert row.error is None or row.error in set(FailureKind) or row.error == f"http_{row.response_code}"
     assert (row.error is None) == (row.exitcode == 0) == (row.errormsg is None)
     for value in row.to_dict().values():
         assert not isinstance(value, str) or not {category(char) for char in value} & INVISIBLE
