@@ -16,15 +16,12 @@ class CrashTracker:
     """Counts them, by urlnum."""
 
     def __init__(self) -> None:
-        self._counts: dict[int, int] = {}
+        self.counts: dict[int, int] = {}
         self._alone: set[int] = set()
-
-    def __bool__(self) -> bool:
-        return bool(self._counts)
 
     def count(self, urlnum: int) -> int:
         """One more; how many there are now."""
-        losses = self._counts[urlnum] = self._counts.get(urlnum, 0) + 1
+        losses = self.counts[urlnum] = self.counts.get(urlnum, 0) + 1
         if losses == MAX_LOSSES - 1:
             self._alone.add(urlnum)
         return losses
@@ -38,5 +35,5 @@ class CrashTracker:
 
     def forget(self, urlnum: int) -> None:
         """It has come to its end."""
-        self._counts.pop(urlnum, None)
+        self.counts.pop(urlnum, None)
         self._alone.discard(urlnum)

@@ -106,7 +106,7 @@ class InFlightRequests:
 
     def start(self, request: FetchRequest, now: float) -> bool:
         """Submits it; False when nothing may start beside it, since workers have died under it."""
-        if self._losses and self._losses.must_run_alone(request.urlnum):
+        if self._losses.counts and self._losses.must_run_alone(request.urlnum):
             self._alone = request
             return not self.is_isolating(now)
         self.submit(request, now)
@@ -114,7 +114,7 @@ class InFlightRequests:
 
     def is_isolating(self, now: float) -> bool:
         """Whether nothing may start beside a request under which workers died; starts it when it can."""
-        if not self._losses:
+        if not self._losses.counts:
             return False
         if self._alone is not None and not self._in_flight:
             self.submit(self._alone, now)
@@ -198,7 +198,7 @@ class InFlightRequests:
         self.held -= request.weight
         if self._attempted and (attempted := self._attempted.pop(request.urlnum, None)) is not None:
             self.held -= attempted.weight
-        if self._losses:
+        if self._losses.counts:
             self._losses.forget(request.urlnum)
         if request.urlnum < 0:
             self._learn(request, outcome)

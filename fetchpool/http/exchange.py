@@ -104,7 +104,7 @@ class Exchange:
             else:
                 body = self._keeping.body(method)
             hop = self._hop(request, body, elapsed, public_only)
-            if self._unkept:
+            if self._unkept.until:
                 hop.fresh = self._unkept.has(hop.url, clock())
             parsing: ParseRequest | None = None
             try:

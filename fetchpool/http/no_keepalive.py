@@ -21,22 +21,20 @@ class Unkept:
     """By `host:port`. Worker threads share one: each call is a step or two on a dictionary."""
 
     def __init__(self, options: FetchOptions) -> None:
-        self._until: dict[str, float] = {}
+        self.until: dict[str, float] = {}
+        """Monotonic seconds. Mostly empty, which each hop asks."""
         proxy = options.proxy or ""
         self._forwarded = bool(proxy) and not proxy.startswith("socks")
 
-    def __bool__(self) -> bool:
-        return bool(self._until)
-
     def add(self, url: str, now: float) -> None:
         """From where `url` is fetched such bytes came."""
-        if len(self._until) >= MOST:
-            self._until.pop(next(iter(self._until)), None)
-        self._until[self._peer(url)] = now + SECONDS
+        if len(self.until) >= MOST:
+            self.until.pop(next(iter(self.until)), None)
+        self.until[self._peer(url)] = now + SECONDS
 
     def has(self, url: str, now: float) -> bool:
         """Whether they came a short while ago."""
-        return self._until.get(self._peer(url), 0.0) > now
+        return self.until.get(self._peer(url), 0.0) > now
 
     def _peer(self, url: str) -> str:
         return PROXY if self._forwarded and url.startswith("http:") else urls.authority(url)

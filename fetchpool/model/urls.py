@@ -125,11 +125,10 @@ def origin(href: str) -> str:
 
 def authority(href: str) -> str:
     """`host:port` of a normalised URL, the port always there."""
-    scheme, _, rest = href.partition("://")
-    host = rest[: rest.index("/")]
+    scheme, _, host, _ = href.split("/", 3)
     if ":" in host and host[-1] != "]":
         return host
-    return f"{host}:443" if scheme == "https" else f"{host}:80"
+    return f"{host}:443" if scheme == "https:" else f"{host}:80"
 
 
 def is_upgrade(before: str, after: str) -> bool:
@@ -171,14 +170,7 @@ def _host_problem(host: str) -> str:
 def parse_line(line: str) -> Url | InvalidUrl:
     """A line of a list, with a scheme or without. One that holds more than a URL is refused: the parser
     would drop or encode the rest, and another URL would be fetched."""
-    if (
-        line.startswith(PLAIN)
-        and line.isascii()
-        and line.isprintable()
-        and " " not in line
-        and '"' not in line
-        and line[-1] != ">"
-    ):
+    if _PLAIN_LINE.fullmatch(line):
         return parse(line)  # nearly always
     if problem := _line_problem(line):
         return InvalidUrl(FailureKind.INVALID_URL, problem)
@@ -248,6 +240,8 @@ _ASCII = "".join(map(chr, range(0x80)))
 _BLANKS = "".join(map(chr, range(0x21)))
 """The parser drops these around a URL, and tabs and line ends within it."""
 _SLASHES = "/\\\t\n\r"
+_PLAIN_LINE = re.compile(r"https?://[!#-~]*(?<!>)")
+"""ASCII without blanks and double quotes: nothing in it needs a closer look."""
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _AUTHORITY_END = re.compile(r"[/?#]")  # and not at a backslash: parsers differ about that one
 _UNMEANT = re.compile(

@@ -114,7 +114,8 @@ class Scheduler:
             slot.listed = False
             if slot.resolving:
                 continue  # `known()` lists it again
-            if not slot.has_next():  # taken away by `unknown()` since it was listed
+            if (slot.held or not slot.queue) and not slot.ours:  # `has_next()`, without the call
+                # Taken away by `unknown()` since it was listed.
                 self._maybe_evict(slot, now)
             elif slot.gives_up(now):
                 self._give_up(slot, FailureKind.HOST_DOWN)
@@ -133,7 +134,7 @@ class Scheduler:
                 if gateway is not None:
                     gateway.started()
                 self._list(slot, now)
-                if slot.bears_few:
+                if slot.connections is not None and slot.bears_few:
                     request = by_itself(request)
                 if slot.addresses:  # the first one after a lookup bears its time
                     seconds, slot.dns_time = slot.dns_time, 0.0
@@ -155,9 +156,9 @@ class Scheduler:
         slot = self._hosts[request.host]
         slot.in_flight -= 1
         if outcome is not None:
-            before = slot.bears_few
+            before = slot.connections is not None and slot.bears_few
             slot.heard(outcome, now, started, cool_down, retried=request.num_retries > 0)
-            if slot.bears_few and not before:
+            if slot.connections is not None and slot.bears_few and not before:
                 self.news.append(f"{request.host} bears few connections: fewer are made")
         if self._gateway is not None:
             self._gateway.heard(outcome, now, started)
@@ -287,7 +288,10 @@ class Scheduler:
     def _list(self, slot: HostSlot, now: float, *, first: bool = False) -> None:
         """Puts an unlisted slot where it belongs: into the rotation, into the heap of those that wait
         for a time, or nowhere while its limit holds (`finished()` lists it again)."""
-        if not slot.has_next() or slot.resolving or slot.in_flight >= slot.limit(self._per_host):
+        # `has_next()`, without the call: this runs twice for each request.
+        if (slot.held or not slot.queue) and not slot.ours:
+            return
+        if slot.resolving or slot.in_flight >= slot.limit(self._per_host):
             return
         slot.listed = True
         if slot.ready_at > now and not slot.gives_up(now):

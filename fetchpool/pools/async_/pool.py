@@ -247,9 +247,10 @@ class AsyncPool:
         while left:
             left, succeeded, failed = self._multi.info_read(100)
             for curl in succeeded:
-                self._transfers[curl].handle.look_back(0)
-                if self._transfers[curl].handle.decoding:
-                    self._transfers[curl].all_received = True
+                transfer = self._transfers[curl]
+                transfer.handle.look_back(0)
+                if transfer.handle.decoding:
+                    transfer.all_received = True
                 else:
                     self._complete(curl, 0, "", None)
             for curl, code, message in failed:

@@ -48,6 +48,7 @@ HTTP_VERSIONS = {
     "1.1": pycurl.CURL_HTTP_VERSION_1_1,
     "2": pycurl.CURL_HTTP_VERSION_2_0,
 }
+PREREQ_OK = pycurl.PREREQFUNC_OK
 SUPPRESS_CONNECT_HEADERS = 265
 """CURLOPT_SUPPRESS_CONNECT_HEADERS, which pycurl has no name for: a proxy's answer to CONNECT is not
 the server's."""
@@ -226,12 +227,12 @@ class CurlHandle:
         if not (self.traced or self._opened):  # a kept connection without TLS: in a few steps
             kept = connections.descriptors.get(ends)
             if kept is not None and not has_unread(kept, connections.answer):
-                return pycurl.PREREQFUNC_OK
+                return PREREQ_OK
         descriptor = connections.find(ends, self._opened)
         if self.traced:
             self._trace.ends = ends
         if descriptor == NO_SOCKET or connections.is_quiet(descriptor, self.traced):
-            return pycurl.PREREQFUNC_OK
+            return PREREQ_OK
         self._unasked = True
         self._surplus = not is_farewell(descriptor)
         return pycurl.PREREQFUNC_ABORT
