@@ -260,14 +260,20 @@ def _sqlite_row(row: Row) -> Row:
         found = json.loads(extra or "{}")
     if not isinstance(row["url"], str):
         row["url"] = ""
+    row = {name: value for name, value in row.items() if value is not None}
     return {**found, **row} if isinstance(found, dict) else row
 
 
 def _sqlite_rows(path: str) -> Iterator[list[Row]]:
-    columns = ("url", "url_effective", "error", "size_delivered", "content_type", "extra")
+    wanted = {"url", "url_effective", "error", "size_delivered", "content_type", "extra", *FEATURE_FIELDS}
     try:
         with closing(sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)) as database:
-            cursor = database.execute(f"SELECT {', '.join(columns)} FROM fetches ORDER BY rowid")
+            columns = [
+                name
+                for (name,) in database.execute("SELECT name FROM pragma_table_info('fetches')")
+                if name in wanted
+            ]
+            cursor = database.execute(f"SELECT {', '.join(columns or ['url'])} FROM fetches ORDER BY rowid")
             while rows := cursor.fetchmany(BATCH):
                 yield [_sqlite_row(dict(zip(columns, row, strict=True))) for row in rows]
     except sqlite3.Error as failure:

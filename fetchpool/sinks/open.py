@@ -17,9 +17,8 @@ if TYPE_CHECKING:  # only the adapter that was chosen is imported
 def open_sink(path: str, format: str | None = None, extra_fields: tuple[str, ...] = ()) -> ResumableSink:
     """The sink for `path`; `-` is standard output. Without a `format` the suffix decides.
 
-    `extra_fields` are the names of parsers' fields, where a format wants to know them beforehand (CSV
-    columns). Raises `UsageError` for a path or format that can't be meant, `OutputError` when the
-    machine fails.
+    `extra_fields` are the names of the added fields that are known beforehand: they have columns from the
+    first row on. Raises `UsageError` for an invalid path or format, `OutputError` when the system fails.
     """
     format = format or format_of(path)
     if format == "parquet":
@@ -30,7 +29,7 @@ def open_sink(path: str, format: str | None = None, extra_fields: tuple[str, ...
         raise UsageError("--format sqlite: a database can't go to standard output; name a file with -o")
     from fetchpool.sinks.sqlite import SqliteSink
 
-    return SqliteSink(path)
+    return SqliteSink(path, extra_fields)
 
 
 def open_parquet(path: str, extra_fields: tuple[str, ...] | None = None) -> ParquetSink:

@@ -1,15 +1,16 @@
-"""Rows as a table of SQLite's, `fetches`: to ask questions of, while the run goes on and after it.
+"""Rows as a SQLite table, `fetches`, which can be queried during the run and after it.
 
-In: records. Out: a database with one row for every URL, which a later row of the same URL replaces; one
-without a URL replaces none, and has a null for its `identity` (sqlite.org/nulls.html: no two are the same).
-It has a column for each of the row's fields, in their documented order; `extra`, what parsers added
-as one JSON object, null when there is nothing (`json_extract(extra, '$.title')`); and `identity`, the
-URL's fingerprint, which is what makes two rows the same URL's.
+In: records. Out: a database with one row for every URL, which a later row of the same URL replaces. A row
+without a URL replaces none, and has a null `identity` (sqlite.org/nulls.html: no two nulls are the same).
+The columns are `identity`, the URL's fingerprint, which is what makes two rows the same URL's; the row's
+fields, in their documented order; `extra`; and one for every field that features, parsers and inputs added,
+which is made when the field is first seen. What fits no column is in `extra`, as one JSON object.
+So is all that was added to the rows of a database that an earlier version wrote: these are left as they are.
 
-The journal is a write-ahead log, so that others may read at any moment, and what is committed outlives
-us however we end. A batch is one transaction. Every few seconds the log is written back and synced,
-which is what a power failure can cost. Whether a file is ours its header says, so a foreign database
-is never so much as opened.
+The journal is a write-ahead log, so that others may read at any moment, and what is committed survives
+a crash of the process. A batch is one transaction. Every few seconds the log is written back and synced: a
+power failure costs that much. Whether a file is ours is read from its header, so that a foreign database is
+not even opened.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -29,6 +30,7 @@ from fetchpool.model import fingerprint
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.record import ROW_FIELDS, Record, StoredRow
 from fetchpool.model.text import escape_invisible
+from fetchpool.sinks.added_columns import EXTRA, FEATURE_TYPES, AddedColumns, Type
 from fetchpool.sinks.file_ops import GONE, RESOURCE_ERRNOS, open_error_message
 
 MAGIC = b"SQLite format 3\0"  # sqlite.org/fileformat2.html, section 1.3
@@ -48,23 +50,47 @@ PATIENCE = 60.0
 
 COLUMN_TYPES = {int: "INTEGER", int | None: "INTEGER", float | None: "REAL"}
 """By the type of the row's field; all others are text."""
-COLUMNS = ("identity", *ROW_FIELDS, "extra")
+ADDED_TYPES: dict[Type, str] = {"boolean": "BOOLEAN", "integer": "INTEGER", "real": "REAL", "text": "TEXT"}
+"""How the types of added columns are declared. A boolean is 0 or 1 (sqlite.org/datatype3.html)."""
+COLUMNS = ("identity", *ROW_FIELDS, EXTRA)
+"""Those of every database; the added ones follow."""
 
 _HINTS = get_type_hints(Record)
 CREATE = "CREATE TABLE fetches (identity BLOB PRIMARY KEY, {}, extra TEXT)".format(
     ", ".join(f"{name} {COLUMN_TYPES.get(_HINTS[name], 'TEXT')}" for name in ROW_FIELDS)
 )
-INSERT = "INSERT INTO fetches ({}) VALUES ({}) ON CONFLICT (identity) DO UPDATE SET {}".format(
-    ", ".join(COLUMNS),
-    ", ".join("?" * len(COLUMNS)),
-    ", ".join(f"{name} = excluded.{name}" for name in COLUMNS[1:]),
-)
+
+
+def insert_statement(added: Iterable[str]) -> str:
+    """The statement that inserts a row, or replaces the one of the same URL."""
+    columns = [*COLUMNS, *map(quoted, added)]
+    return "INSERT INTO fetches ({}) VALUES ({}) ON CONFLICT (identity) DO UPDATE SET {}".format(
+        ", ".join(columns),
+        ", ".join("?" * len(columns)),
+        ", ".join(f"{name} = excluded.{name}" for name in columns[1:]),
+    )
+
+
+def quoted(name: str) -> str:
+    """A column's name as SQL has it (sqlite.org/lang_keywords.html)."""
+    return '"{}"'.format(name.replace('"', '""'))
+
+
+def added_columns(connection: sqlite3.Connection) -> dict[str, Type] | None:
+    """The added columns of a database of ours; None when it has not the columns that all have."""
+    found = connection.execute("SELECT name, type FROM pragma_table_info('fetches')").fetchall()
+    if tuple(name for name, _ in found[: len(COLUMNS)]) != COLUMNS:
+        return None
+    types = {declared: type for type, declared in ADDED_TYPES.items()}
+    return {name: types.get(declared, "text") for name, declared in found[len(COLUMNS) :]}
 
 
 class SqliteSink:
-    """A `Journal` in a database file."""
+    """A `ResumableSink` for a database file."""
 
-    def __init__(self, path: str, *, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self, path: str, extra_fields: Sequence[str] = (), *, clock: Callable[[], float] = monotonic
+    ) -> None:
         """Opens it, and makes it when it isn't there. Raises `UsageError` for a path that can't be meant,
         a file of something else included (that one is left untouched), and `OutputError` when the
         machine fails."""
@@ -74,9 +100,13 @@ class SqliteSink:
         self._next_checkpoint = clock() + CHECKPOINT
         self.notices: list[str] = []
         self._path = path
-        self._held: list[list[Any]] = []
+        self._extra_fields = extra_fields
+        self._columns = AddedColumns()
+        self._insert = ""
+        self._schema_version = -1
+        """By which SQLite counts changes of the columns: another run may make some, too."""
+        self._held: list[Record] = []
         self._held_bytes = 0
-        self._encoder = msgspec.json.Encoder()
         self._closed = False
         self._check_ours(path)
         try:
@@ -95,7 +125,10 @@ class SqliteSink:
     def write(self, records: Sequence[Record]) -> None:
         """Takes rows; they are held until `flush()`, or until they are a few thousand."""
         for record in records:
-            self._held.append(self._cells(record))
+            self._held.append(record)
+            self._held_bytes += len(record.url) + len(record.url_effective)
+            if record.extra:
+                self._held_bytes += len(msgspec.msgpack.encode(record.extra))
             if len(self._held) >= HELD or self._held_bytes >= HELD_BYTES:
                 self.flush()
 
@@ -109,7 +142,8 @@ class SqliteSink:
                 self._release()
                 raise OutputError(f"{self.name}: {GONE}")
             with self._told(), self._transaction():
-                self._connection.executemany(INSERT, rows)
+                self._add_columns(self._extra_fields, [record.extra for record in rows if record.extra])
+                self._connection.executemany(self._insert, map(self._cells, rows))
         if not self._closed and self._clock() >= self._next_checkpoint:
             with self._told():
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
@@ -135,7 +169,7 @@ class SqliteSink:
             self._release()
 
     def _is_gone(self) -> bool:
-        """Whether the file has no name any more, or not ours: what is written to it is lost."""
+        """Whether the path leads to another file by now, or to none: what is written to this one is lost."""
         try:
             return not os.path.samestat(self._identity, Path(self._path).stat())
         except (FileNotFoundError, NotADirectoryError):
@@ -165,14 +199,10 @@ class SqliteSink:
     def _prepare(self) -> None:
         execute = self._connection.execute
         with self._transaction():  # another run may be making it, too
-            columns = tuple(row[1] for row in execute("PRAGMA table_info(fetches)"))
-            if not columns:
+            if not execute("SELECT count(*) FROM pragma_table_info('fetches')").fetchone()[0]:
                 execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 execute(CREATE)
-            elif columns != COLUMNS:
-                raise UsageError(
-                    f"{self.name}: is a sqlite output of fetchpool with other columns; {UNTOUCHED}"
-                )
+            self._add_columns([name for name in self._extra_fields if name in FEATURE_TYPES])
         execute("PRAGMA journal_mode = WAL")
         execute(
             "PRAGMA synchronous = NORMAL"
@@ -180,11 +210,31 @@ class SqliteSink:
         execute("PRAGMA cache_size = -65536")  # KiB: identities come in no order, and their index grows
         self.appends = bool(execute("SELECT EXISTS (SELECT 1 FROM fetches)").fetchone()[0])
 
+    def _add_columns(self, names: Sequence[str], extras: Sequence[dict[str, Any]] = ()) -> None:
+        """Make the columns that are missing, within a transaction."""
+        execute = self._connection.execute
+        version = execute("PRAGMA schema_version").fetchone()[0]
+        if version != self._schema_version:
+            existing = added_columns(self._connection)
+            if existing is None:
+                if self._schema_version >= 0:
+                    raise OutputError(f"{self.name}: another program changed its columns during the run")
+                raise UsageError(
+                    f"{self.name}: is a sqlite output of fetchpool with other columns; {UNTOUCHED}"
+                )
+            self._columns = AddedColumns(existing)
+            self._insert = ""
+        new = self._columns.add(names, extras)
+        for name, type in new.items():
+            execute(f"ALTER TABLE fetches ADD COLUMN {quoted(name)} {ADDED_TYPES[type]}")
+        if new or not self._insert:
+            self._schema_version = execute("PRAGMA schema_version").fetchone()[0]
+            self._insert = insert_statement(self._columns.types)
+
     def _cells(self, record: Record) -> list[Any]:
         *row, extra = msgspec.structs.astuple(record)
-        json = self._encoder.encode(extra).decode() if extra else None
-        self._held_bytes += len(record.url) + len(record.url_effective) + (len(json) if json else 0)
-        return [fingerprint.from_record_url(record.url) if record.url else None, *row, json]
+        added, rest = self._columns.values(extra)
+        return [fingerprint.from_record_url(record.url) if record.url else None, *row, rest, *added]
 
     def _fetched(self, cursor: sqlite3.Cursor) -> Iterator[list[StoredRow | None]]:
         while True:

@@ -1,4 +1,4 @@
-"""What the SQLite sink promises beside the contract: a repeat is an update, and anybody may look on."""
+"""What the SQLite sink promises in addition to the contract: updates, concurrent readers, added columns."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 from fetchpool.model import fingerprint
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.record import ROW_FIELDS
+from fetchpool.sinks.added_columns import MAX_COLUMNS
 from fetchpool.sinks.open import open_sink
 from fetchpool.sinks.sqlite import SqliteSink
 from tests.contracts.records import record
@@ -35,7 +36,7 @@ def test_the_table_has_the_rows_own_columns_with_their_types(path: Path) -> None
     sink.write([row, record(6)])
     sink.close()
     columns = ask(path, "SELECT name, type FROM pragma_table_info('fetches')")
-    assert [name for name, _ in columns] == ["identity", *ROW_FIELDS, "extra"]
+    assert [name for name, _ in columns] == ["identity", *ROW_FIELDS, "extra", "title", "list"]
     types = dict(columns)
     assert [types[name] for name in ("urlnum", "url", "time_total", "size_delivered")] == [
         "INTEGER",
@@ -45,11 +46,86 @@ def test_the_table_has_the_rows_own_columns_with_their_types(path: Path) -> None
     ]
     (kept, plain) = ask(path, "SELECT * FROM fetches")
     expected = row.to_dict()
-    assert dict(zip(ROW_FIELDS, kept[1:-1], strict=True)) == {name: expected[name] for name in ROW_FIELDS}
+    assert dict(zip(ROW_FIELDS, kept[1:-3], strict=True)) == {name: expected[name] for name in ROW_FIELDS}
     assert kept[0] == fingerprint.from_record_url("http://h/")
-    assert json.loads(kept[-1]) == row.extra
-    assert plain[-1] is None
-    assert ask(path, "SELECT json_extract(extra, '$.title') FROM fetches WHERE urlnum = 5") == [("Füße",)]
+    assert kept[-3:] == (None, "Füße", "[1,null]")
+    assert plain[-3:] == (None, None, None)
+
+
+def test_added_fields_have_columns_with_the_types_of_their_first_values(path: Path) -> None:
+    sink = SqliteSink(str(path), ("sha256", "not_modified", "label"))
+    known = "SELECT name, type FROM pragma_table_info('fetches') WHERE cid > 22"
+    assert ask(path, known) == [("sha256", "TEXT"), ("not_modified", "BOOLEAN")]
+    first = {"not_modified": True, "n": 1, "score": 2, "ok": False, "none": None, "tags": ["a"]}
+    sink.write([record(0, extra=first), record(1, extra={"score": 0.5})])
+    sink.flush()
+    sink.write([record(2, extra={"n": "007", "ok": 1, "tags": 5, "later": "x", "score": 3})])
+    sink.close()
+    assert ask(path, known)[2:] == [
+        ("label", "TEXT"),
+        ("n", "INTEGER"),
+        ("score", "REAL"),
+        ("ok", "BOOLEAN"),
+        ("tags", "TEXT"),
+        ("later", "TEXT"),
+    ]
+    assert ask(path, "SELECT not_modified, n, score, ok, tags, later, extra FROM fetches") == [
+        (1, 1, 2.0, 0, '["a"]', None, None),
+        (None, None, 0.5, None, None, None, None),
+        (None, None, 3.0, None, "5", "x", '{"n":"007","ok":1}'),
+    ]
+
+
+def test_names_that_sqlite_takes_for_one_and_names_of_its_own_share_the_extra_column(path: Path) -> None:
+    sink = open_sink(str(path))
+    names = ("Title", "title", "URL", "rowid", "IDENTITY", 'a "b"; --', "x" * 300, "ß", "")
+    sink.write([record(0, extra={name: name for name in names})])
+    sink.close()
+    [(extra, *added)] = ask(path, 'SELECT extra, Title, "a ""b""; --", ß FROM fetches')
+    assert added == ["Title", 'a "b"; --', "ß"]
+    assert json.loads(extra) == {name: name for name in names if name not in added}
+    assert ask(path, "SELECT url FROM fetches") == [("http://example.org/0",)]
+
+
+def test_a_parser_that_makes_up_names_fills_the_extra_column_at_last(path: Path) -> None:
+    sink = open_sink(str(path))
+    sink.write([record(number, extra={f"n{number}": number}) for number in range(MAX_COLUMNS + 5)])
+    sink.close()
+    assert ask(path, "SELECT count(*) FROM fetches WHERE extra IS NOT NULL") == [(5,)]
+    assert ask(path, "SELECT n3 FROM fetches WHERE urlnum = 3") == [(3,)]
+
+
+def test_a_database_without_added_columns_gets_them(path: Path) -> None:
+    """As earlier versions wrote it: their added fields stay in `extra`."""
+    open_sink(str(path)).close()
+    row = """(0, 'http://h/old', '{"title":"old"}')"""
+    database(path, f"INSERT INTO fetches (urlnum, url, extra) VALUES {row}")
+    for number in (1, 2):
+        sink = open_sink(str(path), extra_fields=("sha256",))
+        assert sink.appends
+        sink.write([record(number, extra={"title": f"new {number}", "sha256": "ab"})])
+        sink.close()
+    assert ask(path, "SELECT title, sha256, extra FROM fetches") == [
+        (None, None, '{"title":"old"}'),
+        ("new 1", "ab", None),
+        ("new 2", "ab", None),
+    ]
+
+
+def test_two_runs_at_once_use_the_columns_that_either_made(path: Path) -> None:
+    one, other = open_sink(str(path)), open_sink(str(path))
+    one.write([record(0, extra={"a": 1, "b": "x"})])
+    one.flush()
+    other.write([record(0, extra={"a": 2}), record(1, extra={"c": 3})])
+    other.flush()
+    one.write([record(2, extra={"c": 4})])
+    one.close()
+    other.close()
+    assert ask(path, "SELECT urlnum, a, b, c FROM fetches") == [
+        (0, 2, None, None),
+        (1, None, None, 3),
+        (2, None, None, 4),
+    ]
 
 
 def test_a_later_row_of_the_same_url_replaces_the_earlier_one(path: Path) -> None:
@@ -110,7 +186,7 @@ def test_a_foreign_database_is_refused_untouched(path: Path, statements: list[st
 
 def test_a_database_of_ours_with_other_columns_is_refused(path: Path) -> None:
     open_sink(str(path)).close()
-    database(path, "ALTER TABLE fetches ADD COLUMN mine")
+    database(path, "ALTER TABLE fetches RENAME COLUMN error TO mine")
     with pytest.raises(UsageError, match="is a sqlite output of fetchpool with other columns"):
         open_sink(str(path))
 

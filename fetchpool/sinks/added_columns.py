@@ -1,0 +1,138 @@
+"""Columns for the fields that features, parsers and inputs add to rows, for tables whose columns have types.
+
+In: the added fields of rows. Out: the columns that they need, and for each row its values by column. A field
+gets a column when the output is opened, if its name is known then, or with the first row that has a value.
+What fits no column goes to `extra`, as one JSON object:
+
+- a field whose name differs from a column's by nothing but case (SQLite and DuckDB take both for one);
+- a value of another kind than its column's, in SQLite, whose columns can't be changed later;
+- fields beyond `MAX_COLUMNS`, of a parser that makes up names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from fetchpool.model.record import ROW_FIELDS
+
+Type = Literal["boolean", "integer", "real", "text"]
+
+EXTRA = "extra"
+FEATURE_TYPES: dict[str, Type] = {
+    "sha256": "text",
+    "filename_effective": "text",
+    "etag": "text",
+    "last_modified": "text",
+    "not_modified": "boolean",
+}
+MAX_COLUMNS = 500
+"""SQLite has 2,000 at most (sqlite.org/limits.html)."""
+MAX_NAME = 200
+"""Characters of a column's name."""
+RESERVED = (*ROW_FIELDS, EXTRA, "identity", "rowid", "oid", "_rowid_")
+"""The last three name the number of a row in SQLite (sqlite.org/rowidtable.html)."""
+EXACT = range(-(1 << 53), (1 << 53) + 1)
+"""The integers that a floating-point number can hold."""
+
+Extra = Mapping[str, Any]
+
+
+class AddedColumns:
+    """The added columns of one output, in order."""
+
+    def __init__(self, existing: Mapping[str, Type] | None = None) -> None:
+        """`existing`: those that the output has."""
+        self.types: dict[str, Type] = dict(existing or {})
+        self._folded = {name.casefold() for name in (*RESERVED, *self.types)}
+
+    def add(self, names: Iterable[str], extras: Iterable[Extra], *, widen: bool = False) -> dict[str, Type]:
+        """Make columns for these names, and for all fields with a value; return the new ones.
+
+        Of a new column the type holds all values that are there, and is text when there are none. With
+        `widen` so does that of a column that is there already."""
+        found: dict[str, Type] = {}
+        for extra in extras:
+            for name, value in extra.items():
+                if value is not None and (widen or name not in self.types):
+                    type = type_of(value)
+                    found[name] = join(found[name], type) if name in found else type
+        new: dict[str, Type] = {}
+        for name in dict.fromkeys((*names, *found)):
+            type = found.get(name) or FEATURE_TYPES.get(name, "text")
+            if name in self.types:
+                if widen and name in found:
+                    self.types[name] = join(self.types[name], type)
+            elif self._is_free(name):
+                self._folded.add(name.casefold())
+                self.types[name] = new[name] = type
+        return new
+
+    def values(self, extra: Extra) -> tuple[list[Any], str | None]:
+        """The values of a row, one for each column, and the JSON of those without one."""
+        if not extra:
+            return [None] * len(self.types), None
+        values = [as_type(extra.get(name), type) for name, type in self.types.items()]
+        left = len([value for value in extra.values() if value is not None])
+        if left == len(values) - values.count(None):
+            return values, None
+        rest = {
+            name: value
+            for name, value in extra.items()
+            if value is not None and (name not in self.types or as_type(value, self.types[name]) is None)
+        }
+        return values, to_json(rest)
+
+    def _is_free(self, name: str) -> bool:
+        return (
+            0 < len(name) <= MAX_NAME
+            and name.isprintable()
+            and len(self.types) < MAX_COLUMNS
+            and name.casefold() not in self._folded
+        )
+
+
+def type_of(value: Any) -> Type:
+    """The narrowest type that holds a value which isn't None. Lists and mappings are JSON, which is text."""
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        return "integer"
+    return "real" if isinstance(value, float) else "text"
+
+
+def join(one: Type, other: Type) -> Type:
+    """The narrowest type that holds the values of both."""
+    if one == other:
+        return one
+    return "real" if {one, other} == {"integer", "real"} else "text"
+
+
+def join_all(tables: Sequence[Mapping[str, Type]]) -> dict[str, Type]:
+    """The columns of several tables, by name, in the order in which they appear."""
+    joined: dict[str, Type] = {}
+    for types in tables:
+        for name, type in types.items():
+            joined[name] = join(joined[name], type) if name in joined else type
+    return joined
+
+
+def as_type(value: Any, type: Type) -> Any:
+    """A value as a column of that type holds it; None when the column can't."""
+    if value is None:
+        return None
+    if type == "text":
+        return value if isinstance(value, str) else to_json(value)
+    if type == "boolean" or isinstance(value, bool):
+        return value if type == "boolean" and isinstance(value, bool) else None
+    if type == "integer":
+        return value if isinstance(value, int) else None
+    if isinstance(value, int):
+        return float(value) if value in EXACT else None
+    return value if isinstance(value, float) else None
+
+
+def to_json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
