@@ -14,7 +14,8 @@ COMPILED = """
     model/fingerprint model/outcome model/text model/timestamp model/urls pools/async_/pollers
     pools/async_/pool pools/async_/transfer pools/async_/wakeup pools/future scheduler/host
     scheduler/rate_limit scheduler/retry scheduler/scheduler transports/curl/connections
-    transports/curl/handle transports/curl/head transports/curl/resolve_cache transports/curl/trace
+    transports/curl/address_filter transports/curl/handle transports/curl/head
+    transports/curl/options transports/curl/receiver transports/curl/resolve_cache transports/curl/trace
     transports/curl/transport
 """
 

@@ -171,11 +171,11 @@ import os, resource, sys
 from fetchpool.model import urls
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.pools.open import open_pool
-from fetchpool.transports.curl import handle as curl_handle
+from fetchpool.transports.curl import address_filter
 
 executor, transport, url, free, judged = sys.argv[1:]
 if judged:  # sockets are opened by ourselves then; this one is to be had
-    curl_handle.address_is_public = lambda address: True
+    address_filter.address_is_public = lambda address: True
 pool = open_pool(executor, 1, FetchOptions(transport=transport, public_only=bool(judged)))
 print(pool.submit(urls.request(0, url)).result().error)
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))

@@ -26,7 +26,7 @@ from fetchpool.sinks.text import TextRows
 from fetchpool.sources import file_types, tables
 from fetchpool.sources.lines import LineSplitter
 from fetchpool.transports.base import Headers, ResponseHead
-from fetchpool.transports.curl import handle
+from fetchpool.transports.curl import head
 from fetchpool.transports.requests import http1
 
 SHAPES = [
@@ -155,7 +155,7 @@ READERS: dict[str, tuple[int, Callable[[str], object]]] = {
         3 * HEADER,
         lambda text: Headers([b"A: b", *[b" " + wire(text[:60])] * (len(text) // 60)]).get("a"),
     ),
-    "a head": (3 * HEADER, lambda text: handle.parse_head([*wire(text).splitlines(True), b"\r\n"])),
+    "a head": (3 * HEADER, lambda text: head.parse_head([*wire(text).splitlines(True), b"\r\n"])),
     "headers of http1": (3 * HEADER, lambda text: http1.check_headers(wire(text).split(b"\n"))),
     "a URL": (urls.MAX_URL, lambda text: urls.request(0, f"http://{text}")),
     "a URL's path": (urls.MAX_URL, lambda text: urls.request(0, f"http://h/{text}")),

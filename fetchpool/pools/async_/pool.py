@@ -36,7 +36,7 @@ from fetchpool.runtime import forks, threads
 from fetchpool.transports.base import Failure, HopRequest, HopResult, ParseRequest, add_lookup_time
 from fetchpool.transports.curl.connections import NO_SOCKET, Connections
 from fetchpool.transports.curl.errors import FORCED
-from fetchpool.transports.curl.handle import CurlHandle
+from fetchpool.transports.curl.receiver import CurlReceiver
 from fetchpool.transports.curl.resolve_cache import ResolveCache
 from fetchpool.transports.curl.trace import Streams
 from fetchpool.transports.watchdog import silence
@@ -82,8 +82,8 @@ class AsyncPool:
         self._submitted: deque[tuple[FetchRequest, LightFuture]] = deque()
         self._idle: list[Transfer] = []
         self._transfers: dict[pycurl.Curl, Transfer] = {}
-        self._paused: deque[CurlHandle] = deque()
-        """Handles with decoding left to do, the one that has waited longest first."""
+        self._paused: deque[CurlReceiver] = deque()
+        """Receivers with decoding left to do, the one that has waited longest first."""
         self._completed: list[tuple[Future[Outcome], Outcome]] = []
         self._next_tick = monotonic() + TICK
         self._connections = Connections()
@@ -249,7 +249,7 @@ class AsyncPool:
             for curl in succeeded:
                 transfer = self._transfers[curl]
                 transfer.handle.look_back(0)
-                if transfer.handle.decoding:
+                if transfer.handle.receiver.decoding:
                     transfer.all_received = True
                 else:
                     self._complete(curl, 0, "", None)
@@ -262,15 +262,15 @@ class AsyncPool:
         until = monotonic() + DECODING
         paused = self._paused
         while paused and monotonic() < until:
-            handle = paused.popleft()
-            transfer = self._transfers.get(handle.curl)
-            if transfer is None or not handle.decoding:  # its hop was ended meanwhile
+            receiver = paused.popleft()
+            transfer = self._transfers.get(receiver.curl)
+            if transfer is None or not receiver.decoding:  # its hop was ended meanwhile
                 continue
             transfer.progress += 1
-            if handle.go_on(transfer.all_received):
-                paused.append(handle)
-            elif handle.stopped or (transfer.all_received and not handle.decoding):
-                self._complete(handle.curl, 0, "", None)
+            if receiver.go_on(transfer.all_received):
+                paused.append(receiver)
+            elif receiver.stopped or (transfer.all_received and not receiver.decoding):
+                self._complete(receiver.curl, 0, "", None)
 
     def _complete(self, curl: pycurl.Curl, code: int, message: str, forced: Failure | None) -> None:
         transfer = self._transfers.pop(curl)
@@ -281,12 +281,12 @@ class AsyncPool:
         self, transfer: Transfer, result: tuple[int, str, Failure | None] | HopResult | None
     ) -> None:
         """Start the fetch's next hop, or complete the fetch. `result`: of the last hop, or the arguments for
-        `CurlHandle.conclude()`; None before the first hop and after a `ParseRequest`."""
+        `CurlHandle.finish()`; None before the first hop and after a `ParseRequest`."""
         try:
             if result is None:
                 hop = next(transfer.steps)
             else:
-                response = transfer.handle.conclude(*result) if isinstance(result, tuple) else result
+                response = transfer.handle.finish(*result) if isinstance(result, tuple) else result
                 if transfer.dns_seconds:
                     add_lookup_time(response, transfer.dns_seconds)
                     transfer.dns_seconds = 0.0

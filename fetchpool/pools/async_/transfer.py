@@ -14,6 +14,7 @@ from fetchpool.model.request import FetchRequest
 from fetchpool.transports.base import Steps
 from fetchpool.transports.curl.connections import Connections
 from fetchpool.transports.curl.handle import CurlHandle
+from fetchpool.transports.curl.receiver import CurlReceiver
 from fetchpool.transports.curl.resolve_cache import ResolveCache
 from fetchpool.transports.curl.trace import Streams
 
@@ -47,7 +48,7 @@ class Transfer:
         resolve_cache: ResolveCache,
         connections: Connections,
         streams: Streams,
-        paused: deque[CurlHandle],
+        paused: deque[CurlReceiver],
         on_connection: Callable[[int], None],
     ) -> None:
         """`on_connection` is called with the descriptor of each new connection."""

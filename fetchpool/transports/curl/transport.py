@@ -69,7 +69,7 @@ class CurlTransport:
         if ended is FailureKind.TIMEOUT_READ and code == pycurl.E_OPERATION_TIMEDOUT:
             ended = None  # libcurl's deadline came first, and it had closed the socket that was looked at
         # Also where libcurl is content: to a body without a length the shutdown was its end.
-        response = handle.conclude(code, message, FORCED.get(ended) if ended else None)
+        response = handle.finish(code, message, FORCED.get(ended) if ended else None)
         if seconds:
             add_lookup_time(response, seconds)
         return response

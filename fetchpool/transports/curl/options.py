@@ -1,0 +1,68 @@
+"""The options of an easy handle: those that are set once, and the values of those that change per hop.
+
+libcurl follows no redirects, decodes nothing, and reads neither `.netrc` nor the environment.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pycurl
+
+from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.transports.curl.resolve_cache import cache_timeout
+from fetchpool.transports.curl.trace import traces_frames
+
+HTTP_VERSIONS = {
+    "": pycurl.CURL_HTTP_VERSION_2TLS,
+    "1.1": pycurl.CURL_HTTP_VERSION_1_1,
+    "2": pycurl.CURL_HTTP_VERSION_2_0,
+}
+SUPPRESS_CONNECT_HEADERS = 265
+"""CURLOPT_SUPPRESS_CONNECT_HEADERS, which pycurl has no name for: a proxy's response to CONNECT is not the
+server's."""
+
+
+def new_curl(options: FetchOptions) -> pycurl.Curl:
+    """Return an easy handle with all options that are the same for every hop."""
+    curl = pycurl.Curl()
+    setopt = curl.setopt
+    setopt(pycurl.NOSIGNAL, 1)  # timeouts by signals do not work with threads
+    setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+    setopt(pycurl.PATH_AS_IS, 1)  # the URL parser has normalised it already
+    setopt(pycurl.HTTP_VERSION, http_version(options))
+    setopt(pycurl.HTTP_CONTENT_DECODING, 0)
+    setopt(SUPPRESS_CONNECT_HEADERS, 1)
+    setopt(pycurl.BUFFERSIZE, options.buffersize)
+    setopt(pycurl.DNS_CACHE_TIMEOUT, cache_timeout(options))
+    setopt(pycurl.NOPROXY, "")  # ignores the environment's no_proxy,
+    setopt(pycurl.PROXY, (options.proxy or "").encode())  # and its http_proxy (fault 27)
+    if options.dns_servers:
+        setopt(pycurl.DNS_SERVERS, options.dns_servers)
+    if options.cacert is not None:
+        setopt(pycurl.CAINFO, os.fsencode(options.cacert))
+    if options.insecure:
+        setopt(pycurl.SSL_VERIFYPEER, 0)
+        setopt(pycurl.SSL_VERIFYHOST, 0)
+    return curl
+
+
+def http_version(options: FetchOptions) -> int:
+    """Return the HTTP version to offer: HTTP/2 by default only where a complete response can be told from a
+    truncated one."""
+    traced = traces_frames()  # has to be called for an explicit version, too
+    return HTTP_VERSIONS[options.http_version or ("" if traced else "1.1")]
+
+
+def header_lines(headers: tuple[tuple[str, str], ...]) -> list[bytes]:
+    """Return the headers as CURLOPT_HTTPHEADER takes them: `Name: value`, `Name;` for an empty value, and
+    `Name:` for the headers that libcurl would add by itself."""
+    lines = [f"{name}: {value}" if value else f"{name};" for name, value in headers]
+    named = {name.lower() for name, _ in headers}
+    lines += [f"{name}:" for name in ("Accept", "User-Agent", "Expect") if name.lower() not in named]
+    return [line.encode("latin-1") for line in lines]  # a cookie's bytes are sent as they were received
+
+
+def milliseconds(seconds: float) -> int:
+    """Convert to a value for libcurl's `_MS` options: at least 1, since 0 stands for the default or none."""
+    return max(1, round(seconds * 1000))

@@ -1,0 +1,174 @@
+"""Passes the response that libcurl receives to the hop's handler, in libcurl's callbacks.
+
+In: header lines and body bytes. Out: calls of the hop's `ResponseHandler`, and the reason when a callback has
+to end the transfer. A body that takes long to decode is decoded in steps, with the transfer paused, where one
+thread serves several handles.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from time import monotonic
+from typing import Protocol
+
+import pycurl
+
+from fetchpool.model.failures import FailureKind
+from fetchpool.transports.base import Failure, HopRequest
+from fetchpool.transports.curl.errors import FORCED, failure_of, late
+from fetchpool.transports.curl.head import BLANK, parse_head
+
+
+class ProgressCounter(Protocol):
+    """A counter that changes whenever data arrives."""
+
+    progress: int
+
+    @property
+    def ending(self) -> bool:
+        """Whether the hop is being cancelled."""
+
+
+class CurlReceiver:
+    """Receives one response after the other on an easy handle."""
+
+    __slots__ = (
+        "_counter",
+        "_deadline",
+        "_hop",
+        "_paused",
+        "begun",
+        "curl",
+        "decoding",
+        "failure",
+        "headed",
+        "lines",
+        "stopped",
+    )
+
+    def __init__(
+        self, curl: pycurl.Curl, counter: ProgressCounter, paused: deque[CurlReceiver] | None
+    ) -> None:
+        """`counter.progress` is incremented with each piece of a body. A receiver with decoding left to do is
+        added to `paused`, whose owner then calls `go_on()`, while libcurl receives nothing more; without it a
+        body is decoded as it arrives."""
+        self.curl = curl
+        self._counter = counter
+        self._paused = paused
+        self._hop: HopRequest | None = None
+        self._deadline = 0.0
+        self.lines: list[bytes] = []
+        """Header lines received, of all header blocks."""
+        self.begun = False
+        """The header block is complete, or its end was reached."""
+        self.headed = False
+        """The handler has the head."""
+        self.stopped = False
+        """The handler wants no more bytes, or the transfer has failed."""
+        self.decoding = False
+        """The transfer is paused."""
+        self.failure: Failure | None = None
+        """Found by a callback, which can only end the transfer: it takes precedence over libcurl's code."""
+        curl.setopt(pycurl.HEADERFUNCTION, self.lines.append)
+        curl.setopt(pycurl.WRITEFUNCTION, self._write)
+
+    def prepare(self, hop: HopRequest) -> None:
+        """Get ready for the next response."""
+        self._hop = hop
+        self.begun = self.headed = self.stopped = self.decoding = False
+        self._deadline = monotonic() + hop.max_time
+        self.failure = None
+        self.lines.clear()
+
+    def clear(self) -> None:
+        """Drop the references to the hop, whose handler may hold a body: the next hop may be far off."""
+        self.decoding = False
+        self._hop = None
+        self.lines.clear()
+
+    def begin(self, hop: HopRequest) -> Failure | None:
+        """Pass the final header block to the handler; return a failure when there is none."""
+        self.begun = True
+        head = parse_head(self.lines)
+        if head is not None:
+            self.headed = True
+            self.stopped = not hop.receiver.begin(head)
+            return None
+        self.stopped = True
+        if self.lines and self.lines[-1] not in BLANK:
+            # To libcurl the end of the connection is the end of the headers.
+            return Failure(FailureKind.TRUNCATED, "the connection ended inside the headers")
+        return Failure(FailureKind.PROTOCOL, "the answer has no readable status line")
+
+    def begin_truncated(self, hop: HopRequest) -> None:
+        """Pass the header block of a failed response to the handler, if it is complete."""
+        head = parse_head(self.lines)
+        if head is not None:
+            self.begun = True
+            hop.receiver.begin(head)
+
+    def go_on(self, all_received: bool) -> bool:
+        """Continue decoding for some milliseconds; return whether more is left. When nothing is, the transfer
+        continues, unless `all_received` or `stopped`."""
+        hop = self._hop
+        assert hop is not None
+        handler = hop.receiver
+        if monotonic() >= self._deadline:
+            self.failure = late(hop.max_time)
+            self.stopped = True
+        elif handler.resume():
+            self.decoding = False
+            if not all_received:
+                self._unpause()
+        elif handler.pending:
+            return True
+        else:
+            self.stopped = True
+        return False
+
+    def _unpause(self) -> None:
+        """Continue the transfer; libcurl may call `_write()` at once."""
+        try:
+            self.curl.pause(pycurl.PAUSE_CONT)
+        except pycurl.error as error:
+            if not self.stopped:
+                code, message = error.args  # type: ignore[misc]  # pycurl's stubs leave it untyped
+                self.failure = failure_of(code, message, 0)
+                self.stopped = True
+
+    def _write(self, chunk: bytes) -> int | None:
+        """Handle libcurl's WRITEFUNCTION callback."""
+        hop = self._hop
+        assert hop is not None
+        if not self.begun:
+            self.failure = self.begin(hop)
+            if self.stopped:
+                return 0
+        self._counter.progress += 1
+        if hop.receiver.feed(chunk):
+            return None  # stands for the chunk's length
+        if hop.receiver.pending and self._decode(hop):
+            return None
+        self.stopped = True
+        return 0
+
+    def _decode(self, hop: HopRequest) -> bool:
+        """Decode what takes long, now or later; return whether more bytes are wanted."""
+        if self._paused is not None:
+            if not self.decoding:
+                self.decoding = True
+                self._paused.append(self)
+                self.curl.pause(pycurl.PAUSE_RECV)
+            return True
+        handler, counter = hop.receiver, self._counter
+        while handler.pending:
+            if counter.ending:
+                self.failure = FORCED[FailureKind.ABORTED]
+                return False
+            if monotonic() >= self._deadline:
+                self.failure = late(hop.max_time)
+                return False
+            counter.progress += 1
+            if handler.resume():
+                return True
+        return False
