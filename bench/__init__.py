@@ -1,8 +1,8 @@
-"""fetchpool beside the other programs that fetch lists: `make bench`, `make bench-full`.
+"""Benchmarks: `make bench`, `make bench-full`, `make torture`.
 
-    run.py ──▶ beside.py, alone.py ──▶ peers.py ──▶ clients/     what is run, on which of lists.py
-       └──▶ trial.py ──▶ servers.py ──▶ nginx, delay.py
+    harness/run.py ──▶ scenarios/peer_comparison.py, self_comparison.py ──▶ peers.py ──▶ clients/
+       └──▶ trial.py ──▶ scenarios/servers.py ──▶ nginx, delay.py
                 └──▶ measure.py ──▶ figures.py ──▶ report.py, picture.py ──▶ docs/benchmarks.*
 
-`engine.py` stands apart: the engine's own cost per URL, with a pool that answers at once.
+`endurance/` has programs of their own: long runs, kills, and the engine without a network.
 """

@@ -1,8 +1,8 @@
-"""The engine alone: what schedule, submit, callback, row, write and count cost per URL.
+"""The engine alone: CPU time per URL for scheduling, submitting, callbacks, rows and counting.
 
-`python -m bench.endurance.engine [--urls N] [--hosts N] [--failed SHARE] [--workers N] [--profile]`: CPU
-microseconds per URL, with a pool that has every answer at once and a sink that counts. `--rows` writes
-real rows as JSON instead. No network, no pool, no transport: their cost comes on top.
+`python -m bench.endurance.engine [--urls N] [--hosts N] [--failed SHARE] [--workers N] [--profile]`, with a
+pool that returns every result immediately and a sink that counts. `--rows` writes real rows as JSON
+instead. There is no network and no transport.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class AnswersAtOnce:
 
 
 def outcome(request: FetchRequest, error: FailureKind | None) -> Outcome:
-    """What a transport says of 4 KB over a kept connection."""
+    """The response of a transport for 4 KB over a reused connection."""
     return Outcome(
         url_effective=request.href,
         method="GET",
@@ -124,10 +124,10 @@ def main() -> None:
     parser.add_argument("--rows", action="store_true", help="write rows as JSON to a file")
     parser.add_argument("--profile", action="store_true", help="where the time goes, instead")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as directory:
 
         def sink() -> Sink:
-            return open_sink(str(Path(folder) / "rows.jsonl")) if options.rows else Counts()
+            return open_sink(str(Path(directory) / "rows.jsonl")) if options.rows else Counts()
 
         if options.profile:
             with cProfile.Profile() as profile:

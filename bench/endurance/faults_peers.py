@@ -1,12 +1,12 @@
-"""What curl, wget2 and a plain requests script make of the same faults, beside fetchpool.
+"""Compare how curl, wget2, a plain requests script and fetchpool handle the same faults.
 
     python -m bench.endurance.faults_peers             the table, in Markdown
     python -m bench.endurance.faults_peers --write     into docs/faults_peers.json, which docs/faults.md shows
 
-In: the fault server of the tests. Out: a line for each case: what each tool said, and whether that was
-right: a failure where there was no whole answer, an answer where there was one, nothing said that was
-not meant for a server. Each has what a careful person would give it (a time-out of 2 s, a size limit of 1 MiB
-where it has one), and 5 s; what has not ended then hangs.
+In: the fault server of the tests. Out: a line per case with the result of each tool, and whether it is
+right: a failure for an incomplete response, success for a complete one, no secret sent to another server.
+Each tool has the options a careful user would set (a timeout of 2 s, a size limit of 1 MiB where it has
+one), and 5 s in all; a tool that has not ended by then hangs.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Case(NamedTuple):
     number: int
     path: str
     right: str = "failure"
-    """`failure`, `answer`, or `silence`: nothing of the person's own is said to the last server."""
+    """`failure`, `answer`, or `silence`: no secret may be sent to the last server."""
     most: int = 0
     """Bytes that may be delivered for it; 0 is no matter."""
 
@@ -191,8 +191,8 @@ def judged_by_what_it_said(case: Case, found: Made, last: FaultServer) -> Made:
     return Made(f"says {', '.join(leaked)}" if leaked else "says nothing", not leaked)
 
 
-def judged(case: Case, answered: bool, words: str, size: int) -> Made:
-    """`answered`: the tool took it for a whole answer."""
+def verdict(case: Case, answered: bool, words: str, size: int) -> Made:
+    """`answered`: the tool reported a complete response."""
     right = answered == (case.right == "answer") and words != "hangs"
     if case.most and size > case.most:
         return Made(words if answered else f"{words}, after {size / LIMIT:.0f} MiB", False)
@@ -203,41 +203,41 @@ def try_fetchpool(case: Case, url: str) -> Made:
     headers = HEADERS if case.number in (25, 26) else ()
     [record] = fetchpool.fetch([url], retry=0, max_time=TIMEOUT, max_filesize=LIMIT, headers=headers)
     words = record.error or f"{record.response_code}, {record.size_delivered} bytes"
-    return judged(case, record.error is None, str(words), record.size_delivered or 0)
+    return verdict(case, record.error is None, str(words), record.size_delivered or 0)
 
 
 def try_curl(case: Case, url: str) -> Made:
     headers = [part for line in HEADERS for part in ("--header", line)] if case.number in (25, 26) else []
     ended = run([*CURL, *headers, url])
     if ended.code is None:
-        return judged(case, False, "hangs", ended.size)
+        return verdict(case, False, "hangs", ended.size)
     if ended.code:
-        return judged(case, False, f"exit {ended.code}", ended.size)
-    return judged(case, True, f"{ended.stderr[-3:]}, {ended.size} bytes", ended.size)
+        return verdict(case, False, f"exit {ended.code}", ended.size)
+    return verdict(case, True, f"{ended.stderr[-3:]}, {ended.size} bytes", ended.size)
 
 
 def try_wget2(case: Case, url: str) -> Made:
     headers = [f"--header={line}" for line in HEADERS] if case.number in (25, 26) else []
     ended = run([*WGET2, *headers, url])
     if ended.code is None:
-        return judged(case, False, "hangs", ended.size)
+        return verdict(case, False, "hangs", ended.size)
     if ended.code:
-        return judged(case, False, f"exit {ended.code}", ended.size)
+        return verdict(case, False, f"exit {ended.code}", ended.size)
     if ended.stderr.strip():  # its exit code is 0 even for a connection that was refused
-        return judged(case, False, "exit 0, and a word about it", ended.size)
-    return judged(case, True, f"exit 0, {ended.size} bytes", ended.size)
+        return verdict(case, False, "exit 0, and a word about it", ended.size)
+    return verdict(case, True, f"exit 0, {ended.size} bytes", ended.size)
 
 
 def try_requests(case: Case, url: str) -> Made:
     headers = HEADERS if case.number in (25, 26) else ()
     ended = run([sys.executable, "-c", SCRIPT, url, *headers])
     if ended.code is None:
-        return judged(case, False, "hangs", 0)
+        return verdict(case, False, "hangs", 0)
     answered, words = json.loads(ended.stdout)
     if answered is None:
         return Made(words, False)
     size = re.search(r"(\d+) bytes", words)
-    return judged(case, answered, words, int(size[1]) if size else 0)
+    return verdict(case, answered, words, int(size[1]) if size else 0)
 
 
 TRY = {"fetchpool": try_fetchpool, "curl": try_curl, "wget2": try_wget2, "requests": try_requests}

@@ -1,8 +1,8 @@
-"""A list in which every URL has a host of its own: what a URL costs must not grow with the hosts before it.
+"""A list in which every URL has its own host: the cost per URL must not grow with the number of hosts.
 
-`python -m bench.endurance.hosts [--hosts N] [--workers N] [--executor NAME]`: CPU us per URL for each fifth
-of the list. The hosts are addresses of 127.0.0.0/8, and a server answers at once on all of them; each is a
-connection of its own. Every row is checked.
+`python -m bench.endurance.hosts [--hosts N] [--workers N] [--executor NAME]`: CPU time in µs per URL for each
+fifth of the list. The hosts are addresses in 127.0.0.0/8, served by one server; each needs a new connection.
+Every row is checked.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""What knowing ten million URLs costs, and reading a million rows back.
+"""Measure deduplication of ten million URLs, and reading a million rows back.
 
     python -m bench.endurance.known [--urls 10000000] [--rows 1000000]
 
-In: how many. Out: a table in Markdown. Each line is measured in a process of its own, on this machine as
-it is: keep it quiet.
+Out: a table in Markdown. Each line is measured in its own process; the machine should be quiet.
 """
 
 from __future__ import annotations
@@ -101,9 +100,9 @@ def main() -> None:
     for marks, memory in ((0, DEFAULT_MEMORY), (2, DEFAULT_MEMORY), (0, given.urls * 5)):
         sys.stdout.write(measured("--one", "remember", str(given.urls), str(marks), str(memory)))
         sys.stdout.flush()
-    with tempfile.TemporaryDirectory(prefix="fetchpool-known-") as folder:
+    with tempfile.TemporaryDirectory(prefix="fetchpool-known-") as directory:
         for suffix in SUFFIXES:
-            path = Path(folder, f"rows{suffix}")
+            path = Path(directory, f"rows{suffix}")
             write(given.rows, path)
             sys.stdout.write(measured("--one", "read", str(given.rows), str(path)))
             sys.stdout.flush()

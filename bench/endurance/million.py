@@ -1,10 +1,10 @@
-"""A long list, killed three times and resumed three times: does it end exact, and flat in memory?
+"""A long list, killed and resumed three times: are the rows exact, and is memory bounded?
 
     python -m bench.endurance.million                 1,000,000 URLs
     python -m bench.endurance.million 100000 --executor thread
 
-In: how many URLs, and who fetches them. Out: one line of a Markdown table on standard output, and exit code
-1 when a row is missing, double or wrong. Linux only: it reads /proc.
+In: the number of URLs, and the executor. Out: one line of a Markdown table on standard output, and exit
+code 1 if a row is missing, duplicated or wrong. Linux only: it reads /proc.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def main() -> int:
     parser.add_argument("--executor", default="async")
     parser.add_argument("--workers", default="64")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, nginx(folder := Path(name)) as server:
-        listed, rows = folder / "urls.txt", folder / "rows.jsonl"
+    with tempfile.TemporaryDirectory() as name, nginx(directory := Path(name)) as server:
+        listed, rows = directory / "urls.txt", directory / "rows.jsonl"
         with listed.open("w") as lines:
             lines.writelines(
                 f"{server.plain}/small/{number % FILES}.html?{number}\n" for number in range(asked.urls)

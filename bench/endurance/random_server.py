@@ -1,17 +1,17 @@
-"""A server that speaks at random, and the check that no row without an error is false (promise 4).
+"""A server with random responses: no row without an error may be false (promise 4).
 
     python -m bench.endurance.random_server --urls 100000
 
-In: how many URLs, and a seed. Out: a table in Markdown, and exit code 1 when a row without an error has
-another body than the server meant for its URL. Each batch is fetched in another way: every executor, both
-transports, HTTP/1.1 with and without TLS, HTTP/2 (which needs h2).
+In: the number of URLs, and a seed. Out: a table in Markdown, and exit code 1 if a row without an error has
+a different body from the one the server had for its URL. Each batch uses another combination: every
+executor, both transports, HTTP/1.1 with and without TLS, HTTP/2 (which needs h2).
 
-What is meant for a URL follows from its path. How it is said is drawn anew for each request: framing,
-coding, pieces, and in one of four what servers and networks do wrong: answers cut at any byte, bytes of
-another answer or of none behind the last one (in its last piece, or later), streams and connections that are
-reset or given up.
-A whole answer that is said later is not drawn: where it comes as the next request goes out, no client can
-tell it from an answer to that. (`tests/faults/test_where_answers_end.py` has those that come before.)
+The body of a URL follows from its path. How it is sent is random for each request: framing, coding, pieces,
+and in one of four cases an error of servers and networks: responses truncated at any byte, bytes of another
+response or of none after the end (in its last piece, or later), streams and connections that are reset or
+closed. A complete, delayed extra response is not generated: if it arrives as the next request goes out, no
+client can distinguish it from the response to that. (`tests/faults/test_where_answers_end.py` has those
+that arrive before.)
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ FAULTY = 0.25
 SIZES = (0, 1, 7, 200, 5_000, 17_000, 70_000)
 POISON = b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\nContent-Type: text/plain\r\n\r\nPOISON-BODY"
 NOISE = (b"\r\n", b"\n", b"\0", b"<html>leftover</html>", b"HTTP/1.1 2", b"0\r\n\r\n")
-"""What is no answer, or not a whole one."""
+"""No response, or an incomplete one."""
 WIRES = ("http", "https", "h2")
 
 
@@ -66,7 +66,7 @@ WAYS = (
 )
 
 
-def meant(path: str) -> bytes:
+def body_of(path: str) -> bytes:
     """The body of a URL."""
     random = Random(path)
     return b"" if path.startswith("/204") else path.encode() + random.randbytes(random.choice(SIZES))
@@ -186,7 +186,9 @@ def framed(random: Random, path: str) -> tuple[bytes, bool]:
     body, lines = coded(random, path)
     framing = random.choice(("length", "length", "chunked", "close"))
     if framing == "close" and not lines:
-        framing = "length"  # who hears the connection end has no means to tell a body from its beginning
+        framing = (
+            "length"  # without a length a client cannot distinguish a complete body from a truncated one
+        )
     if framing == "length":
         lines += f"Content-Length: {len(body)}\r\n"
     elif framing == "chunked":
@@ -198,10 +200,10 @@ def framed(random: Random, path: str) -> tuple[bytes, bool]:
 
 
 def coded(random: Random, path: str) -> tuple[bytes, str]:
-    """The body as it is sent, and the header that says how."""
+    """Return the encoded body, and the header that names the encoding."""
     if random.random() < 0.5:
-        return meant(path), ""
-    return gzip.compress(meant(path), 1), "Content-Encoding: gzip\r\n"
+        return body_of(path), ""
+    return gzip.compress(body_of(path), 1), "Content-Encoding: gzip\r\n"
 
 
 def send_pieces(connection: socket.socket, random: Random, data: bytes) -> None:
@@ -327,11 +329,11 @@ def fetch(way: Way, urls: Sequence[str]) -> Iterator[fetchpool.Record]:
 
 
 def falsehood(record: fetchpool.Record) -> str:
-    """What a row says that isn't so; empty when it is true, or says that it failed."""
+    """Return what is false in a row; empty if the row is true, or a failure."""
     if record.error is not None:
         return ""
     path = "/" + record.url.split("/", 3)[3]
-    body = meant(path)
+    body = body_of(path)
     if record.response_code != int(path[1:4]) or record.size_delivered != len(body):
         return f"{record.url}: {record.response_code}, {record.size_delivered} bytes, and not {len(body)}"
     if body and record.extra["sha256"] != hashlib.sha256(body).hexdigest():
@@ -340,7 +342,7 @@ def falsehood(record: fetchpool.Record) -> str:
 
 
 class Tally(Struct):
-    """What a way came to."""
+    """The results of one combination."""
 
     rows: int = 0
     whole: int = 0
@@ -359,8 +361,8 @@ def run(way: Way, seed: int, count: int, tally: Tally) -> None:
             tally.retried += record.num_retries > 0
             if record.error is not None:
                 tally.errors[record.error] += 1
-            if told := falsehood(record):
-                tally.false.append(f"{way} (seed {seed}): {told}")
+            if problem := falsehood(record):
+                tally.false.append(f"{way} (seed {seed}): {problem}")
     finally:
         server.close()
 
@@ -383,11 +385,11 @@ def main() -> int:
         sys.stderr.write(f"\r{done} of {options.urls}")
     sys.stderr.write("\n")
     sys.stdout.write(table(tallies))
-    false = [told for tally in tallies.values() for told in tally.false]
+    false = [problem for tally in tallies.values() for problem in tally.false]
     missing = done - sum(tally.rows for tally in tallies.values())
     if missing:
         false.append(f"{missing} URLs have no row")
-    sys.stdout.writelines(f"{told}\n" for told in false)
+    sys.stdout.writelines(f"{problem}\n" for problem in false)
     return int(bool(false))
 
 

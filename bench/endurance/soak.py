@@ -1,11 +1,12 @@
-"""A long run against a hostile server: every URL one row, the right one, and nothing that grows.
+"""A long run against a faulty server: every URL has exactly one row, the right one, and nothing leaks.
 
     python -m bench.endurance.soak                              200,000 URLs, thread and curl
     python -m bench.endurance.soak 50000 --executor process --transport curl
 
-In: how many URLs, and who fetches them. Out: figures in Markdown on standard output, progress on stderr,
-and exit code 1 when a row is missing, double or wrong, or when threads, descriptors or memory grow. Every
-fifth URL is a fault (`soak_server.py`), on 1,000 hosts; `-w 200 --per-host 0`. Linux only: it reads /proc.
+In: the number of URLs, executor and transport. Out: figures in Markdown on standard output, progress on
+stderr, and exit code 1 if a row is missing, duplicated or wrong, or if threads, descriptors or memory grow.
+Every fifth URL is a fault (`soak_server.py`), on 1,000 hosts; `-w 200 --per-host 0`. Linux only: it reads
+/proc.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def main() -> int:
 
 @contextmanager
 def server() -> Iterator[int]:
-    """The hostile server, in a process of its own; its port."""
+    """Start the faulty server in its own process; yield its port."""
     with listening("0.0.0.0") as listener:
         port: int = listener.getsockname()[1]
         child = subprocess.Popen(
@@ -133,7 +134,7 @@ def growth(samples: list[tuple[int, Usage]], count: int) -> list[str]:
 
 
 def usage() -> Usage:
-    """As /proc says, for this process and its descendants."""
+    """Read /proc for this process and its descendants."""
     memory = descriptors = threads = processes = 0
     for pid in family():
         try:

@@ -1,7 +1,7 @@
-"""The soak's server: a good page, and for every fifth URL a fault that its number picks at random.
+"""The server of the long-running test: a good page, or for every fifth URL a fault chosen by its number.
 
-`/NUMBER` is a page or a fault; which one, `fault_of` says to the client as well. One process, asyncio, on
-every address of 127.0.0.0/8, so that there can be many hosts.
+`/NUMBER` is a page or a fault; `fault_of` tells the client which. One process, asyncio, on every address of
+127.0.0.0/8, which allows for many hosts.
 
 In: the number of an inherited listening socket. It listens for as long as it lives.
 """
@@ -25,7 +25,7 @@ EVERY = 5
 PAUSE = 0.05
 """Seconds between two bytes of what is slow."""
 MAX_FILESIZE = 1 << 20
-"""What the client must be told is the limit, so that the large bodies are too large."""
+"""The `--max-filesize` that the client must use, so that the large bodies exceed it."""
 
 Write = Callable[[bytes], Awaitable[None]]
 Fault = Callable[[Write, int], Awaitable[bool]]

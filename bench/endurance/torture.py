@@ -1,14 +1,14 @@
-"""Kills a run at random moments, resumes it, and checks after each what was promised (fault 40).
+"""Kill a run at random moments, resume it, and check the outputs after every kill (fault 40).
 
     python -m bench.endurance.torture --kills 1000
 
-In: how many kills, shared out among the formats and executors. Out: a table in Markdown, and exit code
-1 when a promise was broken. It needs nothing but this checkout: the list is fetched from the demo
-server. What is checked is read by other means than fetchpool's own.
+In: the number of kills, divided among formats and executors. Out: a table in Markdown, and exit code 1 if a
+guarantee was broken. It needs nothing but this checkout: the URLs are those of the demo server. The outputs
+are read with independent code.
 
-After each `kill -9`: every whole line parses, every row that was there is still there, no URL has two
-rows, and no worker outlives its parent by more than five seconds. Whenever a run comes to its end: each
-distinct URL of the list has one row, with the outcome that its server gave.
+After each `kill -9`: every complete line parses, every earlier row is still there, no URL has two rows, and
+no worker outlives its parent by more than five seconds. Whenever a run completes: each distinct URL of the
+list has one row, with the result that its server gave.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Format(Struct, frozen=True):
     row_size: int
     """Bytes, about."""
     rows: Callable[[Path], Rows]
-    """Raises `BrokenPromiseError` for a whole line that is no row."""
+    """Raise `BrokenPromiseError` for a complete line that is not a row."""
 
 
 class Result(Struct):
@@ -71,7 +71,7 @@ class Result(Struct):
     executor: str
     kills: int = 0
     finished: int = 0
-    """Runs that came to their end, before they were killed or because they were let."""
+    """Runs that completed, before they were killed or because they were not."""
     rows: int = 0
     """Rows looked at, all checks together."""
     lost: int = 0
@@ -81,7 +81,7 @@ class Result(Struct):
 
 
 def _lines(path: Path) -> list[str]:
-    """The whole ones; a kill may have left a piece of another."""
+    """The complete ones; a kill may have left a truncated one."""
     return path.read_bytes().decode().split("\n")[:-1]
 
 
@@ -144,18 +144,18 @@ class Torture:
     """One list, fetched into one output again and again."""
 
     def __init__(
-        self, base: str, folder: Path, format: str, executor: str, random: Random, urls: int = URLS
+        self, base: str, directory: Path, format: str, executor: str, random: Random, urls: int = URLS
     ) -> None:
         """`base`: a demo server's address. `urls`: the list's length, some of it named twice."""
         self.result = Result(format, executor)
         self._format = FORMATS[format]
         self._random = random
         self._expected = {url: expected_error(url) for url in demo_urls(base, urls)}
-        self._folder = folder
-        with (folder / "urls.txt").open("w") as listed:
+        self._folder = directory
+        with (directory / "urls.txt").open("w") as listed:
             for place, url in enumerate(self._expected):
                 listed.write(f"{url}\n{url}#again\n" if place % 10 == 0 else f"{url}\n")
-        self._output = folder / f"rows{self._format.suffix}"
+        self._output = directory / f"rows{self._format.suffix}"
         self._seen: Rows = []
         """The rows of the last look."""
 
@@ -222,7 +222,7 @@ class Torture:
         self._seen = rows
 
     def _finished(self, code: int) -> None:
-        """It came to its end: everything must be there; the next one begins anew."""
+        """Check a completed run: every URL must have its row; the next run starts from nothing."""
         said = (self._folder / "stderr.txt").read_text()
         if code != 1 or said:  # the missing pages failed, in this run or in one before it
             raise BrokenPromiseError(f"exit code {code}, not 1: {said}")
@@ -245,7 +245,7 @@ class Torture:
 
 
 def _alive(group: int) -> bool:
-    """Whether a process of that group still runs: what has ended may wait for somebody to hear of it."""
+    """Whether a process of that group still runs: an ended process may still wait to be reaped."""
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             state, _, its_group = path.read_text().rpartition(")")[2].split()[:3]
@@ -262,9 +262,9 @@ def torture(kills: int, ways: Sequence[tuple[str, str]], seed: int, urls: int = 
     with tempfile.TemporaryDirectory(prefix="fetchpool-torture-") as top, DemoServer() as server:
         runs = []
         for format, executor in ways:
-            folder = Path(top, f"{format}-{executor}")
-            folder.mkdir()
-            runs.append(Torture(server.url("").rstrip("/"), folder, format, executor, random, urls))
+            directory = Path(top, f"{format}-{executor}")
+            directory.mkdir()
+            runs.append(Torture(server.url("").rstrip("/"), directory, format, executor, random, urls))
         while sum(run.result.kills for run in runs) < kills:
             min(runs, key=lambda run: run.result.kills).kill_one()
         for run in runs:

@@ -1,9 +1,9 @@
-"""From single runs to figures: paces, costs, ratios, goals.
+"""From single runs to figures: rates, costs, ratios, goals.
 
-What a program needs to start (an interpreter, its imports) is not what it needs per URL. Each round
-runs everybody twice, with a small list and a large one, and the difference of the two is what the
-URLs between them took. A ratio is taken within each round, where both met the same machine; what is
-told of several rounds is their median.
+Start-up (an interpreter, its imports) is not part of the cost per URL: each round runs every program with a
+small list and with a large one, and the difference is attributed to the additional URLs. A ratio is
+computed within each round, under the same conditions for both programs; the result of several rounds is
+their median.
 """
 
 from __future__ import annotations

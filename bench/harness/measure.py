@@ -1,10 +1,10 @@
-"""One program, run once: how long it took, what it cost, how much memory it held.
+"""Run one program once, and measure its time, CPU time and memory.
 
-In: a command. Out: `Usage`. The command and all it starts are a session of their own; what of it
-outlives the command (a fork server, say) is waited for, so that its CPU time is counted too.
+In: a command. Out: `Usage`. The command and its child processes are a session; children that outlive the
+command (a fork server, for example) are waited for, so that their CPU time is counted.
 
-Memory is the most that was resident, summed over the processes, sampled ten times a second from the
-kernel's own high-water marks. (What `wait4` calls `ru_maxrss` won't do: it starts at its parent's.)
+Memory is the peak resident size, summed over the processes, sampled ten times a second from the kernel's own
+high-water marks. (`ru_maxrss` of `wait4` does not work: it starts at the parent's.)
 """
 
 from __future__ import annotations
@@ -46,24 +46,24 @@ class CommandFailedError(Exception):
 def run(
     command: Sequence[str | Path],
     *,
-    folder: Path,
+    directory: Path,
     stdin: Path | None = None,
     stdout: Path | None = None,
     environment: Mapping[str, str] | None = None,
     terminal: bool = False,
 ) -> Usage:
-    """Runs `command` in `folder` to its end. With `terminal` its stderr is one, and somebody reads it;
+    """Run `command` in `directory` to its end. With `terminal` its stderr is one, and a thread reads it;
     else it goes to the file `stderr` there."""
     _adopt_orphans()
     with ExitStack() as stack:
-        heard = stack.enter_context((folder / "stderr").open("wb"))
-        shown = stack.enter_context(_terminal()) if terminal else heard.fileno()
+        errors = stack.enter_context((directory / "stderr").open("wb"))
+        shown = stack.enter_context(_terminal()) if terminal else errors.fileno()
         source = stack.enter_context((stdin or Path(os.devnull)).open("rb"))
         target = stack.enter_context((stdout or Path(os.devnull)).open("wb"))
         begin = monotonic()
         child = subprocess.Popen(
             command,
-            cwd=folder,
+            cwd=directory,
             stdin=source,
             stdout=target,
             stderr=shown,
@@ -141,11 +141,11 @@ def _sampled(root: int) -> Iterator[Peak]:
 
 @contextmanager
 def _terminal() -> Iterator[int]:
-    """A terminal's one end, with somebody at the other who looks at everything that is shown."""
+    """One end of a terminal, with a thread at the other end that reads everything."""
     screen, line = pty.openpty()
 
     def watch() -> None:
-        with suppress(OSError):  # how a terminal says that nobody has its other end open any more
+        with suppress(OSError):  # raised when the other end of a terminal has been closed
             while os.read(screen, 65_536):
                 pass
 

@@ -1,4 +1,4 @@
-"""The picture: a bar per program, as long as its pace. An SVG written by hand, for light and dark pages."""
+"""The chart: one bar per program, as long as its rate. A hand-written SVG for light and dark pages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.scenarios.scenario import Scenario
 WIDTH = 760
 BAR, GAP, TOP = 20, 8, 44
 LEFT, RIGHT = 210, 130
-"""Room for the names, and for the figures behind the bars."""
+"""Space for the names, and for the figures after the bars."""
 STYLE = """
     text { font: 13px system-ui, sans-serif; fill: #222 }
     .title { font-weight: 600; font-size: 15px }

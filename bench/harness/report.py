@@ -1,7 +1,7 @@
-"""Results as tables, in Markdown, and the machine they are from.
+"""Results as Markdown tables, and a description of the machine.
 
-Out: text for the terminal, and what stands between two marks of docs/benchmarks.md; the words around
-them are a person's and stay.
+Out: text for the terminal, and the section between two marks of docs/benchmarks.md; the rest of that
+document is written by hand.
 """
 
 from __future__ import annotations

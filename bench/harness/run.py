@@ -1,7 +1,7 @@
 """`python -m bench.harness.run [SCENARIO]... [--full] [--rounds N] [--write]`: the benchmark.
 
-Tables go to standard output as each scenario ends, who is running to stderr. `--write` puts all of it
-into docs/benchmarks.md and its picture into docs/benchmarks.svg.
+Tables go to standard output as each scenario ends, progress to stderr. `--write` puts the tables into
+docs/benchmarks.md and the chart into docs/benchmarks.svg.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from bench.harness.picture import picture
 from bench.harness.trial import conduct
 from bench.scenarios import startup
 from bench.scenarios.lists import Servers
-from bench.scenarios.peer_comparison import BESIDE
+from bench.scenarios.peer_comparison import WITH_PEERS
 from bench.scenarios.self_comparison import ALONE
 from bench.scenarios.servers import ROOT, delay, nginx
 
-SCENARIOS = (*BESIDE, *ALONE)
+SCENARIOS = (*WITH_PEERS, *ALONE)
 DOCUMENT = ROOT / "docs/benchmarks.md"
 PICTURE = ROOT / "docs/benchmarks.svg"
 PICTURED = f"![Small files: URLs per second, and CPU per URL]({PICTURE.name})"
 
 
 def main() -> int:
-    """The exit code: 1 when a program did not do what it was asked; a missed goal is told, no more."""
+    """Return the exit code: 1 if a program did not do what was asked; a missed goal is only reported."""
     options = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the servers are ended on the way out
     chosen = [
@@ -46,15 +46,15 @@ def main() -> int:
         nginx(Path(name)) as files,
         delay() as waits,
     ):
-        folder = Path(name)
+        directory = Path(name)
         if not options.scenarios or startup.KEY in options.scenarios:
-            sections.append(print_out(startup.section(files, folder)))
+            sections.append(print_out(startup.section(files, directory)))
         for scenario in chosen:
             lists = scenario.full if options.full else scenario.short
             if options.rounds:
                 lists = replace(lists, rounds=options.rounds)
             try:
-                results = conduct(scenario, lists, Servers(files, waits), folder / scenario.key, tell)
+                results = conduct(scenario, lists, Servers(files, waits), directory / scenario.key, notify)
             except CommandFailedError as failure:
                 sys.stderr.write(f"bench: {failure}\n")
                 return 1
@@ -85,7 +85,7 @@ def arguments() -> argparse.Namespace:
     return options
 
 
-def tell(words: str) -> None:
+def notify(words: str) -> None:
     sys.stderr.write(f"{words} (load {os.getloadavg()[0]:.1f})\n")
 
 

@@ -1,7 +1,7 @@
-"""Runs a scenario: everybody in turn, round after round, and whether they did what they were asked.
+"""Run a scenario: every program in turn, round after round, and verify what it fetched.
 
-In: a scenario and the servers. Out: `Results`. Who did not fetch every URL once and whole is no result:
-`CommandFailedError`.
+In: a scenario and the servers. Out: `Results`. A program that did not fetch every URL once and completely
+raises `CommandFailedError`.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ ENVIRONMENT["PYTHONPATH"] = str(ROOT)
 
 
 def conduct(
-    scenario: Scenario, lists: Lists, servers: Servers, folder: Path, tell: Callable[[str], None]
+    scenario: Scenario, lists: Lists, servers: Servers, directory: Path, notify: Callable[[str], None]
 ) -> Results:
-    """All rounds. `tell` hears who is running."""
+    """Run all rounds. `notify` is called with the program that is running."""
     lanes, left_out = [], []
     for lane in scenario.lanes:
         missing = lane.peer.missing()
         if missing is None:
             lanes.append(lane)
         else:
-            left_out.append(f"{lane.peer.name} is left out: {missing} is not installed")
+            left_out.append(f"{lane.peer.name} skipped: {missing} is not installed")
     rounds: dict[str, list[Round]] = {lane.peer.name: [] for lane in lanes}
-    folder.mkdir()
+    directory.mkdir()
     for number in range(lists.rounds):
-        first = number % len(lanes)  # nobody is always the one after the heaviest
+        first = number % len(lanes)  # no program always runs after the heaviest
         for lane in lanes[first:] + lanes[:first]:
-            tell(f"{scenario.key}: round {number + 1} of {lists.rounds}: {lane.peer.name}")
+            notify(f"{scenario.key}: round {number + 1} of {lists.rounds}: {lane.peer.name}")
             rounds[lane.peer.name].append(
                 Round(
-                    fetch(scenario, lane, lists.small, servers, folder, small=True),
-                    fetch(scenario, lane, lists.large, servers, folder, small=False),
+                    fetch(scenario, lane, lists.small, servers, directory, small=True),
+                    fetch(scenario, lane, lists.large, servers, directory, small=False),
                 )
             )
-    shutil.rmtree(folder)
+    shutil.rmtree(directory)
     figures = [Figures(lane.peer.name, lane.workers, rounds[lane.peer.name]) for lane in lanes]
     ideals = None
     if scenario.ideal is not None:
@@ -57,21 +57,23 @@ def conduct(
     return Results(figures, ideals, left_out)
 
 
-def fetch(scenario: Scenario, lane: Lane, count: int, servers: Servers, folder: Path, *, small: bool) -> Run:
+def fetch(
+    scenario: Scenario, lane: Lane, count: int, servers: Servers, directory: Path, *, small: bool
+) -> Run:
     """One run of one program."""
     count = max(1, round(count * lane.share))
-    urls = folder / f"{count}.urls"
+    urls = directory / f"{count}.urls"
     if not urls.exists():
         with urls.open("w") as file:
             file.writelines(f"{url}\n" for url in scenario.urls(servers, count))
-    scratch = folder / "scratch"
+    scratch = directory / "scratch"
     scratch.mkdir()
     authority = servers.nginx.authority if scenario.tls else None
     call = lane.peer.call(Order(scratch, urls, count, lane.workers, authority, small))
     before = servers.answered()
     usage = measure.run(
         call.command,
-        folder=scratch,
+        directory=scratch,
         stdout=scratch / "stdout" if call.keeps_output else None,
         environment=ENVIRONMENT,
         terminal=call.terminal,

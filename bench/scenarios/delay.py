@@ -1,15 +1,15 @@
-"""A server that takes its time.
+"""A server that responds after a delay.
 
-`/MILLISECONDS/BYTES/anything` is answered after so long with so many bytes. With `busy` for `anything` it
-is a server that can do only so much at once: past `EASE` it is slower the more it has to do, past `BUSY`
-it answers 503 at once. `/answered` is answered with the number of requests so far.
+`/MILLISECONDS/BYTES/anything` is answered after that time with that many bytes. If `anything` is `busy`,
+the server has limited capacity: beyond `EASE` concurrent requests it gets slower, beyond `BUSY` it responds
+503 immediately. `/answered` returns the number of requests so far.
 
-nginx can't wait, and a server that needs a thread or a coroutine per waiting client would be what is
-measured. This is one thread over epoll, and a heap of answers that are due: about 13 µs a request, so
-10,000 requests a second leave it idle most of the time (`python -m bench.scenarios.servers` checks that).
+nginx cannot delay responses, and a server with a thread or a coroutine per waiting client would itself be the
+bottleneck. This is one thread over epoll with a heap of due responses: about 13 µs per request, so 10,000
+requests a second leave it idle most of the time (`python -m bench.scenarios.servers` checks that).
 
-In: the number of an inherited listening socket. It listens for as long as it lives. Requests without a
-body only, one at a time per connection; anything else ends the connection.
+In: the number of an inherited listening socket. It listens for as long as it lives. Requests without a body
+only, one at a time per connection; anything else closes the connection.
 """
 
 from __future__ import annotations

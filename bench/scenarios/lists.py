@@ -1,6 +1,6 @@
-"""What is in the lists, as iterators of URLs.
+"""The contents of the lists, as iterators of URLs.
 
-No URL is in a list twice: some programs fetch it once then (wget2), others twice.
+No URL occurs twice: some programs would fetch it once (wget2), others twice.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A `--parse` function that is work: what a person's own analysis of a page may cost."""
+"""A CPU-heavy `--parse` function, in place of a user's analysis of a page."""
 
 from __future__ import annotations
 

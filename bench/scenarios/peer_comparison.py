@@ -1,4 +1,4 @@
-"""fetchpool beside the other programs: each scenario's programs, lists and goals."""
+"""fetchpool and other programs: the programs, lists and goals of each scenario."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def paces(name: str) -> list[Goal]:
 SMALL = Scenario(
     "small",
     "Small files",
-    "Files of 4 KB from one nginx worker on the same machine, over connections that are kept.",
+    "Files of 4 KB from one nginx worker on the same machine, over reused connections.",
     [
         Lane(peers.ASYNC_COMPILED, 64),
         Lane(peers.ASYNC, 64),
@@ -80,7 +80,7 @@ SMALL = Scenario(
 LATENCY = Scenario(
     "latency",
     "100 ms away",
-    "A server that answers after 100 ms, a thousand at once (curl takes 300 at most).",
+    "A server that responds after 100 ms, a thousand at once (curl takes 300 at most).",
     [
         Lane(peers.ASYNC, 1000),
         Lane(peers.THREAD, 1000),
@@ -113,8 +113,8 @@ LATENCY = Scenario(
 
 WAITING = Scenario(
     "waiting",
-    "Two thousand that wait",
-    "A server that answers after 1.5 s, and 2,000 URLs at once: what those that wait take of memory.",
+    "Two thousand waiting requests",
+    "A server that responds after 1.5 s, and 2,000 URLs at once: the memory that waiting requests take.",
     [
         Lane(peers.THREAD, 2000),
         Lane(peers.REQUESTS, 2000),
@@ -175,8 +175,9 @@ LARGE = Scenario(
 DIFFERENT = Scenario(
     "hosts",
     "Hosts of different speed",
-    f"{HOSTS} hosts that answer after 10 to 500 ms, a list sorted by host, {HOSTS_WORKERS} at once; "
-    f"fetchpool keeps to {PER_HOST} at once per host, the others to no limit (curl takes 300 at most).",
+    f"{HOSTS} hosts that respond after 10 to 500 ms, a list sorted by host, {HOSTS_WORKERS} at once; "
+    f"fetchpool limits itself to {PER_HOST} at once per host, the others have no limit "
+    "(curl takes 300 at most).",
     [
         Lane(POLITE_ASYNC, HOSTS_WORKERS),
         Lane(POLITE_THREAD, HOSTS_WORKERS),
@@ -194,7 +195,7 @@ DIFFERENT = Scenario(
 TLS = Scenario(
     "tls",
     "TLS and HTTP/2",
-    "Small files over TLS; HTTP/2 for those that speak it (all but aiohttp and requests).",
+    "Small files over TLS; HTTP/2 for programs that support it (all but aiohttp and requests).",
     [
         Lane(peers.ASYNC, 64),
         Lane(peers.THREAD, 10),
@@ -212,4 +213,4 @@ TLS = Scenario(
     tls=True,
 )
 
-BESIDE = (SMALL, LATENCY, WAITING, LARGE, DIFFERENT, TLS)
+WITH_PEERS = (SMALL, LATENCY, WAITING, LARGE, DIFFERENT, TLS)

@@ -1,8 +1,8 @@
-"""Who is measured: a function per program, from what it is to fetch to the command that does it.
+"""The programs to measure: a function per program, from an order to a command.
 
-In: an `Order`. Out: a `Call`: the command, and how to tell from what it leaves behind that it did what
-it was asked. Everybody keeps connections open if they can and throws the bodies away if they can; who
-can write a line per URL does. A program that isn't installed is left out, and said.
+In: an `Order`. Out: a `Call`: the command, and a function that reads from its output whether it did what was
+asked. Every program reuses connections and discards bodies if it can, and writes a line per URL if it can. A
+program that is not installed is skipped with a message.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SIZE = re.compile(rb"size:\[(\d+)\]")
 class Order(Struct, frozen=True):
     """What is to be fetched."""
 
-    folder: Path
+    directory: Path
     """Empty; what a program leaves behind goes here."""
     urls: Path
     """The list, one a line, none twice."""
@@ -39,11 +39,11 @@ class Order(Struct, frozen=True):
 
 
 class Tally(Struct, frozen=True):
-    """What was fetched whole and without an error, by the program's own account."""
+    """URLs fetched completely and without an error, according to the program."""
 
     count: int
     size: int | None
-    """Bytes in all; None when it doesn't say."""
+    """Total bytes; None if the program doesn't report them."""
 
 
 class Call(Struct, frozen=True):
@@ -53,7 +53,7 @@ class Call(Struct, frozen=True):
     tally: Callable[[], Tally] | None = None
     """None: it keeps no account, and the server's must do."""
     keeps_output: bool = False
-    """Its standard output goes to the file `stdout` of the order's folder."""
+    """Whether standard output goes to the file `stdout` of the order's directory."""
     terminal: bool = False
 
 
@@ -63,7 +63,7 @@ class Peer(Struct, frozen=True):
     name: str
     call: Callable[[Order], Call]
     needs: str
-    """A program that must be on the path, `module:` and a Python module, or `build:` and a folder of a
+    """A program that must be on the path, `module:` and a Python module, or `build:` and a directory of a
     build for this Python."""
 
     def missing(self) -> str | None:
@@ -80,7 +80,7 @@ def ours(name: str, *options: str, module: str = "", terminal: bool = False, com
     """fetchpool with these options, no limit per host, and a full row per URL as JSON."""
 
     def call(order: Order) -> Call:
-        rows = order.folder / "rows.jsonl"
+        rows = order.directory / "rows.jsonl"
         command: list[str | Path] = ["env", f"PYTHONPATH={COMPILED}"] if compiled else []
         command += [sys.executable, "-m", "fetchpool", order.urls, "-o", rows]
         command += ["-w", str(order.workers or "auto"), "--per-host", "0", *options]
@@ -95,7 +95,7 @@ def ours(name: str, *options: str, module: str = "", terminal: bool = False, com
 
 def curl(order: Order) -> Call:
     """curl's own parallel mode; 300 at once is the most it takes."""
-    config = order.folder / "curl.config"
+    config = order.directory / "curl.config"
     with order.urls.open() as lines, config.open("w") as file:
         for line in lines:
             file.write(f'url = "{line.strip()}"\noutput = "/dev/null"\n')
@@ -103,7 +103,7 @@ def curl(order: Order) -> Call:
     if order.authority is not None:
         command += ["--cacert", order.authority]
     command += ["-w", "size:[%{size_download}]\\n"]
-    return Call(command, lambda: text_tally(order.folder / "stdout"), keeps_output=True)
+    return Call(command, lambda: text_tally(order.directory / "stdout"), keeps_output=True)
 
 
 def wget2(order: Order) -> Call:
@@ -116,7 +116,7 @@ def wget2(order: Order) -> Call:
 
 def aria2(order: Order) -> Call:
     """It can't throw a body away: the files are counted."""
-    target = order.folder / "files"
+    target = order.directory / "files"
     command: list[str | Path] = ["aria2c", "-q", "-j", str(order.workers), "--file-allocation=none"]
     command += ["--auto-file-renaming=true", "-d", target, "-i", order.urls]
     if order.authority is not None:
@@ -133,7 +133,7 @@ def xargs(order: Order) -> Call:
     """A curl for every URL."""
     command: list[str | Path] = ["xargs", "-a", order.urls, "-P", str(order.workers), "-n", "1"]
     command += ["curl", "-sSf", "-o", "/dev/null", "-w", "size:[%{size_download}]\\n"]
-    return Call(command, lambda: text_tally(order.folder / "stdout"), keeps_output=True)
+    return Call(command, lambda: text_tally(order.directory / "stdout"), keeps_output=True)
 
 
 def wrk(order: Order) -> Call:
@@ -144,7 +144,7 @@ def wrk(order: Order) -> Call:
     command = ["wrk", "-t1", f"-c{order.workers}", "-d1s" if order.small else "-d4s", url]
 
     def tally() -> Tally:
-        said = re.search(r"(\d+) requests in", (order.folder / "stdout").read_text())
+        said = re.search(r"(\d+) requests in", (order.directory / "stdout").read_text())
         return Tally(int(said[1]) if said else 0, None)
 
     return Call([*command], tally, keeps_output=True)
@@ -154,7 +154,7 @@ def client(module: str) -> Callable[[Order], Call]:
     """One of the scripts of `clients/`."""
 
     def call(order: Order) -> Call:
-        rows = order.folder / "rows.txt"
+        rows = order.directory / "rows.txt"
         command: list[str | Path] = [sys.executable, "-m", f"bench.clients.{module}"]
         command += [order.urls, str(order.workers), rows]
         if order.authority is not None:
@@ -165,7 +165,7 @@ def client(module: str) -> Callable[[Order], Call]:
 
 
 def rows_tally(rows: Path) -> Tally:
-    """Of fetchpool's rows; one that tells of an error or is not whole doesn't count."""
+    """Count fetchpool's rows; an error or an incomplete row does not count."""
     count = size = 0
     decoder = json.Decoder(Row)
     with rows.open("rb") as lines:

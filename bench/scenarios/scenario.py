@@ -1,7 +1,7 @@
-"""What a scenario is: which programs, on which lists, against which goals.
+"""A scenario: programs, lists and goals.
 
-Only data, and the words for it. `beside.py` has those with other programs, `alone.py` those with
-fetchpool alone; `trial.py` runs them.
+Only data, and the texts for it. `peer_comparison.py` has the scenarios with other programs,
+`self_comparison.py` those with fetchpool alone; `harness/trial.py` runs them.
 """
 
 from __future__ import annotations

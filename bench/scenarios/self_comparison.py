@@ -1,4 +1,4 @@
-"""fetchpool against itself: long lists, the display, work in the workers, `-w auto`."""
+"""fetchpool compared with itself: long lists, the display, CPU-heavy parsing, `-w auto`."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ DISPLAY = Scenario(
 
 PARSE = Scenario(
     "parse",
-    "Parsing that is work",
+    "CPU-heavy parsing",
     "Small files, and a `--parse` function that takes some milliseconds of CPU for each.",
     [Lane(PARSING_PROCESS, 2), Lane(PARSING_THREAD, 10), Lane(PARSING_ASYNC, 10)],
     lists.small_files,
@@ -102,7 +102,7 @@ def finds_its_pace(
     *,
     may_fail: bool = False,
 ) -> Scenario:
-    """`-w auto` beside some fixed numbers, the best of which it has to come near. The small list is
+    """`-w auto` and some fixed numbers, the best of which it has to come close to. The small list is
     long enough to settle in."""
     fixed = [replace(AUTO, name=f"fetchpool async, -w {number}") for number in workers]
 

@@ -1,10 +1,10 @@
-"""The servers of the benchmark, each a process of its own on a free port of loopback.
+"""The servers of the benchmark, each in its own process on a free port of loopback.
 
-`nginx()`: one worker, small and large files, plain and with TLS and HTTP/2. `delay()`: answers after a
-while, on every address of 127.0.0.0/8, so that there can be hundreds of hosts. Both get their listening
-sockets from here: no port is guessed, and clients may connect before the server is up.
+`nginx()`: one worker, small and large files, plain and with TLS and HTTP/2. `delay()`: responses after a
+delay, on every address of 127.0.0.0/8, which allows for hundreds of hosts. Both inherit their listening
+sockets: no port is guessed, and clients may connect before the server is up.
 
-`python -m bench.scenarios.servers` says what the delay server can take.
+`python -m bench.scenarios.servers` measures the capacity of the delay server.
 """
 
 from __future__ import annotations
@@ -94,29 +94,29 @@ class Delay(NamedTuple):
 
 
 @contextmanager
-def nginx(folder: Path) -> Iterator[Nginx]:
-    """An nginx that lives in `folder`. Raises `FileNotFoundError` when there is none installed."""
+def nginx(directory: Path) -> Iterator[Nginx]:
+    """An nginx that lives in `directory`. Raises `FileNotFoundError` when there is none installed."""
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if program is None:
         raise FileNotFoundError("nginx is not installed (apt-get install nginx-light)")
-    make_files(folder / "files")
+    make_files(directory / "files")
     authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(folder / "authority.pem"))
+    authority.cert_pem.write_to_path(str(directory / "authority.pem"))
     authority.issue_cert("localhost", "127.0.0.1").private_key_and_cert_chain_pem.write_to_path(
-        str(folder / "server.pem")
+        str(directory / "server.pem")
     )
-    # Started by root, it would serve as another user, who can't see into this folder.
+    # Started by root, nginx would serve as another user, who has no access to this directory.
     user = f"user {pwd.getpwuid(0).pw_name} {grp.getgrgid(0).gr_name};" if os.geteuid() == 0 else ""
     with (
         listening("127.0.0.1") as plain,
         listening("127.0.0.1") as tls,
-        (folder / "nginx.log").open("wb") as log,
+        (directory / "nginx.log").open("wb") as log,
     ):
         ports = plain.getsockname()[1], tls.getsockname()[1]
-        (folder / "nginx.conf").write_text(CONFIGURATION.format(plain=ports[0], tls=ports[1], user=user))
+        (directory / "nginx.conf").write_text(CONFIGURATION.format(plain=ports[0], tls=ports[1], user=user))
         sockets = plain.fileno(), tls.fileno()
         child = subprocess.Popen(
-            [program, "-p", folder, "-c", folder / "nginx.conf"],
+            [program, "-p", directory, "-c", directory / "nginx.conf"],
             # The variable it has for replacing its own program while it runs.
             env=os.environ | {"NGINX": "".join(f"{number};" for number in sockets)},
             pass_fds=sockets,
@@ -124,7 +124,7 @@ def nginx(folder: Path) -> Iterator[Nginx]:
             stderr=log,
         )
     with ended_at_the_end(child):
-        yield Nginx(*ports, folder / "authority.pem")
+        yield Nginx(*ports, directory / "authority.pem")
 
 
 @contextmanager

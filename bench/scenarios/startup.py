@@ -1,6 +1,6 @@
-"""The start-up: what a person waits for before anything is fetched.
+"""Start-up: the time before anything is fetched.
 
-`fetchpool --version` beside a Python that does nothing, and ten local URLs from start to finish.
+`fetchpool --version` compared with a Python that does nothing, and ten local URLs from start to exit.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ MAX_TEN = 0.3
 """Seconds."""
 
 
-def section(server: Nginx, folder: Path) -> str:
+def section(server: Nginx, directory: Path) -> str:
     """The table, and the goals."""
-    (folder / "ten.urls").write_text(
+    (directory / "ten.urls").write_text(
         "".join(f"{server.plain}/small/{number}.html\n" for number in range(URLS))
     )
-    rows = folder / "ten.jsonl"
+    rows = directory / "ten.jsonl"
     python = sys.executable
     fetch: list[str | Path] = [python, "-m", "fetchpool", "ten.urls", "-o", rows]
     commands: dict[str, list[str | Path]] = {
@@ -46,9 +46,9 @@ def section(server: Nginx, folder: Path) -> str:
     for _ in range(ROUNDS):
         for name, command in commands.items():
             rows.unlink(missing_ok=True)
-            usage = measure.run(command, folder=folder, environment=ENVIRONMENT)
+            usage = measure.run(command, directory=directory, environment=ENVIRONMENT)
             if usage.code or (fetch[0] is command[0] and "ten" in name and rows_tally(rows).count != URLS):
-                raise CommandFailedError(f"{name} did not do it: {(folder / 'stderr').read_text()}")
+                raise CommandFailedError(f"{name} failed: {(directory / 'stderr').read_text()}")
             taken[name].append(usage.wall)
     milliseconds = {name: 1000 * median(walls) for name, walls in taken.items()}
     times = milliseconds["fetchpool --version"] / milliseconds["python -c pass"]

@@ -1,4 +1,4 @@
-"""The script people write today: a thread pool, `requests.get`, a callback that appends to a file."""
+"""A typical script: a thread pool, `requests.get`, a callback that appends to a file."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""The same script by somebody who knows requests: a session per thread, so that connections are kept,
-the certificate's check included, and one open file."""
+"""The same script by an experienced user of requests: a session per thread, so that connections are reused,
+certificate verification included, and one open file.
+"""
 
 from __future__ import annotations
 

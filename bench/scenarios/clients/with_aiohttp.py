@@ -1,4 +1,4 @@
-"""aiohttp, with uvloop where it is installed: as many tasks as workers, one session, one open file."""
+"""aiohttp, with uvloop if installed: as many tasks as workers, one session, one open file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""httpx's asynchronous client, with HTTP/2 where the server has it: as many tasks as workers."""
+"""httpx's asynchronous client, with HTTP/2 if the server supports it: as many tasks as workers."""
 
 from __future__ import annotations
 
