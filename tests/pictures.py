@@ -15,10 +15,13 @@ from msgspec.structs import replace
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
+from fetchpool.config.config import RunConfig
+from fetchpool.config.outputs import Output
+from fetchpool.engine.engine import RunResult
 from fetchpool.engine.events import ActiveRequest, FailureCount
 from fetchpool.progress.format import Line
 from fetchpool.progress.frame import frame
-from fetchpool.progress.summary import report
+from fetchpool.progress.summary import summary as summary_lines
 from fetchpool.progress.terminal import text
 from tests.factories import EVEN, snapshot
 
@@ -62,14 +65,11 @@ def live() -> list[Line]:
 
 def summary() -> list[Line]:
     """Return the lines of the summary at its end."""
-    return report(
-        END,
-        outputs=[("results.jsonl", END.done)],
-        workers=50,
-        executor="thread",
-        per_host=10,
-        interrupted=False,
+    config = RunConfig(outputs=(Output("results.jsonl", "jsonl"),), workers=50)
+    result = RunResult(
+        END, interrupted=False, aborted=False, timed_out=False, input_failure=None, rows=(END.done,)
     )
+    return summary_lines(result, config)
 
 
 PICTURES = {"live.svg": live, "summary.svg": summary}

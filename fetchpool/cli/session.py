@@ -33,8 +33,7 @@ from fetchpool.engine.events import Snapshot
 from fetchpool.engine.observers import Observer
 from fetchpool.model.errors import OutputClosedError
 from fetchpool.model.record import Record
-from fetchpool.progress.format import Line
-from fetchpool.progress.summary import report
+from fetchpool.progress.summary import summary
 from fetchpool.sources.base import Source
 
 if TYPE_CHECKING:  # loaded by those who use it
@@ -89,7 +88,9 @@ def hold(
             except OutputClosedError:
                 return SessionResult(ExitCode.OK, None)
     if not display.quiet:
-        print_lines(sys.stderr, _summary(config, result, old, bodies, repeatable))
+        changes = None if old is None else asdict(old.changes)
+        resume = _resume(config, repeatable)
+        print_lines(sys.stderr, summary(result, config, resume=resume, saved=bodies.saved, changes=changes))
     return SessionResult(_code(result, interruptions.code), result.snapshot, result.input_failure)
 
 
@@ -118,17 +119,17 @@ def _old_result(config: RunConfig) -> PreviousRun | None:
 
 
 class SavedBodyCounter(Observer):
-    """Counts the rows whose body was kept."""
+    """Counts the rows whose body was saved."""
 
     def __init__(self) -> None:
-        self.kept = 0
+        self.saved = 0
 
     def on_records(self, records: list[Record]) -> None:
-        self.kept += sum(1 for record in records if "filename_effective" in record.extra)
+        self.saved += sum(1 for record in records if "filename_effective" in record.extra)
 
 
 def _resume(config: RunConfig, repeatable: bool) -> str:
-    """How an interrupted run goes on; empty when its outputs can't say what is done."""
+    """Return how to continue an interrupted run; empty if its outputs don't tell which URLs are done."""
     readable = all(
         output.path != "-" and (Path(output.path).is_file() or Path(output.path).is_dir())
         for output in config.outputs
@@ -136,33 +137,8 @@ def _resume(config: RunConfig, repeatable: bool) -> str:
     if not repeatable or not readable or not config.dedupe:
         return ""
     if config.resume:
-        return "the same command"
-    return "" if config.refresh_in_place else "the same command with --resume"
-
-
-def _summary(
-    config: RunConfig, result: RunResult, old: PreviousRun | None, bodies: SavedBodyCounter, repeatable: bool
-) -> list[Line]:
-    names = ["standard output" if output.path == "-" else output.path for output in config.outputs]
-    return report(
-        result.snapshot,
-        outputs=list(zip(names, result.rows, strict=True)),
-        workers=config.workers,
-        executor=config.executor,
-        per_host=config.per_host or None,
-        interrupted=result.interrupted,
-        aborted=result.aborted,
-        timed_out=result.timed_out,
-        resume=_resume(config, repeatable),
-        paced=bool(config.rate or config.host_delay),
-        robots=config.robots,
-        max_time=config.fetch.max_time,
-        parses=bool(config.fetch.parse),
-        auto=config.auto_workers,
-        fd_limited=config.fd_limited,
-        kept=(bodies.kept, config.fetch.save) if config.fetch.save else None,
-        changes=None if old is None else asdict(old.changes),
-    )
+        return "run the same command again"
+    return "" if config.refresh_in_place else "run the same command with --resume"
 
 
 def _code(result: RunResult, interrupted: ExitCode | None) -> ExitCode:

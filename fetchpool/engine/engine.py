@@ -344,8 +344,8 @@ class Engine:
         return self._stats.snapshot(
             in_flight=min(len(self._flights), self._pool.max_workers),
             slowest=self._flights.slowest(now),
-            backlog=queued,
-            waiting=self._scheduler.waiting,
+            queued=queued,
+            delayed=self._scheduler.delayed,
             duplicates=self._known.duplicates,
             total=total,
             total_exact=exact,

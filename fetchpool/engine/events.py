@@ -67,10 +67,10 @@ class Snapshot(Struct, frozen=True):
     in_flight: int
     slowest: tuple[ActiveRequest, ...]
     """The longest-running requests in flight, longest first, at most five."""
-    backlog: int
+    queued: int
     """Read from the input, not yet started."""
-    waiting: int
-    """Of the backlog: held back by their host's turn or a retry's time."""
+    delayed: int
+    """Of `queued`: those that wait for a time (a rate limit, a backoff or a retry), not for a worker."""
     total: int | None
     """Distinct URLs in the whole input: exact once read to its end, before that estimated from the share of
     bytes read, None when there is nothing to estimate from (a pipe)."""
@@ -101,8 +101,8 @@ class Snapshot(Struct, frozen=True):
     stopping: bool
     """A first Ctrl-C (or the end of `max_runtime`) has been seen."""
     limits: WaitTimes
-    earlier: int = 0
-    """Of `done`: those whose rows earlier runs have written. Sizes, times and rates are the others'."""
+    done_before: int = 0
+    """Of `done`: URLs with a row from an earlier run. Sizes, times and rates do not include them."""
     duplicates: int = 0
     """URLs of the input that it had before; not in `total`."""
 

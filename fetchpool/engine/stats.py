@@ -29,7 +29,7 @@ class Stats:
         self._clock = clock
         self._started = clock()
         self._done = self._ok = self._retries = 0
-        self._earlier = self._earlier_ok = 0
+        self._done_before = self._ok_before = 0
         self._size_delivered = self._size_download = 0
         self._time_waiting = self._time_receiving = 0.0
         self._failed: dict[str, int] = {}
@@ -78,8 +78,8 @@ class Stats:
             if row.error is not None:
                 self._failure(row.error, row)
             else:
-                self._earlier_ok += 1
-        self._earlier += len(rows)
+                self._ok_before += 1
+        self._done_before += len(rows)
 
     def _failure(self, error: str, record: Record | StoredRow) -> None:
         if error in self._failed:
@@ -103,8 +103,8 @@ class Stats:
         *,
         in_flight: int,
         slowest: tuple[ActiveRequest, ...],
-        backlog: int,
-        waiting: int,
+        queued: int,
+        delayed: int,
         duplicates: int = 0,
         total: int | None,
         total_exact: bool,
@@ -121,16 +121,16 @@ class Stats:
         sizes, times = self._sizes, self._times
         return Snapshot(
             elapsed=now - self._started,
-            done=self._done + self._earlier,
-            ok=self._ok + self._earlier_ok,
-            earlier=self._earlier,
+            done=self._done + self._done_before,
+            ok=self._ok + self._ok_before,
+            done_before=self._done_before,
             duplicates=duplicates,
             failed=self._kinds(),
             retries=self._retries,
             in_flight=in_flight,
             slowest=slowest,
-            backlog=backlog,
-            waiting=waiting,
+            queued=queued,
+            delayed=delayed,
             total=total,
             total_exact=total_exact,
             eta=self._eta(now, total),
@@ -179,7 +179,7 @@ class Stats:
     def _eta(self, now: float, total: int | None) -> float | None:
         if total is None:
             return None
-        left = max(total - self._done - self._earlier, 0)
+        left = max(total - self._done - self._done_before, 0)
         if not left:
             return 0.0
         per_second, _ = self._rates(now, ETA_WINDOW)

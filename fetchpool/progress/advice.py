@@ -1,62 +1,56 @@
-"""What held a run back, and which flag would change it: one line of advice from the numbers.
+"""Advice: what limited the run, and which option would change that, in one line.
 
-In: the last `Snapshot` and the settings in question. Out: the spans of one line. Pure.
+In: the last `Snapshot` and the configuration. Out: the spans of one line. Pure.
 
-The engine says for every second what it waited for (`WaitTimes`), and the process how much CPU it
-used. CPU comes first, since a busy machine makes everything else look slow:
+The engine accounts each second of the run to what it waited for (`WaitTimes`), and the process reports how
+much CPU it used. CPU comes first, since a busy machine makes everything else look slow:
 
-    CPU used up         ──▶ the CPU, and another executor where that helps
-    all workers busy    ──▶ the network, when their time went into bodies; else the workers
-    hosts' turns        ──▶ the limit per host, the pace, hosts that asked for a pause, or what failed
-    hosts' names        ──▶ the name servers
-    nothing to read     ──▶ the input
-    only the last left  ──▶ the slowest answers
+    CPU used up             ──▶ the CPU, and another executor where that helps
+    all workers busy        ──▶ the network, if their time went into bodies; else the number of workers
+    hosts at their limits   ──▶ --per-host, the rate limit, server backoff, or retries
+    DNS                     ──▶ DNS lookups
+    nothing to read         ──▶ the input
+    last requests running   ──▶ the slowest responses
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from fetchpool.engine.events import Snapshot, WaitTimes
 from fetchpool.progress.format import Span, Style, count, counted, duration, percent, size
 
-WORTH_ADVICE = 1.0
-"""Seconds: of a shorter run, most is starting up, whatever the numbers say."""
+if TYPE_CHECKING:  # loaded by the caller already
+    from fetchpool.config.config import RunConfig
+
+MIN_ELAPSED = 1.0
+"""Seconds: of a shorter run, most is start-up, whatever the numbers say."""
 CPU_BOUND = 0.9
-"""Share of a core (threads), or of all (processes), from which it is the CPU that is short."""
+"""Share of a core (threads), or of all cores (processes), from which CPU is the bottleneck."""
 CPU_SHORT = 0.7
-"""Share of a core from which more threads, or transfers in one thread, are more CPU that isn't there."""
+"""Share of a core from which more threads, or more transfers in one thread, need CPU that isn't there."""
 FETCHING_BOUND = 0.5
-"""Share of the workers' time below which fetching isn't what they were busy with."""
+"""Share of the workers' time below which they were busy with something other than fetching."""
 BODIES_BOUND = 0.7
-"""Share of the workers' time spent receiving bodies from which bandwidth is short, not workers."""
+"""Share of the fetch time spent receiving bodies from which bandwidth is the bottleneck, not workers."""
 MORE_WORKERS = 4
-"""A step that shows at once whether more workers help."""
-LONG_ANSWER = 5.0
-"""Seconds: an answer shorter than this is nothing to cut short."""
+"""Factor of a suggested number of workers: a step that shows at once whether more workers help."""
+LONG_RESPONSE = 5.0
+"""Seconds: a shorter response is not worth a timeout."""
 
 
-def held_back(
-    snapshot: Snapshot,
-    *,
-    workers: int,
-    executor: str,
-    per_host: int | None,
-    paced: bool = False,
-    robots: bool = False,
-    max_time: float | None = None,
-    parses: bool = False,
-    aborted: bool = False,
-    auto: bool = False,
-    fd_limited: bool = False,
-) -> list[Span]:
-    """The line after "held back by: "; its `HINT` span, where it has one, names a flag. Empty for a run
-    too short to say. `max_time`: the seconds an attempt may take now; `parses`: there is a parser;
-    `aborted`: what was in flight was ended with the run; `auto`: `-w auto`; `fd_limited`: there are
-    fewer workers than were wanted, since the system allows no more open files."""
+def advice(snapshot: Snapshot, config: RunConfig, *, aborted: bool = False) -> list[Span]:
+    """Return the text after "bottleneck: "; its `HINT` spans name options. Empty for a very short run.
+
+    `aborted`: in-flight requests were cancelled with the run.
+    """
     limits = snapshot.limits
-    snapshot = replace(snapshot, elapsed=snapshot.elapsed - limits.stopping)  # what held it until then
-    if snapshot.elapsed < WORTH_ADVICE:
+    executor, workers = config.executor, config.workers
+    parses = bool(config.fetch.parse)
+    snapshot = replace(snapshot, elapsed=snapshot.elapsed - limits.stopping)  # until the run was stopped
+    if snapshot.elapsed < MIN_ELAPSED:
         return []
     if limits.cpu >= CPU_BOUND * _cores_of(executor, limits) * snapshot.elapsed:
         return _cpu(snapshot, executor, parses)
@@ -64,27 +58,24 @@ def held_back(
     most = max(limits.workers, hosts, limits.names, limits.source, limits.ending)
     share = _share(most, snapshot)
     if most == limits.names:
-        return [Span(f"the name servers (for {share} of the time hosts were being looked up)")]
+        return [Span(f"DNS lookups (workers waited for them {share} of the time)")]
     if most == limits.workers:
         chosen = not snapshot.workers_reason
-        if executor != "process" and chosen and _near_a_core(limits, snapshot.elapsed):
+        if executor != "process" and chosen and limits.cpu > CPU_SHORT * snapshot.elapsed:
             return _cpu(snapshot, executor, parses)
         if chosen and not aborted and _fetching(snapshot, workers) < FETCHING_BOUND:
             if executor == "process":
                 return _around_fetching(snapshot, workers)
             if executor == "thread" and parses:
                 return _parsing(snapshot, workers)
-        if fd_limited and snapshot.workers >= workers:
-            return _files(workers, share)
-        # Beside a parser, threads wait for the interpreter while they receive: that is no network's time.
-        on_bodies = (executor == "process" or not parses) and _on_bodies(snapshot, workers)
-        more = _more_processes(workers, limits.cores) if auto else _more(workers, per_host)
-        return _workers(snapshot, workers, more, share, on_bodies=on_bodies)
+        if config.fd_limited and snapshot.workers >= workers:
+            return _open_files(workers, share)
+        return _workers(snapshot, config, share)
     if most == hosts:
-        return _hosts(snapshot, per_host, paced=paced, robots=robots)
+        return _hosts(snapshot, config)
     if most == limits.source:
-        return [Span(f"the input (for {share} of the time the workers waited for it to say more)")]
-    return _ending(snapshot, share, max_time)
+        return [Span(f"input (workers were idle {share} of the time)")]
+    return _ending(snapshot, share, config.fetch.max_time)
 
 
 def _share(seconds: float, snapshot: Snapshot) -> str:
@@ -92,7 +83,7 @@ def _share(seconds: float, snapshot: Snapshot) -> str:
 
 
 def _cores_of(executor: str, limits: WaitTimes) -> int:
-    """Cores that the executor can make use of. Threads share one as long as they run Python."""
+    """Return how many cores the executor can use. Threads share one while they run Python."""
     return limits.cores if executor == "process" else 1
 
 
@@ -100,125 +91,121 @@ def _cpu(snapshot: Snapshot, executor: str, parses: bool) -> list[Span]:
     limits = snapshot.limits
     used = limits.cpu / snapshot.elapsed
     if limits.cores == 1:
-        return [Span(f"this machine's CPU (its one core was busy {percent(min(used, 1.0))} of the time)")]
+        return [Span(f"CPU (the only core busy {percent(min(used, 1.0))} of the time)")]
     if executor == "process" or used >= CPU_BOUND * limits.cores:
         busy = percent(min(used / limits.cores, 1.0))
-        return [Span(f"this machine's CPU (all its {limits.cores} cores were busy {busy} of the time)")]
-    shared = f"this machine's CPU ({used:.1f} of {limits.cores} cores busy; threads share one for Python); "
-    if executor == "thread" and not parses:  # a parser costs the same wherever it runs
-        return [Span(shared), Span("--executor async", Style.HINT), Span(" needs half as much for a URL")]
-    return [Span(shared), Span("--executor process", Style.HINT), Span(" uses them all")]
-
-
-def _near_a_core(limits: WaitTimes, elapsed: float) -> bool:
-    return limits.cpu > CPU_SHORT * elapsed
+        return [Span(f"CPU (all {limits.cores} cores busy {busy} of the time)")]
+    shared = f"CPU ({used:.1f} of {limits.cores} cores busy; threads share one core for Python code); "
+    if executor == "thread" and not parses:  # a parser costs the same in every executor
+        return [
+            Span(shared),
+            Span("--executor async", Style.HINT),
+            Span(" uses about half the CPU per URL"),
+        ]
+    return [Span(shared), Span("--executor process", Style.HINT), Span(" uses all cores")]
 
 
 def _fetching(snapshot: Snapshot, workers: int) -> float:
-    """Share of the workers' time in which something was being fetched."""
+    """Return the share of the workers' time that was spent fetching."""
     return (snapshot.time_waiting + snapshot.time_receiving) / (workers * snapshot.elapsed)
 
 
 def _around_fetching(snapshot: Snapshot, workers: int) -> list[Span]:
-    """More processes would only start more slowly."""
+    # No hint: more processes would only start more slowly.
     share = percent(_fetching(snapshot, workers))
-    return [
-        Span("starting the processes, handing over to them and what they do with a page "),
-        Span(f"(fetching took {share} of their time)"),
-    ]
+    return [Span(f"process start, communication and parsing (workers spent {share} of the time fetching)")]
 
 
 def _parsing(snapshot: Snapshot, workers: int) -> list[Span]:
     share = percent(_fetching(snapshot, workers))
     return [
-        Span(f"what --parse does with a page (fetching took {share} of the workers' time); if it computes: "),
+        Span(f"--parse (workers spent {share} of the time fetching); if the parser uses the CPU, try "),
         Span("--executor process", Style.HINT),
     ]
 
 
-def _on_bodies(snapshot: Snapshot, workers: int) -> bool:
-    """Whether the workers spent their time on bodies."""
-    in_all = snapshot.time_waiting + snapshot.time_receiving
-    return _fetching(snapshot, workers) >= FETCHING_BOUND and snapshot.time_receiving >= BODIES_BOUND * in_all
-
-
-def _more(workers: int, per_host: int | None) -> list[Span]:
-    """What lets there be more workers."""
-    wanted = workers * MORE_WORKERS
-    more = [Span(f"-w {wanted}", Style.HINT)]
-    if per_host is not None and per_host < wanted:
-        more += [Span(" (if most is on one host: "), Span(f"--per-host {wanted}", Style.HINT), Span(" too)")]
-    return more
-
-
-def _more_processes(workers: int, cores: int) -> list[Span]:
-    """With `-w auto`, that is one for each core, or fewer."""
-    if workers < cores:
-        return [Span(f"--max-workers {cores}", Style.HINT)]
-    return [Span("--executor async", Style.HINT), Span(" (one process for each core is all of -w auto)")]
-
-
-def _files(workers: int, share: str) -> list[Span]:
-    room = counted(workers, "worker")
+def _open_files(workers: int, share: str) -> list[Span]:
+    limited = counted(workers, "worker")
     return [
-        Span(f"the limit of open files (it leaves room for {room}, busy {share} of the time); to raise it: "),
+        Span(f"limit of open files (allows {limited}, busy {share} of the time); to raise it: "),
         Span("ulimit -Hn", Style.HINT),
     ]
 
 
-def _workers(
-    snapshot: Snapshot, workers: int, more: list[Span], share: str, *, on_bodies: bool
-) -> list[Span]:
+def _workers(snapshot: Snapshot, config: RunConfig, share: str) -> list[Span]:
     if snapshot.workers_reason:
-        found = f"{count(snapshot.workers)} at once, found by -w auto: {snapshot.workers_reason}"
-        return [Span(f"the workers ({found})")]
-    busy = f"the one worker was busy {share}" if workers == 1 else f"all {count(workers)} were busy {share}"
-    if on_bodies:
+        return [Span(f"workers ({count(snapshot.workers)}, chosen by -w auto: {snapshot.workers_reason})")]
+    workers = config.workers
+    more = [Span("; try "), *_more_workers(config, snapshot.limits.cores)]
+    # Threads wait for the GIL while they receive if there is a parser: that is not the network's time.
+    if (config.executor == "process" or not config.fetch.parse) and _on_bodies(snapshot, workers):
         receiving = percent(snapshot.time_receiving / (snapshot.time_waiting + snapshot.time_receiving))
         speed = size(snapshot.size_download / snapshot.elapsed)
         return [
-            Span(f"the network or the servers ({receiving} of the time that fetches took went into "),
-            Span(f"receiving bodies, at {speed}/s in all); if there is more to be had: "),
+            Span(f"network or servers ({receiving} of the fetch time was spent receiving bodies, "),
+            Span(f"at {speed}/s in total)"),
             *more,
         ]
-    return [Span(f"the workers ({busy} of the time); more at once: "), *more]
+    busy = "the only one" if workers == 1 else f"all {count(workers)}"
+    return [Span(f"workers ({busy} busy {share} of the time)"), *more]
 
 
-def _hosts(snapshot: Snapshot, per_host: int | None, *, paced: bool, robots: bool) -> list[Span]:
+def _on_bodies(snapshot: Snapshot, workers: int) -> bool:
+    """Whether the workers spent their time receiving bodies."""
+    in_all = snapshot.time_waiting + snapshot.time_receiving
+    return _fetching(snapshot, workers) >= FETCHING_BOUND and snapshot.time_receiving >= BODIES_BOUND * in_all
+
+
+def _more_workers(config: RunConfig, cores: int) -> list[Span]:
+    """Return the options that allow more workers."""
+    workers = config.workers
+    if config.auto_workers:  # of processes: one for each core, or fewer
+        if workers < cores:
+            return [Span(f"--max-workers {cores}", Style.HINT)]
+        return [
+            Span("--executor async", Style.HINT),
+            Span(" (-w auto starts one process per core)"),
+        ]
+    wanted = workers * MORE_WORKERS
+    more = [Span(f"-w {wanted}", Style.HINT)]
+    if 0 < config.per_host < wanted:
+        more += [Span(" (for a single host also "), Span(f"--per-host {wanted}", Style.HINT), Span(")")]
+    return more
+
+
+def _hosts(snapshot: Snapshot, config: RunConfig) -> list[Span]:
     limits = snapshot.limits
     most = max(limits.turns, limits.pace, limits.pauses, limits.retries)
     share = _share(most, snapshot)
-    if most == limits.turns and per_host is not None:
+    if most == limits.turns and config.per_host:
         return [
-            Span(f"the limit of {per_host} at once per host ({share} of the time workers were free but "),
-            Span("every host had its share); if the hosts can take it: "),
-            Span(f"--per-host {per_host * 2}", Style.HINT),
+            Span(f"--per-host {config.per_host} (all hosts at their limit {share} of the time); try "),
+            Span(f"--per-host {config.per_host * 2}", Style.HINT),
         ]
     if most == limits.retries:
-        waits = f"waits before what failed is tried again: {share} of the time"
         if not snapshot.retries:
-            return [Span(waits)]
-        return [Span(f"{waits}; "), Span("--retry 0", Style.HINT), Span(" gives up at once")]
-    if most == limits.pace and paced:
+            return [Span(f"hosts that did not respond ({share} of the time)")]
         return [
-            Span(f"the pace that was asked for ({share} of the time); "),
+            Span(f"retry delays ({share} of the time); "),
+            Span("--retry 0", Style.HINT),
+            Span(" turns retries off"),
+        ]
+    if most == limits.pace and (config.rate or config.host_delay):
+        return [
+            Span(f"rate limit ({share} of the time); see "),
             Span("--rate", Style.HINT),
             Span(" and "),
             Span("--host-delay", Style.HINT),
-            Span(" set it"),
         ]
-    why = "their robots.txt's Crawl-delay" if most == limits.pace and robots else "429, 503 or Retry-After"
-    return [Span(f"hosts that asked for a pause ({why}): {share} of the time")]
+    if most == limits.pace and config.robots:
+        return [Span(f"Crawl-delay in robots.txt ({share} of the time)")]
+    return [Span(f"server backoff: 429, 503 or Retry-After ({share} of the time)")]
 
 
-def _ending(snapshot: Snapshot, share: str, max_time: float | None) -> list[Span]:
+def _ending(snapshot: Snapshot, share: str, max_time: float) -> list[Span]:
     longest = duration(snapshot.time_max)
-    awaited = f"the slowest answers (for {share} of the time only the last few were awaited; "
+    text = f"slowest responses (only the last few in flight {share} of the time, the longest took {longest})"
     sooner = max(round(snapshot.time_p95 * 2), 1)
-    helps = sooner < snapshot.time_max and (max_time is None or sooner < max_time)
-    if snapshot.time_max < LONG_ANSWER or not helps:
-        return [Span(f"{awaited}the longest took {longest})")]
-    return [
-        Span(f"{awaited}the longest took {longest}); to give up sooner: "),
-        Span(f"--max-time {sooner}s", Style.HINT),
-    ]
+    if snapshot.time_max < LONG_RESPONSE or sooner >= min(snapshot.time_max, max_time):
+        return [Span(text)]
+    return [Span(f"{text}; try "), Span(f"--max-time {sooner}s", Style.HINT)]

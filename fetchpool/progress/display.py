@@ -17,7 +17,7 @@ from fetchpool.model.record import Record
 from fetchpool.progress.background_writer import PATIENCE, BackgroundWriter
 from fetchpool.progress.format import Line
 from fetchpool.progress.frame import frame
-from fetchpool.progress.messages import event_line, given_up_line
+from fetchpool.progress.messages import dropped_line, event_line
 from fetchpool.progress.terminal import show, text
 
 FIRST_PICTURE = 0.3
@@ -90,7 +90,7 @@ class Progress(Observer):
     def _say(self, said: list[Event | Record], given_up: int) -> None:
         lines: list[Line] = [event_line(one) for one in said]
         if given_up:
-            lines.append(given_up_line(given_up))
+            lines.append(dropped_line(given_up))
         show(self._console, lines)
 
     def _draw(self, snapshot: Snapshot) -> None:

@@ -115,7 +115,7 @@ def _pace(snapshot: Snapshot, width: int) -> Line:
         return _fitted(
             [
                 Segment(Span(stopping, Style.STRONG), 0),
-                Segment(Span("Ctrl-C again ends at once", Style.QUIET), 1),
+                Segment(Span("press Ctrl-C again to abort", Style.QUIET), 1),
             ],
             width,
         )
@@ -124,8 +124,8 @@ def _pace(snapshot: Snapshot, width: int) -> Line:
         Segment(Span(f"{size(snapshot.bytes_per_second)}/s"), 1, SECOND),
         Segment(Span(f"{count(snapshot.in_flight)}{_of_auto(snapshot)} in flight"), 2, THIRD),
     ]
-    if snapshot.waiting:
-        segments.append(Segment(Span(f"{count(snapshot.waiting)} waiting", Style.QUIET), 3))
+    if snapshot.delayed:
+        segments.append(Segment(Span(f"{count(snapshot.delayed)} delayed", Style.QUIET), 3))
     return _fitted(segments, width)
 
 

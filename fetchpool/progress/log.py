@@ -13,7 +13,7 @@ from fetchpool.engine.observers import Observer
 from fetchpool.model.record import Record
 from fetchpool.progress.background_writer import PATIENCE, BackgroundWriter, unbuffered
 from fetchpool.progress.format import Line
-from fetchpool.progress.messages import event_line, given_up_line, progress_line, stuck_lines
+from fetchpool.progress.messages import dropped_line, event_line, progress_line, stuck_lines
 
 FIRST_LINE = 2.0
 """Seconds: a shorter run needs no line beside its summary."""
@@ -67,6 +67,6 @@ class Log(Observer):
     def _write(self, said: list[Line | Event | Record], given_up: int, _last: bool) -> None:
         lines = [one if isinstance(one, Line) else event_line(one) for one in said]
         if given_up:
-            lines.append(given_up_line(given_up))
+            lines.append(dropped_line(given_up))
         self._stream.write("".join(f"fetchpool: {line}\n" for line in lines))
         self._stream.flush()

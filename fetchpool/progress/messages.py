@@ -1,4 +1,4 @@
-"""What is said about a run while it runs, the same on a terminal and in a log.
+"""Messages about a running run, the same on a terminal and in a log.
 
 In: snapshots, records, events. Out: `Line`s. Pure.
 """
@@ -23,11 +23,11 @@ from fetchpool.progress.format import (
 )
 
 STUCK_AFTER = 5.0
-"""Seconds: a request that has been in flight longer is worth naming."""
+"""Seconds after which a request in flight is reported as slow."""
 
 
 def share_done(snapshot: Snapshot) -> float | None:
-    """From 0 to 1; None without a total. An estimate never claims that all is done."""
+    """Return the share that is done, from 0 to 1; None without a total. An estimate never reaches 1."""
     if snapshot.total is None:
         return None
     if not snapshot.total_exact:
@@ -36,7 +36,7 @@ def share_done(snapshot: Snapshot) -> float | None:
 
 
 def progress_line(snapshot: Snapshot) -> Line:
-    """`12,345 of ~98,000 done (12 %), 12,300 ok, 45 failed, 1,234 URLs/s, …`: a line of a log."""
+    """Return `12,345 of ~98,000 done (12 %), 12,300 ok, 45 failed, 1,234 URLs/s, …`, a line of the log."""
     done = f"{count(snapshot.done)} done"
     share = share_done(snapshot)
     if snapshot.total is not None and share is not None:
@@ -47,8 +47,8 @@ def progress_line(snapshot: Snapshot) -> Line:
         parts.append(counted(snapshot.retries, "retry", "retries"))
     parts += [f"{rate(snapshot.urls_per_second)} URLs/s", f"{size(snapshot.bytes_per_second)}/s"]
     parts.append(f"{count(snapshot.in_flight)} in flight")
-    if snapshot.waiting:
-        parts.append(f"{count(snapshot.waiting)} waiting")
+    if snapshot.delayed:
+        parts.append(f"{count(snapshot.delayed)} delayed")
     if snapshot.stopping:
         parts.append("stopping")
     elif snapshot.eta:
@@ -57,12 +57,12 @@ def progress_line(snapshot: Snapshot) -> Line:
 
 
 def stuck(snapshot: Snapshot) -> list[ActiveRequest]:
-    """Of the requests in flight, those that have taken long; longest first."""
+    """Return the requests that have been in flight for long; longest first."""
     return [request for request in snapshot.slowest if request.seconds > STUCK_AFTER]
 
 
 def stuck_lines(snapshot: Snapshot) -> list[Line]:
-    """When nothing has moved for some seconds: what it is that is waited for."""
+    """Return a line for each slow request, if nothing has completed for some seconds."""
     if snapshot.urls_per_second:
         return []
     return [
@@ -71,24 +71,24 @@ def stuck_lines(snapshot: Snapshot) -> list[Line]:
     ]
 
 
-def event_line(said: Record | RetryScheduled | Notice) -> Line:
-    """A final row that failed, a retry to come, or a notice."""
-    if isinstance(said, Notice):
-        return line(Span(escape_invisible(said.text), Style.HINT))
-    if isinstance(said, RetryScheduled):
-        due = f" (again in {duration(said.delay)})"
-        return line(Span("retry ", Style.HINT), *_what_failed(said.record), Span(due, Style.QUIET))
-    tried = f" (after {counted(said.num_retries, 'retry', 'retries')})" if said.num_retries else ""
-    return line(Span("failed ", Style.BAD), *_what_failed(said), Span(tried, Style.QUIET))
+def event_line(event: Record | RetryScheduled | Notice) -> Line:
+    """Return the line for a failed final row, a scheduled retry or a notice."""
+    if isinstance(event, Notice):
+        return line(Span(escape_invisible(event.text), Style.HINT))
+    if isinstance(event, RetryScheduled):
+        due = f" (retrying in {duration(event.delay)})"
+        return line(Span("retry ", Style.HINT), *_failure(event.record), Span(due, Style.QUIET))
+    tried = f" (after {counted(event.num_retries, 'retry', 'retries')})" if event.num_retries else ""
+    return line(Span("failed ", Style.BAD), *_failure(event), Span(tried, Style.QUIET))
 
 
-def given_up_line(number: int) -> Line:
-    """Lines that came faster than they could be written."""
-    return line(Span(f"({counted(number, 'line')} more than could be shown)", Style.QUIET))
+def dropped_line(number: int) -> Line:
+    """Return the line in place of `number` lines that came faster than they could be written."""
+    return line(Span(f"({counted(number, 'more line')} not shown)", Style.QUIET))
 
 
-def _what_failed(record: Record) -> list[Span]:
-    # Cleaned where it came in already; this is the terminal's edge, and a second time changes nothing.
+def _failure(record: Record) -> list[Span]:
+    # Escaped when the row was made already; escaping twice changes nothing, and here it reaches a terminal.
     spans = [Span(f"{record.error} ", Style.STRONG), Span(escape_invisible(record.url))]
     if record.errormsg:
         spans.append(Span(f": {escape_invisible(record.errormsg)}", Style.QUIET))

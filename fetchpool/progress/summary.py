@@ -1,17 +1,18 @@
-"""The summary at the end of a run, as lines for a person.
+"""The summary at the end of a run.
 
-In: the last `Snapshot`, where the rows went, and the few settings that the advice names. Out:
-`Line`s; `str()` of one is plain text, a terminal adds colours but no other words. Pure.
+In: the `RunResult` and the configuration. Out: `Line`s; `str()` of one is plain text, a terminal adds colours
+but no other text. Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from fetchpool.engine.events import Snapshot
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.text import escape_invisible
-from fetchpool.progress.advice import held_back
+from fetchpool.progress.advice import advice
 from fetchpool.progress.format import (
     Line,
     Span,
@@ -26,93 +27,71 @@ from fetchpool.progress.format import (
     total,
 )
 
+if TYPE_CHECKING:  # loaded by the caller already
+    from fetchpool.config.config import RunConfig
+    from fetchpool.engine.engine import RunResult
+
 KINDS_SHOWN = 12
-"""Kinds of failure with a line of their own: there are rarely more, and a screen has 24 lines."""
+"""Kinds of failure that get a line each: there are rarely more, and a screen has 24 lines."""
 DNS_KINDS = frozenset(kind for kind in FailureKind if kind.is_dns)
 LABEL_WIDTH = 9
-"""Cells of the longest label and its gap."""
+"""Columns of the longest label and the gap after it."""
 
 
-def report(
-    snapshot: Snapshot,
+def summary(
+    result: RunResult,
+    config: RunConfig,
     *,
-    outputs: Sequence[tuple[str, int]],
-    workers: int,
-    executor: str,
-    per_host: int | None,
-    interrupted: bool,
-    aborted: bool = False,
-    timed_out: bool = False,
     resume: str = "",
-    paced: bool = False,
-    robots: bool = False,
-    max_time: float | None = None,
-    parses: bool = False,
-    auto: bool = False,
-    fd_limited: bool = False,
-    kept: tuple[int, str] | None = None,
+    saved: int = 0,
     changes: Mapping[str, int] | None = None,
 ) -> list[Line]:
-    """The summary. `outputs`: each sink's name and how many rows it took; `per_host`: the limit of
-    requests at once to one host, None without one; `aborted`: what was in flight was ended with the run;
-    `timed_out`: it was `--max-runtime` that interrupted; `resume`: how an interrupted run goes on, empty when
-    it can't; `paced`: starts were spaced on purpose; `robots`: hosts were asked for theirs; `max_time`:
-    seconds an attempt may take; `parses`: there is a parser; `auto`: `-w auto`; `fd_limited`: open files
-    allow no more workers; `kept`: how many rows have their body in which folder; `changes`: since an earlier
-    result, how many URLs are what."""
+    """Return the lines of the summary.
+
+    `resume`: how to continue an interrupted run, empty if that is not possible; `saved`: how many rows have a
+    saved body; `changes`: counts of new, changed and unchanged URLs since an earlier run.
+    """
+    snapshot, interrupted = result.snapshot, result.interrupted
     if not snapshot.done and not interrupted:
-        return [line(Span("nothing to fetch: there is no URL in the input", Style.STRONG))]
-    fetched = snapshot.done - snapshot.earlier
-    lines = [_headline(snapshot, interrupted, timed_out)]
+        return [line(Span("nothing to fetch: the input contains no URLs", Style.STRONG))]
+    fetched = snapshot.done - snapshot.done_before
+    lines = [_headline(snapshot, interrupted, result.timed_out)]
     if fetched:
         lines += [_rates(snapshot, fetched), *_sizes(snapshot, fetched), *_times(snapshot, fetched)]
     if changes is not None:
-        lines.append(
-            _labelled("since", ", ".join(f"{count(number)} {what}" for what, number in changes.items()))
-        )
+        counts = ", ".join(f"{count(number)} {what}" for what, number in changes.items())
+        lines.append(_labelled("since", counts))
     lines += _failures(snapshot)
     if snapshot.retries:
         lines.append(_labelled("retried", counted(snapshot.retries, "attempt")))
     if snapshot.duplicates:
         lines.append(_labelled("skipped", counted(snapshot.duplicates, "duplicate")))
-    if outputs:
-        rows = ", ".join(f"{counted(number, 'row')} to {escape_invisible(name)}" for name, number in outputs)
-        lines.append(_labelled("wrote", rows))
-    if kept is not None:
-        number, folder = kept
-        lines.append(
-            _labelled(
-                "kept", f"{counted(number, 'body', 'bodies')} in {escape_invisible(folder)}, equal ones once"
-            )
-        )
-    if not interrupted and fetched and _no_name_found(snapshot):
+    if config.outputs:
+        lines.append(_labelled("wrote", _rows(result, config)))
+    if config.fetch.save:
+        directory = escape_invisible(config.fetch.save)
+        lines.append(_labelled("saved", f"{counted(saved, 'body', 'bodies')} to {directory} (deduplicated)"))
+    if not interrupted and fetched and _all_lookups_failed(snapshot):
         hint = Span("-x", Style.HINT)
-        return [
-            *lines,
-            line("no name could be looked up: is there a network, or a proxy to name with ", hint, "?"),
-        ]
-    advice = held_back(
-        snapshot,
-        workers=workers,
-        executor=executor,
-        per_host=per_host,
-        paced=paced,
-        robots=robots,
-        max_time=max_time,
-        parses=parses,
-        aborted=aborted,
-        auto=auto,
-        fd_limited=fd_limited,
-    )
-    if advice and (fetched or interrupted):
-        lines.append(line(Span("held back by: ", Style.QUIET), *advice))
+        return [*lines, line("all DNS lookups failed: check the network, or set a proxy with ", hint)]
+    limited_by = advice(snapshot, config, aborted=result.aborted)
+    if limited_by and (fetched or interrupted):
+        lines.append(line(Span("bottleneck: ", Style.QUIET), *limited_by))
     if interrupted and resume:
-        lines.append(line("to go on: ", Span(resume, Style.HINT)))
+        lines.append(line("to continue: ", Span(resume, Style.HINT)))
     return lines
 
 
-def _no_name_found(snapshot: Snapshot) -> bool:
-    """Whether every URL ended there: a typing error in a list leaves others."""
+def _rows(result: RunResult, config: RunConfig) -> str:
+    names = ["standard output" if output.path == "-" else output.path for output in config.outputs]
+    return ", ".join(
+        f"{counted(number, 'row')} to {escape_invisible(name)}"
+        for name, number in zip(names, result.rows, strict=True)
+    )
+
+
+def _all_lookups_failed(snapshot: Snapshot) -> bool:
+    """Whether every URL failed in DNS. One misspelled host in a list does not count."""
     return not snapshot.ok and all(kind.kind in DNS_KINDS for kind in snapshot.failed)
 
 
@@ -121,7 +100,7 @@ def _headline(snapshot: Snapshot, interrupted: bool, timed_out: bool) -> Line:
     failed = done - ok
     urls = Span(counted(done, "URL"), Style.STRONG)
     after = duration(snapshot.elapsed)
-    before = f" ({_earlier(snapshot)})" if snapshot.earlier else ""
+    before = f" ({_done_before(snapshot)})" if snapshot.done_before else ""
     if interrupted:
         how = "stopped by --max-runtime" if timed_out else "interrupted"
         head: list[Span | str] = [Span(how, Style.BAD), f" after {after}: ", urls, f"{before} done"]
@@ -140,14 +119,14 @@ def _headline(snapshot: Snapshot, interrupted: bool, timed_out: bool) -> Line:
     return line(*head, ": ", *result)
 
 
-def _earlier(snapshot: Snapshot) -> str:
-    """What a resumed run did not have to do."""
-    which = "all" if snapshot.earlier == snapshot.done else count(snapshot.earlier)
+def _done_before(snapshot: Snapshot) -> str:
+    """Return how many URLs were done before a resumed run."""
+    which = "all" if snapshot.done_before == snapshot.done else count(snapshot.done_before)
     return f"{which} by earlier runs"
 
 
 def _not_fetched(snapshot: Snapshot) -> str:
-    """What an interrupted run left undone, as exactly as the input was known."""
+    """Return how much of the input an interrupted run did not fetch, as exactly as its length is known."""
     if snapshot.total is not None:
         left = max(snapshot.total - snapshot.done, 0)
         if left or snapshot.total_exact:
@@ -157,7 +136,7 @@ def _not_fetched(snapshot: Snapshot) -> str:
 
 def _rates(snapshot: Snapshot, fetched: int) -> Line:
     if snapshot.elapsed <= 0:
-        return _labelled("rate", "too quick to say")
+        return _labelled("rate", "too short to measure")
     urls = rate(fetched / snapshot.elapsed)
     octets = size(snapshot.size_delivered / snapshot.elapsed)
     return _labelled("rate", f"{urls} {'URL' if urls == '1' else 'URLs'}/s, {octets}/s")
@@ -173,7 +152,7 @@ def _sizes(snapshot: Snapshot, fetched: int) -> list[Line]:
 
 
 def _times(snapshot: Snapshot, fetched: int) -> list[Line]:
-    if not snapshot.time_max:  # nothing got as far as the network
+    if not snapshot.time_max:  # no request reached the network
         return []
     spread = f"p50 {duration(snapshot.time_p50)}, p95 {duration(snapshot.time_p95)}, "
     longest = f"longest {duration(snapshot.time_max)}"
@@ -181,7 +160,7 @@ def _times(snapshot: Snapshot, fetched: int) -> list[Line]:
 
 
 def _failures(snapshot: Snapshot) -> list[Line]:
-    """One line a kind, the most frequent first, with a URL to try."""
+    """Return one line per kind, the most frequent first, with an example URL."""
     shown = snapshot.failed[:KINDS_SHOWN]
     if not shown:
         return []
@@ -191,7 +170,7 @@ def _failures(snapshot: Snapshot) -> list[Line]:
     for position, kind in enumerate(shown):
         label = Span(("failed" if position == 0 else "").ljust(LABEL_WIDTH), Style.QUIET)
         number = Span(f"{count(kind.count):>{digits}} {kind.kind:<{letters}}", Style.BAD)
-        example = shortened(kind.example)  # the row has all of it
+        example = shortened(kind.example)  # the row has the full URL
         lines.append(line(label, number, f"  {example}" if kind.count == 1 else f"  e.g. {example}"))
     if rest := snapshot.failed[KINDS_SHOWN:]:
         others = f"{count(sum(kind.count for kind in rest))} of {counted(len(rest), 'other kind')}"

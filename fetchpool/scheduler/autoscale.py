@@ -45,16 +45,16 @@ more of them come."""
 TOO_MUCH = frozenset((429, 503))
 
 
-CEILING = "the ceiling (--max-workers)"
+CEILING = "the limit set by --max-workers"
 
 
 class ScalePhase(Enum):
     """What the next measurement is compared with."""
 
-    CLIMBING = "still climbing"
-    RESTING = "more brought no more"
-    UP = "trying a little more"
-    DOWN = "trying a little less"
+    CLIMBING = "still increasing"
+    RESTING = "more were no faster"
+    UP = "testing a few more"
+    DOWN = "testing a few less"
 
 
 class Best(Struct):
@@ -122,9 +122,9 @@ class AutoScaler:
         if stale:
             return
         if complaints > TOLERATED:
-            self._back_off("servers said that more was too much")
+            self._back_off("servers reported overload with more")
         elif mean > SLOWER * self._quickest and rate < self._best.rate * WORTH_KEEPING:
-            self._back_off("with more, answers took many times as long")
+            self._back_off("responses were many times slower with more")
         elif not short:
             self._compare(rate)
 

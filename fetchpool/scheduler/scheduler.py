@@ -240,8 +240,8 @@ class Scheduler:
         return len(self._waiting)
 
     @property
-    def waiting(self) -> int:
-        """Of the queued: those that wait for a time, not for a worker."""
+    def delayed(self) -> int:
+        """Of the queued requests: those that wait for a time, not for a worker."""
         return len(self._retries) + sum(slot.queued() for _, _, slot in self._waiting)
 
     def block_reason(self, now: float) -> BlockReason:

@@ -137,7 +137,7 @@ def test_ctrl_c_on_a_terminal_leaves_it_as_it_was(demo_server: DemoServer, tmp_p
         assert terminal.wait() == 130
         assert terminal.screen.count("\x1b[?25l") <= terminal.screen.count("\x1b[?25h")
         assert "interrupted after" in terminal.words
-        assert terminal.words.endswith("to go on: the same command with --resume\n")
+        assert terminal.words.endswith("to continue: run the same command with --resume\n")
         assert "Traceback" not in terminal.words
     assert len(rows(tmp_path / "sizes.txt")) == 1
 

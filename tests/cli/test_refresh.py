@@ -235,7 +235,7 @@ def test_an_interrupted_refresh_into_itself_does_not_offer_to_be_resumed(site: S
     slowly = ("-w", "1", "--host-delay", "200ms", "--max-runtime", "500ms")
     for output, offers in (("rows.jsonl", False), ("new.jsonl", True)):
         said = run(tmp_path, "--refresh", "rows.jsonl", "-o", output, *slowly, code=4)
-        assert ("to go on: the same command with --resume" in said) == offers
+        assert ("to continue: run the same command with --resume" in said) == offers
 
 
 def test_a_condition_of_the_persons_own_is_left_alone(site: Site, tmp_path: Path) -> None:

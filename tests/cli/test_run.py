@@ -42,7 +42,7 @@ def test_auto_finds_more_workers_where_waiting_is_all_there_is(
     listed(tmp_path, *(demo_server.url(f"/delay/50?{number}") for number in range(800)))
     done = fetchpool("urls.txt", "-w", "auto", "--per-host", "0", "--executor", executor, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    found = re.search(r"(\d+) at once, found by -w auto", done.stderr)
+    found = re.search(r"workers \((\d+), chosen by -w auto", done.stderr)
     assert found, done.stderr
     assert int(found[1]) >= 4 * START
 
@@ -202,7 +202,7 @@ def test_a_run_ends_at_its_max_runtime(demo_server: DemoServer, tmp_path: Path) 
     assert done.returncode == 4
     assert 1 <= len((tmp_path / "sizes.txt").read_text().splitlines()) < 50
     assert "\nstopped by --max-runtime after " in f"\n{done.stderr}"
-    assert done.stderr.endswith("\nto go on: the same command with --resume\n")
+    assert done.stderr.endswith("\nto continue: run the same command with --resume\n")
 
 
 def test_what_standard_output_was_given_cannot_be_resumed(demo_server: DemoServer, tmp_path: Path) -> None:

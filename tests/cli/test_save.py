@@ -196,7 +196,7 @@ def test_the_summary_says_how_many_bodies_were_kept_and_where(
     paths = ("/bytes/7", "/bytes/7?again", "/status/404")
     (tmp_path / "urls.txt").write_text("".join(f"{demo_server.url(path)}\n" for path in paths))
     done = fetchpool("urls.txt", "--save", "kept", cwd=tmp_path)
-    assert "\nkept     2 bodies in kept, equal ones once\n" in done.stderr
+    assert "\nsaved    2 bodies to kept (deduplicated)\n" in done.stderr
     assert "fetchpool: text rows have no place for what --save adds" in done.stderr
 
 

@@ -269,7 +269,7 @@ def test_43_whichever_call_to_the_disk_fails_the_file_is_whole_and_a_resumed_run
         result = build(config).run()
         assert urls_in(path, FORMATS["jsonl"])[: len(before)] == before
         assert sorted(urls_in(path, FORMATS["jsonl"])) == sorted(urls)
-        assert (result.snapshot.ok, result.snapshot.earlier) == (5, len(before))
+        assert (result.snapshot.ok, result.snapshot.done_before) == (5, len(before))
     assert {"write", "sync"} <= set(disk.calls)
     assert fails_at > 10
 

@@ -202,7 +202,7 @@ def test_workers_count_as_busy_though_some_always_have_just_finished() -> None:
     urls = [f"http://host/{number}" for number in range(300)]
     run(OneAtATime(lambda request, _: fine(request)), urls, concurrency)
     # Twice as many at once were no faster, with a pool that does one at a time: that was found out.
-    assert (concurrency.target, concurrency.reason) == (START, "more brought no more")
+    assert (concurrency.target, concurrency.reason) == (START, "more were no faster")
 
 
 def test_workers_count_as_busy_where_a_pool_would_hold_more_than_a_host_may_have() -> None:

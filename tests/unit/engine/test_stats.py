@@ -33,8 +33,8 @@ def now(stats: Stats, *, total: int | None = None) -> Snapshot:
     return stats.snapshot(
         in_flight=3,
         slowest=(ActiveRequest("http://slow.example/", 7.0),),
-        backlog=5,
-        waiting=2,
+        queued=5,
+        delayed=2,
         total=total,
         total_exact=True,
         workers=10,
@@ -140,7 +140,7 @@ def test_the_time_left_follows_from_the_pace() -> None:
 
 def test_what_the_engine_knows_is_passed_on() -> None:
     shot = now(Stats(Clock()), total=9)
-    assert (shot.in_flight, shot.backlog, shot.waiting, shot.total, shot.total_exact) == (3, 5, 2, 9, True)
+    assert (shot.in_flight, shot.queued, shot.delayed, shot.total, shot.total_exact) == (3, 5, 2, 9, True)
     assert shot.slowest[0].seconds == 7.0
     assert shot.limits is EVEN
 

@@ -40,17 +40,17 @@ def logged(
 def test_a_line_says_how_far_how_fast_and_how_long_still() -> None:
     assert logged(snapshot()) == [
         "fetchpool: 33,402 of ~98,200 done (34 %), 33,357 ok, 45 failed, 17 retries, 1,234 URLs/s, 5.6 MB/s, "
-        "10 in flight, 212 waiting, 52 s left"
+        "10 in flight, 212 delayed, 52 s left"
     ]
 
 
 def test_a_pipe_has_counts_and_neither_share_nor_time_left() -> None:
-    line = str(progress_line(all_ok(done=7, total=None, total_exact=False, eta=None, waiting=0)))
+    line = str(progress_line(all_ok(done=7, total=None, total_exact=False, eta=None, delayed=0)))
     assert line == "7 done, 7 ok, 0 failed, 1,234 URLs/s, 5.6 MB/s, 10 in flight"
 
 
 def test_a_run_that_is_stopping_says_so() -> None:
-    assert str(progress_line(snapshot(stopping=True))).endswith("10 in flight, 212 waiting, stopping")
+    assert str(progress_line(snapshot(stopping=True))).endswith("10 in flight, 212 delayed, stopping")
 
 
 def test_an_estimate_never_says_that_all_is_done() -> None:
@@ -78,7 +78,7 @@ def test_verbose_has_a_line_for_each_failure_and_each_retry() -> None:
     bare = record(error="dns", errormsg=None, num_retries=1)
     lines = logged(events=[RetryScheduled(late, 1.25)], records=[record(), failed, late, bare], verbose=True)
     assert lines == [
-        "fetchpool: retry timeout_read http://example.org/: no byte for 30 s (again in 1.2 s)",
+        "fetchpool: retry timeout_read http://example.org/: no byte for 30 s (retrying in 1.2 s)",
         "fetchpool: failed http_404 http://example.org/: 404 Not Found",
         "fetchpool: failed timeout_read http://example.org/: no byte for 30 s (after 2 retries)",
         "fetchpool: failed dns http://example.org/ (after 1 retry)",

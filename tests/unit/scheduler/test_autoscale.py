@@ -75,7 +75,7 @@ def test_it_does_not_hold_a_hundred_where_ten_do() -> None:
 def test_it_stays_under_the_ceiling_and_says_so() -> None:
     concurrency, _ = run(distant, 30, ceiling=100)
     assert concurrency.target == 100
-    assert concurrency.reason == "the ceiling (--max-workers)"
+    assert concurrency.reason == "the limit set by --max-workers"
 
 
 def test_a_server_that_says_it_is_too_much_is_believed_at_once() -> None:
@@ -94,7 +94,7 @@ def test_a_number_that_was_not_reached_is_not_judged() -> None:
 
 def test_a_fast_server_is_known_in_a_second() -> None:
     concurrency, _ = run(fast, 1.0)
-    assert concurrency.reason == "more brought no more"
+    assert concurrency.reason == "more were no faster"
 
 
 def test_the_time_before_the_first_answer_is_not_measured() -> None:
