@@ -120,7 +120,7 @@ class Engine:
             clock=clock,
         )
         self._gate = Preflight(scheduler, names, robots, refuse=flights.refuse)
-        self._inline: InlinePool | None = None
+        self._inline_pool: InlinePool | None = None
         """The pool's, to be done instead of waiting for it."""
         self._concurrency = concurrency
         self._next_check = 0.0
@@ -164,8 +164,8 @@ class Engine:
 
     def _post(self, message: HostAddresses | Command) -> None:
         self._inbox.put(message)
-        if self._inline is not None:
-            self._inline.wake()
+        if self._inline_pool is not None:
+            self._inline_pool.wake()
 
     def _has_messages(self) -> bool:
         return not self._inbox.empty()
@@ -183,8 +183,8 @@ class Engine:
         """To the end. Raises `OutputError` when a sink fails; what it holds is whole."""
         # A pool that runs in this thread stands still while a sink blocks.
         if self._writer.is_nonblocking and isinstance(self._pool, InlinePool):
-            self._inline = self._pool
-            self._inline.run_once(0.0)
+            self._inline_pool = self._pool
+            self._inline_pool.run_once(0.0)
         try:
             while not self.done:
                 self.step()
@@ -210,8 +210,8 @@ class Engine:
                 return
             self._wait(now)
             self._drain_inbox()
-        elif self._inline is not None:
-            self._inline.run_once(0.0)
+        elif self._inline_pool is not None:
+            self._inline_pool.run_once(0.0)
         now = self._clock()
         if self._flights.final:
             self._write(now)
@@ -268,8 +268,8 @@ class Engine:
         if not self._flights.stopping and (wake_at := self._gate.next_wakeup()) is not None:
             until.append(wake_at)
         seconds = 0.0 if self._filling.has_more_input else max(0.0, min(until) - now)
-        if self._inline is not None:
-            self._inline.run_once(seconds)
+        if self._inline_pool is not None:
+            self._inline_pool.run_once(seconds)
             return
         try:
             self._take(self._inbox.get(timeout=seconds))

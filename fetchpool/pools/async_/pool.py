@@ -76,8 +76,8 @@ class AsyncPool:
         self._crash = ""
         """Why the thread ended by itself."""
         self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._inline = False
+        self._own_thread: threading.Thread | None = None
+        self._is_inline = False
         """The caller runs the loop."""
         self._submitted: deque[tuple[FetchRequest, LightFuture]] = deque()
         self._idle: list[Transfer] = []
@@ -101,8 +101,8 @@ class AsyncPool:
         with self._lock:
             if self._state is not State.OPEN:
                 raise PoolClosedError(self._crash or "the pool was shut down; open another one")
-            if self._thread is None and not self._inline:
-                self._thread = threads.start(self._run, "fetchpool-async")
+            if self._own_thread is None and not self._is_inline:
+                self._own_thread = threads.start(self._run, "fetchpool-async")
             self._submitted.append((request, future))
         if self._wakeup.asleep:
             self._wakeup.notify()
@@ -126,9 +126,9 @@ class AsyncPool:
     def run_once(self, timeout: float) -> None:
         """Run one iteration in the caller's thread: start transfers, poll for up to `timeout` seconds,
         complete finished ones."""
-        if self._thread is not None:
+        if self._own_thread is not None:
             raise RuntimeError("the pool runs in its own thread")
-        self._inline = True
+        self._is_inline = True
         if self._state is not State.CLOSED:
             self._run_once(timeout)
 
@@ -139,7 +139,7 @@ class AsyncPool:
         with self._lock:
             if self._state is not State.CLOSED:
                 self._state = State.ABORTING if abort or self._state is State.ABORTING else State.CLOSING
-        thread = self._thread
+        thread = self._own_thread
         if thread is None:
             if self._state is not State.CLOSED:
                 self._run()
@@ -151,7 +151,7 @@ class AsyncPool:
     def release(self) -> None:
         if self._state is State.OPEN:
             self._state = State.CLOSING
-        if self._thread is not None:
+        if self._own_thread is not None:
             self.wake()
         elif self._state is not State.CLOSED:
             self._run()  # nothing was submitted: only the descriptors are closed
