@@ -19,13 +19,15 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 from time import monotonic
-from typing import BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from fetchpool.model.errors import FetchpoolError, OutputError, UsageError
 from fetchpool.model.record import Record, StoredRow
 from fetchpool.model.text import escape_invisible
+from fetchpool.sinks.added_columns import AddedColumns
 from fetchpool.sinks.file_ops import (
     GONE,
     RESOURCE_ERRNOS,
@@ -36,7 +38,7 @@ from fetchpool.sinks.file_ops import (
     write_all,
 )
 from fetchpool.sinks.lines import blocks
-from fetchpool.sinks.parquet_parts import FAILURES, ROWS, PartFiles, schema_of
+from fetchpool.sinks.parquet_parts import FAILURES, ROWS, PartFiles
 
 UNTOUCHED = "choose another -o (nothing in it was changed)"
 LOCK = "_lock"
@@ -52,8 +54,17 @@ ROWS_BYTES = 32 << 20
 """What is in the lines of a row group, about."""
 
 
+T = TypeVar("T")
+
+
+class _AddedFields(Struct):
+    """As much of a row as its columns depend on."""
+
+    extra: dict[str, Any] = {}
+
+
 class ParquetSink:
-    """A `Journal` in a folder."""
+    """A `ResumableSink` for a directory of Parquet files."""
 
     def __init__(
         self,
@@ -71,10 +82,10 @@ class ParquetSink:
         self.is_nonblocking = False
         self._parts = PartFiles(Path(path))
         self._extra_fields = extra_fields
+        self._columns = AddedColumns()
         self._clock = clock
         self._disk = disk or FileOps()
         self._encoder = msgspec.json.Encoder()
-        self._decoder = msgspec.json.Decoder(Record)
         self.notices: list[str] = []
         self._held: list[bytes] = []
         self._held_rows = self._held_bytes = 0
@@ -194,9 +205,7 @@ class ParquetSink:
 
     def _check_ours(self) -> None:
         self._parts.finish_merge()
-        columns = self._parts.columns()
-        if None not in (columns, self._extra_fields) and columns != schema_of(self._extra_fields or ()).names:
-            raise UsageError(f"{self.name}: is a parquet output of fetchpool with other columns; {UNTOUCHED}")
+        self._columns = AddedColumns(self._parts.added_columns())
 
     def _recover(self) -> None:
         """What waited when a run ended before its time. A part that is there already was made of it."""
@@ -225,21 +234,28 @@ class ParquetSink:
         self._next_checkpoint = self._clock() + CHECKPOINT
 
     def _convert(self, number: int) -> None:
-        """The lines that wait, as a part; none when there are no lines. A torn last one is left out."""
+        """Make a part of the lines that wait; none when there are none. A truncated last line is left out.
+
+        The lines are read twice: a part has its columns, and their types, before its rows."""
         with self._parts.pending(number).open("rb") as waiting:
             fields = waiting.readline()
-            records = self._records(waiting)
-            if fields.endswith(b"\n") and (first := next(records, None)) is not None:
-                schema = schema_of(self._fields(number, fields))
-                self._parts.write(number, schema, chain([first], records))
+            if not fields.endswith(b"\n"):
+                return
+            names = self._fields(number, fields)
+            for added in self._read_back(waiting, len(fields), _AddedFields):
+                self._columns.add(names, [row.extra for row in added if row.extra], widen=True)
+            records = self._read_back(waiting, len(fields), Record)
+            if (first := next(records, None)) is not None:
+                self._parts.write(number, self._columns, chain([first], records))
 
-    def _records(self, waiting: BinaryIO) -> Iterator[list[Record]]:
-        start = waiting.tell()
+    def _read_back(self, waiting: BinaryIO, start: int, type: type[T]) -> Iterator[list[T]]:
+        """The rows that wait, a row group at a time."""
+        decoder = msgspec.json.Decoder(type)
         size = waiting.seek(0, os.SEEK_END)
-        batch: list[Record] = []
+        batch: list[T] = []
         weight = 0
         for block in blocks(partial(_read, waiting), start, size):
-            batch += self._decoded(block)
+            batch += _decoded(decoder, block)
             weight += len(block)
             if len(batch) >= ROWS or weight >= ROWS_BYTES:
                 yield batch
@@ -254,16 +270,6 @@ class ParquetSink:
         except (ValueError, RecursionError) as failure:
             path = escape_invisible(str(self._parts.pending(number)))
             raise UsageError(f"{path}: are no rows of fetchpool that wait; move it elsewhere") from failure
-
-    def _decoded(self, lines: bytes) -> list[Record]:
-        """The rows in whole lines. What a power failure made of some is left out: it is no row any more."""
-        with suppress(ValueError, RecursionError):
-            return self._decoder.decode_lines(lines)
-        found = []
-        for line in lines.splitlines():
-            with suppress(ValueError, RecursionError):
-                found.append(self._decoder.decode(line))
-        return found
 
     def _release(self) -> None:
         if not self._closed:
@@ -285,3 +291,14 @@ class ParquetSink:
 def _read(waiting: BinaryIO, offset: int, size: int) -> bytes:
     waiting.seek(offset)
     return waiting.read(size)
+
+
+def _decoded(decoder: msgspec.json.Decoder[T], lines: bytes) -> list[T]:
+    """The rows of complete lines. Lines that a power failure damaged are left out."""
+    with suppress(ValueError, RecursionError):
+        return decoder.decode_lines(lines)
+    found = []
+    for line in lines.splitlines():
+        with suppress(ValueError, RecursionError):
+            found.append(decoder.decode(line))
+    return found

@@ -1,10 +1,12 @@
 """A folder of Parquet files, as Spark, DuckDB and pandas read it: `part-000000.parquet` and so on.
 
 In: rows, as records or as the lines that they wait in; parts to read back. Out: whole part files, each
-made under a hidden name and renamed. The only room that knows pyarrow.
+made under a hidden name and renamed. The only module of sinks that imports pyarrow.
 
-The columns are the row's fields, in their documented order; then those of features, whose names were
-known beforehand; and `extra`, whatever else there is as one JSON object, null when there is nothing.
+The columns are the row's fields, in their documented order; those of added fields; and `extra`, the fields
+that fit no column, as one JSON object, null when there are none. A part has all columns of the part before,
+of the same types or of wider ones, and those of fields that appeared since; a compaction makes one part with
+all of them.
 Readers pass over names that begin with `_`, or, where they are asked for `*.parquet`, end otherwise:
 
     _making.unfinished       a file that is not complete
@@ -17,7 +19,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -28,6 +30,7 @@ from pyarrow import parquet
 
 from fetchpool.model.record import ROW_FIELDS, Record, StoredRow
 from fetchpool.model.version import VERSION
+from fetchpool.sinks.added_columns import EXTRA, AddedColumns, Type, join_all
 
 ROWS = 20_000
 """Of a row group: what is in memory at once."""
@@ -38,13 +41,16 @@ COMPRESSION = "zstd"
 OURS = b"fetchpool"
 """A key in the files' metadata: they are ours."""
 MAKING = "_making.unfinished"
-EXTRA = "extra"
-FLAGS = frozenset(("not_modified",))
-"""Features' fields that are no text."""
 _PART = re.compile(r"part-(\d{6,})\.parquet")
 _PENDING = re.compile(r"_part-(\d{6,})\.jsonl")
 _MERGED = re.compile(r"_merged-(\d{6,})\.whole")
 _TYPES = {int: pa.int64(), int | None: pa.int64(), float | None: pa.float64()}
+_ADDED_TYPES: dict[Type, pa.DataType] = {
+    "boolean": pa.bool_(),
+    "integer": pa.int64(),
+    "real": pa.float64(),
+    "text": pa.string(),
+}
 FAILURES = (OSError, pa.ArrowException)
 """What pyarrow and the disk raise."""
 
@@ -94,10 +100,9 @@ class PartFiles:
                 return each.name
         return ""
 
-    def columns(self) -> list[str] | None:
-        """Of the parts there are; None when there are none."""
-        numbers = self.numbers()
-        return list(parquet.read_schema(self.path(numbers[-1])).names) if numbers else None
+    def added_columns(self) -> dict[str, Type]:
+        """The columns of added fields that the parts have."""
+        return join_all([_added(parquet.read_schema(self.path(number))) for number in self.numbers()])
 
     def written(self) -> Iterator[list[StoredRow | None]]:
         """Their rows, in order."""
@@ -107,22 +112,22 @@ class PartFiles:
                     urls, errors = batch.column(0).to_pylist(), batch.column(1).to_pylist()
                     yield [StoredRow(url, error) for url, error in zip(urls, errors, strict=True)]
 
-    def write(self, number: int, schema: pa.Schema, records: Iterator[list[Record]]) -> None:
-        """A part, whole or not at all."""
+    def write(self, number: int, columns: AddedColumns, records: Iterator[list[Record]]) -> None:
+        """Write a part, completely or not at all."""
+        schema = schema_of(columns.types)
         with self._made(self.path(number), schema) as writer:
             for batch in records:
-                writer.write_table(table(schema, batch))
+                writer.write_table(table(schema, columns, batch))
 
     def merge(self, number: int, stays: dict[int, list[bytes]]) -> None:
         """One part of all. `stays`: of each, by row group, a byte a row, 0 or 1."""
-        first = next(iter(stays))
-        schema = parquet.read_schema(self.path(first))
+        schema = schema_of(self.added_columns())
         with self._made(self.merged(number), schema) as writer:
             for each, groups in stays.items():
                 with parquet.ParquetFile(self.path(each)) as part:
                     for group, kept in enumerate(groups):
                         mask = pa.array(map(bool, kept), pa.bool_())
-                        writer.write_table(part.read_row_group(group).filter(mask))
+                        writer.write_table(_aligned(part.read_row_group(group).filter(mask), schema))
         self.finish_merge()
 
     def urls_backwards(self) -> Iterator[tuple[int, int, list[str]]]:
@@ -161,33 +166,37 @@ def _rows_at_once(metadata: Any) -> int:
     return max(1, min(READ_BACK, READ_BACK_BYTES * rows // max(1, size)))
 
 
-def schema_of(extra_fields: Sequence[str]) -> pa.Schema:
-    """The columns, with these features'."""
+def schema_of(added: Mapping[str, Type]) -> pa.Schema:
+    """The columns of a part with these added ones."""
     hints = get_type_hints(Record)
     fields = [pa.field(name, _TYPES.get(hints[name], pa.string())) for name in ROW_FIELDS]
-    fields += [pa.field(name, pa.bool_() if name in FLAGS else pa.string()) for name in extra_fields]
+    fields += [pa.field(name, _ADDED_TYPES[type]) for name, type in added.items()]
     return pa.schema([*fields, pa.field(EXTRA, pa.string())], metadata={OURS: VERSION.encode()})
 
 
-def table(schema: pa.Schema, records: Sequence[Record]) -> pa.Table:
+def table(schema: pa.Schema, columns: AddedColumns, records: Sequence[Record]) -> pa.Table:
     """Rows as columns."""
     *row, extras = zip(*map(msgspec.structs.astuple, records), strict=True)
-    columns: list[Sequence[Any]] = [*row]
-    names = schema.names[len(ROW_FIELDS) : -1]
-    for name in names:
-        columns.append([_cell(extra.get(name), name in FLAGS) for extra in extras])
-    columns.append([_rest(extra, names) for extra in extras])
-    return pa.table(
-        [pa.array(column, each.type) for column, each in zip(columns, schema, strict=True)], schema
-    )
+    added, rest = zip(*map(columns.values, extras), strict=True)
+    cells: list[Sequence[Any]] = [*row, *zip(*added, strict=True), rest]
+    return pa.table([pa.array(column, each.type) for column, each in zip(cells, schema, strict=True)], schema)
 
 
-def _cell(value: Any, flag: bool) -> Any:
-    if value is None or isinstance(value, bool if flag else str):
-        return value
-    return None if flag else msgspec.json.encode(value).decode()
+def _added(schema: pa.Schema) -> dict[str, Type]:
+    types = {arrow: type for type, arrow in _ADDED_TYPES.items()}
+    return {
+        field.name: types.get(field.type, "text")
+        for field in schema
+        if field.name not in ROW_FIELDS and field.name != EXTRA
+    }
 
 
-def _rest(extra: dict[str, Any], names: Sequence[str]) -> str | None:
-    rest = {name: value for name, value in extra.items() if name not in names} if extra else None
-    return msgspec.json.encode(rest).decode() if rest else None
+def _aligned(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The rows with the columns of the schema: null where they lack one, of wider types where it has such."""
+    columns = [
+        rows[field.name].cast(field.type, safe=False)
+        if field.name in rows.schema.names
+        else pa.nulls(rows.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pandas
 import pyarrow.parquet as parquet
 import pytest
 
@@ -57,17 +58,46 @@ def test_columns_are_the_rows_fields_with_their_types_and_what_features_add(tmp_
     failed = record(1, error="dns", size_delivered=None, response_code=None)
     append(path, [record(0, extra=extra), failed], features)
     schema = parquet.read_schema(path / "part-000000.parquet")
-    assert schema.names == [*ROW_FIELDS, *features, "extra"]
+    assert schema.names == [*ROW_FIELDS, *features, "title", "list", "extra"]
     types = {name: str(schema.field(name).type) for name in ("urlnum", "time_total", "url", "not_modified")}
     assert types == {"urlnum": "int64", "time_total": "double", "url": "string", "not_modified": "bool"}
     first, second = rows(path)
-    assert (first["sha256"], first["not_modified"], first["extra"]) == (
-        "ab",
-        True,
-        '{"title":"T","list":[1,null]}',
-    )
+    found = tuple(first[name] for name in ("sha256", "not_modified", "title", "list", "extra"))
+    assert found == ("ab", True, "T", "[1,null]", None)
     assert (first["size_delivered"], first["time_total"]) == (1256, 0.00005)
-    assert {second[name] for name in ("sha256", "not_modified", "extra", "size_delivered")} == {None}
+    assert {second[name] for name in ("sha256", "not_modified", "title", "extra", "size_delivered")} == {None}
+
+
+def test_fields_that_appear_during_the_run_get_columns_which_later_parts_keep(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    append(path, [record(0)])
+    append(path, [record(1, extra={"n": 1, "score": 2, "ok": True, "mixed": 1, "Title": "T", "title": "t"})])
+    append(path, [record(2, extra={"score": 0.5, "mixed": "007", "later": "x"})], ("sha256",))
+    append(path, [record(3)])
+    added = [
+        {
+            field.name: str(field.type)
+            for field in parquet.read_schema(part)
+            if field.name not in (*ROW_FIELDS, "extra")
+        }
+        for part in sorted(path.glob("part-*"))
+    ]
+    numbers = {"n": "int64", "score": "int64", "ok": "bool", "mixed": "int64", "Title": "string"}
+    wider = numbers | {"score": "double", "mixed": "string", "sha256": "string", "later": "string"}
+    assert added == [{}, numbers, wider, wider]
+    expected = [
+        (0, None, None, None, None, None, None, None),
+        (1, 1, 2.0, True, "1", "T", None, '{"title":"t"}'),
+        (2, None, 0.5, None, "007", None, "x", None),
+        (3, None, None, None, None, None, None, None),
+    ]
+    query = "SELECT urlnum, n, score, ok, mixed, Title, later, extra FROM {} ORDER BY urlnum"
+    apart = f"read_parquet('{path}/*.parquet', union_by_name = true)"
+    assert duckdb.sql(query.format(apart)).fetchall() == expected
+    done = compact(str(path))
+    assert (done.kept, done.superseded) == (4, 0)
+    assert duckdb.sql(query.format(f"'{path}/*.parquet'")).fetchall() == expected
+    assert list(pandas.read_parquet(path)["mixed"].fillna("")) == ["", "1", "007", ""]
 
 
 def test_a_checkpoint_makes_one_whole_part_of_what_waits(tmp_path: Path) -> None:
@@ -145,9 +175,8 @@ def test_a_folder_of_something_else_is_refused_untouched(tmp_path: Path) -> None
     assert names(path) == ["part-000000.parquet"]
     other = tmp_path / "others.parquet"
     append(other, [record(0)])
-    with pytest.raises(UsageError, match="with other columns"):
-        open_sink(str(other), extra_fields=("sha256",))
-    assert urlnums(other) == [0]
+    append(other, [record(1)], ("sha256",))
+    assert urlnums(other) == [0, 1]
 
 
 def test_standard_output_cannot_be_a_folder() -> None:
