@@ -14,7 +14,7 @@ from msgspec import Struct
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.record import TRANSIENT_STATUSES
 from fetchpool.transports.base import Failure
-from fetchpool.transports.requests.http1 import TransportError
+from fetchpool.transports.requests.framing import TransportError
 
 DEFAULT_PORTS = {"https": 443}
 """Any other kind of proxy without a port is at 1080, as in curl (CURLOPT_PROXY)."""

@@ -10,7 +10,7 @@ import ssl
 import sys
 from typing import Any
 
-from fetchpool.transports.watchdog import socket_from_fd
+from fetchpool.transports.sockets import socket_from_fd
 
 if sys.platform == "linux":
     from fcntl import ioctl

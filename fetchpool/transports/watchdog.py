@@ -1,60 +1,47 @@
-"""Who ends a hop that its own thread can't end: past its deadline, gone silent, or aborted.
+"""Enforces deadlines and read timeouts for blocking transports by shutting down their sockets.
 
-In: what each worker's transport tells its `Watch` (a hop began, a socket opened, bytes came). Out:
-the sockets of an expired hop are shut down, which wakes the thread that waits on them, and
-`Watch.stop()` says why. One daemon thread per process looks at every watch a few times a second; it
+In: events that each worker's transport reports to its `Watch` (a hop began, a socket opened, bytes were
+received). Out: the sockets of an expired hop are shut down, which wakes the thread that waits on them, and
+`Watch.stop()` returns the reason. One daemon thread per process checks every watch several times a second; it
 reads nothing, sends nothing, and closes no descriptor.
 
-    worker ──start / progress / stop──▶ Watch ◀──looks at── Watchdog's thread
+    worker ──start / progress / stop──▶ Watch ◀──checks── Watchdog's thread
       └──opened / closed(fd)──────────────┘                    └──shutdown(fd)
 
-A read timeout can't do this: it starts again with each byte, so a server that sends one now and then
+A socket's own timeout can't do this: it restarts with each byte, so a server that sends a byte now and then
 holds a worker for ever (faults 1 to 4), and inside a TLS record or a header line no callback runs.
 """
 
 from __future__ import annotations
 
-import contextlib
 import math
-import socket
-import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterator
-from struct import unpack_from
+from collections.abc import Callable
 from time import monotonic
 
 from fetchpool.model import urls
 from fetchpool.model.failures import FailureKind
 from fetchpool.runtime import forks, threads
-
-if sys.platform == "linux":
-    from fcntl import ioctl
-    from termios import FIONREAD
+from fetchpool.transports.sockets import peer_of, seconds_idle, shut_down
 
 TICK = 0.1
-"""Seconds between two looks: what a deadline may be late by. Ten looks a second at 2,000 idle
-watches cost a thousandth of one core."""
+"""Seconds between two checks, by which a deadline may be late. Ten checks a second of 2,000 idle watches cost
+a thousandth of one core."""
 NOTICED = 0.02
-"""Seconds that a server has to see that a connection has ended, before there is another one."""
+"""Seconds that a server gets to notice a closed connection before another one is opened."""
 IDLE_TICKS = 20
-"""After so many looks with no hop under way the thread sleeps until the next `start()` wakes it."""
-
-# struct tcp_info (linux/tcp.h): the state is its first byte, tcpi_last_data_recv, in milliseconds
-# since the last data came, the twelfth 32-bit word after eight bytes. Both are where they were in 2.4.
-TCP_INFO_SIZE = 56
-LAST_DATA_RECV = 52
-TCP_SYN_SENT = 2
+"""Checks without an active hop after which the thread sleeps until the next `start()` wakes it."""
 
 
 class Watch:
-    """One worker's hop, as the watchdog sees it. All methods but `abort()` and `close()` are for the
+    """The state of one worker's hop. All methods but `abort()` and `close()` are for the
     worker's own thread.
 
     `start()`, `stop()` and `progress` take no lock: they run once per hop, or per read, in every
-    worker. The watchdog claims a hop first and looks again afterwards; a worker that stops meanwhile
-    sees the claim and waits for it to be carried out or dropped. So no verdict, and no shutdown, can
-    reach the hop after the one it was meant for.
+    worker. The watchdog claims a hop first and checks again afterwards; a worker that stops meanwhile
+    sees the claim and waits until the claim is carried out or dropped. So neither reason nor shutdown
+    can reach the hop after the expired one.
     """
 
     __slots__ = (
@@ -89,16 +76,15 @@ class Watch:
         self._started = self._deadline = self._read_timeout = 0.0
         self._interrupt: threading.Event | None = None
         self.progress = 0
-        """Any change of it is life: the transport counts it up when bytes come."""
-        # What the watchdog saw when it last looked.
+        """Incremented by the transport whenever bytes are received."""
+        # The state at the watchdog's last check.
         self._seen_hops = self._seen_progress = -1
         self._seen_at = 0.0
         self._idle_hops = -1
         self._idle_at = 0.0
 
     def start(self, now: float, max_time: float, read_timeout: float) -> None:
-        """A hop begins at `now` (`time.monotonic()`). Times are seconds; `math.inf` watches for
-        nothing."""
+        """Start a hop at `now` (`time.monotonic()`). Times are seconds; `math.inf` sets no limit."""
         self._started = now
         self._deadline = now + max_time
         self._read_timeout = read_timeout
@@ -109,8 +95,8 @@ class Watch:
             self._watchdog.wake()
 
     def stop(self) -> FailureKind | None:
-        """The hop is over. None, or why its sockets were shut down: `timeout_total`, `timeout_read`
-        or `aborted`; what the hop seemed to come to means nothing then."""
+        """End the hop. Return None, or why its sockets were shut down: `timeout_total`, `timeout_read` or
+        `aborted`; the transport's own result is meaningless then."""
         self._active = False
         if self._expired is None:
             return None
@@ -122,11 +108,11 @@ class Watch:
 
     @property
     def ending(self) -> bool:
-        """The hop is being ended: there is no point in trying something else."""
+        """Whether the hop is being cancelled, so that the transport must not try anything else."""
         return self._expired is not None
 
     def opened(self, descriptor: int) -> None:
-        """A socket of this worker is about to connect."""
+        """Register a socket of this worker that is about to connect."""
         forks.not_for_children(descriptor)
         with self._lock:
             self._descriptors.add(descriptor)
@@ -134,20 +120,20 @@ class Watch:
                 shut_down(descriptor)
 
     def use_socket(self, descriptor: int) -> None:
-        """The hop's request goes out by this socket, new or kept: from now on only its silence counts.
-        Bytes may wait unread on a kept connection that the hop has nothing to do with (TLS says goodbye,
-        some servers say 408), and would be taken for life."""
+        """Check only this socket, new or kept, over which the hop's request is sent, for the read timeout.
+        Bytes may wait unread on other kept connections (TLS close_notify, a server's 408), and would count as
+        the hop's."""
         self._speaking = descriptor
 
     def closed(self, descriptor: int) -> None:
-        """To be called *before* the descriptor is closed: its number may belong to another thread
-        the moment after."""
+        """Unregister a socket. To be called *before* the descriptor is closed: its number may belong to
+        another thread right after."""
         with self._lock:
             self._descriptors.discard(descriptor)
-            self.progress += 1  # something goes on: with no socket left all would look silent
+            self.progress += 1  # with no socket left the hop would look silent
 
     def wait(self, event: threading.Event, timeout: float) -> None:
-        """Waits for something that is not a socket, seconds at most; an abort sets the event."""
+        """Wait for an event for up to `timeout` seconds; an abort sets the event."""
         with self._lock:
             if self._expired is FailureKind.ABORTED:
                 event.set()
@@ -157,7 +143,7 @@ class Watch:
         self._interrupt = None
 
     def abort(self) -> None:
-        """Ends the hop under way, and every later one as it starts. Any thread may call it."""
+        """Cancel the current hop, and every later one as it starts. Any thread may call it."""
         with self._lock:
             self._expired = FailureKind.ABORTED
             for descriptor in self._descriptors:
@@ -166,15 +152,14 @@ class Watch:
                 self._interrupt.set()
 
     def close(self) -> None:
-        """The worker is gone. Idempotent."""
+        """Unregister the worker. Idempotent."""
         self._watchdog.forget(self)
 
     # Another worker's thread
 
     def hang_up(self, ips: frozenset[str]) -> bool:
-        """Ends the connections to these addresses that no hop uses: their server bears few, and another
-        worker needs the place. Whoever uses one next finds it closed, as by the server. False when there was
-        none."""
+        """Close the idle connections to these addresses, whose server accepts few, for another worker. This
+        worker then finds them closed, as by the server. Return False when there was none."""
         ended = False
         with self._lock:
             for descriptor in self._descriptors:
@@ -186,9 +171,9 @@ class Watch:
     # The watchdog's thread
 
     def look(self, now: float) -> bool:
-        """Ends the hop when its time has come. False when there is none."""
+        """End the hop if it has expired. Return False when no hop is active."""
         if not self._active:
-            self._look_idle(now)
+            self._check_idle(now)
             return False
         if self._expired is not None:
             return True
@@ -205,8 +190,8 @@ class Watch:
             self._expire(FailureKind.TIMEOUT_READ, hops, progress)
         return True
 
-    def _look_idle(self, now: float) -> None:
-        """Ends the connections that are kept, when they have been for long."""
+    def _check_idle(self, now: float) -> None:
+        """Close connections that have been idle for too long."""
         if self._idle_hops != self._hops:
             self._idle_hops, self._idle_at = self._hops, now
         elif now - self._idle_at >= self._watchdog.keeps_for:
@@ -217,12 +202,12 @@ class Watch:
                         shut_down(descriptor)
 
     def _silent(self, now: float) -> bool:
-        """Whether the kernel has heard nothing either."""
+        """Whether the kernel has received nothing either."""
         quiet = now - self._seen_at
         with self._lock:
             speaking = self._speaking
             for descriptor in (speaking,) if speaking in self._descriptors else self._descriptors:
-                quiet = min(quiet, silence(descriptor))
+                quiet = min(quiet, seconds_idle(descriptor))
         self._seen_at = now - quiet
         return quiet >= self._read_timeout
 
@@ -239,13 +224,13 @@ class Watch:
 
 
 class Watchdog:
-    """The watches of a process, and the thread that looks at them (started when first needed)."""
+    """The watches of a process, and the thread that checks them (started when first needed)."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self.asleep = True
-        """Nobody looks: `Watch.start()` must call `wake()`."""
+        """The thread sleeps: `Watch.start()` must call `wake()`."""
         self.keeps_for = math.inf
-        """Seconds that connections may be kept by a worker that does nothing."""
+        """Seconds that an idle worker may keep its connections."""
         self._clock = clock
         self._lock = threading.Lock()
         self._alarm = threading.Event()
@@ -253,33 +238,33 @@ class Watchdog:
         self._watches: weakref.WeakSet[Watch] = weakref.WeakSet()
 
     def watch(self) -> Watch:
-        """A watch for one more worker."""
+        """Return a watch for another worker."""
         watch = Watch(self)
         with self._lock:
             self._watches.add(watch)
         return watch
 
     def forget(self, watch: Watch) -> None:
-        """Its worker is gone. Idempotent."""
+        """Remove a watch. Idempotent."""
         with self._lock:
             self._watches.discard(watch)
 
     def begin(self) -> None:
-        """From here on somebody looks, when it is called. Raises `NoThreadError`."""
+        """Start the thread if it is not running. Raises `NoThreadError`."""
         with self._lock:
             if self._thread is None:
                 self._thread = threads.start(self._run, "fetchpool-watchdog")
                 self.asleep = False
 
     def wake(self) -> None:
-        """Somebody has to look again. Any thread may call it."""
+        """Wake the thread. Any thread may call it."""
         self.begin()
         self.asleep = False
         self._alarm.set()
 
-    def makes_room(self, own: Watch, url: str, addresses: tuple[str, ...]) -> bool:
-        """Ends the connections of the other workers to the URL's host that are kept for a next request.
-        Whether the next one should not be kept at all, since other processes might need its place."""
+    def close_idle(self, own: Watch, url: str, addresses: tuple[str, ...]) -> bool:
+        """Close the idle connections of the other workers to the URL's host. Return whether the next
+        connection must not be kept, since other processes may need it."""
         host = urls.authority(url).rpartition(":")[0]
         ips = frozenset(ip.strip("[]") for ip in addresses or (host,))
         with self._lock:
@@ -290,7 +275,7 @@ class Watchdog:
         return self.keeps_for < math.inf
 
     def look(self) -> bool:
-        """One look at every watch. False when no hop is under way."""
+        """Check every watch. Return False when no hop is active."""
         now = self._clock()
         with self._lock:
             watches = list(self._watches)
@@ -309,57 +294,11 @@ class Watchdog:
                 continue
             self._alarm.clear()
             self.asleep = True
-            # A hop that began before the flag was up did not wake anybody: it shows in this look.
+            # A hop that began before the flag was set woke no thread: this check finds the hop.
             if not self.look():
                 self._alarm.wait()
             self.asleep = False
             idle = 0
-
-
-def silence(descriptor: int) -> float:
-    """Seconds since the last byte came to a socket, whoever has read it; 0 when bytes wait to be
-    read (it is we who are slow) or the connection is still being made (another timeout's concern);
-    infinite where the kernel doesn't tell."""
-    if sys.platform != "linux":
-        return float("inf")
-    try:
-        with socket_from_fd(descriptor) as connection:
-            waiting = bytearray(4)
-            ioctl(descriptor, FIONREAD, waiting)
-            if any(waiting):
-                return 0.0
-            info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_SIZE)
-    except OSError:  # not TCP, or no longer connected
-        return float("inf")
-    if info[0] == TCP_SYN_SENT:
-        return 0.0
-    milliseconds: int = unpack_from("=I", info, LAST_DATA_RECV)[0]
-    return milliseconds / 1000
-
-
-def peer_of(descriptor: int) -> str:
-    """The address that a socket is connected to; empty when it is not."""
-    with contextlib.suppress(OSError), socket_from_fd(descriptor) as connection:
-        return str(connection.getpeername()[0])
-    return ""
-
-
-def shut_down(descriptor: int) -> None:
-    """Ends a connection in both directions, whoever waits on it; the descriptor stays open."""
-    # An error says that it isn't connected (any more): nobody can wait on it.
-    with contextlib.suppress(OSError), socket_from_fd(descriptor) as connection:
-        connection.shutdown(socket.SHUT_RDWR)
-
-
-@contextlib.contextmanager
-def socket_from_fd(descriptor: int) -> Iterator[socket.socket]:
-    """A socket object for somebody else's descriptor, which stays theirs. The address family makes
-    no difference to what is asked here."""
-    connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM, fileno=descriptor)
-    try:
-        yield connection
-    finally:
-        connection.detach()
 
 
 _shared: Watchdog | None = None
@@ -367,8 +306,9 @@ _shared_lock = threading.Lock()
 
 
 def shared() -> Watchdog:
-    """This process's watchdog, with its thread: in the midst of a hop it would be too late to find that there
-    is none to be had. A forked child gets its own: threads don't survive a fork. Raises `NoThreadError`."""
+    """Return this process's watchdog, with its thread running: during a hop it would be too late to find that
+    no thread can be started. A forked child gets its own: threads don't survive a fork. Raises
+    `NoThreadError`."""
     global _shared
     with _shared_lock:
         if _shared is None:

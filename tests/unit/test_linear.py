@@ -27,7 +27,7 @@ from fetchpool.sources import file_types, tables
 from fetchpool.sources.lines import LineSplitter
 from fetchpool.transports.base import Headers, ResponseHead
 from fetchpool.transports.curl import head
-from fetchpool.transports.requests import http1
+from fetchpool.transports.requests import framing
 
 SHAPES = [
     *(
@@ -156,7 +156,7 @@ READERS: dict[str, tuple[int, Callable[[str], object]]] = {
         lambda text: Headers([b"A: b", *[b" " + wire(text[:60])] * (len(text) // 60)]).get("a"),
     ),
     "a head": (3 * HEADER, lambda text: head.parse_head([*wire(text).splitlines(True), b"\r\n"])),
-    "headers of http1": (3 * HEADER, lambda text: http1.check_headers(wire(text).split(b"\n"))),
+    "headers of http1": (3 * HEADER, lambda text: framing.check_headers(wire(text).split(b"\n"))),
     "a URL": (urls.MAX_URL, lambda text: urls.request(0, f"http://{text}")),
     "a URL's path": (urls.MAX_URL, lambda text: urls.request(0, f"http://h/{text}")),
     "a URL without a scheme": (urls.MAX_URL, lambda text: urls.request(0, text)),
@@ -188,7 +188,7 @@ SLOW = 20.0
 def seconds(reader: Callable[[str], object], shape: str, size: int) -> float:
     text = (shape * (size // len(shape) + 1))[:size]
     started = process_time()
-    with suppress(tables.TableFormatError, http1.TransportError):  # refused in words
+    with suppress(tables.TableFormatError, framing.TransportError):  # refused in words
         reader(text)
     return process_time() - started
 

@@ -39,7 +39,7 @@ from fetchpool.transports.curl.errors import FORCED
 from fetchpool.transports.curl.receiver import CurlReceiver
 from fetchpool.transports.curl.resolve_cache import ResolveCache
 from fetchpool.transports.curl.trace import Streams
-from fetchpool.transports.watchdog import silence
+from fetchpool.transports.sockets import seconds_idle
 
 TICK = 0.1
 """Seconds between two checks for silent servers."""
@@ -352,7 +352,7 @@ class AsyncPool:
                 elif descriptor in self._connections.shared:
                     idle = now - transfer.seen_at
                 else:
-                    idle = silence(descriptor)
+                    idle = seconds_idle(descriptor)
                 if idle >= transfer.read_timeout:
                     forced = FORCED[FailureKind.TIMEOUT_READ]
                     self._complete(curl, pycurl.E_OPERATION_TIMEDOUT, "", forced)

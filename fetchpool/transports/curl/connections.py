@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fetchpool.transports.sockets import socket_from_fd
 from fetchpool.transports.unread import LARGE, has_unread, received
-from fetchpool.transports.watchdog import socket_from_fd
 
 Ends = tuple[str, str, int, int]
 """A connection: their address and ours, their port and ours. As libcurl tells it."""

@@ -54,7 +54,7 @@ class CurlTransport:
             hop.connect_timeout -= seconds
             hop.max_time -= seconds
         if hop.close:
-            hop.close = watchdog.shared().makes_room(watch, hop.url, hop.addresses)
+            hop.close = watchdog.shared().close_idle(watch, hop.url, hop.addresses)
         handle.prepare(hop, names.proxy_addresses)
         code, message = 0, ""
         watch.start(monotonic(), math.inf, hop.read_timeout)

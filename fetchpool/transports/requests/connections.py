@@ -20,7 +20,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from fetchpool.model.addresses import address_is_public
 from fetchpool.model.failures import FailureKind
 from fetchpool.transports.requests.dialer import Dialer
-from fetchpool.transports.requests.http1 import ResponseReader, TransportError
+from fetchpool.transports.requests.framing import TransportError
+from fetchpool.transports.requests.http1 import ResponseReader
 from fetchpool.transports.requests.trace import Phase
 from fetchpool.transports.unread import has_decrypted, has_unread, is_farewell
 

@@ -20,7 +20,7 @@ from fetchpool.model.failures import FailureKind
 from fetchpool.model.text import one_line
 from fetchpool.transports.base import HUNG_UP, TOO_MANY_FILES, Failure
 from fetchpool.transports.proxies import ProxyError, no_way
-from fetchpool.transports.requests.http1 import TransportError
+from fetchpool.transports.requests.framing import TransportError
 from fetchpool.transports.requests.trace import Phase, Trace
 from fetchpool.transports.resolver import ResolveError
 

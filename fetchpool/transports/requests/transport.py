@@ -28,7 +28,8 @@ from fetchpool.transports.base import Headers, HopRequest, HopResult, ResponseHa
 from fetchpool.transports.requests.connections import HopPool, HopTlsPool
 from fetchpool.transports.requests.dialer import Dialer
 from fetchpool.transports.requests.errors import HANDLED, ended, failure_of
-from fetchpool.transports.requests.http1 import READ_BODY, TransportError
+from fetchpool.transports.requests.framing import TransportError
+from fetchpool.transports.requests.http1 import READ_BODY
 from fetchpool.transports.requests.trace import Trace
 from fetchpool.transports.resolver import Resolver
 from fetchpool.transports.resolver import shared as shared_resolver
@@ -63,7 +64,7 @@ class RequestsTransport:
     def perform(self, hop: HopRequest) -> HopResult:
         trace = self._trace
         if hop.close:
-            hop.close = self._watchdog.makes_room(self._watch, hop.url, hop.addresses)
+            hop.close = self._watchdog.close_idle(self._watch, hop.url, hop.addresses)
         trace.begin(hop)
         failure = None
         stopped = False

@@ -24,7 +24,8 @@ from fetchpool.model.text import INVISIBLE
 from fetchpool.scheduler.robots import MAX_CRAWL_DELAY, RobotsCache
 from fetchpool.transports.base import Failure, Headers, HopResult, ResponseHead
 from fetchpool.transports.curl.head import parse_head
-from fetchpool.transports.requests.http1 import ResponseReader, TransportError
+from fetchpool.transports.requests.framing import TransportError
+from fetchpool.transports.requests.http1 import ResponseReader
 
 REQUEST = urls.request(0, "http://user:s3cret@h.example/a?token=s3cret")
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fetchpool.model.failures import FailureKind
-from fetchpool.transports.requests.http1 import MAX_HEAD, ResponseReader, TransportError
+from fetchpool.transports.requests.framing import TransportError
+from fetchpool.transports.requests.http1 import MAX_HEAD, ResponseReader
 
 
 class Wire:

@@ -12,7 +12,8 @@ from time import monotonic
 import pytest
 
 from fetchpool.model.failures import FailureKind
-from fetchpool.transports.watchdog import Watch, Watchdog, silence
+from fetchpool.transports.sockets import seconds_idle
+from fetchpool.transports.watchdog import Watch, Watchdog
 
 
 class Clock:
@@ -161,7 +162,7 @@ def test_only_the_socket_that_a_hop_speaks_by_can_break_its_silence(ends):
         watch = watching(Watchdog(), ours)
         watch.opened(other.fileno())
         theirs.sendall(b"goodbye")
-        assert silence(ours.fileno()) == 0.0
+        assert seconds_idle(ours.fileno()) == 0.0
         started = monotonic()
         watch.start(started, math.inf, 0.2)
         watch.use_socket(other.fileno())
@@ -180,7 +181,7 @@ def test_a_connection_still_being_made_is_not_silent():
                 fillers.append(socket.socket())
                 fillers[-1].setblocking(False)
                 fillers[-1].connect_ex(listener.getsockname())
-            assert silence(fillers[-1].fileno()) == 0.0
+            assert seconds_idle(fillers[-1].fileno()) == 0.0
         finally:
             for filler in fillers:
                 filler.close()

@@ -1,0 +1,94 @@
+"""Validates the headers of an HTTP/1.1 response that say where its body ends (RFC 9112 section 6).
+
+In: header lines. Out: the framing, or a `TransportError` for what libcurl refuses too.
+"""
+
+from __future__ import annotations
+
+import re
+from http.client import HTTPException
+
+from fetchpool.model.failures import FailureKind
+
+MAX_HEADER_LINE = 100 * 1024
+"""Bytes; libcurl's limit (CURL_MAX_HTTP_HEADER)."""
+MAX_HEADERS = 5000
+"""Lines; libcurl's limit (MAX_HTTP_RESP_HEADER_COUNT)."""
+MAX_FOLDS = 100
+"""Lines with which the headers that say where the answer ends may go on."""
+CONTENT_LENGTH = re.compile(rb"[0-9]+")
+LENGTH_DIGITS = 20
+"""Of a `Content-Length`, zeros before it aside; one with more is over every limit all the same."""
+FRAMING = frozenset((b"content-length", b"transfer-encoding", b"connection"))
+"""The headers that say where the answer ends, and whether another may follow."""
+
+
+class TransportError(HTTPException):
+    """What came is not a whole HTTP answer. `str()` is one line for a person."""
+
+    def __init__(self, kind: FailureKind, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+def end_of_block(buffer: bytearray, start: int) -> int:
+    """Where the line before the first blank one ends; -1 when there is none yet. Some servers send
+    bare line feeds (RFC 9112 section 2.2)."""
+    strict = buffer.find(b"\n\r\n", start)
+    bare = buffer.find(b"\n\n", start, strict + 1 if strict >= 0 else len(buffer))
+    return bare if bare >= 0 else strict
+
+
+def check_headers(lines: list[bytes]) -> dict[bytes, list[bytes]]:
+    """The values of the framing headers. Raises `TransportError` for what libcurl refuses too: too many or
+    too long lines, a line without a colon."""
+    if len(lines) > MAX_HEADERS:
+        raise TransportError(FailureKind.PROTOCOL, f"more than {MAX_HEADERS} headers")
+    framing: dict[bytes, list[bytes]] = {}
+    name = b""
+    folds = 0
+    for number, line in enumerate(lines):
+        if len(line) > MAX_HEADER_LINE:
+            raise TransportError(FailureKind.PROTOCOL, "a header that is too long")
+        if number and line[:1] in b" \t":  # obs-fold: it goes on with the one before (RFC 9112 section 5.2)
+            if name in FRAMING:
+                folds += 1
+                if folds > MAX_FOLDS:
+                    message = f"{name.decode()} goes on for more than {MAX_FOLDS} lines"
+                    raise TransportError(FailureKind.PROTOCOL, message)
+                framing[name][-1] += b" " + line.strip()
+            continue
+        name, colon, value = line.partition(b":")
+        if not colon:
+            raise TransportError(FailureKind.PROTOCOL, "a header without a colon")
+        name = name.lower()  # blanks before the colon make it another one, as for libcurl
+        if name in FRAMING:
+            framing.setdefault(name, []).append(value.strip())
+    return framing
+
+
+def is_chunked(values: list[bytes]) -> bool:
+    """Whether the `Transfer-Encoding` headers say so, once or several times; `identity` before it says
+    nothing. Anything else is refused: as libcurl has it."""
+    chunked = False
+    for value in values:
+        ended = False
+        for name in filter(None, (token.strip().lower() for token in value.split(b","))):
+            if name == b"chunked":
+                chunked = ended = True
+            elif ended or name != b"identity":
+                raise TransportError(FailureKind.PROTOCOL, "a transfer coding that was not asked for")
+    return chunked
+
+
+def content_length(values: list[bytes]) -> int | None:
+    """The one length that all `Content-Length` headers agree on (RFC 9110 section 8.6)."""
+    lengths = {length.strip() for value in values for length in value.split(b",")}
+    if not lengths:
+        return None
+    if len(lengths) > 1:
+        raise TransportError(FailureKind.PROTOCOL, "conflicting Content-Length headers")
+    length = lengths.pop()
+    if not CONTENT_LENGTH.fullmatch(length):
+        raise TransportError(FailureKind.PROTOCOL, "a Content-Length that is no length")
+    return int(length.lstrip(b"0")[:LENGTH_DIGITS] or b"0")
