@@ -11,13 +11,18 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
+from inspect import getdoc
 from itertools import count
-from os import PathLike
 from types import TracebackType
-from typing import Any, TypedDict, Unpack, get_type_hints
+from typing import Any, Unpack
 
 from fetchpool.config import validate
-from fetchpool.config.config import RunConfig, configure
+from fetchpool.config.configure import configure
+from fetchpool.config.describe import docstring
+from fetchpool.config.option import Scope
+from fetchpool.config.options import in_scope
+from fetchpool.config.run_config import RunConfig
+from fetchpool.config.settings import FetchSettings, PoolSettings
 from fetchpool.engine.build import build
 from fetchpool.model import urls as url_parser
 from fetchpool.model.errors import PoolClosedError
@@ -29,63 +34,15 @@ from fetchpool.runtime.exit_hooks import at_exit
 from fetchpool.sources.base import Source
 from fetchpool.sources.iterable import IterableSource
 
-BESIDE = {"workers": int | str, "executor": str}
-"""What the functions take beside their settings."""
 OF_THE_PARENT = "this {} belongs to the process that this one was forked from; begin another one"
-HAVE_THEIR_OWN_WORDS = {"parse", "headers"}
-"""Settings whose own checks say best what they take."""
-
-
-class FetchSettings(TypedDict, total=False):
-    """What every fetch has in common. Durations are seconds or text with a unit (`"500ms"`), sizes
-    bytes or text (`"10M"`), files text or paths; names, meanings and defaults are the command line's."""
-
-    transport: str
-    method: str
-    headers: Mapping[str, str] | Iterable[str | tuple[str, str]]
-    user_agent: str
-    user: str | None
-    proxy: str | None
-    cacert: str | PathLike[str] | None
-    insecure: bool
-    http_version: str
-    connect_timeout: float | str
-    read_timeout: float | str
-    max_time: float | str
-    max_filesize: int | str
-    max_redirs: int | str
-    public_only: bool
-    allow_private: bool
-    resolve: Sequence[str]
-    dns_servers: str | None
-    parse: str | Sequence[str]
-    parse_timeout: float | str | None
-    hash: str | None
-
-
-class RunSettings(FetchSettings, total=False):
-    """What a run over a list can be told beside that."""
-
-    retry: int | str
-    retry_delay: float | str
-    retry_max_time: float | str | None
-    max_workers: int | str | None
-    per_host: int | str
-    host_delay: float | str
-    rate: float | str
-    retry_after_max: float | str
-    robots: bool
-    max_runtime: float | str | None
-    dedupe: bool
-    seen_memory: int | str
-    refresh: str | PathLike[str] | None
-    save: str | PathLike[str] | None
-    warc: str | PathLike[str] | None
-    warc_max_size: int | str
 
 
 def fetch(
-    urls: Iterable[str], *, workers: int | str = 10, executor: str = "thread", **settings: Unpack[RunSettings]
+    urls: Iterable[str],
+    *,
+    workers: int | str = 10,
+    executor: str = "thread",
+    **settings: Unpack[FetchSettings],
 ) -> Iterator[Record]:
     """Fetches every URL and yields its row when it is final: in the order they end, one per distinct
     URL, or, with `dedupe=False`, one per element.
@@ -100,20 +57,21 @@ def fetch(
     """
     given = {"workers": workers, "executor": executor, **settings}
     with forks.none_meanwhile():
-        config = configure(**_checked("fetch", given, RunSettings))
+        config = configure(**_checked("fetch", given, Scope.POOL, Scope.FETCH))
     return _records(config, IterableSource(urls))
 
 
-def _checked(function: str, given: Mapping[str, object], known: type) -> dict[str, Any]:
-    """What was given, each of the type that `known` says. Raises the `TypeError` that Python raises for a
-    keyword that a function doesn't have, and `UsageError`."""
-    kinds = BESIDE | get_type_hints(known)
-    for name in given.keys() - kinds.keys():
-        meant = validate.closest(name, kinds)
+def _checked(function: str, given: Mapping[str, object], *scopes: Scope) -> dict[str, Any]:
+    """What was given, each of the type that its option accepts. Raises the `TypeError` that Python raises for
+    a keyword that a function doesn't have, and `UsageError`."""
+    known = {option.name: option for option in in_scope(*scopes)}
+    for name in given.keys() - known.keys():
+        meant = validate.closest(name, known)
         hint = f". Did you mean {meant!r}?" if meant else ""
         raise TypeError(f"{function}() got an unexpected keyword argument {name!r}{hint}")
+    types = {name: known[name].type for name in given}
     return {
-        name: value if name in HAVE_THEIR_OWN_WORDS else validate.typed(name, value, kinds[name])
+        name: value if types[name].checks_type else validate.typed(name, value, types[name].accepts)
         for name, value in given.items()
     }
 
@@ -165,12 +123,12 @@ class Pool:
     """
 
     def __init__(
-        self, workers: int = 10, *, executor: str = "thread", **settings: Unpack[FetchSettings]
+        self, workers: int = 10, *, executor: str = "thread", **settings: Unpack[PoolSettings]
     ) -> None:
         """Raises `UsageError` for an option that can't be meant."""
         given = {"workers": workers, "executor": executor, **settings}
         with forks.none_meanwhile():
-            config = configure(**_checked("Pool", given, FetchSettings))
+            config = configure(**_checked("Pool", given, Scope.POOL))
             self._pool = open_pool(config.executor, config.workers, config.fetch)
         self._urlnums = count()
         self._generation = forks.generation
@@ -205,3 +163,8 @@ class Pool:
         traceback: TracebackType | None,
     ) -> None:
         self.shutdown(abort=exc_type is not None)
+
+
+# Appended, as the table of options holds the words: `help(fetchpool.fetch)` lists every option.
+fetch.__doc__ = f"{getdoc(fetch)}\n\n{docstring(in_scope(Scope.POOL, Scope.FETCH))}"
+Pool.__doc__ = f"{getdoc(Pool)}\n\n{docstring(in_scope(Scope.POOL))}"

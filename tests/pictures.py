@@ -15,8 +15,8 @@ from msgspec.structs import replace
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
-from fetchpool.config.config import RunConfig
 from fetchpool.config.outputs import Output
+from fetchpool.config.run_config import RunConfig
 from fetchpool.engine.engine import RunResult
 from fetchpool.engine.events import ActiveRequest, FailureCount
 from fetchpool.progress.format import Line

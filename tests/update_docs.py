@@ -1,27 +1,26 @@
 """Write the generated parts of the documents: `python -m tests.update_docs`, from the project's top.
 
-docs/reference/options.md shows the help, docs/reference/exit-codes.md the table of exit codes, and
-docs/architecture.md the tree of the modules with the first sentence of each docstring.
+docs/reference/options.md has the options, docs/reference/exit-codes.md the table of exit codes, and
+docs/architecture.md the tree of the modules with the first sentence of each docstring. The types of keyword
+arguments, fetchpool/config/settings.py, are made from the options too.
 """
 
 from __future__ import annotations
 
 import ast
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from textwrap import shorten
 
 from fetchpool.cli.exit_codes import ExitCode
+from fetchpool.config.describe import reference, settings_module
 
 ROOT = Path(__file__).parents[1]
 OPTIONS = ROOT / "docs" / "reference" / "options.md"
 EXIT_CODES = ROOT / "docs" / "reference" / "exit-codes.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 PACKAGE = ROOT / "fetchpool"
-HELP = re.compile(r"(?P<before>^```text\n).*?(?P<after>^```$)", re.MULTILINE | re.DOTALL)
+SETTINGS = PACKAGE / "config" / "settings.py"
 CODES = re.compile(r"(?P<before>^\|---:\|---\|\n)(?:\|.*\n)*(?P<after>)", re.MULTILINE)
 TREE = re.compile(r"(?P<before>^## The packages\n.*?^```text\n).*?(?P<after>^```$)", re.MULTILINE | re.DOTALL)
 ORDER = [
@@ -42,17 +41,6 @@ ORDER = [
 ]
 """The packages in the order in which a URL passes through them."""
 WIDTH = 118
-
-
-def live_help() -> str:
-    """Return what `fetchpool --help` prints."""
-    return subprocess.run(
-        [sys.executable, "-m", "fetchpool", "--help"],
-        env={**os.environ, "COLUMNS": "100"},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    ).stdout
 
 
 def exit_codes() -> str:
@@ -98,7 +86,8 @@ def replaced(path: Path, block: re.Pattern[str], text: str) -> str:
 def generated() -> dict[Path, str]:
     """Return the text of every document with a generated part, up to date."""
     return {
-        OPTIONS: replaced(OPTIONS, HELP, live_help()),
+        OPTIONS: reference(),
+        SETTINGS: settings_module(),
         EXIT_CODES: replaced(EXIT_CODES, CODES, exit_codes()),
         ARCHITECTURE: replaced(ARCHITECTURE, TREE, tree()),
     }

@@ -8,11 +8,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from fetchpool.cli import options
 from fetchpool.cli.display import print_lines
 from fetchpool.cli.exit_codes import ExitCode
+from fetchpool.cli.options import argument, parameter, takes
 from fetchpool.config import validate
 from fetchpool.config.choices import FORMATS
+from fetchpool.config.options import OPTIONS
 from fetchpool.model.errors import UsageError
 from fetchpool.model.text import escape_invisible
 from fetchpool.progress.format import Line, counted, line
@@ -21,12 +22,15 @@ if TYPE_CHECKING:
     from fetchpool.history import compact as room
 
 
-def compact(
-    outputs: options.Compacted = None,
-    format: options.CompactedFormat = None,
-    seen_memory: options.SeenMemory = "1G",
-    quiet: options.Quiet = False,
-) -> int:
+@takes(
+    argument("outputs", "OUT", "Outputs of earlier runs."),
+    parameter(
+        OPTIONS["format"], help="text, jsonl, csv or sqlite, for every OUT. Without it the suffix says."
+    ),
+    parameter(OPTIONS["seen_memory"]),
+    parameter(OPTIONS["quiet"]),
+)
+def compact(outputs: list[str] | None, format: str | None, seen_memory: str, quiet: bool) -> int:
     """Leave only the final row of every URL in outputs, after --retry-failed.
 
     Each OUT is replaced as a whole or stays as it was; a run may be appending to it meanwhile.

@@ -9,13 +9,15 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
-from fetchpool.cli import fetch_options, options
 from fetchpool.cli.display import DisplayOptions, print_lines
 from fetchpool.cli.errors import print_error
 from fetchpool.cli.exit_codes import ExitCode
+from fetchpool.cli.options import parameter, takes
 from fetchpool.config import validate
-from fetchpool.config.config import configure
+from fetchpool.config.configure import configure
+from fetchpool.config.options import DEFAULT_OUTPUT, OPTIONS
 from fetchpool.engine.observers import Observer
 from fetchpool.model.record import Record
 from fetchpool.progress.format import Line, Span, Style, counted, line
@@ -24,16 +26,24 @@ RETRY_DELAY = 0.2
 """Seconds: the server's flaky pages come right at once, and nobody wants to watch a backoff."""
 
 
+OUTPUT_HELP = (
+    "Append rows to PATH; '-' is standard output. (default: a temporary file, which the summary names)"
+)
+
+
+@takes(
+    parameter(OPTIONS["number"], default="500"),
+    *(parameter(OPTIONS[name]) for name in ("workers", "executor", "transport")),
+    parameter(OPTIONS["outputs"], help=OUTPUT_HELP),
+    *(parameter(OPTIONS[name]) for name in ("format", "quiet", "verbose", "no_progress")),
+)
 def demo(
-    number: fetch_options.Number = "500",
-    workers: fetch_options.Workers = "10",
-    executor: fetch_options.Executor = "thread",
-    transport: fetch_options.Transport = "curl",
-    outputs: options.DemoOutputs = None,
-    format: options.Format = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    no_progress: options.NoProgress = False,
+    number: str,
+    outputs: list[str] | None,
+    quiet: bool,
+    verbose: bool,
+    no_progress: bool,
+    **settings: Any,
 ) -> int:
     """Try it: fetch from a small server on this machine, no network needed."""
     wanted = validate.whole("--number", number, 1)
@@ -49,12 +59,9 @@ def demo(
         config = configure(
             [str(listed)],
             outputs=outputs or [_kept_output()],
-            format=format,
-            workers=workers,
-            executor=executor,
-            transport=transport,
             retry_delay=RETRY_DELAY,
             per_host=0,  # there is only one host, and it is ours
+            **settings,
         )
         surprises = DemoChecker()
         ended = hold(config, display, observers=[surprises], repeatable=False)
@@ -80,7 +87,7 @@ def _verdict(expected: int) -> Line:
 
 def _kept_output() -> str:
     """A file that stays, for the person to look into."""
-    return str(Path(tempfile.mkdtemp(prefix="fetchpool-demo-"), options.DEFAULT_OUTPUT))
+    return str(Path(tempfile.mkdtemp(prefix="fetchpool-demo-"), DEFAULT_OUTPUT))
 
 
 class DemoChecker(Observer):

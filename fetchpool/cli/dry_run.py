@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from fetchpool.cli.errors import print_error
 from fetchpool.cli.exit_codes import ExitCode
-from fetchpool.config.config import RunConfig
+from fetchpool.config.run_config import RunConfig
 from fetchpool.engine.build import open_source
 from fetchpool.history.seen import SeenSet
 from fetchpool.model import fingerprint

@@ -26,7 +26,7 @@ from fetchpool.cli.display import (
 )
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.cli.signals import SignalHandler, terminable
-from fetchpool.config.config import RunConfig
+from fetchpool.config.run_config import RunConfig
 from fetchpool.engine.build import build
 from fetchpool.engine.engine import RunResult
 from fetchpool.engine.events import Snapshot

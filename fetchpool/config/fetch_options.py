@@ -10,7 +10,7 @@ from fetchpool.model.version import VERSION
 def overdue(options: FetchOptions) -> str:
     """That a person's own parsers did not return in time."""
     names = ", ".join(name for name in options.parse if ":" in name)
-    return f"{names} did not return within {options.parse_timeout:g} s"
+    return f"{names} did not return within {options.parse_timeout or 0:g} s"
 
 
 class FetchOptions(Struct, frozen=True, kw_only=True):
@@ -33,15 +33,16 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     connect_timeout: float = 10.0
     read_timeout: float = 30.0
     max_time: float = 300.0
-    max_filesize: int = 1 << 30
+    max_filesize: int | None = 1 << 30
+    """None is no limit."""
     max_redirs: int = 10
     buffersize: int = 256 * 1024
     """Bytes libcurl reads at once. Each read is a callback: with 64 KiB large bodies take a tenth longer, and
     more than this gains nothing."""
     parse: tuple[str, ...] = ()
     """Names of what to take out of each response: `title`, or `package.module:function`."""
-    parse_timeout: float = 30.0
-    """For what a person's own functions among them do with one response; infinite: no limit."""
+    parse_timeout: float | None = 30.0
+    """For what a person's own functions among them do with one response; None is no limit."""
     public_only: bool = False
     """Private, loopback and link-local addresses are `forbidden_address`, in the list too."""
     allow_private: bool = False

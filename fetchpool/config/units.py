@@ -54,6 +54,23 @@ def size(value: str | int) -> int:
     return count
 
 
+def format_duration(seconds: float) -> str:
+    """The shortest text that `duration()` reads as so many seconds, but for days: `5m`, `500ms`, `0`."""
+    for unit in ("h", "m", "s", "ms"):
+        number = seconds / SECONDS[unit]
+        if number >= 1 and number == int(number):
+            return f"{int(number)}{unit}"
+    return f"{seconds:g}s" if seconds else "0"
+
+
+def format_size(count: int) -> str:
+    """The shortest text that `size()` reads as so many bytes: `1G`, `100`, `0`."""
+    for unit in ("t", "g", "m", "k"):
+        if count and count % BYTES[unit] == 0:
+            return f"{count // BYTES[unit]}{unit if unit == 'k' else unit.upper()}"
+    return str(count)
+
+
 PER = {"s": 1.0, "m": 60.0, "h": 3600.0}
 """Seconds of the time a rate is over."""
 

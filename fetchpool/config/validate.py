@@ -179,6 +179,22 @@ def cacert(path: str) -> str:
     return path
 
 
+def column_name(name: str) -> str:
+    """A column's name."""
+    if not name:
+        raise UsageError("--url-column: an empty name; write a column's name")
+    return name
+
+
+def old_output(path: str) -> str:
+    """The output of an earlier run, which is there."""
+    if not path or path == "-":
+        raise UsageError("--refresh: name an output of an earlier run; it has to be a file or folder")
+    if not Path(path).exists():
+        raise UsageError(f"--refresh: {path}: no such file; check its name")
+    return path
+
+
 def choice(option: str, value: str, choices: Sequence[str]) -> str:
     """One of `choices`; for a slip of the keyboard the message offers the one that was meant."""
     if value in choices:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from fetchpool.config.config import RunConfig
 from fetchpool.config.outputs import names_parsers_take
+from fetchpool.config.run_config import RunConfig
 from fetchpool.engine.engine import Engine
 from fetchpool.engine.observers import Observer, RecordCounter
 from fetchpool.engine.writer import Writer

@@ -64,8 +64,9 @@ class ResponseBody:
     def __init__(self, options: FetchOptions, method: str, take: int = 0, wants: int = 0) -> None:
         """`wants`: so many bytes of the content are kept, for parsers. `take`: so many, and no more are read;
         however many there are then is no failure. Until then the limits are those of any body."""
-        self._max_filesize = NO_LIMIT if take else options.max_filesize
-        self._limit = max(options.max_filesize, take)
+        limit = NO_LIMIT if options.max_filesize is None else options.max_filesize
+        self._max_filesize = NO_LIMIT if take else limit
+        self._limit = max(limit, take)
         self._take = take
         self._wants = take or wants
         self._keep = self._wants > 0

@@ -7,7 +7,6 @@ exiting, and another thread takes its place.
 
 from __future__ import annotations
 
-import math
 import threading
 import weakref
 from collections.abc import Callable
@@ -96,8 +95,7 @@ class ParserThreads:
             thread.run(request, done.put)
             if self._stopped:
                 done.put(None)
-            limit = request.limit
-            request.parsed = done.get(timeout=None if math.isinf(limit) else limit)
+            request.parsed = done.get(timeout=request.limit)
         except Empty:
             self.abandon(thread)
             return

@@ -23,7 +23,7 @@ from fetchpool.engine.events import Snapshot, WaitTimes
 from fetchpool.progress.format import Span, Style, count, counted, duration, percent, size
 
 if TYPE_CHECKING:  # loaded by the caller already
-    from fetchpool.config.config import RunConfig
+    from fetchpool.config.run_config import RunConfig
 
 MIN_ELAPSED = 1.0
 """Seconds: of a shorter run, most is start-up, whatever the numbers say."""
@@ -168,7 +168,7 @@ def _more_workers(config: RunConfig, cores: int) -> list[Span]:
         ]
     wanted = workers * MORE_WORKERS
     more = [Span(f"-w {wanted}", Style.HINT)]
-    if 0 < config.per_host < wanted:
+    if config.per_host is not None and config.per_host < wanted:
         more += [Span(" (for a single host also "), Span(f"--per-host {wanted}", Style.HINT), Span(")")]
     return more
 

@@ -28,7 +28,7 @@ from fetchpool.progress.format import (
 )
 
 if TYPE_CHECKING:  # loaded by the caller already
-    from fetchpool.config.config import RunConfig
+    from fetchpool.config.run_config import RunConfig
     from fetchpool.engine.engine import RunResult
 
 KINDS_SHOWN = 12

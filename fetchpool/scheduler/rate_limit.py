@@ -12,8 +12,8 @@ class RateLimiter:
 
     __slots__ = ("_catch_up", "_interval", "next_at")
 
-    def __init__(self, rate: float) -> None:
-        """`rate`: starts per second; 0 is no limit."""
+    def __init__(self, rate: float | None) -> None:
+        """`rate`: starts per second; None is no limit."""
         self._interval = 1.0 / rate if rate else 0.0
         self._catch_up = CATCH_UP if self._interval < CATCH_UP else 0.0
         self.next_at = float("-inf")

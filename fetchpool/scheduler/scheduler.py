@@ -38,14 +38,14 @@ class Scheduler:
     def __init__(
         self,
         *,
-        per_host: int = 0,
+        per_host: int | None = None,
         host_delay: float = 0.0,
-        rate: float = 0.0,
+        rate: float | None = None,
         ask_hosts: bool = False,
         proxied: bool = False,
     ) -> None:
         """`per_host`: at most so many requests of one host in flight; `host_delay`: seconds between two
-        starts at one host; `rate`: starts per second over all hosts. 0 is no limit, each time.
+        starts at one host; `rate`: starts per second over all hosts. None is no limit.
 
         `ask_hosts`: a host's requests wait until `known()` has said what must be known of it first.
         `proxied`: everything goes through one proxy."""

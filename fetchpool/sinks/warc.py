@@ -43,7 +43,7 @@ RECORD = b"WARC/1."
 class WarcFile:
     """The file that is written to now, and those before it."""
 
-    def __init__(self, path: str, max_size: int, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, path: str, max_size: int | None, clock: Callable[[], float] = monotonic) -> None:
         """Opens it, makes it when it isn't there, and repairs its end. `max_size`: bytes; a file
         that has as many gets no more records. Raises `UsageError` for a path that can't be meant, a file
         of something else included (that one is left untouched), and `OutputError` when the machine
@@ -128,7 +128,7 @@ class WarcFile:
 
     def _append(self, records: io.BufferedReader | io.BytesIO) -> None:
         """Whole records behind whole records, or none of them."""
-        if self._size >= self._max_size:
+        if self._max_size is not None and self._size >= self._max_size:
             self._sync()
             self._number += 1
             self._open()

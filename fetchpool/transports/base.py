@@ -189,8 +189,8 @@ class ParseRequest(Struct):
 
     run: Callable[[], Parsed]
     """Raises nothing."""
-    limit: float
-    """Seconds; infinite: none."""
+    limit: float | None
+    """Seconds; None is no limit."""
     parsed: Parsed | None = None
     """What they came to; None: they were given up."""
     stopped: bool = False

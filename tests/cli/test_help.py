@@ -8,10 +8,15 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from fetchpool.cli import options
 from fetchpool.cli.commands import app
 from fetchpool.cli.exit_codes import ExitCode
-from fetchpool.config.config import configure
+from fetchpool.cli.options import flag_name
+from fetchpool.config.configure import configure
+from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.config.option import Scope
+from fetchpool.config.options import DEFAULT_OUTPUT, OPTIONS
+from fetchpool.config.param_types import SWITCH
+from fetchpool.config.run_config import RunConfig
 from tests.cli.runner import ROOT, Terminal, fetchpool
 
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # it is a group
@@ -57,45 +62,32 @@ def test_without_input_a_terminal_gets_the_help(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_options_page_shows_the_help_as_it_is() -> None:
-    page = (ROOT / "docs" / "reference" / "options.md").read_text()
-    block = re.search(r"^```text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    assert block is not None
-    shown = fetchpool("--help", env={"COLUMNS": "100"}).stdout
-    assert block[1] == shown, "the options have changed: python -m tests.update_docs"
-
-
 def test_every_exit_code_is_documented_with_its_meaning() -> None:
     documented = (ROOT / "docs" / "reference" / "exit-codes.md").read_text()
     rows = re.findall(r"^\| (\d+) \| (.+) \|$", documented, re.MULTILINE)
     assert rows == [(str(int(code)), code.meaning) for code in ExitCode]
 
 
-def test_options_of_the_program_and_of_the_library_have_the_same_names() -> None:
-    library = set(configure.__kwdefaults__) | {"inputs"}
-    flags = {param.name for param in COMMANDS["run"].params}
-    only_flags = {
-        "dry_run",
-        "head",
-        "header",
-        "http1",
-        "http2",
-        "keep_columns",
-        "url_column",
-        "no_dedupe",
-        "quiet",
-        "verbose",
-        "no_progress",
-        "version",
-        "help",
-    }
-    assert flags - only_flags <= library
-    assert library - flags == {"headers", "http_version", "dedupe"}
+def test_every_option_of_the_table_is_on_the_command_line_under_its_own_name() -> None:
+    params = {param.name: param for param in COMMANDS["run"].params}
+    for option in OPTIONS.values():
+        if option.usage and option.name != "number":
+            param = params.pop(flag_name(option))
+            assert set(param.opts) == set(option.flags)
+            assert param.is_flag == (option.type is SWITCH)
+    assert set(params) == {"inputs"}
+
+
+def test_every_option_of_configure_sets_one_field() -> None:
+    fields = [*FetchOptions.__struct_fields__, *RunConfig.__struct_fields__]
+    without = {name for name, option in OPTIONS.items() if option.scope is not Scope.FLAG} - set(fields)
+    assert without == {"max_workers", "format"}  # these two only change what others mean
+    assert len(set(fields)) == len(fields)
 
 
 def test_an_options_name_in_python_is_its_long_name() -> None:
-    exceptions = {"outputs": "--output", "http1": "--http1.1"}
+    exceptions = {"outputs": "--output", "http1": "--http1.1", "headers": "--header"}
     for param in COMMANDS["run"].params:
         if param.param_type_name == "option":
             assert exceptions.get(param.name, f"--{param.name.replace('_', '-')}") in param.opts
-    assert options.DEFAULT_OUTPUT in fetchpool("--help").stdout
+    assert DEFAULT_OUTPUT in fetchpool("--help").stdout

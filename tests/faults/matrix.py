@@ -15,7 +15,7 @@ import pytest
 
 import fetchpool
 from fetchpool import Record
-from fetchpool.config.config import configure
+from fetchpool.config.configure import configure
 from fetchpool.engine.build import build
 from fetchpool.engine.engine import Engine
 from fetchpool.engine.observers import Observer

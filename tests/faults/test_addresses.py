@@ -14,7 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from fetchpool import Record, UsageError
-from fetchpool.config.config import configure
+from fetchpool.config.configure import configure
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http.exchange import Exchange
 from fetchpool.model.outcome import Outcome

@@ -15,7 +15,7 @@ import pytest
 
 from bench.endurance.torture import EXECUTORS, FORMATS, Format, torture
 from fetchpool.cli.demo_server.server import DemoServer
-from fetchpool.config.config import configure
+from fetchpool.config.configure import configure
 from fetchpool.engine.build import build
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.record import Record

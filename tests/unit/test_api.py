@@ -1,5 +1,6 @@
 """The names a program may use."""
 
+import inspect
 import os
 import re
 import subprocess
@@ -9,7 +10,10 @@ from pathlib import Path
 import pytest
 
 import fetchpool
-from fetchpool.api import RunSettings
+from fetchpool.config.describe import with_default
+from fetchpool.config.option import Scope
+from fetchpool.config.options import in_scope
+from fetchpool.config.settings import FetchSettings
 
 
 def test_the_public_names_are_these() -> None:
@@ -83,6 +87,16 @@ def test_files_may_be_given_as_paths_and_text_as_numbers(tmp_path: Path) -> None
     assert (tmp_path / "a.warc.gz").exists()
 
 
+def test_the_help_of_the_functions_lists_their_options_with_types_and_defaults() -> None:
+    shown = " ".join(inspect.getdoc(fetchpool.fetch).split())
+    assert "max_time: float | str " in shown
+    for option in in_scope(Scope.POOL, Scope.FETCH):
+        assert f"{option.name}: " in shown
+        assert " ".join(with_default(option).split()) in shown
+    assert "\nmax_time: float | str\n" in fetchpool.Pool.__doc__
+    assert "\nrate: " not in fetchpool.Pool.__doc__
+
+
 def test_what_is_no_url_is_refused_in_one_line() -> None:
     with fetchpool.Pool(workers=1) as pool, pytest.raises(TypeError, match=r"a str, and was given NoneType$"):
         pool.submit(None)
@@ -126,7 +140,7 @@ def named(begin: str, end: str) -> list[str]:
 def test_the_settings_and_attributes_that_the_documentation_names_exist() -> None:
     settings = named("by name, with the same defaults", "and so on")
     assert len(settings) > 20
-    assert set(settings) <= {*RunSettings.__annotations__, "executor", "workers"}
+    assert set(settings) <= {*FetchSettings.__annotations__, "executor", "workers"}
     attributes = named("`fetchpool.Response` offers", "and the times")
     assert len(attributes) > 10
     response = fetchpool.Response(url="https://example.org/", content=b"{}")

@@ -38,6 +38,11 @@ class ParseJob(Generic[Fetch]):
         """When the parsers started, or when the job was queued."""
         self.thread: ParserThread | None = None
 
+    def is_overdue(self, now: float) -> bool:
+        """Whether the parsers have exceeded their limit."""
+        limit = self.request.limit
+        return limit is not None and now - self.since >= limit
+
 
 class BackgroundParsing(Generic[Fetch]):
     """Runs parsers in background threads. The methods are for the pool's thread. True while any job is
@@ -80,7 +85,7 @@ class BackgroundParsing(Generic[Fetch]):
         with self._lock:
             finished = [each.fetch for each in self._done]
             self._done.clear()
-            for job in [each for each in self._running if now - each.since >= each.request.limit]:
+            for job in [each for each in self._running if each.is_overdue(now)]:
                 self._running.discard(job)
                 assert job.thread is not None
                 self._threads.abandon(job.thread)

@@ -8,7 +8,6 @@ mended, the pool has another one. Every ending has a limit: who has not ended by
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -56,8 +55,7 @@ class WorkerProcesses:
         self.ended = False
         self.processes: list[BaseProcess] = []
         self._overdue = overdue
-        limited = options.parses_beside and math.isfinite(options.parse_timeout)
-        self._limit = options.parse_timeout if limited else None
+        self._limit = options.parse_timeout if options.parses_beside else None
         self._board = ParseBoard(workers, context)
         self._reader, writer = context.Pipe(duplex=False)
         try:

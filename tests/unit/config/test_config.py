@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from fetchpool.config import units
 from fetchpool.config.choices import EXECUTORS
-from fetchpool.config.config import RunConfig, configure
+from fetchpool.config.configure import configure
 from fetchpool.config.outputs import BUILT_IN_FIELDS, Output
+from fetchpool.config.run_config import RunConfig
 from fetchpool.http.parsers.run import BUILT_IN
 from fetchpool.http.parsers.title import title
 from fetchpool.http.response import Response
@@ -117,7 +118,7 @@ def test_numbers_and_text_mean_the_same() -> None:
 
 def test_no_limit_is_written_0_where_curl_writes_it_so() -> None:
     config = configure(max_filesize=0, retry_max_time="0")
-    assert config.fetch.max_filesize == units.MAX_BYTES
+    assert config.fetch.max_filesize is None
     assert config.retry_max_time is None
 
 
@@ -348,7 +349,7 @@ def test_an_output_that_is_the_input_is_refused(tmp_path: Path) -> None:
 
 
 def test_reading_the_configuration_room_loads_no_third_party_adapter() -> None:
-    script = "import sys, fetchpool.config.config; print(*sys.modules)"
+    script = "import sys, fetchpool.config.configure; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", script], check=True, capture_output=True, text=True
     ).stdout.split()
@@ -374,14 +375,14 @@ def test_where_pycurl_cant_be_used_requests_is_and_one_notice_says_so(
     else:
         start = "sys.modules['pycurl'] = None"
     script = f"""
-import sys, fetchpool.config.config
+import sys, fetchpool.config.configure
 {start}
-config = fetchpool.config.config.configure()
+config = fetchpool.config.configure.configure()
 print(config.fetch.transport)
 print(*config.notices, sep="\\n")
 try:
-    fetchpool.config.config.configure(http_version="2")
-except fetchpool.config.config.UsageError as error:
+    fetchpool.config.configure.configure(http_version="2")
+except fetchpool.config.configure.UsageError as error:
     print(error)
 """
     shown = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout

@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 
 from fetchpool.cli.demo_server.server import DemoServer
-from fetchpool.config.config import configure
+from fetchpool.config.configure import configure
 from fetchpool.engine.build import build
 from fetchpool.engine.engine import Engine
 from fetchpool.engine.events import WaitTimes

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from fetchpool.config.config import configure
+from fetchpool.config.configure import configure
 from fetchpool.engine.build import build
 from fetchpool.model.record import Record
 from fetchpool.sources.iterable import IterableSource

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from fetchpool.config.config import RunConfig
 from fetchpool.config.outputs import Output
+from fetchpool.config.run_config import RunConfig
 from fetchpool.engine.engine import RunResult
 from fetchpool.engine.events import FailureCount, Snapshot, WaitTimes
 from fetchpool.progress.summary import summary
 from tests.factories import EVEN, all_ok, snapshot
 
-CONFIG = RunConfig(outputs=(Output("sizes.txt", "text"),), per_host=0)
+CONFIG = RunConfig(outputs=(Output("sizes.txt", "text"),), per_host=None)
 ENDINGS = ("interrupted", "aborted", "timed_out")
 FETCH = ("max_time", "parse", "save")
 

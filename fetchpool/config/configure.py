@@ -1,0 +1,162 @@
+"""configure(): raw options in, one checked and frozen configuration out.
+
+In: options as a user typed them or a program passed them: `"2m"` or `120`, `"Name: value"` or a pair. Out:
+a `RunConfig` that needs no more checks, or a `UsageError` of one line that names the option. The command line
+and the library both use `configure()`, so they accept and refuse the same.
+
+`options.py` declares each option with its check; the rules here concern several options together. Importing
+this module loads no transport, and `configure()` opens no connection and no output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from fetchpool.config import machine, validate
+from fetchpool.config.dependencies import resolve_transport, usable_dns_servers, usable_proxy
+from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.config.machine import usable_cores
+from fetchpool.config.options import DEFAULTS, OPTIONS
+from fetchpool.config.outputs import (
+    extra_fields,
+    is_among,
+    parse_outputs,
+    refuse_same_file,
+    text_output_warnings,
+)
+from fetchpool.config.run_config import RunConfig
+from fetchpool.model.addresses import address_is_public
+from fetchpool.model.errors import UsageError
+
+if TYPE_CHECKING:  # `Unpack` and the names of all options are for type checkers
+    from typing import Unpack
+
+    from fetchpool.config.settings import AllSettings
+
+MAX_WORKERS = 10_000
+AUTO = "auto"
+AUTO_CEILING = 1_000
+"""Fetches at once that `-w auto` doesn't go beyond without --max-workers."""
+MAX_PROCESSES = 1_000
+"""Beyond these a slip of the keyboard is likelier than a plan, and most systems refuse the rest."""
+
+
+def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunConfig:
+    """Return the checked configuration of a run, out of options by the names in `options.py`.
+
+    Times are seconds, or text with a unit (`"500ms"`, `"2m"`); sizes bytes, or text (`"10M"`, binary
+    multiples). For a limit, 0 and None are no limit.
+
+    Raises `UsageError` at the first invalid option.
+    """
+    values = _checked(given)
+    _refuse_contradictions(inputs, values)
+    paths = values["outputs"]
+    outputs = parse_outputs(paths, values["format"])
+    transport, notices = resolve_transport(values["transport"], values["http_version"], values["executor"])
+    adding = [name for name in ("parse", "save", "hash", "keep_columns") if values[name]]
+    notices = (*notices, *text_output_warnings(outputs, [OPTIONS[name].label for name in adding]))
+    refreshes = bool(values["refresh"])
+    values |= {
+        "transport": transport,
+        "proxy": None if values["proxy"] is None else usable_proxy(values["proxy"], transport),
+        "dns_servers": usable_dns_servers(values["dns_servers"] or None, transport),
+        "parse_timeout": _parse_timeout(given.get("parse_timeout"), values),
+        # Rows that hold their version can be refreshed later; text has no place for that.
+        "validators": refreshes or any(each.format != "text" for each in outputs),
+        "hash": refreshes or values["hash"],
+    }
+    fetch = FetchOptions(**_fields(FetchOptions, values))
+    wanted = _workers(values["workers"], values["max_workers"], values["executor"])
+    workers, shortage = machine.fit(wanted, values["executor"])
+    is_auto = values["workers"] == AUTO
+    if shortage and not is_auto:
+        notices = (*notices, shortage)
+    refuse_same_file(inputs, [*paths, values["warc"]] if values["warc"] else paths)
+    values |= {
+        "fetch": fetch,
+        "inputs": tuple(inputs),
+        "outputs": outputs,
+        "workers": workers,
+        "auto_workers": is_auto,
+        "fd_limited": bool(shortage),
+        "resume": values["resume"] or bool(values["retry_failed"]),
+        "refresh_in_place": refreshes and is_among(values["refresh"], paths),
+        "extra_fields": extra_fields(fetch, refreshes),
+        "notices": notices,
+    }
+    return RunConfig(**_fields(RunConfig, values))
+
+
+def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The value of every option: what was given, checked, or the default."""
+    values = {"outputs": (), "format": None, "max_workers": None, **DEFAULTS}
+    for name, value in given.items():
+        option = OPTIONS[name]
+        if value is not None or option.type.none_is_no_limit:
+            values[name] = option.type.check(option.label, value)
+    return values
+
+
+def _fields(struct: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    names: Iterable[str] = struct.__struct_fields__  # type: ignore[attr-defined]
+    return {name: values[name] for name in names if name in values}
+
+
+def _refuse_contradictions(inputs: Sequence[str], values: Mapping[str, Any]) -> None:
+    """Raise `UsageError` for options that can't be combined."""
+    paths, refresh = values["outputs"], values["refresh"]
+    resume = values["resume"] or values["retry_failed"]
+    if values["public_only"] and values["allow_private"]:
+        raise UsageError("--public-only and --allow-private contradict each other; leave one out")
+    if list(inputs).count("-") > 1:
+        raise UsageError("INPUT: standard input (-) is named twice; it can be read once")
+    if resume and "-" in paths:
+        raise UsageError("--resume: standard output can't be read back; name a file with -o")
+    if resume and refresh and not values["retry_failed"] and is_among(refresh, paths):
+        raise UsageError(f"--resume would skip all that --refresh {refresh} asks for again; leave it out")
+    if resume and not values["dedupe"]:
+        raise UsageError("--resume goes by URLs and --no-dedupe by lines; leave one out")
+    if values["url_column"] is None:
+        _refuse_columns(inputs, keep_columns=values["keep_columns"])
+    if values["public_only"]:
+        _refuse_private(values["resolve"])
+
+
+def _refuse_columns(inputs: Sequence[str], *, keep_columns: bool) -> None:
+    if keep_columns:
+        raise UsageError("--keep-columns: say with --url-column which column holds the URL")
+    for path in inputs:
+        if path.lower().endswith(".parquet"):
+            raise UsageError(f"INPUT: {path}: say with --url-column which column holds the URL")
+
+
+def _refuse_private(resolved: Sequence[tuple[str, tuple[str, ...]]]) -> None:
+    for where, addresses in resolved:
+        for address in addresses:
+            if not address_is_public(address.strip("[]")):
+                raise UsageError(f"--resolve: {where}:{address} is not public, and --public-only is given")
+
+
+def _parse_timeout(given: float | str | None, values: Mapping[str, Any]) -> float | None:
+    """By default a parser has no more time than its fetch."""
+    if given is None:
+        return float(min(DEFAULTS["parse_timeout"], values["max_time"]))
+    return cast("float | None", values["parse_timeout"])
+
+
+def _workers(workers: int | str, max_workers: int | str | None, executor: str) -> int:
+    """The number of workers; with `auto`, the most there may be."""
+    most = MAX_PROCESSES if executor == "process" else MAX_WORKERS
+    if workers != AUTO:
+        if max_workers is not None:
+            raise UsageError("--max-workers: it is the ceiling of -w auto; leave it out, or write -w auto")
+        if isinstance(workers, str) and not workers.isdecimal():
+            raise UsageError(
+                f"--workers: {workers!r} is no whole number from 1 to {most}; write one, or auto"
+            )
+        return validate.whole("--workers", workers, 1, most)
+    if executor == "process":  # one for each core is what it comes to
+        return min(usable_cores(), validate.whole("--max-workers", max_workers or most, 1, most))
+    return validate.whole("--max-workers", max_workers or AUTO_CEILING, 1, most)
