@@ -1,6 +1,6 @@
-"""What pyproject.toml can't say: with FETCHPOOL_COMPILE=1, mypyc compiles the rooms that every URL passes
-through (docs/benchmarks.md). `make compiled` and `make wheel` do it, with everything it takes; never in
-place, where what is compiled would hide what is written."""
+"""The compiled build: with FETCHPOOL_COMPILE=1, mypyc compiles the modules that every URL passes through
+(docs/benchmarks.md). `make compiled` and `make wheel` set everything up. It is never built in place, where the
+compiled modules would hide the sources."""
 
 import os
 import sys
@@ -26,11 +26,11 @@ if os.environ.get("FETCHPOOL_COMPILE") == "1":
     try:
         from mypyc.build import mypycify
     except ImportError:
-        sys.exit("FETCHPOOL_COMPILE=1 needs mypyc, and all that fetchpool imports: `make wheel` has them")
+        sys.exit("FETCHPOOL_COMPILE=1 needs mypyc, and everything that fetchpool imports: use `make wheel`")
     if IN_PLACE & set(sys.argv):
-        sys.exit("FETCHPOOL_COMPILE=1 is not for a build in place: `make compiled` makes one beside")
+        sys.exit("FETCHPOOL_COMPILE=1 does not build in place: use `make compiled`")
     extensions = mypycify(
-        # The types of a system that has epoll: where it hasn't, nobody asks for it.
+        # Types of a system with epoll; other systems never use it.
         ["--platform=linux", *(f"fetchpool/{name}.py" for name in COMPILED.split())],
         opt_level="3",
         debug_level="0",
