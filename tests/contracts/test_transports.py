@@ -1,6 +1,6 @@
 """Every transport, through the same cases, against real servers on loopback.
 
-What is asked here is the seam's (`transports/base.py`): one hop, exactly as asked, answered within its
+The contract is that of `transports/base.py`: one hop, exactly as asked, answered within its
 deadline, whatever the server does.
 """
 

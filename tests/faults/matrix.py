@@ -1,4 +1,4 @@
-"""How the fault suite fetches: through the public door, in each way that a case can differ by.
+"""How the fault suite fetches: through the public interface, with every relevant combination of options.
 
 In: a server, names of its scenarios, options. Out: the rows, one for every URL, checked for what holds
 in every case: there is exactly one for each, none is a defect of ours, and a good page beside the fault

@@ -1,4 +1,4 @@
-"""A raw-socket server for the hostile world: it says exactly what a scenario tells it to.
+"""A raw-socket server for faults: it sends exactly the bytes that a scenario specifies.
 
 In: a request at `/<scenario>` (a `?query` is the scenario's own). Out: bytes, silence, or a closed
 connection. It keeps what it received, so that tests can see what leaked, and counts connections.

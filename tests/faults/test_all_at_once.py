@@ -1,4 +1,4 @@
-"""The whole hostile world in one list, from a shell: one honest line for each, and exit code 1."""
+"""All faults in one list, from a shell: exactly one line for each URL, and exit code 1."""
 
 from __future__ import annotations
 

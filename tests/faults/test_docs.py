@@ -12,7 +12,9 @@ def test_the_fault_page_is_current() -> None:
 
 
 def test_every_fault_has_a_test_that_says_what_happens() -> None:
-    tests = [test for path in write_docs.files() for test in write_docs.described(ast.parse(path.read_text()))]
+    tests = [
+        test for path in write_docs.files() for test in write_docs.described(ast.parse(path.read_text()))
+    ]
     assert {test.number for test in tests} >= set(write_docs.NUMBERS)
     silent = set(write_docs.NUMBERS) - {test.number for test in tests if test.text}
     assert not silent - {40, 41, 42, 43}, "their names say it all"

@@ -1,4 +1,4 @@
-"""Results that others have changed: what is torn, foreign or hostile costs a row, or is told in a line."""
+"""Outputs changed by others: truncated, foreign or hostile content costs a row, or is reported in a line."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ def test_52_a_list_sorted_by_host_starves_no_other_host(hosts: list[FaultServer]
 
 @over_each_transport
 def test_53_robots_txt_is_fetched_once_per_host_and_obeyed(hosts: list[FaultServer], way: Way) -> None:
-    """With `--robots`: asked for before the host's first URL, once, with the honest user agent; refused
+    """With `--robots`: asked for before the host's first URL, once, with the real user agent; refused
     URLs end in `robots` rows and are never sent, not after a redirect either; `Crawl-delay` is kept to. A
     404 allows all, a 5xx nothing (RFC 9309), a redirect is followed. Without the option nobody asks."""
     strict, silent, failing, moved, *_ = hosts

@@ -97,7 +97,7 @@ def closes_unsaid(peer: Peer, request: Received) -> None:
 
 @scenario("once-per-connection")
 def once_per_connection(peer: Peer, request: Received) -> None:
-    """The second request on a connection meets a closed door, without a byte of an answer."""
+    """The second request on a connection is closed without a byte of a response."""
     if request.turn == 1:
         peer.answer(PAGE, method=request.method)
 

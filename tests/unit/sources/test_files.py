@@ -1,4 +1,4 @@
-"""Where URLs come from: files, gzip, pipes, standard input and iterables, through the `Source` seam."""
+"""Sources of URLs: files, gzip, pipes, standard input and iterables, through the `Source` interface."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inputs with columns, and compressed ones, through the `Source` seam."""
+"""Inputs with columns, and compressed ones, through the `Source` interface."""
 
 from __future__ import annotations
 
