@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from fetchpool.model.record import Record
     from fetchpool.model.version import VERSION as __version__  # noqa: N811
 
-_ROOMS = {
+_MODULES = {
     "fetch": "api",
     "Pool": "api",
     "Record": "model.record",
@@ -80,12 +80,12 @@ def __getattr__(name: str) -> Any:
         from fetchpool.model.version import VERSION
 
         return VERSION
-    if name not in _ROOMS:
+    if name not in _MODULES:
         raise AttributeError(f"module 'fetchpool' has no attribute {name!r}")
     from fetchpool.runtime.forks import none_meanwhile
 
     with none_meanwhile():
-        return getattr(import_module(f"fetchpool.{_ROOMS[name]}"), name)
+        return getattr(import_module(f"fetchpool.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:
