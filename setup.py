@@ -1,7 +1,7 @@
 """The compiled build: with FETCHPOOL_COMPILE=1, mypyc compiles the modules that every URL passes through.
 
-`make compiled` and `make wheel` set everything up. It is never built in place, where the compiled modules would
-hide the sources. docs/benchmarks.md has the gain.
+`make compiled` and `make wheel` set everything up. It is never built in place, where the compiled modules
+would hide the sources. docs/benchmarks.md has the gain.
 """
 
 import os
