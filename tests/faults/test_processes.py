@@ -108,7 +108,7 @@ def test_71_a_signal_while_the_processes_start_leaves_neither_traceback_nor_proc
 @LINUX
 def test_46_a_stopped_fork_server_does_not_hold_up_the_run(server: FaultServer, tmp_path: Path) -> None:
     """SIGSTOP to all but the parent: within three seconds workers are killed, and the server is woken."""
-    urls = [server.url(f"bytes-in-pieces?{number}") for number in range(40)]
+    urls = [server.url(f"bytes-in-pieces?{number}") for number in range(14)]
     (tmp_path / "urls").write_text("".join(f"{url}\n" for url in urls))
     options = ("--executor", "process", "-w", "2", "--per-host", "0", "--no-progress")
     run = begin(tmp_path, "urls", "-o", "rows.jsonl", *options)
