@@ -17,7 +17,8 @@ from msgspec import Struct
 
 from fetchpool.model import urls
 from fetchpool.model.failures import FailureKind
-from fetchpool.transports.resolver import AGAIN_AFTER, STUCK, PendingLookup, Resolver
+from fetchpool.transports.lookup import PendingLookup
+from fetchpool.transports.resolver import RETRY_DELAYS, STUCK, Resolver
 
 TTL = 60.0
 """Seconds until a host that is still being fetched from is looked up again."""
@@ -104,8 +105,8 @@ class HostLookups:
         if asked is None:
             return False
         asked.lookup = asked.then = None
-        if named.passing and asked.times < len(AGAIN_AFTER):
-            again = named.until + AGAIN_AFTER[asked.times]
+        if named.passing and asked.times < len(RETRY_DELAYS):
+            again = named.until + RETRY_DELAYS[asked.times]
             if again < asked.asked + self._timeout:
                 asked.times += 1
                 self._pauses += 1
@@ -134,7 +135,7 @@ class HostLookups:
             asked = self._asked.pop(host)
             assert asked.lookup is not None
             assert asked.then is not None
-            self._resolver.give_up(host, asked.lookup, asked.then)
+            self._resolver.cancel(host, asked.lookup, asked.then)
         return [
             HostAddresses(
                 host,

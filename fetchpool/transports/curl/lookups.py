@@ -56,5 +56,5 @@ class HopNames:
         return self._known(self._proxy) if self._proxy and not self._asks_others else ()
 
     def _known(self, host: str) -> tuple[str, ...]:
-        kept = self._resolver.kept(host)
+        kept = self._resolver.cached(host)
         return () if kept is None else kept.ips

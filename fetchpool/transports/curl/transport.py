@@ -23,7 +23,7 @@ from fetchpool.transports.curl.handle import CurlHandle
 from fetchpool.transports.curl.lookups import HopNames
 from fetchpool.transports.curl.resolve_cache import ResolveCache
 from fetchpool.transports.curl.trace import Streams
-from fetchpool.transports.resolver import ResolveError
+from fetchpool.transports.lookup import ResolveError
 
 
 class CurlTransport:

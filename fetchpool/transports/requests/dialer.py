@@ -20,13 +20,14 @@ from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.addresses import address_is_public
 from fetchpool.model.failures import FailureKind
 from fetchpool.runtime import forks
+from fetchpool.transports.lookup import Address, parse_ip
 from fetchpool.transports.proxies import Proxy, ProxyError, proxy_of, refused
 from fetchpool.transports.requests.framing import TransportError
 from fetchpool.transports.requests.happy_eyeballs import Race
 from fetchpool.transports.requests.http1 import Readable, ResponseReader
 from fetchpool.transports.requests.socks5 import connect_through
 from fetchpool.transports.requests.trace import Phase, Trace
-from fetchpool.transports.resolver import Address, Resolver, parse_ip
+from fetchpool.transports.resolver import Resolver
 
 Connection = socket.socket | SSLTransport
 """What bytes go over: a plain socket, one with TLS (`ssl.SSLSocket` is a socket), or TLS within TLS."""

@@ -19,10 +19,10 @@ from urllib3.util.ssl_match_hostname import CertificateError
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.text import one_line
 from fetchpool.transports.base import HUNG_UP, TOO_MANY_FILES, Failure
+from fetchpool.transports.lookup import ResolveError
 from fetchpool.transports.proxies import ProxyError, no_way
 from fetchpool.transports.requests.framing import TransportError
 from fetchpool.transports.requests.trace import Phase, Trace
-from fetchpool.transports.resolver import ResolveError
 
 MAX_DETAIL = 200
 """Characters of a library's own words."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from itertools import chain, zip_longest
 from time import monotonic
 
-from fetchpool.transports.resolver import Address
+from fetchpool.transports.lookup import Address
 
 DELAY = 0.25
 """Seconds until the next address is tried as well (RFC 8305 section 5)."""

@@ -20,12 +20,13 @@ from responses import matchers
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.failures import FailureKind
 from fetchpool.transports.base import HopRequest, HopResult, ResponseHead
+from fetchpool.transports.lookup import ResolveError
 from fetchpool.transports.requests.dialer import Proxy, context_for, proxy_of
 from fetchpool.transports.requests.errors import KINDS, failure_of, kind_of, root_cause
 from fetchpool.transports.requests.framing import TransportError
 from fetchpool.transports.requests.trace import Phase, Trace
 from fetchpool.transports.requests.transport import RequestsTransport
-from fetchpool.transports.resolver import ResolveError, Resolver
+from fetchpool.transports.resolver import Resolver
 from fetchpool.transports.watchdog import Watchdog
 from tests.faults import ports
 from tests.faults.scenarios.normal import PAGE

@@ -9,7 +9,8 @@ from time import monotonic
 import pytest
 
 from fetchpool.model.failures import FailureKind
-from fetchpool.transports.resolver import ResolveError, Resolver
+from fetchpool.transports.lookup import ResolveError
+from fetchpool.transports.resolver import Resolver
 
 ANSWER = [
     (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("2001:db8::7", 0, 0, 0)),
