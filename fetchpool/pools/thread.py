@@ -1,14 +1,14 @@
-"""The thread pool: a transport of its own for every thread.
+"""The thread pool: threads that each have a transport, and share one queue.
 
-    submit() ──▶ _queue ──▶ a thread that serves it, one request after the other ──▶ Future.set_result()
+    submit() ──▶ _queue ──▶ a worker thread, one request after the other ──▶ Future.set_result()
 
-A thread serves the queue until it is empty: while there is something to do none is put to sleep and another
-one woken, which costs as much as a short fetch. How many serve at once is `workers`, or fewer while they only
-stand in each other's way (`crowding.py`).
+A thread works until the queue is empty: as long as requests are queued, no thread goes to sleep while another
+is woken, which costs as much as a short fetch. `max_workers` threads work at once, or fewer while they
+contend for the interpreter's lock (`thread_limit.py`).
 
-The threads are daemons. The standard library's executor is not used: the interpreter waits for its threads,
-however far their deadlines are, and they take nothing more once the main thread has ended, while others of a
-program still fetch.
+The threads are daemons. `ThreadPoolExecutor` is not used: the interpreter waits for its threads, however late
+their deadlines are, and it accepts nothing more once the main thread has ended, while other threads of a
+program may still fetch.
 """
 
 from __future__ import annotations
@@ -36,36 +36,36 @@ from fetchpool.pools.worker import Worker
 from fetchpool.runtime import forks, threads
 
 STACK = 512 * 1024
-"""Bytes of address space for a worker's stack: libcurl with TLS needs a tenth of it, and two thousand of
-the usual 8 MB would be 16 GB. A person's own parser may recurse as deep as it could elsewhere."""
+"""Bytes of address space for a worker's stack: libcurl with TLS needs a tenth of it, and two thousand stacks
+of the usual 8 MB would be 16 GB. Threads that run user-defined parsers keep the usual size."""
 MANY = 1000
 SMALL_BUFFER = 2 * 1024
-"""Bytes libcurl reads at once for more than `MANY` threads: each keeps its buffer, as far as it was used."""
-CROWDED_WINDOW = 100
-"""Submissions to hold while fewer threads serve than might: some milliseconds' work, so that whoever
-submits need not come for each."""
+"""Bytes that libcurl reads at once with more than `MANY` threads, each of which keeps its buffer."""
+LIMITED_PENDING = 100
+"""`max_pending` while the number of threads is limited: some milliseconds' work, so that the engine handles
+many requests per iteration."""
 TICK = 0.02
-"""Seconds between two looks at how many threads pay."""
-IDLE_LOOKS = 50
-"""After so many looks at a pool with nothing to do its look-out ends, until there is something again."""
-LAST_WORDS = 5.0
-"""Seconds to wait for aborted threads. One in which a callback of the program's does not return can't be
+"""Seconds between two updates of the thread limit."""
+IDLE_TICKS = 50
+"""Updates of an idle pool after which the adjusting thread ends, until there is work again."""
+ABORT_TIMEOUT = 5.0
+"""Seconds to wait for aborted threads. A thread in which a program's callback does not return can't be
 ended."""
 
 
 class Then(Enum):
     """What a thread does next."""
 
-    SERVE = auto()
+    WORK = auto()
     WAIT = auto()
-    """Until it is called."""
+    """Wait for the next command."""
     RELEASE = auto()
-    """The program has forgotten the pool: whoever is called so shuts it down."""
+    """Shut the pool down, which the program has dropped."""
     END = auto()
 
 
 class ThreadPool:
-    """`workers` threads, each started when there is something for it to do."""
+    """A pool of up to `max_workers` threads, each started when there is work for it."""
 
     def __init__(self, max_workers: int, options: FetchOptions) -> None:
         """Raises `UsageError` when a parser or the transport can't be loaded."""
@@ -76,24 +76,25 @@ class ThreadPool:
         self._closed = self._aborted = False
         self._exchange = Exchange(options)
         self._lock = threading.Lock()
-        """Whoever puts something into the queue, leaves it or starts to serve it holds this lock."""
+        """Held to queue a request, and to start or stop working on the queue."""
         self._queue: deque[tuple[FetchRequest, Future[Outcome]]] = deque()
-        self._serving = 0
-        """Threads that serve the queue, or are about to."""
+        self._working = 0
+        """Threads that work on the queue, or are about to."""
         self._done = 0
-        """Fetches, about: two threads may count at the same time."""
+        """Number of fetches, approximately: two threads may increment it at the same time."""
         self._parsers = ParserThreads()
-        self._opened: list[Worker] = [self._made()]  # shows that it can be done
-        self._spare = list(self._opened)
-        """Workers without a thread; the one that was used last, whose connections are warm, is the next."""
+        self._opened: list[Worker] = [self._new_worker()]  # raises now what every worker would raise
+        self._free_workers = list(self._opened)
+        """Workers without a thread; the one used last, whose connections are open, is used next."""
         self._threads: list[threading.Thread] = []
         self._living = self._idle = 0
-        """Threads that have not ended, and those of them that wait to be called."""
-        self._calls: SimpleQueue[Then] = SimpleQueue()
-        # Where starts are spaced, each must reach the server when it is made: none may wait in the queue.
-        self._may_crowd = max_workers > FEWEST and options.follow_within_hosts
-        self._crowding = ThreadLimit(max_workers)
-        self._lookout: threading.Thread | None = None
+        """Threads that have not ended, and those of them that wait for a command."""
+        self._commands: SimpleQueue[Then] = SimpleQueue()
+        # With a rate limit, each request must reach the server when it is started: none may wait in the
+        # queue.
+        self._is_limited = max_workers > FEWEST and options.follow_within_hosts
+        self._limit = ThreadLimit(max_workers)
+        self._adjuster: threading.Thread | None = None
         self._ended = threading.Event()
 
     def submit(self, request: FetchRequest) -> Future[Outcome]:
@@ -102,18 +103,18 @@ class ThreadPool:
             if self._closed:
                 raise PoolClosedError("the pool was shut down; open another one")
             self._queue.append((request, future))
-            if self._serving < self._crowding.limit:
+            if self._working < self._limit.limit:
                 try:
                     self._start()
                 except BaseException:
-                    self._queue.clear()  # nobody serves it
+                    self._queue.clear()  # no thread works on the queue
                     raise
         return future
 
     @property
     def max_pending(self) -> int:
-        crowded = self._crowding.limit < self.max_workers
-        return max(self.max_workers, CROWDED_WINDOW) if crowded else self.max_workers
+        limited = self._limit.limit < self.max_workers
+        return max(self.max_workers, LIMITED_PENDING) if limited else self.max_workers
 
     @property
     def queued(self) -> int:
@@ -125,23 +126,23 @@ class ThreadPool:
 
     def cancel_pending(self, host: str | None = None) -> None:
         taken: list[Future[Outcome]] = []
-        with self._lock:  # nobody finds the queue empty meanwhile, and leaves
+        with self._lock:  # no thread may find the queue empty meanwhile, and stop
             for _ in range(len(self._queue)):
                 try:
                     request, future = self._queue.popleft()
-                except IndexError:  # a worker was quicker
+                except IndexError:  # a worker has taken it
                     break
                 if host is None or request.host == host:
                     taken.append(future)
                 else:
                     self._queue.append((request, future))
-        for future in reversed(taken):  # whoever puts each before the others has them in order again
+        for future in reversed(taken):  # a caller that prepends each restores their order
             future.cancel()
             future.set_running_or_notify_cancel()
 
     def release(self) -> None:
         if self._living:
-            self._calls.put(Then.RELEASE)
+            self._commands.put(Then.RELEASE)
 
     def shutdown(self, *, abort: bool = False) -> None:
         with self._lock:
@@ -153,23 +154,23 @@ class ThreadPool:
             self.cancel_pending()
             self._parsers.stop()
         self._ended.set()
-        with self._lock:  # for what is left there are as many threads as there may be
-            self._crowding.limit = self.max_workers
+        with self._lock:  # all threads may work on what is left
+            self._limit.limit = self.max_workers
             self._add_threads()
             for _ in range(self._idle):
-                self._calls.put(Then.END)
+                self._commands.put(Then.END)
             self._idle = 0
-            mine = [*self._threads, *([] if self._lookout is None else [self._lookout])]
+            mine = [*self._threads, *([] if self._adjuster is None else [self._adjuster])]
         if threading.current_thread() in mine:
-            return  # a callback, which others wait for; the last of them closes the workers
-        until = monotonic() + LAST_WORDS
+            return  # called in a callback; the last thread closes the workers
+        until = monotonic() + ABORT_TIMEOUT
         for thread in mine:
             thread.join(max(0.0, until - monotonic()) if self._aborted else None)
         if not self._living:
             self._close_workers()
 
     def _close_workers(self) -> None:
-        with self._lock:  # another may be shutting it down as well: each is closed once
+        with self._lock:  # another thread may do the same: each worker is closed once
             opened, self._opened = self._opened, []
         for worker in opened:
             worker.close()
@@ -178,36 +179,36 @@ class ThreadPool:
     # With the lock held
 
     def _add_threads(self) -> None:
-        """As many threads more as there is work for, and as pay."""
-        for _ in range(min(len(self._queue), self._crowding.limit - self._serving)):
+        """Start as many threads as there is work for, within the limit."""
+        for _ in range(min(len(self._queue), self._limit.limit - self._working)):
             self._start()
 
     def _start(self) -> None:
-        """Calls a thread that has nothing to do, or starts one."""
+        """Wake an idle thread, or start one."""
         if self._idle:
             self._idle -= 1
-            self._calls.put(Then.SERVE)
+            self._commands.put(Then.WORK)
         else:
             try:
                 with nullcontext() if self._options.parse else small_stack():
-                    thread = threads.start(self._live, f"fetchpool_{self._living}")
+                    thread = threads.start(self._run, f"fetchpool_{self._living}")
             except NoThreadError:
                 if not self._living:
                     raise
-                return  # those that are there have to do
+                return  # the threads that exist have to suffice
             self._threads.append(thread)
             self._living += 1
-        self._serving += 1
-        if self._lookout is None and self._may_crowd and self._serving > FEWEST:
+        self._working += 1
+        if self._adjuster is None and self._is_limited and self._working > FEWEST:
             with suppress(NoThreadError):
-                self._lookout = threads.start(self._look, "fetchpool-crowding")
+                self._adjuster = threads.start(self._adjust, "fetchpool-thread-limit")
 
     # In a worker's thread
 
-    def _live(self) -> None:
-        """All that a thread does."""
-        while self._serve() is Then.WAIT:
-            while (then := self._calls.get()) is Then.RELEASE:
+    def _run(self) -> None:
+        """Thread target: work until the pool ends."""
+        while self._work() is Then.WAIT:
+            while (then := self._commands.get()) is Then.RELEASE:
                 self.shutdown()
             if then is Then.END:
                 break
@@ -217,15 +218,15 @@ class ThreadPool:
         if is_last:
             self._close_workers()
 
-    def _serve(self) -> Then:
-        """All that is in the queue, as long as the thread pays; what is to be done after that."""
+    def _work(self) -> Then:
+        """Fetch what is queued, as long as the limit allows; return what to do next."""
         worker: Worker | None = None
-        queue, crowding = self._queue, self._crowding
+        queue, limit = self._queue, self._limit
         while True:
             try:
                 request, future = queue.popleft()
             except IndexError:
-                if (then := self._leave(worker)) is not Then.SERVE:
+                if (then := self._try_exit(worker)) is not Then.WORK:
                     return then
                 continue
             if future.set_running_or_notify_cancel():
@@ -233,63 +234,63 @@ class ThreadPool:
                     if worker is None:
                         worker = self._worker()
                     outcome = worker.fetch(request)
-                except BaseException as defect:  # noqa: BLE001 - somebody waits for it, whatever it is
+                except BaseException as defect:  # noqa: BLE001 - the future's owner waits for it
                     future.set_exception(defect)
                 else:
                     future.set_result(outcome)
             self._done += 1
-            if self._serving > crowding.limit and (then := self._leave(worker)) is not Then.SERVE:
+            if self._working > limit.limit and (then := self._try_exit(worker)) is not Then.WORK:
                 return then
 
-    def _leave(self, worker: Worker | None) -> Then:
-        """Serves no more, unless that would leave something undone."""
+    def _try_exit(self, worker: Worker | None) -> Then:
+        """Stop working, unless requests are queued that no other thread would fetch."""
         with self._lock:
-            if self._queue and self._serving <= self._crowding.limit:
-                return Then.SERVE
-            self._serving -= 1
+            if self._queue and self._working <= self._limit.limit:
+                return Then.WORK
+            self._working -= 1
             if worker is not None:
-                self._spare.append(worker)
-            if self._closed:  # nothing more will come
+                self._free_workers.append(worker)
+            if self._closed:  # nothing more will be submitted
                 return Then.END
             self._idle += 1
             return Then.WAIT
 
     def _worker(self) -> Worker:
         with self._lock:
-            if self._spare:
-                return self._spare.pop()
-        worker = self._made()
+            if self._free_workers:
+                return self._free_workers.pop()
+        worker = self._new_worker()
         with self._lock:
             self._opened.append(worker)
             if self._aborted:
                 worker.abort()
         return worker
 
-    def _made(self) -> Worker:
+    def _new_worker(self) -> Worker:
         return Worker(self._options, self._exchange, self._parsers.run)
 
-    # In the look-out's thread
+    # In the adjusting thread
 
-    def _look(self) -> None:
-        """Sees to it that as many threads serve as pay, also when all of them wait for slow servers and
-        nobody submits. It ends when there is nothing to do: a pool that was dropped is not kept by it."""
+    def _adjust(self) -> None:
+        """Thread target: update the limit and start threads, also while all threads wait for slow servers and
+        nothing is submitted. Ends when the pool is idle, so as not to keep a dropped pool alive."""
         idle = 0
         while not self._ended.wait(TICK):
-            self._crowding.look(monotonic(), process_time(), self._done)
+            self._limit.update(monotonic(), process_time(), self._done)
             with self._lock:
                 if self._closed:
                     return
                 self._add_threads()
-                idle = 0 if self._serving else idle + 1
-                if idle > IDLE_LOOKS:
-                    self._lookout = None
+                idle = 0 if self._working else idle + 1
+                if idle > IDLE_TICKS:
+                    self._adjuster = None
                     return
 
 
 @contextmanager
 def small_stack() -> Iterator[None]:
-    """For a thread that is started meanwhile. The size is the process's: what a program has set comes back.
-    To ask for it without setting it is not possible."""
+    """Set a small stack for the thread that is started meanwhile. The size is global to the process, so the
+    program's own setting is restored; it can't be read without being set."""
     global _before
     with _stack_size:
         before = _before = threading.stack_size(STACK)
@@ -301,9 +302,9 @@ def small_stack() -> Iterator[None]:
 
 
 _stack_size = threading.Lock()
-"""Of two pools that start a thread at once, one would take the other's for what it was before."""
+"""Held to change the stack size: of two pools that start a thread at once, one would restore the other's."""
 _before: int | None = None
-"""What it is to be again, while a thread is started."""
+"""The stack size to restore, while a thread is started."""
 
 
 @forks.in_child

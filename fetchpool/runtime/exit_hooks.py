@@ -1,8 +1,8 @@
-"""What is still open when the program ends: it is ended then. Its deadlines may be minutes away, and the
-interpreter would wait for them, or stop in the midst of a write.
+"""Calls functions when the program ends, to abort what is still open: its deadlines may be minutes away, and
+the interpreter would wait for them, or stop in the middle of a write.
 
-In: what ends it. Out: that is called, unless it is forgotten before, once the main thread has ended and all
-others that the interpreter waits for.
+In: a function. Out: the call, unless the function is unregistered before, after the main thread and all other
+non-daemon threads have ended.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _early: dict[object, Ending] = {}
 
 
 def at_exit(end: Ending, *, early: bool = False) -> Callable[[], None]:
-    """Has `end` called when the program ends; what is returned has it forgotten. `early`: as soon as the
-    main thread has ended. That is when the standard library waits for what its process pools were given."""
+    """Call `end` when the program ends; return a function that unregisters it. `early`: as soon as the main
+    thread has ended, which is when the standard library waits for its process pools."""
     endings, key = (_early if early else _last), object()
     if early and not _early:
-        _hear_of_the_main_threads_end()
+        _register_early()
     endings[key] = end
     return partial(_forget, endings, key)
 
@@ -36,30 +36,30 @@ def _forget(endings: dict[object, Ending], key: object) -> None:
 
 def _end(endings: dict[object, Ending]) -> None:
     while endings:
-        with suppress(KeyError):  # it was forgotten meanwhile
+        with suppress(KeyError):  # unregistered meanwhile
             _, end = endings.popitem()
-            with suppress(Exception):  # nobody is there to be told, and others are to be ended
+            with suppress(Exception):  # there is no caller to report to, and the others still have to run
                 end()
 
 
-_hears = False
+_is_registered = False
 
 
-def _hear_of_the_main_threads_end() -> None:
-    """What is registered last is called first: it must come after the library's own."""
-    global _hears
-    register = getattr(threading, "_register_atexit", None)  # without it the last moment has to do
-    if _hears or register is None:
+def _register_early() -> None:
+    """Register after the standard library's own function: the one registered last is called first."""
+    global _is_registered
+    register = getattr(threading, "_register_atexit", None)  # without it `_early` runs with `_last`
+    if _is_registered or register is None:
         return
     import concurrent.futures.process  # noqa: F401 - it registers its own
 
     with suppress(RuntimeError):  # the main thread has ended already
         register(_end, _early)
-        _hears = True
+        _is_registered = True
 
 
 def _forget_all() -> None:
-    """A forked child has nothing to end: it is all its parent's."""
+    """Clear the functions in a forked child: everything open belongs to the parent."""
     _last.clear()
     _early.clear()
 

@@ -1,9 +1,9 @@
-"""What a program's forks leave to the child: locks that a thread holds which the child doesn't have, and
-copies of sockets and pipes that the parent goes on using.
+"""Resets state in forked child processes: locks held by threads that the child does not have, and copies of
+sockets and pipes that the parent continues to use.
 
-In: what must not be left so, told when it is made. Out: in each child, before it does anything else, locks
-are new, pools are closed, and the copies are gone. Only forks that Python knows of (`os.fork()`,
-`multiprocessing`) are heard of; one that another program follows (`exec`) leaves nothing anyhow.
+In: functions, objects and descriptors, registered when they are created. Out: in each child, before anything
+else runs, new locks, closed pools, and no copies. This covers only forks that Python knows of (`os.fork()`,
+`multiprocessing`); a fork followed by `exec` inherits nothing anyway.
 """
 
 from __future__ import annotations
@@ -17,19 +17,20 @@ from typing import Protocol
 
 
 class Forked(Protocol):
-    """What has to be told."""
+    """An object with state to reset in a child."""
 
     def forked(self) -> None:
-        """We are the child, with no thread but this one. It may take no lock that was there before."""
+        """Reset the object in the child, which has only this thread. Must not take a lock from before the
+        fork."""
 
 
 generation = 0
-"""How many forks lie between the process that has imported this and us: who remembers another number was made
-in a parent."""
+"""Number of forks between the process that imported this module and this one: an object that remembers
+another number was made in a parent."""
 _renewals: list[Callable[[], None]] = []
 _objects: weakref.WeakSet[Forked] = weakref.WeakSet()
 _sockets: dict[int, int] = {}
-"""By descriptor: the inode, which tells whether the number means another socket by now."""
+"""Inodes by descriptor; another inode means that the number belongs to another socket by now."""
 
 
 _loading = threading.RLock()
@@ -37,26 +38,26 @@ _loading = threading.RLock()
 
 @contextmanager
 def none_meanwhile() -> Iterator[None]:
-    """Other threads' forks wait: modules are loaded, and a child in which half of one is there would wait for
-    the other half for ever."""
+    """Block forks in other threads while modules are imported: a child with a half-imported module would wait
+    for the other half for ever."""
     with _loading:
         yield
 
 
 def in_child(renew: Callable[[], None]) -> Callable[[], None]:
-    """Has a module's own function called in each child. A decorator."""
+    """Decorate a function that is called in each child."""
     _renewals.append(renew)
     return renew
 
 
 def tell(each: Forked) -> None:
-    """Has an object told in each child, as long as it lives."""
+    """Call an object's `forked()` in each child, as long as the object lives."""
     _objects.add(each)
 
 
 def not_for_children(descriptor: int) -> None:
-    """A socket has been opened: children get no copy. With one the peer would never see it closed, and the
-    kernel would go on telling of it."""
+    """Register a new socket that children must not keep: with their copy open, the peer would never see the
+    connection closed, and epoll would continue to report it."""
     _sockets[descriptor] = os.fstat(descriptor).st_ino
 
 
@@ -80,7 +81,7 @@ def _in_child() -> None:
 
 
 def _drop_sockets() -> None:
-    """Their numbers stay taken: who has been copied with them may still close them, or write a last word."""
+    """Replace the sockets by the null device: copied objects may still close or write to the descriptors."""
     if not _sockets:
         return
     nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)

@@ -1,6 +1,6 @@
-"""Bytes that have come on a connection and that nobody has read: asked of the kernel.
+"""Asks the kernel whether unread bytes wait on a connection.
 
-In: a descriptor, or what the requests transport speaks over. Out: whether bytes wait. Nothing is read.
+In: a descriptor, or a connection of the requests transport. Out: whether bytes wait. Nothing is read.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ if sys.platform == "linux":
     from termios import FIONREAD
 
 TCP_ESTABLISHED = 1
-"""As TCP_INFO begins with it (linux/tcp.h)."""
+"""The first byte of TCP_INFO (linux/tcp.h)."""
 BYTES_RECEIVED = 128
-"""Where TCP_INFO has tcpi_bytes_received, 64 bits, since Linux 4.1."""
+"""Offset of tcpi_bytes_received in TCP_INFO, 64 bits, since Linux 4.1."""
 NOTHING = bytes(4)
 LARGE = 1025
-"""Bytes from which on `ioctl` keeps the interpreter to itself: a thread that had to wait for it again, for
-milliseconds among many, would send its request long after it was seen that nothing waits."""
+"""Buffer size from which on `ioctl` holds the GIL: a thread that had to wait for the GIL again, milliseconds
+among many threads, would send its request long after this check."""
 
 
 def has_unread(descriptor: int, answer: bytearray | None = None) -> bool:
-    """Whether the kernel holds some. `answer`: `LARGE` bytes of one's own, for those who ask often."""
+    """Whether the kernel holds unread bytes. `answer`: a reusable buffer of `LARGE` bytes."""
     try:
         if sys.platform == "linux":
             if answer is None:
@@ -38,11 +38,11 @@ def has_unread(descriptor: int, answer: bytearray | None = None) -> bool:
             connection.setblocking(False)  # the system's flag, which both transports manage without
             return bool(connection.recv(1, socket.MSG_PEEK))
     except OSError:
-        return False  # nothing, or it is closed, which is found when it is used
+        return False  # nothing waits, or the connection is closed, which its next use finds
 
 
 def is_farewell(descriptor: int) -> bool:
-    """Whether what came was the last of it: some servers say 408 when they close an idle connection."""
+    """Whether the server has closed the connection: some send 408 when they close an idle one."""
     if sys.platform != "linux":
         return False
     try:
@@ -53,7 +53,7 @@ def is_farewell(descriptor: int) -> bool:
 
 
 def received(descriptor: int) -> int | None:
-    """How many bytes have ever come; None where the kernel doesn't tell."""
+    """Return how many bytes the connection has received; None where the kernel does not report it."""
     if sys.platform != "linux":
         return None
     try:
@@ -65,7 +65,7 @@ def received(descriptor: int) -> int | None:
 
 
 def has_decrypted(connection: Any) -> bool:
-    """Whether OpenSSL holds bytes of what was said over a `socket`, an `SSLSocket`, or urllib3's
+    """Whether OpenSSL holds decrypted bytes of a `socket` (never), an `SSLSocket`, or urllib3's
     `SSLTransport`, which is TLS within TLS."""
     if isinstance(connection, ssl.SSLSocket):
         return connection.pending() > 0

@@ -10,10 +10,10 @@ SECOND = 1.0
 def after(crowding: ThreadLimit, *seconds: tuple[float, int]) -> list[int]:
     """The limit after each second in which so much CPU time was used and so many fetches were done."""
     limits, cpu, done = [], 0.0, 0
-    crowding.look(0.0, cpu, done)
+    crowding.update(0.0, cpu, done)
     for number, (used, fetched) in enumerate(seconds, 1):
         cpu, done = cpu + used, done + fetched
-        crowding.look(number * SECOND, cpu, done)
+        crowding.update(number * SECOND, cpu, done)
         limits.append(crowding.limit)
     return limits
 
