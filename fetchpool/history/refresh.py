@@ -9,11 +9,8 @@ counts, and memory doesn't grow with it.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -25,15 +22,15 @@ from fetchpool.history.temporary_db import open_temporary_database
 from fetchpool.http.conditional import sound
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.fingerprint import from_record_url, from_request
-from fetchpool.model.record import FEATURE_FIELDS, ROW_FIELDS, Record
+from fetchpool.model.record import FEATURE_FIELDS, Record
 from fetchpool.model.request import CachedVersion, FetchRequest
 from fetchpool.model.text import escape_invisible
 from fetchpool.model.urls import request
+from fetchpool.sinks.read_back import FORMATS, Row, read_rows
 from fetchpool.sources.base import Source
-from fetchpool.sources.input_file import InputFile, InputReadError
-from fetchpool.sources.tables import PREFIX, RowBatch, TableFormatError, TableOptions, read
 
-FORMATS = ("jsonl", "csv", "sqlite", "parquet")
+FIELDS = ("url", "url_effective", "error", "size_delivered", "content_type", *FEATURE_FIELDS)
+"""What is read of each row."""
 INSERT = (
     "INSERT INTO old VALUES (?, ?, ?) ON CONFLICT (fingerprint) DO UPDATE SET previous = excluded.previous"
 )
@@ -45,8 +42,6 @@ BATCH = 500
 SIZE_DIGITS = 18
 MOST_SIZE = 10**SIZE_DIGITS
 """Of a size in bytes; what is larger is none."""
-
-Row = dict[str, Any]
 
 
 class ChangeCounts(Struct):
@@ -135,11 +130,10 @@ class PreviousRun:
                 "Parquet output"
             )
         try:
-            for rows in _rows(path, format):
-                # Of a row without a URL there is nothing to ask.
-                self._database.executemany(INSERT, [self._values(row) for row in rows if row["url"]])
-        except (TableFormatError, InputReadError) as failure:
-            raise UsageError(f"--refresh: {self._name}: {failure}") from failure
+            for rows in read_rows(path, format, FIELDS):
+                self._database.executemany(INSERT, map(self._values, rows))
+        except UsageError as failure:
+            raise UsageError(f"--refresh: {failure}") from failure
 
     def _values(self, row: Row) -> tuple[bytes, str, bytes | None]:
         url = row["url"]
@@ -227,54 +221,3 @@ def is_same(previous: CachedVersion, record: Record) -> bool:
     if previous.etag and extra.get("etag"):
         return bool(previous.etag == extra["etag"])
     return previous.size_delivered == record.size_delivered
-
-
-def _rows(path: str, format: str) -> Iterator[list[Row]]:
-    """Rows as mappings, features' fields among the row's own. Raises `UsageError`, `TableFormatError` and
-    `InputReadError`."""
-    if format == "sqlite":
-        yield from _sqlite_rows(path)
-        return
-    found: Iterator[RowBatch]
-    if format == "parquet":
-        from fetchpool.sources import parquet
-
-        parts = sorted(Path(path).glob("part-*.parquet")) if Path(path).is_dir() else [Path(path)]
-        found = (batch for part in parts for batch in parquet.read(str(part), TableOptions("url", keep=True)))
-    else:
-        found = read(InputFile(path).chunks(), format, TableOptions("url", keep=True))
-    names = {PREFIX + name: name for name in (*ROW_FIELDS, *FEATURE_FIELDS)}
-    for batch in found:
-        yield [
-            {"url": url, **{names.get(name, name): value for name, value in (columns or {}).items()}}
-            for url, columns in zip(batch.urls, batch.columns or [], strict=True)
-        ]
-
-
-def _sqlite_row(row: Row) -> Row:
-    """A row of the table. Somebody else may have written to it: what is no object is no more fields, and
-    what is no text is no URL."""
-    extra = row.pop("extra")
-    found: Any = None
-    with suppress(ValueError, TypeError, RecursionError):
-        found = json.loads(extra or "{}")
-    if not isinstance(row["url"], str):
-        row["url"] = ""
-    row = {name: value for name, value in row.items() if value is not None}
-    return {**found, **row} if isinstance(found, dict) else row
-
-
-def _sqlite_rows(path: str) -> Iterator[list[Row]]:
-    wanted = {"url", "url_effective", "error", "size_delivered", "content_type", "extra", *FEATURE_FIELDS}
-    try:
-        with closing(sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)) as database:
-            columns = [
-                name
-                for (name,) in database.execute("SELECT name FROM pragma_table_info('fetches')")
-                if name in wanted
-            ]
-            cursor = database.execute(f"SELECT {', '.join(columns or ['url'])} FROM fetches ORDER BY rowid")
-            while rows := cursor.fetchmany(BATCH):
-                yield [_sqlite_row(dict(zip(columns, row, strict=True))) for row in rows]
-    except sqlite3.Error as failure:
-        raise TableFormatError(f"is no SQLite output of fetchpool that can be read ({failure})") from failure

@@ -29,7 +29,7 @@ EXTRA = "extra"
 BEGIN = ",".join(ROW_FIELDS).encode()
 URL, ERROR = ROW_FIELDS.index("url"), ROW_FIELDS.index("error")
 MAX_CELL = 1 << 30
-"""Characters: what parsers add may be more than the 131,072 that the csv module reads by itself."""
+"""Characters: more than the 131,072 that the csv module reads by default."""
 
 
 class CsvRows:
@@ -63,15 +63,7 @@ class CsvRows:
 
     def decode(self, lines: bytes) -> list[StoredRow | None]:
         """The row on each line, the header aside."""
-        each = lines.decode(errors="replace").split("\n")[:-1]
-        before = csv.field_size_limit(MAX_CELL)
-        try:
-            rows = _read(each)
-            if len(rows) != len(each):  # a quote that isn't closed runs on into the next line
-                rows = [_read([line])[0] for line in each]
-        finally:
-            csv.field_size_limit(before)
-        return rows
+        return [_written(cells) for cells in parse_cells(lines.decode(errors="replace"))]
 
     def _cells(self, record: Record) -> list[Any]:
         *row, extra = msgspec.structs.astuple(record)
@@ -100,12 +92,22 @@ class CsvRows:
         return lines.encode()
 
 
-def _read(lines: list[str]) -> list[StoredRow | None]:
-    """The row on each line, or a wrong number of them when one is damaged; for a single line, one."""
+def parse_cells(lines: str) -> list[list[str]]:
+    """The cells of each of these complete lines of CSV; none for a damaged one, which hides no other."""
+    each = lines.split("\n")[:-1]
+    before = csv.field_size_limit(MAX_CELL)
     try:
-        return [_written(cells) for cells in csv.reader(lines, strict=True)] or [None]
+        rows = _cells(each)
+        return rows if len(rows) == len(each) else [(_cells([line]) or [[]])[0] for line in each]
+    finally:
+        csv.field_size_limit(before)
+
+
+def _cells(lines: list[str]) -> list[list[str]]:
+    try:
+        return list(csv.reader(lines, strict=True))
     except csv.Error:
-        return [None]
+        return []
 
 
 def _written(cells: list[str]) -> StoredRow | None:

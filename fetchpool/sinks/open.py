@@ -36,14 +36,21 @@ def open_parquet(path: str, extra_fields: tuple[str, ...] | None = None) -> Parq
     """The same for Parquet, which can be compacted too; without `extra_fields` only that."""
     if path == "-":
         raise UsageError("--format parquet: a folder can't go to standard output; name one with -o")
+    import_parquet(path)
+    from fetchpool.sinks.parquet import ParquetSink
+
+    return ParquetSink(path, extra_fields)
+
+
+def import_parquet(path: str) -> None:
+    """Import what reads and writes Parquet. Raises `UsageError` when pyarrow isn't installed."""
     try:
-        from fetchpool.sinks.parquet import ParquetSink
+        import fetchpool.sinks.parquet_parts  # noqa: F401  # the adapter of pyarrow
     except ImportError as failure:
         fix = "pip install 'fetchpool[parquet]'"
         raise UsageError(
             f"{escape_invisible(path)}: Parquet needs pyarrow, which isn't installed: {fix}"
         ) from failure
-    return ParquetSink(path, extra_fields)
 
 
 def row_format(format: str, extra_fields: tuple[str, ...] = ()) -> RowFormat:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -158,6 +158,14 @@ class PartFiles:
         except BaseException:
             making.unlink(missing_ok=True)
             raise
+
+
+def rows_of(path: Path, names: Collection[str]) -> Iterator[list[dict[str, Any]]]:
+    """The rows of one file, with those of the columns that are there."""
+    with parquet.ParquetFile(path) as part:
+        columns = [name for name in part.schema_arrow.names if name in names]
+        for batch in part.iter_batches(_rows_at_once(part.metadata), columns=columns):
+            yield batch.to_pylist()
 
 
 def _rows_at_once(metadata: Any) -> int:
