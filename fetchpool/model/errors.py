@@ -2,7 +2,7 @@
 that is data (`Outcome.error`).
 
     FetchpoolError
-    ├── UsageError            a flag or an argument that can't be meant           exit 2
+    ├── UsageError            an invalid option or argument                       exit 2
     │   ├── InputError        an input that can't be read                         exit 2
     │   └── NoThreadError     the system has no more threads for us               exit 2
     ├── OutputError           an output that can't be written                     exit 3
@@ -19,7 +19,7 @@ class FetchpoolError(Exception):
 
 
 class UsageError(FetchpoolError):
-    """An option or argument that can't be meant; the message says which and what would do."""
+    """An invalid option or argument. The message names it and suggests a valid value."""
 
 
 class InputError(UsageError):

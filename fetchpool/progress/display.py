@@ -46,37 +46,37 @@ class Progress(Observer):
             redirect_stdout=False,
             vertical_overflow="crop",
         )
-        self._outlet: BackgroundWriter[Event | Record] = BackgroundWriter(self._write, DRAW_EVERY, PENDING)
+        self._writer: BackgroundWriter[Event | Record] = BackgroundWriter(self._write, DRAW_EVERY, PENDING)
 
     def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
-        self._outlet.close(PATIENCE if failure is not None else None)
+        self._writer.close(PATIENCE if failure is not None else None)
 
     def on_start(self, _snapshot: Snapshot) -> None:
-        self._outlet.start()
+        self._writer.start()
 
     def on_event(self, event: Event) -> None:
         if self._verbose or isinstance(event, Notice):
-            self._outlet.say(*light(event))
+            self._writer.say(*light(event))
 
     def on_records(self, records: list[Record]) -> None:
         if self._verbose:
             for record in records:
                 if record.error is not None:
-                    self._outlet.say(*light(record))
+                    self._writer.say(*light(record))
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
         if snapshot.elapsed >= FIRST_PICTURE:
             self._latest = snapshot
-            self._outlet.wake()
+            self._writer.wake()
 
     def on_finish(self, _snapshot: Snapshot) -> None:
-        self._outlet.close()
+        self._writer.close()
 
     def _write(self, said: list[Event | Record], given_up: int, last: bool) -> None:
-        """One picture; runs in the outlet's thread, the only one that touches the terminal."""
+        """One picture; runs in the writer's thread, the only one that touches the terminal."""
         try:
             self._say(said, given_up)
             if last:

@@ -1,4 +1,4 @@
-"""Numbers as a person reads them, and lines of words with a tone: what every observer speaks in.
+"""Human-readable numbers, and styled lines of text, for every observer.
 
 In: plain numbers. Out: short text without trailing blanks, and `Line`s. Pure; knows no terminal, so
 that a log, a summary and a live display say the same thing in the same words.
@@ -25,10 +25,10 @@ class Style(Enum):
 
 
 class Span(Struct, frozen=True):
-    """A run of characters in one tone."""
+    """A run of characters in one style."""
 
     text: str
-    tone: Style = Style.PLAIN
+    style: Style = Style.PLAIN
 
 
 class Line(Struct, frozen=True):

@@ -160,10 +160,10 @@ def _fitted(segments: Sequence[Segment], width: int) -> Line:
         kept.remove(max(kept, key=lambda segment: segment.rank))
     spans: list[Span] = []
     for segment in kept[:-1]:
-        spans += [Span(segment.shown, segment.span.tone), Span(GAP)]
+        spans += [Span(segment.shown, segment.span.style), Span(GAP)]
     last = kept[-1].span
     room = width - sum(len(span.text) for span in spans)
-    return Line((*spans, Span(last.text[: max(room, 0)], last.tone)))
+    return Line((*spans, Span(last.text[: max(room, 0)], last.style)))
 
 
 def _width(segments: Sequence[Segment]) -> int:

@@ -32,7 +32,7 @@ class Log(Observer):
         self._stream = unbuffered(stream)
         self._verbose = verbose
         self._due = FIRST_LINE
-        self._outlet: BackgroundWriter[Line | Event | Record] = BackgroundWriter(
+        self._writer: BackgroundWriter[Line | Event | Record] = BackgroundWriter(
             self._write, WRITE_EVERY, PENDING
         )
 
@@ -40,29 +40,29 @@ class Log(Observer):
         return self
 
     def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
-        self._outlet.close(PATIENCE if failure is not None else None)
+        self._writer.close(PATIENCE if failure is not None else None)
 
     def on_start(self, _snapshot: Snapshot) -> None:
-        self._outlet.start()
+        self._writer.start()
 
     def on_event(self, event: Event) -> None:
         if self._verbose or isinstance(event, Notice):
-            self._outlet.say(*light(event))
+            self._writer.say(*light(event))
 
     def on_records(self, records: list[Record]) -> None:
         if self._verbose:
             for record in records:
                 if record.error is not None:
-                    self._outlet.say(*light(record))
+                    self._writer.say(*light(record))
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
         if snapshot.elapsed >= self._due:
             self._due = snapshot.elapsed + LINE_EVERY
             for line in (progress_line(snapshot), *stuck_lines(snapshot)):
-                self._outlet.say(line)
+                self._writer.say(line)
 
     def on_finish(self, _snapshot: Snapshot) -> None:
-        self._outlet.close()
+        self._writer.close()
 
     def _write(self, said: list[Line | Event | Record], given_up: int, _last: bool) -> None:
         lines = [one if isinstance(one, Line) else event_line(one) for one in said]

@@ -1,4 +1,4 @@
-"""The one door to Rich: consoles, and `Line`s with colours on them.
+"""The adapter for Rich: consoles, and `Line`s in colour.
 
 In: a stream, `Line`s. Out: characters on a terminal. No text of a URL or a server is ever taken for
 markup or an escape here: everything goes through `Text`, which has neither.
@@ -35,7 +35,7 @@ def console(stream: TextIO) -> Console:
 
 def text(line: Line) -> Text:
     """A line with its tones as colours."""
-    return Text.assemble(*((span.text, STYLES[span.tone]) for span in line.spans), end="")
+    return Text.assemble(*((span.text, STYLES[span.style]) for span in line.spans), end="")
 
 
 def show(on: Console, lines: Iterable[Line]) -> None:

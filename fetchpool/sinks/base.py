@@ -1,4 +1,4 @@
-"""The seam between the engine and the files. The engine's thread is the only caller."""
+"""The interface between the engine and the outputs. The engine's thread is the only caller."""
 
 from __future__ import annotations
 

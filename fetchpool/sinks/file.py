@@ -4,7 +4,7 @@ In: records, in batches, and a `RowFormat` that knows how a row is spelled. Out:
 standard output) that ends in a whole row after every `flush()`, also when the disk is full. It
 knows no format; it never truncates a file, but for the torn row that a crash left at its end.
 
-    write() ──RowFormat.encode()──▶ rows held ──flush(): lock, mend, append, unlock──▶ file
+    write() ──RowFormat.encode()──▶ rows held ──flush(): lock, repair, append, unlock──▶ file
 
 Of a regular file, each batch is written under an advisory lock, so that two runs may share it (fault
 42), and where another's crash left a torn row, that is cut off first, so that no row is glued to it.
@@ -77,8 +77,8 @@ class FileSink:
         disk: FileOps | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """Opens it, makes it when it isn't there, and repairs its end. Raises `UsageError` for a path that
-        can't be meant, a file of something else included (that one is left untouched), and
+        """Opens it, makes it when it isn't there, and repairs its end. Raises `UsageError` for an invalid path
+        or a file of something else (which is left untouched), and
         `OutputError` when the machine fails."""
         self.name = "standard output" if path == "-" else escape_invisible(path)
         self._path = path

@@ -76,7 +76,7 @@ class ParquetSink:
     ) -> None:
         """Opens it, makes it when it isn't there, and makes a part of what a crash left waiting. Without
         `extra_fields` it has those that there are, and rows can't be written. Raises
-        `UsageError` for a path that can't be meant, something else's folder or file included (that is left
+        `UsageError` for an invalid path, something else's folder or file included (that is left
         untouched), or when another run has it; `OutputError` when the machine fails."""
         self.name = escape_invisible(path)
         self.is_nonblocking = False

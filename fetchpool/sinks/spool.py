@@ -122,8 +122,8 @@ class SpoolDirectory:
 
 
 def open_spool(option: str, place: str, purpose: str) -> SpoolDirectory:
-    """The run's own folder in `place`, which is made when it isn't there. Raises `UsageError` for a
-    place that can't be meant, `OutputError` when the machine fails."""
+    """The run's own folder in `place`, which is made when it isn't there. Raises `UsageError` for an
+    invalid place, `OutputError` when the machine fails."""
     name = escape_invisible(place)
     try:
         with suppress(FileExistsError):

@@ -91,7 +91,7 @@ class SqliteSink:
     def __init__(
         self, path: str, extra_fields: Sequence[str] = (), *, clock: Callable[[], float] = monotonic
     ) -> None:
-        """Opens it, and makes it when it isn't there. Raises `UsageError` for a path that can't be meant,
+        """Opens it, and makes it when it isn't there. Raises `UsageError` for an invalid path,
         a file of something else included (that one is left untouched), and `OutputError` when the
         machine fails."""
         self.name = escape_invisible(path)

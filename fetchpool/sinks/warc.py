@@ -45,7 +45,7 @@ class WarcFile:
 
     def __init__(self, path: str, max_size: int | None, clock: Callable[[], float] = monotonic) -> None:
         """Opens it, makes it when it isn't there, and repairs its end. `max_size`: bytes; a file
-        that has as many gets no more records. Raises `UsageError` for a path that can't be meant, a file
+        that has as many gets no more records. Raises `UsageError` for an invalid path, a file
         of something else included (that one is left untouched), and `OutputError` when the machine
         fails."""
         self._stem = path.removesuffix(SUFFIX)

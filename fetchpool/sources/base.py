@@ -1,4 +1,4 @@
-"""The seam between the input and the engine: requests, lazily, never all at once."""
+"""The interface between inputs and the engine: requests, read lazily, never all at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The seam between the exchange and the network: one hop out, one hop back.
+"""The interface between the exchange and the network: one request and its response.
 
 In: a `HopRequest`. Out: a `HopResult`; the body goes, as it came off the wire, to the hop's
 `ResponseHandler` while it streams. A transport follows nothing, retries nothing, decodes nothing, reads

@@ -237,7 +237,7 @@ def test_what_came_to_its_end_is_not_said_to_be_cut(
 
 @over_each_transport
 def test_28_no_secret_stands_in_a_request_record(demo_server: DemoServer, tmp_path: Path, way: Way) -> None:
-    """Authorization, Proxy-Authorization and cookies are blotted out; what else was sent is there."""
+    """Authorization, Proxy-Authorization and cookies are redacted; everything else that was sent is there."""
     ways = ("--executor", way.executor, "--transport", way.transport)
     secret = ("-u", "name:hunter2", "-H", "Cookie: sid=hunter2", "-H", "proxy-authorization: hunter2")
     url = demo_server.url("/bytes/10").replace("http://", "http://me:hunter2@")

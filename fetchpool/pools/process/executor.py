@@ -3,7 +3,7 @@ them speak into.
 
 In: batches. Out: their futures, and what the processes say through the channel. With the first process that
 dies all are lost, and with them the executor and the channel, which it may have left locked: a crew is not
-mended, the pool has another one. Every ending has a limit: who has not ended by then is killed.
+repaired, the pool has another one. Every ending has a limit: who has not ended by then is killed.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class WorkerProcesses:
                 self.processes = processes_of(self._executor)
                 close_results(self._executor)
                 self._sentinel_thread = threading.Thread(
-                    target=self._kill_on_death, name="fetchpool-undertaker", daemon=True
+                    target=self._kill_on_death, name="fetchpool-sentinels", daemon=True
                 )
                 self._sentinel_thread.start()
             except BaseException:

@@ -34,9 +34,9 @@ class HopConnection(HTTPConnection):
 
     sock: Any  # socket, ssl.SSLSocket or urllib3's SSLTransport, which is TLS within TLS
 
-    def __init__(self, *args: Any, dialler: Dialer, **options: Any) -> None:
+    def __init__(self, *args: Any, dialer: Dialer, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._dialler = dialler
+        self._dialer = dialer
         self.remote_ip = ""
         self.peer = ""
 
@@ -45,7 +45,7 @@ class HopConnection(HTTPConnection):
         """urllib3's question, of a kept connection: whether it can be used. Not with bytes on it that nobody
         has read: they are no answer to what has not been asked (RFC 9112 section 9.2)."""
         if self.has_surplus:
-            self._dialler.trace.surplus = True
+            self._dialer.trace.surplus = True
             return False
         return super().is_connected
 
@@ -59,13 +59,13 @@ class HopConnection(HTTPConnection):
         return has_decrypted(self.sock) or (plain and has_unread(descriptor) and not is_farewell(descriptor))
 
     def connect(self) -> None:
-        trace = self._dialler.trace
-        self.sock = self._dialler.dial(self.host, self.port)
+        trace = self._dialer.trace
+        self.sock = self._dialer.dial(self.host, self.port)
         self.remote_ip, self.peer = trace.remote_ip or "", trace.peer
 
     def close(self) -> None:
         if self.sock is not None:
-            self._dialler.close(self.sock)
+            self._dialer.close(self.sock)
         super().close()
 
 
@@ -74,10 +74,10 @@ class HopTlsConnection(HopConnection, HTTPSConnection):
 
     def connect(self) -> None:
         super().connect()
-        trace = self._dialler.trace
+        trace = self._dialer.trace
         if not trace.forwarded:
             trace.phase = Phase.TLS
-        self.sock = self._dialler.secure(self.sock, self.host)
+        self.sock = self._dialer.secure(self.sock, self.host)
         trace.appconnect = monotonic()
 
 
@@ -87,10 +87,10 @@ class HopPool(HTTPConnectionPool):
 
     ConnectionCls = HopConnection
 
-    def __init__(self, *args: Any, dialler: Dialer, **options: Any) -> None:
+    def __init__(self, *args: Any, dialer: Dialer, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.conn_kw["dialler"] = dialler
-        self._trace = dialler.trace
+        self.conn_kw["dialer"] = dialer
+        self._trace = dialer.trace
 
     def urlopen(self, method: str, **_: Any) -> PooledResponse:  # type: ignore[override]  # HTTPAdapter.send's
         """Sends the hop's request (`Trace.request`) and reads the head of its answer. For

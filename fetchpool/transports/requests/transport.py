@@ -1,11 +1,11 @@
 """One hop by requests: the transport for those who can't have, or don't want, libcurl.
 
-In: a `HopRequest`. Out: a `HopResult`. What is used of requests is its adapter seam
+In: a `HopRequest`. Out: a `HopResult`. What is used of requests is its adapter interface
 (`HTTPAdapter.send`, which `responses` and others intercept) over urllib3's pools and connections;
 there is no `Session`, because everything that one adds is what a transport may not do: default
 headers, cookies, redirects, the environment, `.netrc`.
 
-    RequestsTransport ─▶ HopAdapter.send ─▶ PlainPool.urlopen ─▶ Dialler   (name, TCP, TLS)
+    RequestsTransport ─▶ HopAdapter.send ─▶ PlainPool.urlopen ─▶ Dialer    (name, TCP, TLS)
             ▲                                      │
             └──── Answer: head, then bytes ◀───────┘        a Watch ends it when its time has come
 """
@@ -53,8 +53,8 @@ class RequestsTransport:
         self._watchdog = watchdog or shared_watchdog()
         self._watch = self._watchdog.watch()
         self._trace = Trace(self._watch)
-        self._dialler = Dialer(options, self._trace, resolver or shared_resolver())
-        self._adapter = HopAdapter(self._dialler)
+        self._dialer = Dialer(options, self._trace, resolver or shared_resolver())
+        self._adapter = HopAdapter(self._dialer)
         # The last hop's headers, encoded: most hops of a run have the same.
         self._fields: tuple[tuple[str, str], ...] | None = None
         self._encoded = b""
@@ -104,13 +104,13 @@ class RequestsTransport:
             target = f"/{target}"
         if hop.headers is not self._fields:
             self._encode(hop.headers)
-        trace, proxy = self._trace, self._dialler.proxy
+        trace, proxy = self._trace, self._dialer.proxy
         trace.origin = (scheme, host.strip("[]"), int(port[1:]) if port else 443 if scheme == "https" else 80)
         trace.forwarded = False
         authorization = ""
         if proxy is not None:
             if proxy.scheme != "socks5":
-                self._dialler.check_literal(trace.origin[1])
+                self._dialer.check_literal(trace.origin[1])
             if scheme == "http" and not proxy.socks:
                 trace.forwarded = True
                 trace.origin = (proxy.scheme, proxy.host, proxy.port)
@@ -138,24 +138,24 @@ class RequestsTransport:
 class HopAdapter(HTTPAdapter):
     """requests' adapter, with our pools behind it and nothing of its own added to a request."""
 
-    def __init__(self, dialler: Dialer) -> None:
-        self._dialler = dialler
+    def __init__(self, dialer: Dialer) -> None:
+        self._dialer = dialer
         super().__init__(pool_connections=KEPT_HOSTS, pool_maxsize=1)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **_: Any) -> None:
         self.poolmanager = PoolManager(connections, maxsize=maxsize, block=block)
         pools: dict[str, Any] = {
-            "http": partial(HopPool, dialler=self._dialler),
-            "https": partial(HopTlsPool, dialler=self._dialler),
+            "http": partial(HopPool, dialer=self._dialer),
+            "https": partial(HopTlsPool, dialer=self._dialer),
         }
         self.poolmanager.pool_classes_by_scheme = pools
 
     def get_connection_with_tls_context(self, *_: Any, **__: Any) -> HopPool:
-        scheme, host, port = self._dialler.trace.origin
+        scheme, host, port = self._dialer.trace.origin
         return cast(HopPool, self.poolmanager.connection_from_host(host, port, scheme))
 
     def cert_verify(self, *_: Any, **__: Any) -> None:
-        """Nothing: the dialler's TLS context verifies."""
+        """Nothing: the dialer's TLS context verifies."""
 
     def request_url(self, request: PreparedRequest, proxies: Any) -> str:  # noqa: ARG002
         """Not asked for: `Trace.request` is what is sent."""

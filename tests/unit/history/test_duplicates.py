@@ -12,7 +12,7 @@ from fetchpool.model.record import StoredRow
 from tests.contracts.records import record
 
 
-def sifted(known: DuplicateFilter, *lines: str, first: int = 0) -> tuple[list[str], list[StoredRow]]:
+def filtered(known: DuplicateFilter, *lines: str, first: int = 0) -> tuple[list[str], list[StoredRow]]:
     while known.read_back():
         pass
     wanted, earlier = known.filter([urls.request(number, line) for number, line in enumerate(lines, first)])
@@ -31,17 +31,17 @@ def known_from(*journals: list[list[StoredRow | None]], again: str = "") -> Dupl
 
 def test_a_url_is_wanted_once_however_it_is_spelled() -> None:
     known = DuplicateFilter()
-    assert sifted(known, "http://h/", "HTTP://H:80", "h", "http://h/#x", "http://h/x") == (
+    assert filtered(known, "http://h/", "HTTP://H:80", "h", "http://h/#x", "http://h/x") == (
         ["http://h/", "http://h/x"],
         [],
     )
-    assert sifted(known, "http://h/x", first=7) == ([], [])
+    assert filtered(known, "http://h/x", first=7) == ([], [])
     assert known.duplicates == 4
 
 
 def test_rows_without_a_url_are_no_duplicates() -> None:
     known = DuplicateFilter()
-    assert sifted(known, "", "http://h/", "", "http://h/", "") == (["", "http://h/", "", ""], [])
+    assert filtered(known, "", "http://h/", "", "http://h/", "") == (["", "http://h/", "", ""], [])
     assert known.duplicates == 1
 
 
@@ -49,7 +49,7 @@ def test_as_many_rows_without_a_url_as_an_output_has_are_done_whatever_is_to_be_
     error = "invalid_url"
     outputs = journal(("", error), ("", error)), journal(("", error), ("http://h/", None))
     known = known_from(*outputs, again="all")
-    wanted, earlier = sifted(known, "", "", "http://h/", "", "")
+    wanted, earlier = filtered(known, "", "", "http://h/", "", "")
     assert (wanted, earlier) == (["", "http://h/", "", ""], [StoredRow("", error)])
     records = [record(number, "") for number in (1, 3, 4)]
     assert [row.urlnum for row in known.missing_from(records, 0)] == [3, 4]
@@ -59,7 +59,7 @@ def test_as_many_rows_without_a_url_as_an_output_has_are_done_whatever_is_to_be_
 
 def test_without_dedupe_every_line_is_wanted() -> None:
     known = DuplicateFilter(dedupe=False)
-    assert sifted(known, "http://h/", "http://h/")[0] == ["http://h/"] * 2
+    assert filtered(known, "http://h/", "http://h/")[0] == ["http://h/"] * 2
     assert known.duplicates == 0
 
 
@@ -68,7 +68,7 @@ def test_what_the_output_holds_is_not_wanted_and_told_with_its_final_error() -> 
         journal(("http://h/fine", None), None, ("http://h/bad", "dns"), ("http://***@h/", "http_404")),
     )
     lines = ["http://h/fine", "http://h/bad", "http://h/new", "http://u:secret@h/", "http://h/fine#again"]
-    assert sifted(known, *lines) == (
+    assert filtered(known, *lines) == (
         ["http://h/new"],
         [
             StoredRow("http://h/fine", None),
@@ -81,11 +81,11 @@ def test_what_the_output_holds_is_not_wanted_and_told_with_its_final_error() -> 
 
 def test_of_a_urls_rows_the_last_is_the_final_one() -> None:
     rows = [("http://h/a", "dns"), ("http://h/b", None), ("http://h/a", None), ("http://h/b", "reset")]
-    assert sifted(known_from(journal(*rows)), "http://h/a", "http://h/b")[1] == [
+    assert filtered(known_from(journal(*rows)), "http://h/a", "http://h/b")[1] == [
         StoredRow("http://h/a", None),
         StoredRow("http://h/b", "reset"),
     ]
-    assert sifted(known_from(journal(*rows), again="all"), "http://h/a", "http://h/b")[0] == ["http://h/b"]
+    assert filtered(known_from(journal(*rows), again="all"), "http://h/a", "http://h/b")[0] == ["http://h/b"]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_of_a_urls_rows_the_last_is_the_final_one() -> None:
 def test_what_failed_so_is_wanted_again(again: str, wanted: list[str]) -> None:
     errors = ["dns", "timeout_read", "http_404", "http_503", "http_700"]
     rows = [("http://h/fine", None), *((f"http://h/{error}", error) for error in errors)]
-    found, earlier = sifted(known_from(journal(*rows), again=again), *(url for url, _ in rows))
+    found, earlier = filtered(known_from(journal(*rows), again=again), *(url for url, _ in rows))
     assert found == [f"http://h/{error}" for error in wanted]
     assert len(earlier) == len(rows) - len(wanted)
 
@@ -113,7 +113,7 @@ def test_an_output_that_has_a_row_is_not_given_another() -> None:
         journal(("http://h/0", None), ("http://h/1", None)),
         journal(("http://h/1", None), ("http://h/2", "dns")),
     )
-    wanted, earlier = sifted(known, *(f"http://h/{number}" for number in range(4)))
+    wanted, earlier = filtered(known, *(f"http://h/{number}" for number in range(4)))
     assert wanted == ["http://h/0", "http://h/2", "http://h/3"]
     assert earlier == [StoredRow("http://h/1", None)]
     records = [record(number, f"http://h/{number}") for number in (3, 0, 2)]
@@ -125,7 +125,7 @@ def test_an_output_that_has_a_row_is_not_given_another() -> None:
 
 def test_an_output_whose_row_is_fine_keeps_it_when_another_asks_again() -> None:
     known = known_from(journal(("http://h/", "dns")), journal(("http://h/", None)), again="dns")
-    assert sifted(known, "http://h/")[0] == ["http://h/"]
+    assert filtered(known, "http://h/")[0] == ["http://h/"]
     records = [record(0, "http://h/")]
     assert known.missing_from(records, 0) == records
     assert known.missing_from(records, 1) == []
@@ -133,7 +133,7 @@ def test_an_output_whose_row_is_fine_keeps_it_when_another_asks_again() -> None:
 
 def test_outputs_that_disagree_make_the_url_one_that_failed() -> None:
     rows = journal(("http://h/", None)), journal(("http://h/", "http_404"))
-    assert sifted(known_from(*rows), "http://h/")[1] == [StoredRow("http://h/", "http_404")]
+    assert filtered(known_from(*rows), "http://h/")[1] == [StoredRow("http://h/", "http_404")]
 
 
 @given(
@@ -145,7 +145,7 @@ def test_every_url_of_the_list_is_fetched_for_each_output_that_lacks_it_and_for_
 ) -> None:
     journals = [journal(*((f"http://h/{number}", error) for number, error in rows)) for rows in outputs]
     known = known_from(*journals, again="dns")
-    wanted, earlier = sifted(known, *(f"http://h/{number}" for number in lines))
+    wanted, earlier = filtered(known, *(f"http://h/{number}" for number in lines))
     final = [dict(rows) for rows in outputs]
     lacking = {
         number: [place for place, rows in enumerate(final) if rows.get(number, "dns") == "dns"]

@@ -155,14 +155,14 @@ def test_a_log_that_never_started_ends_without_waiting() -> None:
 
 def test_said_things_are_written_in_order_and_the_end_is_told() -> None:
     calls: list[tuple[list[int], int, bool]] = []
-    outlet: BackgroundWriter[int] = BackgroundWriter(
+    writer: BackgroundWriter[int] = BackgroundWriter(
         lambda *call: calls.append(call), interval=0.0, pending=100
     )
-    outlet.start()
+    writer.start()
     for number in range(50):
-        outlet.say(number)
-    outlet.close()
-    outlet.close()
+        writer.say(number)
+    writer.close()
+    writer.close()
     assert [number for said, _, _ in calls for number in said] == list(range(50))
     assert [last for _, _, last in calls] == [False] * (len(calls) - 1) + [True]
 
@@ -176,14 +176,14 @@ def test_what_there_is_no_room_for_is_counted() -> None:
         entered.set()
         assert go_on.wait(WAIT)
 
-    outlet = BackgroundWriter(write, interval=0.0, pending=2)
-    outlet.start()
-    outlet.say(0)
+    writer = BackgroundWriter(write, interval=0.0, pending=2)
+    writer.start()
+    writer.say(0)
     assert entered.wait(WAIT)
     for number in range(1, 6):
-        outlet.say(number)
+        writer.say(number)
     go_on.set()
-    outlet.close()
+    writer.close()
     assert calls == [([0], 0), ([1, 2], 3)]
 
 
