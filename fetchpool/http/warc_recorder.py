@@ -208,7 +208,7 @@ def _was_sent(hop: HopRequest, response: HopResult) -> bool:
 
 
 def _request(hop: HopRequest) -> list[bytes]:
-    """The request's head, its secrets blotted out."""
+    """Return the request's head with its secrets redacted."""
     parts = urlsplit(hop.url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     lines = [f"{hop.method} {target} HTTP/1.1"]

@@ -77,8 +77,8 @@ class FileSink:
         disk: FileOps | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """Opens it, makes it when it isn't there, and repairs its end. Raises `UsageError` for an invalid path
-        or a file of something else (which is left untouched), and
+        """Opens it, makes it when it isn't there, and repairs its end. Raises `UsageError` for an
+        invalid path or a file of something else (which is left untouched), and
         `OutputError` when the machine fails."""
         self.name = "standard output" if path == "-" else escape_invisible(path)
         self._path = path
