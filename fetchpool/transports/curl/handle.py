@@ -100,7 +100,8 @@ class CurlHandle:
         name."""
         self._hop = hop
         self.receiver.prepare(hop)
-        self._filter.reset()
+        if hop.public_only:
+            self._filter.reset()
         self._unasked = self._surplus = False
         self._opened.clear()
         setopt = self.curl.setopt
@@ -219,7 +220,7 @@ class CurlHandle:
         elif self._unasked and code:
             again = not getinfo(pycurl.NUM_CONNECTS)
             failure = SPOKE_UNASKED
-        elif code and self._filter.forbidden:
+        elif code and hop.public_only and self._filter.forbidden:
             failure = Failure(
                 FailureKind.FORBIDDEN_ADDRESS, f"{self._filter.forbidden} is not a public address"
             )
@@ -227,7 +228,7 @@ class CurlHandle:
             failure = forced
         elif receiver.failure is not None:
             failure = receiver.failure
-        elif code and self._filter.failure is not None:
+        elif code and hop.public_only and self._filter.failure is not None:
             failure = self._filter.failure
         elif code == pycurl.E_OPERATION_TIMEDOUT:
             failure = timeout_of(
