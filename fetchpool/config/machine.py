@@ -29,6 +29,9 @@ LEAST_RESERVE = 40
 EACH = {"thread": 9, "process": 5, "async": 4}
 """What one worker may have open, by executor: five kept connections of libcurl's or eight of requests',
 the one that is being made, what they wait with. Measured, and one more."""
+SHORT_ASYNC = 1
+"""What one worker of the async pool may have open where descriptors are short: the pool keeps no connection
+beside those in use then."""
 MOST_ON_MACOS = 10_240
 """OPEN_MAX: there an unlimited hard limit is not meant (setrlimit(2), "Compatibility")."""
 
@@ -41,7 +44,8 @@ def fit(workers: int, executor: str) -> tuple[int, str]:
     preallocate_fd_table(wanted if limit is None else min(wanted, limit))
     if limit is None or limit >= wanted:
         return workers, ""
-    fewer = max(1, (limit - LEAST_RESERVE) // each)
+    least = SHORT_ASYNC if executor == "async" else each
+    fewer = max(1, (limit - LEAST_RESERVE) // least)
     if fewer >= workers:
         return workers, ""
     are = "1 worker" if fewer == 1 else f"{fewer} workers"
@@ -49,6 +53,14 @@ def fit(workers: int, executor: str) -> tuple[int, str]:
         f"{are} instead of {workers}: this system allows {limit} open files; "
         "raise its hard limit (ulimit -Hn) for more"
     )
+
+
+def is_short(workers: int, executor: str) -> bool:
+    """Whether so many workers may have fewer open files than they would use."""
+    if sys.platform == "win32":
+        return False
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return soft != resource.RLIM_INFINITY and soft < RESERVE + EACH[executor] * workers
 
 
 def raised(wanted: int) -> int | None:

@@ -20,6 +20,7 @@ from time import monotonic
 
 import pycurl
 
+from fetchpool.config import machine
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http.exchange import Exchange
 from fetchpool.model.errors import PoolClosedError, WorkerLostError
@@ -91,7 +92,10 @@ class AsyncPool:
         self._resolve_cache = ResolveCache()
         self._wakeup = Wakeup()
         self._multi = pycurl.CurlMulti()
-        self._multi.setopt(pycurl.M_MAXCONNECTS, 2 * max_workers)
+        short = machine.is_short(max_workers, "async")
+        self._multi.setopt(pycurl.M_MAXCONNECTS, max_workers if short else 2 * max_workers)
+        if short:  # an idle connection is closed before a new one is made
+            self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, max_workers)
         self._poller = choose_poller(self._multi, self._wakeup, options, max_workers)
         self._lookups = HopLookups(options, self._wakeup)
         self._parsing: BackgroundParsing[Transfer] = BackgroundParsing(self._wakeup.notify)

@@ -59,7 +59,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
-@pytest.mark.parametrize(("executor", "workers"), [("thread", 4), ("process", 8), ("async", 10)])
+@pytest.mark.parametrize(("executor", "workers"), [("thread", 4), ("process", 8), ("async", 40)])
 def test_a_low_limit_costs_workers_and_no_url(executor: str, workers: int, tmp_path: Path) -> None:
     (tmp_path / "few.py").write_text(FEW)
     with subprocess.Popen(
