@@ -11,7 +11,8 @@ from time import monotonic
 
 from fetchpool.engine.bottlenecks import Bottleneck
 from fetchpool.engine.events import Notice
-from fetchpool.engine.in_flight import InFlightRequests
+from fetchpool.engine.in_flight import InFlightRequests, RunState
+from fetchpool.engine.inbox import Inbox
 from fetchpool.engine.preflight import Preflight
 from fetchpool.engine.reader import RequestReader
 from fetchpool.scheduler.host import BlockReason
@@ -45,19 +46,19 @@ class Dispatcher:
         flights: InFlightRequests,
         *,
         workers: int,
-        has_news: Callable[[], bool],
+        inbox: Inbox,
         tell: Callable[[Notice], None],
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """`workers`: the pool's; `has_news`: something has come in that may matter more than reading on;
-        `tell` is what observers hear."""
+        """`workers`: the pool's; `inbox`: its messages may matter more than reading on; `tell` notifies
+        the observers."""
         self._intake = intake
         self._scheduler = scheduler
         self._gate = gate
         self._flights = flights
         self._workers = workers
         self._most_held = max(LOOK_AHEAD_BYTES, workers * BYTES_EACH)
-        self._has_messages = has_news
+        self._inbox = inbox
         self._tell = tell
         self._clock = clock
         self.has_idle_workers = False
@@ -71,7 +72,7 @@ class Dispatcher:
     def fill(self, now: float, window: int) -> Bottleneck:
         """Submits what may start while no more than `max_pending` are in flight; why no more may."""
         self.has_idle_workers = self.has_more_input = False
-        if self._flights.stopping:
+        if self._flights.state is not RunState.RUNNING:
             return Bottleneck.STOPPING
         if self._intake.loading:
             self._read_back()
@@ -96,7 +97,7 @@ class Dispatcher:
             if request is None:
                 self.has_idle_workers = True
                 self._gate.open(now)  # so that lookups are under way while more is read
-                pause = pause or (has_read and self._has_messages())
+                pause = pause or (has_read and self._inbox.has_messages)
                 if pause or not self._read_ahead(window, now):
                     return
                 has_read = True

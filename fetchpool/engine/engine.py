@@ -1,17 +1,15 @@
-"""The loop: one thread, one inbox, the only writer.
+"""The engine: a single-threaded event loop that dispatches requests and writes results.
 
-In: a source, a scheduler, a pool, sinks and observers, all made by `app.py`. Out: rows in the sinks,
-snapshots to the observers. Finished futures, commands and wake-ups arrive in the same queue, so there
-is one place where anything can happen and no lock elsewhere.
+In: a source, a scheduler, a pool, sinks and observers, all made by `build.py`. Out: rows in the sinks,
+snapshots to the observers. Completed attempts, DNS results and commands arrive in one inbox, so that all
+state changes in one thread and no lock is needed elsewhere.
 
-Each turn: hear what came in, fill the pool up to its window, write the rows that became final.
+Each step: drain the inbox, submit requests up to the pool's window, write the rows that became final.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from enum import Enum, auto
-from queue import Empty, SimpleQueue
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
@@ -21,7 +19,8 @@ from fetchpool.engine.bottlenecks import BottleneckTimer
 from fetchpool.engine.completed import CompletedAttempt
 from fetchpool.engine.dispatcher import Dispatcher
 from fetchpool.engine.events import Notice, RetryScheduled, Snapshot
-from fetchpool.engine.in_flight import InFlightRequests
+from fetchpool.engine.in_flight import InFlightRequests, RunState
+from fetchpool.engine.inbox import Command, Inbox, Message
 from fetchpool.engine.observers import Observer, Observers
 from fetchpool.engine.preflight import Preflight
 from fetchpool.engine.reader import RequestReader
@@ -35,7 +34,7 @@ from fetchpool.scheduler.autoscale import AutoScaler
 from fetchpool.scheduler.retry import RetryPolicy
 from fetchpool.scheduler.scheduler import Scheduler
 from fetchpool.sources.base import Source
-from fetchpool.transports.dns import HostAddresses, HostLookups
+from fetchpool.transports.dns import HostLookups
 
 if TYPE_CHECKING:  # loaded by those who use it
     from fetchpool.scheduler.robots import RobotsCache
@@ -55,14 +54,6 @@ STUCK = (
     "a parser did not return in time: its page is a parse row, its thread goes on until the program ends; "
     "with --executor process such a parser is ended"
 )
-
-
-class Command(Enum):
-    """What the inbox can hold beside finished requests."""
-
-    WAKE = auto()
-    STOP = auto()
-    ABORT = auto()
 
 
 class RunResult(Struct, frozen=True):
@@ -107,28 +98,26 @@ class Engine:
         self._scheduler = scheduler
         self._observers = Observers(observers)
         self._clock = clock
-        self._inbox: SimpleQueue[CompletedAttempt | HostAddresses | Command] = SimpleQueue()
-        self._told_stuck = False
+        self._inbox = Inbox()
+        self._notified_stuck = False
         self._flights = flights = InFlightRequests(
             pool,
             scheduler,
             retry,
             writer,
-            land=self._inbox.put,
+            inbox=self._inbox,
             learn=self._learn,
-            tell=self._tell,
+            tell=self._notify,
             clock=clock,
         )
-        self._gate = Preflight(scheduler, names, robots, refuse=flights.refuse)
-        self._inline_pool: InlinePool | None = None
-        """The pool's, to be done instead of waiting for it."""
+        self._gate = Preflight(scheduler, names, robots, flights)
         self._concurrency = concurrency
         self._next_check = 0.0
         self._ends_at = None if max_runtime is None else clock() + max_runtime
         self._timed_out = False
         self._stats = Stats(clock)
         self._limits = BottleneckTimer(clock())
-        self._next_sample = 0.0
+        self._next_snapshot = 0.0
         self._intake = intake = RequestReader(source, self._known, self._stats)
         self._filling = Dispatcher(
             intake,
@@ -136,39 +125,31 @@ class Engine:
             self._gate,
             flights,
             workers=pool.max_workers,
-            has_news=self._has_messages,
-            tell=self._tell,
+            inbox=self._inbox,
+            tell=self._notify,
             clock=clock,
         )
         self.done = False
         self._intake.start(self.wake)
         if names is not None:
-            names.start(self._post)
+            names.start(self._inbox.post)
         self._observers.on_start(self.snapshot())
         for text in notices:
-            self._tell(Notice(text))
+            self._notify(Notice(text))
 
     # From any thread, or a signal handler
 
     def wake(self) -> None:
-        """Something may have become possible: look again."""
-        self._post(Command.WAKE)
+        """Wake the loop so that it checks for work again."""
+        self._inbox.post(Command.WAKE)
 
     def stop(self) -> None:
-        """Start nothing more; end when what is in flight has ended."""
-        self._post(Command.STOP)
+        """Start no more requests; the run ends when those in flight have ended."""
+        self._inbox.post(Command.STOP)
 
     def abort(self) -> None:
-        """End what is in flight, too. What has no row yet gets none."""
-        self._post(Command.ABORT)
-
-    def _post(self, message: HostAddresses | Command) -> None:
-        self._inbox.put(message)
-        if self._inline_pool is not None:
-            self._inline_pool.wake()
-
-    def _has_messages(self) -> bool:
-        return not self._inbox.empty()
+        """Cancel the requests in flight, too. They get no row."""
+        self._inbox.post(Command.ABORT)
 
     # The loop
 
@@ -183,8 +164,7 @@ class Engine:
         """To the end. Raises `OutputError` when a sink fails; what it holds is whole."""
         # A pool that runs in this thread stands still while a sink blocks.
         if self._writer.is_nonblocking and isinstance(self._pool, InlinePool):
-            self._inline_pool = self._pool
-            self._inline_pool.run_once(0.0)
+            self._inbox.attach(self._pool)
         try:
             while not self.done:
                 self.step()
@@ -196,7 +176,7 @@ class Engine:
         """One turn: waits until something happens or is due, at most a snapshot's interval."""
         self._drain_inbox()
         now = self._clock()
-        if self._ends_at is not None and now >= self._ends_at and not self._flights.stopping:
+        if self._ends_at is not None and now >= self._ends_at and self._flights.state is RunState.RUNNING:
             self._timed_out = True
             self._stop()
         self._limits.account(now, self._filling.fill(now, self._window))
@@ -210,18 +190,18 @@ class Engine:
                 return
             self._wait(now)
             self._drain_inbox()
-        elif self._inline_pool is not None:
-            self._inline_pool.run_once(0.0)
+        else:
+            self._inbox.poll()
         now = self._clock()
         if self._flights.final:
             self._write(now)
-        if now >= self._next_sample:
-            self._next_sample = now + SAMPLE_INTERVAL
-            self._sample()
+        if now >= self._next_snapshot:
+            self._next_snapshot = now + SAMPLE_INTERVAL
+            self._take_snapshot()
         if self._writer.next_flush is not None and now >= self._writer.next_flush:
             self._writer.flush()
         while self._writer.notices:
-            self._tell(Notice(self._writer.notices.pop(0)))
+            self._notify(Notice(self._writer.notices.pop(0)))
 
     def close(self) -> None:
         """Ends the pool and closes the sinks, in whatever state the run is. Idempotent."""
@@ -232,76 +212,74 @@ class Engine:
             try:
                 self._writer.close()
             finally:
-                self._tell_stuck()
+                self._notify_stuck()
                 self._observers.on_finish(self.snapshot())
 
     def result(self) -> RunResult:
         """How it went, so far."""
         flights = self._flights
         left = flights.unfinished or flights.waiting or not self._intake.exhausted or self._scheduler.queued
-        interrupted = flights.stopping and bool(left)
+        interrupted = flights.state is not RunState.RUNNING and bool(left)
+        aborted = flights.state is RunState.ABORTED
         return RunResult(
             self.snapshot(),
-            interrupted=interrupted or flights.aborted,
-            aborted=flights.aborted,
+            interrupted=interrupted or aborted,
+            aborted=aborted,
             timed_out=self._timed_out and interrupted,
             input_failure=self._intake.failure,
             rows=tuple(self._writer.rows),
         )
 
     def _is_finished(self) -> bool:
-        if self._flights.stopping:
+        if self._flights.state is not RunState.RUNNING:
             return True
         return self._intake.exhausted and not self._scheduler.queued and not self._flights.waiting
 
     def _wait(self, now: float) -> None:
-        until = [self._next_sample]
+        until = [self._next_snapshot]
+        running = self._flights.state is RunState.RUNNING
         if self._concurrency is not None:
             until.append(self._next_check)
-        if self._ends_at is not None and not self._flights.stopping:
+        if self._ends_at is not None and running:
             until.append(self._ends_at)
         if self._writer.next_flush is not None:
             until.append(self._writer.next_flush)
         # With every worker busy, or the run stopping, only what ends can change anything.
         if self._filling.has_idle_workers and (wake_at := self._scheduler.next_wakeup()) is not None:
             until.append(wake_at)
-        if not self._flights.stopping and (wake_at := self._gate.next_wakeup()) is not None:
+        if running and (wake_at := self._gate.next_wakeup()) is not None:
             until.append(wake_at)
         seconds = 0.0 if self._filling.has_more_input else max(0.0, min(until) - now)
-        if self._inline_pool is not None:
-            self._inline_pool.run_once(seconds)
+        message = self._inbox.wait(seconds)
+        if message is None:
             return
-        try:
-            self._take(self._inbox.get(timeout=seconds))
-        except Empty:
-            return
-        if (spare := self._pool.queued) >= BATCH_WAIT_FROM:
-            sleep(min(spare * BATCH_WAIT_EACH, BATCH_WAIT_MOST))
+        self._handle(message)
+        if (queued := self._pool.queued) >= BATCH_WAIT_FROM:
+            sleep(min(queued * BATCH_WAIT_EACH, BATCH_WAIT_MOST))
 
     def _drain_inbox(self) -> None:
-        """Everything that is in the inbox by now."""
-        inbox = self._inbox
-        for _ in range(inbox.qsize()):
-            self._take(inbox.get())
+        for message in self._inbox.drain():
+            self._handle(message)
 
-    def _take(self, message: CompletedAttempt | HostAddresses | Command) -> None:
+    def _handle(self, message: Message) -> None:
         if isinstance(message, CompletedAttempt):
-            self._landed(message)
-        elif isinstance(message, HostAddresses):
+            self._on_completed(message)
+        elif not isinstance(message, Command):
             self._gate.heard(message, self._clock())
         elif message is Command.STOP:
             self._stop()
         elif message is Command.ABORT:
             self._stop()
-            self._flights.aborted = True
+            self._flights.state = RunState.ABORTED
             self._pool.shutdown(abort=True)
 
     def _stop(self) -> None:
-        """Nothing more starts; what is in flight ends."""
-        self._flights.stopping = True
+        """Start no more requests."""
+        if self._flights.state is RunState.RUNNING:
+            self._flights.state = RunState.STOPPING
         self._pool.cancel_pending()
 
-    def _landed(self, finished: CompletedAttempt) -> None:
+    def _on_completed(self, finished: CompletedAttempt) -> None:
         request, outcome = finished.request, finished.outcome
         if self._concurrency is not None and outcome is not None and request.urlnum >= 0:
             self._concurrency.landed(outcome)
@@ -320,19 +298,19 @@ class Engine:
 
     # What observers are told
 
-    def _tell(self, event: RetryScheduled | Notice) -> None:
+    def _notify(self, event: RetryScheduled | Notice) -> None:
         if isinstance(event, RetryScheduled):
             self._stats.retried(event.record)
         self._observers.on_event(event)
 
-    def _tell_stuck(self) -> None:
+    def _notify_stuck(self) -> None:
         """Once, that there are parsers which go on by themselves."""
-        if self._pool.stuck and not self._told_stuck:
-            self._told_stuck = True
-            self._tell(Notice(STUCK))
+        if self._pool.stuck and not self._notified_stuck:
+            self._notified_stuck = True
+            self._notify(Notice(STUCK))
 
-    def _sample(self) -> None:
-        self._tell_stuck()
+    def _take_snapshot(self) -> None:
+        self._notify_stuck()
         if self._observers:
             self._observers.on_snapshot(self.snapshot())
 
@@ -349,7 +327,7 @@ class Engine:
             duplicates=self._known.duplicates,
             total=total,
             total_exact=exact,
-            stopping=self._flights.stopping,
+            stopping=self._flights.state is not RunState.RUNNING,
             workers=self._pool.max_workers if self._concurrency is None else self._concurrency.target,
             workers_reason="" if self._concurrency is None else self._concurrency.reason,
             limits=self._limits.limits(now),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from enum import Enum, auto
 from functools import partial
 from itertools import islice
 from time import monotonic
@@ -19,6 +20,7 @@ from msgspec.structs import replace
 from fetchpool.engine.completed import CompletedAttempt, conclude, summarise
 from fetchpool.engine.crashes import MAX_LOSSES, CrashTracker
 from fetchpool.engine.events import ActiveRequest, Notice, RetryScheduled
+from fetchpool.engine.inbox import Inbox
 from fetchpool.engine.writer import Writer
 from fetchpool.model import derive
 from fetchpool.model.errors import OutputError
@@ -47,6 +49,16 @@ class Attempted(Struct, frozen=True, gc=False):
     """Bytes that this holds, about."""
 
 
+class RunState(Enum):
+    """Whether a run goes on; the engine sets it."""
+
+    RUNNING = auto()
+    STOPPING = auto()
+    """No request is started; those in flight end by themselves."""
+    ABORTED = auto()
+    """Requests in flight are cancelled, too."""
+
+
 class InFlightRequests:
     """Each request once, under its urlnum; those that are for ourselves (robots.txt) have negative ones."""
 
@@ -57,19 +69,19 @@ class InFlightRequests:
         retry: RetryPolicy,
         writer: Writer,
         *,
-        land: Callable[[CompletedAttempt], None],
+        inbox: Inbox,
         learn: Callable[[FetchRequest, Outcome], None],
         tell: Callable[[RetryScheduled | Notice], None],
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """`land` is handed what has finished, in whatever thread finished it; `landed()` is to be told later,
-        in ours. `learn` is told what came of a request of our own, which has no row. `tell` is what observers
-        hear."""
+        """Completed attempts are put into `inbox` by the pool's threads; the engine's thread hands each to
+        `landed()`. `learn` is called with the outcome of an internal request, which has no row. `tell`
+        notifies the observers."""
         self._pool = pool
         self._scheduler = scheduler
         self._retry = retry
         self._writer = writer
-        self._land = land
+        self._put = inbox.put
         self._learn = learn
         self._tell = tell
         self._clock = clock
@@ -84,8 +96,8 @@ class InFlightRequests:
         """Handed out, and waiting until nothing else is in flight."""
         self.final: list[Record] = []
         """Rows that were not written yet; whoever writes them takes the list away."""
-        self.stopping = self.aborted = False
-        """What lands is not begun again; what came to nothing has no row."""
+        self.state = RunState.RUNNING
+        """Once it is another, no attempt is retried, and a request without an outcome has no row."""
         self.unfinished = False
         """Something was in flight when the run was stopped, and came to nothing."""
 
@@ -127,7 +139,7 @@ class InFlightRequests:
 
     def _finished(self, request: FetchRequest, future: Future[Outcome]) -> None:
         """The done-callback; runs in the pool's thread."""
-        self._land(summarise(request, future))
+        self._put(summarise(request, future))
 
     def refuse(
         self, request: FetchRequest, kind: FailureKind, now: float, message: str | None = None
@@ -159,7 +171,7 @@ class InFlightRequests:
         if outcome.redirect is not None:
             again = self._weighed(derive.with_columns(outcome.redirect, request), request)
             self._scheduler.add(again, now, first=True)
-        elif not (self.aborted and outcome.error == FailureKind.ABORTED):
+        elif not (self.state is RunState.ABORTED and outcome.error == FailureKind.ABORTED):
             # What was aborted never came to its end: it has no row, and a resumed run asks again.
             self._conclude(finished, started)
 
@@ -167,14 +179,14 @@ class InFlightRequests:
         """The worker died under it: that is no attempt, and it runs again. Or it was taken back: because the
         run is stopping, or for a better time."""
         request = finished.request
-        if finished.lost and not self.aborted:
+        if finished.lost and self.state is not RunState.ABORTED:
             losses = self._losses.count(request.urlnum)
             if losses >= MAX_LOSSES:
                 self.refuse(request, FailureKind.INTERNAL, now, f"a worker died under it {losses} times")
                 return
             if losses == 1:
                 self._tell(Notice(f"a worker died; {escape_invisible(redact(request.url))} runs again"))
-        elif self.stopping:
+        elif self.state is not RunState.RUNNING:
             self.unfinished = True
             return
         self._scheduler.add(request, now, first=True)

@@ -8,11 +8,10 @@ engine's thread calls it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fetchpool.model.failures import FailureKind
+from fetchpool.engine.in_flight import InFlightRequests
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.request import FetchRequest
 from fetchpool.scheduler.scheduler import Scheduler
@@ -20,9 +19,6 @@ from fetchpool.transports.dns import HostAddresses, HostLookups
 
 if TYPE_CHECKING:  # loaded by those who use it
     from fetchpool.scheduler.robots import RobotsCache
-
-Refuse = Callable[[FetchRequest, FailureKind, float, str], None]
-"""Ends a request that no worker gets: with a kind, at a time, in words."""
 
 
 class Preflight:
@@ -33,13 +29,12 @@ class Preflight:
         scheduler: Scheduler,
         names: HostLookups | None,
         robots: RobotsCache | None,
-        *,
-        refuse: Refuse,
+        flights: InFlightRequests,
     ) -> None:
         self._scheduler = scheduler
         self._names = names
         self._robots = robots
-        self._refuse = refuse
+        self._flights = flights
         self._asked = 0
         """`robots.txt` requests; their urlnums are negative."""
 
@@ -77,7 +72,7 @@ class Preflight:
         if self._robots.allows(rules, request):
             return request
         self._scheduler.finished(request, now, now, None)
-        self._refuse(request, rules.kind, now, rules.refusal)
+        self._flights.refuse(request, rules.kind, now, rules.refusal)
         return None
 
     def learn(self, request: FetchRequest, outcome: Outcome, now: float) -> None:
@@ -91,7 +86,7 @@ class Preflight:
             refused = self._scheduler.withdraw(asked.host, partial(self._robots.speaks_of, asked))
         self._scheduler.resume(asked.host, now)
         for each in refused:
-            self._refuse(each, rules.kind, now, rules.refusal)
+            self._flights.refuse(each, rules.kind, now, rules.refusal)
 
     def _introduce(self, named: HostAddresses, now: float) -> None:
         """A host's addresses are known, or it has none."""
@@ -99,4 +94,4 @@ class Preflight:
             self._scheduler.known(named.host, now, named.until, named.addresses, named.seconds)
             return
         for request in self._scheduler.unknown(named.host, now):
-            self._refuse(request, named.failure, now, named.message)
+            self._flights.refuse(request, named.failure, now, named.message)

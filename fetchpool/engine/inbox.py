@@ -1,0 +1,73 @@
+"""The engine's inbox: completed attempts, DNS results and commands, from any thread.
+
+In: messages. Out: the same, in order, to the engine's thread. A message also wakes a pool that runs
+in the engine's thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum, auto
+from queue import Empty, SimpleQueue
+
+from fetchpool.engine.completed import CompletedAttempt
+from fetchpool.pools.base import InlinePool
+from fetchpool.transports.dns import HostAddresses
+
+
+class Command(Enum):
+    """What the engine can be asked to do."""
+
+    WAKE = auto()
+    """Check for work again."""
+    STOP = auto()
+    ABORT = auto()
+
+
+Message = CompletedAttempt | HostAddresses | Command
+
+
+class Inbox:
+    """A queue of messages for one thread, the engine's."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[Message] = SimpleQueue()
+        self.put: Callable[[Message], None] = self._queue.put
+        """Add a message; any thread may call it, and a signal handler. Wakes no inline pool: for completed
+        attempts, which end the call of `run_once()` themselves."""
+        self._pool: InlinePool | None = None
+
+    def attach(self, pool: InlinePool) -> None:
+        """Let `post()` wake this pool, and `wait()` run it."""
+        self._pool = pool
+        pool.run_once(0.0)
+
+    def post(self, message: Message) -> None:
+        """Add a message and wake the engine, also from the pool that it runs."""
+        self._queue.put(message)
+        if self._pool is not None:
+            self._pool.wake()
+
+    @property
+    def has_messages(self) -> bool:
+        return not self._queue.empty()
+
+    def drain(self) -> list[Message]:
+        """Return all messages that have come, without waiting."""
+        queue = self._queue
+        return [queue.get() for _ in range(queue.qsize())]
+
+    def poll(self) -> None:
+        """Run an inline pool once, without waiting."""
+        if self._pool is not None:
+            self._pool.run_once(0.0)
+
+    def wait(self, timeout: float) -> Message | None:
+        """Wait for a message and return it. None after the timeout, or if an inline pool has run."""
+        if self._pool is not None:
+            self._pool.run_once(timeout)
+            return None
+        try:
+            return self._queue.get(timeout=timeout)
+        except Empty:
+            return None
