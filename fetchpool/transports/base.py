@@ -1,7 +1,7 @@
 """The interface between the exchange and the network: one request and its response.
 
-In: a `HopRequest`. Out: a `HopResult`; the body goes, as it came off the wire, to the hop's
-`ResponseHandler` while it streams. A transport follows nothing, retries nothing, decodes nothing, reads
+In: a `HopRequest`. Out: a `HopResult`; the body is streamed, as received, to the hop's
+`ResponseHandler`. A transport follows nothing, retries nothing, decodes nothing, reads
 neither environment nor `.netrc`, and raises nothing a server can cause.
 """
 
@@ -20,14 +20,14 @@ TOO_MANY_FILES = "too many open files: reduce --workers or raise ulimit -n"
 
 
 class Failure(Struct, frozen=True):
-    """Why a hop ended early: a kind from the closed list, and one line for a person."""
+    """Why a hop failed: a kind from the closed list, and a one-line message."""
 
     kind: FailureKind
     message: str
     passing: bool = False
-    """Trying again may help, which the kind alone does not say."""
+    """Whether a retry may help, which the kind alone does not tell."""
     proxy_down: bool = False
-    """Any other request would have come to the same: the proxy serves nobody now."""
+    """Whether every other request would have failed, too: the proxy is down."""
 
 
 class Headers:
@@ -137,24 +137,25 @@ class HopRequest(Struct):
     url: str
     method: str
     headers: tuple[tuple[str, str], ...]
-    """All that is sent beside `Host`, in order; nothing is added by the transport."""
+    """All headers except `Host`, in order; the transport adds none."""
     connect_timeout: float
     read_timeout: float
     max_time: float
     """What is left of the attempt's deadline when the hop starts."""
     receiver: ResponseHandler
     addresses: tuple[str, ...] = ()
-    """Where the URL's host is, looked up beforehand; empty: the transport looks by itself."""
+    """Addresses of the URL's host, resolved beforehand; empty: the transport resolves it."""
     public_only: bool = False
-    """Only a public address may be connected to, judged as connected."""
+    """Connect only to public addresses; the address actually connected to is checked."""
     fresh: bool = False
-    """Over a connection of its own, which is not kept."""
+    """Use a new connection, and do not keep it."""
     close: bool = False
-    """Its server bears few connections: none may be kept where another hop needs the place."""
+    """The server accepts few connections: keep none that another hop may need."""
 
 
 class HopResult(Struct):
-    """What one hop came to. Times are seconds from the hop's start; None: this transport can't tell."""
+    """The result of a hop. Times are seconds from the hop's start; None when the transport can't measure
+    them."""
 
     failure: Failure | None = None
     remote_ip: str | None = None
@@ -164,14 +165,14 @@ class HopResult(Struct):
     time_starttransfer: float | None = None
     time_total: float = 0.0
     again: bool = False
-    """What failed was a kept or shared connection, for what others had left of it: this request may never
-    have been read. Nothing of its answer went to the receiver."""
+    """A kept or shared connection failed because of earlier requests: the server may never have read this
+    one. Nothing of its response was passed to the handler."""
     surplus: bool = False
-    """By that connection bytes came that answer nothing."""
+    """The connection received bytes that belong to no response."""
 
 
 def add_lookup_time(response: HopResult, seconds: float) -> None:
-    """Times are cumulative from the hop's start, and that was when its name was looked up."""
+    """Add the time of the DNS lookup to all times, which count from the lookup's start."""
     response.time_namelookup = round((response.time_namelookup or 0.0) + seconds, 6)
     for name in ("time_connect", "time_appconnect", "time_starttransfer"):
         if value := getattr(response, name):
@@ -180,7 +181,7 @@ def add_lookup_time(response: HopResult, seconds: float) -> None:
 
 
 Parsed = tuple[dict[str, Any], Failure | None]
-"""What parsers take out of an answer: fields of the row, and at most one failure."""
+"""The result of parsers: fields of the row, and at most one failure."""
 
 
 class ParseRequest(Struct):
@@ -192,9 +193,9 @@ class ParseRequest(Struct):
     limit: float | None
     """Seconds; None is no limit."""
     parsed: Parsed | None = None
-    """What they came to; None: they were given up."""
+    """The parsers' result; None when they timed out."""
     stopped: bool = False
-    """They were given up because the run was."""
+    """The parsers were abandoned because the run was aborted."""
 
 
 Steps = Generator[HopRequest | ParseRequest, HopResult | None, Outcome]
