@@ -1,6 +1,6 @@
 """The composition root: a checked configuration in, an engine that is ready to run out.
 
-The only room that knows every adapter's door. The command line and the library both come through here.
+The only module that opens every adapter. The command line and the library both come through here.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ MIN_BATCH = 64
 
 
 class RequestReader:
-    """A source, sifted."""
+    """Reads requests from a source and drops duplicates and finished URLs."""
 
     def __init__(self, source: Source, known: DuplicateFilter, stats: Stats) -> None:
         self._source = source

@@ -66,7 +66,7 @@ class DuplicateFilter:
 
     def read_back(self) -> bool:
         """Reads on in what the outputs hold, a piece; False when there was nothing more.
-        It is to come to that before anything is sifted."""
+        Must return False before anything is filtered."""
         while self._journals:
             place, journal = self._journals[0]
             rows = next(journal, None)

@@ -172,7 +172,7 @@ def bomb_redirect(peer: Peer, _: Received) -> None:
 
 @scenario("six-encodings")
 def six_encodings(peer: Peer, _: Received) -> None:
-    """12. Honestly packed six times."""
+    """12. Really compressed six times."""
     body = PAGE
     for _ in range(6):
         body = gzip.compress(body)
