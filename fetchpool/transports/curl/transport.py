@@ -1,7 +1,7 @@
-"""One hop by libcurl (pycurl), performed by itself: the default transport of those who block.
+"""The curl transport (pycurl): performs one hop after the other, blocking. The default transport.
 
-In: a `HopRequest`. Out: a `HopResult`. What libcurl is told and what it says is `curl_handle.py`'s; here
-somebody waits for it, and the watchdog is told which connection to look at.
+In: a `HopRequest`. Out: a `HopResult`. Options and results are `handle.py`'s; this module performs the
+transfer, and tells the watchdog which connection to check.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from fetchpool.transports.lookup import ResolveError
 
 
 class CurlTransport:
-    """One handle, one hop at a time."""
+    """A transport with one curl handle, for one hop at a time."""
 
     def __init__(self, options: FetchOptions) -> None:
         self._resolver = resolver.shared()
@@ -38,9 +38,9 @@ class CurlTransport:
         self._handle.curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
         self._handle.curl.setopt(pycurl.CLOSESOCKETFUNCTION, self._closing)
         self._where = ""
-        """Who was spoken to last."""
+        """The authority of the hop before."""
         self._asks = False
-        """Whether libcurl says where a request goes out."""
+        """Whether PREREQFUNCTION is set."""
 
     def perform(self, hop: HopRequest) -> HopResult:
         handle, watch, names = self._handle, self._watch, self._names
@@ -75,7 +75,8 @@ class CurlTransport:
         return response
 
     def _look_up(self, hop: HopRequest, began: float) -> Failure | None:
-        """Has what the hop needs looked up, in its time; why that can't be had."""
+        """Resolve the names that the hop needs, within its timeout; return a failure if one has no
+        address."""
         timeout = min(hop.connect_timeout, hop.max_time)
         while host := self._names.missing(hop):
             try:
@@ -96,15 +97,15 @@ class CurlTransport:
     def _opened(self, descriptor: int, _purpose: int) -> int:
         self._watch.opened(descriptor)
         self._handle.opened(descriptor)
-        self._watch.use_socket(descriptor)  # as far as is known yet
+        self._watch.use_socket(descriptor)  # until the request is sent
         # A hop that is being ended looks to libcurl like a kept connection that was closed: it would
         # try again with another one.
         return pycurl.SOCKOPT_ERROR if self._watch.ending else pycurl.SOCKOPT_OK
 
     def _must_ask(self) -> bool:
-        """Whether it must be known by which connection the hop's request goes out: unless it is the one that
-        is kept, on which nothing waits, in which case the callback, for which a thread has to get hold of the
-        interpreter, is not worth a twentieth of a short fetch."""
+        """Whether the connection of the hop's request must be found out. Not if only one connection is kept
+        and no bytes wait on it: the callback, for which a thread has to acquire the GIL, costs a twentieth of
+        a short fetch."""
         where, self._where = self._where, self._handle.where
         if self._handle.traced or len(self._connections) != 1 or where != self._where:
             return True
@@ -118,7 +119,8 @@ class CurlTransport:
         self._asks = asks
 
     def _sending(self, *ends: Any) -> int:
-        """A request is about to go out; libcurl says where, but not by which descriptor."""
+        """Handle libcurl's PREREQFUNCTION callback, which names the connection's ends but not its
+        descriptor."""
         descriptor = self._handle.speaks_on(ends)
         if descriptor != NO_SOCKET:
             self._watch.use_socket(descriptor)
