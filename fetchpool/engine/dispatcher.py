@@ -1,4 +1,4 @@
-"""What fills the pool: reads the list as far ahead as that needs, and submits what may start.
+"""Dispatcher: reads ahead from the source and submits every request that is allowed to start.
 
 In: the intake, the scheduler, the gate. Out: requests in flight, as many as the pool likes to hold, and what
 kept more from starting. It waits for nothing; only the engine's thread calls it.
@@ -36,7 +36,7 @@ HELD_BY = {
 
 
 class Dispatcher:
-    """Turn by turn."""
+    """Keeps the pool supplied with requests."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What is in flight, and what becomes of it when it lands: a row, another attempt, a wait for a better time.
+"""In-flight requests: submits them and decides on completion whether to write, retry or re-queue.
 
 In: requests that the scheduler has handed out, and finished ones from the inbox. Out: submissions to the
 pool, words to the scheduler, and `final`: the rows after which no attempt follows. Only the engine's thread
@@ -60,7 +60,7 @@ class RunState(Enum):
 
 
 class InFlightRequests:
-    """Each request once, under its urlnum; those that are for ourselves (robots.txt) have negative ones."""
+    """In-flight requests by urlnum. Internal requests (robots.txt) have negative numbers."""
 
     def __init__(
         self,
@@ -176,16 +176,15 @@ class InFlightRequests:
             self._conclude(finished, started)
 
     def _requeue(self, finished: CompletedAttempt, now: float) -> None:
-        """The worker died under it: that is no attempt, and it runs again. Or it was taken back: because the
-        run is stopping, or for a better time."""
+        """Re-queue a request that has no outcome: its worker crashed, or it was cancelled."""
         request = finished.request
         if finished.lost and self.state is not RunState.ABORTED:
             losses = self._losses.count(request.urlnum)
             if losses >= MAX_LOSSES:
-                self.refuse(request, FailureKind.INTERNAL, now, f"a worker died under it {losses} times")
+                self.refuse(request, FailureKind.INTERNAL, now, f"worker crashed {losses} times on this URL")
                 return
             if losses == 1:
-                self._tell(Notice(f"a worker died; {escape_invisible(redact(request.url))} runs again"))
+                self._tell(Notice(f"worker crashed; retrying {escape_invisible(redact(request.url))}"))
         elif self.state is not RunState.RUNNING:
             self.unfinished = True
             return

@@ -1,4 +1,4 @@
-"""What must be known of a host before its requests start: its addresses, and its `robots.txt`.
+"""Preflight: resolves a host and fetches its `robots.txt` before its first request.
 
 In: the hosts that the scheduler comes to, and the requests it hands out. Out: word to the scheduler when
 a host is known, requests for `robots.txt` in place of others, and those requests that may not be made.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # loaded by those who use it
 
 
 class Preflight:
-    """Either part may be missing: names are a proxy's to look up, and robots are asked on request."""
+    """Resolves DNS and fetches robots.txt before a host's first request; both are optional."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Preflight:
         """`robots.txt` requests; their urlnums are negative."""
 
     def open(self, now: float) -> None:
-        """Asks for the hosts that the scheduler has come to, as many as are answered at once."""
+        """Start DNS lookups for hosts that wait in the scheduler, up to the concurrency limit."""
         if self._names is None:
             return
         asked = self._scheduler.asked

@@ -40,7 +40,8 @@ class RequestReader:
         self.loading = self._known.read_back()
         if self.loading or not self._known.damaged:
             return None
-        return f"damaged lines, which count as no rows: {self._known.damaged:,}"
+        lines = "line" if self._known.damaged == 1 else "lines"
+        return f"ignored {self._known.damaged:,} unreadable {lines}"
 
     def take(self, room: int, window: int, free: int) -> tuple[list[FetchRequest], bool]:
         """At most `room` requests that have to be made, and whether there may be more at once; `free` places

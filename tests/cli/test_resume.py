@@ -220,7 +220,7 @@ def test_damaged_lines_are_told_and_count_as_no_rows(demo_server: DemoServer, tm
     (tmp_path / "sizes.txt").write_bytes(first + b"\0" * len(second) + b"\n" + third)
     code, said = run(tmp_path, "--resume")
     assert code == 0
-    assert "fetchpool: damaged lines, which count as no rows: 1" in said
+    assert "fetchpool: ignored 1 unreadable line" in said
     assert "wrote    1 row to sizes.txt" in said
 
 
