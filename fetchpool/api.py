@@ -25,6 +25,7 @@ from fetchpool.config.run_config import RunConfig
 from fetchpool.config.settings import FetchSettings, PoolSettings
 from fetchpool.engine.build import build
 from fetchpool.model import urls as url_parser
+from fetchpool.model.closest import closest
 from fetchpool.model.errors import PoolClosedError
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.record import Record
@@ -66,7 +67,7 @@ def _checked(function: str, given: Mapping[str, object], *scopes: Scope) -> dict
     a keyword that a function doesn't have, and `UsageError`."""
     known = {option.name: option for option in in_scope(*scopes)}
     for name in given.keys() - known.keys():
-        meant = validate.closest(name, known)
+        meant = closest(name, known)
         hint = f". Did you mean {meant!r}?" if meant else ""
         raise TypeError(f"{function}() got an unexpected keyword argument {name!r}{hint}")
     types = {name: known[name].type for name in given}

@@ -25,18 +25,19 @@ if TYPE_CHECKING:
 @takes(
     argument("outputs", "OUT", "Outputs of earlier runs."),
     parameter(
-        OPTIONS["format"], help="text, jsonl, csv or sqlite, for every OUT. Without it the suffix says."
+        OPTIONS["format"],
+        help="Format of every OUT: text, jsonl, csv or sqlite. By default the suffix decides.",
     ),
     parameter(OPTIONS["seen_memory"]),
     parameter(OPTIONS["quiet"]),
 )
 def compact(outputs: list[str] | None, format: str | None, seen_memory: str, quiet: bool) -> int:
-    """Leave only the final row of every URL in outputs, after --retry-failed.
+    """Keep only the final row of every URL in outputs, after --retry-failed.
 
     Each OUT is replaced as a whole or stays as it was; a run may be appending to it meanwhile.
     """
     if not outputs:
-        raise UsageError("OUT: name what is to be compacted: fetchpool compact results.jsonl")
+        raise UsageError("missing argument OUT, e.g. fetchpool compact results.jsonl")
     from fetchpool.history import compact as room
 
     chosen = None if format is None else validate.choice("--format", format, FORMATS)
@@ -51,7 +52,7 @@ def compact(outputs: list[str] | None, format: str | None, seen_memory: str, qui
 def _said(path: str, done: room.CompactResult) -> Line:
     parts = [f"{escape_invisible(path)}: {counted(done.kept, 'row')}"]
     if done.superseded:
-        parts.append(f"{counted(done.superseded, 'superseded row')} left out")
+        parts.append(f"{counted(done.superseded, 'superseded row')} removed")
     if done.damaged:
-        parts.append(f"{counted(done.damaged, 'damaged line')} left out")
-    return line(", ".join(parts) if len(parts) > 1 else f"{parts[0]}, nothing to leave out")
+        parts.append(f"{counted(done.damaged, 'damaged line')} removed")
+    return line(", ".join(parts) if len(parts) > 1 else f"{parts[0]}, already compact")

@@ -26,9 +26,7 @@ RETRY_DELAY = 0.2
 """Seconds: the server's flaky pages come right at once, and nobody wants to watch a backoff."""
 
 
-OUTPUT_HELP = (
-    "Append rows to PATH; '-' is standard output. (default: a temporary file, which the summary names)"
-)
+OUTPUT_HELP = "Append rows to PATH; '-' is standard output. (default: a temporary file, named in the summary)"
 
 
 @takes(
@@ -68,21 +66,21 @@ def demo(
     if ended.snapshot is None or ended.code not in (ExitCode.OK, ExitCode.FAILED):
         return ended.code
     if surprises.first is not None:
-        print_error(f"the demo went wrong: {surprises.first}")
+        print_error(f"demo failed: {surprises.first}")
         return ExitCode.FAILED
     if not quiet:
         said = [_verdict(surprises.expected)]
         if not outputs:
-            said.append(line("the rows are yours to look into, and to delete"))
+            said.append(line("the output file is kept; delete it when you are done"))
         print_lines(sys.stderr, said)
     return ExitCode.OK
 
 
 def _verdict(expected: int) -> Line:
     what = (
-        f"the {counted(expected, 'missing page')} failed, and nothing else" if expected else "nothing failed"
+        f"only the {counted(expected, 'missing page')} of the demo failed" if expected else "nothing failed"
     )
-    return line(Span("as it should be", Style.GOOD), f": {what}")
+    return line(Span("OK", Style.GOOD), f": {what}")
 
 
 def _kept_output() -> str:
@@ -105,6 +103,9 @@ class DemoChecker(Observer):
         for record in records:
             expected = expected_error(record.url)
             if record.error != expected:
-                self.first = self.first or f"{record.url} ended in {record.error}, not in {expected}"
+                self.first = (
+                    self.first
+                    or f"{record.url} expected {expected or 'no error'}, got {record.error or 'no error'}"
+                )
             elif record.error is not None:
                 self.expected += 1

@@ -26,13 +26,13 @@ class ExitCode(IntEnum):
 
 
 _MEANINGS = {
-    ExitCode.OK: "every URL was fetched, with a final status under 400; or there was none to fetch; "
-    "or the reader of standard output had seen enough",
-    ExitCode.FAILED: "some URL failed; its row says why",
-    ExitCode.USAGE: "an option that can't be meant, an output that can't be opened, or an input that "
-    "can't be read (what could be read of it was fetched)",
-    ExitCode.OUTPUT: "an output failed while it was written; what is in it is whole",
-    ExitCode.TIME: "stopped by --max-runtime; what was not fetched has no row",
+    ExitCode.OK: "all URLs succeeded (final status under 400), the list was empty, "
+    "or standard output was closed by its reader",
+    ExitCode.FAILED: "at least one URL failed; its row has the error",
+    ExitCode.USAGE: "invalid option, output that cannot be opened, or input that cannot be read "
+    "(the readable part was fetched)",
+    ExitCode.OUTPUT: "write error; the rows already written are intact",
+    ExitCode.TIME: "--max-runtime reached; unfetched URLs have no row",
     ExitCode.INTERRUPTED: "interrupted by Ctrl-C (SIGINT)",
     ExitCode.TERMINATED: "ended by SIGTERM",
 }

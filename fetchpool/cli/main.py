@@ -17,7 +17,7 @@ import typer.main
 from fetchpool.cli.commands import app
 from fetchpool.cli.errors import print_error
 from fetchpool.cli.exit_codes import ExitCode
-from fetchpool.config import validate
+from fetchpool.model.closest import closest
 from fetchpool.model.errors import OutputError, UsageError
 
 
@@ -63,7 +63,7 @@ def _format_parser_error(refusal: typer.TyperException) -> str:
     meant = None
     if unknown is not None and context is not None:
         options = {_bare(name): name for param in context.command.params for name in param.opts}
-        meant = options.get(validate.closest(_bare(unknown), options) or "")
+        meant = options.get(closest(_bare(unknown), options) or "")
     hint = f"did you mean {meant}?" if meant else "fetchpool --help lists the options"
     return f"{message}; {hint}"
 

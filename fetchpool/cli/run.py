@@ -22,9 +22,9 @@ from fetchpool.model.errors import UsageError
 INPUTS = argument(
     "inputs",
     "INPUT",
-    "Files with one URL a line, '-' for standard input; .gz, .bz2 and .zst are read as such. Blank lines and "
-    "those that begin with '#' are skipped; a line without a scheme gets http://. Without INPUT a pipe is "
-    "read.",
+    "Files with one URL per line, '-' for standard input; .gz, .bz2 and .zst are decompressed. Blank lines "
+    "and lines that begin with '#' are skipped; a URL without a scheme gets http://. Without INPUT, standard "
+    "input is read.",
     "demo",  # the first word may be a command
     "compact",
 )
@@ -33,7 +33,7 @@ TAKEN = [option for option in OPTIONS.values() if option.usage and option.name !
 
 @takes(INPUTS, *map(parameter, TAKEN))
 def run(ctx: typer.Context, inputs: list[str] | None, **typed: Any) -> int:
-    """Fetch every URL of the INPUT and append one honest row for each to the output.
+    """Fetch every URL of the INPUT and append exactly one row for each to the output.
 
     TIME is seconds, or 500ms, 10s, 2m, 1h, 1d; SIZE is bytes, or 512k, 10M, 1G (1M is 1048576 bytes).
     """
@@ -65,7 +65,7 @@ def _settings(typed: dict[str, Any]) -> dict[str, Any]:
             value = typed[flag_name(option)]
             settings[option.name] = not value if option.is_negative else value
     if typed["http1"] and typed["http2"]:
-        raise UsageError("--http1.1 and --http2 contradict each other; leave one out")
+        raise UsageError("--http1.1 and --http2 are mutually exclusive")
     settings["http_version"] = "1.1" if typed["http1"] else "2" if typed["http2"] else ""
     if typed["head"]:
         if typed["method"].upper() not in ("GET", "HEAD"):

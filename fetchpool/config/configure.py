@@ -109,7 +109,7 @@ def _refuse_contradictions(inputs: Sequence[str], values: Mapping[str, Any]) -> 
     paths, refresh = values["outputs"], values["refresh"]
     resume = values["resume"] or values["retry_failed"]
     if values["public_only"] and values["allow_private"]:
-        raise UsageError("--public-only and --allow-private contradict each other; leave one out")
+        raise UsageError("--public-only and --allow-private are mutually exclusive")
     if list(inputs).count("-") > 1:
         raise UsageError("INPUT: standard input (-) is named twice; it can be read once")
     if resume and "-" in paths:
@@ -117,7 +117,7 @@ def _refuse_contradictions(inputs: Sequence[str], values: Mapping[str, Any]) -> 
     if resume and refresh and not values["retry_failed"] and is_among(refresh, paths):
         raise UsageError(f"--resume would skip all that --refresh {refresh} asks for again; leave it out")
     if resume and not values["dedupe"]:
-        raise UsageError("--resume goes by URLs and --no-dedupe by lines; leave one out")
+        raise UsageError("--resume cannot be combined with --no-dedupe")
     if values["url_column"] is None:
         _refuse_columns(inputs, keep_columns=values["keep_columns"])
     if values["public_only"]:
@@ -151,7 +151,7 @@ def _workers(workers: int | str, max_workers: int | str | None, executor: str) -
     most = MAX_PROCESSES if executor == "process" else MAX_WORKERS
     if workers != AUTO:
         if max_workers is not None:
-            raise UsageError("--max-workers: it is the ceiling of -w auto; leave it out, or write -w auto")
+            raise UsageError("--max-workers only applies to -w auto")
         if isinstance(workers, str) and not workers.isdecimal():
             raise UsageError(
                 f"--workers: {workers!r} is no whole number from 1 to {most}; write one, or auto"

@@ -27,59 +27,58 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "url_column",
             "--url-column NAME",
             types.COLUMN,
-            "INPUT has columns, and NAME holds the URL: CSV, TSV, JSONL or Parquet, as its suffix or its "
-            "first line says.",
+            "Read the URLs from column NAME of a CSV, TSV, JSONL or Parquet input, detected from the "
+            "suffix or the first line.",
             Scope.CONFIG,
         ),
         Option(
             "keep_columns",
             "--keep-columns",
             types.SWITCH,
-            "Pass INPUT's other columns through to the row; one whose name is taken gets input_ before it.",
+            "Copy the other input columns to the rows; clashing names are prefixed with input_.",
             Scope.CONFIG,
         ),
         Option(
             "refresh",
             "--refresh OLD",
             types.OLD_OUTPUT,
-            "Fetch what the output OLD of an earlier run has only if it has changed since; without INPUT,"
-            " all of it. The summary says what changed. Implies --hash.",
+            "Fetch the URLs of an earlier output OLD only if they have changed, with conditional "
+            "requests; without INPUT, all of them. The summary lists the changes. Implies --hash.",
         ),
     ),
     "Speed": (
-        Option("number", "-n --number N", types.COUNT, "Fetch N URLs.", Scope.FLAG),
+        Option("number", "-n --number N", types.COUNT, "Number of URLs to fetch.", Scope.FLAG),
         Option(
             "workers",
             "-w --workers N",
             types.WORKERS,
-            "At most N fetches at once; auto finds out how many help.",
+            "Maximum number of concurrent fetches; 'auto' adapts the number while running.",
             Scope.POOL,
         ),
         Option(
             "max_workers",
             "--max-workers N",
             types.MAX_WORKERS,
-            "The ceiling of -w auto. (default: 1000; with processes, the cores)",
+            "Maximum for -w auto. (default: 1000; with processes, the number of cores)",
         ),
         Option(
             "executor",
             "--executor NAME",
             types.one_of(EXECUTORS),
-            "What the workers are: thread; process, for N processes (many cores, heavy --parse); async, "
-            "for one thread that waits on all N.",
+            "Worker type: thread, process (for CPU-heavy --parse), or async (one event loop; the fastest).",
             Scope.POOL,
         ),
         Option(
             "per_host",
             "--per-host N",
             types.INTEGER_LIMIT,
-            "At most N fetches at once from one host; 0 is no limit.",
+            "Maximum number of concurrent fetches per host; 0 is no limit.",
         ),
         Option(
             "transport",
             "--transport NAME",
             types.one_of(TRANSPORTS),
-            "What talks to the network: curl (libcurl) or requests. Both give the same rows.",
+            "HTTP library: curl (pycurl) or requests. The rows are the same.",
             Scope.POOL,
         ),
     ),
@@ -88,53 +87,53 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "host_delay",
             "--host-delay TIME",
             types.DURATION,
-            "Between two requests to one host. 429, 503 and Retry-After slow a host down by themselves.",
+            "Minimum delay between two requests to the same host. 429, 503 and Retry-After always slow a "
+            "host down.",
         ),
         Option(
             "rate",
             "--rate N/s",
             types.RATE_LIMIT,
-            "At most so many requests over all hosts, evenly paced: 10/s, 30/m, 1000/h; 0 is no limit.",
+            "Maximum request rate over all hosts, evenly spaced: 10/s, 30/m, 1000/h; 0 is no limit.",
         ),
         Option(
             "retry_after_max",
             "--retry-after-max TIME",
             types.DURATION,
-            "A server that asks (Retry-After) to be left alone for longer is left alone for this long.",
+            "Upper limit for a server's Retry-After.",
         ),
         Option(
             "robots",
             "--robots",
             types.SWITCH,
-            "Ask each host's robots.txt and obey it, Crawl-delay too. Off by default: a list is no crawl.",
+            "Obey robots.txt, including Crawl-delay. Off by default, as a URL list is not a crawl.",
         ),
         Option(
             "max_runtime",
             "--max-runtime TIME",
             types.DURATION_LIMIT,
-            "Stop after this long, as one Ctrl-C does; exit code 4. 0 is no limit.",
+            "Start no more fetches after TIME, finish those in flight, and exit with code 4; 0 is no limit.",
         ),
         Option(
             "public_only",
             "--public-only",
             types.SWITCH,
-            "For lists from strangers: refuse private, loopback and link-local addresses. By default only"
-            " redirects from a public page to one are refused.",
+            "For untrusted lists: refuse private, loopback and link-local addresses. By default only "
+            "redirects from public pages to such addresses are refused.",
             Scope.POOL,
         ),
         Option(
             "allow_private",
             "--allow-private",
             types.SWITCH,
-            "Refuse no address, not even after a redirect.",
+            "Allow redirects from public pages to private addresses.",
             Scope.POOL,
         ),
         Option(
             "dry_run",
             "--dry-run",
             types.SWITCH,
-            "Fetch nothing: say how many URLs, hosts and duplicates there are, and how long they take at "
-            "least.",
+            "Fetch nothing; print the number of URLs, hosts and duplicates, and the minimum time.",
             Scope.FLAG,
         ),
     ),
@@ -143,60 +142,58 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "outputs",
             "-o --output PATH",
             types.TEXTS,
-            "Append rows to PATH; '-' is standard output. May be given several times. (default: "
-            f"{DEFAULT_OUTPUT})",
+            f"Append rows to PATH; '-' is standard output. Repeatable. (default: {DEFAULT_OUTPUT})",
             Scope.CONFIG,
         ),
         Option(
             "format",
             "--format NAME",
             types.FORMAT,
-            "text, jsonl, csv, sqlite or parquet, for every output. Without it PATH's suffix says: "
-            ".jsonl, .csv, .sqlite or .db, .parquet, else text.",
+            "Format of every output: text, jsonl, csv, sqlite or parquet. By default the suffix of PATH "
+            "decides: .jsonl, .csv, .sqlite or .db, .parquet, else text.",
             Scope.CONFIG,
         ),
         Option(
             "parse",
             "--parse NAME",
             types.PARSERS,
-            "Add fields to the row: title (of an HTML page), or package.module:function, which gets the "
-            "response and returns a mapping. May be given several times.",
+            "Add fields to the row: title (of an HTML page), or package.module:function, which is called "
+            "with the response and returns a mapping. Repeatable.",
             Scope.POOL,
         ),
         Option(
             "parse_timeout",
             "--parse-timeout TIME",
             types.PARSE_TIMEOUT,
-            "Give up on a --parse function that takes longer for a page; 0 is no limit. A process is "
-            "ended then, a thread can only be left to itself. (default: 30s, or --max-time if that is "
-            "shorter)",
+            "Maximum time for a --parse function per page; 0 is no limit. A process is killed then, a "
+            "thread is abandoned. (default: 30s, or --max-time if shorter)",
             Scope.POOL,
         ),
         Option(
             "hash",
             "--hash NAME",
             types.HASH,
-            "Add the body's hash to the row: sha256, of the decoded bytes.",
+            "Add the hash of the decoded body to the row: sha256.",
             Scope.POOL,
         ),
         Option(
             "save",
             "--save DIR",
             types.SAVE,
-            "Keep the decoded bodies in DIR, as ab/cd/SHA256.TYPE; equal ones once. The row gets sha256 "
-            "and filename_effective.",
+            "Save the decoded bodies in DIR, as ab/cd/SHA256.TYPE; identical bodies are stored once. Adds"
+            " sha256 and filename_effective to the row.",
         ),
         Option(
             "warc",
             "--warc FILE.warc.gz",
             types.WARC,
-            "Archive all that is sent and received, as it came: WARC 1.1. Appends to FILE.",
+            "Write all requests and responses to a WARC 1.1 file (appends).",
         ),
         Option(
             "warc_max_size",
             "--warc-max-size SIZE",
             types.SIZE_LIMIT,
-            "Past this the archive goes on in FILE-00001.warc.gz and so on; 0 is no limit.",
+            "Start a new archive file (FILE-00001.warc.gz and so on) at this size; 0 is no limit.",
         ),
     ),
     "Resume": (
@@ -204,29 +201,28 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "resume",
             "--resume",
             types.SWITCH,
-            "Go on where earlier runs ended: what the outputs hold is not fetched again. The summary and "
-            "the exit code speak of the whole list.",
+            "Skip URLs that the outputs already contain. Summary and exit code cover the whole list.",
             Scope.CONFIG,
         ),
         Option(
             "retry_failed",
             "--retry-failed KIND",
             types.ERRORS,
-            "Resume, and fetch again what failed so: all, timeout, http_5xx, http_4xx, or errors such as "
-            "dns,http_429. Of a URL's rows the last is the final one. May be given several times.",
+            "Resume, and fetch URLs again whose row has one of these errors: all, timeout, http_5xx, "
+            "http_4xx, or single ones such as dns,http_429. The last row of a URL is final. Repeatable.",
             Scope.CONFIG,
         ),
         Option(
             "dedupe",
             "--no-dedupe",
             types.SWITCH,
-            "Fetch every line of the input, also the URLs that it had before.",
+            "Fetch duplicate URLs of the input too.",
         ),
         Option(
             "seen_memory",
             "--seen-memory SIZE",
             types.SIZE,
-            "For knowing which URLs there were, some 15 bytes each; the rest is on disk.",
+            "Memory for duplicate detection, about 15 bytes per URL; beyond it a temporary file is used.",
         ),
     ),
     "Tries and limits": (
@@ -234,128 +230,140 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "retry",
             "--retry N",
             types.INTEGER,
-            "N extra attempts when trying again may help: timeouts, broken connections, status 408, 429, "
-            "500, 502, 503, 504, 522, 524.",
+            "Retry transient failures up to N times: timeouts, broken connections, status 408, 429, 500, "
+            "502, 503, 504, 522, 524.",
         ),
         Option(
             "retry_delay",
             "--retry-delay TIME",
             types.DURATION,
-            "The first retry waits a random time up to this, each further one up to twice the one before.",
+            "Initial backoff; doubles per retry, with full jitter.",
         ),
         Option(
             "retry_max_time",
             "--retry-max-time TIME",
             types.DURATION_LIMIT,
-            "No attempt starts later than this after the URL's first; 0 is no limit.",
+            "Do not retry once TIME has passed since the URL's first attempt; 0 is no limit.",
         ),
         Option(
             "connect_timeout",
             "--connect-timeout TIME",
             types.TIMEOUT,
-            "For looking up the name, connecting and TLS together.",
+            "Maximum time for DNS lookup, TCP connect and TLS handshake.",
             Scope.POOL,
         ),
         Option(
             "read_timeout",
             "--read-timeout TIME",
             types.TIMEOUT,
-            "Give up after this long without a byte.",
+            "Maximum time without receiving data.",
             Scope.POOL,
         ),
         Option(
             "max_time",
             "-m --max-time TIME",
             types.TIMEOUT,
-            "One attempt, redirects and all, never takes longer, whatever the server does.",
+            "Maximum total time per attempt, redirects included.",
             Scope.POOL,
         ),
         Option(
             "max_filesize",
             "--max-filesize SIZE",
             types.SIZE_LIMIT,
-            "Give up on larger bodies, counted as they come and as decoded; 0 is no limit.",
+            "Maximum body size, compressed and decompressed; 0 is no limit.",
             Scope.POOL,
         ),
-        Option("max_redirs", "--max-redirs N", types.INTEGER, "Follow at most N redirects.", Scope.POOL),
+        Option(
+            "max_redirs",
+            "--max-redirs N",
+            types.INTEGER,
+            "Maximum number of redirects to follow.",
+            Scope.POOL,
+        ),
     ),
     "Request": (
         Option(
             "method",
             "-X --method --request METHOD",
             types.METHOD,
-            "GET, HEAD, OPTIONS and so on.",
+            "Request method: GET, HEAD, OPTIONS and so on.",
             Scope.POOL,
         ),
-        Option("head", "-I --head", types.SWITCH, "Ask for the headers only: --method HEAD.", Scope.FLAG),
+        Option("head", "-I --head", types.SWITCH, "Request headers only, like --method HEAD.", Scope.FLAG),
         Option(
             "headers",
             "-H --header LINE",
             types.HEADERS,
-            "Send this header: 'Name: value', or 'Name;' for an empty one. May be given several times. It"
-            " stays behind when a redirect leaves the site.",
+            "Header to send: 'Name: value', or 'Name;' for an empty value. Not sent to other origins "
+            "after a redirect. Repeatable.",
             Scope.POOL,
         ),
-        Option("user_agent", "-A --user-agent NAME", types.HEADER_VALUE, "Who we say we are.", Scope.POOL),
+        Option(
+            "user_agent", "-A --user-agent NAME", types.HEADER_VALUE, "User-Agent header to send.", Scope.POOL
+        ),
         Option(
             "user",
             "-u --user NAME:PASSWORD",
             types.USER,
-            "Basic authentication, for the URL's own site only.",
+            "Basic authentication, sent to the URL's own origin only.",
             Scope.POOL,
         ),
         Option(
             "proxy",
             "-x --proxy URL",
             types.TEXT,
-            "Through this proxy: http, https, socks5 or socks5h (the proxy looks names up). The "
-            "environment's proxies are not used.",
+            "Proxy to use: http, https, socks5 or socks5h (the proxy resolves names). Proxy environment "
+            "variables are ignored.",
             Scope.POOL,
         ),
         Option(
             "resolve",
             "--resolve HOST:PORT:ADDR",
             types.RESOLVE,
-            "Use this address for that host and port. May be given several times.",
+            "Use this address for HOST and PORT. Repeatable.",
             Scope.POOL,
         ),
         Option(
             "dns_servers",
             "--dns-servers ADDR,...",
             types.TEXT,
-            "Ask these name servers (only where libcurl was built with c-ares).",
+            "DNS servers to use; requires libcurl with c-ares.",
             Scope.POOL,
         ),
         Option(
             "cacert",
             "--cacert FILE",
             types.CACERT,
-            "Trust the certificates in FILE (PEM) instead of the usual ones.",
+            "Trust the CA certificates in FILE (PEM) instead of the default ones.",
             Scope.POOL,
         ),
-        Option("insecure", "-k --insecure", types.SWITCH, "Don't check servers' certificates.", Scope.POOL),
-        Option("http1", "--http1.1", types.SWITCH, "Speak HTTP/1.1 only.", Scope.FLAG),
-        Option("http2", "--http2", types.SWITCH, "Ask for HTTP/2 (curl only).", Scope.FLAG),
+        Option("insecure", "-k --insecure", types.SWITCH, "Do not verify TLS certificates.", Scope.POOL),
+        Option("http1", "--http1.1", types.SWITCH, "Use HTTP/1.1 only.", Scope.FLAG),
+        Option(
+            "http2", "--http2", types.SWITCH, "Use HTTP/2 if the server supports it (curl only).", Scope.FLAG
+        ),
         Option(
             "http_version",
             "",
             types.HTTP_VERSION,
-            "1.1, or 2 (curl only); by default the version that both sides support.",
+            "HTTP version: 1.1, or 2 (curl only). By default the highest that both sides support.",
             Scope.POOL,
         ),
     ),
     "Display": (
-        Option("quiet", "-q --quiet", types.SWITCH, "Say nothing but errors.", Scope.FLAG),
-        Option("verbose", "-v --verbose", types.SWITCH, "A line for each failure and retry.", Scope.FLAG),
+        Option("quiet", "-q --quiet", types.SWITCH, "Print errors only.", Scope.FLAG),
+        Option(
+            "verbose", "-v --verbose", types.SWITCH, "Print a line for each failure and retry.", Scope.FLAG
+        ),
         Option(
             "no_progress",
             "--no-progress",
             types.SWITCH,
-            "No progress while it runs; the summary stays.",
+            "Show no progress; the summary is still printed.",
             Scope.FLAG,
         ),
     ),
-    "Other": (Option("version", "-V --version", types.SWITCH, "Show the version.", Scope.FLAG),),
+    "Other": (Option("version", "-V --version", types.SWITCH, "Print the version.", Scope.FLAG),),
 }
 
 OPTIONS = {option.name: option for options in GROUPED.values() for option in options}

@@ -74,7 +74,7 @@ def parse_outputs(paths: Sequence[str], format: str | None) -> tuple[Output, ...
             raise UsageError("--output: an empty name; write a file's name, or - for standard output")
         place = path if path == "-" else str(resolved(path))
         if place in named:
-            raise UsageError(f"--output: {path} is named twice; every row would be in it twice")
+            raise UsageError(f"--output: duplicate path {path}")
         named.add(place)
     return tuple(Output(path, format or _format_of(path)) for path in paths)
 
@@ -105,10 +105,7 @@ def text_output_warnings(outputs: Sequence[Output], adding: Sequence[str]) -> li
     them."""
     if not outputs or any(each.format != "text" for each in outputs):
         return []
-    return [
-        f"text rows have no place for what {option} adds; use -o rows.jsonl or -o rows.csv"
-        for option in adding
-    ]
+    return [f"{option} has no effect on text output; use -o rows.jsonl or -o rows.csv" for option in adding]
 
 
 def extra_fields(fetch: FetchOptions, refreshed: bool) -> tuple[str, ...]:
@@ -147,7 +144,7 @@ def warc_archive(path: str | None) -> str:
     if path is None:
         return ""
     if not path.endswith(".warc.gz"):
-        raise UsageError(f"--warc: {path!r}: name it FILE.warc.gz, which is what it will be")
+        raise UsageError(f"--warc: {path!r}: the file name must end in .warc.gz")
     if os.open not in os.supports_dir_fd:
         raise UsageError("--warc: not on this system, whose folders can't be held open")
     return path

@@ -10,11 +10,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import SequenceMatcher
 from ipaddress import ip_address
 from numbers import Integral, Real
 from os import PathLike
-from os.path import commonprefix
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin
@@ -23,6 +21,7 @@ from urllib.parse import urlsplit
 from fetchpool.config import units
 from fetchpool.model import failures as kinds
 from fetchpool.model import urls
+from fetchpool.model.closest import closest
 from fetchpool.model.errors import UsageError
 
 PROXY_PORTS = {"http": 1080, "https": 443, "socks5": 1080, "socks5h": 1080}
@@ -34,16 +33,6 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 """What no header value may hold (RFC 9110 section 5.5): a line break starts a header of its own."""
 _METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE")
 
-ALIASES = {
-    "concurrency": "workers",
-    "jobs": "workers",
-    "parallel": "workers",
-    "threads": "workers",
-    "timeout": "max_time",
-}
-"""What other programs call a setting."""
-ALIKE, VERY_ALIKE = 0.65, 0.75
-"""How much of two words has to be the same: where they begin alike, as most slips leave them; elsewhere."""
 NUMBERS: dict[Any, type] = {int: Integral, float: Real}
 
 _Given = TypeVar("_Given")
@@ -60,7 +49,7 @@ def typed(name: str, value: object, kind: Any) -> Any:
         value = os.fspath(value)
     if not matches(value, kind):
         takes = kind.__name__ if isinstance(kind, type) else re.sub(r"[\w.]+\.", "", str(kind))
-        raise UsageError(f"{name}: takes {takes}, and was given {type(value).__name__}")
+        raise UsageError(f"{name}: expected {takes}, got {type(value).__name__}")
     return value
 
 
@@ -157,7 +146,7 @@ def proxy(address: str) -> str:
     scheme, _, rest = text.partition("://")
     scheme = scheme.lower()
     if scheme not in PROXY_PORTS:
-        raise UsageError(f"--proxy: {scheme!r} is no kind of proxy; write http, https, socks5 or socks5h")
+        raise UsageError(f"--proxy: {scheme!r} is not a supported scheme; use http, https, socks5 or socks5h")
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     parsed = urls.parse(f"http://{authority}")
     try:
@@ -189,7 +178,7 @@ def column_name(name: str) -> str:
 def old_output(path: str) -> str:
     """The output of an earlier run, which is there."""
     if not path or path == "-":
-        raise UsageError("--refresh: name an output of an earlier run; it has to be a file or folder")
+        raise UsageError("--refresh: expected the output of an earlier run, a file or directory")
     if not Path(path).exists():
         raise UsageError(f"--refresh: {path}: no such file; check its name")
     return path
@@ -204,21 +193,6 @@ def choice(option: str, value: str, choices: Sequence[str]) -> str:
     meant = closest(value.lower(), choices)
     hint = f"did you mean {meant}?" if meant else f"write {' or '.join(choices)}"
     raise UsageError(f"{option}: {value!r} is not one of {', '.join(choices)}; {hint}")
-
-
-def closest(word: str, choices: Iterable[str]) -> str | None:
-    """Which of `choices` was meant: of those that are much like it, the one that begins like it for longest.
-    None when there is none: no offer is better than one that is far-fetched."""
-    choices = list(choices)
-    if ALIASES.get(word) in choices:
-        return ALIASES[word]
-    near = []
-    for choice in choices:
-        begins = len(commonprefix((word, choice)))  # noqa: RUF071 - letters, not a path
-        alike = SequenceMatcher(None, word, choice).ratio()
-        if alike >= (ALIKE if begins else VERY_ALIKE):
-            near.append((begins, alike, choice))
-    return max(near)[-1] if near else None
 
 
 def names(option: str, value: str | Iterable[str], meant: str) -> tuple[str, ...]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import Self
 
 from msgspec import Struct
+
+from fetchpool.model.closest import closest
 
 
 class Traits(Struct, frozen=True, kw_only=True):
@@ -225,9 +226,9 @@ def errors_named(words: Iterable[str]) -> frozenset[str]:
 
 
 def _hint(word: str) -> str:
-    close = get_close_matches(word.lower(), [*GROUPS, *FailureKind, *COMMON], n=1)
-    if not close and len(word) > 2:  # `404`, `5xx`
-        close = [known for known in (*GROUPS, *ERRORS) if word.lower() in known]
-    if close:
-        return f"did you mean {close[0]}?"
+    likely = closest(word.lower(), [*GROUPS, *FailureKind, *COMMON])
+    if likely is None and len(word) > 2:  # `404`, `5xx`
+        likely = next((known for known in (*GROUPS, *ERRORS) if word.lower() in known), None)
+    if likely is not None:
+        return f"did you mean {likely}?"
     return f"write {', '.join(GROUPS)}, or an error as rows have it: dns, http_429, host_down"

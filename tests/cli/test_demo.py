@@ -17,7 +17,7 @@ def test_the_demo_needs_nothing_and_ends_well(executor: str, tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     assert "120 URLs in " in done.stderr
     assert "http_404" in done.stderr
-    assert done.stderr.endswith("as it should be: the 3 missing pages failed, and nothing else\n")
+    assert done.stderr.endswith("OK: only the 3 missing pages of the demo failed\n")
     assert len((tmp_path / "rows.txt").read_text().splitlines()) == 120
 
 

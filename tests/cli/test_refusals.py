@@ -56,10 +56,10 @@ REFUSALS = [
     (("urls.txt", "-u", "s3cret"), "--user: write name:password (with an empty password: 'name:')"),
     (
         ("urls.txt", "-x", "ftp://proxy"),
-        "--proxy: 'ftp' is no kind of proxy; write http, https, socks5 or socks5h",
+        "--proxy: 'ftp' is not a supported scheme; use http, https, socks5 or socks5h",
     ),
     (("urls.txt", "-q", "-v"), "--quiet and --verbose contradict each other; leave one out"),
-    (("urls.txt", "--http1.1", "--http2"), "--http1.1 and --http2 contradict each other; leave one out"),
+    (("urls.txt", "--http1.1", "--http2"), "--http1.1 and --http2 are mutually exclusive"),
     (("urls.txt", "-I", "-X", "POST"), "--head and --method POST contradict each other; leave one out"),
     (
         ("urls.txt", "--http2", "--transport", "requests"),

@@ -121,9 +121,9 @@ def test_what_failed_is_fetched_again_and_the_later_row_is_the_final_one(
     done = fetchpool("compact", "rows.jsonl", "sizes.txt", "rows.db", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr.splitlines() == [
-        "rows.jsonl: 3 rows, 1 superseded row left out",
-        "sizes.txt: 3 rows, 1 superseded row left out",
-        "rows.db: 3 rows, nothing to leave out",
+        "rows.jsonl: 3 rows, 1 superseded row removed",
+        "sizes.txt: 3 rows, 1 superseded row removed",
+        "rows.db: 3 rows, already compact",
     ]
     assert sorted(urls_in(tmp_path / "rows.jsonl")) == sorted([flaky, missing, fine])
     assert f"url:<{flaky}> size:[" in (tmp_path / "sizes.txt").read_text()
@@ -265,7 +265,7 @@ def test_a_signal_is_heard_while_a_long_list_is_only_skipped(tmp_path: Path) -> 
 REFUSALS = {
     ("--resume", "-o", "-"): "--resume: standard output can't be read back; name a file with -o",
     ("--retry-failed", "all", "-o", "-"): "--resume: standard output can't be read back; name a file with -o",
-    ("--resume", "--no-dedupe"): "--resume goes by URLs and --no-dedupe by lines; leave one out",
+    ("--resume", "--no-dedupe"): "--resume cannot be combined with --no-dedupe",
     ("--retry-failed", "dsn"): "--retry-failed: unknown error 'dsn'; did you mean dns?",
     (
         "--retry-failed",
@@ -302,7 +302,7 @@ def test_what_cannot_be_resumed_is_refused_in_words(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "OUT: name what is to be compacted: fetchpool compact results.jsonl"),
+        ([], "missing argument OUT, e.g. fetchpool compact results.jsonl"),
         (["none.jsonl"], "none.jsonl: there is no such file"),
         (["urls.txt"], "urls.txt: is not a text output of fetchpool; --format says what it is"),
         (["urls.txt", "--format", "cvs"], "--format: 'cvs' is not one of text, jsonl, csv, sqlite"),

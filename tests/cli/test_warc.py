@@ -367,7 +367,7 @@ def test_a_file_of_something_else_is_refused_untouched(tmp_path: Path, content: 
 def test_a_name_that_cannot_be_meant_is_refused(tmp_path: Path) -> None:
     (tmp_path / "urls.txt").write_text("http://127.0.0.1:1/\n")
     refused = fetchpool("urls.txt", "--warc", "a.warc", cwd=tmp_path)
-    assert (refused.returncode, "name it FILE.warc.gz" in refused.stderr) == (2, True)
+    assert (refused.returncode, "the file name must end in .warc.gz" in refused.stderr) == (2, True)
     refused = fetchpool("urls.txt", "--warc", "no/such/a.warc.gz", cwd=tmp_path)
     assert (refused.returncode, "mkdir -p 'no/such'" in refused.stderr) == (2, True)
 

@@ -56,13 +56,13 @@ def test_a_setting_that_there_is_not_is_refused_by_the_function_that_was_called(
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"user_agent": 5}, "user_agent: takes str, and was given int"),
-        ({"proxy": 5}, "proxy: takes str | None, and was given int"),
-        ({"save": 5}, "save: takes str | PathLike[str] | None, and was given int"),
-        ({"dedupe": "no"}, "dedupe: takes bool, and was given str"),
-        ({"retry": True}, "retry: takes int | str, and was given bool"),
-        ({"resolve": "h:80:192.0.2.1"}, "resolve: takes Sequence[str], and was given str"),
-        ({"executor": None}, "executor: takes str, and was given NoneType"),
+        ({"user_agent": 5}, "user_agent: expected str, got int"),
+        ({"proxy": 5}, "proxy: expected str | None, got int"),
+        ({"save": 5}, "save: expected str | PathLike[str] | None, got int"),
+        ({"dedupe": "no"}, "dedupe: expected bool, got str"),
+        ({"retry": True}, "retry: expected int | str, got bool"),
+        ({"resolve": "h:80:192.0.2.1"}, "resolve: expected Sequence[str], got str"),
+        ({"executor": None}, "executor: expected str, got NoneType"),
         ({"headers": {"A": 5}}, "--header A: a value is text, and not int"),
         (
             {"headers": [5]},

@@ -199,12 +199,10 @@ def test_what_text_rows_have_no_place_for_is_said_before_the_run() -> None:
     def said(*outputs: str) -> list[str]:
         return [notice for notice in configure(outputs=outputs, parse="title").notices if "text" in notice]
 
-    assert said("a.txt") == [
-        "text rows have no place for what --parse adds; use -o rows.jsonl or -o rows.csv"
-    ]
+    assert said("a.txt") == ["--parse has no effect on text output; use -o rows.jsonl or -o rows.csv"]
     assert said("a.txt", "b.csv") == said() == []
     (notice,) = configure(outputs=["a.txt"], save="kept").notices
-    assert "what --save adds" in notice
+    assert "--save has no effect" in notice
 
 
 def test_the_built_in_parsers_fields_are_known_beforehand() -> None:
@@ -294,7 +292,7 @@ REFUSALS = [
     ({"user": "me:s3cret\n"}, "--user: a control character can't be sent; leave it out"),
     ({"method": "GET it"}, "--method: 'GET it' is not an HTTP method; write GET, HEAD or OPTIONS, say"),
     ({"method": "connect"}, "--method: CONNECT is for proxies; to go through one use --proxy"),
-    ({"proxy": "ftp://p"}, "--proxy: 'ftp' is no kind of proxy; write http, https, socks5 or socks5h"),
+    ({"proxy": "ftp://p"}, "--proxy: 'ftp' is not a supported scheme; use http, https, socks5 or socks5h"),
     (
         {"proxy": "u:s3cret@host:99999"},
         "--proxy: not an address; write [http|https|socks5|socks5h://][name:password@]host[:port]",
@@ -303,7 +301,7 @@ REFUSALS = [
         {"cacert": "/nowhere/ca.pem"},
         "--cacert: '/nowhere/ca.pem' is not a file; name one with certificates in PEM form",
     ),
-    ({"outputs": ["a.txt", "./a.txt"]}, "--output: ./a.txt is named twice; every row would be in it twice"),
+    ({"outputs": ["a.txt", "./a.txt"]}, "--output: duplicate path ./a.txt"),
     ({"outputs": [""]}, "--output: an empty name; write a file's name, or - for standard output"),
     (
         {"outputs": ["rows.json"]},
@@ -313,7 +311,7 @@ REFUSALS = [
     ({"rate": "10"}, "--rate: '10' is not a rate; write 10/s, 30/m or 1000/h"),
     (
         {"public_only": True, "allow_private": True},
-        "--public-only and --allow-private contradict each other; leave one out",
+        "--public-only and --allow-private are mutually exclusive",
     ),
     (
         {"resolve": ["example.org:192.0.2.1"]},
