@@ -26,7 +26,7 @@ from fetchpool.sinks.base import ResumableSink, Sink
 from fetchpool.sinks.open import open_sink
 from fetchpool.sources.base import Source
 from fetchpool.sources.files import FileSource
-from fetchpool.sources.tables import TableOptions
+from fetchpool.sources.table_rows import TableOptions
 from fetchpool.transports.dns import HostLookups
 from fetchpool.transports.resolver import Resolver
 from fetchpool.transports.resolver import shared as shared_resolver

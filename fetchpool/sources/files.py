@@ -31,7 +31,7 @@ from fetchpool.sources.decompress import by_name
 from fetchpool.sources.file_types import PARQUET
 from fetchpool.sources.input_file import InputFile, InputReadError
 from fetchpool.sources.lines import LineSplitter
-from fetchpool.sources.tables import Columns, TableFormatError, TableOptions
+from fetchpool.sources.table_rows import Columns, TableFormatError, TableOptions
 
 BUFFERED = 8
 """Batches read ahead, each of the lines of one chunk at most."""

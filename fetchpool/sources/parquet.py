@@ -1,6 +1,6 @@
 """Parquet files as inputs, one of whose columns holds the URL (extra `parquet`, which is pyarrow).
 
-In: a path. Out: rows as `tables.py` has them, some thousand at a time.
+In: a path. Out: rows as `table_rows.py` has them, some thousand at a time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from pyarrow import parquet  # type: ignore[import-untyped]  # it ships no types
 
 from fetchpool.sources.lines import KEPT
-from fetchpool.sources.tables import (
+from fetchpool.sources.table_rows import (
     FIELD,
     RowBatch,
     TableFormatError,

@@ -23,7 +23,7 @@ from fetchpool.sinks import lines as row_lines
 from fetchpool.sinks.csv import CsvRows
 from fetchpool.sinks.jsonl import JsonlRows
 from fetchpool.sinks.text import TextRows
-from fetchpool.sources import file_types, tables
+from fetchpool.sources import file_types, table_rows, tables
 from fetchpool.sources.lines import LineSplitter
 from fetchpool.transports.base import Headers, ResponseHead
 from fetchpool.transports.curl import head
@@ -108,7 +108,7 @@ def whole_body(*lines: bytes) -> None:
 
 def table(format: str | None, text: str) -> None:
     with_heading = text if format == "jsonl" else f"url,b\n{text}"
-    wanted = tables.TableOptions("url", keep=True)
+    wanted = table_rows.TableOptions("url", keep=True)
     list(tables.read(pieces(with_heading), format, wanted))
 
 
@@ -170,7 +170,7 @@ READERS: dict[str, tuple[int, Callable[[str], object]]] = {
     "JSONL": (MANY_LINES, lambda text: table("jsonl", text)),
     "a table's header": (
         MANY_LINES,
-        lambda text: tables.header(pieces(f"url,{text}\n"), None, tables.TableOptions("url")),
+        lambda text: tables.header(pieces(f"url,{text}\n"), None, table_rows.TableOptions("url")),
     ),
     "rows read back": (MEBIBYTE, read_back),
     "text rows": (MEBIBYTE, lambda text: TextRows().decode(wire(text))),
@@ -188,7 +188,7 @@ SLOW = 20.0
 def seconds(reader: Callable[[str], object], shape: str, size: int) -> float:
     text = (shape * (size // len(shape) + 1))[:size]
     started = process_time()
-    with suppress(tables.TableFormatError, framing.TransportError):  # refused in words
+    with suppress(table_rows.TableFormatError, framing.TransportError):  # refused in words
         reader(text)
     return process_time() - started
 

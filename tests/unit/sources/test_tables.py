@@ -20,7 +20,7 @@ from fetchpool.model.failures import FailureKind
 from fetchpool.model.fingerprint import from_record_url, from_request
 from fetchpool.model.request import FetchRequest
 from fetchpool.sources.files import FileSource
-from fetchpool.sources.tables import TableOptions
+from fetchpool.sources.table_rows import TableOptions
 from tests.unit.sources.test_files import Consumer, urls_of
 
 if sys.version_info >= (3, 14):
