@@ -39,7 +39,6 @@ if TYPE_CHECKING:
         WorkerLostError,
     )
     from fetchpool.model.failures import FailureKind
-    from fetchpool.model.outcome import Outcome
     from fetchpool.model.record import Record
     from fetchpool.model.version import VERSION as __version__  # noqa: N811
 
@@ -47,7 +46,6 @@ _MODULES = {
     "fetch": "api",
     "Pool": "api",
     "Record": "model.record",
-    "Outcome": "model.outcome",
     "FailureKind": "model.failures",
     "Response": "http.response",
     "FetchpoolError": "model.errors",
@@ -62,7 +60,6 @@ __all__ = [
     "FailureKind",
     "FetchpoolError",
     "InputError",
-    "Outcome",
     "OutputError",
     "Pool",
     "PoolClosedError",

@@ -27,7 +27,6 @@ from fetchpool.engine.build import build
 from fetchpool.model import urls as url_parser
 from fetchpool.model.closest import closest
 from fetchpool.model.errors import PoolClosedError
-from fetchpool.model.outcome import Outcome
 from fetchpool.model.record import Record
 from fetchpool.pools.open import open_pool
 from fetchpool.runtime import forks
@@ -137,9 +136,9 @@ class Pool:
         for then in (self._forget, self._pool.release):
             weakref.finalize(self, then).atexit = False
 
-    def submit(self, url: str) -> Future[Outcome]:
-        """One attempt, redirects followed. The future's outcome says what went wrong, if anything
-        did; its only exception is `WorkerLostError`. Raises `PoolClosedError` after `shutdown()`."""
+    def submit(self, url: str) -> Future[Record]:
+        """One attempt, redirects followed. The future's result is the row, failed or not; its only
+        exception is `WorkerLostError`. Raises `PoolClosedError` after `shutdown()`."""
         if not isinstance(url, str):
             raise TypeError(f"submit() takes a URL, which is a str, and was given {type(url).__name__}")
         if self._generation != forks.generation:

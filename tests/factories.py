@@ -7,7 +7,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from fetchpool.engine.events import FailureCount, Snapshot, WaitTimes
-from fetchpool.model.record import Record
+from fetchpool.model.outcome import Outcome
+from fetchpool.model.record import ROW_FIELDS, Record
+from fetchpool.model.request import FetchRequest
 
 FINE = Record(
     urlnum=0,
@@ -95,3 +97,15 @@ def all_ok(**changes: Any) -> Snapshot:
     """A run without a failure; `ok` follows `done`."""
     done = changes.get("done", 100)
     return snapshot(**{"done": done, "ok": done, "failed": (), "retries": 0, "total": done} | changes)
+
+
+def outcome(request: FetchRequest, *, retry_after: str | None = None, **fields: Any) -> Outcome:
+    """Return the outcome of an attempt whose row has these fields."""
+    row = record(urlnum=request.urlnum, url=request.url, url_effective=request.href)
+    return Outcome(replace(row, **fields), retry_after=retry_after)
+
+
+def with_fields(outcome: Outcome, **changes: Any) -> Outcome:
+    """Return the outcome with other values, of its own or in its row."""
+    fields = {name: changes.pop(name) for name in ROW_FIELDS if name in changes}
+    return replace(outcome, record=replace(outcome.record, **fields), **changes)

@@ -13,7 +13,6 @@ import pstats
 import sys
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import Future
 from pathlib import Path
 from statistics import median
 from time import process_time
@@ -22,9 +21,11 @@ from fetchpool.engine.engine import Engine
 from fetchpool.engine.writer import Writer
 from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.model.failures import FailureKind
+from fetchpool.model.fingerprint import shown
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.record import Record
 from fetchpool.model.request import FetchRequest
+from fetchpool.pools.future import LightFuture
 from fetchpool.scheduler.retry import RetryPolicy
 from fetchpool.scheduler.scheduler import Scheduler
 from fetchpool.sinks.base import Sink
@@ -44,10 +45,11 @@ class AnswersAtOnce:
         self.queued = self.stuck = 0
         self._every = round(1 / failed) if failed else 0
 
-    def submit(self, request: FetchRequest) -> Future[Outcome]:
-        future: Future[Outcome] = Future()
+    def submit(self, request: FetchRequest) -> LightFuture:
+        future = LightFuture()
+        future.set_running_or_notify_cancel()
         failed = self._every and request.urlnum % self._every == 0
-        future.set_result(outcome(request, FailureKind.TRUNCATED if failed else None))
+        future.complete(outcome(request, FailureKind.TRUNCATED if failed else None))
         return future
 
     def cancel_pending(self, host: str | None = None) -> None: ...
@@ -60,21 +62,29 @@ class AnswersAtOnce:
 def outcome(request: FetchRequest, error: FailureKind | None) -> Outcome:
     """The response of a transport for 4 KB over a reused connection."""
     return Outcome(
-        url_effective=request.href,
-        method="GET",
-        timestamp="2026-01-01T00:00:00.000Z",
-        response_code=200,
-        http_version="1.1",
-        content_type="text/html",
-        remote_ip="127.0.0.1",
-        size_download=4096,
-        size_delivered=4096,
-        time_namelookup=0.000_012,
-        time_connect=0.0,
-        time_appconnect=0.0,
-        time_starttransfer=0.000_812,
-        time_total=0.000_845,
-        error=error,
+        Record(
+            urlnum=request.urlnum,
+            url=shown(request.url),
+            url_effective=request.href,
+            method="GET",
+            response_code=200,
+            http_version="1.1",
+            content_type="text/html",
+            num_redirects=0,
+            num_retries=request.num_retries,
+            remote_ip="127.0.0.1",
+            size_download=4096,
+            size_delivered=4096,
+            time_namelookup=0.000_012,
+            time_connect=0.0,
+            time_appconnect=0.0,
+            time_starttransfer=0.000_812,
+            time_total=0.000_845,
+            timestamp="2026-01-01T00:00:00.000Z",
+            error=error,
+            errormsg=error and error.message,
+            exitcode=error.exitcode if error else 0,
+        )
     )
 
 

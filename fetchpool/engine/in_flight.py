@@ -17,7 +17,7 @@ from time import monotonic
 from msgspec import Struct
 from msgspec.structs import replace
 
-from fetchpool.engine.completed import CompletedAttempt, conclude, summarise
+from fetchpool.engine.completed import CompletedAttempt, completed, with_columns
 from fetchpool.engine.crashes import MAX_LOSSES, CrashTracker
 from fetchpool.engine.events import ActiveRequest, Notice, RetryScheduled
 from fetchpool.engine.inbox import Inbox
@@ -31,6 +31,7 @@ from fetchpool.model.request import FetchRequest
 from fetchpool.model.text import escape_invisible
 from fetchpool.model.urls import redact
 from fetchpool.pools.base import Pool
+from fetchpool.pools.future import LightFuture
 from fetchpool.scheduler.retry import RetryPolicy
 from fetchpool.scheduler.scheduler import Scheduler
 
@@ -137,15 +138,16 @@ class InFlightRequests:
         self._in_flight[request.urlnum] = (request, now)
         self._pool.submit(derive.sent(request)).add_done_callback(partial(self._finished, request))
 
-    def _finished(self, request: FetchRequest, future: Future[Outcome]) -> None:
+    def _finished(self, request: FetchRequest, future: Future[Record]) -> None:
         """The done-callback; runs in the pool's thread."""
-        self._put(summarise(request, future))
+        assert isinstance(future, LightFuture)
+        self._put(completed(request, future))
 
     def refuse(
         self, request: FetchRequest, kind: FailureKind, now: float, message: str | None = None
     ) -> None:
         """Ends a request that no worker gets."""
-        self._conclude(conclude(request, refusal(request, kind, message)), now)
+        self._conclude(CompletedAttempt(request, refusal(request, kind, message)), now)
 
     def give_up(self, request: FetchRequest, kind: FailureKind, now: float) -> None:
         """Ends a request whose host or proxy is down. What its last attempt came to says more than that there
@@ -166,12 +168,12 @@ class InFlightRequests:
             self._requeue(finished, now)
             return
         self._writer.archive(outcome)
-        if outcome.error and self._pool.queued and self._scheduler.is_throttled(request.host, now):
+        if outcome.record.error and self._pool.queued and self._scheduler.is_throttled(request.host, now):
             self._pool.cancel_pending(request.host)
         if outcome.redirect is not None:
             again = self._weighed(derive.with_columns(outcome.redirect, request), request)
             self._scheduler.add(again, now, first=True)
-        elif not (self.state is RunState.ABORTED and outcome.error == FailureKind.ABORTED):
+        elif not (self.state is RunState.ABORTED and outcome.record.error == FailureKind.ABORTED):
             # What was aborted never came to its end: it has no row, and a resumed run asks again.
             self._conclude(finished, started)
 
@@ -194,7 +196,7 @@ class InFlightRequests:
         """An attempt that began at `started` has its outcome: it is made again, or was the final one."""
         outcome = finished.outcome
         assert outcome is not None
-        if outcome.error is not None:
+        if outcome.record.error is not None:
             if outcome.storage_error:
                 raise OutputError(outcome.storage_error)
             if self._maybe_retry(finished, outcome, started):
@@ -203,9 +205,8 @@ class InFlightRequests:
 
     def _settle(self, finished: CompletedAttempt) -> None:
         """No attempt follows."""
-        request, outcome, record = finished.request, finished.outcome, finished.record
+        request, outcome = finished.request, finished.outcome
         assert outcome is not None
-        assert record is not None
         self.held -= request.weight
         if self._attempted and (attempted := self._attempted.pop(request.urlnum, None)) is not None:
             self.held -= attempted.weight
@@ -214,6 +215,9 @@ class InFlightRequests:
         if request.urlnum < 0:
             self._learn(request, outcome)
             return
+        record = outcome.record
+        if request.columns is not None:
+            record = with_columns(record, request.columns)
         self._writer.archive_failure(record, outcome)
         self.final.append(record)
 
@@ -229,14 +233,12 @@ class InFlightRequests:
             delay = self._retry.delay(request, outcome, now - first)
         if delay is None:
             return False
-        record = finished.record
-        assert record is not None
-        kept = attempted(first, finished, outcome, record)
+        kept = attempted(first, finished, outcome)
         self.held += kept.weight - (0 if before is None else before.weight)
         self._attempted[urlnum] = kept
         self._scheduler.enqueue_at(self._weighed(follows(request), request), now + delay)
         if urlnum >= 0:
-            self._tell(RetryScheduled(record, delay))
+            self._tell(RetryScheduled(outcome.record, delay))
         return True
 
     def _weighed(self, follows: FetchRequest, request: FetchRequest) -> FetchRequest:
@@ -245,11 +247,12 @@ class InFlightRequests:
         return follows
 
 
-def attempted(started: float, finished: CompletedAttempt, outcome: Outcome, record: Record) -> Attempted:
+def attempted(started: float, finished: CompletedAttempt, outcome: Outcome) -> Attempted:
     """What is kept of an attempt. What it brought for the archive is written by now: thousands may wait for
     their retry."""
     if outcome.records or outcome.content:
         outcome = replace(outcome, records=b"", warc_records_path="", content=b"")
         finished = replace(finished, outcome=outcome)
-    texts = (record.url_effective, record.errormsg, record.content_type, *outcome.extra.values())
+    record = outcome.record
+    texts = (record.url_effective, record.errormsg, record.content_type, *record.extra.values())
     return Attempted(started, finished, sum([len(text) for text in texts if isinstance(text, str)]))

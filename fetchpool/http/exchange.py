@@ -25,7 +25,9 @@ from fetchpool.http.request_headers import RequestHeaders
 from fetchpool.model import derive, urls
 from fetchpool.model.addresses import address_is_public
 from fetchpool.model.failures import EXITCODE_HTTP, FailureKind
+from fetchpool.model.fingerprint import shown
 from fetchpool.model.outcome import Outcome, refusal
+from fetchpool.model.record import Record
 from fetchpool.model.request import FetchRequest
 from fetchpool.model.text import escape_invisible
 from fetchpool.model.timestamp import utc_now
@@ -273,15 +275,18 @@ class Exchange:
             error, errormsg, exitcode = f"http_{status}", f"the server answered {status}", EXITCODE_HTTP
         else:
             error, errormsg, exitcode = None, None, 0
-        return Outcome(  # in the order of the row, since names take twice as long
+        if body.content_encoding is not None:  # why both sizes are the wire's
+            extra = {**extra, "content_encoding": body.content_encoding}
+        record = Record(  # by place, since names take twice as long
+            request.urlnum,
+            shown(request.url),
             hop.url,
             hop.method,
-            timestamp,
             status,
             http_version,
             content_type,
-            body.content_encoding,
             request.num_redirects,
+            request.num_retries,
             response.remote_ip,
             size_download,
             size_delivered,
@@ -290,15 +295,21 @@ class Exchange:
             response.time_appconnect,
             response.time_starttransfer,
             response.time_total,
+            timestamp,
             error,
             errormsg,
             exitcode,
             extra,
+        )
+        if failure is None and not request.keep and retry_after is None:
+            return Outcome(record)
+        return Outcome(
+            record,
             body.content[: request.keep] if request.keep else b"",
             retry_after,
-            storage_error=output_failure,
             passing=failure is not None and failure.passing,
             proxy_down=failure is not None and failure.proxy_down,
+            storage_error=output_failure,
         )
 
 

@@ -109,15 +109,18 @@ class WarcBuffer:
         """The outcome and these records; or, after a failure of our own disk, an outcome that says so."""
         self.spool.close()
         failure = failure or outcome.storage_error
-        if failure or outcome.error == FailureKind.ABORTED:
+        if failure or outcome.record.error == FailureKind.ABORTED:
             self.spool.discard()
         if not failure:
             return replace(outcome, records=self.spool.content, warc_records_path=self.spool.path)
         return replace(
             outcome,
-            error=FailureKind.ABORTED,
-            errormsg=failure,
-            exitcode=FailureKind.ABORTED.exitcode,
+            record=replace(
+                outcome.record,
+                error=FailureKind.ABORTED,
+                errormsg=failure,
+                exitcode=FailureKind.ABORTED.exitcode,
+            ),
             storage_error=failure,
             redirect=None,
         )

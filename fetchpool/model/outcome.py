@@ -1,64 +1,47 @@
-"""Outcomes in which no answer had a part: of requests that no transport was asked for, or did not finish.
+"""The outcome of one attempt: its row, and what the engine has to know in addition.
 
-In: a request, and why. Out: an `Outcome` without sizes and times, begun and ended now.
+In: a request, and why it failed. Out: for a request that was not sent or not finished, an `Outcome` whose row
+has no sizes and times.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 from msgspec import Struct
 
 from fetchpool.model.failures import EXITCODE_HTTP, FailureKind
+from fetchpool.model.fingerprint import shown
+from fetchpool.model.record import Record
 from fetchpool.model.request import FetchRequest
 from fetchpool.model.timestamp import utc_now
 
 
 class Outcome(Struct, frozen=True):
-    """What one attempt came to, failure or not: data, never an exception. Made in the worker."""
+    """The outcome of one attempt, made in the worker: data, never an exception."""
 
-    url_effective: str
-    method: str | None
-    timestamp: str
-    response_code: int | None = None
-    http_version: str | None = None
-    content_type: str | None = None
-    content_encoding: str | None = None
-    """Only when it is one that can't be decoded; both sizes are the wire's then."""
-    num_redirects: int = 0
-    remote_ip: str | None = None
-    size_download: int | None = None
-    size_delivered: int | None = None
-    time_namelookup: float | None = None
-    time_connect: float | None = None
-    time_appconnect: float | None = None
-    time_starttransfer: float | None = None
-    time_total: float | None = None
-    error: str | None = None
-    errormsg: str | None = None
-    exitcode: int = 0
-    extra: dict[str, Any] = {}
+    record: Record
+    """The row, if no other attempt follows; without the columns of the input, which stay with the engine."""
     content: bytes = b""
-    """The body's beginning, when the request said `keep`."""
+    """The beginning of the body, when the request said `keep`."""
     retry_after: str | None = None
-    """`Retry-After` as the server sent it, at most 100 characters; `retry.py` reads it."""
+    """`Retry-After` as the server sent it, at most 100 characters; `retry.py` parses it."""
+    passing: bool = False
+    """Whether a retry may help though the kind of failure alone is not transient."""
+    proxy_down: bool = False
+    """Whether the proxy serves no request at the moment: any other would have failed as well."""
+    storage_error: str = ""
+    """Why our own disk failed: the run ends, and the URL has no row (`error` is `aborted`)."""
+    redirect: FetchRequest | None = None
+    """The next hop, when it is to another host: the attempt goes on with this request."""
     records: bytes = b""
     """For the archive, compressed: what was sent and received in this attempt, hop by hop."""
     warc_records_path: str = ""
-    """Where they are, when they are large. Whoever takes them removes the file."""
-    storage_error: str = ""
-    """Our own disk failed under it, and why: the run ends, and it has no row (`error` is `aborted`)."""
-    passing: bool = False
-    """Trying again may help, which the kind alone does not say."""
-    proxy_down: bool = False
-    """Any other request would have come to the same: the proxy serves nobody now."""
-    redirect: FetchRequest | None = None
-    """The attempt is not over: it goes on with this request, at another host."""
+    """The file of these records, when they are large. The receiver removes the file."""
 
     @property
     def answered(self) -> bool:
-        """A whole answer came, whatever its status."""
-        return self.error is None or self.exitcode == EXITCODE_HTTP
+        """Whether a complete response came, whatever its status."""
+        record = self.record
+        return record.error is None or record.exitcode == EXITCODE_HTTP
 
 
 def refusal(
@@ -66,17 +49,33 @@ def refusal(
 ) -> Outcome:
     """Return a failed outcome, with the kind's usual message if there is no other."""
     return Outcome(
-        url_effective=request.href,
-        method=request.method or None,
-        timestamp=timestamp or utc_now(),
-        num_redirects=request.num_redirects,
-        error=kind,
-        errormsg=message or kind.message,
-        exitcode=kind.exitcode,
+        Record(
+            urlnum=request.urlnum,
+            url=shown(request.url),
+            url_effective=request.href,
+            method=request.method or None,
+            response_code=None,
+            http_version=None,
+            content_type=None,
+            num_redirects=request.num_redirects,
+            num_retries=request.num_retries,
+            remote_ip=None,
+            size_download=None,
+            size_delivered=None,
+            time_namelookup=None,
+            time_connect=None,
+            time_appconnect=None,
+            time_starttransfer=None,
+            time_total=None,
+            timestamp=timestamp or utc_now(),
+            error=kind,
+            errormsg=message or kind.message,
+            exitcode=kind.exitcode,
+        )
     )
 
 
-def internal(request: FetchRequest, defect: Exception) -> Outcome:
-    """A defect of ours, as a row."""
-    message = f"{type(defect).__name__} in {request.host}; please report this"
+def internal(request: FetchRequest, bug: Exception) -> Outcome:
+    """Return the outcome of a request under which fetchpool raised an exception of its own."""
+    message = f"{type(bug).__name__} in {request.host}; please report this"
     return refusal(request, FailureKind.INTERNAL, message)

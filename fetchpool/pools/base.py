@@ -1,16 +1,15 @@
 """The interface between the engine and the pools that fetch.
 
-A pool is `submit(request) -> Future[Outcome]` and `shutdown()`; to the engine all pools are alike, except
+A pool is `submit(request) -> LightFuture` and `shutdown()`; to the engine all pools are alike, except
 that an `InlinePool` can run in the engine's thread. A pool holds no policy: it neither retries nor delays.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from typing import Protocol, runtime_checkable
 
-from fetchpool.model.outcome import Outcome
 from fetchpool.model.request import FetchRequest
+from fetchpool.pools.future import LightFuture
 
 
 class Pool(Protocol):
@@ -31,7 +30,7 @@ class Pool(Protocol):
     def stuck(self) -> int:
         """Number of parsers that timed out and may run for ever, since a thread can't be ended."""
 
-    def submit(self, request: FetchRequest) -> Future[Outcome]:
+    def submit(self, request: FetchRequest) -> LightFuture:
         """Queue a request, without blocking. Raises `PoolClosedError` after `shutdown()`. The only exception
         that the future can carry is `WorkerLostError`."""
 

@@ -15,19 +15,21 @@ from threading import Condition, RLock, current_thread, main_thread
 from typing import Any
 
 from fetchpool.model.outcome import Outcome
+from fetchpool.model.record import Record
 
 
-class LightFuture(Future[Outcome]):
+class LightFuture(Future[Record]):
     """Understood by `concurrent.futures.wait()` and the like, which ask for `_condition`."""
 
     _state: str
-    _result: Outcome | None
-    _done_callbacks: list[Callable[[Future[Outcome]], Any]]
+    _result: Record | None
+    _done_callbacks: list[Callable[[Future[Record]], Any]]
 
     def __init__(self) -> None:
         # All that the inherited one sets but the condition.
         self._state = PENDING
         self._result = None
+        self._outcome: Outcome | None = None
         self._exception = None
         self._waiters: list[Any] = []
         self._done_callbacks = []
@@ -43,7 +45,7 @@ class LightFuture(Future[Outcome]):
                     self._made = Condition(self._lock)
         return self._made
 
-    def add_done_callback(self, fn: Callable[[Future[Outcome]], object]) -> None:
+    def add_done_callback(self, fn: Callable[[Future[Record]], object]) -> None:
         with self._lock:
             if self._state in (PENDING, RUNNING):
                 self._done_callbacks.append(fn)
@@ -57,7 +59,19 @@ class LightFuture(Future[Outcome]):
                 return True
         return super().set_running_or_notify_cancel()
 
-    def set_result(self, result: Outcome) -> None:
+    def complete(self, outcome: Outcome) -> None:
+        """Set the result, which is the row, and the outcome that it is part of."""
+        self._outcome = outcome
+        self.set_result(outcome.record)
+
+    def outcome(self) -> Outcome:
+        """Return the outcome of a finished future. Raises what `result()` raises."""
+        if self._outcome is None:
+            self.result()
+        assert self._outcome is not None
+        return self._outcome
+
+    def set_result(self, result: Record) -> None:
         with self._lock:
             unwatched = self._made is None and self._state == RUNNING
             if unwatched:
@@ -85,7 +99,7 @@ class LightFuture(Future[Outcome]):
         if interrupted is not None:
             raise interrupted
 
-    def result(self, timeout: float | None = None) -> Outcome:
+    def result(self, timeout: float | None = None) -> Record:
         if self._state == FINISHED and self._result is not None:
             return self._result
         return super().result(timeout)

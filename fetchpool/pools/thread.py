@@ -16,7 +16,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext, suppress
 from enum import Enum, auto
 from queue import SimpleQueue
@@ -27,7 +26,6 @@ from msgspec.structs import replace
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http.exchange import Exchange
 from fetchpool.model.errors import NoThreadError, PoolClosedError
-from fetchpool.model.outcome import Outcome
 from fetchpool.model.request import FetchRequest
 from fetchpool.pools.future import LightFuture
 from fetchpool.pools.parser_threads import ParserThreads
@@ -77,7 +75,7 @@ class ThreadPool:
         self._exchange = Exchange(options)
         self._lock = threading.Lock()
         """Held to queue a request, and to start or stop working on the queue."""
-        self._queue: deque[tuple[FetchRequest, Future[Outcome]]] = deque()
+        self._queue: deque[tuple[FetchRequest, LightFuture]] = deque()
         self._working = 0
         """Threads that work on the queue, or are about to."""
         self._done = 0
@@ -97,7 +95,7 @@ class ThreadPool:
         self._adjuster: threading.Thread | None = None
         self._ended = threading.Event()
 
-    def submit(self, request: FetchRequest) -> Future[Outcome]:
+    def submit(self, request: FetchRequest) -> LightFuture:
         future = LightFuture()
         with self._lock:
             if self._closed:
@@ -125,7 +123,7 @@ class ThreadPool:
         return self._parsers.stuck
 
     def cancel_pending(self, host: str | None = None) -> None:
-        taken: list[Future[Outcome]] = []
+        taken: list[LightFuture] = []
         with self._lock:  # no thread may find the queue empty meanwhile, and stop
             for _ in range(len(self._queue)):
                 try:
@@ -237,7 +235,7 @@ class ThreadPool:
                 except BaseException as defect:  # noqa: BLE001 - the future's owner waits for it
                     future.set_exception(defect)
                 else:
-                    future.set_result(outcome)
+                    future.complete(outcome)
             self._done += 1
             if self._working > limit.limit and (then := self._try_exit(worker)) is not Then.WORK:
                 return then

@@ -93,9 +93,9 @@ class AutoScaler:
     def landed(self, outcome: Outcome) -> None:
         """An attempt ended."""
         self._done += 1
-        self._seconds += outcome.time_total or 0.0
-        error = outcome.error
-        if outcome.response_code in TOO_MUCH or (isinstance(error, FailureKind) and error.is_overload):
+        self._seconds += outcome.record.time_total or 0.0
+        error = outcome.record.error
+        if outcome.record.response_code in TOO_MUCH or (isinstance(error, FailureKind) and error.is_overload):
             self._complaints += 1
 
     def look(self, now: float, in_flight: int, cpu: float) -> None:

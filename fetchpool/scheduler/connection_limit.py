@@ -28,9 +28,9 @@ MOST_GOOD = 5000
 
 def is_break(outcome: Outcome) -> bool:
     """Whether a connection ended, or was left waiting, without an answer."""
-    if outcome.response_code is not None:
+    if outcome.record.response_code is not None:
         return False
-    error = outcome.error
+    error = outcome.record.error
     return isinstance(error, FailureKind) and (
         error.breaks_connection or (error is FailureKind.TLS and outcome.passing)
     )

@@ -183,7 +183,7 @@ class HostSlot:
     ) -> None:
         """What a request that began at `started` came to. `cool_down`: seconds the host asked for; `retried`:
         it had failed before."""
-        if outcome.response_code is None:
+        if outcome.record.response_code is None:
             if _blames_host(outcome) and outcome.redirect is None:
                 # A page that breaks each time says nothing of how many the host bears.
                 if is_break(outcome) and (self.bears_few or not retried):
@@ -199,7 +199,7 @@ class HostSlot:
             self.ready_at = min(self.ready_at, max(now, self._ready_before))
         if self.connections is not None:
             self.connections.answered(now, started)
-        if outcome.response_code in THROTTLE_STATUSES:
+        if outcome.record.response_code in THROTTLE_STATUSES:
             if started >= self._spaced_at:  # not one of those that were on their way already
                 self._backoff = min(MAX_BACKOFF, max(INITIAL_BACKOFF, 2.0 * self._backoff))
                 self._spaced_at = now
@@ -224,4 +224,4 @@ class HostSlot:
 
 def _blames_host(outcome: Outcome) -> bool:
     """Whether an attempt without a response says that the host does not respond."""
-    return not isinstance(outcome.error, FailureKind) or outcome.error.blames_host
+    return not isinstance(outcome.record.error, FailureKind) or outcome.record.error.blames_host

@@ -67,9 +67,9 @@ class Gateway:
             self._trying = False
         if outcome is None or outcome.redirect is not None:
             return
-        if outcome.proxy_down or outcome.error == FailureKind.TIMEOUT_CONNECT:
+        if outcome.proxy_down or outcome.record.error == FailureKind.TIMEOUT_CONNECT:
             self._no_way(now, was_try)
-        elif outcome.response_code is not None or outcome.error == FailureKind.PROXY:
+        elif outcome.record.response_code is not None or outcome.record.error == FailureKind.PROXY:
             self._failures = 0
             if self._pause:
                 self.news = "the proxy serves again"

@@ -66,11 +66,13 @@ class RetryPolicy(Struct, frozen=True):
 
 def is_transient(outcome: Outcome) -> bool:
     """Whether trying again may help."""
-    if outcome.error is None:
+    record = outcome.record
+    error = record.error
+    if error is None:
         return False
-    if outcome.passing or (isinstance(outcome.error, FailureKind) and outcome.error.is_transient):
+    if outcome.passing or (isinstance(error, FailureKind) and error.is_transient):
         return True
-    return outcome.error.startswith("http_") and outcome.response_code in TRANSIENT_STATUSES
+    return error.startswith("http_") and record.response_code in TRANSIENT_STATUSES
 
 
 def parse_retry_after(value: str, now: datetime | None = None) -> float | None:

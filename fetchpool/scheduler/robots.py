@@ -151,17 +151,17 @@ def weight(rules: RobotsRules) -> int:
 
 def read(outcome: Outcome, now: float) -> RobotsFile:
     """What an answer says, before its words are read (RFC 9309 section 2.3.1)."""
-    status = outcome.response_code
+    status = outcome.record.response_code
     if outcome.content and status is not None and 200 <= status < 300:
         return RobotsFile(zlib.compress(whole_lines(outcome.content)), "", FOREVER)  # all of it that counts
     if status is not None and 400 <= status < 500 and status != TOO_MANY:
         return RobotsFile(b"", "", FOREVER)  # there is none (2.3.1.3)
-    if outcome.error is None:
+    if outcome.record.error is None:
         return RobotsFile(b"", "", FOREVER)  # an empty one
-    if outcome.error == FailureKind.FORBIDDEN_ADDRESS and not outcome.num_redirects:
-        return RobotsFile(b"", outcome.errormsg or "", now + WORST, FailureKind.FORBIDDEN_ADDRESS)
+    if outcome.record.error == FailureKind.FORBIDDEN_ADDRESS and not outcome.record.num_redirects:
+        return RobotsFile(b"", outcome.record.errormsg or "", now + WORST, FailureKind.FORBIDDEN_ADDRESS)
     # It can't be had: assume the worst (2.3.1.4), and ask again before long.
-    return RobotsFile(b"", f"robots.txt can't be read: {outcome.errormsg}", now + WORST)
+    return RobotsFile(b"", f"robots.txt can't be read: {outcome.record.errormsg}", now + WORST)
 
 
 def whole_lines(content: bytes) -> bytes:

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model import urls
-from fetchpool.model.outcome import Outcome
+from fetchpool.model.record import Record
 from fetchpool.pools.base import Pool
 from fetchpool.pools.open import open_pool
 
@@ -80,11 +80,11 @@ def opened(way: tuple[str, ...], workers: int, **options: object) -> Pool:
     return open_pool(way[0], workers, FetchOptions(**options))  # type: ignore[arg-type]
 
 
-def submit(pool: Pool, server: GaugedServer, *paths: str) -> list[Future[Outcome]]:
+def submit(pool: Pool, server: GaugedServer, *paths: str) -> list[Future[Record]]:
     return [pool.submit(urls.request(number, server.url(path))) for number, path in enumerate(paths)]
 
 
-def ended(futures: list[Future[Outcome]]) -> list[str]:
+def ended(futures: list[Future[Record]]) -> list[str]:
     """How each future ended, for those that have by now."""
     assert not wait(futures, 15).not_done, "some futures never end"
     return [

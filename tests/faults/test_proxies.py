@@ -26,7 +26,9 @@ def attempt(way: Way, url: str, proxy: str) -> Outcome:
     """One, without the check that asks for a library which this does not need."""
     pool = open_pool(way.executor, 1, FetchOptions(transport=way.transport, proxy=proxy))
     try:
-        return pool.submit(request(0, url)).result(20)
+        future = pool.submit(request(0, url))
+        future.result(20)
+        return future.outcome()
     finally:
         pool.shutdown()
 
@@ -61,7 +63,7 @@ def test_65_a_proxy_that_breaks_off_is_tried_again(way: Way, scheme: str, how: s
     """A connection that ends while the way through is being arranged."""
     with Proxy(at_first=[how]) as proxy:
         outcome = attempt(way, TARGET, f"{scheme}://127.0.0.1:{proxy.port}")
-    assert (outcome.error, outcome.errormsg) == ("proxy", f"no way through the proxy: {words}")
+    assert (outcome.record.error, outcome.record.errormsg) == ("proxy", f"no way through the proxy: {words}")
     assert is_transient(outcome)
 
 
@@ -80,7 +82,7 @@ def test_65_what_a_socks_proxy_replies_is_told(way: Way, reply: str, words: str,
     """`proxy`, in the same words by both transports; what may pass is tried again."""
     with Proxy(at_first=[reply]) as proxy:
         outcome = attempt(way, "http://203.0.113.7/", f"socks5h://127.0.0.1:{proxy.port}")
-    assert (outcome.error, outcome.errormsg) == ("proxy", f"the SOCKS proxy refused: {words}")
+    assert (outcome.record.error, outcome.record.errormsg) == ("proxy", f"the SOCKS proxy refused: {words}")
     assert is_transient(outcome) is passes
 
 

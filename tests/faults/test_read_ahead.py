@@ -13,10 +13,11 @@ import pytest
 from msgspec.structs import replace
 
 import fetchpool
-from fetchpool.engine.completed import conclude
+from fetchpool.engine.completed import CompletedAttempt
 from fetchpool.engine.in_flight import attempted
 from fetchpool.model import urls
-from fetchpool.model.outcome import Outcome
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.outcome import refusal
 from fetchpool.sinks.spool import SpooledBody
 from tests.cli import runner
 from tests.faults.server import FaultServer
@@ -96,10 +97,7 @@ def test_62_what_was_archived_is_not_kept_until_a_collector_comes_by(
 def test_62_what_was_archived_is_not_kept_until_the_retry() -> None:
     """Records are written when they come; as many attempts wait for their retry as there are in a list."""
     request = urls.request(0, "http://h/")
-    outcome = Outcome("http://h/", "GET", "", error="http_500", records=bytes(1 << 18))
-    finished = conclude(request, outcome)
-    assert finished.record is not None
-    kept = attempted(0.0, finished, outcome, finished.record)
-    assert kept.last.record == finished.record
+    outcome = replace(refusal(request, FailureKind.RESET), records=bytes(1 << 18))
+    kept = attempted(0.0, CompletedAttempt(request, outcome), outcome)
     assert kept.last.outcome == replace(outcome, records=b"")
     assert 0 < kept.weight < 100

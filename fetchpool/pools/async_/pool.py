@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from concurrent.futures import Future
 from enum import Enum
 from time import monotonic
 
@@ -85,7 +84,7 @@ class AsyncPool:
         self._transfers: dict[pycurl.Curl, Transfer] = {}
         self._paused: deque[CurlReceiver] = deque()
         """Receivers with decoding left to do, the one that has waited longest first."""
-        self._completed: list[tuple[Future[Outcome], Outcome]] = []
+        self._completed: list[tuple[LightFuture, Outcome]] = []
         self._next_tick = monotonic() + TICK
         self._connections = Connections()
         self._streams = Streams()
@@ -100,7 +99,7 @@ class AsyncPool:
         self._lookups = HopLookups(options, self._wakeup)
         self._parsing: BackgroundParsing[Transfer] = BackgroundParsing(self._wakeup.notify)
 
-    def submit(self, request: FetchRequest) -> Future[Outcome]:
+    def submit(self, request: FetchRequest) -> LightFuture:
         future = LightFuture()
         with self._lock:
             if self._state is not State.OPEN:
@@ -212,7 +211,7 @@ class AsyncPool:
         and do not compete for the interpreter's lock while libcurl's callbacks need it."""
         completed, self._completed = self._completed, []
         for future, outcome in completed:
-            future.set_result(outcome)
+            future.complete(outcome)
 
     def _start_submitted(self) -> int:
         """Start submitted requests, `STARTS` at most, as far as workers are free; return their number."""
@@ -225,7 +224,7 @@ class AsyncPool:
                 started += 1
         return started
 
-    def _start(self, request: FetchRequest, future: Future[Outcome]) -> None:
+    def _start(self, request: FetchRequest, future: LightFuture) -> None:
         try:
             transfer = self._idle.pop() if self._idle else self._new_transfer()
             transfer.steps = self._exchange.steps(request)
@@ -377,7 +376,7 @@ class AsyncPool:
                 transfer.future.set_exception(WorkerLostError(self._crash))
             else:
                 outcome = refusal(transfer.request, FailureKind.ABORTED, "the run was stopped")
-                transfer.future.set_result(outcome)
+                transfer.future.complete(outcome)
         while self._submitted:
             _, future = self._submitted.popleft()
             if not self._crash:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
 
 import pycurl
 
 from fetchpool.config.fetch_options import FetchOptions
-from fetchpool.model.outcome import Outcome
 from fetchpool.model.request import FetchRequest
+from fetchpool.pools.future import LightFuture
 from fetchpool.transports.base import Steps
 from fetchpool.transports.curl.connections import Connections
 from fetchpool.transports.curl.handle import CurlHandle
@@ -38,7 +37,7 @@ class Transfer:
     )
     __deletable__ = ("future", "request", "steps")  # mypyc: the attributes that `del` may remove
 
-    future: Future[Outcome]
+    future: LightFuture
     request: FetchRequest
     steps: Steps
 

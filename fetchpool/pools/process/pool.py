@@ -89,7 +89,7 @@ class WorkItem:
     """A request without its outcome. `batch` is the batch that it is in; None: it waits."""
 
     request: FetchRequest
-    future: Future[Outcome]
+    future: LightFuture
     batch: SentBatch | None = None
 
     def held_by(self, crew: WorkerProcesses) -> bool:
@@ -142,7 +142,7 @@ class ProcessPool:
             self._thread.join()
             raise UsageError(self._refusal)
 
-    def submit(self, request: FetchRequest) -> Future[Outcome]:
+    def submit(self, request: FetchRequest) -> LightFuture:
         future = LightFuture()
         with self._lock:
             if self._closed:
@@ -212,7 +212,7 @@ class ProcessPool:
     def _batch_size(self) -> int:
         return min(MAX_BATCH, max(1, int(BATCH_SECONDS / self._seconds)))
 
-    def _take_back(self, host: str | None = None) -> list[Future[Outcome]]:
+    def _take_back(self, host: str | None = None) -> list[LightFuture]:
         """What no worker has been given, for that host or for any: it waits no more."""
         with self._lock:
             waiting, self._waiting = self._waiting, deque()
@@ -290,7 +290,7 @@ class ProcessPool:
     def _give_up(self, crew: WorkerProcesses, numbers: set[int]) -> None:
         """Parsers have taken too long, and all processes are killed for it."""
         crew.pardoned = True
-        landed: list[tuple[Future[Outcome], Outcome | None]] = []
+        landed: list[tuple[LightFuture, Outcome | None]] = []
         with self._lock:
             for number in numbers & self._open.keys():
                 each = self._open.pop(number)
@@ -376,7 +376,7 @@ class ProcessPool:
 
     def _take(self, results: Results) -> None:
         """Finishes the futures that results belong to; what was given back waits again."""
-        landed: list[tuple[Future[Outcome], Outcome]] = []
+        landed: list[tuple[LightFuture, Outcome]] = []
         with self._lock:
             for number, outcome in results:
                 each = self._open.get(number)
@@ -386,7 +386,7 @@ class ProcessPool:
                     each.batch = None
                     self._waiting.appendleft(number)
                     continue
-                self._seconds += (max(outcome.time_total or 0.0, SHORTEST) - self._seconds) / 16
+                self._seconds += (max(outcome.record.time_total or 0.0, SHORTEST) - self._seconds) / 16
                 landed.append((self._open.pop(number).future, outcome))
         settle(landed)
 
@@ -423,14 +423,14 @@ class ProcessPool:
         settle((future, None) for future in lost)
 
 
-def cancel(futures: Iterable[Future[Outcome]]) -> None:
+def cancel(futures: Iterable[LightFuture]) -> None:
     """Cancels futures, outside of the lock: their callbacks are not ours."""
     for future in futures:
         future.cancel()
         future.set_running_or_notify_cancel()
 
 
-def settle(landed: Iterable[tuple[Future[Outcome], Outcome | None]]) -> None:
+def settle(landed: Iterable[tuple[LightFuture, Outcome | None]]) -> None:
     """Finishes futures, outside of the lock: their callbacks are not ours."""
     for future, outcome in landed:
         if not future.set_running_or_notify_cancel():
@@ -438,7 +438,7 @@ def settle(landed: Iterable[tuple[Future[Outcome], Outcome | None]]) -> None:
         if outcome is None:
             future.set_exception(WorkerLostError("the worker process died"))
         else:
-            future.set_result(outcome)
+            future.complete(outcome)
 
 
 def reraise(defect: BaseException) -> None:

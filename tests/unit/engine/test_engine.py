@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
 from itertools import count
 from typing import Any
 
@@ -19,10 +18,12 @@ from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome, refusal
 from fetchpool.model.record import Record
 from fetchpool.model.request import FetchRequest
+from fetchpool.pools.future import LightFuture
 from fetchpool.scheduler.autoscale import START, AutoScaler
 from fetchpool.scheduler.retry import RetryPolicy
 from fetchpool.scheduler.scheduler import Scheduler
 from fetchpool.sources.iterable import IterableSource
+from tests import factories
 
 
 class Rows:
@@ -53,7 +54,7 @@ class OneAtATime:
         """`answer` is told which attempt at this URL it is, from 1; None: the worker dies under it, and all
         that it held is lost."""
         self._answer = answer
-        self._queue: list[tuple[FetchRequest, Future[Outcome]]] = []
+        self._queue: list[tuple[FetchRequest, LightFuture]] = []
         self.begun: list[str] = []
         self.beside: list[int] = []
         """How many more it held when it began each of them."""
@@ -63,8 +64,8 @@ class OneAtATime:
     def queued(self) -> int:
         return len(self._queue)
 
-    def submit(self, request: FetchRequest) -> Future[Outcome]:
-        future: Future[Outcome] = Future()
+    def submit(self, request: FetchRequest) -> LightFuture:
+        future = LightFuture()
         self._queue.append((request, future))
         return future
 
@@ -76,7 +77,7 @@ class OneAtATime:
         self.beside.append(len(self._queue))
         outcome = self._answer(request, self.begun.count(request.href))
         if outcome is not None:
-            future.set_result(outcome)
+            future.complete(outcome)
             return
         queue, self._queue = self._queue, []
         for _, lost in [(request, future), *queue]:
@@ -99,7 +100,7 @@ class OneAtATime:
 
 
 def fine(request: FetchRequest) -> Outcome:
-    return Outcome(url_effective=request.href, method="GET", timestamp="", response_code=200)
+    return factories.outcome(request, time_total=None)
 
 
 def engine_of(
@@ -139,14 +140,7 @@ def test_what_a_pool_holds_for_a_host_that_asked_to_be_left_alone_is_recalled_an
     def answer(request: FetchRequest, _attempt: int) -> Outcome:
         if request.href != "http://busy/0":
             return fine(request)
-        return Outcome(
-            url_effective=request.href,
-            method="GET",
-            timestamp="",
-            response_code=429,
-            error="http_429",
-            retry_after="1",
-        )
+        return factories.outcome(request, response_code=429, error="http_429", retry_after="1")
 
     urls = [f"http://busy/{number}" for number in range(4)] + ["http://other/"]
     pool = OneAtATime(answer)
@@ -180,7 +174,7 @@ class LastFirst(OneAtATime):
         if outcome is None:
             future.set_exception(WorkerLostError("it died"))
         else:
-            future.set_result(outcome)
+            future.complete(outcome)
 
 
 def test_a_run_that_is_stopped_while_a_request_waits_to_run_alone_says_that_it_is_not_whole() -> None:

@@ -12,10 +12,8 @@ from unicodedata import category
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from fetchpool.config.fetch_options import FetchOptions
-from fetchpool.engine.completed import conclude
 from fetchpool.http.exchange import Exchange
 from fetchpool.model import urls
 from fetchpool.model.failures import FailureKind
@@ -26,6 +24,7 @@ from fetchpool.transports.base import Failure, Headers, HopResult, ResponseHead
 from fetchpool.transports.curl.head import parse_head
 from fetchpool.transports.requests.framing import TransportError
 from fetchpool.transports.requests.http1 import ResponseReader
+from tests.factories import with_fields
 
 REQUEST = urls.request(0, "http://user:s3cret@h.example/a?token=s3cret")
 
@@ -187,7 +186,7 @@ def test_whatever_comes_back_a_fetch_ends_in_a_row(options: dict[str, Any], answ
     except StopIteration as stop:
         outcome = stop.value
     assert outcome is not None, "six answers are more than any redirect limit here"
-    row = conclude(REQUEST, outcome).record
+    row = outcome.record
     assert row is not None
     assert row.error is None or row.error in set(FailureKind) or row.error == f"http_{row.response_code}"
     assert (row.error is None) == (row.exitcode == 0) == (row.errormsg is None)
@@ -220,7 +219,7 @@ def test_no_robots_txt_makes_the_reader_raise(content: bytes, path: str) -> None
     robots = RobotsCache("fetchpool/1.0")
     request = urls.request(0, f"http://h.example/{path}")
     assume(request.refused is None)
-    told = replace(refusal(request, FailureKind.RESET), error=None, response_code=200, content=content)
+    told = with_fields(refusal(request, FailureKind.RESET), error=None, response_code=200, content=content)
     robots.learn(request, told, 0.0)
     found = robots.rules_for(request, 0.0)
     assert found is not None

@@ -16,6 +16,7 @@ from fetchpool.model.outcome import refusal
 from fetchpool.pools.future import LightFuture
 
 OUTCOME = refusal(urls.request(0, "http://h/"), FailureKind.RESET, timestamp="2026-01-01T00:00:00.000Z")
+RECORD = OUTCOME.record
 
 both = pytest.mark.parametrize("kind", [Future, LightFuture])
 
@@ -27,8 +28,8 @@ def test_callbacks_are_called_once_in_order_whether_it_is_done_or_not(kind):
         future.add_done_callback(lambda done, number=number: called.append((number, done.result())))
     assert future.set_running_or_notify_cancel()
     assert called == []
-    future.set_result(OUTCOME)
-    assert called == [(0, OUTCOME), (1, OUTCOME), (2, OUTCOME)]
+    future.set_result(RECORD)
+    assert called == [(0, RECORD), (1, RECORD), (2, RECORD)]
     future.add_done_callback(called.append)
     assert called[3:] == [future]
     assert future.done()
@@ -41,7 +42,7 @@ def test_a_callback_that_raises_stops_no_other_and_not_the_thread(kind, caplog):
     future.add_done_callback(lambda _: 1 / 0)
     future.add_done_callback(called.append)
     future.set_running_or_notify_cancel()
-    future.set_result(OUTCOME)
+    future.set_result(RECORD)
     future.add_done_callback(lambda _: 1 / 0)
     assert called == [future]
     assert caplog.text.count("ZeroDivisionError") == 2
@@ -54,10 +55,10 @@ def test_who_waits_is_woken_by_the_result(kind):
     for thread in waiting:
         thread.start()
     future.set_running_or_notify_cancel()
-    future.set_result(OUTCOME)
+    future.set_result(RECORD)
     for thread in waiting:
         thread.join(15)
-    assert heard == [OUTCOME] * 3
+    assert heard == [RECORD] * 3
 
 
 @both
@@ -69,8 +70,8 @@ def test_who_waits_too_short_is_told(kind):
         with pytest.raises(TimeoutError):
             future.exception(0)
     future.set_running_or_notify_cancel()
-    future.set_result(OUTCOME)
-    assert future.result(0) is OUTCOME
+    future.set_result(RECORD)
+    assert future.result(0) is RECORD
 
 
 @both
@@ -78,17 +79,17 @@ def test_the_librarys_own_functions_wait_for_it(kind):
     futures = [kind() for _ in range(20)]
     for future in futures[:5]:
         future.set_running_or_notify_cancel()
-        future.set_result(OUTCOME)
+        future.set_result(RECORD)
     assert len(wait(futures, timeout=0).done) == 5
 
     def finish() -> None:
         for future in futures[5:]:
             future.set_running_or_notify_cancel()
-            future.set_result(OUTCOME)
+            future.set_result(RECORD)
 
     thread = threading.Thread(target=finish)
     thread.start()
-    assert [future.result() for future in as_completed(futures, timeout=15)] == [OUTCOME] * 20
+    assert [future.result() for future in as_completed(futures, timeout=15)] == [RECORD] * 20
     thread.join()
 
 
@@ -123,9 +124,9 @@ def test_it_carries_an_exception(kind):
 def test_it_has_one_result(kind):
     future = kind()
     future.set_running_or_notify_cancel()
-    future.set_result(OUTCOME)
+    future.set_result(RECORD)
     with pytest.raises(InvalidStateError):
-        future.set_result(OUTCOME)
+        future.set_result(RECORD)
     with pytest.raises(InvalidStateError):
         future.set_exception(WorkerLostError("it died"))
     assert "finished" in repr(future)
@@ -140,7 +141,7 @@ def test_a_callback_of_ours_may_end_with_what_is_no_exception(finish, caplog):
         future.cancel()
     else:
         future.set_running_or_notify_cancel()
-        getattr(future, finish)(OUTCOME if finish == "set_result" else WorkerLostError("it died"))
+        getattr(future, finish)(RECORD if finish == "set_result" else WorkerLostError("it died"))
     assert called == [future]
     assert caplog.text.count("SystemExit") == 1
 
@@ -151,6 +152,22 @@ def test_a_persons_interruption_is_heard_when_all_were_called():
     future.add_done_callback(called.append)
     future.set_running_or_notify_cancel()
     with pytest.raises(KeyboardInterrupt):
-        future.set_result(OUTCOME)
+        future.set_result(RECORD)
     assert called == [future]
-    assert future.result(0) is OUTCOME
+    assert future.result(0) is RECORD
+
+
+def test_the_result_is_the_row_and_the_engine_gets_the_outcome_that_it_is_part_of():
+    future = LightFuture()
+    future.set_running_or_notify_cancel()
+    future.complete(OUTCOME)
+    assert future.result(0) is RECORD
+    assert future.outcome() is OUTCOME
+
+
+def test_the_outcome_of_a_failed_future_raises_what_its_result_raises():
+    future = LightFuture()
+    future.set_running_or_notify_cancel()
+    future.set_exception(WorkerLostError("it died"))
+    with pytest.raises(WorkerLostError):
+        future.outcome()

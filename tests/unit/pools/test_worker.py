@@ -31,8 +31,8 @@ def test_after_a_defect_nothing_is_left_of_a_body_that_was_being_kept(tmp_path: 
     spool.mkdir()
     worker = Worker(FetchOptions(save=str(tmp_path), save_spool=str(spool)))
     worker._transport = Broken()
-    outcome = worker.fetch(urls.request(0, "http://127.0.0.1/"))
-    assert (outcome.error, outcome.errormsg) == (
+    record = worker.fetch(urls.request(0, "http://127.0.0.1/")).record
+    assert (record.error, record.errormsg) == (
         "internal",
         "RuntimeError in 127.0.0.1; please report this",
     )

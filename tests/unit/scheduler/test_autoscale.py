@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from msgspec.structs import replace
 
 from fetchpool.model import urls
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome, refusal
 from fetchpool.scheduler.autoscale import START, AutoScaler
+from tests.factories import with_fields
 
 SAMPLE = refusal(urls.request(0, "http://h/"), FailureKind.RESET, timestamp="2026-01-01T00:00:00.000Z")
 CPU = 60e-6
@@ -19,7 +19,7 @@ CPU = 60e-6
 
 def answer(seconds: float, status: int = 200) -> Outcome:
     error = f"http_{status}" if status >= 400 else None
-    return replace(SAMPLE, error=error, response_code=status, time_total=seconds)
+    return with_fields(SAMPLE, error=error, response_code=status, time_total=seconds)
 
 
 Server = Callable[[int], tuple[float, float, float]]

@@ -1,7 +1,5 @@
 """The proxy of a run: paused after failures in a row, tried, given up when it stays away for long."""
 
-from msgspec.structs import replace
-
 from fetchpool.model import urls
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import refusal
@@ -13,11 +11,12 @@ from fetchpool.scheduler.proxy_breaker import (
     PATIENCE,
     Gateway,
 )
+from tests.factories import with_fields
 
-AWAY = replace(refusal(urls.request(0, "http://h/"), FailureKind.PROXY), proxy_down=True)
-REFUSED = replace(AWAY, proxy_down=False)
-FINE = replace(AWAY, error=None, proxy_down=False, response_code=200)
-RESET = replace(REFUSED, error=FailureKind.RESET)
+AWAY = with_fields(refusal(urls.request(0, "http://h/"), FailureKind.PROXY), proxy_down=True)
+REFUSED = with_fields(AWAY, proxy_down=False)
+FINE = with_fields(AWAY, error=None, proxy_down=False, response_code=200)
+RESET = with_fields(REFUSED, error=FailureKind.RESET)
 
 
 def away() -> Gateway:

@@ -11,6 +11,7 @@ from fetchpool.model import urls
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome, refusal
 from fetchpool.scheduler.retry import MAX_BACKOFF, RetryPolicy, parse_retry_after
+from tests.factories import with_fields
 
 REQUEST = urls.request(0, "http://h/")
 FAILED = refusal(REQUEST, FailureKind.RESET, timestamp="2026-01-01T00:00:00.000Z")
@@ -18,7 +19,7 @@ POLICY = RetryPolicy(retry=3, retry_delay=1.0, jitter=lambda: 1.0)
 
 
 def http(status: int, retry_after: str | None = None) -> Outcome:
-    return replace(FAILED, error=f"http_{status}", response_code=status, retry_after=retry_after)
+    return with_fields(FAILED, error=f"http_{status}", response_code=status, retry_after=retry_after)
 
 
 def test_the_backoff_doubles_up_to_its_ceiling() -> None:
@@ -57,14 +58,14 @@ def test_what_will_not_change_is_final(status: int) -> None:
 
 
 def test_a_success_is_final() -> None:
-    assert POLICY.delay(REQUEST, replace(FAILED, error=None, response_code=200), 0.0) is None
+    assert POLICY.delay(REQUEST, with_fields(FAILED, error=None, response_code=200), 0.0) is None
 
 
 @pytest.mark.parametrize(
     "kind", ["invalid_url", "dns", "tls", "timeout_total", "too_large", "decode", "too_many_redirects"]
 )
 def test_failures_that_would_repeat_are_final(kind: str) -> None:
-    assert POLICY.delay(REQUEST, replace(FAILED, error=FailureKind(kind)), 0.0) is None
+    assert POLICY.delay(REQUEST, with_fields(FAILED, error=FailureKind(kind)), 0.0) is None
 
 
 def test_retry_after_is_waited_for_up_to_the_cap() -> None:

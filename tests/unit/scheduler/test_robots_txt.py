@@ -14,6 +14,7 @@ from fetchpool.model.outcome import Outcome, refusal
 from fetchpool.model.request import FetchRequest
 from fetchpool.scheduler.robots import MOST, PIECES, WORST, RobotsCache
 from fetchpool.scheduler.robots_txt import MOST_PATTERNS, RobotsTxt
+from tests.factories import with_fields
 
 ALL = "User-agent: *\nDisallow: /no\n"
 
@@ -155,8 +156,8 @@ def test_of_patterns_without_number_the_rest_forbids_more_than_it_says() -> None
 
 def asked(text: bytes = b"", **changes: object) -> tuple[RobotsCache, FetchRequest, Outcome]:
     request = urls.request(0, "http://h.example/page")
-    outcome = replace(refusal(request, FailureKind.RESET), error=None, response_code=200, content=text)
-    return RobotsCache("fetchpool/1.0"), request, replace(outcome, **changes)
+    outcome = with_fields(refusal(request, FailureKind.RESET), error=None, response_code=200, content=text)
+    return RobotsCache("fetchpool/1.0"), request, with_fields(outcome, **changes)
 
 
 def test_a_rule_that_was_cut_where_the_reading_ended_is_none() -> None:

@@ -14,11 +14,12 @@ from fetchpool.model.outcome import Outcome, refusal
 from fetchpool.model.request import FetchRequest
 from fetchpool.scheduler.host import DOWN, FAILURES_TO_PAUSE, INITIAL_BACKOFF, PAUSE, BlockReason
 from fetchpool.scheduler.scheduler import Scheduler
+from tests.factories import with_fields
 
 HOSTS = "abcd"
 NO_ANSWER = refusal(urls.request(0, "http://h/"), FailureKind.REFUSED, timestamp="2026-01-01T00:00:00.000Z")
-FINE = replace(NO_ANSWER, error=None, response_code=200)
-BUSY = replace(NO_ANSWER, error="http_503", response_code=503)
+FINE = with_fields(NO_ANSWER, error=None, response_code=200)
+BUSY = with_fields(NO_ANSWER, error="http_503", response_code=503)
 
 
 class SchedulerMachine(RuleBasedStateMachine):
