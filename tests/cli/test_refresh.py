@@ -306,7 +306,7 @@ def test_the_new_column_is_there_in_tables(site: Site, tmp_path: Path) -> None:
         ),
         ("old.csv", "a,b\n1,2\n", "--refresh: old.csv: has no column 'url'"),
         ("old.sqlite", "not one", "--refresh: old.sqlite: is no SQLite output of fetchpool that can be read"),
-        ("-", None, "--refresh: name an output of an earlier run"),
+        ("-", None, "--refresh: expected the output of an earlier run"),
     ],
 )
 def test_what_cannot_be_asked_with_is_refused(

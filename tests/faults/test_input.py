@@ -224,5 +224,5 @@ def test_35_an_empty_list_says_so_and_is_no_failure(tmp_path: Path, content: str
     (tmp_path / "urls.txt").write_text(content)
     done = runner.fetchpool("urls.txt", "-o", "-", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "")
-    assert "no URL in the input" in done.stderr
+    assert "the input contains no URLs" in done.stderr
     assert "Traceback" not in done.stderr
