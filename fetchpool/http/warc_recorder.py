@@ -3,7 +3,7 @@
 In: the hops of an exchange and their responses. Out: the same to whoever drives it, and an `Outcome`
 that brings the records of all its hops: as bytes, or, when they are large, in a file of the run's own
 spool folder, so that no large body crosses from process to process. The parent appends them
-(`archive.py`); what they say is settled here, by warcio (WARC 1.1, ISO 28500:2017).
+(`sinks/warc.py`); what they say is settled here, by warcio (WARC 1.1, ISO 28500:2017).
 
 A response record holds the headers as they came and the body as it came. Where the transport has taken
 a chunked transfer coding off, it is put back, in one chunk: so the headers need no change to be true,

@@ -1,7 +1,7 @@
 """`--warc FILE.warc.gz` in the parent: the one writer of the archive.
 
-In: the records of fetches, compressed where they were fetched (`capture.py`), and the failures. Out: a
-file of whole WARC records, one gzip member each, appended to; past `--warc-max-size` the next one,
+In: the records of fetches, compressed where they were fetched (`http/warc_recorder.py`), and the failures.
+Out: a file of whole WARC records, one gzip member each, appended to; past `--warc-max-size` the next one,
 `FILE-00001.warc.gz`. Only the engine's thread calls it, and always before it has the row written.
 
 A kill may tear the last record: the next run with the same name cuts it off. A run that goes on beside
