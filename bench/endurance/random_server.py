@@ -8,10 +8,10 @@ executor, both transports, HTTP/1.1 with and without TLS, HTTP/2 (which needs h2
 
 The body of a URL follows from its path. How it is sent is random for each request: framing, coding, pieces,
 and in one of four cases an error of servers and networks: responses truncated at any byte, bytes of another
-response or of none after the end (in its last piece, or later), streams and connections that are reset or
-closed. A complete, delayed extra response is not generated: if it arrives as the next request goes out, no
-client can distinguish it from the response to that. (`tests/faults/test_where_answers_end.py` has those
-that arrive before.)
+response or of none after the end (in its last piece, or noise later), streams and connections that are reset
+or closed. A complete extra response always begins in the piece that ends the response before it: if it
+arrived in a piece of its own as the next request goes out, no client could distinguish it from the response
+to that. (`tests/faults/test_where_answers_end.py` has those that arrive before the request.)
 """
 
 from __future__ import annotations
@@ -167,9 +167,10 @@ def answer_http1(connection: socket.socket, random: Random, path: str) -> bool:
         if fault == "reset":
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         return False
+    end = len(answer)
     if fault == "behind":  # in the last piece
         answer += random.choice((POISON, POISON[: random.randrange(1, len(POISON))], *NOISE))
-    send_pieces(connection, random, answer)
+    send_pieces(connection, random, answer, together=end)
     if fault == "late noise":
         time.sleep(random.random() * 0.003)
         connection.sendall(random.choice(NOISE))
@@ -206,9 +207,22 @@ def coded(random: Random, path: str) -> tuple[bytes, str]:
     return gzip.compress(body_of(path), 1), "Content-Encoding: gzip\r\n"
 
 
-def send_pieces(connection: socket.socket, random: Random, data: bytes) -> None:
-    """In up to four writes, some a moment apart: each is a TLS record, or several."""
+TLS_RECORD = 16_384
+"""The largest plaintext, and so where OpenSSL cuts a longer write (RFC 8446 5.1)."""
+
+
+def send_pieces(connection: socket.socket, random: Random, data: bytes, together: int = -1) -> None:
+    """Send data in up to four writes, some a moment apart: each is a TLS record, or several.
+
+    The bytes before and after the offset `together` are never in different records.
+    """
     cuts = sorted(random.randrange(len(data) + 1) for _ in range(random.randrange(4)))
+    cuts = [cut for cut in cuts if cut != together]
+    if (
+        0 < together < len(data)
+        and (together - max((cut for cut in cuts if cut < together), default=0)) % TLS_RECORD == 0
+    ):
+        cuts = sorted([*cuts, together - 1])
     for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True):
         connection.sendall(data[start:end])
         if random.random() < 0.1:
