@@ -67,20 +67,22 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
         "validators": refreshes or any(each.format != "text" for each in outputs),
         "hash": refreshes or values["hash"],
     }
-    fetch = FetchOptions(**_fields(FetchOptions, values))
     wanted = _workers(values["workers"], values["max_workers"], values["executor"])
-    workers, shortage = machine.fit(wanted, values["executor"])
+    capacity = machine.fit(wanted, values["executor"], transport)
+    # A worker process has a limit of its own.
+    values["few_descriptors"] = capacity.is_short and values["executor"] != "process"
+    fetch = FetchOptions(**_fields(FetchOptions, values))
     is_auto = values["workers"] == AUTO
-    if shortage and not is_auto:
-        notices = (*notices, shortage)
+    if capacity.notice and not is_auto:
+        notices = (*notices, capacity.notice)
     refuse_same_file(inputs, [*paths, values["warc"]] if values["warc"] else paths)
     values |= {
         "fetch": fetch,
         "inputs": tuple(inputs),
         "outputs": outputs,
-        "workers": workers,
+        "workers": capacity.workers,
         "auto_workers": is_auto,
-        "fd_limited": bool(shortage),
+        "fd_limited": bool(capacity.notice),
         "resume": values["resume"] or bool(values["retry_failed"]),
         "refresh_in_place": refreshes and is_among(values["refresh"], paths),
         "extra_fields": extra_fields(fetch, refreshes),

@@ -39,6 +39,8 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     buffersize: int = 256 * 1024
     """Bytes libcurl reads at once. Each read is a callback: with 64 KiB large bodies take a tenth longer, and
     more than this gains nothing."""
+    few_descriptors: bool = False
+    """Open files are short: a worker keeps at most one connection for later requests."""
     parse: tuple[str, ...] = ()
     """Names of what to take out of each response: `title`, or `package.module:function`."""
     parse_timeout: float | None = 30.0

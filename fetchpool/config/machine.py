@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from dataclasses import dataclass
 
 
 def usable_cores() -> int:
@@ -24,43 +25,48 @@ if sys.platform != "win32":
 
 RESERVE = 160
 """For everything but workers: inputs and outputs, 32 lookups with two each, the host program's own."""
-LEAST_RESERVE = 40
-"""The same where there are few: a dozen that the process has open anyway, and some lookups."""
+LEAST_RESERVE = 30
+"""The same where there are few: a dozen that the process has open anyway, outputs, and five lookups."""
 EACH = {"thread": 9, "process": 5, "async": 4}
 """What one worker may have open, by executor: five kept connections of libcurl's or eight of requests',
 the one that is being made, what they wait with. Measured, and one more."""
-SHORT_ASYNC = 1
-"""What one worker of the async pool may have open where descriptors are short: the pool keeps no connection
-beside those in use then."""
+SHORT = {"thread": 4, "process": 5, "async": 1}
+"""The same where descriptors are short: a thread has the connection in use, the one before, and the two that
+libcurl waits with. The async pool keeps no connection except those in use."""
+SHORT_REQUESTS = 1
+"""What a thread has open with requests, which closes the connection before it makes another one."""
 MOST_ON_MACOS = 10_240
 """OPEN_MAX: there an unlimited hard limit is not meant (setrlimit(2), "Compatibility")."""
 
 
-def fit(workers: int, executor: str) -> tuple[int, str]:
-    """How many of these workers there can be, at least one, and what to tell the person when it is fewer."""
-    each = EACH[executor]
-    wanted = RESERVE + each * workers
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """How many workers the limit of open files allows."""
+
+    workers: int
+    is_short: bool
+    """Whether connections have to be closed early to stay within the limit."""
+    notice: str
+    """What to tell the user if there are fewer workers than wanted; else empty."""
+
+
+def fit(workers: int, executor: str, transport: str) -> Capacity:
+    """Return how many of these workers there can be, at least one."""
+    wanted = RESERVE + EACH[executor] * workers
     limit = raised(wanted)
     preallocate_fd_table(wanted if limit is None else min(wanted, limit))
     if limit is None or limit >= wanted:
-        return workers, ""
-    least = SHORT_ASYNC if executor == "async" else each
-    fewer = max(1, (limit - LEAST_RESERVE) // least)
+        return Capacity(workers, False, "")
+    each = SHORT_REQUESTS if (executor, transport) == ("thread", "requests") else SHORT[executor]
+    fewer = max(1, (limit - LEAST_RESERVE) // each)
     if fewer >= workers:
-        return workers, ""
+        return Capacity(workers, True, "")
     are = "1 worker" if fewer == 1 else f"{fewer} workers"
-    return fewer, (
+    notice = (
         f"{are} instead of {workers}: this system allows {limit} open files; "
         "raise its hard limit (ulimit -Hn) for more"
     )
-
-
-def is_short(workers: int, executor: str) -> bool:
-    """Whether so many workers may have fewer open files than they would use."""
-    if sys.platform == "win32":
-        return False
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return soft != resource.RLIM_INFINITY and soft < RESERVE + EACH[executor] * workers
+    return Capacity(fewer, True, notice)
 
 
 def raised(wanted: int) -> int | None:
@@ -96,8 +102,9 @@ def preallocate_fd_table(number: int) -> None:
 
 
 def lookups(most: int) -> int:
-    """How many names may be looked up at once, `most` at most: each takes two, and a quarter is theirs."""
+    """Return how many names may be looked up at once, `most` at most. Each takes two descriptors, and
+    lookups get a quarter of those that are not in use anyway."""
     if sys.platform == "win32":
         return most
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return most if soft == resource.RLIM_INFINITY else max(4, min(most, soft // 8))
+    return most if soft == resource.RLIM_INFINITY else max(4, min(most, (soft - 40) // 8))

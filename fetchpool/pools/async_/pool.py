@@ -19,7 +19,6 @@ from time import monotonic
 
 import pycurl
 
-from fetchpool.config import machine
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http.exchange import Exchange
 from fetchpool.model.errors import PoolClosedError, WorkerLostError
@@ -91,7 +90,7 @@ class AsyncPool:
         self._resolve_cache = ResolveCache()
         self._wakeup = Wakeup()
         self._multi = pycurl.CurlMulti()
-        short = machine.is_short(max_workers, "async")
+        short = options.few_descriptors
         self._multi.setopt(pycurl.M_MAXCONNECTS, max_workers if short else 2 * max_workers)
         if short:  # an idle connection is closed before a new one is made
             self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, max_workers)

@@ -35,6 +35,8 @@ class CurlTransport:
         self._watch = watchdog.shared().watch()  # for silence and abort; deadlines are libcurl's own
         self._connections = Connections()
         self._handle = CurlHandle(options, self._watch, ResolveCache(), self._connections, Streams())
+        if options.few_descriptors:
+            self._handle.curl.setopt(pycurl.MAXCONNECTS, 1)
         self._handle.curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
         self._handle.curl.setopt(pycurl.CLOSESOCKETFUNCTION, self._closing)
         self._where = ""

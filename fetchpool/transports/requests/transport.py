@@ -54,7 +54,7 @@ class RequestsTransport:
         self._watch = self._watchdog.watch()
         self._trace = Trace(self._watch)
         self._dialer = Dialer(options, self._trace, resolver or shared_resolver())
-        self._adapter = HopAdapter(self._dialer)
+        self._adapter = HopAdapter(self._dialer, 1 if options.few_descriptors else KEPT_HOSTS)
         # The last hop's headers, encoded: most hops of a run have the same.
         self._fields: tuple[tuple[str, str], ...] | None = None
         self._encoded = b""
@@ -138,9 +138,9 @@ class RequestsTransport:
 class HopAdapter(HTTPAdapter):
     """requests' adapter, with our pools behind it and nothing of its own added to a request."""
 
-    def __init__(self, dialer: Dialer) -> None:
+    def __init__(self, dialer: Dialer, kept_hosts: int = KEPT_HOSTS) -> None:
         self._dialer = dialer
-        super().__init__(pool_connections=KEPT_HOSTS, pool_maxsize=1)
+        super().__init__(pool_connections=kept_hosts, pool_maxsize=1)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **_: Any) -> None:
         self.poolmanager = PoolManager(connections, maxsize=maxsize, block=block)

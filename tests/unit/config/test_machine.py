@@ -10,14 +10,15 @@ import pytest
 
 ROOM = """
 import os
-from fetchpool.config import machine as descriptors
+from fetchpool.config import machine
 
 def table():
     lines = open("/proc/self/status").read().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("FDSize"))
 
 before, opened = table(), os.listdir("/proc/self/fd")
-print(descriptors.fit(2 * before, "async")[0], before, table(), os.listdir("/proc/self/fd") == opened)
+workers = machine.fit(2 * before, "async", "curl").workers
+print(workers, before, table(), os.listdir("/proc/self/fd") == opened)
 """
 
 
@@ -33,7 +34,7 @@ FEW = """
 import resource, sys, threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import fetchpool
-from fetchpool.config import machine as descriptors
+from fetchpool.config import machine
 
 class Page(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -53,14 +54,21 @@ if __name__ == "__main__":
         server.serve_forever()
     resource.setrlimit(resource.RLIMIT_NOFILE, (80, 80))
     urls = [f"http://127.0.0.{n % 20 + 1}:{sys.argv[2]}/{n}" for n in range(300)]
-    print(descriptors.fit(50, sys.argv[1])[0], descriptors.lookups(256))
-    print({row.error for row in fetchpool.fetch(urls, workers=50, executor=sys.argv[1])})
+    executor, transport = sys.argv[1], sys.argv[3]
+    print(machine.fit(50, executor, transport).workers, machine.lookups(256))
+    rows = fetchpool.fetch(urls, workers=50, executor=executor, transport=transport, per_host=0)
+    print({row.error for row in rows})
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
-@pytest.mark.parametrize(("executor", "workers"), [("thread", 4), ("process", 8), ("async", 40)])
-def test_a_low_limit_costs_workers_and_no_url(executor: str, workers: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("executor", "transport", "workers"),
+    [("thread", "curl", 12), ("thread", "requests", 50), ("process", "curl", 10), ("async", "curl", 50)],
+)
+def test_a_low_limit_costs_workers_and_no_url(
+    executor: str, transport: str, workers: int, tmp_path: Path
+) -> None:
     (tmp_path / "few.py").write_text(FEW)
     with subprocess.Popen(
         [sys.executable, "few.py", "server"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
@@ -69,7 +77,7 @@ def test_a_low_limit_costs_workers_and_no_url(executor: str, workers: int, tmp_p
         try:
             port = server.stdout.readline().strip()
             done = subprocess.run(
-                [sys.executable, "few.py", executor, port],
+                [sys.executable, "few.py", executor, port, transport],
                 cwd=tmp_path,
                 capture_output=True,
                 text=True,
@@ -78,4 +86,4 @@ def test_a_low_limit_costs_workers_and_no_url(executor: str, workers: int, tmp_p
             )
         finally:
             server.kill()
-    assert done.stdout.splitlines() == [f"{workers} 10", "{None}"], done.stderr
+    assert done.stdout.splitlines() == [f"{workers} 5", "{None}"], done.stderr
