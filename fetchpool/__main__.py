@@ -1,7 +1,6 @@
-"""`fetchpool` and `python -m fetchpool`: the process starts here.
+"""`fetchpool` and `python -m fetchpool`: the entry point of the process.
 
-Nothing is imported before it is known to be needed: asking for the version takes no command line
-parser.
+It imports as little as possible: `--version` needs no command-line parser.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import threading
 
 
 def main() -> int:
-    """Runs the command that `sys.argv` names; returns the exit code (`cli/exit_codes.py`)."""
+    """Run the command of `sys.argv` and return the exit code (`cli/exit_codes.py`)."""
     try:
         if sys.argv[1:] in (["-V"], ["--version"]):
             from fetchpool.model.version import version_line
@@ -24,12 +23,12 @@ def main() -> int:
         code = run_command(sys.argv[1:])
         end_in_spite_of_threads(code)
         return code
-    except KeyboardInterrupt:  # before or after a run: within one it is a signal like another
+    except KeyboardInterrupt:  # before or after a run; during one `cli/signals.py` handles it
         return 130
 
 
 def end_in_spite_of_threads(code: int) -> None:
-    """Ends the process when a thread would keep it: a parser has started it, and all is done."""
+    """End the process although a parser has started a thread that is still running."""
     if any(not each.daemon and each is not threading.main_thread() for each in threading.enumerate()):
         sys.stdout.flush()
         sys.stderr.flush()

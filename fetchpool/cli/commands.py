@@ -1,7 +1,7 @@
-"""The commands, and `run` as the one that is meant when none is named.
+"""The commands, with `run` as the default.
 
-`fetchpool urls.txt -w 10` is `fetchpool run urls.txt -w 10`. A file that is called like a command is
-reached as `./demo`.
+`fetchpool urls.txt -w 10` is `fetchpool run urls.txt -w 10`. A file with the name of a command is read as
+`./demo`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ from typer.core import TyperGroup
 from fetchpool.cli.compact import compact
 from fetchpool.cli.demo import demo
 from fetchpool.cli.help import GroupedHelp, RunHelp
+from fetchpool.cli.options import skip_conversion
 from fetchpool.cli.run import run
 
 
 class DefaultCommandGroup(TyperGroup):
-    """A group whose first argument need not be a command's name."""
+    """A group that runs `run` unless the first argument is the name of a command."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return skip_conversion(super().get_params(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # Typer doesn't export Click's Context
         own_options = {option for param in self.params for option in param.opts}  # --install-completion
@@ -29,7 +33,7 @@ class DefaultCommandGroup(TyperGroup):
 
 app = typer.Typer(
     cls=DefaultCommandGroup,
-    rich_markup_mode=None,  # a box around every section leaves half of 80 columns for words
+    rich_markup_mode=None,  # plain text; see help.py
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

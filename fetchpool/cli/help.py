@@ -1,8 +1,7 @@
-"""The help: a command's options under the headings that their declarations give.
+"""The text of `--help`: a command's options in groups.
 
-In: the live parameters, so that there is one truth. Out: plain text of at most 100 columns, which a
-pipe and a README can hold too. Typer's own boxes are left aside: they change from release to
-release, and the README's copy is compared with the program.
+In: the parameters of the command. Out: plain text of at most 100 columns, also in a pipe. Typer's boxes
+around each section would leave half of 80 columns for text.
 """
 
 from __future__ import annotations
@@ -12,12 +11,12 @@ from typing import Any
 from typer.core import TyperCommand
 
 from fetchpool.cli.exit_codes import ExitCode
-from fetchpool.cli.options import OTHER
+from fetchpool.cli.options import OTHER, skip_conversion
 
 EXAMPLES = (
-    ("fetchpool urls.txt -w 10", "rows into sizes.txt, progress on the screen"),
-    ("cat urls.txt | fetchpool -o rows.jsonl", "from a pipe, every detail as JSON"),
-    ("fetchpool urls.txt -o - | grep error", "rows to standard output: the failures"),
+    ("fetchpool urls.txt -w 20", "append rows to sizes.txt, show progress"),
+    ("cat urls.txt | fetchpool -o rows.jsonl", "read a pipe, write JSON lines"),
+    ("fetchpool urls.txt -o - | grep error", "write rows to standard output"),
     ("fetchpool demo", "try it without a list or a network"),
 )
 
@@ -25,7 +24,10 @@ EXAMPLES = (
 
 
 class GroupedHelp(TyperCommand):
-    """A command whose options are listed by group, in the order in which they are declared."""
+    """A command whose help lists the options by group, in the order of their declaration."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return skip_conversion(super().get_params(ctx))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         groups: dict[str, list[tuple[str, str]]] = {}
@@ -36,18 +38,18 @@ class GroupedHelp(TyperCommand):
                 formatter.write_dl(rows)
 
     def listed(self, ctx: Any) -> list[Any]:
-        """The parameters to list."""
+        """Return the parameters to list."""
         return list(self.get_params(ctx))
 
 
 class RunHelp(GroupedHelp):
-    """The help of `run`, which is the help of the whole: it is shown by `fetchpool --help`."""
+    """The help of `run`, which `fetchpool --help` shows: with the commands, exit codes and examples."""
 
     def format_usage(self, ctx: Any, formatter: Any) -> None:
         formatter.write_usage(ctx.find_root().info_name, " ".join(self.collect_usage_pieces(ctx)))
 
     def listed(self, ctx: Any) -> list[Any]:
-        return [*super().listed(ctx), *ctx.find_root().command.params]  # shell completion's are the group's
+        return [*super().listed(ctx), *ctx.find_root().command.params]  # the group has --install-completion
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         commands = ctx.find_root().command.commands
@@ -68,7 +70,7 @@ def _heading(param: Any) -> str:
 
 
 def _names(param: Any) -> str:
-    """`-w, --workers N`; without a short name the long one keeps its column."""
+    """Return `-w, --workers N`; a long name without a short one is indented."""
     if param.param_type_name == "argument":
         return f"[{param.metavar}]..."
     names = ", ".join(sorted(param.opts, key=len))

@@ -1,7 +1,7 @@
 """The command line from arguments to exit code.
 
-In: the arguments. Out: the exit code, and on stderr one line that begins with `fetchpool: ` for
-whatever the person can put right. No traceback for anything a user can do; one for a defect of ours.
+In: the arguments. Out: the exit code, and for an error that the user can fix one line on stderr that begins
+with `fetchpool: `. Only a bug in fetchpool gives a traceback.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ from fetchpool.model.errors import OutputError, UsageError
 
 
 def main(arguments: list[str]) -> int:
-    """Runs the command that `arguments` (without the program's name) call for."""
+    """Run the command of `arguments`, which don't include the program's name."""
     _open_closed_streams()
     command = typer.main.get_command(app)
     try:
         code = command.main(args=arguments, prog_name="fetchpool", standalone_mode=False)
         sys.stdout.flush()
-    except UsageError as refusal:
-        print_error(str(refusal))
+    except UsageError as error:
+        print_error(str(error))
         return ExitCode.USAGE
-    except OutputError as failure:
-        print_error(str(failure))
+    except OutputError as error:
+        print_error(str(error))
         return ExitCode.OUTPUT
-    except typer.TyperException as refusal:
-        print_error(_format_parser_error(refusal))
+    except typer.TyperException as error:
+        print_error(_format_parser_error(error))
         return ExitCode.USAGE
-    except BrokenPipeError:  # `fetchpool --help | head -1`: the reader has seen enough
-        with suppress(OSError):  # or the interpreter, on its way out, tries to write the rest
+    except BrokenPipeError:  # `fetchpool --help | head -1`: the reader has closed the pipe
+        with suppress(OSError):  # else the interpreter tries to write the rest when it exits
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return ExitCode.OK
     return int(code or 0)
 
 
 def _open_closed_streams() -> None:
-    """A shell can start us with `>&-`. Nobody is to take an output or a socket for a standard stream,
-    because it was given that stream's number."""
+    """Open standard streams that were closed at the start (`>&-` in a shell) on the null device. Otherwise an
+    output or a socket would get the number of a standard stream."""
     if sys.stdin is None:
         sys.stdin = Path(os.devnull).open()  # noqa: SIM115 - it stays open
     if sys.stdout is None:
@@ -55,19 +55,19 @@ def _open_closed_streams() -> None:
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
 
 
-def _format_parser_error(refusal: typer.TyperException) -> str:
-    """The parser's own refusals (an unknown option, a value that is missing) in our form."""
-    message = refusal.message.rstrip(".")
+def _format_parser_error(error: typer.TyperException) -> str:
+    """Return the error message for an unknown option or a missing value, as Typer reports it."""
+    message = error.message.rstrip(".")
     message = message[:1].lower() + message[1:]
-    unknown, context = getattr(refusal, "option_name", None), getattr(refusal, "ctx", None)
-    meant = None
+    unknown, context = getattr(error, "option_name", None), getattr(error, "ctx", None)
+    similar = None
     if unknown is not None and context is not None:
-        options = {_bare(name): name for param in context.command.params for name in param.opts}
-        meant = options.get(closest(_bare(unknown), options) or "")
-    hint = f"did you mean {meant}?" if meant else "fetchpool --help lists the options"
+        options = {_setting_name(name): name for param in context.command.params for name in param.opts}
+        similar = options.get(closest(_setting_name(unknown), options) or "")
+    hint = f"did you mean {similar}?" if similar else "fetchpool --help lists the options"
     return f"{message}; {hint}"
 
 
-def _bare(option: str) -> str:
-    """As a program would name the setting."""
+def _setting_name(option: str) -> str:
+    """Return the keyword argument of an option: `max_time` for `--max-time`."""
     return option.lstrip("-").replace("-", "_")

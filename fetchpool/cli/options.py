@@ -1,12 +1,13 @@
 """The options of the command line, made from the table in `config/options.py`.
 
-All values stay text: `configure()` reads and checks them, for programs as well, so a refusal has the same
-words everywhere.
+All values stay text: `configure()` checks them, as it does for programs, so error messages are the same
+everywhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from inspect import Parameter, Signature, signature
 from typing import Annotated, Any
 
@@ -21,24 +22,24 @@ OTHER = "Other"
 
 
 def complete_from(*choices: str) -> Any:
-    """Shell completion from fixed choices."""
+    """Return a shell completion of fixed choices."""
     return lambda incomplete: [choice for choice in choices if choice.startswith(incomplete)]
 
 
 def show_version(wanted: bool) -> None:
-    """Print the version and end, if it is `wanted`."""
+    """Print the version and exit, if `wanted`."""
     if wanted:
         typer.echo(version_line())
         raise typer.Exit
 
 
 def flag_name(option: Option) -> str:
-    """The option's name on the command line: `no_dedupe` for `dedupe`."""
+    """Return the option's name on the command line: `no_dedupe` for `dedupe`."""
     return f"no_{option.name}" if option.is_negative else option.name
 
 
 def parameter(option: Option, help: str = "", default: str | None = None) -> Parameter:
-    """The option as a parameter of a command, with another `help` or `default` where they differ."""
+    """Return the option as a parameter of a command; `help` and `default` replace those of the table."""
     kind: Any = str | None
     value: str | bool | None = default or shown_default(option)
     if not option.metavar:
@@ -63,15 +64,15 @@ def parameter(option: Option, help: str = "", default: str | None = None) -> Par
 
 
 def argument(name: str, metavar: str, help: str, *choices: str) -> Parameter:
-    """Any number of positional arguments. Shells complete `choices`, and files."""
+    """Return a parameter for any number of positional arguments. Shells complete `choices` and files."""
     completion = complete_from(*choices) if choices else None
     info = typer.Argument(metavar=metavar, help=help, show_default=False, autocompletion=completion)
     return _parameter(name, list[str] | None, info, None)
 
 
 def takes(*parameters: Parameter) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """Decorate a command that is called with these parameters as keywords. Typer reads them from the
-    signature."""
+    """Decorate a command so that Typer calls it with these parameters as keyword arguments. Typer reads them
+    from the signature."""
 
     def decorate(command: Callable[..., int]) -> Callable[..., int]:
         own = signature(command, eval_str=True).parameters.values()
@@ -80,6 +81,21 @@ def takes(*parameters: Parameter) -> Callable[[Callable[..., int]], Callable[...
         return command
 
     return decorate
+
+
+def skip_conversion(parameters: list[Any]) -> list[Any]:
+    """Have Typer pass the values of these parameters on as text. It would convert them with pydantic, whose
+    import takes as long as the rest of `fetchpool --help`."""
+    for each in parameters:
+        each.process_value = partial(_unconverted, each)
+    return parameters
+
+
+def _unconverted(parameter: Any, context: Any, value: Any) -> Any:
+    """Stand in for Click's `Parameter.process_value()`."""
+    if value is None and (parameter.multiple or parameter.nargs == -1):
+        value = ()
+    return value if parameter.callback is None else parameter.callback(context, parameter, value)
 
 
 def _parameter(name: str, kind: Any, info: Any, default: Any) -> Parameter:

@@ -1,4 +1,4 @@
-"""The start: quick, and with nothing loaded that isn't used."""
+"""Start-up: only modules that are used are imported."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.cli.runner import environment, fetchpool
 
 
 def loaded_by(*arguments: str) -> set[str]:
-    """The modules that were imported when the command ended, from Python's own account of it."""
+    """Return the names of the modules that the command imports, as `python -X importtime` lists them."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "fetchpool", *arguments],
         capture_output=True,
@@ -34,7 +34,7 @@ SUFFIX = "" if engine.__file__.endswith(".py") else " (compiled)"
 
 
 @pytest.mark.parametrize("flag", ["-V", "--version"])
-def test_the_version_is_told_without_loading_the_command_line(flag: str) -> None:
+def test_the_version_is_printed_without_loading_the_command_line(flag: str) -> None:
     done = fetchpool(flag)
     assert (done.stdout, done.stderr, done.returncode) == (f"fetchpool {VERSION}{SUFFIX}\n", "", 0)
     assert not {
@@ -47,13 +47,13 @@ def test_the_version_is_told_without_loading_the_command_line(flag: str) -> None
     } & loaded_by(flag)
 
 
-def test_the_version_is_told_beside_other_options(tmp_path: Path) -> None:
+def test_the_version_is_printed_with_other_options_too(tmp_path: Path) -> None:
     done = fetchpool("urls.txt", "-w", "3", "-V", cwd=tmp_path)
     assert (done.stdout, done.returncode) == (f"fetchpool {VERSION}{SUFFIX}\n", 0)
 
 
-def test_the_help_loads_neither_display_nor_transports() -> None:
-    assert not {"rich", "pycurl", "requests", "fetchpool.engine.engine"} & loaded_by("--help")
+def test_the_help_loads_neither_display_nor_transports_nor_typers_converters() -> None:
+    assert not {"rich", "pycurl", "requests", "pydantic", "fetchpool.engine.engine"} & loaded_by("--help")
 
 
 @pytest.mark.parametrize(("transport", "other"), [("curl", "requests"), ("requests", "pycurl")])
@@ -62,7 +62,10 @@ def test_a_run_loads_one_transport_and_without_a_terminal_no_display(
 ) -> None:
     loaded = loaded_by("-", "-o", str(tmp_path / "sizes.txt"), "--transport", transport)
     assert "fetchpool.engine.engine" in loaded
-    assert not {"rich", other, "fetchpool.cli.demo_server.server", "fetchpool.http.parsers.markup"} & loaded
+    assert (
+        not {"rich", "pydantic", other, "fetchpool.cli.demo_server.server", "fetchpool.http.parsers.markup"}
+        & loaded
+    )
 
 
 def test_completion_offers_commands_options_and_choices() -> None:
