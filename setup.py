@@ -10,9 +10,9 @@ import sys
 from setuptools import setup
 
 COMPILED = """
-    engine/completed engine/dispatcher engine/engine engine/histogram engine/in_flight engine/preflight
-    engine/reader engine/stats engine/writer history/duplicates history/seen http/body http/conditional
-    http/decoding http/exchange http/no_keepalive http/request_headers http/stored_body
+    engine/completed engine/dispatcher engine/engine engine/histogram engine/in_flight engine/lifecycle
+    engine/preflight engine/reader engine/stats engine/writer history/duplicates history/seen http/body
+    http/conditional http/decoding http/exchange http/no_keepalive http/request_headers http/stored_body
     model/fingerprint model/outcome model/text model/timestamp model/urls pools/async_/pollers
     pools/async_/pool pools/async_/transfer pools/async_/wakeup pools/future scheduler/host
     scheduler/rate_limit scheduler/retry scheduler/scheduler transports/curl/connections

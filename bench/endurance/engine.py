@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from time import process_time
 
-from fetchpool.engine.engine import Engine
+from fetchpool.engine.build import assemble
 from fetchpool.engine.writer import Writer
 from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.model.failures import FailureKind
@@ -109,12 +109,12 @@ def cost(options: argparse.Namespace, sink: Sink) -> float:
     """CPU seconds per URL of one run."""
     roots = [f"http://127.0.{host // 250}.{1 + host % 250}/" for host in range(options.hosts)]
     urls = (f"{roots[number % options.hosts]}{number}" for number in range(options.urls))
-    engine = Engine(
+    engine = assemble(
         IterableSource(urls),
         AnswersAtOnce(options.workers, options.failed),
         Writer([sink], DuplicateFilter(dedupe=False)),
         scheduler=Scheduler(ask_hosts=True),
-        names=HostLookups(resolver.shared(), timeout=5),
+        lookups=HostLookups(resolver.shared(), timeout=5),
         retry=RetryPolicy(retry=0),
     )
     begin = process_time()

@@ -1,7 +1,7 @@
-"""Where a run's seconds go, so that the end can say what held it back.
+"""Measures what limited a run: the seconds that it waited for each possible bottleneck.
 
-In: the engine's word, once per turn of its loop, on what it is waiting for. Out: `WaitTimes`.
-Adds up and judges nothing: what to make of it is the report's business.
+In: the current bottleneck, once per iteration of the engine's loop. Out: `WaitTimes`, which
+`progress/advice.py` interprets.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ class Bottleneck(Enum):
 
 
 def cpu_seconds() -> float:
-    """CPU seconds of this process and of its children that have ended (POSIX counts a child when
-    it is waited for)."""
+    """Return the CPU seconds of this process and of its children that have ended (POSIX counts a child
+    when it is waited for)."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 
 
 class BottleneckTimer:
-    """A stopwatch with one face for each of `Bottleneck`. `now` is always the engine's monotonic clock."""
+    """Adds up the seconds spent at each `Bottleneck`. `now` is always the engine's monotonic clock."""
 
     __slots__ = ("_cores", "_cpu", "_cpu_before", "_seconds", "_since", "_state")
 
@@ -45,22 +45,19 @@ class BottleneckTimer:
     ) -> None:
         self._seconds = [0.0] * len(Bottleneck)
         self._since = now
-        self._state = Bottleneck.SOURCE.value  # until the first URL is there, the input is what is waited for
+        self._state = Bottleneck.SOURCE.value  # until the first URL is read
         self._cpu = cpu
         self._cpu_before = cpu()
         self._cores = usable_cores() if cores is None else cores
 
-    def account(self, now: float, state: Bottleneck) -> None:
-        """From `now` on, `state` holds the run back; the time up to `now` goes to the state before.
-
-        So the engine calls it when it has started all it may, just before it waits.
-        """
+    def switch_to(self, now: float, state: Bottleneck) -> None:
+        """Count the time up to `now` for the state before, and the time from `now` on for `state`."""
         self._seconds[self._state] += now - self._since
         self._since = now
         self._state = state.value
 
-    def limits(self, now: float) -> WaitTimes:
-        """All seconds up to `now`; the current state's are in it."""
+    def wait_times(self, now: float) -> WaitTimes:
+        """Return all seconds up to `now`, including those of the current state."""
         self._seconds[self._state] += now - self._since
         self._since = now
         workers, turns, pace, pauses, retries, names, source, ending, stopping = self._seconds

@@ -1,11 +1,11 @@
-"""The composition root: a checked configuration in, an engine that is ready to run out.
+"""The composition root: builds an engine, with all its parts, from a checked configuration.
 
-The only module that opens every adapter. The command line and the library both come through here.
-"""
+In: a `RunConfig`. Out: an `Engine` that is ready to run. The only module that opens every adapter; the
+command line and the library both use it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -14,10 +14,19 @@ from msgspec.structs import replace
 
 from fetchpool.config.outputs import names_parsers_take
 from fetchpool.config.run_config import RunConfig
+from fetchpool.engine.dispatcher import Dispatcher
 from fetchpool.engine.engine import Engine
-from fetchpool.engine.observers import Observer, RecordCounter
+from fetchpool.engine.in_flight import InFlightRequests
+from fetchpool.engine.inbox import Inbox
+from fetchpool.engine.lifecycle import Lifecycle
+from fetchpool.engine.monitor import Monitor
+from fetchpool.engine.observers import Observer, Observers, RecordCounter
+from fetchpool.engine.preflight import Preflight
+from fetchpool.engine.reader import RequestReader
+from fetchpool.engine.stats import Stats
 from fetchpool.engine.writer import Writer
 from fetchpool.history.duplicates import DuplicateFilter
+from fetchpool.pools.base import Pool
 from fetchpool.pools.open import open_pool
 from fetchpool.scheduler.autoscale import AutoScaler
 from fetchpool.scheduler.retry import RetryPolicy
@@ -31,8 +40,9 @@ from fetchpool.transports.dns import HostLookups
 from fetchpool.transports.resolver import Resolver
 from fetchpool.transports.resolver import shared as shared_resolver
 
-if TYPE_CHECKING:  # loaded by those who use it
+if TYPE_CHECKING:  # loaded only if needed
     from fetchpool.history.refresh import PreviousRun
+    from fetchpool.scheduler.robots import RobotsCache
     from fetchpool.sinks.spool import SpoolDirectory
     from fetchpool.sinks.warc import WarcFile
 
@@ -46,16 +56,16 @@ def build(
     old: PreviousRun | None = None,
     resolver: Resolver | None = None,
 ) -> Engine:
-    """An engine over the configuration's inputs and outputs, or over those handed in. `old` is the
-    configuration's earlier result, for whoever wants to know what has changed; `resolver` is where names
-    are looked up, if not with the process's own.
+    """Return an engine for the configuration's inputs and outputs, or for `source` and `sinks`. `old` is the
+    earlier output that `--refresh` names, if the caller has opened it; `resolver` is used in place of the
+    process's own.
 
     Raises `UsageError` for what can't be opened; nothing has been fetched then.
     """
     if config.executor == "process":
         from fetchpool.pools.process.fork_server import exit_if_spawning
 
-        exit_if_spawning()  # before it asks for an archive that whoever started it has open
+        exit_if_spawning()  # before it opens an archive that its parent process holds open
     columns: tuple[str, ...] = ()
     notices = [*config.notices]
     if source is None and (config.inputs or not config.refresh):
@@ -80,7 +90,7 @@ def build(
             again=config.retry_failed,
             memory=config.seen_memory,
         )
-        # Where starts are spaced, or asked for one by one, every hop is a start.
+        # With a rate limit, a delay or robots.txt rules, every hop has to be scheduled.
         spaced = bool(config.robots or config.rate or config.host_delay)
         fetch = replace(config.fetch, follow_across_hosts=False, follow_within_hosts=not spaced)
         if fetch.save:
@@ -105,22 +115,22 @@ def build(
         for sink in opened:
             sink.close()
         raise
-    # A proxy looks names up itself, it may know others than we do; so does libcurl when it is told
-    # whom to ask.
-    names = None
+    # A proxy resolves host names itself, and may know others than we do; so does libcurl with --dns-servers.
+    lookups = None
     if config.fetch.proxy is None and not config.fetch.dns_servers:
         timeout = min(config.fetch.connect_timeout, config.fetch.max_time)
         fixed = {where.rpartition(":")[0]: () for where, _ in config.fetch.resolve}
-        names = HostLookups(resolver or shared_resolver(), timeout=timeout, fixed=fixed)
+        lookups = HostLookups(resolver or shared_resolver(), timeout=timeout, fixed=fixed)
     robots = None
     if config.robots:
         from fetchpool.scheduler.robots import RobotsCache
 
         robots = RobotsCache(config.fetch.user_agent, public_only=config.fetch.public_only)
-    is_sought = config.auto_workers and config.executor != "process"
+    scales = config.auto_workers and config.executor != "process"
     writer = Writer(sinks, known, archive=archive, spools=spools, journals=opened)
+    run_observers = Observers(observers)
     try:
-        return Engine(
+        engine = assemble(
             source,
             pool,
             writer,
@@ -128,34 +138,117 @@ def build(
                 per_host=config.per_host,
                 host_delay=config.host_delay,
                 rate=config.rate,
-                ask_hosts=names is not None,
+                ask_hosts=lookups is not None,
                 proxied=config.fetch.proxy is not None,
             ),
-            known=known,
-            names=names,
-            robots=robots,
-            max_runtime=config.max_runtime,
-            concurrency=AutoScaler(config.workers, monotonic()) if is_sought else None,
             retry=RetryPolicy(
                 retry=config.retry,
                 retry_delay=config.retry_delay,
                 retry_max_time=config.retry_max_time,
                 retry_after_max=config.retry_after_max,
             ),
-            observers=observers,
-            notices=[*notices, *_there_already(config, opened)],
+            known=known,
+            lookups=lookups,
+            robots=robots,
+            max_runtime=config.max_runtime,
+            autoscaler=AutoScaler(config.workers, monotonic()) if scales else None,
+            observers=run_observers,
         )
+        for text in [*notices, *_notices_of(config, opened)]:
+            run_observers.notify(text)
     except BaseException:
         source.close()
         pool.shutdown(abort=True)
         writer.close()
         raise
+    return engine
+
+
+def assemble(
+    source: Source,
+    pool: Pool,
+    writer: Writer,
+    *,
+    scheduler: Scheduler,
+    retry: RetryPolicy,
+    known: DuplicateFilter | None = None,
+    lookups: HostLookups | None = None,
+    robots: RobotsCache | None = None,
+    max_runtime: float | None = None,
+    autoscaler: AutoScaler | None = None,
+    observers: Observers | None = None,
+    clock: Callable[[], float] = monotonic,
+) -> Engine:
+    """Make the parts of an engine and connect them; start the source and notify the observers. `known` is the
+    writer's duplicate filter; without it nothing is a duplicate."""
+    if observers is None:
+        observers = Observers()
+    if known is None:
+        known = DuplicateFilter(dedupe=False)
+    inbox = Inbox()
+    lifecycle = Lifecycle(None if max_runtime is None else clock() + max_runtime)
+    stats = Stats(clock)
+    reader = RequestReader(source, known, stats)
+    in_flight = InFlightRequests(
+        pool,
+        scheduler,
+        retry,
+        writer,
+        inbox=inbox,
+        lifecycle=lifecycle,
+        stats=stats,
+        observers=observers,
+        clock=clock,
+    )
+    preflight = Preflight(scheduler, lookups, robots, in_flight)
+    dispatcher = Dispatcher(
+        reader,
+        scheduler,
+        preflight,
+        in_flight,
+        pool,
+        inbox=inbox,
+        lifecycle=lifecycle,
+        observers=observers,
+        autoscaler=autoscaler,
+        clock=clock,
+    )
+    monitor = Monitor(
+        pool,
+        scheduler,
+        in_flight,
+        reader,
+        stats=stats,
+        observers=observers,
+        lifecycle=lifecycle,
+        autoscaler=autoscaler,
+        clock=clock,
+    )
+    engine = Engine(
+        pool,
+        dispatcher,
+        preflight,
+        in_flight,
+        writer,
+        inbox=inbox,
+        lifecycle=lifecycle,
+        monitor=monitor,
+        stats=stats,
+        observers=observers,
+        autoscaler=autoscaler,
+        clock=clock,
+    )
+    reader.start(inbox.wake)
+    if lookups is not None:
+        lookups.start(inbox.post)
+    monitor.start()
+    return engine
 
 
 def _refreshed(
     config: RunConfig, source: Source | None, old: PreviousRun | None
 ) -> tuple[Source, PreviousRun]:
-    """The source, with what an earlier result knows."""
+    """Return a source that adds the validators of an earlier output to its requests, and that output."""
     from fetchpool.history.refresh import PreviousRun, RefreshSource
 
     try:
@@ -168,7 +261,7 @@ def _refreshed(
 
 
 def open_source(config: RunConfig) -> Source:
-    """What is to be fetched. Raises `UsageError`."""
+    """Return the source of the configuration's URLs. Raises `UsageError`."""
     source = open_inputs(config) if config.inputs or not config.refresh else None
     if config.refresh:
         return _refreshed(config, source, None)[0]
@@ -177,7 +270,7 @@ def open_source(config: RunConfig) -> Source:
 
 
 def open_inputs(config: RunConfig) -> FileSource:
-    """The configuration's inputs. Raises `InputError`."""
+    """Open the configuration's inputs. Raises `InputError`."""
     table = None
     if config.url_column is not None:
         taken = names_parsers_take(config.fetch.parse)
@@ -185,11 +278,11 @@ def open_inputs(config: RunConfig) -> FileSource:
     return FileSource(config.inputs, table)
 
 
-def _there_already(config: RunConfig, opened: Sequence[ResumableSink]) -> list[str]:
-    """What the person should know of outputs that have rows."""
+def _notices_of(config: RunConfig, opened: Sequence[ResumableSink]) -> list[str]:
+    """Return a line for the user for each output that has rows already."""
     appends = [sink.name for sink in opened if sink.appends]
     if config.resume:
-        return [f"reading back {name}" for name in appends]
+        return [f"resuming from {name}" for name in appends]
     if config.refresh_in_place:
         return []
-    return [f"{name} has rows already; --resume would skip what is there" for name in appends]
+    return [f"{name} already contains rows; appending (use --resume to skip them)" for name in appends]

@@ -1,39 +1,39 @@
-"""Workers that died under requests: what runs again, what runs alone, and what is given up. Pure.
+"""Tracks worker crashes per request, which decide whether a request is retried, isolated or failed. Pure.
 
-A dead worker takes everything with it that was in flight, so one loss says little about a request. What
-was lost twice runs alone; if a worker dies then as well, the cause is known.
-"""
+A crashed worker loses all of its requests, so one crash says little about any of them. A request that was
+lost twice runs alone; if a worker crashes on it then as well, the request is the cause."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-MAX_LOSSES = 3
-"""Workers that may die under one request before it is taken for the cause."""
+MAX_CRASHES = 3
+"""Crashes during a request after which it fails."""
 
 
 class CrashTracker:
-    """Counts them, by urlnum."""
+    """Counts crashes by urlnum."""
 
     def __init__(self) -> None:
         self.counts: dict[int, int] = {}
-        self._alone: set[int] = set()
+        self._isolated: set[int] = set()
 
     def count(self, urlnum: int) -> int:
-        """One more; how many there are now."""
-        losses = self.counts[urlnum] = self.counts.get(urlnum, 0) + 1
-        if losses == MAX_LOSSES - 1:
-            self._alone.add(urlnum)
-        return losses
+        """Count a crash during a request; return the number of its crashes."""
+        crashes = self.counts[urlnum] = self.counts.get(urlnum, 0) + 1
+        if crashes == MAX_CRASHES - 1:
+            self._isolated.add(urlnum)
+        return crashes
 
     def must_run_alone(self, urlnum: int) -> bool:
-        return urlnum in self._alone
+        """Whether no other request may be in flight with this one."""
+        return urlnum in self._isolated
 
-    def one_runs_alone(self, in_flight: Iterable[int]) -> bool:
-        """Whether what is in flight must have no other beside it."""
-        return bool(self._alone) and not self._alone.isdisjoint(in_flight)
+    def has_isolated(self, urlnums: Iterable[int]) -> bool:
+        """Whether one of these requests must run alone."""
+        return bool(self._isolated) and not self._isolated.isdisjoint(urlnums)
 
     def forget(self, urlnum: int) -> None:
-        """It has come to its end."""
+        """Drop the counts of a request that has its final row."""
         self.counts.pop(urlnum, None)
-        self._alone.discard(urlnum)
+        self._isolated.discard(urlnum)

@@ -1,8 +1,7 @@
 """Dispatcher: reads ahead from the source and submits every request that is allowed to start.
 
-In: the intake, the scheduler, the gate. Out: requests in flight, as many as the pool likes to hold, and what
-kept more from starting. It waits for nothing; only the engine's thread calls it.
-"""
+In: the reader, the scheduler and the preflight checks. Out: requests in flight, as many as the pool needs,
+and the reason why no more could start. It never waits; only the engine's thread calls it."""
 
 from __future__ import annotations
 
@@ -10,24 +9,27 @@ from collections.abc import Callable
 from time import monotonic
 
 from fetchpool.engine.bottlenecks import Bottleneck
-from fetchpool.engine.events import Notice
-from fetchpool.engine.in_flight import InFlightRequests, RunState
+from fetchpool.engine.in_flight import InFlightRequests
 from fetchpool.engine.inbox import Inbox
+from fetchpool.engine.lifecycle import Lifecycle
+from fetchpool.engine.observers import Observers
 from fetchpool.engine.preflight import Preflight
 from fetchpool.engine.reader import RequestReader
+from fetchpool.pools.base import Pool
+from fetchpool.scheduler.autoscale import AutoScaler
 from fetchpool.scheduler.host import BlockReason
 from fetchpool.scheduler.scheduler import Scheduler
 
 READ_AHEAD = 10_000
-"""Requests read ahead of those that may start, so that a list sorted by host keeps all hosts busy.
-Past it nothing is read until something of it has started."""
-LOOK_AHEAD_BYTES = 64 << 20
-BYTES_EACH = 256 << 10
-"""Nor is anything read while what was read weighs more than that, or than so much for each worker: a list may
-have a text of a megabyte beside each URL."""
-LOOK_INTERVAL = 0.25
-"""Seconds between two looks at what all those that are queued wait for."""
-HELD_BY = {
+"""Requests that may be queued, so that a list sorted by host keeps all hosts busy. At this number reading
+pauses until one of them starts."""
+READ_AHEAD_BYTES = 64 << 20
+BYTES_PER_WORKER = 256 << 10
+"""Reading also pauses while the requests in memory take more than `READ_AHEAD_BYTES`, or this much for each
+worker: a list may have a text of a megabyte in each row."""
+CHECK_INTERVAL = 0.25
+"""Seconds between two checks of what the queued requests wait for."""
+BOTTLENECKS = {
     BlockReason.TURN: Bottleneck.TURNS,
     BlockReason.PACE: Bottleneck.PACE,
     BlockReason.PAUSE: Bottleneck.PAUSES,
@@ -40,117 +42,155 @@ class Dispatcher:
 
     def __init__(
         self,
-        intake: RequestReader,
+        reader: RequestReader,
         scheduler: Scheduler,
-        gate: Preflight,
-        flights: InFlightRequests,
+        preflight: Preflight,
+        in_flight: InFlightRequests,
+        pool: Pool,
         *,
-        workers: int,
         inbox: Inbox,
-        tell: Callable[[Notice], None],
+        lifecycle: Lifecycle,
+        observers: Observers,
+        autoscaler: AutoScaler | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """`workers`: the pool's; `inbox`: its messages may matter more than reading on; `tell` notifies
-        the observers."""
-        self._intake = intake
+        """Messages in `inbox` interrupt reading, as they may be more urgent. `autoscaler` sets how many
+        requests may be in flight, instead of the pool."""
+        self._reader = reader
         self._scheduler = scheduler
-        self._gate = gate
-        self._flights = flights
-        self._workers = workers
-        self._most_held = max(LOOK_AHEAD_BYTES, workers * BYTES_EACH)
+        self._preflight = preflight
+        self._in_flight = in_flight
+        self._pool = pool
+        self._max_bytes = max(READ_AHEAD_BYTES, pool.max_workers * BYTES_PER_WORKER)
         self._inbox = inbox
-        self._tell = tell
+        self._lifecycle = lifecycle
+        self._observers = observers
+        self._autoscaler = autoscaler
         self._clock = clock
-        self.has_idle_workers = False
-        """Workers are free, and nothing may start before its time."""
-        self.has_more_input = False
-        """There is more to be read at once: the next turn should not wait."""
+        self._has_idle_workers = False
+        """Workers are free, and every queued request has to wait."""
+        self._continues = False
+        """There is more to read at once: the engine should not wait."""
         self._next_check = float("-inf")
-        self._last_bottleneck = Bottleneck.TURNS
-        """What the hosts' requests were seen to wait for, the last time that all of them were looked at."""
+        self._bottleneck_of_hosts = Bottleneck.TURNS
+        """What the queued requests waited for at the last check."""
 
-    def fill(self, now: float, window: int) -> Bottleneck:
-        """Submits what may start while no more than `max_pending` are in flight; why no more may."""
-        self.has_idle_workers = self.has_more_input = False
-        if self._flights.state is not RunState.RUNNING:
+    @property
+    def has_more(self) -> bool:
+        """Whether there are requests that have not started."""
+        return not self._reader.exhausted or self._scheduler.queued > 0 or self._in_flight.waiting > 0
+
+    @property
+    def input_failure(self) -> str | None:
+        """Why an input could not be read to its end, in one line."""
+        return self._reader.failure
+
+    def next_wakeup(self) -> float | None:
+        """Return when `dispatch()` may find something to do although no message came; None if only a message
+        can change that."""
+        if self._continues:
+            return float("-inf")
+        if not self._lifecycle.is_running:
+            return None
+        lookups_at = self._preflight.next_wakeup()
+        # While every worker is busy, only a completed attempt lets another one start.
+        starts_at = self._scheduler.next_wakeup() if self._has_idle_workers else None
+        if lookups_at is None or starts_at is None:
+            return starts_at if lookups_at is None else lookups_at
+        return min(lookups_at, starts_at)
+
+    def dispatch(self, now: float) -> Bottleneck:
+        """Submit requests until the pool has enough of them, or none may start; return why not more."""
+        self._has_idle_workers = self._continues = False
+        if not self._lifecycle.is_running:
             return Bottleneck.STOPPING
-        if self._intake.loading:
-            self._read_back()
+        if self._reader.loading:
+            self._load_history()
             return Bottleneck.SOURCE
-        if self._flights.is_isolating(now):
+        if self._in_flight.is_isolating(now):
             return Bottleneck.WORKERS
+        if self._in_flight.internal_results:
+            self._preflight.update(now)
+        window = self._window()
         self._submit_ready(now, window)
         while self._scheduler.given_up:
-            self._flights.give_up(*self._scheduler.given_up.popleft(), now)
+            self._in_flight.abandon(*self._scheduler.given_up.popleft(), now)
         while self._scheduler.news:
-            self._tell(Notice(self._scheduler.news.popleft()))
-        self._gate.open(now)
+            self._observers.notify(self._scheduler.news.popleft())
+        self._preflight.update(now)
         return self._bottleneck(window, now)
 
+    def close(self) -> None:
+        """Close the inputs."""
+        self._reader.close()
+
+    def _window(self) -> int:
+        """Return how many requests may be in flight."""
+        if self._autoscaler is not None:
+            return self._autoscaler.target
+        return self._pool.max_workers if self._scheduler.paced else self._pool.max_pending
+
     def _submit_ready(self, now: float, window: int) -> None:
-        scheduler = self._scheduler
+        scheduler, in_flight = self._scheduler, self._in_flight
         pause = has_read = False
-        rows = len(self._flights.final)
-        # What is refused here is written before more is read: there may be millions of it.
-        while len(self._flights) < window and len(self._flights.final) == rows:
+        rows = len(in_flight.finished_records)
+        # Rows of rejected requests are written before more is read: there may be millions of them.
+        while len(in_flight) < window and len(in_flight.finished_records) == rows:
             request = scheduler.next(now)
             if request is None:
-                self.has_idle_workers = True
-                self._gate.open(now)  # so that lookups are under way while more is read
+                self._has_idle_workers = True
+                self._preflight.update(now)  # so that lookups run while more is read
                 pause = pause or (has_read and self._inbox.has_messages)
                 if pause or not self._read_ahead(window, now):
                     return
                 has_read = True
-                # What has been heard meanwhile matters more than the rest of a source that gives
-                # little at once: an iterable may take its time for each.
-                pause = self._intake.short_read
+                # After a short read, messages come first: an iterable may take long for each URL.
+                pause = self._reader.short_read
                 now = self._clock()
-            elif (admitted := self._gate.admit(request, now)) is None:
+            elif (admitted := self._preflight.admit(request, now)) is None:
                 continue
-            elif self._flights.start(admitted, now):
+            elif in_flight.start(admitted, now):
                 pause = False
             else:
                 return
-        self.has_idle_workers = False
-
-    def _bottleneck(self, window: int, now: float) -> Bottleneck:
-        queued, exhausted = self._scheduler.queued, self._intake.exhausted
-        if exhausted and not queued:
-            return Bottleneck.ENDING
-        # A window may be larger, for batches: what is missing there keeps no worker from its work.
-        if len(self._flights) >= min(window, self._workers):
-            return Bottleneck.WORKERS
-        if self._scheduler.resolving > self._scheduler.waiting_hosts:
-            return Bottleneck.NAMES
-        return self._held_by_hosts(now) if queued else Bottleneck.SOURCE
-
-    def _held_by_hosts(self, now: float) -> Bottleneck:
-        if self.has_idle_workers and now >= self._next_check:
-            self._next_check = now + LOOK_INTERVAL
-            self._last_bottleneck = HELD_BY[self._scheduler.block_reason(now)]
-        return self._last_bottleneck
-
-    def _read_back(self) -> None:
-        """Learns what earlier runs have done, piece by piece; nothing is fetched before all is known."""
-        if notice := self._intake.read_back():
-            self._tell(Notice(notice))
-        self.has_more_input = True
+        self._has_idle_workers = False
 
     def _read_ahead(self, window: int, now: float) -> bool:
-        """Queues a batch from the source. False when there is nothing to start in it, or enough waits
-        already."""
-        room = READ_AHEAD - self._scheduler.queued
-        if room <= 0 or self._intake.exhausted:
+        """Queue a batch from the source. False if the batch is empty, or enough requests are queued."""
+        free = READ_AHEAD - self._scheduler.queued
+        if free <= 0 or self._reader.exhausted:
             return False
-        if self._flights.held >= self._most_held and (self._scheduler.queued or len(self._flights)):
+        if self._in_flight.bytes_held >= self._max_bytes and (self._scheduler.queued or self._in_flight):
             return False
-        requests, more = self._intake.take(room, window, window - len(self._flights))
+        requests, more = self._reader.read(free, window, window - len(self._in_flight))
         for request in requests:
-            self._flights.held += request.weight
+            self._in_flight.bytes_held += request.weight
             if request.refused is None:
                 self._scheduler.add(request, now)
             else:
-                self._flights.refuse(request, request.refused, now, request.problem)
-        if more:  # it may go on like this for millions: signals are heard, and rows written, in between
-            self.has_more_input = True
+                self._in_flight.reject(request, request.refused, now, request.problem)
+        if more:  # commands are handled and rows written before reading goes on: it may take very long
+            self._continues = True
         return len(requests) > 0
+
+    def _load_history(self) -> None:
+        """Load a part of the rows of earlier runs; nothing is fetched before all are loaded."""
+        if notice := self._reader.load_history():
+            self._observers.notify(notice)
+        self._continues = True
+
+    def _bottleneck(self, window: int, now: float) -> Bottleneck:
+        queued, exhausted = self._scheduler.queued, self._reader.exhausted
+        if exhausted and not queued:
+            return Bottleneck.ENDING
+        # The window may be larger than the number of workers, for batches: all workers are busy then.
+        if len(self._in_flight) >= min(window, self._pool.max_workers):
+            return Bottleneck.WORKERS
+        if self._scheduler.resolving > self._scheduler.waiting_hosts:
+            return Bottleneck.NAMES
+        if not queued:
+            return Bottleneck.SOURCE
+        if self._has_idle_workers and now >= self._next_check:
+            self._next_check = now + CHECK_INTERVAL
+            self._bottleneck_of_hosts = BOTTLENECKS[self._scheduler.block_reason(now)]
+        return self._bottleneck_of_hosts

@@ -1,15 +1,15 @@
 """In-flight requests: submits them and decides on completion whether to write, retry or re-queue.
 
-In: requests that the scheduler has handed out, and finished ones from the inbox. Out: submissions to the
-pool, words to the scheduler, and `final`: the rows after which no attempt follows. Only the engine's thread
-calls it, but for the done-callback, which does nothing but put what it made into the inbox.
+In: requests that the scheduler has handed out, and completed attempts from the inbox. Out: submissions to the
+pool, results for the scheduler, and rows after which no attempt follows. Only the engine's thread calls it,
+except for the futures' callback, which only puts the completed attempt into the inbox.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from enum import Enum, auto
 from functools import partial
 from itertools import islice
 from time import monotonic
@@ -18,9 +18,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from fetchpool.engine.completed import CompletedAttempt, completed, with_columns
-from fetchpool.engine.crashes import MAX_LOSSES, CrashTracker
-from fetchpool.engine.events import ActiveRequest, Notice, RetryScheduled
+from fetchpool.engine.crashes import MAX_CRASHES, CrashTracker
+from fetchpool.engine.events import ActiveRequest, RetryScheduled
 from fetchpool.engine.inbox import Inbox
+from fetchpool.engine.lifecycle import Lifecycle, RunState
+from fetchpool.engine.observers import Observers
+from fetchpool.engine.stats import Stats
 from fetchpool.engine.writer import Writer
 from fetchpool.model import derive
 from fetchpool.model.errors import OutputError
@@ -35,29 +38,19 @@ from fetchpool.pools.future import LightFuture
 from fetchpool.scheduler.retry import RetryPolicy
 from fetchpool.scheduler.scheduler import Scheduler
 
-SHOWN = 5
-"""Requests that are shown as the slowest."""
+SLOWEST = 5
+"""Number of requests that are shown as the slowest."""
 
 
-class Attempted(Struct, frozen=True, gc=False):
-    """What is kept of a request until its next attempt."""
+class PreviousAttempts(Struct, frozen=True, gc=False):
+    """What is stored of a request until its next attempt."""
 
     started: float
-    """When the first one was."""
+    """When the first attempt started."""
     last: CompletedAttempt
-    """Its last attempt, without what was archived of it."""
+    """The last attempt, without its archive records."""
     weight: int
-    """Bytes that this holds, about."""
-
-
-class RunState(Enum):
-    """Whether a run goes on; the engine sets it."""
-
-    RUNNING = auto()
-    STOPPING = auto()
-    """No request is started; those in flight end by themselves."""
-    ABORTED = auto()
-    """Requests in flight are cancelled, too."""
+    """The memory that this takes, approximately."""
 
 
 class InFlightRequests:
@@ -71,188 +64,197 @@ class InFlightRequests:
         writer: Writer,
         *,
         inbox: Inbox,
-        learn: Callable[[FetchRequest, Outcome], None],
-        tell: Callable[[RetryScheduled | Notice], None],
+        lifecycle: Lifecycle,
+        stats: Stats,
+        observers: Observers,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """Completed attempts are put into `inbox` by the pool's threads; the engine's thread hands each to
-        `landed()`. `learn` is called with the outcome of an internal request, which has no row. `tell`
-        notifies the observers."""
+        """The pool's threads put completed attempts into `inbox`; the engine's thread passes each to
+        `complete()`."""
         self._pool = pool
         self._scheduler = scheduler
         self._retry = retry
         self._writer = writer
         self._put = inbox.put
-        self._learn = learn
-        self._tell = tell
+        self._lifecycle = lifecycle
+        self._stats = stats
+        self._observers = observers
         self._clock = clock
         self._in_flight: dict[int, tuple[FetchRequest, float]] = {}
-        """By urlnum, in the order they started; with the time they did."""
-        self._attempted: dict[int, Attempted] = {}
-        """By urlnum, of a request that is to be tried again."""
-        self.held = 0
-        """What all that was read and has no final row yet weighs, and what is kept of its attempts."""
-        self._losses = CrashTracker()
-        self._alone: FetchRequest | None = None
-        """Handed out, and waiting until nothing else is in flight."""
-        self.final: list[Record] = []
-        """Rows that were not written yet; whoever writes them takes the list away."""
-        self.state = RunState.RUNNING
-        """Once it is another, no attempt is retried, and a request without an outcome has no row."""
-        self.unfinished = False
-        """Something was in flight when the run was stopped, and came to nothing."""
+        """Requests and their start times by urlnum, in the order of their start."""
+        self._previous: dict[int, PreviousAttempts] = {}
+        """By urlnum, for requests that will be retried."""
+        self._crashes = CrashTracker()
+        self._isolated: FetchRequest | None = None
+        """A request that waits until nothing else is in flight."""
+        self.bytes_held = 0
+        """The memory that all requests without a final row take, approximately."""
+        self.finished_records: list[Record] = []
+        """Final rows, until `take_finished()`."""
+        self.internal_results: deque[tuple[FetchRequest, Outcome]] = deque()
+        """Final outcomes of internal requests, which have no row; Preflight removes them."""
+        self.has_dropped = False
+        """Whether a request ended without a row because the run was stopped."""
 
     def __len__(self) -> int:
         return len(self._in_flight)
 
     @property
     def waiting(self) -> int:
-        """Handed out, and not started yet."""
-        return int(self._alone is not None)
+        """Number of requests that were handed to `start()` and have not started."""
+        return int(self._isolated is not None)
 
     def slowest(self, now: float) -> tuple[ActiveRequest, ...]:
-        """Those that have been in flight for longest, for a person to see."""
+        """Return the requests that have been in flight for longest, safe to show."""
         return tuple(
             ActiveRequest(escape_invisible(redact(request.url)), now - started)
-            for request, started in islice(self._in_flight.values(), SHOWN)
+            for request, started in islice(self._in_flight.values(), SLOWEST)
         )
 
     def start(self, request: FetchRequest, now: float) -> bool:
-        """Submits it; False when nothing may start beside it, since workers have died under it."""
-        if self._losses.counts and self._losses.must_run_alone(request.urlnum):
-            self._alone = request
+        """Submit a request. False if it runs alone, because workers crashed on it: nothing else may start."""
+        if self._crashes.counts and self._crashes.must_run_alone(request.urlnum):
+            self._isolated = request
             return not self.is_isolating(now)
         self.submit(request, now)
         return True
 
     def is_isolating(self, now: float) -> bool:
-        """Whether nothing may start beside a request under which workers died; starts it when it can."""
-        if not self._losses.counts:
+        """Whether a request runs alone, or waits to do so; starts it if nothing else is in flight."""
+        if not self._crashes.counts:
             return False
-        if self._alone is not None and not self._in_flight:
-            self.submit(self._alone, now)
-            self._alone = None
-        return self._alone is not None or self._losses.one_runs_alone(self._in_flight.keys())
+        if self._isolated is not None and not self._in_flight:
+            self.submit(self._isolated, now)
+            self._isolated = None
+        return self._isolated is not None or self._crashes.has_isolated(self._in_flight.keys())
 
     def submit(self, request: FetchRequest, now: float) -> None:
         self._in_flight[request.urlnum] = (request, now)
-        self._pool.submit(derive.sent(request)).add_done_callback(partial(self._finished, request))
+        self._pool.submit(derive.sent(request)).add_done_callback(partial(self._on_done, request))
 
-    def _finished(self, request: FetchRequest, future: Future[Record]) -> None:
-        """The done-callback; runs in the pool's thread."""
+    def _on_done(self, request: FetchRequest, future: Future[Record]) -> None:
+        """Future callback; runs in the pool's thread."""
         assert isinstance(future, LightFuture)
         self._put(completed(request, future))
 
-    def refuse(
+    def reject(
         self, request: FetchRequest, kind: FailureKind, now: float, message: str | None = None
     ) -> None:
-        """Ends a request that no worker gets."""
-        self._conclude(CompletedAttempt(request, refusal(request, kind, message)), now)
+        """Fail a request that was not submitted."""
+        self._finish(CompletedAttempt(request, refusal(request, kind, message)), now)
 
-    def give_up(self, request: FetchRequest, kind: FailureKind, now: float) -> None:
-        """Ends a request whose host or proxy is down. What its last attempt came to says more than that there
-        was no other."""
-        if request.urlnum in self._attempted:
-            self._settle(self._attempted[request.urlnum].last)
+    def abandon(self, request: FetchRequest, kind: FailureKind, now: float) -> None:
+        """Fail a request whose host or proxy is down, with the error of its last attempt if there was one."""
+        if request.urlnum in self._previous:
+            self._finalize(self._previous[request.urlnum].last)
         else:
-            self.refuse(request, kind, now)
+            self.reject(request, kind, now)
 
-    def landed(self, finished: CompletedAttempt) -> None:
-        """A request is no longer in flight. Raises `OutputError` when it was our own disk that failed."""
-        request, outcome = finished.request, finished.outcome
+    def take_finished(self) -> list[Record]:
+        """Remove and return the final rows."""
+        records, self.finished_records = self.finished_records, []
+        return records
+
+    def complete(self, attempt: CompletedAttempt) -> None:
+        """Handle a request that is no longer in flight. Raises `OutputError` if its body could not be
+        stored."""
+        request, outcome = attempt.request, attempt.outcome
         _, started = self._in_flight.pop(request.urlnum)
         now = self._clock()
-        cool_down = self._retry.cool_down(outcome) if outcome is not None else None
-        self._scheduler.finished(request, now, started, outcome, cool_down)
+        retry_after = self._retry.cool_down(outcome) if outcome is not None else None
+        self._scheduler.finished(request, now, started, outcome, retry_after)
         if outcome is None:
-            self._requeue(finished, now)
+            self._requeue(attempt, now)
             return
         self._writer.archive(outcome)
         if outcome.record.error and self._pool.queued and self._scheduler.is_throttled(request.host, now):
             self._pool.cancel_pending(request.host)
         if outcome.redirect is not None:
-            again = self._weighed(derive.with_columns(outcome.redirect, request), request)
-            self._scheduler.add(again, now, first=True)
-        elif not (self.state is RunState.ABORTED and outcome.record.error == FailureKind.ABORTED):
-            # What was aborted never came to its end: it has no row, and a resumed run asks again.
-            self._conclude(finished, started)
+            redirect = derive.with_columns(outcome.redirect, request)
+            self._scheduler.add(self._reweighed(redirect, request), now, first=True)
+        else:
+            self._finish(attempt, started)
 
-    def _requeue(self, finished: CompletedAttempt, now: float) -> None:
+    def _requeue(self, attempt: CompletedAttempt, now: float) -> None:
         """Re-queue a request that has no outcome: its worker crashed, or it was cancelled."""
-        request = finished.request
-        if finished.lost and self.state is not RunState.ABORTED:
-            losses = self._losses.count(request.urlnum)
-            if losses >= MAX_LOSSES:
-                self.refuse(request, FailureKind.INTERNAL, now, f"worker crashed {losses} times on this URL")
+        request, state = attempt.request, self._lifecycle.state
+        if attempt.lost and state is not RunState.ABORTED:
+            crashes = self._crashes.count(request.urlnum)
+            if crashes >= MAX_CRASHES:
+                self.reject(request, FailureKind.INTERNAL, now, f"worker crashed {crashes} times on this URL")
                 return
-            if losses == 1:
-                self._tell(Notice(f"worker crashed; retrying {escape_invisible(redact(request.url))}"))
-        elif self.state is not RunState.RUNNING:
-            self.unfinished = True
+            if crashes == 1:
+                self._observers.notify(f"worker crashed; retrying {escape_invisible(redact(request.url))}")
+        elif state is not RunState.RUNNING:
+            self.has_dropped = True
             return
         self._scheduler.add(request, now, first=True)
 
-    def _conclude(self, finished: CompletedAttempt, started: float) -> None:
-        """An attempt that began at `started` has its outcome: it is made again, or was the final one."""
-        outcome = finished.outcome
+    def _finish(self, attempt: CompletedAttempt, started: float) -> None:
+        """Retry an attempt that began at `started`, or make its outcome the final one."""
+        outcome = attempt.outcome
         assert outcome is not None
-        if outcome.record.error is not None:
+        if (error := outcome.record.error) is not None:
+            if error == FailureKind.ABORTED and self._lifecycle.state is RunState.ABORTED:
+                return  # no row, so that a resumed run fetches the URL
             if outcome.storage_error:
                 raise OutputError(outcome.storage_error)
-            if self._maybe_retry(finished, outcome, started):
+            if self._maybe_retry(attempt, outcome, started):
                 return
-        self._settle(finished)
+        self._finalize(attempt)
 
-    def _settle(self, finished: CompletedAttempt) -> None:
-        """No attempt follows."""
-        request, outcome = finished.request, finished.outcome
+    def _finalize(self, attempt: CompletedAttempt) -> None:
+        """Make the row of a request's last attempt, or hand an internal request's outcome to Preflight."""
+        request, outcome = attempt.request, attempt.outcome
         assert outcome is not None
-        self.held -= request.weight
-        if self._attempted and (attempted := self._attempted.pop(request.urlnum, None)) is not None:
-            self.held -= attempted.weight
-        if self._losses.counts:
-            self._losses.forget(request.urlnum)
+        self.bytes_held -= request.weight
+        if self._previous and (previous := self._previous.pop(request.urlnum, None)) is not None:
+            self.bytes_held -= previous.weight
+        if self._crashes.counts:
+            self._crashes.forget(request.urlnum)
         if request.urlnum < 0:
-            self._learn(request, outcome)
+            self.internal_results.append((request, outcome))
             return
         record = outcome.record
         if request.columns is not None:
             record = with_columns(record, request.columns)
         self._writer.archive_failure(record, outcome)
-        self.final.append(record)
+        self.finished_records.append(record)
 
-    def _maybe_retry(self, finished: CompletedAttempt, outcome: Outcome, started: float) -> bool:
-        now, request, urlnum = self._clock(), finished.request, finished.request.urlnum
-        before = self._attempted.get(urlnum)
+    def _maybe_retry(self, attempt: CompletedAttempt, outcome: Outcome, started: float) -> bool:
+        """Schedule a retry if one is due; return whether it is."""
+        now, request, urlnum = self._clock(), attempt.request, attempt.request.urlnum
+        before = self._previous.get(urlnum)
         first = started if before is None else before.started
         delay = None
         if self._scheduler.was_crowded(request, outcome):
             delay = self._retry.spared(request, outcome)
-        follows = derive.again if delay is None else derive.spared
+        derived = derive.again if delay is None else derive.spared
         if delay is None:
             delay = self._retry.delay(request, outcome, now - first)
         if delay is None:
             return False
-        kept = attempted(first, finished, outcome)
-        self.held += kept.weight - (0 if before is None else before.weight)
-        self._attempted[urlnum] = kept
-        self._scheduler.enqueue_at(self._weighed(follows(request), request), now + delay)
+        previous = previous_attempts(first, attempt, outcome)
+        self.bytes_held += previous.weight - (0 if before is None else before.weight)
+        self._previous[urlnum] = previous
+        self._scheduler.enqueue_at(self._reweighed(derived(request), request), now + delay)
         if urlnum >= 0:
-            self._tell(RetryScheduled(outcome.record, delay))
+            self._stats.retried(outcome.record)
+            self._observers.on_event(RetryScheduled(outcome.record, delay))
         return True
 
-    def _weighed(self, follows: FetchRequest, request: FetchRequest) -> FetchRequest:
-        """What follows from a request, which may weigh more, or less."""
-        self.held += follows.weight - request.weight
-        return follows
+    def _reweighed(self, derived: FetchRequest, request: FetchRequest) -> FetchRequest:
+        """Count the memory of a request that replaces another, and return it."""
+        self.bytes_held += derived.weight - request.weight
+        return derived
 
 
-def attempted(started: float, finished: CompletedAttempt, outcome: Outcome) -> Attempted:
-    """What is kept of an attempt. What it brought for the archive is written by now: thousands may wait for
-    their retry."""
+def previous_attempts(started: float, attempt: CompletedAttempt, outcome: Outcome) -> PreviousAttempts:
+    """Return what is stored of an attempt, without its archive records, which are written by now: thousands
+    of requests may wait for their retry."""
     if outcome.records or outcome.content:
         outcome = replace(outcome, records=b"", warc_records_path="", content=b"")
-        finished = replace(finished, outcome=outcome)
+        attempt = replace(attempt, outcome=outcome)
     record = outcome.record
     texts = (record.url_effective, record.errormsg, record.content_type, *record.extra.values())
-    return Attempted(started, finished, sum([len(text) for text in texts if isinstance(text, str)]))
+    return PreviousAttempts(started, attempt, sum([len(text) for text in texts if isinstance(text, str)]))

@@ -48,6 +48,10 @@ class Inbox:
         if self._pool is not None:
             self._pool.wake()
 
+    def wake(self) -> None:
+        """Wake the engine so that it checks for work again."""
+        self.post(Command.WAKE)
+
     @property
     def has_messages(self) -> bool:
         return not self._queue.empty()

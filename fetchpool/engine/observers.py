@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from fetchpool.engine.events import Event, Snapshot
+from fetchpool.engine.events import Event, Notice, Snapshot
 from fetchpool.model.record import Record
 
 
@@ -50,6 +50,10 @@ class Observers(Observer):
     def on_event(self, event: Event) -> None:
         for observer in self._observers:
             observer.on_event(event)
+
+    def notify(self, text: str) -> None:
+        """Show the user one line."""
+        self.on_event(Notice(text))
 
     def on_records(self, records: list[Record]) -> None:
         for observer in self._observers:

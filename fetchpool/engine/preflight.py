@@ -1,9 +1,8 @@
 """Preflight: resolves a host and fetches its `robots.txt` before its first request.
 
-In: the hosts that the scheduler comes to, and the requests it hands out. Out: word to the scheduler when
-a host is known, requests for `robots.txt` in place of others, and those requests that may not be made.
-Policy and bookkeeping only; the lookups are `names.py`'s, the reading of rules `robots.py`'s. Only the
-engine's thread calls it.
+In: hosts and requests from the scheduler. Out: resolved hosts for the scheduler, requests for `robots.txt` in
+place of others, and rejected requests. `transports/dns.py` runs the lookups, `scheduler/robots.py` reads the
+rules. Only the engine's thread calls it.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from fetchpool.model.request import FetchRequest
 from fetchpool.scheduler.scheduler import Scheduler
 from fetchpool.transports.dns import HostAddresses, HostLookups
 
-if TYPE_CHECKING:  # loaded by those who use it
+if TYPE_CHECKING:  # loaded only if needed
     from fetchpool.scheduler.robots import RobotsCache
 
 
@@ -27,71 +26,76 @@ class Preflight:
     def __init__(
         self,
         scheduler: Scheduler,
-        names: HostLookups | None,
+        lookups: HostLookups | None,
         robots: RobotsCache | None,
-        flights: InFlightRequests,
+        in_flight: InFlightRequests,
     ) -> None:
         self._scheduler = scheduler
-        self._names = names
+        self._lookups = lookups
         self._robots = robots
-        self._flights = flights
-        self._asked = 0
-        """`robots.txt` requests; their urlnums are negative."""
+        self._in_flight = in_flight
+        self._last_urlnum = 0
+        """Of the latest `robots.txt` request; they count down."""
 
-    def open(self, now: float) -> None:
-        """Start DNS lookups for hosts that wait in the scheduler, up to the concurrency limit."""
-        if self._names is None:
+    def update(self, now: float) -> None:
+        """Apply the `robots.txt` files that have come, start DNS lookups for hosts that wait in the
+        scheduler, up to the concurrency limit, and end those that take too long."""
+        results = self._in_flight.internal_results
+        while results:
+            self._on_robots_done(*results.popleft(), now)
+        if self._lookups is None:
             return
-        asked = self._scheduler.asked
-        while asked and not self._names.busy:
-            self._names.ask(asked.popleft())
-        for named in self._names.overdue(now):
-            self._introduce(named, now)
+        unresolved = self._scheduler.asked
+        while unresolved and not self._lookups.busy:
+            self._lookups.ask(unresolved.popleft())
+        for result in self._lookups.overdue(now):
+            self._apply_lookup(result, now)
 
-    def heard(self, named: HostAddresses, now: float) -> None:
-        """A name was looked up."""
-        if self._names is not None and self._names.heard(named):
-            self._introduce(named, now)
+    def on_lookup_done(self, result: HostAddresses, now: float) -> None:
+        """Handle the result of a DNS lookup."""
+        if self._lookups is not None and self._lookups.heard(result):
+            self._apply_lookup(result, now)
 
     def next_wakeup(self) -> float | None:
-        """When `open()` has something to do by itself."""
-        return None if self._names is None else self._names.next_wakeup()
+        """Return when `update()` has something to do although no result came."""
+        return None if self._lookups is None else self._lookups.next_wakeup()
 
     def admit(self, request: FetchRequest, now: float) -> FetchRequest | None:
-        """What may be made when the scheduler has handed out that request: itself; the one for the
-        `robots.txt` that it has to wait for, in its place; or none, since it was refused."""
+        """Return the request to submit when the scheduler has handed out `request`: the same one, or the one
+        for the `robots.txt` that must come first. None if robots.txt forbids the URL, which then has its
+        row."""
         if self._robots is None or request.urlnum < 0:
             return request
         rules = self._robots.rules_for(request, now)
         if rules is None:
-            self._asked += 1
+            self._last_urlnum -= 1
             self._scheduler.start_instead(request)
-            return self._robots.request_for(request, -self._asked)
+            return self._robots.request_for(request, self._last_urlnum)
         if rules.crawl_delay:
             self._scheduler.delay(request.host, rules.crawl_delay, now)
         if self._robots.allows(rules, request):
             return request
         self._scheduler.finished(request, now, now, None)
-        self._flights.refuse(request, rules.kind, now, rules.refusal)
+        self._in_flight.reject(request, rules.kind, now, rules.refusal)
         return None
 
-    def learn(self, request: FetchRequest, outcome: Outcome, now: float) -> None:
-        """What came of one of our requests, after all its hops and attempts."""
+    def _on_robots_done(self, request: FetchRequest, outcome: Outcome, now: float) -> None:
+        """Handle the final outcome of a `robots.txt` request."""
         assert self._robots is not None
-        asked = request.first or request
-        rules = self._robots.learn(asked, outcome, now)
-        refused: list[FetchRequest] = []
+        first = request.first or request
+        rules = self._robots.learn(first, outcome, now)
+        forbidden: list[FetchRequest] = []
         if rules.forbids_all:
-            # What waits is not asked about again, however late its turn would be.
-            refused = self._scheduler.withdraw(asked.host, partial(self._robots.speaks_of, asked))
-        self._scheduler.resume(asked.host, now)
-        for each in refused:
-            self._flights.refuse(each, rules.kind, now, rules.refusal)
+            # Rejected now: by the time they could start, the rules may have expired.
+            forbidden = self._scheduler.withdraw(first.host, partial(self._robots.speaks_of, first))
+        self._scheduler.resume(first.host, now)
+        for each in forbidden:
+            self._in_flight.reject(each, rules.kind, now, rules.refusal)
 
-    def _introduce(self, named: HostAddresses, now: float) -> None:
-        """A host's addresses are known, or it has none."""
-        if named.failure is None:
-            self._scheduler.known(named.host, now, named.until, named.addresses, named.seconds)
+    def _apply_lookup(self, result: HostAddresses, now: float) -> None:
+        """Let the host's requests start at its addresses, or reject them if it has none."""
+        if result.failure is None:
+            self._scheduler.known(result.host, now, result.until, result.addresses, result.seconds)
             return
-        for request in self._scheduler.unknown(named.host, now):
-            self._flights.refuse(request, named.failure, now, named.message)
+        for request in self._scheduler.unknown(result.host, now):
+            self._in_flight.reject(request, result.failure, now, result.message)

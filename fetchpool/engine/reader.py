@@ -1,7 +1,7 @@
-"""The way in: what the list still has to fetch, batch by batch, and how long it is.
+"""Reads requests from a source in batches, and estimates how many there are.
 
-In: a source, and what is known of earlier runs. Out: requests that have to be made, in input order,
-duplicates and finished ones left out. Only the engine's thread calls it; it starts nothing.
+In: a source, and the rows of earlier runs. Out: requests to fetch, in input order, without duplicates and
+without URLs that an earlier run has finished. Only the engine's thread calls it; it starts nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from fetchpool.model.request import FetchRequest
 from fetchpool.sources.base import Source
 
 MIN_BATCH = 64
-"""Requests asked for at once, at least: a batch costs more than what is in it."""
+"""Requests to read at once, at least: reading a batch takes longer than reading the requests in it."""
 
 
 class RequestReader:
@@ -26,47 +26,52 @@ class RequestReader:
         self._stats = stats
         self._read = 0
         self.loading = True
-        """What earlier runs have done is not all known yet: nothing may be taken."""
+        """Whether rows of earlier runs are still to be loaded: `read()` must not be called."""
         self.short_read = False
-        """The last batch was smaller than asked for: it may have taken its time."""
+        """The source returned fewer requests than asked for, so reading may be slow."""
 
     def start(self, wake: Callable[[], None]) -> None:
-        """`wake` is called, from any thread, when there is more to take."""
+        """Start reading. `wake` is called, from any thread, when there is more to read."""
         self._source.start(wake)
 
-    def read_back(self) -> str | None:
-        """Learns a piece of what earlier runs have done; one line for the person when all is known and
-        something of it was damaged."""
+    def load_history(self) -> str | None:
+        """Load a part of the rows of earlier runs. Return a line for the user when all are loaded and some
+        were unreadable."""
         self.loading = self._known.read_back()
         if self.loading or not self._known.damaged:
             return None
         lines = "line" if self._known.damaged == 1 else "lines"
         return f"ignored {self._known.damaged:,} unreadable {lines}"
 
-    def take(self, room: int, window: int, free: int) -> tuple[list[FetchRequest], bool]:
-        """At most `room` requests that have to be made, and whether there may be more at once; `free` places
-        of the `max_pending` are for requests that start now."""
-        wanted = min(room, free if self._source.lazy else max(MIN_BATCH, 2 * window))
-        taken = self._source.take(wanted)
-        requests, earlier = self._known.filter(taken)
-        self._read += len(requests) + len(earlier)
-        self._stats.found(earlier)
-        self.short_read = len(taken) < wanted
-        return requests, bool(taken) and (self.short_read or not requests)
+    def read(self, limit: int, window: int, free: int) -> tuple[list[FetchRequest], bool]:
+        """Return at most `limit` requests to fetch, and whether more can be read at once. Of `window`
+        requests that may be in flight, `free` can start now."""
+        wanted = min(limit, free if self._source.lazy else max(MIN_BATCH, 2 * window))
+        batch = self._source.take(wanted)
+        requests, finished = self._known.filter(batch)
+        self._read += len(requests) + len(finished)
+        self._stats.found(finished)
+        self.short_read = len(batch) < wanted
+        return requests, bool(batch) and (self.short_read or not requests)
 
     @property
     def exhausted(self) -> bool:
-        """The list was read to its end."""
+        """Whether the input was read to its end."""
         return self._source.exhausted
 
     @property
     def failure(self) -> str | None:
-        """An input broke off; one line."""
+        """Why an input could not be read to its end, in one line."""
         return self._source.failure
 
-    def total(self) -> tuple[int | None, bool]:
-        """The URLs of the whole input: counted, or estimated from the share of it that was read; and
-        which of the two."""
+    @property
+    def duplicates(self) -> int:
+        """Number of URLs that were dropped because the input had them before."""
+        return self._known.duplicates
+
+    def estimate_total(self) -> tuple[int | None, bool]:
+        """Return the number of URLs in the input, or None if nothing is known, and whether it is exact. It
+        is estimated from the share of bytes that was read."""
         source = self._source
         if source.exhausted:
             return self._read, True

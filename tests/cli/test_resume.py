@@ -61,7 +61,7 @@ def test_a_resumed_run_fetches_what_is_missing_and_speaks_of_the_whole_list(
     listed(tmp_path, *urls)
     code, said = run(tmp_path, "-o", name, "--resume")
     assert code == 1  # for a failure that an earlier run has met
-    assert said[0] == f"fetchpool: reading back {name}"
+    assert said[0] == f"fetchpool: resuming from {name}"
     assert re.fullmatch(r"4 URLs \(2 by earlier runs\) in .*: 3 ok, 1 failed", said[1])
     assert f"failed   1 http_404  {urls[1]}" in said
     assert f"wrote    2 rows to {name}" in said
@@ -230,7 +230,10 @@ def test_an_output_that_has_rows_is_appended_to_with_a_word_about_it(
     listed(tmp_path, demo_server.url("/bytes/1"))
     assert run(tmp_path)[1][0].startswith("1 URL in ")
     code, said = run(tmp_path)
-    assert (code, said[0]) == (0, "fetchpool: sizes.txt has rows already; --resume would skip what is there")
+    assert (code, said[0]) == (
+        0,
+        "fetchpool: sizes.txt already contains rows; appending (use --resume to skip them)",
+    )
     assert len(urls_in(tmp_path / "sizes.txt")) == 2
 
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 import fetchpool
 from fetchpool.engine.completed import CompletedAttempt
-from fetchpool.engine.in_flight import attempted
+from fetchpool.engine.in_flight import previous_attempts
 from fetchpool.model import urls
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import refusal
@@ -98,6 +98,6 @@ def test_62_what_was_archived_is_not_kept_until_the_retry() -> None:
     """Records are written when they come; as many attempts wait for their retry as there are in a list."""
     request = urls.request(0, "http://h/")
     outcome = replace(refusal(request, FailureKind.RESET), records=bytes(1 << 18))
-    kept = attempted(0.0, CompletedAttempt(request, outcome), outcome)
+    kept = previous_attempts(0.0, CompletedAttempt(request, outcome), outcome)
     assert kept.last.outcome == replace(outcome, records=b"")
     assert 0 < kept.weight < 100

@@ -8,7 +8,7 @@ from typing import Any
 
 from fetchpool.cli.demo_server.server import DemoServer
 from fetchpool.config.configure import configure
-from fetchpool.engine.build import build
+from fetchpool.engine.build import assemble, build
 from fetchpool.engine.engine import Engine
 from fetchpool.engine.events import WaitTimes
 from fetchpool.engine.writer import Writer
@@ -114,13 +114,13 @@ def engine_of(
 ) -> Engine:
     """With a clock that goes on by a millisecond each time it is looked at."""
     ticks = count()
-    return Engine(
+    return assemble(
         IterableSource(urls),
         pool,
         Writer([rows], DuplicateFilter(dedupe=False)),
         scheduler=scheduler or Scheduler(),
         retry=RetryPolicy(retry=retry),
-        concurrency=concurrency,
+        autoscaler=concurrency,
         clock=lambda: next(ticks) / 1000,
     )
 

@@ -190,22 +190,22 @@ def test_values_beyond_the_histogram_are_counted_all_the_same() -> None:
 def test_seconds_go_to_what_the_engine_said_it_waits_for() -> None:
     used = iter((2.0, 5.5))
     clock = BottleneckTimer(100.0, cpu=lambda: next(used), cores=4)
-    clock.account(101.0, Bottleneck.WORKERS)  # until here the first URL was waited for
-    clock.account(105.0, Bottleneck.WORKERS)
-    clock.account(108.0, Bottleneck.TURNS)
-    clock.account(108.5, Bottleneck.ENDING)
-    limits = clock.limits(110.0)
+    clock.switch_to(101.0, Bottleneck.WORKERS)  # until here the first URL was waited for
+    clock.switch_to(105.0, Bottleneck.WORKERS)
+    clock.switch_to(108.0, Bottleneck.TURNS)
+    clock.switch_to(108.5, Bottleneck.ENDING)
+    limits = clock.wait_times(110.0)
     assert (limits.source, limits.workers, limits.turns, limits.ending) == (1.0, 7.0, 0.5, 1.5)
     assert (limits.cpu, limits.cores) == (3.5, 4)
 
 
 def test_asking_for_the_limits_changes_nothing() -> None:
     clock = BottleneckTimer(0.0, cpu=lambda: 0.0)
-    clock.account(0.0, Bottleneck.TURNS)
-    assert clock.limits(1.0).turns == 1.0
-    assert clock.limits(3.0).turns == 3.0
-    clock.account(4.0, Bottleneck.WORKERS)
-    assert clock.limits(4.0).turns == 4.0
+    clock.switch_to(0.0, Bottleneck.TURNS)
+    assert clock.wait_times(1.0).turns == 1.0
+    assert clock.wait_times(3.0).turns == 3.0
+    clock.switch_to(4.0, Bottleneck.WORKERS)
+    assert clock.wait_times(4.0).turns == 4.0
 
 
 def test_cpu_seconds_rise_with_work_also_with_a_childs() -> None:

@@ -1,0 +1,107 @@
+"""The monitor of a run: takes snapshots, and hands them to the observers.
+
+In: the parts of the engine, which it only reads. Out: `Snapshot`s, a few times a second and at the end. Only
+the engine's thread calls it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic
+
+from fetchpool.engine.bottlenecks import Bottleneck, BottleneckTimer
+from fetchpool.engine.events import Snapshot
+from fetchpool.engine.in_flight import InFlightRequests
+from fetchpool.engine.lifecycle import Lifecycle
+from fetchpool.engine.observers import Observers
+from fetchpool.engine.reader import RequestReader
+from fetchpool.engine.stats import Stats
+from fetchpool.pools.base import Pool
+from fetchpool.scheduler.autoscale import AutoScaler
+from fetchpool.scheduler.scheduler import Scheduler
+
+SNAPSHOT_INTERVAL = 0.25
+"""Seconds between two snapshots."""
+STUCK = (
+    "a parser did not return in time: its page is a parse row, its thread goes on until the program ends; "
+    "with --executor process such a parser is ended"
+)
+
+
+class Monitor:
+    """Makes the snapshots of a run."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        scheduler: Scheduler,
+        in_flight: InFlightRequests,
+        reader: RequestReader,
+        *,
+        stats: Stats,
+        observers: Observers,
+        lifecycle: Lifecycle,
+        autoscaler: AutoScaler | None = None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._pool = pool
+        self._scheduler = scheduler
+        self._in_flight = in_flight
+        self._reader = reader
+        self._stats = stats
+        self._observers = observers
+        self._lifecycle = lifecycle
+        self._autoscaler = autoscaler
+        self._clock = clock
+        self._timer = BottleneckTimer(clock())
+        self._reported_stuck = False
+        self.next_snapshot = 0.0
+        """When `update()` is due."""
+
+    def start(self) -> None:
+        """Tell the observers that the run begins."""
+        self._observers.on_start(self.snapshot())
+
+    def update(self, now: float) -> None:
+        """Hand a snapshot to the observers."""
+        self.next_snapshot = now + SNAPSHOT_INTERVAL
+        self._report_stuck()
+        if self._observers:
+            self._observers.on_snapshot(self.snapshot())
+
+    def finish(self) -> None:
+        """Tell the observers that the run has ended. Idempotent."""
+        self._report_stuck()
+        self._observers.on_finish(self.snapshot())
+
+    def blocked_by(self, now: float, bottleneck: Bottleneck) -> None:
+        """Record what limits the run from now on."""
+        self._timer.switch_to(now, bottleneck)
+
+    def cpu_per_url(self, now: float) -> float:
+        """Return the CPU seconds that a URL has taken so far."""
+        return self._timer.wait_times(now).cpu / max(1, self._stats.done)
+
+    def snapshot(self) -> Snapshot:
+        """Return the current state of the run."""
+        now = self._clock()
+        total, exact = self._reader.estimate_total()
+        return self._stats.snapshot(
+            in_flight=min(len(self._in_flight), self._pool.max_workers),
+            slowest=self._in_flight.slowest(now),
+            queued=self._scheduler.queued + self._in_flight.waiting,
+            delayed=self._scheduler.delayed,
+            duplicates=self._reader.duplicates,
+            total=total,
+            total_exact=exact,
+            stopping=not self._lifecycle.is_running,
+            workers=self._pool.max_workers if self._autoscaler is None else self._autoscaler.target,
+            workers_reason="" if self._autoscaler is None else self._autoscaler.reason,
+            limits=self._timer.wait_times(now),
+        )
+
+    def _report_stuck(self) -> None:
+        """Notify the user once when parsers have not returned."""
+        if self._pool.stuck and not self._reported_stuck:
+            self._reported_stuck = True
+            self._observers.notify(STUCK)
