@@ -30,6 +30,7 @@ from fetchpool.model.errors import PoolClosedError
 from fetchpool.model.record import Record
 from fetchpool.pools.open import open_pool
 from fetchpool.runtime import forks
+from fetchpool.runtime.collector import call_outside
 from fetchpool.runtime.exit_hooks import at_exit
 from fetchpool.sources.base import Source
 from fetchpool.sources.iterable import IterableSource
@@ -82,6 +83,11 @@ def _records(config: RunConfig, source: Source) -> Iterator[Record]:
         engine = build(config, source=source, sinks=[collected])  # not before someone asks for a record
     forget = at_exit(engine.close)
     generation = forks.generation
+
+    def close() -> None:
+        engine.close()
+        forget()
+
     try:
         while not engine.done:
             if generation != forks.generation:
@@ -91,8 +97,7 @@ def _records(config: RunConfig, source: Source) -> Iterator[Record]:
                 yield collected.records.popleft()
     finally:
         if generation == forks.generation:  # else it goes on, in the parent
-            forget()
-            engine.close()
+            call_outside(close)
 
 
 class RecordQueue:
@@ -147,9 +152,13 @@ class Pool:
 
     def shutdown(self, *, abort: bool = False) -> None:
         """Waits for what was submitted; with `abort` ends it. Idempotent. In a future's callback, which
-        others wait for, it doesn't wait: the pool closes when all has ended."""
+        others wait for, and during a garbage collection it doesn't wait: the pool closes when all has
+        ended."""
         if self._generation != forks.generation:
             return  # the workers are the parent's
+        call_outside(partial(self._close, abort=abort))
+
+    def _close(self, *, abort: bool) -> None:
         self._pool.shutdown(abort=abort)
         self._forget()
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 from multiprocessing import active_children
@@ -175,6 +176,68 @@ def test_72_a_run_that_is_left_or_forgotten_leaves_nothing(server: FaultServer, 
         elif number % 5 == 3:
             assert len(list(records)) == 19
     del records
+    assert settles(before)
+
+
+class Closing:
+    """An object of a program whose finalizer shuts its pool down, in a cycle."""
+
+    def __init__(self, pool: fetchpool.Pool) -> None:
+        self.pool, self.itself = pool, self
+
+    def __del__(self) -> None:
+        self.pool.shutdown(abort=True)
+
+
+@contextmanager
+def held_locks(module: str) -> Iterator[None]:
+    """Hold every lock of the pools in that module, as a thread does in which a collection starts."""
+    pools = [each for each in gc.get_objects() if type(each).__module__ == module and hasattr(each, "_lock")]
+    locks = [each._lock for each in pools]
+    assert locks
+    for lock in locks:
+        assert lock.acquire(timeout=ENOUGH)
+    yield
+    for lock in locks:
+        lock.release()
+
+
+@pytest.mark.parametrize("kind", ["run", "pool"])
+@pytest.mark.parametrize(
+    ("executor", "module"), [("thread", "fetchpool.pools.thread"), ("async", "fetchpool.pools.async_.pool")]
+)
+def test_72_the_garbage_collector_can_close_a_run_while_a_lock_is_held(
+    server: FaultServer, executor: str, module: str, kind: str
+) -> None:
+    """It may run at any point of any thread: what it closes there waits for no lock and no thread."""
+    list(fetchpool.fetch([server.url("ok")], executor=executor))
+    before = left_over()
+    gc.disable()
+    try:
+        urls = [server.url(f"silence?{number}") for number in range(3)]
+        if kind == "run":
+            records = fetchpool.fetch([server.url("ok"), *urls], executor=executor)
+            next(records)
+            cycle: list[object] = [records]
+            cycle.append(cycle)
+            del records, cycle
+        else:
+            pool = fetchpool.Pool(2, executor=executor)
+            for url in urls:
+                pool.submit(url)
+            Closing(pool)
+            del pool
+        collected = threading.Event()
+
+        def collect() -> None:
+            with held_locks(module):
+                gc.collect()
+                collected.set()
+
+        threading.Thread(target=collect, daemon=True).start()
+        assert collected.wait(ENOUGH)
+    finally:
+        gc.enable()
     assert settles(before)
 
 
