@@ -1,8 +1,8 @@
 """Closes things safely when the garbage collector does it.
 
-In: a function that takes locks and waits for threads. Out: its call: at once, or in a thread of its own during
-a garbage collection. A collection may start at any point of any thread, also while that thread holds one of our
-locks: code that waits there for another lock or thread may wait for ever.
+In: a function that takes locks and waits for threads. Out: its call: at once, or in a thread of its own
+during a garbage collection. A collection may start at any point of any thread, also while that thread holds
+one of our locks: code that waits there for another lock or thread may wait for ever.
 """
 
 from __future__ import annotations
