@@ -113,7 +113,7 @@ def cost(options: argparse.Namespace, sink: Sink) -> float:
         IterableSource(urls),
         AnswersAtOnce(options.workers, options.failed),
         Writer([sink], DuplicateFilter(dedupe=False)),
-        scheduler=Scheduler(ask_hosts=True),
+        scheduler=Scheduler(resolve_hosts=True),
         lookups=HostLookups(resolver.shared(), timeout=5),
         retry=RetryPolicy(retry=0),
     )

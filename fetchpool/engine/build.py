@@ -138,7 +138,7 @@ def build(
                 per_host=config.per_host,
                 host_delay=config.host_delay,
                 rate=config.rate,
-                ask_hosts=lookups is not None,
+                resolve_hosts=lookups is not None,
                 proxied=config.fetch.proxy is not None,
             ),
             retry=RetryPolicy(

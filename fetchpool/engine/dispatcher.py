@@ -30,10 +30,10 @@ worker: a list may have a text of a megabyte in each row."""
 CHECK_INTERVAL = 0.25
 """Seconds between two checks of what the queued requests wait for."""
 BOTTLENECKS = {
-    BlockReason.TURN: Bottleneck.TURNS,
-    BlockReason.PACE: Bottleneck.PACE,
-    BlockReason.PAUSE: Bottleneck.PAUSES,
-    BlockReason.FAILURE: Bottleneck.RETRIES,
+    BlockReason.HOST_LIMIT: Bottleneck.TURNS,
+    BlockReason.RATE_LIMIT: Bottleneck.PACE,
+    BlockReason.BACKOFF: Bottleneck.PAUSES,
+    BlockReason.RETRY: Bottleneck.RETRIES,
 }
 
 
@@ -113,10 +113,10 @@ class Dispatcher:
             self._preflight.update(now)
         window = self._window()
         self._submit_ready(now, window)
-        while self._scheduler.given_up:
-            self._in_flight.abandon(*self._scheduler.given_up.popleft(), now)
-        while self._scheduler.news:
-            self._observers.notify(self._scheduler.news.popleft())
+        while self._scheduler.abandoned:
+            self._in_flight.abandon(*self._scheduler.abandoned.popleft(), now)
+        while self._scheduler.notices:
+            self._observers.notify(self._scheduler.notices.popleft())
         self._preflight.update(now)
         return self._bottleneck(window, now)
 
@@ -128,7 +128,7 @@ class Dispatcher:
         """Return how many requests may be in flight."""
         if self._autoscaler is not None:
             return self._autoscaler.target
-        return self._pool.max_workers if self._scheduler.paced else self._pool.max_pending
+        return self._pool.max_workers if self._scheduler.is_rate_limited else self._pool.max_pending
 
     def _submit_ready(self, now: float, window: int) -> None:
         scheduler, in_flight = self._scheduler, self._in_flight
@@ -136,7 +136,7 @@ class Dispatcher:
         rows = len(in_flight.finished_records)
         # Rows of rejected requests are written before more is read: there may be millions of them.
         while len(in_flight) < window and len(in_flight.finished_records) == rows:
-            request = scheduler.next(now)
+            request = scheduler.next_request(now)
             if request is None:
                 self._has_idle_workers = True
                 self._preflight.update(now)  # so that lookups run while more is read
@@ -166,7 +166,7 @@ class Dispatcher:
         for request in requests:
             self._in_flight.bytes_held += request.weight
             if request.refused is None:
-                self._scheduler.add(request, now)
+                self._scheduler.enqueue(request, now)
             else:
                 self._in_flight.reject(request, request.refused, now, request.problem)
         if more:  # commands are handled and rows written before reading goes on: it may take very long
@@ -186,7 +186,7 @@ class Dispatcher:
         # The window may be larger than the number of workers, for batches: all workers are busy then.
         if len(self._in_flight) >= min(window, self._pool.max_workers):
             return Bottleneck.WORKERS
-        if self._scheduler.resolving > self._scheduler.waiting_hosts:
+        if self._scheduler.resolving > self._scheduler.delayed_hosts:
             return Bottleneck.NAMES
         if not queued:
             return Bottleneck.SOURCE

@@ -121,7 +121,7 @@ class Engine:
         self._monitor.blocked_by(now, self._dispatcher.dispatch(now))
         if self._autoscaler is not None and now >= self._next_scaling:
             self._next_scaling = now + SCALE_INTERVAL
-            self._autoscaler.look(now, len(self._in_flight), self._monitor.cpu_per_url(now))
+            self._autoscaler.update(now, len(self._in_flight), self._monitor.cpu_per_url(now))
         if not self._in_flight.finished_records:
             if not self._in_flight and not self._may_continue():
                 self.done = True
@@ -203,7 +203,7 @@ class Engine:
 
     def _on_completed(self, attempt: CompletedAttempt) -> None:
         if self._autoscaler is not None and attempt.outcome is not None and attempt.request.urlnum >= 0:
-            self._autoscaler.landed(attempt.outcome)
+            self._autoscaler.record(attempt.outcome)
         self._in_flight.complete(attempt)
 
     def _write(self, now: float) -> None:

@@ -161,8 +161,8 @@ class InFlightRequests:
         request, outcome = attempt.request, attempt.outcome
         _, started = self._in_flight.pop(request.urlnum)
         now = self._clock()
-        retry_after = self._retry.cool_down(outcome) if outcome is not None else None
-        self._scheduler.finished(request, now, started, outcome, retry_after)
+        retry_after = self._retry.retry_after(outcome) if outcome is not None else None
+        self._scheduler.complete(request, now, started, outcome, retry_after)
         if outcome is None:
             self._requeue(attempt, now)
             return
@@ -171,7 +171,7 @@ class InFlightRequests:
             self._pool.cancel_pending(request.host)
         if outcome.redirect is not None:
             redirect = derive.with_columns(outcome.redirect, request)
-            self._scheduler.add(self._reweighed(redirect, request), now, first=True)
+            self._scheduler.enqueue(self._reweighed(redirect, request), now, first=True)
         else:
             self._finish(attempt, started)
 
@@ -188,7 +188,7 @@ class InFlightRequests:
         elif state is not RunState.RUNNING:
             self.has_dropped = True
             return
-        self._scheduler.add(request, now, first=True)
+        self._scheduler.enqueue(request, now, first=True)
 
     def _finish(self, attempt: CompletedAttempt, started: float) -> None:
         """Retry an attempt that began at `started`, or make its outcome the final one."""
@@ -227,9 +227,9 @@ class InFlightRequests:
         before = self._previous.get(urlnum)
         first = started if before is None else before.started
         delay = None
-        if self._scheduler.was_crowded(request, outcome):
-            delay = self._retry.spared(request, outcome)
-        derived = derive.again if delay is None else derive.spared
+        if self._scheduler.hit_connection_limit(request, outcome):
+            delay = self._retry.uncounted_delay(request, outcome)
+        derived = derive.again if delay is None else derive.again_uncounted
         if delay is None:
             delay = self._retry.delay(request, outcome, now - first)
         if delay is None:

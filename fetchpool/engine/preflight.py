@@ -45,7 +45,7 @@ class Preflight:
             self._on_robots_done(*results.popleft(), now)
         if self._lookups is None:
             return
-        unresolved = self._scheduler.asked
+        unresolved = self._scheduler.to_resolve
         while unresolved and not self._lookups.busy:
             self._lookups.ask(unresolved.popleft())
         for result in self._lookups.overdue(now):
@@ -69,13 +69,13 @@ class Preflight:
         rules = self._robots.rules_for(request, now)
         if rules is None:
             self._last_urlnum -= 1
-            self._scheduler.start_instead(request)
+            self._scheduler.hold(request)
             return self._robots.request_for(request, self._last_urlnum)
         if rules.crawl_delay:
-            self._scheduler.delay(request.host, rules.crawl_delay, now)
+            self._scheduler.delay_host(request.host, rules.crawl_delay, now)
         if self._robots.allows(rules, request):
             return request
-        self._scheduler.finished(request, now, now, None)
+        self._scheduler.complete(request, now, now, None)
         self._in_flight.reject(request, rules.kind, now, rules.refusal)
         return None
 
@@ -87,15 +87,15 @@ class Preflight:
         forbidden: list[FetchRequest] = []
         if rules.forbids_all:
             # Rejected now: by the time they could start, the rules may have expired.
-            forbidden = self._scheduler.withdraw(first.host, partial(self._robots.speaks_of, first))
-        self._scheduler.resume(first.host, now)
+            forbidden = self._scheduler.remove_queued(first.host, partial(self._robots.speaks_of, first))
+        self._scheduler.resume_host(first.host, now)
         for each in forbidden:
             self._in_flight.reject(each, rules.kind, now, rules.refusal)
 
     def _apply_lookup(self, result: HostAddresses, now: float) -> None:
         """Let the host's requests start at its addresses, or reject them if it has none."""
         if result.failure is None:
-            self._scheduler.known(result.host, now, result.until, result.addresses, result.seconds)
+            self._scheduler.host_resolved(result.host, now, result.until, result.addresses, result.seconds)
             return
-        for request in self._scheduler.unknown(result.host, now):
+        for request in self._scheduler.host_failed(result.host, now):
             self._in_flight.reject(request, result.failure, now, result.message)

@@ -55,7 +55,7 @@ def again(request: FetchRequest) -> FetchRequest:
         dns_time=0.0,
         elapsed=0.0,
         close=False,
-        num_spared=request.num_spared,
+        num_uncounted=request.num_uncounted,
         columns=request.columns,
     )
 
@@ -65,9 +65,9 @@ def by_itself(request: FetchRequest) -> FetchRequest:
     return request if request.close else replace(request, close=True)
 
 
-def spared(request: FetchRequest) -> FetchRequest:
+def again_uncounted(request: FetchRequest) -> FetchRequest:
     """The same attempt once more: it broke because of others."""
-    return replace(again(request), num_retries=request.num_retries, num_spared=request.num_spared + 1)
+    return replace(again(request), num_retries=request.num_retries, num_uncounted=request.num_uncounted + 1)
 
 
 def with_addresses(request: FetchRequest, addresses: tuple[str, ...], seconds: float) -> FetchRequest:
@@ -99,7 +99,7 @@ def on_behalf_of(request: FetchRequest, urlnum: int, href: str, keep: int) -> Fe
         url=href,
         href=href,
         num_retries=0,
-        num_spared=0,
+        num_uncounted=0,
         close=False,
         num_redirects=0,
         method="GET",

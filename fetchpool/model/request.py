@@ -42,7 +42,7 @@ class FetchRequest(Struct, frozen=True, gc=False):
     """The same for a person; empty: what is usual for the kind."""
     num_retries: int = 0
     num_redirects: int = 0
-    num_spared: int = 0
+    num_uncounted: int = 0
     """Attempts that did not count, since they broke because of others."""
     close: bool = False
     """Its host bears few connections: none is kept where another request needs the place."""

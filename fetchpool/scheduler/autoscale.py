@@ -90,7 +90,7 @@ class AutoScaler:
         self._seconds = 0.0
         self._short = False
 
-    def landed(self, outcome: Outcome) -> None:
+    def record(self, outcome: Outcome) -> None:
         """An attempt ended."""
         self._done += 1
         self._seconds += outcome.record.time_total or 0.0
@@ -98,7 +98,7 @@ class AutoScaler:
         if outcome.record.response_code in TOO_MUCH or (isinstance(error, FailureKind) and error.is_overload):
             self._complaints += 1
 
-    def look(self, now: float, in_flight: int, cpu: float) -> None:
+    def update(self, now: float, in_flight: int, cpu: float) -> None:
         """To be called every now and then. `in_flight`: how many there are now; `cpu`: CPU seconds a
         URL has cost so far."""
         if in_flight < self.target:

@@ -13,20 +13,20 @@ from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome
 
 NO_LIMIT = 1 << 60
-ENOUGH = 3
+MIN_BREAKS = 3
 """Connections that must break until fewer are made."""
-SHARE = 4
+MAX_RESPONSES_PER_BREAK = 4
 """And at least one for so many answers that come meanwhile."""
-SHARE_OF_FEW = 20
+MAX_RESPONSES_PER_BREAK_LIMITED = 20
 """The same where fewer are made already: it does have a limit."""
 WINDOW = 10.0
 """Seconds in which that must happen."""
-GOOD = 50
+RAISE_AFTER = 50
 """Answers until one connection more is tried; doubled each time that it breaks."""
-MOST_GOOD = 5000
+MAX_RAISE_AFTER = 5000
 
 
-def is_break(outcome: Outcome) -> bool:
+def is_broken_connection(outcome: Outcome) -> bool:
     """Whether a connection ended, or was left waiting, without an answer."""
     if outcome.record.response_code is not None:
         return False
@@ -40,83 +40,83 @@ class ConnectionLimit:
     """Of one host, from its first connection that broke. Times are monotonic seconds."""
 
     __slots__ = (
-        "_answers",
         "_breaks",
         "_changed_at",
-        "_good",
-        "_needed",
+        "_limit_before",
         "_peak",
+        "_probing",
+        "_raise_after",
+        "_responses",
         "_since",
-        "_top",
-        "_trying",
-        "most",
+        "_successes",
+        "limit",
     )
 
     def __init__(self) -> None:
-        self.most = NO_LIMIT
+        self.limit = NO_LIMIT
         self._since = float("-inf")
         """When the first of the connections broke that are counted."""
         self._changed_at = float("-inf")
         """Requests that began before were on their way already."""
-        self._breaks = self._answers = self._peak = 0
-        self._good = 0
-        self._needed = GOOD
-        self._top = 0
+        self._breaks = self._responses = self._peak = 0
+        self._successes = 0
+        self._raise_after = RAISE_AFTER
+        self._limit_before = 0
         """How many there were before fewer were made."""
-        self._trying = False
+        self._probing = False
         """One more than had been good."""
 
     @property
-    def limited(self) -> bool:
-        return self.most < NO_LIMIT
+    def is_limited(self) -> bool:
+        return self.limit < NO_LIMIT
 
-    def broke(self, now: float, started: float, others: int, answered_at: float) -> None:
+    def record_break(self, now: float, started: float, in_flight: int, responded_at: float) -> None:
         """A connection broke while so many others were in flight; the last answer had come then."""
         if started < self._changed_at:
             return
-        if self._trying:
-            self._change(now, self.most - 1)
-            self._needed = min(MOST_GOOD, 2 * self._needed)
+        if self._probing:
+            self._change(now, self.limit - 1)
+            self._raise_after = min(MAX_RAISE_AFTER, 2 * self._raise_after)
             return
         if now - self._since > WINDOW:
-            self._since, self._breaks, self._answers, self._peak = now, 0, 0, 0
+            self._since, self._breaks, self._responses, self._peak = now, 0, 0, 0
         self._breaks += 1
-        self._peak = max(self._peak, others + 1)
-        if answered_at >= started:  # another one was served while this one waited
-            self._answers = max(1, self._answers)
-        self._judge(now)
+        self._peak = max(self._peak, in_flight + 1)
+        if responded_at >= started:  # another one was served while this one waited
+            self._responses = max(1, self._responses)
+        self._maybe_lower(now)
 
-    def answered(self, now: float, started: float) -> None:
+    def record_response(self, now: float, started: float) -> None:
         """An answer came, whatever it was."""
         if self._breaks:
-            self._answers += 1
-            self._judge(now)
-        if self.limited and started >= self._changed_at:
-            self._good += 1
-            if self._good >= self._needed:
-                if self._trying:
-                    self._needed = GOOD
-                if self.most >= self._top:  # as many as ever: it bears them
+            self._responses += 1
+            self._maybe_lower(now)
+        if self.is_limited and started >= self._changed_at:
+            self._successes += 1
+            if self._successes >= self._raise_after:
+                if self._probing:
+                    self._raise_after = RAISE_AFTER
+                if self.limit >= self._limit_before:  # as many as ever: it bears them
                     self._change(now, NO_LIMIT)
                 else:
-                    self._change(now, self.most + 1)
-                    self._trying = True
+                    self._change(now, self.limit + 1)
+                    self._probing = True
 
-    def _judge(self, now: float) -> None:
+    def _maybe_lower(self, now: float) -> None:
         """Fewer, when too many break while others answer."""
-        share = SHARE_OF_FEW if self.limited else SHARE
-        if self._breaks < ENOUGH or not self._answers or self._breaks * share < self._answers:
+        share = MAX_RESPONSES_PER_BREAK_LIMITED if self.is_limited else MAX_RESPONSES_PER_BREAK
+        if self._breaks < MIN_BREAKS or not self._responses or self._breaks * share < self._responses:
             return
-        now_at_once = min(self.most, self._peak)
-        if now_at_once > 1:
-            if not self.limited:
-                self._top = now_at_once
-            fewer = now_at_once // 2 if 2 * self._breaks >= now_at_once else now_at_once - 1
+        current = min(self.limit, self._peak)
+        if current > 1:
+            if not self.is_limited:
+                self._limit_before = current
+            fewer = current // 2 if 2 * self._breaks >= current else current - 1
             self._change(now, max(1, fewer))
 
-    def _change(self, now: float, most: int) -> None:
-        self.most = max(1, most)
+    def _change(self, now: float, limit: int) -> None:
+        self.limit = max(1, limit)
         self._changed_at = now
         self._since = float("-inf")
-        self._breaks = self._answers = self._peak = self._good = 0
-        self._trying = False
+        self._breaks = self._responses = self._peak = self._successes = 0
+        self._probing = False

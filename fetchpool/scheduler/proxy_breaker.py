@@ -12,31 +12,31 @@ from __future__ import annotations
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome
 
-FAILURES_TO_PAUSE = 3
+FAILURE_THRESHOLD = 3
 """In a row, without any request that got through."""
-FIRST_PAUSE = 1.0
-LONGEST_PAUSE = 30.0
-PATIENCE = 300.0
+INITIAL_PAUSE = 1.0
+MAX_PAUSE = 30.0
+DOWN_AFTER = 300.0
 """Seconds from the first failure until what is queued is given up."""
-DOWN = 60.0
+PROBE_INTERVAL = 60.0
 """Seconds between tries at a proxy that was given up."""
 FOREVER = float("inf")
 
 
-class Gateway:
+class ProxyBreaker:
     """The one proxy of a run. Times are monotonic seconds."""
 
-    __slots__ = ("_down_since", "_failures", "_gave_up", "_pause", "_ready_at", "_trying", "news")
+    __slots__ = ("_down_since", "_failures", "_is_down", "_pause", "_probing", "_ready_at", "notice")
 
     def __init__(self) -> None:
         self._failures = 0
         self._pause = 0.0
         """0 while it is believed to serve."""
         self._ready_at = self._down_since = 0.0
-        self._trying = False
+        self._probing = False
         """A request is on its way that will show whether it does."""
-        self._gave_up = False
-        self.news = ""
+        self._is_down = False
+        self.notice = ""
         """What a person is to be told; whoever does so takes it away."""
 
     @property
@@ -45,52 +45,52 @@ class Gateway:
 
     def may_start(self, now: float) -> bool:
         """Whether a request may start now."""
-        return not self._pause or (self._ready_at <= now and not self._trying)
+        return not self._pause or (self._ready_at <= now and not self._probing)
 
-    def gives_up(self, now: float) -> bool:
+    def is_rejecting(self, now: float) -> bool:
         """Whether what is queued now ends without having been tried."""
-        return self._gave_up and now < self._ready_at
+        return self._is_down and now < self._ready_at
 
     def next_wakeup(self) -> float:
         """When `may_start()` may change by itself."""
         if not self._pause:
             return 0.0
-        return FOREVER if self._trying else self._ready_at
+        return FOREVER if self._probing else self._ready_at
 
     def started(self) -> None:
-        self._trying = self._pause > 0.0
+        self._probing = self._pause > 0.0
 
-    def heard(self, outcome: Outcome | None, now: float, started: float) -> None:
+    def record_result(self, outcome: Outcome | None, now: float, started: float) -> None:
         """What a request that began at `started` came to; None: to nothing."""
-        was_try = self._pause > 0.0 and started >= self._ready_at
-        if was_try:
-            self._trying = False
+        was_probe = self._pause > 0.0 and started >= self._ready_at
+        if was_probe:
+            self._probing = False
         if outcome is None or outcome.redirect is not None:
             return
         if outcome.proxy_down or outcome.record.error == FailureKind.TIMEOUT_CONNECT:
-            self._no_way(now, was_try)
+            self._record_failure(now, was_probe)
         elif outcome.record.response_code is not None or outcome.record.error == FailureKind.PROXY:
             self._failures = 0
             if self._pause:
-                self.news = "the proxy serves again"
+                self.notice = "the proxy serves again"
                 self._pause = 0.0
-                self._gave_up = self._trying = False
+                self._is_down = self._probing = False
 
-    def _no_way(self, now: float, was_try: bool) -> None:
+    def _record_failure(self, now: float, was_probe: bool) -> None:
         if not self._failures:
             self._down_since = now
         self._failures += 1
         if not self._pause:
-            if self._failures >= FAILURES_TO_PAUSE:
-                self.news = "the proxy does not serve; the run waits until it does"
-                self._pause = FIRST_PAUSE
+            if self._failures >= FAILURE_THRESHOLD:
+                self.notice = "the proxy does not serve; the run waits until it does"
+                self._pause = INITIAL_PAUSE
                 self._ready_at = now + self._pause
-        elif was_try:  # not one of those that were on their way before it
-            if now - self._down_since < PATIENCE:
-                self._pause = min(LONGEST_PAUSE, 2.0 * self._pause)
+        elif was_probe:  # not one of those that were on their way before it
+            if now - self._down_since < DOWN_AFTER:
+                self._pause = min(MAX_PAUSE, 2.0 * self._pause)
             else:
-                if not self._gave_up:
-                    self.news = f"the proxy has not served for {PATIENCE:g} s; what waits ends as proxy"
-                self._gave_up = True
-                self._pause = DOWN
+                if not self._is_down:
+                    self.notice = f"the proxy has not served for {DOWN_AFTER:g} s; what waits ends as proxy"
+                self._is_down = True
+                self._pause = PROBE_INTERVAL
             self._ready_at = now + self._pause

@@ -18,7 +18,7 @@ from fetchpool.model.request import FetchRequest
 
 MAX_BACKOFF = 60.0
 """Seconds: the ceiling of the exponential part."""
-MOST_SPARED = 5
+MAX_UNCOUNTED = 5
 """Attempts of one URL that do not count."""
 MOST_DOUBLINGS = 60
 """From a millionth of a second on it is past the ceiling long before, and past 1,023 a float ends."""
@@ -45,18 +45,18 @@ class RetryPolicy(Struct, frozen=True):
             return None
         doubled = self.retry_delay * 2.0 ** min(request.num_retries, MOST_DOUBLINGS)
         backoff = min(MAX_BACKOFF, doubled) * self.jitter()
-        delay = max(backoff, self.cool_down(outcome) or 0.0)
+        delay = max(backoff, self.retry_after(outcome) or 0.0)
         if self.retry_max_time is not None and elapsed + delay > self.retry_max_time:
             return None
         return delay
 
-    def spared(self, request: FetchRequest, outcome: Outcome) -> float | None:
+    def uncounted_delay(self, request: FetchRequest, outcome: Outcome) -> float | None:
         """Seconds until the same attempt is made once more, since it broke because of others."""
-        if not self.retry or request.num_spared >= MOST_SPARED or not is_transient(outcome):
+        if not self.retry or request.num_uncounted >= MAX_UNCOUNTED or not is_transient(outcome):
             return None
-        return min(MAX_BACKOFF, self.retry_delay * 2.0**request.num_spared) * self.jitter()
+        return min(MAX_BACKOFF, self.retry_delay * 2.0**request.num_uncounted) * self.jitter()
 
-    def cool_down(self, outcome: Outcome) -> float | None:
+    def retry_after(self, outcome: Outcome) -> float | None:
         """Seconds the server asked to be left alone, within our cap; None when it asked nothing."""
         if outcome.retry_after is None:
             return None

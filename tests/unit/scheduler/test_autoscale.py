@@ -52,10 +52,10 @@ def run(server: Server, seconds: float, ceiling: int = 1000) -> tuple[AutoScaler
         number = round(rate * 0.05)
         refused = round(number * busy)
         for _ in range(number - refused):
-            concurrency.landed(answer(each))
+            concurrency.record(answer(each))
         for _ in range(refused):
-            concurrency.landed(answer(each, 503))
-        concurrency.look(now, concurrency.target, CPU)
+            concurrency.record(answer(each, 503))
+        concurrency.update(now, concurrency.target, CPU)
         done.append((now, rate * (1 - busy)))
     return concurrency, done
 
@@ -87,8 +87,8 @@ def test_a_number_that_was_not_reached_is_not_judged() -> None:
     concurrency = AutoScaler(1000, 0.0)
     for turn in range(200):
         for _ in range(50):
-            concurrency.landed(answer(0.01))
-        concurrency.look(turn * 0.05, concurrency.target - 1, CPU)
+            concurrency.record(answer(0.01))
+        concurrency.update(turn * 0.05, concurrency.target - 1, CPU)
     assert concurrency.target == START
 
 
@@ -100,11 +100,11 @@ def test_a_fast_server_is_known_in_a_second() -> None:
 def test_the_time_before_the_first_answer_is_not_measured() -> None:
     concurrency = AutoScaler(1000, 0.0)
     for turn in range(100):  # five seconds of looking up names
-        concurrency.look(turn * 0.05, 0, 0.0)
+        concurrency.update(turn * 0.05, 0, 0.0)
     for turn in range(100, 107):
         for _ in range(50):
-            concurrency.landed(answer(0.01))
-        concurrency.look(turn * 0.05, concurrency.target, CPU)
+            concurrency.record(answer(0.01))
+        concurrency.update(turn * 0.05, concurrency.target, CPU)
     assert concurrency.target == 2 * START
 
 
@@ -115,14 +115,14 @@ def test_a_list_that_gave_nothing_for_a_while_says_nothing_of_the_number() -> No
     for _ in range(10):  # what is in flight lands, and the measurement that had begun is over
         now += 0.05
         for _ in range(50):
-            concurrency.landed(answer(0.1))
-        concurrency.look(now, concurrency.target, CPU)
+            concurrency.record(answer(0.1))
+        concurrency.update(now, concurrency.target, CPU)
     before = (concurrency.target, concurrency.reason)
     concurrency._begin(now)
     for _ in range(100):  # five seconds in which the list has nothing
         now += 0.05
-        concurrency.look(now, 0, CPU)
+        concurrency.update(now, 0, CPU)
     for _ in range(30):
-        concurrency.landed(answer(0.1))
-    concurrency.look(now + 0.05, concurrency.target, CPU)
+        concurrency.record(answer(0.1))
+    concurrency.update(now + 0.05, concurrency.target, CPU)
     assert (concurrency.target, concurrency.reason) == before

@@ -4,12 +4,12 @@ from fetchpool.model import urls
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import refusal
 from fetchpool.scheduler.proxy_breaker import (
-    DOWN,
-    FAILURES_TO_PAUSE,
-    FIRST_PAUSE,
-    LONGEST_PAUSE,
-    PATIENCE,
-    Gateway,
+    DOWN_AFTER,
+    FAILURE_THRESHOLD,
+    INITIAL_PAUSE,
+    MAX_PAUSE,
+    PROBE_INTERVAL,
+    ProxyBreaker,
 )
 from tests.factories import with_fields
 
@@ -19,67 +19,67 @@ FINE = with_fields(AWAY, error=None, proxy_down=False, response_code=200)
 RESET = with_fields(REFUSED, error=FailureKind.RESET)
 
 
-def away() -> Gateway:
-    gateway = Gateway()
-    for _ in range(FAILURES_TO_PAUSE):
-        assert gateway.may_start(0.0)
-        gateway.started()
-        gateway.heard(AWAY, 0.0, 0.0)
-    return gateway
+def away() -> ProxyBreaker:
+    proxy = ProxyBreaker()
+    for _ in range(FAILURE_THRESHOLD):
+        assert proxy.may_start(0.0)
+        proxy.started()
+        proxy.record_result(AWAY, 0.0, 0.0)
+    return proxy
 
 
 def test_after_some_failures_in_a_row_it_is_asked_with_one_request_at_a_time():
-    gateway = away()
-    assert not gateway.may_start(FIRST_PAUSE - 0.01)
-    assert gateway.next_wakeup() == FIRST_PAUSE
-    assert gateway.may_start(FIRST_PAUSE)
-    gateway.started()
-    assert not gateway.may_start(FIRST_PAUSE)
-    gateway.heard(AWAY, 1.5, 0.5)  # one that was on its way before
-    assert not gateway.may_start(FIRST_PAUSE)
-    gateway.heard(AWAY, 2.0, FIRST_PAUSE)
-    assert (gateway.may_start(3.9), gateway.may_start(4.0)) == (False, True)
+    proxy = away()
+    assert not proxy.may_start(INITIAL_PAUSE - 0.01)
+    assert proxy.next_wakeup() == INITIAL_PAUSE
+    assert proxy.may_start(INITIAL_PAUSE)
+    proxy.started()
+    assert not proxy.may_start(INITIAL_PAUSE)
+    proxy.record_result(AWAY, 1.5, 0.5)  # one that was on its way before
+    assert not proxy.may_start(INITIAL_PAUSE)
+    proxy.record_result(AWAY, 2.0, INITIAL_PAUSE)
+    assert (proxy.may_start(3.9), proxy.may_start(4.0)) == (False, True)
 
 
 def test_whatever_gets_through_ends_the_pause():
     for outcome in (FINE, REFUSED):
-        gateway = away()
-        gateway.started()
-        gateway.heard(outcome, 2.0, FIRST_PAUSE)
-        assert gateway.may_start(2.0)
-        assert gateway.news == "the proxy serves again"
+        proxy = away()
+        proxy.started()
+        proxy.record_result(outcome, 2.0, INITIAL_PAUSE)
+        assert proxy.may_start(2.0)
+        assert proxy.notice == "the proxy serves again"
 
 
 def test_failures_with_others_between_that_got_through_pause_nothing():
-    gateway = Gateway()
+    proxy = ProxyBreaker()
     for _ in range(10):
         for outcome in (AWAY, AWAY, FINE):
-            gateway.started()
-            gateway.heard(outcome, 0.0, 0.0)
-    assert gateway.may_start(0.0)
+            proxy.started()
+            proxy.record_result(outcome, 0.0, 0.0)
+    assert proxy.may_start(0.0)
 
 
 def test_a_try_that_came_to_nothing_is_followed_by_another_one():
     for nothing in (None, RESET):
-        gateway = away()
-        gateway.started()
-        gateway.heard(nothing, 2.0, FIRST_PAUSE)
-        assert gateway.may_start(2.0)
+        proxy = away()
+        proxy.started()
+        proxy.record_result(nothing, 2.0, INITIAL_PAUSE)
+        assert proxy.may_start(2.0)
 
 
 def test_when_it_stays_away_for_long_what_waits_is_given_up():
-    gateway, now = away(), FIRST_PAUSE
-    while now < PATIENCE:
-        assert gateway.may_start(now)
-        assert not gateway.gives_up(now)
-        gateway.started()
-        gateway.heard(AWAY, now, now)
-        assert gateway.next_wakeup() - now <= LONGEST_PAUSE
-        now = gateway.next_wakeup()
-    gateway.started()
-    gateway.heard(AWAY, now, now)
-    assert gateway.gives_up(now + DOWN - 1)
-    assert gateway.may_start(now + DOWN)
-    gateway.started()
-    gateway.heard(FINE, now + DOWN, now + DOWN)
-    assert not gateway.gives_up(now + DOWN)
+    proxy, now = away(), INITIAL_PAUSE
+    while now < DOWN_AFTER:
+        assert proxy.may_start(now)
+        assert not proxy.is_rejecting(now)
+        proxy.started()
+        proxy.record_result(AWAY, now, now)
+        assert proxy.next_wakeup() - now <= MAX_PAUSE
+        now = proxy.next_wakeup()
+    proxy.started()
+    proxy.record_result(AWAY, now, now)
+    assert proxy.is_rejecting(now + PROBE_INTERVAL - 1)
+    assert proxy.may_start(now + PROBE_INTERVAL)
+    proxy.started()
+    proxy.record_result(FINE, now + PROBE_INTERVAL, now + PROBE_INTERVAL)
+    assert not proxy.is_rejecting(now + PROBE_INTERVAL)

@@ -12,7 +12,13 @@ from fetchpool.model import urls
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome, refusal
 from fetchpool.model.request import FetchRequest
-from fetchpool.scheduler.host import DOWN, FAILURES_TO_PAUSE, INITIAL_BACKOFF, PAUSE, BlockReason
+from fetchpool.scheduler.host import (
+    FAILURE_THRESHOLD,
+    HALF_OPEN_AFTER,
+    INITIAL_BACKOFF,
+    OPEN_FOR,
+    BlockReason,
+)
 from fetchpool.scheduler.scheduler import Scheduler
 from tests.factories import with_fields
 
@@ -27,12 +33,14 @@ class SchedulerMachine(RuleBasedStateMachine):
         per_host=st.integers(0, 3),
         host_delay=st.sampled_from([0.0, 0.5, 2.0]),
         rate=st.sampled_from([0.0, 1.0, 4.0]),
-        ask_hosts=st.booleans(),
+        resolve_hosts=st.booleans(),
     )
-    def begin(self, per_host: int, host_delay: float, rate: float, ask_hosts: bool) -> None:
+    def begin(self, per_host: int, host_delay: float, rate: float, resolve_hosts: bool) -> None:
         self.per_host, self.host_delay, self.rate = per_host, host_delay, rate
-        self.scheduler = Scheduler(per_host=per_host, host_delay=host_delay, rate=rate, ask_hosts=ask_hosts)
-        self.ask_hosts = ask_hosts
+        self.scheduler = Scheduler(
+            per_host=per_host, host_delay=host_delay, rate=rate, resolve_hosts=resolve_hosts
+        )
+        self.resolve_hosts = resolve_hosts
         self.now = 0.0
         self.added: dict[int, FetchRequest] = {}
         self.later: dict[int, float] = {}
@@ -51,7 +59,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         for _ in range(number):
             request = urls.request(len(self.added), f"http://{host}/")
             self.added[request.urlnum] = request
-            self.scheduler.add(request, self.now, first=first)
+            self.scheduler.enqueue(request, self.now, first=first)
 
     @rule(number=st.integers(1, 5))
     def start_what_may(self, number: int) -> None:
@@ -64,10 +72,10 @@ class SchedulerMachine(RuleBasedStateMachine):
     def finish(self, data: st.DataObject, again: bool, delay: float) -> None:
         request, started = self.in_flight.pop(data.draw(st.sampled_from(sorted(self.in_flight))))
         outcome: Outcome | None = data.draw(st.sampled_from([FINE, FINE, BUSY, NO_ANSWER, None]))
-        cool_down = data.draw(st.sampled_from([None, 0.0, 3.0])) if outcome is BUSY else None
-        self.scheduler.finished(request, self.now, started, outcome, cool_down)
-        if cool_down:
-            until = self.now + cool_down
+        retry_after = data.draw(st.sampled_from([None, 0.0, 3.0])) if outcome is BUSY else None
+        self.scheduler.complete(request, self.now, started, outcome, retry_after)
+        if retry_after:
+            until = self.now + retry_after
             self.cool_until[request.host] = max(self.cool_until.get(request.host, 0.0), until)
         if again:
             self.later[request.urlnum] = self.now + delay
@@ -81,18 +89,18 @@ class SchedulerMachine(RuleBasedStateMachine):
         """A robots.txt is elsewhere, and waits for its turn there."""
         ours = sorted(urlnum for urlnum in self.in_flight if urlnum < 0)
         request, started = self.in_flight.pop(data.draw(st.sampled_from(ours)))
-        self.scheduler.finished(request, self.now, started, FINE)
-        self.scheduler.add(replace(request, host=host), self.now, first=True)
+        self.scheduler.complete(request, self.now, started, FINE)
+        self.scheduler.enqueue(replace(request, host=host), self.now, first=True)
 
     @precondition(lambda self: self.in_flight)
     @rule(data=st.data())
-    def start_instead(self, data: st.DataObject) -> None:
+    def hold(self, data: st.DataObject) -> None:
         """As for robots: one of our own starts in the place of what was handed out."""
         urlnum = data.draw(st.sampled_from(sorted(self.in_flight)))
         request, started = self.in_flight[urlnum]
         if urlnum >= 0 and started == self.now and request.host not in (*self.asked, *self.held.values()):
             del self.in_flight[urlnum]
-            self.scheduler.start_instead(request)
+            self.scheduler.hold(request)
             ours = replace(request, urlnum=-len(self.added) - 1)
             self.added[ours.urlnum] = ours
             self.held[ours.urlnum] = request.host
@@ -100,9 +108,9 @@ class SchedulerMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.held)
     @rule(data=st.data(), numbers=st.sets(st.integers(0, 20)))
-    def withdraw(self, data: st.DataObject, numbers: set[int]) -> None:
+    def remove_queued(self, data: st.DataObject, numbers: set[int]) -> None:
         host = data.draw(st.sampled_from(sorted(self.held.values())))
-        for request in self.scheduler.withdraw(host, lambda request: request.urlnum in numbers):
+        for request in self.scheduler.remove_queued(host, lambda request: request.urlnum in numbers):
             assert request.urlnum in numbers
             self.end(request)
 
@@ -113,9 +121,9 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.asked.discard(host)
         if found:
             self.known.add(host)
-            self.scheduler.known(host, self.now, self.now + seconds, ("192.0.2.1",), 0.0)
+            self.scheduler.host_resolved(host, self.now, self.now + seconds, ("192.0.2.1",), 0.0)
         else:
-            for request in self.scheduler.unknown(host, self.now):
+            for request in self.scheduler.host_failed(host, self.now):
                 self.end(request)
 
     @rule(seconds=st.floats(0, 5))
@@ -137,11 +145,11 @@ class SchedulerMachine(RuleBasedStateMachine):
             assert known == len(self.added)
 
     def start(self) -> FetchRequest | None:
-        request = self.scheduler.next(self.now)
-        while self.scheduler.given_up:
-            self.end(self.scheduler.given_up.popleft())
-        while self.scheduler.asked:
-            host = self.scheduler.asked.popleft()
+        request = self.scheduler.next_request(self.now)
+        while self.scheduler.abandoned:
+            self.end(self.scheduler.abandoned.popleft())
+        while self.scheduler.to_resolve:
+            host = self.scheduler.to_resolve.popleft()
             assert host not in self.asked, "asked for twice"
             self.asked.add(host)
         if request is None:
@@ -152,7 +160,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         assert request.host not in self.asked, "started before its host was known"
         if request.urlnum >= 0:
             assert request.host not in self.held.values(), "started before its host was heard"
-        assert not self.ask_hosts or request.host in self.known, "started before its host was known"
+        assert not self.resolve_hosts or request.host in self.known, "started before its host was known"
         assert self.cool_until.get(request.host, 0.0) <= self.now, "started before its host had rested"
         for then, host in self.starts:
             if host == request.host:
@@ -169,7 +177,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.later.pop(request.urlnum, None)
         self.ended.add(request.urlnum)
         if request.urlnum < 0:
-            self.scheduler.resume(self.held.pop(request.urlnum), self.now)
+            self.scheduler.resume_host(self.held.pop(request.urlnum), self.now)
 
     def flying(self, host: str) -> int:
         return sum(request.host == host for request, _ in self.in_flight.values())
@@ -184,20 +192,20 @@ class SchedulerMachine(RuleBasedStateMachine):
             if self.asked:
                 host = self.asked.pop()
                 self.known.add(host)
-                self.scheduler.known(host, self.now, float("inf"), (), 0.0)
+                self.scheduler.host_resolved(host, self.now, float("inf"), (), 0.0)
             elif self.in_flight:
                 _, (request, started) = self.in_flight.popitem()
-                self.scheduler.finished(request, self.now, started, FINE)
+                self.scheduler.complete(request, self.now, started, FINE)
                 self.end(request)
             elif len(self.ended) < len(self.added):
                 wake_at = self.scheduler.next_wakeup()
                 assert wake_at is not None, "requests are queued and nothing will ever wake them"
                 self.now = max(self.now, wake_at)
         for host in self.asked:
-            self.scheduler.known(host, self.now, float("inf"), (), 0.0)
+            self.scheduler.host_resolved(host, self.now, float("inf"), (), 0.0)
         assert self.scheduler.queued == 0
         self.now += 10_000.0
-        assert self.scheduler.next(self.now) is None
+        assert self.scheduler.next_request(self.now) is None
         assert not self.scheduler._hosts
 
 
@@ -207,12 +215,12 @@ TestScheduler.settings = settings(max_examples=200, stateful_step_count=40, dead
 
 def filled(scheduler: Scheduler, hosts: str) -> Scheduler:
     for number, host in enumerate(hosts):
-        scheduler.add(urls.request(number, f"http://{host}/"), 0.0)
+        scheduler.enqueue(urls.request(number, f"http://{host}/"), 0.0)
     return scheduler
 
 
 def started(scheduler: Scheduler, now: float) -> FetchRequest:
-    request = scheduler.next(now)
+    request = scheduler.next_request(now)
     assert request is not None
     return request
 
@@ -227,26 +235,26 @@ def test_a_host_at_its_limit_does_not_hold_up_the_others() -> None:
     first = started(scheduler, 0.0)
     assert first.host == "a"
     assert started(scheduler, 0.0).host == "b"
-    assert scheduler.next(0.0) is None
-    scheduler.finished(first, 0.0, 0.0, None)
+    assert scheduler.next_request(0.0) is None
+    scheduler.complete(first, 0.0, 0.0, None)
     assert started(scheduler, 0.0).urlnum == 1
 
 
 def test_a_pace_has_no_opening_burst() -> None:
     scheduler = filled(Scheduler(rate=10.0), "abcdef")
-    assert scheduler.next(100.0) is not None
-    assert scheduler.next(100.0) is None
+    assert scheduler.next_request(100.0) is not None
+    assert scheduler.next_request(100.0) is None
     assert scheduler.next_wakeup() == 100.1
-    assert scheduler.next(100.1) is not None
-    assert scheduler.next(100.1) is None
+    assert scheduler.next_request(100.1) is not None
+    assert scheduler.next_request(100.1) is None
 
 
 def test_an_idle_host_is_forgotten() -> None:
     scheduler = Scheduler(per_host=2)
     for number in range(1000):
-        scheduler.add(urls.request(number, f"http://h{number}/"), 0.0)
-    while (request := scheduler.next(0.0)) is not None:
-        scheduler.finished(request, 0.0, 0.0, FINE)
+        scheduler.enqueue(urls.request(number, f"http://h{number}/"), 0.0)
+    while (request := scheduler.next_request(0.0)) is not None:
+        scheduler.complete(request, 0.0, 0.0, FINE)
     assert not scheduler._hosts
 
 
@@ -254,77 +262,77 @@ def test_a_busy_host_is_asked_one_at_a_time_until_it_is_well_again() -> None:
     scheduler = filled(Scheduler(per_host=3), "aaaaaaaa")
     flying = [started(scheduler, 0.0) for _ in range(3)]
     for request in flying:  # one word, said three times, counts once
-        scheduler.finished(request, 1.0, 0.0, BUSY)
-    assert scheduler.next(1.0 + INITIAL_BACKOFF / 2) is None
+        scheduler.complete(request, 1.0, 0.0, BUSY)
+    assert scheduler.next_request(1.0 + INITIAL_BACKOFF / 2) is None
     now = 1.0 + INITIAL_BACKOFF
     for _ in range(2):
         request = started(scheduler, now)
-        assert scheduler.next(now + 1.0) is None, "one at a time"
-        scheduler.finished(request, now + 1.0, now, FINE)
+        assert scheduler.next_request(now + 1.0) is None, "one at a time"
+        scheduler.complete(request, now + 1.0, now, FINE)
         now += 2.0
     assert [started(scheduler, now).host for _ in range(3)] == ["a"] * 3
 
 
 def test_a_host_that_never_answers_is_paused_tried_once_and_given_up_for_a_while() -> None:
-    scheduler = filled(Scheduler(), "a" * (FAILURES_TO_PAUSE + 5))
-    for _ in range(FAILURES_TO_PAUSE):
-        scheduler.finished(started(scheduler, 0.0), 0.0, 0.0, NO_ANSWER)
-    assert scheduler.next(PAUSE - 0.1) is None
-    last = started(scheduler, PAUSE)
-    assert scheduler.next(PAUSE) is None, "a single try"
-    scheduler.finished(last, PAUSE + 1, PAUSE, NO_ANSWER)
-    assert scheduler.next(PAUSE + 1) is None
-    assert [request.host for request, _ in scheduler.given_up] == ["a"] * 4
-    scheduler.given_up.clear()
-    scheduler.add(urls.request(99, "http://a/"), PAUSE + 2)
-    assert scheduler.next(PAUSE + 2) is None
-    assert len(scheduler.given_up) == 1, "what comes while it is down is given up too"
-    scheduler.add(urls.request(100, "http://a/"), PAUSE + 2 + DOWN)
-    again = started(scheduler, PAUSE + 2 + DOWN)
-    scheduler.finished(again, PAUSE + 3 + DOWN, PAUSE + 2 + DOWN, FINE)
+    scheduler = filled(Scheduler(), "a" * (FAILURE_THRESHOLD + 5))
+    for _ in range(FAILURE_THRESHOLD):
+        scheduler.complete(started(scheduler, 0.0), 0.0, 0.0, NO_ANSWER)
+    assert scheduler.next_request(HALF_OPEN_AFTER - 0.1) is None
+    last = started(scheduler, HALF_OPEN_AFTER)
+    assert scheduler.next_request(HALF_OPEN_AFTER) is None, "a single try"
+    scheduler.complete(last, HALF_OPEN_AFTER + 1, HALF_OPEN_AFTER, NO_ANSWER)
+    assert scheduler.next_request(HALF_OPEN_AFTER + 1) is None
+    assert [request.host for request, _ in scheduler.abandoned] == ["a"] * 4
+    scheduler.abandoned.clear()
+    scheduler.enqueue(urls.request(99, "http://a/"), HALF_OPEN_AFTER + 2)
+    assert scheduler.next_request(HALF_OPEN_AFTER + 2) is None
+    assert len(scheduler.abandoned) == 1, "what comes while it is down is given up too"
+    scheduler.enqueue(urls.request(100, "http://a/"), HALF_OPEN_AFTER + 2 + OPEN_FOR)
+    again = started(scheduler, HALF_OPEN_AFTER + 2 + OPEN_FOR)
+    scheduler.complete(again, HALF_OPEN_AFTER + 3 + OPEN_FOR, HALF_OPEN_AFTER + 2 + OPEN_FOR, FINE)
     filled(scheduler, "aa")
     assert [started(scheduler, 200.0).host for _ in range(2)] == ["a", "a"]
 
 
 def test_failures_are_counted_though_the_list_is_slow() -> None:
     scheduler = Scheduler()
-    for number in range(FAILURES_TO_PAUSE):
-        scheduler.add(urls.request(number, "http://a/"), 0.0)
-        scheduler.finished(started(scheduler, 0.0), 0.0, 0.0, NO_ANSWER)
-    scheduler.add(urls.request(99, "http://a/"), 0.0)
-    assert scheduler.next(0.0) is None, "it is paused"
+    for number in range(FAILURE_THRESHOLD):
+        scheduler.enqueue(urls.request(number, "http://a/"), 0.0)
+        scheduler.complete(started(scheduler, 0.0), 0.0, 0.0, NO_ANSWER)
+    scheduler.enqueue(urls.request(99, "http://a/"), 0.0)
+    assert scheduler.next_request(0.0) is None, "it is paused"
 
 
 def test_an_answer_between_failures_keeps_a_host_alive() -> None:
     scheduler = filled(Scheduler(), "a" * 40)
     for number in range(40):
-        outcome = FINE if number % FAILURES_TO_PAUSE == 0 else NO_ANSWER
-        scheduler.finished(started(scheduler, 0.0), 0.0, 0.0, outcome)
-    assert not scheduler.given_up
+        outcome = FINE if number % FAILURE_THRESHOLD == 0 else NO_ANSWER
+        scheduler.complete(started(scheduler, 0.0), 0.0, 0.0, outcome)
+    assert not scheduler.abandoned
 
 
 def test_what_is_waited_for_is_told_apart() -> None:
     scheduler = filled(Scheduler(per_host=2), "aaaa")
     flying = [started(scheduler, 0.0) for _ in range(2)]
-    assert scheduler.block_reason(0.0) is BlockReason.TURN
-    scheduler.finished(flying[0], 1.0, 0.0, NO_ANSWER)
+    assert scheduler.block_reason(0.0) is BlockReason.HOST_LIMIT
+    scheduler.complete(flying[0], 1.0, 0.0, NO_ANSWER)
     scheduler.enqueue_at(flying[0], 9.0)
-    assert scheduler.block_reason(1.0) is BlockReason.FAILURE, "also where its limit would be reached"
-    scheduler.finished(flying[1], 1.0, 0.0, BUSY, 5.0)
+    assert scheduler.block_reason(1.0) is BlockReason.RETRY, "also where its limit would be reached"
+    scheduler.complete(flying[1], 1.0, 0.0, BUSY, 5.0)
     scheduler.enqueue_at(flying[1], 9.0)
-    assert scheduler.block_reason(1.0) is BlockReason.PAUSE, "also what is to be tried again"
-    paced = filled(Scheduler(per_host=2, host_delay=1.0), "aa")
-    started(paced, 0.0)
-    assert paced.block_reason(0.5) is BlockReason.PACE
+    assert scheduler.block_reason(1.0) is BlockReason.BACKOFF, "also what is to be tried again"
+    is_rate_limited = filled(Scheduler(per_host=2, host_delay=1.0), "aa")
+    started(is_rate_limited, 0.0)
+    assert is_rate_limited.block_reason(0.5) is BlockReason.RATE_LIMIT
     rated = filled(Scheduler(per_host=2, rate=1.0), "aa")
     started(rated, 0.0)
-    assert rated.block_reason(0.5) is BlockReason.PACE
+    assert rated.block_reason(0.5) is BlockReason.RATE_LIMIT
 
 
 def test_most_of_what_waits_says_what_is_waited_for() -> None:
     scheduler = filled(Scheduler(per_host=1), "abbbcc")
     first = started(scheduler, 0.0)
-    scheduler.finished(first, 0.0, 0.0, NO_ANSWER)
+    scheduler.complete(first, 0.0, 0.0, NO_ANSWER)
     scheduler.enqueue_at(first, 9.0)
     assert [started(scheduler, 0.0).host for _ in range(2)] == ["b", "c"]
-    assert scheduler.block_reason(0.0) is BlockReason.TURN
+    assert scheduler.block_reason(0.0) is BlockReason.HOST_LIMIT
