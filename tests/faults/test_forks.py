@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 import traceback
@@ -14,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from warcio.archiveiterator import ArchiveIterator
 
 import fetchpool
 from fetchpool.runtime import forks
@@ -210,6 +213,63 @@ def test_72_a_run_is_its_parents_own(server: FaultServer, way: Way) -> None:
     seen += rows
     assert sorted(row.urlnum for row in seen) == list(range(20))
     assert {row.error for row in seen} == {None}
+
+
+LEAVING = """
+import os, signal, sys
+import fetchpool
+
+url, executor, transport, folder = sys.argv[1:]
+options = {"executor": executor, "transport": transport, "workers": 1}
+
+def how_it_ended(child):
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+with fetchpool.Pool(**options) as pool:
+    errors = [pool.submit(url + "/ok?0").result().error]
+    in_flight = pool.submit(url + "/bytes-in-pieces?0")
+    if child := os.fork():
+        print(how_it_ended(child))
+        errors += [in_flight.result().error, pool.submit(url + "/ok?1").result().error]
+        print(errors)
+    else:
+        signal.alarm(15)
+if not child:
+    sys.exit(3)
+urls = [f"{url}/ok?{number}" for number in range(100, 120)]
+errors = []
+for row in fetchpool.fetch(urls, save=f"{folder}/saved", warc=f"{folder}/all.warc.gz", **options):
+    errors.append(row.error)
+    if len(errors) == 1 and not (child := os.fork()):
+        signal.alarm(15)
+        break
+if not child:
+    sys.exit(3)
+print(how_it_ended(child))
+print(len(errors), set(errors))
+"""
+
+
+@over_each_transport
+def test_72_a_child_that_leaves_and_exits_leaves_everything_to_its_parent(
+    server: FaultServer, way: Way, tmp_path: Path
+) -> None:
+    """It leaves `with Pool()` or the loop, and its interpreter exits as any: at once, and the connections, the
+    files and what is in flight are as they were."""
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVING, server.url("").rstrip("/"), *way, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=4 * SOON,
+        check=False,
+    )
+    expected = ["3", "[None, None, None]", "3", "20 {None}"]
+    assert (done.stdout.splitlines(), done.stderr) == (expected, "")
+    assert server.connections == 2, "one of the pool, one of the run, both kept"
+    with (tmp_path / "all.warc.gz").open("rb") as archive:
+        kinds = [record.rec_type for record in ArchiveIterator(archive)]
+    assert kinds.count("response") == 20
+    assert [each.name for each in (tmp_path / "saved").rglob("*.fetchpool*")] == []
 
 
 def test_72_a_fork_keeps_no_worker_process_alive(server: FaultServer) -> None:
