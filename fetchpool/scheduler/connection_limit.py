@@ -1,10 +1,10 @@
-"""How many connections a host bears at once, found out from those that break while others answer.
+"""Finds out how many connections a host accepts at once. Pure: the time is a parameter.
 
-In: what the host's requests come to. Out: how many may be in flight. Pure: it is handed `now`.
+In: the outcomes of the host's requests. Out: how many may be in flight.
 
-Some servers serve so many connections of one address, and reset, close or leave waiting all others. When some
-of them break, fewer are made; after good answers one more is tried, more rarely each time that it breaks. A
-reset now and then among answers changes nothing.
+Some servers accept a number of connections from one address, and reset, close or ignore all others. If some
+connections break while others succeed, fewer are opened; after a number of responses one more is tried, later
+each time that it breaks. An occasional reset changes nothing.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from fetchpool.model.outcome import Outcome
 
 NO_LIMIT = 1 << 60
 MIN_BREAKS = 3
-"""Connections that must break until fewer are made."""
+"""Connections that must break before fewer are opened."""
 MAX_RESPONSES_PER_BREAK = 4
-"""And at least one for so many answers that come meanwhile."""
+"""Responses per broken connection, above which the breaks are occasional ones."""
 MAX_RESPONSES_PER_BREAK_LIMITED = 20
-"""The same where fewer are made already: it does have a limit."""
+"""The same for a host that is known to have a limit."""
 WINDOW = 10.0
-"""Seconds in which that must happen."""
+"""Seconds in which the breaks must happen."""
 RAISE_AFTER = 50
-"""Answers until one connection more is tried; doubled each time that it breaks."""
+"""Responses after which one more connection is tried; doubled each time that it breaks."""
 MAX_RAISE_AFTER = 5000
 
 
 def is_broken_connection(outcome: Outcome) -> bool:
-    """Whether a connection ended, or was left waiting, without an answer."""
+    """Whether a connection ended, or timed out, without a response."""
     if outcome.record.response_code is not None:
         return False
     error = outcome.record.error
@@ -37,7 +37,7 @@ def is_broken_connection(outcome: Outcome) -> bool:
 
 
 class ConnectionLimit:
-    """Of one host, from its first connection that broke. Times are monotonic seconds."""
+    """The connection limit of one host, from the first broken connection on. Times are monotonic seconds."""
 
     __slots__ = (
         "_breaks",
@@ -55,23 +55,25 @@ class ConnectionLimit:
     def __init__(self) -> None:
         self.limit = NO_LIMIT
         self._since = float("-inf")
-        """When the first of the connections broke that are counted."""
+        """When the first of the counted connections broke."""
         self._changed_at = float("-inf")
-        """Requests that began before were on their way already."""
+        """When the limit last changed: requests that began earlier do not count."""
         self._breaks = self._responses = self._peak = 0
         self._successes = 0
         self._raise_after = RAISE_AFTER
         self._limit_before = 0
-        """How many there were before fewer were made."""
+        """How many connections there were before the limit was first lowered."""
         self._probing = False
-        """One more than had been good."""
+        """The limit was just raised by one."""
 
     @property
     def is_limited(self) -> bool:
+        """Whether there is a limit."""
         return self.limit < NO_LIMIT
 
     def record_break(self, now: float, started: float, in_flight: int, responded_at: float) -> None:
-        """A connection broke while so many others were in flight; the last answer had come then."""
+        """Count a connection that broke while `in_flight` others were in flight; `responded_at` is the time
+        of the host's last response."""
         if started < self._changed_at:
             return
         if self._probing:
@@ -82,12 +84,12 @@ class ConnectionLimit:
             self._since, self._breaks, self._responses, self._peak = now, 0, 0, 0
         self._breaks += 1
         self._peak = max(self._peak, in_flight + 1)
-        if responded_at >= started:  # another one was served while this one waited
+        if responded_at >= started:  # another request succeeded while this one waited
             self._responses = max(1, self._responses)
         self._maybe_lower(now)
 
     def record_response(self, now: float, started: float) -> None:
-        """An answer came, whatever it was."""
+        """Count a response, of any status."""
         if self._breaks:
             self._responses += 1
             self._maybe_lower(now)
@@ -96,14 +98,14 @@ class ConnectionLimit:
             if self._successes >= self._raise_after:
                 if self._probing:
                     self._raise_after = RAISE_AFTER
-                if self.limit >= self._limit_before:  # as many as ever: it bears them
+                if self.limit >= self._limit_before:  # as many as before: the host accepts them
                     self._change(now, NO_LIMIT)
                 else:
                     self._change(now, self.limit + 1)
                     self._probing = True
 
     def _maybe_lower(self, now: float) -> None:
-        """Fewer, when too many break while others answer."""
+        """Lower the limit if too many connections broke while others succeeded."""
         share = MAX_RESPONSES_PER_BREAK_LIMITED if self.is_limited else MAX_RESPONSES_PER_BREAK
         if self._breaks < MIN_BREAKS or not self._responses or self._breaks * share < self._responses:
             return

@@ -1,12 +1,11 @@
-"""What is known of one host while the run has to do with it, and how it is to be treated.
+"""Per-host state: queue, concurrency limit, backoff and circuit breaker. Pure: the time is a parameter.
 
-In: when its requests start and what they come to. Out: whether it may start another one, and from
-when on. Pure: it is handed `now`.
+In: when requests to the host start, and their outcomes. Out: whether another one may start, and when.
 
-A host that says it is busy (429, 503) is left alone for as long as it asks, or for a delay that grows;
-then it is asked one request at a time, the spaces between them shrinking with each good answer. A host
-that does not answer at all is paused after a run of failures, tried once more, and then given up:
-what is queued for it ends in `host_down` rows, until a later try finds it back.
+A host that responds with 429 or 503 is left alone for as long as it asks, or for a delay that doubles; then
+requests go out one at a time, and each success halves the delay between them. A host that does not respond
+several times in a row is paused, then one probe is sent. If the probe fails, queued requests end as
+`host_down`, until a later probe succeeds.
 """
 
 from __future__ import annotations
@@ -20,49 +19,49 @@ from fetchpool.model.request import FetchRequest
 from fetchpool.scheduler.connection_limit import ConnectionLimit, is_broken_connection
 
 INITIAL_BACKOFF = 0.1
-"""Seconds between starts at a host that has just said it is busy; doubled each time it says so again."""
+"""Seconds between starts after the first 429 or 503; doubled by each further one."""
 MAX_BACKOFF = 60.0
 MIN_BACKOFF = 0.05
-"""Seconds: a smaller spacing is none."""
+"""Seconds: a shorter delay ends the backoff."""
 FAILURE_THRESHOLD = 10
-"""Attempts in a row without any answer before a host is paused."""
+"""Consecutive attempts without a response after which a host is paused."""
 HALF_OPEN_AFTER = 5.0
-"""Seconds of the first pause: a server's restart should not cost a list its rest."""
+"""Seconds from the pause to the first probe: enough for a server to restart."""
 OPEN_FOR = 60.0
-"""Seconds between tries at a host that was given up."""
+"""Seconds between probes of a host that is down."""
 THROTTLE_STATUSES = frozenset((429, 503))
 
 
 class Breaker(Enum):
-    """Whether a host is believed to answer."""
+    """Circuit breaker of a host."""
 
     CLOSED = auto()
-    """It does."""
+    """Requests pass."""
     HALF_OPEN = auto()
-    """A run of failures: what is queued waits for one try."""
+    """After several failures: one probe is sent, queued requests wait."""
     OPEN = auto()
-    """The try failed too: what is queued is given up, until the next try."""
+    """The probe failed: queued requests are abandoned until the next probe."""
 
 
 class BlockReason(Enum):
-    """What a request that may not start waits for, while there would be a worker for it."""
+    """Why a queued request cannot start although a worker is free."""
 
     HOST_LIMIT = auto()
-    """As many of its host's are in flight as may be."""
+    """As many requests to its host are in flight as allowed."""
     RATE_LIMIT = auto()
-    """Starts are spaced: because the person wants it so, or the host's robots.txt."""
+    """The user or the host's robots.txt asks for a delay between starts."""
     BACKOFF = auto()
-    """Its host has said that it is busy."""
+    """Its host responded with 429 or 503."""
     RETRY = auto()
-    """An attempt failed, and the next one has its time; or its host does not answer."""
+    """It waits for its next attempt, or its host does not respond."""
 
 
 CLOSED, OPEN = Breaker.CLOSED, Breaker.OPEN
-"""Looked up once: an enumeration finds its members by a slow way, and these are asked for at every start."""
+"""Bound once: accessing a member of an enum is slow, and every start needs these."""
 
 
 class HostSlot:
-    """One host's queue, its count in flight, and how it has behaved. Times are monotonic seconds."""
+    """The queue and the state of one host. Times are monotonic seconds."""
 
     __slots__ = (
         "_backoff",
@@ -91,26 +90,27 @@ class HostSlot:
         self.host = host
         self.queue: deque[FetchRequest] = deque()
         self.internal: list[FetchRequest] = []
-        """Queued, too: what is to be known before others start (`robots.txt`, of this host or another)."""
+        """Queued internal requests (`robots.txt`, of this host or for another), which start before all
+        others."""
         self.on_hold = False
-        """One of ours is under way for this host: nothing else of it starts."""
+        """An internal request for this host is on its way: no other request starts."""
         self.in_flight = 0
         self.is_scheduled = False
         """Whether the scheduler's rotation or its waiting heap holds this slot."""
         self.is_evicting = False
-        """Whether the scheduler has put it down to be forgotten."""
+        """Whether the scheduler's eviction heap holds this slot."""
         self.ready_at = float("-inf")
-        """Nothing may start before."""
+        """Earliest time of the next start."""
         self.resolving = False
-        """What must be known of the host first (its addresses) has been asked for; nothing starts."""
+        """The host is being resolved: nothing starts."""
         self.resolved_until = float("-inf")
-        """When that has to be asked again."""
+        """When the host has to be resolved again."""
         self.addresses: tuple[str, ...] = ()
         self.dns_time = 0.0
-        """How long the name took to look up: the times of the next request begin with it."""
+        """Duration of the lookup, which is part of the next request's times."""
         self.breaker = CLOSED
         self.connection_limit: ConnectionLimit | None = None
-        """None as long as none has broken."""
+        """None until a connection breaks."""
         self._backoff = 0.0
         self._backoff_since = 0.0
         self._failures = 0
@@ -118,24 +118,24 @@ class HostSlot:
         self._probe_from = self._ready_at_before = 0.0
 
     def limit(self, per_host: int) -> int:
-        """How many may be in flight: one while its answer decides what happens next."""
+        """Return how many requests may be in flight: one during a backoff or a probe."""
         if self._backoff or self.breaker is not CLOSED:
             return 1
         return per_host if self.connection_limit is None else min(per_host, self.connection_limit.limit)
 
     @property
     def has_connection_limit(self) -> bool:
-        """Fewer connections are made to it than might be."""
+        """Whether fewer connections are opened than `--per-host` allows."""
         return self.connection_limit is not None and self.connection_limit.is_limited
 
     def hit_connection_limit(self, outcome: Outcome) -> bool:
-        """Whether a connection seems to have broken for no other reason than the others, which may be over
-        already: a server takes a moment to see that a place is free."""
+        """Whether a connection probably broke because of the host's other connections. Some of them may be
+        closed already: a server takes a moment to notice."""
         return self.has_connection_limit and is_broken_connection(outcome)
 
     def block_reason(self, now: float, per_host: int) -> BlockReason:
-        """What keeps what is queued from starting."""
-        if self._failures:  # more at once is not what it lacks, whether its limit is reached or not
+        """Return why the queued requests cannot start."""
+        if self._failures:  # whether the limit is reached or not
             return BlockReason.RETRY
         if self._backoff:
             return BlockReason.BACKOFF
@@ -146,37 +146,39 @@ class HostSlot:
         )
 
     def is_rejecting(self, now: float) -> bool:
-        """Whether what is queued now ends without having been tried."""
+        """Whether queued requests are abandoned without an attempt."""
         return self.breaker is OPEN and now < self.ready_at
 
     def has_next(self) -> bool:
-        """Whether something is queued that need not wait for one of ours."""
+        """Whether a request is queued that is not on hold."""
         return len(self.internal) > 0 or (not self.on_hold and len(self.queue) > 0)
 
     def pop(self) -> FetchRequest:
-        """What `has_next()` has promised."""
+        """Remove and return the next request, if `has_next()`."""
         return self.internal.pop(0) if self.internal else self.queue.popleft()
 
     def take_all(self) -> list[FetchRequest]:
-        """Everything that is queued."""
+        """Remove and return all queued requests."""
         requests = [*self.internal, *self.queue]
         self.internal.clear()
         self.queue.clear()
         return requests
 
     def queued(self) -> int:
-        """How many are."""
+        """Return the number of queued requests."""
         return len(self.internal) + len(self.queue)
 
     def idle(self) -> bool:
+        """Whether the host has no request and is in none of the scheduler's collections."""
         return not (self.queued() or self.in_flight or self.is_scheduled or self.resolving or self.on_hold)
 
     def is_default(self, now: float) -> bool:
-        """Whether a slot made anew would be treated the same."""
+        """Whether the slot holds no state worth keeping, so that it can be evicted."""
         slow = self._failures or self._backoff or self.ready_at > now or self.has_connection_limit
         return not slow and self.breaker is CLOSED
 
     def started(self, now: float, host_delay: float) -> None:
+        """Count a request as in flight."""
         self.in_flight += 1
         delay = max(host_delay, self._backoff)
         if delay:
@@ -191,11 +193,11 @@ class HostSlot:
         *,
         retried: bool = False,
     ) -> None:
-        """What a request that began at `started` came to. `retry_after`: seconds the host asked for;
-        `retried`: it had failed before."""
+        """Update the state with the outcome of a request that began at `started`. `retry_after`: seconds that
+        the host asked to wait; `retried`: the request had failed before."""
         if outcome.record.response_code is None:
             if _blames_host(outcome) and outcome.redirect is None:
-                # A page that breaks each time says nothing of how many the host bears.
+                # A page that fails each time says nothing about the host's limit.
                 if is_broken_connection(outcome) and (self.has_connection_limit or not retried):
                     if self.connection_limit is None:
                         self.connection_limit = ConnectionLimit()
@@ -210,7 +212,7 @@ class HostSlot:
         if self.connection_limit is not None:
             self.connection_limit.record_response(now, started)
         if outcome.record.response_code in THROTTLE_STATUSES:
-            if started >= self._backoff_since:  # not one of those that were on their way already
+            if started >= self._backoff_since:  # it began after the last change of the backoff
                 self._backoff = min(MAX_BACKOFF, max(INITIAL_BACKOFF, 2.0 * self._backoff))
                 self._backoff_since = now
             wait = self._backoff if retry_after is None else retry_after
@@ -221,13 +223,14 @@ class HostSlot:
                 self._backoff = 0.0
 
     def _record_no_response(self, now: float, started: float) -> None:
+        """Count a failure, which may open the circuit breaker."""
         self._failures += 1
         if self.breaker is CLOSED:
             if self._failures >= FAILURE_THRESHOLD:
                 self.breaker = Breaker.HALF_OPEN
                 self._ready_at_before = self.ready_at
                 self.ready_at = self._probe_from = max(self.ready_at, now + HALF_OPEN_AFTER)
-        elif started >= self._probe_from:  # the try; not one of those that were on their way before it
+        elif started >= self._probe_from:  # it is the probe, not a request that began earlier
             self.breaker = OPEN
             self.ready_at = self._probe_from = max(self.ready_at, now + OPEN_FOR)
 

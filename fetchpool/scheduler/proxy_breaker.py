@@ -1,10 +1,10 @@
-"""Whether the proxy that everything goes through serves us, and when it may be asked again.
+"""Circuit breaker of the proxy that all requests go through. Pure: the time is a parameter.
 
-In: when requests start and what they come to. Out: whether another one may start. Pure: it is handed `now`.
+In: when requests start, and their outcomes. Out: whether another one may start.
 
-A few failures in a row to get through to it, whatever the hosts, pause the run: it is asked again with one
-request at a time, the pauses growing. A restart of the proxy costs a list nothing but time then. When it has
-been away for long what is queued ends as `proxy`, and it is tried again a minute later.
+After a few consecutive failures to connect to the proxy, for whatever hosts, the run pauses: one request at a
+time probes the proxy, at growing intervals. So a restart of the proxy only takes time. After a long outage
+queued requests end as `proxy`, and the proxy is probed once a minute.
 """
 
 from __future__ import annotations
@@ -13,34 +13,35 @@ from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome
 
 FAILURE_THRESHOLD = 3
-"""In a row, without any request that got through."""
+"""Consecutive failures after which the run pauses."""
 INITIAL_PAUSE = 1.0
 MAX_PAUSE = 30.0
 DOWN_AFTER = 300.0
-"""Seconds from the first failure until what is queued is given up."""
+"""Seconds from the first failure until queued requests are abandoned."""
 PROBE_INTERVAL = 60.0
-"""Seconds between tries at a proxy that was given up."""
+"""Seconds between probes after that."""
 FOREVER = float("inf")
 
 
 class ProxyBreaker:
-    """The one proxy of a run. Times are monotonic seconds."""
+    """The state of the run's proxy. Times are monotonic seconds."""
 
     __slots__ = ("_down_since", "_failures", "_is_down", "_pause", "_probing", "_ready_at", "notice")
 
     def __init__(self) -> None:
         self._failures = 0
         self._pause = 0.0
-        """0 while it is believed to serve."""
+        """Seconds until the next probe; 0 while the proxy works."""
         self._ready_at = self._down_since = 0.0
         self._probing = False
-        """A request is on its way that will show whether it does."""
+        """A probe is on its way."""
         self._is_down = False
         self.notice = ""
-        """What a person is to be told; whoever does so takes it away."""
+        """A line for the user; the caller removes it."""
 
     @property
     def paused(self) -> bool:
+        """Whether requests wait for the proxy."""
         return self._pause > 0.0
 
     def may_start(self, now: float) -> bool:
@@ -48,20 +49,21 @@ class ProxyBreaker:
         return not self._pause or (self._ready_at <= now and not self._probing)
 
     def is_rejecting(self, now: float) -> bool:
-        """Whether what is queued now ends without having been tried."""
+        """Whether queued requests are abandoned without an attempt."""
         return self._is_down and now < self._ready_at
 
     def next_wakeup(self) -> float:
-        """When `may_start()` may change by itself."""
+        """Return when `may_start()` may change without a result."""
         if not self._pause:
             return 0.0
         return FOREVER if self._probing else self._ready_at
 
     def started(self) -> None:
+        """Record that a request has started."""
         self._probing = self._pause > 0.0
 
     def record_result(self, outcome: Outcome | None, now: float, started: float) -> None:
-        """What a request that began at `started` came to; None: to nothing."""
+        """Update the state with the outcome of a request that began at `started`; None if there is none."""
         was_probe = self._pause > 0.0 and started >= self._ready_at
         if was_probe:
             self._probing = False
@@ -72,7 +74,7 @@ class ProxyBreaker:
         elif outcome.record.response_code is not None or outcome.record.error == FailureKind.PROXY:
             self._failures = 0
             if self._pause:
-                self.notice = "the proxy serves again"
+                self.notice = "the proxy is available again"
                 self._pause = 0.0
                 self._is_down = self._probing = False
 
@@ -82,15 +84,15 @@ class ProxyBreaker:
         self._failures += 1
         if not self._pause:
             if self._failures >= FAILURE_THRESHOLD:
-                self.notice = "the proxy does not serve; the run waits until it does"
+                self.notice = "the proxy is not available; waiting for it"
                 self._pause = INITIAL_PAUSE
                 self._ready_at = now + self._pause
-        elif was_probe:  # not one of those that were on their way before it
+        elif was_probe:  # not a request that began earlier
             if now - self._down_since < DOWN_AFTER:
                 self._pause = min(MAX_PAUSE, 2.0 * self._pause)
             else:
                 if not self._is_down:
-                    self.notice = f"the proxy has not served for {DOWN_AFTER:g} s; what waits ends as proxy"
+                    self.notice = f"the proxy was not available for {DOWN_AFTER:g} s; failing queued URLs"
                 self._is_down = True
                 self._pause = PROBE_INTERVAL
             self._ready_at = now + self._pause

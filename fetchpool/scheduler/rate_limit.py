@@ -1,24 +1,25 @@
-"""An even pace over all hosts (`--rate`). Pure: it is handed `now`."""
+"""Rate limit over all hosts (`--rate`). Pure: the time is a parameter."""
 
 from __future__ import annotations
 
 CATCH_UP = 0.01
-"""Seconds of delay that may be made good. A loop can't wake up every 200 µs; below a hundred starts a
-second nothing is ever made good, so that two starts are never closer than the pace."""
+"""Seconds of delay that later starts may make up for. A loop can't wake up every 200 µs. Below a hundred
+starts per second nothing is made up for, so that two starts are never closer than the rate allows."""
 
 
 class RateLimiter:
-    """Lets one start through every `interval` seconds, from the first on (no opening burst)."""
+    """Allows one start every `interval` seconds, without an initial burst."""
 
     __slots__ = ("_catch_up", "_interval", "next_at")
 
     def __init__(self, rate: float | None) -> None:
-        """`rate`: starts per second; None is no limit."""
+        """`rate`: starts per second; None means no limit."""
         self._interval = 1.0 / rate if rate else 0.0
         self._catch_up = CATCH_UP if self._interval < CATCH_UP else 0.0
         self.next_at = float("-inf")
-        """When the next start may be."""
+        """Earliest time of the next start."""
 
     def started(self, now: float) -> None:
+        """Record a start."""
         if self._interval:
             self.next_at = max(self.next_at, now - self._catch_up) + self._interval

@@ -1,6 +1,6 @@
-"""Whether a failed attempt is made again, and when. Pure: no clock, no sleep, no I/O.
+"""Retry policy: whether a failed attempt is retried, and when. Pure: no clock, no sleep, no I/O.
 
-In: the attempt's outcome. Out: a delay in seconds, or None: that was the final one.
+In: the outcome of an attempt. Out: a delay in seconds, or None if no attempt follows.
 """
 
 from __future__ import annotations
@@ -17,30 +17,28 @@ from fetchpool.model.record import TRANSIENT_STATUSES
 from fetchpool.model.request import FetchRequest
 
 MAX_BACKOFF = 60.0
-"""Seconds: the ceiling of the exponential part."""
+"""Maximum of the exponential part, in seconds."""
 MAX_UNCOUNTED = 5
-"""Attempts of one URL that do not count."""
+"""Retries of one URL that are not counted."""
 MOST_DOUBLINGS = 60
-"""From a millionth of a second on it is past the ceiling long before, and past 1,023 a float ends."""
+"""Even a delay of a microsecond is past the maximum by then, and a float overflows after 1,023."""
 
 
 class RetryPolicy(Struct, frozen=True):
-    """`delay = random(0, min(MAX_BACKOFF, retry_delay * 2 ** num_retries))`: exponential backoff with
-    full jitter, and never sooner than the server's `Retry-After`."""
+    """Exponential backoff with full jitter, `random(0, min(MAX_BACKOFF, retry_delay * 2 ** num_retries))`,
+    and never sooner than the server's `Retry-After`."""
 
     retry: int = 2
     retry_delay: float = 1.0
     retry_max_time: float | None = None
-    """Seconds from the first attempt's start; no attempt starts later. None is no limit."""
+    """Seconds from the start of the first attempt, after which no attempt starts. None means no limit."""
     retry_after_max: float = 300.0
-    """Seconds: a server's `Retry-After` beyond it is taken for this much."""
+    """Maximum of a server's `Retry-After`, in seconds."""
     jitter: Callable[[], float] = random
 
     def delay(self, request: FetchRequest, outcome: Outcome, elapsed: float) -> float | None:
-        """Seconds until the next attempt, or None when there is none.
-
-        `elapsed`: seconds since the first attempt started.
-        """
+        """Return the seconds until the next attempt, or None if there is none. `elapsed`: seconds since the
+        first attempt started."""
         if request.num_retries >= self.retry or not is_transient(outcome):
             return None
         doubled = self.retry_delay * 2.0 ** min(request.num_retries, MOST_DOUBLINGS)
@@ -51,13 +49,14 @@ class RetryPolicy(Struct, frozen=True):
         return delay
 
     def uncounted_delay(self, request: FetchRequest, outcome: Outcome) -> float | None:
-        """Seconds until the same attempt is made once more, since it broke because of others."""
+        """Return the seconds until an attempt is repeated that failed because of other connections, or
+        None."""
         if not self.retry or request.num_uncounted >= MAX_UNCOUNTED or not is_transient(outcome):
             return None
         return min(MAX_BACKOFF, self.retry_delay * 2.0**request.num_uncounted) * self.jitter()
 
     def retry_after(self, outcome: Outcome) -> float | None:
-        """Seconds the server asked to be left alone, within our cap; None when it asked nothing."""
+        """Return the seconds that the server asked to wait, within the maximum; None if it did not."""
         if outcome.retry_after is None:
             return None
         seconds = parse_retry_after(outcome.retry_after)
@@ -65,7 +64,7 @@ class RetryPolicy(Struct, frozen=True):
 
 
 def is_transient(outcome: Outcome) -> bool:
-    """Whether trying again may help."""
+    """Whether a retry may help."""
     record = outcome.record
     error = record.error
     if error is None:
@@ -76,18 +75,16 @@ def is_transient(outcome: Outcome) -> bool:
 
 
 def parse_retry_after(value: str, now: datetime | None = None) -> float | None:
-    """`Retry-After` (RFC 9110 section 10.2.3), seconds or a date, as seconds from now.
-
-    Negative ones and past dates are 0; what can't be read is None.
-    """
+    """Parse `Retry-After` (RFC 9110 section 10.2.3), seconds or a date, into seconds from now. Negative
+    values and past dates are 0; invalid values are None."""
     value = value.strip()
     if value.isascii() and value.lstrip("-").isdigit():
         return 0.0 if value.startswith("-") else float(value)
-    from email.utils import parsedate_to_datetime  # few servers send a date
+    from email.utils import parsedate_to_datetime  # imported here, as few servers send a date
 
     try:
         moment = parsedate_to_datetime(value)
-        if moment.tzinfo is None:  # "-0000": UTC, of unknown place
+        if moment.tzinfo is None:  # "-0000" means UTC
             moment = moment.replace(tzinfo=UTC)
         return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
     except (ValueError, TypeError, OverflowError, IndexError):

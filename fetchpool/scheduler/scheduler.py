@@ -1,16 +1,17 @@
-"""What may start now, and when to look again. Pure: it is handed `now`, never sleeps, does no I/O.
+"""Scheduler: decides which request may start now, and when to check again. Pure: the time is a parameter; it
+never sleeps and does no I/O.
 
-In: requests, in input order, and what became of those that started. Out: the next request that may
-start. Hosts take turns: each has its own queue, and a rotation goes round those that may start
-something, so that a list sorted by host does not starve the rest. A host that has to wait (its limit
-is reached, its delay is not over) is out of the rotation until it may go on: looking for the next
-request costs the same however many hosts and requests wait. How a host is to be treated is its slot's
-to know (`hosts.py`), the pace over all hosts is `pace.py`'s.
+In: requests, in input order, and the outcomes of those that started. Out: the next request that may start.
+Each host has a queue of its own, and a rotation serves the hosts that may start a request one after the
+other, so that a list sorted by host does not hold up other hosts. A host that has to wait (its limit is
+reached, its delay is not over) is not in the rotation, so that finding the next request takes the same time
+however many hosts and requests wait. `host.py` has the rules for one host, `rate_limit.py` the rate over all
+hosts.
 
-    add() ──▶ HostSlot.queue ──▶ rotation ──next()──▶ in flight ──finished()──▶ gone
-                   ▲                 ▲                    │
-                   │              waiting (heap by time)  │
-                   └──── retries (heap by time) ◀─────────┘
+    enqueue() ──▶ HostSlot.queue ──▶ rotation ──next_request()──▶ in flight ──complete()──▶ done
+                      ▲                 ▲                             │
+                      │              waiting (heap by time)           │
+                      └──── retries (heap by time) ◀── enqueue_at() ──┘
 """
 
 from __future__ import annotations
@@ -29,11 +30,12 @@ from fetchpool.scheduler.proxy_breaker import ProxyBreaker
 from fetchpool.scheduler.rate_limit import RateLimiter
 
 IDLE_TTL = 60.0
-"""Seconds after which an idle host's behaviour is forgotten: memory must not grow with the hosts."""
+"""Seconds after which the state of an idle host is dropped, so that memory does not grow with the number of
+hosts."""
 
 
 class Scheduler:
-    """All times are seconds on the caller's monotonic clock."""
+    """Queues requests and hands them out. All times are seconds on the caller's monotonic clock."""
 
     def __init__(
         self,
@@ -44,16 +46,17 @@ class Scheduler:
         resolve_hosts: bool = False,
         proxied: bool = False,
     ) -> None:
-        """`per_host`: at most so many requests of one host in flight; `host_delay`: seconds between two
-        starts at one host; `rate`: starts per second over all hosts. None is no limit.
+        """`per_host`: maximum of requests to one host in flight; `host_delay`: seconds between two starts at
+        one host; `rate`: starts per second over all hosts. None means no limit.
 
-        `resolve_hosts`: a host's requests wait until `host_resolved()` has said what must be known of it
-        first. `proxied`: everything goes through one proxy."""
+        `resolve_hosts`: the requests of a host wait for `host_resolved()`. `proxied`: all requests go through
+        one proxy.
+        """
         self._per_host = per_host or (1 << 60)
         self._host_delay = host_delay
         self._rate_limiter = RateLimiter(rate)
         self.is_rate_limited = bool(host_delay or rate)
-        """A start must reach the server when it is made: nobody may hold it in a queue."""
+        """Whether a request must reach the server when it is started, so that a pool must not queue it."""
         self._resolve_hosts = resolve_hosts
         self._hosts: dict[str, HostSlot] = {}
         self._rotation: deque[HostSlot] = deque()
@@ -62,22 +65,21 @@ class Scheduler:
         self._retries: list[tuple[float, int, FetchRequest]] = []
         self._sequence = 0
         self.queued = 0
-        """Requests that have not started: those whose turn is to come and those to be retried."""
+        """Number of requests that have not started, including retries."""
         self._proxy = ProxyBreaker() if proxied else None
         self.abandoned: deque[tuple[FetchRequest, FailureKind]] = deque()
-        """Requests that `next_request()` gave up because their host or the proxy is down; the caller takes
-        them away."""
+        """Requests that will not start because their host or the proxy is down; the caller removes them."""
         self.notices: deque[str] = deque()
-        """What a person is to be told; the caller takes it away."""
+        """Lines for the user; the caller removes them."""
         self.to_resolve: deque[str] = deque()
-        """Hosts of which something must be known before their requests start; the caller takes them
-        away, and answers with `host_resolved()` or `host_failed()`."""
+        """Hosts that have to be resolved before their requests start; the caller removes them and answers
+        with `host_resolved()` or `host_failed()`."""
         self.resolving = 0
-        """Hosts that were asked for, or are held, and not answered yet."""
+        """Number of hosts that are being resolved or are on hold."""
 
     def enqueue(self, request: FetchRequest, now: float, *, first: bool = False) -> None:
-        """Queues a request behind its host's others; with `first` before them (it was on its way). Those of
-        our own come before all, since others wait for what they find."""
+        """Add a request to the end of its host's queue; with `first` to the front (it was started before).
+        Internal requests come before all others, which wait for their results."""
         slot = self._hosts.get(request.host)
         if slot is None:
             slot = self._hosts[request.host] = HostSlot(request.host)
@@ -92,12 +94,12 @@ class Scheduler:
             self._schedule(slot, now)
 
     def enqueue_at(self, request: FetchRequest, at: float) -> None:
-        """Queues a request that may not start before `at`: an attempt to be made again."""
+        """Add a retry, which may not start before `at`."""
         self._push(self._retries, at, request)
         self.queued += 1
 
     def next_request(self, now: float) -> FetchRequest | None:
-        """The next request that may start now, which thereby has started; None when all must wait."""
+        """Pop the next request that may start and count it as in flight; None if all must wait."""
         if self._waiting or self._retries or self._evicting:
             self._wake(now)
         if self._rate_limiter.next_at > now:
@@ -113,14 +115,14 @@ class Scheduler:
             slot = rotation.popleft()
             slot.is_scheduled = False
             if slot.resolving:
-                continue  # `host_resolved()` lists it again
+                continue  # `host_resolved()` schedules it again
             if (slot.on_hold or not slot.queue) and not slot.internal:  # `has_next()`, without the call
-                # Taken away by `host_failed()` since it was listed.
+                # `host_failed()` has removed its requests since it was scheduled.
                 self._maybe_evict(slot, now)
             elif slot.is_rejecting(now):
                 self._abandon(slot, FailureKind.HOST_DOWN)
                 self._maybe_evict(slot, now)
-            elif slot.ready_at > now:  # it has been told to wait since it was listed
+            elif slot.ready_at > now:  # it was delayed since it was scheduled
                 self._schedule(slot, now)
             elif slot.resolved_until <= now and self._resolve_hosts:
                 slot.resolving = True
@@ -136,7 +138,7 @@ class Scheduler:
                 self._schedule(slot, now)
                 if slot.connection_limit is not None and slot.has_connection_limit:
                     request = by_itself(request)
-                if slot.addresses:  # the first one after a lookup bears its time
+                if slot.addresses:  # the first request after a lookup gets its duration
                     seconds, slot.dns_time = slot.dns_time, 0.0
                     return with_addresses(request, slot.addresses, seconds)
                 return request
@@ -150,16 +152,16 @@ class Scheduler:
         outcome: Outcome | None,
         retry_after: float | None = None,
     ) -> None:
-        """The request, begun at `started`, is no longer in flight; whatever follows from it is added
-        anew. `outcome` is None when it came to nothing that says anything of the host; `retry_after`
-        is how many seconds the host asked to be left alone."""
+        """Remove a request that began at `started` from those in flight and update its host's state. A retry
+        or a redirect has to be enqueued. `outcome` is None if it says nothing about the host; `retry_after`
+        is the number of seconds that the host asked to wait."""
         slot = self._hosts[request.host]
         slot.in_flight -= 1
         if outcome is not None:
             before = slot.connection_limit is not None and slot.has_connection_limit
             slot.record_result(outcome, now, started, retry_after, retried=request.num_retries > 0)
             if slot.connection_limit is not None and slot.has_connection_limit and not before:
-                self.notices.append(f"{request.host} bears few connections: fewer are made")
+                self.notices.append(f"{request.host} accepts few connections: opening fewer")
         if self._proxy is not None:
             self._proxy.record_result(outcome, now, started)
             if self._proxy.notice:
@@ -170,19 +172,19 @@ class Scheduler:
             self._maybe_evict(slot, now)
 
     def hit_connection_limit(self, request: FetchRequest, outcome: Outcome) -> bool:
-        """Whether that seems to have broken only because its host bears no more connections at once."""
+        """Whether a request probably failed only because its host accepts no more connections."""
         slot = self._hosts.get(request.host)
         return slot is not None and slot.hit_connection_limit(outcome)
 
     def is_throttled(self, host: str, now: float) -> bool:
-        """No more of that host may start now, or fewer than have, whoever is free."""
+        """Whether the host is throttled now: it is backing off, or more of its requests are in flight than
+        allowed."""
         slot = self._hosts.get(host)
         return slot is not None and (slot.ready_at > now or slot.in_flight > slot.limit(self._per_host))
 
     def hold(self, request: FetchRequest) -> None:
-        """Takes back a request that `next_request()` has just handed out: one of our own has started in its
-        place, to find out what must be known of that host first. Until `resume_host()` nothing else of it
-        starts."""
+        """Take back a request that `next_request()` has just returned: an internal request has started in its
+        place, for the same host. Until `resume_host()` no other request to the host starts."""
         slot = self._hosts[request.host]
         slot.queue.appendleft(request)
         self.queued += 1
@@ -190,7 +192,7 @@ class Scheduler:
         self.resolving += 1
 
     def delay_host(self, host: str, seconds: float, now: float) -> None:
-        """The host, of which a request has just started, asked for so many seconds until the next one
+        """Delay the next start at a host, at which a request has just started, by so many seconds
         (`Crawl-delay`)."""
         slot = self._hosts[host]
         slot.ready_at = max(slot.ready_at, now + seconds)
@@ -198,21 +200,21 @@ class Scheduler:
     def host_resolved(
         self, host: str, now: float, until: float, addresses: tuple[str, ...], seconds: float
     ) -> None:
-        """The host's requests may start, at these addresses, until they must be asked for again.
-        `seconds`: how long that took."""
+        """Let the host's requests start, at these addresses, until `until`; then it has to be resolved again.
+        `seconds` is the duration of the lookup."""
         slot = self._hosts[host]
         slot.resolved_until, slot.addresses, slot.dns_time = until, addresses, seconds
         slot.resolving = False
         self._release(slot, now)
 
     def resume_host(self, host: str, now: float) -> None:
-        """What `hold()` held may start."""
+        """Let the requests start that `hold()` has stopped."""
         slot = self._hosts[host]
         slot.on_hold = False
         self._release(slot, now)
 
     def host_failed(self, host: str, now: float) -> list[FetchRequest]:
-        """The host's requests can't start; those that were queued, for the caller to end."""
+        """Remove and return the queued requests of a host that could not be resolved."""
         slot = self._hosts[host]
         slot.resolving = False
         self.resolving -= 1
@@ -222,7 +224,8 @@ class Scheduler:
         return requests
 
     def remove_queued(self, host: str, condition: Callable[[FetchRequest], bool]) -> list[FetchRequest]:
-        """Takes away what is queued of a host that `hold()` holds, and meets the condition."""
+        """Remove and return the queued requests of a host that meet the condition. The host must be on
+        hold."""
         slot = self._hosts[host]
         withdrawn = [request for request in slot.queue if condition(request)]
         if withdrawn:
@@ -231,7 +234,8 @@ class Scheduler:
         return withdrawn
 
     def _release(self, slot: HostSlot, now: float) -> None:
-        """What was asked about a host has been answered, and may be forgotten by its next turn."""
+        """Schedule a host first that has been resolved or resumed: the result may expire before its next
+        turn."""
         self.resolving -= 1
         if not slot.is_scheduled:
             self._schedule(slot, now, first=True)
@@ -239,17 +243,17 @@ class Scheduler:
 
     @property
     def delayed_hosts(self) -> int:
-        """Hosts that wait for a time."""
+        """Number of hosts that wait for a point in time."""
         return len(self._waiting)
 
     @property
     def delayed(self) -> int:
-        """Of the queued requests: those that wait for a time, not for a worker."""
+        """Number of queued requests that wait for a point in time, not for a worker."""
         return len(self._retries) + sum(slot.queued() for _, _, slot in self._waiting)
 
     def block_reason(self, now: float) -> BlockReason:
-        """What most of the queued wait for that may not start now. It looks at every host there is: not to be
-        asked for with every request."""
+        """Return what most of the queued requests wait for. Takes a time proportional to the number of hosts,
+        so it must not be called for every request."""
         if self._proxy is not None and self._proxy.paused:
             return BlockReason.RETRY
         waiting = dict.fromkeys(BlockReason, 0)
@@ -263,7 +267,8 @@ class Scheduler:
         return max(waiting, key=waiting.__getitem__)
 
     def next_wakeup(self) -> float | None:
-        """When `next_request()` may find something without anything having finished; None: only then."""
+        """Earliest time at which `next_request()` may return a request; None if only a completion can change
+        that."""
         times = [heap[0][0] for heap in (self._retries, self._waiting) if heap]
         if self._rotation:
             proxy_at = 0.0 if self._proxy is None else self._proxy.next_wakeup()
@@ -271,7 +276,7 @@ class Scheduler:
         return min(times) if times else None
 
     def _wake(self, now: float) -> None:
-        """Whatever waited for a time that has come is queued or listed again."""
+        """Schedule the requests and hosts whose time has come."""
         while self._retries and self._retries[0][0] <= now:
             self.queued -= 1
             self.enqueue(heappop(self._retries)[2], now)
@@ -289,8 +294,8 @@ class Scheduler:
                 self._maybe_evict(slot, now)
 
     def _schedule(self, slot: HostSlot, now: float, *, first: bool = False) -> None:
-        """Puts an unlisted slot where it belongs: into the rotation, into the heap of those that wait
-        for a time, or nowhere while its limit holds (`complete()` lists it again)."""
+        """Put a slot into the rotation, or into the heap of those that wait for a point in time, or nowhere
+        while its limit is reached (`complete()` schedules it again)."""
         # `has_next()`, without the call: this runs twice for each request.
         if (slot.on_hold or not slot.queue) and not slot.internal:
             return
@@ -305,12 +310,13 @@ class Scheduler:
             self._rotation.append(slot)
 
     def _abandon(self, slot: HostSlot, kind: FailureKind) -> None:
+        """Move all requests of a host to `abandoned`."""
         requests = slot.take_all()
         self.queued -= len(requests)
         self.abandoned.extend((request, kind) for request in requests)
 
     def _maybe_evict(self, slot: HostSlot, now: float) -> None:
-        """Forgets a host that has nothing to do: now, or later when its behaviour is worth knowing."""
+        """Drop the state of an idle host: at once if it is the default, else later."""
         if slot.is_evicting or not slot.idle():
             return
         if slot.is_default(now):
@@ -320,5 +326,5 @@ class Scheduler:
             self._push(self._evicting, max(slot.ready_at, now + IDLE_TTL), slot)
 
     def _push(self, heap: list[Any], at: float, entry: HostSlot | FetchRequest) -> None:
-        self._sequence += 1  # of two at the same time the earlier comes first, and none is compared
+        self._sequence += 1  # equal times keep their order, and entries are never compared
         heappush(heap, (at, self._sequence, entry))

@@ -47,7 +47,7 @@ def test_whatever_gets_through_ends_the_pause():
         proxy.started()
         proxy.record_result(outcome, 2.0, INITIAL_PAUSE)
         assert proxy.may_start(2.0)
-        assert proxy.notice == "the proxy serves again"
+        assert proxy.notice == "the proxy is available again"
 
 
 def test_failures_with_others_between_that_got_through_pause_nothing():
