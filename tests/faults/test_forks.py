@@ -254,8 +254,8 @@ print(len(errors), set(errors))
 def test_72_a_child_that_leaves_and_exits_leaves_everything_to_its_parent(
     server: FaultServer, way: Way, tmp_path: Path
 ) -> None:
-    """It leaves `with Pool()` or the loop, and its interpreter exits as any: at once, and the connections, the
-    files and what is in flight are as they were."""
+    """It leaves `with Pool()` or the loop, and its interpreter exits as any: at once, and the connections,
+    the files and what is in flight are as they were."""
     done = subprocess.run(
         [sys.executable, "-c", LEAVING, server.url("").rstrip("/"), *way, str(tmp_path)],
         capture_output=True,
