@@ -12,6 +12,9 @@ ARGS ?=
 # time, and a fixed number keeps measurements comparable.
 JOBS ?= 4
 
+# Without bytecode files each command that a test starts would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-compiled lint format types contracts fuzz compiled wheel bench bench-full torture docs pictures clean
 

@@ -13,8 +13,11 @@ import sys
 import termios
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from types import TracebackType
+
+from tests.cli.prefork import PreforkServer
 
 FETCHPOOL = (sys.executable, "-m", "fetchpool")
 ROOT = Path(__file__).parents[2]
@@ -35,22 +38,36 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "LANG": "C.UTF-8", **(extra or {})}
 
 
+@cache
+def _prefork_server() -> PreforkServer:
+    return PreforkServer(environment(), ROOT)
+
+
 def fetchpool(
     *arguments: str,
     stdin: str | bytes = b"",
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Runs to the end, with a pipe on every stream."""
-    done = subprocess.run(
-        [*FETCHPOOL, *arguments],
-        input=stdin.encode() if isinstance(stdin, str) else stdin,
-        capture_output=True,
-        cwd=cwd,
-        env=environment(env),
-        timeout=PATIENCE,
-        check=False,
-    )
+    """Runs to the end, with a pipe on every stream.
+
+    With variables of its own it's started as a shell would; without, it's forked (`prefork.py`).
+    """
+    text = stdin.encode() if isinstance(stdin, str) else stdin
+    if env is None:
+        done = _prefork_server().run(
+            arguments, stdin=text, cwd=cwd, environment=environment(), timeout=PATIENCE
+        )
+    else:
+        done = subprocess.run(
+            [*FETCHPOOL, *arguments],
+            input=text,
+            capture_output=True,
+            cwd=cwd,
+            env=environment(env),
+            timeout=PATIENCE,
+            check=False,
+        )
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
