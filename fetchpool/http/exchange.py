@@ -160,15 +160,19 @@ class Exchange:
         self, request: FetchRequest, body: ResponseBody, elapsed: float, public_only: bool
     ) -> HopRequest:
         options = self._options
-        method = request.method or options.method
+        authority = urls.authority(request.href)
         addresses = request.addresses
         if self._resolve:
-            addresses = self._resolve.get(urls.authority(request.href), addresses)
+            addresses = self._resolve.get(authority, addresses)
+        connect_timeout = options.connect_timeout
+        if request.dns_time:
+            connect_timeout = max(MIN_TIMEOUT, connect_timeout - request.dns_time)
         return HopRequest(
             request.href,
-            method,
+            authority,
+            request.method or options.method,
             self._headers.of(request),
-            max(MIN_TIMEOUT, options.connect_timeout - request.dns_time),
+            connect_timeout,
             options.read_timeout,
             options.max_time - elapsed,
             body,
@@ -255,8 +259,7 @@ class Exchange:
                     content_type = content_type or previous.content_type
             elif parsing is not None:
                 extra, failure = parsing.parsed or ({}, self._given_up(parsing))
-            elif failure is None and self._is_parsed(request, body):
-                assert self._parse is not None
+            elif self._parse is not None and failure is None and self._is_parsed(request, body):
                 extra, failure = self._parse(request, hop, body, response)
         output_failure = ""
         # A 304 to a person's own condition is about a version of which there is no size here.

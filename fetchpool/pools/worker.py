@@ -12,7 +12,7 @@ from fetchpool.http.exchange import Exchange
 from fetchpool.model.outcome import Outcome, internal
 from fetchpool.model.request import FetchRequest
 from fetchpool.pools.parser_threads import run_here
-from fetchpool.transports.base import ParseRequest
+from fetchpool.transports.base import HopRequest, ParseRequest
 from fetchpool.transports.open import open_transport
 
 
@@ -40,11 +40,11 @@ class Worker:
         try:
             step = next(steps)
             while True:
-                if isinstance(step, ParseRequest):
+                if isinstance(step, HopRequest):
+                    step = steps.send(perform(step))
+                else:
                     self._parse(step)
                     step = steps.send(None)
-                else:
-                    step = steps.send(perform(step))
         except StopIteration as stop:
             outcome: Outcome = stop.value
             return outcome

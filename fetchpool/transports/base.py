@@ -135,6 +135,8 @@ class HopRequest(Struct):
     """One request on the wire. Times are seconds."""
 
     url: str
+    authority: str
+    """Host and port of the URL, as `urls.authority()` writes them."""
     method: str
     headers: tuple[tuple[str, str], ...]
     """All headers except `Host`, in order; the transport adds none."""
@@ -151,6 +153,8 @@ class HopRequest(Struct):
     """Use a new connection, and do not keep it."""
     close: bool = False
     """The server accepts few connections: keep none that another hop may need."""
+    proxy_addresses: tuple[str, ...] = ()
+    """Addresses of the proxy, filled in by the transport that resolved it."""
 
 
 class HopResult(Struct):

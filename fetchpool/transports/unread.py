@@ -8,7 +8,8 @@ from __future__ import annotations
 import socket
 import ssl
 import sys
-from typing import Any
+from array import array
+from typing import Any, TypeAlias
 
 from fetchpool.transports.sockets import socket_from_fd
 
@@ -20,25 +21,41 @@ TCP_ESTABLISHED = 1
 """The first byte of TCP_INFO (linux/tcp.h)."""
 BYTES_RECEIVED = 128
 """Offset of tcpi_bytes_received in TCP_INFO, 64 bits, since Linux 4.1."""
-NOTHING = bytes(4)
-LARGE = 1025
-"""Buffer size from which on `ioctl` holds the GIL: a thread that had to wait for the GIL again, milliseconds
-among many threads, would send its request long after this check."""
+LARGE = 257
+"""Integers of the buffer for `ioctl`, which holds the GIL for more than 1,024 bytes: a thread that
+had to wait for the GIL again, milliseconds among many threads, would send its request long after this
+check."""
+Answer: TypeAlias = "array[int]"
+"""A buffer for `ioctl`; the first integer is the answer."""
 
 
-def has_unread(descriptor: int, answer: bytearray | None = None) -> bool:
-    """Whether the kernel holds unread bytes. `answer`: a reusable buffer of `LARGE` bytes."""
-    try:
-        if sys.platform == "linux":
-            if answer is None:
-                answer = bytearray(LARGE)
+def new_answer() -> Answer:
+    """Return a buffer for `has_unread()`, to be reused within a thread."""
+    return array("i", [0]) * LARGE
+
+
+if sys.platform == "linux":
+
+    def has_unread(descriptor: int, answer: Answer | None = None) -> bool:
+        """Whether the kernel holds unread bytes. `answer`: a reusable buffer."""
+        if answer is None:
+            answer = new_answer()
+        try:
             ioctl(descriptor, FIONREAD, answer)
-            return not answer.startswith(NOTHING)
-        with socket_from_fd(descriptor) as connection:
-            connection.setblocking(False)  # the system's flag, which both transports manage without
-            return bool(connection.recv(1, socket.MSG_PEEK))
-    except OSError:
-        return False  # nothing waits, or the connection is closed, which its next use finds
+        except OSError:
+            return False  # the connection is closed, which its next use finds
+        return answer[0] > 0
+
+else:
+
+    def has_unread(descriptor: int, answer: Answer | None = None) -> bool:  # noqa: ARG001 - as on Linux
+        """Whether the kernel holds unread bytes."""
+        try:
+            with socket_from_fd(descriptor) as connection:
+                connection.setblocking(False)  # the system's flag, which both transports manage without
+                return bool(connection.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False  # nothing waits, or the connection is closed, which its next use finds
 
 
 def is_farewell(descriptor: int) -> bool:

@@ -22,6 +22,7 @@ import trustme
 from fetchpool.config.choices import TRANSPORTS
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http.body import ResponseBody
+from fetchpool.model import urls
 from fetchpool.model.failures import FailureKind
 from fetchpool.transports.base import HopRequest, HopResult, ResponseHead, Transport
 from fetchpool.transports.open import open_transport
@@ -90,7 +91,7 @@ class Client:
             "max_time": options.max_time,
             **changes,
         }
-        hop = HopRequest(url=url, receiver=receiver, **fields)
+        hop = HopRequest(url=url, authority=urls.authority(url), receiver=receiver, **fields)
         started = monotonic()
         response = self.transport.perform(hop)
         self.seconds = monotonic() - started
@@ -463,7 +464,7 @@ def test_what_is_not_http_is_protocol(client, server, scenario):
 def body_of(client: Client, url: str) -> ResponseBody:
     """What the hop came to for the receiver that hops have, its failure included."""
     body = ResponseBody(client.options, "GET")
-    hop = HopRequest(url, "GET", (), 5, 5, 10, body)
+    hop = HopRequest(url, urls.authority(url), "GET", (), 5, 5, 10, body)
     response = client.transport.perform(hop)
     body.failure = body.failure or response.failure or body.finish()
     return body

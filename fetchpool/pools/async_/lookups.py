@@ -45,11 +45,6 @@ class HopLookups:
         self.waiting = 0
         """Number of hops that wait."""
 
-    @property
-    def proxy_addresses(self) -> tuple[str, ...]:
-        """The proxy's addresses."""
-        return self._hop_names.proxy_addresses
-
     def defer(self, transfer: Transfer, hop: HopRequest, since: float) -> bool:
         """Whether the hop has to wait for DNS; `ready()` then returns the hop when the wait is over."""
         host = self._hop_names.missing(hop)

@@ -32,7 +32,7 @@ from fetchpool.pools.async_.transfer import Transfer
 from fetchpool.pools.async_.wakeup import Wakeup
 from fetchpool.pools.future import LightFuture
 from fetchpool.runtime import forks, threads
-from fetchpool.transports.base import Failure, HopRequest, HopResult, ParseRequest, add_lookup_time
+from fetchpool.transports.base import Failure, HopRequest, HopResult, add_lookup_time
 from fetchpool.transports.curl.connections import NO_SOCKET, Connections
 from fetchpool.transports.curl.errors import FORCED
 from fetchpool.transports.curl.receiver import CurlReceiver
@@ -81,6 +81,8 @@ class AsyncPool:
         self._submitted: deque[tuple[FetchRequest, LightFuture]] = deque()
         self._idle: list[Transfer] = []
         self._transfers: dict[pycurl.Curl, Transfer] = {}
+        self._in_flight = 0
+        """Fetches that have started and have no outcome yet."""
         self._paused: deque[CurlReceiver] = deque()
         """Receivers with decoding left to do, the one that has waited longest first."""
         self._completed: list[tuple[LightFuture, Outcome]] = []
@@ -160,10 +162,6 @@ class AsyncPool:
 
     # Everything below runs in the thread that runs the loop.
 
-    @property
-    def _in_flight(self) -> int:
-        return len(self._transfers) + self._lookups.waiting + len(self._parsing)
-
     def _run(self) -> None:
         """Run the loop until the pool is shut down and done, or aborted."""
         try:
@@ -231,6 +229,7 @@ class AsyncPool:
             self._completed.append((future, internal(request, error)))
             return
         transfer.future, transfer.request = future, request
+        self._in_flight += 1
         self._next_hop(transfer, None)
 
     def _new_transfer(self) -> Transfer:
@@ -277,29 +276,29 @@ class AsyncPool:
     def _complete(self, curl: pycurl.Curl, code: int, message: str, forced: Failure | None) -> None:
         transfer = self._transfers.pop(curl)
         self._multi.remove_handle(curl)
-        self._next_hop(transfer, (code, message, forced))
-
-    def _next_hop(
-        self, transfer: Transfer, result: tuple[int, str, Failure | None] | HopResult | None
-    ) -> None:
-        """Start the fetch's next hop, or complete the fetch. `result`: of the last hop, or the arguments for
-        `CurlHandle.finish()`; None before the first hop and after a `ParseRequest`."""
         try:
-            if result is None:
-                hop = next(transfer.steps)
+            result = transfer.handle.finish(code, message, forced)
+            if transfer.dns_seconds:
+                add_lookup_time(result, transfer.dns_seconds)
+                transfer.dns_seconds = 0.0
+        except Exception as error:  # noqa: BLE001 - as in `_next_hop`
+            self._fail(transfer, error)
+        else:
+            self._next_hop(transfer, result)
+
+    def _next_hop(self, transfer: Transfer, result: HopResult | None) -> None:
+        """Start the fetch's next hop, or complete the fetch. `result`: of the last hop; None before the first
+        hop and after a `ParseRequest`."""
+        try:
+            hop = transfer.steps.send(result)
+            if isinstance(hop, HopRequest):
+                now = monotonic()
+                if not self._lookups.defer(transfer, hop, now):
+                    self._start_hop(transfer, hop, now)
             else:
-                response = transfer.handle.finish(*result) if isinstance(result, tuple) else result
-                if transfer.dns_seconds:
-                    add_lookup_time(response, transfer.dns_seconds)
-                    transfer.dns_seconds = 0.0
-                hop = transfer.steps.send(response)
-            if isinstance(hop, ParseRequest):
                 self._parsing.submit(transfer, hop)
-                return
-            now = monotonic()
-            if not self._lookups.defer(transfer, hop, now):
-                self._start_hop(transfer, hop, now)
         except StopIteration as stop:
+            self._in_flight -= 1
             self._completed.append((transfer.future, stop.value))
             transfer.clear()
             self._idle.append(transfer)
@@ -312,12 +311,14 @@ class AsyncPool:
         transfer.progress, transfer.seen, transfer.seen_at = 0, 0, now
         transfer.all_received = False
         hop.close = False  # all fetches share the kept connections
-        transfer.handle.prepare(hop, self._lookups.proxy_addresses)
-        self._multi.add_handle(transfer.handle.curl)
-        self._transfers[transfer.handle.curl] = transfer
+        handle = transfer.handle
+        handle.prepare(hop)
+        self._multi.add_handle(handle.curl)
+        self._transfers[handle.curl] = transfer
 
     def _fail(self, transfer: Transfer, error: Exception) -> None:
         """Complete a fetch that ended in an internal error."""
+        self._in_flight -= 1
         self._completed.append((transfer.future, internal(transfer.request, error)))
         transfer.steps.close()
         transfer.handle.curl.close()  # the handle's state is unknown

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fetchpool.transports.sockets import socket_from_fd
-from fetchpool.transports.unread import LARGE, has_unread, received
+from fetchpool.transports.unread import has_unread, new_answer, received
 
 Ends = tuple[str, str, int, int]
 """A connection: their address and ours, their port and ours. As libcurl tells it."""
@@ -21,7 +21,7 @@ class Connections:
     """By descriptor; each is forgotten when its number is used again."""
 
     def __init__(self) -> None:
-        self.answer = bytearray(LARGE)
+        self.answer = new_answer()
         """What `has_unread()` may write to."""
         self._open: set[int] = set()
         self._ends: dict[int, Ends] = {}

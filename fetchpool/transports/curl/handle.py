@@ -74,7 +74,6 @@ class CurlHandle:
         self._surplus = False
         """The connection received bytes that belong to no response."""
         self.where = ""
-        self._where_is_tls = False
         self._entries: list[str] = []
         self._hop: HopRequest | None = None
         self._headers: tuple[tuple[str, str], ...] | None = None
@@ -85,7 +84,6 @@ class CurlHandle:
         proxy = proxy_of(options.proxy)
         self._proxied = proxy is not None
         self._proxy_at = "" if proxy is None else f"{proxy.host}:{proxy.port}"
-        self._proxy_addresses: tuple[str, ...] = ()
         self._proxy_entries: list[str] = []
         self._forwards = proxy is not None and not proxy.socks
         """An HTTP proxy takes absolute URLs."""
@@ -95,15 +93,15 @@ class CurlHandle:
         self._filter = AddressFilter()
         curl.setopt(pycurl.DEBUGFUNCTION, self._trace.heard)
 
-    def prepare(self, hop: HopRequest, proxy_addresses: tuple[str, ...] = ()) -> None:
-        """Set the options that differ from the previous hop. `proxy_addresses`: of the proxy, when it has a
-        name."""
+    def prepare(self, hop: HopRequest) -> None:
+        """Set the options that differ from the previous hop."""
         self._hop = hop
         self.receiver.prepare(hop)
         if hop.public_only:
             self._filter.reset()
         self._unasked = self._surplus = False
-        self._opened.clear()
+        if self._opened:
+            self._opened.clear()
         setopt = self.curl.setopt
         self._secure = hop.url.startswith("https")
         if (self._secure or self._traces_all) is not self.traced:
@@ -135,12 +133,10 @@ class CurlHandle:
             self._closes = closes
         if hop.public_only != self._public_only:
             self._filter_addresses(hop.public_only)
-        self.where = urls.authority(hop.url)
+        self.where = hop.authority
         self._entries = self._resolve_cache.open(self.where, hop.addresses)
         if self._proxy_at:
-            self._proxy_addresses = proxy_addresses
-            self._where_is_tls = hop.url.startswith("https:")
-            self._proxy_entries = self._resolve_cache.open(self._proxy_at, proxy_addresses)
+            self._proxy_entries = self._resolve_cache.open(self._proxy_at, hop.proxy_addresses)
         if self._entries or self._proxy_entries:
             setopt(pycurl.RESOLVE, [*self._entries, *self._proxy_entries])
 
@@ -206,9 +202,8 @@ class CurlHandle:
         assert hop is not None
         self._resolve_cache.close(self.where, self._entries, None if code else hop.addresses)
         if self._proxy_at:
-            self._resolve_cache.close(
-                self._proxy_at, self._proxy_entries, None if code else self._proxy_addresses
-            )
+            known = None if code else hop.proxy_addresses
+            self._resolve_cache.close(self._proxy_at, self._proxy_entries, known)
         getinfo = self.curl.getinfo
         # Microseconds, as libcurl counts them: dividing is exact where rounding its doubles is not.
         namelookup = getinfo(pycurl.NAMELOOKUP_TIME_T) / 1e6
@@ -217,49 +212,19 @@ class CurlHandle:
         again = False
         if receiver.stopped and receiver.failure is None:
             failure = None  # the handler wants no more
-        elif self._unasked and code:
-            again = not getinfo(pycurl.NUM_CONNECTS)
-            failure = SPOKE_UNASKED
-        elif code and hop.public_only and self._filter.forbidden:
-            failure = Failure(
-                FailureKind.FORBIDDEN_ADDRESS, f"{self._filter.forbidden} is not a public address"
-            )
-        elif forced is not None:  # takes precedence over what a callback found in the truncated response
-            failure = forced
-        elif receiver.failure is not None:
-            failure = receiver.failure
-        elif code and hop.public_only and self._filter.failure is not None:
-            failure = self._filter.failure
-        elif code == pycurl.E_OPERATION_TIMEDOUT:
-            failure = timeout_of(
-                total=total,
-                resolved=bool(namelookup or getinfo(pycurl.PRIMARY_IP)),
-                max_time=hop.max_time,
-                connect_timeout=hop.connect_timeout,
-            )
-        elif (
-            code == pycurl.E_SEND_ERROR
-            and not self._trace.multiplexed
-            and getinfo(pycurl.NUM_CONNECTS)
-            and getinfo(pycurl.APPCONNECT_TIME_T)
-        ):
-            failure = TLS_HUNG_UP
-        elif code:
-            failure = self._proxy_failure(code, message) if self._proxied else None
-            if failure is None and is_http2(code, message):
-                failure = http2_failure(message, begun=receiver.headed, gone=gone)
-            elif failure is None:
-                failure = failure_of(code, message, getinfo(pycurl.OS_ERRNO))
+        elif code or forced is not None or receiver.failure is not None:
+            failure = self._failure_of(hop, code, message, forced, gone)
         elif cut and hop.method != "HEAD" and not has_length(receiver.lines):
             failure = CUT
         else:
-            failure = (
-                None if receiver.begun else receiver.begin(hop)
-            )  # there was no body, so no callback has begun
-        if failure is not None and not receiver.headed and forced is None and hop.method in IDEMPOTENT:
-            again = again or self._is_caused_by_others(failure, code, message)
-        if failure is not None and not receiver.begun and not again:
-            receiver.begin_truncated(hop)  # what was received belongs in the row
+            failure = None if receiver.begun else receiver.begin(hop)  # no body: no callback has begun
+        if failure is not None:
+            if failure is SPOKE_UNASKED:
+                again = not getinfo(pycurl.NUM_CONNECTS)
+            if not receiver.headed and forced is None and hop.method in IDEMPOTENT:
+                again = again or self._is_caused_by_others(failure, code, message)
+            if not receiver.begun and not again:
+                receiver.begin_truncated(hop)  # what was received belongs in the row
         response = HopResult(
             failure,
             getinfo(pycurl.PRIMARY_IP) or None,
@@ -281,6 +246,43 @@ class CurlHandle:
         self._hop = None
         receiver.clear()
         return response
+
+    def _failure_of(
+        self, hop: HopRequest, code: int, message: str, forced: Failure | None, gone: bool
+    ) -> Failure:
+        """Return why a hop failed. `gone`: the server has closed the HTTP/2 connection."""
+        getinfo, receiver = self.curl.getinfo, self.receiver
+        if self._unasked and code:
+            return SPOKE_UNASKED
+        if code and hop.public_only and self._filter.forbidden:
+            forbidden = self._filter.forbidden
+            return Failure(FailureKind.FORBIDDEN_ADDRESS, f"{forbidden} is not a public address")
+        if forced is not None:  # takes precedence over what a callback found in the truncated response
+            return forced
+        if receiver.failure is not None:
+            return receiver.failure
+        if hop.public_only and self._filter.failure is not None:
+            return self._filter.failure
+        if code == pycurl.E_OPERATION_TIMEDOUT:
+            return timeout_of(
+                total=getinfo(pycurl.TOTAL_TIME_T) / 1e6,
+                resolved=bool(getinfo(pycurl.NAMELOOKUP_TIME_T) or getinfo(pycurl.PRIMARY_IP)),
+                max_time=hop.max_time,
+                connect_timeout=hop.connect_timeout,
+            )
+        if (
+            code == pycurl.E_SEND_ERROR
+            and not self._trace.multiplexed
+            and getinfo(pycurl.NUM_CONNECTS)
+            and getinfo(pycurl.APPCONNECT_TIME_T)
+        ):
+            return TLS_HUNG_UP
+        failure = self._proxy_failure(code, message) if self._proxied else None
+        if failure is not None:
+            return failure
+        if is_http2(code, message):
+            return http2_failure(message, begun=receiver.headed, gone=gone)
+        return failure_of(code, message, getinfo(pycurl.OS_ERRNO))
 
     def _target(self, url: str) -> str:
         """Return the target of the request line (RFC 9112 section 3.2)."""
@@ -304,7 +306,7 @@ class CurlHandle:
     def _proxy_failure(self, code: int, message: str) -> Failure | None:
         getinfo = self.curl.getinfo
         status = getinfo(pycurl.HTTP_CONNECTCODE)
-        tunnels = self._forwards and self._where_is_tls
+        tunnels = self._forwards and self._secure
         return proxy_failure(
             code,
             message,

@@ -34,11 +34,13 @@ class HopNames:
         addresses that are known."""
         if self._asks_others:
             return ""
-        if self._proxy and not self._known(self._proxy):
-            return self._proxy
+        if self._proxy:
+            hop.proxy_addresses = self._known(self._proxy)
+            if not hop.proxy_addresses:
+                return self._proxy
         if hop.addresses or not self._looks_for_hosts:
             return ""
-        host = urls.authority(hop.url).rpartition(":")[0]
+        host = hop.authority.rpartition(":")[0]
         if urls.is_address(host):
             return ""
         hop.addresses = self._known(host)
@@ -49,11 +51,6 @@ class HopNames:
         if host == self._proxy and kind is not FailureKind.ABORTED:
             return no_way(kind, message)
         return Failure(kind, message)
-
-    @property
-    def proxy_addresses(self) -> tuple[str, ...]:
-        """Where the proxy is; empty when libcurl needs not be told."""
-        return self._known(self._proxy) if self._proxy and not self._asks_others else ()
 
     def _known(self, host: str) -> tuple[str, ...]:
         kept = self._resolver.cached(host)

@@ -78,7 +78,6 @@ class CurlReceiver:
         self.begun = self.headed = self.stopped = self.decoding = False
         self._deadline = monotonic() + hop.max_time
         self.failure = None
-        self.lines.clear()
 
     def clear(self) -> None:
         """Drop the references to the hop, whose handler may hold a body: the next hop may be far off."""

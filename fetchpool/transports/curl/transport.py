@@ -57,7 +57,7 @@ class CurlTransport:
             hop.max_time -= seconds
         if hop.close:
             hop.close = watchdog.shared().close_idle(watch, hop.url, hop.addresses)
-        handle.prepare(hop, names.proxy_addresses)
+        handle.prepare(hop)
         code, message = 0, ""
         watch.start(monotonic(), math.inf, hop.read_timeout)
         if self._must_ask() is not self._asks:  # the last thing, so that it is true when the request goes out

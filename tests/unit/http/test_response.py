@@ -131,7 +131,7 @@ def test_it_wears_the_values_of_the_fetch() -> None:
     body = ResponseBody(FetchOptions(), "GET", wants=1 << 20)
     body.begin(ResponseHead(203, "2", Headers([b"content-type: text/html"])))
     body.feed(b"hello")
-    hop = HopRequest("http://example.org/b", "GET", (), 1.0, 1.0, 1.0, body)
+    hop = HopRequest("http://example.org/b", "example.org:80", "GET", (), 1.0, 1.0, 1.0, body)
     timing = HopResult(None, "192.0.2.1", 0.1, 0.2, 0.3, 0.4, 0.5)
     answer = response_of(asked, hop, body, timing)
     assert answer.url == "http://***@example.org/a"

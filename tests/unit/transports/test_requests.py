@@ -19,6 +19,7 @@ from responses import matchers
 
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.failures import FailureKind
+from fetchpool.model.urls import authority
 from fetchpool.transports.base import HopRequest, HopResult, ResponseHead
 from fetchpool.transports.lookup import ResolveError
 from fetchpool.transports.requests.dialer import Proxy, context_for, proxy_of
@@ -58,7 +59,12 @@ def transport():
 
 def hop(url: str, receiver: Recorder, **changes) -> HopRequest:
     fields = {"method": "GET", "headers": (("X-One", "1"),), "connect_timeout": 5.0, **changes}
-    return HopRequest(url=url, receiver=receiver, **{"read_timeout": 5.0, "max_time": 10.0, **fields})
+    return HopRequest(
+        url=url,
+        authority=authority(url),
+        receiver=receiver,
+        **{"read_timeout": 5.0, "max_time": 10.0, **fields},
+    )
 
 
 # The adapter, as `responses` intercepts it

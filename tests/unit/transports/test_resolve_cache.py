@@ -8,6 +8,7 @@ import pytest
 from fetchpool.cli.demo_server.server import DemoServer
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http.body import ResponseBody
+from fetchpool.model.urls import authority
 from fetchpool.transports.base import HopRequest
 from fetchpool.transports.curl import resolve_cache
 from fetchpool.transports.curl.resolve_cache import KEPT, ResolveCache, cache_timeout
@@ -87,7 +88,9 @@ def test_what_libcurl_was_told_does_not_end_by_itself(demo_server: DemoServer) -
     url = f"http://told.test:{demo_server.port}/bytes/1"
     for _ in range(2):
         transport._handle.curl.setopt(pycurl.FRESH_CONNECT, 1)
-        response = transport.perform(HopRequest(url, "GET", (), 5, 5, 10, ResponseBody(options, "GET"), HERE))
+        response = transport.perform(
+            HopRequest(url, authority(url), "GET", (), 5, 5, 10, ResponseBody(options, "GET"), HERE)
+        )
         assert (response.failure, response.remote_ip) == (None, "127.0.0.1")
     transport.close()
 
