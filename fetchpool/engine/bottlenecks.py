@@ -15,7 +15,7 @@ from fetchpool.engine.events import WaitTimes
 
 
 class Bottleneck(Enum):
-    """What keeps the next request from starting. Each is a field of `WaitTimes`."""
+    """What keeps the next request from starting. Each member is a field of `WaitTimes`."""
 
     WORKERS = 0
     TURNS = 1

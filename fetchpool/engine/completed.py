@@ -1,7 +1,7 @@
-"""The done-callback's part: what a finished future says of its request.
+"""Turns a completed future into a `CompletedAttempt`, in the future's callback.
 
 In: a request and its future. Out: a `CompletedAttempt`. Raises nothing, writes nothing, never blocks; runs in
-the thread that finished the future.
+the thread that completed the future.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from fetchpool.pools.future import LightFuture
 
 
 class CompletedAttempt(Struct, frozen=True):
-    """An attempt that is over. It has no outcome when its worker died (`lost`) or it was cancelled."""
+    """An attempt that has ended. It has no outcome if its worker crashed (`lost`) or it was cancelled."""
 
     request: FetchRequest
     outcome: Outcome | None
@@ -30,7 +30,7 @@ class CompletedAttempt(Struct, frozen=True):
 
 
 def completed(request: FetchRequest, future: LightFuture) -> CompletedAttempt:
-    """Return the finished attempt, whatever the future holds."""
+    """Return the completed attempt, whatever the future holds."""
     try:
         outcome = future.outcome()
     except CancelledError:

@@ -1,7 +1,8 @@
-"""What observers are told. Frozen values: an observer can't slow or change a run.
+"""Events and snapshots: what the engine reports to observers. Immutable, so that an observer can't slow down
+or change a run.
 
-The engine keeps counters (`stats.Stats`) as it goes; a few times a second, and once at the end, it
-makes a `Snapshot` of them and hands it to every observer, with the rare events in between.
+The engine's `Stats` count; a few times a second, and once at the end, a `Snapshot` is made of them and handed
+to every observer, with the rare events in between.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from fetchpool.model.record import Record
 
 
 class ActiveRequest(Struct, frozen=True):
-    """A request that a worker holds now. `url` is safe to show; `seconds` is how long it has run."""
+    """A request in flight. `url` is safe to show; `seconds` is how long it has run."""
 
     url: str
     seconds: float
 
 
 class FailureCount(Struct, frozen=True):
-    """How many final rows had this `error`, and one of them to look at (`url` is safe to show)."""
+    """Number of final rows with an `error`, and the URL of one of them, safe to show."""
 
     kind: str
     count: int
@@ -28,94 +29,96 @@ class FailureCount(Struct, frozen=True):
 
 
 class WaitTimes(Struct, frozen=True):
-    """Where the run's seconds went, for the line that says what held it back. They add up to the
-    elapsed time, about: each turn of the engine's loop is put under one of them."""
+    """Seconds spent at each bottleneck. They add up to the elapsed time, approximately: each iteration of the
+    engine's loop counts for one of them."""
 
     workers: float
-    """Every worker was busy and more was waiting."""
+    """All workers were busy while requests were queued."""
     turns: float
-    """Workers were free, but of the hosts of what was waiting as many were in flight as may be."""
+    """Workers were free, but the hosts of the queued requests were at their limit (`--per-host`)."""
     pace: float
-    """Workers were free, but starts are spaced: by the person, or by a robots.txt."""
+    """Workers were free, but a rate limit or a delay (`--rate`, `--host-delay`, Crawl-delay) applied."""
     pauses: float
-    """Workers were free, but the hosts of what was waiting had asked to be left alone."""
+    """Workers were free, but the hosts of the queued requests were backing off (429, 503)."""
     retries: float
-    """Workers were free, but what was waiting had failed before, or its host did not answer."""
+    """Workers were free, but the queued requests waited for a retry, or for a host that did not respond."""
     names: float
-    """Workers were free, and the hosts of what was waiting were being looked up."""
+    """Workers were free, but the hosts of the queued requests were being resolved."""
     source: float
-    """Workers were free, and the input had not yet said more."""
+    """Workers were free, but the input had no more URLs yet."""
     ending: float
-    """The input was read to its end and the last requests were in flight."""
+    """The input was at its end and the last requests were in flight."""
     stopping: float
-    """The run was stopped before its end, and what was in flight was to end."""
+    """The run was stopped and the last requests were in flight."""
     cpu: float
-    """CPU seconds that this process and its children used in the run."""
+    """CPU seconds of this process and its children during the run."""
     cores: int
 
 
 class Snapshot(Struct, frozen=True):
-    """The run at one moment. Times are seconds, sizes bytes, rates per second over the last few."""
+    """The run at one moment. Times are seconds, sizes bytes, rates per second over the last few seconds."""
 
     elapsed: float
     done: int
-    """URLs that are done: their final rows, those of earlier runs included."""
+    """Finished URLs: those with a final row, including rows of earlier runs."""
     ok: int
     failed: tuple[FailureCount, ...]
     """Most frequent first."""
     retries: int
     in_flight: int
     slowest: tuple[ActiveRequest, ...]
-    """The longest-running requests in flight, longest first, at most five."""
+    """The requests that have been in flight for longest, at most five."""
     queued: int
-    """Read from the input, not yet started."""
+    """Requests that were read from the input and have not started."""
     delayed: int
-    """Of `queued`: those that wait for a time (a rate limit, a backoff or a retry), not for a worker."""
+    """Of `queued`: requests that wait for a point in time (a rate limit, a backoff or a retry), not for a
+    worker."""
     total: int | None
-    """Distinct URLs in the whole input: exact once read to its end, before that estimated from the share of
-    bytes read, None when there is nothing to estimate from (a pipe)."""
+    """Distinct URLs in the input: exact once it was read to its end, before that estimated from the share of
+    bytes read; None if there is no estimate (a pipe)."""
     total_exact: bool
     eta: float | None
-    """Seconds until `total` is done at the pace of the last minute; None when that can't be said."""
+    """Seconds until `total` is done at the rate of the last minute; None if unknown."""
     size_delivered: int
     size_download: int
     urls_per_second: float
     bytes_per_second: float
-    """Delivered bytes."""
+    """Of delivered bytes."""
     time_p50: float
     time_p95: float
     time_max: float
     """Of `time_total`, over all rows that have one; percentiles are within 2.5 %."""
     time_waiting: float
-    """Of all attempts together: until the first byte of the answer, or until there was to be none (they
-    overlap, worker by worker)."""
+    """Sum over all attempts: until the first byte of the response, or until the attempt failed. Workers
+    overlap."""
     time_receiving: float
-    """Of all rows together, from the first byte to the last. Threads wait for the interpreter in it, too."""
+    """Sum over all rows, from the first byte to the last. Includes the time that threads wait for the
+    interpreter."""
     size_p50: int
     size_max: int
     """Of `size_delivered`, over all rows without an error."""
     workers: int
-    """How many fetches at once there may be just now."""
+    """Maximum of fetches at once, at this moment."""
     workers_reason: str
-    """Why `-w auto` chose that many; empty when a person did."""
+    """Why `-w auto` chose that number; empty if the user did."""
     stopping: bool
-    """A first Ctrl-C (or the end of `max_runtime`) has been seen."""
+    """Whether the run was stopped by Ctrl-C or `--max-runtime`."""
     limits: WaitTimes
     done_before: int = 0
     """Of `done`: URLs with a row from an earlier run. Sizes, times and rates do not include them."""
     duplicates: int = 0
-    """URLs of the input that it had before; not in `total`."""
+    """URLs that the input had before; not in `total`."""
 
 
 class RetryScheduled(Struct, frozen=True):
-    """An attempt failed and will be made again `delay` seconds from now."""
+    """An attempt failed and will be retried in `delay` seconds."""
 
     record: Record
     delay: float
 
 
 class Notice(Struct, frozen=True):
-    """One line for the person, shown once: a worker lost, a limit raised."""
+    """One line for the user, shown once: a worker crashed, a limit was raised."""
 
     text: str
 
@@ -123,14 +126,14 @@ class Notice(Struct, frozen=True):
 Event = RetryScheduled | Notice
 
 
-def light(said: Event | Record) -> tuple[Event | Record, int]:
-    """The same for a slow reader, without what no line shows: all that stands in a row beside its own fields.
-    And how many bytes it holds, about."""
-    if isinstance(said, Notice):
-        return said, len(said.text)
-    if isinstance(said, RetryScheduled):
-        return RetryScheduled(_bare(said.record), said.delay), _weight(said.record)
-    return _bare(said), _weight(said)
+def light(item: Event | Record) -> tuple[Event | Record, int]:
+    """Return the event or row without its extra fields, which no line shows, and its size in memory, for an
+    observer that queues it."""
+    if isinstance(item, Notice):
+        return item, len(item.text)
+    if isinstance(item, RetryScheduled):
+        return RetryScheduled(_bare(item.record), item.delay), _weight(item.record)
+    return _bare(item), _weight(item)
 
 
 def _bare(record: Record) -> Record:

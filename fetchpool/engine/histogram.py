@@ -1,8 +1,7 @@
-"""How values are spread, in bounded memory: logarithmic buckets a few percent wide.
+"""Histogram: the distribution of values in bounded memory, in logarithmic buckets a few percent wide.
 
-In: numbers, one after the other. Out: percentiles that are within 2.5 % of a value that was seen,
-and the exact smallest and largest. Forgets the values themselves, so a hundred million cost no more
-than a hundred.
+In: numbers. Out: percentiles within 2.5 % of a value in the data, and the exact minimum and maximum. The
+values are not stored, so a hundred million take as much memory as a hundred.
 """
 
 from __future__ import annotations
@@ -11,15 +10,12 @@ from collections.abc import Sequence
 from math import exp, inf, log
 
 PER_E = 1 / log(1.05)
-"""Buckets for each factor of e: each reaches 5 % further than the one before, so that its middle is
-at most 2.5 % off."""
+"""Buckets for each factor of e: each is 5 % wide, so that its middle is at most 2.5 % off."""
 
 
 class Histogram:
-    """Counts of values from 0 to `largest`; what is larger is counted as `largest`.
-
-    `smallest`: what lies below (0 too) shares the first bucket.
-    """
+    """Counts of values from 0 to `largest`; larger values count as `largest`, and those below `smallest`
+    share the first bucket."""
 
     __slots__ = ("_counts", "_offset", "_top", "maximum", "minimum")
 
@@ -31,7 +27,7 @@ class Histogram:
         self.maximum = 0.0
 
     def add(self, values: Sequence[float]) -> None:
-        """Some more values. A batch at a time: it is called for every row of a run."""
+        """Count a batch of values; in batches, as every row of a run has some."""
         if not values:
             return
         self.minimum = min(self.minimum, min(values))
@@ -46,7 +42,7 @@ class Histogram:
             counts[bucket] += 1
 
     def percentile(self, share: float) -> float:
-        """The value that `share` (0 to 1) of all are at or under; 0 when there were none."""
+        """Return the value that `share` (0 to 1) of all values do not exceed; 0 without values."""
         rank = share * sum(self._counts)
         if not rank:
             return 0.0

@@ -1,6 +1,6 @@
 """The engine's inbox: completed attempts, DNS results and commands, from any thread.
 
-In: messages. Out: the same, in order, to the engine's thread. A message also wakes a pool that runs
+In: messages. Out: the same messages, in order, for the engine's thread. A message also wakes a pool that runs
 in the engine's thread.
 """
 
@@ -16,7 +16,7 @@ from fetchpool.transports.dns import HostAddresses
 
 
 class Command(Enum):
-    """What the engine can be asked to do."""
+    """A command for the engine."""
 
     WAKE = auto()
     """Check for work again."""
@@ -28,17 +28,17 @@ Message = CompletedAttempt | HostAddresses | Command
 
 
 class Inbox:
-    """A queue of messages for one thread, the engine's."""
+    """A queue of messages for the engine's thread."""
 
     def __init__(self) -> None:
         self._queue: SimpleQueue[Message] = SimpleQueue()
         self.put: Callable[[Message], None] = self._queue.put
-        """Add a message; any thread may call it, and a signal handler. Wakes no inline pool: for completed
+        """Add a message, from any thread or a signal handler, without waking an inline pool: for completed
         attempts, which end the call of `run_once()` themselves."""
         self._pool: InlinePool | None = None
 
     def attach(self, pool: InlinePool) -> None:
-        """Let `post()` wake this pool, and `wait()` run it."""
+        """Make `post()` wake this pool, and `wait()` run it."""
         self._pool = pool
         pool.run_once(0.0)
 
@@ -54,6 +54,7 @@ class Inbox:
 
     @property
     def has_messages(self) -> bool:
+        """Whether a message has come."""
         return not self._queue.empty()
 
     def drain(self) -> list[Message]:

@@ -25,7 +25,7 @@ class Observer:
         """A retry was scheduled, or there is a notice for the user."""
 
     def on_records(self, records: list[Record]) -> None:
-        """A batch of final rows was handed to the sinks."""
+        """A batch of final rows was written to the sinks."""
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """The run's state, a few times a second."""
@@ -35,7 +35,7 @@ class Observer:
 
 
 class Observers(Observer):
-    """Passes everything on to each of a run's observers."""
+    """Passes everything on to each observer of a run."""
 
     def __init__(self, observers: Sequence[Observer] = ()) -> None:
         self._observers = observers

@@ -83,11 +83,11 @@ class Preflight:
         """Handle the final outcome of a `robots.txt` request."""
         assert self._robots is not None
         first = request.first or request
-        rules = self._robots.learn(first, outcome, now)
+        rules = self._robots.add(first, outcome, now)
         forbidden: list[FetchRequest] = []
         if rules.forbids_all:
             # Rejected now: by the time they could start, the rules may have expired.
-            forbidden = self._scheduler.remove_queued(first.host, partial(self._robots.speaks_of, first))
+            forbidden = self._scheduler.remove_queued(first.host, partial(self._robots.applies_to, first))
         self._scheduler.resume_host(first.host, now)
         for each in forbidden:
             self._in_flight.reject(each, rules.kind, now, rules.refusal)

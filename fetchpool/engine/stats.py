@@ -1,8 +1,7 @@
-"""The run's counters, fed with final rows and read a few times a second as a `Snapshot`.
+"""Stats: the counters of a run.
 
-In: batches of `Record`s, and what only the engine knows at the moment of a snapshot. Out:
-`Snapshot`s. Only the engine's thread calls it; it does no I/O, takes its time from an injected
-monotonic clock, and its memory does not grow with the run.
+In: batches of final rows, and the engine's state at the moment of a snapshot. Out: `Snapshot`s. Only the
+engine's thread calls it. It does no I/O, its clock is a parameter, and its memory does not grow with the run.
 """
 
 from __future__ import annotations
@@ -15,15 +14,15 @@ from fetchpool.engine.histogram import Histogram
 from fetchpool.model.record import Record, StoredRow
 
 RATE_WINDOW = 5.0
-"""Seconds that a rate looks back: long enough to be read, short enough to show a stall."""
+"""Seconds over which a rate is measured: long enough to be readable, short enough to show a stall."""
 ETA_WINDOW = 60.0
-"""Seconds that the time left looks back: a countdown that jumps about says nothing."""
+"""Seconds over which the rate for the remaining time is measured, so that it does not jump."""
 SAMPLE_EVERY = 0.2
-"""Seconds between the samples that rates are made of, so that they stay a few hundred."""
+"""Seconds between the samples for rates, so that there are a few hundred."""
 
 
 class Stats:
-    """Counts rows. `clock` gives monotonic seconds; the run starts when this is made."""
+    """Counts rows. `clock` returns monotonic seconds; the run starts now."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -39,7 +38,7 @@ class Stats:
         self._samples: deque[tuple[float, int, int]] = deque([(self._started, 0, 0)])
 
     def add(self, records: Sequence[Record]) -> None:
-        """A batch of final rows. About half a microsecond each: this runs for every row there is."""
+        """Count a batch of final rows. Takes about half a microsecond for each: this runs for every row."""
         sizes: list[int] = []
         times: list[float] = []
         delivered = downloaded = failed = 0
@@ -73,7 +72,8 @@ class Stats:
         self._times.add(times)
 
     def found(self, rows: Sequence[StoredRow]) -> None:
-        """A batch of URLs that an earlier run has done: they count as done, and in no rate, size or time."""
+        """Count a batch of URLs that an earlier run has finished: they are done, and in no rate, size or
+        time."""
         for row in rows:
             if row.error is not None:
                 self._failure(row.error, row)
@@ -90,11 +90,11 @@ class Stats:
 
     @property
     def done(self) -> int:
-        """Final rows."""
+        """Number of final rows."""
         return self._done
 
     def retried(self, record: Record) -> None:
-        """An attempt failed and will be made again. What it took was a worker's time all the same."""
+        """Count an attempt that failed and will be retried. Its time was a worker's time."""
         self._retries += 1
         self._time_waiting += record.time_total or 0.0
 
@@ -113,8 +113,8 @@ class Stats:
         workers_reason: str,
         limits: WaitTimes,
     ) -> Snapshot:
-        """The run now: the counters, beside what the caller knows. The rates reach back over the
-        snapshots taken before, so it is to be called at least every few seconds."""
+        """Return a snapshot of the counters and of the given values. Rates are based on the previous calls,
+        so it has to be called at least every few seconds."""
         now = self._clock()
         self._sample(now)
         urls_per_second, bytes_per_second = self._rates(now, RATE_WINDOW)
@@ -157,7 +157,7 @@ class Stats:
         return tuple(kinds)
 
     def _sample(self, now: float) -> None:
-        """Remembers how far the run is; drops what no window reaches back to."""
+        """Add a sample; drop those that are too old for every window."""
         samples = self._samples
         if now - samples[-1][0] >= SAMPLE_EVERY:
             samples.append((now, self._done, self._size_delivered))
@@ -165,7 +165,8 @@ class Stats:
             samples.popleft()
 
     def _rates(self, now: float, window: float) -> tuple[float, float]:
-        """URLs and delivered bytes per second, from the youngest sample that is `max_pending` old."""
+        """Return URLs and delivered bytes per second, since the latest sample that is `window` seconds
+        old."""
         then, done, delivered = self._samples[0]
         for sample in reversed(self._samples):
             if sample[0] <= now - window:

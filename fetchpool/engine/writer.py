@@ -1,7 +1,7 @@
-"""The one writer: what is final goes to every output that lacks it, the archive before the rows.
+"""Writer: writes final rows to every output that lacks them, after the archive.
 
-In: final rows and archive records, from the engine's thread. Out: sinks written, flushed often, closed
-whole. Raises `OutputError` when an output fails; it is never tried again.
+In: final rows and archive records, from the engine's thread. Out: sinks, flushed often, and closed with
+complete rows. Raises `OutputError` when an output fails; writing is not retried.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # loaded by those who use it
     from fetchpool.sinks.warc import WarcFile
 
 FLUSH_INTERVAL = 0.5
-"""Seconds a written row may wait for the operating system."""
+"""Maximum of seconds between writing a row and flushing it."""
 
 
 class Writer:
@@ -35,7 +35,7 @@ class Writer:
         spools: Sequence[SpoolDirectory] = (),
         journals: Sequence[ResumableSink] = (),
     ) -> None:
-        """`journals`: those of the sinks that have something to tell."""
+        """`journals`: those of the sinks that can be resumed; they may have notices."""
         self._sinks = sinks
         self._known = known
         self._archive = archive
@@ -43,50 +43,50 @@ class Writer:
         self._journals = journals
         self._flush_at: float | None = None
         self._left: set[int] = set()
-        """The sinks whose reader has left, by number."""
+        """Numbers of the sinks whose reader has closed them."""
         self.notices: list[str] = []
-        """What the person should know; whoever tells it takes it away."""
+        """Lines for the user; the caller removes them."""
         self.rows = [0] * len(sinks)
-        """How many each sink was given."""
+        """Number of rows written to each sink."""
 
     @property
     def is_nonblocking(self) -> bool:
-        """Nothing here waits for somebody else, or writes so much at once that others would."""
+        """Whether writes are quick and never block."""
         return self._archive is None and all(sink.is_nonblocking for sink in self._sinks)
 
     @property
     def next_flush(self) -> float | None:
-        """When `flush()` is due; None: there is nothing to flush."""
+        """When `flush()` is due; None if there is nothing to flush."""
         return self._flush_at
 
     def archive(self, outcome: Outcome) -> None:
-        """What an attempt sent and received."""
+        """Write what an attempt sent and received to the archive."""
         if self._archive is not None:
             self._archive.write(outcome)
 
     def archive_failure(self, record: Record, outcome: Outcome) -> None:
-        """A final failure that has no records of its own."""
+        """Write a final failure that has no records of its own to the archive."""
         if self._archive is not None and record.error is not None and not outcome.answered:
             self._archive.write_failure(record)
 
     def write(self, records: list[Record], now: float) -> None:
-        """Rows that became final, to every sink that lacks them."""
+        """Write final rows to every sink that lacks them."""
         for number, sink in enumerate(self._sinks):
             if number in self._left:
                 continue
-            lacking = self._known.missing_from(records, number)
+            missing = self._known.missing_from(records, number)
             try:
-                sink.write(lacking)
+                sink.write(missing)
             except OutputClosedError as closed:
                 self._leave(number, closed)
             else:
-                self.rows[number] += len(lacking)
+                self.rows[number] += len(missing)
         self._known.settle(records)
         if self._flush_at is None:
             self._flush_at = now + FLUSH_INTERVAL
 
     def flush(self) -> None:
-        """Hands all that was written to the operating system, records before rows."""
+        """Flush everything to the operating system, archive records before rows."""
         if self._archive is not None:
             self._archive.flush()
         for number, sink in enumerate(self._sinks):
@@ -102,16 +102,17 @@ class Writer:
                 self.notices.append(journal.notices.pop(0))
 
     def _leave(self, number: int, closed: OutputClosedError) -> None:
-        """Goes on without a sink whose reader has left; raises that again when there is no other output: no
+        """Continue without a sink whose reader has closed it; raise the error if there is no other output: no
         sink, no archive, no bodies."""
         self._left.add(number)
         if len(self._left) == len(self._sinks) and self._archive is None and not self._spools:
             raise closed
-        self.notices.append(f"the reader of {self._sinks[number].name} has left; the other outputs go on")
+        self.notices.append(
+            f"{self._sinks[number].name} was closed by its reader; the other outputs continue"
+        )
 
     def close(self) -> None:
-        """Flushes and closes everything, whatever fails on the way; raises the first failure.
-        Idempotent."""
+        """Flush and close everything, whatever fails; raise the first failure. Idempotent."""
         failures: list[Exception] = []
         outputs: list[WarcFile | Sink] = [*self._sinks]
         if self._archive is not None:
@@ -122,7 +123,7 @@ class Writer:
             except OutputClosedError as failure:
                 if len(outputs) == 1 and not self._spools:
                     failures.append(failure)
-            except Exception as failure:  # noqa: BLE001 - the others must be closed all the same
+            except Exception as failure:  # noqa: BLE001 - the other outputs must be closed, too
                 failures.append(failure)
         self._sinks = ()
         self._archive = None

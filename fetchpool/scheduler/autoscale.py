@@ -1,12 +1,12 @@
-"""How many fetches at once (`-w auto`): as many as help, and no more. Pure: it is handed `now`.
+"""AutoScaler: finds out how many fetches at once are fastest (`-w auto`). Pure: the time is a parameter.
 
-In: what every attempt came to, and how full the window was. Out: `target`, and why it is that.
+In: the outcome of every attempt, and how many requests are in flight. Out: `target`, and the reason for it.
 
-It starts low and doubles while that brings more URLs per second. The first answers give a first guess of
-where it will end, by the old rule workers = (wait + cpu) / cpu, and until there it need not look twice.
-When doubling stops helping it goes back to the smallest number that was as good, and tries a little more
-and a little less from time to time, less and less often. When servers say that it is too much (429, 503,
-connections that fail, answers that take many times as long) it backs off at once and comes back slowly.
+The number starts low and doubles as long as that brings more URLs per second. The first responses give an
+estimate of the best number, workers = (wait + cpu) / cpu; up to half of it, the rate is not compared. When
+doubling stops helping, the number returns to the smallest one that was as fast, and a slightly higher or
+lower one is tried from time to time, less and less often. When servers are overloaded (429, 503, failing
+connections, responses that take several times as long) the number is lowered at once, and rises slowly.
 """
 
 from __future__ import annotations
@@ -21,27 +21,26 @@ from fetchpool.model.outcome import Outcome
 
 START = 8
 INTERVAL = 0.25
-"""Seconds that a throughput is measured over, at least; and twice what a fetch takes."""
+"""Minimum time of a measurement in seconds; also at least twice the mean time of a fetch."""
 ENOUGH = 2000
-"""Fetches that are measure enough in less time."""
+"""Fetches after which a measurement may be shorter."""
 FEWEST = 20
-"""Fetches without which nothing is measured."""
+"""Minimum number of fetches in a measurement."""
 CLIMB = 2.0
 WORTH_CLIMBING = 1.08
-"""Doubling goes on while it brings this much more."""
+"""Doubling continues while the rate grows by this factor."""
 PROBE = 1.25
 WORTH_KEEPING = 1.05
-"""A probe upwards is kept when it brings this much more; one downwards when it costs less than half of
+"""A higher number is kept if the rate grows by this factor, a lower one if it costs less than half of
 that."""
 FIRST_REST = 4
-"""Intervals between two probes; each that changes nothing doubles it, up to `LONGEST_REST`."""
+"""Measurements between two trials; each trial without a change doubles it, up to `LONGEST_REST`."""
 LONGEST_REST = 64
 BACK_OFF = 0.7
 TOLERATED = 0.02
-"""Share of answers that may say "too much" by chance."""
+"""Share of attempts that may report overload by chance."""
 SLOWER = 4.0
-"""An answer that takes so many times what it took with few at once says "too much" as well, unless
-more of them come."""
+"""Responses that take this many times the lowest mean time count as overload, unless the rate grows."""
 TOO_MUCH = frozenset((429, 503))
 
 
@@ -58,21 +57,21 @@ class ScalePhase(Enum):
 
 
 class Best(Struct):
-    """The number that is kept, and what it brought, in URLs per second."""
+    """The number to return to, and its rate in URLs per second."""
 
     target: int
     rate: float
 
 
 class AutoScaler:
-    """`target` is how many fetches there should be at once just now."""
+    """Adapts `target`, the number of fetches there should be at once."""
 
     def __init__(self, ceiling: int, now: float) -> None:
         self.target = min(START, ceiling)
         self.reason = ScalePhase.CLIMBING.value
         self._ceiling = ceiling
-        self._room = ceiling
-        """What servers have borne; at most the ceiling."""
+        self._tolerated = ceiling
+        """The highest number that servers tolerate, as far as known; at most the ceiling."""
         self._phase = ScalePhase.CLIMBING
         self._best = Best(self.target, 0.0)
         self._rest = self._left = FIRST_REST
@@ -80,31 +79,31 @@ class AutoScaler:
         self._guess = 0
         self._quickest = inf
         self._is_stale = False
-        """What ends now began before the last change: it says nothing of the number there is."""
+        """Attempts that end now began before the last change, so the measurement is ignored."""
         self._begin(now)
 
     def _begin(self, now: float) -> None:
-        """A new measurement."""
+        """Begin a measurement."""
         self._since = now
-        self._done = self._complaints = 0
+        self._done = self._overloads = 0
         self._seconds = 0.0
         self._short = False
 
     def record(self, outcome: Outcome) -> None:
-        """An attempt ended."""
+        """Count an attempt."""
         self._done += 1
         self._seconds += outcome.record.time_total or 0.0
         error = outcome.record.error
         if outcome.record.response_code in TOO_MUCH or (isinstance(error, FailureKind) and error.is_overload):
-            self._complaints += 1
+            self._overloads += 1
 
     def update(self, now: float, in_flight: int, cpu: float) -> None:
-        """To be called every now and then. `in_flight`: how many there are now; `cpu`: CPU seconds a
-        URL has cost so far."""
+        """Update `target`; to be called several times a second. `in_flight`: requests in flight now; `cpu`:
+        CPU seconds per URL so far."""
         if in_flight < self.target:
-            self._short = True  # something else holds the run back: the number says nothing
+            self._short = True  # something else limits the run
         if not self._done:
-            if self._quickest == inf:  # nothing has ever landed: names are being looked up
+            if self._quickest == inf:  # no attempt has ended yet: DNS lookups are running
                 self._begin(now)
             return
         mean = self._seconds / self._done
@@ -112,7 +111,7 @@ class AutoScaler:
         if self._done < FEWEST or now - self._since < max(least, 2.0 * mean):
             return
         rate = self._done / (now - self._since)
-        complaints = self._complaints / self._done
+        overloads = self._overloads / self._done
         short, stale = self._short, self._is_stale
         self._quickest = min(self._quickest, mean)
         if not self._guess and cpu > 0:
@@ -121,7 +120,7 @@ class AutoScaler:
         self._is_stale = False
         if stale:
             return
-        if complaints > TOLERATED:
+        if overloads > TOLERATED:
             self._back_off("servers reported overload with more")
         elif mean > SLOWER * self._quickest and rate < self._best.rate * WORTH_KEEPING:
             self._back_off("responses were many times slower with more")
@@ -130,10 +129,10 @@ class AutoScaler:
 
     def _back_off(self, reason: str) -> None:
         best = self._best.target
-        if self.target > best:  # between the two lies what they bear
-            self._room = (best + self.target) // 2
+        if self.target > best:  # servers tolerate a number between the two
+            self._tolerated = (best + self.target) // 2
         else:
-            best = self._room = max(1, int(best * BACK_OFF))
+            best = self._tolerated = max(1, int(best * BACK_OFF))
         self._settle(best, 0.0)
         self._is_stale = True
         self.reason = reason
@@ -165,19 +164,18 @@ class AutoScaler:
             self._settle(kept.target, kept.rate)
             return
         self._best = Best(self.target, max(rate, best.rate))
-        if self.target < self._room:
-            self._change(min(self._room, int(self.target * CLIMB)))
+        if self.target < self._tolerated:
+            self._change(min(self._tolerated, int(self.target * CLIMB)))
         else:
             self._settle(self.target, rate)
 
     def _probe(self) -> None:
-        if self._best.target >= self._room and self._room < self._ceiling:
-            self._room = min(
-                self._ceiling, self._room + max(1, self._room // 20)
-            )  # they may bear more by now
-        if self._up_next and self._best.target < self._room:
+        if self._best.target >= self._tolerated and self._tolerated < self._ceiling:
+            # Servers may tolerate more by now.
+            self._tolerated = min(self._ceiling, self._tolerated + max(1, self._tolerated // 20))
+        if self._up_next and self._best.target < self._tolerated:
             self._phase = ScalePhase.UP
-            self._change(min(self._room, ceil(self._best.target * PROBE)))
+            self._change(min(self._tolerated, ceil(self._best.target * PROBE)))
         else:
             self._phase = ScalePhase.DOWN
             self._change(max(1, int(self._best.target / PROBE)))

@@ -1,7 +1,7 @@
-"""`robots.txt` (RFC 9309): what its owner asks of a program like this one.
+"""RobotsCache: the rules of each origin's `robots.txt` (RFC 9309).
 
-In: what came of fetching an origin's `robots.txt`. Out: whether a URL may be fetched, and how long to
-wait between two. What the words mean is `robots_txt.py`'s to say; no I/O here.
+In: the outcome of fetching a `robots.txt`. Out: whether a URL may be fetched, and the delay between two
+requests. `robots_txt.py` parses the files; no I/O here.
 """
 
 from __future__ import annotations
@@ -18,91 +18,93 @@ from fetchpool.model.outcome import Outcome
 from fetchpool.model.request import FetchRequest
 from fetchpool.scheduler.robots_txt import RobotsTxt
 
-MOST = 512 * 1024
-"""Bytes that are read of one; RFC 9309 section 2.5 asks for 500 KiB at least."""
-KEPT = 64 << 20
-"""Bytes of compressed texts that are remembered; the least recently used are asked for again."""
-ORIGINS = 100_000
-PARSED = 5_000
-"""Texts whose rules are held parsed,"""
-PIECES = 200_000
-"""and of how many pieces they may be together, some 30 MB."""
-WORST = 60.0
-"""Seconds that one which can't be read forbids everything."""
+MAX_BYTES = 512 * 1024
+"""Bytes to read of a file; RFC 9309 section 2.5 asks for at least 500 KiB."""
+MAX_CACHED_BYTES = 64 << 20
+"""Size of the cache of compressed files; the least recently used are fetched again."""
+MAX_ORIGINS = 100_000
+"""Number of cached files."""
+MAX_PARSED = 5_000
+"""Number of files whose parsed rules are cached,"""
+MAX_PARSED_PARTS = 200_000
+"""and the number of their parts, which take about 30 MB."""
+UNREADABLE_TTL = 60.0
+"""Seconds for which a file that can't be fetched forbids everything."""
 TOO_MANY = 429
 FOREVER = float("inf")
 MAX_CRAWL_DELAY = 60.0
-"""Seconds: a longer `Crawl-delay` is taken for this much, or one host would hold up a list for weeks."""
+"""Maximum of `Crawl-delay`, in seconds: a longer one could delay a list by weeks."""
 
 
 class RobotsFile(Struct, frozen=True):
-    """What came of one `robots.txt`."""
+    """A fetched `robots.txt`."""
 
     compressed: bytes
-    """Empty: it asks for nothing."""
+    """The text; empty if there are no rules."""
     refusal: str
-    """Why nothing may be fetched, when it can't be read."""
+    """Why nothing may be fetched, if the file can't be read."""
     until: float
-    """When it is to be asked for again."""
+    """When the file has to be fetched again."""
     kind: FailureKind = FailureKind.ROBOTS
-    """What a refused URL's row says. `forbidden_address`: this host may not be asked for anything, by those
-    who came from a public one."""
+    """The `error` of URLs that may not be fetched. `forbidden_address`: no request may connect to this host
+    that a public page has redirected there."""
 
 
 class RobotsRules(Struct, frozen=True):
-    """What one origin asks for."""
+    """The rules of one origin."""
 
     parsed: RobotsTxt | None
-    """None: the same for every URL (`forbids_all`)."""
+    """None if all URLs are treated alike (`forbids_all`)."""
     forbids_all: bool = False
     crawl_delay: float = 0.0
     """Seconds between two starts."""
     kind: FailureKind = FailureKind.ROBOTS
-    refusal: str = "robots.txt asks not to"
-    """What a refused URL's row says."""
+    refusal: str = "disallowed by robots.txt"
+    """The `errormsg` of URLs that may not be fetched."""
 
 
 class RobotsCache:
-    """The rules of the origins met so far, for one user agent.
-
-    Texts are kept compressed and parsed again when they are needed: a list may have more hosts than
-    their parsed rules have room for, and each is to be asked once."""
+    """The rules of the origins met so far, for one user agent. Files are stored compressed and parsed again
+    when needed: a list may have more hosts than there is memory for parsed rules, and each file should be
+    fetched once."""
 
     def __init__(self, user_agent: str, *, public_only: bool = False) -> None:
-        """`user_agent`: what is sent; its product name is what rules are matched with. `public_only`: what
-        a redirect from a public address may not reach, nothing may."""
+        """`user_agent`: the header; its product name selects the rules. `public_only`: no request may connect
+        to an address that is not public."""
         self._agent = user_agent.split("/", 1)[0].strip() or "*"
         self._public_only = public_only
-        self._texts: OrderedDict[str, RobotsFile] = OrderedDict()
-        self._octets = 0
+        self._files: OrderedDict[str, RobotsFile] = OrderedDict()
+        self._cached_bytes = 0
         self._parsed: OrderedDict[str, RobotsRules] = OrderedDict()
-        self._pieces = 0
+        self._parsed_parts = 0
 
     def request_for(self, request: FetchRequest, urlnum: int) -> FetchRequest:
-        """The request for the `robots.txt` that speaks of this one."""
-        return on_behalf_of(request, urlnum, f"{urls.origin(request.href)}/robots.txt", MOST)
+        """Return the request for the `robots.txt` that applies to a request."""
+        return on_behalf_of(request, urlnum, f"{urls.origin(request.href)}/robots.txt", MAX_BYTES)
 
-    def speaks_of(self, asked: FetchRequest, request: FetchRequest) -> bool:
-        """Whether what `request_for()` was asked for says something of another request, too."""
-        return urls.origin(asked.href) == urls.origin(request.href) and (
-            asked.from_public == request.from_public or self._public_only
+    def applies_to(self, robots_request: FetchRequest, request: FetchRequest) -> bool:
+        """Whether the result of a request made by `request_for()` also applies to another request."""
+        return urls.origin(robots_request.href) == urls.origin(request.href) and (
+            robots_request.from_public == request.from_public or self._public_only
         )
 
     def rules_for(self, request: FetchRequest, now: float) -> RobotsRules | None:
-        """None: they are not known yet, or no more."""
+        """Return the rules for a request; None if they have to be fetched."""
         origin = urls.origin(request.href)
-        text = self._texts.get(origin)
-        if text is None or text.until <= now:
+        file = self._files.get(origin)
+        if file is None or file.until <= now:
             return None
-        if text.kind is FailureKind.FORBIDDEN_ADDRESS and not (request.from_public or self._public_only):
-            return None  # it is for this one to ask
-        self._texts.move_to_end(origin)
+        if file.kind is FailureKind.FORBIDDEN_ADDRESS and not (request.from_public or self._public_only):
+            return None  # this request may connect to the host
+        self._files.move_to_end(origin)
         rules = self._parsed.get(origin)
         if rules is None:
-            rules = self._parsed[origin] = self._parse(text)
-            self._pieces += weight(rules)
-            while len(self._parsed) > PARSED or (self._pieces > PIECES and len(self._parsed) > 1):
-                self._pieces -= weight(self._parsed.popitem(last=False)[1])
+            rules = self._parsed[origin] = self._parse(file)
+            self._parsed_parts += parts(rules)
+            while len(self._parsed) > MAX_PARSED or (
+                self._parsed_parts > MAX_PARSED_PARTS and len(self._parsed) > 1
+            ):
+                self._parsed_parts -= parts(self._parsed.popitem(last=False)[1])
         else:
             self._parsed.move_to_end(origin)
         return rules
@@ -113,60 +115,62 @@ class RobotsCache:
             return not rules.forbids_all
         return rules.parsed.allows(request.href[len(urls.origin(request.href)) :])
 
-    def learn(self, asked: FetchRequest, outcome: Outcome, now: float) -> RobotsRules:
-        """Keeps what came of `request_for()`. Returns what it says to all requests alike; its words are read
-        when they are needed."""
-        origin = urls.origin(asked.href)
-        if (known := self._parsed.pop(origin, None)) is not None:
-            self._pieces -= weight(known)
-        if (before := self._texts.pop(origin, None)) is not None:
-            self._octets -= len(before.compressed)
-        text = self._texts[origin] = read(outcome, now)
-        self._octets += len(text.compressed)
-        while self._octets > KEPT or len(self._texts) > ORIGINS:
-            oldest, forgotten = self._texts.popitem(last=False)
-            self._octets -= len(forgotten.compressed)
-            if (known := self._parsed.pop(oldest, None)) is not None:
-                self._pieces -= weight(known)
-        return common(text)
+    def add(self, robots_request: FetchRequest, outcome: Outcome, now: float) -> RobotsRules:
+        """Store the outcome of a request made by `request_for()`. Return the rules that apply to all URLs
+        alike; the others are parsed when needed."""
+        origin = urls.origin(robots_request.href)
+        if (parsed := self._parsed.pop(origin, None)) is not None:
+            self._parsed_parts -= parts(parsed)
+        if (replaced := self._files.pop(origin, None)) is not None:
+            self._cached_bytes -= len(replaced.compressed)
+        file = self._files[origin] = to_file(outcome, now)
+        self._cached_bytes += len(file.compressed)
+        while self._cached_bytes > MAX_CACHED_BYTES or len(self._files) > MAX_ORIGINS:
+            oldest, evicted = self._files.popitem(last=False)
+            self._cached_bytes -= len(evicted.compressed)
+            if (parsed := self._parsed.pop(oldest, None)) is not None:
+                self._parsed_parts -= parts(parsed)
+        return shared_rules(file)
 
-    def _parse(self, text: RobotsFile) -> RobotsRules:
-        if text.refusal or not text.compressed:
-            return common(text)
-        parsed = RobotsTxt(zlib.decompress(text.compressed), self._agent)
+    def _parse(self, file: RobotsFile) -> RobotsRules:
+        if file.refusal or not file.compressed:
+            return shared_rules(file)
+        parsed = RobotsTxt(zlib.decompress(file.compressed), self._agent)
         return RobotsRules(parsed, crawl_delay=min(parsed.crawl_delay, MAX_CRAWL_DELAY))
 
 
-def common(text: RobotsFile) -> RobotsRules:
-    """What is the same for every URL."""
-    if text.refusal:
-        return RobotsRules(None, forbids_all=True, kind=text.kind, refusal=text.refusal)
+def shared_rules(file: RobotsFile) -> RobotsRules:
+    """Return the rules that apply to all URLs alike."""
+    if file.refusal:
+        return RobotsRules(None, forbids_all=True, kind=file.kind, refusal=file.refusal)
     return RobotsRules(None)
 
 
-def weight(rules: RobotsRules) -> int:
-    """Pieces that are held of them."""
-    return 0 if rules.parsed is None else rules.parsed.weight
+def parts(rules: RobotsRules) -> int:
+    """Return the number of parts of parsed rules."""
+    return 0 if rules.parsed is None else rules.parsed.num_parts
 
 
-def read(outcome: Outcome, now: float) -> RobotsFile:
-    """What an answer says, before its words are read (RFC 9309 section 2.3.1)."""
+def to_file(outcome: Outcome, now: float) -> RobotsFile:
+    """Turn a response into a file (RFC 9309 section 2.3.1)."""
     status = outcome.record.response_code
     if outcome.content and status is not None and 200 <= status < 300:
-        return RobotsFile(zlib.compress(whole_lines(outcome.content)), "", FOREVER)  # all of it that counts
+        return RobotsFile(zlib.compress(complete_lines(outcome.content)), "", FOREVER)
     if status is not None and 400 <= status < 500 and status != TOO_MANY:
-        return RobotsFile(b"", "", FOREVER)  # there is none (2.3.1.3)
+        return RobotsFile(b"", "", FOREVER)  # no file: no rules (2.3.1.3)
     if outcome.record.error is None:
-        return RobotsFile(b"", "", FOREVER)  # an empty one
+        return RobotsFile(b"", "", FOREVER)  # an empty file
     if outcome.record.error == FailureKind.FORBIDDEN_ADDRESS and not outcome.record.num_redirects:
-        return RobotsFile(b"", outcome.record.errormsg or "", now + WORST, FailureKind.FORBIDDEN_ADDRESS)
-    # It can't be had: assume the worst (2.3.1.4), and ask again before long.
-    return RobotsFile(b"", f"robots.txt can't be read: {outcome.record.errormsg}", now + WORST)
+        return RobotsFile(
+            b"", outcome.record.errormsg or "", now + UNREADABLE_TTL, FailureKind.FORBIDDEN_ADDRESS
+        )
+    # Unreachable: everything is forbidden (2.3.1.4), until the file is fetched again.
+    return RobotsFile(b"", f"cannot read robots.txt: {outcome.record.errormsg}", now + UNREADABLE_TTL)
 
 
-def whole_lines(content: bytes) -> bytes:
-    """Without a line that was cut where the reading ended: half a rule would say something else."""
-    if len(content) < MOST:
+def complete_lines(content: bytes) -> bytes:
+    """Remove a last line that was cut at `MAX_BYTES`, as a partial rule would be another rule."""
+    if len(content) < MAX_BYTES:
         return content
     end = max(content.rfind(b"\n"), content.rfind(b"\r"))
     return content[:end] if end > 0 else content

@@ -322,7 +322,7 @@ def test_44_a_reader_that_leaves_costs_the_other_outputs_nothing(
     assert process.stderr is not None
     said = process.stderr.read().decode()
     assert process.wait(PATIENCE) == 0, said
-    assert "the reader of standard output has left; the other outputs go on" in said
+    assert "standard output was closed by its reader; the other outputs continue" in said
     assert len((tmp_path / "all.jsonl").read_text().splitlines()) == len(urls)
 
 

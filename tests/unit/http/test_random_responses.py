@@ -220,7 +220,7 @@ def test_no_robots_txt_makes_the_reader_raise(content: bytes, path: str) -> None
     request = urls.request(0, f"http://h.example/{path}")
     assume(request.refused is None)
     told = with_fields(refusal(request, FailureKind.RESET), error=None, response_code=200, content=content)
-    robots.learn(request, told, 0.0)
+    robots.add(request, told, 0.0)
     found = robots.rules_for(request, 0.0)
     assert found is not None
     assert 0 <= found.crawl_delay <= MAX_CRAWL_DELAY

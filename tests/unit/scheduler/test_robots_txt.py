@@ -12,7 +12,7 @@ from fetchpool.model import urls
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome, refusal
 from fetchpool.model.request import FetchRequest
-from fetchpool.scheduler.robots import MOST, PIECES, WORST, RobotsCache
+from fetchpool.scheduler.robots import MAX_BYTES, MAX_PARSED_PARTS, UNREADABLE_TTL, RobotsCache
 from fetchpool.scheduler.robots_txt import MOST_PATTERNS, RobotsTxt
 from tests.factories import with_fields
 
@@ -131,7 +131,7 @@ def test_no_text_costs_more_than_its_length(kind: str) -> None:
     """Half a megabyte is read in a second or two of a slow machine and 60 MB, and a path of 60 kB judged in
     less than that; with agents times rules, or a search that goes back, it was minutes and gigabytes."""
     text = HOSTILE[kind]
-    assert len(text) <= MOST
+    assert len(text) <= MAX_BYTES
     began = process_time()
     rules = RobotsTxt(text, "fetchpool")
     rules.allows("/" + "a" * 60_000)
@@ -154,16 +154,18 @@ def test_of_patterns_without_number_the_rest_forbids_more_than_it_says() -> None
     assert allows(text, "/f")
 
 
-def asked(text: bytes = b"", **changes: object) -> tuple[RobotsCache, FetchRequest, Outcome]:
+def robots_request(text: bytes = b"", **changes: object) -> tuple[RobotsCache, FetchRequest, Outcome]:
     request = urls.request(0, "http://h.example/page")
     outcome = with_fields(refusal(request, FailureKind.RESET), error=None, response_code=200, content=text)
     return RobotsCache("fetchpool/1.0"), request, with_fields(outcome, **changes)
 
 
 def test_a_rule_that_was_cut_where_the_reading_ended_is_none() -> None:
-    robots, request, outcome = asked((ALL + "#" * MOST).encode()[: MOST - 12] + b"\nDisallow: /")
-    assert len(outcome.content) == MOST
-    robots.learn(request, outcome, 0.0)
+    robots, request, outcome = robots_request(
+        (ALL + "#" * MAX_BYTES).encode()[: MAX_BYTES - 12] + b"\nDisallow: /"
+    )
+    assert len(outcome.content) == MAX_BYTES
+    robots.add(request, outcome, 0.0)
     rules = robots.rules_for(request, 0.0)
     assert rules is not None
     assert robots.allows(rules, request)
@@ -171,35 +173,35 @@ def test_a_rule_that_was_cut_where_the_reading_ended_is_none() -> None:
 
 
 def test_rules_are_held_parsed_up_to_so_many_pieces() -> None:
-    text = b"user-agent:*\n" + b"".join(b"disallow:/%x\n" % number for number in range(PIECES // 5))
-    robots, _, outcome = asked(text)
+    text = b"user-agent:*\n" + b"".join(b"disallow:/%x\n" % number for number in range(MAX_PARSED_PARTS // 5))
+    robots, _, outcome = robots_request(text)
     requests = [urls.request(number, f"http://h{number}.example/0") for number in range(12)]
     for request in requests:
-        robots.learn(request, outcome, 0.0)
+        robots.add(request, outcome, 0.0)
     for request in requests * 2:
         rules = robots.rules_for(request, 0.0)
         assert rules is not None
         assert not robots.allows(rules, request)
-        assert robots._pieces <= PIECES
+        assert robots._parsed_parts <= MAX_PARSED_PARTS
 
 
 def test_a_host_that_may_not_be_asked_by_one_may_be_asked_by_another() -> None:
     """`forbidden_address` is what a request is refused that a public page sent; the list's may go there."""
-    robots, request, outcome = asked(
+    robots, request, outcome = robots_request(
         error="forbidden_address", response_code=None, errormsg="10.0.0.1 is private"
     )
     sent_there = replace(request, from_public=True)
-    rules = robots.learn(robots.request_for(sent_there, -1), outcome, 0.0)
+    rules = robots.add(robots.request_for(sent_there, -1), outcome, 0.0)
     assert (rules.forbids_all, rules.kind) == (True, FailureKind.FORBIDDEN_ADDRESS)
-    assert robots.rules_for(sent_there, WORST - 1) is not None
+    assert robots.rules_for(sent_there, UNREADABLE_TTL - 1) is not None
     assert robots.rules_for(request, 1.0) is None
-    assert robots.speaks_of(robots.request_for(sent_there, -1), sent_there)
-    assert not robots.speaks_of(robots.request_for(sent_there, -1), request)
+    assert robots.applies_to(robots.request_for(sent_there, -1), sent_there)
+    assert not robots.applies_to(robots.request_for(sent_there, -1), request)
 
 
 def test_where_nothing_may_be_reached_that_is_not_public_it_is_asked_once() -> None:
-    _, request, outcome = asked(error="forbidden_address", response_code=None)
+    _, request, outcome = robots_request(error="forbidden_address", response_code=None)
     robots = RobotsCache("fetchpool/1.0", public_only=True)
-    robots.learn(robots.request_for(request, -1), outcome, 0.0)
+    robots.add(robots.request_for(request, -1), outcome, 0.0)
     assert robots.rules_for(replace(request, from_public=True), 1.0) is not None
     assert robots.rules_for(request, 1.0) is not None
