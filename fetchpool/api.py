@@ -72,7 +72,7 @@ def _checked(function: str, given: Mapping[str, object], *scopes: Scope) -> dict
         raise TypeError(f"{function}() got an unexpected keyword argument {name!r}{hint}")
     types = {name: known[name].type for name in given}
     return {
-        name: value if types[name].checks_type else validate.typed(name, value, types[name].accepts)
+        name: value if types[name].checks_type else validate.check_type(name, value, types[name].accepts)
         for name, value in given.items()
     }
 

@@ -1,6 +1,6 @@
-"""`fetchpool compact OUT...`: only the final row of every URL is left.
+"""`fetchpool compact OUT...`: keep only the final row of every URL.
 
-In: outputs of earlier runs. Out: one line on stderr for each, and the exit code.
+In: outputs of earlier runs. Out: one line on stderr per output, and the exit code.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fetchpool.model.text import escape_invisible
 from fetchpool.progress.format import Line, counted, line
 
 if TYPE_CHECKING:
-    from fetchpool.history import compact as room
+    from fetchpool.history import compact as history
 
 
 @takes(
@@ -32,27 +32,28 @@ if TYPE_CHECKING:
     parameter(OPTIONS["quiet"]),
 )
 def compact(outputs: list[str] | None, format: str | None, seen_memory: str, quiet: bool) -> int:
-    """Keep only the final row of every URL in outputs, after --retry-failed.
+    """Remove all but the final row of every URL from outputs.
 
-    Each OUT is replaced as a whole or stays as it was; a run may be appending to it meanwhile.
+    --retry-failed and --refresh append a second row for a URL. An OUT is replaced atomically, and a run may
+    append to it meanwhile.
     """
     if not outputs:
         raise UsageError("missing argument OUT, e.g. fetchpool compact results.jsonl")
-    from fetchpool.history import compact as room
+    from fetchpool.history import compact as history
 
     chosen = None if format is None else validate.choice("--format", format, FORMATS)
     memory = validate.size("--seen-memory", seen_memory)
     for path in outputs:
-        done = room.compact(path, chosen, memory=memory)
+        result = history.compact(path, chosen, memory=memory)
         if not quiet:
-            print_lines(sys.stderr, [_said(path, done)])
+            print_lines(sys.stderr, [_report(path, result)])
     return ExitCode.OK
 
 
-def _said(path: str, done: room.CompactResult) -> Line:
-    parts = [f"{escape_invisible(path)}: {counted(done.kept, 'row')}"]
-    if done.superseded:
-        parts.append(f"{counted(done.superseded, 'superseded row')} removed")
-    if done.damaged:
-        parts.append(f"{counted(done.damaged, 'damaged line')} removed")
+def _report(path: str, result: history.CompactResult) -> Line:
+    parts = [f"{escape_invisible(path)}: {counted(result.kept, 'row')}"]
+    if result.superseded:
+        parts.append(f"{counted(result.superseded, 'superseded row')} removed")
+    if result.damaged:
+        parts.append(f"{counted(result.damaged, 'unreadable line')} removed")
     return line(", ".join(parts) if len(parts) > 1 else f"{parts[0]}, already compact")

@@ -1,7 +1,7 @@
-"""`fetchpool demo`: the whole thing on this machine alone, with nothing to prepare.
+"""`fetchpool demo`: a run against a small server on this machine.
 
-In: how many URLs, and the flags worth playing with. Out: a live run against a small server of our own
-on loopback, and exit code 0 when what failed is what was meant to fail.
+In: the number of URLs and some of the options of `run`. Out: a run against the demo server on loopback; exit
+code 0 if only the missing pages of the demo failed.
 """
 
 from __future__ import annotations
@@ -23,9 +23,7 @@ from fetchpool.model.record import Record
 from fetchpool.progress.format import Line, Span, Style, counted, line
 
 RETRY_DELAY = 0.2
-"""Seconds: the server's flaky pages come right at once, and nobody wants to watch a backoff."""
-
-
+"""Seconds: the server's flaky pages need one or two retries, and a demo should not wait for a backoff."""
 OUTPUT_HELP = "Append rows to PATH; '-' is standard output. (default: a temporary file, named in the summary)"
 
 
@@ -43,36 +41,36 @@ def demo(
     no_progress: bool,
     **settings: Any,
 ) -> int:
-    """Try it: fetch from a small server on this machine, no network needed."""
-    wanted = validate.whole("--number", number, 1)
+    """Fetch from a small server on this machine, to try fetchpool without a network."""
+    wanted = validate.integer("--number", number, 1)
     display = DisplayOptions(quiet=quiet, verbose=verbose, no_progress=no_progress)
     from fetchpool.cli.demo_server.server import DemoServer
     from fetchpool.cli.demo_server.urls import demo_urls
-    from fetchpool.cli.session import hold
+    from fetchpool.cli.session import run_session
 
-    with tempfile.TemporaryDirectory(prefix="fetchpool-demo-") as folder, DemoServer() as server:
-        listed = Path(folder, "urls.txt")
+    with tempfile.TemporaryDirectory(prefix="fetchpool-demo-") as directory, DemoServer() as server:
+        listed = Path(directory, "urls.txt")
         with listed.open("w") as urls:
             urls.writelines(f"{url}\n" for url in demo_urls(server.url("").rstrip("/"), wanted))
         config = configure(
             [str(listed)],
-            outputs=outputs or [_kept_output()],
+            outputs=outputs or [_temporary_output()],
             retry_delay=RETRY_DELAY,
-            per_host=0,  # there is only one host, and it is ours
+            per_host=0,  # the demo has one host only
             **settings,
         )
-        surprises = DemoChecker()
-        ended = hold(config, display, observers=[surprises], repeatable=False)
-    if ended.snapshot is None or ended.code not in (ExitCode.OK, ExitCode.FAILED):
-        return ended.code
-    if surprises.first is not None:
-        print_error(f"demo failed: {surprises.first}")
+        checker = DemoChecker()
+        result = run_session(config, display, observers=[checker], repeatable=False)
+    if result.snapshot is None or result.code not in (ExitCode.OK, ExitCode.FAILED):
+        return result.code
+    if checker.first is not None:
+        print_error(f"demo failed: {checker.first}")
         return ExitCode.FAILED
     if not quiet:
-        said = [_verdict(surprises.expected)]
+        lines = [_verdict(checker.expected)]
         if not outputs:
-            said.append(line("the output file is kept; delete it when you are done"))
-        print_lines(sys.stderr, said)
+            lines.append(line("the output file is kept; delete it when you are done"))
+        print_lines(sys.stderr, lines)
     return ExitCode.OK
 
 
@@ -83,19 +81,19 @@ def _verdict(expected: int) -> Line:
     return line(Span("OK", Style.GOOD), f": {what}")
 
 
-def _kept_output() -> str:
-    """A file that stays, for the person to look into."""
+def _temporary_output() -> str:
+    """Return a path in a new temporary directory, which is not removed: the user may read the rows."""
     return str(Path(tempfile.mkdtemp(prefix="fetchpool-demo-"), DEFAULT_OUTPUT))
 
 
 class DemoChecker(Observer):
-    """Compares each row with what the server was meant to answer."""
+    """Compares each row with the expected result of its URL."""
 
     def __init__(self) -> None:
         self.expected = 0
-        """Rows that failed and were meant to."""
+        """Number of rows that failed as expected."""
         self.first: str | None = None
-        """What was wrong with the first row that is not as it should be."""
+        """Message about the first unexpected row."""
 
     def on_records(self, records: list[Record]) -> None:
         from fetchpool.cli.demo_server.urls import expected_error

@@ -1,7 +1,7 @@
-"""What a person sees while a run goes on and when it is over, all of it on stderr.
+"""Progress and summary on stderr: which observers a run has, and how lines are printed.
 
-In: the display's flags and what the streams are. Out: the observers that suit them, and the summary's
-lines written. Rich is imported only for a terminal.
+In: the display options and the standard streams. Out: the observers for them. Rich is imported only for a
+terminal.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from fetchpool.cli.signals import SignalHandler
 from fetchpool.engine.events import Notice, Snapshot
 from fetchpool.engine.observers import Observer
 from fetchpool.model.errors import UsageError
-from fetchpool.progress.format import Line
+from fetchpool.progress.format import Line, counted
 from fetchpool.progress.log import Log
 
 
 class DisplayOptions(Struct, frozen=True):
-    """How much is shown, as asked for."""
+    """The display options of the command line."""
 
     quiet: bool = False
     verbose: bool = False
@@ -32,30 +32,30 @@ class DisplayOptions(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         if self.quiet and self.verbose:
-            raise UsageError("--quiet and --verbose contradict each other; leave one out")
+            raise UsageError("--quiet and --verbose are mutually exclusive")
 
 
 class EventLog(Log):
-    """A log without the line every few seconds."""
+    """A log without progress lines."""
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
-        """Progress isn't wanted."""
+        """Print nothing."""
 
 
 def stdout_is_visible(stdout: TextIO, stderr: TextIO) -> bool:
-    """Whether rows on standard output come up on stderr's terminal, or may: what reads a pipe (`| cat`,
-    `| grep error:`) mostly writes to the same one, and a display that redraws itself would erase that."""
+    """Whether rows on standard output may appear on the terminal. The reader of a pipe (`| grep error`)
+    mostly writes to it, and a live display would erase its output."""
     if stdout.isatty():
         return True
     try:
         kind = os.fstat(stdout.fileno()).st_mode
-    except (OSError, AttributeError):  # a StringIO: io.UnsupportedOperation is an OSError
+    except (OSError, AttributeError):  # a StringIO raises io.UnsupportedOperation, an OSError
         return False
     return stderr.isatty() and (stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind))
 
 
 def is_live(display: DisplayOptions, stderr: TextIO, *, rows_on_terminal: bool) -> bool:
-    """Whether the display redraws itself: on a terminal that no rows run through."""
+    """Whether there is a live display: on a terminal to which no rows are written."""
     if display.quiet or display.no_progress or rows_on_terminal:
         return False
     return stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
@@ -64,7 +64,7 @@ def is_live(display: DisplayOptions, stderr: TextIO, *, rows_on_terminal: bool) 
 def open_observers(
     display: DisplayOptions, stderr: TextIO, stack: ExitStack, *, rows_on_terminal: bool
 ) -> list[Observer]:
-    """The observers, which end with `stack` however the run does."""
+    """Return the observers for these streams. Leaving `stack` closes them."""
     if display.quiet:
         return []
     if is_live(display, stderr, rows_on_terminal=rows_on_terminal):
@@ -78,27 +78,27 @@ def open_observers(
 
 
 class StopAnnouncer(Observer):
-    """Says that a signal was heard, by way of the observers that own the screen."""
+    """Announces that a signal is stopping the run, through the observers that write to the terminal."""
 
     def __init__(self, observers: Sequence[Observer]) -> None:
         self._observers = observers
-        self._said = False
+        self._announced = False
         self.interruptions: SignalHandler | None = None
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
         code = self.interruptions.code if self.interruptions is not None else None
-        if code is None or self._said or not snapshot.stopping:
+        if code is None or self._announced or not snapshot.stopping:
             return
-        self._said = True
-        again = "a second SIGTERM stops" if code is ExitCode.TERMINATED else "press Ctrl-C again to stop"
-        notice = Notice(f"stopping: {snapshot.in_flight:,} in flight; {again} at once")
+        self._announced = True
+        again = "a second SIGTERM aborts" if code is ExitCode.TERMINATED else "press Ctrl-C again to abort"
+        notice = Notice(f"finishing {counted(snapshot.in_flight, 'request')}; {again}")
         for observer in self._observers:
             observer.on_event(notice)
 
 
 def print_lines(stderr: TextIO, lines: Sequence[Line]) -> None:
-    """The summary, with colours where there is a terminal for them."""
-    with suppress(OSError):  # nobody is there to read it; the rows are safe
+    """Print lines to stderr, in colour on a terminal."""
+    with suppress(OSError):  # stderr is closed; the rows are written
         if stderr.isatty():
             from fetchpool.progress.terminal import console, show
 

@@ -1,6 +1,6 @@
-"""`--dry-run`: what the list would cost, on standard output; nothing is fetched, no output opened.
+"""`--dry-run`: print what a run would fetch, and the minimum time. Nothing is fetched, no output opened.
 
-In: a checked configuration. Out: lines for a person, and an exit code.
+In: a checked configuration. Out: lines on standard output, and an exit code.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ BATCH = 1_000
 
 
 class DryRunEstimate(Struct, frozen=True):
-    """What `--dry-run` has to say. Times are seconds."""
+    """The result of reading the complete input. Times are seconds."""
 
     urls: int
-    """Distinct ones that would be asked for."""
+    """Distinct URLs that would be requested."""
     duplicates: int
-    refused: int
-    """That can't be fetched: not a URL, or not http(s)."""
+    invalid: int
+    """URLs that can't be fetched: malformed, or neither http nor https."""
     hosts: tuple[tuple[str, int], ...]
-    """With their number of URLs, most first."""
-    shortest: float
-    """What the limits alone come to, if every answer took no time."""
-    held_by: str
-    """Which limit that is: the flag, or empty when there is none."""
+    """Each host with its number of URLs, the largest first."""
+    min_time: float
+    """What the limits alone require, if every response took no time."""
+    limited_by: str
+    """The option that requires `min_time`; empty if there is none."""
     failure: str | None = None
-    """An input broke off; one line."""
+    """An error while reading the input, in one line."""
 
 
-def forecast(source: Source, config: RunConfig) -> DryRunEstimate:
-    """Reads the source to its end."""
+def estimate(source: Source, config: RunConfig) -> DryRunEstimate:
+    """Read the source to its end."""
     more = threading.Event()
     source.start(more.set)
     seen = SeenSet()
     hosts: Counter[str] = Counter()
-    duplicates = refused = 0
+    duplicates = invalid = 0
     while not source.exhausted:
         more.clear()
         requests = source.take(BATCH)
@@ -58,16 +58,16 @@ def forecast(source: Source, config: RunConfig) -> DryRunEstimate:
             if request.url and not seen.add(fingerprint.from_request(request)):
                 duplicates += 1
             elif request.refused is not None:
-                refused += 1
+                invalid += 1
             else:
                 hosts[request.host] += 1
-    shortest, held_by = shortest_time(hosts, config)
-    most = tuple(hosts.most_common())
-    return DryRunEstimate(hosts.total(), duplicates, refused, most, shortest, held_by, source.failure)
+    min_time, limited_by = minimum_time(hosts, config)
+    ranked = tuple(hosts.most_common())
+    return DryRunEstimate(hosts.total(), duplicates, invalid, ranked, min_time, limited_by, source.failure)
 
 
-def shortest_time(hosts: Counter[str], config: RunConfig) -> tuple[float, str]:
-    """The longest of what each limit asks for, and that limit's flag."""
+def minimum_time(hosts: Counter[str], config: RunConfig) -> tuple[float, str]:
+    """Return the time that the slowest limit requires, and its option."""
     most = max(hosts.values(), default=0)
     limits = []
     if config.host_delay and most:
@@ -78,14 +78,14 @@ def shortest_time(hosts: Counter[str], config: RunConfig) -> tuple[float, str]:
 
 
 SHOWN = 20
-"""Hosts that get a line of their own."""
+"""Number of hosts with a line of their own."""
 
 
 def dry_run(config: RunConfig) -> ExitCode:
-    """Reads the inputs to their end and says what is in them."""
+    """Read the inputs and print the estimate."""
     source = open_source(config)
     try:
-        found = forecast(source, config)
+        found = estimate(source, config)
     finally:
         source.close()
     sys.stdout.writelines(f"{line}\n" for line in lines(found, config))
@@ -96,20 +96,20 @@ def dry_run(config: RunConfig) -> ExitCode:
 
 
 def lines(found: DryRunEstimate, config: RunConfig) -> list[str]:
-    """The words, host by host."""
-    said = [
+    """Return the lines to print."""
+    text = [
         f"would fetch {counted(found.urls, 'URL')} from {counted(len(found.hosts), 'host')}; "
-        f"{counted(found.duplicates, 'duplicate')} and {count(found.refused)} that can't be fetched"
+        f"{counted(found.duplicates, 'duplicate')}, {counted(found.invalid, 'invalid URL')}"
     ]
     width = max((len(count(number)) for _, number in found.hosts[:SHOWN]), default=0)
-    said += [f"  {count(number):>{width}}  {escape_invisible(host)}" for host, number in found.hosts[:SHOWN]]
+    text += [f"  {count(number):>{width}}  {escape_invisible(host)}" for host, number in found.hosts[:SHOWN]]
     if rest := found.hosts[SHOWN:]:
         urls = sum(number for _, number in rest)
-        said.append(f"  and {counted(urls, 'URL')} from {counted(len(rest), 'more host')}")
-    if found.held_by:
-        said.append(f"shortest time: {duration(found.shortest)} ({found.held_by})")
+        text.append(f"  and {counted(urls, 'URL')} from {counted(len(rest), 'more host')}")
+    if found.limited_by:
+        text.append(f"minimum time: {duration(found.min_time)} ({found.limited_by})")
     else:
-        said.append("shortest time: no limit asks for any (--host-delay and --rate would)")
+        text.append("minimum time: unlimited (no --host-delay or --rate given)")
     if config.robots:
-        said.append("not counted: what robots.txt asks for, which would have to be fetched first")
-    return said
+        text.append("robots.txt rules are not included (a dry run fetches nothing)")
+    return text

@@ -1,4 +1,4 @@
-"""The one form of an error on the command line: `fetchpool: ` and a line that names the fix."""
+"""Error messages on the command line: `fetchpool: ` and one line that names the fix."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fetchpool.model.text import escape_invisible
 
 
 def print_error(message: str) -> None:
-    """One line on stderr."""
-    with suppress(OSError):  # nobody is there to be told
+    """Print an error message as one line on stderr."""
+    with suppress(OSError):  # stderr is closed
         sys.stderr.write(f"fetchpool: {escape_invisible(message)}\n")
         sys.stderr.flush()

@@ -1,6 +1,6 @@
-"""The exit codes: what a script learns from a run without reading its output.
+"""The exit codes of the command.
 
-The only list of them; `docs/reference/exit-codes.md` and the help are compared with it by a test.
+`--help` and `docs/reference/exit-codes.md` list them; a test compares the page with this table.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Where several apply: 3 before 130 and 143, those before 2, then 4, then 1."""
+    """If several apply, 3 takes precedence over 130 and 143, those over 2, then 4, then 1."""
 
     OK = 0
     FAILED = 1
@@ -21,7 +21,7 @@ class ExitCode(IntEnum):
 
     @property
     def meaning(self) -> str:
-        """One sentence for a person."""
+        """The meaning, for `--help`."""
         return _MEANINGS[self]
 
 

@@ -1,6 +1,6 @@
-"""`fetchpool [OPTIONS] [INPUT]...`: the command when none is named.
+"""`fetchpool [OPTIONS] [INPUT]...`: the `run` command, which is the default.
 
-In: options as typed. Out: an exit code. `config` declares and checks the options, `session` does the rest.
+In: options as typed. Out: an exit code. `config` declares and checks the options, `session` runs the rest.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ INPUTS = argument(
     "Files with one URL per line, '-' for standard input; .gz, .bz2 and .zst are decompressed. Blank lines "
     "and lines that begin with '#' are skipped; a URL without a scheme gets http://. Without INPUT, standard "
     "input is read.",
-    "demo",  # the first word may be a command
+    "demo",  # the first argument may be a command
     "compact",
 )
-TAKEN = [option for option in OPTIONS.values() if option.usage and option.name != "number"]
+RUN_OPTIONS = [option for option in OPTIONS.values() if option.usage and option.name != "number"]
 
 
-@takes(INPUTS, *map(parameter, TAKEN))
+@takes(INPUTS, *map(parameter, RUN_OPTIONS))
 def run(ctx: typer.Context, inputs: list[str] | None, **typed: Any) -> int:
     """Fetch every URL of the INPUT and append exactly one row for each to the output.
 
@@ -45,22 +45,22 @@ def run(ctx: typer.Context, inputs: list[str] | None, **typed: Any) -> int:
         inputs = ["-"]
     config = configure(inputs or (), **_settings(typed))
     if typed["dry_run"]:
-        from fetchpool.cli.dry_run import dry_run as say
+        from fetchpool.cli.dry_run import dry_run
 
-        return say(config)
+        return dry_run(config)
     display = DisplayOptions(**{name: typed[name] for name in DisplayOptions.__struct_fields__})
-    from fetchpool.cli.session import hold
+    from fetchpool.cli.session import run_session
 
-    ended = hold(config, display)
-    if ended.failure is not None:
-        print_error(ended.failure)
-    return ended.code
+    result = run_session(config, display)
+    if result.failure is not None:
+        print_error(result.failure)
+    return result.code
 
 
 def _settings(typed: dict[str, Any]) -> dict[str, Any]:
-    """The keyword arguments of `configure()`."""
+    """Return the keyword arguments for `configure()`."""
     settings: dict[str, Any] = {}
-    for option in TAKEN:
+    for option in RUN_OPTIONS:
         if option.scope is not Scope.FLAG:
             value = typed[flag_name(option)]
             settings[option.name] = not value if option.is_negative else value
@@ -69,7 +69,7 @@ def _settings(typed: dict[str, Any]) -> dict[str, Any]:
     settings["http_version"] = "1.1" if typed["http1"] else "2" if typed["http2"] else ""
     if typed["head"]:
         if typed["method"].upper() not in ("GET", "HEAD"):
-            raise UsageError(f"--head and --method {typed['method']} contradict each other; leave one out")
+            raise UsageError(f"--head and --method {typed['method']} are mutually exclusive")
         settings["method"] = "HEAD"
     settings["outputs"] = typed["outputs"] or [DEFAULT_OUTPUT]
     return settings

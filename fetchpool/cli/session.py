@@ -1,7 +1,7 @@
-"""A run from a checked configuration to its exit code: engine, signals, display, summary.
+"""A session: one run of the command line, with engine, signals, display and summary.
 
-In: a `RunConfig`, and how much to show. Out: rows where the configuration says, words on stderr, and
-an exit code. `UsageError` and `OutputError` are left to `main.py`, which has the one place for them.
+In: a `RunConfig` and display options. Out: rows in the outputs, progress and summary on stderr, and an exit
+code. `UsageError` and `OutputError` are handled by `main.py`.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from fetchpool.model.record import Record
 from fetchpool.progress.summary import summary
 from fetchpool.sources.base import Source
 
-if TYPE_CHECKING:  # loaded by those who use it
+if TYPE_CHECKING:  # loaded only with --refresh
     from fetchpool.history.refresh import PreviousRun
 
 
-YOUNG = 20_000
-"""Objects that are made before the collector of cycles looks at them."""
+GC_THRESHOLD = 20_000
+"""New objects after which the garbage collector looks for cycles."""
 
 
 class SessionResult(Struct, frozen=True):
@@ -49,12 +49,12 @@ class SessionResult(Struct, frozen=True):
 
     code: ExitCode
     snapshot: Snapshot | None
-    """The run's last; None when the reader of standard output left."""
+    """The run's last snapshot; None if the reader of standard output closed it."""
     failure: str | None = None
-    """What the person must be told beside the summary."""
+    """An error to print after the summary: an input that could not be read to its end."""
 
 
-def hold(
+def run_session(
     config: RunConfig,
     display: DisplayOptions,
     *,
@@ -62,7 +62,7 @@ def hold(
     observers: Sequence[Observer] = (),
     repeatable: bool = True,
 ) -> SessionResult:
-    """Holds the session: to the input's end, or to a signal. `repeatable`: the same command would have
+    """Run to the end of the input, or until a signal. `repeatable`: running the same command again would read
     the same list."""
     rows_out = any(output.path == "-" for output in config.outputs)
     rows_on_terminal = rows_out and stdout_is_visible(sys.stdout, sys.stderr)
@@ -71,13 +71,13 @@ def hold(
         shown = open_observers(display, sys.stderr, stack, rows_on_terminal=rows_on_terminal)
         stop_notice = StopAnnouncer(shown)
         with terminable():
-            if config.executor == "process":  # before anybody has reason to press Ctrl-C
+            if config.executor == "process":  # before Ctrl-C is handled
                 from fetchpool.pools.process.fork_server import process_context
                 from fetchpool.sinks.stdout import diverted
 
-                with diverted() if rows_out else nullcontext():  # processes write where their server does
+                with diverted() if rows_out else nullcontext():  # workers inherit the fork server's stdout
                     process_context(config.fetch, deaf=True)
-            old = _old_result(config)
+            old = _previous_run(config)
             bodies = SavedBodyCounter()
             watching = [*observers, bodies] if config.fetch.save else observers
             engine = build(config, observers=[*shown, stop_notice, *watching], source=source, old=old)
@@ -96,13 +96,13 @@ def hold(
 
 @contextmanager
 def tuned_gc(config: RunConfig) -> Iterator[None]:
-    """For the process that is ours alone: what was imported is looked at no more, and what a fetch leaves
-    behind, which is in no cycle, more seldom: a twentieth of what a URL costs. A person's parser, which is
-    handed bodies, may leave them in cycles."""
+    """Tune the garbage collector for the run, which saves a twentieth of the CPU time per URL: imported
+    objects are frozen, and it runs less often, since a fetch leaves no cycles behind. A user's parser may,
+    and then it runs as often as usual."""
     before = gc.get_threshold()
     gc.freeze()
     if not config.fetch.parse:
-        gc.set_threshold(YOUNG, *before[1:])
+        gc.set_threshold(GC_THRESHOLD, *before[1:])
     try:
         yield
     finally:
@@ -110,7 +110,7 @@ def tuned_gc(config: RunConfig) -> Iterator[None]:
         gc.unfreeze()
 
 
-def _old_result(config: RunConfig) -> PreviousRun | None:
+def _previous_run(config: RunConfig) -> PreviousRun | None:
     if not config.refresh:
         return None
     from fetchpool.history.refresh import PreviousRun

@@ -1,11 +1,11 @@
-"""Ctrl-C and SIGTERM during a run: once to stop, twice to stop at once, and a way out in any case.
+"""Ctrl-C and SIGTERM during a run: the first stops it, the second aborts it, the third exits.
 
-    first    no new requests; what is in flight ends by itself      engine.stop()
-    second   what is in flight is ended; its rows are left out      engine.abort()
-    third, or when the second has not ended the run in two seconds  the process ends here and now
+    first                              start no new requests, finish those in flight      engine.stop()
+    second                             cancel requests in flight; they have no rows       engine.abort()
+    third, or 2 s after the second     exit at once
 
-A handler runs between any two instructions of the engine's thread. So it takes no lock, writes to no
-stream and starts no thread: it only puts words into queues that are made for that.
+A signal handler runs between any two instructions of the engine's thread. So it takes no lock, writes to no
+stream and starts no thread; it only puts messages into reentrant queues.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.model.errors import NoThreadError
 from fetchpool.runtime import threads
 
-PATIENCE = 2.0
-"""Seconds that a run has to end after the second signal."""
+ABORT_TIMEOUT = 2.0
+"""Seconds from the second signal until the process exits."""
 EXIT_CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 SHOW_CURSOR = b"\x1b[?25h"
 
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """While a run is prepared, SIGTERM ends the process as Ctrl-C does: all that is open is closed."""
+    """While a run is prepared, let SIGTERM end the process as Ctrl-C does, so that open files are closed."""
     if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
@@ -46,7 +46,7 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
 
 
 class Stoppable(Protocol):
-    """What can be told to end from a signal handler: the engine."""
+    """What a signal handler can stop: the engine."""
 
     def stop(self) -> None: ...
 
@@ -54,36 +54,36 @@ class Stoppable(Protocol):
 
 
 class SignalHandler:
-    """While open as a context, SIGINT and SIGTERM are heard and passed on; once one was, until the
-    process has ended."""
+    """A context manager that handles SIGINT and SIGTERM during a run; after a signal it keeps handling them
+    until the process exits."""
 
     def __init__(self, engine: Stoppable, *, hides_cursor: bool) -> None:
-        """`hides_cursor`: a display has stderr's terminal, and can't tidy up if the process ends now."""
+        """`hides_cursor`: the live display hides the cursor, so an immediate exit has to show it again."""
         self._engine = engine
         self._hides_cursor = hides_cursor
         self._count = 0
         self._overdue: SimpleQueue[bool] = SimpleQueue()
         self._before: dict[signal.Signals, object] = {}
         self.code: ExitCode | None = None
-        """Of the last signal that was heard; None when there was none."""
+        """The exit code for the last signal received; None if there was none."""
 
     def __enter__(self) -> SignalHandler:
-        with suppress(NoThreadError):  # a third signal ends the process all the same
+        with suppress(NoThreadError):  # a third signal still exits
             threads.start(self._watch, "fetchpool-deadline")
         for number in EXIT_CODES:
-            # Ignored from the start is meant: `nohup`, or `&` in a script.
+            # A signal ignored from the start stays ignored: `nohup`, or `&` in a script.
             if signal.getsignal(number) is not signal.SIG_IGN:
-                self._before[number] = signal.signal(number, self._heard)
+                self._before[number] = signal.signal(number, self._on_signal)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.code is not None:
-            return  # who has pressed Ctrl-C once is heard until the process has ended, summary and all
+            return  # a further Ctrl-C must work until the process exits, also during the summary
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # what signal() returned, it takes
         self._overdue.put(False)
 
-    def _heard(self, number: int, _frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self.code = EXIT_CODES[signal.Signals(number)]
         self._count += 1
         if self._count == 1:
@@ -95,15 +95,16 @@ class SignalHandler:
             self._end()
 
     def _watch(self) -> None:
-        """In a thread of its own: the engine's may be stuck in a write that nobody reads."""
+        """Exit if the run has not ended soon after the second signal. This needs its own thread, as the
+        engine's may be blocked in a write."""
         if self._overdue.get():
             try:
-                self._overdue.get(timeout=PATIENCE)
+                self._overdue.get(timeout=ABORT_TIMEOUT)
             except Empty:
                 self._end()
 
     def _end(self) -> None:
-        # The outputs hold whole rows only, at any moment; nothing else here needs an orderly end.
+        # Outputs contain complete rows at any moment; nothing else needs cleaning up.
         if self._hides_cursor:
             with suppress(OSError):
                 os.write(2, SHOW_CURSOR)

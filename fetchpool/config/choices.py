@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:  # loaded by those who need it
-    pass
-
 
 DEFAULT_MEMORY = 1 << 30
-"""Bytes: about seventy million fingerprints without marks."""
+"""Bytes for duplicate detection: about seventy million fingerprints."""
 
-
-if TYPE_CHECKING:  # only the adapter that was chosen is imported
-    pass
-
-
+EXECUTORS = ("thread", "process", "async")
+TRANSPORTS = ("curl", "requests")
 FORMATS = ("text", "jsonl", "csv", "sqlite", "parquet")
-
-
 SUFFIXES = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -29,15 +19,9 @@ SUFFIXES = {
     ".db": "sqlite",
     ".parquet": "parquet",
 }
-"""Which format an output's name asks for; any other name is text."""
+"""The format of an output by its suffix; any other name is text."""
 
 
 def format_of(path: str) -> str:
-    """The format that an output's name asks for."""
+    """Return the format of an output by its suffix."""
     return SUFFIXES.get(Path(path).suffix.lower(), "text")
-
-
-EXECUTORS = ("thread", "process", "async")
-
-
-TRANSPORTS = ("curl", "requests")

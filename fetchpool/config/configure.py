@@ -1,8 +1,8 @@
-"""configure(): raw options in, one checked and frozen configuration out.
+"""configure(): turn raw options into one checked and frozen configuration.
 
-In: options as a user typed them or a program passed them: `"2m"` or `120`, `"Name: value"` or a pair. Out:
-a `RunConfig` that needs no more checks, or a `UsageError` of one line that names the option. The command line
-and the library both use `configure()`, so they accept and refuse the same.
+In: options as a user typed them or a program passed them: `"2m"` or `120`, `"Name: value"` or a pair. Out: a
+`RunConfig` that needs no more checks, or a `UsageError` of one line that names the option. The command line
+and the library both use `configure()`, so they accept the same values.
 
 `options.py` declares each option with its check; the rules here concern several options together. Importing
 this module loads no transport, and `configure()` opens no connection and no output.
@@ -37,13 +37,13 @@ if TYPE_CHECKING:  # `Unpack` and the names of all options are for type checkers
 MAX_WORKERS = 10_000
 AUTO = "auto"
 AUTO_CEILING = 1_000
-"""Fetches at once that `-w auto` doesn't go beyond without --max-workers."""
+"""Upper limit of `-w auto` without --max-workers."""
 MAX_PROCESSES = 1_000
-"""Beyond these a slip of the keyboard is likelier than a plan, and most systems refuse the rest."""
+"""A larger number is most likely a typing error, and most systems don't allow it."""
 
 
 def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunConfig:
-    """Return the checked configuration of a run, out of options by the names in `options.py`.
+    """Return the checked configuration of a run. `given` has options by their names in `options.py`.
 
     Times are seconds, or text with a unit (`"500ms"`, `"2m"`); sizes bytes, or text (`"10M"`, binary
     multiples). For a limit, 0 and None are no limit.
@@ -63,7 +63,7 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
         "proxy": None if values["proxy"] is None else usable_proxy(values["proxy"], transport),
         "dns_servers": usable_dns_servers(values["dns_servers"] or None, transport),
         "parse_timeout": _parse_timeout(given.get("parse_timeout"), values),
-        # Rows that hold their version can be refreshed later; text has no place for that.
+        # Rows with validators can be refreshed later; text rows have no field for them.
         "validators": refreshes or any(each.format != "text" for each in outputs),
         "hash": refreshes or values["hash"],
     }
@@ -92,7 +92,7 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
 
 
 def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The value of every option: what was given, checked, or the default."""
+    """Return the value of every option: the given one, checked, or the default."""
     values = {"outputs": (), "format": None, "max_workers": None, **DEFAULTS}
     for name, value in given.items():
         option = OPTIONS[name]
@@ -113,11 +113,11 @@ def _refuse_contradictions(inputs: Sequence[str], values: Mapping[str, Any]) -> 
     if values["public_only"] and values["allow_private"]:
         raise UsageError("--public-only and --allow-private are mutually exclusive")
     if list(inputs).count("-") > 1:
-        raise UsageError("INPUT: standard input (-) is named twice; it can be read once")
+        raise UsageError("INPUT: standard input (-) is given twice")
     if resume and "-" in paths:
-        raise UsageError("--resume: standard output can't be read back; name a file with -o")
+        raise UsageError("--resume: standard output cannot be read back; write to a file with -o")
     if resume and refresh and not values["retry_failed"] and is_among(refresh, paths):
-        raise UsageError(f"--resume would skip all that --refresh {refresh} asks for again; leave it out")
+        raise UsageError("--resume cannot be combined with --refresh into the same file")
     if resume and not values["dedupe"]:
         raise UsageError("--resume cannot be combined with --no-dedupe")
     if values["url_column"] is None:
@@ -128,37 +128,37 @@ def _refuse_contradictions(inputs: Sequence[str], values: Mapping[str, Any]) -> 
 
 def _refuse_columns(inputs: Sequence[str], *, keep_columns: bool) -> None:
     if keep_columns:
-        raise UsageError("--keep-columns: say with --url-column which column holds the URL")
+        raise UsageError("--keep-columns requires --url-column")
     for path in inputs:
         if path.lower().endswith(".parquet"):
-            raise UsageError(f"INPUT: {path}: say with --url-column which column holds the URL")
+            raise UsageError(f"INPUT: {path}: a Parquet file requires --url-column")
 
 
 def _refuse_private(resolved: Sequence[tuple[str, tuple[str, ...]]]) -> None:
     for where, addresses in resolved:
         for address in addresses:
             if not address_is_public(address.strip("[]")):
-                raise UsageError(f"--resolve: {where}:{address} is not public, and --public-only is given")
+                raise UsageError(
+                    f"--resolve: {where}:{address} is not a public address, which --public-only requires"
+                )
 
 
 def _parse_timeout(given: float | str | None, values: Mapping[str, Any]) -> float | None:
-    """By default a parser has no more time than its fetch."""
+    """Return the time limit of a parser; by default no more than its fetch has."""
     if given is None:
         return float(min(DEFAULTS["parse_timeout"], values["max_time"]))
     return cast("float | None", values["parse_timeout"])
 
 
 def _workers(workers: int | str, max_workers: int | str | None, executor: str) -> int:
-    """The number of workers; with `auto`, the most there may be."""
+    """Return the number of workers; for `auto`, its upper limit."""
     most = MAX_PROCESSES if executor == "process" else MAX_WORKERS
     if workers != AUTO:
         if max_workers is not None:
             raise UsageError("--max-workers only applies to -w auto")
         if isinstance(workers, str) and not workers.isdecimal():
-            raise UsageError(
-                f"--workers: {workers!r} is no whole number from 1 to {most}; write one, or auto"
-            )
-        return validate.whole("--workers", workers, 1, most)
-    if executor == "process":  # one for each core is what it comes to
-        return min(usable_cores(), validate.whole("--max-workers", max_workers or most, 1, most))
-    return validate.whole("--max-workers", max_workers or AUTO_CEILING, 1, most)
+            raise UsageError(f"--workers: {workers!r} is neither an integer from 1 to {most} nor auto")
+        return validate.integer("--workers", workers, 1, most)
+    if executor == "process":  # one per core
+        return min(usable_cores(), validate.integer("--max-workers", max_workers or most, 1, most))
+    return validate.integer("--max-workers", max_workers or AUTO_CEILING, 1, most)

@@ -1,4 +1,4 @@
-"""The options in words and types for programs: docstrings, the typed keyword arguments, the reference page.
+"""Documentation made from the options table: docstrings, typed keyword arguments, the reference page.
 
 In: the table of `options.py`. Out: text. `settings.py` and `docs/reference/options.md` are written from it by
 `python -m tests.update_docs`.
@@ -31,25 +31,25 @@ from typing import TypedDict
 
 '''
 CLASSES = (
-    ("PoolSettings", "TypedDict", Scope.POOL, "What `Pool` takes: how each URL is fetched."),
-    ("FetchSettings", "PoolSettings", Scope.FETCH, "What `fetch()` takes."),
-    ("AllSettings", "FetchSettings", Scope.CONFIG, "What `configure()` takes."),
+    ("PoolSettings", "TypedDict", Scope.POOL, "The keyword arguments of `Pool`: how each URL is fetched."),
+    ("FetchSettings", "PoolSettings", Scope.FETCH, "The keyword arguments of `fetch()`."),
+    ("AllSettings", "FetchSettings", Scope.CONFIG, "The keyword arguments of `configure()`."),
 )
 
 
 def type_name(accepts: Any) -> str:
-    """A type as written in an annotation: `int | str`."""
+    """Return a type as written in an annotation: `int | str`."""
     return accepts.__name__ if isinstance(accepts, type) else re.sub(r"[\w.]+\.", "", str(accepts))
 
 
 def with_default(option: Option) -> str:
-    """The help text with the default."""
+    """Return the help text with the default."""
     default = shown_default(option)
     return option.help if default is None else f"{option.help} (default: {default})"
 
 
 def docstring(options: Iterable[Option]) -> str:
-    """A list of options for the docstring of a function."""
+    """Return a list of options for the docstring of a function."""
     entries = []
     for option in options:
         text = fill(
@@ -64,7 +64,7 @@ def docstring(options: Iterable[Option]) -> str:
 
 
 def settings_module() -> str:
-    """The source of `settings.py`."""
+    """Return the source of `settings.py`."""
     classes = []
     for name, base, scope, doc in CLASSES:
         lines = [f'class {name}({base}, total=False):\n    """{doc}"""\n']
@@ -80,7 +80,7 @@ def settings_module() -> str:
 
 
 def reference() -> str:
-    """The page `docs/reference/options.md`."""
+    """Return the page `docs/reference/options.md`."""
     page = [
         "# Options\n",
         "Every option of the command line, with its keyword argument in Python. *yes*: `fetch()` and `Pool` "

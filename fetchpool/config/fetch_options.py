@@ -7,16 +7,16 @@ from msgspec import Struct
 from fetchpool.model.version import VERSION
 
 
-def overdue(options: FetchOptions) -> str:
-    """That a person's own parsers did not return in time."""
+def parse_timeout_message(options: FetchOptions) -> str:
+    """Return the message for user-defined parsers that did not return in time."""
     names = ", ".join(name for name in options.parse if ":" in name)
     return f"{names} did not return within {options.parse_timeout or 0:g} s"
 
 
 class FetchOptions(Struct, frozen=True, kw_only=True):
-    """What every fetch of a run has in common: all a worker needs to know, picklable.
+    """The settings that all fetches of a run share, which is all a worker needs to know. Picklable.
 
-    Times are seconds, sizes bytes. Names are curl's options.
+    Times are seconds, sizes bytes. Names are those of curl's options.
     """
 
     transport: str = "curl"
@@ -29,7 +29,7 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     cacert: str | None = None
     insecure: bool = False
     http_version: str = ""
-    """`"1.1"`, `"2"`, or empty: what the two sides agree on."""
+    """`"1.1"`, `"2"`, or empty for the highest that both sides support."""
     connect_timeout: float = 10.0
     read_timeout: float = 30.0
     max_time: float = 300.0
@@ -37,39 +37,40 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     """None is no limit."""
     max_redirs: int = 10
     buffersize: int = 256 * 1024
-    """Bytes libcurl reads at once. Each read is a callback: with 64 KiB large bodies take a tenth longer, and
-    more than this gains nothing."""
+    """Bytes that libcurl reads at once. Each read is a callback: with 64 KiB large bodies take a tenth
+    longer, and a larger buffer gains nothing."""
     few_descriptors: bool = False
     """Open files are short: a worker keeps at most one connection for later requests."""
     parse: tuple[str, ...] = ()
-    """Names of what to take out of each response: `title`, or `package.module:function`."""
+    """Names of parsers: `title`, or `package.module:function`."""
     parse_timeout: float | None = 30.0
-    """For what a person's own functions among them do with one response; None is no limit."""
+    """Maximum time of the user-defined parsers per response; None is no limit."""
     public_only: bool = False
-    """Private, loopback and link-local addresses are `forbidden_address`, in the list too."""
+    """Refuse private, loopback and link-local addresses (`forbidden_address`), also in the list."""
     allow_private: bool = False
-    """They may even be reached by a redirect from a public page."""
+    """Allow such addresses even in a redirect from a public page."""
     resolve: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """`host:port` and the addresses to use for it, as with curl's `--resolve`."""
+    """`host:port` and the addresses to use for each, as curl's `--resolve`."""
     dns_servers: str = ""
-    """Name servers libcurl asks instead of the system's; only one built with c-ares can."""
+    """Name servers for libcurl to use instead of the system's, which needs c-ares."""
     validators: bool = False
-    """The row gets `etag` and `last_modified`."""
+    """Add `etag` and `last_modified` to the row."""
     hash: bool = False
-    """Bodies are hashed: the row's `sha256`."""
+    """Add the hash of the body, `sha256`, to the row."""
     save: str = ""
-    """The folder that bodies are kept in; empty: they aren't."""
+    """The directory in which bodies are saved; empty if they are not saved."""
     save_spool: str = ""
-    """The run's own folder within it, where they grow."""
+    """The run's temporary directory in `save`, for incomplete bodies."""
     warc_spool: str = ""
-    """The run's own folder for what goes into its archive; empty: there is none."""
+    """The run's temporary directory for WARC records; empty without an archive."""
     follow_across_hosts: bool = True
-    """False hands a redirect to another host back (`Outcome.redirect`), so that a scheduler can
-    give it that host's turn."""
+    """Whether the worker follows a redirect to another host. If not, it returns the redirect, and the
+    scheduler queues it for that host."""
     follow_within_hosts: bool = True
-    """False hands every redirect back: its URL is to be judged first (`robots.txt`)."""
+    """Whether the worker follows a redirect within a host. If not, it returns every redirect, to be checked
+    first (`robots.txt`)."""
 
     @property
-    def parses_beside(self) -> bool:
-        """Whether there are parsers of a person's own, which may take long or never return."""
+    def has_user_parsers(self) -> bool:
+        """Whether there are user-defined parsers, which may take long or never return."""
         return any(":" in name for name in self.parse)

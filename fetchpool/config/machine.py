@@ -1,7 +1,7 @@
-"""File descriptors: every connection is one, and a process may have only so many (fault 47).
+"""Limits of the machine: cores, and open files, of which every connection is one (fault 47).
 
-In: how many workers are wanted. Out: how many there can be, after the soft limit was raised as far as
-needed and allowed, and the kernel's table of them was made long enough. It leaves nothing open.
+In: the wanted number of workers. Out: how many the limit of open files allows, after raising the soft limit
+as far as necessary and possible. It leaves nothing open.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 
 def usable_cores() -> int:
-    """Cores this process may use: its affinity where the system has one, else all there are."""
+    """Return the number of cores that this process may use: its CPU affinity if the system has one, else
+    all."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -24,19 +25,21 @@ if sys.platform != "win32":
     import resource
 
 RESERVE = 160
-"""For everything but workers: inputs and outputs, 32 lookups with two each, the host program's own."""
+"""Open files for everything but workers: inputs and outputs, 32 lookups with two each, those of a host
+program."""
 LEAST_RESERVE = 30
-"""The same where there are few: a dozen that the process has open anyway, outputs, and five lookups."""
+"""The same under a low limit: a dozen that the process has open anyway, outputs, and five lookups."""
 EACH = {"thread": 9, "process": 5, "async": 4}
-"""What one worker may have open, by executor: five kept connections of libcurl's or eight of requests',
-the one that is being made, what they wait with. Measured, and one more."""
+"""Open files per worker, by executor: five idle connections of libcurl or eight of requests, the one in use,
+and what they wait with. Measured, plus one."""
 SHORT = {"thread": 4, "process": 5, "async": 1}
-"""The same where descriptors are short: a thread has the connection in use, the one before, and the two that
-libcurl waits with. The async pool keeps no connection except those in use."""
+"""The same under a low limit: a thread has the connection in use, the previous one, and the two that libcurl
+waits with. The async pool keeps no idle connections."""
 SHORT_REQUESTS = 1
-"""What a thread has open with requests, which closes the connection before it makes another one."""
+"""Open files per thread with requests, which closes a connection before it opens another one."""
 MOST_ON_MACOS = 10_240
-"""OPEN_MAX: there an unlimited hard limit is not meant (setrlimit(2), "Compatibility")."""
+"""OPEN_MAX: macOS rejects a higher limit even if the hard limit is unlimited (setrlimit(2),
+"Compatibility")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +50,13 @@ class Capacity:
     is_short: bool
     """Whether connections have to be closed early to stay within the limit."""
     notice: str
-    """What to tell the user if there are fewer workers than wanted; else empty."""
+    """Message if there are fewer workers than wanted; else empty."""
 
 
 def fit(workers: int, executor: str, transport: str) -> Capacity:
     """Return how many of these workers there can be, at least one."""
     wanted = RESERVE + EACH[executor] * workers
-    limit = raised(wanted)
+    limit = raise_limit(wanted)
     preallocate_fd_table(wanted if limit is None else min(wanted, limit))
     if limit is None or limit >= wanted:
         return Capacity(workers, False, "")
@@ -61,16 +64,13 @@ def fit(workers: int, executor: str, transport: str) -> Capacity:
     fewer = max(1, (limit - LEAST_RESERVE) // each)
     if fewer >= workers:
         return Capacity(workers, True, "")
-    are = "1 worker" if fewer == 1 else f"{fewer} workers"
-    notice = (
-        f"{are} instead of {workers}: this system allows {limit} open files; "
-        "raise its hard limit (ulimit -Hn) for more"
-    )
+    notice = f"reduced workers from {workers} to {fewer}: open-file limit is {limit} (raise with ulimit -Hn)"
     return Capacity(fewer, True, notice)
 
 
-def raised(wanted: int) -> int | None:
-    """The limit of open files, raised to `wanted` when it is lower and that may be. None: there is none."""
+def raise_limit(wanted: int) -> int | None:
+    """Raise the limit of open files to `wanted` if it is lower, as far as allowed. Return it; None if
+    unlimited."""
     if sys.platform == "win32":
         return None
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -89,9 +89,9 @@ def raised(wanted: int) -> int | None:
 
 
 def preallocate_fd_table(number: int) -> None:
-    """Has the kernel make its table of descriptors that long at once. Linux doubles it whenever it is full,
-    and waits some 10 ms each time when the process has threads (expand_fdtable() in fs/file.c): a fifth of
-    what a thousand connections take to be made. As long as there is but one thread it takes none."""
+    """Have the kernel allocate its table of file descriptors for `number` at once. Linux doubles a full
+    table, and each time waits some 10 ms if the process has threads (expand_fdtable() in fs/file.c), which is
+    a fifth of the time to open a thousand connections. With a single thread it does not wait."""
     if sys.platform != "win32":
         with contextlib.suppress(OSError):  # nothing depends on it
             descriptor = os.open(os.devnull, os.O_RDONLY)

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 
 class Scope(Enum):
-    """Who takes an option."""
+    """Where an option is available."""
 
     FLAG = "the command line"
     CONFIG = "the command line and configure()"
@@ -19,20 +19,20 @@ class Scope(Enum):
 
 
 class ParamType(Struct, frozen=True, kw_only=True):
-    """How the values of an option are checked and written."""
+    """How the value of an option is checked and formatted."""
 
     check: Callable[[str, Any], Any] = lambda _label, value: value
-    """Returns the checked value of the option with this label, or raises `UsageError`."""
+    """Function of an option's label and a value; returns the checked value or raises `UsageError`."""
     accepts: Any
-    """The Python type of a program's value. On the command line it is text, several texts or a switch."""
+    """The type of the keyword argument in Python. The command line has text, a list of texts or a switch."""
     format: Callable[[Any], str] | None = None
-    """Writes a default as a user would; None: there is no default to show."""
+    """Formats a default as a user would write it; None if the help shows no default."""
     none_is_no_limit: bool = False
-    """None is a value. Elsewhere it is the same as leaving the option out."""
+    """Whether None means "no limit". For other options None is the same as leaving them out."""
     checks_type: bool = False
-    """`check` refuses values of another type itself, with a better message than the general one."""
+    """Whether `check` rejects values of another type itself, with a better message than the general one."""
     choices: tuple[str, ...] = ()
-    """What shells complete."""
+    """Values for shell completion."""
     repeatable: bool = False
 
 
@@ -42,7 +42,7 @@ class Option(Struct, frozen=True):
     name: str
     """The keyword argument."""
     usage: str
-    """As on the command line: `-w --workers N`; without a metavar it is a switch. Empty: programs only."""
+    """The command-line form: `-w --workers N`. Without a metavar it is a switch; empty for Python only."""
     type: ParamType
     help: str
     scope: Scope = Scope.FETCH

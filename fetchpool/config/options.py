@@ -2,8 +2,8 @@
 
 Made from this table: the command line (`cli/options.py`) with its help and completion, the checks of
 `configure()`, the keyword arguments of `fetch()` and `Pool` (`settings.py`), and `docs/reference/options.md`.
-The default of an option is that of the field with the same name in `FetchOptions` or `RunConfig`, and its
-value goes there. Names and meanings are curl's where curl has the option.
+The default of an option is that of the field with the same name in `FetchOptions` or `RunConfig`, where its
+value is stored. If curl has the option, name and meaning are curl's.
 
 After a change here: `python -m tests.update_docs`.
 """
@@ -19,7 +19,7 @@ from fetchpool.config.option import Option, Scope
 from fetchpool.config.run_config import RunConfig
 
 DEFAULT_OUTPUT = "sizes.txt"
-"""The command line's, when no --output is given."""
+"""The output of the command line without --output."""
 
 GROUPED: dict[str, tuple[Option, ...]] = {
     "Input": (
@@ -42,8 +42,8 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "refresh",
             "--refresh OLD",
             types.OLD_OUTPUT,
-            "Fetch the URLs of an earlier output OLD only if they have changed, with conditional "
-            "requests; without INPUT, all of them. The summary lists the changes. Implies --hash.",
+            "Fetch the URLs of OLD, the output of an earlier run, only if they have changed; with INPUT, "
+            "the URLs of INPUT. Sends conditional requests. Implies --hash.",
         ),
     ),
     "Speed": (
@@ -52,14 +52,14 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "workers",
             "-w --workers N",
             types.WORKERS,
-            "Maximum number of concurrent fetches; 'auto' adapts the number while running.",
+            "Maximum number of concurrent fetches; 'auto' adapts it while running.",
             Scope.POOL,
         ),
         Option(
             "max_workers",
             "--max-workers N",
             types.MAX_WORKERS,
-            "Maximum for -w auto. (default: 1000; with processes, the number of cores)",
+            "Upper limit for -w auto. (default: 1000; with processes, the number of cores)",
         ),
         Option(
             "executor",
@@ -118,8 +118,8 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "public_only",
             "--public-only",
             types.SWITCH,
-            "For untrusted lists: refuse private, loopback and link-local addresses. By default only "
-            "redirects from public pages to such addresses are refused.",
+            "For untrusted lists: refuse private, loopback and link-local addresses. By default they are "
+            "refused only in redirects from public pages.",
             Scope.POOL,
         ),
         Option(
@@ -157,31 +157,31 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "parse",
             "--parse NAME",
             types.PARSERS,
-            "Add fields to the row: title (of an HTML page), or package.module:function, which is called "
-            "with the response and returns a mapping. Repeatable.",
+            "Add fields to the row: 'title' adds the title of an HTML page, package.module:function "
+            "what that function returns for the response. Repeatable.",
             Scope.POOL,
         ),
         Option(
             "parse_timeout",
             "--parse-timeout TIME",
             types.PARSE_TIMEOUT,
-            "Maximum time for a --parse function per page; 0 is no limit. A process is killed then, a "
-            "thread is abandoned. (default: 30s, or --max-time if shorter)",
+            "Maximum time for a --parse function per page; 0 is no limit. (default: 30s, or --max-time if "
+            "shorter)",
             Scope.POOL,
         ),
         Option(
             "hash",
             "--hash NAME",
             types.HASH,
-            "Add the hash of the decoded body to the row: sha256.",
+            "Add a hash of the decoded body to the row; NAME is sha256.",
             Scope.POOL,
         ),
         Option(
             "save",
             "--save DIR",
             types.SAVE,
-            "Save the decoded bodies in DIR, as ab/cd/SHA256.TYPE; identical bodies are stored once. Adds"
-            " sha256 and filename_effective to the row.",
+            "Save the decoded bodies as DIR/ab/cd/SHA256.TYPE; identical bodies are stored once. Adds sha256 "
+            "and filename_effective to the row.",
         ),
         Option(
             "warc",
@@ -193,7 +193,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "warc_max_size",
             "--warc-max-size SIZE",
             types.SIZE_LIMIT,
-            "Start a new archive file (FILE-00001.warc.gz and so on) at this size; 0 is no limit.",
+            "Start a new WARC file (FILE-00001.warc.gz and so on) at this size; 0 is no limit.",
         ),
     ),
     "Resume": (
@@ -208,7 +208,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "retry_failed",
             "--retry-failed KIND",
             types.ERRORS,
-            "Resume, and fetch URLs again whose row has one of these errors: all, timeout, http_5xx, "
+            "Resume, and also retry URLs whose row has one of these errors: all, timeout, http_5xx, "
             "http_4xx, or single ones such as dns,http_429. The last row of a URL is final. Repeatable.",
             Scope.CONFIG,
         ),
@@ -216,7 +216,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "dedupe",
             "--no-dedupe",
             types.SWITCH,
-            "Fetch duplicate URLs of the input too.",
+            "Fetch duplicate URLs, too.",
         ),
         Option(
             "seen_memory",
@@ -243,7 +243,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "retry_max_time",
             "--retry-max-time TIME",
             types.DURATION_LIMIT,
-            "Do not retry once TIME has passed since the URL's first attempt; 0 is no limit.",
+            "Start no retry later than TIME after the URL's first attempt; 0 is no limit.",
         ),
         Option(
             "connect_timeout",
@@ -327,7 +327,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "dns_servers",
             "--dns-servers ADDR,...",
             types.TEXT,
-            "DNS servers to use; requires libcurl with c-ares.",
+            "DNS servers to use (needs a libcurl with c-ares).",
             Scope.POOL,
         ),
         Option(
@@ -359,7 +359,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "no_progress",
             "--no-progress",
             types.SWITCH,
-            "Show no progress; the summary is still printed.",
+            "Show no progress, only the summary.",
             Scope.FLAG,
         ),
     ),
@@ -374,15 +374,15 @@ DEFAULTS: dict[str, Any] = {
     for name, default in zip(struct.__struct_fields__, struct.__struct_defaults__, strict=True)
     if name in OPTIONS
 }
-"""Checked values; an option without a field has none."""
+"""The default values of options that are fields of a configuration."""
 
 
 def shown_default(option: Option) -> str | None:
-    """The default as a user would write it; None when there is none to show."""
+    """Return the default as a user would write it, or None."""
     write = option.type.format
     return None if write is None else write(DEFAULTS[option.name])
 
 
 def in_scope(*scopes: Scope) -> list[Option]:
-    """The options of these scopes, in the order of the table."""
+    """Return the options of these scopes, in the order of the table."""
     return [option for option in OPTIONS.values() if option.scope in scopes]

@@ -1,7 +1,7 @@
-"""What a run leaves behind, checked before it begins: rows, bodies, an archive, and the fields of the rows.
+"""Checks of the output options: rows, saved bodies, WARC files, and the fields of the rows.
 
-In: names as a person wrote them. Out: where each goes and in which format, or a `UsageError` of one line.
-Nothing is opened or made here: that is the sinks' and `app.py`'s.
+In: paths and names as the user wrote them. Out: path and format of each output, or a `UsageError` of one
+line. The sinks open them, later.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -20,43 +19,40 @@ from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.errors import UsageError
 from fetchpool.model.text import escape_invisible
 
-if TYPE_CHECKING:  # only the adapter that was chosen is imported
-    pass
-
 
 def refuse_same_file(inputs: Sequence[str], outputs: Sequence[str]) -> None:
-    """Raises `UsageError` when a file is read and written: the run would be fed its own rows, for ever.
-    `-` is standard input among the inputs and standard output among the outputs, `<a >>a` included."""
+    """Raise `UsageError` if an output is an input as well: the run would read its own rows, endlessly. `-` is
+    standard input and standard output, which may be the same file, too (`<a >>a`)."""
     read = {_identity(path, 0): path for path in inputs}
     read.pop(None, None)
     for path in outputs:
         if (identity := _identity(path, 1)) in read:
             name = "standard output" if path == "-" else escape_invisible(path)
             raise UsageError(
-                f"{name}: is the input {escape_invisible(read[identity])} as well; name another file with -o"
+                f"{name} is also the input {escape_invisible(read[identity])}; choose another output with -o"
             )
 
 
 def _identity(path: str, standard: int) -> tuple[int, int] | None:
-    """What makes a file the same by whatever name; None for what is not there or no regular file."""
+    """Return device and inode of a regular file, which identify it under any name; None for anything else."""
     try:
         status = os.fstat(standard) if path == "-" else Path(path).stat()
-    except (OSError, ValueError):  # opening it will say what is wrong
+    except (OSError, ValueError):  # opening it will report the error
         return None
     return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 
 HASHES = ("sha256",)
 MISLEADING_SUFFIXES = {
-    ".json": "rows are written one JSON object a line; name it .jsonl, or add --format jsonl",
-    ".gz": "outputs are not compressed; name it without .gz",
+    ".json": "JSON output has one object per line; use the suffix .jsonl, or add --format jsonl",
+    ".gz": "outputs are not compressed; use a name without .gz",
 }
 BUILT_IN_FIELDS = {"title": ("title",)}
-"""What the built-in parsers add to a row, for outputs whose columns are settled beforehand."""
+"""The fields that built-in parsers add to a row, for outputs whose columns are fixed from the start."""
 
 
 class Output(Struct, frozen=True):
-    """Where rows go, and how they are written."""
+    """The path and format of an output."""
 
     path: str
     """`-` is standard output."""
@@ -65,13 +61,13 @@ class Output(Struct, frozen=True):
 
 
 def parse_outputs(paths: Sequence[str], format: str | None) -> tuple[Output, ...]:
-    """Each with its format, which is that of its name unless one is given for all."""
+    """Return each path with its format: `format`, or that of its suffix."""
     if format is not None:
         format = validate.choice("--format", format, FORMATS)
     named: set[str] = set()
     for path in paths:
         if not path:
-            raise UsageError("--output: an empty name; write a file's name, or - for standard output")
+            raise UsageError("--output: expected a path, or - for standard output; got an empty string")
         place = path if path == "-" else str(resolved(path))
         if place in named:
             raise UsageError(f"--output: duplicate path {path}")
@@ -80,13 +76,13 @@ def parse_outputs(paths: Sequence[str], format: str | None) -> tuple[Output, ...
 
 
 def is_among(path: str, outputs: Sequence[str]) -> bool:
-    """Whether a file or folder is one of the outputs, by whatever name."""
+    """Whether a path is one of the outputs, possibly under another name."""
     return resolved(path) in (resolved(output) for output in outputs if output != "-")
 
 
 def resolved(path: str) -> Path:
-    """The path without links; as it is where there is no telling, and whoever opens it will say why: the
-    working directory was removed, or a link leads to itself."""
+    """Return the path without symbolic links. If it cannot be resolved (the working directory was removed, or
+    a link leads to itself) return it unchanged: opening it will report the error."""
     try:
         return Path(path).resolve()
     except (OSError, RuntimeError):
@@ -101,15 +97,14 @@ def _format_of(path: str) -> str:
 
 
 def text_output_warnings(outputs: Sequence[Output], adding: Sequence[str]) -> list[str]:
-    """What to say when the options in `adding` add fields, and there are only outputs without a place for
-    them."""
+    """Return warnings if the options in `adding` add fields and all outputs are text, which has no fields."""
     if not outputs or any(each.format != "text" for each in outputs):
         return []
     return [f"{option} has no effect on text output; use -o rows.jsonl or -o rows.csv" for option in adding]
 
 
 def extra_fields(fetch: FetchOptions, refreshed: bool) -> tuple[str, ...]:
-    """What features add to the rows, in order."""
+    """Return the fields that options add to the rows, in order."""
     fields = {
         "sha256": fetch.hash or bool(fetch.save),
         "filename_effective": bool(fetch.save),
@@ -121,30 +116,30 @@ def extra_fields(fetch: FetchOptions, refreshed: bool) -> tuple[str, ...]:
     return (*(name for name, wanted in fields.items() if wanted), *parsed)
 
 
-def names_parsers_take(parse: tuple[str, ...]) -> frozenset[str] | None:
-    """The fields that these parsers may add to a row; None: a person's own may add any."""
+def parser_fields(parse: tuple[str, ...]) -> frozenset[str] | None:
+    """Return the fields that these parsers may add to a row; None if a user-defined parser may add any."""
     if any(parser not in BUILT_IN_FIELDS for parser in parse):
         return None
     return frozenset(name for parser in parse for name in BUILT_IN_FIELDS[parser])
 
 
-def save_folder(name: str | None) -> str:
-    """Where `--save` puts bodies; empty for nowhere."""
+def save_directory(name: str | None) -> str:
+    """Return the directory of `--save`; empty for None."""
     if name is None:
         return ""
     if not name:
-        raise UsageError("--save: an empty name; write a folder's name")
+        raise UsageError("--save: expected a directory, got an empty string")
     if os.open not in os.supports_dir_fd:
-        raise UsageError("--save: not on this system, whose folders can't be held open; use --hash sha256")
+        raise UsageError("--save is not supported on this platform (no dir_fd); use --hash sha256")
     return name
 
 
 def warc_archive(path: str | None) -> str:
-    """Where `--warc` puts what was sent and received; empty for nowhere."""
+    """Return the path of `--warc`; empty for None."""
     if path is None:
         return ""
     if not path.endswith(".warc.gz"):
         raise UsageError(f"--warc: {path!r}: the file name must end in .warc.gz")
     if os.open not in os.supports_dir_fd:
-        raise UsageError("--warc: not on this system, whose folders can't be held open")
+        raise UsageError("--warc is not supported on this platform (no dir_fd)")
     return path

@@ -1,4 +1,4 @@
-"""The types of values that options take: how each is checked, and what a program may pass.
+"""The types of option values: how each is checked, and what a program may pass.
 
 In: the checks of `validate.py`. Out: `ParamType` constants for the table in `options.py`.
 """
@@ -12,7 +12,7 @@ from typing import Any
 from fetchpool.config import units, validate
 from fetchpool.config.choices import FORMATS
 from fetchpool.config.option import ParamType
-from fetchpool.config.outputs import HASHES, save_folder, warc_archive
+from fetchpool.config.outputs import HASHES, save_directory, warc_archive
 from fetchpool.model.failures import GROUPS, FailureKind
 
 HTTP_VERSIONS = ("1.1", "2")
@@ -20,7 +20,7 @@ ANY_PATH = str | PathLike[str] | None
 
 
 def one_of(choices: tuple[str, ...]) -> ParamType:
-    """One of a few names, with a default."""
+    """Return the type of an option that takes one of `choices` and has a default."""
     return ParamType(check=_is_among(choices), accepts=str, format=str, choices=choices)
 
 
@@ -29,11 +29,11 @@ def _is_among(choices: tuple[str, ...]) -> Callable[[str, Any], Any]:
 
 
 def _integer(low: int) -> Callable[[str, Any], int]:
-    return lambda label, value: validate.whole(label, value, low)
+    return lambda label, value: validate.integer(label, value, low)
 
 
 def _limit(check: Callable[[str, Any], Any], accepts: Any, write: Callable[[Any], str]) -> ParamType:
-    """A limit: 0 and None are none, which is None for the rest of the program."""
+    """Return the type of a limit. 0 and None mean no limit, which is None in the configuration."""
     return ParamType(
         check=lambda label, value: None if value is None else check(label, value) or None,
         accepts=accepts,
@@ -50,18 +50,18 @@ INTEGER = ParamType(check=_integer(0), accepts=int | str, format=str)
 INTEGER_LIMIT = _limit(_integer(0), int | str | None, str)
 DURATION = ParamType(check=validate.duration, accepts=float | str, format=units.format_duration)
 DURATION_LIMIT = _limit(validate.duration, float | str | None, units.format_duration)
-TIMEOUT = ParamType(check=validate.deadline, accepts=float | str, format=units.format_duration)
+TIMEOUT = ParamType(check=validate.timeout, accepts=float | str, format=units.format_duration)
 SIZE = ParamType(check=validate.size, accepts=int | str, format=units.format_size)
 SIZE_LIMIT = _limit(validate.size, int | str | None, units.format_size)
 RATE_LIMIT = _limit(validate.rate, float | str | None, "{:g}/s".format)
 
-# Checked by `configure()`, as what is valid depends on other options.
+# Checked by `configure()`, since the valid values depend on other options.
 WORKERS = ParamType(accepts=int | str, format=str)
 MAX_WORKERS = ParamType(accepts=int | str | None)
 
 COLUMN = ParamType(check=lambda _label, value: validate.column_name(value), accepts=str | None)
 OLD_OUTPUT = ParamType(check=lambda _label, value: validate.old_output(value), accepts=ANY_PATH)
-SAVE = ParamType(check=lambda _label, value: save_folder(value), accepts=ANY_PATH)
+SAVE = ParamType(check=lambda _label, value: save_directory(value), accepts=ANY_PATH)
 WARC = ParamType(check=lambda _label, value: warc_archive(value), accepts=ANY_PATH)
 CACERT = ParamType(check=lambda _label, value: validate.cacert(value), accepts=ANY_PATH)
 FORMAT = ParamType(check=_is_among(FORMATS), accepts=str | None, choices=FORMATS)
@@ -80,7 +80,7 @@ PARSE_TIMEOUT = ParamType(
     check=lambda label, value: validate.duration(label, value) or None, accepts=float | str | None
 )
 ERRORS = ParamType(
-    check=lambda label, value: validate.failures(label, value) if value else frozenset(),
+    check=lambda label, value: validate.error_names(label, value) if value else frozenset(),
     accepts=str | Sequence[str] | None,
     choices=(*GROUPS, *FailureKind),
     repeatable=True,

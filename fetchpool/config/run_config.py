@@ -1,4 +1,4 @@
-"""RunConfig: a run, checked and settled. Made by `configure()`."""
+"""RunConfig: the checked configuration of a run. Made by `configure()`."""
 
 from __future__ import annotations
 
@@ -10,57 +10,57 @@ from fetchpool.config.outputs import Output
 
 
 class RunConfig(Struct, frozen=True, kw_only=True):
-    """A run, settled. Times are seconds, sizes bytes."""
+    """The checked configuration of a run. Times are seconds, sizes bytes."""
 
     fetch: FetchOptions = FetchOptions()
     inputs: tuple[str, ...] = ()
-    """Paths, `-` for standard input; empty when a program hands the URLs over itself."""
+    """Paths, `-` for standard input; empty if a program passes the URLs itself."""
     outputs: tuple[Output, ...] = ()
     workers: int = 10
     auto_workers: bool = False
-    """`-w auto`: `workers` is the ceiling, and how many there are is found out; processes are so many."""
+    """Whether the number of workers is adapted (`-w auto`) up to `workers`. Processes are not adapted."""
     fd_limited: bool = False
-    """There are fewer workers than were wanted: the system allows no more open files."""
+    """Whether `workers` was reduced because of the limit of open files."""
     executor: str = "thread"
     retry: int = 2
-    """Extra attempts."""
+    """Maximum number of retries per URL."""
     retry_delay: float = 1.0
-    """The first backoff is a random time up to this; each further one up to twice the one before."""
+    """Upper limit of the first, random backoff; it doubles per retry."""
     retry_max_time: float | None = None
-    """No attempt of a URL starts later than this after its first one; None is no limit."""
+    """No retry starts later than this after the URL's first attempt; None is no limit."""
     per_host: int | None = 10
-    """Fetches at once from one host; None is no limit."""
+    """Maximum number of concurrent fetches per host; None is no limit."""
     host_delay: float = 0.0
-    """Between two starts at one host."""
+    """Minimum delay between two requests to the same host."""
     rate: float | None = None
-    """Starts per second over all hosts; None is no limit."""
+    """Maximum number of requests per second over all hosts; None is no limit."""
     retry_after_max: float = 300.0
-    """A server's `Retry-After` beyond it is taken for this much."""
+    """Upper limit for a server's `Retry-After`."""
     robots: bool = False
-    """`robots.txt` is asked and obeyed."""
+    """Whether `robots.txt` is obeyed."""
     max_runtime: float | None = None
-    """The run is stopped then, as by a first Ctrl-C; None is no limit."""
+    """The run is stopped after this time, as by a first Ctrl-C; None is no limit."""
     dedupe: bool = True
-    """A URL that the input has several times is fetched once."""
+    """Whether duplicate URLs are fetched only once."""
     resume: bool = False
-    """What the outputs hold is read back, and not fetched again."""
+    """Whether URLs that the outputs already contain are skipped."""
     retry_failed: frozenset[str] = frozenset()
-    """But for rows with these errors; it is resumed then."""
+    """Errors whose rows are retried in a resumed run."""
     seen_memory: int = DEFAULT_MEMORY
-    """For knowing which URLs there were; beyond it they are on disk."""
+    """Memory for duplicate detection; beyond it a temporary file is used."""
     url_column: str | None = None
-    """Inputs have columns, and this one holds the URL; None: every line is one."""
+    """The column of the URL if inputs are tables; None if every line is a URL."""
     keep_columns: bool = False
-    """The others are passed through to the rows."""
+    """Whether the other columns are copied to the rows."""
     refresh: str = ""
-    """An earlier result: what it holds is fetched only if it has changed; empty: there is none."""
+    """An earlier output whose URLs are requested conditionally; empty without one."""
     refresh_in_place: bool = False
-    """It is an output too, where nothing tells an interrupted run's rows from those before it."""
+    """Whether `refresh` is an output, too. Such a run cannot be resumed: every URL already has a row."""
     warc: str = ""
-    """The archive that all that is sent and received goes to; empty: there is none."""
+    """The WARC file for all requests and responses; empty without one."""
     warc_max_size: int | None = 1 << 30
-    """An archive's file that has as many bytes gets no more; None is no limit."""
+    """A new WARC file is started at this size; None is no limit."""
     extra_fields: tuple[str, ...] = ()
-    """What features add to the rows, in order."""
+    """Fields that options add to the rows, in order."""
     notices: tuple[str, ...] = ()
-    """What the person should know before the run, one line each."""
+    """Messages to show before the run, one line each."""

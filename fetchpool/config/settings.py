@@ -11,23 +11,23 @@ from typing import TypedDict
 
 
 class PoolSettings(TypedDict, total=False):
-    """What `Pool` takes: how each URL is fetched."""
+    """The keyword arguments of `Pool`: how each URL is fetched."""
 
     transport: str
     """HTTP library: curl (pycurl) or requests. The rows are the same. (default: curl)"""
     public_only: bool
-    """For untrusted lists: refuse private, loopback and link-local addresses. By default only redirects from
-    public pages to such addresses are refused."""
+    """For untrusted lists: refuse private, loopback and link-local addresses. By default they are refused
+    only in redirects from public pages."""
     allow_private: bool
     """Allow redirects from public pages to private addresses."""
     parse: str | Sequence[str]
-    """Add fields to the row: title (of an HTML page), or package.module:function, which is called with the
-    response and returns a mapping. Repeatable."""
+    """Add fields to the row: 'title' adds the title of an HTML page, package.module:function what that
+    function returns for the response. Repeatable."""
     parse_timeout: float | str | None
-    """Maximum time for a --parse function per page; 0 is no limit. A process is killed then, a thread is
-    abandoned. (default: 30s, or --max-time if shorter)"""
+    """Maximum time for a --parse function per page; 0 is no limit. (default: 30s, or --max-time if
+    shorter)"""
     hash: str | None
-    """Add the hash of the decoded body to the row: sha256."""
+    """Add a hash of the decoded body to the row; NAME is sha256."""
     connect_timeout: float | str
     """Maximum time for DNS lookup, TCP connect and TLS handshake. (default: 10s)"""
     read_timeout: float | str
@@ -53,7 +53,7 @@ class PoolSettings(TypedDict, total=False):
     resolve: Sequence[str]
     """Use this address for HOST and PORT. Repeatable."""
     dns_servers: str | None
-    """DNS servers to use; requires libcurl with c-ares."""
+    """DNS servers to use (needs a libcurl with c-ares)."""
     cacert: str | PathLike[str] | None
     """Trust the CA certificates in FILE (PEM) instead of the default ones."""
     insecure: bool
@@ -63,13 +63,13 @@ class PoolSettings(TypedDict, total=False):
 
 
 class FetchSettings(PoolSettings, total=False):
-    """What `fetch()` takes."""
+    """The keyword arguments of `fetch()`."""
 
     refresh: str | PathLike[str] | None
-    """Fetch the URLs of an earlier output OLD only if they have changed, with conditional requests; without
-    INPUT, all of them. The summary lists the changes. Implies --hash."""
+    """Fetch the URLs of OLD, the output of an earlier run, only if they have changed; with INPUT, the URLs of
+    INPUT. Sends conditional requests. Implies --hash."""
     max_workers: int | str | None
-    """Maximum for -w auto. (default: 1000; with processes, the number of cores)"""
+    """Upper limit for -w auto. (default: 1000; with processes, the number of cores)"""
     per_host: int | str | None
     """Maximum number of concurrent fetches per host; 0 is no limit. (default: 10)"""
     host_delay: float | str
@@ -85,14 +85,14 @@ class FetchSettings(PoolSettings, total=False):
     """Start no more fetches after TIME, finish those in flight, and exit with code 4; 0 is no limit.
     (default: 0)"""
     save: str | PathLike[str] | None
-    """Save the decoded bodies in DIR, as ab/cd/SHA256.TYPE; identical bodies are stored once. Adds sha256 and
+    """Save the decoded bodies as DIR/ab/cd/SHA256.TYPE; identical bodies are stored once. Adds sha256 and
     filename_effective to the row."""
     warc: str | PathLike[str] | None
     """Write all requests and responses to a WARC 1.1 file (appends)."""
     warc_max_size: int | str | None
-    """Start a new archive file (FILE-00001.warc.gz and so on) at this size; 0 is no limit. (default: 1G)"""
+    """Start a new WARC file (FILE-00001.warc.gz and so on) at this size; 0 is no limit. (default: 1G)"""
     dedupe: bool
-    """Fetch duplicate URLs of the input too."""
+    """Fetch duplicate URLs, too."""
     seen_memory: int | str
     """Memory for duplicate detection, about 15 bytes per URL; beyond it a temporary file is used. (default:
     1G)"""
@@ -102,11 +102,11 @@ class FetchSettings(PoolSettings, total=False):
     retry_delay: float | str
     """Initial backoff; doubles per retry, with full jitter. (default: 1s)"""
     retry_max_time: float | str | None
-    """Do not retry once TIME has passed since the URL's first attempt; 0 is no limit. (default: 0)"""
+    """Start no retry later than TIME after the URL's first attempt; 0 is no limit. (default: 0)"""
 
 
 class AllSettings(FetchSettings, total=False):
-    """What `configure()` takes."""
+    """The keyword arguments of `configure()`."""
 
     url_column: str | None
     """Read the URLs from column NAME of a CSV, TSV, JSONL or Parquet input, detected from the suffix or the
@@ -121,7 +121,7 @@ class AllSettings(FetchSettings, total=False):
     resume: bool
     """Skip URLs that the outputs already contain. Summary and exit code cover the whole list."""
     retry_failed: str | Sequence[str] | None
-    """Resume, and fetch URLs again whose row has one of these errors: all, timeout, http_5xx, http_4xx, or
+    """Resume, and also retry URLs whose row has one of these errors: all, timeout, http_5xx, http_4xx, or
     single ones such as dns,http_429. The last row of a URL is final. Repeatable."""
     workers: int | str
     executor: str

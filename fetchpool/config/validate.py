@@ -1,8 +1,8 @@
-"""One option each: what a person wrote in, the checked value out.
+"""Checks of single options.
 
-In: text or a number, and the option's name for the message. Out: a value that every room behind may
-trust, or a `UsageError` of one line that says what would do. No message repeats what may be a secret.
-No option is known to another one here; what two of them mean together is `config`'s.
+In: a value from the command line or a program, and the option's name for the message. Out: the checked value,
+or a `UsageError` of one line that says what is expected. No message repeats a value that may be a secret.
+Rules for several options together are in `configure.py`.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from typing import Any, TypeVar, get_args, get_origin
 from urllib.parse import urlsplit
 
 from fetchpool.config import units
-from fetchpool.model import failures as kinds
-from fetchpool.model import urls
+from fetchpool.model import failures, urls
 from fetchpool.model.closest import closest
 from fetchpool.model.errors import UsageError
 
 PROXY_PORTS = {"http": 1080, "https": 443, "socks5": 1080, "socks5h": 1080}
-"""By scheme, the port curl takes where none is given."""
+"""curl's default port by scheme."""
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 """A method or a header's name (RFC 9110 section 5.6.2)."""
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-"""What no header value may hold (RFC 9110 section 5.5): a line break starts a header of its own."""
+"""Characters that a header value must not contain (RFC 9110 section 5.5): a line break would start a new
+header."""
 _METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE")
 
 NUMBERS: dict[Any, type] = {int: Integral, float: Real}
@@ -39,12 +39,12 @@ _Given = TypeVar("_Given")
 _Checked = TypeVar("_Checked")
 
 Headers = Mapping[str, str] | Iterable[str | tuple[str, str]]
-"""As a program may hand them over: a mapping, pairs, or lines as for `header()`."""
+"""Headers as a program may pass them: a mapping, pairs, or lines as for `header()`."""
 
 
-def typed(name: str, value: object, kind: Any) -> Any:
-    """A program's value for the setting `name`, if it is of the type that it is annotated with; a path as
-    text. The value may be a secret, and isn't said."""
+def check_type(name: str, value: object, kind: Any) -> Any:
+    """Return a program's value for the setting `name` if it has the annotated type; a path becomes text. The
+    value is not included in the message, as it may be a secret."""
     if isinstance(value, PathLike) and matches(value, kind):
         value = os.fspath(value)
     if not matches(value, kind):
@@ -54,8 +54,8 @@ def typed(name: str, value: object, kind: Any) -> Any:
 
 
 def matches(value: object, kind: Any) -> bool:
-    """Whether a value is of an annotated type. Unlike for `isinstance()`, text is no sequence of texts, and
-    no truth value a number; any number is, NumPy's too."""
+    """Whether a value has an annotated type. Unlike with `isinstance()`, a str is not a sequence, a bool is
+    not a number, and numbers of other libraries (NumPy) are numbers."""
     if isinstance(kind, UnionType):
         return any(matches(value, each) for each in get_args(kind))
     if isinstance(value, bool):
@@ -68,7 +68,7 @@ def matches(value: object, kind: Any) -> bool:
 
 
 def header(text: str) -> tuple[str, str]:
-    """A header from `Name: value`, or from `Name;` for one without a value, as curl reads it."""
+    """Return the header in `Name: value`, or in `Name;` for an empty value, as curl does."""
     name, colon, value = text.partition(":")
     value = value.strip(" \t")
     if colon and value:
@@ -76,15 +76,15 @@ def header(text: str) -> tuple[str, str]:
     if not colon and text.endswith(";"):
         return header_pair(text[:-1], "")
     missing = "value" if colon else "colon"
-    raise UsageError(f"--header: there is no {missing}; write 'Name: value', or 'Name;' to send it empty")
+    raise UsageError(f"--header: missing {missing}; expected 'Name: value' (or 'Name;' for an empty value)")
 
 
 def headers(given: Headers) -> tuple[tuple[str, str], ...]:
-    """Headers in their order, repeated ones kept."""
-    if isinstance(given, str):  # would be taken letter by letter
-        raise UsageError("--header: a list of headers is needed, not one string")
+    """Return headers in their order, with repeated ones."""
+    if isinstance(given, str):  # would be read as a list of letters
+        raise UsageError("--header: expected a list of headers, got a string")
     if not isinstance(given, Iterable):
-        raise UsageError(f"--header: a list of headers is needed, and not {type(given).__name__}")
+        raise UsageError(f"--header: expected a list of headers, got {type(given).__name__}")
     lines = given.items() if isinstance(given, Mapping) else given
     return tuple(header(line) if isinstance(line, str) else header_pair(*_pair(line)) for line in lines)
 
@@ -94,59 +94,59 @@ def _pair(given: object) -> tuple[str, str]:
         case (str() as name, str() as value):
             return name, value
         case (str() as name, other):
-            raise UsageError(f"--header {name}: a value is text, and not {type(other).__name__}")
-    raise UsageError("--header: not a name and a value; write 'Name: value', or both as a pair of texts")
+            raise UsageError(f"--header {name}: expected str, got {type(other).__name__}")
+    raise UsageError("--header: expected 'Name: value' or a pair of str")
 
 
 def header_pair(name: str, value: str) -> tuple[str, str]:
-    """A header whose name is a name and whose value stays one value."""
+    """Return a header with a valid name and value."""
     if not _TOKEN.fullmatch(name):
-        raise UsageError(f"--header: {name!r} can't be a header's name; letters, digits and '-' would do")
+        raise UsageError(f"--header: invalid header name {name!r}")
     if name.lower() in ("content-length", "transfer-encoding"):
-        raise UsageError(f"--header: {name} describes a request's body, and none is sent; leave it out")
+        raise UsageError(f"--header: {name} is not allowed, since requests have no body")
     return name, header_value(f"--header {name}", value)
 
 
 def header_value(option: str, text: str) -> str:
-    """Text that can be a header's value."""
+    """Return text that is valid as a header's value."""
     if _CONTROL.search(text):
-        raise UsageError(f"{option}: a line break or another control character can't be sent; leave it out")
-    if not text.isascii():  # the wire knows no charset here; servers disagree, and so would the transports
-        raise UsageError(f"{option}: only ASCII can be sent here; percent-encode the rest")
+        raise UsageError(f"{option}: control characters and line breaks are not allowed")
+    if not text.isascii():  # headers have no charset; servers and transports would disagree
+        raise UsageError(f"{option}: only ASCII is allowed; percent-encode other characters")
     return text
 
 
 def user(credentials: str) -> str:
-    """`name:password` (RFC 7617), the password possibly empty."""
+    """Return credentials in the form `name:password` (RFC 7617); the password may be empty."""
     if ":" not in credentials or credentials.startswith(":"):
-        raise UsageError("--user: write name:password (with an empty password: 'name:')")
+        raise UsageError("--user: expected name:password ('name:' for an empty password)")
     if _CONTROL.search(credentials):
-        raise UsageError("--user: a control character can't be sent; leave it out")
+        raise UsageError("--user: control characters are not allowed")
     try:
         credentials.encode()
     except UnicodeEncodeError:
-        raise UsageError("--user: not UTF-8, which is what is sent (RFC 7617); write it as UTF-8") from None
+        raise UsageError("--user: not valid UTF-8 (RFC 7617)") from None
     return credentials
 
 
 def method(name: str) -> str:
-    """A request's method; the well-known ones in capitals."""
+    """Return a request method; common ones in upper case."""
     if not _TOKEN.fullmatch(name):
-        raise UsageError(f"--method: {name!r} is not an HTTP method; write GET, HEAD or OPTIONS, say")
+        raise UsageError(f"--method: {name!r} is not an HTTP method such as GET, HEAD or OPTIONS")
     upper = name.upper()
     if upper == "CONNECT":
-        raise UsageError("--method: CONNECT is for proxies; to go through one use --proxy")
-    # Methods are case-sensitive (RFC 9110 section 9.1), but nobody means `get` by `get`.
+        raise UsageError("--method: CONNECT is for proxies only; use --proxy")
+    # Methods are case-sensitive (RFC 9110 section 9.1), but no server has one called `get`.
     return upper if upper in _METHODS else name
 
 
 def proxy(address: str) -> str:
-    """A proxy's URL with scheme and port written out, so that every transport dials the same."""
+    """Return a proxy's URL with scheme and port, so that all transports connect to the same address."""
     text = address if "://" in address else f"http://{address}"
     scheme, _, rest = text.partition("://")
     scheme = scheme.lower()
     if scheme not in PROXY_PORTS:
-        raise UsageError(f"--proxy: {scheme!r} is not a supported scheme; use http, https, socks5 or socks5h")
+        raise UsageError(f"--proxy: unsupported scheme {scheme!r}; use http, https, socks5 or socks5h")
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     parsed = urls.parse(f"http://{authority}")
     try:
@@ -155,82 +155,83 @@ def proxy(address: str) -> str:
         port = 0
     if isinstance(parsed, urls.InvalidUrl) or port == 0:
         raise UsageError(
-            "--proxy: not an address; write [http|https|socks5|socks5h://][name:password@]host[:port]"
+            "--proxy: invalid address; expected [http|https|socks5|socks5h://][name:password@]host[:port]"
         )
     userinfo, at, _ = authority.rpartition("@")
     return f"{scheme}://{userinfo}{at}{parsed.host}:{port or PROXY_PORTS[scheme]}"
 
 
 def cacert(path: str) -> str:
-    """A file that is there; whether certificates are in it, the TLS library finds out."""
+    """Return the path of an existing file. The TLS library checks the certificates in it."""
     if not Path(path).is_file():
-        raise UsageError(f"--cacert: {path!r} is not a file; name one with certificates in PEM form")
+        raise UsageError(f"--cacert: {path!r} is not a file; expected a file of PEM certificates")
     return path
 
 
 def column_name(name: str) -> str:
-    """A column's name."""
+    """Return the name of a column, which must not be empty."""
     if not name:
-        raise UsageError("--url-column: an empty name; write a column's name")
+        raise UsageError("--url-column: expected the name of a column, got an empty string")
     return name
 
 
 def old_output(path: str) -> str:
-    """The output of an earlier run, which is there."""
+    """Return the path of an existing output."""
     if not path or path == "-":
         raise UsageError("--refresh: expected the output of an earlier run, a file or directory")
     if not Path(path).exists():
-        raise UsageError(f"--refresh: {path}: no such file; check its name")
+        raise UsageError(f"--refresh: {path}: no such file or directory")
     return path
 
 
 def choice(option: str, value: str, choices: Sequence[str]) -> str:
-    """One of `choices`; for a slip of the keyboard the message offers the one that was meant."""
+    """Return one of `choices`. For any other value the message suggests the most similar one."""
     if value in choices:
         return value
     if len(choices) == 1:
-        raise UsageError(f"{option}: {value!r} is not offered; there is only {choices[0]}")
-    meant = closest(value.lower(), choices)
-    hint = f"did you mean {meant}?" if meant else f"write {' or '.join(choices)}"
-    raise UsageError(f"{option}: {value!r} is not one of {', '.join(choices)}; {hint}")
+        raise UsageError(f"{option}: {value!r} is not supported; use {choices[0]}")
+    similar = closest(value.lower(), choices)
+    hint = f"; did you mean {similar}?" if similar else ""
+    raise UsageError(f"{option}: {value!r} is not one of {', '.join(choices)}{hint}")
 
 
-def names(option: str, value: str | Iterable[str], meant: str) -> tuple[str, ...]:
-    """Each once, in order. A function itself is refused: workers in other processes load it by its name."""
+def names(option: str, value: str | Iterable[str], expected: str) -> tuple[str, ...]:
+    """Return each name once, in order. A function is rejected, since workers in other processes import it by
+    name."""
     listed = [value] if isinstance(value, str) else value
     if not isinstance(listed, Iterable) or not all(isinstance(name, str) for name in listed):
-        raise UsageError(f"{option}: workers load what it means by name; write {meant}, as text")
+        raise UsageError(f"{option}: expected a name, {expected}, since workers import it by name")
     return tuple(dict.fromkeys(listed))
 
 
-def whole(option: str, value: int | str, low: int, high: int | None = None) -> int:
-    """A whole number from `low` to `high`, both included."""
-    return _checked(option, lambda given: units.whole(given, low, high), value)
+def integer(option: str, value: int | str, low: int, high: int | None = None) -> int:
+    """Return an integer from `low` to `high`, both included."""
+    return _checked(option, lambda given: units.integer(given, low, high), value)
 
 
 def duration(option: str, value: float | str) -> float:
-    """Seconds."""
+    """Return a duration in seconds."""
     return _checked(option, units.duration, value)
 
 
-def deadline(option: str, value: float | str) -> float:
-    """Seconds, and never 0, which is curl's "no limit": no URL outlives its deadline here."""
+def timeout(option: str, value: float | str) -> float:
+    """Return a timeout in seconds. Unlike in curl, 0 is invalid: every URL has a timeout."""
     seconds = duration(option, value)
     if seconds == 0:
-        raise UsageError(f"{option}: must be longer than 0; for a very long one write 1d")
+        raise UsageError(f"{option}: must be more than 0")
     return seconds
 
 
 def size(option: str, value: int | str) -> int:
-    """Bytes."""
+    """Return a size in bytes."""
     return _checked(option, units.size, value)
 
 
-def failures(option: str, words: str | Iterable[str]) -> frozenset[str]:
-    """Errors, from `all`, `timeout,http_5xx` or several such words."""
-    listed = [words] if isinstance(words, str) else words
-    named = [name.strip() for each in listed for name in each.split(",")]
-    return _checked(option, kinds.errors_named, named)
+def error_names(option: str, names: str | Iterable[str]) -> frozenset[str]:
+    """Return the errors in `all`, `timeout,http_5xx` or several such texts."""
+    listed = [names] if isinstance(names, str) else names
+    split = [name.strip() for each in listed for name in each.split(",")]
+    return _checked(option, failures.errors_named, split)
 
 
 def _checked(option: str, check: Callable[[_Given], _Checked], value: _Given) -> _Checked:
@@ -241,11 +242,13 @@ def _checked(option: str, check: Callable[[_Given], _Checked], value: _Given) ->
 
 
 def rate(option: str, value: float | str) -> float:
+    """Return a rate per second."""
     return _checked(option, units.rate, value)
 
 
 def resolve(lines: Iterable[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """`host:port:address[,address]`, as curl's `--resolve`; an IPv6 address in brackets or without."""
+    """Return the addresses by `host:port` from lines of `host:port:address[,address]`, as curl's `--resolve`.
+    An IPv6 address may be in brackets."""
     return tuple(_resolve(line) for line in lines)
 
 
@@ -254,7 +257,7 @@ def _resolve(line: str) -> tuple[str, tuple[str, ...]]:
     port, _, listed = rest.partition(":")
     url = urls.parse(f"http://{host}:{port}/") if port.isdecimal() else None
     if not isinstance(url, urls.Url) or not listed:
-        raise UsageError(f"--resolve: {line!r} is not HOST:PORT:ADDRESS; write example.org:443:192.0.2.1")
+        raise UsageError(f"--resolve: {line!r} is not HOST:PORT:ADDRESS, such as example.org:443:192.0.2.1")
     addresses = []
     for text in listed.split(","):
         try:

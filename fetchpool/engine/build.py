@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from fetchpool.config.outputs import names_parsers_take
+from fetchpool.config.outputs import parser_fields
 from fetchpool.config.run_config import RunConfig
 from fetchpool.engine.dispatcher import Dispatcher
 from fetchpool.engine.engine import Engine
@@ -273,7 +273,7 @@ def open_inputs(config: RunConfig) -> FileSource:
     """Open the configuration's inputs. Raises `InputError`."""
     table = None
     if config.url_column is not None:
-        taken = names_parsers_take(config.fetch.parse)
+        taken = parser_fields(config.fetch.parse)
         table = TableOptions(config.url_column, config.keep_columns, taken)
     return FileSource(config.inputs, table)
 

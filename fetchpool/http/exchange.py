@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from fetchpool.config.fetch_options import FetchOptions, overdue
+from fetchpool.config.fetch_options import FetchOptions, parse_timeout_message
 from fetchpool.http import conditional, cookies
 from fetchpool.http.body import ResponseBody
 from fetchpool.http.no_keepalive import Unkept
@@ -67,7 +67,7 @@ class Exchange:
         self._follows_within = options.follow_within_hosts
         self._resolve = dict(options.resolve)
         self._parse, self._wants = _parser(options.parse)
-        self._parses_beside = options.parses_beside
+        self._has_user_parsers = options.has_user_parsers
         self._validators = options.validators
         self._keeping = _keeping(options, self._wants)
         self._unkept = Unkept(options)
@@ -113,7 +113,7 @@ class Exchange:
                 response = yield hop
                 assert response is not None
                 failure = body.failure or response.failure or body.finish()
-                if self._parses_beside and failure is None and self._is_parsed(request, body):
+                if self._has_user_parsers and failure is None and self._is_parsed(request, body):
                     assert self._parse is not None
                     parse = partial(self._parse, request, hop, body, response)
                     parsing = ParseRequest(parse, self._options.parse_timeout)
@@ -219,7 +219,9 @@ class Exchange:
         return body.head is not None and body.head.status != NOT_MODIFIED
 
     def _given_up(self, parsing: ParseRequest) -> Failure:
-        return STOPPED if parsing.stopped else Failure(FailureKind.PARSE, overdue(self._options))
+        return (
+            STOPPED if parsing.stopped else Failure(FailureKind.PARSE, parse_timeout_message(self._options))
+        )
 
     def _outcome(
         self,

@@ -1,8 +1,7 @@
-"""How observers write without holding up the run: a thread of their own, and a stream without a lock.
+"""A background thread for terminal and log output, so that a blocked terminal cannot block the run.
 
-A terminal can be stopped (Ctrl-S) and a pipe's reader can fall asleep; the engine must not notice.
-So observers only leave word, and the thread here writes when the other side lets it. Knows nothing
-of what is written.
+In: messages of any type, and a function that writes them. A terminal can be stopped (Ctrl-S), and the reader
+of a pipe can stop reading; observers only queue messages, and the thread writes them as fast as possible.
 """
 
 from __future__ import annotations
@@ -18,19 +17,19 @@ from fetchpool.runtime import threads
 
 
 def unbuffered(stream: TextIO) -> TextIO:
-    """The same descriptor without Python's buffer and its lock, or `stream` when it has none.
+    """Return a stream on the same file descriptor without Python's buffer and lock; `stream` if it has none.
 
-    A thread that is stuck writing to `sys.stderr` holds its buffer's lock: whoever else has a word
-    to say waits, and an interpreter that ends meanwhile aborts ("could not acquire lock").
-    What the stream's encoding lacks is written as a backslash escape.
+    A thread that is blocked in a write to `sys.stderr` holds the lock of its buffer: other threads wait for
+    it, and an interpreter that exits meanwhile aborts ("could not acquire lock"). Characters that the
+    encoding lacks are written as backslash escapes.
     """
     try:
         descriptor = stream.fileno()
-    except (OSError, AttributeError):  # io.UnsupportedOperation is an OSError: a StringIO, a test's capture
+    except (OSError, AttributeError):  # a StringIO raises io.UnsupportedOperation, an OSError
         return stream
     stream.flush()
     return io.TextIOWrapper(
-        _Descriptor(descriptor),  # type: ignore[type-var]  # typeshed wants a buffer; writing through needs none
+        _Descriptor(descriptor),  # type: ignore[type-var]  # typeshed wants a buffered stream
         encoding=stream.encoding,
         errors="backslashreplace",
         newline="",
@@ -39,7 +38,7 @@ def unbuffered(stream: TextIO) -> TextIO:
 
 
 class _Descriptor(io.RawIOBase):
-    """A borrowed file descriptor that takes all that is written to it, however long that takes."""
+    """A file descriptor, owned by the caller, to which every write is complete, however long it takes."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -55,83 +54,85 @@ class _Descriptor(io.RawIOBase):
 
     def write(self, octets: bytes) -> int:  # type: ignore[override]  # a TextIOWrapper gives bytes
         left = memoryview(octets)
-        while left:  # a signal can cut a write short; half an escape sequence would be seen
+        while left:  # a signal can interrupt a write in the middle of an escape sequence
             left = left[os.write(self._descriptor, left) :]
         return len(octets)
 
 
-Said = TypeVar("Said")
+Message = TypeVar("Message")
 
-MOST = 16 << 20
-"""Bytes that may wait to be written."""
-PATIENCE = 2.0
-"""Seconds for last words when an exception ends the run: a terminal that has stopped may not keep a
-program alive that wants to end."""
+MAX_PENDING_BYTES = 16 << 20
+"""Maximum size of the messages in the queue."""
+CLOSE_TIMEOUT = 2.0
+"""Seconds for the last messages if an exception ends the run: a stopped terminal must not keep the process
+alive."""
 
 
-class BackgroundWriter(Generic[Said]):
-    """A thread that calls `write(said, given_up, last)` soon after something was said, at most every
-    `interval` seconds, and once at the end, with `last` true.
+class BackgroundWriter(Generic[Message]):
+    """A thread that calls `write(messages, dropped, last)` soon after a message, at most every `interval`
+    seconds, and once at the end, with `last` true.
 
-    `said` is what came since the call before, in order; `given_up` how much more came than there is room for,
-    which is `pending`, or so many `MOST` bytes: nobody waits, and memory stays bounded.
+    `messages` are the new ones, in order. The queue holds `pending` messages and `MAX_PENDING_BYTES`;
+    `dropped` is the number of messages for which it was full. So no caller waits, and memory is bounded.
 
-    An `OSError` from `write` (the terminal is gone, the pipe's reader left) ends the writing: there
-    is nobody left to tell. The run goes on.
+    An `OSError` from `write` (a closed terminal or pipe) ends the writing; the run continues.
     """
 
-    def __init__(self, write: Callable[[list[Said], int, bool], None], interval: float, pending: int) -> None:
+    def __init__(
+        self, write: Callable[[list[Message], int, bool], None], interval: float, pending: int
+    ) -> None:
         self._write = write
         self._interval = interval
-        self._room = pending
-        self._pending: deque[tuple[Said, int]] = deque()
-        self._weight_said = self._weight_written = 0
-        self._given_up = 0
+        self._max_pending = pending
+        self._pending: deque[tuple[Message, int]] = deque()
+        self._bytes_queued = self._bytes_written = 0
+        self._dropped = 0
         self._woken = threading.Event()
         self._closing = threading.Event()
-        # A daemon: a second Ctrl-C must end the program even when the terminal has stopped.
+        # A daemon: a second Ctrl-C must end the program even if the terminal is stopped.
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """From here on `write` is called, always by the one thread. Raises `NoThreadError`."""
+        """Start the thread, the only one that calls `write`. Raises `NoThreadError`."""
         self._thread = threads.start(self._run, "fetchpool-observer")
 
-    def say(self, said: Said, weight: int = 0) -> None:
-        """Returns at once. `weight`: bytes that it holds, about."""
-        if len(self._pending) < self._room and self._weight_said - self._weight_written < MOST:
-            self._weight_said += weight
-            self._pending.append((said, weight))
+    def write(self, message: Message, size: int = 0) -> None:
+        """Queue a message of about `size` bytes; never blocks."""
+        unwritten = self._bytes_queued - self._bytes_written
+        if len(self._pending) < self._max_pending and unwritten < MAX_PENDING_BYTES:
+            self._bytes_queued += size
+            self._pending.append((message, size))
         else:
-            self._given_up += 1
+            self._dropped += 1
         self._woken.set()
 
     def wake(self) -> None:
-        """There is something new to show, though nothing to say. Returns at once."""
+        """Have `write` called soon, even without a message; never blocks."""
         self._woken.set()
 
-    def close(self, patience: float | None = None) -> None:
-        """Waits until all that was said is written, at most `patience` seconds: the only wait for the
-        other side, when all rows are safe. Interrupted (Ctrl-C), it does not wait again. Idempotent."""
+    def close(self, timeout: float | None = None) -> None:
+        """Wait until all messages are written, at most `timeout` seconds. This is the only wait for the
+        terminal, after all rows are written. Does not wait again after an interrupt (Ctrl-C). Idempotent."""
         if self._closing.is_set() or self._thread is None or not self._thread.is_alive():
             return
         self._closing.set()
         self._woken.set()
-        self._thread.join(patience)
+        self._thread.join(timeout)
 
     def _run(self) -> None:
         last = False
-        told = 0
+        reported = 0
         while not last:
             self._woken.wait()
             self._woken.clear()
             last = self._closing.is_set()
             pending = [self._pending.popleft() for _ in range(len(self._pending))]
-            said = [each for each, _ in pending]
-            self._weight_written += sum(weight for _, weight in pending)
-            given_up = self._given_up
+            messages = [each for each, _ in pending]
+            self._bytes_written += sum(size for _, size in pending)
+            dropped = self._dropped
             try:
-                self._write(said, given_up - told, last)
+                self._write(messages, dropped - reported, last)
             except OSError:
                 return
-            told = given_up
+            reported = dropped
             self._closing.wait(self._interval)

@@ -1,9 +1,8 @@
-"""Human-readable numbers, and styled lines of text, for every observer.
+"""Human-readable numbers and styled lines, the same in logs, summaries and the live display.
 
-In: plain numbers. Out: short text without trailing blanks, and `Line`s. Pure; knows no terminal, so
-that a log, a summary and a live display say the same thing in the same words.
+In: numbers. Out: short text, and `Line`s. Pure; independent of terminals.
 
-Sizes are decimal, as on the wire and the disk's box: 1 kB is 1,000 bytes.
+Sizes are decimal: 1 kB is 1,000 bytes.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from msgspec import Struct
 
 
 class Style(Enum):
-    """What a span of a line is; a terminal gives each a colour, plain text ignores it."""
+    """The style of a span. A terminal shows it as a colour; plain text ignores it."""
 
     PLAIN = "plain"
     QUIET = "quiet"
@@ -32,7 +31,7 @@ class Span(Struct, frozen=True):
 
 
 class Line(Struct, frozen=True):
-    """One line for a person. `str()` is the line as plain text."""
+    """One line of output. `str()` returns it as plain text."""
 
     spans: tuple[Span, ...]
 
@@ -41,7 +40,7 @@ class Line(Struct, frozen=True):
 
 
 def line(*parts: Span | str) -> Line:
-    """A line of spans; a bare string is a plain one."""
+    """Return a line of spans; a str is a plain span."""
     return Line(tuple(Span(part) if isinstance(part, str) else part for part in parts))
 
 
@@ -56,7 +55,7 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 
 
 def total(number: int, exact: bool) -> str:
-    """`100,000`, or `~98,000`: an estimate never looks more exact than three digits."""
+    """`100,000`, or `~98,000`: an estimate is rounded to three digits."""
     if exact:
         return count(number)
     digits = len(str(number))
@@ -75,7 +74,7 @@ def size(octets: float) -> str:
 
 
 def rate(per_second: float) -> str:
-    """Of a count: `0`, `0.2`, `7.5`, `1,234`; without its `/s`."""
+    """A count per second, without `/s`: `0`, `0.2`, `7.5`, `1,234`."""
     if per_second == 0:
         return "0"
     return f"{per_second:.1f}" if per_second < 9.95 else f"{per_second:,.0f}"
@@ -92,11 +91,11 @@ def duration(seconds: float) -> str:
         return f"{milliseconds:.0f} ms"
     if seconds < 9.95:
         return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
+    rounded = round(seconds)
+    if rounded < 60:
+        return f"{rounded} s"
+    if rounded < 3600:
+        return f"{rounded // 60} min {rounded % 60:02} s"
     minutes = round(seconds / 60)
     if minutes < 24 * 60:
         return f"{minutes // 60} h {minutes % 60:02} min"
@@ -105,14 +104,14 @@ def duration(seconds: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Of a share from 0 to 1: rounded down, so that 100 % is all of it; `<1 %` is not nothing."""
+    """A share from 0 to 1 as a percentage, rounded down, so that only 1 is `100 %`; a small one is `<1 %`."""
     if 0 < share < 0.01:
         return "<1 %"
     return f"{int(share * 100 + 1e-9)} %"
 
 
 def shortened(text: str, length: int = 100) -> str:
-    """At most `length` characters: the middle of a long URL goes, its host and its end stay."""
+    """Return at most `length` characters of a URL: the middle is cut out, its host and its end remain."""
     if len(text) <= length:
         return text
     tail = (length - 3) * 2 // 5

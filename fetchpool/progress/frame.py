@@ -1,13 +1,13 @@
-"""What the live display shows: a few lines, whatever the list's length and the terminal's width.
+"""The content of the live display: a few lines that fit the width of the terminal.
 
-In: a snapshot and a width. Out: `Line`s that fit. Pure; `progress` puts them on the terminal.
+In: a snapshot and a width. Out: `Line`s. Pure; `display` draws them.
 
     ━━━━━━━━━━━━━╸──────────────────────────  34 %  33,402 of ~98,200  52 s left
     1,234 URLs/s  5.6 MB/s    10 in flight  212 waiting
     33,357 ok     45 failed   30 http_404, 10 dns, 5 others  17 retries
     42 s          https://slow.example/a/very/long/p…/report.pdf
 
-What does not fit is left out, the least telling first.
+What does not fit is left out, the least important first.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ from fetchpool.progress.messages import share_done, stuck
 from fetchpool.progress.terminal import cut
 
 BAR_WIDTH = 40
-"""Cells at most: a longer bar says nothing more, and short lines survive a narrowed window."""
+"""Maximum width in cells: a longer bar shows no more, and short lines survive a narrowed window."""
 BAR_MINIMUM = 8
 KINDS_SHOWN = 3
 STUCK_SHOWN = 3
 GAP = "  "
 FIRST, SECOND, THIRD = 12, 10, 12
-"""Cells of the columns, so that what follows a number stands still while it changes."""
+"""Widths of the columns in cells, so that text does not move while the numbers before it change."""
 
 
 class Segment(Struct, frozen=True):
-    """A part of a line that is shown whole or not at all; `rank` 0 is the last to go."""
+    """A part of a line that is shown completely or not at all; rank 0 is left out last."""
 
     span: Span
     rank: int
     width: int = 0
-    """Cells it is padded to."""
+    """Minimum width in cells."""
 
     @property
     def shown(self) -> str:
@@ -58,32 +58,32 @@ class Segment(Struct, frozen=True):
 
 
 def frame(snapshot: Snapshot, width: int, *, ascii_only: bool = False) -> list[Line]:
-    """Three lines, and up to three more for requests that hang. None is wider than `width` cells."""
+    """Return three lines, and up to three more for requests that hang. None is wider than `width` cells."""
     return [
         _position(snapshot, width, ascii_only),
-        _pace(snapshot, width),
+        _rates(snapshot, width),
         _results(snapshot, width),
         *(_stuck(request, width, ascii_only) for request in stuck(snapshot)[:STUCK_SHOWN]),
     ]
 
 
 def _stuck(request: ActiveRequest, width: int, ascii_only: bool) -> Line:
-    """A request that takes long."""
+    """Return the line of a request that takes long."""
     room = width - FIRST - len(GAP)
     url = cut(escape_invisible(request.url), room, "..." if ascii_only else "…")
     return line(Span(duration(request.seconds).ljust(FIRST), Style.BAD), GAP, url)
 
 
 def _position(snapshot: Snapshot, width: int, ascii_only: bool) -> Line:
-    """How far, and how long still."""
+    """Return the progress bar and the remaining time."""
     share = share_done(snapshot)
     if snapshot.total is None or share is None:
         done = Segment(Span(f"{count(snapshot.done)} done", Style.STRONG), 0)
         return _fitted([done, Segment(Span(f"in {duration(snapshot.elapsed)}"), 1)], width)
-    whole = total(snapshot.total, snapshot.total_exact)
+    of_all = total(snapshot.total, snapshot.total_exact)
     segments = [
         Segment(Span(f" {percent(share):>5}", Style.STRONG), 0),
-        Segment(Span(f"{count(snapshot.done)} of {whole}"), 1),
+        Segment(Span(f"{count(snapshot.done)} of {of_all}"), 1),
     ]
     if snapshot.eta and not snapshot.stopping:
         segments.append(Segment(Span(f"{duration(snapshot.eta)} left", Style.HINT), 2))
@@ -95,7 +95,7 @@ def _position(snapshot: Snapshot, width: int, ascii_only: bool) -> Line:
 
 
 def _bar(share: float, width: int, ascii_only: bool) -> tuple[Span, Span]:
-    """Also without colours the two parts can be told apart."""
+    """Return the two parts of the bar, which differ even without colours."""
     halves = int(share * width * 2)
     full, half = divmod(halves, 2)
     if ascii_only:
@@ -104,12 +104,12 @@ def _bar(share: float, width: int, ascii_only: bool) -> tuple[Span, Span]:
 
 
 def _of_auto(snapshot: Snapshot) -> str:
-    """How many there may be, where the program itself looks for that number."""
+    """Return the current limit of requests in flight if `-w auto` sets it."""
     return f" of {count(snapshot.workers)}" if snapshot.workers_reason else ""
 
 
-def _pace(snapshot: Snapshot, width: int) -> Line:
-    """How fast, and with what under way."""
+def _rates(snapshot: Snapshot, width: int) -> Line:
+    """Return the rates and the number of requests in flight."""
     if snapshot.stopping:
         stopping = f"stopping: {counted(snapshot.in_flight, 'request')} in flight"
         return _fitted(
@@ -130,7 +130,7 @@ def _pace(snapshot: Snapshot, width: int) -> Line:
 
 
 def _results(snapshot: Snapshot, width: int) -> Line:
-    """What came of it; as many kinds of failure as there is room for."""
+    """Return the counts of results, with as many kinds of failure as fit."""
     failed = snapshot.done - snapshot.ok
     segments = [
         Segment(Span(f"{count(snapshot.ok)} ok", Style.GOOD), 0, FIRST),
@@ -154,7 +154,7 @@ def _kinds(snapshot: Snapshot, shown: int) -> str:
 
 
 def _fitted(segments: Sequence[Segment], width: int) -> Line:
-    """The segments that fit, in order; the highest ranks are left out first."""
+    """Return the segments that fit, in order; the highest ranks are left out first."""
     kept = list(segments)
     while len(kept) > 1 and _width(kept) > width:
         kept.remove(max(kept, key=lambda segment: segment.rank))

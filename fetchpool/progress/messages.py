@@ -40,8 +40,8 @@ def progress_line(snapshot: Snapshot) -> Line:
     done = f"{count(snapshot.done)} done"
     share = share_done(snapshot)
     if snapshot.total is not None and share is not None:
-        whole = total(snapshot.total, snapshot.total_exact)
-        done = f"{count(snapshot.done)} of {whole} done ({percent(share)})"
+        of_all = total(snapshot.total, snapshot.total_exact)
+        done = f"{count(snapshot.done)} of {of_all} done ({percent(share)})"
     parts = [done, f"{count(snapshot.ok)} ok", f"{count(snapshot.done - snapshot.ok)} failed"]
     if snapshot.retries:
         parts.append(counted(snapshot.retries, "retry", "retries"))
@@ -88,7 +88,7 @@ def dropped_line(number: int) -> Line:
 
 
 def _failure(record: Record) -> list[Span]:
-    # Escaped when the row was made already; escaping twice changes nothing, and here it reaches a terminal.
+    # The row is escaped already; escaping again changes nothing, and this text reaches a terminal.
     spans = [Span(f"{record.error} ", Style.STRONG), Span(escape_invisible(record.url))]
     if record.errormsg:
         spans.append(Span(f": {escape_invisible(record.errormsg)}", Style.QUIET))

@@ -1,7 +1,7 @@
 """The adapter for Rich: consoles, and `Line`s in colour.
 
-In: a stream, `Line`s. Out: characters on a terminal. No text of a URL or a server is ever taken for
-markup or an escape here: everything goes through `Text`, which has neither.
+In: a stream, `Line`s. Out: characters on a terminal. Text from URLs and servers is never interpreted as
+markup or escape sequences, since everything is printed as Rich's `Text`.
 """
 
 from __future__ import annotations
@@ -24,43 +24,43 @@ STYLES = {
     Style.BAD: "red",
     Style.HINT: "cyan",
 }
-"""The terminal's own sixteen colours: they are readable on whatever background its owner chose."""
+"""The sixteen standard colours, which every terminal shows readably on its background."""
 
 
 def console(stream: TextIO) -> Console:
-    """A console on the stream's descriptor. Honours NO_COLOR and TERM; a thread that is stuck in it
-    keeps nobody else from writing."""
+    """Return a console on the stream's file descriptor, without a lock that a blocked thread could hold. It
+    respects NO_COLOR and TERM."""
     return Console(file=unbuffered(stream), markup=False, highlight=False, emoji=False)
 
 
 def text(line: Line) -> Text:
-    """A line with its tones as colours."""
+    """Return a line with its styles as colours."""
     return Text.assemble(*((span.text, STYLES[span.style]) for span in line.spans), end="")
 
 
 def show(on: Console, lines: Iterable[Line]) -> None:
-    """Writes the lines in one go. Long ones are left to the terminal, so that a URL is copied whole."""
+    """Print the lines at once. The terminal wraps long ones, so that a URL can be copied completely."""
     shown = Text("\n").join(text(line) for line in lines)
     if shown:
         on.print(shown, soft_wrap=True)
 
 
-def cut(words: str, width: int, mark: str = "…") -> str:
-    """`words` in at most `width` cells: the middle of a long URL goes, its host and its end stay."""
-    if cell_len(words) <= width:
-        return words
+def cut(text: str, width: int, mark: str = "…") -> str:
+    """Return at most `width` cells of a URL: the middle is cut out, its host and its end remain."""
+    if cell_len(text) <= width:
+        return text
     room = width - cell_len(mark)
     if room <= 0:
         return mark[: max(width, 0)]
-    tail = _head(words[::-1], room * 2 // 5)[::-1]
-    return _head(words, room - cell_len(tail)) + mark + tail
+    tail = _head(text[::-1], room * 2 // 5)[::-1]
+    return _head(text, room - cell_len(tail)) + mark + tail
 
 
-def _head(words: str, width: int) -> str:
-    """As many characters as fit into `width` cells; a wide one that half fits stays out."""
+def _head(text: str, width: int) -> str:
+    """Return the characters that fit into `width` cells; a wide one that fits by half is left out."""
     used = 0
-    for position, character in enumerate(words):
+    for position, character in enumerate(text):
         used += cell_len(character)
         if used > width:
-            return words[:position]
-    return words
+            return text[:position]
+    return text

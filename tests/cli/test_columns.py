@@ -114,12 +114,12 @@ def test_a_dry_run_reads_columns_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--keep-columns",), "--keep-columns: say with --url-column which column holds the URL"),
-        (("--url-column", ""), "--url-column: an empty name; write a column's name"),
+        (("--keep-columns",), "--keep-columns requires --url-column"),
+        (("--url-column", ""), "--url-column: expected the name of a column, got an empty string"),
         (("--url-column", "link"), "list.csv: has no column 'link' (--url-column); it has: n, url"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(tmp_path: Path, options: tuple[str, ...], words: str) -> None:
+def test_invalid_table_options_are_rejected(tmp_path: Path, options: tuple[str, ...], words: str) -> None:
     (tmp_path / "list.csv").write_text("n,url\n1,http://127.0.0.1:1/\n")
     done = fetchpool("list.csv", *options, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (2, f"fetchpool: {words}\n")
@@ -200,5 +200,5 @@ def test_parquet_as_a_list_of_lines_is_refused(tmp_path: Path) -> None:
     done = fetchpool("list.parquet", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (
         2,
-        "fetchpool: INPUT: list.parquet: say with --url-column which column holds the URL\n",
+        "fetchpool: INPUT: list.parquet: a Parquet file requires --url-column\n",
     )

@@ -16,10 +16,10 @@ def test_it_names_hosts_duplicates_and_the_shortest_polite_time_and_fetches_noth
     ended = fetchpool(str(listed), "--dry-run", "--host-delay", "10s", "-o", str(tmp_path / "rows.txt"))
     assert ended.returncode == 0
     assert ended.stdout.splitlines() == [
-        "would fetch 4 URLs from 2 hosts; 1 duplicate and 1 that can't be fetched",
+        "would fetch 4 URLs from 2 hosts; 1 duplicate, 1 invalid URL",
         "  3  127.0.0.1",
         "  1  localhost.invalid",
-        "shortest time: 20 s (--host-delay)",
+        "minimum time: 20 s (--host-delay)",
     ]
     assert demo_server.requests == before
     assert not (tmp_path / "rows.txt").exists()
@@ -29,14 +29,14 @@ def test_rows_without_a_url_are_counted_each(tmp_path):
     listed = tmp_path / "urls.csv"
     listed.write_text("n,url\n1,\n2,http://a/\n3,\n4,http://a/\n5,\n")
     ended = fetchpool(str(listed), "--url-column", "url", "--dry-run")
-    assert "would fetch 1 URL from 1 host; 1 duplicate and 3 that can't be fetched" in ended.stdout
+    assert "would fetch 1 URL from 1 host; 1 duplicate, 3 invalid URLs" in ended.stdout
 
 
 def test_the_slowest_limit_is_the_one_that_counts(tmp_path):
     listed = tmp_path / "urls.txt"
     listed.write_text("http://a/\nhttp://b/\nhttp://c/\n")
     ended = fetchpool(str(listed), "--dry-run", "--host-delay", "10s", "--rate", "6/m")
-    assert ended.stdout.splitlines()[-1] == "shortest time: 20 s (--rate)"
+    assert ended.stdout.splitlines()[-1] == "minimum time: 20 s (--rate)"
 
 
 def test_a_missing_file_is_refused_as_in_a_run(tmp_path):

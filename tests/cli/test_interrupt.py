@@ -96,7 +96,7 @@ def test_the_second_signal_ends_at_once_and_the_file_is_whole(
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
         notice = process.stderr.readline().decode()
-        assert notice == "fetchpool: stopping: 4 in flight; press Ctrl-C again to stop at once\n"
+        assert notice == "fetchpool: finishing 4 requests; press Ctrl-C again to abort\n"
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
@@ -132,7 +132,7 @@ def test_ctrl_c_on_a_terminal_leaves_it_as_it_was(demo_server: DemoServer, tmp_p
     with Terminal(["urls.txt", "-w", "4"], tmp_path) as terminal:
         terminal.wait_for("4 in flight")
         terminal.press("\x03")
-        terminal.wait_for("stopping: 4 in flight; press Ctrl-C again to stop at once")
+        terminal.wait_for("finishing 4 requests; press Ctrl-C again to abort")
         terminal.press("\x03")
         assert terminal.wait() == 130
         assert terminal.screen.count("\x1b[?25l") <= terminal.screen.count("\x1b[?25h")

@@ -219,9 +219,7 @@ def test_a_result_that_is_refreshed_into_itself_is_not_resumed(site: Site, tmp_p
     in_place = ("--refresh", "rows.jsonl", "-o", "./rows.jsonl")
     assert "--resume" not in run(tmp_path, *in_place, code=1)
     said = run(tmp_path, *in_place, "--resume", code=2)
-    assert (
-        said == "fetchpool: --resume would skip all that --refresh rows.jsonl asks for again; leave it out\n"
-    )
+    assert said == "fetchpool: --resume cannot be combined with --refresh into the same file\n"
     site.pages["/late"] = (200, b"at last", {})
     site.asked.clear()
     run(tmp_path, *in_place, "--retry-failed", "all")
@@ -298,7 +296,7 @@ def test_the_new_column_is_there_in_tables(site: Site, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "content", "words"),
     [
-        ("missing.jsonl", None, "--refresh: missing.jsonl: no such file; check its name"),
+        ("missing.jsonl", None, "--refresh: missing.jsonl: no such file or directory"),
         (
             "old.txt",
             "url:<http://a/> size:[1]\n",

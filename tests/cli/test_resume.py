@@ -266,8 +266,13 @@ def test_a_signal_is_heard_while_a_long_list_is_only_skipped(tmp_path: Path) -> 
 
 
 REFUSALS = {
-    ("--resume", "-o", "-"): "--resume: standard output can't be read back; name a file with -o",
-    ("--retry-failed", "all", "-o", "-"): "--resume: standard output can't be read back; name a file with -o",
+    ("--resume", "-o", "-"): "--resume: standard output cannot be read back; write to a file with -o",
+    (
+        "--retry-failed",
+        "all",
+        "-o",
+        "-",
+    ): "--resume: standard output cannot be read back; write to a file with -o",
     ("--resume", "--no-dedupe"): "--resume cannot be combined with --no-dedupe",
     ("--retry-failed", "dsn"): "--retry-failed: unknown error 'dsn'; did you mean dns?",
     (

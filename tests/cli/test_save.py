@@ -216,7 +216,7 @@ def test_a_hash_alone_keeps_nothing_and_has_its_column(demo_server: DemoServer, 
         (("--save", ""), "--save: an empty name; write a folder's name"),
         (("--save", "urls.txt"), "--save: urls.txt: is no folder; choose another one"),
         (("--save", "no/such"), "--save: no/such: there is no folder no; make it first: mkdir -p 'no'"),
-        (("--hash", "md5"), "--hash: 'md5' is not offered; there is only sha256"),
+        (("--hash", "md5"), "--hash: 'md5' is not supported; use sha256"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, options: tuple[str, ...], words: str) -> None:

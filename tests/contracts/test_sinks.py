@@ -336,7 +336,7 @@ def test_an_open_that_is_refused_leaves_no_descriptor_open(path: Path) -> None:
     [
         ("folder", "folder: is a folder; name a file in it with -o"),
         ("no/such/rows", "there is no folder no/such; make it first: mkdir -p 'no/such'"),
-        ("file/rows", "can't be opened (Not a directory); name another file with -o"),
+        ("file/rows", "can't be opened (Not a directory); choose another output with -o"),
         ("a\x00b", "can't be opened ("),
         ("x" * 300, "can't be opened (File name too long)"),
     ],
@@ -368,7 +368,7 @@ try: open_sink(sys.argv[2])
 except FetchpoolError as refused: print(type(refused).__name__, refused)
 """
     done = run(script, str(path.parent), path.name, stdout=subprocess.PIPE)
-    expected = f"UsageError {path.name}: no permission to read and write it; name another file with -o\n"
+    expected = f"UsageError {path.name}: no permission to read and write it; choose another output with -o\n"
     assert (done.stdout, done.stderr) == (expected, "")
 
 
@@ -380,7 +380,9 @@ def test_a_full_device_is_an_output_error_that_names_it(kind: LineKind, tmp_path
     sink.write([record(0)])
     with pytest.raises(OutputError) as failure:
         sink.flush()
-    assert str(failure.value) == f"{link}: No space left on device; make room, or name another file with -o"
+    assert (
+        str(failure.value) == f"{link}: No space left on device; make room, or choose another output with -o"
+    )
     sink.close()  # told once, quiet now
 
 
@@ -651,7 +653,9 @@ def test_an_input_is_never_an_output_by_whatever_name(
     Path("hard.txt").hardlink_to("urls.txt")
     refuse_same_file(["urls.txt", "missing", "/dev/null", "-"], ["sizes.txt", "missing", "/dev/null", "-"])
     for output in ("urls.txt", "./urls.txt", str(tmp_path / "urls.txt"), "link.txt", "hard.txt"):
-        with pytest.raises(UsageError, match=r"is the input urls\.txt as well; name another file with -o"):
+        with pytest.raises(
+            UsageError, match=r"is the input urls\.txt as well; choose another output with -o"
+        ):
             refuse_same_file(["other.txt", "urls.txt"], ["sizes.txt", output])
 
 
@@ -664,7 +668,7 @@ except FetchpoolError as refused: print(refused, file=sys.stderr)
 """
     with path.open("rb") as stdin, path.open("ab") as stdout:
         done = run(script, stdin=stdin, stdout=stdout)
-    assert done.stderr == "standard output: is the input - as well; name another file with -o\n"
+    assert done.stderr == "standard output: is the input - as well; choose another output with -o\n"
 
 
 def test_only_the_chosen_adapter_is_imported() -> None:

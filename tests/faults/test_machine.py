@@ -75,7 +75,7 @@ def test_45_a_second_signal_ends_at_once_and_the_file_is_whole(server: FaultServ
     assert process.stdout.readline().startswith(b"url:<")
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None
-    assert process.stderr.readline().startswith(b"fetchpool: stopping")  # so that the second is another one
+    assert process.stderr.readline().startswith(b"fetchpool: finishing")  # so that the second is another one
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=runner.PATIENCE)
@@ -142,7 +142,7 @@ def test_47_where_it_cannot_be_raised_there_are_fewer_workers_and_a_warning(
     done = limited(tmp_path, limit, limit, "--executor", executor)
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(done.stdout.splitlines()) == 30
-    assert f"workers instead of 50: this system allows {limit} open files" in done.stderr.decode()
+    assert f"open-file limit is {limit}" in done.stderr.decode()
 
 
 def test_47_where_there_is_room_for_one_worker_it_is_spoken_of_as_one(
@@ -150,7 +150,7 @@ def test_47_where_there_is_room_for_one_worker_it_is_spoken_of_as_one(
 ) -> None:
     list_of(tmp_path, server.url("ok"))
     done = limited(tmp_path, 36, 36)
-    assert b"1 worker instead of 50: this system allows 36 open files" in done.stderr
+    assert b"reduced workers from 50 to 1: open-file limit is 36" in done.stderr
 
 
 def limited(folder: Path, soft: int, hard: int, *arguments: str) -> subprocess.CompletedProcess[bytes]:

@@ -73,7 +73,10 @@ def test_73_a_working_directory_that_was_removed_matters_only_to_names_within_it
     for output, words in (
         ("-", ""),
         (str(tmp_path / "rows.jsonl"), ""),
-        ("rows.jsonl", "rows.jsonl: can't be opened (No such file or directory); name another file with -o"),
+        (
+            "rows.jsonl",
+            "rows.jsonl: can't be opened (No such file or directory); choose another output with -o",
+        ),
         (str(tmp_path / "loop"), "can't be opened (Too many levels of symbolic links)"),
     ):
         gone = tmp_path / "gone"

@@ -55,7 +55,7 @@ class WorkerProcesses:
         self.ended = False
         self.processes: list[BaseProcess] = []
         self._overdue = overdue
-        self._limit = options.parse_timeout if options.parses_beside else None
+        self._limit = options.parse_timeout if options.has_user_parsers else None
         self._board = ParseBoard(workers, context)
         self._reader, writer = context.Pipe(duplex=False)
         try:

@@ -29,7 +29,7 @@ from itertools import count
 from queue import SimpleQueue
 from time import monotonic
 
-from fetchpool.config.fetch_options import FetchOptions, overdue
+from fetchpool.config.fetch_options import FetchOptions, parse_timeout_message
 from fetchpool.model.errors import PoolClosedError, UsageError, WorkerLostError
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome, refusal
@@ -294,7 +294,7 @@ class ProcessPool:
         with self._lock:
             for number in numbers & self._open.keys():
                 each = self._open.pop(number)
-                message = overdue(self._options)
+                message = parse_timeout_message(self._options)
                 landed.append((each.future, refusal(each.request, FailureKind.PARSE, message)))
         settle(landed)
 

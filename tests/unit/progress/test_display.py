@@ -24,7 +24,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from fetchpool.engine.events import ActiveRequest, Notice, RetryScheduled, Snapshot
-from fetchpool.progress.display import PENDING, Progress
+from fetchpool.progress.display import MAX_PENDING, Progress
 from fetchpool.progress.format import Span, Style, line
 from fetchpool.progress.frame import frame
 from fetchpool.progress.terminal import console, cut, show
@@ -287,7 +287,7 @@ def test_the_summary_is_not_cut_to_the_terminal(screen: Screen, stderr: TextIO) 
 def test_a_terminal_that_has_stopped_does_not_stop_the_run(screen: Screen, stderr: TextIO) -> None:
     with Progress(console(stderr), verbose=True) as progress:
         progress.on_start(snapshot(elapsed=0.0))
-        records = [record(error="dns", url=f"http://h/{'x' * 60}")] * PENDING
+        records = [record(error="dns", url=f"http://h/{'x' * 60}")] * MAX_PENDING
         progress.on_records(records)  # a pseudo-terminal takes 4 kB, this is four times as much
         screen.until_full()
         for _ in range(20):

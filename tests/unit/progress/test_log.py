@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from fetchpool.engine.events import ActiveRequest, Notice, RetryScheduled, Snapshot
 from fetchpool.model.record import Record
 from fetchpool.progress.background_writer import BackgroundWriter, unbuffered
-from fetchpool.progress.log import PENDING, Log
+from fetchpool.progress.log import MAX_PENDING, Log
 from fetchpool.progress.messages import progress_line, share_done
 from tests.factories import all_ok, record, snapshot
 
@@ -107,7 +107,7 @@ def test_a_reader_who_fell_asleep_does_not_stop_the_run() -> None:
             shown.extend(reader)
 
     reading = threading.Thread(target=read_all)
-    failures = [record(error="dns", url=f"http://h/{n}") for n in range(PENDING + 5000)]
+    failures = [record(error="dns", url=f"http://h/{n}") for n in range(MAX_PENDING + 5000)]
     with os.fdopen(write_end, "w", encoding="utf-8") as stream, Log(stream, verbose=True) as log:
         log.on_start(snapshot())
         log.on_records(failures)  # far more than a pipe holds: this comes back all the same
@@ -118,7 +118,7 @@ def test_a_reader_who_fell_asleep_does_not_stop_the_run() -> None:
     given_up = sum(
         int(line.split("(")[1].split()[0].replace(",", "")) for line in shown if "not shown" in line
     )
-    assert len(told) >= PENDING
+    assert len(told) >= MAX_PENDING
     assert len(told) + given_up == len(failures)
 
 
@@ -160,7 +160,7 @@ def test_said_things_are_written_in_order_and_the_end_is_told() -> None:
     )
     writer.start()
     for number in range(50):
-        writer.say(number)
+        writer.write(number)
     writer.close()
     writer.close()
     assert [number for said, _, _ in calls for number in said] == list(range(50))
@@ -178,10 +178,10 @@ def test_what_there_is_no_room_for_is_counted() -> None:
 
     writer = BackgroundWriter(write, interval=0.0, pending=2)
     writer.start()
-    writer.say(0)
+    writer.write(0)
     assert entered.wait(WAIT)
     for number in range(1, 6):
-        writer.say(number)
+        writer.write(number)
     go_on.set()
     writer.close()
     assert calls == [([0], 0), ([1, 2], 3)]
