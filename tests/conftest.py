@@ -7,13 +7,16 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from fetchpool.cli.demo_server.server import DemoServer
 
-# No deadline for a single example: on a busy machine it would be a test of the machine.
-settings.register_profile("fetchpool", deadline=None)
-settings.register_profile("fuzz", deadline=None, max_examples=5000)
+# No deadline for a single example, and none for making examples: on a busy machine it would be a test of the
+# machine. The same examples in every run: a change fails by what it changes; `make fuzz` looks for new ones.
+settings.register_profile(
+    "fetchpool", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("fuzz", settings.get_profile("fetchpool"), derandomize=False, max_examples=5000)
 settings.load_profile("fetchpool")
 
 if sys.platform != "win32":

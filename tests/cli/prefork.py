@@ -27,11 +27,11 @@ PRELOADED = (
     "fetchpool.cli.main",
     "fetchpool.cli.session",
     "fetchpool.history.refresh",
-    "fetchpool.sinks.file",
+    "fetchpool.pools.thread",
+    "fetchpool.sinks.jsonl",
+    "fetchpool.transports.curl.transport",
     "pydantic.types",
     "pydantic.type_adapter",
-    "pycurl",
-    "http.client",
 )
 """What most commands load. No module that starts a thread: threads don't survive a fork."""
 
