@@ -41,13 +41,13 @@ def remember(urls: int, marks: int, memory: int) -> str:
         begun = time.perf_counter()
         for fingerprint in fingerprints:
             if marks:
-                seen.mark(fingerprint, 0, 1)
+                seen.set_mark(fingerprint, 0, 1)
             else:
                 seen.add(fingerprint)
         seconds = time.perf_counter() - begun
         total += seconds
         slowest = max(slowest, seconds)
-    what = f"{urls:,} URLs known, {marks} marks each, {seen.on_disk:,} of them on disk"
+    what = f"{urls:,} URLs known, {marks} marks each"
     return (
         f"{what} | {total / urls * 1e6:.2f} µs each, {slowest / BATCH * 1e6:.2f} in the slowest ten thousand"
     )
@@ -57,8 +57,8 @@ def read_back(rows: int, path: Path) -> str:
     """What a resumed run does first."""
     begun = time.perf_counter()
     sink = open_sink(str(path))
-    known = DuplicateFilter(journals=[sink.written()])
-    while known.read_back():
+    known = DuplicateFilter(stored_rows=[sink.stored_rows()])
+    while known.load():
         pass
     return f"{rows:,} rows of `{path.suffix}` read back | {time.perf_counter() - begun:.2f} s"
 

@@ -86,8 +86,8 @@ def build(
             sinks = opened
         known = DuplicateFilter(
             dedupe=config.dedupe,
-            journals=[sink.written() for sink in opened] if config.resume else (),
-            again=config.retry_failed,
+            stored_rows=[sink.stored_rows() for sink in opened] if config.resume else (),
+            retry_errors=config.retry_failed,
             memory=config.seen_memory,
         )
         # With a rate limit, a delay or robots.txt rules, every hop has to be scheduled.

@@ -37,11 +37,11 @@ class RequestReader:
     def load_history(self) -> str | None:
         """Load a part of the rows of earlier runs. Return a line for the user when all are loaded and some
         were unreadable."""
-        self.loading = self._known.read_back()
-        if self.loading or not self._known.damaged:
+        self.loading = self._known.load()
+        if self.loading or not self._known.corrupt_rows:
             return None
-        lines = "line" if self._known.damaged == 1 else "lines"
-        return f"ignored {self._known.damaged:,} unreadable {lines}"
+        lines = "line" if self._known.corrupt_rows == 1 else "lines"
+        return f"ignored {self._known.corrupt_rows:,} unreadable {lines}"
 
     def read(self, limit: int, window: int, free: int) -> tuple[list[FetchRequest], bool]:
         """Return at most `limit` requests to fetch, and whether more can be read at once. Of `window`

@@ -81,7 +81,7 @@ class Writer:
                 self._leave(number, closed)
             else:
                 self.rows[number] += len(missing)
-        self._known.settle(records)
+        self._known.mark_written(records)
         if self._flush_at is None:
             self._flush_at = now + FLUSH_INTERVAL
 

@@ -1,13 +1,13 @@
-"""`fetchpool compact`: of an output's rows the final ones are left, and nothing else is changed.
+"""Compacts an output (`fetchpool compact`): keeps the final rows, and changes nothing else.
 
-In: the path of an output. Out: the same file with the last row of every URL, and all rows without one,
-in the order in which those were written; or, whatever goes wrong, the file as it was. Memory is what
-`seen.py` needs for its URLs, and a byte a row.
+In: the path of an output. Out: the same file with the last row of each URL, and all rows without a URL, in
+the order in which they were written; or, when anything fails, the unchanged file. Memory is what `seen.py`
+needs for the URLs, and a byte for each row.
 
-    backwards: the first row met of a URL is its final one      forwards: those are copied, byte by byte
+    backwards: the first row seen of a URL is its final one      forwards: final rows are copied byte by byte
 
-The new file grows beside the old one, under its lock, and takes its place when the disk has all of it.
-A run that is appending meanwhile waits, and then goes on with the new one.
+The new file is written next to the old one, under the old one's lock, and replaces it when it is synced. A
+run that is appending meanwhile waits, and then continues with the new file.
 """
 
 from __future__ import annotations
@@ -30,25 +30,26 @@ from fetchpool.model.fingerprint import from_record_url
 from fetchpool.model.text import escape_invisible
 from fetchpool.sinks.file import RowFormat
 from fetchpool.sinks.file_ops import FileOps, lock, open_error_message, write_all
-from fetchpool.sinks.lines import blocks_backwards, last_line_end, whole
+from fetchpool.sinks.lines import blocks_backwards, last_line_end, read_exactly
 from fetchpool.sinks.open import open_parquet, open_sink, row_format
+from fetchpool.sinks.read_back import line_decoder
 
 FIRST_LINE = 1 << 16
-"""Bytes that are looked at to tell whether a file is ours."""
+"""Bytes at the beginning that show whether a file is an output."""
 
 
 class CompactResult(Struct, frozen=True):
-    """What became of the rows."""
+    """The numbers of rows that were kept and removed."""
 
     kept: int
     superseded: int
-    """Earlier rows of URLs that have a later one."""
+    """Rows of URLs that have a later row."""
     damaged: int
-    """Lines that were no rows."""
+    """Lines that could not be read as rows."""
 
 
 class _Block(Struct, frozen=True):
-    """Whole lines of the file, and which of them stay: a byte each, 0 or 1."""
+    """Complete lines of the file, and which of them stay: a byte each, 0 or 1."""
 
     offset: int
     size: int
@@ -58,26 +59,26 @@ class _Block(Struct, frozen=True):
 def compact(
     path: str, format: str | None = None, *, memory: int = DEFAULT_MEMORY, disk: FileOps | None = None
 ) -> CompactResult:
-    """Without a `format` the suffix decides. Raises `UsageError` for what is no output of ours, and
-    `OutputError` when the machine fails."""
+    """Compact an output. Without a `format` the suffix decides. Raises `UsageError` for a file that is not an
+    output, and `OutputError` when the system fails."""
     name = escape_invisible(path)
     try:
         if not Path(path).exists():
-            raise UsageError(f"{name}: there is no such file")
+            raise UsageError(f"{name}: no such file")
     except ValueError as failure:  # a NUL in the path
         raise UsageError(f"{name}: {open_error_message(path, failure)}") from failure
     format = format or format_of(path)
     if format == "parquet":
-        folder = open_parquet(path)
+        parquet = open_parquet(path)
         try:
             seen = SeenSet(memory=memory)
-            kept, superseded = folder.compact(lambda url: _is_final(url, seen))
+            kept, superseded = parquet.compact(lambda url: _is_final(url, seen))
         finally:
-            folder.close()
+            parquet.close()
         return CompactResult(kept, superseded, 0)
-    if format == "sqlite":  # a repeat was an update: there are no others
+    if format == "sqlite":  # a later row has replaced the earlier one already
         sink = open_sink(path, format)
-        kept = sum(map(len, sink.written()))
+        kept = sum(map(len, sink.stored_rows()))
         sink.close()
         return CompactResult(kept, 0, 0)
     try:
@@ -88,14 +89,14 @@ def compact(
     except OSError as failure:
         if failure.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OutputError(
-                f"{name}: {failure.strerror}; make room (nothing in it was changed)"
+                f"{name}: {failure.strerror}; free some space (nothing in it was changed)"
             ) from failure
         raise OutputError(f"{name}: {failure.strerror} (nothing in it was changed)") from failure
 
 
 @contextmanager
 def _opened(name: str, path: str) -> Iterator[tuple[Path, int]]:
-    """The file, alone with it: behind links, and still the one of that name when the lock is ours."""
+    """Open and lock the file that the path leads to when the lock is taken."""
     place = Path(path)
     while True:
         try:
@@ -104,7 +105,7 @@ def _opened(name: str, path: str) -> Iterator[tuple[Path, int]]:
             raise UsageError(f"{name}: {open_error_message(path, failure)}") from failure
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise UsageError(f"{name}: is no file")
+                raise UsageError(f"{name}: not a regular file")
             lock(descriptor)
             if os.path.samestat(os.fstat(descriptor), place.stat()):
                 yield place, descriptor
@@ -120,62 +121,61 @@ def _compact(
     line, end, _ = read(0, FIRST_LINE).partition(b"\n")
     heading = rows.parse_header(line + end)
     if heading is None:
-        problem = rows.refusal(line + end)
-        raise UsageError(f"{name}: {problem}; --format says what it is (nothing in it was changed)")
+        problem = rows.check_header(line + end)
+        raise UsageError(f"{name}: {problem}; name its format with --format (nothing in it was changed)")
+    decode = line_decoder(rows.name)
     size = os.fstat(descriptor).st_size
     blocks: list[_Block] = []
     lines = kept = damaged = 0
     for offset, block in blocks_backwards(read, len(heading), size):
-        written = rows.decode(block)
-        stays = bytes(row is not None and _is_final(row.url, seen) for row in reversed(written))[::-1]
+        stored = decode(block)
+        stays = bytes(row is not None and _is_final(row.url, seen) for row in reversed(stored))[::-1]
         blocks.append(_Block(offset, len(block), stays))
-        lines += len(written)
+        lines += len(stored)
         kept += stays.count(1)
-        damaged += written.count(None)
+        damaged += stored.count(None)
     if kept < lines or last_line_end(read, 0, size) < size:
         _write(path, descriptor, heading, blocks[::-1], disk)
     return CompactResult(kept, lines - kept - damaged, damaged)
 
 
 def _is_final(url: str, seen: SeenSet) -> bool:
-    """Whether a row is its URL's last one, where rows are met from the last to the first. A row without a URL
-    always is."""
+    """Whether a row is the last one of its URL. Rows are visited in reverse. A row without a URL always is
+    final."""
     return not url or seen.add(from_record_url(url))
 
 
 def _write(path: Path, old: int, heading: bytes, blocks: list[_Block], disk: FileOps) -> None:
-    """The new file, and then its name. A leftover of a compaction that was killed is written over."""
-    beside = path.with_name(f".{path.name}.compacting")
+    """Write the new file and rename it. The leftover of a killed compaction is overwritten."""
+    compacted = path.with_name(f".{path.name}.compacting")
     status = os.fstat(old)
-    new = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
+    new = os.open(compacted, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
     try:
         try:
             if os.name == "posix":
-                with suppress(PermissionError):  # the owner is kept by those who may
+                with suppress(PermissionError):  # only root can give a file to its old owner
                     os.fchown(new, status.st_uid, status.st_gid)
                 os.fchmod(new, stat.S_IMODE(status.st_mode))
             write_all(new, heading, disk)
             for block in blocks:
-                lines = whole(partial(_read, old), block.offset, block.size)
+                lines = read_exactly(partial(_read, old), block.offset, block.size)
                 if 0 in block.stays:
-                    kept = zip(
-                        lines.split(b"\n"), block.stays, strict=False
-                    )  # what follows the last is empty
+                    kept = zip(lines.split(b"\n")[:-1], block.stays, strict=True)
                     lines = b"".join([line + b"\n" for line, stays in kept if stays])
                 write_all(new, lines, disk)
             disk.sync(new)
         finally:
             os.close(new)
-        beside.replace(path)
+        compacted.replace(path)
     except BaseException:
-        beside.unlink()
+        compacted.unlink()
         raise
     if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
+        directory = os.open(path.parent, os.O_RDONLY)
         try:
-            disk.sync(folder)
+            disk.sync(directory)
         finally:
-            os.close(folder)
+            os.close(directory)
 
 
 def _read(descriptor: int, offset: int, size: int) -> bytes:

@@ -1,10 +1,11 @@
-"""`--refresh OLD`: what an earlier result holds, asked again, and what has become of it.
+"""Fetches the URLs of an earlier output again with conditional requests (`--refresh OLD`), and counts
+changes.
 
-In: the path of an output. Out: its URLs, or those of another list, each with what is needed to ask
-"only if it has changed"; and, from the new rows, how many pages changed, appeared or vanished.
+In: the path of an output. Out: its URLs, or those of another list, each with the validators for a conditional
+request; and, from the new rows, how many pages changed, appeared or vanished.
 
-The result is read once, before anything is fetched, into a temporary file: of a URL's rows the last
-counts, and memory doesn't grow with it.
+The output is read once, before anything is fetched, into a temporary database: the last row of a URL counts,
+and memory doesn't grow with the output.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from msgspec.structs import replace
 
 from fetchpool.config.choices import format_of
 from fetchpool.history.temporary_db import open_temporary_database
-from fetchpool.http.conditional import sound
+from fetchpool.http.conditional import is_usable
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.fingerprint import from_record_url, from_request
 from fetchpool.model.record import FEATURE_FIELDS, Record
@@ -30,39 +31,40 @@ from fetchpool.sinks.read_back import FORMATS, Row, read_rows
 from fetchpool.sources.base import Source
 
 FIELDS = ("url", "url_effective", "error", "size_delivered", "content_type", *FEATURE_FIELDS)
-"""What is read of each row."""
+"""The fields that are read from each row."""
 INSERT = (
     "INSERT INTO old VALUES (?, ?, ?) ON CONFLICT (fingerprint) DO UPDATE SET previous = excluded.previous"
 )
 NOT_MODIFIED = 304
 GONE = frozenset(("http_404", "http_410"))
 BATCH = 500
-"""Rows that are read, or URLs that are handed over, at once."""
+"""URLs that are returned at once."""
 
 SIZE_DIGITS = 18
-MOST_SIZE = 10**SIZE_DIGITS
-"""Of a size in bytes; what is larger is none."""
+MAX_SIZE = 10**SIZE_DIGITS
+"""Bytes: a larger number in a row is not a size."""
 
 
 class ChangeCounts(Struct):
-    """How many URLs are what they were, and how many are not. Every new row counts in one of them."""
+    """The numbers of unchanged, changed, new, vanished and failed URLs. Each new row counts in one of
+    them."""
 
     unchanged: int = 0
     changed: int = 0
     appeared: int = 0
-    """Fetched now, and not then: the result didn't have them, or had a failure."""
+    """Fetched now, but missing or failed in the earlier output."""
     vanished: int = 0
-    """Fetched then, and now the server says 404 or 410."""
+    """Fetched then, but now answered with 404 or 410."""
     failed: int = 0
-    """Not fetched now, for another reason, or not then either: nobody can tell."""
+    """Failed now, for another reason, or failed both times: no comparison is possible."""
 
 
 class PreviousRun:
-    """An earlier result. An observer too: it compares the new rows with its own."""
+    """An earlier output. Compares new rows with its own."""
 
     def __init__(self, path: str) -> None:
-        """Reads it. Raises `UsageError` when it is none that can be asked with, `OutputError` when the
-        temporary file can't be written."""
+        """Read the output. Raises `UsageError` if it is not a readable output with validators, and
+        `OutputError` when the temporary database can't be written."""
         self.changes = ChangeCounts()
         self._name = escape_invisible(path)
         self._encode = msgspec.msgpack.Encoder().encode
@@ -73,24 +75,26 @@ class PreviousRun:
             )
             self._read(path)
         except sqlite3.Error as failure:
-            words = f"the temporary file of {self._name} can't be written ({failure})"
-            raise OutputError(f"{words}; make room where temporary files go (TMPDIR)") from failure
+            words = f"can't write a temporary copy of {self._name} ({failure})"
+            raise OutputError(
+                f"{words}; free some space in the directory of temporary files (TMPDIR)"
+            ) from failure
 
     def previous(self, fingerprint: bytes) -> CachedVersion | None:
-        """What it says of a URL; None when it has none, or a failure."""
+        """Return the earlier version of a URL; None when the output lacks it, or has a failure."""
         found = self._database.execute(
             "SELECT previous FROM old WHERE fingerprint = ?", (fingerprint,)
         ).fetchone()
         return self._decode(found[0]) if found is not None and found[0] is not None else None
 
     def urls(self) -> Iterator[list[str]]:
-        """All of them, in the order in which they came to be there, some hundred at a time."""
+        """Yield all URLs, in the order of their first rows, some hundred at a time."""
         cursor = self._database.execute("SELECT url FROM old ORDER BY rowid")
         while rows := cursor.fetchmany(BATCH):
             yield [url for (url,) in rows]
 
-    def asked_again(self, requests: list[FetchRequest]) -> list[FetchRequest]:
-        """The requests, those that can be asked so with what is known of them."""
+    def with_validators(self, requests: list[FetchRequest]) -> list[FetchRequest]:
+        """Return the requests, each with its earlier version if there is one."""
         found = []
         for each in requests:
             previous = self.previous(from_request(each))
@@ -114,7 +118,7 @@ class PreviousRun:
             elif previous is None:
                 changes.appeared += 1
             elif record.response_code == NOT_MODIFIED and not record.extra.get("not_modified"):
-                changes.failed += 1  # it answers a condition of the person's own
+                changes.failed += 1  # it answers a condition that the user set with --header
             elif is_same(previous, record):
                 changes.unchanged += 1
             else:
@@ -126,7 +130,7 @@ class PreviousRun:
         format = format_of(path)
         if format not in FORMATS:
             raise UsageError(
-                f"--refresh: {self._name}: text rows hold nothing to ask with; name a JSONL, CSV, SQLite or "
+                f"--refresh: {self._name}: text rows have no validators; name a JSONL, CSV, SQLite or "
                 "Parquet output"
             )
         try:
@@ -143,10 +147,10 @@ class PreviousRun:
 
 
 class RefreshSource:
-    """A `Source` whose requests know what an earlier result says of them."""
+    """A `Source` whose requests carry the validators of an earlier output."""
 
     def __init__(self, old: PreviousRun, source: Source | None = None) -> None:
-        """Without a `source` of its own, the earlier result's URLs are asked for."""
+        """Without a `source`, the URLs are those of the earlier output."""
         self._old = old
         self._source = source
         self._batches = old.urls()
@@ -163,14 +167,14 @@ class RefreshSource:
             self._source.start(notify)
 
     def take(self, limit: int) -> list[FetchRequest]:
-        """At most `limit` requests."""
+        """Return at most `limit` requests."""
         if self._source is None:
             requests = self._own(limit)
         else:
             requests = self._source.take(limit)
             self.exhausted, self.failure = self._source.exhausted, self._source.failure
             self.bytes_read, self.bytes_total = self._source.bytes_read, self._source.bytes_total
-        return self._old.asked_again(requests)
+        return self._old.with_validators(requests)
 
     def close(self) -> None:
         if self._source is not None:
@@ -181,20 +185,20 @@ class RefreshSource:
             self._waiting = next(self._batches, [])
             self.exhausted = not self._waiting
         urls, self._waiting = self._waiting[:limit], self._waiting[limit:]
-        # Of credentials a row keeps only that there were some.
+        # A row keeps no credentials, but *** in their place.
         requests = [request(self._urlnum + n, url.replace("://***@", "://", 1)) for n, url in enumerate(urls)]
         self._urlnum += len(urls)
         return requests
 
 
 def previous_of(row: Row) -> CachedVersion:
-    """What is needed of a row to ask again, and to answer for it."""
+    """Return what a conditional request needs of a row, and what the new row needs for a 304."""
     etag, last_modified = str(row.get("etag") or ""), str(row.get("last_modified") or "")
     size = row.get("size_delivered")
     return CachedVersion(
         url=str(row.get("url_effective") or ""),
-        etag=etag if sound(etag) else "",
-        last_modified=last_modified if sound(last_modified) else "",
+        etag=etag if is_usable(etag) else "",
+        last_modified=last_modified if is_usable(last_modified) else "",
         size_delivered=_size(size),
         content_type=str(row.get("content_type") or "") or None,
         sha256=str(row.get("sha256") or ""),
@@ -203,16 +207,17 @@ def previous_of(row: Row) -> CachedVersion:
 
 
 def _size(value: Any) -> int | None:
-    """A size that a row may have; None for anything else that stands there."""
+    """Return a size in bytes; None for any value that is not one."""
     if isinstance(value, int):
-        return value if 0 <= value < MOST_SIZE else None
+        return value if 0 <= value < MAX_SIZE else None
     if isinstance(value, str) and len(value) < SIZE_DIGITS and value.isascii() and value.isdecimal():
         return int(value)
     return None
 
 
 def is_same(previous: CachedVersion, record: Record) -> bool:
-    """Whether a page is what it was: by the server's word, else by the hash, else by entity tag or size."""
+    """Whether a page is unchanged: says the server (304), or the hash, or the entity tag, or the size,
+    whichever is known first."""
     extra = record.extra
     if extra.get("not_modified"):
         return True

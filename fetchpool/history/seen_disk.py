@@ -1,7 +1,7 @@
-"""The fingerprints that have no place in memory: in a temporary file.
+"""A set of fingerprints in a temporary database, for those that exceed the memory limit.
 
-In: fingerprints with their marks. Out: whether one was there, and its marks. Raises `OutputError` when the
-file can't be written.
+In: fingerprints with their marks. Out: whether the set had one, and its marks. Raises `OutputError` when the
+database can't be written.
 """
 
 from __future__ import annotations
@@ -15,40 +15,39 @@ from fetchpool.model.errors import OutputError
 
 
 class DiskSeenSet:
-    """Not for several threads at once."""
+    """The set. Not thread-safe."""
 
     def __init__(self) -> None:
-        self.count = 0
-        with _told():
+        with _as_output_error():
             self._connection = open_temporary_database(
                 "PRAGMA cache_size = -65536",
                 "CREATE TABLE seen (fingerprint BLOB PRIMARY KEY, marks BLOB NOT NULL) WITHOUT ROWID",
             )
 
     def insert(self, fingerprint: bytes, marks: bytes) -> bytes | None:
-        """None, or the marks of the one that is there already."""
-        with _told():
+        """Insert a fingerprint; return None, or the marks it has if it is in the set already."""
+        with _as_output_error():
             inserted = self._connection.execute(
                 "INSERT OR IGNORE INTO seen VALUES (?, ?)", (fingerprint, marks)
             )
             if inserted.rowcount:
-                self.count += 1
                 return None
             row = self._connection.execute("SELECT marks FROM seen WHERE fingerprint = ?", (fingerprint,))
             before: bytes = row.fetchone()[0]
             return before
 
-    def change(self, fingerprint: bytes, marks: bytes) -> None:
-        with _told():
+    def update(self, fingerprint: bytes, marks: bytes) -> None:
+        """Replace the marks of a fingerprint."""
+        with _as_output_error():
             self._connection.execute("UPDATE seen SET marks = ? WHERE fingerprint = ?", (marks, fingerprint))
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _as_output_error() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as failure:
         raise OutputError(
-            f"the temporary file of known URLs can't be written ({failure}); make room where temporary "
-            "files go (TMPDIR), or allow more --seen-memory"
+            f"can't write the temporary file for duplicate detection ({failure}); free some space in the "
+            "directory of temporary files (TMPDIR), or raise --seen-memory"
         ) from failure

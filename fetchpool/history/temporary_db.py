@@ -1,7 +1,7 @@
-"""A SQLite database in a file of its own where temporary files go, and that is gone with us.
+"""Opens temporary SQLite databases, which are deleted when the process ends.
 
-In: the statements that set it up. Out: a connection, in a transaction that nobody ends: nothing is ever read
-back after a crash. Raises `sqlite3.Error` when the file can't be written, now or later.
+In: the statements that set a database up. Out: a connection in a transaction that is never committed, since
+nothing is read after a crash. Raises `sqlite3.Error` when the file can't be written, now or later.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 import sqlite3
 
 
-class Scratch(sqlite3.Connection):
-    """It is closed with its last user, who needs no `close()` of his own."""
+class TemporaryDatabase(sqlite3.Connection):
+    """A connection that closes itself when it is no longer referenced."""
 
     def __del__(self) -> None:
-        self.close()  # else Python (3.13) warns that nobody has
+        self.close()  # without it Python 3.13 warns about an unclosed database
 
 
 def open_temporary_database(*statements: str) -> sqlite3.Connection:
-    """For one thread at a time."""
-    connection = sqlite3.connect("", isolation_level=None, check_same_thread=False, factory=Scratch)
+    """Return a connection to a new database, for one thread at a time."""
+    connection = sqlite3.connect("", isolation_level=None, check_same_thread=False, factory=TemporaryDatabase)
     for statement in ("PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", *statements, "BEGIN"):
         connection.execute(statement)
     return connection

@@ -38,12 +38,12 @@ def validators_from(headers: Headers) -> dict[str, Any]:
         else:
             continue
         text = value.decode("latin-1").strip()
-        if name not in found and sound(text):
+        if name not in found and is_usable(text):
             found[name] = text
     return found
 
 
-def sound(value: str) -> bool:
+def is_usable(value: str) -> bool:
     """Whether it can be sent back as it came."""
     return 0 < len(value) <= LONGEST and value.isascii() and value.isprintable()
 

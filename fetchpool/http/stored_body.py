@@ -124,5 +124,5 @@ class StoredBody(ResponseBody):
 
 
 def disk_failure(failure: OSError) -> str:
-    """Why nothing can be archived any more, in words for the person whose disk it is."""
-    return f"the archive can't be written: {failure.strerror}; make room, or choose another --warc"
+    """Return the message for a failure to write to the archive."""
+    return f"the archive can't be written: {failure.strerror}; free some space, or choose another --warc"

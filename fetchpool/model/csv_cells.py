@@ -1,4 +1,4 @@
-"""Text in the cells of a CSV output: no spreadsheet runs it, and what was meant can be told.
+"""Escapes text for the cells of a CSV output, so that no spreadsheet runs it as a formula, and unescapes it.
 
 In: a row's text, or a cell of an output of ours. Out: the cell, or the text. Pure.
 """
@@ -10,13 +10,13 @@ from fetchpool.model.text import escape_invisible
 FORMULA_STARTS = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 
-def cell(text: str) -> str:
-    """A text cell, on one line, that no spreadsheet runs."""
+def escape_cell(text: str) -> str:
+    """Return the cell of a text: one line, which no spreadsheet runs."""
     return escape_invisible(f"'{text}" if text and _is_formula(text) else text)
 
 
-def meant(cell: str) -> str:
-    """The text of a cell that `cell()` made."""
+def unescape_cell(cell: str) -> str:
+    """Return the text of a cell that `escape_cell()` made."""
     return cell[1:] if cell[:1] == "'" and _is_formula(cell) else cell
 
 

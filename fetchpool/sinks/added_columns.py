@@ -1,12 +1,13 @@
-"""Columns for the fields that features, parsers and inputs add to rows, for tables whose columns have types.
+"""Chooses columns for the fields that features, parsers and inputs add to rows, for tables with typed
+columns.
 
 In: the added fields of rows. Out: the columns that they need, and for each row its values by column. A field
 gets a column when the output is opened, if its name is known then, or with the first row that has a value.
-What fits no column goes to `extra`, as one JSON object:
+Values that fit no column go to `extra`, as one JSON object:
 
-- a field whose name differs from a column's by nothing but case (SQLite and DuckDB take both for one);
-- a value of another kind than its column's, in SQLite, whose columns can't be changed later;
-- fields beyond `MAX_COLUMNS`, of a parser that makes up names.
+- a field whose name differs from a column's only by case (SQLite and DuckDB treat them as the same name);
+- a value of another type than its column's, in SQLite, whose columns can't be changed later;
+- fields beyond `MAX_COLUMNS`, of a parser that invents names.
 """
 
 from __future__ import annotations
@@ -44,15 +45,15 @@ class AddedColumns:
     """The added columns of one output, in order."""
 
     def __init__(self, existing: Mapping[str, Type] | None = None) -> None:
-        """`existing`: those that the output has."""
+        """`existing`: the added columns that the output has already."""
         self.types: dict[str, Type] = dict(existing or {})
         self._folded = {name.casefold() for name in (*RESERVED, *self.types)}
 
     def add(self, names: Iterable[str], extras: Iterable[Extra], *, widen: bool = False) -> dict[str, Type]:
-        """Make columns for these names, and for all fields with a value; return the new ones.
+        """Add columns for these names, and for all fields with a value; return the new ones.
 
-        Of a new column the type holds all values that are there, and is text when there are none. With
-        `widen` so does that of a column that is there already."""
+        A new column gets the type that holds all of its values, and text if it has none. With `widen`,
+        existing columns get such a type, too."""
         found: dict[str, Type] = {}
         for extra in extras:
             for name, value in extra.items():
@@ -71,7 +72,7 @@ class AddedColumns:
         return new
 
     def values(self, extra: Extra) -> tuple[list[Any], str | None]:
-        """The values of a row, one for each column, and the JSON of those without one."""
+        """Return the values of a row, one for each column, and the JSON of the values without a column."""
         if not extra:
             return [None] * len(self.types), None
         values = [as_type(extra.get(name), type) for name, type in self.types.items()]
@@ -95,7 +96,7 @@ class AddedColumns:
 
 
 def type_of(value: Any) -> Type:
-    """The narrowest type that holds a value which isn't None. Lists and mappings are JSON, which is text."""
+    """Return the narrowest type for a value other than None. Lists and mappings are JSON, which is text."""
     if isinstance(value, bool):
         return "boolean"
     if isinstance(value, int):
@@ -104,14 +105,14 @@ def type_of(value: Any) -> Type:
 
 
 def join(one: Type, other: Type) -> Type:
-    """The narrowest type that holds the values of both."""
+    """Return the narrowest type for the values of both."""
     if one == other:
         return one
     return "real" if {one, other} == {"integer", "real"} else "text"
 
 
 def join_all(tables: Sequence[Mapping[str, Type]]) -> dict[str, Type]:
-    """The columns of several tables, by name, in the order in which they appear."""
+    """Return the columns of several tables, by name, in the order in which they appear."""
     joined: dict[str, Type] = {}
     for types in tables:
         for name, type in types.items():
@@ -120,7 +121,7 @@ def join_all(tables: Sequence[Mapping[str, Type]]) -> dict[str, Type]:
 
 
 def as_type(value: Any, type: Type) -> Any:
-    """A value as a column of that type holds it; None when the column can't."""
+    """Return a value as a column of that type holds it; None when the column can't hold it."""
     if value is None:
         return None
     if type == "text":
@@ -132,6 +133,11 @@ def as_type(value: Any, type: Type) -> Any:
     if isinstance(value, int):
         return float(value) if value in EXACT else None
     return value if isinstance(value, float) else None
+
+
+def quoted(name: str) -> str:
+    """Return a column's name as SQL writes it (sqlite.org/lang_keywords.html)."""
+    return '"{}"'.format(name.replace('"', '""'))
 
 
 def to_json(value: Any) -> str:

@@ -9,36 +9,35 @@ from fetchpool.model.record import Record, StoredRow
 
 
 class Sink(Protocol):
-    """Takes records, in whole rows. Every method may raise `OutputError`."""
+    """Writes records as complete rows. Every method may raise `OutputError`."""
 
     name: str
-    """What the summary calls it: the path, or `standard output`."""
+    """Its name in the summary: the path, or `standard output`."""
 
     @property
     def is_nonblocking(self) -> bool:
-        """Writing takes no longer than a disk needs for a few rows: nobody has to read them first, and
-        they do not pile up to a piece of work."""
+        """Whether `write()` and `flush()` are quick: no reader has to take the rows first, and the sink
+        does not collect rows for one large write."""
 
     def write(self, records: Sequence[Record]) -> None:
-        """Takes a batch; it may be held until `flush()`."""
+        """Write a batch; the sink may buffer it until `flush()`."""
 
     def flush(self) -> None:
-        """Hands all that was taken to the operating system, whole rows only."""
+        """Pass all buffered rows to the operating system, complete rows only."""
 
     def close(self) -> None:
-        """Flushes and closes. Idempotent."""
+        """Flush and close. Idempotent."""
 
 
 class ResumableSink(Sink, Protocol):
-    """A sink whose output can be read back: all that a run leaves for the next one to go on with."""
+    """A sink whose output can be read back. The output is all that a resumed run needs."""
 
     appends: bool
-    """The output had rows when it was opened, and they can be read back."""
+    """Whether the output had rows when it was opened, and they can be read back."""
 
     notices: list[str]
-    """What the person should know of it; whoever tells it takes it away."""
+    """Messages for the user. The caller that shows them clears the list."""
 
-    def written(self) -> Iterator[list[StoredRow | None]]:
-        """The rows that are there now, in order, a piece at a time; None for a line that is no
-        row. Of a URL's rows the last is the final one. Raises `UsageError`, at once, when the output
-        is nothing that can be read."""
+    def stored_rows(self) -> Iterator[list[StoredRow | None]]:
+        """Yield the rows that the output has now, in order, in batches; None for a damaged line. The last
+        row of a URL is its final one. Raises `UsageError`, at once, when the output can't be read."""

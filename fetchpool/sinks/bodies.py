@@ -1,12 +1,12 @@
-"""`--save` and `--hash`: what becomes of a body beside its size.
+"""Hashes and saves bodies (`--hash` and `--save`), in the worker.
 
-In: the decoded pieces of an answer, as they come, in the worker. Out: the row's `sha256`, and with a
-folder its `filename_effective`: `ab/cd/<sha256>.<extension>`, whole or not there at all. The name is
-ours: nothing in it comes from the server but which line of a fixed table the type is found in, no
-link within the folder is followed, and what is there already under that name stays (fault 39).
+In: the decoded pieces of a response, as they arrive. Out: the row's `sha256`, and with a directory its
+`filename_effective`: `ab/cd/<sha256>.<extension>`, a complete file or none. The name is ours: the server's
+type only selects an extension from a fixed table, no link within the directory is followed, and an existing
+file of that name stays (fault 39).
 
-Equal bodies of one type are one file. A body is at no moment under its name before it is complete: it
-grows in the run's own folder of unfinished files and is renamed.
+Identical bodies of one type share a file. A body is written to the run's own directory of unfinished files
+and gets its name, by renaming, when it is complete.
 """
 
 from __future__ import annotations
@@ -84,32 +84,32 @@ a type that a desktop runs."""
 
 
 class BodyStore:
-    """What the bodies of a run have in common."""
+    """The directories for the bodies of a run."""
 
-    def __init__(self, folder: str, spool: str) -> None:
-        """`folder`: where bodies are kept, empty to hash them only; `spool`: where they grow."""
-        self.folder = folder
+    def __init__(self, directory: str, spool: str) -> None:
+        """`directory`: where bodies are saved, empty to hash them only; `spool`: for unfinished files."""
+        self.directory = directory
         self.spool = spool
 
     def begin(self) -> BodyWriter:
-        """For one body."""
+        """Return a writer for one body."""
         return BodyWriter(self)
 
 
 class BodyWriter:
-    """One body. The disk's refusals are told by `failure`; nothing here raises."""
+    """Hashes one body, and writes it to disk. Disk errors are stored in `failure`; nothing here raises."""
 
     __slots__ = ("_digest", "_spool", "_storage", "failure")
 
     def __init__(self, storage: BodyStore) -> None:
         self._storage = storage
         self._digest = hashlib.sha256()
-        self._spool = SpooledBody(storage.spool) if storage.folder else None
+        self._spool = SpooledBody(storage.spool) if storage.directory else None
         self.failure = ""
-        """Why it can't be kept, in words for the person whose disk it is; empty when all is well."""
+        """Why the body can't be saved, as a message for the user; empty while there is no error."""
 
     def write(self, piece: bytes) -> None:
-        """When the disk takes no more, `failure` says so: the fetch is to stop."""
+        """Add a piece. When the disk fails, `failure` is set, and the fetch must stop."""
         self._digest.update(piece)
         if self._spool is not None and not self.failure:
             try:
@@ -118,43 +118,43 @@ class BodyWriter:
                 self._failed(failure)
 
     def finish(self, content_type: str | None) -> dict[str, Any]:
-        """It is complete: the fields that it adds to the row. Empty after a `failure`."""
+        """Save the complete body; return the fields that it adds to the row. Empty after a `failure`."""
         sha256 = self._digest.hexdigest()
         spool = self._spool
         if spool is None:
             return {SHA256: sha256}
         name = f"{sha256}.{extension(content_type)}"
         try:
-            keep(self._storage.folder, name, spool)
+            save(self._storage.directory, name, spool)
         except OSError as failure:
             self._failed(failure)
             return {}
         finally:
             spool.discard()
-        path = Path(self._storage.folder, name[:2], name[2:4], name)
+        path = Path(self._storage.directory, name[:2], name[2:4], name)
         return {SHA256: sha256, FILENAME: escape_invisible(str(path))}
 
     def discard(self) -> None:
-        """It is none that is kept."""
+        """Delete the partial file."""
         if self._spool is not None:
             self._spool.discard()
 
     def _failed(self, failure: OSError) -> None:
         self.discard()
-        folder = escape_invisible(self._storage.folder)
+        directory = escape_invisible(self._storage.directory)
         self.failure = (
-            f"{folder}: a body can't be kept: {failure.strerror}; make room, or choose another --save"
+            f"{directory}: can't save a body: {failure.strerror}; free some space, or choose another --save"
         )
 
 
 def extension(content_type: str | None) -> str:
-    """What a file of that type is called, by the table."""
+    """Return the file extension for a content type, from the table."""
     return EXTENSIONS.get((content_type or "").partition(";")[0].strip().lower(), OTHER)
 
 
-def keep(folder: str, name: str, spool: SpooledBody) -> None:
-    """Puts a complete body under its name. Raises `OSError`."""
-    root = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)  # the person's own, which may be a link
+def save(directory: str, name: str, spool: SpooledBody) -> None:
+    """Give a complete body its name. Raises `OSError`."""
+    root = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)  # given by the user, so it may be a link
     try:
         outer = _open_subdir(root, name[:2])
         try:
@@ -174,7 +174,7 @@ def keep(folder: str, name: str, spool: SpooledBody) -> None:
 
 
 def _open_subdir(parent: int, name: str) -> int:
-    """A folder within another, made when it isn't there. Raises `OSError` for a link or a file."""
+    """Open a directory within another; create it if it is missing. Raises `OSError` for a link or a file."""
     flags = os.O_RDONLY | os.O_DIRECTORY | NO_LINK
     try:
         return os.open(name, flags, dir_fd=parent)
@@ -186,10 +186,10 @@ def _open_subdir(parent: int, name: str) -> int:
         return os.open(name, flags, dir_fd=parent)
 
 
-def _already_saved(folder: int, name: str, size: int) -> bool:
-    """Whether that body is kept already. One of another size is none: the power failed under it."""
+def _already_saved(directory: int, name: str, size: int) -> bool:
+    """Whether that body is saved already. A file of another size is not it: a power failure truncated it."""
     try:
-        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
         return False
     return stat.S_ISREG(status.st_mode) and status.st_size == size

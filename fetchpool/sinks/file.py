@@ -1,14 +1,14 @@
-"""The one writer of row files: it appends whole rows and leaves everything else as it was.
+"""Writes row files: appends complete rows and changes nothing else in the file.
 
-In: records, in batches, and a `RowFormat` that knows how a row is spelled. Out: a file (or a pipe, or
-standard output) that ends in a whole row after every `flush()`, also when the disk is full. It
-knows no format; it never truncates a file, but for the torn row that a crash left at its end.
+In: records, in batches, and a `RowFormat`, which formats the rows. Out: a file (or a pipe, or standard
+output) that ends in a complete row after every `flush()`, even when the disk is full. The module knows no
+format, and truncates a file only to remove the partial row that a crash left at its end.
 
-    write() ──RowFormat.encode()──▶ rows held ──flush(): lock, repair, append, unlock──▶ file
+    write() ──RowFormat.encode()──▶ buffered rows ──flush(): lock, repair, append, unlock──▶ file
 
-Of a regular file, each batch is written under an advisory lock, so that two runs may share it (fault
-42), and where another's crash left a torn row, that is cut off first, so that no row is glued to it.
-When `fetchpool compact` has put another file in its place meanwhile, the rows go there.
+Each batch is written to a regular file under an advisory lock, so that two runs may share the file (fault
+42). A partial row that the crash of another run left is removed first, so that no row is appended to it. When
+`fetchpool compact` has replaced the file meanwhile, the rows go to the new one.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from fetchpool.model.record import Record, StoredRow
 from fetchpool.model.text import escape_invisible
 from fetchpool.sinks import stdout
 from fetchpool.sinks.file_ops import (
+    NO_SPACE,
     RESOURCE_ERRNOS,
     FileOps,
     is_gone,
@@ -38,32 +39,31 @@ from fetchpool.sinks.file_ops import (
 )
 from fetchpool.sinks.lines import blocks, last_line_end
 
-HELD = 1 << 20
-"""Bytes of rows that are held at most before they are written without being asked to."""
-CHECKPOINT = 5.0
-"""Seconds after which a flush asks the disk to keep what was written: what a power failure can cost."""
+MAX_BUFFERED = 1 << 20
+"""Bytes of rows that are buffered before they are written without a `flush()`."""
+SYNC_INTERVAL = 5.0
+"""Seconds between two calls of fsync: a power failure costs the rows of that long."""
 BLOCK = 1 << 16
 
 
 class RowFormat(Protocol):
-    """How rows are spelled. One row is one line."""
+    """Formats rows. One row is one line. `sinks/read_back.py` reads them."""
 
+    name: str
+    """The name of the format."""
     header: bytes
     """The first line of a file, with its line end; empty when there is none."""
 
     def encode(self, records: Sequence[Record]) -> bytes:
-        """Whole rows, each with its line end."""
+        """Return complete rows, each with its line end."""
 
-    def refusal(self, start: bytes) -> str:
-        """Why a file whose first line is `start` is none of ours; empty when it is one. Without a
-        line end, `start` may be torn anywhere."""
+    def check_header(self, start: bytes) -> str:
+        """Return why a file whose first line is `start` is not an output in this format; empty when it is
+        one. A `start` without a line end may be truncated anywhere."""
 
     def parse_header(self, start: bytes) -> bytes | None:
-        """The header of a file of ours whose first line is `start`, whatever columns it was made with;
-        None when it is none of ours."""
-
-    def decode(self, lines: bytes) -> list[StoredRow | None]:
-        """The row on each of these whole lines; None for one that is no row."""
+        """Return the header of an output whose first line is `start`, whatever its columns; None when the
+        file is not an output in this format."""
 
 
 class FileSink:
@@ -77,20 +77,20 @@ class FileSink:
         disk: FileOps | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """Opens it, makes it when it isn't there, and repairs its end. Raises `UsageError` for an
-        invalid path or a file of something else (which is left untouched), and
-        `OutputError` when the machine fails."""
+        """Open the file, create it if it is missing, and repair its end. Raises `UsageError` for an invalid
+        path or a file with other content (which is left unchanged), and `OutputError` when the system
+        fails."""
         self.name = "standard output" if path == "-" else escape_invisible(path)
         self._path = path
         self._rows = rows
         self._disk = disk or FileOps()
         self._clock = clock
-        self._next_checkpoint = clock() + CHECKPOINT
+        self._next_sync = clock() + SYNC_INTERVAL
         self.notices: list[str] = []
-        self._held: list[bytes] = []
-        self._held_bytes = 0
+        self._buffer: list[bytes] = []
+        self._buffered = 0
         self._end = -1
-        """Where we left the end of a regular file: as long as it is there, nobody else wrote."""
+        """The size of a regular file after our last write: while it is the same, no other run has written."""
         self._closed = False
         self._descriptor, self._readable = self._open()
         try:
@@ -100,7 +100,7 @@ class FileSink:
             if self._regular:
                 self._append(b"")
             else:
-                self._held.append(rows.header)
+                self._buffer.append(rows.header)
             self.appends = self._readable and self._end > len(rows.header)
         except BaseException:
             self._release()
@@ -111,33 +111,36 @@ class FileSink:
         return self._regular
 
     def write(self, records: Sequence[Record]) -> None:
-        """Takes rows; they are held until `flush()`, or until they are a mebibyte."""
+        """Buffer rows until `flush()`, or until there is a mebibyte of them."""
         rows = self._rows.encode(records)
-        self._held.append(rows)
-        self._held_bytes += len(rows)
-        if self._held_bytes >= HELD:
+        self._buffer.append(rows)
+        self._buffered += len(rows)
+        if self._buffered >= MAX_BUFFERED:
             self.flush()
 
     def flush(self) -> None:
-        """Appends what is held. When that fails, `OutputError`: rows that did not come to be written
-        are not tried again, and a regular file ends in its last whole row."""
-        rows = b"".join(self._held)
-        self._held.clear()
-        self._held_bytes = 0
+        """Append the buffered rows. Raises `OutputError` when that fails: then rows that were not written are
+        not retried, and a regular file ends in its last complete row."""
+        rows = b"".join(self._buffer)
+        self._buffer.clear()
+        self._buffered = 0
         if rows:
             self._append(rows)
-        if self._regular and not self._closed and self._clock() >= self._next_checkpoint:
+        if self._regular and not self._closed and self._clock() >= self._next_sync:
             self._sync()
 
-    def written(self) -> Iterator[list[StoredRow | None]]:
-        """The rows that are there now, a hundred kilobytes at a time."""
+    def stored_rows(self) -> Iterator[list[StoredRow | None]]:
+        """Yield the rows that the file has now, a hundred kilobytes at a time."""
         if not (self._regular and self._readable):
-            raise UsageError(f"{self.name}: can't be read back, which --resume has to; name a file with -o")
-        return map(self._rows.decode, blocks(self._read_on, len(self._rows.header), self._end))
+            raise UsageError(f"{self.name}: --resume cannot read it back; name a regular file with -o")
+        from fetchpool.sinks.read_back import line_decoder  # loaded for --resume only
+
+        lines = blocks(self._read_or_fail, len(self._rows.header), self._end)
+        return map(line_decoder(self._rows.name), lines)
 
     def close(self) -> None:
-        """Flushes, asks the disk to keep it (`fsync`, once: a failed one is never retried, it
-        would succeed and lie) and closes. Idempotent; quiet after a failure that was told already."""
+        """Flush, sync and close. `fsync` is called once: after a failure a second call would succeed although
+        data is lost. Idempotent; raises nothing after a failure that was reported already."""
         if self._closed:
             return
         try:
@@ -148,12 +151,14 @@ class FileSink:
             self._release()
 
     def _open(self) -> tuple[int, bool]:
-        """The descriptor, and whether what is in the file can be read back."""
+        """Return the descriptor, and whether the file can be read back."""
         if self._path == "-":
-            if sys.__stdout__ is None:  # closed by whoever started us; 1 may be another file by now
+            if (
+                sys.__stdout__ is None
+            ):  # closed by the parent process; descriptor 1 may be another file by now
                 raise UsageError("standard output is closed; name a file with -o")
             try:
-                return stdout.take(), False
+                return stdout.redirect(), False
             except OSError as failure:
                 raise self._failed(failure) from failure
         try:
@@ -169,15 +174,16 @@ class FileSink:
     def _check_ours(self) -> None:
         start = self._read(0, BLOCK)
         line, end, _ = start.partition(b"\n")
-        if start and (problem := self._rows.refusal(line + end)):
+        if start and (problem := self._rows.check_header(line + end)):
             raise UsageError(f"{self.name}: {problem}; choose another -o (nothing in it was changed)")
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Alone with the file that has our name, if it is one, and if the file system has locks."""
+        """Hold the lock of the file that our path leads to, if it is a regular file and the file system has
+        locks."""
         locked = self._regular and lock(self._descriptor)
         while self._readable and self._replaced():
-            self._follow()
+            self._reopen()
             locked = lock(self._descriptor)
         try:
             yield
@@ -186,18 +192,18 @@ class FileSink:
                 unlock(self._descriptor)
 
     def _replaced(self) -> bool:
-        """Whether our name leads to another file by now, or to none: `compact` puts a new one there."""
+        """Whether the path leads to another file by now, or to none: `compact` replaces the file."""
         return is_gone(self._descriptor, self._path)
 
-    def _follow(self) -> None:
-        """Goes on with the file that has our name now, a new one if there is none."""
+    def _reopen(self) -> None:
+        """Continue with the file that the path leads to now, a new one if there is none."""
         if not Path(self._path).exists():
             self.notices.append(
-                f"{self.name} was removed while it was written: a new one has the rows from here on"
+                f"{self.name} was removed during the run: all further rows are in a new file of that name"
             )
         try:
             descriptor, self._readable = self._open()
-            os.close(self._descriptor)  # and with it our lock on what it was
+            os.close(self._descriptor)  # which releases our lock on the old file
             self._descriptor, self._end = descriptor, -1
             self._regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
             if self._readable:
@@ -205,11 +211,11 @@ class FileSink:
         except UsageError as refusal:
             self._release()
             if Path(self._path).exists():
-                raise OutputError(f"another file took its place: {refusal}") from refusal
-            raise OutputError(f"it was removed while it was written: {refusal}") from refusal
+                raise OutputError(f"replaced by another file during the run: {refusal}") from refusal
+            raise OutputError(f"removed during the run: {refusal}") from refusal
 
     def _append(self, rows: bytes) -> None:
-        """Whole rows, behind whole rows; a file without any begins with the header."""
+        """Append complete rows after complete rows; an empty file gets the header first."""
         if self._closed:
             raise OutputError(f"{self.name}: is closed")
         try:
@@ -219,20 +225,20 @@ class FileSink:
                     rows = self._rows.header + rows
                 try:
                     write_all(self._descriptor, rows, self._disk)
-                except BaseException:  # a second Ctrl-C too may come between two writes
+                except BaseException:  # a second Ctrl-C, too, may interrupt between two writes
                     if self._regular:
                         self._undo_partial_write(start, rows)
                     raise
                 self._end = start + len(rows)
         except OSError as failure:
-            told = self._failed(failure)
-            # A reader that has left is no reason to give standard output back: others may print yet.
-            if not isinstance(told, OutputClosedError):
+            error = self._failed(failure)
+            # With its reader gone, standard output stays redirected: other code may still print.
+            if not isinstance(error, OutputClosedError):
                 self._release()
-            raise told from failure
+            raise error from failure
 
     def _truncate_torn_row(self) -> int:
-        """The file's size, when a torn row at its end is cut off."""
+        """Remove a partial row from the end of the file; return the file's size."""
         size = os.fstat(self._descriptor).st_size
         if size in (0, self._end) or not self._readable or self._read(size - 1, 1) == b"\n":
             return size
@@ -241,14 +247,14 @@ class FileSink:
         return end
 
     def _undo_partial_write(self, start: int, rows: bytes) -> None:
-        """Takes back the part of a row that was written, by what the file itself says. If it says that
-        somebody else wrote meanwhile, on a file system without locks, it is left alone."""
+        """Remove the part of a row that was written, judging by the file's size. If that shows that another
+        run wrote meanwhile, on a file system without locks, leave the file as it is."""
         written = os.fstat(self._descriptor).st_size - start
         if 0 < written <= len(rows):
             self._disk.truncate(self._descriptor, start + rows.rfind(b"\n", 0, written) + 1)
 
     def _read(self, offset: int, size: int) -> bytes:
-        """`O_APPEND` writes at the end wherever reading left the position."""
+        """Read at an offset. The position doesn't matter for writing: `O_APPEND` writes at the end."""
         os.lseek(self._descriptor, offset, os.SEEK_SET)
         return os.read(self._descriptor, size)
 
@@ -256,12 +262,12 @@ class FileSink:
         try:
             self._disk.sync(self._descriptor)
         except OSError as failure:
-            if failure.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that has no such thing
+            if failure.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system without fsync
                 self._release()
                 raise self._failed(failure) from failure
-        self._next_checkpoint = self._clock() + CHECKPOINT
+        self._next_sync = self._clock() + SYNC_INTERVAL
 
-    def _read_on(self, offset: int, size: int) -> bytes:
+    def _read_or_fail(self, offset: int, size: int) -> bytes:
         try:
             return self._read(offset, size)
         except OSError as failure:
@@ -276,5 +282,5 @@ class FileSink:
         if failure.errno == errno.EPIPE and self._path == "-":
             return OutputClosedError("standard output was closed by its reader")
         if failure.errno in (errno.ENOSPC, errno.EDQUOT):
-            return OutputError(f"{self.name}: {failure.strerror}; make room, or name another file with -o")
+            return OutputError(f"{self.name}: {failure.strerror}; {NO_SPACE}")
         return OutputError(f"{self.name}: can't be written: {failure.strerror}")

@@ -18,9 +18,9 @@ if sys.platform != "win32":
     import fcntl
 
 NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL))
-"""What `flock` raises on file systems without locks (some network ones): files are written without one."""
+"""What `flock` raises on file systems without locks (some network ones): files are written unlocked there."""
 RESOURCE_ERRNOS = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM))
-"""Opening failed for lack of a resource, and not because of the name that was given."""
+"""Errors of opening that are due to a lack of resources, and not to the given path."""
 
 
 class FileOps:
@@ -71,25 +71,26 @@ def unlock(descriptor: int) -> None:
 
 
 def is_gone(descriptor: int, path: str | Path) -> bool:
-    """Whether the path leads to another file by now, or to none: what is written here is lost."""
+    """Whether the path leads to another file by now, or to none, so that everything written here is lost."""
     try:
         return not os.path.samestat(os.fstat(descriptor), Path(path).stat())
     except (FileNotFoundError, NotADirectoryError):
         return True
 
 
-GONE = "was removed or replaced while it was written; --resume fetches what it lacks"
+GONE = "was removed or replaced during the run; --resume fetches the missing rows"
+NO_SPACE = "free some space, or choose another output with -o"
 
 
 def open_error_message(path: str, failure: OSError | ValueError) -> str:
-    """Why an output can't be opened, and what would help."""
-    folder = escape_invisible(str(Path(path).parent))
+    """Return why an output can't be opened, and the fix."""
+    directory = escape_invisible(str(Path(path).parent))
     if isinstance(failure, IsADirectoryError):
-        return "is a folder; name a file in it with -o"
+        return "is a directory; name a file in it with -o"
     if isinstance(failure, FileNotFoundError) and not Path(path).parent.exists():
-        return f"there is no folder {folder}; make it first: mkdir -p '{folder}'"
+        return f"directory {directory} does not exist; create it: mkdir -p '{directory}'"
     if isinstance(failure, PermissionError):
-        return "no permission to read and write it; name another file with -o"
+        return "permission denied; choose another output with -o"
     if isinstance(failure, OSError):
-        return f"can't be opened ({failure.strerror}); name another file with -o"
-    return f"can't be opened ({failure}); name another file with -o"
+        return f"can't be opened ({failure.strerror}); choose another output with -o"
+    return f"can't be opened ({failure}); choose another output with -o"

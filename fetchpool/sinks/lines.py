@@ -1,27 +1,27 @@
-"""A file of rows read back in blocks of whole lines: bounded memory, whatever the file's size.
+"""Reads a file of rows in blocks of complete lines: bounded memory, whatever the file's size.
 
-In: a way to read bytes at an offset. Out: blocks of bytes that end in a line end, from the first to the
-last or from the last to the first. What a crash left torn at the end is not among them. It knows no
-format.
+In: a function that reads bytes at an offset. Out: blocks of bytes that end in a line end, from the first to
+the last or from the last to the first, without the truncated line that a crash left at the end. The module
+knows no format.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-LONGEST = 1 << 28
-"""Bytes of a line, about: what is longer is no row, and only its ends are kept."""
+MAX_LINE = 1 << 28
+"""Bytes, roughly: a longer line is no row, and only its beginning and end are kept in memory."""
 
 Read = Callable[[int, int], bytes]
-"""`read(offset, size)` gives at least a byte unless the file has been cut off."""
+"""`read(offset, size)` returns at least a byte unless the file has been truncated."""
 
 BLOCK = 1 << 17
-"""Bytes, some hundred rows; a line that is longer is a block of its own. Blocks of a mebibyte take half as
-long again: the allocator gives such pieces back to the system each time."""
+"""Bytes, some hundred rows; a longer line is a block of its own. Blocks of a mebibyte take half as long
+again: the allocator returns pieces of that size to the system each time."""
 
 
 def blocks(read: Read, start: int, end: int) -> Iterator[bytes]:
-    """The whole lines between two offsets."""
+    """Yield the complete lines between two offsets."""
     rest: list[bytes] = []
     size = 0
     while start < end:
@@ -33,18 +33,19 @@ def blocks(read: Read, start: int, end: int) -> Iterator[bytes]:
         if cut:
             yield b"".join([*rest, chunk[:cut]])
             rest, size = [], 0
-        if size < LONGEST:
+        if size < MAX_LINE:
             rest.append(chunk[cut:])
             size += len(chunk) - cut
 
 
 def blocks_backwards(read: Read, start: int, end: int) -> Iterator[tuple[int, bytes]]:
-    """The same with their offsets, the last block first; within a block lines are in order."""
+    """Yield the complete lines with their offsets, the last block first; the lines of a block are in
+    order."""
     end = last_line_end(read, start, end)
     size = BLOCK
     while start < end:
         at = max(start, end - size)
-        block = whole(read, at, end - at)
+        block = read_exactly(read, at, end - at)
         cut = block.find(b"\n") + 1 if at > start else 0
         if at > start and cut == len(block):  # the last line began before it
             size *= 2
@@ -55,18 +56,18 @@ def blocks_backwards(read: Read, start: int, end: int) -> Iterator[tuple[int, by
 
 
 def last_line_end(read: Read, start: int, end: int) -> int:
-    """The offset behind the last line end; `start` when there is none."""
+    """Return the offset after the last line end; `start` when there is none."""
     while end > start:
         at = max(start, end - BLOCK)
-        cut = whole(read, at, end - at).rfind(b"\n") + 1
+        cut = read_exactly(read, at, end - at).rfind(b"\n") + 1
         if cut:
             return at + cut
         end = at
     return start
 
 
-def whole(read: Read, offset: int, size: int) -> bytes:
-    """All of it, however many reads that takes; less only where the file ends."""
+def read_exactly(read: Read, offset: int, size: int) -> bytes:
+    """Return `size` bytes, however many reads that takes; fewer only where the file ends."""
     pieces: list[bytes] = []
     while size and (piece := read(offset, size)):
         pieces.append(piece)

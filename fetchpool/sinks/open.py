@@ -10,15 +10,15 @@ from fetchpool.model.text import escape_invisible
 from fetchpool.sinks.base import ResumableSink
 from fetchpool.sinks.file import FileSink, RowFormat
 
-if TYPE_CHECKING:  # only the adapter that was chosen is imported
+if TYPE_CHECKING:  # loaded when it is chosen
     from fetchpool.sinks.parquet import ParquetSink
 
 
 def open_sink(path: str, format: str | None = None, extra_fields: tuple[str, ...] = ()) -> ResumableSink:
-    """The sink for `path`; `-` is standard output. Without a `format` the suffix decides.
+    """Return the sink for `path`; `-` is standard output. Without a `format` the suffix decides.
 
-    `extra_fields` are the names of the added fields that are known beforehand: they have columns from the
-    first row on. Raises `UsageError` for an invalid path or format, `OutputError` when the system fails.
+    `extra_fields`: names of added fields that get columns from the first row on. Raises `UsageError` for an
+    invalid path or format, and `OutputError` when the system fails.
     """
     format = format or format_of(path)
     if format == "parquet":
@@ -26,35 +26,26 @@ def open_sink(path: str, format: str | None = None, extra_fields: tuple[str, ...
     if format != "sqlite":
         return FileSink(path, row_format(format, extra_fields))
     if path == "-":
-        raise UsageError("--format sqlite: a database can't go to standard output; name a file with -o")
+        raise UsageError("--format sqlite: cannot write a database to standard output; name a file with -o")
     from fetchpool.sinks.sqlite import SqliteSink
 
     return SqliteSink(path, extra_fields)
 
 
 def open_parquet(path: str, extra_fields: tuple[str, ...] | None = None) -> ParquetSink:
-    """The same for Parquet, which can be compacted too; without `extra_fields` only that."""
+    """Return the sink for a directory of Parquet files; without `extra_fields` it can only be compacted."""
     if path == "-":
-        raise UsageError("--format parquet: a folder can't go to standard output; name one with -o")
+        raise UsageError("--format parquet: cannot write a directory to standard output; name one with -o")
+    from fetchpool.sinks.read_back import import_parquet
+
     import_parquet(path)
     from fetchpool.sinks.parquet import ParquetSink
 
     return ParquetSink(path, extra_fields)
 
 
-def import_parquet(path: str) -> None:
-    """Import what reads and writes Parquet. Raises `UsageError` when pyarrow isn't installed."""
-    try:
-        import fetchpool.sinks.parquet_parts  # noqa: F401  # the adapter of pyarrow
-    except ImportError as failure:
-        fix = "pip install 'fetchpool[parquet]'"
-        raise UsageError(
-            f"{escape_invisible(path)}: Parquet needs pyarrow, which isn't installed: {fix}"
-        ) from failure
-
-
 def row_format(format: str, extra_fields: tuple[str, ...] = ()) -> RowFormat:
-    """How rows are spelled in a format of lines."""
+    """Return the `RowFormat` of a format with one row per line."""
     if format == "text":
         from fetchpool.sinks.text import TextRows
 

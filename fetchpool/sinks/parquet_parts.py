@@ -1,18 +1,18 @@
-"""A folder of Parquet files, as Spark, DuckDB and pandas read it: `part-000000.parquet` and so on.
+"""Writes and reads the files of a Parquet output, a directory that Spark, DuckDB and pandas can read:
+`part-000000.parquet` and so on.
 
-In: rows, as records or as the lines that they wait in; parts to read back. Out: whole part files, each
-made under a hidden name and renamed. The only module of sinks that imports pyarrow.
+In: records; parts to read back. Out: complete part files, each written under a hidden name and renamed. Only
+this module of the sinks imports pyarrow.
 
 The columns are the row's fields, in their documented order; those of added fields; and `extra`, the fields
 that fit no column, as one JSON object, null when there are none. A part has all columns of the part before,
 of the same types or of wider ones, and those of fields that appeared since; a compaction makes one part with
-all of them.
-Readers pass over names that begin with `_`, or, where they are asked for `*.parquet`, end otherwise:
+all of them. Other programs ignore names that begin with `_`, or that don't match `*.parquet`:
 
     _making.unfinished       a file that is not complete
-    _lock                    held by the run that writes
-    _part-000007.jsonl       rows that wait to be part 7: gone when there is such a part
-    _merged-000008.whole     all rows, compacted: complete, and the parts before it are to go
+    _lock                    locked by the run that writes
+    _part-000007.jsonl       rows that wait to become part 7; removed when that part exists
+    _merged-000008.complete  all rows, compacted: replaces the parts up to this number
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ import msgspec
 import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
 from pyarrow import parquet
 
-from fetchpool.model.record import ROW_FIELDS, Record, StoredRow
+from fetchpool.model.record import ROW_FIELDS, Record
 from fetchpool.model.version import VERSION
 from fetchpool.sinks.added_columns import EXTRA, AddedColumns, Type, join_all
 
 ROWS = 20_000
-"""Of a row group: what is in memory at once."""
-READ_BACK = 5_000
-READ_BACK_BYTES = 8 << 20
-"""Rows that are read back at once, and bytes in them, about."""
+"""Rows of a row group, all of which are in memory at once."""
+BATCH = 5_000
+BATCH_BYTES = 8 << 20
+"""Rows, and roughly bytes in them, that are read at once."""
 COMPRESSION = "zstd"
 OURS = b"fetchpool"
-"""A key in the files' metadata: they are ours."""
+"""The key in the metadata of the files that fetchpool wrote."""
 MAKING = "_making.unfinished"
 _PART = re.compile(r"part-(\d{6,})\.parquet")
 _PENDING = re.compile(r"_part-(\d{6,})\.jsonl")
-_MERGED = re.compile(r"_merged-(\d{6,})\.whole")
+_MERGED = re.compile(r"_merged-(\d{6,})\.complete")
 _TYPES = {int: pa.int64(), int | None: pa.int64(), float | None: pa.float64()}
 _ADDED_TYPES: dict[Type, pa.DataType] = {
     "boolean": pa.bool_(),
@@ -51,44 +51,44 @@ _ADDED_TYPES: dict[Type, pa.DataType] = {
     "real": pa.float64(),
     "text": pa.string(),
 }
-FAILURES = (OSError, pa.ArrowException)
-"""What pyarrow and the disk raise."""
+IO_ERRORS = (OSError, pa.ArrowException)
+"""The exceptions of pyarrow and the operating system."""
 
 
 class PartFiles:
-    """The files of one folder. Nothing is locked here. Methods raise `FAILURES`."""
+    """The files of one directory. Locks nothing. Methods raise `IO_ERRORS`."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
 
     def path(self, number: int) -> Path:
-        return self.folder / f"part-{number:06}.parquet"
+        return self.directory / f"part-{number:06}.parquet"
 
     def pending(self, number: int) -> Path:
-        return self.folder / f"_part-{number:06}.jsonl"
+        return self.directory / f"_part-{number:06}.jsonl"
 
     def merged(self, number: int) -> Path:
-        return self.folder / f"_merged-{number:06}.whole"
+        return self.directory / f"_merged-{number:06}.complete"
 
     def numbers(self) -> list[int]:
-        """Of the parts there are, in order."""
+        """Return the numbers of all parts, in order."""
         return self._numbered(_PART)
 
     def waiting(self) -> list[int]:
-        """Of the parts that a run left unwritten."""
+        """Return the numbers of the parts whose rows a run left waiting."""
         return self._numbered(_PENDING)
 
     def finish_merge(self) -> None:
-        """Completes what a compaction has begun to put in place."""
+        """Replace the parts by the file of a compaction, also of one that was interrupted while it did so."""
         for number in self._numbered(_MERGED):
             for part in self.numbers():
                 if part <= number:
                     self.path(part).unlink()
             self.merged(number).rename(self.path(number))
 
-    def foreign(self) -> str:
-        """A file in the folder that is none of ours; empty when there is none."""
-        for each in sorted(self.folder.iterdir()):
+    def unknown_file(self) -> str:
+        """Return the name of a file in the directory that fetchpool did not write; empty if there is none."""
+        for each in sorted(self.directory.iterdir()):
             if each.name.startswith("_"):
                 continue
             if not _PART.fullmatch(each.name):
@@ -96,33 +96,30 @@ class PartFiles:
             try:
                 if OURS not in (parquet.read_schema(each).metadata or {}):
                     return each.name
-            except FAILURES:
+            except IO_ERRORS:
                 return each.name
         return ""
 
     def added_columns(self) -> dict[str, Type]:
-        """The columns of added fields that the parts have."""
+        """Return the columns of added fields of all parts."""
         return join_all([_added(parquet.read_schema(self.path(number))) for number in self.numbers()])
 
-    def written(self) -> Iterator[list[StoredRow | None]]:
-        """Their rows, in order."""
+    def rows(self, names: Collection[str]) -> Iterator[list[dict[str, Any]]]:
+        """Yield the rows of all parts, in order, with the named columns that a part has."""
         for number in self.numbers():
-            with parquet.ParquetFile(self.path(number)) as part:
-                for batch in part.iter_batches(_rows_at_once(part.metadata), columns=["url", "error"]):
-                    urls, errors = batch.column(0).to_pylist(), batch.column(1).to_pylist()
-                    yield [StoredRow(url, error) for url, error in zip(urls, errors, strict=True)]
+            yield from file_rows(self.path(number), names)
 
     def write(self, number: int, columns: AddedColumns, records: Iterator[list[Record]]) -> None:
         """Write a part, completely or not at all."""
         schema = schema_of(columns.types)
-        with self._made(self.path(number), schema) as writer:
+        with self._atomic_writer(self.path(number), schema) as writer:
             for batch in records:
                 writer.write_table(table(schema, columns, batch))
 
     def merge(self, number: int, stays: dict[int, list[bytes]]) -> None:
-        """One part of all. `stays`: of each, by row group, a byte a row, 0 or 1."""
+        """Merge all parts into one. `stays`: a byte for each row, 0 or 1, by part and row group."""
         schema = schema_of(self.added_columns())
-        with self._made(self.merged(number), schema) as writer:
+        with self._atomic_writer(self.merged(number), schema) as writer:
             for each, groups in stays.items():
                 with parquet.ParquetFile(self.path(each)) as part:
                     for group, kept in enumerate(groups):
@@ -131,7 +128,7 @@ class PartFiles:
         self.finish_merge()
 
     def urls_backwards(self) -> Iterator[tuple[int, int, list[str]]]:
-        """Part, row group and the URLs in it, the last ones first."""
+        """Yield each part's number, each of its row groups and the URLs in it, the last row groups first."""
         for number in reversed(self.numbers()):
             with parquet.ParquetFile(self.path(number)) as part:
                 for group in reversed(range(part.num_row_groups)):
@@ -139,13 +136,13 @@ class PartFiles:
                     yield number, group, column.to_pylist()
 
     def _numbered(self, names: re.Pattern[str]) -> list[int]:
-        found = (names.fullmatch(each.name) for each in self.folder.iterdir())
+        found = (names.fullmatch(each.name) for each in self.directory.iterdir())
         return sorted(int(name[1]) for name in found if name)
 
     @contextmanager
-    def _made(self, path: Path, schema: pa.Schema) -> Iterator[parquet.ParquetWriter]:
-        """A writer for a file that has its name when it is complete and the disk has it."""
-        making = self.folder / MAKING
+    def _atomic_writer(self, path: Path, schema: pa.Schema) -> Iterator[parquet.ParquetWriter]:
+        """Write a file under a hidden name, and rename it when it is complete and synced."""
+        making = self.directory / MAKING
         try:
             with parquet.ParquetWriter(making, schema, compression=COMPRESSION) as writer:
                 yield writer
@@ -160,22 +157,22 @@ class PartFiles:
             raise
 
 
-def rows_of(path: Path, names: Collection[str]) -> Iterator[list[dict[str, Any]]]:
-    """The rows of one file, with those of the columns that are there."""
+def file_rows(path: Path, names: Collection[str]) -> Iterator[list[dict[str, Any]]]:
+    """Yield the rows of one file, with the named columns that it has."""
     with parquet.ParquetFile(path) as part:
         columns = [name for name in part.schema_arrow.names if name in names]
-        for batch in part.iter_batches(_rows_at_once(part.metadata), columns=columns):
+        for batch in part.iter_batches(_batch_size(part.metadata), columns=columns):
             yield batch.to_pylist()
 
 
-def _rows_at_once(metadata: Any) -> int:
+def _batch_size(metadata: Any) -> int:
     size: int = sum(metadata.row_group(each).total_byte_size for each in range(metadata.num_row_groups))
     rows: int = metadata.num_rows
-    return max(1, min(READ_BACK, READ_BACK_BYTES * rows // max(1, size)))
+    return max(1, min(BATCH, BATCH_BYTES * rows // max(1, size)))
 
 
 def schema_of(added: Mapping[str, Type]) -> pa.Schema:
-    """The columns of a part with these added ones."""
+    """Return the schema of a part with these added columns."""
     hints = get_type_hints(Record)
     fields = [pa.field(name, _TYPES.get(hints[name], pa.string())) for name in ROW_FIELDS]
     fields += [pa.field(name, _ADDED_TYPES[type]) for name, type in added.items()]
@@ -183,7 +180,7 @@ def schema_of(added: Mapping[str, Type]) -> pa.Schema:
 
 
 def table(schema: pa.Schema, columns: AddedColumns, records: Sequence[Record]) -> pa.Table:
-    """Rows as columns."""
+    """Return records as a table of columns."""
     *row, extras = zip(*map(msgspec.structs.astuple, records), strict=True)
     added, rest = zip(*map(columns.values, extras), strict=True)
     cells: list[Sequence[Any]] = [*row, *zip(*added, strict=True), rest]
@@ -200,7 +197,7 @@ def _added(schema: pa.Schema) -> dict[str, Type]:
 
 
 def _aligned(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The rows with the columns of the schema: null where they lack one, of wider types where it has such."""
+    """Return rows with the columns of the schema: null where they lack one, and cast to its types."""
     columns = [
         rows[field.name].cast(field.type, safe=False)
         if field.name in rows.schema.names

@@ -1,45 +1,70 @@
-"""Rows of our own outputs, read back: one reader for every format that has more than a URL and a size.
+"""Reads the rows of our own outputs: those of earlier runs, for --resume, --refresh and `compact`.
 
-In: the path of an output and the names of fields. Out: rows as mappings, in the order in which they were
-written, whatever version wrote them. Memory is bounded; nothing is locked or changed. Damaged rows are
-left out.
+In: the path of an output and the names of fields, or complete lines of an output that is open already. Out:
+rows as mappings, or their URL and error as `StoredRow`, in the order in which they were written, whatever
+version wrote them. Memory is bounded; nothing is locked or changed.
 """
 
 from __future__ import annotations
 
+import csv
 import json
-import sqlite3
+import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
-from fetchpool.model.csv_cells import meant
+from fetchpool.model.csv_cells import unescape_cell
 from fetchpool.model.errors import UsageError
-from fetchpool.model.record import ROW_FIELDS
+from fetchpool.model.record import ROW_FIELDS, StoredRow
 from fetchpool.model.text import escape_invisible, one_line
-from fetchpool.sinks.added_columns import EXTRA
+from fetchpool.sinks.added_columns import EXTRA, quoted
 from fetchpool.sinks.lines import blocks
 
+if TYPE_CHECKING:  # loaded for databases only
+    import sqlite3
+
 FORMATS = ("jsonl", "csv", "sqlite", "parquet")
+"""The formats whose rows have more fields than a URL and a size."""
 BATCH = 500
 """Rows that are read from a database at once."""
-LISTED = 1_000
+MAX_LISTED = 1_000
 """Characters of column names in a message."""
-FOREIGN = (ValueError, RecursionError)
-"""What a line raises that is no row: no JSON, no UTF-8, or nested too deeply."""
+MAX_CELL = 1 << 30
+"""Characters: more than the 131,072 that the csv module reads by default."""
+INVALID_JSON = (ValueError, RecursionError)
+"""What a line raises that is not JSON, not UTF-8, or nested too deeply."""
+STORED_FIELDS = ("url", "error")
+URL, ERROR = map(ROW_FIELDS.index, STORED_FIELDS)
 
 Row = dict[str, Any]
+Decode = Callable[[bytes], list[StoredRow | None]]
+
+_TEXT_ROW = re.compile(r"^url:<(.*)> (?:size:\[\d*\]|error:\[(\w+)\])$", re.MULTILINE)
+_stored_json = msgspec.json.Decoder(StoredRow)
+
+
+def line_decoder(format: str) -> Decode:
+    """Return the function that reads complete lines of an output, its header excluded: a row for each line,
+    None for a damaged one."""
+    return {"text": _decode_text, "jsonl": _decode_jsonl, "csv": _decode_csv}[format]
+
+
+def stored_row(row: Row) -> StoredRow | None:
+    """Return the URL and the error of a row; None when other programs put something else there."""
+    url, error = row.get("url"), row.get("error")
+    return StoredRow(url, error) if isinstance(url, str) and isinstance(error, str | None) else None
 
 
 def read_rows(path: str, format: str, fields: Collection[str]) -> Iterator[list[Row]]:
-    """Return the rows of an output, some hundred at a time.
+    """Yield the rows of an output, some hundred at a time, without damaged rows.
 
-    A row has its `url`, which is text, and those of the fields that have a value. In CSV a value is text, and
-    an added field may be JSON. Raises `UsageError` for a file that isn't a readable output in that format."""
+    A row has its `url`, which is text, and the fields that have a value. In CSV a value is text, and an added
+    field may be JSON. Raises `UsageError` for a file that isn't a readable output in that format."""
     readers: dict[str, Callable[[str, frozenset[str]], Iterator[list[Row]]]] = {
         "jsonl": _jsonl_rows,
         "csv": _csv_rows,
@@ -52,12 +77,12 @@ def read_rows(path: str, format: str, fields: Collection[str]) -> Iterator[list[
 
 
 def _row(row: Row, wanted: frozenset[str]) -> Row:
-    """The fields of a row, with those in its `extra`. Other programs may have written to it: `extra` may be
-    no object, and the URL no text."""
+    """Return the wanted fields of a row, those in `extra` included. Other programs may have changed the row:
+    `extra` may be no object, and the URL no text."""
     extra: Any = row.get(EXTRA)
     found: Row = {}
     if extra and isinstance(extra, str | bytes):
-        with suppress(*FOREIGN):
+        with suppress(*INVALID_JSON):
             decoded = json.loads(extra)
             if isinstance(decoded, dict):
                 found = {name: value for name, value in decoded.items() if name in wanted}
@@ -73,7 +98,7 @@ def _jsonl_rows(path: str, _: frozenset[str]) -> Iterator[list[Row]]:
     for block in _blocks(path):
         rows = []
         for line in block.split(b"\n"):
-            with suppress(*FOREIGN):
+            with suppress(*INVALID_JSON):
                 rows.append(decoder.decode(line))
         found = found or any("url" in row for row in rows)
         yield rows
@@ -82,8 +107,6 @@ def _jsonl_rows(path: str, _: frozenset[str]) -> Iterator[list[Row]]:
 
 
 def _csv_rows(path: str, wanted: frozenset[str]) -> Iterator[list[Row]]:
-    from fetchpool.sinks.csv import parse_cells
-
     names: list[str] = []
     is_ours = False
     for block in _blocks(path):
@@ -91,15 +114,11 @@ def _csv_rows(path: str, wanted: frozenset[str]) -> Iterator[list[Row]]:
         if not names:
             names = rows.pop(0)
             if "url" not in names:
-                has = one_line(", ".join(names), LISTED) if names else "nothing"
+                has = one_line(", ".join(names), MAX_LISTED) if names else "nothing"
                 raise UsageError(f"{escape_invisible(path)}: has no column 'url'; it has: {has}")
             is_ours = tuple(names[: len(ROW_FIELDS)]) == ROW_FIELDS
         if is_ours:
-            rows = [
-                [meant(cell) for cell in cells]
-                for cells in rows
-                if len(cells) > len(ROW_FIELDS) and cells[0].isdecimal()
-            ]
+            rows = [[unescape_cell(cell) for cell in cells] for cells in rows if _is_row(cells)]
         yield [
             {name: cell for name, cell in zip(names, cells, strict=False) if name in wanted and cell}
             for cells in rows
@@ -107,48 +126,56 @@ def _csv_rows(path: str, wanted: frozenset[str]) -> Iterator[list[Row]]:
 
 
 def _sqlite_rows(path: str, wanted: frozenset[str]) -> Iterator[list[Row]]:
-    from fetchpool.sinks.sqlite import quoted
+    import sqlite3
 
     name = escape_invisible(path)
     try:
         with closing(sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)) as database:
-            columns = [
-                column
-                for (column,) in database.execute("SELECT name FROM pragma_table_info('fetches')")
-                if column in wanted
-            ]
-            selected = ", ".join(map(quoted, columns)) or "url"
-            cursor = database.execute(f"SELECT {selected} FROM fetches ORDER BY rowid")
-            while rows := cursor.fetchmany(BATCH):
-                yield [dict(zip(columns, row, strict=True)) for row in rows]
+            yield from table_rows(database, wanted)
     except sqlite3.Error as failure:
-        raise UsageError(
-            f"{name}: is no SQLite output of fetchpool that can be read ({failure})"
-        ) from failure
+        raise UsageError(f"{name}: is not a readable SQLite output of fetchpool ({failure})") from failure
+
+
+def table_rows(database: sqlite3.Connection, wanted: Collection[str]) -> Iterator[list[Row]]:
+    """Yield the rows of a database's table `fetches`, with the wanted columns that the table has. Raises
+    `sqlite3.Error`."""
+    found = database.execute("SELECT name FROM pragma_table_info('fetches')")
+    columns = [column for (column,) in found if column in wanted]
+    selected = ", ".join(map(quoted, columns)) or "url"
+    cursor = database.execute(f"SELECT {selected} FROM fetches ORDER BY rowid")
+    while rows := cursor.fetchmany(BATCH):
+        yield [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def _parquet_rows(path: str, wanted: frozenset[str]) -> Iterator[list[Row]]:
-    from fetchpool.sinks.open import import_parquet
-
     import_parquet(path)
-    from fetchpool.sinks.parquet_parts import FAILURES, PartFiles, rows_of
+    from fetchpool.sinks.parquet_parts import IO_ERRORS, PartFiles, file_rows
 
-    files = [Path(path)]
-    if Path(path).is_dir():
-        parts = PartFiles(Path(path))
-        files = [parts.path(number) for number in parts.numbers()]
     try:
-        for file in files:
-            yield from rows_of(file, wanted)
-    except FAILURES as failure:
+        if Path(path).is_dir():
+            yield from PartFiles(Path(path)).rows(wanted)
+        else:
+            yield from file_rows(Path(path), wanted)
+    except IO_ERRORS as failure:
         why = " ".join(str(failure).split())[:200]
         raise UsageError(
-            f"{escape_invisible(path)}: is no Parquet output of fetchpool that can be read ({why})"
+            f"{escape_invisible(path)}: is not a readable Parquet output of fetchpool ({why})"
+        ) from failure
+
+
+def import_parquet(path: str) -> None:
+    """Import the module that reads and writes Parquet. Raises `UsageError` when pyarrow isn't installed."""
+    try:
+        import fetchpool.sinks.parquet_parts  # noqa: F401  # the adapter of pyarrow
+    except ImportError as failure:
+        fix = "pip install 'fetchpool[parquet]'"
+        raise UsageError(
+            f"{escape_invisible(path)}: Parquet needs pyarrow, which isn't installed: {fix}"
         ) from failure
 
 
 def _blocks(path: str) -> Iterator[bytes]:
-    """The complete lines of a file, in blocks."""
+    """Yield the complete lines of a file, in blocks."""
     name = escape_invisible(path)
     try:
         with Path(path).open("rb") as file:
@@ -162,3 +189,64 @@ def _blocks(path: str) -> Iterator[bytes]:
 def _read(file: BinaryIO, offset: int, size: int) -> bytes:
     file.seek(offset)
     return file.read(size)
+
+
+# Lines
+
+
+def _decode_text(lines: bytes) -> list[StoredRow | None]:
+    rows: list[StoredRow | None] = [
+        StoredRow(url, error or None) for url, error in _TEXT_ROW.findall(lines.decode(errors="replace"))
+    ]
+    return rows if len(rows) == lines.count(b"\n") else [_text_row(line) for line in lines.split(b"\n")[:-1]]
+
+
+def _text_row(line: bytes) -> StoredRow | None:
+    row = _TEXT_ROW.fullmatch(line.decode(errors="replace"))
+    return StoredRow(row[1], row[2]) if row else None
+
+
+def _decode_jsonl(lines: bytes) -> list[StoredRow | None]:
+    """0.7 µs a line, since only the two fields of a `StoredRow` are made."""
+    try:
+        rows: list[StoredRow | None] = [*_stored_json.decode_lines(lines)]
+    except INVALID_JSON:
+        rows = []
+    return rows if len(rows) == lines.count(b"\n") else [_json_row(line) for line in lines.split(b"\n")[:-1]]
+
+
+def _json_row(line: bytes) -> StoredRow | None:
+    try:
+        return _stored_json.decode(line)
+    except INVALID_JSON:
+        return None
+
+
+def _decode_csv(lines: bytes) -> list[StoredRow | None]:
+    return [
+        StoredRow(unescape_cell(cells[URL]), cells[ERROR] or None) if _is_row(cells) else None
+        for cells in parse_cells(lines.decode(errors="replace"))
+    ]
+
+
+def _is_row(cells: list[str]) -> bool:
+    return len(cells) > len(ROW_FIELDS) and cells[0].isdecimal()
+
+
+def parse_cells(lines: str) -> list[list[str]]:
+    """Return the cells of each of these complete lines of CSV; no cells for a damaged line, which spoils no
+    other line."""
+    each = lines.split("\n")[:-1]
+    before = csv.field_size_limit(MAX_CELL)
+    try:
+        rows = _parsed(each)
+        return rows if len(rows) == len(each) else [(_parsed([line]) or [[]])[0] for line in each]
+    finally:
+        csv.field_size_limit(before)
+
+
+def _parsed(lines: list[str]) -> list[list[str]]:
+    try:
+        return list(csv.reader(lines, strict=True))
+    except csv.Error:
+        return []

@@ -1,11 +1,11 @@
-"""Bodies on their way to a disk, in bounded memory; and the folder where they wait, this run's own.
+"""Spools bodies to disk in bounded memory, in a directory of unfinished files that belongs to the run.
 
-In: pieces of a body. Out: a file of it, or, while it is small, its bytes. What goes wrong with the
-disk under a body comes out as `OSError`, for whoever knows what it was for.
+In: pieces of a body. Out: a file of the body, or, while it is small, its bytes. Disk errors are raised as
+`OSError`; the caller knows which output they concern.
 
-A run's unfinished files stand in a folder of their own, which its process holds locked. However the
-process ends, the lock goes with it: the next run with the same place clears away what has none. Two
-runs at once leave each other alone.
+The run's process holds a lock on the directory. However the process ends, the lock is released: the next run
+with the same output removes directories that are not locked. Runs at the same time don't touch each other's
+directories.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ from fetchpool.model.text import escape_invisible
 from fetchpool.sinks.file_ops import lock, write_all
 
 IN_MEMORY = 256 * 1024
-"""Bytes of a body that are held before it goes to a file: nearly every page fits, and a thousand at once
-are a quarter of a gigabyte."""
+"""Bytes of a body in memory; a larger one goes to a file. Nearly every page fits, and a thousand at once are
+a quarter of a gigabyte."""
 PREFIX = ".fetchpool-"
-"""How the folders of unfinished files are called."""
+"""How the names of directories of unfinished files begin."""
 NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 _numbers = count()
 
 
 class SpooledBody:
-    """One body, as it comes. Not for several threads."""
+    """A body that is being received: in memory first, in a file once it is large. Not thread-safe."""
 
-    __slots__ = ("_descriptor", "_folder", "_held", "path", "size")
+    __slots__ = ("_descriptor", "_directory", "_held", "path", "size")
 
-    def __init__(self, folder: str) -> None:
-        """`folder`: where its file is made, once it is large."""
-        self._folder = folder
+    def __init__(self, directory: str) -> None:
+        """`directory`: the place of the file."""
+        self._directory = directory
         self._held: list[bytes] = []
         self._descriptor = -1
         self.path = ""
-        """Its file; empty while it is held in memory."""
+        """The path of the file; empty while the body is in memory."""
         self.size = 0
 
     def write(self, piece: bytes) -> None:
-        """Raises `OSError`."""
+        """Append a piece. Raises `OSError`."""
         self.size += len(piece)
         if self._descriptor >= 0:
             write_all(self._descriptor, piece)
@@ -58,15 +58,16 @@ class SpooledBody:
             self.rollover()
 
     def _open(self) -> str:
-        """Makes the file. A worker that died may have had our process id, and left files of that name."""
+        """Create the file. A worker that crashed may have had our process id and left files with that
+        name."""
         while True:
-            path = str(Path(self._folder, f"{os.getpid()}-{next(_numbers)}"))
+            path = str(Path(self._directory, f"{os.getpid()}-{next(_numbers)}"))
             with suppress(FileExistsError):
                 self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK, 0o666)
                 return path
 
     def rollover(self) -> None:
-        """What there is so far goes to the file, and so does all that follows. Raises `OSError`."""
+        """Move the body to the file; later pieces are written there. Raises `OSError`."""
         if self._descriptor < 0:
             path = self._open()
             self.path = path
@@ -75,17 +76,17 @@ class SpooledBody:
 
     @property
     def content(self) -> bytes:
-        """All of it; empty once it is in a file."""
+        """The body; empty once it is in a file."""
         return b"".join(self._held)
 
     def close(self) -> None:
-        """Nothing more comes. Its file stays, and is whoever's who asks for `path`. Idempotent."""
+        """Close the file and leave it; the caller that uses `path` owns it. Idempotent."""
         if self._descriptor >= 0:
             descriptor, self._descriptor = self._descriptor, -1
             os.close(descriptor)
 
     def discard(self) -> None:
-        """Leaves nothing of it. Raises nothing: what is left all the same goes with the folder."""
+        """Delete the body. Raises nothing: a file that can't be deleted is removed with the directory."""
         self._held.clear()
         with suppress(OSError):
             self.close()
@@ -96,10 +97,11 @@ class SpooledBody:
 
 
 class SpoolDirectory:
-    """The folder of one run's unfinished files: made in `place`, gone with `close()`."""
+    """The directory of one run's unfinished files, created in `place`; `close()` deletes it."""
 
     def __init__(self, place: str, purpose: str) -> None:
-        """`purpose` is a part of its name: only what has the same is cleared away. Raises `OSError`."""
+        """`purpose`: part of the directory's name. Leftovers with the same purpose are deleted. Raises
+        `OSError`."""
         prefix = f"{PREFIX}{purpose}-"
         for left in Path(place).glob(f"{prefix}*"):
             if not left.is_symlink():
@@ -110,11 +112,11 @@ class SpoolDirectory:
                 self._lock = _locked(self.path)
                 if Path(self.path).exists():
                     return
-            except (FileNotFoundError, BlockingIOError):  # another run took it for a dead one's
+            except (FileNotFoundError, BlockingIOError):  # another run is deleting it as a leftover
                 continue
 
     def close(self) -> None:
-        """Idempotent. Raises nothing: what can't be removed now is cleared away by the next run."""
+        """Delete the directory. Idempotent. Raises nothing: the next run deletes what is left."""
         shutil.rmtree(self.path, ignore_errors=True)
         if self._lock is not None:
             os.close(self._lock)
@@ -122,8 +124,8 @@ class SpoolDirectory:
 
 
 def open_spool(option: str, place: str, purpose: str) -> SpoolDirectory:
-    """The run's own folder in `place`, which is made when it isn't there. Raises `UsageError` for an
-    invalid place, `OutputError` when the machine fails."""
+    """Return the run's own directory in `place`, which is created if it is missing. Raises `UsageError` for
+    an invalid place, and `OutputError` when the system fails."""
     name = escape_invisible(place)
     try:
         with suppress(FileExistsError):
@@ -132,26 +134,27 @@ def open_spool(option: str, place: str, purpose: str) -> SpoolDirectory:
     except (OSError, ValueError) as failure:  # ValueError: a NUL in it
         if isinstance(failure, OSError) and failure.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
             raise OutputError(
-                f"{name}: {failure.strerror}; make room, or choose another {option}"
+                f"{name}: {failure.strerror}; free some space, or choose another {option}"
             ) from failure
         if isinstance(failure, FileNotFoundError):
             parent = escape_invisible(str(Path(place).parent))
-            problem = f"there is no folder {parent}; make it first: mkdir -p '{parent}'"
+            problem = f"directory {parent} does not exist; create it: mkdir -p '{parent}'"
         elif isinstance(failure, NotADirectoryError):
-            problem = "is no folder; choose another one"
+            problem = "is not a directory; choose another one"
         elif isinstance(failure, PermissionError):
-            problem = "no permission to write in it; choose another folder"
+            problem = "no permission to write to it; choose another directory"
         else:
             problem = f"can't be used ({failure.strerror if isinstance(failure, OSError) else failure})"
         raise UsageError(f"{option}: {name}: {problem}") from failure
 
 
-def _locked(folder: str) -> int | None:
-    """A descriptor that holds the folder; None where folders can't be locked: what is left behind stays
-    there. Raises `BlockingIOError` when somebody else holds it, `OSError` when it is gone."""
+def _locked(directory: str) -> int | None:
+    """Lock a directory; return the descriptor that holds the lock, or None where directories can't be locked:
+    leftovers stay there. Raises `BlockingIOError` when another process holds the lock, and `OSError` when the
+    directory is gone."""
     if sys.platform == "win32":
         return None
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | NO_LINK)
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | NO_LINK)
     try:
         if lock(descriptor, wait=False):
             return descriptor
@@ -164,10 +167,10 @@ def _locked(folder: str) -> int | None:
     return None
 
 
-def _clear(folder: Path) -> None:
-    """Removes it when the run it belonged to is no more."""
-    with suppress(OSError):  # it is a living run's, or another one clears it away at the same time
-        descriptor = _locked(str(folder))
+def _clear(directory: Path) -> None:
+    """Delete a directory if its run has ended."""
+    with suppress(OSError):  # its run is still active, or another run deletes it at the same time
+        descriptor = _locked(str(directory))
         if descriptor is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(directory, ignore_errors=True)
             os.close(descriptor)

@@ -1,8 +1,8 @@
-"""Standard output for rows alone: what anybody else in the process, or in one that it starts, writes to it
-meanwhile goes to standard error. A parser's `print()` is not to be taken for a row.
+"""Reserves standard output for rows: everything else that this process or its children print meanwhile goes
+to standard error, so that the output of a parser's `print()` never looks like a row.
 
-In: nothing. Out: a descriptor that leads where standard output led, until it is given back. C code is held to
-it as well: it is the descriptor that leads elsewhere, and not `sys.stdout`.
+In: nothing. Out: a descriptor of the real standard output, until it is restored. C code is redirected as
+well, since the redirection is of the descriptor and not of `sys.stdout`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ STDOUT = 1
 STDERR = 2
 
 
-def take() -> int:
-    """Raises `OSError`."""
+def redirect() -> int:
+    """Make descriptor 1 lead to standard error; return a descriptor of standard output. Raises `OSError`."""
     sys.stdout.flush()
     if isinstance(sys.stdout, TextIOWrapper):
-        # As standard error is: words come when they are said. And Python 3.11, where threads fill a buffer
-        # together, writes what was in memory there before (gh-119506).
+        # Line-buffered like standard error, so that text appears at once. Besides, when threads share a
+        # buffer, Python 3.11 writes memory that was not part of the text (gh-119506).
         sys.stdout.reconfigure(line_buffering=True)
     descriptor = os.dup(STDOUT)
     os.dup2(STDERR, STDOUT)
@@ -30,8 +30,8 @@ def take() -> int:
 
 
 def restore(descriptor: int) -> None:
-    """What others have written is written before, where it was meant to go."""
-    with suppress(OSError, ValueError):  # nobody reads it, or it was closed
+    """Make descriptor 1 lead to standard output again, after everything buffered went to standard error."""
+    with suppress(OSError, ValueError):  # its reader is gone, or it was closed
         sys.stdout.flush()
     _flush_c()
     os.dup2(descriptor, STDOUT)
@@ -40,8 +40,9 @@ def restore(descriptor: int) -> None:
 
 @contextmanager
 def diverted() -> Iterator[None]:
-    """Programs that are started meanwhile write to standard error, for good."""
-    descriptor = take()
+    """Redirect the standard output of programs that are started meanwhile to standard error, for their
+    lifetime."""
+    descriptor = redirect()
     try:
         yield
     finally:
@@ -49,8 +50,8 @@ def diverted() -> Iterator[None]:
 
 
 def _flush_c() -> None:
-    """C has a buffer of its own, which would be written at the process's end."""
-    with suppress(ImportError, OSError, TypeError):  # there is no ctypes, or no telling where C's is
+    """Flush C's own buffer, which would be written to standard output when the process ends."""
+    with suppress(ImportError, OSError, TypeError):  # there is no ctypes, or no C library to be found
         import ctypes
 
         ctypes.CDLL(None).fflush(None)

@@ -1,11 +1,11 @@
-"""`--warc FILE.warc.gz` in the parent: the one writer of the archive.
+"""Writes the archive of `--warc FILE.warc.gz`, in the parent process.
 
-In: the records of fetches, compressed where they were fetched (`http/warc_recorder.py`), and the failures.
-Out: a file of whole WARC records, one gzip member each, appended to; past `--warc-max-size` the next one,
-`FILE-00001.warc.gz`. Only the engine's thread calls it, and always before it has the row written.
+In: the records of fetches, which the workers have compressed (`http/warc_recorder.py`), and failures. Out: a
+file to which complete WARC records are appended, one gzip member each; beyond `--warc-max-size` the next
+file, `FILE-00001.warc.gz`. Only the engine's thread calls it, always before the URL's row is written.
 
-A kill may tear the last record: the next run with the same name cuts it off. A run that goes on beside
-is refused in words.
+A kill may truncate the last record: the next run with the same name removes that record. A second run at the
+same time gets an error message.
 """
 
 from __future__ import annotations
@@ -30,35 +30,34 @@ from fetchpool.sinks.file_ops import is_gone, lock, write_all
 
 SUFFIX = ".warc.gz"
 WARC_VERSION = "WARC/1.1"
-CHECKPOINT = 5.0
-"""Seconds between two times that the disk is asked to keep what it has."""
+SYNC_INTERVAL = 5.0
+"""Seconds between two calls of fsync."""
 BLOCK = 1 << 20
 TAIL = 1 << 20
-"""Bytes at the end in which the beginning of the last record is looked for, before all are read."""
+"""Bytes at the end that are searched for the last record before the file is read from its start."""
 GZIP_FORMAT = 16 + zlib.MAX_WBITS
 MAGIC = b"\x1f\x8b\x08"
 RECORD = b"WARC/1."
 
 
 class WarcFile:
-    """The file that is written to now, and those before it."""
+    """An archive of one or more files, the last of which is written to."""
 
     def __init__(self, path: str, max_size: int | None, clock: Callable[[], float] = monotonic) -> None:
-        """Opens it, makes it when it isn't there, and repairs its end. `max_size`: bytes; a file
-        that has as many gets no more records. Raises `UsageError` for an invalid path, a file
-        of something else included (that one is left untouched), and `OutputError` when the machine
-        fails."""
+        """Open the last file, create it if it is missing, and repair its end. `max_size`: bytes from which on
+        a file gets no more records. Raises `UsageError` for an invalid path or a file with other content
+        (which is left unchanged), and `OutputError` when the system fails."""
         self._stem = path.removesuffix(SUFFIX)
         self._max_size = max_size
         self._clock = clock
-        self._next_checkpoint = clock() + CHECKPOINT
+        self._next_sync = clock() + SYNC_INTERVAL
         self._dirty = False
         self._lock = self._descriptor = -1
         self._path = path
         self._size = 0
         try:
             self._lock = self._opened(path)
-            self._hold(path)
+            self._lock_file(path)
             self._number = self._latest()
             self._open()
         except BaseException:
@@ -66,7 +65,7 @@ class WarcFile:
             raise
 
     def write(self, outcome: Outcome) -> None:
-        """Appends what an attempt brought. Raises `OutputError`; what is in the file stays whole."""
+        """Append the records of an attempt, all or none. Raises `OutputError`."""
         try:
             if outcome.warc_records_path:
                 with Path(outcome.warc_records_path).open("rb") as records:
@@ -78,7 +77,7 @@ class WarcFile:
             raise self._failed(failure) from failure
 
     def write_failure(self, record: Record) -> None:
-        """Appends why a URL has no complete answer, as a metadata record. Raises `OutputError`."""
+        """Append why a URL has no complete response, as a metadata record. Raises `OutputError`."""
         fields = {
             "url": record.url,
             "error": record.error,
@@ -108,16 +107,16 @@ class WarcFile:
             raise self._failed(failure) from failure
 
     def flush(self) -> None:
-        """All is the operating system's already; from time to time the disk is asked to keep it."""
-        self._check_there()
-        if self._dirty and self._clock() >= self._next_checkpoint:
+        """Sync at most every `SYNC_INTERVAL` seconds. Writes are unbuffered."""
+        self._check_exists()
+        if self._dirty and self._clock() >= self._next_sync:
             self._sync()
 
     def close(self) -> None:
-        """Idempotent; quiet after a failure that was told already."""
+        """Sync and close. Idempotent; raises nothing after a failure that was reported already."""
         try:
             if self._dirty:
-                self._check_there()
+                self._check_exists()
                 self._sync()
         finally:
             for descriptor in {self._lock, self._descriptor} - {-1}:
@@ -127,7 +126,7 @@ class WarcFile:
     # The file
 
     def _append(self, records: io.BufferedReader | io.BytesIO) -> None:
-        """Whole records behind whole records, or none of them."""
+        """Append complete records: all of them or none."""
         if self._max_size is not None and self._size >= self._max_size:
             self._sync()
             self._number += 1
@@ -144,7 +143,7 @@ class WarcFile:
         self._dirty = True
 
     def _open(self) -> None:
-        """The file of the current number, its end repaired; a new one begins with what it is."""
+        """Open the file of the current number and repair its end; a new file gets a warcinfo record."""
         if self._descriptor not in (-1, self._lock):
             os.close(self._descriptor)
         self._path = self._named(self._number)
@@ -156,9 +155,9 @@ class WarcFile:
             os.ftruncate(self._descriptor, end)
         self._size = end
         if end == 0:
-            self._introduce()
+            self._write_warcinfo()
 
-    def _introduce(self) -> None:
+    def _write_warcinfo(self) -> None:
         written = io.BytesIO()
         writer = WARCWriter(written, gzip=True, warc_version=WARC_VERSION)
         about = {
@@ -179,27 +178,27 @@ class WarcFile:
         return f"{self._stem}-{number:05}{SUFFIX}" if number else f"{self._stem}{SUFFIX}"
 
     def _latest(self) -> int:
-        """The number of the last file there is."""
+        """Return the number of the last existing file."""
         numbered = re.compile(re.escape(Path(self._stem).name) + r"-(\d{5,})" + re.escape(SUFFIX))
         names = (numbered.fullmatch(each.name) for each in Path(self._stem).parent.iterdir())
         return max((int(name[1]) for name in names if name), default=0)
 
     def _opened(self, path: str) -> int:
-        """A descriptor that appends. Raises `UsageError`."""
+        """Open a file for appending; return its descriptor. Raises `UsageError`."""
         name = escape_invisible(path)
         try:
             return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         except (OSError, ValueError) as failure:  # ValueError: a NUL in the path
-            folder = Path(path).parent
-            if isinstance(failure, FileNotFoundError) and not folder.exists():
-                shown = escape_invisible(str(folder))
-                problem = f"there is no folder {shown}; make it first: mkdir -p '{shown}'"
+            directory = Path(path).parent
+            if isinstance(failure, FileNotFoundError) and not directory.exists():
+                shown = escape_invisible(str(directory))
+                problem = f"directory {shown} does not exist; create it: mkdir -p '{shown}'"
             else:
                 why = failure.strerror if isinstance(failure, OSError) else failure
                 problem = f"can't be opened ({why}); name another file"
             raise UsageError(f"--warc: {name}: {problem}") from failure
 
-    def _hold(self, path: str) -> None:
+    def _lock_file(self, path: str) -> None:
         try:
             lock(self._lock, wait=False)
         except BlockingIOError:
@@ -214,37 +213,39 @@ class WarcFile:
         start = os.pread(self._descriptor, BLOCK, 0)
         if start and not _starts_record(start) and not MAGIC.startswith(start):
             raise UsageError(
-                f"--warc: {escape_invisible(self._path)}: is no compressed WARC; name another file "
+                f"--warc: {escape_invisible(self._path)}: is not a compressed WARC; name another file "
                 "(nothing in it was changed)"
             )
 
-    def _check_there(self) -> None:
-        """What is written to a file that has lost its name is lost. Raises `OutputError`."""
+    def _check_exists(self) -> None:
+        """Check that the file still has its name; without one, everything written to it is lost. Raises
+        `OutputError`."""
         if is_gone(self._descriptor, self._path):
             self._dirty = False
-            raise OutputError(f"{escape_invisible(self._path)}: was removed or replaced while it was written")
+            raise OutputError(f"{escape_invisible(self._path)}: was removed or replaced during the run")
 
     def _sync(self) -> None:
-        """Asked once: a failed fsync is never retried, it would succeed and lie."""
+        """Call fsync, once: after a failure a second call would succeed although data is lost."""
         self._dirty = False
-        self._next_checkpoint = self._clock() + CHECKPOINT
+        self._next_sync = self._clock() + SYNC_INTERVAL
         try:
             os.fsync(self._descriptor)
         except OSError as failure:
-            if failure.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that has no such thing
+            if failure.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system without fsync
                 raise self._failed(failure) from failure
 
     def _failed(self, failure: OSError) -> OutputError:
         self._dirty = False
         name = escape_invisible(self._path)
-        return OutputError(f"{name}: {failure.strerror}; make room, or choose another --warc")
+        return OutputError(f"{name}: {failure.strerror}; free some space, or choose another --warc")
 
 
 def end_of_last_record(descriptor: int, size: int) -> int:
-    """Where the last whole record of a file ends, in bytes: its size, unless a crash tore it.
+    """Return the offset at which the last complete record of a file ends: its size, unless a crash truncated
+    the last record.
 
-    Mostly the last one is found from behind, and nothing else is read. Otherwise all are, from the
-    start, at some hundred megabytes a second: a record may hold what looks like others.
+    Usually a search from the end finds that record, and nothing else is read. Otherwise the file is read from
+    its start, at some hundred megabytes a second: a record may contain bytes that look like other records.
     """
     start = max(0, size - TAIL)
     tail = os.pread(descriptor, size - start, start)
@@ -281,7 +282,7 @@ def _read_until(descriptor: int) -> int:
 
 
 def _drain(inflate: zlib._Decompress, chunk: bytes) -> None:
-    """To the end of the chunk or of the member, in bounded memory. Raises `zlib.error`."""
+    """Decompress to the end of the chunk or of the member, in bounded memory. Raises `zlib.error`."""
     full = True
     while (full or inflate.unconsumed_tail) and not inflate.eof:
         full = len(inflate.decompress(chunk, BLOCK)) == BLOCK
@@ -289,7 +290,7 @@ def _drain(inflate: zlib._Decompress, chunk: bytes) -> None:
 
 
 def _starts_record(start: bytes) -> bool:
-    """Whether that is how a record begins, as far as it goes: a torn one is ours too."""
+    """Whether these bytes begin a record. They may be truncated."""
     try:
         begins = zlib.decompressobj(GZIP_FORMAT).decompress(start, len(RECORD))
     except zlib.error:

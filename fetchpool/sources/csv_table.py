@@ -9,7 +9,7 @@ import csv
 from collections.abc import Iterator
 from itertools import chain
 
-from fetchpool.model.csv_cells import meant
+from fetchpool.model.csv_cells import unescape_cell
 from fetchpool.model.text import escape_invisible
 from fetchpool.sources.lines import KEPT
 from fetchpool.sources.table_header import Heading, delimiter, parse_header
@@ -50,7 +50,7 @@ def read_cells(lines: LineIterator, format: str, table: TableOptions) -> Iterato
     if head.is_row:
         rows = chain([cells], rows)
     if head.is_ours:
-        rows = ([meant(cell) for cell in cells] for cells in rows)
+        rows = ([unescape_cell(cell) for cell in cells] for cells in rows)
     found = RowCollector(table.keep)
     broken: TableFormatError | None = None
     taken = lines.taken

@@ -142,7 +142,7 @@ class InputFile:
                 return f"is a URL, and INPUT is a file of them; try: echo '{self.name}' | fetchpool -"
             return "no such file; check its name"
         if isinstance(failure, IsADirectoryError):
-            return "is a folder; name the files in it"
+            return "is a directory; name the files in it"
         if isinstance(failure, PermissionError):
             return "no permission to read it; change its mode, or run as its owner"
         if isinstance(failure, OSError) and failure.errno == errno.EMFILE:

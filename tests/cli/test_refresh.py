@@ -300,10 +300,10 @@ def test_the_new_column_is_there_in_tables(site: Site, tmp_path: Path) -> None:
         (
             "old.txt",
             "url:<http://a/> size:[1]\n",
-            "--refresh: old.txt: text rows hold nothing to ask with; name a",
+            "--refresh: old.txt: text rows have no validators; name a",
         ),
         ("old.csv", "a,b\n1,2\n", "--refresh: old.csv: has no column 'url'"),
-        ("old.sqlite", "not one", "--refresh: old.sqlite: is no SQLite output of fetchpool that can be read"),
+        ("old.sqlite", "not one", "--refresh: old.sqlite: is not a readable SQLite output of fetchpool"),
         ("-", None, "--refresh: expected the output of an earlier run"),
     ],
 )

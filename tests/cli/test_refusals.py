@@ -110,7 +110,7 @@ def test_a_directory_is_no_list(tmp_path: Path) -> None:
     done = fetchpool(".", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "is a folder" in done.stderr
+    assert "is a directory" in done.stderr
 
 
 def test_an_output_in_a_folder_that_is_not_there_is_told_before_anything_is_fetched(tmp_path: Path) -> None:

@@ -288,9 +288,13 @@ REFUSALS = {
         "--resume",
         "-o",
         "/dev/null",
-    ): "/dev/null: can't be read back, which --resume has to; name a file with -o",
-    ("--format", "sqlite", "-o", "-"): "--format sqlite: a database can't go to standard output; name a file "
-    "with -o",
+    ): "/dev/null: --resume cannot read it back; name a regular file with -o",
+    (
+        "--format",
+        "sqlite",
+        "-o",
+        "-",
+    ): "--format sqlite: cannot write a database to standard output; name a file with -o",
 }
 
 
@@ -311,8 +315,8 @@ def test_what_cannot_be_resumed_is_refused_in_words(
     ("arguments", "words"),
     [
         ([], "missing argument OUT, e.g. fetchpool compact results.jsonl"),
-        (["none.jsonl"], "none.jsonl: there is no such file"),
-        (["urls.txt"], "urls.txt: is not a text output of fetchpool; --format says what it is"),
+        (["none.jsonl"], "none.jsonl: no such file"),
+        (["urls.txt"], "urls.txt: is not a text output of fetchpool; name its format with --format"),
         (["urls.txt", "--format", "cvs"], "--format: 'cvs' is not one of text, jsonl, csv, sqlite"),
     ],
 )

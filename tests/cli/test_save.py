@@ -121,7 +121,7 @@ def test_39_no_link_within_the_folder_is_followed(demo_server: DemoServer, tmp_p
     (kept / sha256[:2] / sha256[2:4]).symlink_to(elsewhere)
     done = fetchpool("urls.txt", "--save", "kept", cwd=tmp_path)
     assert done.returncode == 3
-    assert done.stderr.splitlines()[-1].startswith("fetchpool: kept: a body can't be kept: ")
+    assert done.stderr.splitlines()[-1].startswith("fetchpool: kept: can't save a body: ")
     assert files(elsewhere) == ["precious"]
 
 
@@ -153,7 +153,7 @@ def test_43_a_full_disk_ends_the_run_in_words_with_exit_code_3(
         check=False,
     )
     assert done.returncode == 3, done.stderr
-    words = "fetchpool: kept: a body can't be kept: File too large; make room, or choose another --save"
+    words = "fetchpool: kept: can't save a body: File too large; free some space, or choose another --save"
     assert done.stderr.splitlines()[-1] == words
     assert files(tmp_path / "kept") == []
     assert not (tmp_path / "sizes.txt").read_text()
@@ -214,8 +214,8 @@ def test_a_hash_alone_keeps_nothing_and_has_its_column(demo_server: DemoServer, 
     ("options", "words"),
     [
         (("--save", ""), "--save: an empty name; write a folder's name"),
-        (("--save", "urls.txt"), "--save: urls.txt: is no folder; choose another one"),
-        (("--save", "no/such"), "--save: no/such: there is no folder no; make it first: mkdir -p 'no'"),
+        (("--save", "urls.txt"), "--save: urls.txt: is not a directory; choose another one"),
+        (("--save", "no/such"), "--save: no/such: directory no does not exist; create it: mkdir -p 'no'"),
         (("--hash", "md5"), "--hash: 'md5' is not supported; use sha256"),
     ],
 )

@@ -361,7 +361,7 @@ def test_a_file_of_something_else_is_refused_untouched(tmp_path: Path, content: 
     (tmp_path / "a.warc.gz").write_bytes(content)
     done = fetchpool("urls.txt", "--warc", "a.warc.gz", cwd=tmp_path)
     assert (done.returncode, (tmp_path / "a.warc.gz").read_bytes()) == (2, content)
-    assert "is no compressed WARC; name another file" in done.stderr
+    assert "is not a compressed WARC; name another file" in done.stderr
 
 
 def test_a_name_that_cannot_be_meant_is_refused(tmp_path: Path) -> None:
@@ -391,7 +391,7 @@ def test_43_a_full_disk_ends_the_run_with_exit_code_3_and_whole_records(
         check=False,
     )
     assert done.returncode == 3, done.stderr
-    assert "File too large; make room, or choose another --warc" in done.stderr
+    assert "File too large; free some space, or choose another --warc" in done.stderr
     assert of_type("warcinfo", records(tmp_path / "a.warc.gz"))
 
 

@@ -334,8 +334,8 @@ def test_an_open_that_is_refused_leaves_no_descriptor_open(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("folder", "folder: is a folder; name a file in it with -o"),
-        ("no/such/rows", "there is no folder no/such; make it first: mkdir -p 'no/such'"),
+        ("folder", "folder: is a directory; name a file in it with -o"),
+        ("no/such/rows", "directory no/such does not exist; create it: mkdir -p 'no/such'"),
         ("file/rows", "can't be opened (Not a directory); choose another output with -o"),
         ("a\x00b", "can't be opened ("),
         ("x" * 300, "can't be opened (File name too long)"),
@@ -368,7 +368,7 @@ try: open_sink(sys.argv[2])
 except FetchpoolError as refused: print(type(refused).__name__, refused)
 """
     done = run(script, str(path.parent), path.name, stdout=subprocess.PIPE)
-    expected = f"UsageError {path.name}: no permission to read and write it; choose another output with -o\n"
+    expected = f"UsageError {path.name}: permission denied; choose another output with -o\n"
     assert (done.stdout, done.stderr) == (expected, "")
 
 
@@ -381,7 +381,8 @@ def test_a_full_device_is_an_output_error_that_names_it(kind: LineKind, tmp_path
     with pytest.raises(OutputError) as failure:
         sink.flush()
     assert (
-        str(failure.value) == f"{link}: No space left on device; make room, or choose another output with -o"
+        str(failure.value)
+        == f"{link}: No space left on device; free some space, or choose another output with -o"
     )
     sink.close()  # told once, quiet now
 
@@ -530,7 +531,7 @@ def test_a_named_pipe_takes_rows(tmp_path: Path, kind: LineKind) -> None:
 
 def read_back(path: Path) -> list[tuple[str, str | None] | None]:
     sink = open_sink(str(path))
-    rows = [row and (row.url, row.error) for batch in sink.written() for row in batch]
+    rows = [row and (row.url, row.error) for batch in sink.stored_rows() for row in batch]
     sink.close()
     return rows
 
@@ -555,12 +556,12 @@ def test_rows_of_earlier_runs_are_read_back_in_order_and_in_bounded_pieces(path:
     urls = [f"http://h/{'x' * (number % 900)}/{number}" for number in range(9000)]
     sink = open_sink(str(path))
     assert not sink.appends
-    assert list(sink.written()) == []
+    assert list(sink.stored_rows()) == []
     sink.write([record(number, url) for number, url in enumerate(urls)])
     sink.close()
     sink = open_sink(str(path))
     assert sink.appends
-    pieces = list(sink.written())
+    pieces = list(sink.stored_rows())
     assert len(pieces) > 1
     assert [row.url for piece in pieces for row in piece if row] == urls
     sink.write([record(1, "http://h/after")])  # reading has not moved where rows are appended
@@ -591,15 +592,15 @@ def test_a_line_that_is_no_row_is_told_apart_and_hides_no_other(path: Path) -> N
 def test_standard_output_and_devices_cannot_be_read_back(kind: LineKind, tmp_path: Path) -> None:
     link = tmp_path / f"null{kind.suffix}"
     link.symlink_to("/dev/null")
-    with pytest.raises(UsageError, match="can't be read back, which --resume has to; name a file with -o"):
-        open_sink(str(link)).written()
+    with pytest.raises(UsageError, match="--resume cannot read it back; name a regular file with -o"):
+        open_sink(str(link)).stored_rows()
     with (tmp_path / "out").open("ab") as stdout:
         script = """
-try: open_sink("-", sys.argv[1]).written()
+try: open_sink("-", sys.argv[1]).stored_rows()
 except FetchpoolError as refused: print(refused, file=sys.stderr)
 """
         done = run(script, format_of(kind), stdout=stdout)
-    assert done.stderr.startswith("standard output: can't be read back")
+    assert done.stderr.startswith("standard output: --resume cannot read it back")
 
 
 @of_lines
@@ -628,7 +629,7 @@ def test_a_foreign_file_that_took_the_place_is_left_untouched(path: Path) -> Non
     path.with_suffix(".new").replace(path)
     sink.write([record(0)])
     with pytest.raises(
-        OutputError, match=r"another file took its place: .* is not a \w+ output of fetchpool"
+        OutputError, match=r"replaced by another file during the run: .* is not a \w+ output of fetchpool"
     ):
         sink.flush()
     sink.close()

@@ -19,7 +19,7 @@ from fetchpool.config.configure import configure
 from fetchpool.engine.build import build
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.record import Record
-from fetchpool.sinks.file import CHECKPOINT, FileSink
+from fetchpool.sinks.file import SYNC_INTERVAL, FileSink
 from fetchpool.sinks.file_ops import FileOps
 from fetchpool.sinks.open import open_sink, row_format
 from fetchpool.sinks.warc import WarcFile
@@ -244,7 +244,7 @@ class EagerSink(FileSink):
 
     def write(self, records: Sequence[Record]) -> None:
         super().write(records)
-        self._now += CHECKPOINT
+        self._now += SYNC_INTERVAL
         self.flush()
 
 
@@ -343,11 +343,11 @@ def test_43_a_file_that_was_removed_while_it_was_written_is_told(tmp_path: Path,
     sink.write([record(1)])
     sink.flush()
     [notice] = sink.notices
-    assert "was removed while it was written: a new one has the rows from here on" in notice
-    assert [list(map(bool, rows)) for rows in sink.written()] == [[True]]
+    assert "was removed during the run: all further rows are in a new file of that name" in notice
+    assert [list(map(bool, rows)) for rows in sink.stored_rows()] == [[True]]
     remove(folder)
     sink.write([record(2)])
-    with pytest.raises(OutputError, match=r"it was removed while it was written: .*there is no folder"):
+    with pytest.raises(OutputError, match=r"removed during the run: .*directory .* does not exist"):
         sink.flush()
 
 
@@ -366,7 +366,7 @@ def test_43_a_database_or_folder_that_was_removed_while_it_was_written_ends_the_
     if what == "replaced":
         open_sink(str(folder / name)).close()
     sink.write([record(1)])
-    with pytest.raises(OutputError, match="was removed or replaced while it was written"):
+    with pytest.raises(OutputError, match="was removed or replaced during the run"):
         sink.flush()
     sink.close()
 
@@ -379,6 +379,6 @@ def test_43_an_archive_that_was_removed_while_it_was_written_ends_the_run(tmp_pa
     archive = WarcFile(str(folder / "a.warc.gz"), 1 << 30)
     archive.flush()
     remove(folder if what == "folder" else folder / "a.warc.gz")
-    with pytest.raises(OutputError, match="was removed or replaced while it was written"):
+    with pytest.raises(OutputError, match="was removed or replaced during the run"):
         archive.flush()
     archive.close()

@@ -20,7 +20,7 @@ DEEP = "[" * 100_000 + "]" * 100_000
 
 
 def rows_of(sink: ResumableSink) -> list[StoredRow | None]:
-    return [row for rows in sink.written() for row in rows]
+    return [row for rows in sink.stored_rows() for row in rows]
 
 
 def test_41_a_line_that_is_nested_too_deep_is_no_row(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_41_of_lines_that_wait_to_be_parquet_what_a_power_failure_left_is_no_row
     assert rows_of(sink) == [StoredRow("http://example.org/0", None)] * 2
     sink.close()
     (path / "_part-000007.jsonl").write_bytes(b"\0\0\n" + saved.splitlines()[1] + b"\n")
-    with pytest.raises(UsageError, match=r"_part-000007.jsonl: are no rows of fetchpool"):
+    with pytest.raises(UsageError, match=r"_part-000007.jsonl: not waiting rows of fetchpool"):
         open_sink(str(path))
     (path / "_part-000007.jsonl").write_bytes(saved.replace(b'"urlnum":0', b'"urlnum":%d' % (1 << 63)))
     with pytest.raises(OutputError, match=r"rows.parquet: "):

@@ -187,7 +187,7 @@ def test_35_an_input_that_cannot_be_read_is_a_clear_error_and_exit_2(tmp_path: P
     closed.write_text("http://h/")
     closed.chmod(0)
     assert "missing.txt: no such file" in refused(runner.fetchpool("missing.txt", cwd=tmp_path))
-    assert "folder: is a folder" in refused(runner.fetchpool("folder", cwd=tmp_path))
+    assert "folder: is a directory" in refused(runner.fetchpool("folder", cwd=tmp_path))
     assert "list.gz: is not gzip" in refused(runner.fetchpool("list.gz", cwd=tmp_path))
     assert "NUL" not in refused(runner.fetchpool("a\nb", cwd=tmp_path))
     done = subprocess.run(

@@ -20,9 +20,7 @@ from fetchpool.model import fingerprint, urls
 from fetchpool.model import text as clean
 from fetchpool.scheduler import retry
 from fetchpool.sinks import lines as row_lines
-from fetchpool.sinks.csv import CsvRows
-from fetchpool.sinks.jsonl import JsonlRows
-from fetchpool.sinks.text import TextRows
+from fetchpool.sinks.read_back import line_decoder
 from fetchpool.sources import file_types, table_rows, tables
 from fetchpool.sources.lines import LineSplitter
 from fetchpool.transports.base import Headers, ResponseHead
@@ -173,9 +171,9 @@ READERS: dict[str, tuple[int, Callable[[str], object]]] = {
         lambda text: tables.header(pieces(f"url,{text}\n"), None, table_rows.TableOptions("url")),
     ),
     "rows read back": (MEBIBYTE, read_back),
-    "text rows": (MEBIBYTE, lambda text: TextRows().decode(wire(text))),
-    "CSV rows": (MANY_LINES, lambda text: CsvRows().decode(wire(text))),
-    "JSONL rows": (MEBIBYTE, lambda text: JsonlRows().decode(wire(text))),
+    "text rows": (MEBIBYTE, lambda text: line_decoder("text")(wire(text))),
+    "CSV rows": (MANY_LINES, lambda text: line_decoder("csv")(wire(text))),
+    "JSONL rows": (MEBIBYTE, lambda text: line_decoder("jsonl")(wire(text))),
 }
 MOMENT = 0.3
 """Seconds of computing: what takes less for all of it is no danger, whatever the ratio."""

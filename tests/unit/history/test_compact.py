@@ -106,15 +106,15 @@ def test_a_run_that_appends_meanwhile_goes_on_with_the_new_file(path: Path) -> N
 @pytest.mark.parametrize("content", [b"http://example.org/\n", b"precious", b'{"url":"http://a/"}\n'])
 def test_what_is_no_output_is_refused_untouched(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    with pytest.raises(UsageError, match=r"is not a \w+ output of fetchpool; --format says what it is"):
+    with pytest.raises(UsageError, match=r"is not a \w+ output of fetchpool; name its format with --format"):
         compact(str(path))
     assert path.read_bytes() == content
 
 
 def test_what_is_not_there_is_refused_and_not_made(path: Path) -> None:
-    with pytest.raises(UsageError, match="there is no such file"):
+    with pytest.raises(UsageError, match="no such file"):
         compact(str(path))
-    with pytest.raises(UsageError, match="is a folder"):
+    with pytest.raises(UsageError, match="is a directory"):
         compact(str(path.parent), "text")
     assert not path.exists()
 

@@ -13,7 +13,7 @@ from tests.contracts.records import record
 
 
 def filtered(known: DuplicateFilter, *lines: str, first: int = 0) -> tuple[list[str], list[StoredRow]]:
-    while known.read_back():
+    while known.load():
         pass
     wanted, earlier = known.filter([urls.request(number, line) for number, line in enumerate(lines, first)])
     return [request.url for request in wanted], earlier
@@ -25,7 +25,7 @@ def journal(*rows: tuple[str, str | None] | None) -> list[list[StoredRow | None]
 
 def known_from(*journals: list[list[StoredRow | None]], again: str = "") -> DuplicateFilter:
     return DuplicateFilter(
-        journals=[iter(each) for each in journals], again=failures.errors_named(again.split())
+        stored_rows=[iter(each) for each in journals], retry_errors=failures.errors_named(again.split())
     )
 
 
@@ -76,7 +76,7 @@ def test_what_the_output_holds_is_not_wanted_and_told_with_its_final_error() -> 
             StoredRow("http://***@h/", "http_404"),
         ],
     )
-    assert (known.duplicates, known.damaged) == (1, 1)
+    assert (known.duplicates, known.corrupt_rows) == (1, 1)
 
 
 def test_of_a_urls_rows_the_last_is_the_final_one() -> None:
@@ -119,8 +119,8 @@ def test_an_output_that_has_a_row_is_not_given_another() -> None:
     records = [record(number, f"http://h/{number}") for number in (3, 0, 2)]
     assert [row.urlnum for row in known.missing_from(records, 0)] == [3, 2]
     assert [row.urlnum for row in known.missing_from(records, 1)] == [3, 0]
-    known.settle(records)
-    assert known.missing_from(records, 0) is records  # nothing is remembered of what is settled
+    known.mark_written(records)
+    assert known.missing_from(records, 0) is records  # nothing is remembered of what is written
 
 
 def test_an_output_whose_row_is_fine_keeps_it_when_another_asks_again() -> None:

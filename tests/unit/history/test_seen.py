@@ -1,4 +1,4 @@
-"""The compact set, beside one of Python's own."""
+"""The compact set of fingerprints, compared with a Python set."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fetchpool.history import seen_disk
 from fetchpool.history.seen import SeenSet
+from fetchpool.history.seen_disk import DiskSeenSet
 from fetchpool.history.temporary_db import open_temporary_database
 from fetchpool.model.fingerprint import SIZE
 
@@ -41,12 +43,12 @@ def test_each_has_its_marks(calls: list[tuple[bytes, int, int]], memory: int) ->
     seen, model = SeenSet(3, memory=memory), dict[bytes, bytearray]()
     for fingerprint, place, mark in calls:
         marks = model.setdefault(fingerprint, bytearray(3))
-        assert seen.mark(fingerprint, place, mark) == marks
+        assert seen.set_mark(fingerprint, place, mark) == marks
         marks[place] = mark
     assert len(seen) == len(model)
     for fingerprint, marks in model.items():
         assert not seen.add(fingerprint)
-        assert seen.mark(fingerprint, 0, 9) == marks
+        assert seen.set_mark(fingerprint, 0, 9) == marks
 
 
 @pytest.mark.parametrize("marks", [0, 2])
@@ -58,7 +60,7 @@ def test_a_hundred_thousand_are_within_thirty_bytes_each(marks: int) -> None:
         seen = SeenSet(marks)
         empty, _ = tracemalloc.get_traced_memory()
         for start in range(0, len(data), SIZE):
-            seen.mark(data[start : start + SIZE], 0, 1) if marks else seen.add(data[start : start + SIZE])
+            seen.set_mark(data[start : start + SIZE], 0, 1) if marks else seen.add(data[start : start + SIZE])
         now, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -68,16 +70,24 @@ def test_a_hundred_thousand_are_within_thirty_bytes_each(marks: int) -> None:
     assert peak < 1.01 * now + 10_000
 
 
-def test_what_does_not_fit_is_on_disk() -> None:
+def test_fingerprints_beyond_the_memory_limit_are_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    databases = []
+
+    class Observed(DiskSeenSet):
+        def __init__(self) -> None:
+            super().__init__()
+            databases.append(self._connection)
+
+    monkeypatch.setattr(seen_disk, "DiskSeenSet", Observed)
     seen = SeenSet(memory=1500)
     fingerprints = [os.urandom(SIZE) for _ in range(1000)]
     assert all(map(seen.add, fingerprints))
     assert not any(map(seen.add, fingerprints))
-    assert seen.on_disk == 900
+    assert databases[0].execute("SELECT count(*) FROM seen").fetchone() == (900,)
 
 
-def test_a_scratch_database_closes_when_nobody_has_it_any_more() -> None:
-    """Python 3.13 warns of one that nobody has closed."""
+def test_a_temporary_database_closes_itself_when_it_is_no_longer_referenced() -> None:
+    """Python 3.13 warns about an unclosed database."""
     database = open_temporary_database("CREATE TABLE t (n)")
     database.execute("INSERT INTO t VALUES (1)")
     database.__del__()

@@ -18,7 +18,8 @@ from fetchpool.history.compact import compact
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.record import ROW_FIELDS, Record
 from fetchpool.sinks.open import open_sink
-from fetchpool.sinks.parquet import CHECKPOINT, MOST_WAITING, ParquetSink
+from fetchpool.sinks.parquet import ParquetSink
+from fetchpool.sinks.parquet_pending import MAX_WAITING, PART_INTERVAL
 from tests.cli.runner import fetchpool
 from tests.contracts.records import record
 
@@ -108,15 +109,15 @@ def test_a_checkpoint_makes_one_whole_part_of_what_waits(tmp_path: Path) -> None
         sink.write([record(number)])
         sink.flush()
     assert names(path) == ["_lock", "_part-000000.jsonl"]
-    clock.now = CHECKPOINT
+    clock.now = PART_INTERVAL
     sink.flush()
     assert names(path) == ["_lock", "part-000000.parquet"]
-    sink.write([record(number) for number in range(3, MOST_WAITING + 3)])
+    sink.write([record(number) for number in range(3, MAX_WAITING + 3)])
     sink.flush()
     assert names(path) == ["_lock", "part-000000.parquet", "part-000001.parquet"]
-    sink.write([record(MOST_WAITING + 3)])
+    sink.write([record(MAX_WAITING + 3)])
     sink.close()
-    assert urlnums(path) == list(range(MOST_WAITING + 4))
+    assert urlnums(path) == list(range(MAX_WAITING + 4))
 
 
 def test_what_a_killed_run_left_waiting_becomes_a_part_once(tmp_path: Path) -> None:
@@ -180,7 +181,7 @@ def test_a_folder_of_something_else_is_refused_untouched(tmp_path: Path) -> None
 
 
 def test_standard_output_cannot_be_a_folder() -> None:
-    with pytest.raises(UsageError, match="a folder can't go to standard output; name one with -o"):
+    with pytest.raises(UsageError, match="cannot write a directory to standard output; name one with -o"):
         open_sink("-", "parquet")
 
 
@@ -260,7 +261,7 @@ def test_a_compaction_that_was_killed_is_completed_when_the_folder_is_opened(tmp
         append(path, [record(number)])
     merged = tmp_path / "merged.parquet"
     append(merged, [record(0), record(1)])
-    (merged / "part-000000.parquet").rename(path / "_merged-000002.whole")
+    (merged / "part-000000.parquet").rename(path / "_merged-000002.complete")
     (path / "part-000000.parquet").unlink()  # that far it came
     append(path, [record(2)])
     assert urlnums(path) == [0, 1, 2]

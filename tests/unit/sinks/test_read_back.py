@@ -1,4 +1,4 @@
-"""Rows of our own outputs read back as mappings, whatever the format and whichever version wrote them."""
+"""Rows of our own outputs, read by the one reader: the same fields from every format and version."""
 
 from __future__ import annotations
 
@@ -79,3 +79,16 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path, format: str) -> Non
         rows_of(path, format)
     with pytest.raises(UsageError, match="missing"):
         rows_of(tmp_path / "missing", format)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_resume_and_refresh_read_the_same_urls_and_errors(tmp_path: Path, format: str) -> None:
+    path = tmp_path / f"rows.{format}"
+    sink = open_sink(str(path))
+    sink.write([record(0), record(1, url="http://h/,'=1"), record(2, error="dns")])
+    sink.close()
+    sink = open_sink(str(path))
+    stored = [row and (row.url, row.error) for rows in sink.stored_rows() for row in rows]
+    sink.close()
+    assert stored == [(row["url"], row.get("error")) for row in rows_of(path, format)]
+    assert [error for _, error in filter(None, stored)] == [None, None, "dns"]

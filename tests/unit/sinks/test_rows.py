@@ -136,7 +136,10 @@ def test_a_csv_row_is_one_line_with_every_column(extra: dict[str, object]) -> No
 
 
 def test_a_csv_file_with_other_columns_is_told_from_a_foreign_one() -> None:
-    assert CsvRows(("title",)).refusal(CsvRows().header) == "is a CSV output of fetchpool with other columns"
-    assert CsvRows(("title",)).refusal(b"a,b\n") == "is not a CSV output of fetchpool"
-    assert CsvRows(("title",)).refusal(CsvRows(("title",)).header) == ""
-    assert CsvRows(("title",)).refusal(CsvRows(("title",)).header[:30]) == ""
+    assert (
+        CsvRows(("title",)).check_header(CsvRows().header)
+        == "is a CSV output of fetchpool with other columns"
+    )
+    assert CsvRows(("title",)).check_header(b"a,b\n") == "is not a CSV output of fetchpool"
+    assert CsvRows(("title",)).check_header(CsvRows(("title",)).header) == ""
+    assert CsvRows(("title",)).check_header(CsvRows(("title",)).header[:30]) == ""

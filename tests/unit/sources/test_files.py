@@ -172,7 +172,7 @@ def test_a_damaged_gzip_is_told_and_so_is_the_next_one(tmp_path: Path) -> None:
     ("name", "words"),
     [
         ("missing.txt", "no such file; check its name"),
-        ("folder", "is a folder; name the files in it"),
+        ("folder", "is a directory; name the files in it"),
         ("utf16.txt", "is UTF-16; save it as UTF-8"),
         ("plain.gz", "is not gzip data, though its name says so"),
         ("empty.gz", "is not gzip data, though its name says so"),
