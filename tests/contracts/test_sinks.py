@@ -655,7 +655,7 @@ def test_an_input_is_never_an_output_by_whatever_name(
     refuse_same_file(["urls.txt", "missing", "/dev/null", "-"], ["sizes.txt", "missing", "/dev/null", "-"])
     for output in ("urls.txt", "./urls.txt", str(tmp_path / "urls.txt"), "link.txt", "hard.txt"):
         with pytest.raises(
-            UsageError, match=r"is the input urls\.txt as well; choose another output with -o"
+            UsageError, match=r"is also the input urls\.txt; choose another output with -o"
         ):
             refuse_same_file(["other.txt", "urls.txt"], ["sizes.txt", output])
 
@@ -669,7 +669,7 @@ except FetchpoolError as refused: print(refused, file=sys.stderr)
 """
     with path.open("rb") as stdin, path.open("ab") as stdout:
         done = run(script, stdin=stdin, stdout=stdout)
-    assert done.stderr == "standard output: is the input - as well; choose another output with -o\n"
+    assert done.stderr == "standard output: is also the input -; choose another output with -o\n"
 
 
 def test_only_the_chosen_adapter_is_imported() -> None:
