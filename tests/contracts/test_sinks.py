@@ -654,9 +654,7 @@ def test_an_input_is_never_an_output_by_whatever_name(
     Path("hard.txt").hardlink_to("urls.txt")
     refuse_same_file(["urls.txt", "missing", "/dev/null", "-"], ["sizes.txt", "missing", "/dev/null", "-"])
     for output in ("urls.txt", "./urls.txt", str(tmp_path / "urls.txt"), "link.txt", "hard.txt"):
-        with pytest.raises(
-            UsageError, match=r"is also the input urls\.txt; choose another output with -o"
-        ):
+        with pytest.raises(UsageError, match=r"is also the input urls\.txt; choose another output with -o"):
             refuse_same_file(["other.txt", "urls.txt"], ["sizes.txt", output])
 
 
