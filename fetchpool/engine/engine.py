@@ -190,7 +190,9 @@ class Engine:
 
     def _handle(self, message: Message) -> None:
         if isinstance(message, CompletedAttempt):
-            self._on_completed(message)
+            if self._autoscaler is not None and message.request.urlnum >= 0 and message.outcome is not None:
+                self._autoscaler.record(message.outcome)
+            self._in_flight.complete(message)
         elif not isinstance(message, Command):
             self._preflight.on_lookup_done(message, self._clock())
         elif message is Command.STOP:
@@ -200,11 +202,6 @@ class Engine:
             self._lifecycle.abort()
             self._pool.cancel_pending()
             self._pool.shutdown(abort=True)
-
-    def _on_completed(self, attempt: CompletedAttempt) -> None:
-        if self._autoscaler is not None and attempt.outcome is not None and attempt.request.urlnum >= 0:
-            self._autoscaler.record(attempt.outcome)
-        self._in_flight.complete(attempt)
 
     def _write(self, now: float) -> None:
         """Write the rows that became final in this iteration."""

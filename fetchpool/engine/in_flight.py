@@ -130,7 +130,8 @@ class InFlightRequests:
 
     def submit(self, request: FetchRequest, now: float) -> None:
         self._in_flight[request.urlnum] = (request, now)
-        self._pool.submit(derive.sent(request)).add_done_callback(partial(self._on_done, request))
+        sent = request if request.columns is None else derive.without_columns(request)
+        self._pool.submit(sent).add_done_callback(partial(self._on_done, request))
 
     def _on_done(self, request: FetchRequest, future: Future[Record]) -> None:
         """Future callback; runs in the pool's thread."""
@@ -161,7 +162,9 @@ class InFlightRequests:
         request, outcome = attempt.request, attempt.outcome
         _, started = self._in_flight.pop(request.urlnum)
         now = self._clock()
-        retry_after = self._retry.retry_after(outcome) if outcome is not None else None
+        retry_after = None
+        if outcome is not None and outcome.retry_after is not None:
+            retry_after = self._retry.retry_after(outcome)
         self._scheduler.complete(request, now, started, outcome, retry_after)
         if outcome is None:
             self._requeue(attempt, now)

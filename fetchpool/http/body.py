@@ -116,7 +116,7 @@ class ResponseBody:
         plain = head.status == 200
         coded = False
         for line in head.headers.lines:
-            if len(line) <= 14:
+            if len(line) <= 14 or line[0] not in INITIALS:
                 continue
             if line[7] == HYPHEN:
                 name = line[:15].lower()
@@ -307,6 +307,8 @@ class ResponseBody:
         return False
 
 
+INITIALS = b"CcTt"
+"""How the lines begin that matter."""
 HYPHEN = ord("-")
 BLANKS = b" \t"
 CODING = b"transfer-encoding"

@@ -80,9 +80,9 @@ def with_addresses(request: FetchRequest, addresses: tuple[str, ...], seconds: f
     )
 
 
-def sent(request: FetchRequest) -> FetchRequest:
-    """What a worker gets of it."""
-    return request if request.columns is None else replace(request, columns=None)
+def without_columns(request: FetchRequest) -> FetchRequest:
+    """As it is sent to a worker."""
+    return replace(request, columns=None)
 
 
 def with_columns(request: FetchRequest, before: FetchRequest) -> FetchRequest:

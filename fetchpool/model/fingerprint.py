@@ -32,6 +32,8 @@ _ESCAPED = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
 
 def shown(url: str) -> str:
     """A URL of the input as its row has it: no secret in it, and nothing that can't be seen."""
+    if "@" not in url and url.isprintable():
+        return url  # nearly always
     return escape_invisible(redact(url))
 
 

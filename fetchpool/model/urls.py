@@ -7,6 +7,7 @@ there is none. No I/O, no policy.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 import can_ada
@@ -93,12 +94,7 @@ def parse(text: str, base: str | None = None) -> Url | InvalidUrl:
         href = href[: href.index("#")]
     if ":" in host and host[-1] != "]":  # a port; within brackets it is an IPv6 address
         host = host[: host.rindex(":")]
-    if (
-        len(host) > MAX_LABEL
-        or ".." in host
-        or host[0] == "."
-        or not host.replace(".", "").replace("-", "").isalnum()
-    ) and (problem := _host_problem(host)):
+    if problem := _host_problem(host):
         return InvalidUrl(FailureKind.INVALID_URL, problem)
     return Url(href, host, credentials)
 
@@ -149,8 +145,11 @@ def is_address(host: str) -> bool:
     return host[-1] == "]" or host[host.rfind(".") + 1 :].isdigit()
 
 
+@lru_cache(maxsize=1024)  # a list has many URLs of each host
 def _host_problem(host: str) -> str:
     """What the WHATWG parser lets pass and the DNS can't carry, or no name has; empty when fine."""
+    if len(host) <= MAX_LABEL and ".." not in host and host[0] != "." and _PLAIN_HOST.fullmatch(host):
+        return ""
     if '"' in host:
         return "a quote in the host"
     if "," in host or ";" in host:
@@ -170,8 +169,11 @@ def _host_problem(host: str) -> str:
 def parse_line(line: str) -> Url | InvalidUrl:
     """A line of a list, with a scheme or without. One that holds more than a URL is refused: the parser
     would drop or encode the rest, and another URL would be fetched."""
-    if _PLAIN_LINE.fullmatch(line):
-        return parse(line)  # nearly always
+    if line.startswith(PLAIN):
+        url = parse(line)
+        # Nearly always the parser has nothing to drop or to encode; otherwise the line is looked at.
+        if (isinstance(url, Url) and url.href == line) or _PLAIN_LINE.fullmatch(line):
+            return url
     if problem := _line_problem(line):
         return InvalidUrl(FailureKind.INVALID_URL, problem)
     return parse(with_scheme(line))
@@ -229,9 +231,10 @@ def with_scheme(line: str) -> str:
 def request(urlnum: int, text: str) -> FetchRequest:
     """The request for one URL of the input, refused or not: every URL gets its row."""
     url = parse_line(text)
-    if isinstance(url, InvalidUrl):
-        return FetchRequest(urlnum, text, "", "", refused=url.kind, problem=url.message, weight=len(text))
-    return FetchRequest(urlnum, text, url.href, url.host, url.credentials, weight=len(text) + len(url.href))
+    if isinstance(url, Url):
+        weight = len(text) + len(url.href)
+        return FetchRequest(urlnum, text, url.href, url.host, url.credentials, weight=weight)
+    return FetchRequest(urlnum, text, "", "", refused=url.kind, problem=url.message, weight=len(text))
 
 
 OPAQUE_SCHEMES = SLASHLESS_SCHEMES - {"http", "https"}
@@ -242,6 +245,7 @@ _BLANKS = "".join(map(chr, range(0x21)))
 _SLASHES = "/\\\t\n\r"
 _PLAIN_LINE = re.compile(r"https?://[!#-~]*(?<!>)")
 """ASCII without blanks and double quotes: nothing in it needs a closer look."""
+_PLAIN_HOST = re.compile(r"[0-9A-Za-z.-]+")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _AUTHORITY_END = re.compile(r"[/?#]")  # and not at a backslash: parsers differ about that one
 _UNMEANT = re.compile(

@@ -67,6 +67,7 @@ class HostSlot:
         "_backoff",
         "_backoff_since",
         "_failures",
+        "_per_host",
         "_probe_from",
         "_ready_at_before",
         "_responded_at",
@@ -79,6 +80,7 @@ class HostSlot:
         "internal",
         "is_evicting",
         "is_scheduled",
+        "limit",
         "on_hold",
         "queue",
         "ready_at",
@@ -86,8 +88,11 @@ class HostSlot:
         "resolving",
     )
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, per_host: int) -> None:
         self.host = host
+        self._per_host = per_host
+        self.limit = per_host
+        """How many requests may be in flight."""
         self.queue: deque[FetchRequest] = deque()
         self.internal: list[FetchRequest] = []
         """Queued internal requests (`robots.txt`, of this host or for another), which start before all
@@ -117,12 +122,6 @@ class HostSlot:
         self._responded_at = float("-inf")
         self._probe_from = self._ready_at_before = 0.0
 
-    def limit(self, per_host: int) -> int:
-        """Return how many requests may be in flight: one during a backoff or a probe."""
-        if self._backoff or self.breaker is not CLOSED:
-            return 1
-        return per_host if self.connection_limit is None else min(per_host, self.connection_limit.limit)
-
     @property
     def has_connection_limit(self) -> bool:
         """Whether fewer connections are opened than `--per-host` allows."""
@@ -133,7 +132,7 @@ class HostSlot:
         closed already: a server takes a moment to notice."""
         return self.has_connection_limit and is_broken_connection(outcome)
 
-    def block_reason(self, now: float, per_host: int) -> BlockReason:
+    def block_reason(self, now: float) -> BlockReason:
         """Return why the queued requests cannot start."""
         if self._failures:  # whether the limit is reached or not
             return BlockReason.RETRY
@@ -141,7 +140,7 @@ class HostSlot:
             return BlockReason.BACKOFF
         return (
             BlockReason.HOST_LIMIT
-            if self.in_flight >= per_host and self.ready_at <= now
+            if self.in_flight >= self._per_host and self.ready_at <= now
             else BlockReason.RATE_LIMIT
         )
 
@@ -152,10 +151,6 @@ class HostSlot:
     def has_next(self) -> bool:
         """Whether a request is queued that is not on hold."""
         return len(self.internal) > 0 or (not self.on_hold and len(self.queue) > 0)
-
-    def pop(self) -> FetchRequest:
-        """Remove and return the next request, if `has_next()`."""
-        return self.internal.pop(0) if self.internal else self.queue.popleft()
 
     def take_all(self) -> list[FetchRequest]:
         """Remove and return all queued requests."""
@@ -203,6 +198,7 @@ class HostSlot:
                         self.connection_limit = ConnectionLimit()
                     self.connection_limit.record_break(now, started, self.in_flight, self._responded_at)
                 self._record_no_response(now, started)
+                self._update_limit()
             return
         self._failures = 0
         self._responded_at = now
@@ -221,6 +217,16 @@ class HostSlot:
             self._backoff /= 2.0
             if self._backoff < MIN_BACKOFF:
                 self._backoff = 0.0
+        self._update_limit()
+
+    def _update_limit(self) -> None:
+        """Allow one request during a backoff or a probe."""
+        if self._backoff or self.breaker is not CLOSED:
+            self.limit = 1
+        elif self.connection_limit is None:
+            self.limit = self._per_host
+        else:
+            self.limit = min(self._per_host, self.connection_limit.limit)
 
     def _record_no_response(self, now: float, started: float) -> None:
         """Count a failure, which may open the circuit breaker."""

@@ -25,7 +25,7 @@ from fetchpool.model.derive import by_itself, with_addresses
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.request import FetchRequest
-from fetchpool.scheduler.host import BlockReason, HostSlot
+from fetchpool.scheduler.host import OPEN, BlockReason, HostSlot
 from fetchpool.scheduler.proxy_breaker import ProxyBreaker
 from fetchpool.scheduler.rate_limit import RateLimiter
 
@@ -82,7 +82,7 @@ class Scheduler:
         Internal requests come before all others, which wait for their results."""
         slot = self._hosts.get(request.host)
         if slot is None:
-            slot = self._hosts[request.host] = HostSlot(request.host)
+            slot = self._hosts[request.host] = HostSlot(request.host, self._per_host)
         if request.urlnum < 0:
             slot.internal.append(request)
         elif first:
@@ -119,7 +119,7 @@ class Scheduler:
             if (slot.on_hold or not slot.queue) and not slot.internal:  # `has_next()`, without the call
                 # `host_failed()` has removed its requests since it was scheduled.
                 self._maybe_evict(slot, now)
-            elif slot.is_rejecting(now):
+            elif slot.breaker is OPEN and slot.is_rejecting(now):
                 self._abandon(slot, FailureKind.HOST_DOWN)
                 self._maybe_evict(slot, now)
             elif slot.ready_at > now:  # it was delayed since it was scheduled
@@ -128,11 +128,12 @@ class Scheduler:
                 slot.resolving = True
                 self.resolving += 1
                 self.to_resolve.append(slot.host)
-            elif slot.in_flight < slot.limit(self._per_host):
-                request = slot.pop()
+            elif slot.in_flight < slot.limit:
+                request = slot.internal.pop(0) if slot.internal else slot.queue.popleft()
                 self.queued -= 1
                 slot.started(now, self._host_delay)
-                self._rate_limiter.started(now)
+                if self.is_rate_limited:
+                    self._rate_limiter.started(now)
                 if proxy is not None:
                     proxy.started()
                 self._schedule(slot, now)
@@ -180,7 +181,7 @@ class Scheduler:
         """Whether the host is throttled now: it is backing off, or more of its requests are in flight than
         allowed."""
         slot = self._hosts.get(host)
-        return slot is not None and (slot.ready_at > now or slot.in_flight > slot.limit(self._per_host))
+        return slot is not None and (slot.ready_at > now or slot.in_flight > slot.limit)
 
     def hold(self, request: FetchRequest) -> None:
         """Take back a request that `next_request()` has just returned: an internal request has started in its
@@ -259,10 +260,10 @@ class Scheduler:
         waiting = dict.fromkeys(BlockReason, 0)
         for slot in self._hosts.values():
             if slot.has_next() and not slot.resolving:
-                waiting[slot.block_reason(now, self._per_host)] += slot.queued()
+                waiting[slot.block_reason(now)] += slot.queued()
         for _, _, request in self._retries:
             found = self._hosts.get(request.host)
-            paused = found is not None and found.block_reason(now, self._per_host) is BlockReason.BACKOFF
+            paused = found is not None and found.block_reason(now) is BlockReason.BACKOFF
             waiting[BlockReason.BACKOFF if paused else BlockReason.RETRY] += 1
         return max(waiting, key=waiting.__getitem__)
 
@@ -299,7 +300,7 @@ class Scheduler:
         # `has_next()`, without the call: this runs twice for each request.
         if (slot.on_hold or not slot.queue) and not slot.internal:
             return
-        if slot.resolving or slot.in_flight >= slot.limit(self._per_host):
+        if slot.resolving or slot.in_flight >= slot.limit:
             return
         slot.is_scheduled = True
         if slot.ready_at > now and not slot.is_rejecting(now):

@@ -29,9 +29,11 @@ class JsonlRows:
 
     def encode(self, records: Sequence[Record]) -> bytes:
         """Return one line for each record: 0.6 µs, or 0.9 for a record with added fields."""
-        # JSON strings contain no unescaped quote or line end, so this matches only the end of a row.
-        lines = self._encoder.encode_lines(records).replace(NO_EXTRA, b"}\n")
-        added = sum(1 for record in records if record.extra)
+        lines = self._encoder.encode_lines(records)
+        added = sum([1 for record in records if record.extra])
+        if added < len(records):
+            # JSON strings contain no unescaped quote or line end, so this matches only the end of a row.
+            lines = lines.replace(NO_EXTRA, b"}\n")
         if not added:
             return lines
         if lines.count(EXTRA) != added:  # an added field contains a field of that name

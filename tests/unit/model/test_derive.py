@@ -63,9 +63,9 @@ CHANGES: dict[str, tuple[Callable[[FetchRequest], FetchRequest], dict[str, Any]]
         lambda request: derive.with_addresses(request, ("192.0.2.2",), 1.0),
         {"addresses": ("192.0.2.2",), "dns_time": 1.5, "elapsed": 4.0},
     ),
-    "sent": (derive.sent, {"columns": None}),
+    "without_columns": (derive.without_columns, {"columns": None}),
     "with its columns": (
-        lambda request: derive.with_columns(derive.sent(request), request),
+        lambda request: derive.with_columns(derive.without_columns(request), request),
         {},
     ),
     "one of our own": (
@@ -134,5 +134,5 @@ def test_another_attempt_is_the_first_hop_again_with_what_it_may(start: FetchReq
 
 
 def test_another_attempt_keeps_what_no_worker_was_sent() -> None:
-    hop = derive.redirected(derive.sent(WHOLE), TARGET, "", cookies=(), from_public=False)
+    hop = derive.redirected(derive.without_columns(WHOLE), TARGET, "", cookies=(), from_public=False)
     assert derive.again(derive.with_columns(hop, WHOLE)).columns == WHOLE.columns
