@@ -1,4 +1,4 @@
-"""Records and snapshots for the observers' tests: a test changes what it is about."""
+"""Sample records, outcomes and snapshots, of which a test changes the fields that it is about."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ FINE = Record(
 
 EVEN = WaitTimes(
     workers=0.0,
-    turns=0.0,
-    pace=0.0,
-    pauses=0.0,
+    host_limit=0.0,
+    rate_limit=0.0,
+    backoff=0.0,
     retries=0.0,
-    names=0.0,
+    dns=0.0,
     source=0.0,
     ending=0.0,
     stopping=0.0,
@@ -81,12 +81,14 @@ RUNNING = Snapshot(
     workers=10,
     workers_reason="",
     stopping=False,
-    limits=EVEN,
+    wait_times=EVEN,
 )
 
 
-def record(**changes: Any) -> Record:
-    return replace(FINE, **changes)
+def record(number: int = 0, url: str = "", **changes: Any) -> Record:
+    """Return the row of the input's URL of that number."""
+    url = url or f"http://example.org/{number}"
+    return replace(FINE, **{"urlnum": number, "url": url, "url_effective": url} | changes)
 
 
 def snapshot(**changes: Any) -> Snapshot:
@@ -101,7 +103,7 @@ def all_ok(**changes: Any) -> Snapshot:
 
 def outcome(request: FetchRequest, *, retry_after: str | None = None, **fields: Any) -> Outcome:
     """Return the outcome of an attempt whose row has these fields."""
-    row = record(urlnum=request.urlnum, url=request.url, url_effective=request.href)
+    row = record(request.urlnum, request.url, url_effective=request.href)
     return Outcome(replace(row, **fields), retry_after=retry_after)
 
 

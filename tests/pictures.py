@@ -54,7 +54,7 @@ END = snapshot(
     size_delivered=442_000_000,
     size_download=139_000_000,
     workers=50,
-    limits=replace(EVEN, workers=73.5),
+    wait_times=replace(EVEN, workers=73.5),
 )
 
 

@@ -21,7 +21,7 @@ from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.history.seen import SeenSet
 from fetchpool.model.fingerprint import SIZE
 from fetchpool.sinks.open import open_sink
-from tests.contracts.records import record
+from tests.factories import record
 
 SUFFIXES = (".txt", ".jsonl", ".csv", ".sqlite")
 BATCH = 10_000

@@ -18,11 +18,11 @@ class Bottleneck(Enum):
     """What keeps the next request from starting. Each member is a field of `WaitTimes`."""
 
     WORKERS = 0
-    TURNS = 1
-    PACE = 2
-    PAUSES = 3
+    HOST_LIMIT = 1
+    RATE_LIMIT = 2
+    BACKOFF = 3
     RETRIES = 4
-    NAMES = 5
+    DNS = 5
     SOURCE = 6
     ENDING = 7
     STOPPING = 8
@@ -60,14 +60,14 @@ class BottleneckTimer:
         """Return all seconds up to `now`, including those of the current state."""
         self._seconds[self._state] += now - self._since
         self._since = now
-        workers, turns, pace, pauses, retries, names, source, ending, stopping = self._seconds
+        workers, host_limit, rate_limit, backoff, retries, dns, source, ending, stopping = self._seconds
         return WaitTimes(
             workers=workers,
-            turns=turns,
-            pace=pace,
-            pauses=pauses,
+            host_limit=host_limit,
+            rate_limit=rate_limit,
+            backoff=backoff,
             retries=retries,
-            names=names,
+            dns=dns,
             source=source,
             ending=ending,
             stopping=stopping,

@@ -30,9 +30,9 @@ worker: a list may have a text of a megabyte in each row."""
 CHECK_INTERVAL = 0.25
 """Seconds between two checks of what the queued requests wait for."""
 BOTTLENECKS = {
-    BlockReason.HOST_LIMIT: Bottleneck.TURNS,
-    BlockReason.RATE_LIMIT: Bottleneck.PACE,
-    BlockReason.BACKOFF: Bottleneck.PAUSES,
+    BlockReason.HOST_LIMIT: Bottleneck.HOST_LIMIT,
+    BlockReason.RATE_LIMIT: Bottleneck.RATE_LIMIT,
+    BlockReason.BACKOFF: Bottleneck.BACKOFF,
     BlockReason.RETRY: Bottleneck.RETRIES,
 }
 
@@ -72,7 +72,7 @@ class Dispatcher:
         self._continues = False
         """There is more to read at once: the engine should not wait."""
         self._next_check = float("-inf")
-        self._bottleneck_of_hosts = Bottleneck.TURNS
+        self._bottleneck_of_hosts = Bottleneck.HOST_LIMIT
         """What the queued requests waited for at the last check."""
 
     @property
@@ -187,7 +187,7 @@ class Dispatcher:
         if len(self._in_flight) >= min(window, self._pool.max_workers):
             return Bottleneck.WORKERS
         if self._scheduler.resolving > self._scheduler.delayed_hosts:
-            return Bottleneck.NAMES
+            return Bottleneck.DNS
         if not queued:
             return Bottleneck.SOURCE
         if self._has_idle_workers and now >= self._next_check:

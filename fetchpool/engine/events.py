@@ -34,15 +34,15 @@ class WaitTimes(Struct, frozen=True):
 
     workers: float
     """All workers were busy while requests were queued."""
-    turns: float
+    host_limit: float
     """Workers were free, but the hosts of the queued requests were at their limit (`--per-host`)."""
-    pace: float
+    rate_limit: float
     """Workers were free, but a rate limit or a delay (`--rate`, `--host-delay`, Crawl-delay) applied."""
-    pauses: float
+    backoff: float
     """Workers were free, but the hosts of the queued requests were backing off (429, 503)."""
     retries: float
     """Workers were free, but the queued requests waited for a retry, or for a host that did not respond."""
-    names: float
+    dns: float
     """Workers were free, but the hosts of the queued requests were being resolved."""
     source: float
     """Workers were free, but the input had no more URLs yet."""
@@ -103,7 +103,7 @@ class Snapshot(Struct, frozen=True):
     """Why `-w auto` chose that number; empty if the user did."""
     stopping: bool
     """Whether the run was stopped by Ctrl-C or `--max-runtime`."""
-    limits: WaitTimes
+    wait_times: WaitTimes
     done_before: int = 0
     """Of `done`: URLs with a row from an earlier run. Sizes, times and rates do not include them."""
     duplicates: int = 0

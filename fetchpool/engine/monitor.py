@@ -97,7 +97,7 @@ class Monitor:
             stopping=not self._lifecycle.is_running,
             workers=self._pool.max_workers if self._autoscaler is None else self._autoscaler.target,
             workers_reason="" if self._autoscaler is None else self._autoscaler.reason,
-            limits=self._timer.wait_times(now),
+            wait_times=self._timer.wait_times(now),
         )
 
     def _report_stuck(self) -> None:

@@ -111,7 +111,7 @@ class Stats:
         stopping: bool,
         workers: int,
         workers_reason: str,
-        limits: WaitTimes,
+        wait_times: WaitTimes,
     ) -> Snapshot:
         """Return a snapshot of the counters and of the given values. Rates are based on the previous calls,
         so it has to be called at least every few seconds."""
@@ -148,7 +148,7 @@ class Stats:
             workers=workers,
             workers_reason=workers_reason,
             stopping=stopping,
-            limits=limits,
+            wait_times=wait_times,
         )
 
     def _kinds(self) -> tuple[FailureCount, ...]:

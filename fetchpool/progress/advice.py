@@ -46,22 +46,22 @@ def advice(snapshot: Snapshot, config: RunConfig, *, aborted: bool = False) -> l
 
     `aborted`: in-flight requests were cancelled with the run.
     """
-    limits = snapshot.limits
+    waits = snapshot.wait_times
     executor, workers = config.executor, config.workers
     parses = bool(config.fetch.parse)
-    snapshot = replace(snapshot, elapsed=snapshot.elapsed - limits.stopping)  # until the run was stopped
+    snapshot = replace(snapshot, elapsed=snapshot.elapsed - waits.stopping)  # until the run was stopped
     if snapshot.elapsed < MIN_ELAPSED:
         return []
-    if limits.cpu >= CPU_BOUND * _cores_of(executor, limits) * snapshot.elapsed:
+    if waits.cpu >= CPU_BOUND * _cores_of(executor, waits) * snapshot.elapsed:
         return _cpu(snapshot, executor, parses)
-    hosts = limits.turns + limits.pace + limits.pauses + limits.retries
-    most = max(limits.workers, hosts, limits.names, limits.source, limits.ending)
+    hosts = waits.host_limit + waits.rate_limit + waits.backoff + waits.retries
+    most = max(waits.workers, hosts, waits.dns, waits.source, waits.ending)
     share = _share(most, snapshot)
-    if most == limits.names:
+    if most == waits.dns:
         return [Span(f"DNS lookups (workers waited for them {share} of the time)")]
-    if most == limits.workers:
+    if most == waits.workers:
         chosen = not snapshot.workers_reason
-        if executor != "process" and chosen and limits.cpu > CPU_SHORT * snapshot.elapsed:
+        if executor != "process" and chosen and waits.cpu > CPU_SHORT * snapshot.elapsed:
             return _cpu(snapshot, executor, parses)
         if chosen and not aborted and _fetching(snapshot, workers) < FETCHING_BOUND:
             if executor == "process":
@@ -73,7 +73,7 @@ def advice(snapshot: Snapshot, config: RunConfig, *, aborted: bool = False) -> l
         return _workers(snapshot, config, share)
     if most == hosts:
         return _hosts(snapshot, config)
-    if most == limits.source:
+    if most == waits.source:
         return [Span(f"input (workers were idle {share} of the time)")]
     return _ending(snapshot, share, config.fetch.max_time)
 
@@ -82,20 +82,20 @@ def _share(seconds: float, snapshot: Snapshot) -> str:
     return percent(min(seconds / snapshot.elapsed, 1.0))
 
 
-def _cores_of(executor: str, limits: WaitTimes) -> int:
+def _cores_of(executor: str, waits: WaitTimes) -> int:
     """Return how many cores the executor can use. Threads share one while they run Python."""
-    return limits.cores if executor == "process" else 1
+    return waits.cores if executor == "process" else 1
 
 
 def _cpu(snapshot: Snapshot, executor: str, parses: bool) -> list[Span]:
-    limits = snapshot.limits
-    used = limits.cpu / snapshot.elapsed
-    if limits.cores == 1:
+    waits = snapshot.wait_times
+    used = waits.cpu / snapshot.elapsed
+    if waits.cores == 1:
         return [Span(f"CPU (the only core busy {percent(min(used, 1.0))} of the time)")]
-    if executor == "process" or used >= CPU_BOUND * limits.cores:
-        busy = percent(min(used / limits.cores, 1.0))
-        return [Span(f"CPU (all {limits.cores} cores busy {busy} of the time)")]
-    shared = f"CPU ({used:.1f} of {limits.cores} cores busy; threads share one core for Python code); "
+    if executor == "process" or used >= CPU_BOUND * waits.cores:
+        busy = percent(min(used / waits.cores, 1.0))
+        return [Span(f"CPU (all {waits.cores} cores busy {busy} of the time)")]
+    shared = f"CPU ({used:.1f} of {waits.cores} cores busy; threads share one core for Python code); "
     if executor == "thread" and not parses:  # a parser costs the same in every executor
         return [
             Span(shared),
@@ -136,7 +136,7 @@ def _workers(snapshot: Snapshot, config: RunConfig, share: str) -> list[Span]:
     if snapshot.workers_reason:
         return [Span(f"workers ({count(snapshot.workers)}, chosen by -w auto: {snapshot.workers_reason})")]
     workers = config.workers
-    more = [Span("; try "), *_more_workers(config, snapshot.limits.cores)]
+    more = [Span("; try "), *_more_workers(config, snapshot.wait_times.cores)]
     # Threads wait for the GIL while they receive if there is a parser: that is not the network's time.
     if (config.executor == "process" or not config.fetch.parse) and _on_bodies(snapshot, workers):
         receiving = percent(snapshot.time_receiving / (snapshot.time_waiting + snapshot.time_receiving))
@@ -174,15 +174,15 @@ def _more_workers(config: RunConfig, cores: int) -> list[Span]:
 
 
 def _hosts(snapshot: Snapshot, config: RunConfig) -> list[Span]:
-    limits = snapshot.limits
-    most = max(limits.turns, limits.pace, limits.pauses, limits.retries)
+    waits = snapshot.wait_times
+    most = max(waits.host_limit, waits.rate_limit, waits.backoff, waits.retries)
     share = _share(most, snapshot)
-    if most == limits.turns and config.per_host:
+    if most == waits.host_limit and config.per_host:
         return [
             Span(f"--per-host {config.per_host} (all hosts at their limit {share} of the time); try "),
             Span(f"--per-host {config.per_host * 2}", Style.HINT),
         ]
-    if most == limits.retries:
+    if most == waits.retries:
         if not snapshot.retries:
             return [Span(f"hosts that did not respond ({share} of the time)")]
         return [
@@ -190,14 +190,14 @@ def _hosts(snapshot: Snapshot, config: RunConfig) -> list[Span]:
             Span("--retry 0", Style.HINT),
             Span(" turns retries off"),
         ]
-    if most == limits.pace and (config.rate or config.host_delay):
+    if most == waits.rate_limit and (config.rate or config.host_delay):
         return [
             Span(f"rate limit ({share} of the time); see "),
             Span("--rate", Style.HINT),
             Span(" and "),
             Span("--host-delay", Style.HINT),
         ]
-    if most == limits.pace and config.robots:
+    if most == waits.rate_limit and config.robots:
         return [Span(f"Crawl-delay in robots.txt ({share} of the time)")]
     return [Span(f"server backoff: 429, 503 or Retry-After ({share} of the time)")]
 

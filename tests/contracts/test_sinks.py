@@ -32,7 +32,7 @@ from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.record import Record
 from fetchpool.model.text import escape_invisible
 from fetchpool.sinks.open import open_sink
-from tests.contracts.records import record
+from tests.factories import record
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="/dev/full, resource limits, uids")
 
@@ -165,7 +165,7 @@ import os, resource, sys
 from fetchpool.model.errors import FetchpoolError, OutputClosedError, OutputError
 from fetchpool.sinks.open import open_sink
 from fetchpool.config.outputs import refuse_same_file
-from tests.contracts.records import record
+from tests.factories import record
 """
 
 

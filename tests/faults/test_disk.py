@@ -24,7 +24,7 @@ from fetchpool.sinks.file_ops import FileOps
 from fetchpool.sinks.open import open_sink, row_format
 from fetchpool.sinks.warc import WarcFile
 from tests.cli.runner import FETCHPOOL, PATIENCE, UNCOMPILED, environment, fetchpool, start
-from tests.contracts.records import record
+from tests.factories import record
 
 LINE_FORMATS = ["text", "jsonl", "csv"]
 SHARED = [*LINE_FORMATS, "sqlite"]

@@ -14,7 +14,7 @@ from fetchpool.model.record import StoredRow
 from fetchpool.sinks.base import ResumableSink
 from fetchpool.sinks.open import open_sink
 from fetchpool.sinks.spool import SpooledBody
-from tests.contracts.records import record
+from tests.factories import record
 
 DEEP = "[" * 100_000 + "]" * 100_000
 

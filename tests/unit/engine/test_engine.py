@@ -133,7 +133,7 @@ def run(pool: OneAtATime, urls: list[str], concurrency: AutoScaler | None = None
 
 def limits_of(pool: OneAtATime, urls: list[str], **changes: Any) -> WaitTimes:
     """Where the seconds of a run went."""
-    return engine_of(pool, urls, Rows(), **changes).run().snapshot.limits
+    return engine_of(pool, urls, Rows(), **changes).run().snapshot.wait_times
 
 
 def test_what_a_pool_holds_for_a_host_that_asked_to_be_left_alone_is_recalled_and_fetched_later() -> None:
@@ -203,7 +203,7 @@ def test_workers_count_as_busy_where_a_pool_would_hold_more_than_a_host_may_have
     urls = [f"http://host/{number}" for number in range(100)]
     limits = limits_of(OneAtATime(lambda request, _: fine(request)), urls, scheduler=Scheduler(per_host=2))
     assert limits.workers > 0.1
-    assert not limits.turns
+    assert not limits.host_limit
 
 
 def test_a_run_that_waits_for_retries_is_held_back_by_them_and_no_limit() -> None:
@@ -213,7 +213,7 @@ def test_a_run_that_waits_for_retries_is_held_back_by_them_and_no_limit() -> Non
     urls = [f"http://dead{number % 40}/{number}" for number in range(120)]
     limits = limits_of(OneAtATime(answer), urls, scheduler=Scheduler(per_host=10), retry=1)
     assert limits.retries > 0.1
-    assert limits.turns == limits.pauses == limits.pace == 0.0
+    assert limits.host_limit == limits.backoff == limits.rate_limit == 0.0
 
 
 def test_what_ends_after_a_stop_is_not_put_down_to_what_held_the_run_back() -> None:
@@ -222,7 +222,7 @@ def test_what_ends_after_a_stop_is_not_put_down_to_what_held_the_run_back() -> N
         return fine(request)
 
     engine = engine_of(OneAtATime(answer), [f"http://host/{number}" for number in range(100)], Rows())
-    limits = engine.run().snapshot.limits
+    limits = engine.run().snapshot.wait_times
     assert limits.stopping
     assert not limits.ending
 

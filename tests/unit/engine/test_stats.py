@@ -40,7 +40,7 @@ def now(stats: Stats, *, total: int | None = None) -> Snapshot:
         workers=10,
         workers_reason="",
         stopping=False,
-        limits=EVEN,
+        wait_times=EVEN,
     )
 
 
@@ -62,7 +62,7 @@ def test_rows_are_counted_as_ok_or_by_their_kind_of_failure() -> None:
     assert (shot.done, shot.ok, shot.retries) == (5, 1, 3)
     assert [(kind.kind, kind.count, kind.example) for kind in shot.failed] == [
         ("http_404", 3, "http://h/0"),
-        ("dns", 1, "http://example.org/"),
+        ("dns", 1, "http://example.org/0"),
     ]
 
 
@@ -142,7 +142,7 @@ def test_what_the_engine_knows_is_passed_on() -> None:
     shot = now(Stats(Clock()), total=9)
     assert (shot.in_flight, shot.queued, shot.delayed, shot.total, shot.total_exact) == (3, 5, 2, 9, True)
     assert shot.slowest[0].seconds == 7.0
-    assert shot.limits is EVEN
+    assert shot.wait_times is EVEN
 
 
 def test_memory_does_not_grow_with_the_run() -> None:
@@ -192,20 +192,20 @@ def test_seconds_go_to_what_the_engine_said_it_waits_for() -> None:
     clock = BottleneckTimer(100.0, cpu=lambda: next(used), cores=4)
     clock.switch_to(101.0, Bottleneck.WORKERS)  # until here the first URL was waited for
     clock.switch_to(105.0, Bottleneck.WORKERS)
-    clock.switch_to(108.0, Bottleneck.TURNS)
+    clock.switch_to(108.0, Bottleneck.HOST_LIMIT)
     clock.switch_to(108.5, Bottleneck.ENDING)
     limits = clock.wait_times(110.0)
-    assert (limits.source, limits.workers, limits.turns, limits.ending) == (1.0, 7.0, 0.5, 1.5)
+    assert (limits.source, limits.workers, limits.host_limit, limits.ending) == (1.0, 7.0, 0.5, 1.5)
     assert (limits.cpu, limits.cores) == (3.5, 4)
 
 
 def test_asking_for_the_limits_changes_nothing() -> None:
     clock = BottleneckTimer(0.0, cpu=lambda: 0.0)
-    clock.switch_to(0.0, Bottleneck.TURNS)
-    assert clock.wait_times(1.0).turns == 1.0
-    assert clock.wait_times(3.0).turns == 3.0
+    clock.switch_to(0.0, Bottleneck.HOST_LIMIT)
+    assert clock.wait_times(1.0).host_limit == 1.0
+    assert clock.wait_times(3.0).host_limit == 3.0
     clock.switch_to(4.0, Bottleneck.WORKERS)
-    assert clock.wait_times(4.0).turns == 4.0
+    assert clock.wait_times(4.0).host_limit == 4.0
 
 
 def test_cpu_seconds_rise_with_work_also_with_a_childs() -> None:

@@ -16,7 +16,7 @@ from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.sinks import lines
 from fetchpool.sinks.file_ops import FileOps
 from fetchpool.sinks.open import open_sink
-from tests.contracts.records import record
+from tests.factories import record
 
 SUFFIXES = [".txt", ".jsonl", ".csv"]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.model import failures, urls
 from fetchpool.model.record import StoredRow
-from tests.contracts.records import record
+from tests.factories import record
 
 
 def filtered(known: DuplicateFilter, *lines: str, first: int = 0) -> tuple[list[str], list[StoredRow]]:

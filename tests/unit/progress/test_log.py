@@ -78,10 +78,10 @@ def test_verbose_has_a_line_for_each_failure_and_each_retry() -> None:
     bare = record(error="dns", errormsg=None, num_retries=1)
     lines = logged(events=[RetryScheduled(late, 1.25)], records=[record(), failed, late, bare], verbose=True)
     assert lines == [
-        "fetchpool: retry timeout_read http://example.org/: no byte for 30 s (retrying in 1.2 s)",
-        "fetchpool: failed http_404 http://example.org/: 404 Not Found",
-        "fetchpool: failed timeout_read http://example.org/: no byte for 30 s (after 2 retries)",
-        "fetchpool: failed dns http://example.org/ (after 1 retry)",
+        "fetchpool: retry timeout_read http://example.org/0: no byte for 30 s (retrying in 1.2 s)",
+        "fetchpool: failed http_404 http://example.org/0: 404 Not Found",
+        "fetchpool: failed timeout_read http://example.org/0: no byte for 30 s (after 2 retries)",
+        "fetchpool: failed dns http://example.org/0 (after 1 retry)",
     ]
 
 

@@ -49,7 +49,7 @@ def ten_seconds(**changes: Any) -> Snapshot:
 
 def test_a_full_summary_has_counts_sizes_times_failures_and_outputs() -> None:
     shot = snapshot(
-        elapsed=80.0, done=12_345, ok=12_300, total=12_345, total_exact=True, limits=limits(workers=74.4)
+        elapsed=80.0, done=12_345, ok=12_300, total=12_345, total_exact=True, wait_times=limits(workers=74.4)
     )
     assert lines(shot, outputs=(Output("sizes.txt", "text"), Output("-", "jsonl"))) == [
         "12,345 URLs in 1 min 20 s: 12,300 ok, 45 failed",
@@ -114,8 +114,8 @@ def test_an_interrupted_run_reports_why_it_stopped_and_how_to_continue() -> None
 
 
 def test_the_bottleneck_of_an_interrupted_run_is_measured_until_it_was_stopped() -> None:
-    waited = limits(pauses=7.5, stopping=2.0)
-    shot = snapshot(elapsed=10.0, done=0, ok=0, failed=(), retries=16, limits=waited, total=30)
+    waited = limits(backoff=7.5, stopping=2.0)
+    shot = snapshot(elapsed=10.0, done=0, ok=0, failed=(), retries=16, wait_times=waited, total=30)
     shown = lines(shot, interrupted=True, timed_out=True, resume="run the same command with --resume")
     assert shown[-2:] == [
         "bottleneck: server backoff: 429, 503 or Retry-After (93 % of the time)",
@@ -124,7 +124,7 @@ def test_the_bottleneck_of_an_interrupted_run_is_measured_until_it_was_stopped()
 
 
 def test_a_run_that_was_stopped_at_once_has_no_bottleneck() -> None:
-    shot = snapshot(elapsed=10.0, done=3, ok=3, failed=(), limits=limits(workers=0.5, stopping=9.5))
+    shot = snapshot(elapsed=10.0, done=3, ok=3, failed=(), wait_times=limits(workers=0.5, stopping=9.5))
     assert not [line for line in lines(shot, interrupted=True) if line.startswith("bottleneck")]
 
 
@@ -188,13 +188,13 @@ def test_a_file_name_moves_no_cursor() -> None:
 
 
 def test_a_single_busy_worker_is_called_the_only_one() -> None:
-    shot = ten_seconds(limits=limits(workers=9.95))
+    shot = ten_seconds(wait_times=limits(workers=9.95))
     assert advice(shot, workers=1) == "workers (the only one busy 99 % of the time); try -w 4"
 
 
 def test_workers_that_spend_their_time_on_bodies_point_to_the_network() -> None:
     shot = ten_seconds(
-        limits=limits(workers=10.0), time_waiting=10.0, time_receiving=90.0, size_download=120_000_000
+        wait_times=limits(workers=10.0), time_waiting=10.0, time_receiving=90.0, size_download=120_000_000
     )
     assert advice(shot) == (
         "network or servers (90 % of the fetch time was spent receiving bodies, at 12.0 MB/s in total); "
@@ -203,27 +203,27 @@ def test_workers_that_spend_their_time_on_bodies_point_to_the_network() -> None:
 
 
 def test_threads_with_a_parser_do_not_blame_the_network() -> None:
-    shot = ten_seconds(limits=limits(workers=10.0), time_waiting=1.0, time_receiving=8.0)
+    shot = ten_seconds(wait_times=limits(workers=10.0), time_waiting=1.0, time_receiving=8.0)
     assert advice(shot, parse=("title",)) == (
         "--parse (workers spent 9 % of the time fetching); if the parser uses the CPU, try --executor process"
     )
     assert advice(shot) == "workers (all 10 busy 100 % of the time); try -w 40"
     found = replace(shot, workers=64, workers_reason="more were no faster")
     assert advice(found, parse=("title",), workers=1000).startswith("workers (64, chosen by -w auto")
-    shot = ten_seconds(limits=limits(workers=10.0), time_waiting=10.0, time_receiving=80.0)
+    shot = ten_seconds(wait_times=limits(workers=10.0), time_waiting=10.0, time_receiving=80.0)
     for executor in ("thread", "async"):
         assert advice(shot, parse=("title",), executor=executor).startswith("workers (all 10 busy 100 %")
     assert advice(shot, parse=("title",), executor="process").startswith("network or servers")
 
 
 def test_a_parser_that_uses_up_the_cpu_gets_the_process_executor_suggested() -> None:
-    shot = ten_seconds(limits=limits(workers=10.0, cpu=9.6, cores=8))
+    shot = ten_seconds(wait_times=limits(workers=10.0, cpu=9.6, cores=8))
     for executor in ("thread", "async"):
         assert advice(shot, parse=("title",), executor=executor).endswith("--executor process uses all cores")
 
 
 def test_more_workers_than_the_per_host_limit_take_two_options() -> None:
-    shot = ten_seconds(limits=limits(workers=10.0))
+    shot = ten_seconds(wait_times=limits(workers=10.0))
     assert advice(shot, per_host=10) == (
         "workers (all 10 busy 100 % of the time); try -w 40 (for a single host also --per-host 40)"
     )
@@ -231,7 +231,7 @@ def test_more_workers_than_the_per_host_limit_take_two_options() -> None:
 
 
 def test_workers_limited_by_open_files_get_no_advice_to_add_workers() -> None:
-    shot = ten_seconds(limits=limits(workers=9.95), workers=1)
+    shot = ten_seconds(wait_times=limits(workers=9.95), workers=1)
     assert advice(shot, workers=1, fd_limited=True) == (
         "limit of open files (allows 1 worker, busy 99 % of the time); to raise it: ulimit -Hn"
     )
@@ -242,7 +242,7 @@ def test_workers_limited_by_open_files_get_no_advice_to_add_workers() -> None:
 
 
 def test_auto_starts_one_process_per_core_so_that_w_is_not_suggested() -> None:
-    shot = ten_seconds(limits=limits(workers=9.95), time_waiting=15.0, time_receiving=1.0)
+    shot = ten_seconds(wait_times=limits(workers=9.95), time_waiting=15.0, time_receiving=1.0)
     assert advice(shot, executor="process", workers=2, auto_workers=True) == (
         "workers (all 2 busy 99 % of the time); try --executor async (-w auto starts one process per core)"
     )
@@ -250,57 +250,57 @@ def test_auto_starts_one_process_per_core_so_that_w_is_not_suggested() -> None:
 
 
 def test_a_per_host_limit_names_its_option() -> None:
-    shot = ten_seconds(limits=limits(turns=8.0, workers=1.0))
+    shot = ten_seconds(wait_times=limits(host_limit=8.0, workers=1.0))
     assert advice(shot, per_host=2) == (
         "--per-host 2 (all hosts at their limit 80 % of the time); try --per-host 4"
     )
 
 
 def test_retry_delays_do_not_suggest_a_higher_per_host_limit() -> None:
-    shot = ten_seconds(limits=limits(retries=8.0, turns=1.0), retries=3)
+    shot = ten_seconds(wait_times=limits(retries=8.0, host_limit=1.0), retries=3)
     assert advice(shot, per_host=2) == ("retry delays (80 % of the time); --retry 0 turns retries off")
 
 
 def test_without_a_retry_turning_retries_off_is_not_suggested() -> None:
-    shot = ten_seconds(limits=limits(retries=8.0))
+    shot = ten_seconds(wait_times=limits(retries=8.0))
     assert advice(shot) == "hosts that did not respond (80 % of the time)"
 
 
 def test_server_backoff_and_crawl_delay_are_told_apart() -> None:
-    shot = ten_seconds(limits=limits(pauses=8.0), retries=3)
+    shot = ten_seconds(wait_times=limits(backoff=8.0), retries=3)
     assert advice(shot, per_host=2, robots=True) == (
         "server backoff: 429, 503 or Retry-After (80 % of the time)"
     )
-    shot = ten_seconds(limits=limits(pace=8.0))
+    shot = ten_seconds(wait_times=limits(rate_limit=8.0))
     assert advice(shot, per_host=2, robots=True) == ("Crawl-delay in robots.txt (80 % of the time)")
 
 
 def test_a_rate_limit_names_its_options_and_is_not_blamed_for_server_backoff() -> None:
-    shot = ten_seconds(limits=limits(pace=8.0))
+    shot = ten_seconds(wait_times=limits(rate_limit=8.0))
     assert advice(shot, rate=1.0) == ("rate limit (80 % of the time); see --rate and --host-delay")
-    shot = ten_seconds(limits=limits(pace=2.0, pauses=6.0))
+    shot = ten_seconds(wait_times=limits(rate_limit=2.0, backoff=6.0))
     assert advice(shot, rate=1.0).startswith("server backoff: 429, 503 or Retry-After (60 %")
 
 
 def test_all_waits_for_hosts_together_are_compared_with_the_other_waits() -> None:
-    shot = ten_seconds(limits=limits(workers=4.0, turns=1.0, pauses=2.0, retries=3.0), retries=3)
+    shot = ten_seconds(wait_times=limits(workers=4.0, host_limit=1.0, backoff=2.0, retries=3.0), retries=3)
     assert advice(shot, per_host=2).startswith("retry delays (30 % of the time)")
 
 
 def test_a_slow_pipe_is_the_input() -> None:
-    shot = ten_seconds(limits=limits(source=9.0))
+    shot = ten_seconds(wait_times=limits(source=9.0))
     assert advice(shot) == "input (workers were idle 90 % of the time)"
 
 
 def test_the_bottleneck_of_a_short_list_is_its_slowest_responses() -> None:
-    shot = ten_seconds(limits=limits(ending=9.0), time_max=1.2)
+    shot = ten_seconds(wait_times=limits(ending=9.0), time_max=1.2)
     assert advice(shot) == (
         "slowest responses (only the last few in flight 90 % of the time, the longest took 1.2 s)"
     )
 
 
 def test_a_long_last_response_names_the_option_that_limits_it() -> None:
-    shot = ten_seconds(limits=limits(ending=9.0), time_p95=2.0, time_max=9.0)
+    shot = ten_seconds(wait_times=limits(ending=9.0), time_p95=2.0, time_max=9.0)
     assert advice(shot).endswith("the longest took 9.0 s); try --max-time 4s")
 
 
@@ -312,19 +312,19 @@ def test_a_long_last_response_names_the_option_that_limits_it() -> None:
     ],
 )
 def test_an_option_that_would_change_nothing_is_not_named(p95: float, max_time: float) -> None:
-    shot = ten_seconds(limits=limits(ending=9.0), time_p95=p95, time_max=9.0)
+    shot = ten_seconds(wait_times=limits(ending=9.0), time_p95=p95, time_max=9.0)
     assert advice(shot, max_time=max_time).endswith("the longest took 9.0 s)")
 
 
 def test_processes_that_hardly_fetch_are_not_multiplied() -> None:
-    shot = ten_seconds(limits=limits(workers=10.0), time_waiting=2.0, time_receiving=1.0)
+    shot = ten_seconds(wait_times=limits(workers=10.0), time_waiting=2.0, time_receiving=1.0)
     assert advice(shot, executor="process") == (
         "process start, communication and parsing (workers spent 3 % of the time fetching)"
     )
 
 
 def test_an_aborted_run_does_not_blame_the_parser_for_cancelled_requests() -> None:
-    shot = ten_seconds(limits=limits(workers=10.0), time_waiting=2.0, time_receiving=1.0)
+    shot = ten_seconds(wait_times=limits(workers=10.0), time_waiting=2.0, time_receiving=1.0)
     for executor in ("thread", "process"):
         said = lines(shot, executor=executor, parse=("title",), interrupted=True, aborted=True)[-1]
         assert said.startswith("bottleneck: workers (all 10 busy 100 % of the time)")
@@ -332,7 +332,7 @@ def test_an_aborted_run_does_not_blame_the_parser_for_cancelled_requests() -> No
 
 @pytest.mark.parametrize("executor", ["thread", "async"])
 def test_a_nearly_busy_core_gets_no_advice_to_add_workers(executor: str) -> None:
-    shot = ten_seconds(limits=limits(workers=10.0, cpu=7.5))
+    shot = ten_seconds(wait_times=limits(workers=10.0, cpu=7.5))
     assert advice(shot, executor=executor).startswith("CPU (0.8 of 2 cores busy")
     assert "-w" not in advice(shot, executor=executor)
 
@@ -355,16 +355,16 @@ def test_a_nearly_busy_core_gets_no_advice_to_add_workers(executor: str) -> None
     ],
 )
 def test_a_busy_cpu_comes_before_everything_else(executor: str, cpu: float, cores: int, said: str) -> None:
-    shot = ten_seconds(limits=limits(workers=10.0, cpu=cpu, cores=cores))
+    shot = ten_seconds(wait_times=limits(workers=10.0, cpu=cpu, cores=cores))
     assert advice(shot, executor=executor) == said
 
 
 def test_a_run_too_short_to_measure_has_a_summary_without_a_rate() -> None:
-    said = lines(all_ok(elapsed=0.0, limits=limits(cpu=0.0)))
+    said = lines(all_ok(elapsed=0.0, wait_times=limits(cpu=0.0)))
     assert said[0] == "100 URLs in 0 s: all ok"
     assert "rate     too short to measure" in said
 
 
 def test_a_very_short_run_gets_no_advice() -> None:
-    shot = ten_seconds(elapsed=0.2, limits=limits(cpu=0.2))
+    shot = ten_seconds(elapsed=0.2, wait_times=limits(cpu=0.2))
     assert lines(shot)[-1] == "wrote    100 rows to sizes.txt"

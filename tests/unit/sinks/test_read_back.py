@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from fetchpool.model.errors import UsageError
 from fetchpool.sinks.open import open_sink
 from fetchpool.sinks.read_back import FORMATS, Row, read_rows
-from tests.contracts.records import record
+from tests.factories import record
 
 FIELDS = ("urlnum", "error", "sha256", "title")
 

@@ -15,7 +15,7 @@ from fetchpool.model.record import ROW_FIELDS
 from fetchpool.sinks.csv import CsvRows
 from fetchpool.sinks.jsonl import JsonlRows
 from fetchpool.sinks.text import TextRows
-from tests.contracts.records import record
+from tests.factories import record
 
 values = (
     st.none()

@@ -17,7 +17,7 @@ from fetchpool.model.record import ROW_FIELDS
 from fetchpool.sinks.added_columns import MAX_COLUMNS
 from fetchpool.sinks.open import open_sink
 from fetchpool.sinks.sqlite import SqliteSink
-from tests.contracts.records import record
+from tests.factories import record
 
 
 @pytest.fixture
