@@ -27,7 +27,7 @@ from tests.factories import EVEN, snapshot
 
 DIRECTORY = Path(__file__).parents[1] / "docs" / "pictures"
 COMMAND = "fetchpool urls.txt -o results.jsonl -w 50"
-WIDTH = 96
+WIDTH = 104
 FAILED = (
     FailureCount("http_404", 402, "https://example.org/missing"),
     FailureCount("timeout_connect", 61, "https://slow.example/"),

@@ -100,7 +100,9 @@ def text_output_warnings(outputs: Sequence[Output], adding: Sequence[str]) -> li
     """Return warnings if the options in `adding` add fields and all outputs are text, which has no fields."""
     if not outputs or any(each.format != "text" for each in outputs):
         return []
-    return [f"{option} has no effect on text output; use -o rows.jsonl or -o rows.csv" for option in adding]
+    return [
+        f"text output lacks the fields of {option}; use -o rows.jsonl or -o rows.csv" for option in adding
+    ]
 
 
 def extra_fields(fetch: FetchOptions, refreshed: bool) -> tuple[str, ...]:

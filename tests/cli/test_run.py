@@ -222,7 +222,7 @@ def test_a_title_has_its_column_and_a_text_output_says_that_it_has_none(
         (row,) = csv.DictReader(rows)
     assert (row["title"], row["extra"]) == ("Demo page 1", "")
     done = fetchpool("urls.txt", "--parse", "title", "-o", "rows.txt", cwd=tmp_path)
-    assert "fetchpool: --parse has no effect on text output; use -o rows.jsonl" in done.stderr
+    assert "fetchpool: text output lacks the fields of --parse; use -o rows.jsonl" in done.stderr
 
 
 PRINTING = """

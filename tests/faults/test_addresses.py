@@ -1,8 +1,6 @@
-"""Addresses: a stranger's list, page or name server can't make us talk to what is ours.
-
-By default a redirect from a public page may not lead to a private address. Loopback is never public,
-so what was "served from a public address" is said by the request here, or by a transport that pretends.
-"""
+"""Addresses: no untrusted list, page or name server can make fetchpool connect to private addresses. By
+default a redirect from a public page must not lead to a private address. As loopback is never public, these
+tests mark a page as public in the request, or by a transport that reports a public address."""
 
 from __future__ import annotations
 
@@ -90,8 +88,8 @@ def redirected_from(ip: str, location: str, **options: Any) -> HopRequest | Outc
 
 @over_each_transport
 def test_31_a_public_page_may_not_redirect_to_a_private_address(server: FaultServer, way: Way) -> None:
-    """`forbidden_address` for loopback, link-local (where clouds keep their credentials), private and
-    unique local addresses; nothing is sent there. `--allow-private` lifts it."""
+    """`forbidden_address` for loopback, link-local (cloud metadata), private and unique local addresses;
+    nothing is sent there. `--allow-private` turns this off."""
     urls = [server.url("ok"), *PRIVATE]
     forbidden = fetch_with(way, urls, source=FromPublic)
     assert [(record.error, record.exitcode) for record in forbidden] == [("forbidden_address", 7)] * len(urls)
@@ -101,8 +99,8 @@ def test_31_a_public_page_may_not_redirect_to_a_private_address(server: FaultSer
 
 
 @pytest.mark.parametrize("location", PRIVATE)
-def test_31_that_it_was_public_is_judged_by_who_answered(location: str) -> None:
-    """The address that a page came from decides what its redirects may lead to."""
+def test_31_the_connected_address_decides_whether_a_page_is_public(location: str) -> None:
+    """The address from which a page was received decides where it may redirect to."""
     following = redirected_from(PUBLIC, location)
     assert isinstance(following, HopRequest)
     assert following.public_only
@@ -115,9 +113,9 @@ def test_31_that_it_was_public_is_judged_by_who_answered(location: str) -> None:
 
 
 @over_each_transport
-def test_31_public_only_refuses_them_in_the_list_as_well(server: FaultServer, way: Way) -> None:
-    """For lists from strangers: `forbidden_address` without a connection, also for a `--resolve` to one,
-    which is refused before anything is fetched."""
+def test_31_public_only_also_refuses_them_in_the_list(server: FaultServer, way: Way) -> None:
+    """For untrusted lists: `forbidden_address` without a connection. A private `--resolve` address is
+    rejected before anything is fetched."""
     records = fetch_urls(
         way, [server.url("ok"), server.url("ok", host="localhost"), *PRIVATE], public_only=True
     )
@@ -155,9 +153,9 @@ SPELLINGS = (
 
 
 @over_each_transport
-def test_32_odd_spellings_of_an_address_gain_nothing(server: FaultServer, way: Way) -> None:
-    """2130706433, 0x7f.1, 127.1, 0, full-width digits, IPv4 in IPv6 (mapped, NAT64, 6to4, Teredo), shared
-    and multicast addresses: judged by the address that would really be connected to."""
+def test_32_unusual_notations_of_an_address_are_recognized(server: FaultServer, way: Way) -> None:
+    """2130706433, 0x7f.1, 127.1, 0, full-width digits, IPv4 in IPv6 (mapped, NAT64, 6to4, Teredo), shared and
+    multicast addresses: the address that would be connected to is checked."""
     records = fetch_urls(way, [server.url("ok", host=host) for host in SPELLINGS], public_only=True)
     assert {record.url: record.error for record in records} == {
         server.url("ok", host=host): "forbidden_address" for host in SPELLINGS
@@ -168,9 +166,9 @@ def test_32_odd_spellings_of_an_address_gain_nothing(server: FaultServer, way: W
 
 
 @over_each_transport
-def test_33_the_address_that_was_checked_is_the_one_that_is_dialled(server: FaultServer, way: Way) -> None:
-    """DNS rebinding: a name is looked up once for the run, what came of it is what is connected to, on
-    every hop, and that is what is judged. `getaddrinfo` is not asked again by the transport."""
+def test_33_the_checked_address_is_the_one_connected_to(server: FaultServer, way: Way) -> None:
+    """DNS rebinding: a name is looked up once per run, the result is checked, and every hop connects to it.
+    The transport does not look up the name again."""
     url = server.url("ok", host="rebinding.test")
     name_server = NameServer("127.0.0.1", "127.0.0.9")
     records = fetch_with(way, [url] * 3, name_server=name_server)
@@ -184,8 +182,8 @@ def test_33_the_address_that_was_checked_is_the_one_that_is_dialled(server: Faul
 
 @over_each_transport
 def test_33_also_after_a_redirect_to_the_same_name(server: FaultServer, way: Way) -> None:
-    """The second hop goes where the first one went, though the name server says another address by now;
-    and a kept connection to a private address is no way around the policy."""
+    """The second hop connects to the same address as the first one, even if the name server gives another one
+    by then; and a reused connection to a private address does not bypass the check."""
     name_server = NameServer("127.0.0.1", "127.0.0.9")
     url = server.url("redirect?2", host="rebinding.test")
     [record] = fetch_with(way, [url], name_server=name_server)
@@ -210,10 +208,12 @@ SIGNS = "!$&'()*+=`{}"
 
 
 @in_every_way
-def test_59_no_host_name_changes_where_another_host_is(monkeypatch: pytest.MonkeyPatch, way: Way) -> None:
-    """What begins with `-` is a host like any other and is dialled where it is; `+h`, `*` and other signs
-    that are syntax to libcurl, or no name's, are `invalid_url`. Whatever a list or a `Location` names, every
-    other host is dialled where the name server says that it is."""
+def test_59_no_host_name_affects_the_address_of_another_host(
+    monkeypatch: pytest.MonkeyPatch, way: Way
+) -> None:
+    """A name that starts with `-` is a host like any other; `+h`, `*` and other characters that are syntax to
+    libcurl are `invalid_url`. Whatever a list or a `Location` contains, other hosts are connected to at their
+    own addresses."""
 
     def closing(peer: Peer, request: Received) -> None:
         host = request.headers()["host"].partition(":")[0]
@@ -250,6 +250,6 @@ def test_59_no_host_name_changes_where_another_host_is(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     "given", ["*:80:192.0.2.1", "+h.test:80:192.0.2.1", "h+:80:192.0.2.1", "*.test:80:192.0.2.1"]
 )
-def test_59_what_is_syntax_to_curl_s_own_resolve_is_refused_in_words(given: str) -> None:
+def test_59_curl_syntax_in_resolve_is_rejected_with_a_message(given: str) -> None:
     with pytest.raises(UsageError, match="--resolve"):
         configure(["list.txt"], resolve=[given])

@@ -1,4 +1,4 @@
-"""What an answer means: one that is not to what was asked is no success."""
+"""Unrequested responses: a response that does not fit the request is a failure."""
 
 from __future__ import annotations
 
@@ -46,10 +46,12 @@ def rows_of(folder: Path, *arguments: str, code: int = 0) -> list[dict[str, Any]
 
 
 @in_every_way
-def test_56_a_part_that_nobody_asked_for_is_truncated(server: FaultServer, way: Way, tmp_path: Path) -> None:
-    """A 206 to a request without `Range`, or a `Content-Range` that speaks of less than the whole, also
-    beside a 200: `truncated`, with the bytes that came, and neither kept nor parsed. A cache that kept a
-    part of a page answers so, and may have all of it the next time."""
+def test_56_an_unrequested_partial_response_is_truncated(
+    server: FaultServer, way: Way, tmp_path: Path
+) -> None:
+    """A 206 to a request without `Range`, or a `Content-Range` that covers only a part, even with status 200:
+    `truncated`, with the bytes received; it is neither saved nor parsed. Caches that stored a part of a page
+    respond like this, and may have the complete page the next time."""
     settings: dict[str, Any] = {"parse": ["title"], "save": str(tmp_path / "kept")}
     records = fetch_faults(server, way, [*PARTS, *WHOLE], **settings)
     assert errors(records) == {**dict.fromkeys(PARTS, "truncated"), **dict.fromkeys(WHOLE, None)}
@@ -60,8 +62,8 @@ def test_56_a_part_that_nobody_asked_for_is_truncated(server: FaultServer, way: 
 
 
 @over_each_transport
-def test_56_one_that_was_asked_for_is_fine(server: FaultServer, way: Way) -> None:
-    """With a `Range` of the user's own, also where a redirect led to another port."""
+def test_56_a_requested_partial_response_is_a_success(server: FaultServer, way: Way) -> None:
+    """With the user's own `Range`, also after a redirect to another port."""
     with FaultServer() as neighbour:
         server_paths = ["part-206", f"redirect-to?{neighbour.url('part-206')}"]
         records = fetch_faults(server, way, server_paths, headers={"range": "bytes=0-9"})
@@ -70,10 +72,8 @@ def test_56_one_that_was_asked_for_is_fine(server: FaultServer, way: Way) -> Non
 
 
 @over_each_transport
-def test_56_what_the_user_asks_of_pages_is_not_asked_of_their_robots_txt(
-    server: FaultServer, way: Way
-) -> None:
-    """With `--robots`, a `Range` or a condition of the user's own would leave no rules to read."""
+def test_56_conditions_and_ranges_are_not_sent_for_robots_txt(server: FaultServer, way: Way) -> None:
+    """With `--robots`, the user's own `Range` or condition would leave no rules to read."""
     headers = {"Range": "bytes=0-9", "If-None-Match": '"9"', "X-Own": "yes"}
     [record] = fetch_urls(way, [server.url("part-206")], headers=headers, robots=True)
     assert record.error is None
@@ -83,17 +83,17 @@ def test_56_what_the_user_asks_of_pages_is_not_asked_of_their_robots_txt(
 
 @over_each_transport
 def test_56_a_304_to_an_unconditional_request_is_a_protocol_failure(server: FaultServer, way: Way) -> None:
-    """`protocol`: nobody has the page that it speaks of."""
+    """`protocol`: there is no earlier version it could refer to."""
     records = fetch_faults(server, way, ["not-modified"])
     assert errors(records) == {"not-modified": "protocol"}
     assert records["not-modified"].response_code == 304
 
 
 @pytest.mark.parametrize("way", [CURL, REQUESTS], ids=str)
-def test_56_nor_does_refresh_take_it_for_an_answer(way: Way, tmp_path: Path) -> None:
-    """With `--refresh` too, where the earlier row had nothing to ask with, or where the 304 has another
-    `ETag` than the one that was asked about: the old size and hash are not taken over. Only one about that
-    very version says that nothing has changed."""
+def test_56_refresh_rejects_an_unrelated_304(way: Way, tmp_path: Path) -> None:
+    """With `--refresh`, too, if the earlier row had no validators, or if the 304 has another `ETag` than the
+    requested one: the old size and hash are not copied. Only a 304 about the requested version means that
+    nothing has changed."""
     ways = ("--executor", way.executor, "--transport", way.transport, "--hash", "sha256", "-w", "1")
     errors = {
         "not-modified-later": "protocol",
@@ -114,11 +114,11 @@ def test_56_nor_does_refresh_take_it_for_an_answer(way: Way, tmp_path: Path) -> 
 
 
 @over_each_transport
-def test_56_a_304_to_the_users_own_condition_is_not_of_the_earlier_result(
+def test_56_a_304_to_a_custom_condition_does_not_refer_to_the_earlier_row(
     server: FaultServer, way: Way, tmp_path: Path
 ) -> None:
-    """With `-H 'If-None-Match: …'` and `--refresh` it is a 304 and no more: the row has neither the old
-    size and hash, nor an `ETag` with which a later refresh would ask."""
+    """With `-H 'If-None-Match: …'` and `--refresh` it is just a row with status 304: it has neither the old
+    size and hash, nor an `ETag` for a later refresh."""
     ways = ("--executor", way.executor, "--transport", way.transport, "--hash", "sha256")
     (tmp_path / "urls.txt").write_text(server.url("not-modified-once?9"))
     rows_of(tmp_path, "urls.txt", *ways)
@@ -132,9 +132,9 @@ def test_56_a_304_to_the_users_own_condition_is_not_of_the_earlier_result(
 
 
 @in_every_way
-def test_57_a_status_beyond_599_is_as_good_as_a_5xx(server: FaultServer, way: Way) -> None:
-    """`http_999` and its like, with the body counted (RFC 9110 section 15): LinkedIn answers so. With four
-    digits it is no status (18)."""
+def test_57_a_status_over_599_is_a_server_error(server: FaultServer, way: Way) -> None:
+    """`http_999` and the like, with the body counted (RFC 9110 section 15); LinkedIn sends it. A status of
+    four digits is invalid (18)."""
     paths = ["status-600", "status-700", "status-999"]
     records = fetch_faults(server, way, [*paths, "status-1000"])
     assert errors(records) == {
@@ -148,8 +148,8 @@ def test_57_a_status_beyond_599_is_as_good_as_a_5xx(server: FaultServer, way: Wa
 
 
 @pytest.mark.parametrize("group", ["http_5xx", "http_999", "all"])
-def test_57_retry_failed_knows_it(server: FaultServer, tmp_path: Path, group: str) -> None:
-    """It is one of `http_5xx`, and can be named."""
+def test_57_retry_failed_accepts_it(server: FaultServer, tmp_path: Path, group: str) -> None:
+    """It belongs to `http_5xx`, and can be named."""
     (tmp_path / "urls.txt").write_text(server.url("status-999"))
     assert [row["error"] for row in rows_of(tmp_path, "urls.txt", code=1)] == ["http_999"]
     again = ("urls.txt", "-o", "rows.jsonl", "--retry", "0", "--retry-failed")

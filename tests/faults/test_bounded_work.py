@@ -1,7 +1,5 @@
-"""Bounded work: no answer costs more than its deadline, or its neighbours' time, however little it sends.
-
-What servers and lists say is read in linear time and bounded memory (61); a body is decoded in turns (60).
-"""
+"""Bounded work: no response takes more than its timeout, or delays other URLs. Data from servers and lists is
+processed in linear time and bounded memory (61); bodies are decoded in steps (60)."""
 
 from __future__ import annotations
 
@@ -39,8 +37,8 @@ def packed() -> None:
 @pytest.mark.usefixtures("packed")
 @in_every_way
 def test_60_ten_seconds_of_decoding_end_at_max_time(server: FaultServer, way: Way) -> None:
-    """`timeout_total` at `--max-time`, without `--max-filesize` too: the clock is looked at while a body is
-    decoded, whatever its codings."""
+    """`timeout_total` at `--max-time`, without `--max-filesize`, too: the clock is checked while a body is
+    decoded, whatever its encodings."""
     started = monotonic()
     records = fetch_faults(server, way, BOMBS, max_time=1, max_filesize=0)
     assert monotonic() - started < 2 + LATE  # with the start of the process pool's workers
@@ -50,11 +48,11 @@ def test_60_ten_seconds_of_decoding_end_at_max_time(server: FaultServer, way: Wa
 
 @pytest.mark.usefixtures("packed")
 @in_every_way
-def test_60_who_decodes_for_long_takes_no_neighbours_time(
+def test_60_long_decoding_does_not_delay_other_urls(
     server: FaultServer, other_server: FaultServer, way: Way
 ) -> None:
-    """A server that answers at once has no URL that times out because of what another one's body decodes
-    to: the async executor's one thread serves all between two turns of decoding."""
+    """No URL of a fast server times out because of the decoded size of another server's body: the async
+    executor's single thread serves all transfers between two steps of decoding."""
     if way.executor == "process":
         pytest.skip("its workers are threads of their own, in processes of their own")
     good = [server.url(f"after-a-moment?{number}") for number in range(10)]
@@ -109,10 +107,10 @@ in_one_process = pytest.mark.parametrize(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 @in_one_process
-def test_61_the_title_of_a_large_page_takes_the_memory_of_its_beginning(
+def test_61_the_title_of_a_large_page_needs_only_its_beginning(
     server: FaultServer, way: Way, tmp_path: Path
 ) -> None:
-    """`--parse title` keeps the first MiB of a decoded body, which is all that it looks at."""
+    """`--parse title` keeps the first MiB of a decoded body, and reads nothing else."""
     row, grown = peak_of(server, way, "title", tmp_path)
     assert row == f"None:{LARGE}:None"
     assert grown < 30 << 20
@@ -120,20 +118,19 @@ def test_61_the_title_of_a_large_page_takes_the_memory_of_its_beginning(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 @in_one_process
-def test_61_a_body_that_a_parser_gets_is_held_once(server: FaultServer, way: Way, tmp_path: Path) -> None:
-    """A person's own parser gets the whole decoded body, up to `--max-filesize`; it is in memory once."""
+def test_61_a_parsers_body_is_in_memory_once(server: FaultServer, way: Way, tmp_path: Path) -> None:
+    """A user-defined parser gets the complete decoded body, up to `--max-filesize`, which is in memory
+    once."""
     row, grown = peak_of(server, way, "mine:length", tmp_path)
     assert row == f"None:{LARGE}:{LARGE}"
     assert grown < 1.3 * LARGE
 
 
 @over_each_transport
-def test_61_no_page_keeps_its_title_from_being_looked_for_in_linear_time(
-    server: FaultServer, way: Way
-) -> None:
-    """`--parse title` on formatting elements without end, a tag of 90,000 attributes, quotes, scripts and
-    comments that are never closed, and a `Content-Type` of 90,000 blanks: each takes a moment, and the title
-    is found where there is one."""
+def test_61_extracting_a_title_takes_linear_time(server: FaultServer, way: Way) -> None:
+    """`--parse title` on endless formatting elements, a tag of 90,000 attributes, quotes, scripts and
+    comments that are never closed, and a `Content-Type` of 90,000 spaces: each takes a moment, and the title
+    is found if there is one."""
     started = monotonic()
     records = fetch_faults(server, way, [*PAGES, "blanks-in-content-type"], parse="title")
     assert monotonic() - started < 10
@@ -144,11 +141,11 @@ def test_61_no_page_keeps_its_title_from_being_looked_for_in_linear_time(
 
 
 @pytest.mark.parametrize("executor", ["thread", "async", "process"])
-def test_61_a_header_of_40000_equal_names_and_a_line_nested_without_end_cost_a_moment(
+def test_61_a_header_of_40000_equal_names_and_a_deeply_nested_line_take_a_moment(
     server: FaultServer, tmp_path: Path, executor: str
 ) -> None:
-    """A CSV list with 40,000 columns of one name is read at once; a line of JSONL that is nested 100,000
-    deep, or holds a number of 5,000 digits, is one row and not the end of the list."""
+    """A CSV list with 40,000 columns of one name is read immediately; a line of JSONL that is nested 100,000
+    deep, or has a number of 5,000 digits, is one row and does not end the list."""
     wide = tmp_path / "wide.csv"
     heading, row = "url" + ",a" * 40_000, server.url("ok?wide") + ",1" * 40_000
     wide.write_text(f"{heading}\n{row}\n{server.url('ok?short')}\n")

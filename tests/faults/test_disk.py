@@ -1,4 +1,5 @@
-"""Faults 40 to 43: crashes, torn rows, two runs on one file, and disks that are full or fail."""
+"""Crashes and full disks: crashes, truncated rows, two runs with one output, and disks that are full or
+fail."""
 
 from __future__ import annotations
 
@@ -72,7 +73,7 @@ def test_40_a_run_killed_at_any_moment_and_resumed_has_one_row_for_every_url(
     assert result.rows >= 1000
 
 
-def test_41_a_torn_last_row_is_repaired_on_the_next_open_and_nothing_else_is_touched(
+def test_41_a_truncated_last_row_is_removed_on_the_next_open_and_nothing_else(
     tmp_path: Path, demo_server: DemoServer
 ) -> None:
     urls = write_list(tmp_path, demo_server, 6)
@@ -90,7 +91,7 @@ def test_41_a_torn_last_row_is_repaired_on_the_next_open_and_nothing_else_is_tou
         assert sorted(urls_in(path, format)) == sorted(urls)
 
 
-def test_41_a_file_that_is_not_ours_is_refused_and_left_untouched(
+def test_41_a_foreign_file_is_rejected_and_left_untouched(
     tmp_path: Path, demo_server: DemoServer, format: Format
 ) -> None:
     write_list(tmp_path, demo_server, 3)
@@ -111,14 +112,14 @@ def test_41_a_file_that_is_not_ours_is_refused_and_left_untouched(
     assert path.read_bytes() == content
 
 
-def test_41_the_list_itself_is_refused_as_output(tmp_path: Path, demo_server: DemoServer) -> None:
+def test_41_the_input_is_rejected_as_output(tmp_path: Path, demo_server: DemoServer) -> None:
     write_list(tmp_path, demo_server, 3)
     before = (tmp_path / "urls.txt").read_bytes()
     refused = fetchpool("urls.txt", "-o", "urls.txt", "--resume", cwd=tmp_path)
     assert (refused.returncode, (tmp_path / "urls.txt").read_bytes()) == (2, before)
 
 
-def test_42_two_runs_append_to_one_output_and_all_rows_are_whole(
+def test_42_two_runs_append_to_one_output_and_all_rows_are_complete(
     tmp_path: Path, demo_server: DemoServer, format: Format
 ) -> None:
     path = tmp_path / f"rows{format.suffix}"
@@ -180,7 +181,7 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
     disk.close()
 
 
-def test_43_a_full_disk_ends_the_run_in_words_and_with_a_whole_file_that_can_be_resumed(
+def test_43_a_full_disk_ends_the_run_with_a_message_and_a_file_that_can_be_resumed(
     tmp_path: Path, demo_server: DemoServer, small_disk: SmallDisk, format: Format
 ) -> None:
     urls = write_list(tmp_path, demo_server, 600, "x" * 1200)
@@ -251,7 +252,7 @@ class EagerSink(FileSink):
 # As curl's own torture tests do it: the first call fails, then the second one, until a run comes through.
 @pytest.mark.parametrize("for_good", [False, True], ids=["once", "for good"])
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, errno.EPIPE], ids=errno.errorcode.get)
-def test_43_whichever_call_to_the_disk_fails_the_file_is_whole_and_a_resumed_run_completes_it(
+def test_43_whichever_file_operation_fails_a_resumed_run_completes_the_file(
     tmp_path: Path, demo_server: DemoServer, error: int, for_good: bool
 ) -> None:
     urls = write_list(tmp_path, demo_server, 5)
@@ -284,7 +285,7 @@ def come_through(folder: Path, path: Path, disk: FailingDisk) -> bool:
     return True
 
 
-def test_43_the_disk_is_asked_to_keep_rows_every_few_seconds_and_at_the_end(tmp_path: Path) -> None:
+def test_43_rows_are_synced_every_few_seconds_and_at_the_end(tmp_path: Path) -> None:
     now = 0.0
     disk = FailingDisk(0, errno.EIO, for_good=False)
     sink = FileSink(str(tmp_path / "rows.txt"), row_format("text"), disk=disk, clock=lambda: now)
@@ -298,7 +299,7 @@ def test_43_the_disk_is_asked_to_keep_rows_every_few_seconds_and_at_the_end(tmp_
     assert disk.calls.count("sync") == 3
 
 
-def test_43_a_failed_fsync_is_never_tried_again(tmp_path: Path) -> None:
+def test_43_a_failed_fsync_is_not_retried(tmp_path: Path) -> None:
     disk = FailingDisk(2, errno.EIO, for_good=False)
     sink = FileSink(str(tmp_path / "rows.txt"), row_format("text"), disk=disk)
     sink.write([record()])
@@ -309,10 +310,10 @@ def test_43_a_failed_fsync_is_never_tried_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("executor", ["thread", "process", "async"])
-def test_44_a_reader_that_leaves_costs_the_other_outputs_nothing(
+def test_44_a_closed_pipe_does_not_affect_other_outputs(
     demo_server: DemoServer, tmp_path: Path, executor: str
 ) -> None:
-    """`-o - -o all.jsonl | head -1`: a word about it, exit 0, and the file gets every row."""
+    """`-o - -o all.jsonl | head -1`: a message, exit code 0, and the file gets every row."""
     urls = write_list(tmp_path, demo_server, 150)
     command = ["urls.txt", "-o", "-", "-o", "all.jsonl", "-w", "2", "--rate", "90/s", "--executor", executor]
     process = start(*command, cwd=tmp_path)
@@ -331,9 +332,9 @@ def remove(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["rows.jsonl", "rows.csv", "rows.txt"])
-def test_43_a_file_that_was_removed_while_it_was_written_is_told(tmp_path: Path, name: str) -> None:
-    """The rows from there on are in a new one of that name, whole, and a line says so; when its folder has
-    gone too, exit 3."""
+def test_43_a_file_that_is_removed_during_the_run_is_reported(tmp_path: Path, name: str) -> None:
+    """Further rows are written to a new file of the same name, completely, and a message says so; if its
+    directory was removed as well, the exit code is 3."""
     folder = tmp_path / "there"
     folder.mkdir()
     sink = open_sink(str(folder / name))
@@ -353,10 +354,10 @@ def test_43_a_file_that_was_removed_while_it_was_written_is_told(tmp_path: Path,
 
 @pytest.mark.parametrize("what", ["output", "folder", "replaced"])
 @pytest.mark.parametrize("name", ["rows.sqlite", "rows.parquet"])
-def test_43_a_database_or_folder_that_was_removed_while_it_was_written_ends_the_run(
+def test_43_a_database_or_directory_that_is_removed_ends_the_run(
     tmp_path: Path, name: str, what: str
 ) -> None:
-    """Nothing is written to a file without a name, in silence: exit 3 and a line."""
+    """Nothing is written to a deleted file without notice: exit code 3 and a message."""
     folder = tmp_path / "there"
     folder.mkdir()
     sink = open_sink(str(folder / name))
@@ -372,8 +373,8 @@ def test_43_a_database_or_folder_that_was_removed_while_it_was_written_ends_the_
 
 
 @pytest.mark.parametrize("what", ["output", "folder"])
-def test_43_an_archive_that_was_removed_while_it_was_written_ends_the_run(tmp_path: Path, what: str) -> None:
-    """Likewise, at the next flush."""
+def test_43_an_archive_that_is_removed_ends_the_run(tmp_path: Path, what: str) -> None:
+    """The same, at the next flush."""
     folder = tmp_path / "there"
     folder.mkdir()
     archive = WarcFile(str(folder / "a.warc.gz"), 1 << 30)

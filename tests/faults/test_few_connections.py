@@ -1,4 +1,5 @@
-"""Servers that bear few connections at once: fewer are made there, and every URL is had."""
+"""Servers that accept few connections at once: the number of connections is reduced, and every URL is
+fetched."""
 
 from __future__ import annotations
 
@@ -99,9 +100,9 @@ def few(request: pytest.FixtureRequest) -> Iterator[FewConnections]:
 
 
 @in_every_way
-def test_66_a_host_that_bears_few_connections_gets_fewer(few: FewConnections, way: Way) -> None:
-    """All others are reset or closed: every URL is had with the default retries. What broke only because of
-    the others is no attempt."""
+def test_66_a_host_that_accepts_few_connections_gets_fewer(few: FewConnections, way: Way) -> None:
+    """If a host resets or closes all other connections, every URL is fetched with the default retries.
+    Failures caused by too many connections don't count as attempts."""
     urls = [f"http://127.0.0.1:{few.port}/{number}" for number in range(100)]
     records = fetch_urls(way, urls, workers=10, retry=2, retry_delay=0.1)
     assert Counter(record.error for record in records) == {None: 100}
@@ -109,9 +110,9 @@ def test_66_a_host_that_bears_few_connections_gets_fewer(few: FewConnections, wa
 
 
 @in_every_way
-def test_66_a_host_that_serves_one_connection_after_the_other_is_given_its_time(way: Way) -> None:
-    """The next one is accepted when the one before is closed: connections that we keep would be in the way
-    of our own, and are hung up."""
+def test_66_a_host_that_serves_one_connection_at_a_time_is_accommodated(way: Way) -> None:
+    """Such a host accepts a connection when the previous one is closed: idle connections would block new
+    ones, and are closed."""
     server = FewConnections(1, "wait")
     try:
         urls = [f"http://127.0.0.1:{server.port}/{number}" for number in range(40)]
@@ -122,7 +123,7 @@ def test_66_a_host_that_serves_one_connection_after_the_other_is_given_its_time(
 
 
 @over_each_transport
-def test_66_also_where_tls_is_spoken(way: Way, tmp_path: Path) -> None:
+def test_66_the_same_holds_with_tls(way: Way, tmp_path: Path) -> None:
     """The connection breaks within the handshake."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
@@ -157,9 +158,9 @@ class NoticeRecorder(Observer):
 
 
 @pytest.mark.parametrize("resets", [0, 3])
-def test_66_a_reset_now_and_then_slows_no_host(resets: int) -> None:
-    """A page that is reset each time has its retries, and nothing else becomes of it. Where fewer connections
-    are made, one line says so."""
+def test_66_occasional_resets_slow_no_host(resets: int) -> None:
+    """A page that is always reset has its retries, with no other effect. If the number of connections is
+    reduced, a message says so."""
     for most, expected in ((100, 0), (2, 1)):
         server = FewConnections(most, "reset")
         server.resets = {f"/{number}" for number in range(100, 100 + 100 * resets, 100)}

@@ -23,8 +23,8 @@ def rows_of(sink: ResumableSink) -> list[StoredRow | None]:
     return [row for rows in sink.stored_rows() for row in rows]
 
 
-def test_41_a_line_that_is_nested_too_deep_is_no_row(tmp_path: Path) -> None:
-    """And no traceback: the other lines count."""
+def test_41_a_line_nested_too_deeply_is_ignored(tmp_path: Path) -> None:
+    """No traceback, and the other lines count."""
     path = tmp_path / "rows.jsonl"
     lines = ['{"urlnum":0,"url":"http://h/0","error":null}', f'{{"urlnum":1,"x":{DEEP}}}', "\0" * 100]
     path.write_text("\n".join([*lines, lines[0]]) + "\n")
@@ -34,8 +34,8 @@ def test_41_a_line_that_is_nested_too_deep_is_no_row(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("extra", ["[1]", "7", "{", "null", DEEP, b"\xff", 3.5], ids=range(7))
-def test_41_what_is_no_object_in_a_database_is_no_more_fields(tmp_path: Path, extra: object) -> None:
-    """A URL that is no text is none, a size that is none is not known; the other rows are asked again."""
+def test_41_invalid_values_in_a_database_are_ignored(tmp_path: Path, extra: object) -> None:
+    """A URL that is not text and a size that is not a number are ignored; those URLs are requested again."""
     path = tmp_path / "rows.sqlite"
     sink = open_sink(str(path))
     sink.write([record(0), record(1), record(2)])
@@ -56,8 +56,8 @@ def test_41_what_is_no_object_in_a_database_is_no_more_fields(tmp_path: Path, ex
     sink.close()
 
 
-def test_41_of_lines_that_wait_to_be_parquet_what_a_power_failure_left_is_no_row(tmp_path: Path) -> None:
-    """The whole ones become a part; when it can't be told which columns they have, a line names the file."""
+def test_41_unreadable_pending_parquet_rows_are_ignored(tmp_path: Path) -> None:
+    """The complete ones become a part; if their columns can't be determined, a message names the file."""
     path = tmp_path / "rows.parquet"
     sink = open_sink(str(path))
     sink.write([record(0)])
@@ -78,8 +78,9 @@ def test_41_of_lines_that_wait_to_be_parquet_what_a_power_failure_left_is_no_row
         open_sink(str(path))
 
 
-def test_46_a_worker_with_the_process_id_of_a_dead_one_does_not_meet_its_files(tmp_path: Path) -> None:
-    """A process id is used again: what it names is there already, and the body gets another name."""
+def test_46_a_reused_process_id_does_not_reuse_temporary_files(tmp_path: Path) -> None:
+    """If a process id is reused, temporary files of that name exist already, and the body gets another
+    name."""
     first = SpooledBody(str(tmp_path))
     first.rollover()
     number = int(Path(first.path).name.partition("-")[2])

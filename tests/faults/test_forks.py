@@ -1,5 +1,5 @@
-"""Programs that fork while they fetch (multiprocessing's default on Linux for long, gunicorn, Celery): the
-child can do what any program can, and takes nothing from its parent."""
+"""Programs that fork while they fetch (multiprocessing before Python 3.14, gunicorn, Celery): the child can
+use fetchpool like any program, and does not affect its parent."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def a_child_that_stays() -> Iterator[int]:
 def test_72_a_child_can_fetch_whatever_other_threads_did_when_it_was_forked(
     server: FaultServer, way: Way
 ) -> None:
-    """Locks that they held are free, modules that they were loading are there."""
+    """Locks that other threads held are free, and modules that they were importing can be imported."""
     done = threading.Event()
 
     def busy() -> None:
@@ -93,7 +93,7 @@ def test_72_a_child_can_fetch_whatever_other_threads_did_when_it_was_forked(
 
 @pytest.mark.parametrize("way", [CURL, REQUESTS], ids=str)
 def test_72_a_lock_that_is_held_in_the_parent_is_free_in_the_child(server: FaultServer, way: Way) -> None:
-    """Every one that a module has, at the moment of the fork."""
+    """This covers every lock of every module, at the moment of the fork."""
     from fetchpool.pools import thread
     from fetchpool.transports import resolver, watchdog
     from fetchpool.transports.requests import dialer
@@ -119,8 +119,8 @@ def test_72_a_lock_that_is_held_in_the_parent_is_free_in_the_child(server: Fault
 
 @over_each_transport
 def test_72_a_connection_has_no_copy_in_a_child(server: FaultServer, way: Way) -> None:
-    """The peer sees it closed when the parent closes it, and the parent's thread sleeps: with a copy in the
-    child the kernel goes on telling of it."""
+    """The peer sees the connection closed when the parent closes it, and the parent's thread sleeps: with a
+    copy in the child, the kernel would keep reporting events for it."""
     with fetchpool.Pool(workers=2, executor=way.executor, transport=way.transport) as pool:
         futures = [pool.submit(server.url(f"trickle?{number}")) for number in range(2)]
         while len(server.received) < 2:
@@ -160,7 +160,7 @@ class Held(BaseHTTPRequestHandler):
 
 @pytest.mark.parametrize("executor", ["thread", "async"])
 def test_72_a_fork_leaves_an_idle_pool_idle(executor: str) -> None:
-    """Answers came, connections were closed, and nothing is left to do: no core is used for it."""
+    """All responses are received, connections closed, and nothing is left to do: the pool uses no CPU."""
     Held.may.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), Held) as held:
         threading.Thread(target=held.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
@@ -179,8 +179,8 @@ def test_72_a_fork_leaves_an_idle_pool_idle(executor: str) -> None:
 
 
 @in_every_way
-def test_72_a_pool_is_its_parents_own(server: FaultServer, way: Way) -> None:
-    """In a child it takes nothing, in words, and ends at once; the parent's goes on."""
+def test_72_a_pool_belongs_to_its_parent(server: FaultServer, way: Way) -> None:
+    """In a child it rejects submissions with a message, and closes at once; the parent's pool continues."""
     pool = fetchpool.Pool(workers=2, executor=way.executor, transport=way.transport)
     assert pool.submit(server.url("ok")).result(SOON).error is None
 
@@ -197,8 +197,9 @@ def test_72_a_pool_is_its_parents_own(server: FaultServer, way: Way) -> None:
 
 
 @in_every_way
-def test_72_a_run_is_its_parents_own(server: FaultServer, way: Way) -> None:
-    """In a child it ends at once, in words, also when it is dropped; the parent's goes on to its end."""
+def test_72_a_run_belongs_to_its_parent(server: FaultServer, way: Way) -> None:
+    """In a child it ends at once with a message, also when it is dropped; the parent's run continues to its
+    end."""
     urls = [server.url(f"ok?{number}") for number in range(20)]
     rows = fetchpool.fetch(urls, executor=way.executor, transport=way.transport, workers=2)
     seen = [next(rows)]
@@ -251,11 +252,11 @@ print(len(errors), set(errors))
 
 
 @over_each_transport
-def test_72_a_child_that_leaves_and_exits_leaves_everything_to_its_parent(
+def test_72_a_child_that_exits_affects_nothing_in_its_parent(
     server: FaultServer, way: Way, tmp_path: Path
 ) -> None:
-    """It leaves `with Pool()` or the loop, and its interpreter exits as usual, at once. Connections, files
-    and requests in flight stay as they were."""
+    """It leaves `with Pool()` or the loop, and its interpreter exits normally and at once; the connections,
+    files and requests in flight are unchanged."""
     done = subprocess.run(
         [sys.executable, "-c", LEAVING, server.url("").rstrip("/"), *way, str(tmp_path)],
         capture_output=True,
@@ -273,7 +274,7 @@ def test_72_a_child_that_leaves_and_exits_leaves_everything_to_its_parent(
 
 
 def test_72_a_fork_keeps_no_worker_process_alive(server: FaultServer) -> None:
-    """Whoever is in flight, an abort ends it at once, though a child was forked before."""
+    """An abort ends all requests at once, even if a child was forked before."""
     pool = fetchpool.Pool(workers=2, executor="process", max_time=60)
     for number in range(4):
         pool.submit(server.url(f"trickle?{number}"))
@@ -286,6 +287,6 @@ def test_72_a_fork_keeps_no_worker_process_alive(server: FaultServer) -> None:
         assert child
 
 
-def test_72_a_child_of_a_child_counts_as_one() -> None:
-    """It knows itself for another process, too."""
+def test_72_a_child_of_a_child_is_recognized() -> None:
+    """It is recognized as another process, too."""
     assert in_a_child(lambda: in_a_child(lambda: forks.generation == 2) == 0) == 0

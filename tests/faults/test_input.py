@@ -1,4 +1,4 @@
-"""Input: whatever is in a list, each URL of it ends in a row, and memory stays where it was."""
+"""Input: whatever a list contains, each URL ends in a row, in bounded memory."""
 
 from __future__ import annotations
 
@@ -23,9 +23,12 @@ CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 1, 2
 
 
 @over_each_transport
-def test_34_what_is_odd_in_a_url_is_encoded_or_an_invalid_url_row(server: FaultServer, way: Way) -> None:
-    """Controls, NUL, quotes, brackets, braces and non-ASCII in a path are percent-encoded, as
-    browsers do; hosts that are none are `invalid_url`. What is fetched is what was checked."""
+def test_34_unusual_characters_in_a_url_are_encoded_or_an_invalid_url_row(
+    server: FaultServer, way: Way
+) -> None:
+    """Control characters, NUL, quotes, brackets, braces and non-ASCII characters in a path are
+    percent-encoded, as in browsers; invalid hosts are `invalid_url`. The URL that was checked is the one that
+    is fetched."""
     where = f"127.0.0.1:{server.port}"
     encoded = {
         f"http://{where}/ok\t": "/ok",
@@ -61,9 +64,9 @@ def test_34_what_is_odd_in_a_url_is_encoded_or_an_invalid_url_row(server: FaultS
 
 
 @over_each_transport
-def test_34_hosts_that_are_none_are_invalid_urls(way: Way) -> None:
-    """300 characters, empty labels, forbidden characters, bad ports, mixed-script names that no registry
-    takes: `invalid_url`, `dns` where only the name server can tell; never an exception."""
+def test_34_invalid_hosts_are_invalid_urls(way: Way) -> None:
+    """300 characters, empty labels, forbidden characters, invalid ports, names of mixed scripts that no
+    registry accepts: `invalid_url`, or `dns` if only the name server can tell; never an exception."""
     invalid = [
         "http://",
         "http://?",
@@ -122,7 +125,7 @@ print(int(peak[1]) << 10)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 def test_34_a_line_of_a_gigabyte_is_one_row_in_bounded_memory(server: FaultServer, tmp_path: Path) -> None:
-    """A line beyond 65,536 characters is `invalid_url`; no more than that of it is ever held, nor shown."""
+    """A line of more than 65,536 characters is `invalid_url`; the rest of it is neither stored nor shown."""
     process = subprocess.Popen(
         [sys.executable, "-c", PEAK_OF_A_LINE],
         cwd=tmp_path,
@@ -146,8 +149,8 @@ def test_34_a_line_of_a_gigabyte_is_one_row_in_bounded_memory(server: FaultServe
 def test_34_bytes_that_are_not_utf_8_are_an_invalid_url_and_not_another_url(
     server: FaultServer, tmp_path: Path
 ) -> None:
-    """A list in Latin-1, with CR line ends, a BOM, blank lines and comments: what is UTF-8 is fetched, what
-    isn't has its row."""
+    """A list in Latin-1, with CR line ends, a byte order mark, blank lines and comments: UTF-8 lines are
+    fetched, others become rows."""
     url = server.url("ok")
     lines = [b"\xef\xbb\xbf# comment", b"", f"  {url}?1  ".encode(), b"http://h/\xff\xfe", url.encode()]
     (tmp_path / "urls.txt").write_bytes(b"\r".join(lines) + b"\r\n\r\n")
@@ -179,8 +182,8 @@ def without_roots_override() -> None:
 
 
 def test_35_an_input_that_cannot_be_read_is_a_clear_error_and_exit_2(tmp_path: Path) -> None:
-    """A missing file, a folder, a file without permission, a gzip file that is none: one line that names
-    it and the fix, exit 2, and no traceback."""
+    """A missing file, a directory, a file without permission, a file that is not gzip despite its suffix: one
+    line that names it and the fix, exit code 2, and no traceback."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "list.gz").write_bytes(b"http://h/")
     closed = tmp_path / "closed.txt"
@@ -203,10 +206,10 @@ def test_35_an_input_that_cannot_be_read_is_a_clear_error_and_exit_2(tmp_path: P
     assert "closed.txt: no permission" in line
 
 
-def test_35_of_a_gzip_file_that_is_cut_short_what_was_read_is_fetched(
+def test_35_the_readable_part_of_a_truncated_gzip_file_is_fetched(
     server: FaultServer, tmp_path: Path
 ) -> None:
-    """Exit 2 and a line that says so; the URLs before the cut have their rows."""
+    """Exit code 2 and a message; the URLs before the end have their rows."""
     urls = [server.url(f"ok?{number}") for number in range(20)]
     noise = [f"# {os.urandom(600).hex()}" for _ in range(100)]
     packed = gzip.compress("\n".join([*urls, *noise]).encode())
@@ -219,8 +222,8 @@ def test_35_of_a_gzip_file_that_is_cut_short_what_was_read_is_fetched(
 
 
 @pytest.mark.parametrize("content", ["", "\n\n# nothing but a comment\n \t\n"])
-def test_35_an_empty_list_says_so_and_is_no_failure(tmp_path: Path, content: str) -> None:
-    """Exit 0, and a word about it."""
+def test_35_an_empty_list_is_reported_and_not_a_failure(tmp_path: Path, content: str) -> None:
+    """Exit code 0 and a message."""
     (tmp_path / "urls.txt").write_text(content)
     done = runner.fetchpool("urls.txt", "-o", "-", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "")

@@ -1,5 +1,5 @@
-"""Lists as people have them: exports, archives and pasted text; what isn't meant as a URL is told, and never
-fetched as another one."""
+"""Lists from other programs: exports, archives and pasted text: invalid URLs are reported, and never fetched
+as different ones."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def rows_of(path: Path) -> list[dict[str, object]]:
 
 
 @over_each_transport
-def test_74_what_stands_beside_a_url_in_its_line_is_told_and_nothing_else_is_fetched(
+def test_74_extra_text_in_a_line_is_reported_and_nothing_else_is_fetched(
     server: FaultServer, way: Way
 ) -> None:
-    """A tab, a blank, a comment, quotes, brackets, an invisible character: `invalid_url`, and `errormsg` says
-    which and what to do. A parser would drop or encode it, or take `http` for the host."""
+    """A tab, a space, a comment, quotes, brackets, an invisible character: `invalid_url`, and `errormsg`
+    names it and the fix. A lenient parser would drop or encode it, or read `http` as the host."""
     url = server.url("ok")
     told = {
         f"{url}\tHome page": "tab",
@@ -66,7 +66,7 @@ def test_74_what_stands_beside_a_url_in_its_line_is_told_and_nothing_else_is_fet
     assert not server.received
 
 
-def test_74_what_may_be_in_a_url_is_fetched_as_it_is(server: FaultServer) -> None:
+def test_74_valid_characters_in_a_url_are_kept(server: FaultServer) -> None:
     """Quotes in pairs, commas, parentheses, a URL within the query, a joiner within a Persian word."""
     url = server.url("ok")
     meant = ["?q='x'", '?q="x"', "?a,", "?(a)", "?u=http://other/", "?\u0645\u06cc\u200c\u062e"]
@@ -115,11 +115,11 @@ NO_LISTS = {
 
 
 @pytest.mark.parametrize("name", NO_LISTS)
-def test_74_a_file_that_is_no_list_is_refused_in_words_before_anything_is_fetched(
+def test_74_a_file_that_is_not_a_list_is_rejected_before_anything_is_fetched(
     tmp_path: Path, name: str
 ) -> None:
-    """ZIP, xz, tar, 7z, spreadsheets, PDF, HTML, JSON arrays, UTF-16, also within gzip: exit 2, and one line
-    that says what it is and how it becomes a list."""
+    """ZIP, xz, tar, 7z, spreadsheets, PDF, HTML, JSON arrays, UTF-16, also inside gzip: exit code 2, and one
+    line that says what it is and how to convert it."""
     data, words = NO_LISTS[name]
     (tmp_path / name).write_bytes(data)
     done = runner.fetchpool(name, "-o", "rows.jsonl", cwd=tmp_path)
@@ -131,8 +131,8 @@ def test_74_a_file_that_is_no_list_is_refused_in_words_before_anything_is_fetche
 
 @pytest.mark.parametrize("options", [(), ("--url-column", "url")])
 @pytest.mark.parametrize("name", ["top-1m.csv", "urls.txt.xz", "utf16.txt", "urls.tar.gz", "urls.json"])
-def test_74_nor_does_it_come_through_a_pipe(tmp_path: Path, name: str, options: Sequence[str]) -> None:
-    """The same by its first bytes: exit 2, the words, and not one row."""
+def test_74_the_same_holds_for_a_pipe(tmp_path: Path, name: str, options: Sequence[str]) -> None:
+    """The first bytes are checked: exit code 2, the same message, and no row."""
     data, words = NO_LISTS[name]
     done = runner.fetchpool("-", "-o", "rows.jsonl", *options, stdin=data, cwd=tmp_path)
     assert done.returncode == 2
@@ -141,10 +141,8 @@ def test_74_nor_does_it_come_through_a_pipe(tmp_path: Path, name: str, options: 
     assert rows_of(tmp_path / "rows.jsonl") == []
 
 
-def test_74_the_other_inputs_are_fetched_when_a_pipe_brings_no_list(
-    server: FaultServer, tmp_path: Path
-) -> None:
-    """What is found out while the run goes on costs the other inputs nothing; exit 2."""
+def test_74_the_other_inputs_are_fetched_if_a_pipe_is_not_a_list(server: FaultServer, tmp_path: Path) -> None:
+    """An error that is found during the run does not affect the other inputs; exit code 2."""
     (tmp_path / "urls.txt").write_text(server.url("ok"))
     done = runner.fetchpool(
         "-", "urls.txt", "-o", "rows.jsonl", stdin=NO_LISTS["top-1m.csv"][0], cwd=tmp_path
@@ -154,11 +152,11 @@ def test_74_the_other_inputs_are_fetched_when_a_pipe_brings_no_list(
 
 
 @over_each_transport
-def test_74_an_element_that_is_no_text_is_a_row_and_the_others_are_fetched(
+def test_74_an_element_that_is_not_text_is_a_row_and_the_others_are_fetched(
     server: FaultServer, way: Way
 ) -> None:
-    """None and NaN, as a table of pandas' has them where a URL is missing: `invalid_url`, each of them, and
-    `errormsg` says what there was."""
+    """None and NaN, which pandas has for a missing URL: each is an `invalid_url` row, and `errormsg` names
+    the value."""
     elements = [server.url("ok?1"), None, float("nan"), None, server.url("ok?2")]
     options = {"executor": way.executor, "transport": way.transport}
     records = sorted(fetchpool.fetch(elements, **options), key=lambda record: record.urlnum)  # type: ignore[arg-type]
@@ -188,8 +186,9 @@ TABLES = {
 def test_74_tables_without_a_header_or_with_semicolons_are_read(
     server: FaultServer, tmp_path: Path, name: str, by_pipe: bool
 ) -> None:
-    """`--url-column 2` is the second column, and the first row one like any other unless it can hold no URL;
-    a column of that very name goes before. Semicolons and tabs are found by the column that is asked for."""
+    """`--url-column 2` is the second column, and the first row is data unless it can't contain a URL; a
+    column that is named `2` takes precedence. Semicolons and tabs are recognized if the requested column is
+    found with them."""
     here = f"127.0.0.1:{server.port}"
     text, column = (each.replace("{here}", here) for each in TABLES[name])
     (tmp_path / "list.csv").write_bytes(text.encode())
@@ -204,17 +203,17 @@ def test_74_tables_without_a_header_or_with_semicolons_are_read(
 
 
 @pytest.mark.parametrize("column", ["3", "0", "name"])
-def test_74_a_column_that_is_not_there_is_refused_with_what_there_is(tmp_path: Path, column: str) -> None:
-    """By its place as by its name."""
+def test_74_a_missing_column_is_rejected_with_the_names_of_the_others(tmp_path: Path, column: str) -> None:
+    """By number as by name."""
     (tmp_path / "list.csv").write_text("1,example.org\n")
     done = runner.fetchpool("list.csv", "--url-column", column, cwd=tmp_path)
     assert done.returncode == 2
     assert f"has no column '{column}' (--url-column); it has: 1, example.org" in done.stderr
 
 
-def test_74_a_csv_result_is_read_back_as_what_was_meant(server: FaultServer, tmp_path: Path) -> None:
-    """Its cells that a spreadsheet would run have a `'` before them: not so the URL, and the columns that are
-    kept. In a table that isn't ours it stays."""
+def test_74_a_csv_output_is_read_back_unchanged(server: FaultServer, tmp_path: Path) -> None:
+    """The `'` that protects cells against spreadsheet formulas is removed from the URL and the kept columns.
+    In other tables it stays."""
     url = server.url("ok")
     head = ",".join(ROW_FIELDS)
     row = dict.fromkeys(ROW_FIELDS, "") | {"urlnum": "0", "url": f"'-u:p@{url[7:]}", "content_type": "'=a"}

@@ -1,4 +1,4 @@
-"""Name servers that are away, slow or too talkative: no URL is lost to another one's name."""
+"""Name servers that are unavailable, slow or verbose: No URL fails because of another host's name."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class AwayAtFirst:
 
 
 @in_every_way
-def test_63_a_name_server_that_is_away_for_a_moment_costs_no_url(server: FaultServer, way: Way) -> None:
-    """It says "try again" (EAI_AGAIN): it is asked again, half a second and a second later, while its hosts'
-    URLs wait. That is no attempt of theirs: they have no retries."""
+def test_63_a_name_server_that_is_briefly_unavailable_costs_no_url(server: FaultServer, way: Way) -> None:
+    """If it says "try again" (EAI_AGAIN), it is asked again, half a second and a second later,
+    while the URLs of its hosts wait. This does not count as an attempt, and works without retries."""
     name_server, rows = AwayAtFirst(2), Rows()
     urls = [server.url(f"ok?{number}", host=f"h{number % 3}.test") for number in range(30)]
     engine_for(way, IterableSource(urls), rows, Resolver(lookup=name_server), workers=4).run()
@@ -49,8 +49,8 @@ def test_63_a_name_server_that_is_away_for_a_moment_costs_no_url(server: FaultSe
 
 
 @in_every_way
-def test_63_each_retry_asks_the_name_server_anew(server: FaultServer, way: Way) -> None:
-    """That a lookup failed for the moment is not remembered. Here no question has time for a second one."""
+def test_63_each_retry_asks_the_name_server_again(server: FaultServer, way: Way) -> None:
+    """A temporary failure of a lookup is not cached. In this test no lookup has time for a second query."""
     name_server, rows = AwayAtFirst(2), Rows()
     engine_for(
         way,
@@ -66,9 +66,9 @@ def test_63_each_retry_asks_the_name_server_anew(server: FaultServer, way: Way) 
 
 
 @in_every_way
-def test_63_dead_names_do_not_starve_live_ones(server: FaultServer, way: Way) -> None:
-    """More lookups hang than there may be at once, and longer than they are waited for: the names behind them
-    are asked for later, and have their whole time then."""
+def test_63_unresolvable_names_do_not_starve_others(server: FaultServer, way: Way) -> None:
+    """If more lookups hang than may run at once, for longer than their timeout, other names are looked up
+    later, with their full timeout."""
 
     def name_server(host: bytes, *_: object, **__: object) -> list[tuple[Any, ...]]:
         if host.startswith(b"dead"):
@@ -113,11 +113,11 @@ SITE = """
 
 
 @pytest.mark.parametrize("way", ["thread curl", "thread requests", "async curl", "process curl"])
-def test_63_a_pool_does_not_wait_for_a_lookup_beyond_its_deadline(
+def test_63_a_pool_does_not_wait_for_a_lookup_beyond_its_timeout(
     server: FaultServer, way: str, tmp_path: Path
 ) -> None:
-    """A program's `Pool` and a redirect within it: `timeout_dns` in time. Neither `shutdown()` nor the end of
-    the process waits for the lookup that still hangs."""
+    """A program's `Pool`, and a redirect in it: `timeout_dns` in time. Neither `shutdown()` nor the end of
+    the process waits for a lookup that still hangs."""
     (tmp_path / "program.py").write_text(textwrap.dedent(PROGRAM))
     (tmp_path / "sitecustomize.py").write_text(textwrap.dedent(SITE))
     began = time.monotonic()
@@ -141,8 +141,8 @@ def test_63_a_pool_does_not_wait_for_a_lookup_beyond_its_deadline(
 
 
 @in_every_way
-def test_63_of_a_name_with_thousands_of_addresses_some_are_kept(server: FaultServer, way: Way) -> None:
-    """The first ones, of both families; the first is the one that is used."""
+def test_63_only_some_of_thousands_of_addresses_are_kept(server: FaultServer, way: Way) -> None:
+    """The first ones, of both families; the very first is used."""
 
     def name_server(*_: object, **__: object) -> list[tuple[Any, ...]]:
         others = [f"192.0.2.{number % 250}" for number in range(200)]

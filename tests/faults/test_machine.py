@@ -1,7 +1,4 @@
-"""The machine: readers that leave, signals, workers that die, descriptors that run out, clocks that jump.
-
-(40 to 43, crashes and full disks, are the outputs' own tests.)
-"""
+"""The machine: closed pipes, signals, dying workers, too few file descriptors, clock changes."""
 
 from __future__ import annotations
 
@@ -28,10 +25,10 @@ def list_of(folder: Path, *urls: str) -> None:
     (folder / "urls.txt").write_text("".join(f"{url}\n" for url in urls))
 
 
-def test_44_a_reader_of_standard_output_who_leaves_early_is_no_failure(
+def test_44_a_reader_that_closes_standard_output_early_is_not_a_failure(
     server: FaultServer, tmp_path: Path
 ) -> None:
-    """`| head`: a quiet, clean end with exit code 0."""
+    """`| head`: the run ends quietly with exit code 0."""
     list_of(tmp_path, *(server.url(f"bytes-in-pieces?{number}") for number in range(200)))
     process = runner.start("urls.txt", "-o", "-", "-w", "4", cwd=tmp_path)
     assert process.stdout is not None
@@ -47,11 +44,11 @@ def test_44_a_reader_of_standard_output_who_leaves_early_is_no_failure(
 
 @pytest.mark.parametrize("executor", ["thread", "process"])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_45_a_first_signal_lets_what_is_in_flight_meet_its_deadline(
+def test_45_the_first_signal_lets_requests_in_flight_complete(
     server: FaultServer, tmp_path: Path, executor: str, number: signal.Signals, code: int
 ) -> None:
-    """No new requests; what is in flight finishes or meets its deadline, and has its row; exit code 130
-    (SIGINT) or 143 (SIGTERM)."""
+    """No new requests start; requests in flight complete or time out, and have their rows; the exit code is
+    130 (SIGINT) or 143 (SIGTERM)."""
     list_of(tmp_path, server.url("ok"), *(server.url(f"trickle?{number}") for number in range(50)))
     arguments = ("urls.txt", "-o", "-", "-w", "2", "--max-time", "1s", "--retry", "0")
     process = runner.start(*arguments, "--executor", executor, cwd=tmp_path)
@@ -66,8 +63,8 @@ def test_45_a_first_signal_lets_what_is_in_flight_meet_its_deadline(
     assert all(row.endswith("> error:[timeout_total]") for row in rows)
 
 
-def test_45_a_second_signal_ends_at_once_and_the_file_is_whole(server: FaultServer, tmp_path: Path) -> None:
-    """What is in flight is ended without a row; every row there is, is whole."""
+def test_45_the_second_signal_aborts_and_all_rows_are_complete(server: FaultServer, tmp_path: Path) -> None:
+    """Requests in flight are aborted without a row; every row in the file is complete."""
     list_of(tmp_path, server.url("ok"), *(server.url(f"trickle?{number}") for number in range(50)))
     arguments = ("urls.txt", "-o", "-", "-o", "rows.txt", "-w", "2", "--no-progress")
     process = runner.start(*arguments, cwd=tmp_path)
@@ -96,8 +93,8 @@ def test_45_a_second_signal_ends_at_once_and_the_file_is_whole(server: FaultServ
 def test_46_a_worker_process_that_is_killed_or_stopped_loses_no_row_and_doubles_none(
     server: FaultServer, end: signal.Signals
 ) -> None:
-    """Its requests run again. One that was stopped (SIGSTOP) is found within three seconds, on Linux, and
-    killed; all of them at once are no different."""
+    """Its requests run again. A stopped process (SIGSTOP) is found within three seconds on Linux, and killed,
+    even if all of them are stopped at once."""
     urls = [server.url(f"bytes-in-pieces?{number}") for number in range(20)]
     others = set(multiprocessing.active_children())
 
@@ -123,7 +120,7 @@ def test_46_a_worker_process_that_is_killed_or_stopped_loses_no_row_and_doubles_
 def test_47_the_soft_limit_of_open_files_is_raised_at_the_start(
     server: FaultServer, tmp_path: Path, soft: int
 ) -> None:
-    """As far as the workers need it, without a word, and every URL is fetched."""
+    """As far as the workers need it, without a message, and every URL is fetched."""
     urls = [server.url(f"bytes-in-pieces?{number}") for number in range(60)]
     list_of(tmp_path, *urls)
     done = limited(tmp_path, soft, 4096)
@@ -133,10 +130,10 @@ def test_47_the_soft_limit_of_open_files_is_raised_at_the_start(
 
 
 @pytest.mark.parametrize(("executor", "limit"), [("thread", 200), ("process", 200), ("async", 60)])
-def test_47_where_it_cannot_be_raised_there_are_fewer_workers_and_a_warning(
+def test_47_if_it_cannot_be_raised_there_are_fewer_workers_and_a_warning(
     server: FaultServer, tmp_path: Path, executor: str, limit: int
 ) -> None:
-    """No URL fails for want of a descriptor."""
+    """No URL fails because of too many open files."""
     urls = [server.url(f"bytes-in-pieces?{number}") for number in range(30)]
     list_of(tmp_path, *urls)
     done = limited(tmp_path, limit, limit, "--executor", executor)
@@ -145,9 +142,7 @@ def test_47_where_it_cannot_be_raised_there_are_fewer_workers_and_a_warning(
     assert f"open-file limit is {limit}" in done.stderr.decode()
 
 
-def test_47_where_there_is_room_for_one_worker_it_is_spoken_of_as_one(
-    server: FaultServer, tmp_path: Path
-) -> None:
+def test_47_the_warning_names_both_numbers(server: FaultServer, tmp_path: Path) -> None:
     list_of(tmp_path, server.url("ok"))
     done = limited(tmp_path, 36, 36)
     assert b"reduced workers from 50 to 1: open-file limit is 36" in done.stderr
@@ -204,10 +199,10 @@ pool.shutdown()
         (("async", "curl"), 1, "judged"),
     ],
 )
-def test_47_when_there_are_none_left_the_row_says_so_and_blames_no_host(
+def test_47_without_file_descriptors_the_row_says_so_and_blames_no_host(
     tmp_path: Path, way: tuple[str, str], free: int, judged: str
 ) -> None:
-    """`internal`, with what to do about it: the host has not refused anything."""
+    """`internal`, with the fix: the host has not refused a connection."""
     with ports.refused() as port:
         done = subprocess.run(
             [sys.executable, "-c", USED_UP, *way, f"http://127.0.0.1:{port}/", str(free), judged],
@@ -255,10 +250,11 @@ pool.shutdown()
 """
 
 
-def test_47_worker_processes_that_cannot_be_replaced_are_lost_requests_until_they_can(
+def test_47_worker_processes_are_replaced_once_there_are_descriptors(
     server: FaultServer, tmp_path: Path
 ) -> None:
-    """Those that died when none were left. The pool goes on, and has others as soon as there are enough."""
+    """Requests of processes that died while no file descriptors were left fail. The pool continues, and
+    starts new processes as soon as it can."""
     done = subprocess.run(
         [sys.executable, "-c", REPLACED, server.url("ok")],
         stdout=subprocess.PIPE,
@@ -289,7 +285,7 @@ for row in sorted(rows, key=lambda row: row.urlnum):
 
 @pytest.mark.parametrize("transport", ["curl", "requests"])
 def test_48_a_clock_that_jumps_changes_no_timing(server: FaultServer, transport: str) -> None:
-    """Deadlines, delays and measured times are of a monotonic clock."""
+    """Timeouts, delays and measured times use a monotonic clock."""
     urls = [server.url(path) for path in ("bytes-in-pieces", "trickle", "empty-at-first?jump")]
     done = subprocess.run(
         [sys.executable, "-c", JUMPING, transport, *urls],
@@ -306,9 +302,8 @@ def test_48_a_clock_that_jumps_changes_no_timing(server: FaultServer, transport:
     assert again[:2] == ["None", "1"]
 
 
-def test_48_the_time_of_day_is_asked_for_timestamps_and_dates_only() -> None:
-    """Nothing else in the program looks at the clock on the wall. Dates are those of `Retry-After` and of a
-    cookie's `Expires`."""
+def test_48_the_time_of_day_is_used_for_timestamps_and_dates_only() -> None:
+    """Only `timestamp`, and the dates in `Retry-After` and in a cookie's `Expires`, use the system clock."""
     source = Path(fetchpool.__file__).parent
     asks = {
         path.relative_to(source).as_posix()

@@ -1,7 +1,5 @@
-"""Our own requests: what `--robots` asks goes the way of any request: with its rights, turns and limits.
-
-A host is a name or address without its port: each server here is one of its own.
-"""
+"""Requests for robots.txt: requests for `robots.txt` follow the same rules and limits as any other. A host is
+a name or address without its port; each server in these tests is a different host."""
 
 from __future__ import annotations
 
@@ -93,12 +91,12 @@ def secrets(server: FaultServer) -> set[str]:
 
 
 @in_every_way
-def test_58_what_stays_behind_at_another_host_is_not_told_to_its_robots_txt(
+def test_58_secrets_are_not_sent_for_robots_txt_of_other_hosts(
     monkeypatch: pytest.MonkeyPatch, way: Way
 ) -> None:
-    """With `-u` and `-H`: the list's own hosts are told, for `robots.txt` as for pages; hosts that a page or
-    a `robots.txt` redirects to hear of no `Authorization`, `Cookie` or header of the user's own, not with a
-    retry either."""
+    """With `-u` and `-H`: hosts of the list receive them for `robots.txt` as for pages; hosts that a page or
+    a `robots.txt` redirects to receive no `Authorization`, `Cookie` or custom header, not even with a
+    retry."""
     stack: list[FaultServer] = []
     sent = elsewhere(lambda: stack[2].url("moved-robots.txt"))
     with hosts_saying(monkeypatch, none_there, failing(1), failing(1, sent)) as servers:
@@ -130,11 +128,9 @@ def fetch_from(source: IterableSource, way: Way, **settings: Any) -> list[Record
 
 
 @in_every_way
-def test_58_what_a_page_may_not_reach_its_robots_txt_may_not_either(
-    monkeypatch: pytest.MonkeyPatch, way: Way
-) -> None:
-    """A private host that a public page redirects to, and with `--public-only` any: nothing is sent to it,
-    and the row is `forbidden_address`, as it is without `--robots`."""
+def test_58_address_rules_apply_to_robots_txt(monkeypatch: pytest.MonkeyPatch, way: Way) -> None:
+    """Nothing is sent to a private host that a public page redirects to, nor with `--public-only` to any
+    private host; the row is `forbidden_address`, as without `--robots`."""
     with hosts_saying(monkeypatch, text()) as (private,):
         urls = [private.url(f"ok?{number}") for number in range(3)]
         for robots in (False, True):
@@ -150,11 +146,11 @@ def test_58_what_a_page_may_not_reach_its_robots_txt_may_not_either(
 
 @over_each_transport
 @pytest.mark.parametrize("pace", [{"host_delay": "150ms"}, {"rate": "400/m"}], ids=["host-delay", "rate"])
-def test_58_redirects_and_retries_of_robots_txt_wait_for_their_turn(
+def test_58_redirects_and_retries_of_robots_txt_respect_the_limits(
     monkeypatch: pytest.MonkeyPatch, way: Way, pace: Mapping[str, str]
 ) -> None:
-    """`--host-delay` and `--rate` hold for every request that a server receives: the first `robots.txt`, its
-    next attempts, each of its redirects, and the pages behind it."""
+    """`--host-delay` and `--rate` apply to every request that a server receives: the first `robots.txt`, its
+    retries, each of its redirects, and the pages."""
     stack: list[FaultServer] = []
     there = elsewhere(lambda: stack[1].url("redirect-to?%2Fmoved-robots.txt"))
     with hosts_saying(monkeypatch, failing(2, there), none_there) as servers:
@@ -178,10 +174,9 @@ def test_58_redirects_and_retries_of_robots_txt_wait_for_their_turn(
 
 
 @over_each_transport
-def test_58_one_host_that_many_robots_txt_redirect_to_is_asked_no_more_at_once_than_it_may_be(
-    monkeypatch: pytest.MonkeyPatch, way: Way
-) -> None:
-    """`--per-host 1` holds for the host that ten others send us to; each of them waits for its own answer."""
+def test_58_per_host_applies_to_redirected_robots_txt(monkeypatch: pytest.MonkeyPatch, way: Way) -> None:
+    """`--per-host 1` applies to a host that ten others redirect to; each of them waits for its own
+    response."""
     stack: list[FaultServer] = []
     sent = elsewhere(lambda: stack[0].url("bytes-in-pieces?robots"))
     with hosts_saying(monkeypatch, none_there, *[sent] * 4) as servers:
@@ -195,11 +190,9 @@ def test_58_one_host_that_many_robots_txt_redirect_to_is_asked_no_more_at_once_t
 
 
 @over_each_transport
-def test_58_a_robots_txt_that_is_never_had_forbids_and_ends(
-    monkeypatch: pytest.MonkeyPatch, way: Way
-) -> None:
-    """Redirects in a circle, to a dead host, to where nothing may be fetched; no answer: the host's URLs end
-    as `robots`, all of them at once, and others are fetched."""
+def test_58_an_unavailable_robots_txt_disallows_all(monkeypatch: pytest.MonkeyPatch, way: Way) -> None:
+    """Redirects in a circle, to a dead host or to a forbidden address, or no response: the host's URLs end as
+    `robots`, all of them at once, and others are fetched."""
     with (
         ports.refused() as port,
         hosts_saying(
@@ -218,11 +211,11 @@ def test_58_a_robots_txt_that_is_never_had_forbids_and_ends(
 
 
 @pytest.mark.parametrize("way", [CURL, ASYNC], ids=str)
-def test_58_what_waits_for_a_busy_host_s_robots_txt_ends_with_it(
+def test_58_urls_waiting_for_an_unreadable_robots_txt_end_with_it(
     monkeypatch: pytest.MonkeyPatch, way: Way
 ) -> None:
-    """A `robots.txt` that can't be read forbids for a minute. What waited for it is not asked about again,
-    though its own turn would be later than that."""
+    """A `robots.txt` that can't be read disallows for a minute. For URLs that waited for it, it is not
+    requested again, even if they would have been sent later than that."""
 
     def busy(peer: Peer, _: Received) -> None:
         peer.answer(b"", "Retry-After: 90", status="503 Busy")
@@ -237,7 +230,7 @@ def test_58_what_waits_for_a_busy_host_s_robots_txt_ends_with_it(
 
 @over_each_transport
 def test_58_robots_txt_is_read_whatever_it_is_written_with(monkeypatch: pytest.MonkeyPatch, way: Way) -> None:
-    """Behind a byte order mark, in UTF-16, with any line ends, compressed, in a group of many, by a rule of
+    """With a byte order mark, in UTF-16, with any line ends, compressed, with many groups, with a rule of
     many stars, at the end of half a megabyte."""
     says = [
         text(b"\xef\xbb\xbf" + FORBIDS),
@@ -266,11 +259,11 @@ def bomb() -> bytes:
 
 
 @over_each_transport
-def test_58_no_robots_txt_takes_memory_or_time_beyond_its_half_megabyte(
+def test_58_no_robots_txt_takes_more_memory_or_time_than_its_half_megabyte(
     monkeypatch: pytest.MonkeyPatch, way: Way
 ) -> None:
-    """A bomb of 256 MiB, a hundred megabytes without an end, thousands of agents with thousands of rules:
-    512 KiB are read, with less than 80 MB of memory, and nobody else waits."""
+    """A bomb of 256 MiB, an endless file of a hundred megabytes, thousands of agents with thousands of rules:
+    512 KiB are read, in less than 80 MB of memory, and no other host waits."""
 
     def endless(peer: Peer, _: Received) -> None:
         peer.send("HTTP/1.1 200 OK\r\n\r\n" + FORBIDS.decode())

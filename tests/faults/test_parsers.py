@@ -1,4 +1,5 @@
-"""A person's own parsers: they hang, hold the interpreter, fork, start threads; one page is all it costs."""
+"""User-defined parsers: a parser that hangs, blocks the interpreter, forks or starts threads costs only its
+page."""
 
 from __future__ import annotations
 
@@ -121,8 +122,8 @@ def await_pages(server: FaultServer, number: int) -> None:
 def test_70_a_parser_that_does_not_return_costs_its_page_and_nothing_else(
     server: FaultServer, way: Way
 ) -> None:
-    """It is given up after `--parse-timeout`; its row is `parse`, and says so. A process is killed for it, a
-    thread left to itself."""
+    """It times out after `--parse-timeout`; its row is `parse`, with a message. A process is killed for it, a
+    thread is abandoned."""
     RELEASE.clear()
     urls = [server.url(f"ok?{number}{'stay' * (number in (3, 7))}") for number in range(12)]
     try:
@@ -134,11 +135,11 @@ def test_70_a_parser_that_does_not_return_costs_its_page_and_nothing_else(
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
-def test_70_by_default_it_is_given_up_when_a_whole_fetch_would_be(
+def test_70_by_default_a_parser_has_as_much_time_as_a_fetch(
     server: FaultServer, tmp_path: Path, executor: str
 ) -> None:
-    """`--max-time` is its limit as well, if that is under 30 s. The run ends with every row, and says once
-    what has become of the thread."""
+    """`--max-time` is its limit as well, if that is under 30 s. The run ends with every row, and reports the
+    abandoned thread once."""
     options = ("--executor", executor, "--max-time", "1", "--no-progress")
     run = begin(server, tmp_path, "stays", *options)
     said = end(run, 20)
@@ -152,10 +153,11 @@ def test_70_by_default_it_is_given_up_when_a_whole_fetch_would_be(
 @pytest.mark.parametrize(
     ("number", "times", "code"), [(signal.SIGINT, 1, 130), (signal.SIGTERM, 1, 143), (signal.SIGINT, 2, 130)]
 )
-def test_70_a_run_that_is_stopped_does_not_wait_for_it_longer(
+def test_70_a_stopped_run_does_not_wait_longer_for_a_parser(
     server: FaultServer, tmp_path: Path, executor: str, number: signal.Signals, times: int, code: int
 ) -> None:
-    """After one Ctrl-C it has its time, after two it has none; the same with SIGTERM. All rows are whole."""
+    """After one Ctrl-C the parser has its time, after two it has none; the same with SIGTERM. All rows are
+    complete."""
     limit = "1s" if times == 1 else "0"
     run = begin(server, tmp_path, "stays", "--executor", executor, "--parse-timeout", limit, "--no-progress")
     await_pages(server, 6)
@@ -168,8 +170,10 @@ def test_70_a_run_that_is_stopped_does_not_wait_for_it_longer(
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
-def test_70_max_runtime_ends_a_run_in_spite_of_it(server: FaultServer, tmp_path: Path, executor: str) -> None:
-    """The exit code is 4, or 1 when nothing was left to do; its own time is all that it gets."""
+def test_70_max_runtime_ends_a_run_despite_a_parser(
+    server: FaultServer, tmp_path: Path, executor: str
+) -> None:
+    """The exit code is 4, or 1 if nothing else was left to do; the parser gets no more than its own time."""
     options = ("--executor", executor, "--max-runtime", "1s", "--parse-timeout", "2s", "--no-progress")
     run = begin(server, tmp_path, "stays", *options)
     end(run, 20)
@@ -177,8 +181,8 @@ def test_70_max_runtime_ends_a_run_in_spite_of_it(server: FaultServer, tmp_path:
 
 
 @in_every_way
-def test_70_a_loop_over_records_can_be_left_while_it_runs(server: FaultServer, way: Way) -> None:
-    """Whatever limit it has."""
+def test_70_a_loop_over_records_can_be_left_while_a_parser_runs(server: FaultServer, way: Way) -> None:
+    """Whatever its timeout."""
     RELEASE.clear()
     urls = [server.url("ok"), server.url("ok?stay"), server.url("ok?stay2")]
     settings: dict[str, Any] = {"parse": f"{__name__}:stays", "parse_timeout": 0, "transport": way.transport}
@@ -190,8 +194,9 @@ def test_70_a_loop_over_records_can_be_left_while_it_runs(server: FaultServer, w
     assert time.monotonic() - began < SOON
 
 
-def test_70_one_that_holds_the_interpreter_is_ended_with_its_process(server: FaultServer) -> None:
-    """A regular expression that backtracks for ever lets no other thread run, nor a signal be heard."""
+def test_70_a_parser_that_blocks_the_interpreter_is_killed_with_its_process(server: FaultServer) -> None:
+    """A regular expression with catastrophic backtracking lets no other thread run, and no signal be
+    handled."""
     urls = [server.url(f"ok?{number}{'stay' * (number in (3, 7))}") for number in range(12)]
     records = fetch_urls(PROCESS, urls, parse=f"{__name__}:computes", parse_timeout="500ms")
     assert [record.error for record in records] == ["parse" if "stay" in url else None for url in urls]
@@ -199,10 +204,10 @@ def test_70_one_that_holds_the_interpreter_is_ended_with_its_process(server: Fau
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends them there")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_70_nor_does_such_a_process_outlive_its_parent(
+def test_70_such_a_process_does_not_outlive_its_parent(
     server: FaultServer, tmp_path: Path, number: signal.Signals
 ) -> None:
-    """Killed, or told twice to end: no process is left."""
+    """Killed, or terminated by a second signal: no process is left."""
     run = begin(server, tmp_path, "computes", "--executor", "process", "--parse-timeout", "0")
     await_pages(server, 6)
     for _ in range(2):
@@ -232,10 +237,10 @@ def members(group: int) -> list[str]:
 
 @pytest.mark.parametrize("parser", ["beats", "forks"])
 @pytest.mark.parametrize("executor", EXECUTORS)
-def test_70_what_it_starts_keeps_the_run_from_nothing(
+def test_70_threads_and_children_of_a_parser_do_not_block_the_run(
     server: FaultServer, tmp_path: Path, executor: str, parser: str
 ) -> None:
-    """A thread of its own that goes on, a child that holds all that the process has open."""
+    """A thread that continues to run, or a child process that inherits all open files."""
     run = begin(server, tmp_path, parser, "--executor", executor, "-q", stay=False)
     try:
         assert run.wait(SOON) == 0

@@ -1,7 +1,5 @@
-"""Politeness: what a host can bear and asks for is kept to, measured at the server, and no worker waits.
-
-A host is a name or address without its port: each server here is one of its own.
-"""
+"""Politeness: limits and requested delays are respected, as measured at the server, while no worker waits. A
+host is a name or address without its port; each server in these tests is a different host."""
 
 from __future__ import annotations
 
@@ -49,10 +47,10 @@ def assert_paced(times: Sequence[float], spacing: float) -> None:
 
 
 @over_each_transport
-def test_49_a_busy_host_cools_down_and_no_worker_sleeps(hosts: list[FaultServer], way: Way) -> None:
-    """429 or 503 with `Retry-After` in seconds, as a date, negative, absurd (capped by
-    `--retry-after-max`) or garbage (as without it: a delay that grows): the *host* is left alone that
-    long, whatever else of it is in the list, and one worker alone goes on with the others."""
+def test_49_a_throttled_host_backs_off_and_no_worker_sleeps(hosts: list[FaultServer], way: Way) -> None:
+    """429 or 503 with `Retry-After` in seconds, as a date, negative, huge (capped by `--retry-after-max`) or
+    invalid (like none: a growing delay): the whole *host* gets no request for that long, and even a single
+    worker continues with the other hosts."""
     asked = ["429,1", "503,1", "429,date", "503,-5", "429,99999999999", "429,soon", "503,"]
     at_least = [1.0, 1.0, 1.0, 0.0, 1.2, 0.1, 0.1]
     at_most = [1.9, 1.9, 3.0, 0.9, 2.1, 0.9, 0.9]
@@ -69,10 +67,8 @@ def test_49_a_busy_host_cools_down_and_no_worker_sleeps(hosts: list[FaultServer]
 
 
 @pytest.mark.parametrize("way", [CURL], ids=str)
-def test_49_with_retry_0_the_row_is_final_and_the_host_cools_all_the_same(
-    hosts: list[FaultServer], way: Way
-) -> None:
-    """`http_429` and `http_503` rows, and the host's next URL starts when it asked for it."""
+def test_49_with_retry_0_the_host_backs_off_all_the_same(hosts: list[FaultServer], way: Way) -> None:
+    """The rows are `http_429` and `http_503`, and the host's next URL waits for as long as the host asked."""
     first, second, *_ = hosts
     urls = [first.url("busy?429,1"), second.url("busy?503,1"), first.url("ok"), second.url("ok")]
     records = fetch_urls(way, urls, workers=1)
@@ -82,8 +78,8 @@ def test_49_with_retry_0_the_row_is_final_and_the_host_cools_all_the_same(
 
 
 @pytest.mark.parametrize("way", [CURL], ids=str)
-def test_49_without_the_header_the_delay_grows_with_each_refusal(server: FaultServer, way: Way) -> None:
-    """From 100 ms up, twice as long each time it says so again; one request at a time meanwhile."""
+def test_49_without_the_header_the_delay_doubles(server: FaultServer, way: Way) -> None:
+    """From 100 ms, twice as long after each such response; meanwhile one request at a time."""
     urls = [server.url(f"always-busy?{number}") for number in range(5)]
     records = fetch_urls(way, urls, workers=1)
     assert [record.error for record in records] == ["http_429"] * 5
@@ -92,9 +88,9 @@ def test_49_without_the_header_the_delay_grows_with_each_refusal(server: FaultSe
 
 
 @pytest.mark.parametrize("way", [CURL], ids=str)
-def test_50_a_host_that_always_fails_is_given_up(server: FaultServer, way: Way) -> None:
+def test_50_a_host_that_always_fails_is_abandoned(server: FaultServer, way: Way) -> None:
     """After ten failures in a row it is paused for five seconds, tried once more, and then the rest of its
-    URLs end in `host_down` rows; other hosts, and other URLs' deadlines, have nothing to do with it."""
+    URLs end in `host_down` rows; other hosts and the timeouts of other URLs are not affected."""
     started = monotonic()
     with ports.refused() as port:
         dead = [f"http://127.0.0.9:{port}/{number}" for number in range(40)]
@@ -112,8 +108,9 @@ def test_50_a_host_that_always_fails_is_given_up(server: FaultServer, way: Way) 
 
 
 @pytest.mark.parametrize("way", [CURL], ids=str)
-def test_50_what_was_tried_before_its_host_was_given_up_says_what_came_of_it(way: Way) -> None:
-    """`host_down` says that a URL was not tried. One that waited to be tried again was."""
+def test_50_urls_attempted_before_keep_their_last_error(way: Way) -> None:
+    """`host_down` means that a URL was not attempted. One that was waiting for a retry keeps the error of its
+    attempt."""
     with ports.refused() as port:
         dead = [f"http://127.0.0.10:{port}/{number}" for number in range(40)]
         records = fetch_urls(way, dead, workers=20, retry=3, retry_delay="10ms")
@@ -127,8 +124,8 @@ def test_50_what_was_tried_before_its_host_was_given_up_says_what_came_of_it(way
 
 @over_each_transport
 def test_51_per_host_host_delay_and_rate_are_never_exceeded(hosts: list[FaultServer], way: Way) -> None:
-    """Measured at the server: `--per-host 2` never has three requests at once, `--host-delay` is between
-    any two starts, `--rate` paces all hosts together evenly, from the first request on."""
+    """Measured at the server: `--per-host 2` never has three requests at once, `--host-delay` separates any
+    two starts, `--rate` spaces the requests to all hosts evenly from the first one on."""
     first, second, third, *_ = hosts
     urls = [host.url(f"bytes-in-pieces?{number}") for host in (first, second) for number in range(6)]
     fetch_urls(way, urls, workers=12, per_host=2)
@@ -148,8 +145,8 @@ def test_51_per_host_host_delay_and_rate_are_never_exceeded(hosts: list[FaultSer
 
 @pytest.mark.parametrize("way", [CURL, REQUESTS, ASYNC], ids=str)
 def test_52_a_list_sorted_by_host_starves_no_other_host(hosts: list[FaultServer], way: Way) -> None:
-    """Hosts take turns: a slow one with many URLs at the top of the list keeps as many workers as it may
-    have, and those behind it are served at once."""
+    """Hosts take turns: a slow one with many URLs at the top of the list uses at most its share of the
+    workers, and the following hosts are fetched immediately."""
     slow, *others = hosts
     urls = [slow.url(f"bytes-in-pieces?{number}") for number in range(16)]
     urls += [host.url(f"ok?{number}") for host in others for number in range(5)]
@@ -159,9 +156,9 @@ def test_52_a_list_sorted_by_host_starves_no_other_host(hosts: list[FaultServer]
 
 @over_each_transport
 def test_53_robots_txt_is_fetched_once_per_host_and_obeyed(hosts: list[FaultServer], way: Way) -> None:
-    """With `--robots`: asked for before the host's first URL, once, with the real user agent; refused
-    URLs end in `robots` rows and are never sent, not after a redirect either; `Crawl-delay` is kept to. A
-    404 allows all, a 5xx nothing (RFC 9309), a redirect is followed. Without the option nobody asks."""
+    """With `--robots`: requested once, before the host's first URL, with the real user agent; disallowed URLs
+    end in `robots` rows and are not sent, not even after a redirect; `Crawl-delay` is respected. A 404 allows
+    everything, a 5xx nothing (RFC 9309), a redirect is followed. Without the option it is not requested."""
     strict, silent, failing, moved, *_ = hosts
     urls = [host.url(path) for host in hosts[:4] for path in ("ok", "capture", "ok?1", "ok?2")]
     urls += [strict.url(f"redirect-to?{target}") for target in ("%2Fcapture", "%2Fok%3F3")]

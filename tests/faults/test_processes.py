@@ -1,5 +1,5 @@
-"""Worker processes: signals to the whole group, a start that is interrupted or can't be made, what stands in
-the working directory."""
+"""Worker processes: signals to the process group, starts that are interrupted or fail, and files in the
+working directory."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ def one_line(run: subprocess.Popen[bytes]) -> str:
 @LINUX
 @pytest.mark.parametrize("executor", EXECUTORS)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_71_a_signal_to_the_whole_group_is_the_parents_to_hear(
+def test_71_a_signal_to_the_process_group_is_handled_by_the_parent(
     server: FaultServer, tmp_path: Path, executor: str, number: signal.Signals, code: int
 ) -> None:
-    """`timeout 60 fetchpool`, a service manager's stop, Ctrl-C: what is in flight has its rows."""
+    """`timeout 60 fetchpool`, a service manager, Ctrl-C: requests in flight have their rows."""
     urls = [server.url(f"trickle?{number}") for number in range(30)]
     (tmp_path / "urls").write_text("".join(f"{url}\n" for url in urls))
     options = ("--executor", executor, "-w", "3", "--max-time", "2s", "--retry", "0", "--no-progress")
@@ -90,7 +90,7 @@ def test_71_a_signal_to_the_whole_group_is_the_parents_to_hear(
 def test_71_a_signal_while_the_processes_start_leaves_neither_traceback_nor_process(
     tmp_path: Path, number: signal.Signals, after: int
 ) -> None:
-    """However many there are of them by then."""
+    """However many have been started by then."""
     (tmp_path / "urls").write_text("http://127.0.0.1:1/\n")
     run = begin(tmp_path, "urls", "-o", "rows", "-q", "--executor", "process", "-w", "10", "--retry", "0")
     while len(group(run.pid)) < after and run.poll() is None:
@@ -107,7 +107,8 @@ def test_71_a_signal_while_the_processes_start_leaves_neither_traceback_nor_proc
 
 @LINUX
 def test_46_a_stopped_fork_server_does_not_hold_up_the_run(server: FaultServer, tmp_path: Path) -> None:
-    """SIGSTOP to all but the parent: within three seconds workers are killed, and the server is woken."""
+    """SIGSTOP to all processes but the parent: within three seconds workers are killed, and the fork server
+    is continued."""
     urls = [server.url(f"bytes-in-pieces?{number}") for number in range(14)]
     (tmp_path / "urls").write_text("".join(f"{url}\n" for url in urls))
     options = ("--executor", "process", "-w", "2", "--per-host", "0", "--no-progress")
@@ -124,8 +125,8 @@ def test_46_a_stopped_fork_server_does_not_hold_up_the_run(server: FaultServer, 
     assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == len(urls)
 
 
-def test_73_processes_in_a_folder_that_was_removed_are_refused_in_a_line(tmp_path: Path) -> None:
-    """They would go there. The exit code is 2."""
+def test_73_processes_in_a_removed_directory_are_rejected_in_one_line(tmp_path: Path) -> None:
+    """They could not start there. The exit code is 2."""
     (tmp_path / "urls").write_text("http://127.0.0.1:1/\n")
     gone = tmp_path / "gone"
     gone.mkdir()
@@ -135,8 +136,8 @@ def test_73_processes_in_a_folder_that_was_removed_are_refused_in_a_line(tmp_pat
 
 
 @pytest.mark.parametrize("files", [12, 20])
-def test_73_processes_without_descriptors_are_refused_in_a_line(tmp_path: Path, files: int) -> None:
-    """`ulimit -n 20`: what is lacking, and what to do. The exit code is 2."""
+def test_73_processes_without_file_descriptors_are_rejected_in_one_line(tmp_path: Path, files: int) -> None:
+    """`ulimit -n 20`: the message says what is missing and what to do. The exit code is 2."""
     (tmp_path / "urls").write_text("http://127.0.0.1:1/\n")
 
     def limit() -> None:
@@ -159,8 +160,8 @@ if __name__ == "__main__":
 def test_70_processes_load_the_fetchpool_of_their_parent(
     server: FaultServer, tmp_path: Path, how: str
 ) -> None:
-    """The one beside the program, or in the working directory of `python -m fetchpool`, and no other that is
-    installed."""
+    """Worker processes import the copy that their parent runs, next to the program or in the working
+    directory of `python -m fetchpool`, not another installed one."""
     for each in (*runner.ROOT.glob("*.so"), runner.ROOT / "fetchpool"):
         (shutil.copytree if each.is_dir() else shutil.copy)(each, tmp_path / each.name)
     (tmp_path / "ours.py").write_text(OURS)
@@ -182,10 +183,11 @@ SHADOWS = ["email", "queue", "socket", "selectors", "json", "typing", "rich", "p
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
-def test_70_what_stands_in_the_working_directory_is_not_taken_for_a_library(
+def test_70_files_in_the_working_directory_are_not_imported_as_libraries(
     server: FaultServer, tmp_path: Path, executor: str
 ) -> None:
-    """A person's `queue.py`, `email.py`, `rich.py`: neither by the command nor by its processes."""
+    """A user's `queue.py`, `email.py` or `rich.py` is imported neither by the command nor by its worker
+    processes."""
     for name in SHADOWS:
         (tmp_path / f"{name}.py").write_text("raise SystemExit('shadowed: ' + __name__)")
     (tmp_path / "urls").write_text(f"{server.url('ok')}\n")
@@ -197,10 +199,11 @@ def test_70_what_stands_in_the_working_directory_is_not_taken_for_a_library(
 
 @pytest.mark.parametrize("executor", EXECUTORS)
 @pytest.mark.parametrize("name", ["queue", "protego"])
-def test_70_a_parser_beside_such_a_file_is_found_and_one_that_hides_a_library_is_refused(
+def test_70_a_parser_next_to_such_a_file_works_and_one_that_hides_a_library_is_rejected(
     server: FaultServer, tmp_path: Path, executor: str, name: str
 ) -> None:
-    """The folder is looked at behind Python's own modules; a name that would hide one of ours is said."""
+    """The working directory comes last in the search path; a parser module whose name would hide a library is
+    rejected with a message."""
     (tmp_path / f"{name}.py").write_text("def f(response):\n    return {'own': True}\n")
     (tmp_path / "mine.py").write_text("import queue\ndef f(response):\n    return {'q': queue.__file__}\n")
     (tmp_path / "urls").write_text(f"{server.url('ok')}\n")

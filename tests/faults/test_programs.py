@@ -1,5 +1,5 @@
-"""Programs: what `fetch()` and `Pool` meet inside somebody's own: lists that wait, loops that are left, pools
-that are forgotten, exits."""
+"""Programs: `fetch()` and `Pool` in programs: lists that block, loops that are left, pools that are dropped,
+exits."""
 
 from __future__ import annotations
 
@@ -30,10 +30,8 @@ ENOUGH = 15.0
 
 
 @in_every_way
-def test_72_a_list_that_is_fed_by_its_own_rows_does_not_wait_for_itself(
-    server: FaultServer, way: Way
-) -> None:
-    """`fetch(iter(queue.get, None))`, a crawl: rows are handed out while the list waits for the next URL."""
+def test_72_a_list_fed_by_its_own_rows_does_not_deadlock(server: FaultServer, way: Way) -> None:
+    """`fetch(iter(queue.get, None))`, a crawl: rows are returned while the list waits for the next URL."""
     todo: Queue[str | None] = Queue()
     todo.put(server.url("ok?0"))
     rows = []
@@ -49,7 +47,7 @@ def test_72_a_list_that_is_fed_by_its_own_rows_does_not_wait_for_itself(
 
 
 @in_every_way
-def test_72_a_list_that_is_slow_holds_back_no_row(server: FaultServer, way: Way) -> None:
+def test_72_a_slow_list_delays_no_row(server: FaultServer, way: Way) -> None:
     came = threading.Event()
     seen = []
 
@@ -63,7 +61,7 @@ def test_72_a_list_that_is_slow_holds_back_no_row(server: FaultServer, way: Way)
     assert seen == [True]
 
 
-def test_72_a_list_is_read_no_further_than_workers_are_free(server: FaultServer) -> None:
+def test_72_a_list_is_read_only_as_workers_become_free(server: FaultServer) -> None:
     pulled = []
 
     def urls() -> Iterator[str]:
@@ -79,9 +77,9 @@ def test_72_a_list_is_read_no_further_than_workers_are_free(server: FaultServer)
     assert len(pulled) <= 50 + 2 * 4
 
 
-def test_72_a_list_that_waits_for_ever_keeps_nobody_from_leaving(server: FaultServer) -> None:
-    """The thread that waits for it can't be ended, and is no reason to wait: it ends with what it waits for,
-    or with the process."""
+def test_72_a_list_that_blocks_forever_does_not_prevent_the_exit(server: FaultServer) -> None:
+    """The thread that reads it can't be ended, so nothing waits for it: it ends when the list does, or with
+    the process."""
     todo: Queue[str | None] = Queue()
     todo.put(server.url("ok"))
     before = set(threading.enumerate())
@@ -95,7 +93,7 @@ def test_72_a_list_that_waits_for_ever_keeps_nobody_from_leaving(server: FaultSe
     assert not left[0].is_alive()
 
 
-def test_72_a_list_that_raises_does_so_in_the_callers_loop(server: FaultServer) -> None:
+def test_72_an_exception_in_a_list_is_raised_in_the_callers_loop(server: FaultServer) -> None:
     def urls() -> Iterator[str]:
         yield server.url("ok")
         raise LookupError("their own")
@@ -104,9 +102,10 @@ def test_72_a_list_that_raises_does_so_in_the_callers_loop(server: FaultServer) 
         list(fetchpool.fetch(urls()))
 
 
-def test_72_a_generator_sees_what_its_caller_has_set_and_is_told_of_the_thread(server: FaultServer) -> None:
-    """An iterator is read in a thread of its own: a context variable of the caller's holds there, and what
-    refuses to be used in another thread (a database cursor) has a note of what to do instead."""
+def test_72_a_generator_sees_the_callers_context_variables(server: FaultServer) -> None:
+    """An iterator is read in its own thread: context variables of the caller are set there, and an object
+    that refuses to work in another thread (a database cursor) raises an exception with a note about the
+    fix."""
     prefix: ContextVar[str] = ContextVar("prefix")
     prefix.set(server.url("ok"))
     (record,) = fetchpool.fetch(prefix.get() + end for end in ["?1"])
@@ -137,10 +136,8 @@ def settles(before: tuple[int, int, int]) -> bool:
 
 
 @in_every_way
-def test_72_a_pool_that_is_forgotten_ends_what_it_was_given_and_leaves_nothing(
-    server: FaultServer, way: Way
-) -> None:
-    """No thread, no process, no descriptor: also in a cycle, which the collector finds wherever it runs."""
+def test_72_a_dropped_pool_completes_its_requests_and_leaves_nothing(server: FaultServer, way: Way) -> None:
+    """No thread, process or file descriptor is left, even if the pool is in a reference cycle."""
     list(fetchpool.fetch([server.url("ok")], executor=way.executor, transport=way.transport))
     with fetchpool.Pool(1, executor=way.executor, transport=way.transport) as pool:
         pool.submit(server.url("ok")).result(ENOUGH)
@@ -157,8 +154,8 @@ def test_72_a_pool_that_is_forgotten_ends_what_it_was_given_and_leaves_nothing(
 
 
 @in_every_way
-def test_72_a_run_that_is_left_or_forgotten_leaves_nothing(server: FaultServer, way: Way) -> None:
-    """Exhausted, closed, broken out of, never begun, dropped with its rows unread."""
+def test_72_a_run_that_is_abandoned_leaves_nothing(server: FaultServer, way: Way) -> None:
+    """Exhausted, closed, left by `break`, never started, or dropped with unread rows."""
     options = {"executor": way.executor, "transport": way.transport, "workers": 2}
     list(fetchpool.fetch([server.url("ok")], **options))
     before = left_over()
@@ -209,7 +206,7 @@ def held_locks(module: str) -> Iterator[None]:
 def test_72_the_garbage_collector_can_close_a_run_while_a_lock_is_held(
     server: FaultServer, executor: str, module: str, kind: str
 ) -> None:
-    """It may run at any point of any thread: what it closes there waits for no lock and no thread."""
+    """It may run at any point of any thread: closing a run there waits for no lock and no thread."""
     list(fetchpool.fetch([server.url("ok")], executor=executor))
     before = left_over()
     gc.disable()
@@ -243,7 +240,7 @@ def test_72_the_garbage_collector_can_close_a_run_while_a_lock_is_held(
 
 @in_every_way
 def test_72_a_callback_can_shut_its_pool_down(server: FaultServer, way: Way) -> None:
-    """It doesn't wait there for itself; the pool closes when all has ended."""
+    """It does not wait for itself; the pool closes when all requests have completed."""
     before = left_over()
     pool = fetchpool.Pool(2, executor=way.executor, transport=way.transport)
     returned = threading.Event()
@@ -279,17 +276,18 @@ print(None)
 
 @pytest.mark.parametrize("executor", EXECUTORS)
 @pytest.mark.parametrize("text", [KEPT, POOL, WAITING], ids=["run", "pool", "list"])
-def test_72_what_a_program_has_left_open_does_not_keep_it_from_ending(
+def test_72_open_runs_and_pools_do_not_prevent_the_exit(
     server: FaultServer, tmp_path: Path, text: str, executor: str
 ) -> None:
-    """A run or a pool in a global: what is in flight is aborted then, however far its deadline is."""
+    """A run or a pool in a global variable: its requests in flight are aborted at exit, however long their
+    timeout."""
     began = monotonic()
     done = program(tmp_path, text, server, executor)
     assert (done.returncode, done.stdout, done.stderr) == (0, "None\n", "")
     assert monotonic() - began < ENOUGH
 
 
-def test_72_a_thread_of_the_programs_fetches_on_when_the_main_thread_has_ended(
+def test_72_a_thread_continues_to_fetch_after_the_main_thread_has_ended(
     server: FaultServer, tmp_path: Path
 ) -> None:
     text = """

@@ -1,4 +1,4 @@
-"""Proxies that refuse, break and restart: what they say is told, and what passes is waited for."""
+"""Proxies that refuse, break and restart: their errors are reported, and temporary ones are retried."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def attempt(way: Way, url: str, proxy: str) -> Outcome:
 
 @over_each_transport
 @pytest.mark.parametrize("status", [401, 403, 407])
-def test_65_what_a_proxy_refuses_for_good_is_told_and_not_tried_again(way: Way, status: int) -> None:
-    """`proxy`, with its answer to CONNECT in `errormsg`, in the same words by both transports."""
+def test_65_a_permanent_proxy_error_is_reported_and_not_retried(way: Way, status: int) -> None:
+    """`proxy`, with its response to CONNECT in `errormsg`, in the same words with both transports."""
     with Proxy(refuses=f"{status} No") as proxy:
         [row] = fetch_urls(way, [TARGET], proxy=f"http://127.0.0.1:{proxy.port}", retry=3, retry_delay=0)
     assert (row.error, row.errormsg) == ("proxy", f"the proxy answered {status} to CONNECT")
@@ -45,8 +45,8 @@ def test_65_what_a_proxy_refuses_for_good_is_told_and_not_tried_again(way: Way, 
 
 @over_each_transport
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
-def test_65_what_a_proxy_refuses_for_the_moment_is_tried_again(way: Way, status: int) -> None:
-    """A CONNECT that it answers with 429, 502, 503 or 504."""
+def test_65_a_temporary_proxy_error_is_retried(way: Way, status: int) -> None:
+    """A CONNECT that is answered with 429, 502, 503 or 504."""
     with Proxy(refuses=f"{status} No") as proxy:
         [row] = fetch_urls(way, [TARGET], proxy=f"http://127.0.0.1:{proxy.port}", retry=1, retry_delay=0)
         assert len(proxy.heads) == 2
@@ -59,8 +59,10 @@ def test_65_what_a_proxy_refuses_for_the_moment_is_tried_again(way: Way, status:
     ("how", "words"), [("close", "it closed the connection"), ("reset", "connection reset")]
 )
 @pytest.mark.parametrize("scheme", ["http", "socks5h"])
-def test_65_a_proxy_that_breaks_off_is_tried_again(way: Way, scheme: str, how: str, words: str) -> None:
-    """A connection that ends while the way through is being arranged."""
+def test_65_a_proxy_that_closes_the_connection_is_retried(
+    way: Way, scheme: str, how: str, words: str
+) -> None:
+    """A connection that ends during CONNECT or the SOCKS handshake."""
     with Proxy(at_first=[how]) as proxy:
         outcome = attempt(way, TARGET, f"{scheme}://127.0.0.1:{proxy.port}")
     assert (outcome.record.error, outcome.record.errormsg) == ("proxy", f"no way through the proxy: {words}")
@@ -78,8 +80,8 @@ def test_65_a_proxy_that_breaks_off_is_tried_again(way: Way, scheme: str, how: s
         ("7", "command not supported", False),
     ],
 )
-def test_65_what_a_socks_proxy_replies_is_told(way: Way, reply: str, words: str, passes: bool) -> None:
-    """`proxy`, in the same words by both transports; what may pass is tried again."""
+def test_65_a_socks_error_is_reported(way: Way, reply: str, words: str, passes: bool) -> None:
+    """`proxy`, in the same words with both transports; temporary errors are retried."""
     with Proxy(at_first=[reply]) as proxy:
         outcome = attempt(way, "http://203.0.113.7/", f"socks5h://127.0.0.1:{proxy.port}")
     assert (outcome.record.error, outcome.record.errormsg) == ("proxy", f"the SOCKS proxy refused: {words}")
@@ -87,8 +89,8 @@ def test_65_what_a_socks_proxy_replies_is_told(way: Way, reply: str, words: str,
 
 
 @over_each_transport
-def test_65_a_proxy_that_is_not_there_is_told_in_one_way(way: Way) -> None:
-    """`proxy`, and tried again."""
+def test_65_an_unreachable_proxy_is_reported_in_the_same_words(way: Way) -> None:
+    """`proxy`, and retried."""
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         port = nobody.getsockname()[1]
     [row] = fetch_urls(way, [TARGET], proxy=f"http://127.0.0.1:{port}", retry=1, retry_delay=0)
@@ -97,9 +99,9 @@ def test_65_a_proxy_that_is_not_there_is_told_in_one_way(way: Way) -> None:
 
 
 @in_every_way
-def test_65_a_proxy_that_restarts_costs_a_list_nothing(way: Way) -> None:
-    """The run waits, and asks again with one request at a time, until the proxy serves; it does not turn the
-    list into rows meanwhile."""
+def test_65_a_restarting_proxy_costs_no_url(way: Way) -> None:
+    """The run waits, and tries one request at a time until the proxy works again, instead of turning the list
+    into failed rows."""
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         port = nobody.getsockname()[1]
     back = threading.Event()
@@ -125,8 +127,8 @@ def test_65_a_proxy_that_restarts_costs_a_list_nothing(way: Way) -> None:
 
 
 @over_each_transport
-def test_65_hosts_that_the_proxy_can_not_reach_do_not_pause_the_others(way: Way) -> None:
-    """502 and 504 speak of the host."""
+def test_65_hosts_that_the_proxy_cannot_reach_do_not_pause_others(way: Way) -> None:
+    """502 and 504 are about the host, not the proxy."""
     urls = [f"https://203.0.113.{number}/" for number in range(1, 31)]
     with Proxy(refuses="502 Bad Gateway") as proxy:
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""What is held: memory is bounded by bytes where they count, however few rows or requests those are."""
+"""Memory: memory is limited in bytes, not only in numbers of rows or requests."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def many_fields(url: str, number: int) -> str:
     ],
     ids=["urls", "columns", "columns-process", "fields"],
 )
-def test_62_a_list_with_long_urls_or_wide_rows_is_read_no_further_than_memory_allows(
+def test_62_reading_ahead_is_limited_by_memory(
     tmp_path: Path, executor: str, line: object, options: list[str], most: int
 ) -> None:
-    """While the only host does not answer, 64 MiB of requests at most are read ahead, or 256 KiB for each
-    worker; not 10,000 of them, whatever they weigh. An empty cell weighs what it takes, too."""
+    """While the only host does not respond, at most 64 MiB of requests are read ahead, or 256 KiB per worker,
+    not 10,000 requests of any size. Empty cells count with their real size."""
     assert callable(line)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
@@ -78,10 +78,11 @@ def test_62_a_list_with_long_urls_or_wide_rows_is_read_no_further_than_memory_al
     assert taken < most
 
 
-def test_62_what_was_archived_is_not_kept_until_a_collector_comes_by(
+def test_62_archived_records_are_freed_without_the_garbage_collector(
     server: FaultServer, tmp_path: Path
 ) -> None:
-    """Of each answer that are 256 KiB at most, and there are thousands between two collections."""
+    """Each response has up to 256 KiB of records, and there are thousands of responses between two
+    collections."""
     gc.collect()
     gc.disable()
     try:
@@ -94,8 +95,8 @@ def test_62_what_was_archived_is_not_kept_until_a_collector_comes_by(
         gc.enable()
 
 
-def test_62_what_was_archived_is_not_kept_until_the_retry() -> None:
-    """Records are written when they come; as many attempts wait for their retry as there are in a list."""
+def test_62_archived_records_are_written_before_the_retry() -> None:
+    """Records are written when they arrive, since as many attempts may wait for a retry as there are URLs."""
     request = urls.request(0, "http://h/")
     outcome = replace(refusal(request, FailureKind.RESET), records=bytes(1 << 18))
     kept = previous_attempts(0.0, CompletedAttempt(request, outcome), outcome)

@@ -1,4 +1,4 @@
-"""Redirects and secrets: where a server may send us, and what stays behind when it does."""
+"""Redirects and secrets: which redirects are followed, and which headers are sent to their targets."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def assert_says_no_secret(server: FaultServer, scenario: str = "capture") -> Non
 
 @over_each_transport
 def test_22_a_redirect_loop_or_an_eleventh_hop_is_too_many_redirects(server: FaultServer, way: Way) -> None:
-    """`too_many_redirects` beyond `--max-redirs` (10, or what was asked for)."""
+    """`too_many_redirects` beyond `--max-redirs` (default 10)."""
     records = fetch_faults(server, way, ["redirect-loop", "redirect?10", "redirect?11"])
     assert list(errors(records).values()) == ["too_many_redirects", None, "too_many_redirects"]
     assert [record.num_redirects for record in records.values()] == [10, 10, 10]
@@ -97,10 +97,10 @@ def test_23_a_location_of_another_scheme_is_not_followed(server: FaultServer, wa
 
 
 @over_each_transport
-def test_24_a_location_that_is_no_url_is_a_row_and_never_an_exception(server: FaultServer, way: Way) -> None:
-    """`invalid_url` for half a bracket, a host of 60 KB, `a..b`, `//`, blanks and bad ports; `protocol`
-    for two that differ. An empty one points nowhere, non-ASCII is encoded. requests lets a ValueError
-    escape at some of these."""
+def test_24_an_invalid_location_is_a_row_and_not_an_exception(server: FaultServer, way: Way) -> None:
+    """`invalid_url` for half a bracket, a host of 60 KB, `a..b`, `//`, spaces and invalid ports; `protocol`
+    for two different ones. An empty one is not a redirect; non-ASCII characters are encoded. requests raises
+    a ValueError for some of them."""
     bad = {
         "half-bracket": "invalid_url",
         "long-host": "invalid_url",
@@ -130,12 +130,11 @@ def test_24_a_location_that_is_no_url_is_a_row_and_never_an_exception(server: Fa
 
 @over_each_transport
 @pytest.mark.parametrize("given", ["headers", "URL", "option"])
-def test_25_at_another_host_credentials_and_the_users_own_headers_stay_behind(
+def test_25_credentials_and_custom_headers_are_not_sent_to_another_host(
     server: FaultServer, other_server: FaultServer, way: Way, given: str
 ) -> None:
-    """`Authorization`, `Cookie`, `Proxy-Authorization` and every header the user gave (`X-Api-Key` leaks
-    from both libraries) go to the first origin and no further; nor does a password in the URL or one
-    given with `--user`."""
+    """`Authorization`, `Cookie`, `Proxy-Authorization` and every custom header (`X-Api-Key` leaks from
+    libcurl and requests) go to the first origin only; so do a password in the URL and `--user`."""
     settings: dict[str, object] = {"headers": {"X-Api-Key": SECRET}}
     if given == "headers":
         settings = {"headers": SECRET_HEADERS}
@@ -154,9 +153,11 @@ def test_25_at_another_host_credentials_and_the_users_own_headers_stay_behind(
 
 
 @over_each_transport
-def test_25_there_is_no_way_back_for_them(server: FaultServer, other_server: FaultServer, way: Way) -> None:
-    """Where the other host sends us back to the first one nothing is said again: it decides what is asked
-    for there."""
+def test_25_they_are_not_sent_after_a_redirect_back(
+    server: FaultServer, other_server: FaultServer, way: Way
+) -> None:
+    """If the other host redirects back to the first one, they are not sent either, since the other host chose
+    that request."""
     url = by_way_of(server, by_way_of(other_server, server.url("capture")))
     [record] = fetch_urls(way, [signed(url)], headers=SECRET_HEADERS[1:])
     assert (record.error, record.num_redirects) == (None, 2)
@@ -165,7 +166,7 @@ def test_25_there_is_no_way_back_for_them(server: FaultServer, other_server: Fau
 
 
 @pytest.mark.parametrize("way", [CURL], ids=str)
-def test_25_in_a_pool_without_a_scheduler_as_well(
+def test_25_the_same_holds_for_a_pool_without_a_scheduler(
     server: FaultServer, other_server: FaultServer, way: Way
 ) -> None:
     """`fetchpool.Pool` follows redirects to other hosts in the worker."""
@@ -179,7 +180,7 @@ def test_25_in_a_pool_without_a_scheduler_as_well(
 def test_26_another_port_or_scheme_of_the_same_host_is_another_origin(
     server: FaultServer, tls_server: FaultServer, way: Way
 ) -> None:
-    """They stay behind there, too. Within the origin they are said again."""
+    """Credentials and custom headers are not sent there, either. Within the origin they are."""
     with FaultServer() as neighbour:
         targets = [neighbour.url("capture"), tls_server.url("capture")]
         urls = [signed(by_way_of(server, target)) for target in targets]
@@ -193,11 +194,11 @@ def test_26_another_port_or_scheme_of_the_same_host_is_another_origin(
 
 
 @over_each_transport
-def test_68_headers_that_can_be_no_secret_are_said_at_every_origin(
+def test_68_headers_that_are_not_secret_are_sent_to_every_origin(
     server: FaultServer, other_server: FaultServer, way: Way
 ) -> None:
-    """`User-Agent`, `Accept`, `Accept-Language` and the like go on to another host as they were given: a
-    chain of redirects has one user agent. Nothing else of the user's own does (25)."""
+    """`User-Agent`, `Accept`, `Accept-Language` and the like are sent to other hosts as given, so all
+    requests of a redirect chain have one user agent. Other custom headers are not (25)."""
     given = {"User-Agent": "mine/1", "accept": "text/html", "Accept-Language": "de", "Range": "bytes=0-"}
     headers = {**given, "X-Api-Key": SECRET, "Referer": f"http://{SECRET}/", "If-Match": f'"{SECRET}"'}
     [record] = fetch_urls(way, [by_way_of(server, other_server.url("capture"))], headers=headers)
@@ -208,10 +209,9 @@ def test_68_headers_that_can_be_no_secret_are_said_at_every_origin(
 
 
 @over_each_transport
-def test_68_an_upgrade_to_https_of_the_same_host_is_no_stranger(way: Way) -> None:
-    """From `http://host/` to `https://host/`, both at the default ports, credentials and the user's own
-    headers go along: nearly every site answers plain names so. Nothing else of another scheme or port is
-    the same site (26)."""
+def test_68_an_upgrade_to_https_is_the_same_site(way: Way) -> None:
+    """From `http://host/` to `https://host/`, both with the default port, credentials and custom headers are
+    sent, since nearly every site redirects like this. Any other scheme or port is another origin (26)."""
     certificate = trustme.CA().issue_cert("site.example")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
@@ -243,8 +243,8 @@ def cookies_at(server: FaultServer, scenario: str = "capture") -> list[str]:
 
 @in_every_way
 def test_67_a_cookie_wall_is_passed(server: FaultServer, way: Way) -> None:
-    """A page that redirects to itself until the cookie it sets comes back: consent and login walls do, and
-    loop without end for who keeps none. No URL of the list is told another one's."""
+    """A page that redirects to itself until the cookie it sets is sent back, as consent and login pages do,
+    would loop without cookies. No URL of the list shares its cookies with another one."""
     urls = [server.url("cookie-wall"), server.url("cookie-wall?b"), server.url("capture")]
     records = fetch_urls(way, urls, workers=1)
     assert [(record.error, record.num_redirects) for record in records] == [(None, 1), (None, 1), (None, 0)]
@@ -254,11 +254,11 @@ def test_67_a_cookie_wall_is_passed(server: FaultServer, way: Way) -> None:
 
 
 @in_every_way
-def test_67_cookies_go_where_they_belong_and_nowhere_else(
+def test_67_cookies_are_sent_to_their_host_and_path_only(
     server: FaultServer, other_server: FaultServer, way: Way
 ) -> None:
-    """By host, path and `Secure` (RFC 6265): not to another host, and to the first again when the chain comes
-    back there. What the server takes back is gone, and its bytes are sent as they came."""
+    """By host, path and `Secure` (RFC 6265): not to another host, and again to the first one when the
+    redirects return there. A cookie that the server deletes is gone; its bytes are sent as received."""
     cookies = (
         "here=1",
         "path=2; Path=/capture",
@@ -277,11 +277,11 @@ def test_67_cookies_go_where_they_belong_and_nowhere_else(
 
 
 @over_each_transport
-def test_67_the_users_own_cookie_is_merged_and_never_crosses(
+def test_67_a_custom_cookie_header_is_merged_and_sent_to_one_origin(
     server: FaultServer, other_server: FaultServer, way: Way
 ) -> None:
-    """One `Cookie` header: the user's, but for what the server has set anew. At another host there is nothing
-    of it, nor on the way back from there."""
+    """There is one `Cookie` header: the user's, except for cookies that the server has set. Another host
+    receives none of the user's cookies, and neither does the first host after a redirect back."""
     headers = {"Cookie": f"own={SECRET}; both=old"}
     target = setting(server, "/capture", "both=new; Path=/", "chain=1; Path=/")
     [record] = fetch_urls(way, [target], headers=headers)
@@ -294,8 +294,8 @@ def test_67_the_users_own_cookie_is_merged_and_never_crosses(
     assert cookies_at(server) == ["chain=1"]
 
 
-def test_67_they_are_in_no_output_and_no_log(server: FaultServer, tmp_path: Path) -> None:
-    """A cookie that a server sets is a secret like any other."""
+def test_67_cookies_are_in_no_output_and_no_log(server: FaultServer, tmp_path: Path) -> None:
+    """A cookie from a server is treated as a secret, too."""
     url = setting(server, "/reset", f"session={SECRET}; Path=/")
     (tmp_path / "urls.txt").write_text(url.replace(SECRET, "s3c%72et"))
     outputs = ("-o", "rows.jsonl", "-o", "rows.csv", "-o", "rows.txt")
@@ -312,8 +312,8 @@ def test_67_they_are_in_no_output_and_no_log(server: FaultServer, tmp_path: Path
 
 
 @over_each_transport
-def test_69_raw_bytes_in_a_location_are_percent_encoded_as_they_are(server: FaultServer, way: Way) -> None:
-    """Latin-1, Shift_JIS, UTF-8, whatever it is: the server gets back the bytes it wrote, as from a
+def test_69_raw_bytes_in_a_location_are_percent_encoded(server: FaultServer, way: Way) -> None:
+    """Latin-1, Shift_JIS, UTF-8 or anything else: the server gets back the bytes it sent, as from a
     browser."""
     locations = {
         b"/capture?caf\xe9": "/capture?caf%E9",
@@ -328,11 +328,11 @@ def test_69_raw_bytes_in_a_location_are_percent_encoded_as_they_are(server: Faul
 
 
 @pytest.mark.parametrize("transport", ["curl", "requests"])
-def test_27_netrc_and_the_environments_proxies_are_ignored(
+def test_27_netrc_and_proxy_variables_are_ignored(
     server: FaultServer, tmp_path: Path, transport: str
 ) -> None:
-    """`.netrc`, `.curlrc`, `HTTP_PROXY` and friends say nothing unless a flag asks for it: the same list
-    gives the same rows on every machine."""
+    """`.netrc`, `.curlrc`, `HTTP_PROXY` and the like have no effect: the same list gives the same rows on
+    every machine."""
     (tmp_path / ".netrc").write_text(f"machine 127.0.0.1 login user password {SECRET}\n")
     (tmp_path / ".netrc").chmod(0o600)
     (tmp_path / ".curlrc").write_text(f'header = "X-Curlrc: {SECRET}"\n')
@@ -353,8 +353,8 @@ def test_27_netrc_and_the_environments_proxies_are_ignored(
 
 
 def test_28_a_password_in_a_url_is_used_and_appears_nowhere(server: FaultServer, tmp_path: Path) -> None:
-    """`http://user:pw@host/` works, and `pw` is in no output, no log line, no error text: `***@` is. Not
-    for URLs that fail, that no parser takes, or that are retried."""
+    """`http://user:pw@host/` works, and `pw` appears in no output, log line or error message, where `***@`
+    replaces it. The same holds for URLs that fail, are invalid, or are retried."""
     with ports.refused() as port:
         urls = [
             signed(server.url("capture")),
@@ -388,8 +388,8 @@ def test_28_a_password_in_a_url_is_used_and_appears_nowhere(server: FaultServer,
     assert not any("@" in row["url_effective"] for row in rows)
 
 
-def test_28_nor_on_the_live_display_nor_in_a_refusal(server: FaultServer, tmp_path: Path) -> None:
-    """The same on a terminal, where URLs in flight are shown, and where a flag is refused."""
+def test_28_also_not_on_the_live_display_or_in_an_error_message(server: FaultServer, tmp_path: Path) -> None:
+    """The same on a terminal, which shows URLs in flight, and in the message about an invalid option."""
     (tmp_path / "urls.txt").write_text(
         "\n".join(signed(server.url(path)) for path in ("silence", "reset", "trickle"))
     )
@@ -413,7 +413,7 @@ def test_28_nor_on_the_live_display_nor_in_a_refusal(server: FaultServer, tmp_pa
 
 @over_each_transport
 def test_29_userinfo_in_a_location_is_dropped(server: FaultServer, way: Way) -> None:
-    """A server can't make us say a password of its choice, nor show one in the row."""
+    """A server can neither make fetchpool send credentials nor show them in the row."""
     record = fetch_faults(server, way, ["location-userinfo"])["location-userinfo"]
     assert (record.error, record.url_effective) == (None, server.url("capture"))
     assert "authorization" not in " ".join(said_at(server)).lower()
@@ -423,7 +423,7 @@ def test_29_userinfo_in_a_location_is_dropped(server: FaultServer, way: Way) -> 
 def test_30_a_secret_in_a_query_string_is_not_copied_into_errormsg(
     server: FaultServer, tls_server: FaultServer, way: Way
 ) -> None:
-    """The query is the user's own and stays in `url`; no message quotes it, whatever goes wrong."""
+    """The query string is only in `url`; no message contains it, whatever fails."""
     query = f"?token={SECRET}"
     failing = [*BROKEN_ANSWERS, "reset", "empty", "short-body", "huge-length", "fake-gzip", "cut-in-headers"]
     with ports.refused() as port:

@@ -1,4 +1,5 @@
-"""What is shown and stored: nothing a server or a list says moves a cursor, hides, or runs."""
+"""What is shown and stored: nothing from a server or a list controls the terminal, is invisible, or is
+executed."""
 
 from __future__ import annotations
 
@@ -25,9 +26,9 @@ def unseen(text: str) -> set[str]:
 
 
 @over_each_transport
-def test_36_control_characters_of_a_server_or_a_list_are_made_visible(server: FaultServer, way: Way) -> None:
+def test_36_control_characters_from_servers_and_lists_are_escaped(server: FaultServer, way: Way) -> None:
     """ESC, OSC, C1, bidi controls and zero-width spaces in a URL, a reason phrase, a header or a title are
-    written as `\\\\x1b` and the like before anything is displayed or stored. rich lets them pass. A URL with
+    written as `\\x1b` and the like before they are displayed or stored. Rich does not escape them. A URL with
     bidi controls or zero-width spaces is not fetched."""
     urls = [
         server.url("hostile-words"),
@@ -50,7 +51,7 @@ def test_36_control_characters_of_a_server_or_a_list_are_made_visible(server: Fa
     assert "\\u202e" in records[4].url
 
 
-def test_36_nor_do_they_reach_a_file_a_pipe_or_a_terminal(server: FaultServer, tmp_path: Path) -> None:
+def test_36_they_reach_no_file_pipe_or_terminal(server: FaultServer, tmp_path: Path) -> None:
     """The same in every output, in the log, and on the live display, byte for byte."""
     urls = [server.url("hostile-words?500"), server.url(f"silence?{HOSTILE}"), f"http://[{HOSTILE}/"]
     (tmp_path / "urls.txt").write_text("\n".join([*urls, HOSTILE]))
@@ -72,7 +73,7 @@ def test_36_nor_do_they_reach_a_file_a_pipe_or_a_terminal(server: FaultServer, t
 
 def test_37_brackets_in_a_url_are_shown_as_they_are(server: FaultServer, tmp_path: Path) -> None:
     """`http://h/[/foo]`, `[red]`, `[bold` and `http://[::1]/y`: in rows, in the log, and on the display,
-    whose library has a markup that swallows them or raises."""
+    whose library has a markup language that would remove them or raise an exception."""
     with ports.refused() as port:
         urls = [
             server.url("[/foo]"),
@@ -95,8 +96,8 @@ def test_37_brackets_in_a_url_are_shown_as_they_are(server: FaultServer, tmp_pat
 
 
 def test_38_a_csv_cell_is_never_a_formula(server: FaultServer, tmp_path: Path) -> None:
-    """A title, a URL or a header that begins with `=`, `+`, `-`, `@` or a full-width form of them gets a
-    `'` before it; numbers stay numbers."""
+    """A title, a URL or a header that starts with `=`, `+`, `-`, `@` or a full-width form of them is prefixed
+    with `'`; numbers stay numbers."""
     formulas = ["=cmd|'/c calc'!A0", "+1", "-1+1", "@SUM(A1)", "\uff1d1+1", "\t=1", '=HYPERLINK("http://e")']
     urls = [server.url(f"title?{quote(formula)}") for formula in formulas]
     (tmp_path / "urls.txt").write_text("\n".join([*urls, *formulas]))
@@ -112,8 +113,8 @@ def test_38_a_csv_cell_is_never_a_formula(server: FaultServer, tmp_path: Path) -
 
 
 def test_39_a_server_never_names_a_file(server: FaultServer, tmp_path: Path) -> None:
-    """`Content-Disposition`, a path of `../../evil` or a redirect to one: the only file that appears is the
-    output that was asked for."""
+    """`Content-Disposition`, a path of `../../evil` or a redirect to one: the only file that is created is
+    the output."""
     folder = tmp_path / "deep" / "er"
     folder.mkdir(parents=True)
     urls = [server.url(path) for path in ("attachment", "..%2F..%2Fevil", "%2e%2e/evil.txt", "ok")]
@@ -124,11 +125,9 @@ def test_39_a_server_never_names_a_file(server: FaultServer, tmp_path: Path) -> 
     assert files == {"deep/er/urls.txt", "deep/er/sizes.txt"}
 
 
-def test_36_what_the_display_leaves_on_a_terminal_is_what_it_wrote(
-    server: FaultServer, tmp_path: Path
-) -> None:
-    """A terminal emulator that plays back all that was written has its own title, its own colours, and the
-    summary on it: no URL of the list moved anything."""
+def test_36_the_display_leaves_the_terminal_unchanged(server: FaultServer, tmp_path: Path) -> None:
+    """After a run, a terminal emulator that interprets everything written has its own title and colours, and
+    shows the summary: no URL of the list had an effect."""
     (tmp_path / "urls.txt").write_text("\n".join(server.url(f"silence?{n}{HOSTILE}") for n in range(5)))
     with runner.Terminal(["urls.txt", "--retry", "0", "--read-timeout", "600ms"], tmp_path) as terminal:
         terminal.wait()

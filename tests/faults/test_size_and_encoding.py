@@ -1,4 +1,5 @@
-"""Size and encoding: what is too large is refused while it comes, and what is cut or broken is no answer."""
+"""Size and encoding: responses that are too large are aborted while they arrive; truncated and malformed ones
+are failures."""
 
 from __future__ import annotations
 
@@ -27,8 +28,8 @@ LIMIT = 1 << 20
 
 
 @over_each_transport
-def test_08_an_endless_body_is_refused_at_max_filesize(server: FaultServer, way: Way) -> None:
-    """`too_large`, at most one read beyond `--max-filesize`, whether in chunks or not."""
+def test_08_an_endless_body_is_aborted_at_max_filesize(server: FaultServer, way: Way) -> None:
+    """`too_large`, at most one read beyond `--max-filesize`, chunked or not."""
     endless = ["endless-body", "endless-chunks"]
     records = fetch_faults(server, way, endless, max_filesize=LIMIT)
     assert errors(records) == dict.fromkeys(endless, "too_large")
@@ -38,9 +39,9 @@ def test_08_an_endless_body_is_refused_at_max_filesize(server: FaultServer, way:
 
 
 @over_each_transport
-def test_09_a_petabyte_that_is_announced_is_refused_at_once(server: FaultServer, way: Way) -> None:
-    """`too_large` from the `Content-Length` alone, within the default limit of 1 GiB: nothing is waited for
-    and nothing is allocated."""
+def test_09_an_announced_petabyte_is_rejected_immediately(server: FaultServer, way: Way) -> None:
+    """`too_large` from the `Content-Length` alone, with the default limit of 1 GiB: nothing is read and
+    nothing allocated."""
     for record in fetch_faults(server, way, ["huge-length", "huger-length"]).values():
         assert (record.error, record.response_code) == ("too_large", 200)
         assert record.size_download in (0, 3)
@@ -49,9 +50,9 @@ def test_09_a_petabyte_that_is_announced_is_refused_at_once(server: FaultServer,
 
 
 @over_each_transport
-def test_10_a_compression_bomb_is_refused_by_what_it_decodes_to(server: FaultServer, way: Way) -> None:
+def test_10_a_compression_bomb_is_limited_by_its_decoded_size(server: FaultServer, way: Way) -> None:
     """`too_large` for gzip, deflate, br and zstd: decoded bytes are counted while decoding, which stops at
-    the limit. What lies between two layers counts as well."""
+    the limit. The output between two layers counts as well."""
     bombs = [*(f"gibibyte-{coding}" for coding in CODINGS), "bomb-in-bomb"]
     records = fetch_faults(server, way, bombs, max_filesize=LIMIT)
     assert errors(records) == dict.fromkeys(bombs, "too_large")
@@ -79,9 +80,9 @@ print(*fetch(bombs), peak() - before)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 @pytest.mark.parametrize("transport", ["curl", "requests"])
-def test_10_memory_stays_flat_while_a_gibibyte_is_refused(server: FaultServer, transport: str) -> None:
-    """The peak resident memory grows by less than 40 MB while four bombs of 1 GiB each are decoded at
-    once, up to 64 MiB of them."""
+def test_10_decoding_a_bomb_needs_little_memory(server: FaultServer, transport: str) -> None:
+    """The peak memory grows by less than 40 MB while four bombs of 1 GiB each are decoded at once, up to 64
+    MiB of each."""
     urls = [server.url("ok"), *(server.url(f"gibibyte-{coding}") for coding in CODINGS)]
     done = subprocess.run(
         [sys.executable, "-c", PEAK, transport, *urls],
@@ -97,7 +98,7 @@ def test_10_memory_stays_flat_while_a_gibibyte_is_refused(server: FaultServer, t
 
 @over_each_transport
 def test_11_a_bomb_as_the_body_of_a_redirect_is_never_decoded(server: FaultServer, way: Way) -> None:
-    """The redirect is followed; its body is neither decoded nor read beyond 64 KiB."""
+    """The redirect is followed; its body is not decoded, and not read beyond 64 KiB."""
     record = fetch_faults(server, way, ["bomb-redirect"], max_filesize=LIMIT)["bomb-redirect"]
     assert (record.error, record.num_redirects, record.size_delivered) == (None, 1, len(PAGE))
     assert record.url_effective == server.url("ok")
@@ -105,15 +106,15 @@ def test_11_a_bomb_as_the_body_of_a_redirect_is_never_decoded(server: FaultServe
 
 @over_each_transport
 def test_12_six_stacked_encodings_are_a_decode_failure(server: FaultServer, way: Way) -> None:
-    """`decode`, though each layer is sound: nobody means that. Up to five are taken off, as in curl."""
+    """`decode`, even if each layer is valid. Up to five layers are decoded, as in curl."""
     records = fetch_faults(server, way, ["six-encodings", "five-encodings"])
     assert errors(records) == {"six-encodings": "decode", "five-encodings": None}
     assert records["five-encodings"].size_delivered == len(PAGE)
 
 
 @over_each_transport
-def test_13_labelled_gzip_that_is_none_is_a_decode_failure(server: FaultServer, way: Way) -> None:
-    """`decode`, and likewise for deflate, br and zstd. Rightly labelled ones are fine."""
+def test_13_a_wrong_content_encoding_is_a_decode_failure(server: FaultServer, way: Way) -> None:
+    """`decode` for gzip, deflate, br and zstd. Correct ones are decoded."""
     wrong = [f"mislabelled-{coding}" for coding in CODINGS]
     right = [f"packed-{coding}" for coding in CODINGS]
     records = fetch_faults(server, way, [*wrong, *right, "fake-gzip"])
@@ -126,8 +127,9 @@ def test_13_labelled_gzip_that_is_none_is_a_decode_failure(server: FaultServer, 
 
 
 @over_each_transport
-def test_14_an_unknown_encoding_counts_the_wire_bytes_and_says_so(server: FaultServer, way: Way) -> None:
-    """No failure: both sizes are the wire's, and the row has a field `content_encoding` that says why."""
+def test_14_an_unknown_encoding_is_reported_and_not_decoded(server: FaultServer, way: Way) -> None:
+    """No failure: both sizes are those on the wire, and the row has a field `content_encoding` with the
+    name."""
     records = fetch_faults(server, way, ["unknown-encoding", "unknown-and-gzip"])
     assert errors(records) == dict.fromkeys(records)
     assert [record.to_dict()["content_encoding"] for record in records.values()] == ["rot13", "gzip, x-rot13"]
@@ -138,8 +140,8 @@ def test_14_an_unknown_encoding_counts_the_wire_bytes_and_says_so(server: FaultS
 
 @in_every_way
 def test_15_a_body_shorter_than_its_content_length_is_truncated(server: FaultServer, way: Way) -> None:
-    """`truncated`; the row has the bytes that came. Also beside `Transfer-Encoding: identity`, where libcurl
-    takes any end for the end."""
+    """`truncated`; the row has the bytes received. Also with `Transfer-Encoding: identity`, for which libcurl
+    accepts any end."""
     cut = ["short-body", "identity-cut"]
     records = fetch_faults(server, way, cut)
     assert errors(records) == dict.fromkeys(cut, "truncated")
@@ -149,7 +151,7 @@ def test_15_a_body_shorter_than_its_content_length_is_truncated(server: FaultSer
 
 @over_each_transport
 def test_16_a_chunked_body_without_its_end_is_truncated(server: FaultServer, way: Way) -> None:
-    """`truncated`, cut between two chunks or inside one."""
+    """`truncated`, whether the connection closes between two chunks or within one."""
     cut = ["chunked-without-end", "chunk-cut"]
     records = fetch_faults(server, way, cut)
     assert errors(records) == dict.fromkeys(cut, "truncated")
@@ -157,20 +159,18 @@ def test_16_a_chunked_body_without_its_end_is_truncated(server: FaultServer, way
 
 
 @over_each_transport
-def test_17_a_gzip_stream_cut_short_inside_a_complete_body_is_truncated(
-    server: FaultServer, way: Way
-) -> None:
-    """`truncated` for gzip, deflate, br and zstd: the HTTP body is whole, what is in it is not. Both
-    libraries call this a 200 and hand over half a page."""
+def test_17_a_truncated_gzip_stream_in_a_complete_body_is_truncated(server: FaultServer, way: Way) -> None:
+    """`truncated` for gzip, deflate, br and zstd: the HTTP body is complete, the compressed stream is not.
+    libcurl and requests report a success with half a page."""
     cut = ["gzip-cut", "gzip-cut-chunked", *(f"cut-{coding}" for coding in CODINGS)]
     records = fetch_faults(server, way, cut)
     assert errors(records) == dict.fromkeys(cut, "truncated")
 
 
 @over_each_transport
-def test_18_what_is_not_http_is_a_protocol_failure(server: FaultServer, way: Way) -> None:
+def test_18_malformed_http_is_a_protocol_failure(server: FaultServer, way: Way) -> None:
     """`protocol`: a chunk size of -5, a negative or conflicting `Content-Length`, garbage, HTTP/0.9, status
-    1000, and more of the kind. A bare ValueError escapes requests at some of these."""
+    1000 and the like. requests raises a bare ValueError for some of them."""
     broken = [
         *(name for name in BROKEN_ANSWERS if name != "ten-thousand-headers"),
         "http20-status",
@@ -185,7 +185,7 @@ def test_18_what_is_not_http_is_a_protocol_failure(server: FaultServer, way: Way
 def test_19_ten_thousand_headers_or_one_of_10_mb_are_a_protocol_failure(
     server: FaultServer, way: Way
 ) -> None:
-    """`protocol`: a header block is bounded, in lines and in bytes."""
+    """`protocol`: a header block is limited in lines and bytes."""
     many = ["ten-thousand-headers", "ten-megabyte-header"]
     records = fetch_faults(server, way, many)
     assert errors(records) == dict.fromkeys(many, "protocol")
@@ -193,7 +193,7 @@ def test_19_ten_thousand_headers_or_one_of_10_mb_are_a_protocol_failure(
 
 @over_each_transport
 def test_20_a_connection_closed_before_a_reply_is_retried(server: FaultServer, way: Way) -> None:
-    """`empty_reply`, or `reset`, or `truncated` inside the headers; each is tried again, and the second try
+    """`empty_reply`, or `reset`, or `truncated` within the headers; each is retried, and the second attempt
     counts."""
     closed = {"empty": "empty_reply", "reset": "reset", "cut-in-headers": "truncated"}
     records = fetch_faults(server, way, list(closed))
@@ -203,8 +203,8 @@ def test_20_a_connection_closed_before_a_reply_is_retried(server: FaultServer, w
 
 
 @over_each_transport
-def test_21_a_bogus_charset_or_binary_labelled_text_breaks_nothing(server: FaultServer, way: Way) -> None:
-    """Sizes are bytes, whatever the label; a title is read all the same, or there is none."""
+def test_21_an_unknown_charset_or_binary_content_breaks_nothing(server: FaultServer, way: Way) -> None:
+    """Sizes are bytes, whatever the label; the title is extracted if there is one."""
     records = fetch_faults(server, way, ["bogus-charset", "binary-as-text"], parse=["title"])
     assert errors(records) == dict.fromkeys(records)
     assert [record.size_delivered for record in records.values()] == [len(PAGE), 1024]

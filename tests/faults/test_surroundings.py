@@ -1,5 +1,5 @@
-"""Surroundings: no threads to be had, no home, no locale, a folder that was removed.
-What can be done without is done without; for the rest there is exit code 2 and a line that names the fix."""
+"""Surroundings: no threads available, no home directory, no locale, a removed working directory. What is not
+essential is skipped; for the rest there is exit code 2 and a line that names the fix."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ setattr(threading, starts, limited)
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
-def test_73_without_a_thread_to_be_had_the_run_is_refused_in_a_line(
+def test_73_without_threads_the_run_is_rejected_in_one_line(
     server: FaultServer, tmp_path: Path, executor: str
 ) -> None:
-    """`ulimit -u`, a container's pids limit. With fewer threads than workers the run goes on with these."""
+    """`ulimit -u`, a container's limit of processes. With fewer threads than workers the run continues with
+    those."""
     (tmp_path / "sitecustomize.py").write_text(FEW_THREADS)
     urls = [server.url(f"ok?{number}") for number in range(20)]
     (tmp_path / "urls.txt").write_text("\n".join(urls))
@@ -64,10 +65,10 @@ def test_73_without_a_thread_to_be_had_the_run_is_refused_in_a_line(
 
 
 @pytest.mark.parametrize("executor", ["thread", "async"])
-def test_73_a_working_directory_that_was_removed_matters_only_to_names_within_it(
+def test_73_a_removed_working_directory_affects_only_relative_paths(
     server: FaultServer, tmp_path: Path, executor: str
 ) -> None:
-    """A link that leads to itself is refused alike."""
+    """A symbolic link to itself is rejected in the same way."""
     (tmp_path / "urls.txt").write_text(server.url("ok"))
     (tmp_path / "loop").symlink_to("loop")
     for output, words in (

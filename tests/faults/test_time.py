@@ -1,4 +1,4 @@
-"""Time: no URL outlives its deadline, whatever the server, the network or the name server does."""
+"""Time: every URL ends within its timeout, whatever the server, the network or the name server does."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def assert_all_end_at_max_time(server: FaultServer, way: Way, faults: Sequence[s
 
 @in_every_way
 def test_01_one_body_byte_every_300_ms_ends_at_max_time(server: FaultServer, way: Way) -> None:
-    """`timeout_total` at `--max-time`, however the bytes come (with a length, in chunks); the row has the
-    status and the bytes that had come by then. A read timeout alone never fires here."""
+    """`timeout_total` at `--max-time`, whether the body has a length or is chunked; the row has the status
+    and the bytes received so far. A read timeout alone never fires here."""
     records = assert_all_end_at_max_time(server, way, ["byte-every-300-ms", "trickle", "trickle-chunked"])
     for record in records.values():
         assert record.response_code == 200
@@ -55,8 +55,8 @@ def test_01_one_body_byte_every_300_ms_ends_at_max_time(server: FaultServer, way
 
 
 @over_each_transport
-def test_01_also_on_a_kept_connection(server: FaultServer, way: Way) -> None:
-    """The same `timeout_total` where the connection was made for an earlier URL."""
+def test_01_also_on_a_reused_connection(server: FaultServer, way: Way) -> None:
+    """The same `timeout_total` on a connection that was opened for an earlier URL."""
     page, trickle = fetch_urls(way, [server.url("ok"), server.url("trickle")], workers=1, max_time=MAX_TIME)
     assert (page.error, trickle.error) == (None, "timeout_total")
     assert server.connections == 1
@@ -64,10 +64,10 @@ def test_01_also_on_a_kept_connection(server: FaultServer, way: Way) -> None:
 
 
 @over_each_transport
-def test_01_the_deadline_is_for_all_hops_together(
+def test_01_the_timeout_covers_all_redirects(
     server: FaultServer, other_server: FaultServer, way: Way
 ) -> None:
-    """A redirect gives no new time, within a host or to another one."""
+    """A redirect does not restart the timeout, whether within a host or to another one."""
     targets = [server.url("trickle"), other_server.url("trickle")]
     urls = [server.url(f"slow-redirect?{quote(target, safe='')}") for target in targets]
     started = time.monotonic()
@@ -86,8 +86,8 @@ def test_02_an_endless_slow_header_ends_at_max_time(server: FaultServer, way: Wa
 
 @in_every_way
 def test_03_endless_100_continue_ends_at_max_time(server: FaultServer, way: Way) -> None:
-    """`timeout_total`: interim answers are no answer. A flood of them is `protocol` after 300 KiB, and keeps
-    no core busy until then."""
+    """`timeout_total`: interim responses don't count as a response. A flood of them is `protocol` after 300
+    KiB, and uses little CPU until then."""
     assert_all_end_at_max_time(server, way, ["endless-continue", "endless-early-hints"])
     flood = fetch_faults(server, way, ["flood-of-continue"])["flood-of-continue"]
     assert (flood.error, flood.response_code) == ("protocol", None)
@@ -95,8 +95,8 @@ def test_03_endless_100_continue_ends_at_max_time(server: FaultServer, way: Way)
 
 @in_every_way
 def test_04_endless_trailers_end_at_max_time(server: FaultServer, way: Way) -> None:
-    """`timeout_total`: the body has come, but its end never does. Both libraries hang here. A flood of
-    them is `protocol`."""
+    """`timeout_total`: the body is complete, but the trailers never end. libcurl and requests hang here. A
+    flood of trailers is `protocol`."""
     records = assert_all_end_at_max_time(server, way, ["endless-trailers", "slow-trailer"])
     assert [record.size_download for record in records.values()] == [2, 2]
     flood = fetch_faults(server, way, ["flood-of-trailers"])["flood-of-trailers"]
@@ -104,8 +104,10 @@ def test_04_endless_trailers_end_at_max_time(server: FaultServer, way: Way) -> N
 
 
 @in_every_way
-def test_05_silence_is_a_read_timeout_and_no_accept_a_connect_timeout(server: FaultServer, way: Way) -> None:
-    """Headers, some of a body, or nothing at all, and then silence: `timeout_read` after
+def test_05_silence_is_a_read_timeout_and_a_missing_accept_a_connect_timeout(
+    server: FaultServer, way: Way
+) -> None:
+    """A server that sends headers, part of a body or nothing, and then stays silent: `timeout_read` after
     `--read-timeout`. A listener that never accepts: `timeout_connect` after `--connect-timeout`."""
     bodies = ["silence-in-body", "silence-without-length", "silence-in-chunks"]
     silent = ["silence", *bodies, "silence-in-headers", "silence-at-once"]
@@ -143,12 +145,10 @@ class NameServer:
 
 
 @over_each_transport
-def test_06_a_dead_name_server_costs_its_own_urls_a_deadline_and_no_worker(
-    server: FaultServer, way: Way
-) -> None:
-    """A name server that doesn't answer: `timeout_dns` after `--connect-timeout`. A name that doesn't
-    exist: `dns`. Names are looked up before a worker is asked for: twenty dead ones before it in the list
-    don't hold up a live one, and twenty URLs of one host ask once."""
+def test_06_a_dead_name_server_delays_only_its_own_urls(server: FaultServer, way: Way) -> None:
+    """A name server that doesn't answer: `timeout_dns` after `--connect-timeout`. A name that doesn't exist:
+    `dns`. Names are looked up before a request occupies a worker, so twenty unresolvable names don't delay a
+    valid one, and twenty URLs of one host cause a single lookup."""
     name_server = NameServer()
     timeout = 0.8
     urls = [f"http://dead{number}.test/" for number in range(20)]
@@ -174,8 +174,8 @@ def test_06_a_dead_name_server_costs_its_own_urls_a_deadline_and_no_worker(
 
 
 @over_each_transport
-def test_06_a_slow_name_server_takes_its_time_from_the_connection(way: Way) -> None:
-    """`--connect-timeout` is for the name and the connection together."""
+def test_06_a_slow_lookup_counts_towards_the_connect_timeout(way: Way) -> None:
+    """`--connect-timeout` covers DNS lookup and connect together."""
 
     def slowly(*_: object, **__: object) -> list[tuple[Any, ...]]:
         threading.Event().wait(0.6)
@@ -190,11 +190,11 @@ def test_06_a_slow_name_server_takes_its_time_from_the_connection(way: Way) -> N
     assert 0.9 < record.time_total < 1.5
 
 
-def test_07_max_runtime_ends_the_run_and_what_was_not_fetched_has_no_row(
+def test_07_max_runtime_ends_the_run_and_unfetched_urls_have_no_row(
     server: FaultServer, tmp_path: Path
 ) -> None:
-    """When `--max-runtime` is over nothing more is started, what is in flight ends by itself, and the exit
-    code is 4. A URL the run never came to has no row."""
+    """After `--max-runtime` no new request starts, requests in flight complete or time out, and the exit code
+    is 4. A URL that was not requested has no row."""
     urls = [server.url(f"bytes-in-pieces?{number}") for number in range(50)]
     (tmp_path / "urls.txt").write_text("\n".join(urls))
     done = runner.fetchpool("urls.txt", "-w", "2", "--max-runtime", "700ms", "-o", "-", cwd=tmp_path)
@@ -204,9 +204,9 @@ def test_07_max_runtime_ends_the_run_and_what_was_not_fetched_has_no_row(
     assert set(rows) <= {f"url:<{url}> size:[5]" for url in urls}
 
 
-def test_07_urls_that_hold_up_a_run_are_named(server: FaultServer) -> None:
-    """What has been in flight longest is in every snapshot, by its URL and how long: the display names
-    it when nothing moves."""
+def test_07_the_slowest_urls_are_shown(server: FaultServer) -> None:
+    """Every snapshot has the requests that have been in flight longest, with their URL and duration; the
+    display shows them when nothing else completes."""
     url = server.url("silence")
     source = IterableSource([server.url("ok"), url])
     engine = engine_for(CURL, source, Rows(), workers=2, max_time=MAX_TIME)

@@ -1,4 +1,5 @@
-"""Where an answer ends: what was cut is no success, and what comes behind one is nobody's answer."""
+"""Where a response ends: a truncated response is a failure, and extra bytes after a response are
+discarded."""
 
 from __future__ import annotations
 
@@ -42,16 +43,16 @@ by_curl = pytest.mark.parametrize("way", [CURL, ASYNC, PROCESS], ids=str)
 @by_curl
 @pytest.mark.parametrize("version", ["", "2"])
 def test_54_a_stream_reset_without_an_error_before_its_end_is_truncated(way: Way, version: str) -> None:
-    """An HTTP/2 body without a length, then RST_STREAM(NO_ERROR) and no END_STREAM, as proxies say it when
-    the server behind them dies: `truncated` (RFC 9113 section 8.1)."""
+    """An HTTP/2 body without a length, followed by RST_STREAM(NO_ERROR) without END_STREAM, which proxies
+    send when the server behind them dies: `truncated` (RFC 9113 section 8.1)."""
     with EndingServer(http2(lambda stream, _: part(stream) + reset(stream, NO_ERROR)), "h2") as server:
         (row,) = fetch_urls(way, [server.url("")], insecure=True, http_version=version)
     assert (row.http_version, row.error, row.size_download) == ("2", "truncated", 2)
 
 
 @by_curl
-def test_54_it_is_tried_again(way: Way) -> None:
-    """The next attempt has the whole body."""
+def test_54_a_truncated_stream_is_retried(way: Way) -> None:
+    """The next attempt has the complete body."""
     answers = http2(lambda stream, nth: page(stream) if nth > 1 else part(stream) + reset(stream, NO_ERROR))
     with EndingServer(answers, "h2") as server:
         (row,) = fetch_urls(way, [server.url("")], insecure=True, retry=1, retry_delay=0.01)
@@ -60,7 +61,7 @@ def test_54_it_is_tried_again(way: Way) -> None:
 
 @by_curl
 def test_54_a_stream_that_ends_without_a_length_is_a_success(way: Way) -> None:
-    """END_STREAM is the end, with the last bytes or behind them, whatever its neighbours do."""
+    """END_STREAM is the end, with the last bytes or after them, whatever other streams do."""
 
     def answer(stream: int, nth: int) -> bytes:
         if nth % 2:
@@ -75,8 +76,8 @@ def test_54_a_stream_that_ends_without_a_length_is_a_success(way: Way) -> None:
 
 
 @by_curl
-def test_54_after_the_whole_length_a_reset_is_none(way: Way) -> None:
-    """All bytes of the Content-Length have come: a success."""
+def test_54_a_reset_after_the_complete_length_is_ignored(way: Way) -> None:
+    """All bytes of the `Content-Length` were received: a success."""
     length = STATUS_200 + b"\x0f\x0d\x014"  # content-length: 4, by the static table's name
     said = lambda stream, _: (  # noqa: E731
         frame(HEADERS, END_HEADERS, stream, length)
@@ -119,9 +120,9 @@ BEHIND: dict[str, Callable[[socket.socket], None]] = {
 
 @pytest.mark.parametrize("tls", [True, False], ids=["tls", "plain"])
 @in_every_way
-def test_55_what_comes_behind_an_answer_is_not_the_next_ones(way: Way, tls: bool) -> None:
-    """Bytes of a second answer in the last TLS record, in one that is read ahead, in a packet of its own,
-    behind chunks or a 204: the next URL is asked on another connection and has its own body, at the first
+def test_55_extra_bytes_after_a_response_do_not_belong_to_the_next_one(way: Way, tls: bool) -> None:
+    """A second response in the last TLS record, in one that is read ahead, in a packet of its own, after
+    chunks or a 204: the next URL is requested on another connection and has its own body, at the first
     attempt."""
     for name, behind in BEHIND.items():
         said = threading.Event()
@@ -165,9 +166,9 @@ def test_55_what_comes_behind_an_answer_is_not_the_next_ones(way: Way, tls: bool
 
 @pytest.mark.parametrize("tls", [True, False], ids=["tls", "plain"])
 @in_every_way
-def test_55_what_comes_when_the_next_request_is_under_way_is_no_attempt_of_it(way: Way, tls: bool) -> None:
-    """A body behind an answer that has none, that arrives only then: the URL is asked again at once on a new
-    connection, and the host's connections are not kept for a while."""
+def test_55_extra_bytes_during_the_next_request_do_not_count_as_its_attempt(way: Way, tls: bool) -> None:
+    """A body after a response that has none, received only then: the URL is requested again at once on a new
+    connection, and the host's connections are not reused for a while."""
     asked: list[str] = []
 
     def serve(connection: socket.socket, _: int) -> None:
@@ -185,8 +186,8 @@ def test_55_what_comes_when_the_next_request_is_under_way_is_no_attempt_of_it(wa
 
 
 @in_every_way
-def test_55_a_connection_without_a_word_too_many_is_kept(way: Way) -> None:
-    """Also by TLS: twenty URLs, one connection."""
+def test_55_a_clean_connection_is_reused(way: Way) -> None:
+    """Also with TLS: twenty URLs, one connection."""
 
     def serve(connection: socket.socket, _: int) -> None:
         body = b"x" * 40_000
@@ -205,9 +206,10 @@ def test_55_a_connection_without_a_word_too_many_is_kept(way: Way) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
-def test_55_no_row_without_an_error_is_false_whatever_a_server_says(way: RandomWay) -> None:
-    """A server that speaks at random, HTTP/1.1 and HTTP/2, cut at any byte, with bytes behind and before its
-    answers (`bench/endurance/random_server.py`): each row without an error has the body meant for its URL."""
+def test_55_no_successful_row_is_wrong_whatever_a_server_sends(way: RandomWay) -> None:
+    """A server that responds at random, with HTTP/1.1 and HTTP/2, truncated at any byte, with extra bytes
+    before and after its responses (`bench/endurance/random_server.py`): each row without an error has the
+    body that the server sent for that URL."""
     tally = Tally()
     run(way, seed=55, count=120, tally=tally)
     assert tally.false == []
@@ -229,9 +231,9 @@ BROKEN: dict[str, Callable[[int], bytes]] = {
 
 @by_curl
 @pytest.mark.parametrize("name", BROKEN)
-def test_64_what_ends_a_stream_or_its_connection_is_tried_again(way: Way, name: str) -> None:
-    """HTTP/2 INTERNAL_ERROR, CANCEL, ENHANCE_YOUR_CALM, GOAWAY, a broken frame: as over HTTP/1.1 when the
-    connection is reset, for the stream and for its neighbours."""
+def test_64_errors_of_a_stream_or_its_connection_are_retried(way: Way, name: str) -> None:
+    """HTTP/2 INTERNAL_ERROR, CANCEL, ENHANCE_YOUR_CALM, GOAWAY, a malformed frame: retried as a reset
+    connection is in HTTP/1.1, for this stream and the others of the connection."""
     said = http2(lambda stream, nth: BROKEN[name](stream) if nth in (3, 5, 9) else page(stream))
     with EndingServer(said, "h2") as server:
         rows = fetch_urls(
@@ -247,8 +249,8 @@ def test_64_what_ends_a_stream_or_its_connection_is_tried_again(way: Way, name: 
 
 @by_curl
 @pytest.mark.parametrize("name", BROKEN)
-def test_64_without_retries_it_is_a_reset_or_truncated(way: Way, name: str) -> None:
-    """`reset` before the answer, `truncated` inside it, and not `protocol`."""
+def test_64_without_retries_the_error_is_reset_or_truncated(way: Way, name: str) -> None:
+    """`reset` before the response, `truncated` within it, and not `protocol`."""
     with EndingServer(http2(lambda stream, _: BROKEN[name](stream)), "h2") as server:
         (row,) = fetch_urls(way, [server.url("")], insecure=True)
     if name == "a closed connection":  # how TLS tells of it depends on what was being said
