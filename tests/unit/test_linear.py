@@ -202,4 +202,7 @@ def test_a_megabyte_of_anything_is_read_in_linear_time(name: str) -> None:
             continue
         whole = seconds(reader, shape, size)
         assert whole < SLOW
-        assert whole < MOMENT or whole < TOO_MUCH * min(part, seconds(reader, shape, size // 4)), repr(shape)
+        if whole > MOMENT and whole > TOO_MUCH * part:  # once more: something else may have slowed either
+            part = min(part, seconds(reader, shape, size // 4))
+            whole = min(whole, seconds(reader, shape, size))
+            assert whole < TOO_MUCH * part, repr(shape)
