@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from fetchpool.model.record import Record
+from fetchpool.model.text import memory_size
 
 
 class ActiveRequest(Struct, frozen=True):
@@ -141,4 +142,4 @@ def _bare(record: Record) -> Record:
 
 
 def _weight(record: Record) -> int:
-    return len(record.url) + len(record.url_effective) + len(record.errormsg or "")
+    return memory_size(record.url) + len(record.url_effective) + len(record.errormsg or "")

@@ -25,7 +25,7 @@ from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.fingerprint import from_record_url, from_request
 from fetchpool.model.record import FEATURE_FIELDS, Record
 from fetchpool.model.request import CachedVersion, FetchRequest
-from fetchpool.model.text import escape_invisible
+from fetchpool.model.text import escape_invisible, memory_size
 from fetchpool.model.urls import request
 from fetchpool.sinks.read_back import FORMATS, Row, read_rows
 from fetchpool.sources.base import Source
@@ -101,7 +101,7 @@ class PreviousRun:
             if previous is None:
                 found.append(each)
             else:
-                weight = each.weight + len(previous.url) + len(previous.filename_effective)
+                weight = each.weight + memory_size(previous.url) + len(previous.filename_effective)
                 found.append(replace(each, previous=previous, weight=weight))
         return found
 

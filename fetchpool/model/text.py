@@ -11,6 +11,7 @@ read back: it is for eyes.
 from __future__ import annotations
 
 import re
+import sys
 from unicodedata import category
 
 INVISIBLE = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
@@ -22,8 +23,18 @@ JOINERS = "\u200c\u200d"
 """Persian, the Indic scripts and composed emoji are spelled with these two: between two letters
 that are not ASCII they stay. Beside ASCII they join nothing, and only hide."""
 
+SHORT = 256
+"""Characters: at most four times as many bytes, of which what waits in a run may hold thousands."""
+
 _SUSPECT = re.compile(r"[^ -~]")
 _BLANKS = re.compile(r"[ \t\r\n]+")
+
+
+def memory_size(text: str) -> int:
+    """Return the bytes that `text` holds, approximately. One character beyond Latin-1 makes all of them take
+    two or four bytes; in short texts they count as one."""
+    length = len(text)
+    return length if length < SHORT else sys.getsizeof(text)
 
 
 def escape_invisible(text: str) -> str:

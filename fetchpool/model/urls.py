@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.request import FetchRequest
+from fetchpool.model.text import SHORT, memory_size
 
 MAX_URL = 65_536
 """Characters. Longer is `invalid_url`: no server takes it, and a row must stay a row (fault 34)."""
@@ -231,10 +232,12 @@ def with_scheme(line: str) -> str:
 def request(urlnum: int, text: str) -> FetchRequest:
     """The request for one URL of the input, refused or not: every URL gets its row."""
     url = parse_line(text)
+    size = len(text)
+    if size >= SHORT:
+        size = memory_size(text)  # after parsing, which has the text keep its UTF-8
     if isinstance(url, Url):
-        weight = len(text) + len(url.href)
-        return FetchRequest(urlnum, text, url.href, url.host, url.credentials, weight=weight)
-    return FetchRequest(urlnum, text, "", "", refused=url.kind, problem=url.message, weight=len(text))
+        return FetchRequest(urlnum, text, url.href, url.host, url.credentials, weight=size + len(url.href))
+    return FetchRequest(urlnum, text, "", "", refused=url.kind, problem=url.message, weight=size)
 
 
 OPAQUE_SCHEMES = SLASHLESS_SCHEMES - {"http", "https"}

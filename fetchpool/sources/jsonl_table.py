@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from fetchpool.model.text import escape_invisible
+from fetchpool.model.text import escape_invisible, memory_size
 from fetchpool.sources.lines import KEPT
 from fetchpool.sources.table_lines import LineIterator
 from fetchpool.sources.table_rows import (
@@ -76,7 +76,7 @@ def read_objects(lines: LineIterator, table: TableOptions) -> Iterator[RowBatch]
 
 def _weight(text: str) -> int:
     """Bytes that an object takes, about, by its JSON: `{}` is two characters there, and a hundred bytes."""
-    return len(text) + FIELD * (text.count(",") + text.count("{") + text.count("["))
+    return memory_size(text) + FIELD * (text.count(",") + text.count("{") + text.count("["))
 
 
 def _kept(found: dict[str, Any], table: TableOptions) -> Columns:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fetchpool.model.text import memory_size
 from fetchpool.sources.decompress import Chunks
 from fetchpool.sources.table_rows import TableFormatError
 
@@ -30,7 +31,7 @@ class LineIterator:
         self._ended = False
         self.offset = 0
         self.taken = 0
-        """Characters of all lines that were handed out."""
+        """Bytes that all lines that were handed out held in memory, approximately."""
         self.over = False
         """Another line was asked for, and there was none."""
 
@@ -65,7 +66,7 @@ class LineIterator:
                 raise StopIteration
         line = self._lines[self._next]
         self._next += 1
-        self.taken += len(line)
+        self.taken += memory_size(line)
         return line
 
     def _more(self) -> bool:

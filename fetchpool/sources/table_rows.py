@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from fetchpool.model.record import INT64, RESERVED_NAMES
-from fetchpool.model.text import escape_invisible, one_line
+from fetchpool.model.text import escape_invisible, memory_size, one_line
 from fetchpool.sources import table_header
 from fetchpool.sources.table_header import may_be_url
 
@@ -85,7 +85,7 @@ class RowCollector:
         if self._keep:
             self._columns.append(columns or {})
             self._weights.append(weight)
-        self.weight += len(url) + weight
+        self.weight += memory_size(url) + weight
 
     def rows(self, offset: int) -> RowBatch:
         """All of them."""

@@ -19,6 +19,8 @@ from fetchpool.model import urls
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import refusal
 from fetchpool.sinks.spool import SpooledBody
+from fetchpool.sources import tables
+from fetchpool.sources.table_rows import TableOptions
 from tests.cli import runner
 from tests.faults.server import FaultServer
 
@@ -102,3 +104,24 @@ def test_62_archived_records_are_written_before_the_retry() -> None:
     kept = previous_attempts(0.0, CompletedAttempt(request, outcome), outcome)
     assert kept.last.outcome == replace(outcome, records=b"")
     assert 0 < kept.weight < 100
+
+
+@pytest.mark.parametrize(("letter", "width"), [("x", 1), ("é", 1), ("ж", 2), ("😀", 4)])
+def test_62_a_text_counts_as_the_memory_that_it_takes(letter: str, width: int) -> None:
+    """Beyond Latin-1 a character takes two or four bytes, and its UTF-8 is kept as well."""
+    href = "http://h/?"
+    request = urls.request(0, href + letter * 20_000)
+    weight = request.weight - len(request.href)
+    assert width * 20_000 <= weight < 2 * width * 20_000 + len(request.url.encode())
+
+
+def test_62_the_columns_of_a_line_count_as_the_memory_that_they_take() -> None:
+    """One character beyond Latin-1 makes the whole line take more."""
+    for format, row in (("csv", "http://h/,{}\n"), ("jsonl", '{{"url":"http://h/","b":"{}"}}\n')):
+        weights = []
+        for last in "x😀":
+            text = row.format("x" * 20_000 + last)
+            data = (text if format == "jsonl" else f"url,b\n{text}").encode()
+            batches = tables.read(iter([(data, len(data))]), format, TableOptions("url", keep=True))
+            weights.append(sum(sum(batch.weights) for batch in batches))
+        assert weights[1] - weights[0] > 3 * 20_000
