@@ -1,7 +1,7 @@
-"""What a program calls: `fetch()` for a list, `Pool` for one URL at a time.
+"""The API for programs: `fetch()` for a list, `Pool` for one URL at a time.
 
-Both take the command line's options under the same names and refuse the same; the command line
-itself uses nothing more private than they do.
+Both take the options of the command line under the same names and with the same checks; the command line uses
+the same functions.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from fetchpool.runtime.exit_hooks import at_exit
 from fetchpool.sources.base import Source
 from fetchpool.sources.iterable import IterableSource
 
-OF_THE_PARENT = "this {} belongs to the process that this one was forked from; begin another one"
+OF_THE_PARENT = "this {} belongs to the parent process of this fork; create another one"
 
 
 def fetch(
@@ -45,16 +45,16 @@ def fetch(
     executor: str = "thread",
     **settings: Unpack[FetchSettings],
 ) -> Iterator[Record]:
-    """Fetches every URL and yields its row when it is final: in the order they end, one per distinct
-    URL, or, with `dedupe=False`, one per element.
+    """Fetch every URL and yield its row when it is final: in the order of completion, one per distinct URL,
+    or, with `dedupe=False`, one per element.
 
-    Lazy on both sides: `urls` is read as workers become free, and nothing goes on while the caller holds
-    a record for longer than the workers have something to do. A list or the like is read in the caller's
-    thread, any other iterable in one of its own: it may wait, also for the caller. Leaving the loop early
-    ends what is in flight and closes everything; an iterable that waits for ever is left behind, in a
-    daemon thread.
+    Lazy on both sides: `urls` is read as workers become free, and the run pauses while the caller processes a
+    record and the workers have nothing more to do. A list or another collection is read in the caller's
+    thread, any other iterable in a thread of its own, so that it may block, even until the caller continues.
+    Leaving the loop early cancels the requests in flight and closes everything; an iterable that blocks for
+    ever is abandoned, in a daemon thread.
 
-    Raises `UsageError` for an option that can't be meant; what goes wrong with a URL is in its row.
+    Raises `UsageError` for an invalid option. The failure of a URL is in its row.
     """
     given = {"workers": workers, "executor": executor, **settings}
     with forks.none_meanwhile():
@@ -63,12 +63,12 @@ def fetch(
 
 
 def _checked(function: str, given: Mapping[str, object], *scopes: Scope) -> dict[str, Any]:
-    """What was given, each of the type that its option accepts. Raises the `TypeError` that Python raises for
-    a keyword that a function doesn't have, and `UsageError`."""
+    """Return the given options, each of the type that it accepts. Raises `UsageError`, and for an unknown
+    name the `TypeError` that Python raises."""
     known = {option.name: option for option in in_scope(*scopes)}
     for name in given.keys() - known.keys():
-        meant = closest(name, known)
-        hint = f". Did you mean {meant!r}?" if meant else ""
+        suggestion = closest(name, known)
+        hint = f". Did you mean {suggestion!r}?" if suggestion else ""
         raise TypeError(f"{function}() got an unexpected keyword argument {name!r}{hint}")
     types = {name: known[name].type for name in given}
     return {
@@ -80,7 +80,7 @@ def _checked(function: str, given: Mapping[str, object], *scopes: Scope) -> dict
 def _records(config: RunConfig, source: Source) -> Iterator[Record]:
     collected = RecordQueue()
     with forks.none_meanwhile():
-        engine = build(config, source=source, sinks=[collected])  # not before someone asks for a record
+        engine = build(config, source=source, sinks=[collected])  # when the caller asks for the first record
     forget = at_exit(engine.close)
     generation = forks.generation
 
@@ -96,12 +96,12 @@ def _records(config: RunConfig, source: Source) -> Iterator[Record]:
             while collected.records:
                 yield collected.records.popleft()
     finally:
-        if generation == forks.generation:  # else it goes on, in the parent
+        if generation == forks.generation:  # else the run continues in the parent
             call_outside(close)
 
 
 class RecordQueue:
-    """The sink that keeps what the caller has not taken yet."""
+    """A sink that stores the records until the caller takes them."""
 
     name = "the caller"
     is_nonblocking = False
@@ -118,19 +118,19 @@ class RecordQueue:
 
 
 class Pool:
-    """Workers that fetch what they are given; retries and limits per host are `fetch()`'s.
+    """Workers that fetch single URLs, without retries and limits per host, which only `fetch()` has.
 
-    with fetchpool.Pool(workers=10) as pool:
-        pool.submit("https://example.org/").add_done_callback(lambda f: print(f.result().size_delivered))
+        with fetchpool.Pool(workers=10) as pool:
+            pool.submit("https://example.org/").add_done_callback(lambda f: print(f.result().size_delivered))
 
-    A pool that is forgotten ends what it was given, and closes. One that is open when the program ends is
-    aborted then.
+    A pool without references completes its requests, and closes. A pool that is open when the program exits
+    is aborted.
     """
 
     def __init__(
         self, workers: int = 10, *, executor: str = "thread", **settings: Unpack[PoolSettings]
     ) -> None:
-        """Raises `UsageError` for an option that can't be meant."""
+        """Raises `UsageError` for an invalid option."""
         given = {"workers": workers, "executor": executor, **settings}
         with forks.none_meanwhile():
             config = configure(**_checked("Pool", given, Scope.POOL))
@@ -138,24 +138,23 @@ class Pool:
         self._urlnums = count()
         self._generation = forks.generation
         self._forget = at_exit(partial(self._pool.shutdown, abort=True))
-        for then in (self._forget, self._pool.release):
-            weakref.finalize(self, then).atexit = False
+        for callback in (self._forget, self._pool.release):
+            weakref.finalize(self, callback).atexit = False
 
     def submit(self, url: str) -> Future[Record]:
-        """One attempt, redirects followed. The future's result is the row, failed or not; its only
+        """Make one attempt, following redirects. The future's result is the row, failed or not; its only
         exception is `WorkerLostError`. Raises `PoolClosedError` after `shutdown()`."""
         if not isinstance(url, str):
-            raise TypeError(f"submit() takes a URL, which is a str, and was given {type(url).__name__}")
+            raise TypeError(f"submit(): expected a URL as str, got {type(url).__name__}")
         if self._generation != forks.generation:
             raise PoolClosedError(OF_THE_PARENT.format("pool"))
         return self._pool.submit(url_parser.request(next(self._urlnums), url.strip()))
 
     def shutdown(self, *, abort: bool = False) -> None:
-        """Waits for what was submitted; with `abort` ends it. Idempotent. In a future's callback, which
-        others wait for, and during a garbage collection it doesn't wait: the pool closes when all has
-        ended."""
+        """Wait for the submitted requests; with `abort` cancel them. Idempotent. In a future's callback it
+        does not wait: the pool closes when the last request has completed."""
         if self._generation != forks.generation:
-            return  # the workers are the parent's
+            return  # the workers belong to the parent
         call_outside(partial(self._close, abort=abort))
 
     def _close(self, *, abort: bool) -> None:
@@ -174,6 +173,6 @@ class Pool:
         self.shutdown(abort=exc_type is not None)
 
 
-# Appended, as the table of options holds the words: `help(fetchpool.fetch)` lists every option.
+# Appended from the table of options, so that `help(fetchpool.fetch)` lists every option.
 fetch.__doc__ = f"{getdoc(fetch)}\n\n{docstring(in_scope(Scope.POOL, Scope.FETCH))}"
 Pool.__doc__ = f"{getdoc(Pool)}\n\n{docstring(in_scope(Scope.POOL))}"

@@ -1,9 +1,9 @@
-"""Which IP addresses belong to the public internet (faults 31 to 33).
+"""Which IP addresses are public (faults 31 to 33).
 
 In: an address as text, as it was connected to. Out: yes or no. Pure: it resolves nothing.
 
-An address that carries another one (NAT64, 6to4, Teredo, IPv4-mapped) is judged by what it carries,
-because that is where the packets end up.
+An address that contains another one (NAT64, 6to4, Teredo, IPv4-mapped) is checked by the inner one, since the
+packets are sent there.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ SPECIAL_IPV4 = tuple(
         "240.0.0.0/4",  # reserved, and broadcast (RFC 1112, RFC 919)
     )
 )
-"""The IANA IPv4 Special-Purpose Address Registry, as blocks that are never asked."""
+"""The IANA IPv4 Special-Purpose Address Registry: blocks that are not public."""
 
 GLOBAL_UNICAST = IPv6Network("2000::/3")
-"""All that IANA has given out for use on the internet: loopback, link-local, unique local, multicast
-and unspecified addresses lie outside it."""
+"""The block that IANA assigns for use on the internet: loopback, link-local, unique local, multicast and
+unspecified addresses are outside of it."""
 SPECIAL_IPV6 = tuple(
     IPv6Network(network)
     for network in (
@@ -45,7 +45,7 @@ SPECIAL_IPV6 = tuple(
         "3fff::/20",  # documentation (RFC 9637)
     )
 )
-"""What the IANA IPv6 Special-Purpose Address Registry takes out of the global unicast block."""
+"""Blocks of the IANA IPv6 Special-Purpose Address Registry within the global unicast block."""
 
 IPV4_MAPPED = IPv6Network("::ffff:0:0/96")
 NAT64 = IPv6Network("64:ff9b::/96")
@@ -55,8 +55,8 @@ TEREDO = IPv6Network("2001::/32")
 
 
 def address_is_public(ip: str) -> bool:
-    """Whether `ip` (no brackets, no port; a zone is allowed) is one anybody on the internet can reach.
-    What isn't an address at all is not public."""
+    """Whether `ip` (no brackets, no port; a zone is allowed) can be reached from the internet. False for text
+    that is no address."""
     try:
         address = ip_address(ip)
     except ValueError:
@@ -74,16 +74,16 @@ def _ipv4_is_public(address: IPv4Address) -> bool:
 
 
 def carried_addresses(address: IPv6Address) -> tuple[IPv4Address, ...]:
-    """The IPv4 addresses that an IPv6 address stands for; empty when it stands for itself."""
+    """Return the IPv4 addresses that an IPv6 address contains; empty if it contains none."""
     bits = int(address)
     last = IPv4Address(bits & 0xFFFFFFFF)
     if address in IPV4_MAPPED or address in NAT64:
         return (last,)
     if address in NAT64_LOCAL:
         # RFC 8215 leaves the format to the operator: nearly always a /96 with the address at its
-        # end, but RFC 6052 allows it right behind the /48, around the octet that must be zero.
-        behind = IPv4Address((bits >> 64 & 0xFFFF) << 16 | bits >> 40 & 0xFFFF)
-        return (last, behind) if int(behind) else (last,)
+        # end, but RFC 6052 allows it right after the /48, around the octet that must be zero.
+        after = IPv4Address((bits >> 64 & 0xFFFF) << 16 | bits >> 40 & 0xFFFF)
+        return (last, after) if int(after) else (last,)
     if address in SIX_TO_FOUR:  # RFC 3056
         return (IPv4Address(bits >> 80 & 0xFFFFFFFF),)
     if address in TEREDO:  # RFC 4380: the server, and the client with its bits inverted

@@ -1,4 +1,4 @@
-"""closest(): the "did you mean" of error messages. Pure."""
+"""closest(): the suggestions of error messages ("did you mean"). Pure."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ ALIASES = {
     "threads": "workers",
     "timeout": "max_time",
 }
-"""What other programs call a setting."""
+"""Names of settings in other programs."""
 ALIKE, VERY_ALIKE = 0.65, 0.75
-"""How much of two words has to be the same: where they begin alike, as most slips leave them; elsewhere."""
+"""Minimum similarity of two words that begin with the same letter, as most typing errors leave the first
+letter, and of other words."""
 
 
 def closest(word: str, choices: Iterable[str]) -> str | None:
-    """Return the choice that `word` is most likely a slip for: of the similar ones, that with the longest
-    common beginning. None if none is similar, as no suggestion is better than a far-fetched one."""
+    """Return the choice that `word` is most probably a typing error of: of the similar ones the one with the
+    longest common prefix. None if none is similar."""
     choices = list(choices)
     if ALIASES.get(word) in choices:
         return ALIASES[word]

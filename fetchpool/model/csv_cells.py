@@ -1,6 +1,6 @@
-"""Escapes text for the cells of a CSV output, so that no spreadsheet runs it as a formula, and unescapes it.
+"""Text in the cells of a CSV output, escaped so that no spreadsheet runs it.
 
-In: a row's text, or a cell of an output of ours. Out: the cell, or the text. Pure.
+In: a row's text, or a cell of an output. Out: the cell, or the text. Pure.
 """
 
 from __future__ import annotations

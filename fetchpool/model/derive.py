@@ -1,7 +1,8 @@
-"""Requests that follow from other requests: the next hop, the next attempt, one of our own for another.
+"""Derives requests from requests: the next hop, the next attempt, an internal request.
 
-In: a request. Out: a new one. Nowhere else is a `FetchRequest` made from another one: here each field that it
-has is either kept or given up by name, and `tests/unit/model/test_derive.py` asks of a new one which it is.
+In: a request. Out: a new one. A `FetchRequest` is derived from another one only here: each of its fields is
+either kept or reset by name, and `tests/unit/model/test_derive.py` fails for a new field until that is
+decided.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ def redirected(
     cookies: tuple[Cookie, ...],
     from_public: bool,
 ) -> FetchRequest:
-    """The next hop. Another scheme, host or port is another origin, but for the same site by https: there is
-    no way back to the credentials, even if a later hop returns to where they belong (as in curl)."""
+    """Return the request for the next hop. Another scheme, host or port is another origin, except for an
+    upgrade of the same site to https. Credentials are not sent again, even if a later hop returns to the
+    first origin (as in curl)."""
     before = request.href
     return replace(
         request,
@@ -42,12 +44,12 @@ def redirected(
 
 
 def handed_back(request: FetchRequest, elapsed: float) -> FetchRequest:
-    """The next hop, to go on when its host's turn has come; `elapsed` seconds of its attempt are over."""
+    """Return a hop that the engine has to schedule; `elapsed` seconds of its attempt are over."""
     return replace(request, elapsed=elapsed)
 
 
 def again(request: FetchRequest) -> FetchRequest:
-    """The next attempt, from the start, whatever hop this one had come to."""
+    """Return the request for the next attempt, which starts with the first hop."""
     return replace(
         request.first or request,
         num_retries=request.num_retries + 1,
@@ -61,17 +63,17 @@ def again(request: FetchRequest) -> FetchRequest:
 
 
 def by_itself(request: FetchRequest) -> FetchRequest:
-    """To a host that bears few connections."""
+    """Return the request with its connection closed afterwards, for a host that accepts few connections."""
     return request if request.close else replace(request, close=True)
 
 
 def again_uncounted(request: FetchRequest) -> FetchRequest:
-    """The same attempt once more: it broke because of others."""
+    """Return the request for an attempt that does not count as a retry."""
     return replace(again(request), num_retries=request.num_retries, num_uncounted=request.num_uncounted + 1)
 
 
 def with_addresses(request: FetchRequest, addresses: tuple[str, ...], seconds: float) -> FetchRequest:
-    """With what is known of its host; `seconds` is how long that took, for this request."""
+    """Return the request with the addresses of its host; `seconds` is the duration of the lookup."""
     return replace(
         request,
         addresses=addresses,
@@ -86,13 +88,13 @@ def without_columns(request: FetchRequest) -> FetchRequest:
 
 
 def with_columns(request: FetchRequest, before: FetchRequest) -> FetchRequest:
-    """What came back from a worker, with what it was not sent."""
+    """Return a redirect that a worker has made, with the columns that the worker was not sent."""
     return request if before.columns is None else replace(request, columns=before.columns)
 
 
 def on_behalf_of(request: FetchRequest, urlnum: int, href: str, keep: int) -> FetchRequest:
-    """One of our own, to the same origin, for what must be known before that request may start. It has the
-    same rights: what the other one may not tell or may not reach, this one may not either."""
+    """Return an internal request to the same origin, which must complete before `request` may start. It has
+    the same rights, so that it sends and reaches nothing that `request` may not."""
     return replace(
         request,
         urlnum=urlnum,

@@ -1,21 +1,21 @@
-"""The exceptions a caller can meet, as a tree. What goes wrong with one URL is not among them:
-that is data (`Outcome.error`).
+"""The exceptions that fetchpool raises, as a tree. The failure of one URL is not among them: that is data
+(`Record.error`).
 
     FetchpoolError
     ├── UsageError            an invalid option or argument                       exit 2
     │   ├── InputError        an input that can't be read                         exit 2
-    │   └── NoThreadError     the system has no more threads for us               exit 2
+    │   └── NoThreadError     a thread that can't be started                      exit 2
     ├── OutputError           an output that can't be written                     exit 3
-    │   └── OutputClosedError the reader of our standard output has left          exit 0
+    │   └── OutputClosedError standard output was closed by its reader            exit 0
     ├── PoolClosedError       submit() after shutdown()                  (a RuntimeError too)
-    └── WorkerLostError       a worker process died under a request: it may be submitted again
+    └── WorkerLostError       a worker process crashed during a request
 """
 
 from __future__ import annotations
 
 
 class FetchpoolError(Exception):
-    """Everything this package raises on purpose. `str()` is one line that names the fix."""
+    """Base class of all exceptions that fetchpool raises. `str()` is one line that names the fix."""
 
 
 class UsageError(FetchpoolError):
@@ -27,15 +27,15 @@ class InputError(UsageError):
 
 
 class NoThreadError(UsageError):
-    """A thread can't be started; what was written before is whole."""
+    """A thread can't be started; the rows already written are complete."""
 
 
 class OutputError(FetchpoolError):
-    """An output that can't be opened or written: the run stops, what is in the file stays whole."""
+    """An output that can't be opened or written: the run stops, and the rows already written are complete."""
 
 
 class OutputClosedError(OutputError):
-    """Whoever read our standard output has seen enough (`| head`): the run ends, and nothing is wrong."""
+    """Standard output was closed by its reader (`| head`); the run ends normally."""
 
 
 class PoolClosedError(FetchpoolError, RuntimeError):
@@ -43,5 +43,5 @@ class PoolClosedError(FetchpoolError, RuntimeError):
 
 
 class WorkerLostError(FetchpoolError):
-    """The worker process died under the request (killed, out of memory, a crash in a parser). It may
-    be submitted again; `fetch()` and the command line do so by themselves."""
+    """The worker process crashed during the request (killed, out of memory, a crash in a parser). The request
+    may be submitted again; `fetch()` and the command line do so."""

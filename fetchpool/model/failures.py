@@ -1,5 +1,5 @@
-"""The table of failures: each kind with its exit code, its message and what retries, host limits, the proxy
-and the archive make of it; and the words that users may write for several kinds.
+"""The table of failures: each kind with its exit code, its message, and how retries, host limits, the proxy
+breaker and the archive treat it; and the words that users may write for several kinds.
 
 In: nothing, or words such as `timeout`. Out: `error` values as rows have them. Pure.
 """
@@ -24,22 +24,22 @@ class Traits(Struct, frozen=True, kw_only=True):
     exitcode: int
     """curl's number (libcurl-errors(3)), from the kind alone, so that both transports give the same."""
     message: str
-    """The row's `errormsg`, unless the place of the failure has a more precise one."""
+    """The row's `errormsg`, unless the code that reports the failure has a more precise one."""
     timeout: str = ""
-    """How the message of a timeout goes on, with its seconds."""
+    """The second part of a timeout's message, with its seconds."""
     is_transient: bool = False
     """Whether a retry may help."""
     blames_host: bool = True
-    """Whether it says that the host does not respond, when no response came."""
+    """Whether it means, without a response, that the host does not respond."""
     is_overload: bool = False
-    """Whether it may come from too many requests at once (`-w auto`)."""
+    """Whether it may result from too many requests at once (`-w auto`)."""
     breaks_connection: bool = False
-    """Whether a server with a limit on connections ends surplus ones like this."""
+    """Whether a server with a connection limit ends surplus connections like this."""
     blames_proxy: bool = True
-    """Whether it becomes `proxy` when it happens while the proxy is connected to."""
+    """Whether it is reported as `proxy` while connecting to the proxy."""
     is_dns: bool = False
     warc_truncated: str = "unspecified"
-    """Why a body ends early, in the words of WARC 1.1 section 5.13."""
+    """Why a body is truncated, in the words of WARC 1.1 section 5.13."""
     group: str = ""
     """The word that users may write for several kinds (`--retry-failed`)."""
 
@@ -78,7 +78,7 @@ class FailureKind(StrEnum):
         return kind
 
     def after(self, seconds: float) -> str:
-        """The message of a timeout, with its limit."""
+        """Return the message of a timeout, with its limit."""
         return f"{self.message}: {self._timeout.format(seconds)}"
 
     INVALID_URL = Traits(

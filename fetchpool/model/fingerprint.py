@@ -1,14 +1,14 @@
-"""A URL's identity: when two lines of a list, or a line and a row, are the same URL.
+"""Fingerprints: when two URLs of a list, or a URL and a row, are the same URL.
 
 In: a URL as it was given, or as a row shows it. Out: 16 bytes. Pure.
 
-Identity is a function of what the row shows, so that a list and the output of an earlier run can't
-disagree about it. From there it is the normalised URL: without the fragment, which no server sees,
-and with the mere fact that there were credentials, which is all that a row keeps of them. Hence
-two URLs that differ in nothing but user and password are one. What can't be fetched is its own text.
+Identity is a function of what the row shows, so that a list and the output of an earlier run agree. It is the
+normalised URL: without the fragment, which is not sent, and with the fact that there were credentials, as the
+row does not show them. So two URLs that differ only in user and password are the same. An invalid URL is
+identified by its text.
 
-The bytes are a BLAKE2b digest (RFC 7693). `seen.py` keeps 96 bits of it: the chance that any two of
-n URLs are confused is n² / 2^97, which is 6e-16 for ten million and 6e-12 for a thousand million.
+The bytes are a BLAKE2b digest (RFC 7693). `seen.py` stores 96 bits of it: the probability that any two of n
+URLs collide is n² / 2^97, which is 6e-16 for ten million and 6e-12 for a thousand million.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ from fetchpool.model.urls import PLAIN, InvalidUrl, is_normalised, parse_line, r
 SIZE = 16
 """Bytes of a fingerprint."""
 CREDENTIALS = "@"
-"""Before the identity of a URL that had some; no URL begins with it."""
+"""Prefix of the identity of a URL with credentials; no URL begins with it."""
 
 _EMPTY = blake2b(digest_size=SIZE)
 _ESCAPED = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
 
 
 def shown(url: str) -> str:
-    """A URL of the input as its row has it: no secret in it, and nothing that can't be seen."""
+    """Return a URL of the input as its row shows it: without secrets and invisible characters."""
     if "@" not in url and url.isprintable():
         return url  # nearly always
     return escape_invisible(redact(url))
 
 
 def from_record_url(url: str) -> bytes:
-    """The fingerprint of a URL that a row shows."""
-    # Credentials, a fragment or an escape of ours would make more of it than its normalised form.
+    """Return the fingerprint of a URL as a row shows it."""
+    # With credentials, a fragment or an escape the identity is not the URL itself.
     if url.startswith(PLAIN) and "@" not in url and "#" not in url and "\\" not in url and is_normalised(url):
-        return _digest(url)  # its own identity: most are, and this is half the work
+        return _digest(url)  # most URLs, and half the work
     return _digest(_identity(url))
 
 
 def from_request(request: FetchRequest) -> bytes:
-    """The same of a request, and mostly without parsing its URL again."""
+    """Return the fingerprint of a request, in most cases without parsing its URL again."""
     url = request.url
-    if "@" not in url and "\\" not in url and url.isprintable():  # then the row shows just that
+    if "@" not in url and "\\" not in url and url.isprintable():  # then the row shows the URL itself
         return _digest(request.href or url)
     return _digest(_identity(shown(url)))
 
@@ -63,8 +63,8 @@ def _identity(text: str) -> str:
 
 
 def _meant(match: re.Match[str]) -> str:
-    """What `escape_invisible()` made this of. A list that has such letters by itself is taken for the same:
-    its row looks the same."""
+    """Undo `escape_invisible()`. A list that contains such an escape itself counts as the same URL, as its
+    row looks the same."""
     code = int(match[0][2:], 16)
     if code > 0x10FFFF or category(chr(code)) not in INVISIBLE:
         return match[0]

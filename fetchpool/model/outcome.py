@@ -21,21 +21,21 @@ class Outcome(Struct, frozen=True):
     record: Record
     """The row, if no other attempt follows; without the columns of the input, which stay with the engine."""
     content: bytes = b""
-    """The beginning of the body, when the request said `keep`."""
+    """The beginning of the body, if the request asked for it (`keep`)."""
     retry_after: str | None = None
     """`Retry-After` as the server sent it, at most 100 characters; `retry.py` parses it."""
     passing: bool = False
     """Whether a retry may help though the kind of failure alone is not transient."""
     proxy_down: bool = False
-    """Whether the proxy serves no request at the moment: any other would have failed as well."""
+    """Whether the proxy can't be reached: other requests would fail as well."""
     storage_error: str = ""
-    """Why our own disk failed: the run ends, and the URL has no row (`error` is `aborted`)."""
+    """Why the body could not be stored: the run ends, and the URL has no row (`error` is `aborted`)."""
     redirect: FetchRequest | None = None
-    """The next hop, when it is to another host: the attempt goes on with this request."""
+    """The next hop, if it is to another host: the engine has to schedule it."""
     records: bytes = b""
-    """For the archive, compressed: what was sent and received in this attempt, hop by hop."""
+    """Records for the archive, compressed: what this attempt sent and received, hop by hop."""
     warc_records_path: str = ""
-    """The file of these records, when they are large. The receiver removes the file."""
+    """The file of these records, if they are large. The engine removes the file."""
 
     @property
     def answered(self) -> bool:
@@ -76,6 +76,6 @@ def refusal(
 
 
 def internal(request: FetchRequest, bug: Exception) -> Outcome:
-    """Return the outcome of a request under which fetchpool raised an exception of its own."""
+    """Return the outcome of a request during which fetchpool raised an unexpected exception."""
     message = f"{type(bug).__name__} in {request.host}; please report this"
     return refusal(request, FailureKind.INTERNAL, message)

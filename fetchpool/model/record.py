@@ -1,7 +1,6 @@
-"""The nouns: what is asked, what came back, why it failed, and the row that says so.
+"""Record: the row of a URL, and the fields that a row can have.
 
-In: nothing. Out: frozen, slotted, picklable values that every other room hands around.
-This room imports nothing of the project but `errors`; it does no I/O and holds no policy.
+In: nothing. Out: frozen, slotted, picklable values. Imports nothing of the project; no I/O, no policy.
 
     FetchRequest ──▶ a worker ──▶ Outcome (one attempt) ──▶ Record (the final row)
 """
@@ -15,32 +14,32 @@ from msgspec.structs import asdict
 
 
 class StoredRow(Struct, gc=False):
-    """A row that an output has: as much of it as a resumed run must know."""
+    """A row that an output already has: the fields that a resumed run needs."""
 
     url: str
-    """As the row shows it."""
+    """As the row shows the URL."""
     error: str | None
 
 
 TRANSIENT_STATUSES = frozenset((408, 429, 500, 502, 503, 504, 522, 524))
-"""What curl's `--retry` calls transient."""
+"""The statuses that curl's `--retry` retries."""
 
 
 class Cookie(Struct, frozen=True, gc=False):
-    """A cookie that a redirect has set, as far as it matters where it goes (RFC 6265 section 5.3)."""
+    """A cookie that a redirect has set, with what decides where it is sent (RFC 6265 section 5.3)."""
 
     name: str
     value: str
     domain: str
-    """The host, or the domain whose hosts get it."""
+    """The host, or the domain to whose hosts it is sent."""
     host_only: bool
     path: str
     secure: bool
 
 
 class Record(Struct, frozen=True):
-    """The row: one for every URL of the input. Names and meanings are curl's write-out variables;
-    times are seconds, cumulative from the start of the last hop; sizes are bytes."""
+    """The row of one URL of the input. Names and meanings are curl's write-out variables; times are seconds,
+    cumulative from the start of the last hop; sizes are bytes."""
 
     urlnum: int
     url: str
@@ -67,21 +66,21 @@ class Record(Struct, frozen=True):
 
     @property
     def ok(self) -> bool:
-        """Received and decoded completely, with a final status under 400."""
+        """Whether the body was received and decoded completely, with a final status under 400."""
         return self.error is None
 
     def to_dict(self) -> dict[str, Any]:
-        """The row as a flat mapping, in the documented order, parsers' fields last."""
+        """Return the row as a flat mapping, in the documented order, with the parsers' fields last."""
         row = asdict(self)
         row.update(row.pop("extra"))
         return row
 
 
 FEATURE_FIELDS = ("sha256", "filename_effective", "etag", "last_modified", "not_modified")
-"""What features add to the row, each when it is asked for."""
+"""Fields that options add to the row."""
 ROW_FIELDS: tuple[str, ...] = Record.__struct_fields__[:-1]
-"""The row's own columns, in order; what parsers add comes after them."""
+"""The row's own columns, in order; the parsers' fields follow."""
 RESERVED_NAMES = frozenset((*ROW_FIELDS, *FEATURE_FIELDS, "extra", "content_encoding"))
-"""Names of fields that neither a parser nor an input's column can have: they get a prefix."""
+"""Names that a parser's field or an input's column can't have: they get a prefix."""
 INT64 = range(-(1 << 63), 1 << 63)
-"""The integers that every output can hold: SQLite's and Parquet's have 64 bits."""
+"""The integers that every output can store: those of SQLite and Parquet have 64 bits."""

@@ -1,4 +1,7 @@
-"""The requests that travel from the list to the workers: one URL, or one hop of it."""
+"""FetchRequest: one URL to fetch, or one hop of it, on its way from the input to the workers.
+
+In: nothing. Out: frozen, slotted, picklable values. No I/O, no policy.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,10 @@ from fetchpool.model.record import Cookie
 
 
 class CachedVersion(Struct, frozen=True, gc=False):
-    """What an earlier result says of a URL that was fetched."""
+    """The row of a URL in an earlier output, for a conditional request."""
 
     url: str
-    """Where its answer came from, after redirects: only there its validators mean something."""
+    """The URL of the response, after redirects: the validators apply only to it."""
     etag: str = ""
     last_modified: str = ""
     size_delivered: int | None = None
@@ -24,49 +27,49 @@ class CachedVersion(Struct, frozen=True, gc=False):
 
 
 class FetchRequest(Struct, frozen=True, gc=False):
-    """One URL to fetch, or one hop of it that waits for another host's turn."""
+    """One URL to fetch, or one hop of it that the engine has to schedule."""
 
     urlnum: int
-    """0-based place among the URLs of the input; negative for one of our own (`robots.txt`)."""
+    """0-based position among the URLs of the input; negative for internal requests (`robots.txt`)."""
     url: str
-    """As given, credentials and all; never shown unredacted."""
+    """As given, with credentials; never shown unredacted."""
     href: str
-    """Normalised by the URL parser, without credentials or fragment; empty when that refused it."""
+    """Normalised by the URL parser, without credentials and fragment; empty if the URL is invalid."""
     host: str
-    """The host name without its port: the unit of politeness."""
+    """The host name without the port: the unit of rate limits."""
     credentials: str = ""
     """`user:password` from the URL's own userinfo, percent-decoded."""
     refused: FailureKind | None = None
-    """Why this can't be fetched at all (`invalid_url`, `unsupported_scheme`)."""
+    """Why the URL can't be fetched (`invalid_url`, `unsupported_scheme`)."""
     problem: str = ""
-    """The same for a person; empty: what is usual for the kind."""
+    """The same as a message; empty for the kind's default message."""
     num_retries: int = 0
     num_redirects: int = 0
     num_uncounted: int = 0
-    """Attempts that did not count, since they broke because of others."""
+    """Retries that do not count, since the attempts failed because of other connections."""
     close: bool = False
-    """Its host bears few connections: none is kept where another request needs the place."""
+    """Whether to close the connection afterwards, because its host accepts few connections."""
     method: str = ""
-    """Where a redirect changed it (RFC 9110 section 15.4); empty: the run's own."""
+    """The method after a redirect that changed it (RFC 9110 section 15.4); empty: the run's."""
     elapsed: float = 0.0
     """Seconds of `max_time` that earlier hops of this attempt have used."""
     addresses: tuple[str, ...] = ()
-    """Of `host`, looked up beforehand: the only ones to connect to. Empty: the transport looks."""
+    """The addresses of `host` to connect to. Empty: the transport resolves it."""
     dns_time: float = 0.0
-    """How long that took, if it was for this request; part of `elapsed` and of the row's times."""
+    """Duration of the lookup, if it was for this request; part of `elapsed` and of the row's times."""
     keep: int = 0
-    """Not for a row: so many bytes of the body are wanted themselves (`Outcome.content`)."""
+    """Internal request (robots.txt): return up to this many body bytes in `Outcome.content`."""
     crossed_origin: bool = False
-    """An earlier hop left the first origin: the user's own headers and credentials stay behind."""
+    """An earlier hop left the first origin: custom headers and credentials are no longer sent."""
     from_public: bool = False
     """An earlier hop was served from a public address (faults 31 to 33)."""
     cookies: tuple[Cookie, ...] = ()
-    """What earlier hops of this attempt have set; secrets, which no row or log shows."""
+    """Cookies set by earlier hops of this attempt; secret, so no row or log shows them."""
     previous: CachedVersion | None = None
-    """To be fetched only if it has changed since."""
+    """Validators for a conditional request."""
     columns: dict[str, Any] | None = None
-    """What the input says of it beside, for its row. It stays with us: no worker is sent it."""
+    """The input's other columns, for the row. They are not sent to workers."""
     first: FetchRequest | None = None
-    """How it began, when earlier hops led here: what another attempt begins with."""
+    """The request of the first hop, from which a retry starts; None for the first hop itself."""
     weight: int = 0
-    """Bytes that it holds, about: what is read ahead of the workers is bounded by them."""
+    """Size in memory, approximately: it limits how far the engine reads ahead."""

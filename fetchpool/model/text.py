@@ -1,11 +1,10 @@
-"""What a server, a list or a parser says, made safe to show and to store: once, at the border.
+"""Makes the text of servers, lists and parsers safe to show and to store.
 
-In: any text. Out: text of which every character can be seen, so that none of it moves a cursor,
-reorders a line, starts a new one or hides (faults 34 and 36). Pure; it knows neither rows nor files.
+In: any text. Out: text without invisible characters, so that none of it moves a cursor, reorders a line,
+starts a new one or hides (faults 34 and 36). Pure.
 
-A character that can't be seen is written as Python writes it: `\\x1b`, `\\u202e`, `\\U000e0041`. A
-backslash that was there stays as it is, so cleaning twice changes nothing, and the form can't be
-read back: it is for eyes.
+An invisible character is written as Python writes it: `\\x1b`, `\\u202e`, `\\U000e0041`. A backslash in the
+text stays, so that escaping twice changes nothing; the escapes can't be decoded: they are for reading.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ import sys
 from unicodedata import category
 
 INVISIBLE = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
-"""General categories that are made visible: C0, DEL and C1; bidi controls and other format
-characters; lone surrogates (a byte that was not UTF-8); line and paragraph separators. Spaces of
-every width and characters newer than this Python stay."""
+"""General categories that are escaped: C0, DEL and C1; bidi controls and other format characters; lone
+surrogates (a byte that was not UTF-8); line and paragraph separators. Spaces of every width and characters
+newer than this Python stay."""
 
 JOINERS = "\u200c\u200d"
-"""Persian, the Indic scripts and composed emoji are spelled with these two: between two letters
-that are not ASCII they stay. Beside ASCII they join nothing, and only hide."""
+"""Persian, the Indic scripts and composed emoji need these two: between two letters that are not ASCII they
+stay. Next to ASCII they join nothing, and only hide."""
 
 SHORT = 256
 """Characters: at most four times as many bytes, of which what waits in a run may hold thousands."""
@@ -38,15 +37,15 @@ def memory_size(text: str) -> int:
 
 
 def escape_invisible(text: str) -> str:
-    """`text` with every control, format and separator character and lone surrogate escaped."""
+    """Return `text` with every control, format and separator character and lone surrogate escaped."""
     if text.isprintable():  # nearly always, and 40 ns
         return text
     return _SUSPECT.sub(_shown, text)
 
 
 def one_line(text: str, limit: int) -> str:
-    """`text` on one clean line of at most `limit` characters: runs of blanks and line ends become
-    one space, the rest is as `escape_invisible()` writes it, and what is cut off ends in `…`."""
+    """Return `text` as one line of at most `limit` characters: runs of whitespace become one space, and a cut
+    line ends in `…`."""
     line = escape_invisible(_BLANKS.sub(" ", text).strip(" "))
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 

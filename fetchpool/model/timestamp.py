@@ -13,11 +13,11 @@ _last = (0, "")
 
 
 def utc_now() -> str:
-    """RFC 3339, UTC, milliseconds."""
+    """Return the current time."""
     global _last
     now = time_ns() // 1_000_000
     milliseconds, text = _last
-    if now != milliseconds:  # formatted once a millisecond, not once a URL
+    if now != milliseconds:  # formatted once per millisecond, not once per URL
         text = f"{_to_the_second(now // 1000)}.{now % 1000:03d}Z"
         _last = (now, text)
     return text

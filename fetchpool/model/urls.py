@@ -1,7 +1,7 @@
-"""The one URL parser (WHATWG, by way of `can_ada`): what checks a URL is what fetches it.
+"""The only URL parser (WHATWG, through `can_ada`): what validates a URL is what fetches it.
 
-In: text as a person or a server wrote it. Out: a normalised URL and its parts, or the reason why
-there is none. No I/O, no policy.
+In: text from a user or a server. Out: a normalised URL and its parts, or the reason why the text is invalid.
+No I/O, no policy.
 """
 
 from __future__ import annotations
@@ -18,37 +18,37 @@ from fetchpool.model.request import FetchRequest
 from fetchpool.model.text import SHORT, memory_size
 
 MAX_URL = 65_536
-"""Characters. Longer is `invalid_url`: no server takes it, and a row must stay a row (fault 34)."""
+"""Characters. A longer one is `invalid_url`: no server accepts it, and a row must stay a row (fault 34)."""
 MAX_HOST = 253
 """Characters of a host name (RFC 1035 section 2.3.4)."""
 NO_NAME = "!$&'()*+=`{}"
-"""Signs that the parser lets a host have and no transport is given: libcurl refuses them in URLs, and takes
-some for syntax (`*` is every host; with `+` before it an entry for another begins)."""
+"""Characters that the parser accepts in a host and transports do not: libcurl refuses them in URLs, or takes
+them for syntax (`*` is every host; `+` starts another entry)."""
 MAX_LABEL = 63
-"""Characters between two dots of it (likewise)."""
+"""Characters between two dots of a host name (same section)."""
 
 IS_A_TABLE = "if the list is a table, --url-column reads one column of it"
 QUOTES = "\"'"
-"""That exports leave around a URL."""
+"""Quotes that exports leave around a URL."""
 CLOSING = {'"': '"', ">": "<", "\u201d": "\u201c", "\u2019": "\u2018", "\u00bb": "\u00ab"}
-"""What stands behind a URL that is quoted in a text, and what should stand before it."""
+"""Characters that follow a URL quoted in a text, and the ones that precede it."""
 PLAIN = ("https://", "http://")
-"""How nearly every line begins; those go the short way."""
+"""The start of nearly every line, for a fast path."""
 SLASHLESS_SCHEMES = frozenset(
     ("javascript", "data", "mailto", "tel", "about", "blob", "urn", "http", "https")
 )
-"""Schemes that are meant as such without `//`, as `mailto:` is; any other name before a colon is a host."""
+"""Schemes that are recognised without `//`, such as `mailto:`; any other name before a colon is a host."""
 
 
 class Url(Struct, frozen=True, gc=False):
     """A URL that can be fetched."""
 
     href: str
-    """Normalised, without userinfo and fragment: what goes on the wire."""
+    """Normalised, without userinfo and fragment: what is sent."""
     host: str
     """Without the port; an IPv6 address keeps its brackets."""
     credentials: str
-    """`user:password`, percent-decoded; empty when there were none."""
+    """`user:password`, percent-decoded; empty if there are none."""
 
     @property
     def origin(self) -> str:
@@ -63,11 +63,8 @@ class InvalidUrl(Struct, frozen=True, gc=False):
 
 
 def parse(text: str, base: str | None = None) -> Url | InvalidUrl:
-    """`text` as an absolute URL, or relative to `base` (a `Location` header).
-
-    http and https only; everything else is `unsupported_scheme`, what the parser refuses is
-    `invalid_url`.
-    """
+    """Parse an absolute URL, or one relative to `base` (a `Location` header). Schemes other than http and
+    https are `unsupported_scheme`, what the parser refuses is `invalid_url`."""
     if len(text) > MAX_URL:
         return InvalidUrl(FailureKind.INVALID_URL, f"longer than {MAX_URL} characters")
     try:
@@ -75,8 +72,8 @@ def parse(text: str, base: str | None = None) -> Url | InvalidUrl:
     except (ValueError, TypeError):  # TypeError: lone surrogates, from a line that is not UTF-8
         return InvalidUrl(FailureKind.INVALID_URL, "not a valid http or https URL")
     # A serialised http or https URL is `scheme://[userinfo@]host[:port]/path[?query][#fragment]`
-    # and nothing else (URL Standard section 4.5): cut up here it costs half of what asking the
-    # parser for each part does, and a list has a hundred million of them.
+    # and nothing else (URL Standard section 4.5): splitting it takes half the time of asking the parser for
+    # each part.
     parts = href.split("/", 3)
     scheme = parts[0]
     if scheme != "https:" and scheme != "http:":
@@ -101,13 +98,13 @@ def parse(text: str, base: str | None = None) -> Url | InvalidUrl:
 
 
 def from_header(value: str) -> str:
-    """A `Location`, its bytes beyond ASCII percent-encoded as they came, whatever encoding they are meant in:
-    what browsers ask for. `parse()` would take them for Latin-1, and write that as UTF-8."""
+    """Return a `Location` with its bytes beyond ASCII percent-encoded as they came, in whatever encoding, as
+    browsers do. `parse()` would decode them as Latin-1 and encode them as UTF-8."""
     return value if value.isascii() else quote(value.encode("latin-1"), safe=_ASCII)
 
 
 def is_normalised(text: str) -> bool:
-    """Whether the parser leaves the text as it is: a third of what `parse()` costs."""
+    """Whether the parser leaves the text as it is: takes a third of the time of `parse()`."""
     try:
         href: str = can_ada.parse(text).href
     except (ValueError, TypeError):
@@ -116,12 +113,12 @@ def is_normalised(text: str) -> bool:
 
 
 def origin(href: str) -> str:
-    """Scheme, host and port (RFC 6454) of a normalised URL: credentials stay within it."""
+    """Return scheme, host and port (RFC 6454) of a normalised URL."""
     return href[: href.index("/", 8)]
 
 
 def authority(href: str) -> str:
-    """`host:port` of a normalised URL, the port always there."""
+    """Return `host:port` of a normalised URL, with the default port if there is none."""
     scheme, _, host, _ = href.split("/", 3)
     if ":" in host and host[-1] != "]":
         return host
@@ -129,8 +126,7 @@ def authority(href: str) -> str:
 
 
 def is_upgrade(before: str, after: str) -> bool:
-    """Whether a redirect leads from http to https of the same host, both at their default ports: to the same
-    site, and to nobody who wasn't told before."""
+    """Whether a redirect leads from http to https of the same host, both at their default ports."""
     host, at, port = authority(before).rpartition(":")
     return (
         before.startswith("http://")
@@ -141,14 +137,14 @@ def is_upgrade(before: str, after: str) -> bool:
 
 
 def is_address(host: str) -> bool:
-    """Whether a normalised host is an IP address and no name: in brackets, or with a last label that
-    is a number (URL Standard section 3.5, "ends in a number")."""
+    """Whether a normalised host is an IP address: in brackets, or with a last label that is a number (URL
+    Standard section 3.5, "ends in a number")."""
     return host[-1] == "]" or host[host.rfind(".") + 1 :].isdigit()
 
 
 @lru_cache(maxsize=1024)  # a list has many URLs of each host
 def _host_problem(host: str) -> str:
-    """What the WHATWG parser lets pass and the DNS can't carry, or no name has; empty when fine."""
+    """Return why a host that the WHATWG parser accepts can't be a host name; empty if it can."""
     if len(host) <= MAX_LABEL and ".." not in host and host[0] != "." and _PLAIN_HOST.fullmatch(host):
         return ""
     if '"' in host:
@@ -157,7 +153,7 @@ def _host_problem(host: str) -> str:
         return f"a {'comma' if ',' in host else 'semicolon'} in the host; {IS_A_TABLE}"
     for sign in NO_NAME:
         if sign in host:
-            return f"{sign} in the host, which no host's name has"
+            return f"invalid character {sign} in the host"
     if len(host) > MAX_HOST:
         return f"a host of more than {MAX_HOST} characters"
     if ".." in host or host[0] == ".":
@@ -168,7 +164,7 @@ def _host_problem(host: str) -> str:
 
 
 def parse_line(line: str) -> Url | InvalidUrl:
-    """A line of a list, with a scheme or without. One that holds more than a URL is refused: the parser
+    """Parse a line of a list, with or without a scheme. A line with more than a URL is invalid: the parser
     would drop or encode the rest, and another URL would be fetched."""
     if line.startswith(PLAIN):
         url = parse(line)
@@ -181,42 +177,42 @@ def parse_line(line: str) -> Url | InvalidUrl:
 
 
 def _line_problem(line: str) -> str:
-    """What a line of a list holds beside a URL; empty when that is all."""
+    """Return why a line is not just a URL; empty if it is."""
     if not line:
-        return "there is no URL"
+        return "empty URL"
     if line[0] in QUOTES and line[-1] == line[0]:
-        return f"there are quotes ({line[0]}) around it"
+        return f"quotes ({line[0]}) around the URL"
     if line[0] == "{":
-        return f"it is a JSON object; {IS_A_TABLE}"
+        return f"JSON object instead of a URL; {IS_A_TABLE}"
     before, found, _ = line.partition("://")
-    unseen = _UNMEANT.search(line)
-    seen = _UNMEANT.sub("", before)
-    if found and not _BEHIND_A_HOST.search(before) and not _SCHEME.fullmatch(f"{seen}:"):
-        return "there is something before its scheme; leave nothing but the URL"
+    unseen = _UNEXPECTED.search(line)
+    seen = _UNEXPECTED.sub("", before)
+    if found and not _AFTER_HOST.search(before) and not _SCHEME.fullmatch(f"{seen}:"):
+        return "text before the scheme; write only the URL"
     if unseen is not None:
-        return _unmeant(unseen[0])
+        return _describe(unseen[0])
     last = line.rstrip(",;")[-1:]
     if last in CLOSING and len([char for char in line if char in (last, CLOSING[last])]) & 1:
-        return f"it ends in {last}, which nothing opens; leave nothing but the URL"
+        return f"unmatched {last} at the end; write only the URL"
     return ""
 
 
-def _unmeant(char: str) -> str:
+def _describe(char: str) -> str:
     if char == "\t":
-        return f"there is a tab in it; {IS_A_TABLE}"
+        return f"tab in the URL; {IS_A_TABLE}"
     if char in "\r\n":
-        return "there is a line end in it; give each URL by itself"
+        return "line break in the URL; pass each URL by itself"
     if char.isspace():
-        name = "space" if char == " " else f"blank (U+{ord(char):04X})"
-        return f"there is a {name} in it; cut off what isn't the URL, or write %20"
-    return f"there is a character in it that can't be seen (U+{ord(char):04X}); remove it"
+        name = "space" if char == " " else f"whitespace (U+{ord(char):04X})"
+        return f"{name} in the URL; remove it, or write %20"
+    return f"invisible character (U+{ord(char):04X}) in the URL; remove it"
 
 
 def with_scheme(line: str) -> str:
-    """A line of a list as a URL: without a scheme it gets `http://`, as curl does.
+    """Return a line of a list as a URL: without a scheme it gets `http://`, as in curl.
 
-    `host:8080/path` has no scheme though a parser may see one: only `scheme://` counts, beside the
-    well-known ones that go without slashes.
+    `host:8080/path` has no scheme, although parsers see one: only `scheme://` counts, and the well-known
+    schemes without slashes.
     """
     if line.startswith(PLAIN):
         return line
@@ -230,7 +226,7 @@ def with_scheme(line: str) -> str:
 
 
 def request(urlnum: int, text: str) -> FetchRequest:
-    """The request for one URL of the input, refused or not: every URL gets its row."""
+    """Return the request for one URL of the input, valid or not: every URL gets a row."""
     url = parse_line(text)
     size = len(text)
     if size >= SHORT:
@@ -241,33 +237,33 @@ def request(urlnum: int, text: str) -> FetchRequest:
 
 
 OPAQUE_SCHEMES = SLASHLESS_SCHEMES - {"http", "https"}
-"""They have no authority: the @ in `mailto:name@host` hides nothing."""
+"""Schemes without an authority: the @ in `mailto:name@host` is no secret's."""
 _ASCII = "".join(map(chr, range(0x80)))
 _BLANKS = "".join(map(chr, range(0x21)))
 """The parser drops these around a URL, and tabs and line ends within it."""
 _SLASHES = "/\\\t\n\r"
 _PLAIN_LINE = re.compile(r"https?://[!#-~]*(?<!>)")
-"""ASCII without blanks and double quotes: nothing in it needs a closer look."""
+"""ASCII without whitespace and double quotes: needs no further check."""
 _PLAIN_HOST = re.compile(r"[0-9A-Za-z.-]+")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-_AUTHORITY_END = re.compile(r"[/?#]")  # and not at a backslash: parsers differ about that one
-_UNMEANT = re.compile(
-    # Blanks, and what has no width and no meaning in a URL: soft hyphen, zero-width space, marks and controls
-    # of direction, word joiner, byte order mark. Persian and Indic words are spelled with the joiners U+200C
-    # and U+200D: at an end they join nothing. There the parser would drop other controls, too.
+_AUTHORITY_END = re.compile(r"[/?#]")  # not at a backslash, which parsers treat differently
+_UNEXPECTED = re.compile(
+    # Whitespace, and characters without width or meaning in a URL: soft hyphen, zero-width space, marks and
+    # controls of direction, word joiner, byte order mark. Persian and Indic words need the joiners U+200C and
+    # U+200D, but not at an end, where the parser would drop other controls, too.
     r"[\s\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
     r"|\A[\0-\x1f\u200c\u200d]|[\0-\x1f\u200c\u200d]\Z"
 )
-_BEHIND_A_HOST = re.compile(r"[/?#\\]")
+_AFTER_HOST = re.compile(r"[/?#\\]")
 _NESTED = re.compile(r"://[^/?#\s]*@")
 
 
 def redact(text: str) -> str:
-    """Userinfo written `***@`, in any text that holds URLs, valid or not.
+    """Replace userinfo by `***@` in any text that contains URLs, valid or not.
 
-    Works on the characters, not on a parse: what no parser takes must be shown too, and the
-    password that made it invalid (an unescaped `/`, `#` or `?` in it) must not. In doubt it hides
-    too much. A list's `user:secret@host`, without a scheme, counts as a URL.
+    Works on characters, without parsing: invalid URLs are shown, too, and the password that made one invalid
+    (an unescaped `/`, `#` or `?` in it) must not be. In doubt it hides too much. `user:secret@host` without a
+    scheme counts as a URL.
     """
     if "@" not in text:
         return text
@@ -276,7 +272,7 @@ def redact(text: str) -> str:
         stop = _AUTHORITY_END.search(text, start)
         end = stop.start() if stop else len(text)
         at = text.rfind("@", start, end)
-        if at < 0 and not _is_host(text[start:end]):  # then what follows its colon is a password
+        if at < 0 and not _is_host(text[start:end]):  # then the text after the colon is a password
             at = text.rfind("@", end)
         if at > start:
             text = f"{text[:start]}***{text[at:]}"
@@ -284,19 +280,19 @@ def redact(text: str) -> str:
 
 
 def _authority_start(text: str) -> tuple[str, int]:
-    """The scheme of `text` in small letters, empty when it has none, and where its authority
-    starts: behind any number of slashes and backslashes, as browsers read it."""
+    """Return the scheme of `text` in lower case, or an empty string, and the position of its authority: after
+    any number of slashes and backslashes, as browsers read it."""
     blanks = len(text) - len(text.lstrip(_BLANKS))
     match = _SCHEME.match(text, blanks)
     scheme, start = (match[1].lower(), match.end()) if match else ("", blanks)
     rest = text[start:].lstrip(_SLASHES)
     slashes = text[start : len(text) - len(rest)]
     if scheme and not slashes.strip(_BLANKS) and scheme not in SLASHLESS_SCHEMES:
-        return "", blanks  # `user:secret@host`: that colon ends no scheme
+        return "", blanks  # `user:secret@host`: no scheme
     return scheme, start + len(slashes)
 
 
 def _is_host(authority: str) -> bool:
-    """False when what follows the colon is no port."""
+    """Whether the text after the colon is a port."""
     port = authority.rpartition("]")[2].partition(":")[2]
     return not port or port.isdigit()

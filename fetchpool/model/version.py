@@ -1,12 +1,12 @@
-"""The version: the only place that has it, and importing it costs nothing."""
+"""The version, in its only place; importing this module loads nothing else."""
 
 VERSION = "0.1.0"
 
 
 def version_line() -> str:
-    """What `--version` says. Which build it is matters to whoever is told of a defect."""
+    """Return the output of `--version`, including the kind of build, which matters for bug reports."""
     from pathlib import Path
 
-    beside = (Path(__file__).parents[1] / "engine").glob("engine.*")
-    compiled = any(file.suffix in (".so", ".pyd") for file in beside)
+    modules = (Path(__file__).parents[1] / "engine").glob("engine.*")
+    compiled = any(file.suffix in (".so", ".pyd") for file in modules)
     return f"fetchpool {VERSION} (compiled)" if compiled else f"fetchpool {VERSION}"

@@ -232,8 +232,8 @@ class ThreadPool:
                     if worker is None:
                         worker = self._worker()
                     outcome = worker.fetch(request)
-                except BaseException as defect:  # noqa: BLE001 - the future's owner waits for it
-                    future.set_exception(defect)
+                except BaseException as error:  # noqa: BLE001 - the caller waits for the future
+                    future.set_exception(error)
                 else:
                     future.complete(outcome)
             self._done += 1

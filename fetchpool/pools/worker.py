@@ -1,4 +1,4 @@
-"""What every blocking worker does with a request: drive the exchange over its own transport.
+"""Worker: runs fetches one after the other in a thread that may block.
 
 In: a `FetchRequest`. Out: an `Outcome`, always. One `Worker` belongs to one thread.
 """
@@ -17,7 +17,7 @@ from fetchpool.transports.open import open_transport
 
 
 class Worker:
-    """One transport with its kept connections, and the exchange that tells it what to do."""
+    """One transport with its idle connections, and the exchange that uses it."""
 
     def __init__(
         self,
@@ -25,16 +25,17 @@ class Worker:
         exchange: Exchange | None = None,
         parse: Callable[[ParseRequest], None] = run_here,
     ) -> None:
-        """`exchange`: one to share with others; it holds nothing of a single fetch. `parse`: has a person's
-        own parsers run.
+        """`exchange` can be shared by workers, as it holds no state of a fetch. `parse` runs user-defined
+        parsers.
 
-        Raises `UsageError` when a parser or the transport can't be loaded."""
+        Raises `UsageError` when a parser or the transport can't be loaded.
+        """
         self._exchange = exchange if exchange is not None else Exchange(options)
         self._transport = open_transport(options)
         self._parse = parse
 
     def fetch(self, request: FetchRequest) -> Outcome:
-        """One attempt, all hops. Raises nothing."""
+        """Run one attempt, with all hops. Raises nothing."""
         steps = self._exchange.steps(request)
         perform = self._transport.perform
         try:
@@ -48,15 +49,15 @@ class Worker:
         except StopIteration as stop:
             outcome: Outcome = stop.value
             return outcome
-        except Exception as defect:  # noqa: BLE001 - a defect of ours costs one row, not the run
-            return internal(request, defect)
+        except Exception as error:  # noqa: BLE001 - an internal error costs one row, not the run
+            return internal(request, error)
         finally:
-            steps.close()  # after a defect it holds what it has begun to keep
+            steps.close()  # after an error it may hold a partial file
 
     def abort(self) -> None:
-        """Ends the hop in flight, and every later one at once. From any thread."""
+        """End the hop in flight, and every later one at once. Any thread may call it."""
         self._transport.abort()
 
     def close(self) -> None:
-        """Closes the kept connections."""
+        """Close the idle connections."""
         self._transport.close()

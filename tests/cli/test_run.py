@@ -74,9 +74,9 @@ def test_a_url_in_quotes_is_looked_up_nowhere_and_its_row_says_so(tmp_path: Path
     assert done.returncode == 1
     rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
     assert [(row["url"], row["error"], row["errormsg"]) for row in rows] == [
-        (lines[0], "invalid_url", 'there are quotes (") around it'),
-        (lines[1], "invalid_url", "there are quotes (') around it"),
-        (lines[2], "invalid_url", "there is something before its scheme; leave nothing but the URL"),
+        (lines[0], "invalid_url", 'quotes (") around the URL'),
+        (lines[1], "invalid_url", "quotes (') around the URL"),
+        (lines[2], "invalid_url", "text before the scheme; write only the URL"),
     ]
 
 

@@ -97,7 +97,7 @@ def test_the_help_of_the_functions_lists_their_options_with_types_and_defaults()
 
 
 def test_what_is_no_url_is_refused_in_one_line() -> None:
-    with fetchpool.Pool(workers=1) as pool, pytest.raises(TypeError, match=r"a str, and was given NoneType$"):
+    with fetchpool.Pool(workers=1) as pool, pytest.raises(TypeError, match=r"expected a URL as str, got NoneType$"):
         pool.submit(None)
     with pytest.raises(fetchpool.UsageError, match="workers load what it means by name"):
         fetchpool.fetch([], parse=len)

@@ -163,7 +163,7 @@ def test_a_line_of_jsonl_that_holds_no_url_is_refused_and_says_why(tmp_path: Pat
     consumer = Consumer(FileSource([path], TableOptions("url")))
     requests = consumer.take(1) + consumer.rest()
     lacks, no_object = "the line has no 'url'", "the line is not a JSON object"
-    problems = [lacks, no_object, lacks, "", no_object, "there is no URL"]
+    problems = [lacks, no_object, lacks, "", no_object, "empty URL"]
     assert [each.problem for each in requests] == problems
     assert [each.refused is None for each in requests] == [problem == "" for problem in problems]
     # A resumed run knows them by their rows.
