@@ -62,12 +62,12 @@ def test_a_setting_that_there_is_not_is_refused_by_the_function_that_was_called(
         ({"retry": True}, "retry: expected int | str, got bool"),
         ({"resolve": "h:80:192.0.2.1"}, "resolve: expected Sequence[str], got str"),
         ({"executor": None}, "executor: expected str, got NoneType"),
-        ({"headers": {"A": 5}}, "--header A: a value is text, and not int"),
+        ({"headers": {"A": 5}}, "--header A: expected str, got int"),
         (
             {"headers": [5]},
-            "--header: not a name and a value; write 'Name: value', or both as a pair of texts",
+            "--header: expected 'Name: value' or a pair of str",
         ),
-        ({"headers": 5}, "--header: a list of headers is needed, and not int"),
+        ({"headers": 5}, "--header: expected a list of headers, got int"),
     ],
 )
 def test_a_setting_of_another_type_is_named_with_what_it_takes(
@@ -97,9 +97,12 @@ def test_the_help_of_the_functions_lists_their_options_with_types_and_defaults()
 
 
 def test_what_is_no_url_is_refused_in_one_line() -> None:
-    with fetchpool.Pool(workers=1) as pool, pytest.raises(TypeError, match=r"expected a URL as str, got NoneType$"):
+    with (
+        fetchpool.Pool(workers=1) as pool,
+        pytest.raises(TypeError, match=r"expected a URL as str, got NoneType$"),
+    ):
         pool.submit(None)
-    with pytest.raises(fetchpool.UsageError, match="workers load what it means by name"):
+    with pytest.raises(fetchpool.UsageError, match="workers import it by name"):
         fetchpool.fetch([], parse=len)
 
 

@@ -7,14 +7,14 @@ from fetchpool.pools.thread_limit import FEWEST, ThreadLimit
 SECOND = 1.0
 
 
-def after(crowding: ThreadLimit, *seconds: tuple[float, int]) -> list[int]:
+def after(limit: ThreadLimit, *seconds: tuple[float, int]) -> list[int]:
     """The limit after each second in which so much CPU time was used and so many fetches were done."""
     limits, cpu, done = [], 0.0, 0
-    crowding.update(0.0, cpu, done)
+    limit.update(0.0, cpu, done)
     for number, (used, fetched) in enumerate(seconds, 1):
         cpu, done = cpu + used, done + fetched
-        crowding.update(number * SECOND, cpu, done)
-        limits.append(crowding.limit)
+        limit.update(number * SECOND, cpu, done)
+        limits.append(limit.limit)
     return limits
 
 
