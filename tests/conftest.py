@@ -36,6 +36,6 @@ if sys.platform != "win32":
 
 @pytest.fixture(scope="session")
 def demo_server() -> Iterator[DemoServer]:
-    """A demo server for the whole session: make the targets of `/flaky` your own by a query string."""
+    """A demo server for the session: make the targets of `/flaky` your own by a query string."""
     with DemoServer() as server:
         yield server

@@ -301,16 +301,16 @@ class Http2Connection:
 
     def _send_left(self) -> None:
         """As much as the client's windows allow."""
-        for stream, (body, whole) in list(self._left.items()):
+        for stream, (body, complete) in list(self._left.items()):
             while body and (window := self._h2.local_flow_control_window(stream)):
                 size = min(window, self._h2.max_outbound_frame_size, self._random.randrange(1, 20_000))
                 piece, body = body[:size], body[size:]
-                self._h2.send_data(stream, piece, end_stream=whole and not body and bool(size % 2))
-                if whole and not body and not size % 2:
+                self._h2.send_data(stream, piece, end_stream=complete and not body and bool(size % 2))
+                if complete and not body and not size % 2:
                     self._h2.send_data(stream, b"", end_stream=True)
-            if not body and not whole:
+            if not body and not complete:
                 self._h2.reset_stream(stream, self._random.choice(RESETS))
-            self._left[stream] = body, whole
+            self._left[stream] = body, complete
             if not body:
                 del self._left[stream]
 
@@ -359,7 +359,7 @@ class Tally(Struct):
     """The results of one combination."""
 
     rows: int = 0
-    whole: int = 0
+    complete: int = 0
     retried: int = 0
     errors: Counter[str] = field(default_factory=Counter)
     false: list[str] = field(default_factory=list)
@@ -371,7 +371,7 @@ def run(way: Way, seed: int, count: int, tally: Tally) -> None:
     try:
         for record in fetch(way, server.urls(count, f"{seed}")):
             tally.rows += 1
-            tally.whole += record.error is None
+            tally.complete += record.error is None
             tally.retried += record.num_retries > 0
             if record.error is not None:
                 tally.errors[record.error] += 1
@@ -413,7 +413,7 @@ def table(tallies: dict[Way, Tally]) -> str:
     for way, tally in tallies.items():
         failed = ", ".join(f"{error} {number}" for error, number in tally.errors.most_common())
         lines.append(
-            f"| {way} | {tally.rows} | {tally.whole} | {tally.retried} | {failed} | {len(tally.false)} |"
+            f"| {way} | {tally.rows} | {tally.complete} | {tally.retried} | {failed} | {len(tally.false)} |"
         )
     return "".join(f"{line}\n" for line in lines)
 

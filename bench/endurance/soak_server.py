@@ -147,13 +147,13 @@ async def play(name: str, number: int, reader: asyncio.StreamReader, write: Writ
     playing = asyncio.ensure_future(FAULTS[name][1](write, number))
     gone = asyncio.ensure_future(hung_up(reader))
     await asyncio.wait((playing, gone), return_when=asyncio.FIRST_COMPLETED)
-    whole = playing.done() and not gone.done()
+    complete = playing.done() and not gone.done()
     for task in (playing, gone):
         task.cancel()
     results = await asyncio.gather(playing, gone, return_exceptions=True)
     if isinstance(results[0], ConnectionResetError) and name == "reset":
         raise results[0]
-    return whole and results[0] is True
+    return complete and results[0] is True
 
 
 async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

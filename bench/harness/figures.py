@@ -79,7 +79,7 @@ class Figures(Struct, frozen=True):
         return self.middle(lambda each: each.large.usage.virtual)
 
     @property
-    def whole(self) -> float:
+    def total(self) -> float:
         """Seconds of the large run, start and end included."""
         return self.middle(lambda each: each.large.usage.wall)
 

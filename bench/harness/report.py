@@ -44,7 +44,7 @@ def figures_rows(scenario: Scenario, results: Results) -> tuple[list[str], list[
         "rounds",
         "CPU per URL",
         "memory",
-        "whole run",
+        "total time",
     ]
     if reference:
         header.insert(3, f"to {reference}")
@@ -54,7 +54,7 @@ def figures_rows(scenario: Scenario, results: Results) -> tuple[list[str], list[
     for each in sorted(results.figures, key=lambda figures: -figures.pace):
         pace = each.pace * scenario.size / MEGABYTE if large else each.pace
         row = [each.name, str(each.workers or "auto"), f"{pace:,.0f}", each.spread, cost(each), memory(each)]
-        row.append(f"{each.whole:.2f} s")
+        row.append(f"{each.total:.2f} s")
         if reference:
             row.insert(3, f"{results.ratio(each.name, reference):.2f}")
         if results.ideal:

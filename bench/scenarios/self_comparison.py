@@ -52,7 +52,7 @@ LENGTH = Scenario(
     [
         against(NO_DEDUPE.name, TENTH.name, 0.9),
         Goal(
-            "resident, --no-dedupe, the whole list to a hundredth of it",
+            "resident, --no-dedupe, all of the list to a hundredth of it",
             growth,
             10,
             at_most=True,

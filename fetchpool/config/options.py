@@ -201,7 +201,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "resume",
             "--resume",
             types.SWITCH,
-            "Skip URLs that the outputs already contain. Summary and exit code cover the whole list.",
+            "Skip URLs that the outputs already contain. Summary and exit code cover all of the list.",
             Scope.CONFIG,
         ),
         Option(

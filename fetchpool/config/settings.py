@@ -119,7 +119,7 @@ class AllSettings(FetchSettings, total=False):
     """Format of every output: text, jsonl, csv, sqlite or parquet. By default the suffix of PATH decides:
     .jsonl, .csv, .sqlite or .db, .parquet, else text."""
     resume: bool
-    """Skip URLs that the outputs already contain. Summary and exit code cover the whole list."""
+    """Skip URLs that the outputs already contain. Summary and exit code cover all of the list."""
     retry_failed: str | Sequence[str] | None
     """Resume, and also retry URLs whose row has one of these errors: all, timeout, http_5xx, http_4xx, or
     single ones such as dns,http_429. The last row of a URL is final. Repeatable."""

@@ -69,8 +69,8 @@ def frame(snapshot: Snapshot, width: int, *, ascii_only: bool = False) -> list[L
 
 def _stuck(request: ActiveRequest, width: int, ascii_only: bool) -> Line:
     """Return the line of a request that takes long."""
-    room = width - FIRST - len(GAP)
-    url = cut(escape_invisible(request.url), room, "..." if ascii_only else "…")
+    left = width - FIRST - len(GAP)
+    url = cut(escape_invisible(request.url), left, "..." if ascii_only else "…")
     return line(Span(duration(request.seconds).ljust(FIRST), Style.BAD), GAP, url)
 
 
@@ -88,10 +88,10 @@ def _position(snapshot: Snapshot, width: int, ascii_only: bool) -> Line:
     if snapshot.eta and not snapshot.stopping:
         segments.append(Segment(Span(f"{duration(snapshot.eta)} left", Style.HINT), 2))
     numbers = _fitted(segments, max(width - BAR_MINIMUM, 0))
-    room = min(width - len(str(numbers)), BAR_WIDTH)
-    if room < BAR_MINIMUM:
+    left = min(width - len(str(numbers)), BAR_WIDTH)
+    if left < BAR_MINIMUM:
         return numbers
-    return line(*_bar(share, room, ascii_only), *numbers.spans)
+    return line(*_bar(share, left, ascii_only), *numbers.spans)
 
 
 def _bar(share: float, width: int, ascii_only: bool) -> tuple[Span, Span]:
@@ -162,8 +162,8 @@ def _fitted(segments: Sequence[Segment], width: int) -> Line:
     for segment in kept[:-1]:
         spans += [Span(segment.shown, segment.span.style), Span(GAP)]
     last = kept[-1].span
-    room = width - sum(len(span.text) for span in spans)
-    return Line((*spans, Span(last.text[: max(room, 0)], last.style)))
+    left = width - sum(len(span.text) for span in spans)
+    return Line((*spans, Span(last.text[: max(left, 0)], last.style)))
 
 
 def _width(segments: Sequence[Segment]) -> int:

@@ -49,11 +49,11 @@ def cut(text: str, width: int, mark: str = "…") -> str:
     """Return at most `width` cells of a URL: the middle is cut out, its host and its end remain."""
     if cell_len(text) <= width:
         return text
-    room = width - cell_len(mark)
-    if room <= 0:
+    left = width - cell_len(mark)
+    if left <= 0:
         return mark[: max(width, 0)]
-    tail = _head(text[::-1], room * 2 // 5)[::-1]
-    return _head(text, room - cell_len(tail)) + mark + tail
+    tail = _head(text[::-1], left * 2 // 5)[::-1]
+    return _head(text, left - cell_len(tail)) + mark + tail
 
 
 def _head(text: str, width: int) -> str:

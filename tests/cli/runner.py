@@ -85,7 +85,7 @@ print(*(line.split()[1] for line in status.splitlines() if line.startswith("VmHW
 def peak_memory(*arguments: str, cwd: Path) -> int:
     """Bytes that the command, with these arguments, had resident at the most. Linux only.
 
-    Not `ru_maxrss`: a process begins with that of whoever started it, and pytest may be large.
+    Not `ru_maxrss`: a process begins with that of its parent, and pytest may be large.
     """
     done = subprocess.run(
         [sys.executable, "-c", PEAK, *arguments],
@@ -116,7 +116,7 @@ def start(
 
 
 class Terminal:
-    """The command on a terminal of 100 columns: a person sits here.
+    """The command on a terminal of 100 columns.
 
     `screen` is all that was written, in order, control sequences and all; `words` without them.
     """
@@ -140,7 +140,7 @@ class Terminal:
             stdout=slave if stdout is None else stdout,
             stderr=slave,
             start_new_session=True,
-            # Its controlling terminal, so that ^C reaches it the way it reaches a person's program.
+            # Its controlling terminal, so that ^C reaches it the way it reaches an interactive program.
             preexec_fn=lambda: fcntl.ioctl(2, termios.TIOCSCTTY, 0),
         )
         os.close(slave)

@@ -1,4 +1,4 @@
-"""One run, four outputs, two readers, as a person would use them: all say the same."""
+"""One run, four outputs, two readers, as a user would use them: all agree."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def plain(value: Any) -> Any:
 
 
 def rows(columns: list[str], values: list[Any]) -> Rows:
-    """With the fields that are in `extra` beside the others."""
+    """With the fields that are in `extra` next to the others."""
     found = []
     for each in values:
         row = {name: plain(value) for name, value in zip(columns, each, strict=True)}

@@ -32,12 +32,12 @@ def test_every_option_is_in_the_help_with_words_of_its_own(command: str) -> None
         assert param.help[:20] in " ".join(shown.split())
 
 
-def test_the_help_of_the_whole_is_that_of_run_and_lists_the_commands() -> None:
-    whole = fetchpool("--help").stdout
-    assert whole == fetchpool("run", "-h").stdout
-    assert whole.startswith("Usage: fetchpool [OPTIONS] [INPUT]...\n")
+def test_the_help_of_the_text_is_that_of_run_and_lists_the_commands() -> None:
+    text = fetchpool("--help").stdout
+    assert text == fetchpool("run", "-h").stdout
+    assert text.startswith("Usage: fetchpool [OPTIONS] [INPUT]...\n")
     for command in COMMANDS:
-        assert f"\n  {command} " in whole
+        assert f"\n  {command} " in text
 
 
 @pytest.mark.parametrize("columns", ["60", "80", "100", "200"])

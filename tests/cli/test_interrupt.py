@@ -56,7 +56,7 @@ def full_pipe() -> Iterator[int]:
 
 def rows(path: Path) -> list[str]:
     text = path.read_text()
-    assert text.endswith("\n"), "the last row is whole"
+    assert text.endswith("\n"), "the last row is complete"
     assert all(row.startswith("url:<") and row.endswith("]") for row in text.splitlines())
     return text.splitlines()
 
@@ -85,7 +85,7 @@ def test_the_first_signal_lets_what_is_in_flight_end(
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
-def test_the_second_signal_ends_at_once_and_the_file_is_whole(
+def test_the_second_signal_ends_at_once_and_all_rows_are_complete(
     demo_server: DemoServer, tmp_path: Path, executor: str
 ) -> None:
     slow = [demo_server.url(f"/delay/{HANGS}?{executor}{place}") for place in range(20)]

@@ -1,4 +1,4 @@
-"""What a person gets wrong: one line that names the fix, exit code 2, and nothing done."""
+"""Mistakes of users: one line that names the fix, exit code 2, and no side effects."""
 
 from __future__ import annotations
 

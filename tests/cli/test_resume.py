@@ -1,4 +1,4 @@
-"""Going on where an earlier run ended: the outputs are the journal, and the whole list is what counts."""
+"""Resuming: the outputs are the journal, and the summary covers all of the list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`--save` and `--hash`: bodies under names of their content, whole or not at all."""
+"""`--save` and `--hash`: bodies named by their content, complete or absent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person at a terminal sees."""
+"""The live display on a terminal."""
 
 from __future__ import annotations
 

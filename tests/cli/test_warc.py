@@ -214,7 +214,7 @@ def test_failures_have_metadata_and_what_had_come(faults: FaultServer, tmp_path:
     assert truncated == {
         "short-body": "disconnect",
         "endless-body": "length",
-        "gzip-cut": None,  # what isn't whole is what the server sent
+        "gzip-cut": None,  # the server sent an incomplete body
         "huge-length": "length",
     }
     asked = {record["uri"] for record in of_type("request", found)}
@@ -270,40 +270,40 @@ def test_past_its_size_the_archive_goes_on_in_the_next_file(demo_server: DemoSer
 def test_a_torn_end_is_cut_off_and_nothing_else(demo_server: DemoServer, tmp_path: Path) -> None:
     path = tmp_path / "a.warc.gz"
     archive(tmp_path, demo_server.url("/page/1"), demo_server.url("/gzip/50000"))
-    whole = path.read_bytes()
+    complete = path.read_bytes()
     ends = [0]
     with path.open("rb") as stream:
         each = ArchiveIterator(stream)
         for _ in each:
             each.read_to_end()
             ends.append(each.get_record_offset() + each.get_record_length())
-    assert (len(ends), ends[-1]) == (6, len(whole))
-    scratch = tmp_path / "torn"
+    assert (len(ends), ends[-1]) == (6, len(complete))
+    scratch = tmp_path / "truncated"
     for size in {
-        *range(0, len(whole), 31),
+        *range(0, len(complete), 31),
         *ends,
         *(end - 1 for end in ends[1:]),
         *(end + 1 for end in ends[:-1]),
     }:
-        scratch.write_bytes(whole[:size])
-        with scratch.open("rb") as torn:
-            assert end_of_last_record(torn.fileno(), size) == max(end for end in ends if end <= size)
-    for size in (5, ends[2] - 1, len(whole) - 1):
-        path.write_bytes(whole[:size])
+        scratch.write_bytes(complete[:size])
+        with scratch.open("rb") as truncated:
+            assert end_of_last_record(truncated.fileno(), size) == max(end for end in ends if end <= size)
+    for size in (5, ends[2] - 1, len(complete) - 1):
+        path.write_bytes(complete[:size])
         archive(tmp_path, demo_server.url("/bytes/9"))
-        assert path.read_bytes().startswith(whole[: max(end for end in ends if end <= size)])
+        assert path.read_bytes().startswith(complete[: max(end for end in ends if end <= size)])
         assert of_type("response", records(path))[-1]["content"] == content(9)
 
 
 def test_a_record_that_holds_records_is_not_taken_for_them(tmp_path: Path) -> None:
-    """A torn record may hold a compressed archive, byte for byte: it is cut off as a whole."""
+    """A truncated record may contain a compressed archive, byte for byte: all of it is removed."""
     inner = gzip.compress(b"WARC/1.1\r\nWARC-Type: resource\r\n\r\n\r\n\r\n", mtime=0)
     outer = gzip.compress(b"WARC/1.1\r\nWARC-Type: response\r\n\r\n" + inner + b"\r\n" * 50, 0, mtime=0)
     first = gzip.compress(b"WARC/1.1\r\nWARC-Type: warcinfo\r\n\r\n\r\n\r\n", mtime=0)
     cut = outer.index(inner) + len(inner) + 5
-    (tmp_path / "torn").write_bytes(first + outer[:cut])
-    with (tmp_path / "torn").open("rb") as torn:
-        assert end_of_last_record(torn.fileno(), len(first) + cut) == len(first)
+    (tmp_path / "truncated").write_bytes(first + outer[:cut])
+    with (tmp_path / "truncated").open("rb") as truncated:
+        assert end_of_last_record(truncated.fileno(), len(first) + cut) == len(first)
 
 
 @pytest.mark.parametrize("executor", ["thread", "process"])
@@ -329,8 +329,8 @@ def test_40_no_row_without_an_error_outlives_its_record(
         while not output.exists() or output.stat().st_size < 50_000:
             assert killed.poll() is None
         killed.send_signal(signal.SIGKILL)
-    with path.open("rb") as torn:
-        end = end_of_last_record(torn.fileno(), path.stat().st_size)
+    with path.open("rb") as truncated:
+        end = end_of_last_record(truncated.fileno(), path.stat().st_size)
     path.write_bytes(path.read_bytes()[:end])
     lines = output.read_bytes().split(b"\n")[:-1]
     archived = {record["uri"] for record in of_type("response", records(path))}
@@ -372,9 +372,9 @@ def test_a_name_that_cannot_be_meant_is_refused(tmp_path: Path) -> None:
     assert (refused.returncode, "mkdir -p 'no/such'" in refused.stderr) == (2, True)
 
 
-@pytest.mark.parametrize("room", [2_000, 300_000])
+@pytest.mark.parametrize("space", [2_000, 300_000])
 def test_43_a_full_disk_ends_the_run_with_exit_code_3_and_whole_records(
-    demo_server: DemoServer, tmp_path: Path, room: int
+    demo_server: DemoServer, tmp_path: Path, space: int
 ) -> None:
     """Whether the archive is full, or the disk where its bodies wait."""
     (tmp_path / "urls.txt").write_text(f"{demo_server.url('/bytes/1')}\n{demo_server.url('/page/5')}\n")
@@ -387,7 +387,7 @@ def test_43_a_full_disk_ends_the_run_with_exit_code_3_and_whole_records(
         capture_output=True,
         text=True,
         timeout=PATIENCE,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (space, space)),
         check=False,
     )
     assert done.returncode == 3, done.stderr

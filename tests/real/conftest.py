@@ -1,7 +1,7 @@
 """Real input: the documentation that Debian installs, served by nginx on loopback.
 
 Needs `nginx` and a thousand pages below /usr/share/doc (`apt-get install nginx-light python3-doc`).
-Without them these tests are skipped on a person's machine; where the variable CI is set, they fail.
+Without them these tests are skipped on a developer's machine; if the variable CI is set, they fail.
 """
 
 from __future__ import annotations

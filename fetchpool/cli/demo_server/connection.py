@@ -1,7 +1,7 @@
-"""One client of the demo server: from what its socket has to say to what is sent back.
+"""One connection of the demo server: reads requests and sends responses without blocking.
 
-In: a readable (or writable) socket. Out: the answers, and what the connection waits for next. It
-belongs to one thread at a time and never blocks: where a client is slow, it says so and is put aside.
+In: a readable (or writable) socket. Out: responses, and what the connection waits for next. Only one thread
+uses it at a time. If the client is slow, `advance()` returns instead of waiting.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from fetchpool.cli.demo_server.http1 import BadRequestError, Request, RequestRea
 from fetchpool.cli.demo_server.pages import Answer, plain
 
 RECEIVE = 1 << 18
-"""Bytes asked of the socket at a time."""
-BLOCKS_A_TURN = 32
-"""Body blocks sent before other connections get a turn, however fast the client reads."""
+"""Maximum number of bytes per read."""
+BLOCKS_PER_CALL = 32
+"""Maximum number of body blocks sent before other connections are served."""
 DISCARDS = 64
-"""Times that a refused client is listened to, so that it can read why."""
+"""Maximum number of reads from a client whose request was rejected, so that it can receive the response."""
 
 
 class Next(Enum):
-    """What a connection waits for, after its turn with a thread."""
+    """What a connection waits for next."""
 
     READ = auto()
     """The client's next bytes."""
     WRITE = auto()
-    """The client to take what was sent."""
+    """The client to receive what was sent."""
     DELAY = auto()
-    """Its answer's time (`Connection.delay`)."""
-    TURN = auto()
-    """A thread: there is more to do at once."""
+    """The delay of its response (`Connection.delay`)."""
+    CONTINUE = auto()
+    """A thread, as there is more to send at once."""
     CLOSE = auto()
-    """Nothing: it is over."""
+    """Nothing; the connection is finished."""
 
 
 class Connection:
-    """A client's socket, its half-read request and its half-sent answer."""
+    """A client's socket, with its partly read request and partly sent response."""
 
     __slots__ = ("_answer", "_blocks", "_closing", "_discards_left", "_pending", "_reader", "delay", "sock")
 
@@ -47,7 +47,7 @@ class Connection:
         """`sock` must not block; `answer` is called for each request."""
         self.sock = sock
         self.delay = 0.0
-        """Seconds before the answer may be sent; set with `Next.DELAY`."""
+        """Seconds before the response may be sent; set with `Next.DELAY`."""
         self._answer = answer
         self._reader = RequestReader()
         self._pending = memoryview(b"")
@@ -56,10 +56,10 @@ class Connection:
         self._discards_left = 0
 
     def advance(self) -> Next:
-        """Does what can be done without waiting."""
+        """Read and send as much as possible without waiting."""
         try:
             return self._advance()
-        except OSError:  # the client went away, at whatever point: nobody is left to be told
+        except OSError:  # the client closed the connection
             return Next.CLOSE
 
     def _advance(self) -> Next:
@@ -82,7 +82,7 @@ class Connection:
                     return Next.DELAY
             elif self._reader.take_continue():
                 self._pending = memoryview(b"HTTP/1.1 100 Continue\r\n\r\n")
-            elif received:  # the client's next bytes are rarely here yet: don't ask in vain
+            elif received:  # more bytes are rarely there yet, so another read would be in vain
                 return Next.READ
             else:
                 try:
@@ -103,16 +103,16 @@ class Connection:
             lines.append(f"Content-Type: {answer.content_type}")
             lines.append(f"Content-Length: {answer.length}")
         lines += [f"{name}: {value}" for name, value in answer.headers]
-        # Said in both cases: a client of HTTP/1.0 that asked for it needs to be told.
+        # Sent in both cases, as a client of HTTP/1.0 that asked for keep-alive needs the header.
         lines.append("Connection: keep-alive" if keep_alive else "Connection: close")
         head = "\r\n".join((*lines, "", "")).encode("latin-1")
         self._closing = not keep_alive
         self._blocks = answer.blocks if has_body else iter(())
-        self._pending = memoryview(head + next(self._blocks, b""))  # one packet for a small answer
+        self._pending = memoryview(head + next(self._blocks, b""))  # one packet for a small response
 
     def _send(self) -> Next | None:
-        """Sends what is left of the answer; None when all of it is on its way."""
-        for _ in range(BLOCKS_A_TURN):
+        """Send the rest of the response; return None once all of it is sent."""
+        for _ in range(BLOCKS_PER_CALL):
             if not self._pending:
                 block = next(self._blocks, None)
                 if block is None:
@@ -123,11 +123,11 @@ class Connection:
             except BlockingIOError:
                 return Next.WRITE
             self._pending = self._pending[sent:]
-        return Next.TURN
+        return Next.CONTINUE
 
     def _linger(self) -> Next:
-        # To close a socket with bytes unread resets the connection, and a reset can overtake the
-        # answer: so it is half closed, and read from until the client closes too (RFC 9112 section 9.6).
+        # Closing a socket with unread bytes resets the connection, and the reset can overtake the response.
+        # So it is half-closed, and read until the client closes it, too (RFC 9112 section 9.6).
         if not self._discards_left:
             self.sock.shutdown(socket.SHUT_WR)
             self._discards_left = DISCARDS

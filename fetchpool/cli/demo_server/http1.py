@@ -1,8 +1,7 @@
-"""HTTP/1.1 as a server reads it (RFC 9112), sans-I/O.
+"""A parser of HTTP/1.1 requests for a server (RFC 9112), sans-I/O.
 
-In: bytes, in whatever pieces a client sent them. Out: one `Request` after another, or a
-`BadRequestError` with the status to answer. It never touches a socket, and its memory is bounded by
-`MAX_HEAD` and `MAX_BODY` whatever the client sends.
+In: bytes, in pieces of any size. Out: one `Request` after another, or a `BadRequestError` with the status of
+the response. It uses no socket, and `MAX_HEAD` and `MAX_BODY` limit its memory.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from typing import Never
 from msgspec import Struct
 
 MAX_HEAD = 65_536
-"""Bytes of request line and header fields, or of a chunked body's trailers."""
+"""Maximum size of the request line and header, or of the trailers of a chunked body."""
 MAX_BODY = 16 << 20
-"""Bytes of a request body."""
+"""Maximum size of a request body."""
 
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/(\d)\.(\d)")
 _FIELD_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
@@ -25,32 +24,32 @@ _AUTHORITY = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 
 
 class BadRequestError(Exception):
-    """What the client sent can't be answered; nothing more is read from it."""
+    """An invalid request. Nothing more is read from the client."""
 
     def __init__(self, status: int, message: str) -> None:
-        """`status`: what to answer, 400 or more; `message`: one line for a person."""
+        """`status`: the status of the response, 400 or more; `message`: its text, one line."""
         super().__init__(message)
         self.status = status
 
 
 class Request(Struct, frozen=True):
-    """A request, received whole."""
+    """A complete request."""
 
     method: str
     target: str
-    """Path and query as sent, percent-encoded; never the scheme and host of the absolute form."""
+    """Path and query as sent, percent-encoded, without the scheme and host of an absolute form."""
     headers: tuple[tuple[str, str], ...]
     body: bytes
     keep_alive: bool
-    """The client wants the connection kept open (RFC 9112 section 9.3)."""
+    """Whether the client wants the connection to stay open (RFC 9112 section 9.3)."""
 
     def header(self, name: str) -> str | None:
-        """The values of that field, joined by a comma; None when there is none."""
+        """Return the values of a header, joined by a comma; None if there is none."""
         return _joined(self.headers, name)
 
 
 class RequestReader:
-    """One connection's requests, in order: `feed()` what came, then ask `next_request()`."""
+    """Parses the requests of one connection: call `feed()` with received bytes, then `next_request()`."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -58,21 +57,20 @@ class RequestReader:
         self._continue_wanted = False
 
     def feed(self, chunk: bytes) -> None:
-        """Takes bytes as they came off the socket."""
+        """Add received bytes."""
         self._buffer += chunk
 
     def next_request(self) -> Request | None:
-        """The next whole request, or None: more bytes are needed. Raises `BadRequestError`, and
-        must not be asked again after it."""
+        """Return the next complete request, or None if more bytes are needed. Raises `BadRequestError`, and
+        must not be called again then."""
         return next(self._messages)
 
     def take_continue(self) -> bool:
-        """True once for each body whose client waits for `100 Continue` (RFC 9110 section 10.1.1)."""
+        """Return True once for each body whose client waits for `100 Continue` (RFC 9110 section 10.1.1)."""
         wanted, self._continue_wanted = self._continue_wanted, False
         return wanted
 
-    # A generator holds the place in the message, so that bytes may stop anywhere: it yields None
-    # whenever it needs more, and goes on where it was.
+    # The parser is a generator, so that the received bytes may end anywhere: it yields None if it needs more.
 
     def _read_messages(self) -> Generator[Request | None, None, Never]:
         while True:
@@ -80,24 +78,24 @@ class RequestReader:
 
     def _read_message(self) -> Generator[None, None, Request]:
         line = b""
-        room = MAX_HEAD
+        left = MAX_HEAD
         while not line:  # empty lines before a request are to be ignored (RFC 9112 section 2.2)
-            line = yield from self._read_line(room)
-            room -= len(line) + 2
+            line = yield from self._read_line(left)
+            left -= len(line) + 2
         match = _REQUEST_LINE.fullmatch(line)
         if match is None:
             raise BadRequestError(400, "not an HTTP request line")
         method, target, major, minor = (part.decode("ascii") for part in match.groups())
         if major != "1":
-            raise BadRequestError(505, "only HTTP/1.0 and HTTP/1.1 are spoken")
-        headers = yield from self._read_fields(room)
+            raise BadRequestError(505, "only HTTP/1.0 and HTTP/1.1 are supported")
+        headers = yield from self._read_fields(left)
         hosts = sum(1 for name, _ in headers if name.lower() == "host")
         if hosts > 1 or (minor != "0" and hosts == 0):  # RFC 9112 section 3.2
             raise BadRequestError(400, "one Host field is required")
         body = yield from self._read_body(headers)
         connection = (_joined(headers, "connection") or "").lower()
         keep_alive = "close" not in connection if minor != "0" else "keep-alive" in connection
-        if not target.startswith("/"):  # the absolute form: we are taken for a proxy
+        if not target.startswith("/"):  # the absolute form, as sent to a proxy
             target = _AUTHORITY.sub("", target, count=1)
             if not target.startswith("/"):
                 target = f"/{target}"
@@ -110,7 +108,7 @@ class RequestReader:
             if lengths:  # the classic way to smuggle a request (RFC 9112 section 6.1)
                 raise BadRequestError(400, "both Transfer-Encoding and Content-Length")
             if coding.lower() != "chunked":
-                raise BadRequestError(501, "no transfer coding but chunked is understood")
+                raise BadRequestError(501, "the only supported transfer coding is chunked")
             self._continue_wanted = _expects_continue(headers)
             return (yield from self._read_chunks())
         if not lengths:
@@ -133,32 +131,32 @@ class RequestReader:
             if len(body) + size > MAX_BODY:
                 raise BadRequestError(413, f"a body of more than {MAX_BODY} bytes")
             if size == 0:
-                yield from self._read_fields(MAX_HEAD)  # trailers: read, and of no use here
+                yield from self._read_fields(MAX_HEAD)  # trailers are read and ignored
                 return bytes(body)
             body += yield from self._read_exactly(size)
             if (yield from self._read_line(MAX_HEAD)):
                 raise BadRequestError(400, "a chunk longer than its size")
 
-    def _read_fields(self, room: int) -> Generator[None, None, tuple[tuple[str, str], ...]]:
+    def _read_fields(self, left: int) -> Generator[None, None, tuple[tuple[str, str], ...]]:
         fields: list[tuple[str, str]] = []
-        while line := (yield from self._read_line(room)):
-            room -= len(line) + 2
+        while line := (yield from self._read_line(left)):
+            left -= len(line) + 2
             match = _FIELD_LINE.fullmatch(line)
             if match is None:  # a folded line too: a server may refuse it (RFC 9112 section 5.2)
                 raise BadRequestError(400, "not a header field")
             fields.append((match[1].decode("ascii"), match[2].decode("latin-1").rstrip(" \t")))
         return tuple(fields)
 
-    def _read_line(self, room: int) -> Generator[None, None, bytes]:
-        """A line without its end; a bare LF ends one too (RFC 9112 section 2.2)."""
+    def _read_line(self, left: int) -> Generator[None, None, bytes]:
+        """Return a line without its end, which may be a bare LF (RFC 9112 section 2.2)."""
         buffer = self._buffer
         scanned = 0
         while (end := buffer.find(b"\n", scanned)) < 0:
             scanned = len(buffer)
-            if scanned > room:
+            if scanned > left:
                 raise BadRequestError(431, "a line or a head that is too long")
             yield None
-        if end > room:
+        if end > left:
             raise BadRequestError(431, "a line or a head that is too long")
         line = bytes(buffer[:end])
         del buffer[: end + 1]
@@ -168,7 +166,7 @@ class RequestReader:
         buffer = self._buffer
         while len(buffer) < size:
             yield None
-        self._continue_wanted = False  # it came unasked
+        self._continue_wanted = False  # the body was sent without waiting
         block = bytes(buffer[:size])
         del buffer[:size]
         return block

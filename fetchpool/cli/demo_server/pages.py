@@ -1,14 +1,14 @@
-"""What each path of the demo server says.
+"""The pages of the demo server.
 
-In: a `Request`. Out: an `Answer`. No sockets and no clocks: a delay is a number that the server
-keeps. The only state is how often each `/flaky` target has been asked for.
+In: a `Request`. Out: an `Answer`. No sockets and no clocks: the server waits for a delay. The only state is
+the number of requests for each `/flaky` target.
 
     /                  this list, as a page
     /page/N            an HTML page with a <title>; its size varies with N
     /bytes/N           N bytes, always the same
     /gzip, /gzip/N     a page (or N bytes of text) in gzip, whatever the client accepts
-    /delay/MS          a short page, MS milliseconds later
-    /status/N          an answer of status N, 200 to 999
+    /delay/MS          a short page, MS after MS milliseconds
+    /status/N          a response with status N, 200 to 999
     /redirect/N        N hops (302, Location absolute and relative in turn), then /bytes/1024
     /flaky/N           500 to the first N requests of each distinct target, then 200
     /echo, /upper      the request's body, as it came or in capitals
@@ -29,36 +29,36 @@ from msgspec import Struct
 from fetchpool.cli.demo_server.http1 import Request
 
 MAX_DELAY = 600_000
-"""Milliseconds that `/delay/MS` goes up to."""
+"""Maximum milliseconds of `/delay/MS`."""
 MAX_GZIP = 64 << 20
-"""Bytes that `/gzip/N` goes up to: it is made in one piece."""
+"""Maximum bytes of `/gzip/N`, which is made in one piece."""
 
 _PATTERN = bytes(range(256)) * 256
 _SENTENCE = "A page of the demo server, fetched over loopback, so that no network is needed. "
 
 
 class Answer(Struct, frozen=True):
-    """What to send back. `length` bytes come out of `blocks`, in order."""
+    """A response: `length` bytes in `blocks`."""
 
     status: int
     content_type: str
     length: int
     blocks: Iterator[bytes]
-    """Made as they are sent: `/bytes/1000000000` costs no memory."""
+    """Generated while sending: `/bytes/1000000000` needs no memory."""
     headers: tuple[tuple[str, str], ...] = ()
-    """Beside Content-Type and Content-Length."""
+    """In addition to Content-Type and Content-Length."""
     delay: float = 0.0
     """Seconds to wait before the first byte."""
 
 
 def content(size: int) -> bytes:
-    """The body of `/bytes/SIZE`."""
+    """Return the body of `/bytes/SIZE`."""
     return b"".join(_pattern_blocks(size))
 
 
 @lru_cache(maxsize=256)
 def page(number: int) -> bytes:
-    """The body of `/page/NUMBER`: UTF-8 HTML of about 300 bytes to 60 kB."""
+    """Return the body of `/page/NUMBER`: UTF-8 HTML of about 300 bytes to 60 kB."""
     # Multiplying by a large prime spreads neighbours; squaring makes small pages the common case,
     # as they are in the wild.
     spread = (number * 2_654_435_761 % 1000) / 1000
@@ -162,7 +162,7 @@ class Site:
 
 
 def plain(status: int, message: str, *headers: tuple[str, str]) -> Answer:
-    """A line of text for a person."""
+    """Return a page of plain text."""
     body = message.encode()
     return Answer(status, "text/plain; charset=utf-8", len(body), iter((body,)), headers)
 

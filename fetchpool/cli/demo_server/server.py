@@ -1,16 +1,16 @@
-"""The demo server's sockets: HTTP/1.1 on loopback, from a fixed number of threads.
+"""The demo server: HTTP/1.1 on loopback, with a fixed number of threads.
 
-In: connections. Out: the answers of `site.py`. However many clients come at once, it holds at most
+In: connections. Out: the responses of `pages.py`. However many clients connect at once, it has at most
 `backlog` connections and `threads` + 1 threads:
 
     clients ──▶ selector thread ──readable──▶ queue (bounded) ──▶ thread 1 … thread N
-                 │  watches idle, half-sent                              │
+                 │  watches idle, partial                                │
                  │  and slow connections,                                │
-                 │  a heap of delayed answers                            │
+                 │  a heap of delayed responses                          │
                  └◀─────────── what it waits for next ◀──────────────────┘
 
-A thread holds a connection only while there is something to do for it: an idle client, half a
-request, a slow reader and `/delay` cost an entry in a table, not a thread.
+A connection occupies a thread only while there is something to do: an idle client, a partial request, a slow
+reader and `/delay` need an entry in a table, not a thread.
 """
 
 from __future__ import annotations
@@ -30,31 +30,31 @@ from fetchpool.cli.demo_server.connection import Connection, Next
 from fetchpool.cli.demo_server.http1 import Request
 from fetchpool.cli.demo_server.pages import Answer, Site
 
-ACCEPTS_A_TURN = 64
-"""Connections accepted before others get a turn."""
+ACCEPTS_PER_LOOP = 64
+"""Maximum number of connections accepted before others are served."""
 ACCEPT_PAUSE = 0.1
-"""Seconds before the next try, when the system gives no more sockets."""
+"""Seconds before the next attempt if the system has no more sockets."""
 
 
 class DemoServer:
-    """A small HTTP server for `with`: it answers from `__enter__` to `__exit__`.
+    """A small HTTP server, running while it is open as a context manager.
 
-    `site.py` lists the paths. Once stopped it is not started again.
+    `pages.py` lists the paths. A stopped server cannot be started again.
     """
 
     def __init__(
         self, threads: int = 8, backlog: int = 4096, *, idle_timeout: float = 60.0, port: int = 0
     ) -> None:
-        """`threads` answer; `backlog` connections are held at once, and further clients wait in the
-        kernel's queue. A client from which nothing came or went for `idle_timeout` seconds is hung
-        up on. `port` 0 takes a free one. Raises OSError when the port can't be had."""
+        """`threads`: number of threads that respond; `backlog`: maximum number of connections, beyond which
+        clients wait in the kernel's queue; `idle_timeout`: seconds without data after which a connection is
+        closed; `port`: 0 for a free one. Raises OSError if the port is in use."""
         self._site = Site()
         self._backlog = backlog
         self._idle_timeout = idle_timeout
         self._listener = socket.create_server(("127.0.0.1", port), backlog=4096)
         self._listener.setblocking(False)
         self.port: int = self._listener.getsockname()[1]
-        """The port it listens on, of 127.0.0.1."""
+        """The port of 127.0.0.1 on which it listens."""
         self._waking, self._wakes = socket.socketpair()
         self._waking.setblocking(False)
         self._wakes.setblocking(False)
@@ -64,7 +64,7 @@ class DemoServer:
         # Each connection is in one place at a time: watched, delayed, queued, held by a thread, or
         # returned. So `backlog` bounds them all, and putting into the queue never blocks.
         self._connections: set[Connection] = set()
-        self._watched: dict[Connection, float] = {}  # -> when its patience ends; soonest first
+        self._watched: dict[Connection, float] = {}  # -> when it times out; soonest first
         self._delayed: list[tuple[float, int, Connection]] = []  # a heap
         self._ready: Queue[Connection | None] = Queue(backlog)
         self._returned: deque[tuple[Connection, Next]] = deque()
@@ -83,17 +83,17 @@ class DemoServer:
 
     @property
     def requests(self) -> int:
-        """Requests received whole so far, each counted before its answer's first byte is sent."""
+        """Number of complete requests so far, each counted before the first byte of its response is sent."""
         with self._lock:
             return self._requests
 
     @property
     def connections(self) -> int:
-        """Connections held now."""
+        """Number of open connections."""
         return len(self._connections)
 
     def url(self, path: str = "/") -> str:
-        """The URL of that path of this server."""
+        """Return the URL of a path of this server."""
         return f"http://127.0.0.1:{self.port}{path}"
 
     def __enter__(self) -> Self:
@@ -104,14 +104,14 @@ class DemoServer:
         self.stop()
 
     def start(self) -> None:
-        """Starts the threads. Clients may connect before; they are answered from now on."""
+        """Start the threads. Clients may have connected before."""
         self._selector.register(self._waking, selectors.EVENT_READ)
         self._selecting.start()
         for thread in self._answering:
             thread.start()
 
     def stop(self) -> None:
-        """Hangs up on everyone and waits for the threads to end. Idempotent."""
+        """Close all connections and wait for the threads to end. Idempotent."""
         if self._stopping:
             return
         self._stopping = True
@@ -141,18 +141,18 @@ class DemoServer:
         return self._site.answer(request)
 
     def _wake(self) -> None:
-        if not self._woken:  # the selector clears it before it looks at what was returned
+        if not self._woken:  # the selector thread clears it before it reads `_returned`
             self._woken = True
-            with suppress(BlockingIOError):  # full of wake-ups: it will wake
+            with suppress(BlockingIOError):  # there are unread wake-ups
                 self._wakes.send(b"\0")
 
-    # In the selector thread; it alone touches the selector, the tables and the life of a socket.
+    # In the selector thread, the only one that uses the selector and the tables, and closes sockets.
 
     def _select(self) -> None:
         while not self._stopping:
             now = time.monotonic()
-            self._choose_to_accept(now)
-            for key, _ in self._selector.select(self._patience(now)):
+            self._toggle_accepting(now)
+            for key, _ in self._selector.select(self._timeout(now)):
                 if isinstance(key.data, Connection):
                     self._unwatch(key.data)
                     self._ready.put_nowait(key.data)
@@ -165,8 +165,8 @@ class DemoServer:
             self._take_back()
             self._release(time.monotonic())
 
-    def _patience(self, now: float) -> float | None:
-        """Seconds until something is due by the clock; None when nothing is."""
+    def _timeout(self, now: float) -> float | None:
+        """Return the seconds until the next delay or timeout ends; None if there is none."""
         times = []
         if self._watched:
             times.append(next(iter(self._watched.values())))
@@ -184,7 +184,7 @@ class DemoServer:
                     self._watch(connection, selectors.EVENT_READ)
                 case Next.WRITE:
                     self._watch(connection, selectors.EVENT_WRITE)
-                case Next.TURN:
+                case Next.CONTINUE:
                     self._ready.put_nowait(connection)
                 case Next.DELAY:
                     due = time.monotonic() + connection.delay
@@ -193,12 +193,12 @@ class DemoServer:
                     self._hang_up(connection)
 
     def _release(self, now: float) -> None:
-        """Lets go what the clock says: delayed answers, and clients that were silent for too long."""
+        """Send delayed responses that are due, and close connections that timed out."""
         while self._delayed and self._delayed[0][0] <= now:
             self._ready.put_nowait(heapq.heappop(self._delayed)[2])
         while self._watched:
-            connection, patience_ends = next(iter(self._watched.items()))
-            if patience_ends > now:
+            connection, timeout_at = next(iter(self._watched.items()))
+            if timeout_at > now:
                 break
             self._unwatch(connection)
             self._hang_up(connection)
@@ -215,7 +215,7 @@ class DemoServer:
         self._connections.discard(connection)
         connection.sock.close()
 
-    def _choose_to_accept(self, now: float) -> None:
+    def _toggle_accepting(self, now: float) -> None:
         wanted = len(self._connections) < self._backlog and now >= self._accept_after
         if wanted and not self._accepting:
             self._selector.register(self._listener, selectors.EVENT_READ)
@@ -224,7 +224,7 @@ class DemoServer:
         self._accepting = wanted
 
     def _accept(self) -> None:
-        for _ in range(min(ACCEPTS_A_TURN, self._backlog - len(self._connections))):
+        for _ in range(min(ACCEPTS_PER_LOOP, self._backlog - len(self._connections))):
             try:
                 sock, _ = self._listener.accept()
             except (BlockingIOError, ConnectionAbortedError):

@@ -1,7 +1,7 @@
-"""What `fetchpool demo` fetches: a mixed list, always the same, and what of it is meant to fail.
+"""The URL list of `fetchpool demo`: mixed, always the same, with known failures.
 
-In: the demo server's base URL and how many URLs are wanted. Out: the URLs, lazily; and for each of
-them the `error` its row should have. A longer list begins with the shorter one. No I/O.
+In: the demo server's base URL and the number of URLs. Out: the URLs, as an iterator, and the expected `error`
+of each row. A longer list starts with the shorter one. No I/O.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _KINDS: tuple[Callable[[int], str], ...] = (
 
 
 def demo_urls(base: str, count: int) -> Iterator[str]:
-    """`count` distinct URLs below `base` (`http://host:port`): pages and plain bytes of varied sizes,
-    gzip, delays of up to 200 ms, redirects; one in fifty is missing, one in forty fails at first."""
+    """Yield `count` distinct URLs below `base` (`http://host:port`): pages and bytes of various sizes, gzip,
+    delays of up to 200 ms, redirects; one in fifty is missing, one in forty fails at first."""
     for place in range(count):
         if place % 50 == 17:
             path = f"/missing/{place}"
@@ -37,6 +37,6 @@ def demo_urls(base: str, count: int) -> Iterator[str]:
 
 
 def expected_error(url: str) -> str | None:
-    """The `error` that the row of one of `demo_urls()` should have: `http_404` for the missing ones,
-    None for all others (a flaky one comes right within the two retries that are the default)."""
+    """Return the expected `error` of one of `demo_urls()`: `http_404` for missing pages, None for all others
+    (a flaky page succeeds within the default of two retries)."""
     return "http_404" if urlsplit(url).path.startswith("/missing/") else None
