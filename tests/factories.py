@@ -41,6 +41,7 @@ EVEN = WaitTimes(
     rate_limit=0.0,
     backoff=0.0,
     retries=0.0,
+    proxy=0.0,
     dns=0.0,
     source=0.0,
     ending=0.0,

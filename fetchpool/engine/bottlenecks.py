@@ -22,10 +22,11 @@ class Bottleneck(Enum):
     RATE_LIMIT = 2
     BACKOFF = 3
     RETRIES = 4
-    DNS = 5
-    SOURCE = 6
-    ENDING = 7
-    STOPPING = 8
+    PROXY = 5
+    DNS = 6
+    SOURCE = 7
+    ENDING = 8
+    STOPPING = 9
 
 
 def cpu_seconds() -> float:
@@ -60,13 +61,16 @@ class BottleneckTimer:
         """Return all seconds up to `now`, including those of the current state."""
         self._seconds[self._state] += now - self._since
         self._since = now
-        workers, host_limit, rate_limit, backoff, retries, dns, source, ending, stopping = self._seconds
+        workers, host_limit, rate_limit, backoff, retries, proxy, dns, source, ending, stopping = (
+            self._seconds
+        )
         return WaitTimes(
             workers=workers,
             host_limit=host_limit,
             rate_limit=rate_limit,
             backoff=backoff,
             retries=retries,
+            proxy=proxy,
             dns=dns,
             source=source,
             ending=ending,

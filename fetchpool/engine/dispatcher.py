@@ -34,6 +34,7 @@ BOTTLENECKS = {
     BlockReason.RATE_LIMIT: Bottleneck.RATE_LIMIT,
     BlockReason.BACKOFF: Bottleneck.BACKOFF,
     BlockReason.RETRY: Bottleneck.RETRIES,
+    BlockReason.PROXY: Bottleneck.PROXY,
 }
 
 

@@ -43,6 +43,8 @@ class WaitTimes(Struct, frozen=True):
     """Workers were free, but the hosts of the queued requests were backing off (429, 503)."""
     retries: float
     """Workers were free, but the queued requests waited for a retry, or for a host that did not respond."""
+    proxy: float
+    """Workers were free, but the proxy did not respond."""
     dns: float
     """Workers were free, but the hosts of the queued requests were being resolved."""
     source: float

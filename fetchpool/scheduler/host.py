@@ -54,6 +54,8 @@ class BlockReason(Enum):
     """Its host responded with 429 or 503."""
     RETRY = auto()
     """It waits for its next attempt, or its host does not respond."""
+    PROXY = auto()
+    """The proxy does not respond."""
 
 
 CLOSED, OPEN = Breaker.CLOSED, Breaker.OPEN

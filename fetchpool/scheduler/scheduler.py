@@ -256,7 +256,7 @@ class Scheduler:
         """Return what most of the queued requests wait for. Takes a time proportional to the number of hosts,
         so it must not be called for every request."""
         if self._proxy is not None and self._proxy.paused:
-            return BlockReason.RETRY
+            return BlockReason.PROXY
         waiting = dict.fromkeys(BlockReason, 0)
         for slot in self._hosts.values():
             if slot.has_next() and not slot.resolving:

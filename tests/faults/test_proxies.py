@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +19,8 @@ from fetchpool.model.urls import request
 from fetchpool.pools.open import open_pool
 from fetchpool.scheduler.retry import is_transient
 from fetchpool.sources.iterable import IterableSource
+from tests.cli import runner
+from tests.faults import ports
 from tests.faults.matrix import Rows, Way, engine_for, fetch_urls, in_every_way, over_each_transport
 from tests.faults.proxy import Proxy
 
@@ -124,6 +130,56 @@ def test_65_a_restarting_proxy_costs_no_url(way: Way) -> None:
         back.set()
         starting.join(10)
     assert Counter(record.error for record in rows.records) == {None: 500}
+
+
+IMPATIENT = """
+import sys
+
+from fetchpool.__main__ import main
+from fetchpool.scheduler import proxy_breaker
+
+proxy_breaker.INITIAL_PAUSE, proxy_breaker.DOWN_AFTER = 0.2, 1.5  # seconds; else 1 and 300
+sys.exit(main())
+"""
+
+
+@over_each_transport
+def test_65_a_proxy_that_stays_down_ends_the_run(way: Way, tmp_path: Path) -> None:
+    """The run pauses, gives the proxy up, and every URL has a row that says so; the exit code is that of
+    failed URLs."""
+    urls = [f"http://127.0.0.{number % 50 + 1}/{number}" for number in range(300)]
+    with ports.refused() as port:
+        arguments = ["-", "-o", "rows.jsonl", "-x", f"http://127.0.0.1:{port}", "-w", "8", "--retry", "1"]
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                IMPATIENT,
+                *arguments,
+                "--retry-delay",
+                "100ms",
+                "--executor",
+                way.executor,
+                "--transport",
+                way.transport,
+            ],
+            input="\n".join(urls),
+            cwd=tmp_path,
+            env=runner.environment(),
+            capture_output=True,
+            text=True,
+            timeout=runner.PATIENCE,
+            check=False,
+        )
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert {row["urlnum"] for row in rows} == set(range(300))
+    assert len(rows) == 300
+    assert {row["error"] for row in rows} == {"proxy"}
+    assert Counter(row["errormsg"] for row in rows)["skipped: proxy is not responding"] > 250
+    assert done.returncode == 1
+    assert "the proxy is not available; waiting for it" in done.stderr
+    assert "failing queued URLs" in done.stderr
+    assert "bottleneck: the proxy, which did not respond" in done.stderr
 
 
 @over_each_transport

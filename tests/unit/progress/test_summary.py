@@ -261,6 +261,11 @@ def test_retry_delays_do_not_suggest_a_higher_per_host_limit() -> None:
     assert advice(shot, per_host=2) == ("retry delays (80 % of the time); --retry 0 turns retries off")
 
 
+def test_a_proxy_that_was_down_is_the_bottleneck() -> None:
+    shot = ten_seconds(wait_times=limits(proxy=8.0), retries=3)
+    assert advice(shot) == "the proxy, which did not respond (80 % of the time)"
+
+
 def test_without_a_retry_turning_retries_off_is_not_suggested() -> None:
     shot = ten_seconds(wait_times=limits(retries=8.0))
     assert advice(shot) == "hosts that did not respond (80 % of the time)"
