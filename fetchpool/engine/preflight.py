@@ -47,13 +47,13 @@ class Preflight:
             return
         unresolved = self._scheduler.to_resolve
         while unresolved and not self._lookups.busy:
-            self._lookups.ask(unresolved.popleft())
-        for result in self._lookups.overdue(now):
+            self._lookups.start_lookup(unresolved.popleft())
+        for result in self._lookups.expire(now):
             self._apply_lookup(result, now)
 
     def on_lookup_done(self, result: HostAddresses, now: float) -> None:
         """Handle the result of a DNS lookup."""
-        if self._lookups is not None and self._lookups.heard(result):
+        if self._lookups is not None and self._lookups.finish(result):
             self._apply_lookup(result, now)
 
     def next_wakeup(self) -> float | None:

@@ -9,27 +9,27 @@ from fetchpool.model.request import FetchRequest
 
 
 class Source(Protocol):
-    """Where requests come from. Only the engine's thread calls it."""
+    """A source of requests. Only the engine's thread calls it."""
 
     lazy: bool
-    """Nothing is read before somebody takes it: no more is to be taken than may start."""
+    """Nothing is read before `take()`: the engine takes no more requests than can start."""
     exhausted: bool
-    """True when the input was read to its end and `take()` has handed all of it over."""
+    """Whether the input was read to its end and `take()` has returned all of it."""
     bytes_read: int
-    """Of the input, as it lies on the disk: how far the requests handed over so far reach."""
+    """The offset in the files, as they are on disk, that the requests returned so far reach."""
     bytes_total: int | None
     """The input's size on the disk; None for a pipe or an iterable."""
     failure: str | None
-    """One clean line when an input broke off (unreadable, a gzip cut short); what was read counts.
-    The run goes on with the next input, and its exit code is 2."""
+    """One clean line when an input could not be read to its end (unreadable, a truncated gzip). The readable
+    part counts, the run continues with the next input, and its exit code is 2."""
 
     def start(self, notify: Callable[[], None]) -> None:
-        """`notify` is called, from any thread, when a `take()` that would have come up empty can be
-        tried again."""
+        """Start reading. `notify` is called, from any thread, when more can be taken after a `take()` that
+        returned nothing."""
 
     def take(self, limit: int) -> list[FetchRequest]:
-        """At most `limit` requests, in input order, and few when they are large. Never waits for a pipe or a
-        disk: an empty list means "nothing now", or, with `exhausted`, nothing ever again."""
+        """Return at most `limit` requests, in input order, and fewer when they are large. Never waits for a
+        pipe or a disk: an empty list means that there are none now, or, with `exhausted`, no more at all."""
 
     def close(self) -> None:
-        """Stops reading. Idempotent."""
+        """Stop reading. Idempotent."""

@@ -1,6 +1,6 @@
-"""Tables in CSV and TSV (RFC 4180, with whatever stands between cells and however lines end).
+"""Reads tables in CSV and TSV (RFC 4180, with any delimiter and any line end).
 
-In: lines. Out: batches of rows, or the names in the header. Nothing is opened here.
+In: lines. Out: batches of rows, or the names in the header. The module opens nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from itertools import chain
 
 from fetchpool.model.csv_cells import unescape_cell
 from fetchpool.model.text import escape_invisible
-from fetchpool.sources.lines import KEPT
+from fetchpool.sources.lines import MAX_LINE as MAX_URL_CHARS
 from fetchpool.sources.table_header import Heading, delimiter, parse_header
 from fetchpool.sources.table_lines import MAX_LINE, LineIterator
 from fetchpool.sources.table_rows import (
@@ -26,9 +26,9 @@ from fetchpool.sources.table_rows import (
 )
 
 MAX_ROW = 2 * MAX_LINE
-"""Characters of a row of CSV, which may go over many lines."""
+"""Characters of a CSV row, which may span many lines."""
 
-csv.field_size_limit(MAX_LINE)  # the module's, for good: who sets it for a moment puts this back
+csv.field_size_limit(MAX_LINE)  # global and permanent; code that changes it temporarily restores it
 
 
 def column_names(lines: LineIterator, format: str, table: TableOptions) -> list[str]:
@@ -57,9 +57,9 @@ def read_cells(lines: LineIterator, format: str, table: TableOptions) -> Iterato
     try:
         for cells in rows:
             if cells:
-                url = cells[place].strip()[:KEPT] if place < len(cells) else ""
+                url = cells[place].strip()[:MAX_URL_CHARS] if place < len(cells) else ""
                 if table.keep:
-                    # What a short row lacks is not there: a null for each would cost columns times rows.
+                    # A short row has no null for each missing column: that would cost columns times rows.
                     columns = {name: escape_invisible(cell) for name, cell in zip(names, cells, strict=False)}
                     columns.pop(names[place], None)
                     found.add(url, columns, FIELD * len(columns) + lines.taken - taken)
@@ -77,20 +77,18 @@ def read_cells(lines: LineIterator, format: str, table: TableOptions) -> Iterato
 
 
 def _records(lines: LineIterator, format: str, table: TableOptions) -> Iterator[list[str]]:
-    """The cells of each row, none for an empty line. Raises `TableFormatError`."""
+    """Yield the cells of each row, none for an empty line. Raises `TableFormatError`."""
     if "\0" in lines.first():
-        raise TableFormatError(
-            f"is no {format.upper()}: there are NUL bytes in its first line; is it a table?"
-        )
-    between, is_said = delimiter(lines.first(), format, table.column)
-    if is_said:
+        raise TableFormatError(f"not a {format.upper()} file: NUL bytes in the first line")
+    between, names_it_only = delimiter(lines.first(), format, table.column)
+    if names_it_only:
         next(lines)
     begins = 1
     bounded = _Bounded(lines)
     try:
         for cells in csv.reader(bounded, delimiter=between):
-            if lines.over:  # every line has its end, so nothing but a quote can run on past the last
-                raise TableFormatError(f"line {begins}: a quote in its row is never closed; close it")
+            if lines.over:  # all lines have a line end, so only an open quote continues past the last
+                raise TableFormatError(f"line {begins}: unterminated quoted field; close the quote")
             begins = bounded.begins = lines.number + 1
             bounded.most = lines.taken + MAX_ROW
             yield cells
@@ -99,12 +97,12 @@ def _records(lines: LineIterator, format: str, table: TableOptions) -> Iterator[
 
 
 class _Bounded:
-    """Lines for a reader of rows, of which it gets no more than a row may have: it keeps all of them."""
+    """Limits the lines of one row, since the CSV reader holds all of them in memory."""
 
     def __init__(self, lines: LineIterator) -> None:
         self._lines = lines
         self.begins = 1
-        """The line that the row begins with."""
+        """The number of the row's first line."""
         self.most = MAX_ROW
 
     def __iter__(self) -> Iterator[str]:
@@ -120,7 +118,8 @@ class _Bounded:
 
 
 def _why(failure: csv.Error, lines: LineIterator, begins: int) -> str:
-    """What stopped the reader in the row that begins on that line; its own words are for programmers."""
+    """Return a message for an error of the CSV reader, whose own messages are for programmers. `begins`: the
+    first line of the row."""
     if "limit" in str(failure):
         return f"line {begins}: a cell of more than {MAX_LINE >> 20} MiB; is a quote in it not closed?"
     if "\r" in lines.last.rstrip("\r\n"):
@@ -130,7 +129,8 @@ def _why(failure: csv.Error, lines: LineIterator, begins: int) -> str:
 
 
 def _heading(rows: Iterator[list[str]], table: TableOptions) -> tuple[Heading, list[str]] | None:
-    """What the first row says, and the row; None for an empty table. Raises `TableFormatError`."""
+    """Return the first row's interpretation, and the row; None for an empty table. Raises
+    `TableFormatError`."""
     cells = next((cells for cells in rows if cells), None)
     if cells is None:
         return None

@@ -1,7 +1,7 @@
-"""Compressed inputs: gzip, bzip2 and Zstandard, told by their first bytes, undone in bounded pieces.
+"""Decompresses inputs (gzip, bzip2 and Zstandard, recognized by their first bytes) in bounded pieces.
 
-In: the bytes of an input, as they come. Out: the same, decompressed, each piece with the place in the
-input that it reaches to. Several members or frames in a row are one file. Nothing is opened here.
+In: the bytes of an input, as they arrive. Out: decompressed pieces, each with the offset of its end in the
+input. Several members or frames in a row are one file. The module opens nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PIECE = 64 * 1024
 GZIP_FORMAT = 16 + zlib.MAX_WBITS  # zlib's manual, inflateInit2: a gzip header and trailer, checked
 
 Chunks = Generator[tuple[bytes, int]]
-"""Bytes, and how many of the input's own they reach to."""
+"""Bytes, and the offset of their end in the input."""
 
 
 class DecompressionError(Exception):
@@ -32,14 +32,14 @@ class DecompressionError(Exception):
 
 
 class Format(Struct, frozen=True):
-    """One way to compress."""
+    """A compression format."""
 
     name: str
     suffix: str
     magic: bytes
-    """How each member begins."""
+    """The first bytes of each member."""
     open: Callable[[], Any]
-    """A decompressor for one of them: zlib's, or one with the interface of `bz2`."""
+    """Returns a decompressor for one member: zlib's, or one with the interface of `bz2`."""
 
 
 FORMATS = (
@@ -48,28 +48,28 @@ FORMATS = (
     Format("bzip2", ".bz2", b"BZh91AY&SY", bz2.BZ2Decompressor),
     Format("zstd", ".zst", b"\x28\xb5\x2f\xfd", zstd.ZstdDecompressor),  # RFC 8878 section 3.1.1
 )
-LONGEST = max(len(each.magic) for each in FORMATS)
+MAX_MAGIC = max(len(each.magic) for each in FORMATS)
 _LEVEL = 3
-"""Where bzip2's magic has a digit from 1 to 9: the level."""
+"""The index of the compression level, a digit from 1 to 9, in bzip2's magic."""
 
 
-def told(start: bytes) -> Format | None:
-    """The format of data that begins so; None for what isn't compressed."""
+def by_magic(start: bytes) -> Format | None:
+    """Return the format of data with these first bytes; None for uncompressed data."""
     return next((each for each in FORMATS if _plain(start).startswith(each.magic)), None)
 
 
 def undecided(start: bytes) -> bool:
-    """Whether more bytes are needed to tell."""
-    return len(start) < LONGEST and any(each.magic.startswith(_plain(start)) for each in FORMATS)
+    """Whether more bytes are needed to recognize the format."""
+    return len(start) < MAX_MAGIC and any(each.magic.startswith(_plain(start)) for each in FORMATS)
 
 
 def by_name(path: str) -> Format | None:
-    """What a file's name says."""
+    """Return the format that a file's suffix names."""
     return next((each for each in FORMATS if path.endswith(each.suffix)), None)
 
 
 def decompressed(format: Format, chunks: Chunks) -> Chunks:
-    """Raises `DecompressionError`; what was yielded before it is good."""
+    """Yield the decompressed pieces. Raises `DecompressionError`; the pieces before it are correct."""
     decompressor: Any = None
     for chunk, offset in chunks:
         rest = chunk
@@ -88,11 +88,11 @@ def decompressed(format: Format, chunks: Chunks) -> Chunks:
                 rest = decompressor.unused_data
                 decompressor = None
     if decompressor is not None:
-        raise DecompressionError(f"cut short: its {format.name} data has no end")
+        raise DecompressionError(f"truncated {format.name} data")
 
 
 def _step(format: Format, decompressor: Any, data: bytes) -> tuple[bytes, bytes]:
-    """A piece, and what is left of the data: zlib hands that back, the others keep it."""
+    """Return a decompressed piece, and the rest of the data, which zlib returns and the others store."""
     try:
         piece = decompressor.decompress(data, PIECE)
     except (zlib.error, zstd.ZstdError, OSError, ValueError) as failure:  # OSError: bzip2's
@@ -101,14 +101,14 @@ def _step(format: Format, decompressor: Any, data: bytes) -> tuple[bytes, bytes]
 
 
 def _plain(start: bytes) -> bytes:
-    """bzip2's level is none of the magic."""
+    """Return the first bytes with bzip2's level set to 9, since the level is not part of the magic."""
     if start[:_LEVEL] == b"BZh" and start[_LEVEL : _LEVEL + 1].isdigit():
         return start[:_LEVEL] + b"9" + start[_LEVEL + 1 :]
     return start
 
 
 def _pending(decompressor: Any, piece: bytes) -> bool:
-    """There is more to come before more is needed."""
+    """Whether the decompressor has more output without more input."""
     if hasattr(decompressor, "needs_input"):
         return not decompressor.needs_input
     return len(piece) == PIECE

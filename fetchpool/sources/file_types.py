@@ -1,7 +1,7 @@
-"""What an input is when it is no list: told by its first bytes, and said in words that help.
+"""Recognizes inputs that are not URL lists by their first bytes, and names the fix.
 
-In: how an input begins, as it lies there or decompressed. Out: one clause for a person, with the fix in it;
-empty for what may be a list. Pure.
+In: the first bytes of an input, as stored or decompressed. Out: one clause for the user, with the fix in it;
+empty for a possible list. Pure.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ import re
 
 from msgspec import Struct
 
-from fetchpool.sources.decompress import told
+from fetchpool.sources.decompress import by_magic
 
 ENOUGH = 4096
-"""Bytes that are looked at."""
+"""The number of first bytes that are checked."""
 
 
 class Signature(Struct, frozen=True):
-    """How one kind of file begins."""
+    """The first bytes of one type of file."""
 
     magic: bytes
-    says: str
+    message: str
     at: int = 0
-    """Where in the file it stands."""
+    """The offset of the magic in the file."""
 
 
 UTF16 = "is UTF-16; save it as UTF-8, or: iconv -f UTF-16 -t UTF-8"
@@ -53,7 +53,7 @@ SIGNATURES = (
     Signature(b"7z\xbc\xaf\x27\x1c", "is a 7z archive; unpack it: 7z x -so FILE | fetchpool -"),
     Signature(b"Rar!\x1a\7", "is a RAR archive; unpack it: unrar p -inul FILE | fetchpool -"),
     Signature(b"ustar", "is a tar archive; unpack it: tar -xOf FILE | fetchpool -", at=257),
-    Signature(b"%PDF-", "is a PDF; take its URLs out: pdftotext FILE - | grep -o 'https*://[^ ]*'"),
+    Signature(b"%PDF-", "is a PDF; extract its URLs: pdftotext FILE - | grep -o 'https*://[^ ]*'"),
     Signature(b"{\\rtf", "is a RTF document; save it as plain text"),
     Signature(PARQUET, "is Parquet; name it FILE.parquet, and its column with --url-column"),
     Signature(b"ARROW1", "is an Arrow file; save it as Parquet or CSV"),
@@ -61,26 +61,27 @@ SIGNATURES = (
     Signature(b"ORC", "is ORC; save it as Parquet, CSV or JSONL"),
 )
 SHEETS = (b"xl/", b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet")
-"""What stands in a ZIP archive that is a spreadsheet (ECMA-376 part 2; OpenDocument 1.3 part 2)."""
+"""Text in a ZIP archive that is a spreadsheet (ECMA-376 part 2; OpenDocument 1.3 part 2)."""
 DECLARED = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:(!doctype\s+html|html)|\?xml)[\s>]", re.IGNORECASE)
 JSON_ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*[\"{]")
 SHORT = 32
 NUL_SHARE = 4
-"""A text of which a quarter is NUL is none: it is UTF-16 without a mark, or nothing that has lines. Of a
-`SHORT` one as many must be as of that many bytes."""
+"""An input with a quarter of NUL bytes is not text: it is UTF-16 without a byte order mark, or binary. An
+input shorter than `SHORT` counts as having that length."""
 
 
-def refusal(start: bytes, *, but: bytes = b"") -> str:
-    """Why what begins so is no list. `but`: the magic of what is expected there."""
+def check(start: bytes, *, but: bytes = b"") -> str:
+    """Return why an input with these first bytes is not a list. `but`: the magic of the expected file
+    type."""
     for each in SIGNATURES:
         if start.startswith(each.magic, each.at):
             if each.magic == but:
                 return ""
-            return SHEET if each.says is ZIP and any(mark in start for mark in SHEETS) else each.says
+            return SHEET if each.message is ZIP and any(mark in start for mark in SHEETS) else each.message
     if declared := DECLARED.match(start):
-        return f"is {'HTML' if declared[1] else 'XML'}; take its URLs out of it, one a line"
+        return f"is {'HTML' if declared[1] else 'XML'}; extract its URLs, one per line"
     if JSON_ARRAY.match(start):
         return "is a JSON array; make lines of it: jq -c '.[]' FILE | fetchpool - --url-column NAME"
-    if told(start) is None and start.count(b"\0") * NUL_SHARE > max(len(start), SHORT):
-        return "is no text, or UTF-16 without a byte order mark; save it as UTF-8"
+    if by_magic(start) is None and start.count(b"\0") * NUL_SHARE > max(len(start), SHORT):
+        return "is not text, or UTF-16 without a byte order mark; save it as UTF-8"
     return ""

@@ -1,8 +1,8 @@
-"""One input: opened and looked at before anything is fetched, then read chunk by chunk.
+"""Opens and checks an input before anything is fetched, then reads it chunk by chunk.
 
-In: a path, or `-`. Out: its bytes, decompressed when they need it, and how far on the disk they reach.
-It knows nothing of lines or URLs. What can be known beforehand raises `InputError`, with the fix in
-it; what turns up while reading raises `InputReadError`.
+In: a path, or `-`. Out: its bytes, decompressed if necessary, and the offset of their end in the file. The
+module knows nothing of lines or URLs. Problems that are found before the run raise `InputError`, with the
+fix; problems during reading raise `InputReadError`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from fetchpool.sources import decompress, file_types
 from fetchpool.sources.decompress import Chunks, DecompressionError, decompressed
 
 CHUNK = 64 * 1024
-"""Bytes, read and inflated: about a thousand lines."""
+"""Bytes that are read at once: about a thousand lines."""
 
 
 class InputReadError(Exception):
@@ -31,16 +31,16 @@ class InputReadError(Exception):
 
 
 class InputFile:
-    """An input that is there and may be read. Times nothing, holds no position but the file's."""
+    """An input that exists and is readable."""
 
     def __init__(self, path: str, *, but: bytes = b"") -> None:
-        """`but`: how it may begin though it is no text. Raises `InputError`. A named pipe is opened when its
-        turn comes: that waits for a writer."""
+        """Open and check the input. `but`: the magic of a binary file type that is expected. Raises
+        `InputError`. A named pipe is opened only when it is read, since opening waits for a writer."""
         self.name = (
             "standard input" if path == "-" else escape_invisible(redact(path) if "://" in path else path)
         )
         self.size: int | None = None
-        """Bytes to read, as they lie on the disk; None for what has no size, a pipe."""
+        """Bytes to read from the file; None for a pipe."""
         self._path = path
         self._but = but
         self._stream: io.FileIO | None = None
@@ -52,9 +52,9 @@ class InputFile:
             raise InputError(f"{self.name}: {self._why(failure)}") from failure
 
     def chunks(self) -> Chunks:
-        """Bytes, as they come, and how many of the input's own they reach to. Once only.
-        Raises `InputReadError`; what was yielded before it is good, and the piece that compressed data
-        turns out to be damaged in is not yielded."""
+        """Yield bytes, as they arrive, and the offset of their end in the input. To be called once. Raises
+        `InputReadError`; the chunks before it are correct, and the damaged piece of compressed data is not
+        yielded."""
         try:
             if self._stream is None:
                 self._open()
@@ -68,13 +68,13 @@ class InputFile:
             self.close()
 
     def close(self) -> None:
-        """Idempotent. Leaves standard input itself open."""
+        """Close the file, but not standard input. Idempotent."""
         if self._stream is not None:
             self._stream.close()
 
     def _open(self) -> None:
         if self._path == "-":
-            if sys.__stdin__ is None:  # closed by whoever started us; 0 may be another file by now
+            if sys.__stdin__ is None:  # closed by the parent process; descriptor 0 may be another file by now
                 raise OSError(errno.EBADF, "it is closed")
             stream = io.FileIO(0, closefd=False)
         else:
@@ -86,78 +86,78 @@ class InputFile:
         if stat.S_ISREG(status.st_mode):
             position = stream.tell()
             self.size = max(0, status.st_size - position)
-            self._look(stream.read(file_types.ENOUGH) or b"")
+            self._check(stream.read(file_types.ENOUGH) or b"")
             stream.seek(position)
 
-    def _look(self, start: bytes) -> None:
-        """Refuses what is no list at all, by its first bytes, or the first that are compressed in it."""
-        if problem := self._refusal(start):
+    def _check(self, start: bytes) -> None:
+        """Reject an input that is not a list, judging by its first bytes, before and after decompression."""
+        if problem := self._problem(start):
             raise InputError(f"{self.name}: {problem}")
-        format = decompress.told(start)
+        format = decompress.by_magic(start)
         if self._named is not None and format is not self._named:
             raise InputError(
-                f"{self.name}: is not {self._named.name} data, though its name says so; rename or repair it"
+                f"{self.name}: not a {self._named.name} file despite its suffix; rename or repair it"
             )
         if format is not None:
             unpacked = b""
-            with suppress(DecompressionError):  # it will be told again, and what can be read is fetched
+            with suppress(DecompressionError):  # reported again during reading; the readable part is fetched
                 for piece, _ in decompressed(format, iter_once(start)):
                     unpacked += piece[: file_types.ENOUGH]
                     if len(unpacked) >= file_types.ENOUGH:
                         break
-            if problem := self._refusal(unpacked):
+            if problem := self._problem(unpacked):
                 raise InputError(f"{self.name}: {problem}")
 
-    def _refusal(self, start: bytes) -> str:
-        problem = file_types.refusal(start, but=self._but)
+    def _problem(self, start: bytes) -> str:
+        problem = file_types.check(start, but=self._but)
         return problem if self._path == "-" else problem.replace("FILE", self.name)
 
     def _text(self, raw: Chunks) -> Chunks:
-        """`raw` as it is, or what is compressed in it. What came through a pipe is looked at only here.
-        Raises `InputReadError` when it is no list."""
+        """Yield `raw`, decompressed if necessary. Data from a pipe is checked only here. Raises
+        `InputReadError` when it is not a list."""
         first = next(raw, None)
         if first is None:
             return
-        self._refuse(first[0])
-        format = self._named or decompress.told(first[0])
-        again = _again(first, raw)
+        self._check_chunk(first[0])
+        format = self._named or decompress.by_magic(first[0])
+        chunks = _chain(first, raw)
         if format is None:
-            yield from again
+            yield from chunks
             return
-        looked = False
-        for chunk, offset in decompressed(format, again):
-            if chunk and not looked:
-                looked = True
-                self._refuse(chunk)
+        checked = False
+        for chunk, offset in decompressed(format, chunks):
+            if chunk and not checked:
+                checked = True
+                self._check_chunk(chunk)
             yield chunk, offset
 
-    def _refuse(self, start: bytes) -> None:
-        if problem := self._refusal(start[: file_types.ENOUGH]):
+    def _check_chunk(self, start: bytes) -> None:
+        if problem := self._problem(start[: file_types.ENOUGH]):
             raise InputReadError(f"{self.name}: {problem}")
 
     def _why(self, failure: OSError | ValueError) -> str:
-        """What went wrong and what would help, for a person."""
+        """Return the message for a failure, with the fix."""
         if isinstance(failure, FileNotFoundError):
             if "://" in self._path:
-                return f"is a URL, and INPUT is a file of them; try: echo '{self.name}' | fetchpool -"
+                return f"INPUT is a file of URLs, not a URL; try: echo '{self.name}' | fetchpool -"
             return "no such file; check its name"
         if isinstance(failure, IsADirectoryError):
             return "is a directory; name the files in it"
         if isinstance(failure, PermissionError):
-            return "no permission to read it; change its mode, or run as its owner"
+            return "permission denied; change its mode, or run as its owner"
         if isinstance(failure, OSError) and failure.errno == errno.EMFILE:
-            return "too many inputs to have open at once; pipe them in: cat FILES | fetchpool -"
+            return "too many open inputs; pipe them in: cat FILES | fetchpool -"
         if isinstance(failure, OSError):
             return f"can't be read: {failure.strerror}"
         return f"can't be opened: {failure}"
 
 
 def iter_once(chunk: bytes) -> Chunks:
-    """A single chunk."""
+    """Yield a single chunk."""
     yield chunk, len(chunk)
 
 
-def _again(first: tuple[bytes, int], raw: Chunks) -> Chunks:
+def _chain(first: tuple[bytes, int], raw: Chunks) -> Chunks:
     yield first
     yield from raw
 
@@ -171,22 +171,22 @@ def _is_named_pipe(path: str) -> bool:
 
 
 def _raw(stream: io.FileIO) -> Chunks:
-    """What one read gives, at once, and how far that reaches. The first chunk is long enough to tell
-    whether it is compressed."""
+    """Yield the bytes of each read at once, and the offset of their end. The first chunk is long enough to
+    recognize compressed data."""
     offset = 0
     held = b""
-    telling = True
+    deciding = True
     while True:
         read = stream.read(CHUNK)
-        if read is None:  # somebody made our standard input non-blocking
+        if read is None:  # another program made our standard input non-blocking
             select.select([stream], [], [])
             continue
         offset += len(read)
-        if telling:
+        if deciding:
             held += read
             if read and decompress.undecided(held):
                 continue
-            telling, chunk = False, held
+            deciding, chunk = False, held
         else:
             chunk = read
         if chunk:

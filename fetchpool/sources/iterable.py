@@ -1,9 +1,8 @@
-"""URLs from a program: any iterable of `str`, pulled only as far as needed.
+"""Reads URLs from a program's iterable of `str`, only as far as needed.
 
-In: an iterable, endless ones too. Out: requests. A list or the like is read in the caller's thread. Anything
-else may take its time for an element, or wait for what becomes of the earlier ones, so a thread of its own
-pulls it (`Puller`): what has ended meanwhile is handed out. An exception of the iterable's own is the
-caller's: it comes out of `take()` as it is.
+In: an iterable, possibly endless. Out: requests. A list or other collection is read in the caller's thread.
+Any other iterable may be slow, or wait for the results of earlier URLs, so a thread of its own reads it
+(`Puller`) while results are returned. An exception that the iterable raises is raised by `take()` unchanged.
 """
 
 from __future__ import annotations
@@ -22,31 +21,31 @@ from fetchpool.model.request import FetchRequest
 from fetchpool.model.text import one_line
 from fetchpool.model.urls import request
 from fetchpool.runtime import threads
-from fetchpool.sources.lines import KEPT
+from fetchpool.sources.lines import MAX_LINE
 
 COLLECTIONS = (list, tuple, set, frozenset, dict, deque)
-"""What has all its elements already, and never makes one wait for the next."""
-PATIENCE = 0.001
-"""Seconds to wait for an element before something else is done: many times what a quick generator takes."""
+"""Types that hold all their elements already, so that the next one is always available."""
+ELEMENT_WAIT = 0.001
+"""Seconds to wait for an element before other work is done: many times what a quick generator needs."""
 SHOWN = 80
-"""Characters of what is no URL."""
+"""Characters of an invalid element that a message shows."""
 HUGE = 10**SHOWN
-"""A whole number that is not shown."""
-LAST_LOOK = 0.1
-"""Seconds to wait, at the end, for the thread that pulls. One that waits for an element can't be ended."""
+"""An integer from here on is not shown."""
+JOIN_TIMEOUT = 0.1
+"""Seconds to wait for the reading thread at the end. A thread that waits for an element can't be stopped."""
 IN_A_THREAD = (
     "fetchpool reads an iterator in a thread of its own, since it may have to wait for an element; "
-    "what only works in your thread has to come as a list: fetch(list(urls))"
+    "if your iterator only works in your thread, pass a list: fetch(list(urls))"
 )
 
 
 class IterableSource:
-    """A `Source` over an iterable. Every element is a URL and gets its row, an empty one as well."""
+    """A `Source` over an iterable. Each element is a URL and gets a row, even an empty string."""
 
     def __init__(self, urls: Iterable[str]) -> None:
-        """Raises `UsageError` for a lone `str` or `bytes`, which would be taken letter by letter."""
+        """Raises `UsageError` for a single `str` or `bytes`, whose characters would be taken for URLs."""
         if isinstance(urls, str | bytes):
-            raise UsageError("urls: one URL where several are expected; put it into a list: [url]")
+            raise UsageError("urls: expected an iterable of URLs, got a single string; pass a list: [url]")
         iterator: Iterator[object] = iter(urls)
         self._elements: Elements | Puller = (
             Elements(iterator) if isinstance(urls, COLLECTIONS) else Puller(iterator)
@@ -60,21 +59,21 @@ class IterableSource:
         self.failure: str | None = None
 
     def start(self, notify: Callable[[], None]) -> None:
-        """Pulls nothing yet."""
+        """Register `notify`; read nothing yet."""
         self._notify = notify
 
     def take(self, limit: int) -> list[FetchRequest]:
-        """The next elements, as requests: those that are there now. One that is no `str` is refused, and what
-        it is stands in its row. Raises what the iterable raises."""
+        """Return requests for the elements that are available now. An element that is not a `str` is
+        rejected; its row says what it is. Raises any exception of the iterable."""
         requests: list[FetchRequest] = []
         if self.exhausted or limit < 1:
             return requests
         elements, self.exhausted = self._elements.take(limit, self._notify)
         for url in elements:
             if isinstance(url, str):
-                requests.append(request(self._taken, url.strip()[:KEPT]))
+                requests.append(request(self._taken, url.strip()[:MAX_LINE]))
             else:
-                problem = f"there is {described(url)} where a URL, which is a str, is expected"
+                problem = f"expected a URL as str, got {described(url)}"
                 requests.append(
                     FetchRequest(self._taken, "", "", "", refused=FailureKind.INVALID_URL, problem=problem)
                 )
@@ -82,12 +81,13 @@ class IterableSource:
         return requests
 
     def close(self) -> None:
-        """Takes nothing more. A generator is closed by whoever made it."""
+        """Stop reading. Closing a generator is left to the caller."""
         self._elements.close()
 
 
 def described(element: object) -> str:
-    """What an element is. Only small values of Python's own are shown: another's `repr()` may do anything."""
+    """Describe an element. Only small built-in values are shown, since the `repr()` of others may do
+    anything."""
     if isinstance(element, bytes):
         return f"bytes ({one_line(repr(element[:SHOWN]), SHOWN)})"
     if element is None or type(element) in (bool, float) or (type(element) is int and abs(element) < HUGE):
@@ -96,113 +96,114 @@ def described(element: object) -> str:
 
 
 class Elements:
-    """Of an iterable that nobody has to wait for."""
+    """Reads a collection, in the caller's thread."""
 
     def __init__(self, iterator: Iterator[object]) -> None:
         self._iterator = iterator
 
     def take(self, limit: int, _notify: Callable[[], None]) -> tuple[list[object], bool]:
-        """At most so many, and whether these are the last."""
+        """Return at most `limit` elements, and whether they are the last."""
         elements = list(islice(self._iterator, limit))
         return elements, len(elements) < limit
 
     def close(self) -> None:
-        """There is nothing more to take."""
+        """Drop the remaining elements."""
         self._iterator = iter(())
 
 
 class End:
-    """What the thread that pulls says last."""
+    """The last message of the reading thread."""
 
     def __init__(self, failure: BaseException | None) -> None:
         self.failure: Final = failure
-        """What the iterable has raised."""
+        """The exception that the iterable raised."""
 
 
 class Puller:
-    """Pulls an iterable in a thread of its own, never further than it was asked to.
+    """Reads an iterable in a thread of its own, never more elements than requested.
 
-    take() ──_asked──▶ the thread: next(iterator) ──_found──▶ take()
+    take() ──_requested──▶ the thread: next(iterator) ──_found──▶ take()
 
     The thread is a daemon: it may wait for an element that never comes (`iter(queue.get, None)`), and ends
     with the wait or with the process.
     """
 
     def __init__(self, iterator: Iterator[object]) -> None:
-        """Starts no thread yet."""
+        """Start no thread yet."""
         self._iterator: Iterator[object] | None = iterator
         self._thread: Thread | None = None
-        self._asked: SimpleQueue[int] = SimpleQueue()
-        """How many elements more; 0: it is closed."""
+        self._requested: SimpleQueue[int] = SimpleQueue()
+        """Numbers of further elements to read; 0 after `close()`."""
         self._found: SimpleQueue[object] = SimpleQueue()
-        self._owed = 0
-        """Elements that were asked for and have not been taken."""
-        self._hungry = False
-        """The last `take()` came up short: whoever finds something more is to say so."""
+        self._outstanding = 0
+        """Elements that were requested and have not been returned by `take()`."""
+        self._notify_wanted = False
+        """Whether the last `take()` returned nothing, so that the thread must call `notify` with the next
+        element."""
         self._closed = False
 
     def take(self, limit: int, notify: Callable[[], None]) -> tuple[list[object], bool]:
-        """As many as there are by now, at most so many, and whether these are the last. When there is none,
-        `notify` is called as soon as there is."""
+        """Return the elements that are available now, at most `limit`, and whether they are the last. If
+        there are none, `notify` is called as soon as there is one."""
         if self._closed:
             return [], True
-        patience = 0.0
-        if self._owed < limit:
-            self._asked.put(limit - self._owed)
-            self._owed = limit
-            patience = PATIENCE
+        wait = 0.0
+        if self._outstanding < limit:
+            self._requested.put(limit - self._outstanding)
+            self._outstanding = limit
+            wait = ELEMENT_WAIT
         if self._iterator is not None:
-            run = copy_context().run  # what the caller has set holds in the caller's generators
+            run = copy_context().run  # the caller's context variables apply in the caller's generators
             self._thread = threads.start(run, "fetchpool-urls", self._pull, self._iterator, notify)
             self._iterator = None
-        self._hungry = False
+        self._notify_wanted = False
         elements: list[object] = []
         while len(elements) < limit:
             try:
-                element = self._found.get(timeout=patience) if patience else self._found.get_nowait()
+                element = self._found.get(timeout=wait) if wait else self._found.get_nowait()
             except Empty:
-                if self._hungry or elements:
+                if self._notify_wanted or elements:
                     break
-                self._hungry = True  # and look again: it may have come before this was said
-                patience = 0.0
+                self._notify_wanted = True  # then try again: an element may have arrived before this was set
+                wait = 0.0
                 continue
-            self._hungry = False
+            self._notify_wanted = False
             if isinstance(element, End):
-                return self._ended(element, elements)
+                return self._on_end(element, elements)
             elements.append(element)
-            patience = 0.0
-        self._owed -= len(elements)
+            wait = 0.0
+        self._outstanding -= len(elements)
         return elements, False
 
-    def _ended(self, end: End, elements: list[object]) -> tuple[list[object], bool]:
-        """The elements before the end, or what the iterable has raised, once these are taken."""
+    def _on_end(self, end: End, elements: list[object]) -> tuple[list[object], bool]:
+        """Return the elements before the end; when there are none left, raise the iterable's exception."""
         if end.failure is None:
             return elements, True
         if elements:
-            self._owed -= len(elements)
+            self._outstanding -= len(elements)
             self._found.put(end)
             return elements, False
         raise end.failure
 
     def close(self) -> None:
-        """Asks for nothing more. Idempotent."""
+        """Stop reading. Idempotent."""
         self._closed = True
         self._iterator = None
-        self._asked.put(0)
+        self._requested.put(0)
         if self._thread is not None and self._thread is not current_thread():
-            self._thread.join(LAST_LOOK)
+            self._thread.join(JOIN_TIMEOUT)
 
     def _pull(self, iterator: Iterator[object], notify: Callable[[], None]) -> None:
-        """For the thread."""
+        """Read elements as they are requested: the thread's target."""
         found = self._found
         while not self._closed:
-            for _ in range(self._asked.get()):
+            for _ in range(self._requested.get()):
                 if self._closed:
                     return
                 end: End | None = None
                 try:
-                    element = next(iterator, found)  # no element is our own queue
-                except BaseException as failure:  # noqa: BLE001 - whatever it is, it is the caller's
+                    element = next(iterator, found)  # our own queue marks the end, as it can't be an element
+                except BaseException as failure:  # noqa: BLE001 - every exception is raised in the caller
                     if "thread" in str(failure):
                         failure.add_note(IN_A_THREAD)
                     end = End(failure)
@@ -211,12 +212,12 @@ class Puller:
                 if self._closed:
                     return
                 found.put(end or element)
-                if self._hungry:
-                    self._hungry = False
+                if self._notify_wanted:
+                    self._notify_wanted = False
                     notify()
                 if end is not None:
                     return
 
 
 def do_nothing() -> None:
-    """Nobody is to be told."""
+    """Do nothing: the callback before `start()`."""

@@ -1,7 +1,7 @@
-"""Tables in JSON Lines: one object a line.
+"""Reads tables in JSON Lines: one object per line.
 
-In: lines. Out: batches of rows. Nothing is opened here. A line that is no object, or has no URL, is a row
-all the same, which says why.
+In: lines. Out: batches of rows. The module opens nothing. A line that is not an object, or has no URL,
+becomes a row with an error.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 import msgspec
 
 from fetchpool.model.text import escape_invisible, memory_size
-from fetchpool.sources.lines import KEPT
+from fetchpool.sources.lines import MAX_LINE
 from fetchpool.sources.table_lines import LineIterator
 from fetchpool.sources.table_rows import (
     BATCH_BYTES,
     FIELD,
-    NO_OBJECT,
+    INVALID_JSON,
     Columns,
     RowBatch,
     RowCollector,
@@ -26,19 +26,18 @@ from fetchpool.sources.table_rows import (
     as_fields,
     as_text,
     field_name,
-    fit,
     place_of,
+    to_json_value,
 )
 
 
-def look_for_column(lines: LineIterator, table: TableOptions) -> None:
-    """Check that one of the first lines, as many as come at once, has the column: a few may lack it, not all.
-    Raises `TableFormatError`."""
+def check_column(lines: LineIterator, table: TableOptions) -> None:
+    """Check that at least one line of the first chunk has the column. Raises `TableFormatError`."""
     decode = msgspec.json.Decoder(dict[str, Any]).decode
     names: dict[str, None] = {}
     lines.first()
     while not lines.waits:
-        with suppress(*NO_OBJECT):
+        with suppress(*INVALID_JSON):
             names.update(dict.fromkeys(decode(next(lines))))
         if table.column in names:
             return
@@ -59,15 +58,15 @@ def read_objects(lines: LineIterator, table: TableOptions) -> Iterator[RowBatch]
                     url, problem = "", f"the line has no {escape_invisible(table.column)!r}"
                 columns, weight = {}, 0
                 if table.keep:
-                    columns = _kept(read, table)
+                    columns = _columns(read, table)
                     weight = _weight(text)
                 shown = url.strip() if isinstance(url, str) else as_text(url)
-            except NO_OBJECT as failure:  # a line that is no object is no URL either
+            except INVALID_JSON as failure:  # the text of a line that is not an object is not a URL, either
                 deep = isinstance(failure, RecursionError)
                 problem = "the line is " + ("nested too deeply" if deep else "not a JSON object")
-                found.add(text[:KEPT], {}, problem=problem)
+                found.add(text[:MAX_LINE], {}, problem=problem)
             else:
-                found.add(shown[:KEPT], columns, weight, problem)
+                found.add(shown[:MAX_LINE], columns, weight, problem)
         if lines.waits or found.weight > BATCH_BYTES:
             yield found.rows(lines.offset)
             found = RowCollector(table.keep)
@@ -75,13 +74,13 @@ def read_objects(lines: LineIterator, table: TableOptions) -> Iterator[RowBatch]
 
 
 def _weight(text: str) -> int:
-    """Bytes that an object takes, about, by its JSON: `{}` is two characters there, and a hundred bytes."""
+    """Estimate an object's size in memory from its JSON: an empty `{}` takes a hundred bytes."""
     return memory_size(text) + FIELD * (text.count(",") + text.count("{") + text.count("["))
 
 
-def _kept(found: dict[str, Any], table: TableOptions) -> Columns:
-    """What a line has beside its URL."""
-    kept = {field_name(name, table): fit(value) for name, value in found.items()}
-    if len(kept) < len(found):  # two names that differ in nothing but blanks
-        kept = dict(zip(as_fields(list(found), table), map(fit, found.values()), strict=True))
-    return kept
+def _columns(found: dict[str, Any], table: TableOptions) -> Columns:
+    """Return the other columns of a line."""
+    columns = {field_name(name, table): to_json_value(value) for name, value in found.items()}
+    if len(columns) < len(found):  # two names differ only in spaces
+        columns = dict(zip(as_fields(list(found), table), map(to_json_value, found.values()), strict=True))
+    return columns

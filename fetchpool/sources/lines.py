@@ -1,11 +1,11 @@
-"""From bytes to the lines of a list: pure, and bounded whatever the bytes are.
+"""Splits the bytes of a list into lines. Pure, and bounded for any input.
 
-In: chunks of bytes, cut anywhere. Out: the lines that hold a URL, as text. It opens nothing, and
-what is a URL it leaves to `urls`.
+In: chunks of bytes, split anywhere. Out: the lines that hold a URL, as text. The module opens nothing, and
+does not check URLs: `urls` does.
 
-A line ends in LF, CR LF or CR. Blanks around it, a byte order mark before it, empty lines and those
-that begin with `#` are dropped. A byte that is not UTF-8 becomes a lone surrogate (PEP 383), which
-no parser takes: that line ends as `invalid_url` and not as another URL.
+A line ends in LF, CR LF or CR. Spaces around a line, a byte order mark before it, empty lines and lines that
+begin with `#` are removed. A byte that is not UTF-8 becomes a lone surrogate (PEP 383), which no URL parser
+accepts, so that the line fails with `invalid_url` and is not taken for another URL.
 """
 
 from __future__ import annotations
@@ -14,35 +14,35 @@ import re
 
 from fetchpool.model.urls import MAX_URL
 
-KEPT = MAX_URL + 1
-"""Characters of a line that are kept: enough to be refused as too long, so that a line of a
-gigabyte costs no more than this (fault 34)."""
-_KEPT_BYTES = 4 * KEPT
+MAX_LINE = MAX_URL + 1
+"""Characters of a line that are stored: enough to be rejected as too long, so that a line of a gigabyte takes
+no more memory than this (fault 34)."""
+_MAX_BYTES = 4 * MAX_LINE
 _BLANKS = " \t\v\f\ufeff"
 _BLANK_BYTES = re.compile(rb"(?:[ \t\v\f]|\xef\xbb\xbf)*")
 
 
 class LineSplitter:
-    """Takes the bytes of one input, in order, and gives back its lines. One for each input."""
+    """Splits the bytes of one input, fed in order, into lines."""
 
     __slots__ = ("_tail",)
 
     def __init__(self) -> None:
         self._tail = b""
-        """The line that has no end yet, or its first `_KEPT_BYTES`."""
+        """The incomplete line, or its first `_MAX_BYTES`."""
 
     def feed(self, chunk: bytes) -> list[str]:
-        """The lines that `chunk` completes."""
+        """Return the lines that `chunk` completes."""
         data = self._tail + chunk
         end = max(data.rfind(b"\n", len(self._tail)), data.rfind(b"\r", len(self._tail))) + 1
         self._tail = data[end:]
-        if len(self._tail) > _KEPT_BYTES:
+        if len(self._tail) > _MAX_BYTES:
             start = _leading_blanks(self._tail)
-            self._tail = self._tail[start : start + _KEPT_BYTES]
+            self._tail = self._tail[start : start + _MAX_BYTES]
         return self._lines(data[:end]) if end else []
 
     def finish(self) -> list[str]:
-        """The last line, when the input does not end in a line end."""
+        """Return the last line if the input does not end in a line end."""
         last, self._tail = self._tail, b""
         return self._lines(last)
 
@@ -51,8 +51,8 @@ class LineSplitter:
         if "\r" in text:
             text = text.replace("\r", "\n")  # CR LF leaves an empty line, which is dropped
         raw_lines = text.split("\n")
-        if "\ufeff" in text or len(max(raw_lines, key=len)) > KEPT:
-            raw_lines = [line.lstrip(_BLANKS)[:KEPT] for line in raw_lines]
+        if "\ufeff" in text or len(max(raw_lines, key=len)) > MAX_LINE:
+            raw_lines = [line.lstrip(_BLANKS)[:MAX_LINE] for line in raw_lines]
         return [line for raw in raw_lines if (line := raw.strip()) and line[0] != "#"]
 
 

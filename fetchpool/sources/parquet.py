@@ -1,6 +1,6 @@
-"""Parquet files as inputs, one of whose columns holds the URL (extra `parquet`, which is pyarrow).
+"""Reads Parquet files, one of whose columns holds the URL (extra `parquet`, which is pyarrow).
 
-In: a path. Out: rows as `table_rows.py` has them, some thousand at a time.
+In: a path. Out: batches of rows, as `table_rows.py` defines them.
 """
 
 from __future__ import annotations
@@ -12,42 +12,42 @@ from typing import Any
 
 from pyarrow import parquet  # type: ignore[import-untyped]  # it ships no types
 
-from fetchpool.sources.lines import KEPT
+from fetchpool.sources.lines import MAX_LINE
 from fetchpool.sources.table_rows import (
     FIELD,
     RowBatch,
     TableFormatError,
     TableOptions,
     as_fields,
-    fit,
     place_of,
+    to_json_value,
 )
 
 ROWS = 500
-"""That are read at once at most."""
+"""Rows that are read at once."""
 ROWS_BYTES = 8 << 20
-"""What they hold, about, as the file says."""
+"""Bytes in them, roughly, as the file's metadata has it."""
 
 
 def header(path: str, table: TableOptions) -> list[str]:
-    """The names of the columns that rows will have. Raises `TableFormatError`."""
+    """Return the names of the columns that rows will have. Raises `TableFormatError`."""
     try:
         names = parquet.read_schema(path).names
-    except Exception as failure:  # whatever a foreign file makes of it
-        raise TableFormatError(f"is no Parquet that can be read ({_why(failure)})") from failure
+    except Exception as failure:  # pyarrow raises anything for a damaged file
+        raise TableFormatError(f"not a readable Parquet file ({_why(failure)})") from failure
     at = place_of(names, table)
     return [name for place, name in enumerate(as_fields(names, table)) if place != at]
 
 
 def read(path: str, table: TableOptions) -> Iterator[RowBatch]:
-    """The rows. Raises `TableFormatError`."""
+    """Yield the rows. Raises `TableFormatError`."""
     try:
         with parquet.ParquetFile(path) as file:
             names = file.schema_arrow.names
             place, fields = place_of(names, table), as_fields(names, table)
             total, size, done = file.metadata.num_rows, Path(path).stat().st_size, 0
             for batch in file.iter_batches(
-                _rows_at_once(file.metadata), columns=None if table.keep else [names[place]]
+                _batch_size(file.metadata), columns=None if table.keep else [names[place]]
             ):
                 done += batch.num_rows
                 weight = batch.nbytes
@@ -56,7 +56,7 @@ def read(path: str, table: TableOptions) -> Iterator[RowBatch]:
                 columns = None
                 if table.keep:
                     kept = [each for each in range(len(fields)) if each != place]
-                    values = zip(*(map(_fit, batch.column(each).to_pylist()) for each in kept), strict=True)
+                    values = zip(*(map(_value, batch.column(each).to_pylist()) for each in kept), strict=True)
                     columns = [dict(zip([fields[each] for each in kept], row, strict=True)) for row in values]
                     columns = columns or [{} for _ in urls]
                 each = weight // max(1, len(urls)) + FIELD * len(fields)
@@ -67,21 +67,21 @@ def read(path: str, table: TableOptions) -> Iterator[RowBatch]:
     except TableFormatError:
         raise
     except Exception as failure:  # as above
-        raise TableFormatError(f"is no Parquet that can be read ({_why(failure)})") from failure
+        raise TableFormatError(f"not a readable Parquet file ({_why(failure)})") from failure
 
 
-def _rows_at_once(metadata: Any) -> int:
+def _batch_size(metadata: Any) -> int:
     size: int = sum(metadata.row_group(each).total_byte_size for each in range(metadata.num_row_groups))
     rows: int = metadata.num_rows
     return max(1, min(ROWS, ROWS_BYTES * rows // max(1, size)))
 
 
 def _url(value: Any) -> str:
-    return value.strip()[:KEPT] if isinstance(value, str) else "" if value is None else str(value)
+    return value.strip()[:MAX_LINE] if isinstance(value, str) else "" if value is None else str(value)
 
 
-def _fit(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else fit(value)
+def _value(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else to_json_value(value)
 
 
 def _why(failure: Exception) -> str:

@@ -1,10 +1,10 @@
-"""The first row of a CSV or TSV: how its cells are told apart, whether it is a header, where the URLs are.
+"""Interprets the first row of a CSV or TSV: the delimiter, whether it is a header, and the URL's column.
 
-In: the first line or row, and the column that was asked for: a name, or a place, counted from 1. Out: a
-delimiter, or a `Heading`. Pure.
+In: the first line or row, and the requested column: a name, or a number, counted from 1. Out: a delimiter, or
+a `Heading`. Pure.
 
-A place is for tables without a header. A first row whose cell in that place may be a URL is a row like any
-other; if it can be none it is a header, and a column of that very name goes before the place.
+A number is for tables without a header. A first row whose cell in that column may be a URL is a row like any
+other. Otherwise it is a header, and a column whose name is that number takes precedence.
 """
 
 from __future__ import annotations
@@ -18,28 +18,29 @@ from msgspec import Struct
 from fetchpool.model.record import ROW_FIELDS
 
 DELIMITERS = {"csv": ",;\t", "tsv": "\t,;"}
-"""By the format; the first is the usual one, another is taken when it finds the column that was asked for."""
-SAID = re.compile(r'\ufeff?"?sep=(.)"?[\r\n]*', re.IGNORECASE)
-"""How Excel says which one a file has, in a line before the header."""
+"""Delimiters by format. The first is the default; another is used if the requested column is found with
+it."""
+SEP_LINE = re.compile(r'\ufeff?"?sep=(.)"?[\r\n]*', re.IGNORECASE)
+"""The line before the header in which Excel names the delimiter."""
 URL = re.compile(r"[a-z][a-z0-9+.-]*://|[^/:\s]+\.[^/:\s]+(?::\d+)?/|[^/:\s]+\.[^/:\s]+:\d+\Z", re.IGNORECASE)
-"""What is a URL and no name of a column: `page.url` may be one."""
+"""A URL that can't be the name of a column, as `page.url` could."""
 
 
 class Heading(Struct, frozen=True):
-    """What the first row says."""
+    """The first row's interpretation."""
 
     place: int
-    """Of the URL's column, from 0; -1 when there is no such column."""
+    """The index of the URL's column; -1 when there is no such column."""
     names: list[str]
-    """Of the columns; empty ones without a header."""
+    """The names of the columns; empty strings without a header."""
     is_row: bool
-    """It is no header, but a row like any other."""
+    """The first row is not a header, but a row like any other."""
     is_ours: bool
-    """The table is a result of fetchpool's."""
+    """The table is an output of fetchpool."""
 
 
 def parse_header(cells: list[str], column: str) -> Heading:
-    """What a first row says, for whom asked for that column."""
+    """Return the interpretation of a first row, for the requested column."""
     place = place_of(cells, column)
     is_row = place >= 0 and bool(may_be_url(cells[place]) if cells[place] != column else URL.match(column))
     names = [""] * len(cells) if is_row else cells
@@ -47,7 +48,7 @@ def parse_header(cells: list[str], column: str) -> Heading:
 
 
 def place_of(cells: list[str], column: str) -> int:
-    """Where that column is, from 0; -1 when it is nowhere."""
+    """Return the index of a column; -1 when there is no such column."""
     place = int(column) - 1 if column.isascii() and column.isdecimal() and len(column) < 6 else -1
     if 0 <= place < len(cells) and may_be_url(cells[place]):
         return place
@@ -57,9 +58,9 @@ def place_of(cells: list[str], column: str) -> int:
 
 
 def delimiter(line: str, format: str, column: str) -> tuple[str, bool]:
-    """What stands between two cells, by the first line; and whether that line says nothing else."""
-    if said := SAID.fullmatch(line):
-        return said[1], True
+    """Return the delimiter, judging by the first line, and whether that line only names the delimiter."""
+    if sep_line := SEP_LINE.fullmatch(line):
+        return sep_line[1], True
     usual = DELIMITERS[format][0]
     for each in DELIMITERS[format]:
         cells: list[str] = []
@@ -72,5 +73,5 @@ def delimiter(line: str, format: str, column: str) -> tuple[str, bool]:
 
 
 def may_be_url(cell: str) -> bool:
-    """A header's cell has no dot, colon or slash, mostly; a host or a URL has."""
+    """Whether a cell looks like a host or URL: unlike most headers, these have a dot, colon or slash."""
     return cell.strip() == "localhost" or any(sign in cell for sign in ".:/")

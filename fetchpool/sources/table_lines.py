@@ -1,6 +1,6 @@
-"""The lines of a table, with their numbers, in bounded memory.
+"""Splits a table into numbered lines, in bounded memory.
 
-In: an input's bytes. Out: text lines, each with its line end. It knows no format.
+In: an input's bytes. Out: text lines, each with its line end. The module knows no format.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from fetchpool.sources.decompress import Chunks
 from fetchpool.sources.table_rows import TableFormatError
 
 MAX_LINE = 16 << 20
-"""Bytes of a line, or characters of a cell: more is no table but a mistake."""
+"""Bytes of a line, or characters of a cell. A longer one is an error, not a table."""
 
 
 class LineIterator:
@@ -23,35 +23,35 @@ class LineIterator:
         self._lines: list[str] = []
         self._next = 0
         self._before = 0
-        """Lines of earlier chunks."""
+        """The number of lines in earlier chunks."""
         self._tail: list[bytes] = []
-        """Of the line that has no end yet: joined when it has one, since it may come in many pieces."""
+        """The pieces of the line that is not complete yet, joined only when it is: there may be many."""
         self._size = 0
-        """Bytes of it."""
+        """The number of bytes in them."""
         self._ended = False
         self.offset = 0
         self.taken = 0
-        """Bytes that all lines that were handed out held in memory, approximately."""
+        """The size in memory of all lines returned so far, roughly, in bytes."""
         self.over = False
-        """Another line was asked for, and there was none."""
+        """Whether the iterator is exhausted."""
 
     @property
     def number(self) -> int:
-        """Of the line that was handed out last, from 1; 0 before the first."""
+        """The number of the last returned line, from 1; 0 before the first."""
         return self._before + self._next
 
     @property
     def last(self) -> str:
-        """That line."""
+        """The last returned line."""
         return self._lines[self._next - 1] if self._next else ""
 
     @property
     def waits(self) -> bool:
-        """All that has come was handed out: for another line more must come."""
+        """Whether the next line requires another chunk."""
         return self._next >= len(self._lines)
 
     def first(self) -> str:
-        """The first line, which is handed out all the same; empty when there is none."""
+        """Return the first line without consuming it; empty when there is none."""
         while self.waits and self._more():
             pass
         return self._lines[0] if self._lines else ""

@@ -1,7 +1,7 @@
-"""Batches of rows, and names and values of columns: what the readers of all kinds of tables share.
+"""Batches of rows, and the names and values of columns, for the readers of all kinds of tables.
 
-In: names and values of an input's columns. Out: the same under names that no field of the output row has, as
-every output can hold them. Pure.
+In: names and values of an input's columns. Out: names that no field of the output row has, and values that
+every output can hold. Pure.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from fetchpool.sources import table_header
 from fetchpool.sources.table_header import may_be_url
 
 BATCH_BYTES = 1 << 20
-"""Of the rows that are handed over together, about; a single one may have more."""
+"""Size of a batch of rows, roughly; a single row may have more."""
 FIELD = 100
-"""Bytes that a value takes beside its text, about."""
-LISTED = 1_000
-"""Characters of names that a refusal lists."""
+"""Bytes that a value takes in addition to its text, roughly."""
+MAX_LISTED = 1_000
+"""Characters of column names in an error message."""
 PREFIX = "input_"
 _PREFIXES = re.compile(f"^(?:{PREFIX})+")
 DEPTH = 20
-"""Levels of lists and mappings in one column, as in one field of a parser's."""
-NO_OBJECT = (msgspec.MsgspecError, UnicodeError, RecursionError)
-"""What a line raises that is no JSON object, or one that nobody could write again."""
+"""Levels of lists and mappings in one column, as in one field of a parser."""
+INVALID_JSON = (msgspec.MsgspecError, UnicodeError, RecursionError)
+"""What a line raises that is not a JSON object, or one that can't be written again."""
 
 Columns = dict[str, Any]
 
 
 class TableOptions(Struct, frozen=True):
-    """What is wanted of an input that has columns."""
+    """The options for an input with columns."""
 
     column: str
-    """The one with the URL."""
+    """The name or number of the column with the URL."""
     keep: bool = False
-    """The others are passed through to the row."""
+    """Pass the other columns through to the row."""
     taken: frozenset[str] | None = frozenset()
-    """Names that parsers give to fields of the row; None: a parser may give any."""
+    """Names of parsers' fields; None: a parser may use any name."""
 
 
 class RowBatch(Struct, frozen=True):
@@ -50,21 +50,21 @@ class RowBatch(Struct, frozen=True):
     urls: list[str]
     columns: list[Columns] | None
     offset: int
-    """How many bytes of the input they reach to."""
+    """The offset of their end in the input."""
     weight: int = 0
-    """Bytes that they hold, about."""
+    """Their size in memory, roughly, in bytes."""
     weights: list[int] = []
-    """Bytes that the columns of each hold, about."""
+    """The size of each row's columns."""
     problems: dict[int, str] = {}
-    """By the place in `urls`, why there is none."""
+    """By index in `urls`, why there is no URL."""
 
 
 class TableFormatError(Exception):
-    """It is no such table. `str()` is one clean line, with the fix in it."""
+    """The input is not a table in that format. `str()` is one clean line, with the fix in it."""
 
 
 class RowCollector:
-    """Rows as they are read, until they are handed over."""
+    """Collects rows into a batch."""
 
     __slots__ = ("_columns", "_keep", "_problems", "_urls", "_weights", "weight")
 
@@ -75,10 +75,10 @@ class RowCollector:
         self._weights: list[int] = []
         self._problems: dict[int, str] = {}
         self.weight = 0
-        """Bytes that they hold, about."""
+        """The size of the rows in memory, roughly, in bytes."""
 
     def add(self, url: str, columns: Columns | None = None, weight: int = 0, problem: str = "") -> None:
-        """`weight`: of the columns. `problem`: why there is no URL."""
+        """Add a row. `weight`: the size of its columns. `problem`: why there is no URL."""
         if problem:
             self._problems[len(self._urls)] = problem
         self._urls.append(url)
@@ -88,24 +88,24 @@ class RowCollector:
         self.weight += memory_size(url) + weight
 
     def rows(self, offset: int) -> RowBatch:
-        """All of them."""
+        """Return all rows."""
         columns = self._columns if self._keep else None
         return RowBatch(self._urls, columns, offset, self.weight, self._weights, self._problems)
 
 
 def no_column(names: list[str], table: TableOptions) -> TableFormatError:
-    """What to say when there is no such column."""
-    has = one_line(", ".join(names), LISTED) if names else "nothing"
+    """Return the error for a missing column."""
+    has = one_line(", ".join(names), MAX_LISTED) if names else "nothing"
     fix = ""
     if any(map(may_be_url, names)) and not table.column.isdecimal():
-        fix = "; if that is no header: --url-column 2 is the second column"
+        fix = "; if that is not a header: --url-column 2 is the second column"
     return TableFormatError(
         f"has no column {escape_invisible(table.column)!r} (--url-column); it has: {has}{fix}"
     )
 
 
 def place_of(names: list[str], table: TableOptions) -> int:
-    """Where the column is, among names that are known to be some. Raises `TableFormatError`."""
+    """Return the index of the URL's column, among names of a header. Raises `TableFormatError`."""
     if table.column in names:
         return names.index(table.column)
     place = table_header.place_of(names, table.column)
@@ -115,10 +115,10 @@ def place_of(names: list[str], table: TableOptions) -> int:
 
 
 def as_fields(names: list[str], table: TableOptions) -> list[str]:
-    """The columns' names, as a row can have them: none empty, none twice."""
+    """Return the columns' names as a row can have them: none empty, none twice."""
     used: set[str] = set()
     numbers: dict[str, int] = {}
-    """The highest that a name was given, which is where the search for a free one goes on."""
+    """The highest number used for each name; the search for a free name continues there."""
     fields: list[str] = []
     for place, name in enumerate(names, 1):
         free = first = field_name(name, table) or f"column_{place}"
@@ -131,16 +131,16 @@ def as_fields(names: list[str], table: TableOptions) -> list[str]:
 
 
 def field_name(name: str, table: TableOptions) -> str:
-    """A column's name, as a row can have it: the same in every row of a run, whatever became of its URL. One
-    that begins with `input_` gets another where what is behind would get one: no two come to one name."""
+    """Return a column's name as a row can have it, the same in all rows. A name that begins with `input_`
+    gets another `input_` if the rest would get one, so that no two columns end up with the same name."""
     shown = escape_invisible(name.strip())
     own = _PREFIXES.sub("", shown) if shown.startswith(PREFIX) else shown
     return PREFIX + shown if table.taken is None or own in RESERVED_NAMES or own in table.taken else shown
 
 
-def fit(value: Any, depth: int = 0) -> Any:
-    """A value of an input, as every output can hold it: clean, and text where JSON has nothing for it, or
-    where it has more levels than what reads the outputs can take."""
+def to_json_value(value: Any, depth: int = 0) -> Any:
+    """Return a value of an input as every output can hold it: without control characters, and as text where
+    JSON has no such type, or where the value has too many levels for readers of the outputs."""
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, str):
@@ -150,14 +150,14 @@ def fit(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list | dict) and depth >= DEPTH:
         return as_text(value)
     if isinstance(value, list):
-        return [fit(each, depth + 1) for each in value]
+        return [to_json_value(each, depth + 1) for each in value]
     if isinstance(value, dict):
-        return {escape_invisible(str(name)): fit(each, depth + 1) for name, each in value.items()}
+        return {escape_invisible(str(name)): to_json_value(each, depth + 1) for name, each in value.items()}
     return escape_invisible(
         value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
     )
 
 
 def as_text(value: Any) -> str:
-    """What JSON holds, as it writes it. Raises one of `NO_OBJECT` when it can't."""
+    """Return a value as JSON text. Raises one of `INVALID_JSON` when JSON can't hold it."""
     return escape_invisible(msgspec.json.encode(value).decode())

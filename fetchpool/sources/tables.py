@@ -1,8 +1,8 @@
-"""Inputs with columns: CSV, TSV and JSONL, one of whose columns holds the URL.
+"""Reads tables (CSV, TSV and JSONL), one of whose columns holds the URL.
 
-In: an input's bytes. Out: the URL of each row and, when they are wanted, its other columns, under names
-that no field of the output row has. Nothing is opened here, and memory is bounded whatever the bytes
-are. A row without a URL gets a request all the same, which ends as `invalid_url`: nothing vanishes.
+In: an input's bytes. Out: the URL of each row and, on request, its other columns, under names that no field
+of the output row has. The module opens nothing, and its memory is bounded for any input. A row without a URL
+gets a request, too, which fails with `invalid_url`, so that no row is lost.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from collections.abc import Iterator
 
 from fetchpool.sources.csv_table import column_names, read_cells
 from fetchpool.sources.decompress import Chunks
-from fetchpool.sources.jsonl_table import look_for_column, read_objects
+from fetchpool.sources.jsonl_table import check_column, read_objects
 from fetchpool.sources.table_lines import LineIterator
 from fetchpool.sources.table_rows import RowBatch, TableOptions
 
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-"""By the name of an input, without what says how it is compressed; otherwise the first line tells."""
+"""Formats by suffix, without a suffix for compression. For other names the first line decides."""
 
 
 def read(chunks: Chunks, format: str | None, table: TableOptions) -> Iterator[RowBatch]:
-    """The rows, as soon as the chunks have them. Without a `format` the first line tells. Raises
+    """Yield the rows, as soon as the chunks have them. Without a `format` the first line decides. Raises
     `TableFormatError`."""
     lines = LineIterator(chunks)
     if format is None:
@@ -30,18 +30,18 @@ def read(chunks: Chunks, format: str | None, table: TableOptions) -> Iterator[Ro
 
 
 def header(chunks: Chunks, format: str | None, table: TableOptions) -> list[str]:
-    """The names of the columns that rows will have, as far as they are known beforehand: not those of
-    JSONL, of which some lines must have that of the URL. Raises `TableFormatError`."""
+    """Return the names of the columns that rows will have, as far as they are known before reading: none for
+    JSONL, but some of its first lines must have the URL's column. Raises `TableFormatError`."""
     lines = LineIterator(chunks)
     format = format or _format_of(lines.first())
     if format == "jsonl":
-        look_for_column(lines, table)
+        check_column(lines, table)
         return []
     return column_names(lines, format, table)
 
 
-def begins_one(line: str) -> bool:
-    """Whether a first line is an object or may be a header, and is no URL."""
+def begins_table(line: str) -> bool:
+    """Whether a first line is a JSON object, or looks like a header and not like a URL."""
     if line.startswith("{"):
         return True
     cell = re.split(r"[,;\t]", line)[0]

@@ -1,9 +1,9 @@
-"""The stage before the workers: a host's name is looked up once, and no worker waits for it.
+"""Resolves each host once, before its requests are given to workers, so that no worker waits for DNS.
 
-In: host names, as the scheduler comes to them. Out: a `HostAddresses` for each, by way of `tell`: its
-addresses, or why it has none. A dead name server holds up its own hosts and nobody else's, and ten
-thousand URLs of one host ask once (faults 6 and 33). A name server that can't say is asked again while there
-is time: it may be back in a moment, and nobody's attempt is used up (fault 63).
+In: host names, in the scheduler's order. Out: a `HostAddresses` for each, through the callback `on_result`:
+its addresses, or why it has none. A dead name server delays only its own hosts, and ten thousand URLs of one
+host need one lookup (faults 6 and 33). A lookup whose name server failed is retried until its timeout, which
+uses up no attempt of a URL (fault 63).
 """
 
 from __future__ import annotations
@@ -26,40 +26,40 @@ FOREVER = float("inf")
 
 
 class HostAddresses(Struct, frozen=True):
-    """What came of one name."""
+    """The result of one lookup."""
 
     host: str
     addresses: tuple[str, ...] = ()
-    """Empty for an address, which needs none, and after a failure."""
+    """Empty after a failure, and for a host that is an address itself."""
     failure: FailureKind | None = None
     """`dns` or `timeout_dns`."""
     message: str = ""
     until: float = FOREVER
-    """When it is to be asked again, on the caller's clock."""
+    """The time of the next lookup, on the caller's clock."""
     seconds: float = 0.0
-    """How long it took."""
+    """The lookup's duration."""
     passing: bool = False
-    """The name server could not say; it may in a moment."""
+    """The name server failed, so a retry may help."""
 
 
-class Asked:
-    """A host that somebody waits for."""
+class HostLookup:
+    """A lookup in progress, retries included."""
 
-    __slots__ = ("asked", "lookup", "since", "then", "times")
+    __slots__ = ("attempt_at", "callback", "failures", "pending", "started_at")
 
-    def __init__(self, asked: float) -> None:
-        self.asked = self.since = asked
-        """When that was: for the first time, and the last."""
-        self.times = 0
-        """The name server could not say."""
-        self.lookup: PendingLookup | None = None
-        """None: it needs none, or waits until it is made again."""
-        self.then: Callable[[PendingLookup], None] | None = None
-        """What the resolver has to be told to forget, should it take too long."""
+    def __init__(self, now: float) -> None:
+        self.started_at = self.attempt_at = now
+        """The times of the first and the last attempt."""
+        self.failures = 0
+        """The number of failures of the name server."""
+        self.pending: PendingLookup | None = None
+        """The resolver's lookup; None if the host needs none, or waits for a retry."""
+        self.callback: Callable[[PendingLookup], None] | None = None
+        """The callback given to the resolver, needed to cancel the lookup."""
 
 
 class HostLookups:
-    """Asks the resolver, and gives up when it does not answer in time."""
+    """Starts lookups in the resolver, and cancels those that exceed the timeout."""
 
     def __init__(
         self,
@@ -69,73 +69,75 @@ class HostLookups:
         fixed: Mapping[str, tuple[str, ...]] | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """`timeout`: seconds a lookup may take, from when somebody takes it up. `fixed`: hosts that need
-        none."""
+        """`timeout`: seconds for a lookup, from the moment a resolver thread starts it. `fixed`: hosts with
+        given addresses."""
         self._resolver = resolver
         self._timeout = timeout
         self._clock = clock
         self._fixed = fixed or {}
-        self._asked: dict[str, Asked] = {}
-        """By host, the first asked first."""
-        self._again: list[tuple[float, int, str, Asked]] = []
-        """A heap: when hosts are to be asked for again, which are not among those asked meanwhile."""
-        self._pauses = 0
+        self._lookups: dict[str, HostLookup] = {}
+        """The lookups in progress by host, oldest first."""
+        self._retries: list[tuple[float, int, str, HostLookup]] = []
+        """A heap of lookups that wait for a retry, by its time. They are not in `_lookups`."""
+        self._num_retries = 0
 
-    def start(self, tell: Callable[[HostAddresses], None]) -> None:
-        """`tell` is called, from any thread, once for each lookup that `overdue()` does not give up."""
-        self._tell = tell
+    def start(self, on_result: Callable[[HostAddresses], None]) -> None:
+        """Register the callback, which is called from any thread, once for each lookup that does not time
+        out."""
+        self._on_result = on_result
 
     @property
     def busy(self) -> bool:
-        """So many are being looked up that another one would only wait."""
-        return len(self._asked) >= self._resolver.most_threads
+        """Whether the maximum number of concurrent lookups is reached."""
+        return len(self._lookups) >= self._resolver.most_threads
 
-    def ask(self, host: str) -> None:
-        """Begins a lookup; a host that is an address is answered at once."""
-        self._asked[host] = asked = Asked(self._clock())
+    def start_lookup(self, host: str) -> None:
+        """Start a lookup; the result of a host that is an address is reported at once."""
+        self._lookups[host] = lookup = HostLookup(self._clock())
         fixed = self._fixed.get(host)
         if fixed is not None or urls.is_address(host):
-            self._tell(HostAddresses(host, fixed or ()))
+            self._on_result(HostAddresses(host, fixed or ()))
             return
-        self._look_up(host, asked)
+        self._attempt(host, lookup)
 
-    def heard(self, named: HostAddresses) -> bool:
-        """Whether this is what was waited for. A name server that could not say is asked again first."""
-        asked = self._asked.pop(named.host, None)
-        if asked is None:
+    def finish(self, result: HostAddresses) -> bool:
+        """End a lookup whose result was reported. Return False if the result must be ignored: the lookup was
+        cancelled, or will be retried because the name server failed."""
+        lookup = self._lookups.pop(result.host, None)
+        if lookup is None:
             return False
-        asked.lookup = asked.then = None
-        if named.passing and asked.times < len(RETRY_DELAYS):
-            again = named.until + RETRY_DELAYS[asked.times]
-            if again < asked.asked + self._timeout:
-                asked.times += 1
-                self._pauses += 1
-                heappush(self._again, (again, self._pauses, named.host, asked))
+        lookup.pending = lookup.callback = None
+        if result.passing and lookup.failures < len(RETRY_DELAYS):
+            retry_at = result.until + RETRY_DELAYS[lookup.failures]
+            if retry_at < lookup.started_at + self._timeout:
+                lookup.failures += 1
+                self._num_retries += 1
+                heappush(self._retries, (retry_at, self._num_retries, result.host, lookup))
                 return False
         return True
 
-    def overdue(self, now: float) -> list[HostAddresses]:
-        """The hosts whose lookup has taken too long, given up. Those whose pause is over are asked for
-        again."""
-        while self._again and self._again[0][0] <= now:
-            _, _, host, asked = heappop(self._again)
-            self._asked[host] = asked
-            self._look_up(host, asked)
+    def expire(self, now: float) -> list[HostAddresses]:
+        """Cancel the lookups that exceed the timeout, and return their results. Start the retries that are
+        due."""
+        while self._retries and self._retries[0][0] <= now:
+            _, _, host, lookup = heappop(self._retries)
+            self._lookups[host] = lookup
+            self._attempt(host, lookup)
         late = []
-        for host, asked in self._asked.items():
-            if asked.lookup is None:
-                continue  # it needed none, and has its answer
-            if asked.lookup.begun is None:
+        for host, lookup in self._lookups.items():
+            if lookup.pending is None:
+                continue  # it needed no lookup, and its result was reported
+            if lookup.pending.begun is None:
                 self._resolver.hurry()
-                break  # so are those behind it
-            if max(asked.since, asked.lookup.begun) + self._timeout > now:
+                break  # later ones have not started, either
+            if max(lookup.attempt_at, lookup.pending.begun) + self._timeout > now:
                 break
             late.append(host)
         for host in late:
-            asked = self._asked.pop(host)
-            assert asked.lookup is not None
-            assert asked.then is not None
-            self._resolver.cancel(host, asked.lookup, asked.then)
+            lookup = self._lookups.pop(host)
+            assert lookup.pending is not None
+            assert lookup.callback is not None
+            self._resolver.cancel(host, lookup.pending, lookup.callback)
         return [
             HostAddresses(
                 host,
@@ -149,24 +151,27 @@ class HostLookups:
         ]
 
     def next_wakeup(self) -> float | None:
-        """When `overdue()` will have something to do."""
-        again = self._again[0][0] if self._again else None
-        for asked in self._asked.values():
-            if asked.lookup is not None:
-                begun = asked.lookup.begun
-                late_at = self._clock() + STUCK if begun is None else max(asked.since, begun) + self._timeout
-                return late_at if again is None else min(again, late_at)
-        return again
+        """Return the time at which `expire()` will have something to do; None if there is none."""
+        retry_at = self._retries[0][0] if self._retries else None
+        for lookup in self._lookups.values():
+            if lookup.pending is not None:
+                begun = lookup.pending.begun
+                if begun is None:
+                    late_at = self._clock() + STUCK
+                else:
+                    late_at = max(lookup.attempt_at, begun) + self._timeout
+                return late_at if retry_at is None else min(retry_at, late_at)
+        return retry_at
 
-    def _look_up(self, host: str, asked: Asked) -> None:
-        asked.since = self._clock()
-        asked.then = partial(self._answered, host, asked.since)
-        asked.lookup = self._resolver.resolve_async(host, asked.then)
+    def _attempt(self, host: str, lookup: HostLookup) -> None:
+        lookup.attempt_at = self._clock()
+        lookup.callback = partial(self._on_resolved, host, lookup.attempt_at)
+        lookup.pending = self._resolver.resolve_async(host, lookup.callback)
 
-    def _answered(self, host: str, asked: float, found: PendingLookup) -> None:
+    def _on_resolved(self, host: str, attempt_at: float, found: PendingLookup) -> None:
         now = self._clock()
-        seconds = now - max(asked, found.begun or asked)
+        seconds = now - max(attempt_at, found.begun or attempt_at)
         if found.error:
-            self._tell(HostAddresses(host, (), found.kind, found.error, now, seconds, found.passing))
+            self._on_result(HostAddresses(host, (), found.kind, found.error, now, seconds, found.passing))
         else:
-            self._tell(HostAddresses(host, found.ips, until=now + TTL, seconds=seconds))
+            self._on_result(HostAddresses(host, found.ips, until=now + TTL, seconds=seconds))

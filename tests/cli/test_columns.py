@@ -145,7 +145,7 @@ def test_a_table_that_breaks_off_in_a_quote_is_exit_2_with_what_came_before(
     (tmp_path / "list.csv").write_text(f'url,n\n{good}http://h/,"\n{good}')
     done = fetchpool("list.csv", "--url-column", "url", "-o", "-", cwd=tmp_path)
     assert (done.returncode, len(done.stdout.splitlines())) == (2, 1)
-    assert "fetchpool: list.csv: line 3: a quote in its row is never closed; close it\n" in done.stderr
+    assert "fetchpool: list.csv: line 3: unterminated quoted field; close the quote\n" in done.stderr
 
 
 def test_a_line_of_jsonl_without_a_url_says_so_in_its_row(tmp_path: Path) -> None:

@@ -213,7 +213,7 @@ def test_a_hash_alone_keeps_nothing_and_has_its_column(demo_server: DemoServer, 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--save", ""), "--save: an empty name; write a folder's name"),
+        (("--save", ""), "--save: expected a directory, got an empty string"),
         (("--save", "urls.txt"), "--save: urls.txt: is not a directory; choose another one"),
         (("--save", "no/such"), "--save: no/such: directory no does not exist; create it: mkdir -p 'no'"),
         (("--hash", "md5"), "--hash: 'md5' is not supported; use sha256"),

@@ -667,7 +667,7 @@ except FetchpoolError as refused: print(refused, file=sys.stderr)
 """
     with path.open("rb") as stdin, path.open("ab") as stdout:
         done = run(script, stdin=stdin, stdout=stdout)
-    assert done.stderr == "standard output: is also the input -; choose another output with -o\n"
+    assert done.stderr == "standard output is also the input -; choose another output with -o\n"
 
 
 def test_only_the_chosen_adapter_is_imported() -> None:

@@ -191,7 +191,7 @@ def test_35_an_input_that_cannot_be_read_is_a_clear_error_and_exit_2(tmp_path: P
     closed.chmod(0)
     assert "missing.txt: no such file" in refused(runner.fetchpool("missing.txt", cwd=tmp_path))
     assert "folder: is a directory" in refused(runner.fetchpool("folder", cwd=tmp_path))
-    assert "list.gz: is not gzip" in refused(runner.fetchpool("list.gz", cwd=tmp_path))
+    assert "list.gz: not a gzip" in refused(runner.fetchpool("list.gz", cwd=tmp_path))
     assert "NUL" not in refused(runner.fetchpool("a\nb", cwd=tmp_path))
     done = subprocess.run(
         [*runner.FETCHPOOL, "closed.txt", "-o", "-"],
@@ -203,7 +203,7 @@ def test_35_an_input_that_cannot_be_read_is_a_clear_error_and_exit_2(tmp_path: P
         check=False,
     )
     line = refused(subprocess.CompletedProcess(done.args, done.returncode, "", done.stderr.decode()))
-    assert "closed.txt: no permission" in line
+    assert "closed.txt: permission denied" in line
 
 
 def test_35_the_readable_part_of_a_truncated_gzip_file_is_fetched(
@@ -217,7 +217,7 @@ def test_35_the_readable_part_of_a_truncated_gzip_file_is_fetched(
     done = runner.fetchpool("urls.txt.gz", "-o", "-", cwd=tmp_path)
     assert done.returncode == 2
     assert len(done.stdout.splitlines()) == 20
-    assert re.search(r"^fetchpool: urls.txt.gz: cut short", done.stderr, re.MULTILINE)
+    assert re.search(r"^fetchpool: urls.txt.gz: truncated", done.stderr, re.MULTILINE)
     assert "Traceback" not in done.stderr
 
 

@@ -162,7 +162,7 @@ READERS: dict[str, tuple[int, Callable[[str], object]]] = {
     "a URL's identity": (urls.MAX_URL, lambda text: fingerprint.from_record_url(f"http://h/{text}")),
     "what is shown": (MANY_LINES, lambda text: clean.one_line(text, 100)),
     "a list": (MANY_LINES, list_of_lines),
-    "what is no list": (MEBIBYTE, lambda text: file_types.refusal(wire(text))),
+    "not a list": (MEBIBYTE, lambda text: file_types.check(wire(text))),
     "CSV": (MANY_LINES, lambda text: table("csv", text)),
     "TSV": (MANY_LINES, lambda text: table("tsv", text)),
     "JSONL": (MANY_LINES, lambda text: table("jsonl", text)),

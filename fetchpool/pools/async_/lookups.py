@@ -53,7 +53,7 @@ class HopLookups:
         deferred = self._deferred.get(host)
         if deferred is None:
             self._deferred[host] = deferred = []
-            self._lookups.ask(host)
+            self._lookups.start_lookup(host)
         deferred.append(DeferredHop(transfer, hop, since))
         self.waiting += 1
         return True
@@ -67,9 +67,9 @@ class HopLookups:
         ready: list[tuple[DeferredHop, Failure | None]] = []
         while self._results:
             result = self._results.popleft()
-            if self._lookups.heard(result):
+            if self._lookups.finish(result):
                 self._release(result, ready)
-        for result in self._lookups.overdue(now):
+        for result in self._lookups.expire(now):
             self._release(result, ready)
         for host, deferred in list(self._deferred.items()):
             for each in [each for each in deferred if now - each.since >= each.hop.max_time]:

@@ -1,9 +1,9 @@
-"""The names that libcurl would look up by itself, looked up for it.
+"""Finds the names that must be resolved before a hop, so that libcurl resolves none by itself.
 
-In: hops whose request came without addresses: a program's own `Pool` asks no names stage, redirects and
-proxies lead to names that nobody has seen yet. Out: which name is still to be asked for, and what libcurl is
-to be told of where hosts are. libcurl's own lookups can't be given up: whoever closes its handle waits for
-them (fault 63), and it can't tell a name server that is away from a name that doesn't exist.
+In: hops without addresses: those of a program's own `Pool`, of redirects and of proxies. Out: the name that
+must be resolved next, and the addresses for libcurl. libcurl's own lookups can't be cancelled: closing its
+handle waits for them (fault 63), and their errors don't distinguish a dead name server from a name that does
+not exist.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from fetchpool.transports.resolver import Resolver
 
 
 class HopNames:
-    """For the hops of one run; it holds nothing of any."""
+    """Finds the names for the hops of one run. Stores nothing of a hop."""
 
     def __init__(self, options: FetchOptions, resolver: Resolver) -> None:
         self._resolver = resolver
         proxy = proxy_of(options.proxy)
         self._asks_others = bool(options.dns_servers)
-        """libcurl asks name servers of the person's choice, by itself."""
+        """Whether libcurl resolves names by itself, with the name servers that the user set."""
         self._looks_for_hosts = proxy is None or proxy.scheme == "socks5"
-        """Another proxy is given the name."""
+        """Whether we resolve hosts. Other proxies are given the name."""
         name = "" if proxy is None else proxy.host
         self._proxy = "" if not name or ":" in name or urls.is_address(name) else name
 
     def missing(self, hop: HopRequest) -> str:
-        """A name that must be looked up before the hop, empty when there is none: then the hop has the
-        addresses that are known."""
+        """Return a name that must be resolved before the hop. If there is none, return an empty string, after
+        setting the hop's addresses."""
         if self._asks_others:
             return ""
         if self._proxy:
@@ -47,7 +47,7 @@ class HopNames:
         return "" if hop.addresses else host
 
     def failure(self, host: str, kind: FailureKind, message: str) -> Failure:
-        """Why a hop can't be made, since that name has no address."""
+        """Return the failure of a hop whose name has no address."""
         if host == self._proxy and kind is not FailureKind.ABORTED:
             return no_way(kind, message)
         return Failure(kind, message)

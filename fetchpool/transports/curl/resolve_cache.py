@@ -1,59 +1,58 @@
-"""What libcurl is told of where hosts are: it dials what was looked up beforehand, and looks up nothing.
+"""Maintains libcurl's CURLOPT_RESOLVE entries, so that it uses resolved addresses and makes no lookups.
 
-In: each hop's host and addresses, when it begins and when it ends. Out: lines for CURLOPT_RESOLVE. A book
-belongs to one DNS cache of libcurl's: a multi's, or that of an easy handle by itself.
+In: each hop's host and addresses, at its start and at its end. Out: lines for CURLOPT_RESOLVE. A cache
+belongs to one DNS cache of libcurl: a multi's, or that of a single easy handle.
 
-What libcurl is told stays until it is told otherwise. An entry that ended by itself after a minute would be
-missed by a redirect, or by a connection that is made again, and somebody else would be asked. Nor is libcurl
-to look for entries that have ended: it looks at all of them for each transfer, which took ten times as long
-as the fetch once there were some ten thousand hosts.
+Entries stay until they are removed. An entry that expired after a minute would be missing for a redirect or a
+new connection, and libcurl would query a name server. Nor must libcurl search for expired entries: it checks
+all of them for each transfer, which took ten times as long as the fetch with some ten thousand hosts.
 """
 
 from __future__ import annotations
 
 from fetchpool.config.fetch_options import FetchOptions
 
-KEPT = 1000
-"""Hosts of which libcurl still knows when nothing is fetched from them."""
+MAX_IDLE = 1000
+"""Hosts without a hop in flight whose entries stay."""
 FOR_EVER = -1
 A_MINUTE = 60
 
 
 def may_resolve(options: FetchOptions) -> bool:
-    """Whether libcurl looks names up by itself: where it is told whom to ask."""
+    """Whether libcurl resolves names by itself: only when the user set name servers."""
     return bool(options.dns_servers)
 
 
 def cache_timeout(options: FetchOptions) -> int:
-    """For CURLOPT_DNS_CACHE_TIMEOUT, seconds: of libcurl's own lookups."""
+    """Return the seconds for CURLOPT_DNS_CACHE_TIMEOUT, which applies to libcurl's own lookups."""
     return A_MINUTE if may_resolve(options) else FOR_EVER
 
 
 class ResolveCache:
-    """By `host:port`, as `urls.authority()` writes it.
+    """Tracks which entries libcurl has, by `host:port`, as `urls.authority()` writes it.
 
-    libcurl reads a hop's lines when that hop's transfer starts, and of several that were handed to it
-    together nobody says which starts first. So each tells what no hop that has ended has told."""
+    libcurl reads a hop's lines when the transfer starts, and the order of transfers added together is
+    undefined. So each hop carries all lines that no finished hop has carried."""
 
     def __init__(self) -> None:
         self._addresses: dict[str, tuple[str, ...]] = {}
-        """What libcurl certainly knows."""
+        """The entries that libcurl certainly has."""
         self._hops: dict[str, int] = {}
-        """In flight."""
+        """The number of hops in flight."""
         self._idle: dict[str, None] = {}
-        """Those without any, the one that was used longest ago first."""
+        """The hosts without a hop in flight, least recently used first."""
         self._leaving: set[str] = set()
-        """Those that a hop in flight makes libcurl forget."""
+        """The hosts whose entries a hop in flight removes."""
 
     def open(self, where: str, addresses: tuple[str, ...]) -> list[str]:
-        """A hop there begins; what libcurl is to be told with it, mostly nothing. Without addresses libcurl
-        looks by itself."""
+        """Start a hop; return its lines for CURLOPT_RESOLVE, usually none. Without addresses libcurl resolves
+        the host by itself."""
         lines: list[str] = []
         hops = self._hops.get(where, 0)
         self._hops[where] = hops + 1
         if not hops:
             self._idle.pop(where, None)
-            if len(self._idle) > KEPT:
+            if len(self._idle) > MAX_IDLE:
                 lines.append(forgetting(self._forget()))
         if addresses:
             known = self._addresses.get(where)
@@ -62,8 +61,8 @@ class ResolveCache:
         return lines
 
     def close(self, where: str, lines: list[str], addresses: tuple[str, ...] | None) -> None:
-        """A hop there has ended, for which `open()` gave these lines. `addresses`: what it was opened with;
-        None when it failed, maybe before libcurl had read them."""
+        """End a hop. `lines`: what `open()` returned for it. `addresses`: what `open()` was given; None when
+        the hop failed, perhaps before libcurl read the lines."""
         self._hops[where] -= 1
         if not self._hops[where]:
             self._idle[where] = None
@@ -73,7 +72,7 @@ class ResolveCache:
                 self._addresses[where] = addresses
 
     def _forget(self) -> str:
-        """The host that was used longest ago."""
+        """Remove the least recently used host; return it."""
         oldest = next(iter(self._idle))
         del self._idle[oldest], self._hops[oldest]
         self._addresses.pop(oldest, None)
@@ -82,13 +81,14 @@ class ResolveCache:
 
 
 def telling(where: str, addresses: tuple[str, ...]) -> str:
-    """Where a host is. To libcurl a line that begins with a hyphen takes an entry back, and one with a plus
-    sign adds an entry that ends with DNS_CACHE_TIMEOUT; so a host whose name begins with a hyphen, which real
-    ones do, stands behind a plus sign. `*`, which would be every host, is no host (`urls.parse()`)."""
+    """Return the line that adds an entry. In libcurl a line that begins with a hyphen removes an entry, and
+    one with a plus sign adds an entry that expires with DNS_CACHE_TIMEOUT; so a host whose name begins with a
+    hyphen, as some do, is preceded by a plus sign. `*`, which matches every host, is not a valid host
+    (`urls.parse()`)."""
     sign = "+" if where[0] == "-" else ""
     return f"{sign}{where}:{','.join(addresses)}"
 
 
 def forgetting(where: str) -> str:
-    """That libcurl need no longer know where a host is."""
+    """Return the line that removes an entry."""
     return f"-{where}"

@@ -148,7 +148,7 @@ def test_a_gzip_cut_short_gives_what_was_read_and_says_so_and_the_next_input_is_
     urls = urls_of(source)
     assert urls[-1] == "http://b/"
     assert urls[:-1] == lines[: len(urls) - 1]  # whole lines only
-    assert source.failure == f"{cut}: cut short: its gzip data has no end"
+    assert source.failure == f"{cut}: truncated gzip data"
     assert source.bytes_read == source.bytes_total
 
 
@@ -174,9 +174,9 @@ def test_a_damaged_gzip_is_told_and_so_is_the_next_one(tmp_path: Path) -> None:
         ("missing.txt", "no such file; check its name"),
         ("folder", "is a directory; name the files in it"),
         ("utf16.txt", "is UTF-16; save it as UTF-8"),
-        ("plain.gz", "is not gzip data, though its name says so"),
-        ("empty.gz", "is not gzip data, though its name says so"),
-        ("https://user:secret@example.org/", "is a URL, and INPUT is a file of them"),
+        ("plain.gz", "not a gzip file despite its suffix"),
+        ("empty.gz", "not a gzip file despite its suffix"),
+        ("https://user:secret@example.org/", "INPUT is a file of URLs, not a URL"),
         ("a\x00b", "can't be opened: "),
         ("\x1b[31mred", r"\x1b[31mred: no such file"),
     ],
@@ -218,7 +218,7 @@ def test_a_file_without_permission_is_refused_beforehand(tmp_path: Path) -> None
         text=True,
         check=True,
     )
-    assert run.stdout == "a.txt: no permission to read it; change its mode, or run as its owner\n"
+    assert run.stdout == "a.txt: permission denied; change its mode, or run as its owner\n"
 
 
 def test_a_pipe_that_stays_open_yields_its_first_line_at_once(tmp_path: Path) -> None:
@@ -432,7 +432,7 @@ def test_every_element_of_an_iterable_gets_its_request() -> None:
 
 
 def test_an_iterable_taken_for_one_url_or_of_something_else_is_refused() -> None:
-    with pytest.raises(UsageError, match="one URL where several are expected"):
+    with pytest.raises(UsageError, match="expected an iterable of URLs, got a single string"):
         IterableSource("http://a/")
 
 
@@ -444,13 +444,13 @@ def test_an_element_that_is_no_text_is_a_row_that_says_what_it_was() -> None:
     assert [each.href for each in found if each.refused is None] == ["http://a/", "http://d/"]
     refused = [each for each in found if each.refused is not None]
     assert {(each.url, each.refused) for each in refused} == {("", FailureKind.INVALID_URL)}
-    assert [each.problem.split(" where ")[0] for each in refused] == [
-        "there is None",
-        "there is nan",
-        "there is bytes (b'http://b/')",
-        "there is 7",
-        "there is an object of type int",
-        "there is an object of type PosixPath",
+    assert [each.problem for each in refused] == [
+        "expected a URL as str, got None",
+        "expected a URL as str, got nan",
+        "expected a URL as str, got bytes (b'http://b/')",
+        "expected a URL as str, got 7",
+        "expected a URL as str, got an object of type int",
+        "expected a URL as str, got an object of type PosixPath",
     ]
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.urls import request
-from fetchpool.sources.lines import KEPT, LineSplitter
+from fetchpool.sources.lines import MAX_LINE, LineSplitter
 
 
 def read(*chunks: bytes) -> list[str]:
@@ -62,12 +62,12 @@ def test_bytes_that_are_not_utf8_make_an_invalid_url_and_no_other_one() -> None:
 
 def test_a_line_that_is_too_long_is_kept_just_long_enough_to_be_refused() -> None:
     lines = read(b"http://a/", *[b"x" * 50_000] * 20, b"\nhttp://b/\n")
-    assert [len(line) for line in lines] == [KEPT, 9]
+    assert [len(line) for line in lines] == [MAX_LINE, 9]
     assert request(0, lines[0]).refused is FailureKind.INVALID_URL
 
 
 def test_a_url_of_the_longest_allowed_length_is_whole() -> None:
-    url = "http://a/" + "é" * (KEPT - 10)
+    url = "http://a/" + "é" * (MAX_LINE - 10)
     assert read(url.encode() + b"\n") == [url]
     assert request(0, url).refused is None
 
@@ -85,7 +85,7 @@ def test_a_line_of_a_hundred_megabytes_costs_no_more_memory_than_what_is_kept_of
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 2_000_000
-    assert [len(line) for line in reader.feed(b"\n")] == [KEPT]
+    assert [len(line) for line in reader.feed(b"\n")] == [MAX_LINE]
 
 
 pieces = st.one_of(
@@ -121,4 +121,4 @@ def test_no_line_is_blank_or_a_comment_or_holds_a_line_end(data: bytes) -> None:
         assert line
         assert not line.startswith("#")
         assert not set(line) & {"\n", "\r"}
-        assert len(line) <= KEPT
+        assert len(line) <= MAX_LINE

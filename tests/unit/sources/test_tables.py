@@ -86,7 +86,7 @@ def test_compressed_data_that_is_cut_or_damaged_gives_what_was_read_and_says_so(
     whole = COMPRESS[suffix](lines)
     cut = FileSource([write(tmp_path / f"cut.{suffix}", whole[:-2000])])
     assert 5_000 < len(Consumer(cut).rest()) < 20_000
-    assert cut.failure == f"{tmp_path}/cut.{suffix}: cut short: its {CODEC[suffix]} data has no end"
+    assert cut.failure == f"{tmp_path}/cut.{suffix}: truncated {CODEC[suffix]} data"
     damaged = bytearray(whole)
     damaged[len(whole) // 2 : len(whole) // 2 + 50] = bytes(50)
     source = FileSource([write(tmp_path / f"damaged.{suffix}", bytes(damaged))])
@@ -97,7 +97,7 @@ def test_compressed_data_that_is_cut_or_damaged_gives_what_was_read_and_says_so(
 @pytest.mark.parametrize("suffix", COMPRESS)
 def test_a_name_that_claims_to_be_compressed_is_refused(tmp_path: Path, suffix: str) -> None:
     path = write(tmp_path / f"plain.{suffix}", b"http://a/\n")
-    with pytest.raises(InputError, match=f"is not {CODEC[suffix]} data, though its name says so"):
+    with pytest.raises(InputError, match=f"not a {CODEC[suffix]} file despite its suffix"):
         FileSource([path])
 
 
@@ -222,13 +222,13 @@ def test_a_large_parquet_is_read_in_bounded_batches(tmp_path: Path) -> None:
     [
         ("a.csv", "id,link\n1,http://a/\n", "has no column 'url' (--url-column); it has: id, link"),
         ("a.csv.gz", gzip.compress(b"x,y\n", mtime=0), "it has: x, y"),
-        ("a.parquet", "not parquet", "is no Parquet that can be read"),
+        ("a.parquet", "not parquet", "not a readable Parquet file"),
         ("a.csv", "url," + "x" * (17 << 20), "a line of more than 16 MiB; is it a table?"),
         ("a.csv", "url,n\rhttp://a/,1\r", "line 1: a carriage return (CR) within the line; save it with LF"),
-        ("a.csv", "\x7fELF\x02\0\0\r\0\n\0", "is no CSV: there are NUL bytes in its first line"),
+        ("a.csv", "\x7fELF\x02\0\0\r\0\n\0", "not a CSV file: NUL bytes in the first line"),
         ("a", b"SQLite format 3\0" + bytes(99), "is a SQLite database; pipe its URLs in: sqlite3 "),
         ("a.csv", "x" * 5000 + "\n", "x…"),
-        ("a.csv", '"url\nhttp://a/\n', "line 1: a quote in its row is never closed"),
+        ("a.csv", '"url\nhttp://a/\n', "line 1: unterminated quoted field"),
     ],
     ids=[
         "column",
@@ -277,7 +277,7 @@ def test_a_quote_that_is_never_closed_is_told_and_what_came_before_is_fetched(
     assert [(each.url, each.columns) for each in Consumer(source).rest()] == [
         ("http://a/1", {"n": "x\\x0ay"})
     ]
-    assert source.failure == f"{tmp_path}/{name}: line 5: a quote in its row is never closed; close it"
+    assert source.failure == f"{tmp_path}/{name}: line 5: unterminated quoted field; close the quote"
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n"])

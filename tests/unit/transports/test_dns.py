@@ -16,16 +16,16 @@ class Clock:
 
 
 def stage(lookup, clock, **options):
-    heard: list[HostAddresses] = []
-    told = threading.Event()
+    results: list[HostAddresses] = []
+    reported = threading.Event()
 
     def tell(named: HostAddresses) -> None:
-        heard.append(named)
-        told.set()
+        results.append(named)
+        reported.set()
 
     names = HostLookups(Resolver(lookup=lookup, clock=clock), timeout=5.0, clock=clock, **options)
     names.start(tell)
-    return names, heard, told
+    return names, results, reported
 
 
 def answer(_host, *_, **__):
@@ -34,11 +34,11 @@ def answer(_host, *_, **__):
 
 def test_a_name_is_answered_with_its_addresses_for_a_minute():
     clock = Clock()
-    names, heard, told = stage(answer, clock)
-    names.ask("example.org")
-    assert told.wait(5)
-    assert heard == [HostAddresses("example.org", ("192.0.2.7",), until=clock.now + TTL)]
-    assert names.heard(heard[0])
+    names, results, reported = stage(answer, clock)
+    names.start_lookup("example.org")
+    assert reported.wait(5)
+    assert results == [HostAddresses("example.org", ("192.0.2.7",), until=clock.now + TTL)]
+    assert names.finish(results[0])
     assert names.next_wakeup() is None
 
 
@@ -46,29 +46,29 @@ def test_an_address_needs_no_lookup():
     def never(*_, **__):
         raise AssertionError("looked up")
 
-    names, heard, _ = stage(never, Clock())
-    names.ask("127.0.0.1")
-    names.ask("[::1]")
-    assert [(named.host, named.addresses, named.failure) for named in heard] == [
+    names, results, _ = stage(never, Clock())
+    names.start_lookup("127.0.0.1")
+    names.start_lookup("[::1]")
+    assert [(named.host, named.addresses, named.failure) for named in results] == [
         ("127.0.0.1", (), None),
         ("[::1]", (), None),
     ]
 
 
 def test_a_fixed_host_needs_no_lookup():
-    names, heard, _ = stage(answer, Clock(), fixed={"example.org": ("127.0.0.1",)})
-    names.ask("example.org")
-    assert heard[0].addresses == ("127.0.0.1",)
+    names, results, _ = stage(answer, Clock(), fixed={"example.org": ("127.0.0.1",)})
+    names.start_lookup("example.org")
+    assert results[0].addresses == ("127.0.0.1",)
 
 
 def test_a_name_that_does_not_exist_says_so():
     def unknown(*_, **__):
         raise socket.gaierror(socket.EAI_NONAME, "unknown")
 
-    names, heard, told = stage(unknown, Clock())
-    names.ask("nosuch.invalid")
-    assert told.wait(5)
-    assert heard[0].failure is FailureKind.DNS
+    names, results, reported = stage(unknown, Clock())
+    names.start_lookup("nosuch.invalid")
+    assert reported.wait(5)
+    assert results[0].failure is FailureKind.DNS
 
 
 def test_a_lookup_that_hangs_is_given_up_and_its_late_answer_ignored():
@@ -81,18 +81,18 @@ def test_a_lookup_that_hangs_is_given_up_and_its_late_answer_ignored():
         ended.set()
         return answer(*arguments, **options)
 
-    names, heard, told = stage(hangs, clock)
-    names.ask("slow.test")
+    names, results, reported = stage(hangs, clock)
+    names.start_lookup("slow.test")
     assert begun.wait(10)
     assert names.next_wakeup() == clock.now + 5.0
-    assert names.overdue(clock.now + 4.9) == []
-    late = names.overdue(clock.now + 5.0)
+    assert names.expire(clock.now + 4.9) == []
+    late = names.expire(clock.now + 5.0)
     assert [(named.host, named.failure) for named in late] == [("slow.test", FailureKind.TIMEOUT_DNS)]
     go_on.set()
     assert ended.wait(10)
-    names.ask("other.test")  # the resolver answers in turn: what came before would be heard by now
-    assert told.wait(10)
-    assert [named.host for named in heard] == ["other.test"]
+    names.start_lookup("other.test")  # the resolver answers in turn: what came before would be results by now
+    assert reported.wait(10)
+    assert [named.host for named in results] == ["other.test"]
 
 
 def test_a_lookup_that_waits_for_a_thread_has_its_time_from_when_it_gets_one():
@@ -104,24 +104,24 @@ def test_a_lookup_that_waits_for_a_thread_has_its_time_from_when_it_gets_one():
         assert go_on.wait(10)
         return answer(*arguments, **options)
 
-    heard: list[HostAddresses] = []
-    told = threading.Semaphore(0)
+    results: list[HostAddresses] = []
+    reported = threading.Semaphore(0)
 
     def tell(named: HostAddresses) -> None:
-        heard.append(named)
-        told.release()
+        results.append(named)
+        reported.release()
 
     names = HostLookups(Resolver(1, lookup=hangs, clock=clock, most_threads=1), timeout=5.0, clock=clock)
     names.start(tell)
-    names.ask("slow.test")
-    names.ask("behind.test")
+    names.start_lookup("slow.test")
+    names.start_lookup("behind.test")
     assert begun.wait(10)
     clock.now += 6.0
-    assert [named.host for named in names.overdue(clock.now)] == ["slow.test"]
+    assert [named.host for named in names.expire(clock.now)] == ["slow.test"]
     go_on.set()
-    assert told.acquire(timeout=10)
-    assert [(named.host, named.failure) for named in heard] == [("behind.test", None)]
-    assert names.heard(heard[0])
+    assert reported.acquire(timeout=10)
+    assert [(named.host, named.failure) for named in results] == [("behind.test", None)]
+    assert names.finish(results[0])
 
 
 def test_a_name_server_that_could_not_say_is_asked_again_after_a_pause():
@@ -134,18 +134,18 @@ def test_a_name_server_that_could_not_say_is_asked_again_after_a_pause():
             raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
         return answer(host, *arguments, **options)
 
-    names, heard, told = stage(away, clock)
-    names.ask("example.org")
+    names, results, reported = stage(away, clock)
+    names.start_lookup("example.org")
     for pause in (0.5, 1.0):
-        assert told.wait(10)
-        told.clear()
-        assert not names.heard(heard[-1])
+        assert reported.wait(10)
+        reported.clear()
+        assert not names.finish(results[-1])
         assert names.next_wakeup() == clock.now + pause
         clock.now += pause - 0.01
-        assert names.overdue(clock.now) == []
-        assert not told.is_set()
+        assert names.expire(clock.now) == []
+        assert not reported.is_set()
         clock.now += 0.01
-        assert names.overdue(clock.now) == []
-    assert told.wait(10)
-    assert names.heard(heard[-1])
-    assert (heard[-1].failure, len(asked)) == (None, 3)
+        assert names.expire(clock.now) == []
+    assert reported.wait(10)
+    assert names.finish(results[-1])
+    assert (results[-1].failure, len(asked)) == (None, 3)

@@ -11,7 +11,7 @@ from fetchpool.http.body import ResponseBody
 from fetchpool.model.urls import authority
 from fetchpool.transports.base import HopRequest
 from fetchpool.transports.curl import resolve_cache
-from fetchpool.transports.curl.resolve_cache import KEPT, ResolveCache, cache_timeout
+from fetchpool.transports.curl.resolve_cache import MAX_IDLE, ResolveCache, cache_timeout
 from fetchpool.transports.curl.transport import CurlTransport
 
 HERE, THERE = ("127.0.0.1",), ("127.0.0.2", "127.0.0.3")
@@ -39,7 +39,7 @@ def test_as_long_as_none_has_ended_that_told_of_it_every_hop_does() -> None:
 def test_a_host_that_comes_back_while_it_is_being_forgotten_is_told_of_until_it_was(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(resolve_cache, "KEPT", 0)
+    monkeypatch.setattr(resolve_cache, "MAX_IDLE", 0)
     book = ResolveCache()
     cycle(book, "a:80")
     lines = book.open("b:80", HERE)
@@ -55,18 +55,18 @@ def test_a_host_that_comes_back_while_it_is_being_forgotten_is_told_of_until_it_
 def test_of_a_million_hosts_a_thousand_are_kept() -> None:
     book = ResolveCache()
     known: set[str] = set()
-    for number in range(5 * KEPT):
+    for number in range(5 * MAX_IDLE):
         for line in cycle(book, f"h{number}:80"):
             if line.startswith("-"):
                 known.remove(line[1:])
             else:
                 known.add(line.removesuffix(":127.0.0.1"))
-    assert len(known) == KEPT + 1
+    assert len(known) == MAX_IDLE + 1
     assert cycle(book, "h0:80")[-1] == "h0:80:127.0.0.1", "forgotten, and told again"
 
 
 def test_a_host_that_is_being_fetched_from_is_never_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resolve_cache, "KEPT", 2)
+    monkeypatch.setattr(resolve_cache, "MAX_IDLE", 2)
     book = ResolveCache()
     lines = book.open("slow:80", HERE)
     assert not any("-slow:80" in cycle(book, f"h{number}:80") for number in range(10))
