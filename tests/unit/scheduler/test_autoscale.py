@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import pytest
 
@@ -41,6 +42,7 @@ def fragile(target: int) -> tuple[float, float, float]:
     return min(target, 50) / 0.02, 0.02, max(0, target - 50) / target
 
 
+@cache  # a minute of a fast server is a million records
 def run(server: Server, seconds: float, ceiling: int = 1000) -> tuple[AutoScaler, list[tuple[float, float]]]:
     """The controller over simulated time; what it got done, second by second."""
     now = 0.0
