@@ -1,8 +1,7 @@
-"""What tells one version of a page from another (RFC 9110 section 8.8): `ETag` and `Last-Modified`.
+"""Conditional requests and the validators `ETag` and `Last-Modified` (RFC 9110 section 8.8).
 
-In: an answer's headers, or what an earlier result says of its URL. Out: the row's `etag` and
-`last_modified`; the headers that ask "only if it has changed"; the fields of a row for the answer that
-it hasn't, or why a 304 does not say so. Pure.
+In: a response's headers, or the earlier row of its URL. Out: the row's `etag` and `last_modified`; the
+headers of a conditional request; the fields of a row for a 304, or why the 304 is invalid. Pure.
 """
 
 from __future__ import annotations
@@ -15,18 +14,18 @@ from fetchpool.model.request import CachedVersion
 from fetchpool.transports.base import Failure, Headers
 
 LONGEST = 500
-"""Characters of one that is kept; what is longer can't be asked with."""
+"""Characters of a validator; a longer one can't be sent back."""
 ETAG, LAST_MODIFIED, NOT_MODIFIED = "etag", "last_modified", "not_modified"
 INITIALS = b"EeLl"
-"""How the lines begin that may be one of them. No header line is empty: that would end the headers."""
+"""The first letters of the two headers. No header line is empty: that would end the headers."""
 IF_NONE_MATCH, IF_MODIFIED_SINCE = "if-none-match", "if-modified-since"
 CONDITIONS = frozenset((IF_NONE_MATCH, IF_MODIFIED_SINCE))
 _CODED = re.compile(r"-{1,2}(?:gzip|deflate|br|zstd)(?=\"?$)")
-"""What servers put behind the entity tag of a page that they compress, and not always."""
+"""Suffixes that servers add, not always, to the entity tag of a page that they compress."""
 
 
 def validators_from(headers: Headers) -> dict[str, Any]:
-    """The fields that the row gets, the first of each: 1 µs, by one look at each line's first letter."""
+    """Return the row's validators, the first of each kind: 1 µs, by a check of each line's first letter."""
     found: dict[str, Any] = {}
     for line in headers.lines:
         if line[0] not in INITIALS:
@@ -44,14 +43,14 @@ def validators_from(headers: Headers) -> dict[str, Any]:
 
 
 def is_usable(value: str) -> bool:
-    """Whether it can be sent back as it came."""
+    """Whether a validator can be sent back unchanged."""
     return 0 < len(value) <= LONGEST and value.isascii() and value.isprintable()
 
 
 def add_conditions(
     headers: tuple[tuple[str, str], ...], previous: CachedVersion
 ) -> tuple[tuple[str, str], ...]:
-    """The request's headers, and the condition. One that the person sends is the person's own."""
+    """Return the request's headers with the conditions. Conditions that the user set take precedence."""
     if any(name.lower() in CONDITIONS for name, _ in headers):
         return headers
     conditions = [("If-None-Match", previous.etag), ("If-Modified-Since", previous.last_modified)]
@@ -59,12 +58,12 @@ def add_conditions(
 
 
 def conditions(sent: tuple[tuple[str, str], ...]) -> dict[str, str]:
-    """The conditions of a request, by their names in small letters."""
+    """Return the conditions of a request, by their lower-case names."""
     return {name.lower(): value for name, value in sent if name.lower() in CONDITIONS}
 
 
 def doubt(sent: tuple[tuple[str, str], ...], headers: Headers) -> Failure | None:
-    """Why a 304 is no answer to the request; None when it is one (RFC 9110 section 15.4.5)."""
+    """Return why a 304 is not a valid response to the request; None if it is (RFC 9110 section 15.4.5)."""
     asked = conditions(sent)
     if not asked:
         return Failure(
@@ -80,8 +79,8 @@ def doubt(sent: tuple[tuple[str, str], ...], headers: Headers) -> Failure | None
 
 
 def _fits(asked: dict[str, str], etag: str, last_modified: str) -> bool:
-    """Whether a version may be one that was asked about."""
-    if IF_NONE_MATCH in asked:  # then no date counts (RFC 9110 section 13.1.3)
+    """Whether a version may match the conditions of the request."""
+    if IF_NONE_MATCH in asked:  # with an entity tag, dates don't count (RFC 9110 section 13.1.3)
         wanted = asked[IF_NONE_MATCH].strip()
         return (
             not etag
@@ -95,21 +94,22 @@ def _fits(asked: dict[str, str], etag: str, last_modified: str) -> bool:
     try:
         return parsedate_to_datetime(last_modified) <= parsedate_to_datetime(asked[IF_MODIFIED_SINCE])
     except (ValueError, TypeError, OverflowError, IndexError):
-        return True  # nobody can tell
+        return True  # it can't be checked
 
 
 def _weakly(etag: str) -> str:
-    """What two entity tags have in common that stand for the same page (RFC 9110 section 8.8.3.2)."""
+    """Return an entity tag without what may differ between tags of the same page (RFC 9110 section
+    8.8.3.2)."""
     return _CODED.sub("", etag.strip().removeprefix("W/"))
 
 
 def is_about(previous: CachedVersion, sent: tuple[tuple[str, str], ...]) -> bool:
-    """Whether the condition that was sent is about that version, and not a person's own about another."""
+    """Whether the request's condition is about that version, and not one that the user set."""
     return conditions(sent) == conditions(add_conditions((), previous))
 
 
 def unchanged(previous: CachedVersion, found: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a row for the answer that nothing has changed; `found` are the answer's own."""
+    """Return the fields of a row for an unchanged page. `found`: the validators of the 304."""
     fields: dict[str, Any] = {
         "sha256": previous.sha256,
         "filename_effective": previous.filename_effective,

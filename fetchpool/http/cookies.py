@@ -1,8 +1,8 @@
-"""Cookies within one URL's chain of redirects (RFC 6265): what a hop sets goes back on the hops behind it.
+"""Handles cookies within one URL's chain of redirects (RFC 6265): a hop's cookies are sent on the next hops.
 
 In: a redirect's `Set-Cookie` headers and the URL that sent them. Out: a tuple of cookies, which travels with
-the request, and what a `Cookie` header says to another URL. Nothing is shared between URLs of the list, and
-nothing outlives the attempt: what expires is what the server takes back. Pure; linear in what a server sends.
+the request, and the `Cookie` header for another URL. URLs of the list share nothing, and nothing outlives the
+attempt, so an expired cookie is only one that the server deletes. Pure; linear in what a server sends.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from fetchpool.model import urls
 from fetchpool.model.record import Cookie
 
 MOST = 50
-"""Cookies of one chain; the oldest make room (RFC 6265 section 6.1 asks for as many per domain)."""
+"""Cookies of one chain; beyond that the oldest are dropped (RFC 6265 section 6.1 requires as many per
+domain)."""
 LONGEST = 4096
-"""Characters of a name and its value (likewise)."""
+"""Characters of a cookie's name and value (likewise)."""
 LONGEST_LINE = 8192
-"""Characters of a `Set-Cookie`; a longer one is not looked at."""
+"""Characters of a `Set-Cookie`; a longer one is ignored."""
 LONGEST_HEADER = 8192
-"""Characters that are sent: more is refused by most servers. The most specific cookies go first."""
+"""Characters of the `Cookie` header: most servers reject longer ones. The most specific cookies go first."""
 SECOND_LEVEL = frozenset(
     (
         *(
@@ -44,7 +45,7 @@ SECOND_LEVEL = frozenset(
         *("ne", "net", "nic", "nom", "or", "org", "plc", "sch", "web"),
     )
 )
-"""Under a country's domain these are nobody's own: `co.uk`, `com.au`, `or.jp`."""
+"""Labels under a country's domain that are public suffixes: `co.uk`, `com.au`, `or.jp`."""
 SHARED = frozenset(
     (
         *(
@@ -78,7 +79,7 @@ SHARED = frozenset(
         *("weebly.com", "wixsite.com", "wordpress.com", "workers.dev"),
     )
 )
-"""Domains under which strangers are neighbours: the best known of those that publicsuffix.org lists."""
+"""Domains under which anyone can have a subdomain: the best known of those on publicsuffix.org."""
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _BLANKS = " \t"
 
@@ -87,7 +88,7 @@ Cookies = tuple[Cookie, ...]
 
 
 def learned(cookies: Cookies, lines: Iterable[str], href: str) -> Cookies:
-    """The chain's cookies after an answer of `href` with these `Set-Cookie` values."""
+    """Return the chain's cookies after a response of `href` with these `Set-Cookie` values."""
     kept = {(each.name, each.domain, each.host_only, each.path): each for each in cookies}
     for line in lines:
         cookie, expired = parsed(line, href)
@@ -105,8 +106,8 @@ def learned(cookies: Cookies, lines: Iterable[str], href: str) -> Cookies:
 def sent_with(
     headers: tuple[tuple[str, str], ...], cookies: Cookies, href: str
 ) -> tuple[tuple[str, str], ...]:
-    """The request's headers, and the chain's cookies for that URL. A `Cookie` that the person gave comes
-    first, but for what the server has set anew since."""
+    """Return the request's headers with the chain's cookies for that URL. A `Cookie` that the user set
+    comes first, except for cookies that the server has set again since."""
     scheme, host, path = _parts(href)
     fitting = [each for each in cookies if goes_to(each, scheme, host, path)]
     if not fitting:
@@ -128,8 +129,8 @@ def sent_with(
 
 
 def parsed(line: str, href: str) -> tuple[Cookie | None, bool]:
-    """A `Set-Cookie` of that URL, and whether it takes the cookie back (RFC 6265 sections 5.2 and 5.3). None
-    when it is none, or is not that server's to set."""
+    """Return the cookie of a `Set-Cookie`, and whether it deletes the cookie (RFC 6265 sections 5.2 and
+    5.3). None when it is invalid, or when the server may not set it."""
     if len(line) > LONGEST_LINE or _CONTROL.search(line):
         return None, False
     pair, _, rest = line.partition(";")
@@ -164,7 +165,7 @@ def parsed(line: str, href: str) -> tuple[Cookie | None, bool]:
 
 
 def goes_to(cookie: Cookie, scheme: str, host: str, path: str) -> bool:
-    """Whether a URL gets it (RFC 6265 section 5.4)."""
+    """Whether a cookie is sent to a URL (RFC 6265 section 5.4)."""
     if not (host == cookie.domain if cookie.host_only else matches_domain(host, cookie.domain)):
         return False
     return matches_path(path, cookie.path) and (scheme == "https" or not cookie.secure)
@@ -176,18 +177,18 @@ def matches_domain(host: str, domain: str) -> bool:
 
 
 def matches_path(asked: str, path: str) -> bool:
-    """RFC 6265 section 5.1.4."""
+    """Whether a path matches a cookie's (RFC 6265 section 5.1.4)."""
     return asked == path or (asked.startswith(path) and (path[-1] == "/" or asked[len(path)] == "/"))
 
 
 def default_path(asked: str) -> str:
-    """Of a cookie that names none: the folder of what was asked for."""
+    """Return the default path of a cookie: the directory of the requested URL."""
     return asked[: asked.rindex("/")] or "/"
 
 
 def is_shared(domain: str) -> bool:
-    """Whether nobody may set cookies for all of a domain, since strangers have names in it. Not all of those
-    are known here (publicsuffix.org lists ten thousand); a cookie for one goes to no other host."""
+    """Whether a domain is a public suffix, for which no cookies may be set. Not all are known here
+    (publicsuffix.org lists ten thousand); a cookie for one goes to no other host."""
     labels = domain.rstrip(".").split(".")
     if len(labels) < 2:
         return True
@@ -200,7 +201,7 @@ def is_shared(domain: str) -> bool:
 
 
 def _parts(href: str) -> tuple[str, str, str]:
-    """Scheme, host and path of a normalised URL."""
+    """Return the scheme, host and path of a normalised URL."""
     scheme, _, rest = href.partition("://")
     authority, _, path = rest.partition("/")
     if ":" in authority and authority[-1] != "]":
@@ -209,7 +210,7 @@ def _parts(href: str) -> tuple[str, str, str]:
 
 
 def _is_past(text: str) -> bool:
-    """Whether an `Expires` is over; one that can't be read says nothing."""
+    """Whether an `Expires` is in the past; False for an unreadable one."""
     from email.utils import parsedate_to_datetime  # few servers send a date
 
     try:

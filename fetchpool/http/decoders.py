@@ -1,8 +1,8 @@
-"""Content codings (RFC 9110 section 8.4.1) undone in bounded steps: gzip, deflate, br, zstd.
+"""Decodes content codings (RFC 9110 section 8.4.1) in bounded steps: gzip, deflate, br, zstd.
 
-In: the bytes of one coding, in chunks of any size. Out: what they decode to, in pieces of at most
-`MOST` bytes, however small the chunk that held them: whoever counts the pieces can stop a bomb
-before it is unpacked. Nothing is kept, counted or limited here; that is the body's.
+In: the bytes of one coding, in chunks of any size. Out: the decoded bytes, in pieces of at most `MOST` bytes,
+however small the chunk, so that the caller can stop a decompression bomb by counting the pieces. The module
+stores, counts and limits nothing; the body does.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ else:
     from backports import zstd
 
 OUTPUT_STEP = 128 * 1024
-"""Bytes a decoder is asked for at a time."""
+"""Bytes that a decoder is asked for at once."""
 MOST = 2 * OUTPUT_STEP
-"""Bytes it gives at most: brotli rounds up to blocks of its own (google/brotli issue 1396)."""
+"""Bytes that a decoder returns at most: brotli rounds up to blocks of its own (google/brotli issue 1396)."""
 SLICE = 16 * 1024
-"""Bytes handed to a decoder at a time. What follows a member is copied once per member, so many
-small members in one large chunk would cost the square of its size."""
+"""Bytes that a decoder is given at once. What follows a member is copied once per member, so many small
+members in one large chunk would cost the square of its size."""
 ZSTD_WINDOW_LOG = 23
 """8 MiB: the window that RFC 9659 allows on the web. The decoder allocates what the frame asks for."""
 MAX_MEMBERS = 100_000
@@ -35,20 +35,20 @@ limit, a bomb of them inside another coding would run for minutes without ever g
 
 
 class DecodingError(ValueError):
-    """The bytes are not what their label says."""
+    """The bytes are not in the declared coding."""
 
 
 CODING_ERRORS: tuple[type[Exception], ...] = (DecodingError, zlib.error, brotli.error, zstd.ZstdError)
-"""What `ContentDecoder.decode()` raises, all of it meaning the same."""
+"""The exceptions of `ContentDecoder.decode()`, all with the same meaning."""
 
 
 class MemberDecoder(Protocol):
-    """One library's decoder for one member, all told in the same words."""
+    """The common interface of the libraries' decoders, each for one member."""
 
     ended: bool
-    """The member is complete; what came after it is `rest`."""
+    """Whether the member is complete; the bytes after it are in `rest`."""
     pending: bool
-    """There is more output before more input is needed: `decode(b"")`."""
+    """Whether there is more output without more input: call `decode(b"")`."""
     rest: bytes
 
     def decode(self, chunk: bytes) -> bytes: ...
@@ -76,7 +76,7 @@ class ZlibDecoder:
 
 
 class BrotliDecoder:
-    """Brotli. The library refuses, in place of returning, what follows the end of the stream."""
+    """Decodes brotli. The library raises for bytes after the end of the stream instead of returning them."""
 
     __slots__ = ("_brotli", "ended", "pending", "rest")
 
@@ -125,17 +125,17 @@ def open_deflate(start: bytes) -> MemberDecoder:
 
 
 class ContentCoding(Struct, frozen=True):
-    """A name from `Content-Encoding`, and how to undo it."""
+    """A name in `Content-Encoding`, and its decoder."""
 
     name: str
     open: Callable[[bytes], MemberDecoder]
-    """A decoder for the member that starts with these bytes."""
+    """Return a decoder for the member that starts with these bytes."""
     needs: int = 1
-    """Bytes of the start that `open` must see."""
+    """The number of first bytes that `open` needs."""
     magics: tuple[bytes, ...] = ()
-    """How a further member starts, all of one length; empty when there is but one."""
+    """The first bytes of further members, all of one length; empty when there is only one member."""
     lenient: bool = True
-    """What follows the last member is ignored."""
+    """Whether bytes after the last member are ignored."""
 
 
 CODINGS = {
@@ -153,11 +153,11 @@ CODINGS["x-gzip"] = CODINGS["gzip"]
 
 
 class ContentDecoder:
-    """Undoes one coding of one body.
+    """Decodes one coding of one body.
 
-    Several gzip members or zstd frames in a row are one body. Zero bytes between and after them, and
-    anything after the last that does not start like another, are ignored, as `gzip -d` and browsers
-    do; after a brotli stream nothing may follow, as in curl.
+    Several gzip members or zstd frames in a row are one body. Zero bytes between and after them, and bytes
+    after the last that do not start like another, are ignored, as `gzip -d` and browsers do; nothing may
+    follow a brotli stream, as in curl.
     """
 
     __slots__ = ("_codec", "_coding", "_held", "_ignoring", "_members")
@@ -166,7 +166,7 @@ class ContentDecoder:
         self._coding = coding
         self._codec: MemberDecoder | None = None
         self._held = b""
-        """The first bytes of a member, too few to tell what they start."""
+        """The first bytes of a member, too few to choose its decoder."""
         self._members = 0
         self._ignoring = False
 
@@ -176,13 +176,13 @@ class ContentDecoder:
 
     @property
     def complete(self) -> bool:
-        """All that was begun has come to its end. An empty body begins nothing: it is complete."""
+        """Whether all members that began are complete. An empty body is complete."""
         return self._codec is None and not self._held
 
     def decode(self, chunk: bytes) -> Iterator[bytes]:
-        """What `chunk` adds to the decoded body, in pieces of at most `MOST` bytes; empty ones where a member
-        had nothing, so that whoever counts the pieces can stop a bomb of those too. Raises one of
-        `CODING_ERRORS`. Must be run to its end before the next chunk."""
+        """Yield what `chunk` adds to the decoded body, in pieces of at most `MOST` bytes. A member without
+        content yields an empty piece, so that the caller can stop a bomb of those, too. Raises one of
+        `CODING_ERRORS`. Must be exhausted before the next chunk."""
         if len(chunk) <= SLICE:
             yield from self._pieces(chunk)
         else:
@@ -211,7 +211,8 @@ class ContentDecoder:
                 self._codec = None
 
     def _next_member(self) -> MemberDecoder | None:
-        """The decoder for what `_held` starts; None when that takes more bytes to see, or is nothing."""
+        """Return the decoder for the member that `_held` starts; None when more bytes are needed, or it is
+        no member."""
         coding = self._coding
         if self._members:
             self._held = self._held.lstrip(b"\0")

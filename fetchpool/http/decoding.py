@@ -1,9 +1,9 @@
-"""The content codings of one body, undone in turns of a bounded length.
+"""Decodes the content codings of one body, in steps of bounded duration.
 
-In: the body's bytes as they came, in chunks of any size. Out: the decoded content, piece by piece, its size,
-and at most one failure. A few bytes may hold hours of decoding, so a turn ends after some milliseconds:
-whoever fetches looks at the clock then, serves others, and comes back with `resume()`. Nothing a server
-sends makes it raise, and no more than a piece for each layer is held.
+In: the body's bytes as received, in chunks of any size. Out: the decoded content, piece by piece, its size,
+and at most one failure. A few bytes may contain hours of decoding, so a step ends after some milliseconds:
+the driver then checks the time, serves other fetches, and calls `resume()`. Nothing that a server sends makes
+it raise, and it holds no more than a piece for each layer.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from fetchpool.model.failures import FailureKind
 from fetchpool.transports.base import Failure
 
 FIRST, PIECES = 4, 8
-"""Pieces of a chunk's first turn, and of any other, each of `decoders.MOST` bytes at most. The first is
-shorter, since a thousand chunks may come at once; an ordinary one has one or two pieces."""
+"""Pieces of a chunk's first step, and of later steps, each of at most `decoders.MOST` bytes. The first is
+shorter, since a thousand chunks may arrive at once; an ordinary one has one or two pieces."""
 
 Keep = Callable[[bytes], None]
 
 
 class Decoding:
-    """Takes what comes with `feed()`, and goes on with `resume()` as long as it is `pending`."""
+    """Decodes what `feed()` is given, and continues with `resume()` as long as it is `pending`."""
 
     __slots__ = ("_between", "_decoders", "_enough", "_limit", "_waiting", "_work", "failure", "size")
 
     def __init__(self, codings: list[ContentCoding], limit: int, enough: int) -> None:
-        """`codings`: the outermost first, which is to be undone first. More than `limit` bytes are a failure,
-        also between two layers: they may be a bomb that the inner one turns into nothing. After `enough`
-        bytes, unless it is 0, no more is decoded."""
+        """`codings`: in the order of decoding, the outermost first. More than `limit` bytes are a failure,
+        also between two layers: they may be a bomb that the inner layer reduces to nothing. After `enough`
+        bytes, unless it is 0, decoding stops."""
         self._decoders = [ContentDecoder(coding) for coding in codings]
         self._limit = limit
         self._enough = enough
         self._work: list[Iterator[bytes]] = []
-        """What was begun and has not come to its end: the pieces of each layer, the innermost last."""
+        """The unfinished iterators over the pieces of each layer, the innermost last."""
         self._waiting: deque[bytes] = deque()
-        """Chunks that came meanwhile."""
+        """Chunks that arrived meanwhile."""
         self._between = 0
         self.size = 0
         """Bytes of decoded content so far."""
@@ -45,19 +45,19 @@ class Decoding:
 
     @property
     def pending(self) -> bool:
-        """Something that has come is not decoded yet."""
+        """Whether received bytes are not decoded yet."""
         return len(self._work) > 0
 
     @property
     def unfinished(self) -> str:
-        """The coding whose data has not come to its end; empty when all have."""
+        """The coding whose data is incomplete; empty when all are complete."""
         for decoder in self._decoders:
             if not decoder.complete:
                 return decoder.name
         return ""
 
     def feed(self, chunk: bytes, keep: Keep | None) -> bool:
-        """The first turn of a chunk. True when it is decoded and more is wanted."""
+        """Decode the first step of a chunk. Return True when the chunk is decoded and more is wanted."""
         if self._work:
             self._waiting.append(chunk)
             return False
@@ -65,7 +65,7 @@ class Decoding:
         return self.resume(keep, FIRST)
 
     def resume(self, keep: Keep | None, pieces: int = PIECES) -> bool:
-        """One more turn. True when all that has come is decoded and more is wanted."""
+        """Decode one more step. Return True when everything received is decoded and more is wanted."""
         decoders, work, limit = self._decoders, self._work, self._limit
         innermost, layer = len(decoders), len(work)
         try:
@@ -105,7 +105,7 @@ class Decoding:
         return self._end()
 
     def _end(self) -> bool:
-        """False: nobody wants what is left."""
+        """Stop decoding; return False."""
         self._work.clear()
         self._waiting.clear()
         return False

@@ -1,6 +1,6 @@
-"""Answers that are a part of what was asked for (RFC 9110 section 14).
+"""Recognizes responses with only a part of the page (RFC 9110 section 14).
 
-In: a status, a `Content-Range`, and the headers that were sent. Out: why the body is not the whole. Pure.
+In: a status, a `Content-Range`, and the headers that were sent. Out: why the body is incomplete. Pure.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ import re
 
 PARTIAL_CONTENT = 206
 LONGEST = 100
-"""Characters of a `Content-Range` that are looked at."""
+"""Characters of a `Content-Range` that are parsed."""
 CONTENT_RANGE = re.compile(r"[!-~]{1,20}[ \t]+([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)")
-"""Unit, first, last, and how many there are; `*` when the server doesn't know."""
+"""Unit, first byte, last byte, and total; `*` when the server doesn't know the total."""
 
 
 def unasked_part(status: int, content_range: str, sent: tuple[tuple[str, str], ...]) -> str:
-    """Why a 2xx answer is no more than a part, though the whole was asked for; empty when nothing says so, or
-    when a part was asked for.
+    """Return why a 2xx response is only a part although the complete page was requested; empty when nothing
+    says so, or when a part was requested.
 
-    A cache that has kept a part of a page answers so. It may have the page the next time: to whoever wants
-    the page it is `truncated`.
+    A cache that stores a part of a page sends such responses, and may have the complete page the next time,
+    so the failure is `truncated`.
     """
     if any(name.lower() == "range" for name, _ in sent):
         return ""

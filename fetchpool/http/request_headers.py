@@ -1,8 +1,9 @@
-"""What each request of a fetch says of itself: the headers beside `Host`.
+"""Builds the headers of each request of a fetch, except `Host`.
 
-In: the run's options, once, and each hop's request. Out: its headers, in order. What is decided here is who
-is told what: the person's own headers and credentials stay within the origin they were given for, but for
-those that can't be a secret; conditions go where the earlier result came from, cookies where they belong.
+In: the run's options, once, and each hop's request. Out: its headers, in order. This module decides which
+origin receives which headers: the user's own headers and credentials stay within the origin they were given
+for, except those that can't be secret; conditions go to the origin of the earlier version, cookies where they
+belong.
 """
 
 from __future__ import annotations
@@ -15,26 +16,27 @@ from fetchpool.model.request import FetchRequest
 
 ACCEPT_ENCODING = "gzip, deflate, br, zstd"
 SENDS_BODY = frozenset(("POST", "PUT", "PATCH"))
-"""Methods that must say they have an empty body (RFC 9110 section 8.6)."""
+"""Methods whose requests must declare an empty body (RFC 9110 section 8.6)."""
 STAYING = frozenset(
     (
         *("accept", "accept-charset", "accept-encoding", "accept-language", "cache-control", "dnt", "pragma"),
         *("range", "upgrade-insecure-requests", "user-agent"),
     )
 )
-"""Headers that say what is wanted, and by whom: none can be a secret, and they are said at every origin. Any
-other of the person's own is not (fault 25)."""
+"""Headers that describe what is wanted, and by whom: none can be secret, so they are sent to every origin.
+Other headers of the user are not (fault 25)."""
 
 OF_THE_PAGE = frozenset(
     ("if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "range")
 )
-"""Headers that speak of what the list's URLs lead to: of a `robots.txt`, all of it is wanted."""
+"""Headers about the content of the list's URLs: not sent for a `robots.txt`, which is needed completely."""
 
 Fields = tuple[tuple[str, str], ...]
 
 
 class RequestHeaders:
-    """Those of a run. The same tuple is handed out again and again: transports encode it once."""
+    """Builds the headers of a run. Returns the same tuple for many requests, since transports encode it
+    once."""
 
     def __init__(self, options: FetchOptions) -> None:
         given = list(options.headers)
@@ -54,7 +56,7 @@ class RequestHeaders:
         self._foreign: Fields = tuple(pair for pair in self._own if pair[0].lower() in STAYING)
 
     def of(self, request: FetchRequest) -> Fields:
-        """Those of one hop."""
+        """Return the headers of one hop."""
         if request.crossed_origin:
             headers = self._foreign
         elif request.credentials:
@@ -72,5 +74,5 @@ class RequestHeaders:
 
 
 def basic_auth(credentials: str) -> str:
-    """The `Authorization` of `user:password` (RFC 7617)."""
+    """Return the `Authorization` header for `user:password` (RFC 7617)."""
     return "Basic " + b64encode(credentials.encode()).decode()

@@ -1,7 +1,7 @@
-"""A whole answer, as a person's own parser sees it, in the names people know from requests.
+"""The response that a user-defined parser is given, with the names that are known from requests.
 
-In: what the exchange and the body know when a fetch is done. Out: a `Response`, its text decoded when
-first asked for. Nothing in here raises for what a server sent, except `json()`.
+In: what the exchange and the body know when a fetch is done. Out: a `Response`, whose text is decoded on
+first use. Nothing here raises because of what a server sent, except `json()`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from fetchpool.model.text import escape_invisible
 from fetchpool.transports.base import Headers, HopRequest, HopResult
 
 PRESCAN = 4096
-"""Bytes in which a page's own word about its encoding is looked for. The HTML standard looks at 1024
-before it parses, and then again at any `<meta>` it comes across."""
+"""Bytes in which a page's own declaration of its encoding is searched. The HTML standard searches 1024
+before it parses, and again at each `<meta>` that it finds."""
 
 
 class Response(Struct, frozen=True, kw_only=True, eq=False, dict=True):
@@ -34,16 +34,16 @@ class Response(Struct, frozen=True, kw_only=True, eq=False, dict=True):
     """
 
     url: str
-    """As given in the input, credentials written `***@`."""
+    """The URL as given in the input, credentials written `***@`."""
     content: bytes
-    """The body, decoded. As it came when `content_encoding` is one that can't be decoded."""
+    """The decoded body; as received when `content_encoding` can't be decoded."""
     url_effective: str = ""
-    """Where the last redirect led."""
+    """The URL after the last redirect."""
     method: str = "GET"
     status_code: int = 200
     http_version: str = "1.1"
     headers: Headers = field(default_factory=lambda: Headers([]))
-    """Looked up without regard to case; `get_all()` for those that are repeated."""
+    """The response headers; case-insensitive; `get_all()` returns repeated ones."""
     content_encoding: str | None = None
     num_redirects: int = 0
     num_retries: int = 0
@@ -83,7 +83,7 @@ class Response(Struct, frozen=True, kw_only=True, eq=False, dict=True):
 
 
 def response_of(request: FetchRequest, hop: HopRequest, body: ResponseBody, timing: HopResult) -> Response:
-    """The `Response` of a fetch whose last hop is done; `body` has kept its content and is whole."""
+    """Return the `Response` of a fetch whose last hop is done; `body` holds the complete content."""
     assert body.head is not None
     return Response(
         url=urls.redact(request.url),
@@ -108,13 +108,14 @@ def response_of(request: FetchRequest, hop: HopRequest, body: ResponseBody, timi
 
 
 def decode(content: bytes, encoding: str) -> str:
-    """`content` as text, a byte order mark heeded and removed. `encoding` is from `find_encoding()`."""
+    """Return `content` as text; a byte order mark is honoured and removed. `encoding` is from
+    `find_encoding()`."""
     text: str = webencodings.decode(content, encoding)[0]
     return text
 
 
 def find_encoding(content: bytes, content_type: str | None) -> str:
-    """The WHATWG name of the encoding; see `Response.encoding`."""
+    """Return the WHATWG name of the encoding; see `Response.encoding`."""
     for mark, marked in BYTE_ORDER_MARKS:
         if content.startswith(mark):
             return marked
@@ -126,8 +127,8 @@ def find_encoding(content: bytes, content_type: str | None) -> str:
 
 
 def declared(start: bytes) -> str | None:
-    """What a page says of itself, by the HTML standard's prescan: the first `<meta>` that names an
-    encoding there is, or the XML declaration."""
+    """Return the encoding that a page declares, by the HTML standard's prescan: in the first `<meta>` with
+    a known encoding, or in the XML declaration."""
     if (xml := XML_DECLARATION.match(start)) and (name := known_inside(xml[1])):
         return name
     start = COMMENT.sub(b"", start)
@@ -148,13 +149,14 @@ def declared(start: bytes) -> str | None:
 
 
 def known(label: str) -> str | None:
-    """The standard's name for what a server or page calls it: `latin1` is `windows-1252`."""
+    """Return the standard's name for a label of servers or pages: `latin1` is `windows-1252`."""
     encoding = webencodings.lookup(label)
     return None if encoding is None else encoding.name
 
 
 def known_inside(label: bytes) -> str | None:
-    """The same, as said by the page's own bytes. They were read as ASCII, so they are not UTF-16."""
+    """Return the standard's name for a label within a page. The label was read as ASCII, so it is not
+    UTF-16."""
     name = known(label.decode("latin-1"))
     if name in ("utf-16le", "utf-16be"):
         return "utf-8"

@@ -1,7 +1,7 @@
-"""A hop's body for those who want more of it than its size: `--save`, `--hash`, `--warc`.
+"""Stores a hop's body in addition to measuring it (`--save`, `--hash`, `--warc`).
 
-In: what a `ResponseBody` gets. Out: what a `ResponseBody` says, and what was kept: the decoded content
-(`sinks/bodies.py`), the bytes as they came (`wire`, for `warc_recorder.py`), or both. A run without such
+In: what a `ResponseBody` is fed. Out: the same results, and the stored bytes: the decoded content
+(`sinks/bodies.py`), the bytes as received (`wire`, for `warc_recorder.py`), or both. A run without these
 options never loads this module.
 """
 
@@ -19,28 +19,28 @@ from fetchpool.sinks.spool import SpooledBody
 from fetchpool.transports.base import Failure, ResponseHead
 
 NOT_MODIFIED = 304
-"""It speaks of a body that we are to have already (RFC 9110 section 15.4.5)."""
+"""A response that refers to a body which the client already has (RFC 9110 section 15.4.5)."""
 BODILESS = frozenset((204, NOT_MODIFIED))
 
 
 class BodyStorage:
-    """What the kept bodies of a run have in common."""
+    """The storage that all bodies of a run share."""
 
     def __init__(self, options: FetchOptions, wants: int) -> None:
-        """`wants`: bytes of the content that parsers do."""
+        """`wants`: bytes of the content that parsers need."""
         self._options = options
         self._wants = wants
         wanted = options.save or options.hash
         self._storage = BodyStore(options.save, options.save_spool) if wanted else None
 
     def body(self, method: str) -> StoredBody:
-        """For one hop."""
+        """Return the body of a new hop."""
         return StoredBody(self._options, method, self._storage, self._wants)
 
     def settle(self, body: ResponseBody, extra: dict[str, Any], failure: Failure | None) -> str:
-        """The last hop is done. Of an answer without a failure the content is stored, and `extra` gets
-        what is said of it. Returns why our own disk can't; empty when all is well."""
-        if not isinstance(body, StoredBody):  # it was wanted for ourselves, not for a row
+        """Finish the last hop's body: store the content of a response without a failure, and add its
+        fields to `extra`. Return an error message of our own disk; empty if there is none."""
+        if not isinstance(body, StoredBody):  # an internal request, which has no row
             return ""
         if body.stored is None:
             return body.broken
@@ -52,7 +52,7 @@ class BodyStorage:
 
 
 class StoredBody(ResponseBody):
-    """A `ResponseBody` that hands its bytes on."""
+    """A `ResponseBody` that also passes its bytes on to storage."""
 
     __slots__ = ("_parsed", "_storage", "broken", "stopped", "stored", "wire")
 
@@ -62,17 +62,17 @@ class StoredBody(ResponseBody):
         self._keep = self._keep or storage is not None
         self._storage = storage
         self.wire = SpooledBody(options.warc_spool) if options.warc_spool else None
-        """The body as it came, of whatever status."""
+        """The body as received, whatever its status."""
         self.stored: BodyWriter | None = None
-        """The answer itself, when its status is under 400 and it can have a body."""
+        """The content, when the status is under 400 and the response can have a body."""
         self.stopped = False
-        """We took no more, though there may have been more."""
+        """Whether we stopped reading, perhaps before the end."""
         self.broken = ""
-        """Why our own disk took no more; empty when all is well."""
+        """Why our own disk failed; empty if it did not."""
 
     @property
     def bodiless(self) -> bool:
-        """There is no body, whatever the header says (RFC 9112 section 6.3)."""
+        """There is no body, whatever the headers say (RFC 9112 section 6.3)."""
         return self._method == "HEAD" or (self.head is not None and self.head.status in BODILESS)
 
     def begin(self, head: ResponseHead) -> bool:
@@ -101,7 +101,7 @@ class StoredBody(ResponseBody):
         return self._checked(super().resume())
 
     def _checked(self, more: bool) -> bool:
-        """What `feed()` returns, with a look at our own disk."""
+        """Return the result of `feed()`: False also when our own disk has failed."""
         if self.stored is not None and self.stored.failure:
             self.broken = self.stored.failure
         if self.broken:
@@ -110,13 +110,13 @@ class StoredBody(ResponseBody):
         return more
 
     def opened(self) -> BinaryIO:
-        """The body as it came, to be read from its start. Raises `OSError`."""
+        """Return the body as received, positioned at its start. Raises `OSError`."""
         assert self.wire is not None
         self.wire.close()
         return Path(self.wire.path).open("rb") if self.wire.path else io.BytesIO(self.wire.content)
 
     def discard(self) -> None:
-        """Nobody wants it any more."""
+        """Delete what is stored."""
         if self.wire is not None:
             self.wire.discard()
         if self.stored is not None:

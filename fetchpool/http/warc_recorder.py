@@ -37,7 +37,7 @@ ORIGINAL = "X-Archive-Orig-"
 
 
 class WarcRecorder:
-    """Drives an exchange's steps as they are, and writes down what they came to."""
+    """Wraps a fetch's steps and records each hop as WARC records."""
 
     def __init__(self, folder: str, utc_now: Callable[[], str]) -> None:
         """`folder`: for the records of a fetch, when they are large."""
@@ -45,7 +45,7 @@ class WarcRecorder:
         self._utc_now = utc_now
 
     def steps(self, steps: Steps) -> Steps:
-        """The same hops, and an outcome that brings their records."""
+        """Yield the same hops; return an outcome with their records."""
         records = WarcBuffer(self._folder)
         body: StoredBody | None = None
         failure = ""
@@ -62,13 +62,13 @@ class WarcRecorder:
                     while isinstance(hop, ParseRequest):
                         yield hop
                         hop = steps.send(None)
-                finally:  # only now it is known what the hop came to
+                finally:  # the hop's result is known only now
                     failure = failure or records.add(asked, body, response, timestamp)
                     body.discard()
         except StopIteration as stop:
             outcome: Outcome = stop.value
             return records.attach_to(outcome, failure)
-        except GeneratorExit:  # the run was stopped
+        except GeneratorExit:  # the run was aborted
             steps.close()
             records.spool.discard()
             if body is not None:
@@ -77,26 +77,26 @@ class WarcRecorder:
 
 
 class Written:
-    """What warcio writes to. The records themselves can't be: with their writer they would be a cycle, which
-    keeps a quarter of a mebibyte until a collector comes by."""
+    """The file object that warcio writes to. The records themselves can't be: with their writer they would
+    form a reference cycle, which holds a quarter of a mebibyte until the garbage collector runs."""
 
     def __init__(self, spool: SpooledBody) -> None:
         self.write = spool.write
 
     def flush(self) -> None:
-        """Whole records are handed over together."""
+        """Passes complete records on together."""
 
 
 class WarcBuffer:
-    """The records of one fetch, as they grow. The spool is whoever's who takes it."""
+    """The records of one fetch. The caller that takes the spool owns it."""
 
     def __init__(self, folder: str) -> None:
         self.spool = SpooledBody(folder)
         self._writer = WARCWriter(Written(self.spool), gzip=True, warc_version=WARC_VERSION)
 
     def add(self, hop: HopRequest, body: StoredBody, response: HopResult, timestamp: str) -> str:
-        """The records of one hop: none when nothing was sent. Returns why our own disk can't take them;
-        empty when all is well."""
+        """Add the records of one hop; none if nothing was sent. Return an error message of our own disk;
+        empty if there is none."""
         if body.head is None and not _was_sent(hop, response):
             return ""
         try:
@@ -106,7 +106,8 @@ class WarcBuffer:
         return ""
 
     def attach_to(self, outcome: Outcome, failure: str) -> Outcome:
-        """The outcome and these records; or, after a failure of our own disk, an outcome that says so."""
+        """Return the outcome with these records; or, after a failure of our own disk, an outcome with that
+        failure."""
         self.spool.close()
         failure = failure or outcome.storage_error
         if failure or outcome.record.error == FailureKind.ABORTED:
@@ -148,7 +149,7 @@ class WarcBuffer:
     def _add(
         self, hop: HopRequest, kind: str, head: list[bytes], parts: list[BinaryIO], about: dict[str, str]
     ) -> str:
-        """One record; returns its identifier."""
+        """Write one record; return its identifier."""
         record = self._writer.create_warc_record(
             hop.url,
             kind,
@@ -163,7 +164,7 @@ class WarcBuffer:
 
 
 class RawHeaders(StatusAndHeaders):  # type: ignore[misc]  # warcio ships no types
-    """A head whose bytes are those that were sent, and not warcio's idea of them."""
+    """Headers whose bytes are those that were sent, instead of warcio's own formatting."""
 
     def __init__(self, lines: list[bytes]) -> None:
         super().__init__(lines[0].decode("latin-1"), [])
@@ -174,7 +175,7 @@ class RawHeaders(StatusAndHeaders):  # type: ignore[misc]  # warcio ships no typ
 
 
 class ChainedReader:
-    """Several streams read as one. It can be read twice: warcio hashes first, and writes then."""
+    """Several streams read as one. It can be read twice: warcio hashes it first, and then writes it."""
 
     def __init__(self, parts: list[BinaryIO]) -> None:
         self._parts = parts
@@ -188,11 +189,11 @@ class ChainedReader:
         return b""
 
     def tell(self) -> int:
-        """Only ever asked for at the start."""
+        """Return the position; warcio only asks for it at the start."""
         return 0
 
     def seek(self, _start: int) -> None:
-        """To the start."""
+        """Return to the start."""
         self._at = 0
         for part in self._parts:
             part.seek(0)
@@ -205,7 +206,7 @@ def _size(part: BinaryIO) -> int:
 
 
 def _was_sent(hop: HopRequest, response: HopResult) -> bool:
-    """Whether a connection was there to send the request on."""
+    """Whether there was a connection on which to send the request."""
     secured = response.time_appconnect if hop.url.startswith("https:") else response.time_connect
     return response.time_connect is not None and secured is not None
 
@@ -231,7 +232,7 @@ def _status_line(head: ResponseHead) -> bytes:
 
 
 def _header_lines(body: StoredBody) -> tuple[bool, list[bytes]]:
-    """The header lines as they came; and whether the body is to be chunked, as they say."""
+    """Return the header lines as received; and whether the body must be chunked, as they say."""
     assert body.head is not None
     lines = [line.rstrip(b"\r\n") for line in body.head.headers.lines]
     codings = body.head.headers.get_all("transfer-encoding")
@@ -239,14 +240,14 @@ def _header_lines(body: StoredBody) -> tuple[bool, list[bytes]]:
         return False, lines
     if [coding.lower() for coding in codings] == ["chunked"]:
         return not body.bodiless, lines
-    prefix = b"transfer-encoding:"  # it held another coding too, which is off for good
+    prefix = b"transfer-encoding:"  # it named another coding too, which the transport has removed
     return False, [
         ORIGINAL.encode() + line if line[: len(prefix)].lower() == prefix else line for line in lines
     ]
 
 
 def _truncated(body: StoredBody, response: HopResult) -> str:
-    """Why the record doesn't have the whole body; empty when it has."""
+    """Return why the record lacks a part of the body; empty if it has all of it."""
     failure = response.failure or (body.failure if body.stopped else None)
     if failure is not None:
         return failure.kind.warc_truncated

@@ -30,7 +30,7 @@ BUILT_IN_MODULES = frozenset(name.partition(":")[0] for name in BUILT_IN.values(
 
 
 WANTS = {"title": 1 << 20}
-"""Bytes of a body that a built-in parser looks at; the rest is not kept for it."""
+"""Bytes of a body that a built-in parser reads; only those are stored for it."""
 
 
 ALL = 1 << 62
@@ -40,36 +40,36 @@ LIBRARIES = (
     *("pycurl", "requests", "urllib3", "msgspec", "can_ada", "webencodings", "selectolax", "typer", "rich"),
     *("protego", "warcio", "pyarrow", "brotli", "backports", "certifi", "idna"),
 )
-"""Some are loaded when they are first needed: a person's module of that name must not be found then."""
+"""Modules that are loaded on first use: a user's module with such a name must not be found then."""
 
 
 INSTALLED = ("site-packages", "dist-packages")
 
 
 DEPTH = 20
-"""Levels of lists and mappings in one field; what reads the rows has limits of its own."""
+"""Levels of lists and mappings in one field; readers of the rows have limits of their own."""
 
 
 MOST = 16 << 20
-"""Characters and values of all fields together: outputs have limits of their own (SQLite's is 10^9 bytes of a
-row), and a list that holds another twice, and so on, is short only where it was made."""
+"""Characters and values of all fields together: outputs have limits of their own (SQLite's is 10^9 bytes
+for a row), and nested lists that contain another list twice are small only in memory."""
 
 
 class Parser(Struct, frozen=True):
-    """A function that was asked for, by the name it was asked for."""
+    """A requested parser: its function and its name."""
 
     name: str
     function: Callable[[Response], Any]
     wants: int = ALL
-    """Bytes of the content that it looks at."""
+    """Bytes of the content that the parser reads."""
 
 
 class InvalidFieldError(Exception):
-    """What a parser gave doesn't fit into a row; the message says what and where."""
+    """A parser's result doesn't fit into a row. The message names the field."""
 
 
 def load(names: tuple[str, ...]) -> tuple[Parser, ...]:
-    """The functions for `title` or `package.module:function`, the current folder on the path.
+    """Return the functions for `title` or `package.module:function`, with the current directory on the path.
 
     Raises `UsageError`, in one line, when there is no such module or function.
     """
@@ -77,7 +77,7 @@ def load(names: tuple[str, ...]) -> tuple[Parser, ...]:
 
 
 def run(parsers: tuple[Parser, ...], response: Response) -> tuple[dict[str, Any], Failure | None]:
-    """Every parser's fields in one mapping, a later parser's over an earlier one's, and the first
+    """Return the fields of all parsers in one mapping, where later parsers take precedence, and the first
     failure. Raises nothing."""
     extra: dict[str, Any] = {}
     failure: Failure | None = None
@@ -86,7 +86,7 @@ def run(parsers: tuple[Parser, ...], response: Response) -> tuple[dict[str, Any]
             extra.update(fields(parser.function(response)))
         except InvalidFieldError as error:
             problem = f"{parser.name} {error}"
-        except BaseException as error:  # a person's code must not end the worker
+        except BaseException as error:  # user code must not end the worker
             if isinstance(error, KeyboardInterrupt) and may_be_interrupted():
                 raise
             problem = f"{parser.name} raised {type(error).__name__}{where(error, parser.function)}"
@@ -97,13 +97,13 @@ def run(parsers: tuple[Parser, ...], response: Response) -> tuple[dict[str, Any]
 
 
 def may_be_interrupted() -> bool:
-    """Whether Ctrl-C would be raised here, in whatever runs: otherwise it was the parser's own idea."""
+    """Whether Ctrl-C raises an exception in this thread. Otherwise the parser raised it by itself."""
     in_main = threading.current_thread() is threading.main_thread()
     return in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def fields(given: object) -> dict[str, Any]:
-    """What a parser returned, as fields of a row. Raises `InvalidFieldError`."""
+    """Return a parser's result as fields of a row. Raises `InvalidFieldError`."""
     room = Room()
     if not isinstance(given, Mapping):
         raise InvalidFieldError(f"gave {type(given).__name__}, not a mapping")
@@ -120,21 +120,21 @@ def fields(given: object) -> dict[str, Any]:
 
 
 class Room:
-    """How much more a parser may give."""
+    """Limits the size of a parser's result."""
 
     def __init__(self) -> None:
         self._left = MOST
 
     def take(self, size: int) -> None:
-        """For a value, and its characters. Raises `InvalidFieldError`."""
+        """Count a value and its characters. Raises `InvalidFieldError`."""
         self._left -= 1 + size
         if self._left < 0:
             raise InvalidFieldError(f"gave more than {MOST >> 20} MiB")
 
 
 def fit(value: object, name: str, room: Room, depth: int = 0) -> Any:
-    """A value as JSON has it, its text clean. NaN and infinities, which JSON lacks, become null; what
-    is not text, number, truth value, list or mapping is refused, not guessed at."""
+    """Return a value as JSON has it, with clean text. NaN and infinities, which JSON lacks, become null;
+    other types than text, numbers, booleans, lists and mappings are rejected."""
     room.take(len(value) if isinstance(value, str) else 0)
     if value is None or isinstance(value, bool):
         return value
@@ -162,8 +162,8 @@ def fit(value: object, name: str, room: Room, depth: int = 0) -> Any:
 
 
 def where(error: BaseException, function: Callable[[Response], Any]) -> str:
-    """The line that raised, in the function's own file if it got that far. Not the error's own text: it
-    may quote the page, or a secret."""
+    """Return the line that raised, in the function's own file if possible. The error's own text is left
+    out: it may quote the page, or a secret."""
     own_file = getattr(getattr(function, "__code__", None), "co_filename", None)
     places = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
     for filename, line in reversed(places):
@@ -173,7 +173,7 @@ def where(error: BaseException, function: Callable[[Response], Any]) -> str:
 
 
 def find_function(name: str) -> Callable[[Response], Any]:
-    """The function of one `--parse`. Raises `UsageError`."""
+    """Return the function of one `--parse`. Raises `UsageError`."""
     module_name, colon, function_name = BUILT_IN.get(name, name).partition(":")
     if not colon or not module_name or not function_name:
         there_is = ", ".join(BUILT_IN)
@@ -190,7 +190,7 @@ def find_function(name: str) -> Callable[[Response], Any]:
 
 
 def find_module(name: str) -> ModuleType:
-    """The module of one `--parse`: from the current folder, then from what is installed."""
+    """Return the module of one `--parse`: from the current directory, or else from what is installed."""
     if name not in BUILT_IN_MODULES:
         look_here(name)
     try:
@@ -201,14 +201,14 @@ def find_module(name: str) -> ModuleType:
         else:
             problem = f"module {name!r} needs {error.name!r}, which is not installed"
         raise UsageError(f"--parse: {problem}") from error
-    except (Exception, SystemExit) as error:  # it is a person's code: whatever it raises is told in a line
+    except (Exception, SystemExit) as error:  # user code: any exception becomes one line
         said = one_line(f"{type(error).__name__}: {error}", 200)
         raise UsageError(f"--parse: module {name!r} can't be imported: {said}") from error
 
 
 def look_here(name: str) -> None:
-    """Has modules looked for in the current folder: before what is installed, and behind Python's own, which
-    all of the program needs. Raises `UsageError` for one that would be taken for another."""
+    """Make imports search the current directory, before installed packages but after Python's own modules,
+    which the program needs. Raises `UsageError` for a module that one of them would hide."""
     package = name.partition(".")[0]
     if package in sys.stdlib_module_names and is_here(package):
         raise UsageError(f"--parse: {package!r} in the current folder has a name of Python's own; rename it")
@@ -221,7 +221,8 @@ def look_here(name: str) -> None:
 
 
 def is_here(package: str) -> bool:
-    """Whether the current folder has a module of that name; a folder without `__init__.py` gives way."""
+    """Whether the current directory has a module of that name; a directory without `__init__.py` has lower
+    precedence."""
     try:
         found = PathFinder.find_spec(package, [str(Path.cwd())])
     except OSError:  # it was removed
@@ -230,7 +231,7 @@ def is_here(package: str) -> bool:
 
 
 def functions_of(module: ModuleType) -> list[str]:
-    """The public functions a module defines itself."""
+    """Return the public functions that a module defines itself."""
     return [
         name
         for name, value in vars(module).items()
