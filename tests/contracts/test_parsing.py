@@ -1,4 +1,4 @@
-"""What pools do with a person's own parsers, whoever does the work."""
+"""User-defined parsers, in every pool."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def forks(_):
 
 
 def starts_what_ends(_):
-    """A child that is told to end in the usual way, and whether that ended it."""
+    """A child process that is asked to end in the usual way, and whether that ended it."""
     child = os.fork()
     if child == 0:
         signal.pause()

@@ -1,4 +1,4 @@
-"""Every pool through the same cases: what the engine relies on, whoever does the work."""
+"""Every pool through the same cases: what the engine relies on."""
 
 from __future__ import annotations
 

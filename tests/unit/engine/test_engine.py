@@ -51,12 +51,12 @@ class OneAtATime:
     stuck = 0
 
     def __init__(self, answer: Callable[[FetchRequest, int], Outcome | None]) -> None:
-        """`answer` is told which attempt at this URL it is, from 1; None: the worker dies under it, and all
-        that it held is lost."""
+        """`answer` gets the request and the number of the attempt at this URL, from 1. If it returns None,
+        the worker crashes and loses all requests that it holds."""
         self._answer = answer
         self._queue: list[tuple[FetchRequest, LightFuture]] = []
         self.begun: list[str] = []
-        self.beside: list[int] = []
+        self.held: list[int] = []
         """How many more it held when it began each of them."""
         self.recalled: list[str | None] = []
 
@@ -74,7 +74,7 @@ class OneAtATime:
             return
         request, future = self._queue.pop(0)
         self.begun.append(request.href)
-        self.beside.append(len(self._queue))
+        self.held.append(len(self._queue))
         outcome = self._answer(request, self.begun.count(request.href))
         if outcome is not None:
             future.complete(outcome)
@@ -136,7 +136,7 @@ def limits_of(pool: OneAtATime, urls: list[str], **changes: Any) -> WaitTimes:
     return engine_of(pool, urls, Rows(), **changes).run().snapshot.wait_times
 
 
-def test_what_a_pool_holds_for_a_host_that_asked_to_be_left_alone_is_recalled_and_fetched_later() -> None:
+def test_requests_queued_in_a_pool_for_a_throttled_host_are_cancelled_and_fetched_later() -> None:
     def answer(request: FetchRequest, _attempt: int) -> Outcome:
         if request.href != "http://busy/0":
             return fine(request)
@@ -152,14 +152,14 @@ def test_what_a_pool_holds_for_a_host_that_asked_to_be_left_alone_is_recalled_an
     assert rows.errors == {url: "http_429" if url.endswith("y/0") else None for url in urls}
 
 
-def test_a_request_under_which_workers_died_twice_runs_alone() -> None:
+def test_a_request_with_two_worker_crashes_runs_alone() -> None:
     deadly, others = "http://deadly/", [f"http://other/{number}" for number in range(20)]
     pool = OneAtATime(lambda request, _: None if request.host == "deadly" else fine(request))
     rows = run(pool, [deadly, *others])
-    beside = [number for url, number in zip(pool.begun, pool.beside, strict=True) if url == deadly]
-    assert len(beside) == 3
-    assert beside[0] > 0
-    assert beside[2] == 0  # nothing was started beside it, though all the rest was waiting
+    held = [number for url, number in zip(pool.begun, pool.held, strict=True) if url == deadly]
+    assert len(held) == 3
+    assert held[0] > 0
+    assert held[2] == 0  # nothing else was in flight, though all other requests were queued
     assert rows.errors == {deadly: "internal", **dict.fromkeys(others)}
 
 
@@ -177,7 +177,7 @@ class LastFirst(OneAtATime):
             future.complete(outcome)
 
 
-def test_a_run_that_is_stopped_while_a_request_waits_to_run_alone_says_that_it_is_not_whole() -> None:
+def test_a_run_stopped_while_a_request_waits_to_run_alone_is_interrupted() -> None:
     def answer(request: FetchRequest, _attempt: int) -> Outcome | None:
         if request.host == "deadly":
             return None
@@ -191,7 +191,7 @@ def test_a_run_that_is_stopped_while_a_request_waits_to_run_alone_says_that_it_i
     assert result.interrupted
 
 
-def test_workers_count_as_busy_though_some_always_have_just_finished() -> None:
+def test_workers_count_as_busy_although_some_have_just_completed() -> None:
     concurrency = AutoScaler(100, 0.0)
     urls = [f"http://host/{number}" for number in range(300)]
     run(OneAtATime(lambda request, _: fine(request)), urls, concurrency)
@@ -199,14 +199,14 @@ def test_workers_count_as_busy_though_some_always_have_just_finished() -> None:
     assert (concurrency.target, concurrency.reason) == (START, "more were no faster")
 
 
-def test_workers_count_as_busy_where_a_pool_would_hold_more_than_a_host_may_have() -> None:
+def test_workers_count_as_busy_at_the_host_limit_if_the_pool_would_queue_more() -> None:
     urls = [f"http://host/{number}" for number in range(100)]
     limits = limits_of(OneAtATime(lambda request, _: fine(request)), urls, scheduler=Scheduler(per_host=2))
     assert limits.workers > 0.1
     assert not limits.host_limit
 
 
-def test_a_run_that_waits_for_retries_is_held_back_by_them_and_no_limit() -> None:
+def test_waiting_for_retries_counts_as_retries_and_as_no_limit() -> None:
     def answer(request: FetchRequest, _attempt: int) -> Outcome:
         return refusal(request, FailureKind.REFUSED)
 
@@ -216,7 +216,7 @@ def test_a_run_that_waits_for_retries_is_held_back_by_them_and_no_limit() -> Non
     assert limits.host_limit == limits.backoff == limits.rate_limit == 0.0
 
 
-def test_what_ends_after_a_stop_is_not_put_down_to_what_held_the_run_back() -> None:
+def test_time_after_a_stop_counts_as_stopping() -> None:
     def answer(request: FetchRequest, _attempt: int) -> Outcome:
         engine.stop()
         return fine(request)
@@ -238,7 +238,7 @@ class Impatient(Rows):
         self.engine.abort()
 
 
-def test_an_abort_that_comes_while_rows_are_written_ends_the_run(demo_server: DemoServer) -> None:
+def test_an_abort_while_rows_are_written_ends_the_run(demo_server: DemoServer) -> None:
     sink = Impatient()
     urls = [demo_server.url("/bytes/1"), *(demo_server.url(f"/delay/60000?{number}") for number in range(3))]
     config = configure(executor="async", workers=4, per_host=0)

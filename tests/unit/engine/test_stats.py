@@ -20,7 +20,7 @@ from tests.factories import EVEN, record
 
 
 class Clock:
-    """Seconds that pass when told to."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 1000.0

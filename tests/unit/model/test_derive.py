@@ -16,7 +16,7 @@ from fetchpool.model.request import CachedVersion, FetchRequest
 TARGET = urls.Url("http://b.example/next", "b.example", "")
 BEFORE = urls.request(7, "http://a.example/")
 COOKIES = (Cookie("session", "1", "a.example", host_only=True, path="/", secure=False),)
-WHOLE = FetchRequest(
+COMPLETE = FetchRequest(
     urlnum=7,
     url="http://ann:secret@a.example/list",
     href="http://a.example/list",
@@ -54,7 +54,7 @@ CHANGES: dict[str, tuple[Callable[[FetchRequest], FetchRequest], dict[str, Any]]
             "addresses": (),
             "dns_time": 0.0,
             "cookies": (),
-            "weight": 100 + len(TARGET.href) - len(WHOLE.href),
+            "weight": 100 + len(TARGET.href) - len(COMPLETE.href),
         },
     ),
     "by itself": (derive.by_itself, {}),
@@ -97,13 +97,13 @@ KEPT_BY_ALL = {"refused", "problem", "crossed_origin", "from_public", "credentia
 def test_the_request_that_is_asked_with_has_a_value_in_every_field() -> None:
     """A new field fails here: give it one, and say above which followers change it."""
     for field in fields(FetchRequest):
-        assert getattr(WHOLE, field.name) != field.default, field.name
+        assert getattr(COMPLETE, field.name) != field.default, field.name
 
 
 @pytest.mark.parametrize("follower", CHANGES)
 def test_a_request_that_follows_keeps_every_field_but_those_that_are_named(follower: str) -> None:
     follow, changes = CHANGES[follower]
-    assert asdict(follow(WHOLE)) == {**asdict(WHOLE), **changes}
+    assert asdict(follow(COMPLETE)) == {**asdict(COMPLETE), **changes}
     assert not KEPT_BY_ALL & changes.keys()
 
 
@@ -121,7 +121,7 @@ def test_rights_are_lost_with_the_origin_and_never_come_back() -> None:
     assert (back.crossed_origin, back.from_public, back.first) == (True, True, start)
 
 
-@pytest.mark.parametrize("start", [BEFORE, WHOLE], ids=["with rights", "without"])
+@pytest.mark.parametrize("start", [BEFORE, COMPLETE], ids=["with rights", "without"])
 def test_another_attempt_is_the_first_hop_again_with_what_it_may(start: FetchRequest) -> None:
     """Also one of our own that was without the user's credentials from its first hop on."""
     start = derive.on_behalf_of(start, -1, "http://a.example/robots.txt", 10)
@@ -134,5 +134,5 @@ def test_another_attempt_is_the_first_hop_again_with_what_it_may(start: FetchReq
 
 
 def test_another_attempt_keeps_what_no_worker_was_sent() -> None:
-    hop = derive.redirected(derive.without_columns(WHOLE), TARGET, "", cookies=(), from_public=False)
-    assert derive.again(derive.with_columns(hop, WHOLE)).columns == WHOLE.columns
+    hop = derive.redirected(derive.without_columns(COMPLETE), TARGET, "", cookies=(), from_public=False)
+    assert derive.again(derive.with_columns(hop, COMPLETE)).columns == COMPLETE.columns

@@ -50,15 +50,15 @@ def test_a_callback_that_raises_stops_no_other_and_not_the_thread(kind, caplog):
 
 @both
 def test_who_waits_is_woken_by_the_result(kind):
-    future, heard = kind(), []
-    waiting = [threading.Thread(target=lambda: heard.append(future.result(15))) for _ in range(3)]
+    future, results = kind(), []
+    waiting = [threading.Thread(target=lambda: results.append(future.result(15))) for _ in range(3)]
     for thread in waiting:
         thread.start()
     future.set_running_or_notify_cancel()
     future.set_result(RECORD)
     for thread in waiting:
         thread.join(15)
-    assert heard == [RECORD] * 3
+    assert results == [RECORD] * 3
 
 
 @both
@@ -146,7 +146,7 @@ def test_a_callback_of_ours_may_end_with_what_is_no_exception(finish, caplog):
     assert caplog.text.count("SystemExit") == 1
 
 
-def test_a_persons_interruption_is_heard_when_all_were_called():
+def test_a_persons_interruption_is_results_when_all_were_called():
     future, called = LightFuture(), []
     future.add_done_callback(lambda _: signal.raise_signal(signal.SIGINT))
     future.add_done_callback(called.append)

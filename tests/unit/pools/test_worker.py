@@ -14,7 +14,7 @@ LARGE = b"x" * 3_000_000
 
 
 class Broken:
-    """A transport with a defect."""
+    """A transport with a bug."""
 
     def perform(self, hop: HopRequest) -> HopResult:
         hop.receiver.begin(ResponseHead(200, "1.1", Headers([]), b""))

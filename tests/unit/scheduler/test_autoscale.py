@@ -114,7 +114,7 @@ def test_a_list_that_gave_nothing_for_a_while_says_nothing_of_the_number() -> No
     concurrency, _ = run(distant, 1.0)
     now, reached = 1.0, concurrency.target
     assert reached > START
-    for _ in range(10):  # what is in flight lands, and the measurement that had begun is over
+    for _ in range(10):  # requests in flight complete, and the current measurement ends
         now += 0.05
         for _ in range(50):
             concurrency.record(answer(0.1))

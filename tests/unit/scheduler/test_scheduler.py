@@ -46,9 +46,9 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.later: dict[int, float] = {}
         self.in_flight: dict[int, tuple[FetchRequest, float]] = {}
         self.ended: set[int] = set()
-        self.asked: set[str] = set()
-        self.known: set[str] = set()
-        self.held: dict[int, str] = {}
+        self.resolving: set[str] = set()
+        self.resolved: set[str] = set()
+        self.on_hold: dict[int, str] = {}
         self.starts: list[tuple[float, str]] = []
         self.cool_until: dict[str, float] = {}
 
@@ -98,29 +98,33 @@ class SchedulerMachine(RuleBasedStateMachine):
         """As for robots: one of our own starts in the place of what was handed out."""
         urlnum = data.draw(st.sampled_from(sorted(self.in_flight)))
         request, started = self.in_flight[urlnum]
-        if urlnum >= 0 and started == self.now and request.host not in (*self.asked, *self.held.values()):
+        if (
+            urlnum >= 0
+            and started == self.now
+            and request.host not in (*self.resolving, *self.on_hold.values())
+        ):
             del self.in_flight[urlnum]
             self.scheduler.hold(request)
             ours = replace(request, urlnum=-len(self.added) - 1)
             self.added[ours.urlnum] = ours
-            self.held[ours.urlnum] = request.host
+            self.on_hold[ours.urlnum] = request.host
             self.in_flight[ours.urlnum] = (ours, started)
 
-    @precondition(lambda self: self.held)
+    @precondition(lambda self: self.on_hold)
     @rule(data=st.data(), numbers=st.sets(st.integers(0, 20)))
     def remove_queued(self, data: st.DataObject, numbers: set[int]) -> None:
-        host = data.draw(st.sampled_from(sorted(self.held.values())))
+        host = data.draw(st.sampled_from(sorted(self.on_hold.values())))
         for request in self.scheduler.remove_queued(host, lambda request: request.urlnum in numbers):
             assert request.urlnum in numbers
             self.end(request)
 
-    @precondition(lambda self: self.asked)
+    @precondition(lambda self: self.resolving)
     @rule(data=st.data(), found=st.booleans(), seconds=st.floats(0, 100))
     def answer(self, data: st.DataObject, found: bool, seconds: float) -> None:
-        host = data.draw(st.sampled_from(sorted(self.asked)))
-        self.asked.discard(host)
+        host = data.draw(st.sampled_from(sorted(self.resolving)))
+        self.resolving.discard(host)
         if found:
-            self.known.add(host)
+            self.resolved.add(host)
             self.scheduler.host_resolved(host, self.now, self.now + seconds, ("192.0.2.1",), 0.0)
         else:
             for request in self.scheduler.host_failed(host, self.now):
@@ -150,17 +154,17 @@ class SchedulerMachine(RuleBasedStateMachine):
             self.end(self.scheduler.abandoned.popleft())
         while self.scheduler.to_resolve:
             host = self.scheduler.to_resolve.popleft()
-            assert host not in self.asked, "asked for twice"
-            self.asked.add(host)
+            assert host not in self.resolving, "resolved twice"
+            self.resolving.add(host)
         if request is None:
             return None
         assert request.urlnum not in self.in_flight, "handed out twice"
         assert request.urlnum not in self.ended, "handed out after its end"
         assert self.later.pop(request.urlnum, 0.0) <= self.now, "a retry came too early"
-        assert request.host not in self.asked, "started before its host was known"
+        assert request.host not in self.resolving, "started before its host was resolved"
         if request.urlnum >= 0:
-            assert request.host not in self.held.values(), "started before its host was heard"
-        assert not self.resolve_hosts or request.host in self.known, "started before its host was known"
+            assert request.host not in self.on_hold.values(), "started while its host was on hold"
+        assert not self.resolve_hosts or request.host in self.resolved, "started before its host was resolved"
         assert self.cool_until.get(request.host, 0.0) <= self.now, "started before its host had rested"
         for then, host in self.starts:
             if host == request.host:
@@ -173,11 +177,11 @@ class SchedulerMachine(RuleBasedStateMachine):
 
     def end(self, request: FetchRequest) -> None:
         assert request.urlnum not in self.ended, "given up twice"
-        assert request.urlnum not in self.in_flight, "given up while in flight"
+        assert request.urlnum not in self.in_flight, "abandoned while in flight"
         self.later.pop(request.urlnum, None)
         self.ended.add(request.urlnum)
         if request.urlnum < 0:
-            self.scheduler.resume_host(self.held.pop(request.urlnum), self.now)
+            self.scheduler.resume_host(self.on_hold.pop(request.urlnum), self.now)
 
     def flying(self, host: str) -> int:
         return sum(request.host == host for request, _ in self.in_flight.values())
@@ -189,9 +193,9 @@ class SchedulerMachine(RuleBasedStateMachine):
         while len(self.ended) < len(self.added):
             if self.start() is not None:
                 continue
-            if self.asked:
-                host = self.asked.pop()
-                self.known.add(host)
+            if self.resolving:
+                host = self.resolving.pop()
+                self.resolved.add(host)
                 self.scheduler.host_resolved(host, self.now, float("inf"), (), 0.0)
             elif self.in_flight:
                 _, (request, started) = self.in_flight.popitem()
@@ -201,7 +205,7 @@ class SchedulerMachine(RuleBasedStateMachine):
                 wake_at = self.scheduler.next_wakeup()
                 assert wake_at is not None, "requests are queued and nothing will ever wake them"
                 self.now = max(self.now, wake_at)
-        for host in self.asked:
+        for host in self.resolving:
             self.scheduler.host_resolved(host, self.now, float("inf"), (), 0.0)
         assert self.scheduler.queued == 0
         self.now += 10_000.0
