@@ -21,6 +21,8 @@ from typing import Self
 
 MOST_CONNECTIONS = 64
 MOST_HEAD = 256 * 1024
+LAST_DATA_RECEIVED = 52
+"""Offset of tcpi_last_data_recv in TCP_INFO: milliseconds in 32 bits."""
 GIVE_UP = 30.0
 """Seconds after which an endless scenario ends anyway: no test may hang on its server."""
 
@@ -58,7 +60,7 @@ class Received:
     port: int
     """The server's own."""
     at: float
-    """When it had come, on the monotonic clock."""
+    """When its last bytes had come, on the monotonic clock."""
 
     @property
     def scenario(self) -> str:
@@ -138,6 +140,15 @@ class Peer:
                 return None
         head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
         return head
+
+    def received_at(self) -> float:
+        """When the last bytes came, on the monotonic clock: on Linux, when the kernel received them. On a
+        busy machine this thread may read them much later."""
+        now = monotonic()
+        with contextlib.suppress(AttributeError, OSError):  # no Linux, or the connection is gone
+            info = self._connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, LAST_DATA_RECEIVED + 4)
+            now -= struct.unpack_from("=I", info, LAST_DATA_RECEIVED)[0] / 1000
+        return now
 
 
 class FaultServer:
@@ -236,7 +247,7 @@ class FaultServer:
             turn += 1
             request_line, *lines = head.decode("latin-1").split("\r\n")
             method, target, _ = request_line.split(" ", 2)
-            received = Received(method, target, tuple(lines), number, turn, self.port, monotonic())
+            received = Received(method, target, tuple(lines), number, turn, self.port, peer.received_at())
             with self._lock:
                 self.received.append(received)
             peer.keep = False
