@@ -24,7 +24,7 @@ from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http.body import ResponseBody
 from fetchpool.model import urls
 from fetchpool.model.errors import PoolClosedError, UsageError, WorkerLostError
-from fetchpool.pools.async_.pollers import MANY, PerformPoller, SocketPoller
+from fetchpool.pools.async_.pollers import MANY, GrowingPoller, PerformPoller, SocketPoller
 from fetchpool.pools.async_.pool import AsyncPool
 from fetchpool.pools.base import InlinePool, Pool
 from fetchpool.pools.open import open_pool
@@ -144,7 +144,7 @@ def test_a_wait_of_an_inline_pool_can_be_ended_from_another_thread(server):
         (MANY, {}, PerformPoller),
         (MANY, {"proxy": "http://proxy:3128"}, PerformPoller),
         (MANY, {"dns_servers": "192.0.2.1"}, SocketPoller),
-        (MANY + 1, {}, SocketPoller),
+        (MANY + 1, {}, GrowingPoller),
     ],
 )
 def test_the_poller_depends_on_the_workers_and_on_who_resolves_names(max_workers, options, poller):
@@ -155,12 +155,16 @@ def test_the_poller_depends_on_the_workers_and_on_who_resolves_names(max_workers
 
 def test_a_pool_of_many_workers_fetches_over_new_and_kept_connections(server):
     pool = opened(("async", "curl"), MANY + 40, **WITH_ADDRESSES)
+    few = submit(pool, server, *["/x"] * 2)
+    assert [future.result(15).error for future in few] == [None] * 2
+    assert not pool._poller.has_grown
     for _ in range(2):
         held = submit(pool, server, *["/held"] * (MANY + 40))
         server.wait_until_held(MANY + 40)
         server.release.set()
         assert [future.result(15).error for future in held] == [None] * (MANY + 40)
         server.release.clear()
+        assert pool._poller.has_grown
     after = submit(pool, server, *["/x"] * 100)
     assert [future.result(15).error for future in after] == [None] * 100
     pool.shutdown()

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import select
 import selectors
+import warnings
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -23,7 +24,7 @@ from fetchpool.pools.async_.wakeup import Wakeup
 from fetchpool.transports.curl.resolve_cache import may_resolve
 
 MANY = 128
-"""Workers, above which libcurl does not check every transfer in every iteration."""
+"""Transfers, above which libcurl does not check each of them in every iteration."""
 TRIED = 0x081500
 """The oldest libcurl that was tried with `perform()`, 8.21; with 7.88 one in two thousand HTTP/2 fetches
 failed."""
@@ -51,15 +52,12 @@ class Poller(Protocol):
 
 
 def choose_poller(multi: pycurl.CurlMulti, wakeup: Wakeup, options: FetchOptions, max_workers: int) -> Poller:
-    """Return the quicker poller for a pool of that size. `wakeup` ends the wait."""
-    if (
-        max_workers <= MANY
-        and hasattr(select, "epoll")
-        and pycurl.version_info()[2] >= TRIED
-        and not may_resolve(options)
-    ):
-        return PerformPoller(multi, wakeup)
-    return SocketPoller(multi, wakeup)
+    """Return the quickest poller for a pool of that size. `wakeup` ends the wait."""
+    if not hasattr(select, "epoll") or pycurl.version_info()[2] < TRIED or may_resolve(options):
+        poller = SocketPoller(multi, wakeup)
+        poller.attach()
+        return poller
+    return PerformPoller(multi, wakeup) if max_workers <= MANY else GrowingPoller(multi, wakeup)
 
 
 class PerformPoller:
@@ -101,7 +99,10 @@ class SocketPoller:
         """The events that are watched, by descriptor."""
         self._idle: set[int] = set()
         """Registered, but not watched by libcurl now: idle kept connections."""
-        multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
+
+    def attach(self) -> None:
+        """Let libcurl report its sockets."""
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
 
     def poll(self, timeout: float, transfers: int) -> None:
         multi = self._multi
@@ -152,6 +153,45 @@ class SocketPoller:
         self._idle.discard(descriptor)
         with contextlib.suppress(OSError):  # libcurl has closed it
             self._readiness.unregister(descriptor)
+
+
+class GrowingPoller:
+    """A `PerformPoller` until more than `MANY` transfers are in flight, then a `SocketPoller`: a pool of many
+    workers may have few transfers, where hosts allow no more. Both have their descriptors from the start, so
+    the change can't fail for the lack of one."""
+
+    def __init__(self, multi: pycurl.CurlMulti, wakeup: Wakeup) -> None:
+        self._multi = multi
+        self._few = PerformPoller(multi, wakeup)
+        self._many = SocketPoller(multi, wakeup)
+        self.has_grown = False
+
+    def poll(self, timeout: float, transfers: int) -> None:
+        if self.has_grown:
+            self._many.poll(timeout, transfers)
+        elif transfers > MANY:
+            self._grow()
+            self._many.poll(timeout, transfers)
+        else:
+            self._few.poll(timeout, transfers)
+
+    def opened(self, descriptor: int) -> None:
+        if self.has_grown:
+            self._many.opened(descriptor)
+        else:
+            self._few.opened(descriptor)
+
+    def close(self) -> None:
+        self._few.close()
+        self._many.close()
+
+    def _grow(self) -> None:
+        self.has_grown = True
+        self._few.close()
+        self._many.attach()
+        with warnings.catch_warnings():  # libcurl advises against calling it in every iteration
+            warnings.filterwarnings("ignore", "socket_all")
+            self._multi.socket_all()  # reports the sockets that libcurl has
 
 
 class EpollLike(Protocol):
