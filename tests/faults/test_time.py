@@ -213,6 +213,6 @@ def test_07_the_slowest_urls_are_shown(server: FaultServer) -> None:
     slowest = []
     while not engine.done:
         engine.step()
-        slowest += engine.snapshot().slowest
+        slowest += engine.result().snapshot.slowest
     engine.close()
     assert {request.url for request in slowest if request.seconds > 0.2} == {url}
