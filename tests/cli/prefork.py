@@ -115,7 +115,8 @@ def _write(pipe: FileIO, text: bytes) -> None:
 def serve(requests: socket.socket) -> None:
     """Forks for each request until there are none. Returns in the forked process, which runs the command."""
     for name in PRELOADED:
-        importlib.import_module(name)
+        with contextlib.suppress(ModuleNotFoundError):  # an older typer has no pydantic
+            importlib.import_module(name)
     gc.collect()
     gc.freeze()
     while True:
