@@ -1,11 +1,11 @@
-"""One hop's body, as it streams: counted, held against the limits, decoded, kept when someone reads it.
+"""Receives one hop's body: counts it, checks the limits, decodes it, and stores it for parsers.
 
-In: the header block and the body's bytes as they came off the wire, from a transport. Out: two sizes,
-at most one failure, and the decoded content for parsers (`decoding.py` decodes). No I/O; nothing a server
-sends makes it raise, and of the content no more is held than is wanted.
+In: the header block and the body's bytes as received, from a transport. Out: two sizes, at most one failure,
+and the decoded content for parsers (`decoding.py` decodes). No I/O; nothing that a server sends makes it
+raise, and it stores no more content than is wanted.
 
-What is decided here: when an answer is too large or broken, where a redirect points (not whether to
-go there), and that a body is whole only when its compressed stream came to its end.
+This module decides when a response is too large or broken, where a redirect points (not whether to follow
+it), and that a body is complete only when its compressed stream has ended.
 """
 
 from __future__ import annotations
@@ -21,23 +21,24 @@ from fetchpool.model.text import one_line
 from fetchpool.transports.base import Failure, Headers, ResponseHead
 
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
-"""Statuses that send elsewhere when they come with a `Location` (RFC 9110 section 15.4)."""
+"""Statuses that redirect when they have a `Location` (RFC 9110 section 15.4)."""
 BODILESS = frozenset((204, 304))
-"""Statuses whose header may describe a body that isn't there (RFC 9112 section 6.3)."""
+"""Statuses whose headers may describe a body that is not sent (RFC 9112 section 6.3)."""
 NO_LIMIT = 1 << 62
 REDIRECT_BODY = 64 * 1024
-"""Bytes of a redirect's body that are read, so that its connection can be kept. A larger one costs
-more than a new connection."""
+"""Bytes of a redirect's body that are read, so that its connection can be reused. A larger body costs more
+than a new connection."""
 MAX_CODINGS = 5
 """Content codings of one body, as in curl (fault 12)."""
 LENGTH_DIGITS = 19
-"""Of a `Content-Length`, zeros before it aside: more is beyond 2^63, and over every limit."""
+"""Digits of a `Content-Length`, without leading zeros: a longer one is beyond 2^63, and over every limit."""
 
 
 class ResponseBody:
-    """The `Receiver` of one hop. After the transport is done, `finish()` tells whether it is whole.
+    """The `ResponseHandler` of one hop. When the transport is done, `finish()` checks whether the body is
+    complete.
 
-    Sizes are bytes and say what had come when the hop ended, whole or not.
+    Sizes are in bytes, and count what was received before the hop ended, complete or not.
     """
 
     __slots__ = (
@@ -62,8 +63,8 @@ class ResponseBody:
     )
 
     def __init__(self, options: FetchOptions, method: str, take: int = 0, wants: int = 0) -> None:
-        """`wants`: so many bytes of the content are kept, for parsers. `take`: so many, and no more are read;
-        however many there are then is no failure. Until then the limits are those of any body."""
+        """`wants`: bytes of the content that are stored for parsers. `take`: stop reading after about this
+        many bytes without failing; until then the usual limits apply."""
         limit = NO_LIMIT if options.max_filesize is None else options.max_filesize
         self._max_filesize = NO_LIMIT if take else limit
         self._limit = max(limit, take)
@@ -72,41 +73,44 @@ class ResponseBody:
         self._keep = self._wants > 0
         self._method = method
         self._given = () if take else options.headers
-        """The person's own: they may ask for a part."""
+        """The user's own request headers, which may ask for a part."""
         self._part = ""
-        """Which part of it came, though nobody asked for one; empty when it is the whole."""
+        """The part that was received although the complete body was requested; empty if the body is
+        complete."""
         self._end = 0
-        """Bytes after which it is whole, where the transport can't tell; 0 where it can."""
+        """The number of bytes after which the body is complete, where the transport doesn't check it; 0
+        where it does."""
         self._kept: io.BytesIO | None = None
         self._decoding: Decoding | None = None
         self._declared = 0
-        """The `Content-Length`, whether or not it is the body's."""
+        """The `Content-Length`, even if it is not that of this body."""
         self.head: ResponseHead | None = None
         self.failure: Failure | None = None
         self.content_encoding: str | None = None
-        """Set when it is one that can't be decoded: both sizes are the wire's then (fault 14)."""
+        """Set when the coding can't be decoded: then both sizes are those on the wire (fault 14)."""
         self.content_type: str | None = None
-        """As the server wrote it; the first, when it wrote several."""
+        """The `Content-Type` as the server wrote it; the first, if there are several."""
         self.location: str | None = None
-        """Where a redirect points, as the server wrote it (bytes beyond ASCII as Latin-1); None when this is
-        the answer itself."""
+        """The redirect target, as the server wrote it (bytes beyond ASCII as Latin-1); None when the
+        response is not a redirect."""
         self.size_download = 0
-        """On the wire: transfer coding removed, content coding not."""
+        """Size on the wire: transfer coding removed, content coding not."""
 
     @property
     def size_delivered(self) -> int:
-        """After decoding. A redirect's body is never decoded (fault 11)."""
+        """Size after decoding. A redirect's body is never decoded (fault 11)."""
         return self.size_download if self._decoding is None else self._decoding.size
 
     @property
     def wanted(self) -> bool:
-        """The content is kept, for parsers: it is the answer itself, with a status under 400."""
+        """Whether the content is stored for parsers: only if the response is not a redirect and its status
+        is under 400."""
         return self._kept is not None
 
     @property
     def content(self) -> bytes:
-        """The decoded body as far as somebody wants it, when `wanted`; otherwise empty."""
-        return b"" if self._kept is None else self._kept.getvalue()  # which is no copy
+        """The decoded body, as much as is wanted, if `wanted`; otherwise empty."""
+        return b"" if self._kept is None else self._kept.getvalue()  # without a copy
 
     def begin(self, head: ResponseHead) -> bool:
         self.head = head
@@ -169,7 +173,7 @@ class ResponseBody:
         return (more and not self.is_at_end) or self._decoded()
 
     def _decoded(self) -> bool:
-        """False; and why, when a turn of decoding has failed."""
+        """Return False; and store why, if decoding has failed."""
         assert self._decoding is not None
         if self._decoding.failure is not None and self.failure is None:
             self.failure = self._decoding.failure
@@ -177,7 +181,7 @@ class ResponseBody:
         return False
 
     def _keep_piece(self, piece: bytes) -> None:
-        """Of the content, for parsers."""
+        """Store the content for parsers."""
         assert self._kept is not None
         room = self._wants - self._kept.tell()
         if room > 0:
@@ -188,9 +192,10 @@ class ResponseBody:
         return 0 < self._take <= self.size_delivered
 
     def finish(self) -> Failure | None:
-        """Why the body is not whole, though the transport saw its end; None when it is.
+        """Return why the body is incomplete, although the transport saw its end; None if it is complete.
 
-        An empty body is whole whatever its label: servers send such, and so do answers to HEAD.
+        An empty body is complete whatever its headers say: servers send such bodies, and so are responses to
+        HEAD.
         """
         if self.failure is None and self._decoding is not None and not self._has_enough:
             name = self._decoding.unfinished
@@ -205,7 +210,7 @@ class ResponseBody:
 
     @property
     def _is_truncated(self) -> bool:
-        """Whether less than the `Content-Length` is too little."""
+        """Whether fewer bytes than the `Content-Length` are an error."""
         head = self.head
         return not (
             head is None
@@ -219,9 +224,9 @@ class ResponseBody:
         return self._method == "HEAD" or status in BODILESS
 
     def _judge(self, head: ResponseHead) -> bool:
-        """`begin()` for an answer that needs a closer look."""
+        """Handle a head that the fast path of `begin()` does not cover."""
         status, headers = head.status, head.headers
-        if not 100 <= status <= 999:  # from 600 on it is as good as a 5xx (RFC 9110 section 15)
+        if not 100 <= status <= 999:  # statuses from 600 on are treated like 5xx (RFC 9110 section 15)
             return self._fail(FailureKind.PROTOCOL, f"the server answered with status {status}")
         length = 0
         codings = headers.get("transfer-encoding")
@@ -254,8 +259,8 @@ class ResponseBody:
         return bodiless or self._read_codings(headers)
 
     def _read_location(self, headers: Headers) -> bool:
-        """Finds where a redirect points. An empty `Location` points nowhere, as in curl; several that
-        differ are somebody's injected header, which browsers refuse as well."""
+        """Set the redirect target. An empty `Location` is ignored, as in curl; several different ones
+        suggest header injection, and browsers reject them, too."""
         values = set(headers.get_all("location"))
         if len(values) > 1:
             return self._fail(FailureKind.PROTOCOL, "the server sent several different Locations")
@@ -265,7 +270,7 @@ class ResponseBody:
         return True
 
     def _read_codings(self, headers: Headers) -> bool:
-        """Sets up the decoders, the last coding applied first to be undone (RFC 9110 section 8.4)."""
+        """Set up the decoders: the coding applied last is decoded first (RFC 9110 section 8.4)."""
         value = headers.get("content-encoding", "")
         names = [name for token in value.split(",") if (name := token.strip().lower())]
         if len(names) > MAX_CODINGS:
@@ -282,14 +287,14 @@ class ResponseBody:
 
     @property
     def is_at_end(self) -> bool:
-        """It is whole, and the transport was told so."""
+        """Note that the body is complete, and make the transport stop."""
         return 0 < self._end == self.size_download
 
     def _exceeds_limit(self, chunk: bytes) -> bool:
-        """No more is read. Of a redirect no more is needed, and an answer may be whole; otherwise it is a
-        failure."""
+        """Stop reading at a limit. For a redirect that is no failure, nor for a body that is complete; for
+        any other it is one."""
         if self._end and self.failure is None:
-            missing = len(chunk) - (self.size_download - self._end)  # what comes behind it is not of it
+            missing = len(chunk) - (self.size_download - self._end)  # bytes after the body don't belong to it
             self.size_download = self._end
             if self._decoding is not None:
                 self._decoding.feed(chunk[:missing], None if self._kept is None else self._keep_piece)
@@ -301,23 +306,23 @@ class ResponseBody:
         return False
 
     def _fail(self, kind: FailureKind, message: str) -> bool:
-        """False, for `begin()` and `feed()` to return: the transport stops here."""
+        """Return False, which makes the transport stop."""
         self.failure = Failure(kind, message)
         self._kept = None
         return False
 
 
 INITIALS = b"CcTt"
-"""How the lines begin that matter."""
+"""The beginnings of the lines that matter."""
 HYPHEN = ord("-")
 BLANKS = b" \t"
 CODING = b"transfer-encoding"
 ENCODING_SHOWN = 100
-"""Characters of a `Content-Encoding` we can't decode that go into the row."""
+"""Characters of an unknown `Content-Encoding` that go into the row."""
 
 
 def transfer_coding(headers: Headers) -> str:
-    """What says where the body ends, instead of a length; empty when nothing does. `identity` never did
-    (RFC 2616 section 3.6)."""
+    """Return the header that determines the body's end instead of a length; empty if there is none.
+    `identity` never determined it (RFC 2616 section 3.6)."""
     names = [name.strip() for name in headers.get("transfer-encoding", "").lower().split(",")]
     return ", ".join(name for name in names if name and name != "identity")

@@ -41,23 +41,23 @@ from fetchpool.transports.base import (
     add_lookup_time,
 )
 
-if TYPE_CHECKING:  # loaded by those who use it
+if TYPE_CHECKING:  # loaded when they are needed
     from fetchpool.http.stored_body import BodyStorage
 
 RETRY_AFTER_STATUSES = frozenset((429, 503))
-"""Statuses whose `Retry-After` speaks of the whole host (RFC 6585 section 4, RFC 9110 15.6.4)."""
+"""Statuses whose `Retry-After` applies to the host (RFC 6585 section 4, RFC 9110 15.6.4)."""
 MIN_TIMEOUT = 0.001
-"""Seconds left for a connection whose name took all of them: libcurl takes 0 for its default."""
+"""Seconds for a connection when the DNS lookup took all the time: libcurl takes 0 for its default."""
 NOT_MODIFIED = 304
 MOST_AGAIN = 3
-"""Hops of an attempt that may be made again at once, for what others had left of their connection."""
+"""Hops of an attempt that may be repeated at once, after earlier requests left their connection unusable."""
 SHOWN = 1_000
 """Characters of a `Content-Type` that go into the row."""
 STOPPED = Failure(FailureKind.ABORTED, FailureKind.ABORTED.message)
 
 
 class Exchange:
-    """What every fetch of a run shares: the options, read once, and the parsers, loaded once."""
+    """Holds what all fetches of a run share: the options, read once, and the parsers, loaded once."""
 
     def __init__(self, options: FetchOptions, clock: Callable[[], float] = monotonic) -> None:
         """Raises `UsageError` when a parser can't be loaded."""
@@ -72,7 +72,7 @@ class Exchange:
         self._keeping = _keeping(options, self._wants)
         self._unkept = Unkept(options)
         self.steps: Callable[[FetchRequest], Steps] = self._steps
-        """The fetch of one request, hop by hop."""
+        """Return the steps of one request's fetch."""
         if options.warc_spool:
             from fetchpool.http.warc_recorder import WarcRecorder
 
@@ -81,7 +81,7 @@ class Exchange:
         self._headers = RequestHeaders(options)
 
     def _captured(self, request: FetchRequest) -> Steps:
-        """With the records of every hop, unless it is for ourselves and not for a row."""
+        """Return the steps, recorded for the archive unless the request is internal."""
         steps = self._steps(request)
         return steps if request.keep else self._capture.steps(steps)
 

@@ -1,7 +1,7 @@
-"""Threads, as every part of the program starts its own.
+"""Starts the threads of all parts of the program.
 
-In: what is to run. Out: a daemon thread, or a refusal in words: a user's or a container's number of threads
-may be limited, and used up.
+In: a function. Out: a daemon thread, or an error message: the number of threads of a user or container may be
+limited.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NO_THREAD = (
 
 
 def start(run: Callable[..., object], name: str, *arguments: object) -> Thread:
-    """Starts a thread that nobody has to wait for. Raises `NoThreadError`."""
+    """Start a daemon thread. Raises `NoThreadError`."""
     thread = Thread(target=run, args=arguments, name=name, daemon=True)
     try:
         thread.start()
@@ -28,7 +28,8 @@ def start(run: Callable[..., object], name: str, *arguments: object) -> Thread:
 
 
 def rehearse(number: int) -> None:
-    """Shows that so many can be started at once, before others than we do it. Raises `NoThreadError`."""
+    """Check that this number of threads can be started at once, before other code needs them. Raises
+    `NoThreadError`."""
     over = Event()
     started: list[Thread] = []
     try:

@@ -31,10 +31,10 @@ class Failure(Struct, frozen=True):
 
 
 class Headers:
-    """Response headers: looked up without regard to case, repeated ones kept, in the order sent.
+    """Response headers: case-insensitive, with repeated ones, in the order sent.
 
-    Holds the raw lines and parses them all when first asked for all: most answers are asked for two
-    or three fields, and those are found in the lines themselves.
+    Holds the raw lines and parses them all only when all are requested: most responses need two or three
+    fields, which are searched in the lines.
     """
 
     __slots__ = ("_pairs", "lines")
@@ -45,12 +45,12 @@ class Headers:
         self._pairs: list[tuple[str, str]] | None = None
 
     def items(self) -> list[tuple[str, str]]:
-        """All fields, names as sent. Latin-1, as RFC 9110 section 5.5 leaves it."""
+        """Return all fields, names as sent. Latin-1, as RFC 9110 section 5.5 allows."""
         if self._pairs is None:
             fields: list[tuple[str, list[str]]] = []  # values in pieces: a folded one may have thousands
             goes_on = False
             for line in self.lines:
-                if line[:1] in FOLDS:  # of a line that is no field it goes on with nothing
+                if line[:1] in FOLDS:  # the continuation of a line that is not a field is ignored
                     if goes_on:
                         fields[-1][1].append(line.decode("latin-1").strip())
                     continue
@@ -62,7 +62,7 @@ class Headers:
         return self._pairs
 
     def get_all(self, name: str) -> list[str]:
-        """Every value of that name, in order; empty when there is none."""
+        """Return all values of a name, in order; empty if there is none."""
         wanted = name.encode("latin-1", "replace").lower()  # ASCII letters only, as names are
         size = len(wanted)
         lines = self.lines
@@ -79,7 +79,7 @@ class Headers:
     @overload
     def get(self, name: str, default: str) -> str: ...
     def get(self, name: str, default: str | None = None) -> str | None:
-        """The values of that name joined by a comma (RFC 9110 section 5.3), or `default`."""
+        """Return the values of a name joined by a comma (RFC 9110 section 5.3), or `default`."""
         values = self.get_all(name)
         return ", ".join(values) if values else default
 
@@ -98,7 +98,7 @@ class Headers:
 
 COLON = ord(":")
 FOLDS = frozenset((b" ", b"\t"))
-"""How a line begins that goes on with the field before it: obs-fold (RFC 9112 section 5.2)."""
+"""The first byte of a line that continues the field before it: obs-fold (RFC 9112 section 5.2)."""
 
 
 class ResponseHead(Struct):
@@ -109,26 +109,26 @@ class ResponseHead(Struct):
     """`"1.0"`, `"1.1"`, `"2"` or `"3"`, as curl writes it."""
     headers: Headers
     status_line: bytes = b""
-    """As it came; empty when the transport can't tell."""
+    """As received; empty when the transport doesn't know it."""
 
 
 class ResponseHandler(Protocol):
-    """Where a hop's answer goes while it streams. No method raises; False means "stop here": the transport
-    drops the connection and reports no failure of its own. Unless the receiver is `pending`: then it has work
-    to do with what it was given, and `resume()` is to be called, again and again, until it isn't."""
+    """Receives a hop's response while it is streamed. No method raises. False means stop: the transport
+    drops the connection and reports no failure of its own. But while the handler is `pending`, it has work
+    left to do with what it was given, and the transport must call `resume()` until it is done."""
 
     def begin(self, head: ResponseHead) -> bool:
         """The final header block is complete. Called once, before any body byte."""
 
     def feed(self, chunk: bytes) -> bool:
-        """Body bytes as they came, transfer coding removed, content coding not."""
+        """Body bytes as received, transfer coding removed, content coding not."""
 
     @property
     def pending(self) -> bool:
-        """Whether it has work left. Asked when `feed()` or `resume()` has returned False."""
+        """Whether it has work left. Checked when `feed()` or `resume()` has returned False."""
 
     def resume(self) -> bool:
-        """Some milliseconds of that work."""
+        """Do some milliseconds of that work."""
 
 
 class HopRequest(Struct):
@@ -189,8 +189,8 @@ Parsed = tuple[dict[str, Any], Failure | None]
 
 
 class ParseRequest(Struct):
-    """A whole answer for a person's own parsers, which may take long or never return. Whoever drives the
-    fetch has them run where they hold up nobody else, and gives them up after `limit` seconds."""
+    """A complete response for user-defined parsers, which may take long or never return. The driver of the
+    fetch runs them where they block no other fetch, and abandons them after `limit` seconds."""
 
     run: Callable[[], Parsed]
     """Raises nothing."""
@@ -203,18 +203,19 @@ class ParseRequest(Struct):
 
 
 Steps = Generator[HopRequest | ParseRequest, HopResult | None, Outcome]
-"""What a driver runs: it yields hops and is sent their responses, yields a `ParseRequest` and is sent None
-when that has been seen to, and returns the outcome."""
+"""The generator that a driver runs: it yields hops and is sent their results, yields a `ParseRequest` and
+is sent None once the parsers are done, and returns the outcome."""
 
 
 class Transport(Protocol):
-    """One hop at a time; one instance belongs to one worker, which keeps its connections alive."""
+    """Performs one hop at a time. Each worker has an instance of its own, which keeps its connections
+    alive."""
 
     def perform(self, hop: HopRequest) -> HopResult:
-        """Blocks for at most `hop.max_time`. Raises nothing that a server or network can cause."""
+        """Perform a hop, for at most `hop.max_time`. Raises nothing that a server or network can cause."""
 
     def abort(self) -> None:
-        """Ends the hop in flight, and every later one at once, as `aborted`. From any thread."""
+        """Cancel the hop in flight, and every later one, as `aborted`. Any thread may call it."""
 
     def close(self) -> None:
-        """Closes the kept connections. Idempotent."""
+        """Close the kept connections. Idempotent."""

@@ -9,7 +9,7 @@ from fetchpool.transports.base import Transport
 
 
 def open_transport(options: FetchOptions) -> Transport:
-    """A transport for one worker. Raises `UsageError` for an unknown name or a missing library."""
+    """Return a transport for one worker. Raises `UsageError` for an unknown name or a missing library."""
     if options.transport == "curl":
         from fetchpool.transports.curl.transport import CurlTransport
 

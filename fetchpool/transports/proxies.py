@@ -1,7 +1,7 @@
-"""The proxy that everything goes through: where it is, what it is shown, and what its refusals mean.
+"""The proxy of a run: its address, its credentials, and the failures that it reports.
 
-In: `FetchOptions.proxy`, which was checked when it was given; what a proxy said. Out: a `Proxy`; failures in
-words that both transports share. It opens no connection.
+In: `FetchOptions.proxy`, which has been validated; a proxy's responses. Out: a `Proxy`; failures with the
+same messages for both transports. The module opens no connection.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from fetchpool.transports.base import Failure
 from fetchpool.transports.requests.framing import TransportError
 
 DEFAULT_PORTS = {"https": 443}
-"""Any other kind of proxy without a port is at 1080, as in curl (CURLOPT_PROXY)."""
+"""The port of other kinds of proxies without a port is 1080, as in curl (CURLOPT_PROXY)."""
 
 OF_THE_TARGET = frozenset((502, 504))
-"""Statuses by which a proxy that works says that it had no luck with the host."""
+"""Statuses by which a working proxy reports that it could not reach the host."""
 SOCKS_REPLIES = {
     1: "general failure",
     2: "not allowed by its rules",
@@ -31,7 +31,7 @@ SOCKS_REPLIES = {
     7: "command not supported",
     8: "address type not supported",
 }
-"""RFC 1928 section 6."""
+"""Replies by RFC 1928 section 6."""
 SOCKS_PASSING = frozenset((1, 3, 4, 5, 6))
 NO_WAY = {
     FailureKind.REFUSED: "connection refused",
@@ -40,34 +40,35 @@ NO_WAY = {
     FailureKind.EMPTY_REPLY: "it closed the connection",
     FailureKind.TRUNCATED: "it closed the connection",
 }
-"""Why there is none that may be there in a moment."""
+"""Failures of the proxy that may be temporary."""
 NOT_SOCKS = Failure(FailureKind.PROXY, "the proxy does not speak SOCKS 5")
 ANOTHER_AUTHENTICATION = Failure(FailureKind.PROXY, "the SOCKS proxy wants another way of authentication")
 WRONG_CREDENTIALS = Failure(FailureKind.PROXY, "the SOCKS proxy refused the user name or password")
 
 
 def no_way(kind: FailureKind, message: str = "") -> Failure:
-    """The proxy could not be talked to: what happened, and words for what is not in `NO_WAY`."""
+    """Return the failure of a hop that could not talk to the proxy. The message is used for kinds that are
+    not in `NO_WAY`."""
     passing = kind in NO_WAY or kind is FailureKind.TIMEOUT_DNS
     words = NO_WAY.get(kind) or message or kind.replace("_", " ")
     return Failure(FailureKind.PROXY, f"no way through the proxy: {words}", passing, proxy_down=passing)
 
 
 def refused(status: int) -> Failure:
-    """What an HTTP proxy answered to CONNECT."""
+    """Return the failure for an HTTP proxy's response to CONNECT."""
     passing = status in TRANSIENT_STATUSES
     down = passing and status not in OF_THE_TARGET
     return Failure(FailureKind.PROXY, f"the proxy answered {status} to CONNECT", passing, proxy_down=down)
 
 
 def socks_refused(reply: int) -> Failure:
-    """What a SOCKS proxy replied to its CONNECT."""
+    """Return the failure for a SOCKS proxy's reply to its CONNECT."""
     words = SOCKS_REPLIES.get(reply, "no reason given")
     return Failure(FailureKind.PROXY, f"the SOCKS proxy refused: {words}", reply in SOCKS_PASSING)
 
 
 class ProxyError(TransportError):
-    """The proxy does not do what it is there for; `failure` says how."""
+    """The proxy did not connect; `failure` says why."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.kind, failure.message)
@@ -75,24 +76,24 @@ class ProxyError(TransportError):
 
 
 class Proxy(Struct, frozen=True):
-    """Where `FetchOptions.proxy` says that everything goes through."""
+    """The proxy that `FetchOptions.proxy` names."""
 
     scheme: str
     """`http`, `https`, `socks5` (names are resolved here) or `socks5h` (by the proxy)."""
     host: str
-    """Without brackets."""
+    """The host, IPv6 without brackets."""
     port: int
     username: str
     password: str
 
     @property
     def socks(self) -> bool:
-        """It knows nothing of HTTP."""
+        """Whether the proxy doesn't use HTTP."""
         return self.scheme.startswith("socks")
 
     @property
     def authorization(self) -> str:
-        """The header line that an HTTP proxy is shown (RFC 7617); empty without a user name."""
+        """The header line for an HTTP proxy (RFC 7617); empty without a user name."""
         if not self.username:
             return ""
         credentials = b64encode(f"{self.username}:{self.password}".encode()).decode()
@@ -100,7 +101,7 @@ class Proxy(Struct, frozen=True):
 
 
 def proxy_of(text: str | None) -> Proxy | None:
-    """Without a scheme it is `http`."""
+    """Return the proxy of a URL. Without a scheme it is `http`."""
     if not text:
         return None
     parts = urlsplit(text if "://" in text else f"http://{text}")

@@ -1,4 +1,4 @@
-"""Refuses connections to addresses that are not public (`--public-only`)."""
+"""Rejects connections to addresses that are not public (`--public-only`)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class AddressFilter:
 
     def __init__(self) -> None:
         self.forbidden = ""
-        """The last address that was refused."""
+        """The last address that was rejected."""
         self.failure: Failure | None = None
         """Why no socket could be opened."""
 

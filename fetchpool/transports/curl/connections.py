@@ -1,8 +1,8 @@
-"""The connections of one libcurl pool: on which of them bytes wait that answer nothing.
+"""Finds unread bytes on the connections of one libcurl pool.
 
-In: the descriptors that libcurl opens, and both ends of the connection on which a request is about to go
-out. Out: whether it may. What came before a request was sent is never its answer (RFC 9112 section 9.2), and
-libcurl looks at a kept connection once a second at most.
+In: the descriptors that libcurl opens, and both ends of the connection on which a request is about to be
+sent. Out: whether it may be sent. Bytes received before a request was sent are never its response (RFC 9112
+section 9.2), and libcurl checks a kept connection at most once a second.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from fetchpool.transports.sockets import socket_from_fd
 from fetchpool.transports.unread import has_unread, new_answer, received
 
 Ends = tuple[str, str, int, int]
-"""A connection: their address and ours, their port and ours. As libcurl tells it."""
+"""A connection: the peer's and our own address, the peer's and our own port, as libcurl reports them."""
 NO_SOCKET = -1
 
 
 class Connections:
-    """By descriptor; each is forgotten when its number is used again."""
+    """The connections by descriptor; each is removed when its number is used again."""
 
     def __init__(self) -> None:
         self.answer = new_answer()
-        """What `has_unread()` may write to."""
+        """The buffer of `has_unread()`."""
         self._open: set[int] = set()
         self._ends: dict[int, Ends] = {}
         self.descriptors: dict[Ends, int] = {}
         self.shared: set[int] = set()
-        """They may carry several hops at once: over them HTTP/2 was spoken, which tells answers apart."""
+        """Connections with HTTP/2, which may carry several hops at once and separates their responses."""
         self.answered: dict[int, int | None] = {}
-        """TLS by which HTTP/1 answers came, and how many bytes had come with the last of them."""
+        """TLS connections with HTTP/1 responses, and the bytes received up to the last one."""
         self.spoiled: set[int] = set()
-        """Bytes that answer nothing are left where the kernel does not see them."""
+        """Connections whose surplus bytes the kernel does not show."""
 
     def __len__(self) -> int:
         return len(self._open)
@@ -40,12 +40,12 @@ class Connections:
         return iter(self._open)
 
     def opened(self, descriptor: int) -> None:
-        """libcurl has a new one."""
+        """Register a new connection of libcurl."""
         self.closed(descriptor)
         self._open.add(descriptor)
 
     def closed(self, descriptor: int) -> None:
-        """It is gone; where nobody says so, its number tells when it is used again."""
+        """Unregister a connection. Without this call, it is replaced when its number is used again."""
         ends = self._ends.pop(descriptor, None)
         if ends is not None and self.descriptors.get(ends) == descriptor:
             del self.descriptors[ends]
@@ -55,8 +55,8 @@ class Connections:
         self.spoiled.discard(descriptor)
 
     def find(self, ends: Ends, opened: list[int]) -> int:
-        """The connection between them, `NO_SOCKET` when there is none. `opened`: made by
-        this hop, and asked first, since an old one may have had the same ends."""
+        """Return the connection between these ends, `NO_SOCKET` if there is none. `opened`: connections
+        that this hop has opened, checked first, since an old one may have had the same ends."""
         for descriptor in opened:
             if ends_of(descriptor) == ends:
                 self._ends[descriptor] = ends
@@ -65,23 +65,23 @@ class Connections:
         return self.descriptors.get(ends, NO_SOCKET)
 
     def settle(self, descriptor: int, records: int, before: int) -> bool:
-        """An HTTP/1 answer came by TLS. Whether all that has come since the last one was in so many bytes of
-        records, which were processed. `before`: what had come before TLS began, if this is the first."""
+        """Note an HTTP/1 response over TLS. Return whether all bytes since the last one were in so many
+        bytes of processed records. `before`: bytes received before TLS began, for the first response."""
         before_it = self.answered.get(descriptor, before)
         now = self.answered[descriptor] = received(descriptor)
         if now is None or before_it is None:
-            return True  # the kernel doesn't tell
+            return True  # the kernel doesn't report it
         return now == before_it + records
 
     def is_quiet(self, descriptor: int, secure: bool) -> bool:
-        """Whether a request may go out on it. In a new TLS connection bytes of TLS itself may wait."""
+        """Whether a request may be sent. On a new TLS connection unread bytes may belong to TLS itself."""
         if descriptor in self.shared or (secure and descriptor not in self.answered):
             return True
         return not has_unread(descriptor, self.answer) and descriptor not in self.spoiled
 
 
 def ends_of(descriptor: int) -> Ends | None:
-    """None when it is not connected."""
+    """Return both ends of a socket; None when it is not connected."""
     try:
         with socket_from_fd(descriptor) as connection:
             local_ip, local_port = connection.getsockname()[:2]

@@ -91,7 +91,7 @@ class CurlHandle:
         self.curl = curl = new_curl(options)
         self.receiver = CurlReceiver(curl, counter, paused)
         self._filter = AddressFilter()
-        curl.setopt(pycurl.DEBUGFUNCTION, self._trace.heard)
+        curl.setopt(pycurl.DEBUGFUNCTION, self._trace.on_debug)
 
     def prepare(self, hop: HopRequest) -> None:
         """Set the options that differ from the previous hop."""

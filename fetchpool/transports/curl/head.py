@@ -1,6 +1,6 @@
-"""Header lines as libcurl hands them over, read as a head.
+"""Parses the header lines that libcurl passes on.
 
-In: the lines of a hop, 1xx blocks and trailers with them. Out: the final `ResponseHead`, or None.
+In: the lines of a hop, including 1xx blocks and trailers. Out: the final `ResponseHead`, or None.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ BLANK = (CRLF, BARE)
 
 
 def parse_head(lines: list[bytes]) -> ResponseHead | None:
-    """The first header block that is not 1xx: those before it are none of ours to tell, and what comes
-    after it are trailers. None when there is no such block, or not all of it, or no telling."""
+    """Parse the final (non-1xx) header block; the lines after it are trailers. None when there is no such
+    block, or it is incomplete, or it can't be identified."""
     start = 0
-    bare = BARE in lines  # asked once: there may be thousands of blocks
+    bare = BARE in lines  # computed once: there may be thousands of blocks
     while (end := _blank(lines, start, bare)) is not None:
         status, http_version = parse_status(lines[start])
         if status is None:
@@ -30,8 +30,8 @@ def parse_head(lines: list[bytes]) -> ResponseHead | None:
 
 
 def _blank(lines: list[bytes], start: int, bare: bool) -> int | None:
-    """Where the block that begins at `start` ends; None when it doesn't. `bare`: perhaps with a line feed
-    alone."""
+    """Return where the block that begins at `start` ends; None if it doesn't. `bare`: line ends may be
+    bare line feeds."""
     if bare:
         return next((place for place in range(start, len(lines)) if lines[place] in BLANK), None)
     try:
@@ -41,15 +41,15 @@ def _blank(lines: list[bytes], start: int, bare: bool) -> int | None:
 
 
 BODILESS = frozenset((204, 304))
-"""Statuses of answers that end with their head."""
+"""Statuses of responses without a body."""
 VERSIONS = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0", b"HTTP/2": "2", b"HTTP/3": "3"}
-"""As libcurl writes them into the status line it makes of HTTP/2 and HTTP/3. A server that speaks HTTP/1 and
-says `HTTP/2.0` speaks neither."""
+"""The versions in the status lines that libcurl generates for HTTP/2 and HTTP/3. A server that uses HTTP/1
+and sends `HTTP/2.0` uses neither."""
 
 
 @lru_cache(maxsize=64)
 def parse_status(line: bytes) -> tuple[int | None, str]:
-    """Status and HTTP version of a status line; no status when it is none."""
+    """Return status and HTTP version of a status line; no status if it is invalid."""
     version, _, rest = line.partition(b" ")
     code = rest[:4].strip()
     if version not in VERSIONS or not code.isdigit() or len(code) != STATUS_DIGITS:
@@ -58,13 +58,13 @@ def parse_status(line: bytes) -> tuple[int | None, str]:
 
 
 def has_length(lines: list[bytes]) -> bool:
-    """Whether the head tells how long the body is."""
+    """Whether the head has the body's length."""
     head = parse_head(lines)
     return head is not None and (head.status in BODILESS or "content-length" in head.headers)
 
 
 def is_keepable(lines: list[bytes]) -> bool:
-    """Whether the connection of an answer may carry the next one, as far as is said."""
+    """Whether a response's connection may carry the next one, according to its head."""
     return (
         lines[0].startswith(b"HTTP/1.1 ")
         and not any(line[:11].lower() == b"connection:" for line in lines)

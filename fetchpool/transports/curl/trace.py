@@ -1,11 +1,11 @@
-"""What libcurl tells of a transfer only where it is asked to be verbose: its TLS records and HTTP/2 frames.
+"""Reads libcurl's debug output for TLS records and HTTP/2 frames, which it does not report otherwise.
 
-In: libcurl's debug callback. Out: two findings that it draws no conclusion from. An HTTP/2 stream that was
-reset with NO_ERROR before its END_STREAM is to libcurl a whole answer (RFC 9113 section 8.1: it is not). And
-bytes that came behind an answer may stay in OpenSSL's buffers, where nobody looks: libcurl reads no more of a
-body than its length, which may be in the midst of a record, and OpenSSL reads ahead, whole records too.
+In: libcurl's debug callback. Out: two findings, without a conclusion. An HTTP/2 stream that was reset with
+NO_ERROR before its END_STREAM is a complete response to libcurl (RFC 9113 section 8.1: it is not). And bytes
+after a response may stay in OpenSSL's buffers unnoticed: libcurl reads no more of a body than its length,
+which may end within a record, and OpenSSL reads ahead in complete records.
 
-Only https is traced, which costs 3 µs for each fetch, and 8 for one by HTTP/2; plain HTTP/1.1 has neither
+Only https is traced, which costs 3 µs for each fetch, and 8 for one with HTTP/2; plain HTTP/1.1 has neither
 frames nor records.
 """
 
@@ -22,9 +22,9 @@ from fetchpool.transports.curl.connections import Ends
 from fetchpool.transports.unread import received
 
 TRACED = 0x081500
-"""The oldest libcurl whose words were seen, 8.21."""
+"""The oldest libcurl whose debug output was checked, 8.21."""
 MOST_GONE = 100
-"""Connections of which it is remembered how they ended."""
+"""The number of ended connections that are remembered."""
 TEXT, HEADER_OUT = pycurl.INFOTYPE_TEXT, pycurl.INFOTYPE_HEADER_OUT
 RECORD_IN, RECORD_OUT = pycurl.INFOTYPE_SSL_DATA_IN, pycurl.INFOTYPE_SSL_DATA_OUT
 RECORDS = range(0x14, 0x18)
@@ -32,10 +32,10 @@ RECORDS = range(0x14, 0x18)
 DATA_RECORD = 0x17
 """The type of a TLS record with application data, in its header and, from TLS 1.3 on, within it."""
 RECORD_HEADER, INNER_TYPE = 5, 1
-"""Lengths by which OpenSSL's messages are told apart (SSL_CTX_set_msg_callback)."""
+"""Lengths that distinguish OpenSSL's messages (SSL_CTX_set_msg_callback)."""
 EXACT = frozenset((16, 17, 24))
-"""Bytes that each record has beyond its data, where they are always the same: ChaCha20 and AES-GCM of
-TLS 1.2, and anything of TLS 1.3. Block ciphers pad."""
+"""Bytes of each record in addition to its data, where the number is constant: ChaCha20 and AES-GCM of TLS
+1.2, and all ciphers of TLS 1.3. Block ciphers pad."""
 OPENED = re.compile(rb"\[HTTP/2\] \[(\d+)\] OPENED stream ")
 RECEIVED = re.compile(
     rb"\[HTTP/2\] \[(\d+)\] <- FRAME\[(?:(?:DATA|HEADERS), .*eos=(1)|RST_STREAM, .*error=0\])"
@@ -49,8 +49,8 @@ Stream = tuple[Ends | None, bytes]
 
 @cache
 def traces_frames() -> bool:
-    """Whether libcurl tells of HTTP/2 frames; asks it to, once per process. pycurl has no function for that,
-    and the libcurl it was built into may hide its own."""
+    """Whether libcurl reports HTTP/2 frames; enables that, once per process. pycurl has no function for
+    it, and its own copy of libcurl may hide the symbol."""
     if pycurl.version_info()[2] < TRACED:
         return False
     try:
@@ -63,18 +63,18 @@ def traces_frames() -> bool:
 
 
 class Streams:
-    """The HTTP/2 streams of one connection pool. Frames are told to whichever transfer happens to read."""
+    """The HTTP/2 streams of one connection pool. Frames are reported to any transfer that happens to read."""
 
     def __init__(self) -> None:
         self.ended: set[Stream] = set()
-        """By END_STREAM."""
+        """Streams ended by END_STREAM."""
         self.cut: set[Stream] = set()
-        """By RST_STREAM with NO_ERROR, and not by END_STREAM before."""
+        """Streams ended by RST_STREAM with NO_ERROR, without END_STREAM before."""
         self.gone: deque[Ends | None] = deque(maxlen=MOST_GONE)
-        """Connections that the server gave up for an error."""
+        """Connections that the server closed because of an error."""
 
     def hear(self, ends: Ends | None, line: bytes) -> None:
-        """A line with a frame in it, of that connection."""
+        """Record a line of debug output with a frame of that connection."""
         if frame := RECEIVED.match(line):
             number, end = frame.groups()
             if end:
@@ -83,31 +83,31 @@ class Streams:
                 self.cut.add((ends, number))
 
     def forget(self, stream: Stream) -> None:
-        """Nobody asks for it any more."""
+        """Forget a stream."""
         self.ended.discard(stream)
         self.cut.discard(stream)
 
 
 class CurlTrace:
-    """One handle's. `heard` is its debug callback."""
+    """Records the TLS of one handle. `on_debug` is its debug callback."""
 
     def __init__(self, streams: Streams, opened: list[int]) -> None:
-        """`opened`: connections that the hop in progress has made."""
+        """`opened`: connections that the current hop has opened."""
         self._streams = streams
         self._opened = opened
         self.before = 0
-        """Bytes that came on a new connection before TLS began: a proxy's."""
+        """Bytes that a new connection received before TLS began: a proxy's."""
         self.ends: Ends | None = None
-        """Of the connection by which the hop goes; None where there is no other hop beside it."""
+        """The cipher's overhead on the hop's connection; None where another hop may share the connection."""
         self._stream: Stream | None = None
         self._sent = self._overhead = 0
         self._came = self._last = 0
         self.records = 0
-        """Bytes of TLS records that have come in this hop and were processed."""
+        """Bytes of TLS records that were received in this hop and processed."""
         self._leftovers = False
 
     def begin(self) -> None:
-        """A hop begins."""
+        """Begin a hop."""
         self.ends = self._stream = None
         self._sent = self._overhead = 0
         self._came = self._last = self.records = 0
@@ -115,11 +115,11 @@ class CurlTrace:
 
     @property
     def multiplexed(self) -> bool:
-        """The hop had got to be an HTTP/2 stream."""
+        """Note that the hop uses an HTTP/2 stream."""
         return self._stream is not None
 
-    def heard(self, kind: int, data: bytes) -> None:
-        """libcurl's callback."""
+    def on_debug(self, kind: int, data: bytes) -> None:
+        """Handle libcurl's debug callback."""
         if kind == TEXT:
             if b"FRAME[" in data:
                 self._streams.hear(self.ends, data)
@@ -146,19 +146,20 @@ class CurlTrace:
                 self.before = sum(received(descriptor) or 0 for descriptor in self._opened)
             if len(data) == RECORD_HEADER:
                 self._sent = int.from_bytes(data[3:], "big")
-        elif kind == HEADER_OUT:  # the request, in one record: what that has beyond it, the answer's have too
+        elif kind == HEADER_OUT:  # the request, in one record: its overhead is the response's, too
             self._overhead = self._sent - len(data)
             self._came = self._last = 0
 
     def has_surplus(self, size: int | None) -> bool:
-        """Whether more may have come by TLS than an answer of that many bytes, with its head; None when it
-        was chunked, which libcurl reads to the end of what is there."""
+        """Whether more than a response of that many bytes, with its head, may have been received; None if
+        it was chunked, since libcurl reads chunked responses to the end of the available data."""
         if size is None:
             return self._leftovers
         return self._overhead not in EXACT or self._came != size
 
     def end(self) -> tuple[bool, bool]:
-        """The hop is over. Whether its stream was cut, and whether its connection was given up."""
+        """End the hop. Return whether its stream was truncated, and whether its connection was closed by
+        an error."""
         stream = self._stream
         if stream is None:
             return False, False

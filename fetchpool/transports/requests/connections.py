@@ -1,11 +1,11 @@
-"""urllib3's connections and pools, so that they send what they are told and tell what they do.
+"""urllib3's connections and pools, adapted to send a hop's request unchanged and to record its progress.
 
-In: an origin or a proxy, and the `Trace` of the hop in progress. Out: the answer to a request, its
-head read, on a connection that is kept when the answer was read to its end. (urllib3's own handling of
-proxies, TLS and timeouts is not used: it has none of these deadlines, and tells none of these times.)
+In: an origin or a proxy, and the `Trace` of the hop in progress. Out: the response to a request, its head
+read, on a connection that is reused if the response was read to its end. (urllib3's own handling of proxies,
+TLS and timeouts is not used: it has none of these deadlines, and reports none of these times.)
 
-They add nothing to a request, change nothing in it, and repeat it only when a kept connection turns
-out to have been closed by the server in the meantime.
+They add nothing to a request, change nothing in it, and repeat it only when the server has closed a kept
+connection in the meantime.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from fetchpool.transports.requests.trace import Phase
 from fetchpool.transports.unread import has_decrypted, has_unread, is_farewell
 
 IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
-"""May be sent again when nobody can tell whether they arrived (RFC 9110 section 9.2.2)."""
+"""Methods that may be sent again when it is unknown whether the request arrived (RFC 9110 section 9.2.2)."""
 
 
 class HopConnection(HTTPConnection):
@@ -42,8 +42,8 @@ class HopConnection(HTTPConnection):
 
     @property
     def is_connected(self) -> bool:
-        """urllib3's question, of a kept connection: whether it can be used. Not with bytes on it that nobody
-        has read: they are no answer to what has not been asked (RFC 9112 section 9.2)."""
+        """Whether a kept connection is usable, as urllib3 asks. Not with unread bytes on it: they can't be
+        the response to a request that was not sent yet (RFC 9112 section 9.2)."""
         if self.has_surplus:
             self._dialer.trace.surplus = True
             return False
@@ -51,7 +51,7 @@ class HopConnection(HTTPConnection):
 
     @property
     def has_surplus(self) -> bool:
-        """Whether bytes wait that answer nothing. What the kernel holds of TLS may be TLS's own."""
+        """Whether unread bytes wait. What the kernel holds of a TLS connection may belong to TLS itself."""
         if self.sock is None:
             return False
         descriptor = self.sock.fileno()
@@ -70,7 +70,7 @@ class HopConnection(HTTPConnection):
 
 
 class HopTlsConnection(HopConnection, HTTPSConnection):
-    """The same with TLS."""
+    """A connection with TLS."""
 
     def connect(self) -> None:
         super().connect()
@@ -82,8 +82,8 @@ class HopTlsConnection(HopConnection, HTTPSConnection):
 
 
 class HopPool(HTTPConnectionPool):
-    """The kept connection to an origin, or to a proxy that forwards: one, since a transport makes
-    one hop at a time."""
+    """The kept connection to an origin, or to a forwarding proxy. There is only one, since a transport
+    makes one hop at a time."""
 
     ConnectionCls = HopConnection
 
@@ -93,10 +93,10 @@ class HopPool(HTTPConnectionPool):
         self._trace = dialer.trace
 
     def urlopen(self, method: str, **_: Any) -> PooledResponse:  # type: ignore[override]  # HTTPAdapter.send's
-        """Sends the hop's request (`Trace.request`) and reads the head of its answer. For
-        `HTTPAdapter.send`, which takes what it gets as a response.
+        """Send the hop's request (`Trace.request`) and read the head of its response. Called by
+        `HTTPAdapter.send`, which accepts any object as a response.
 
-        Raises one of `requests_failures.CAUGHT`.
+        Raises one of `errors.HANDLED`.
         """
         trace = self._trace
         connection = cast(HopConnection, self._get_conn())
@@ -104,29 +104,29 @@ class HopPool(HTTPConnectionPool):
         if kept and trace.hop.fresh:
             connection.close()
         if kept and trace.hop.public_only and not address_is_public(connection.remote_ip):
-            connection.close()  # it was made for a hop that could go anywhere
+            connection.close()  # it was opened for a hop without address checks
         kept = not connection.is_closed
         try:
             return self._ask(connection)
         except BaseException as error:
             connection.close()
-            unheard = isinstance(error, OSError | TransportError) and not trace.starttransfer
+            unanswered = isinstance(error, OSError | TransportError) and not trace.starttransfer
             garbled = isinstance(error, TransportError) and error.kind is FailureKind.PROTOCOL
-            if not (kept and (unheard or garbled)) or trace.watch.ending or method not in IDEMPOTENT:
+            if not (kept and (unanswered or garbled)) or trace.watch.ending or method not in IDEMPOTENT:
                 raise
             trace.surplus |= garbled
             trace.starttransfer = 0.0
-        # The server had closed the kept connection, or sent more than its last answer, which nobody can know
-        # before: not a failure of this request (RFC 9112 section 9.3.1; curl does the same).
+        # The server had closed the kept connection, or sent surplus bytes after its last response, which
+        # can't be known before: not a failure of this request (RFC 9112 section 9.3.1; curl does the same).
         return self._ask(connection)
 
     def _ask(self, connection: HopConnection) -> PooledResponse:
         trace = self._trace
         if connection.is_closed:
             connection.connect()
-            connection.sock.settimeout(None)  # from here on the watchdog sees to it, for fewer calls
-        # With TLS 1.3 a client that has said its last word of the handshake does not know yet what the server
-        # makes of it: one that hangs up on the request had no use for it.
+            connection.sock.settimeout(None)  # the watchdog takes over, with fewer calls
+        # With TLS 1.3 the client does not know the server's verdict when its part of the handshake is done: a
+        # server that closes the connection on the request has rejected the handshake.
         if trace.phase is not Phase.TLS:
             trace.phase = Phase.ANSWER
         trace.watch.use_socket(connection.sock.fileno())
@@ -142,25 +142,25 @@ class HopPool(HTTPConnectionPool):
 
 
 class HopTlsPool(HopPool, HTTPSConnectionPool):
-    """The same with TLS."""
+    """A pool of connections with TLS."""
 
     ConnectionCls = HopTlsConnection
 
 
 class PooledResponse(ResponseReader):
-    """An answer, and the connection that it comes by."""
+    """A response, and its connection."""
 
     __slots__ = ("_connection", "_pool")
 
     def __init__(self, connection: HopConnection, pool: HopPool) -> None:
         trace = pool._trace
-        super().__init__(connection.sock, trace.hop.method, trace.heard)
+        super().__init__(connection.sock, trace.hop.method, trace.on_received)
         self._connection = connection
         self._pool = pool
 
     def release_conn(self) -> None:
-        """Keeps the connection for the next request if the answer was read to its end; closes it
-        otherwise."""
+        """Keep the connection for the next request if the response was read to its end; otherwise close
+        it."""
         trace = self._pool._trace
         trace.surplus |= self.has_surplus or self._connection.has_surplus
         if self.reusable and not (trace.surplus or trace.hop.fresh or trace.hop.close):
@@ -169,5 +169,5 @@ class PooledResponse(ResponseReader):
             self.close()
 
     def close(self) -> None:
-        """Closes the connection. Idempotent."""
+        """Close the connection. Idempotent."""
         self._connection.close()

@@ -1,8 +1,8 @@
-"""Names, addresses, TCP, SOCKS and TLS: how a connection of the requests transport comes about.
+"""Opens connections for the requests transport: DNS, addresses, TCP, SOCKS and TLS.
 
-In: a host, a port and the hop in progress. Out: a connected socket that the watchdog knows, or an
-exception within the hop's connect time-out. It decides nothing but which addresses a hop that may
-only meet public ones can have; what is said over the connection is not its concern.
+In: a host, a port and the hop in progress. Out: a connected socket that the watchdog knows, or an exception
+within the hop's connect timeout. The module decides nothing except which addresses a hop may connect to that
+is restricted to public ones.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from fetchpool.transports.requests.trace import Phase, Trace
 from fetchpool.transports.resolver import Resolver
 
 Connection = socket.socket | SSLTransport
-"""What bytes go over: a plain socket, one with TLS (`ssl.SSLSocket` is a socket), or TLS within TLS."""
+"""A connection: a plain socket, one with TLS (`ssl.SSLSocket` is a socket), or TLS within TLS."""
 
 
 class Dialer:
-    """Opens, secures and closes the sockets of one transport."""
+    """Opens and closes the sockets of one transport, and adds TLS."""
 
     def __init__(self, options: FetchOptions, trace: Trace, resolver: Resolver) -> None:
         self.trace = trace
@@ -44,7 +44,7 @@ class Dialer:
         self._resolver = resolver
 
     def dial(self, host: str, port: int) -> Connection:
-        """A connection to `host`, by way of the proxy if there is one.
+        """Return a connection to `host`, through the proxy if there is one.
 
         Raises `ResolveError`, `TransportError`, `OSError`.
         """
@@ -73,10 +73,10 @@ class Dialer:
         return connection
 
     def secure(self, connection: Connection, host: str) -> Connection:
-        """TLS over a connection, or within the TLS of a proxy. On failure the connection is closed."""
+        """Add TLS to a connection, or within the TLS of a proxy. Close the connection on failure."""
         trace = self.trace
         host = host.strip("[]").rstrip(".")
-        # OpenSSL lets a wildcard stand for no label with an underscore, which libcurl and browsers do.
+        # Unlike libcurl and browsers, OpenSSL lets a wildcard match no label with an underscore.
         judged_here = "_" in host and not self._insecure
         context = context_for(self._cacert, self._insecure, checks_host=not judged_here)
         try:
@@ -88,8 +88,8 @@ class Dialer:
                 if judged_here:
                     check_host(host, within.getpeercert())
                 return within
-            # wrap_socket() moves the descriptor to a new object, and closes it when it fails: in
-            # between the watchdog must not know it. There is no waiting in there.
+            # wrap_socket() moves the descriptor to a new object, and closes it when it fails: meanwhile the
+            # watchdog must not know it. Nothing waits in there.
             descriptor = connection.fileno()
             trace.watch.closed(descriptor)
             # Without suppress_ragged_eofs=False a cut connection looks like the end of a body.
@@ -98,7 +98,7 @@ class Dialer:
             )
             connection = secured
             trace.watch.opened(descriptor)
-            secured.do_handshake()  # its time-out is for the whole handshake
+            secured.do_handshake()  # the timeout is for the complete handshake
             if judged_here:
                 check_host(host, secured.getpeercert())
         except BaseException:
@@ -107,19 +107,19 @@ class Dialer:
         return secured
 
     def close(self, connection: Connection) -> None:
-        """Idempotent."""
+        """Close the sockets. Idempotent."""
         descriptor = connection.fileno()
         if descriptor >= 0:
             self.trace.watch.closed(descriptor)
         connection.close()
 
     def check_literal(self, host: str) -> None:
-        """For a host that a proxy will resolve: all that can be judged is an address."""
+        """Check a host that a proxy will resolve: only an address can be checked."""
         if self.trace.hop.public_only and parse_ip(host, 0) is not None:
             self._judge(host)
 
     def _tunnel(self, connection: Connection, host: str, port: int, proxy: Proxy) -> None:
-        """Asks an HTTP proxy for a connection (RFC 9110 section 9.3.6)."""
+        """Ask an HTTP proxy for a connection (RFC 9110 section 9.3.6)."""
         where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         connection.sendall(f"CONNECT {where} HTTP/1.1\r\nHost: {where}\r\n{proxy.authorization}\r\n".encode())
         answer = ResponseReader(cast(Readable, connection), "CONNECT", lambda: None)
@@ -133,7 +133,7 @@ class Dialer:
 
     def _addresses(self, host: str, port: int, *, judged: bool) -> list[Address]:
         trace = self.trace
-        if judged and trace.hop.addresses:  # of the URL's host, which is what gets judged
+        if judged and trace.hop.addresses:  # of the URL's host, the one that must be checked
             known = (parse_ip(ip.strip("[]"), port) for ip in trace.hop.addresses)
             addresses = [address for address in known if address is not None]
         else:
@@ -147,7 +147,7 @@ class Dialer:
         return addresses
 
     def _connect(self, host: str, port: int, *, judged: bool) -> socket.socket:
-        """To the first address that answers."""
+        """Connect to the first address that accepts."""
         trace = self.trace
         addresses = self._addresses(host, port, judged=judged)
         if len(addresses) > 1:
@@ -169,11 +169,11 @@ class Dialer:
         return connection
 
     def _turn_to(self, address: Address) -> None:
-        """Whom words about the hop are about."""
+        """Return the host that error messages of the hop name."""
         self.trace.peer = f"{address.ip} port {address.sockaddr[1]}"
 
     def _open(self, address: Address) -> socket.socket:
-        """A socket for that address, not connected yet."""
+        """Return a socket for that address, not connected yet."""
         connection = socket.socket(address.family, socket.SOCK_STREAM)
         self.trace.watch.opened(connection.fileno())
         try:
@@ -185,8 +185,9 @@ class Dialer:
 
 
 def check_host(host: str, certificate: Any) -> None:
-    """Raises `TransportError` when a certificate (as from `getpeercert()`) is not the host's (RFC 9525
-    section 6.3): none of its names is the host's, or has a `*` for its first label, and at least two more."""
+    """Check that a certificate (as from `getpeercert()`) is the host's (RFC 9525 section 6.3). Raises
+    `TransportError` if none of its names is the host's, or matches it with a `*` as first label and at
+    least two more."""
     for kind, name in (certificate or {}).get("subjectAltName", ()):
         first, _, rest = name.lower().partition(".")
         if kind == "DNS" and (
@@ -207,7 +208,7 @@ def _renew() -> None:
 
 
 def context_for(cacert: str | None, insecure: bool, *, checks_host: bool = True) -> ssl.SSLContext:
-    """The process's TLS settings for these options: reading the certificates takes 20 ms and a
+    """Return the process's TLS settings for these options: reading the certificates takes 20 ms and a
     megabyte, too much for each of two thousand workers.
 
     Raises `OSError` or `ssl.SSLError` when `cacert` can't be read.

@@ -1,8 +1,8 @@
-"""The exceptions of requests, urllib3, `http.client`, `ssl` and sockets as kinds from the closed list.
+"""Maps the exceptions of requests, urllib3, `http.client`, `ssl` and sockets to failure kinds.
 
-In: what was raised, and how far the hop had come. Out: a `Failure` in our own words. The one table;
-a test fails when a library grows an exception that it lacks. No message carries a URL's query, a
-repr, or anything a server sent.
+In: an exception, and the hop's phase. Out: a `Failure` with our own message. The only such table; a test
+fails when a library has an exception that is missing here. No message contains a URL's query, a repr, or
+anything that a server sent.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from fetchpool.transports.requests.framing import TransportError
 from fetchpool.transports.requests.trace import Phase, Trace
 
 MAX_DETAIL = 200
-"""Characters of a library's own words."""
+"""Characters of a library's message."""
 
 WRAPPERS: tuple[type[Exception], ...] = (
     requests_errors.ConnectionError,
@@ -37,17 +37,17 @@ WRAPPERS: tuple[type[Exception], ...] = (
     urllib3_errors.ProxyError,
     urllib3_errors.SSLError,
 )
-"""They say where it happened; the exception within says what."""
+"""Exceptions that only wrap another one, which has the reason."""
 
 KINDS: dict[type[Exception], FailureKind] = {
-    # Sockets. What is no more than an OSError goes by its errno, below.
+    # Sockets. A plain OSError is mapped by its errno, below.
     ConnectionRefusedError: FailureKind.REFUSED,
     ConnectionResetError: FailureKind.RESET,
     ConnectionAbortedError: FailureKind.RESET,
     BrokenPipeError: FailureKind.RESET,
     socket.gaierror: FailureKind.DNS,
     socket.herror: FailureKind.DNS,
-    # Only dialling, proxies and TLS handshakes have socket timeouts; later silence is the watchdog's.
+    # Only connecting, proxies and TLS handshakes have socket timeouts; later the watchdog enforces them.
     TimeoutError: FailureKind.TIMEOUT_CONNECT,
     # TLS
     ssl.SSLError: FailureKind.TLS,
@@ -128,7 +128,7 @@ KINDS: dict[type[Exception], FailureKind] = {
     requests_errors.StreamConsumedError: FailureKind.INTERNAL,
     requests_errors.RetryError: FailureKind.INTERNAL,
     requests_errors.UnrewindableBodyError: FailureKind.INTERNAL,
-    # A bare one escapes http.client for a chunk size that is no number, and ssl for a bad host name.
+    # A bare ValueError escapes http.client for an invalid chunk size, and ssl for an invalid host name.
     ValueError: FailureKind.PROTOCOL,
 }
 
@@ -149,22 +149,22 @@ ERRNOS: dict[int, FailureKind] = {
 }
 
 HANDLED = (OSError, http.client.HTTPException, urllib3_errors.HTTPError, ResolveError, ValueError)
-"""The roots of all of these: what `perform()` catches. Anything else is a defect of ours."""
+"""The base classes of all of these, which `perform()` catches. Any other exception is a bug."""
 
 
 def failure_of(error: Exception, trace: Trace) -> Failure:
-    """Why a hop ended, from what was raised (one of `HANDLED`) and how far it had come."""
+    """Return why a hop failed, from the exception (one of `HANDLED`) and the hop's phase."""
     cause = root_cause(error)
     if isinstance(cause, ProxyError):
         return cause.failure
     if isinstance(cause, TransportError | ResolveError):
-        kind, message = cause.kind, str(cause)  # in our words already
+        kind, message = cause.kind, str(cause)  # our own exceptions
     else:
         kind = kind_of(cause, trace.phase)
         if kind is FailureKind.TIMEOUT_CONNECT and trace.hop.max_time <= trace.hop.connect_timeout:
-            kind = FailureKind.TIMEOUT_TOTAL  # it was the attempt's deadline that came first
+            kind = FailureKind.TIMEOUT_TOTAL  # the attempt's deadline came first
         if trace.phase is Phase.TLS and isinstance(cause, ConnectionError | ssl.SSLEOFError):
-            # It may bear fewer connections.
+            # The server may accept fewer connections.
             return Failure(FailureKind.TLS, HUNG_UP, passing=True)
         message = detail_of(cause) or worded(kind, trace)
     if trace.phase is Phase.PROXY and kind.blames_proxy:
@@ -173,12 +173,12 @@ def failure_of(error: Exception, trace: Trace) -> Failure:
 
 
 def ended(kind: FailureKind, trace: Trace) -> Failure:
-    """The watchdog's verdict, in words."""
+    """Return the failure for the watchdog's verdict."""
     return Failure(kind, worded(kind, trace))
 
 
 def root_cause(error: Exception) -> Exception:
-    """The exception within the exceptions."""
+    """Return the innermost exception."""
     while isinstance(error, WRAPPERS):
         within = getattr(error, "reason", None) or next(
             (part for part in reversed(error.args) if isinstance(part, Exception)), None
@@ -190,11 +190,11 @@ def root_cause(error: Exception) -> Exception:
 
 
 def kind_of(error: Exception, phase: Phase = Phase.CONNECT) -> FailureKind:
-    """The kind of an unwrapped exception: that of the most specific class in the table."""
+    """Return the kind of an unwrapped exception: that of the most specific class in the table."""
     if phase is Phase.TLS and isinstance(error, ConnectionError):
-        return FailureKind.TLS  # hung up on the handshake, as libcurl has it
+        return FailureKind.TLS  # the handshake was closed, as in libcurl
     if phase is Phase.ANSWER and isinstance(error, TimeoutError):
-        return FailureKind.RESET  # the kernel's: the other side is gone (ETIMEDOUT)
+        return FailureKind.RESET  # the kernel's: the peer is gone (ETIMEDOUT)
     for base in type(error).__mro__:
         if base in KINDS:
             return KINDS[base]
@@ -205,7 +205,8 @@ def kind_of(error: Exception, phase: Phase = Phase.CONNECT) -> FailureKind:
 
 
 def detail_of(error: Exception) -> str:
-    """What OpenSSL or the system says, where that helps and can't hold anything of a server's."""
+    """Return the message of OpenSSL or the system, where it helps and can't contain anything from a
+    server."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return one_line(f"the certificate is not trusted: {error.verify_message}", MAX_DETAIL)
     if isinstance(error, ssl.SSLError) and error.reason:

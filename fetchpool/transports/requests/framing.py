@@ -15,16 +15,16 @@ MAX_HEADER_LINE = 100 * 1024
 MAX_HEADERS = 5000
 """Lines; libcurl's limit (MAX_HTTP_RESP_HEADER_COUNT)."""
 MAX_FOLDS = 100
-"""Lines with which the headers that say where the answer ends may go on."""
+"""Names of the headers that determine the end of the response, as they may continue over several lines."""
 CONTENT_LENGTH = re.compile(rb"[0-9]+")
 LENGTH_DIGITS = 20
-"""Of a `Content-Length`, zeros before it aside; one with more is over every limit all the same."""
+"""Digits of a `Content-Length`, without leading zeros; a longer one is over every limit anyway."""
 FRAMING = frozenset((b"content-length", b"transfer-encoding", b"connection"))
-"""The headers that say where the answer ends, and whether another may follow."""
+"""The headers that determine the end of the response, and whether another may follow."""
 
 
 class TransportError(HTTPException):
-    """What came is not a whole HTTP answer. `str()` is one line for a person."""
+    """The bytes are not a complete HTTP response. `str()` is one line for the user."""
 
     def __init__(self, kind: FailureKind, message: str) -> None:
         super().__init__(message)
@@ -32,7 +32,7 @@ class TransportError(HTTPException):
 
 
 def end_of_block(buffer: bytearray, start: int) -> int:
-    """Where the line before the first blank one ends; -1 when there is none yet. Some servers send
+    """Return where the line before the first empty one ends; -1 if there is none yet. Some servers send
     bare line feeds (RFC 9112 section 2.2)."""
     strict = buffer.find(b"\n\r\n", start)
     bare = buffer.find(b"\n\n", start, strict + 1 if strict >= 0 else len(buffer))
@@ -40,8 +40,8 @@ def end_of_block(buffer: bytearray, start: int) -> int:
 
 
 def check_headers(lines: list[bytes]) -> dict[bytes, list[bytes]]:
-    """The values of the framing headers. Raises `TransportError` for what libcurl refuses too: too many or
-    too long lines, a line without a colon."""
+    """Return the values of the framing headers. Raises `TransportError` for what libcurl rejects, too: too
+    many or too long lines, a line without a colon."""
     if len(lines) > MAX_HEADERS:
         raise TransportError(FailureKind.PROTOCOL, f"more than {MAX_HEADERS} headers")
     framing: dict[bytes, list[bytes]] = {}
@@ -50,7 +50,7 @@ def check_headers(lines: list[bytes]) -> dict[bytes, list[bytes]]:
     for number, line in enumerate(lines):
         if len(line) > MAX_HEADER_LINE:
             raise TransportError(FailureKind.PROTOCOL, "a header that is too long")
-        if number and line[:1] in b" \t":  # obs-fold: it goes on with the one before (RFC 9112 section 5.2)
+        if number and line[:1] in b" \t":  # obs-fold: it continues the line before (RFC 9112 section 5.2)
             if name in FRAMING:
                 folds += 1
                 if folds > MAX_FOLDS:
@@ -61,15 +61,15 @@ def check_headers(lines: list[bytes]) -> dict[bytes, list[bytes]]:
         name, colon, value = line.partition(b":")
         if not colon:
             raise TransportError(FailureKind.PROTOCOL, "a header without a colon")
-        name = name.lower()  # blanks before the colon make it another one, as for libcurl
+        name = name.lower()  # a space before the colon makes it another header, as in libcurl
         if name in FRAMING:
             framing.setdefault(name, []).append(value.strip())
     return framing
 
 
 def is_chunked(values: list[bytes]) -> bool:
-    """Whether the `Transfer-Encoding` headers say so, once or several times; `identity` before it says
-    nothing. Anything else is refused: as libcurl has it."""
+    """Whether the `Transfer-Encoding` headers say chunked, once or several times; `identity` before it
+    means nothing. Anything else is rejected, as in libcurl."""
     chunked = False
     for value in values:
         ended = False
@@ -82,7 +82,7 @@ def is_chunked(values: list[bytes]) -> bool:
 
 
 def content_length(values: list[bytes]) -> int | None:
-    """The one length that all `Content-Length` headers agree on (RFC 9110 section 8.6)."""
+    """Return the one length that all `Content-Length` headers agree on (RFC 9110 section 8.6)."""
     lengths = {length.strip() for value in values for length in value.split(b",")}
     if not lengths:
         return None

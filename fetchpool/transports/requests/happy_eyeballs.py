@@ -1,8 +1,8 @@
-"""A connection to whichever of a host's addresses answers first (RFC 8305, "Happy Eyeballs").
+"""Connects to the first of a host's addresses that accepts (RFC 8305, "Happy Eyeballs").
 
-In: addresses, in the order they are preferred in. Out: a connected socket, or the exception of the address
-that failed last. The next one is tried when the one before has failed, or has said nothing for a moment;
-those that are too late are closed. Without it a dead address would cost each connection half of its time.
+In: addresses, in order of preference. Out: a connected socket, or the exception of the address that failed
+last. The next address is tried when the one before has failed, or has not answered for a moment; late
+connections are closed. Without this, a dead address would cost each connection half of its time.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from time import monotonic
 from fetchpool.transports.lookup import Address
 
 DELAY = 0.25
-"""Seconds until the next address is tried as well (RFC 8305 section 5)."""
+"""Seconds before the next address is tried in parallel (RFC 8305 section 5)."""
 UNDER_WAY = frozenset((0, errno.EINPROGRESS, errno.EWOULDBLOCK))
 
 
 class Race:
-    """Several attempts to connect, one of which wins."""
+    """Parallel attempts to connect, one of which wins."""
 
     def __init__(
         self,
@@ -33,7 +33,8 @@ class Race:
         close: Callable[[socket.socket], None],
         failed: Callable[[Address], None],
     ) -> None:
-        """`open` makes a socket for an address, `close` ends it; `failed` is told of each that fails."""
+        """`open` creates a socket for an address, `close` closes it; `failed` is called with each address
+        that fails."""
         self._waiting = list(reversed(interleaved(addresses)))
         self._open = open
         self._close = close
@@ -44,8 +45,8 @@ class Race:
     def run(
         self, time_left: Callable[[], float], ending: Callable[[], bool]
     ) -> tuple[socket.socket, Address]:
-        """The winner. `time_left` raises `TimeoutError` when there is none; when somebody is `ending` it all,
-        nothing more is tried. Raises `OSError`."""
+        """Return the connected socket. `time_left` raises `TimeoutError` when no time is left; when the
+        hop is `ending`, no further address is tried. Raises `OSError`."""
         next_at = monotonic()
         with selectors.DefaultSelector() as selector:
             try:
@@ -90,7 +91,7 @@ class Race:
         if not code:
             try:
                 connection.getpeername()
-            except OSError as error:  # it was shut down under us
+            except OSError as error:  # the watchdog has shut it down
                 code = error.errno or errno.ENOTCONN
         if code:
             self._drop(connection, code)
@@ -106,7 +107,8 @@ class Race:
 
 
 def interleaved(addresses: Iterable[Address]) -> list[Address]:
-    """The addresses, one of each family in turn, beginning with the first's (RFC 8305 section 4)."""
+    """Return the addresses, alternating between families, beginning with that of the first (RFC 8305
+    section 4)."""
     families: dict[int, list[Address]] = {}
     for address in addresses:
         families.setdefault(address.family, []).append(address)

@@ -1,13 +1,12 @@
-"""Reading one HTTP/1.1 answer off a connection (RFC 9112), strictly and in bounded memory.
+"""Reads one HTTP/1.1 response from a connection (RFC 9112), strictly and in bounded memory.
 
-In: a connected socket, plain or TLS. Out: the final header block, then the body as it comes, transfer
-coding removed. It decodes no content, opens and closes nothing, and knows no deadline: whoever owns
-the socket shuts it down, and the answer ends there.
+In: a connected socket, plain or TLS. Out: the final header block, then the body as received, transfer coding
+removed. The module decodes no content, opens and closes nothing, and knows no deadline: the owner of the
+socket shuts it down, which ends the response.
 
-Why not `http.client`'s own reader: it takes 103 for a final answer, ends a header block in silence at
-the first line it can't parse, allows a hundred headers in all, takes a chunk size of -5, ignores
-conflicting lengths, and forgets the lines as they were sent (faults 15 to 19). Its exceptions are
-kept where they say the right thing.
+`http.client`'s own reader is not used: it takes 103 for a final response, silently ends a header block at the
+first line that it can't parse, allows only a hundred headers, accepts a chunk size of -5, ignores conflicting
+lengths, and discards the raw lines (faults 15 to 19). Its exceptions are used where they fit.
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ from fetchpool.transports.requests.framing import (
 )
 
 MAX_HEAD = 300 * 1024
-"""Bytes of all header blocks of an answer, and of its trailers; libcurl's limit
+"""Bytes of all header blocks of a response, and of its trailers; libcurl's limit
 (MAX_HTTP_RESP_HEADER_SIZE). A server that sends more would keep a core busy until the deadline."""
 MAX_CHUNK_LINE = 16 * 1024
 """Bytes of a chunk's size with its extensions, and of one trailer."""
 READ_HEAD = 16 * 1024
-"""Bytes asked of the socket at once: a small answer comes in one read, and two thousand workers that
-wait for theirs don't hold much."""
+"""Bytes that are read from the socket at once: a small response needs one read, and two thousand waiting
+workers hold little memory."""
 READ_BODY = 64 * 1024
 
 STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: |$)")
@@ -42,22 +41,22 @@ CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;|$)")
 
 
 class Readable(Protocol):
-    """A socket, as far as it is needed here."""
+    """The part of a socket's interface that is needed here."""
 
     def recv(self, amount: int, /) -> bytes: ...
 
 
 class ResponseReader:
-    """One answer. `read_head()` once, then `read1()` until it returns nothing."""
+    """Reads one response: `read_head()` once, then `read1()` until it returns nothing."""
 
     __slots__ = (
         "_buffer",
         "_chunked",
-        "_heard",
         "_in_chunk",
         "_left",
         "_length",
         "_method",
+        "_on_received",
         "_ragged",
         "_socket",
         "complete",
@@ -68,48 +67,48 @@ class ResponseReader:
         "will_close",
     )
 
-    def __init__(self, connection: Readable, method: str, heard: Callable[[], None]) -> None:
-        """`heard` is called whenever bytes have come."""
+    def __init__(self, connection: Readable, method: str, on_received: Callable[[], None]) -> None:
+        """`on_received` is called whenever bytes are received."""
         self._socket = connection
         self._method = method
-        self._heard = heard
+        self._on_received = on_received
         self._buffer = bytearray()
-        """What came and is not yet taken: never more than one read beyond what is being parsed."""
+        """Bytes received but not parsed yet: never more than one read."""
         self._chunked = False
         self._in_chunk = False
-        """A chunk's line end has not been read yet."""
+        """Whether a chunk's line end has not been read yet."""
         self._length: int | None = None
-        """Of the body, when the head told."""
+        """The body's length, if the head has it."""
         self._left = 0
-        """Bytes still to come, of the body or of the chunk."""
+        """Bytes left of the body or of the chunk."""
         self._ragged = False
-        """TLS ended without saying so."""
+        """Whether TLS ended without a close_notify."""
         self.status = 0
         self.status_line = b""
         self.version = 11
-        """10 or 11, as `http.client` has it."""
+        """10 or 11, as in `http.client`."""
         self.headers = Headers([])
         self.complete = False
-        """The whole answer was read."""
+        """Whether the complete response was read."""
         self.will_close = True
-        """No other answer may come on this connection."""
+        """Whether the server will close this connection."""
 
     @property
     def reusable(self) -> bool:
-        """The connection is where the next answer will begin."""
+        """Whether the next response will begin here."""
         return self.complete and not self.will_close and not self._buffer
 
     @property
     def has_surplus(self) -> bool:
-        """More came than the answer, by a connection that may carry another."""
+        """Whether bytes followed the response on a connection that may carry another."""
         return self.complete and not self.will_close and bool(self._buffer)
 
     # The head
 
     def read_head(self) -> None:
-        """Reads until the final header block is complete, skipping those of 1xx.
+        """Read until the final header block is complete, skipping those of 1xx.
 
-        Raises `TransportError` (`empty_reply`, `truncated`, `protocol`) and what the socket raises.
+        Raises `TransportError` (`empty_reply`, `truncated`, `protocol`) and the socket's exceptions.
         """
         octets = 0
         while True:
@@ -118,7 +117,7 @@ class ResponseReader:
             if octets > MAX_HEAD:
                 raise TransportError(FailureKind.PROTOCOL, f"more than {MAX_HEAD // 1024} KiB of headers")
             text = block.replace(b"\r\n", b"\n")
-            if b"\r" in text or b"\0" in text:  # as libcurl has it: what follows may be taken for a line
+            if b"\r" in text or b"\0" in text:  # as in libcurl
                 raise TransportError(FailureKind.PROTOCOL, "a carriage return or a NUL within a header")
             lines = text.split(b"\n")
             matched = STATUS_LINE.match(lines[0])
@@ -140,7 +139,7 @@ class ResponseReader:
         self._frame(framing)
 
     def _block(self) -> bytes:
-        """The next header block, without the blank line that ends it."""
+        """Return the next header block, without the empty line that ends it."""
         buffer = self._buffer
         scanned = 0
         while True:
@@ -163,7 +162,7 @@ class ResponseReader:
         return block
 
     def _frame(self, framing: dict[bytes, list[bytes]]) -> None:
-        """Where the body ends (RFC 9112 section 6.3)."""
+        """Determine where the body ends (RFC 9112 section 6.3)."""
         options = [option.strip() for value in framing.get(b"connection", []) for option in value.split(b",")]
         if self.version == 11:
             self.will_close = any(option.lower() == b"close" for option in options)
@@ -172,7 +171,7 @@ class ResponseReader:
         if self._method == "HEAD" or self.status in (204, 304):
             self.complete = True
         elif is_chunked(framing.get(b"transfer-encoding", [])):
-            self._chunked = True  # whatever length there is beside it
+            self._chunked = True  # any length in addition to it is ignored
         elif (length := content_length(framing.get(b"content-length", []))) is not None:
             self._length = self._left = length
             self.complete = length == 0
@@ -182,10 +181,10 @@ class ResponseReader:
     # The body
 
     def read1(self, amount: int = READ_BODY, decode_content: bool = False) -> bytes:  # noqa: ARG002
-        """At most `amount` bytes of the body, as soon as there are some; nothing at its end.
-        `decode_content` is urllib3's: here nothing ever is.
+        """Return at most `amount` bytes of the body, as soon as there are some; nothing at its end.
+        `decode_content` is urllib3's, and has no effect.
 
-        Raises `TransportError` (`truncated`, `protocol`) and what the socket raises.
+        Raises `TransportError` (`truncated`, `protocol`) and the socket's exceptions.
         """
         if self.complete:
             return b""
@@ -208,14 +207,14 @@ class ResponseReader:
             raise TransportError(
                 FailureKind.TRUNCATED, f"the body ended after {came} of {self._length} bytes"
             )
-        elif self._ragged:  # without its close_notify anybody may have cut it (RFC 8446 section 6.1)
+        elif self._ragged:  # without it anyone may have truncated the body (RFC 8446 section 6.1)
             raise TransportError(FailureKind.TRUNCATED, "the TLS connection was cut inside the body")
         else:
             self.complete = True
         return received
 
     def _next_chunk(self) -> None:
-        """Reads up to the first byte of the next chunk, or to the end of the answer."""
+        """Read up to the first byte of the next chunk, or to the end of the response."""
         if self._in_chunk and self._line():
             raise TransportError(FailureKind.PROTOCOL, "a chunk is longer than it says")
         size = CHUNK_SIZE.match(self._line())
@@ -225,7 +224,7 @@ class ResponseReader:
         self._in_chunk = True
         if not self._left:
             octets = 0
-            while trailer := self._line():  # none is kept
+            while trailer := self._line():  # trailers are discarded
                 octets += len(trailer)
                 if octets > MAX_HEAD:
                     raise TransportError(
@@ -234,7 +233,7 @@ class ResponseReader:
             self.complete = True
 
     def _line(self) -> bytes:
-        """The next line of the chunked coding, without its end."""
+        """Return the next line of the chunked coding, without its line end."""
         buffer = self._buffer
         scanned = 0
         while (end := buffer.find(b"\n", scanned)) < 0:
@@ -250,7 +249,7 @@ class ResponseReader:
         return line.removesuffix(b"\r")
 
     def _take(self, amount: int) -> bytes:
-        """Bytes that are here already, or else what the next read brings."""
+        """Return the bytes that are buffered, or else those of the next read."""
         buffer = self._buffer
         if not buffer:
             return self._receive(amount)
@@ -262,11 +261,11 @@ class ResponseReader:
         try:
             received = self._socket.recv(amount)
         except ssl.SSLError as error:
-            # Before Python 3.11.4 it is no SSLEOFError.
+            # Before Python 3.11.4 this is not an SSLEOFError.
             if not isinstance(error, ssl.SSLEOFError) and error.reason != "UNEXPECTED_EOF_WHILE_READING":
                 raise
             self._ragged = True
             return b""
         if received:
-            self._heard()
+            self._on_received()
         return received

@@ -1,8 +1,7 @@
-"""The client's side of SOCKS 5 (RFC 1928, RFC 1929): what is said to the proxy before the request.
+"""The client side of SOCKS 5 (RFC 1928, RFC 1929).
 
-In: a socket connected to the proxy, with a time-out set. Out: a socket that reaches the destination,
-or a `ProxyError`. It resolves nothing: the destination is a name for the proxy to
-resolve, or an address.
+In: a socket connected to the proxy, with a timeout set. Out: a socket that reaches the destination, or a
+`ProxyError`. The module resolves nothing: the destination is an address, or a name for the proxy to resolve.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ IPV4, NAME, IPV6 = 1, 3, 4
 
 
 def connect_through(connection: socket.socket, host: str, port: int, username: str, password: str) -> None:
-    """Asks the proxy for a connection to `host` (a name, or an address without brackets).
+    """Ask the proxy for a connection to `host` (a name, or an address without brackets).
 
-    Raises `ProxyError`, and what the socket raises.
+    Raises `ProxyError` and the socket's exceptions.
     """
     methods = bytes((NO_AUTHENTICATION, USERNAME_PASSWORD) if username else (NO_AUTHENTICATION,))
     connection.sendall(bytes((VERSION, len(methods))) + methods)
@@ -45,13 +44,13 @@ def connect_through(connection: socket.socket, host: str, port: int, username: s
         raise ProxyError(NOT_SOCKS)
     if reply:
         raise ProxyError(socks_refused(reply))
-    # The address it is bound to, which nobody needs.
+    # The proxy's own address, which is not needed.
     length = {IPV4: 4, IPV6: 16}.get(kind) or _read(connection, 1)[0]
     _read(connection, length + 2)
 
 
 def _authenticate(connection: socket.socket, username: str, password: str) -> None:
-    """RFC 1929: each at most 255 bytes."""
+    """Log in with user name and password (RFC 1929): each at most 255 bytes."""
     said = b"".join(bytes((len(part),)) + part for part in (username.encode()[:255], password.encode()[:255]))
     connection.sendall(b"\x01" + said)
     if _read(connection, 2)[1]:
@@ -69,7 +68,7 @@ def _address(host: str) -> bytes:
 
 
 def _read(connection: socket.socket, amount: int) -> bytes:
-    """Exactly that many bytes, and not one of what follows."""
+    """Read exactly that many bytes."""
     received = b""
     while len(received) < amount:
         more = connection.recv(amount - len(received))

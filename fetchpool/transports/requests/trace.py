@@ -1,6 +1,6 @@
-"""What the connections of one worker tell about the hop in progress: phases, times, the address.
+"""Records the progress of one worker's current hop: phases, times, the address.
 
-In: marks, as a hop goes on. Out: what a `HopResult` needs of them. One `Trace` per transport, shared
+In: marks, as a hop proceeds. Out: the values that a `HopResult` needs. Each transport has one `Trace`, shared
 by its connections; it does no I/O.
 """
 
@@ -14,20 +14,20 @@ from fetchpool.transports.watchdog import Watch
 
 
 class Phase(Enum):
-    """How far a hop has come; what an exception means depends on it."""
+    """The phase of a hop, on which the meaning of an exception depends."""
 
     CONNECT = "connect"
-    """Name and TCP connection."""
+    """DNS and TCP connection."""
     PROXY = "proxy"
-    """The same to the proxy, and what is arranged with it."""
+    """DNS, TCP connection and tunnel of the proxy."""
     TLS = "tls"
     """The handshake with the server."""
     ANSWER = "answer"
-    """The request is being sent, or was."""
+    """The request is being sent, or has been."""
 
 
 class Trace:
-    """The hop in progress. Times are `time.monotonic()`; 0.0 is "not reached"."""
+    """The hop in progress. Times are `time.monotonic()`; 0.0 means not reached."""
 
     __slots__ = (
         "appconnect",
@@ -52,22 +52,22 @@ class Trace:
     def __init__(self, watch: Watch) -> None:
         self.watch = watch
         self.request = b""
-        """What is sent, head and all."""
+        """The complete request as it is sent."""
         self.origin = ("", "", 0)
-        """Scheme, host (without brackets) and port of whom the request is sent to."""
+        """Scheme, host (without brackets) and port of the server that the request is sent to."""
         self.forwarded = False
-        """An HTTP proxy makes the request for us: what we talk to is the proxy."""
+        """Whether an HTTP proxy makes the request for us, so that the server is the proxy."""
         self.phase = Phase.CONNECT
         self.started = self.connect_by = 0.0
         self.namelookup = self.connect = self.appconnect = self.starttransfer = 0.0
         self.remote_ip: str | None = None
         self.surplus = False
-        """By the connection bytes came that answer nothing."""
+        """Whether the connection received bytes that belong to no response."""
         self.peer = ""
-        """Who is being talked to, as a person would say it: an address and a port."""
+        """The peer for messages: an address and a port."""
 
     def begin(self, hop: HopRequest) -> None:
-        """A new hop, and its time starts now."""
+        """Begin a new hop, whose time starts now."""
         now = monotonic()
         self.hop = hop
         self.phase = Phase.CONNECT
@@ -80,21 +80,22 @@ class Trace:
         self.watch.start(now, hop.max_time, hop.read_timeout)
 
     def time_to_connect(self) -> float:
-        """Seconds left for name, connection and TLS together. Raises `TimeoutError` when none are."""
+        """Return the seconds left for DNS, connection and TLS together. Raises `TimeoutError` when none
+        are."""
         left = self.connect_by - monotonic()
         if left <= 0:
             raise TimeoutError
         return left
 
-    def heard(self) -> None:
-        """Bytes of the answer have come."""
+    def on_received(self) -> None:
+        """Note that bytes of the response were received."""
         if not self.starttransfer:
             self.starttransfer = monotonic()
         self.watch.progress += 1
 
     def response(self, failure: Failure | None) -> HopResult:
-        """What the hop came to. A kept connection was made in no time; a phase that the hop didn't
-        reach has no time at all."""
+        """Return the hop's result. The phases of a kept connection took no time; a phase that the hop
+        didn't reach has None."""
         connected = self.phase is Phase.ANSWER
         return HopResult(
             failure,

@@ -1,13 +1,9 @@
-"""One hop by requests: the transport for those who can't have, or don't want, libcurl.
+"""The requests transport, for systems without libcurl.
 
-In: a `HopRequest`. Out: a `HopResult`. What is used of requests is its adapter interface
-(`HTTPAdapter.send`, which `responses` and others intercept) over urllib3's pools and connections;
-there is no `Session`, because everything that one adds is what a transport may not do: default
-headers, cookies, redirects, the environment, `.netrc`.
-
-    RequestsTransport ─▶ HopAdapter.send ─▶ PlainPool.urlopen ─▶ Dialer    (name, TCP, TLS)
-            ▲                                      │
-            └──── Answer: head, then bytes ◀───────┘        a Watch ends it when its time has come
+In: a `HopRequest`. Out: a `HopResult`. Only the adapter interface of requests is used (`HTTPAdapter.send`,
+which `responses` and others intercept) over urllib3's pools and connections; there is no `Session`, since
+everything that one adds is forbidden to a transport: default headers, cookies, redirects, the environment,
+`.netrc`.
 """
 
 from __future__ import annotations
@@ -44,12 +40,13 @@ URL_PARTS = re.compile(r"(https?)://(?:[^/?#]*@)?(\[[^\]]*\]|[^/?#:]*)(:[0-9]+)?
 
 
 class RequestsTransport:
-    """One hop at a time, over connections kept alive between them."""
+    """Performs one hop at a time, over connections that are kept alive between hops."""
 
     def __init__(
         self, options: FetchOptions, watchdog: Watchdog | None = None, resolver: Resolver | None = None
     ) -> None:
-        """Opens nothing yet. Without a `watchdog` or `resolver` of its own it shares the process's."""
+        """Open nothing yet. Without a `watchdog` or `resolver` of its own the transport shares the
+        process's."""
         self._watchdog = watchdog or shared_watchdog()
         self._watch = self._watchdog.watch()
         self._trace = Trace(self._watch)
@@ -68,7 +65,7 @@ class RequestsTransport:
         trace.begin(hop)
         failure = None
         stopped = False
-        answer: Any = None  # an Answer; from an adapter that stands in for ours, urllib3's response
+        answer: Any = None  # ours, or urllib3's from an adapter that replaces ours
         try:
             self._write_request(hop)
             answer = self._adapter.send(self._prepared(hop), stream=True, timeout=UNTIMED).raw
@@ -83,11 +80,11 @@ class RequestsTransport:
             verdict = self._watch.stop()
         if verdict is not None and not stopped:
             failure = ended(verdict, trace)
-        del trace.hop  # a body may be kept in it, and the next hop may be long in coming
+        del trace.hop  # a body may be stored in it
         return trace.response(failure)
 
     def abort(self) -> None:
-        """Ends the hop under way, and every later one as it starts; any thread may call it."""
+        """Cancel the current hop, and every later one as it starts; any thread may call it."""
         self._watch.abort()
 
     def close(self) -> None:
@@ -95,7 +92,7 @@ class RequestsTransport:
         self._watch.close()
 
     def _write_request(self, hop: HopRequest) -> None:
-        """The request as it goes on the wire: what was checked, unchanged."""
+        """Return the request as it is sent: exactly what was validated."""
         parts = URL_PARTS.match(hop.url)
         if parts is None:
             raise TransportError(FailureKind.INVALID_URL, "not an http or https URL")
@@ -121,13 +118,14 @@ class RequestsTransport:
 
     def _encode(self, headers: tuple[tuple[str, str], ...]) -> None:
         lines = [f"{name}: {value}" for name, value in headers]
-        self._encoded = "\r\n".join([*lines, "", ""]).encode("latin-1")  # a cookie's bytes as they came
+        self._encoded = "\r\n".join([*lines, "", ""]).encode("latin-1")  # a cookie's bytes as received
         self._mapped = CaseInsensitiveDict(headers)
         self._names_host = any(name.lower() == "host" for name, _ in headers)
         self._fields = headers
 
     def _prepared(self, hop: HopRequest) -> PreparedRequest:
-        """The hop as requests has it, none of it prepared: `PreparedRequest.prepare()` quotes anew."""
+        """Return the hop as a request of requests, unprepared: `PreparedRequest.prepare()` would quote the
+        URL again."""
         request = PreparedRequest()
         request.method = hop.method
         request.url = hop.url
@@ -136,7 +134,7 @@ class RequestsTransport:
 
 
 class HopAdapter(HTTPAdapter):
-    """requests' adapter, with our pools behind it and nothing of its own added to a request."""
+    """requests' adapter with our pools, which adds nothing to a request."""
 
     def __init__(self, dialer: Dialer, kept_hosts: int = KEPT_HOSTS) -> None:
         self._dialer = dialer
@@ -155,14 +153,15 @@ class HopAdapter(HTTPAdapter):
         return cast(HopPool, self.poolmanager.connection_from_host(host, port, scheme))
 
     def cert_verify(self, *_: Any, **__: Any) -> None:
-        """Nothing: the dialer's TLS context verifies."""
+        """Do nothing: the dialer's TLS context verifies certificates."""
 
     def request_url(self, request: PreparedRequest, proxies: Any) -> str:  # noqa: ARG002
-        """Not asked for: `Trace.request` is what is sent."""
+        """Do nothing: `Trace.request` is sent."""
         return request.url or ""
 
     def build_response(self, req: PreparedRequest, resp: Any) -> Response:
-        """Without what nobody here reads: cookies, a guessed encoding, a dictionary of headers."""
+        """Return a response without what is not needed: cookies, a guessed encoding, a dictionary of
+        headers."""
         response = Response()
         response.status_code = resp.status
         response.url = req.url or ""
@@ -172,7 +171,8 @@ class HopAdapter(HTTPAdapter):
 
 
 def deliver(answer: Any, hop: HopRequest, watch: Watch) -> bool:
-    """The answer to the hop's receiver, as it comes. False when that has had enough."""
+    """Pass the response to the hop's handler, as it is received. Return False when the handler wants no
+    more."""
     feed = hop.receiver.feed
     read1 = answer.read1
     if not hop.receiver.begin(to_head(answer)):
@@ -184,7 +184,7 @@ def deliver(answer: Any, hop: HopRequest, watch: Watch) -> bool:
 
 
 def decode(receiver: ResponseHandler, watch: Watch) -> bool:
-    """Goes on with what takes long, as long as nobody ends the hop; whether more bytes are wanted."""
+    """Continue long work until it is done or the hop is cancelled; return whether more bytes are wanted."""
     while receiver.pending:
         if watch.ending:
             raise TransportError(FailureKind.ABORTED, "ended while it was decoded")  # the watch knows why
@@ -195,8 +195,8 @@ def decode(receiver: ResponseHandler, watch: Watch) -> bool:
 
 
 def to_head(answer: Any) -> ResponseHead:
-    """Of an `Answer`, or of the response that urllib3 would make of one: an adapter that stands in
-    for ours (`responses`) has only those."""
+    """Return the raw header lines of a response, or those of an urllib3 response: an adapter that replaces
+    ours (`responses`) has only those."""
     headers = answer.headers
     if not isinstance(headers, Headers):
         headers = Headers([f"{name}: {value}".encode("latin-1") for name, value in headers.items()])
