@@ -1,4 +1,4 @@
-"""The contract of every sink: whole rows, appended, whatever the rows, the disk or another run do.
+"""The contract of every sink: complete rows, appended, whatever the rows, the disk or another run do.
 
 A new sink is finished when it passes: give it a `Kind` below.
 """
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="/dev/full, reso
 
 
 class Kind(Struct, frozen=True):
-    """A sink under test: what its files are called, and how a person's program reads them back."""
+    """A sink under test: what its files are called, and how a program reads them back."""
 
     suffix: str
     rows: Callable[[Path], list[dict[str, Any]]]
@@ -92,7 +92,7 @@ def sqlite_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def parquet_rows(path: Path) -> list[dict[str, Any]]:
-    """What is in whole parts, and behind it what waits to be one."""
+    """The rows of complete parts, followed by those that wait to become a part."""
     rows = [
         row for part in sorted(path.glob("part-*.parquet")) for row in parquet.read_table(part).to_pylist()
     ]
@@ -257,7 +257,9 @@ def test_a_torn_last_row_is_cut_off_and_nothing_else(path: Path, kind: LineKind)
         if size >= len(one):
             assert kept == one
         else:
-            assert len(kept) <= size or len(kept) == one.index(b"\n") + 1  # a torn header was written anew
+            assert (
+                len(kept) <= size or len(kept) == one.index(b"\n") + 1
+            )  # a truncated header was written again
             assert urls_in(path, kind) == []
     path.write_bytes(two[:-5])
     append(path, [record(2)])
@@ -384,7 +386,7 @@ def test_a_full_device_is_an_output_error_that_names_it(kind: LineKind, tmp_path
         str(failure.value)
         == f"{link}: No space left on device; free some space, or choose another output with -o"
     )
-    sink.close()  # told once, quiet now
+    sink.close()  # reported once, no second error
 
 
 @of_lines
@@ -396,16 +398,16 @@ sink.write([record(number) for number in range(10)])
 sink.flush()
 size = os.stat(sys.argv[1]).st_size
 sink.close()
-for room in (1, 50, 90, 300, 1000):
+for space in (1, 50, 90, 300, 1000):
     size = os.stat(sys.argv[1]).st_size
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size + room, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + space, resource.RLIM_INFINITY))
     sink = open_sink(sys.argv[1])
     try:
-        sink.write([record(1000 * room + number) for number in range(1000)])
+        sink.write([record(1000 * space + number) for number in range(1000)])
         sink.flush()
     except OutputError as failure: print(failure, flush=True)
     sink.close()
-    assert os.stat(sys.argv[1]).st_size <= size + room
+    assert os.stat(sys.argv[1]).st_size <= size + space
 """
     done = run(script, str(path), stdout=subprocess.PIPE)
     assert done.stderr == ""
@@ -414,9 +416,9 @@ for room in (1, 50, 90, 300, 1000):
     assert numbers[:10] == list(range(10))
     assert 10 < len(numbers) < 100
     assert len(set(numbers)) == len(numbers)
-    for room in (50, 90, 300, 1000):  # of each batch, its first rows
-        ours = [number for number in numbers[10:] if number // 1000 == room]
-        assert ours == list(range(1000 * room, 1000 * room + len(ours)))
+    for space in (50, 90, 300, 1000):  # of each batch, its first rows
+        ours = [number for number in numbers[10:] if number // 1000 == space]
+        assert ours == list(range(1000 * space, 1000 * space + len(ours)))
     append(path, [record(7)])
     assert len(urls_in(path, kind)) == len(numbers) + 1
 

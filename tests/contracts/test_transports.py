@@ -41,7 +41,7 @@ LATE = 0.5
 
 
 class Recorder:
-    """A receiver that writes down what it is told, and has enough when it is told to."""
+    """A receiver that records its calls, and stops when configured to."""
 
     def __init__(self, *, stop_at_head: bool = False, stop_after: int | None = None) -> None:
         self.heads: list[ResponseHead] = []
@@ -98,7 +98,7 @@ class Client:
         return response, receiver
 
     def failure(self, url: str, **changes: object) -> FailureKind:
-        """The kind of failure a hop ends with; there must be one, in words for a person."""
+        """The kind of failure a hop ends with; there must be one, with a message."""
         response, _ = self.fetch(url, **changes)
         assert response.failure is not None
         message = response.failure.message

@@ -1,7 +1,7 @@
 """How the fault suite fetches: through the public interface, with every relevant combination of options.
 
 In: a server, names of its scenarios, options. Out: the rows, one for every URL, checked for what holds
-in every case: there is exactly one for each, none is a defect of ours, and a good page beside the fault
+in every case: there is exactly one for each, none is `internal`, and a good page next to the fault
 is fetched all the same.
 """
 
@@ -103,7 +103,7 @@ def engine_for(
 
 
 def fetch_faults(server: FaultServer, way: Way, faults: Sequence[str], **settings: Any) -> dict[str, Record]:
-    """The rows of these scenarios by their paths. Good pages are fetched beside them, one for every five: a
+    """The rows of these scenarios by their paths. Good pages are fetched with them, one for every five: a
     host that fails ten times in a row is given up."""
     paths: list[str] = []
     for place, fault in enumerate(faults):

@@ -30,7 +30,7 @@ def never_accepting(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
 
 @contextlib.contextmanager
 def accepting(speech: bytes | None) -> Iterator[int]:
-    """A port that accepts whoever comes, says `speech` and hangs up without reading a request; with
+    """A port that accepts all clients, says `speech` and hangs up without reading a request; with
     None it says nothing and holds on."""
     listener = socket.create_server(("127.0.0.1", 0))
     held: list[socket.socket] = []

@@ -33,7 +33,7 @@ class Proxy:
         port: int = 0,
     ) -> None:
         """`refuses`: a status line's code and reason for every CONNECT. `credentials`: what SOCKS wants.
-        `upgrades_to`: what is forwarded is redirected to https, and the port of whoever answers there.
+        `upgrades_to`: what is forwarded is redirected to https, and the port of the server there.
         `at_first`: what the first connections get: `close`, `reset`, or the number of a SOCKS reply."""
         self._at_first = list(at_first)
         self._upgrades_to = upgrades_to

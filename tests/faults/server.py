@@ -87,7 +87,7 @@ class Peer:
         self._closing = closing
         self._buffer = b""
         self.keep = False
-        """The answer was whole: another request may come."""
+        """The response was complete: another request may follow."""
 
     def send(self, data: bytes | str) -> None:
         """Raises `GoneError` when nobody takes it."""
@@ -152,7 +152,7 @@ class Peer:
 
 
 class FaultServer:
-    """Listens on a free port of 127.0.0.1, or where it is told to, from `with` to the end of it."""
+    """Listens on a free port of 127.0.0.1, or on a given address, from `with` to the end of it."""
 
     def __init__(self, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", port: int = 0) -> None:
         from tests.faults.scenarios import answering, broken, normal  # they register themselves

@@ -26,12 +26,12 @@ from tests.faults.server import FaultServer
 PARTS = [
     "part-206",
     "part-206-of-no-range",
-    "part-206-whole",
+    "part-206-complete",
     "part-200",
     "part-200-behind",
     "part-203",
 ]
-WHOLE = ["whole-200", "whole-200-star", "nonsense-range"]
+COMPLETE = ["complete-200", "complete-200-star", "nonsense-range"]
 
 
 def rows_of(folder: Path, *arguments: str, code: int = 0) -> list[dict[str, Any]]:
@@ -53,8 +53,8 @@ def test_56_an_unrequested_partial_response_is_truncated(
     `truncated`, with the bytes received; it is neither saved nor parsed. Caches that stored a part of a page
     respond like this, and may have the complete page the next time."""
     settings: dict[str, Any] = {"parse": ["title"], "save": str(tmp_path / "kept")}
-    records = fetch_faults(server, way, [*PARTS, *WHOLE], **settings)
-    assert errors(records) == {**dict.fromkeys(PARTS, "truncated"), **dict.fromkeys(WHOLE, None)}
+    records = fetch_faults(server, way, [*PARTS, *COMPLETE], **settings)
+    assert errors(records) == {**dict.fromkeys(PARTS, "truncated"), **dict.fromkeys(COMPLETE, None)}
     assert {record.size_delivered for record in records.values()} == {len(PART)}
     kept = [path for path in (tmp_path / "kept").rglob("*") if path.is_file() and path.read_bytes() == PART]
     assert len(kept) == 1

@@ -81,12 +81,12 @@ def test_41_a_truncated_last_row_is_removed_on_the_next_open_and_nothing_else(
         format = FORMATS[name]
         path = tmp_path / f"rows{format.suffix}"
         assert fetchpool("urls.txt", "-q", "-o", path.name, cwd=tmp_path).returncode == 0
-        whole = path.read_bytes()
-        torn = whole[:-20]
-        path.write_bytes(torn)
+        complete = path.read_bytes()
+        truncated = complete[:-20]
+        path.write_bytes(truncated)
         done = fetchpool("urls.txt", "-q", "--resume", "-o", path.name, cwd=tmp_path)
         assert (done.returncode, done.stderr) == (0, "")
-        kept = torn[: torn.rindex(b"\n") + 1]
+        kept = truncated[: truncated.rindex(b"\n") + 1]
         assert path.read_bytes().startswith(kept)
         assert sorted(urls_in(path, format)) == sorted(urls)
 

@@ -164,13 +164,13 @@ def test_66_occasional_resets_slow_no_host(resets: int) -> None:
     for most, expected in ((100, 0), (2, 1)):
         server = FewConnections(most, "reset")
         server.resets = {f"/{number}" for number in range(100, 100 + 100 * resets, 100)}
-        rows, told = Rows(), NoticeRecorder()
+        rows, recorder = Rows(), NoticeRecorder()
         urls = [f"http://127.0.0.1:{server.port}/{number}" for number in range(400)]
         engine = engine_for(
-            ASYNC, IterableSource(urls), rows, workers=10, retry=2, retry_delay=0.1, observers=[told]
+            ASYNC, IterableSource(urls), rows, workers=10, retry=2, retry_delay=0.1, observers=[recorder]
         )
         engine.run()
         server.close()
         found = Counter(record.error for record in rows.records)
         assert found == Counter({None: 400 - resets, **({"reset": resets} if resets else {})})
-        assert len(told.notices) == expected, told.notices
+        assert len(recorder.notices) == expected, recorder.notices

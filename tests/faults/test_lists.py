@@ -34,32 +34,32 @@ def test_74_extra_text_in_a_line_is_reported_and_nothing_else_is_fetched(
     """A tab, a space, a comment, quotes, brackets, an invisible character: `invalid_url`, and `errormsg`
     names it and the fix. A lenient parser would drop or encode it, or read `http` as the host."""
     url = server.url("ok")
-    told = {
+    expected = {
         f"{url}\tHome page": "tab",
         f"{url} 200": "space",
         f"{url} # the second": "space",
         f"{url}\u00a0x": "U+00A0",
-        f"{url}\n{url}": "line end",
+        f"{url}\n{url}": "line break",
         f"\u200b{url}": "U+200B",
         f"\ufeff{url}": "U+FEFF",
         f"\u200d{url}": "U+200D",
         f"{url}\u2060": "U+2060",
-        f'"{url}",': "before its scheme",
-        f"'{url}',": "before its scheme",
-        f"\u201c{url}\u201d": "before its scheme",
-        f"<{url}>": "before its scheme",
-        f"[home]({url})": "before its scheme",
-        f"* {url}": "before its scheme",
-        f"URL: {url}": "before its scheme",
-        f"7;{url}": "before its scheme",
+        f'"{url}",': "before the scheme",
+        f"'{url}',": "before the scheme",
+        f"\u201c{url}\u201d": "before the scheme",
+        f"<{url}>": "before the scheme",
+        f"[home]({url})": "before the scheme",
+        f"* {url}": "before the scheme",
+        f"URL: {url}": "before the scheme",
+        f"7;{url}": "before the scheme",
         f'{url}",': 'ends in "',
         f"{url}>": "ends in >",
         f"{url}\u201d": "ends in \u201d",
         f"7,localhost:{server.port}": "comma",
         f'{{"url": "{url}"}}': "JSON",
     }
-    records = fetch_urls(way, list(told))
-    for record, word in zip(records, told.values(), strict=True):
+    records = fetch_urls(way, list(expected))
+    for record, word in zip(records, expected.values(), strict=True):
         assert (record.error, record.exitcode) == ("invalid_url", 3), record
         assert record.errormsg is not None
         assert word in record.errormsg, record
@@ -69,9 +69,9 @@ def test_74_extra_text_in_a_line_is_reported_and_nothing_else_is_fetched(
 def test_74_valid_characters_in_a_url_are_kept(server: FaultServer) -> None:
     """Quotes in pairs, commas, parentheses, a URL within the query, a joiner within a Persian word."""
     url = server.url("ok")
-    meant = ["?q='x'", '?q="x"', "?a,", "?(a)", "?u=http://other/", "?\u0645\u06cc\u200c\u062e"]
-    records = fetch_urls(CURL, [url + each for each in meant])
-    assert [record.error for record in records] == [None] * len(meant)
+    kept = ["?q='x'", '?q="x"', "?a,", "?(a)", "?u=http://other/", "?\u0645\u06cc\u200c\u062e"]
+    records = fetch_urls(CURL, [url + each for each in kept])
+    assert [record.error for record in records] == [None] * len(kept)
 
 
 def zipped(*names: str) -> bytes:

@@ -82,7 +82,7 @@ def failing(times: int, then: Says = none_there) -> Says:
     return say
 
 
-def heard(server: FaultServer) -> list[str]:
+def paths_received_by(server: FaultServer) -> list[str]:
     return [request.scenario for request in server.received]
 
 
@@ -108,8 +108,8 @@ def test_58_secrets_are_not_sent_for_robots_txt_of_other_hosts(
         ]
         records = fetch_urls(way, urls, robots=True, retry=2, retry_delay=0, **SECRETS)
         assert [record.error for record in records] == [None, None]
-        assert heard(second) == ["robots.txt", "robots.txt", "capture"]
-        assert heard(third) == ["robots.txt", "robots.txt", "moved-robots.txt", "ok"]
+        assert paths_received_by(second) == ["robots.txt", "robots.txt", "capture"]
+        assert paths_received_by(third) == ["robots.txt", "robots.txt", "moved-robots.txt", "ok"]
         assert (secrets(first), secrets(second), secrets(third)) == (SECRET_NAMES, set(), set())
         assert first.received[0].headers().keys() >= SECRET_NAMES
 
@@ -165,8 +165,14 @@ def test_58_redirects_and_retries_of_robots_txt_respect_the_limits(
         ]
         records = fetch_urls(way, urls, robots=True, retry=3, retry_delay="10ms", **pace)
         assert [record.error for record in records] == [None, "robots", None, None, None]
-        assert heard(first) == ["robots.txt"] * 3 + ["ok", "ok"]
-        assert sorted(heard(second)) == ["moved-robots.txt", "ok", "ok", "redirect-to", "robots.txt"]
+        assert paths_received_by(first) == ["robots.txt"] * 3 + ["ok", "ok"]
+        assert sorted(paths_received_by(second)) == [
+            "moved-robots.txt",
+            "ok",
+            "ok",
+            "redirect-to",
+            "robots.txt",
+        ]
         together = [[*first.received, *second.received]] if "rate" in pace else []
         for received in together or [first.received, second.received]:
             times = sorted(request.at for request in received)
@@ -207,7 +213,7 @@ def test_58_an_unavailable_robots_txt_disallows_all(monkeypatch: pytest.MonkeyPa
         urls = [server.url(f"ok?{number}") for server in servers for number in range(4)]
         records = fetch_urls(way, urls, robots=True)
         assert [record.error for record in records] == ["robots"] * 16 + [None] * 4
-        assert all(set(heard(server)) == {"robots.txt"} for server in servers[:4])
+        assert all(set(paths_received_by(server)) == {"robots.txt"} for server in servers[:4])
 
 
 @pytest.mark.parametrize("way", [CURL, ASYNC], ids=str)
@@ -225,7 +231,7 @@ def test_58_urls_waiting_for_an_unreadable_robots_txt_end_with_it(
             way, [server.url(f"ok?{number}") for number in range(50)], robots=True, max_runtime=10
         )
         assert [record.error for record in records] == ["robots"] * 50
-        assert heard(server) == ["robots.txt"]
+        assert paths_received_by(server) == ["robots.txt"]
 
 
 @over_each_transport

@@ -49,7 +49,7 @@ def assert_paced(times: Sequence[float], spacing: float) -> None:
 @over_each_transport
 def test_49_a_throttled_host_backs_off_and_no_worker_sleeps(hosts: list[FaultServer], way: Way) -> None:
     """429 or 503 with `Retry-After` in seconds, as a date, negative, huge (capped by `--retry-after-max`) or
-    invalid (like none: a growing delay): the whole *host* gets no request for that long, and even a single
+    invalid (like none: a growing delay): the *host* gets no request for that long, and even a single
     worker continues with the other hosts."""
     asked = ["429,1", "503,1", "429,date", "503,-5", "429,99999999999", "429,soon", "503,"]
     at_least = [1.0, 1.0, 1.0, 0.0, 1.2, 0.1, 0.1]
@@ -101,7 +101,7 @@ def test_50_a_host_that_always_fails_is_abandoned(server: FaultServer, way: Way)
     errors = [record.error for record in records]
     assert errors[40:] == [None] * 10
     assert set(errors[:40]) == {"refused", "host_down"}
-    assert 11 <= errors.count("refused") <= 14, "those in flight beside the tenth, and one try"
+    assert 11 <= errors.count("refused") <= 14, "those in flight with the tenth, and one probe"
     assert 5.0 < took < 8.0
     down = next(record for record in records if record.error == "host_down")
     assert (down.exitcode, down.response_code) == (7, None)

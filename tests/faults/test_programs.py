@@ -117,7 +117,8 @@ def test_72_a_generator_sees_the_callers_context_variables(server: FaultServer) 
 
 
 def left_over() -> tuple[int, int, int]:
-    """Threads and processes that are ours, and descriptors; what the whole process shares is not counted."""
+    """Threads and processes of fetchpool, and file descriptors; those that belong to the process are not
+    counted."""
     shared = {"fetchpool-watchdog", "fetchpool-resolver"}
     names = [thread.name for thread in threading.enumerate() if thread.name.startswith("fetchpool")]
     open_files = list(Path("/proc/self/fd").iterdir())

@@ -116,7 +116,7 @@ def test_62_a_text_counts_as_the_memory_that_it_takes(letter: str, width: int) -
 
 
 def test_62_the_columns_of_a_line_count_as_the_memory_that_they_take() -> None:
-    """One character beyond Latin-1 makes the whole line take more."""
+    """One character beyond Latin-1 makes all of the line take more."""
     for format, row in (("csv", "http://h/,{}\n"), ("jsonl", '{{"url":"http://h/","b":"{}"}}\n')):
         weights = []
         for last in "x😀":

@@ -375,12 +375,12 @@ def test_28_a_password_in_a_url_is_used_and_appears_nowhere(server: FaultServer,
         done = runner.fetchpool("urls.txt", *outputs, *again, cwd=tmp_path)
     assert done.returncode == 1, done.stderr
     assert f"Authorization: {BASIC}" in said_at(server)
-    told = [
+    shown = [
         done.stdout,
         done.stderr,
         *((tmp_path / f"rows.{end}").read_text() for end in ("jsonl", "csv", "txt")),
     ]
-    for text in told:
+    for text in shown:
         assert SECRET not in text
         assert "***@" in text
     rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]

@@ -23,12 +23,12 @@ def _part(name: str, status: str, *fields: str) -> None:
 # 56. Nobody asked for a part, or whether anything has changed.
 _part("part-206", "206 Partial Content", "Content-Range: bytes 0-9/100")
 _part("part-206-of-no-range", "206 Partial Content")
-_part("part-206-whole", "206 Partial Content", "Content-Range: bytes 0-9/10")
+_part("part-206-complete", "206 Partial Content", "Content-Range: bytes 0-9/10")
 _part("part-200", "200 OK", "Content-Range: bytes 0-9/100")
 _part("part-200-behind", "200 OK", "content-range:bytes 5-14/*")
 _part("part-203", "203 Non-Authoritative Information", "Content-Range: bytes 90-99/100")
-_part("whole-200", "200 OK", "Content-Range: bytes 0-9/10")
-_part("whole-200-star", "200 OK", "Content-Range: bytes 0-9/*")
+_part("complete-200", "200 OK", "Content-Range: bytes 0-9/10")
+_part("complete-200-star", "200 OK", "Content-Range: bytes 0-9/*")
 _part("nonsense-range", "200 OK", "Content-Range: all of it")
 
 

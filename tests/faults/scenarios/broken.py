@@ -256,7 +256,7 @@ BROKEN_ANSWERS: dict[str, bytes] = {
     + b"".join(b"X-%d: y\r\n" % number for number in range(10_000))
     + b"Content-Length: 5\r\n\r\nhello",
 }
-"""Answers that are `protocol`, whole as they are sent; the connection is closed after them."""
+"""Responses that are `protocol`, sent completely; the connection is closed after them."""
 
 
 def _broken_scenario(name: str, answer: bytes) -> None:

@@ -97,7 +97,7 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
 
 
 def page(stream: int, body: bytes = b"page") -> bytes:
-    """A whole answer, without a length."""
+    """A complete response without a length."""
     return frame(HEADERS, END_HEADERS, stream, STATUS_200) + frame(DATA, END_STREAM, stream, body)
 
 

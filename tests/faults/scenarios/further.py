@@ -277,7 +277,7 @@ def blank_before_colon(peer: Peer, _: Received) -> None:
 
 @scenario("identity-cut")
 def identity_cut(peer: Peer, _: Received) -> None:
-    """15. Less than its length, beside a transfer coding that is none."""
+    """15. Less than its length, with a transfer coding that is none."""
     peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 10\r\n\r\nabc")
 
 

@@ -1,7 +1,7 @@
 """What the fault server does at each path: answers as they should be, and redirects of every kind.
 
 In: the connected client and its request. Out: that scenario's bytes. A scenario ends by returning
-(the connection is closed, unless a whole answer was sent) or by the client's hanging up. Numbers are
+(the connection is closed, unless a complete response was sent) or by the client's hanging up. Numbers are
 those of the list of faults; what is broken is in `broken.py`.
 """
 
@@ -90,7 +90,7 @@ def says_close(peer: Peer, request: Received) -> None:
 
 @scenario("closes-unsaid")
 def closes_unsaid(peer: Peer, request: Received) -> None:
-    """A whole answer that promises to keep the connection, which is closed all the same."""
+    """A complete response that announces keep-alive, on a connection that is then closed."""
     peer.answer(PAGE, method=request.method)
     peer.keep = False
 
