@@ -52,9 +52,9 @@ def test_74_extra_text_in_a_line_is_reported_and_nothing_else_is_fetched(
         f"* {url}": "before the scheme",
         f"URL: {url}": "before the scheme",
         f"7;{url}": "before the scheme",
-        f'{url}",': 'ends in "',
-        f"{url}>": "ends in >",
-        f"{url}\u201d": "ends in \u201d",
+        f'{url}",': 'unmatched "',
+        f"{url}>": "unmatched >",
+        f"{url}\u201d": "unmatched \u201d",
         f"7,localhost:{server.port}": "comma",
         f'{{"url": "{url}"}}': "JSON",
     }
