@@ -14,7 +14,6 @@ from msgspec import Struct
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.record import TRANSIENT_STATUSES
 from fetchpool.transports.base import Failure
-from fetchpool.transports.requests.framing import TransportError
 
 DEFAULT_PORTS = {"https": 443}
 """The port of other kinds of proxies without a port is 1080, as in curl (CURLOPT_PROXY)."""
@@ -65,14 +64,6 @@ def socks_refused(reply: int) -> Failure:
     """Return the failure for a SOCKS proxy's reply to its CONNECT."""
     words = SOCKS_REPLIES.get(reply, "no reason given")
     return Failure(FailureKind.PROXY, f"the SOCKS proxy refused: {words}", reply in SOCKS_PASSING)
-
-
-class ProxyError(TransportError):
-    """The proxy did not connect; `failure` says why."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.kind, failure.message)
-        self.failure = failure
 
 
 class Proxy(Struct, frozen=True):

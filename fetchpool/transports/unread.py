@@ -1,15 +1,14 @@
 """Asks the kernel whether unread bytes wait on a connection.
 
-In: a descriptor, or a connection of the requests transport. Out: whether bytes wait. Nothing is read.
+In: a descriptor. Out: whether bytes wait. Nothing is read.
 """
 
 from __future__ import annotations
 
 import socket
-import ssl
 import sys
 from array import array
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from fetchpool.transports.sockets import socket_from_fd
 
@@ -79,14 +78,3 @@ def received(descriptor: int) -> int | None:
     except OSError:
         return None
     return int.from_bytes(info[BYTES_RECEIVED:], sys.byteorder) if len(info) == BYTES_RECEIVED + 8 else None
-
-
-def has_decrypted(connection: Any) -> bool:
-    """Whether OpenSSL holds decrypted bytes of a `socket` (never), an `SSLSocket`, or urllib3's
-    `SSLTransport`, which is TLS within TLS."""
-    if isinstance(connection, ssl.SSLSocket):
-        return connection.pending() > 0
-    sslobj = getattr(connection, "sslobj", None)
-    if sslobj is None:
-        return False
-    return sslobj.pending() > 0 or connection.incoming.pending > 0 or has_decrypted(connection.socket)

@@ -56,6 +56,12 @@ def test_the_help_loads_neither_display_nor_transports_nor_typers_converters() -
     assert not {"rich", "pycurl", "requests", "pydantic", "fetchpool.engine.engine"} & loaded_by("--help")
 
 
+def test_a_run_with_curl_loads_none_of_the_modules_for_http_of_the_standard_library(tmp_path: Path) -> None:
+    loaded = loaded_by("-", "-o", str(tmp_path / "sizes.txt"), "--executor", "async")
+    assert "fetchpool.engine.engine" in loaded
+    assert not {"ssl", "http.client", "email.parser"} & loaded
+
+
 @pytest.mark.parametrize(("transport", "other"), [("curl", "requests"), ("requests", "pycurl")])
 def test_a_run_loads_one_transport_and_without_a_terminal_no_display(
     transport: str, other: str, tmp_path: Path

@@ -11,6 +11,7 @@ connection in the meantime.
 from __future__ import annotations
 
 import socket
+import ssl
 from time import monotonic
 from typing import Any, cast
 
@@ -23,7 +24,7 @@ from fetchpool.transports.requests.dialer import Dialer
 from fetchpool.transports.requests.framing import TransportError
 from fetchpool.transports.requests.http1 import ResponseReader
 from fetchpool.transports.requests.trace import Phase
-from fetchpool.transports.unread import has_decrypted, has_unread, is_farewell
+from fetchpool.transports.unread import has_unread, is_farewell
 
 IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 """Methods that may be sent again when it is unknown whether the request arrived (RFC 9110 section 9.2.2)."""
@@ -171,3 +172,14 @@ class PooledResponse(ResponseReader):
     def close(self) -> None:
         """Close the connection. Idempotent."""
         self._connection.close()
+
+
+def has_decrypted(connection: Any) -> bool:
+    """Whether OpenSSL holds decrypted bytes of a `socket` (never), an `SSLSocket`, or urllib3's
+    `SSLTransport`, which is TLS within TLS."""
+    if isinstance(connection, ssl.SSLSocket):
+        return connection.pending() > 0
+    sslobj = getattr(connection, "sslobj", None)
+    if sslobj is None:
+        return False
+    return sslobj.pending() > 0 or connection.incoming.pending > 0 or has_decrypted(connection.socket)

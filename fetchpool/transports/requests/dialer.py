@@ -21,8 +21,8 @@ from fetchpool.model.addresses import address_is_public
 from fetchpool.model.failures import FailureKind
 from fetchpool.runtime import forks
 from fetchpool.transports.lookup import Address, parse_ip
-from fetchpool.transports.proxies import Proxy, ProxyError, proxy_of, refused
-from fetchpool.transports.requests.framing import TransportError
+from fetchpool.transports.proxies import Proxy, proxy_of, refused
+from fetchpool.transports.requests.framing import ProxyError, TransportError
 from fetchpool.transports.requests.happy_eyeballs import Race
 from fetchpool.transports.requests.http1 import Readable, ResponseReader
 from fetchpool.transports.requests.socks5 import connect_through

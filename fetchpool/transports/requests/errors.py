@@ -20,8 +20,8 @@ from fetchpool.model.failures import FailureKind
 from fetchpool.model.text import one_line
 from fetchpool.transports.base import HUNG_UP, TOO_MANY_FILES, Failure
 from fetchpool.transports.lookup import ResolveError
-from fetchpool.transports.proxies import ProxyError, no_way
-from fetchpool.transports.requests.framing import TransportError
+from fetchpool.transports.proxies import no_way
+from fetchpool.transports.requests.framing import ProxyError, TransportError
 from fetchpool.transports.requests.trace import Phase, Trace
 
 MAX_DETAIL = 200

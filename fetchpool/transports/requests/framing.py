@@ -9,6 +9,7 @@ import re
 from http.client import HTTPException
 
 from fetchpool.model.failures import FailureKind
+from fetchpool.transports.base import Failure
 
 MAX_HEADER_LINE = 100 * 1024
 """Bytes; libcurl's limit (CURL_MAX_HTTP_HEADER)."""
@@ -29,6 +30,14 @@ class TransportError(HTTPException):
     def __init__(self, kind: FailureKind, message: str) -> None:
         super().__init__(message)
         self.kind = kind
+
+
+class ProxyError(TransportError):
+    """The proxy did not connect; `failure` says why."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.kind, failure.message)
+        self.failure = failure
 
 
 def end_of_block(buffer: bytearray, start: int) -> int:

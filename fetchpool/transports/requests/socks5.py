@@ -13,10 +13,10 @@ from fetchpool.transports.proxies import (
     ANOTHER_AUTHENTICATION,
     NOT_SOCKS,
     WRONG_CREDENTIALS,
-    ProxyError,
     no_way,
     socks_refused,
 )
+from fetchpool.transports.requests.framing import ProxyError
 
 VERSION = 5
 NO_AUTHENTICATION, USERNAME_PASSWORD = 0, 2
