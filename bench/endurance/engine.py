@@ -21,7 +21,7 @@ from fetchpool.engine.build import assemble
 from fetchpool.engine.writer import Writer
 from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.model.failures import FailureKind
-from fetchpool.model.fingerprint import shown
+from fetchpool.model.fingerprint import display_url
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.record import Record
 from fetchpool.model.request import FetchRequest
@@ -64,7 +64,7 @@ def outcome(request: FetchRequest, error: FailureKind | None) -> Outcome:
     return Outcome(
         Record(
             urlnum=request.urlnum,
-            url=shown(request.url),
+            url=display_url(request.url),
             url_effective=request.href,
             method="GET",
             response_code=200,

@@ -57,7 +57,7 @@ def estimate(source: Source, config: RunConfig) -> DryRunEstimate:
         for request in requests:
             if request.url and not seen.add(fingerprint.from_request(request)):
                 duplicates += 1
-            elif request.refused is not None:
+            elif request.error is not None:
                 invalid += 1
             else:
                 hosts[request.host] += 1

@@ -166,10 +166,10 @@ class Dispatcher:
         requests, more = self._reader.read(free, window, window - len(self._in_flight))
         for request in requests:
             self._in_flight.bytes_held += request.weight
-            if request.refused is None:
+            if request.error is None:
                 self._scheduler.enqueue(request, now)
             else:
-                self._in_flight.reject(request, request.refused, now, request.problem)
+                self._in_flight.reject(request, request.error, now, request.error_message)
         if more:  # commands are handled and rows written before reading goes on: it may take very long
             self._continues = True
         return len(requests) > 0

@@ -66,7 +66,7 @@ class Writer:
 
     def archive_failure(self, record: Record, outcome: Outcome) -> None:
         """Write a final failure that has no records of its own to the archive."""
-        if self._archive is not None and record.error is not None and not outcome.answered:
+        if self._archive is not None and record.error is not None and not outcome.has_response:
             self._archive.write_failure(record)
 
     def write(self, records: list[Record], now: float) -> None:

@@ -21,7 +21,7 @@ from collections.abc import Collection, Iterator, Sequence
 from fetchpool.config.choices import DEFAULT_MEMORY
 from fetchpool.history.seen import SeenSet
 from fetchpool.model.failures import ERRORS, OTHER, FailureKind
-from fetchpool.model.fingerprint import from_record_url, from_request, shown
+from fetchpool.model.fingerprint import display_url, from_record_url, from_request
 from fetchpool.model.record import Record, StoredRow
 from fetchpool.model.request import FetchRequest
 
@@ -105,7 +105,7 @@ class DuplicateFilter:
             if len(have) == len(self._outputs):
                 code = max(marks[IN_INPUT + 1 :])  # where outputs differ, an error counts
                 error = None if code == OK else ERRORS[code - FIRST_ERROR]
-                earlier.append(StoredRow(shown(request.url), error))
+                earlier.append(StoredRow(display_url(request.url), error))
                 continue
             wanted.append(request)
             if have:

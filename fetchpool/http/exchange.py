@@ -25,7 +25,7 @@ from fetchpool.http.request_headers import RequestHeaders
 from fetchpool.model import derive, urls
 from fetchpool.model.addresses import address_is_public
 from fetchpool.model.failures import EXITCODE_HTTP, FailureKind
-from fetchpool.model.fingerprint import shown
+from fetchpool.model.fingerprint import display_url
 from fetchpool.model.outcome import Outcome, refusal
 from fetchpool.model.record import Record
 from fetchpool.model.request import FetchRequest
@@ -83,13 +83,13 @@ class Exchange:
     def _captured(self, request: FetchRequest) -> Steps:
         """Return the steps, recorded for the archive unless the request is internal."""
         steps = self._steps(request)
-        return steps if request.keep else self._capture.steps(steps)
+        return steps if request.capture_bytes else self._capture.steps(steps)
 
     def _steps(self, request: FetchRequest) -> Steps:
         """A redirect turns the request into the next one."""
         timestamp = utc_now()
-        if request.refused is not None:
-            return refusal(request, request.refused, request.problem, timestamp)
+        if request.error is not None:
+            return refusal(request, request.error, request.error_message, timestamp)
         clock, options = self._clock, self._options
         elapsed = request.elapsed
         started = clock() - elapsed
@@ -101,8 +101,8 @@ class Exchange:
                     return refusal(request, FailureKind.FORBIDDEN_ADDRESS, forbidden, timestamp)
                 public_only = False  # what is connected to is the proxy
             method = request.method or options.method
-            if self._keeping is None or request.keep:
-                body = ResponseBody(options, method, request.keep, self._wants)
+            if self._keeping is None or request.capture_bytes:
+                body = ResponseBody(options, method, request.capture_bytes, self._wants)
             else:
                 body = self._keeping.body(method)
             hop = self._hop(request, body, elapsed, public_only)
@@ -214,7 +214,7 @@ class Exchange:
 
     def _is_parsed(self, request: FetchRequest, body: ResponseBody) -> bool:
         """Whether a whole answer is for the parsers."""
-        if self._parse is None or request.keep or not body.wanted:
+        if self._parse is None or request.capture_bytes or not body.wanted:
             return False
         return body.head is not None and body.head.status != NOT_MODIFIED
 
@@ -284,7 +284,7 @@ class Exchange:
             extra = {**extra, "content_encoding": body.content_encoding}
         record = Record(  # by place, since names take twice as long
             request.urlnum,
-            shown(request.url),
+            display_url(request.url),
             hop.url,
             hop.method,
             status,
@@ -306,11 +306,11 @@ class Exchange:
             exitcode,
             extra,
         )
-        if failure is None and not request.keep and retry_after is None:
+        if failure is None and not request.capture_bytes and retry_after is None:
             return Outcome(record)
         return Outcome(
             record,
-            body.content[: request.keep] if request.keep else b"",
+            body.content[: request.capture_bytes] if request.capture_bytes else b"",
             retry_after,
             passing=failure is not None and failure.passing,
             proxy_down=failure is not None and failure.proxy_down,

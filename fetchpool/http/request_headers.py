@@ -64,7 +64,7 @@ class RequestHeaders:
             headers = (*own, ("Authorization", basic_auth(request.credentials)))
         else:
             headers = self._own
-        if request.keep:
+        if request.capture_bytes:
             headers = tuple(pair for pair in headers if pair[0].lower() not in OF_THE_PAGE)
         if request.previous is not None and request.previous.url == request.href:
             headers = conditional.add_conditions(headers, request.previous)

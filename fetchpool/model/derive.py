@@ -92,7 +92,7 @@ def with_columns(request: FetchRequest, before: FetchRequest) -> FetchRequest:
     return request if before.columns is None else replace(request, columns=before.columns)
 
 
-def on_behalf_of(request: FetchRequest, urlnum: int, href: str, keep: int) -> FetchRequest:
+def on_behalf_of(request: FetchRequest, urlnum: int, href: str, capture_bytes: int) -> FetchRequest:
     """Return an internal request to the same origin, which must complete before `request` may start. It has
     the same rights, so that it sends and reaches nothing that `request` may not."""
     return replace(
@@ -107,7 +107,7 @@ def on_behalf_of(request: FetchRequest, urlnum: int, href: str, keep: int) -> Fe
         method="GET",
         elapsed=0.0,
         dns_time=0.0,
-        keep=keep,
+        capture_bytes=capture_bytes,
         cookies=(),
         previous=None,
         columns=None,

@@ -30,7 +30,7 @@ _EMPTY = blake2b(digest_size=SIZE)
 _ESCAPED = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
 
 
-def shown(url: str) -> str:
+def display_url(url: str) -> str:
     """Return a URL of the input as its row shows it: without secrets and invisible characters."""
     if "@" not in url and url.isprintable():
         return url  # nearly always
@@ -50,19 +50,19 @@ def from_request(request: FetchRequest) -> bytes:
     url = request.url
     if "@" not in url and "\\" not in url and url.isprintable():  # then the row shows the URL itself
         return _digest(request.href or url)
-    return _digest(_identity(shown(url)))
+    return _digest(_identity(display_url(url)))
 
 
 def _identity(text: str) -> str:
     if "\\" in text:
-        text = _ESCAPED.sub(_meant, text)
+        text = _ESCAPED.sub(_unescape, text)
     url = parse_line(text)
     if isinstance(url, InvalidUrl):
         return text
     return CREDENTIALS + url.href if url.credentials else url.href
 
 
-def _meant(match: re.Match[str]) -> str:
+def _unescape(match: re.Match[str]) -> str:
     """Undo `escape_invisible()`. A list that contains such an escape itself counts as the same URL, as its
     row looks the same."""
     code = int(match[0][2:], 16)

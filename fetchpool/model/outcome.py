@@ -9,7 +9,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from fetchpool.model.failures import EXITCODE_HTTP, FailureKind
-from fetchpool.model.fingerprint import shown
+from fetchpool.model.fingerprint import display_url
 from fetchpool.model.record import Record
 from fetchpool.model.request import FetchRequest
 from fetchpool.model.timestamp import utc_now
@@ -21,7 +21,7 @@ class Outcome(Struct, frozen=True):
     record: Record
     """The row, if no other attempt follows; without the columns of the input, which stay with the engine."""
     content: bytes = b""
-    """The beginning of the body, if the request asked for it (`keep`)."""
+    """The beginning of the body, if the request asked for it (`capture_bytes`)."""
     retry_after: str | None = None
     """`Retry-After` as the server sent it, at most 100 characters; `retry.py` parses it."""
     passing: bool = False
@@ -38,7 +38,7 @@ class Outcome(Struct, frozen=True):
     """The file of these records, if they are large. The engine removes the file."""
 
     @property
-    def answered(self) -> bool:
+    def has_response(self) -> bool:
         """Whether a complete response came, whatever its status."""
         record = self.record
         return record.error is None or record.exitcode == EXITCODE_HTTP
@@ -51,7 +51,7 @@ def refusal(
     return Outcome(
         Record(
             urlnum=request.urlnum,
-            url=shown(request.url),
+            url=display_url(request.url),
             url_effective=request.href,
             method=request.method or None,
             response_code=None,

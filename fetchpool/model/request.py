@@ -39,9 +39,9 @@ class FetchRequest(Struct, frozen=True, gc=False):
     """The host name without the port: the unit of rate limits."""
     credentials: str = ""
     """`user:password` from the URL's own userinfo, percent-decoded."""
-    refused: FailureKind | None = None
+    error: FailureKind | None = None
     """Why the URL can't be fetched (`invalid_url`, `unsupported_scheme`)."""
-    problem: str = ""
+    error_message: str = ""
     """The same as a message; empty for the kind's default message."""
     num_retries: int = 0
     num_redirects: int = 0
@@ -57,7 +57,7 @@ class FetchRequest(Struct, frozen=True, gc=False):
     """The addresses of `host` to connect to. Empty: the transport resolves it."""
     dns_time: float = 0.0
     """Duration of the lookup, if it was for this request; part of `elapsed` and of the row's times."""
-    keep: int = 0
+    capture_bytes: int = 0
     """Internal request (robots.txt): return up to this many body bytes in `Outcome.content`."""
     crossed_origin: bool = False
     """An earlier hop left the first origin: custom headers and credentials are no longer sent."""

@@ -93,7 +93,7 @@ class FileSource:
         problem = self._batch.problems.get(index)
         if problem is None:
             return found
-        return replace(found, refused=FailureKind.INVALID_URL, problem=problem)
+        return replace(found, error=FailureKind.INVALID_URL, error_message=problem)
 
     def _next_batch(self) -> bool:
         batch = self._reader.next()

@@ -75,7 +75,9 @@ class IterableSource:
             else:
                 problem = f"expected a URL as str, got {described(url)}"
                 requests.append(
-                    FetchRequest(self._taken, "", "", "", refused=FailureKind.INVALID_URL, problem=problem)
+                    FetchRequest(
+                        self._taken, "", "", "", error=FailureKind.INVALID_URL, error_message=problem
+                    )
                 )
             self._taken += 1
         return requests

@@ -158,7 +158,7 @@ READERS: dict[str, tuple[int, Callable[[str], object]]] = {
     "a URL": (urls.MAX_URL, lambda text: urls.request(0, f"http://{text}")),
     "a URL's path": (urls.MAX_URL, lambda text: urls.request(0, f"http://h/{text}")),
     "a URL without a scheme": (urls.MAX_URL, lambda text: urls.request(0, text)),
-    "a URL that is shown": (urls.MAX_URL, lambda text: fingerprint.shown(f"http://{text}")),
+    "a URL that is shown": (urls.MAX_URL, lambda text: fingerprint.display_url(f"http://{text}")),
     "a URL's identity": (urls.MAX_URL, lambda text: fingerprint.from_record_url(f"http://h/{text}")),
     "what is shown": (MANY_LINES, lambda text: clean.one_line(text, 100)),
     "a list": (MANY_LINES, list_of_lines),

@@ -218,7 +218,7 @@ rules = st.lists(
 def test_no_robots_txt_makes_the_reader_raise(content: bytes, path: str) -> None:
     robots = RobotsCache("fetchpool/1.0")
     request = urls.request(0, f"http://h.example/{path}")
-    assume(request.refused is None)
+    assume(request.error is None)
     told = with_fields(refusal(request, FailureKind.RESET), error=None, response_code=200, content=content)
     robots.add(request, told, 0.0)
     found = robots.rules_for(request, 0.0)

@@ -22,8 +22,8 @@ COMPLETE = FetchRequest(
     href="http://a.example/list",
     host="a.example",
     credentials="ann:secret",
-    refused=FailureKind.INVALID_URL,
-    problem="it has one",
+    error=FailureKind.INVALID_URL,
+    error_message="it has one",
     num_retries=1,
     num_redirects=2,
     num_uncounted=3,
@@ -32,7 +32,7 @@ COMPLETE = FetchRequest(
     elapsed=3.0,
     addresses=("192.0.2.1",),
     dns_time=0.5,
-    keep=9,
+    capture_bytes=9,
     crossed_origin=True,
     from_public=True,
     cookies=COOKIES,
@@ -81,7 +81,7 @@ CHANGES: dict[str, tuple[Callable[[FetchRequest], FetchRequest], dict[str, Any]]
             "method": "GET",
             "elapsed": 0.0,
             "dns_time": 0.0,
-            "keep": 10,
+            "capture_bytes": 10,
             "cookies": (),
             "previous": None,
             "columns": None,
@@ -90,7 +90,7 @@ CHANGES: dict[str, tuple[Callable[[FetchRequest], FetchRequest], dict[str, Any]]
         },
     ),
 }
-KEPT_BY_ALL = {"refused", "problem", "crossed_origin", "from_public", "credentials"}
+KEPT_BY_ALL = {"error", "error_message", "crossed_origin", "from_public", "credentials"}
 """What tells a request's rights and refusals goes with it wherever it leads."""
 
 

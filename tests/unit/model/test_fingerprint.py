@@ -59,7 +59,7 @@ def test_only_urls_that_are_the_same_when_normalised_or_shown_have_one_identity(
     if of_line(one) == of_line(other):
         first, second = urls.parse(urls.with_scheme(one)), urls.parse(urls.with_scheme(other))
         same = isinstance(first, urls.Url) and isinstance(second, urls.Url) and first.href == second.href
-        assert same or fingerprint.shown(one) == fingerprint.shown(other) or "\\" in one + other
+        assert same or fingerprint.display_url(one) == fingerprint.display_url(other) or "\\" in one + other
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,7 @@ def test_every_line_becomes_a_request_fetchable_or_refused() -> None:
     assert request(3, "user:secret@example.org/x").href == "http://example.org/x"
     assert request(3, "user:secret@example.org/x").credentials == "user:secret"
     bad = request(4, "http://[::1")
-    assert (bad.urlnum, bad.url, bad.href, bad.refused) == (4, "http://[::1", "", FailureKind.INVALID_URL)
+    assert (bad.urlnum, bad.url, bad.href, bad.error) == (4, "http://[::1", "", FailureKind.INVALID_URL)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_every_line_becomes_a_request_fetchable_or_refused() -> None:
 )
 def test_a_refused_line_says_why(line: str, problem: str) -> None:
     refused = request(0, line)
-    assert (refused.href, refused.host, refused.problem) == ("", "", problem)
+    assert (refused.href, refused.host, refused.error_message) == ("", "", problem)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_a_refused_line_says_why(line: str, problem: str) -> None:
     ],
 )
 def test_what_may_be_in_a_url_is_part_of_it(line: str) -> None:
-    assert request(0, line).refused is None
+    assert request(0, line).error is None
 
 
 @pytest.mark.parametrize(

@@ -76,8 +76,8 @@ def test_a_line_becomes_the_request_for_its_url(tmp_path: Path) -> None:
     source = FileSource([write(tmp_path / "a.txt", b"user:secret@h/x\nhttp://[::1\nftp://h/\n")])
     good, invalid, unsupported = Consumer(source).rest()
     assert (good.url, good.href, good.credentials) == ("user:secret@h/x", "http://h/x", "user:secret")
-    assert invalid.refused is FailureKind.INVALID_URL
-    assert unsupported.refused is FailureKind.UNSUPPORTED_SCHEME
+    assert invalid.error is FailureKind.INVALID_URL
+    assert unsupported.error is FailureKind.UNSUPPORTED_SCHEME
 
 
 @pytest.mark.parametrize("data", [b"", b"\n\n# nothing\n", b"\xef\xbb\xbf"])
@@ -422,7 +422,7 @@ def test_who_finds_no_element_is_told_when_there_is_one() -> None:
 def test_every_element_of_an_iterable_gets_its_request() -> None:
     source = IterableSource(["http://a/", "", "# no comment here", "b"])
     requests = Consumer(source).rest()
-    assert [(each.urlnum, each.url, each.refused) for each in requests] == [
+    assert [(each.urlnum, each.url, each.error) for each in requests] == [
         (0, "http://a/", None),
         (1, "", FailureKind.INVALID_URL),
         (2, "# no comment here", FailureKind.INVALID_URL),
@@ -441,10 +441,10 @@ def test_an_element_that_is_no_text_is_a_row_that_says_what_it_was() -> None:
     source = IterableSource(elements)  # type: ignore[arg-type]
     found = source.take(100)
     assert [each.urlnum for each in found] == list(range(len(elements)))
-    assert [each.href for each in found if each.refused is None] == ["http://a/", "http://d/"]
-    refused = [each for each in found if each.refused is not None]
-    assert {(each.url, each.refused) for each in refused} == {("", FailureKind.INVALID_URL)}
-    assert [each.problem for each in refused] == [
+    assert [each.href for each in found if each.error is None] == ["http://a/", "http://d/"]
+    refused = [each for each in found if each.error is not None]
+    assert {(each.url, each.error) for each in refused} == {("", FailureKind.INVALID_URL)}
+    assert [each.error_message for each in refused] == [
         "expected a URL as str, got None",
         "expected a URL as str, got nan",
         "expected a URL as str, got bytes (b'http://b/')",

@@ -54,7 +54,7 @@ def test_a_complete_line_is_given_back_before_the_next_one_comes() -> None:
 
 
 def test_bytes_that_are_not_utf8_make_an_invalid_url_and_no_other_one() -> None:
-    assert [request(0, line).refused for line in read(b"http://a/\xff\nhttp://a/\xc3\xa9\n")] == [
+    assert [request(0, line).error for line in read(b"http://a/\xff\nhttp://a/\xc3\xa9\n")] == [
         FailureKind.INVALID_URL,
         None,
     ]
@@ -63,13 +63,13 @@ def test_bytes_that_are_not_utf8_make_an_invalid_url_and_no_other_one() -> None:
 def test_a_line_that_is_too_long_is_kept_just_long_enough_to_be_refused() -> None:
     lines = read(b"http://a/", *[b"x" * 50_000] * 20, b"\nhttp://b/\n")
     assert [len(line) for line in lines] == [MAX_LINE, 9]
-    assert request(0, lines[0]).refused is FailureKind.INVALID_URL
+    assert request(0, lines[0]).error is FailureKind.INVALID_URL
 
 
 def test_a_url_of_the_longest_allowed_length_is_whole() -> None:
     url = "http://a/" + "é" * (MAX_LINE - 10)
     assert read(url.encode() + b"\n") == [url]
-    assert request(0, url).refused is None
+    assert request(0, url).error is None
 
 
 def test_a_url_behind_a_megabyte_of_blanks_is_found() -> None:

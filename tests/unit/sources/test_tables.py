@@ -119,7 +119,7 @@ def test_csv_has_its_url_in_the_column_that_was_named(tmp_path: Path) -> None:
         ("", {"id": "3", "a, b": "", "input_url": ""}),
     ]
     last = requests_of(path, "link", keep=False)[-1]
-    assert (last.refused, last.columns) == (FailureKind.INVALID_URL, None)
+    assert (last.error, last.columns) == (FailureKind.INVALID_URL, None)
     assert FileSource([path], TableOptions("link", True)).columns == ("id", "a, b", "input_url")
 
 
@@ -164,8 +164,8 @@ def test_a_line_of_jsonl_that_holds_no_url_is_refused_and_says_why(tmp_path: Pat
     requests = consumer.take(1) + consumer.rest()
     lacks, no_object = "the line has no 'url'", "the line is not a JSON object"
     problems = [lacks, no_object, lacks, "", no_object, "empty URL"]
-    assert [each.problem for each in requests] == problems
-    assert [each.refused is None for each in requests] == [problem == "" for problem in problems]
+    assert [each.error_message for each in requests] == problems
+    assert [each.error is None for each in requests] == [problem == "" for problem in problems]
     # A resumed run knows them by their rows.
     assert all(from_request(each) == from_record_url(each.url) for each in requests)
 
