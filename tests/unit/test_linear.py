@@ -6,11 +6,16 @@ what makes a regex, a parser or a loop within a loop take the square of it.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import process_time
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http import conditional, response
@@ -18,10 +23,13 @@ from fetchpool.http.body import ResponseBody
 from fetchpool.http.parsers.markup import first_title
 from fetchpool.model import fingerprint, urls
 from fetchpool.model import text as clean
+from fetchpool.model.errors import UsageError
 from fetchpool.scheduler import retry
 from fetchpool.sinks import lines as row_lines
-from fetchpool.sinks.read_back import line_decoder
+from fetchpool.sinks.added_columns import quoted
+from fetchpool.sinks.read_back import line_decoder, read_rows
 from fetchpool.sources import file_types, table_rows, tables
+from fetchpool.sources import parquet as parquet_table
 from fetchpool.sources.lines import LineSplitter
 from fetchpool.transports.base import Headers, ResponseHead
 from fetchpool.transports.curl import head
@@ -124,6 +132,68 @@ def read_back(text: str) -> None:
     list(row_lines.blocks_backwards(lambda start, size: data[start : start + min(size, PIECE)], 0, len(data)))
 
 
+def cells_of(text: str, size: int) -> list[str]:
+    """The text in cells of so many characters."""
+    valid = wire(text).decode("utf-8", "replace")
+    return [valid[at : at + size] for at in range(0, len(valid), size)]
+
+
+def write_parquet(path: str, text: str) -> None:
+    cells = cells_of(text, CELL) + cells_of(text, len(text))
+    columns = {"url": cells, "extra": cells, "b": [[{"c": cell}] for cell in cells]}
+    parquet.write_table(pa.table(columns), path)
+
+
+def write_parquet_names(path: str, text: str) -> None:
+    names = ["url", *cells_of(text, NAME)]
+    parquet.write_table(pa.Table.from_arrays([pa.array(["http://h/"])] * len(names), names=names), path)
+
+
+def write_sqlite(path: str, text: str) -> None:
+    cells = cells_of(text, CELL) + cells_of(text, len(text))
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("PRAGMA synchronous = OFF")
+        database.execute("CREATE TABLE fetches (url, error, extra)")
+        database.executemany("INSERT INTO fetches VALUES (?, ?, ?)", ((cell,) * 3 for cell in cells))
+
+
+def write_sqlite_names(path: str, text: str) -> None:
+    cells = cells_of(text.replace("\0", " "), NAME)
+    names = ["url", *(f"{number}{cell}" for number, cell in enumerate(cells))]
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("PRAGMA synchronous = OFF")
+        database.execute(f"CREATE TABLE fetches ({', '.join(map(quoted, names))})")
+        database.execute("INSERT INTO fetches (url) VALUES ('http://h/')")
+
+
+def write_raw(start: bytes, end: bytes) -> Callable[[str, str], None]:
+    """A file that only begins and ends like one of the format."""
+    return lambda path, text: Path(path).write_bytes(start + wire(text) + end) and None
+
+
+def of_file(write: Callable[[str, str], None], read: Callable[[str], object]) -> Callable[[str], object]:
+    """Write the text into a file, and read that."""
+
+    def reader(text: str) -> None:
+        with TemporaryDirectory() as directory:
+            path = f"{directory}/file"
+            write(path, text)
+            read(path)
+
+    return reader
+
+
+def parquet_source(path: str) -> None:
+    wanted = table_rows.TableOptions("url", keep=True)
+    parquet_table.header(path, wanted)
+    list(parquet_table.read(path, wanted))
+
+
+def output_rows(format: str) -> Callable[[str], object]:
+    return lambda path: list(read_rows(path, format, ("url", "error", "title")))
+
+
+CELL, NAME = 1024, 64
 HEADER = 100 * 1024
 """Bytes: what both transports allow of one header line."""
 READERS: dict[str, tuple[int, Callable[[str], object]]] = {
@@ -173,6 +243,13 @@ READERS: dict[str, tuple[int, Callable[[str], object]]] = {
     "rows read back": (MEBIBYTE, read_back),
     "text rows": (MEBIBYTE, lambda text: line_decoder("text")(wire(text))),
     "CSV rows": (MANY_LINES, lambda text: line_decoder("csv")(wire(text))),
+    "Parquet": (MANY_LINES // 8, of_file(write_parquet, parquet_source)),
+    "a Parquet file's names": (MANY_LINES // 16, of_file(write_parquet_names, parquet_source)),
+    "what is no Parquet": (MEBIBYTE, of_file(write_raw(b"PAR1", b"\x40\0\0\0PAR1"), parquet_source)),
+    "Parquet rows": (MANY_LINES, of_file(write_parquet, output_rows("parquet"))),
+    "SQLite rows": (MANY_LINES // 2, of_file(write_sqlite, output_rows("sqlite"))),
+    "a SQLite table's names": (MANY_LINES // 4, of_file(write_sqlite_names, output_rows("sqlite"))),
+    "what is no SQLite": (MEBIBYTE, of_file(write_raw(b"SQLite format 3\0", b""), output_rows("sqlite"))),
     "JSONL rows": (MEBIBYTE, lambda text: line_decoder("jsonl")(wire(text))),
 }
 MOMENT = 0.3
@@ -186,7 +263,7 @@ SLOW = 20.0
 def seconds(reader: Callable[[str], object], shape: str, size: int) -> float:
     text = (shape * (size // len(shape) + 1))[:size]
     started = process_time()
-    with suppress(table_rows.TableFormatError, framing.TransportError):  # refused in words
+    with suppress(table_rows.TableFormatError, framing.TransportError, UsageError):  # refused in words
         reader(text)
     return process_time() - started
 
