@@ -149,7 +149,7 @@ class AsyncPool:
                 self._run()
             return
         self.wake()
-        if threading.current_thread() is not thread:  # in a callback, nobody can wait for the callback's end
+        if threading.current_thread() is not thread:  # a callback cannot wait for its own end
             thread.join(ABORT_TIMEOUT if abort or self._state is State.ABORTING else None)
 
     def release(self) -> None:

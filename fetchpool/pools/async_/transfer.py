@@ -56,7 +56,7 @@ class Transfer:
         self.dns_seconds = 0.0
         """Seconds that the hop waited for DNS."""
         self.all_received = False
-        """libcurl has received the whole response, but part of it is not decoded yet."""
+        """libcurl has received the complete response, but part of it is not decoded yet."""
         self.ending = False
         self._on_connection = on_connection
         self.handle = CurlHandle(options, self, resolve_cache, connections, streams, paused)
