@@ -61,7 +61,15 @@ class LightFuture(Future[Record]):
     def complete(self, outcome: Outcome) -> None:
         """Set the result, which is the row, and the outcome that it is part of."""
         self._outcome = outcome
-        self.set_result(outcome.record)
+        with self._lock:
+            unwatched = self._made is None and self._state == RUNNING
+            if unwatched:
+                self._result = outcome.record
+                self._state = FINISHED
+        if unwatched:
+            self._invoke_callbacks()
+        else:
+            self.set_result(outcome.record)
 
     def outcome(self) -> Outcome:
         """Return the outcome of a finished future. Raises what `result()` raises."""
@@ -69,17 +77,6 @@ class LightFuture(Future[Record]):
             self.result()
         assert self._outcome is not None
         return self._outcome
-
-    def set_result(self, result: Record) -> None:
-        with self._lock:
-            unwatched = self._made is None and self._state == RUNNING
-            if unwatched:
-                self._result = result
-                self._state = FINISHED
-        if unwatched:
-            self._invoke_callbacks()
-        else:
-            super().set_result(result)
 
     def _invoke_callbacks(self) -> None:
         """Call the callbacks, whatever they raise. The library ignores only an Exception: others (SystemExit,
