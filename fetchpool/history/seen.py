@@ -24,7 +24,7 @@ DIGEST_BYTES = 12
 """Bytes of a fingerprint that are used; the first `BUCKET_BYTES` of them select the string."""
 KEY = DIGEST_BYTES - BUCKET_BYTES
 OVERHEAD = 5
-"""Bytes that each fingerprint costs in addition, measured: the allocator's rounding and losses."""
+"""Bytes that each fingerprint costs in addition, measured: the allocator's rounding and overhead."""
 
 
 class SeenSet:

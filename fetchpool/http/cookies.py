@@ -117,11 +117,11 @@ def sent_with(
     given = [value for name, value in headers if name.lower() == "cookie"]
     pairs = [pair.strip() for value in given for pair in value.split(";")]
     pairs = [pair for pair in pairs if pair and pair.partition("=")[0].rstrip() not in names]
-    room = LONGEST_HEADER
+    free = LONGEST_HEADER
     for each in fitting:
         pair = f"{each.name}={each.value}"
-        room -= len(pair) + 2
-        if room < 0:
+        free -= len(pair) + 2
+        if free < 0:
             break
         pairs.append(pair)
     rest = tuple(header for header in headers if header[0].lower() != "cookie")

@@ -1,11 +1,11 @@
-"""One fetch, sans-I/O: what to ask next, given what came back.
+"""Sans-I/O fetch logic: a generator that yields requests and is sent their results, following redirects.
 
-In: a `FetchRequest` and the run's `FetchOptions`. A generator yields each hop's `HopRequest`, is sent
-that hop's `HopResult`, and returns the `Outcome`. Blocking pools and the async pool drive the same
-generator; it opens no socket, waits for nothing and raises nothing that a server can cause.
+In: a `FetchRequest` and the run's `FetchOptions`. A generator yields each hop's `HopRequest`, is sent that
+hop's `HopResult`, and returns the `Outcome`. Blocking pools and the async pool drive the same generator; it
+opens no socket, waits for nothing and raises nothing that a server can cause.
 
-What is decided here, for every hop: redirects and their limits, what stays behind when the origin
-changes, which addresses may be talked to, and whether the answer is whole.
+This module decides for each hop: redirects and their limits, what is not sent to another origin, which
+addresses may be connected to, and whether the response is complete.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ class Exchange:
     def _follow(
         self, request: FetchRequest, response: HopResult, body: ResponseBody
     ) -> FetchRequest | Failure:
-        """Where a redirect leads, judged before anything is sent there."""
+        """Build the request for a redirect; return a Failure if it must not be followed."""
         if request.num_redirects >= self._options.max_redirs:
             limit = self._options.max_redirs
             return Failure(FailureKind.TOO_MANY_REDIRECTS, f"more than {limit} redirects")
@@ -207,13 +207,13 @@ class Exchange:
         )
 
     def _is_public(self, request: FetchRequest, response: HopResult) -> bool:
-        """Whether an answer came from the internet; behind a proxy, whether it may have."""
+        """Whether a response came from the internet; behind a proxy, whether it may have."""
         if self._options.proxy is not None:
             return not urls.is_address(request.host) or address_is_public(request.host.strip("[]"))
         return response.remote_ip is not None and address_is_public(response.remote_ip)
 
     def _is_parsed(self, request: FetchRequest, body: ResponseBody) -> bool:
-        """Whether a whole answer is for the parsers."""
+        """Whether the parsers are given the response: only if it is complete and successful."""
         if self._parse is None or request.capture_bytes or not body.wanted:
             return False
         return body.head is not None and body.head.status != NOT_MODIFIED
@@ -264,7 +264,7 @@ class Exchange:
             elif self._parse is not None and failure is None and self._is_parsed(request, body):
                 extra, failure = self._parse(request, hop, body, response)
         output_failure = ""
-        # A 304 to a person's own condition is about a version of which there is no size here.
+        # A 304 to the user's own condition is about a version whose size is unknown here.
         is_page = head is not None and head.status < 400 and head.status != NOT_MODIFIED
         if self._validators and is_page and failure is None:
             assert head is not None
@@ -280,7 +280,7 @@ class Exchange:
             error, errormsg, exitcode = f"http_{status}", f"the server answered {status}", EXITCODE_HTTP
         else:
             error, errormsg, exitcode = None, None, 0
-        if body.content_encoding is not None:  # why both sizes are the wire's
+        if body.content_encoding is not None:  # why both sizes are those on the wire
             extra = {**extra, "content_encoding": body.content_encoding}
         record = Record(  # by place, since names take twice as long
             request.urlnum,
@@ -319,8 +319,8 @@ class Exchange:
 
 
 def check_host_literal(host: str) -> str:
-    """Why a host may not be asked for, as far as its name tells; empty when it may. What a name leads
-    to is judged when it is connected to, unless a proxy does that."""
+    """Return why a host is not allowed, as far as its name shows; empty if it is. The addresses of a name
+    are checked on connecting, unless a proxy connects."""
     ip = host.strip("[]")
     return f"{ip} is not a public address" if urls.is_address(host) and not address_is_public(ip) else ""
 
@@ -329,8 +329,8 @@ Parse = Callable[[FetchRequest, HopRequest, ResponseBody, HopResult], Parsed]
 
 
 def _parser(names: tuple[str, ...]) -> tuple[Parse | None, int]:
-    """What takes fields out of a whole answer, None when nothing is asked for; and how many bytes of its
-    content that wants.
+    """Return the function that runs the parsers on a complete response, None without parsers; and how many
+    bytes of its content they need.
 
     Raises `UsageError` when a parser can't be loaded.
     """
@@ -346,7 +346,7 @@ def _parser(names: tuple[str, ...]) -> tuple[Parse | None, int]:
 
 
 def _keeping(options: FetchOptions, wants: int) -> BodyStorage | None:
-    """What becomes of the bodies, beside their sizes; None when nothing does."""
+    """Return the storage for bodies; None when they are only measured."""
     if not (options.hash or options.save or options.warc_spool):
         return None
     from fetchpool.http.stored_body import BodyStorage

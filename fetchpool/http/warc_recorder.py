@@ -1,14 +1,13 @@
-"""`--warc` in the worker: each hop of a fetch as WARC records, compressed where it was fetched.
+"""Records each hop of a fetch as WARC records (`--warc`), compressed in the worker.
 
-In: the hops of an exchange and their responses. Out: the same to whoever drives it, and an `Outcome`
-that brings the records of all its hops: as bytes, or, when they are large, in a file of the run's own
-spool folder, so that no large body crosses from process to process. The parent appends them
-(`sinks/warc.py`); what they say is settled here, by warcio (WARC 1.1, ISO 28500:2017).
+In: the hops of an exchange and their responses. Out: the same hops to the driver, and an `Outcome` with the
+records of all its hops: as bytes, or, when they are large, in a file of the run's own spool directory, so
+that no large body crosses from process to process. The parent appends them (`sinks/warc.py`); their content
+is determined here, with warcio (WARC 1.1, ISO 28500:2017).
 
-A response record holds the headers as they came and the body as it came. Where the transport has taken
-a chunked transfer coding off, it is put back, in one chunk: so the headers need no change to be true,
-and every reader of HTTP reads it. Of HTTP/2 and 3 the head is written as HTTP/1.1, which is what readers
-of WARC know.
+A response record holds the headers and the body as received. If the transport has removed a chunked transfer
+coding, it is put back, as one chunk, so that the headers stay true and every reader of HTTP can read the
+record. The head of HTTP/2 and 3 is written as HTTP/1.1, which WARC readers know.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The title of an HTML page, found by the tags before it, without building the page.
+"""Finds the title of an HTML page by the tags before it, without building the page's tree.
 
-In: a page's text. Out: the text of its first title, entities decoded. What is a tag is told by the rules of
-the HTML standard's tokenizer (section 13.2.5): comments, quoted attributes, scripts and whatever else has no
-tags in it are stepped over. Time and memory are linear in the page, whatever is on it. Those of building its
-tree are not: the standard has formatting elements grow without bound, and repeated attributes compared.
+In: a page's text. Out: the text of its first title, entities decoded. Tags are recognized by the rules of the
+HTML standard's tokenizer (section 13.2.5): comments, quoted attributes, scripts and other elements without
+tags in them are skipped. Time and memory are linear in the page, whatever it contains. Building the tree is
+not linear: by the standard, formatting elements grow without bound, and repeated attributes are compared.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import re
 from collections import Counter
 
 MOST = 100_000
-"""Tags and attributes before the title: some hundredths of a second, and more than any page has."""
+"""The limit of tags and attributes before the title: some hundredths of a second, and more than any page
+has."""
 TEXT = 40_000
 """Characters of a title's source that are decoded: a thousand, each of them an entity."""
 
 TAG = re.compile(r"<(?:!--|[!?]|/?[a-zA-Z][^\t\n\f\r />]*|/(?!>))")
-"""How a tag begins, or a comment, or what is taken for one."""
+"""The beginning of a tag, of a comment, or of what counts as a comment."""
 ATTRIBUTE = re.compile(
     r"""[\t\n\f\r\ /]*(?:
         (>)
@@ -29,7 +30,7 @@ ATTRIBUTE = re.compile(
 )
 COMMENT_END = re.compile(r"--!?>")
 SCRIPT = re.compile(r"<!--|-->|<(/?)script(?=[\t\n\f\r />])", re.IGNORECASE | re.ASCII)
-"""What counts within a script."""
+"""The sequences that matter within a script."""
 LONG_NUMBER = re.compile(r"&#(?:([xX])([0-9a-fA-F]{20,})|([0-9]{20,}))")
 DIGITS = 7
 """Of the number of any character there is."""
@@ -54,7 +55,7 @@ BREAKS_OUT = frozenset(HTML_ONLY.split())
 
 
 def first_title(page: str) -> str | None:
-    """None when there is none. A picture's title is not the page's, nor is a template's."""
+    """Return the title; None if there is none. A picture's title is not the page's, nor is a template's."""
     place = Place()
     position, left = 0, MOST
     while left > 0 and position >= 0 and (found := TAG.search(page, position)):
@@ -115,7 +116,7 @@ class Place:
         return name not in END and name not in ("script", "plaintext")
 
     def leave(self, name: str) -> None:
-        """An end tag."""
+        """Process an end tag."""
         while self.foreign and name in ("br", "p"):
             self._leave_last()
         if self._counts[name]:

@@ -104,7 +104,7 @@ def may_be_interrupted() -> bool:
 
 def fields(given: object) -> dict[str, Any]:
     """Return a parser's result as fields of a row. Raises `InvalidFieldError`."""
-    room = Room()
+    limit = SizeLimit()
     if not isinstance(given, Mapping):
         raise InvalidFieldError(f"gave {type(given).__name__}, not a mapping")
     row: dict[str, Any] = {}
@@ -113,13 +113,13 @@ def fields(given: object) -> dict[str, Any]:
             raise InvalidFieldError(f"gave a field whose name is {type(key).__name__}, not text")
         if not key:
             raise InvalidFieldError("gave a field with an empty name")
-        room.take(len(key))
+        limit.take(len(key))
         name = escape_invisible(key)
-        row[f"parse_{name}" if name in RESERVED_NAMES else name] = fit(value, name, room)
+        row[f"parse_{name}" if name in RESERVED_NAMES else name] = to_json_value(value, name, limit)
     return row
 
 
-class Room:
+class SizeLimit:
     """Limits the size of a parser's result."""
 
     def __init__(self) -> None:
@@ -132,10 +132,10 @@ class Room:
             raise InvalidFieldError(f"gave more than {MOST >> 20} MiB")
 
 
-def fit(value: object, name: str, room: Room, depth: int = 0) -> Any:
+def to_json_value(value: object, name: str, limit: SizeLimit, depth: int = 0) -> Any:
     """Return a value as JSON has it, with clean text. NaN and infinities, which JSON lacks, become null;
     other types than text, numbers, booleans, lists and mappings are rejected."""
-    room.take(len(value) if isinstance(value, str) else 0)
+    limit.take(len(value) if isinstance(value, str) else 0)
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -149,14 +149,14 @@ def fit(value: object, name: str, room: Room, depth: int = 0) -> Any:
     if depth >= DEPTH:
         raise InvalidFieldError(f"gave more than {DEPTH} levels in {name!r}")
     if isinstance(value, list | tuple):
-        return [fit(each, name, room, depth + 1) for each in value]
+        return [to_json_value(each, name, limit, depth + 1) for each in value]
     if isinstance(value, Mapping):
         inner: dict[str, Any] = {}
         for key, each in value.items():
             if not isinstance(key, str):
                 raise InvalidFieldError(f"gave a key that is {type(key).__name__}, not text, in {name!r}")
-            room.take(len(key))
-            inner[escape_invisible(key)] = fit(each, name, room, depth + 1)
+            limit.take(len(key))
+            inner[escape_invisible(key)] = to_json_value(each, name, limit, depth + 1)
         return inner
     raise InvalidFieldError(f"gave {type(value).__name__} in {name!r}, which JSON doesn't have")
 

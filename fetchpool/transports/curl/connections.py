@@ -88,5 +88,5 @@ def ends_of(descriptor: int) -> Ends | None:
             remote_ip, remote_port = connection.getpeername()[:2]
     except OSError:
         return None
-    # A link-local address is told with its interface, which libcurl leaves out.
+    # A link-local address has its interface appended, which libcurl leaves out.
     return remote_ip.partition("%")[0], local_ip.partition("%")[0], remote_port, local_port

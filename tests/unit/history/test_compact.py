@@ -1,4 +1,4 @@
-"""Compaction: the last row of every URL, whole or not at all."""
+"""Compaction: the last row of every URL, complete or not at all."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def path(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_last_row_of_every_url_is_left_in_its_order(path: Path, urls: list[str], block: int) -> None:
     path.unlink(missing_ok=True)
-    whole = write(path, *urls)
-    head, rows = whole[: len(whole) - len(urls)], whole[len(whole) - len(urls) :]
+    complete = write(path, *urls)
+    head, rows = complete[: len(complete) - len(urls)], complete[len(complete) - len(urls) :]
     last = {fingerprint.from_record_url(url): number for number, url in enumerate(urls)}
     lines.BLOCK, before = block, lines.BLOCK  # the file is read backwards in pieces of any size
     try:
@@ -148,15 +148,15 @@ class FailingDisk(FileOps):
 
 
 def test_a_disk_that_fails_at_any_point_leaves_the_one_file_or_the_other(path: Path) -> None:
-    whole = b"".join(write(path, "http://a/", "http://b/", "http://a/"))
+    complete = b"".join(write(path, "http://a/", "http://b/", "http://a/"))
     compact(str(path))
     compacted = path.read_bytes()
     for fails_at in range(1, 10):
-        path.write_bytes(whole)
+        path.write_bytes(complete)
         disk = FailingDisk(fails_at, errno.ENOSPC)
         if disk_lasts := compacts(path, disk):
             assert path.read_bytes() == compacted
-        assert path.read_bytes() in (whole, compacted)
+        assert path.read_bytes() in (complete, compacted)
         assert list(path.parent.iterdir()) == [path]
         if disk_lasts:
             break

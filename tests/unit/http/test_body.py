@@ -35,7 +35,7 @@ def begun(
 def kind_at_begin(
     *lines: str, status: int = 200, method: str = "GET", limit: int = 1000
 ) -> FailureKind | None:
-    """What the header block alone comes to; the transport is told to stop when it is a failure."""
+    """What the header block alone comes to; the transport must stop when it is a failure."""
     body = ResponseBody(FetchOptions(max_filesize=limit), method)
     head = ResponseHead(status, "1.1", Headers([f"{line}\r\n".encode("latin-1") for line in lines]))
     assert body.begin(head) is (body.failure is None)
@@ -489,8 +489,8 @@ def test_less_than_its_length_is_no_whole_body(
 @pytest.mark.parametrize("coding", [None, "gzip"])
 def test_of_what_is_taken_itself_the_beginning_is_enough(coding):
     """As for a robots.txt: half a megabyte is read of one, however large it is and whatever the limits."""
-    whole = bytes(range(256)) * 4096
-    sent = whole if coding is None else gzip.compress(whole)
+    complete = bytes(range(256)) * 4096
+    sent = complete if coding is None else gzip.compress(complete)
     lines = [f"Content-Length: {len(sent)}\r\n".encode()]
     if coding:
         lines.append(f"Content-Encoding: {coding}\r\n".encode())
@@ -500,4 +500,4 @@ def test_of_what_is_taken_itself_the_beginning_is_enough(coding):
     assert not fed, "it stopped before the end"
     assert body.finish() is None
     assert len(body.content) >= 100_000
-    assert whole.startswith(body.content)
+    assert complete.startswith(body.content)

@@ -20,7 +20,7 @@ TOKENS = (
 
 
 def title_in_tree(page: str) -> str | None:
-    """What a parser that builds the whole tree makes of it."""
+    """The title that a parser finds which builds the complete tree."""
     node = LexborHTMLParser(page).css_first("title:not(svg title, math title)")
     return None if node is None else " ".join(node.text().split())
 

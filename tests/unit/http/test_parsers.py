@@ -1,4 +1,4 @@
-"""What parsers take out of a response: loaded by name, run beside the body, kept fit for a row."""
+"""Parsers: loaded by name, run on a response, their results checked for the row."""
 
 from __future__ import annotations
 

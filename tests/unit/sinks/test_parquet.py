@@ -1,4 +1,4 @@
-"""The Parquet output beside what every sink promises: parts, crashes, compaction."""
+"""The Parquet output, in addition to the contract of every sink: parts, crashes, compaction."""
 
 from __future__ import annotations
 
@@ -137,8 +137,8 @@ os.kill(os.getpid(), 9)
         )
         assert done.returncode == -signal.SIGKILL
         waiting = path / f"_part-{run:06}.jsonl"
-        with waiting.open("ab") as torn:
-            torn.write(waiting.read_bytes().splitlines(keepends=True)[1][:-9])
+        with waiting.open("ab") as truncated:
+            truncated.write(waiting.read_bytes().splitlines(keepends=True)[1][:-9])
         left = waiting.read_bytes()
     append(path, [], ("sha256",))
     assert urlnums(path) == [0, 1, 2, 3, 4] * 2
@@ -221,9 +221,9 @@ try:
 except OutputError as failure: print(failure)
 sink.close()
 """
-    for room in (6_000, 1_000):
+    for free in (6_000, 1_000):
         done = subprocess.run(
-            [sys.executable, "-c", script, str(path), str(room)],
+            [sys.executable, "-c", script, str(path), str(free)],
             cwd=Path(__file__).parents[3],
             capture_output=True,
             text=True,

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="named pipes and
 
 
 class Consumer:
-    """Takes from a source as the engine does: when told that there may be something."""
+    """Take from a source as the engine does: when notified that there may be something."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -142,21 +142,21 @@ def test_a_gzip_cut_short_gives_what_was_read_and_says_so_and_the_next_input_is_
     tmp_path: Path, kept: int
 ) -> None:
     lines = [f"http://a/{os.urandom(8).hex()}" for _ in range(1000)]
-    whole = gzip.compress("\n".join(lines).encode())
-    cut = write(tmp_path / "cut.gz", whole[:kept])
+    complete = gzip.compress("\n".join(lines).encode())
+    cut = write(tmp_path / "cut.gz", complete[:kept])
     source = FileSource([cut, write(tmp_path / "b.txt", b"http://b/\n")])
     urls = urls_of(source)
     assert urls[-1] == "http://b/"
-    assert urls[:-1] == lines[: len(urls) - 1]  # whole lines only
+    assert urls[:-1] == lines[: len(urls) - 1]  # complete lines only
     assert source.failure == f"{cut}: truncated gzip data"
     assert source.bytes_read == source.bytes_total
 
 
 def test_a_damaged_gzip_is_told_and_so_is_the_next_one(tmp_path: Path) -> None:
     lines = b"".join(b"http://a/%s\n" % os.urandom(8).hex().encode() for _ in range(20_000))
-    whole = bytearray(gzip.compress(lines))
-    whole[-6] ^= 0xFF  # its checksum
-    first = write(tmp_path / "a.gz", bytes(whole))
+    complete = bytearray(gzip.compress(lines))
+    complete[-6] ^= 0xFF  # its checksum
+    first = write(tmp_path / "a.gz", bytes(complete))
     second = write(tmp_path / "b.gz", gzip.compress(b"http://b/\n") + b"garbage")
     source = FileSource([first, second])
     *urls, last = urls_of(source)
@@ -268,14 +268,14 @@ def _is_full(descriptor: int) -> bool:
 STDIN = """
 import sys, threading
 from fetchpool.sources.files import FileSource
-source, told = FileSource(["-"]), threading.Event()
-source.start(told.set)
+source, notified = FileSource(["-"]), threading.Event()
+source.start(notified.set)
 print(source.bytes_total, flush=True)
 while not source.exhausted:
-    told.clear()
+    notified.clear()
     requests = source.take(10)
     if not requests and not source.exhausted:
-        told.wait(20)
+        notified.wait(20)
     for each in requests:
         print(each.urlnum, each.url, flush=True)
         if each.url == "http://leave/":
@@ -403,18 +403,18 @@ def test_whatever_is_iterated_over_is_taken_to_its_end(kind: Callable[[list[str]
 
 
 def test_who_finds_no_element_is_told_when_there_is_one() -> None:
-    go_on, told = threading.Event(), threading.Event()
+    go_on, notified = threading.Event(), threading.Event()
 
     def slow() -> Iterator[str]:
         assert go_on.wait(20)
         yield "http://a/"
 
     source = IterableSource(slow())
-    source.start(told.set)
+    source.start(notified.set)
     assert source.take(10) == []
-    assert not told.is_set()
+    assert not notified.is_set()
     go_on.set()
-    assert told.wait(20)
+    assert notified.wait(20)
     assert [each.url for each in source.take(10)] == ["http://a/"]
     source.close()
 

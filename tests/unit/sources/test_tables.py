@@ -83,12 +83,12 @@ def test_compressed_data_that_is_cut_or_damaged_gives_what_was_read_and_says_so(
     tmp_path: Path, suffix: str
 ) -> None:
     lines = b"".join(b"http://a/%s\n" % os.urandom(30).hex().encode() for _ in range(20_000))
-    whole = COMPRESS[suffix](lines)
-    cut = FileSource([write(tmp_path / f"cut.{suffix}", whole[:-2000])])
+    complete = COMPRESS[suffix](lines)
+    cut = FileSource([write(tmp_path / f"cut.{suffix}", complete[:-2000])])
     assert 5_000 < len(Consumer(cut).rest()) < 20_000
     assert cut.failure == f"{tmp_path}/cut.{suffix}: truncated {CODEC[suffix]} data"
-    damaged = bytearray(whole)
-    damaged[len(whole) // 2 : len(whole) // 2 + 50] = bytes(50)
+    damaged = bytearray(complete)
+    damaged[len(complete) // 2 : len(complete) // 2 + 50] = bytes(50)
     source = FileSource([write(tmp_path / f"damaged.{suffix}", bytes(damaged))])
     assert len(Consumer(source).rest()) <= 20_000
     assert f"damaged.{suffix}: damaged {CODEC[suffix]} data" in (source.failure or "")

@@ -15,7 +15,7 @@ from fetchpool.transports.requests.http1 import MAX_HEAD, ResponseReader
 
 
 class Wire:
-    """A socket that brings given pieces, then ends as told."""
+    """A socket that brings given pieces, then ends as requested."""
 
     def __init__(self, *pieces: bytes, end: Exception | None = None) -> None:
         self.decode = list(pieces)
@@ -56,7 +56,7 @@ def failure(wire: Wire) -> FailureKind:
     return caught.value.kind
 
 
-WHOLE = {
+COMPLETE = {
     "length": (b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\nX-A: b\r\n\r\nhello world", b"hello world"),
     "chunked": (
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n"
@@ -82,10 +82,10 @@ WHOLE = {
 }
 
 
-@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("name", COMPLETE)
 @given(data=st.data())
 def test_an_answer_is_the_same_in_whatever_pieces_it_comes(name, data):
-    sent, expected = WHOLE[name]
+    sent, expected = COMPLETE[name]
     cuts = sorted(data.draw(st.lists(st.integers(0, len(sent)), max_size=12)))
     pieces = [sent[start:end] for start, end in zip([0, *cuts], [*cuts, len(sent)], strict=True)]
     answer, body = read(Wire(*pieces), amount=data.draw(st.integers(1, 20)))
@@ -94,9 +94,9 @@ def test_an_answer_is_the_same_in_whatever_pieces_it_comes(name, data):
     assert answer.reusable
 
 
-@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("name", COMPLETE)
 def test_an_answer_cut_anywhere_is_never_whole(name):
-    sent, _ = WHOLE[name]
+    sent, _ = COMPLETE[name]
     for end in range(len(sent)):
         wanted = FailureKind.TRUNCATED if end else FailureKind.EMPTY_REPLY
         assert failure(Wire(sent[:end])) in (wanted, FailureKind.EMPTY_REPLY)  # after an interim one

@@ -1,4 +1,4 @@
-"""What libcurl is told of where hosts are."""
+"""The CURLOPT_RESOLVE entries that libcurl is given."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_as_long_as_none_has_ended_that_told_of_it_every_hop_does() -> None:
     first, second = book.open("a:80", HERE), book.open("a:80", HERE)
     assert first == second == ["a:80:127.0.0.1"]
     book.close("a:80", first, None)
-    assert book.open("a:80", HERE) == first, "that one had failed, maybe before it was heard"
+    assert book.open("a:80", HERE) == first, "that one had failed, maybe before libcurl read it"
     book.close("a:80", second, HERE)
     assert book.open("a:80", HERE) == []
 
@@ -47,8 +47,8 @@ def test_a_host_that_comes_back_while_it_is_being_forgotten_is_told_of_until_it_
     assert cycle(book, "a:80")[-1] == "a:80:127.0.0.1"
     assert cycle(book, "a:80")[-1] == "a:80:127.0.0.1", "it may have been forgotten after the first"
     book.close("b:80", lines, HERE)
-    told = book.open("a:80", HERE)
-    book.close("a:80", told, HERE)
+    lines = book.open("a:80", HERE)
+    book.close("a:80", lines, HERE)
     assert book.open("a:80", HERE) == []
 
 
@@ -62,7 +62,7 @@ def test_of_a_million_hosts_a_thousand_are_kept() -> None:
             else:
                 known.add(line.removesuffix(":127.0.0.1"))
     assert len(known) == MAX_IDLE + 1
-    assert cycle(book, "h0:80")[-1] == "h0:80:127.0.0.1", "forgotten, and told again"
+    assert cycle(book, "h0:80")[-1] == "h0:80:127.0.0.1", "removed, and added again"
 
 
 def test_a_host_that_is_being_fetched_from_is_never_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -127,7 +127,7 @@ def test_a_byte_that_no_callback_told_of_is_life(ends):
     ours.recv(1)
     watch.start(monotonic() - 60, math.inf, 30.0)
     watch.look(monotonic())
-    assert watch.stop() is None, "the last byte came a moment ago, whoever has read it"
+    assert watch.stop() is None, "the last byte came a moment ago, even if another thread read it"
 
 
 def test_a_silent_connection_is_timeout_read(watchdog, ends):
@@ -280,7 +280,7 @@ def test_a_watch_nobody_holds_is_forgotten(watchdog):
 
 def test_no_verdict_reaches_the_hop_after_the_one_it_was_meant_for():
     """Hops of no length against a clock that is always past their deadlines: a claim can only be
-    carried out while the hop it was meant for is under way."""
+    carried out while the hop it was made for is under way."""
     clock = Clock()
     watchdog = Watchdog(clock)
     watchdog.asleep = False
