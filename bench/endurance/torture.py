@@ -151,7 +151,7 @@ class Torture:
         self._format = FORMATS[format]
         self._random = random
         self._expected = {url: expected_error(url) for url in demo_urls(base, urls)}
-        self._folder = directory
+        self._directory = directory
         with (directory / "urls.txt").open("w") as listed:
             for place, url in enumerate(self._expected):
                 listed.write(f"{url}\n{url}#again\n" if place % 10 == 0 else f"{url}\n")
@@ -183,10 +183,10 @@ class Torture:
     def _start(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "fetchpool", "urls.txt", "-o", self._output.name, "--resume", "-q"]
         options = ["--executor", self.result.executor, "--workers", str(WORKERS), "--per-host", "0"]
-        with (self._folder / "stderr.txt").open("wb") as stderr:
+        with (self._directory / "stderr.txt").open("wb") as stderr:
             return subprocess.Popen(
                 [*command, *options, "--retry-delay", "50ms"],
-                cwd=self._folder,
+                cwd=self._directory,
                 env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
                 stderr=stderr,
                 start_new_session=True,
@@ -223,7 +223,7 @@ class Torture:
 
     def _finished(self, code: int) -> None:
         """Check a completed run: every URL must have its row; the next run starts from nothing."""
-        said = (self._folder / "stderr.txt").read_text()
+        said = (self._directory / "stderr.txt").read_text()
         if code != 1 or said:  # the missing pages failed, in this run or in one before it
             raise BrokenPromiseError(f"exit code {code}, not 1: {said}")
         self._look()

@@ -38,14 +38,14 @@ ORIGINAL = "X-Archive-Orig-"
 class WarcRecorder:
     """Wraps a fetch's steps and records each hop as WARC records."""
 
-    def __init__(self, folder: str, utc_now: Callable[[], str]) -> None:
-        """`folder`: for the records of a fetch, when they are large."""
-        self._folder = folder
+    def __init__(self, directory: str, utc_now: Callable[[], str]) -> None:
+        """`directory`: for the records of a fetch, when they are large."""
+        self._directory = directory
         self._utc_now = utc_now
 
     def steps(self, steps: Steps) -> Steps:
         """Yield the same hops; return an outcome with their records."""
-        records = WarcBuffer(self._folder)
+        records = WarcBuffer(self._directory)
         body: StoredBody | None = None
         failure = ""
         try:
@@ -89,8 +89,8 @@ class Written:
 class WarcBuffer:
     """The records of one fetch. The caller that takes the spool owns it."""
 
-    def __init__(self, folder: str) -> None:
-        self.spool = SpooledBody(folder)
+    def __init__(self, directory: str) -> None:
+        self.spool = SpooledBody(directory)
         self._writer = WARCWriter(Written(self.spool), gzip=True, warc_version=WARC_VERSION)
 
     def add(self, hop: HopRequest, body: StoredBody, response: HopResult, timestamp: str) -> str:

@@ -26,7 +26,7 @@ COLUMNS = (*ROW_FIELDS, *FEATURES)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, demo_server: DemoServer) -> Path:
+def directory(tmp_path_factory: pytest.TempPathFactory, demo_server: DemoServer) -> Path:
     """A run with answers, redirects, failures, and text that formats like to get wrong."""
     path = tmp_path_factory.mktemp("formats")
     with FaultServer() as faults:
@@ -113,38 +113,41 @@ def sqlite_by_duckdb(path: Path) -> Rows:
 
 
 READERS: dict[str, Callable[[Path], Rows]] = {
-    "jsonl by duckdb": lambda folder: by_duckdb(f"SELECT * FROM read_json('{folder}/rows.jsonl')"),
-    "jsonl by pandas": lambda folder: by_pandas(
-        pandas.read_json(folder / "rows.jsonl", lines=True, dtype=False, precise_float=True)
+    "jsonl by duckdb": lambda directory: by_duckdb(f"SELECT * FROM read_json('{directory}/rows.jsonl')"),
+    "jsonl by pandas": lambda directory: by_pandas(
+        pandas.read_json(directory / "rows.jsonl", lines=True, dtype=False, precise_float=True)
     ),
-    "csv by duckdb": lambda folder: by_duckdb(
-        f"SELECT * FROM read_csv('{folder}/rows.csv', header = true, types = {{'http_version': 'VARCHAR'}})"
+    "csv by duckdb": lambda directory: by_duckdb(
+        f"SELECT * FROM read_csv('{directory}/rows.csv',"
+        " header = true, types = {'http_version': 'VARCHAR'})"
     ),
-    "csv by pandas": lambda folder: by_pandas(
+    "csv by pandas": lambda directory: by_pandas(
         pandas.read_csv(
-            folder / "rows.csv",
+            directory / "rows.csv",
             dtype={"http_version": str, "label": str},
             keep_default_na=False,
             na_values=[""],
         )
     ),
-    "sqlite by duckdb": lambda folder: sqlite_by_duckdb(folder / "rows.sqlite"),
-    "sqlite by pandas": lambda folder: by_pandas(sqlite_frame(folder / "rows.sqlite")),
-    "parquet by duckdb": lambda folder: by_duckdb(f"SELECT * FROM '{folder}/rows.parquet/*.parquet'"),
-    "parquet by pandas": lambda folder: by_pandas(pandas.read_parquet(folder / "rows.parquet")),
+    "sqlite by duckdb": lambda directory: sqlite_by_duckdb(directory / "rows.sqlite"),
+    "sqlite by pandas": lambda directory: by_pandas(sqlite_frame(directory / "rows.sqlite")),
+    "parquet by duckdb": lambda directory: by_duckdb(f"SELECT * FROM '{directory}/rows.parquet/*.parquet'"),
+    "parquet by pandas": lambda directory: by_pandas(pandas.read_parquet(directory / "rows.parquet")),
 }
 
 
 @pytest.fixture(scope="module")
-def expected(folder: Path) -> Rows:
-    found = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+def expected(directory: Path) -> Rows:
+    found = [json.loads(line) for line in (directory / "rows.jsonl").read_text().splitlines()]
     return rows(list(COLUMNS), [[row.get(name) for name in COLUMNS] for row in found])
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_every_reader_of_every_output_finds_the_same_rows(folder: Path, expected: Rows, reader: str) -> None:
+def test_every_reader_of_every_output_finds_the_same_rows(
+    directory: Path, expected: Rows, reader: str
+) -> None:
     assert len(expected) == 34
-    found = READERS[reader](folder)
+    found = READERS[reader](directory)
     assert len(found) == len(expected)
     for row, wanted in zip(found, expected, strict=True):
         if reader.startswith("csv"):  # there, an empty text is no text, and a formula has a ' before it
@@ -156,8 +159,8 @@ def test_every_reader_of_every_output_finds_the_same_rows(folder: Path, expected
 @pytest.mark.parametrize(
     "source", ["read_json('{}/rows.jsonl')", "read_csv('{}/rows.csv')", "'{}/rows.parquet/*.parquet'"]
 )
-def test_the_questions_people_ask_have_one_answer(folder: Path, expected: Rows, source: str) -> None:
-    table = source.format(folder)
+def test_the_questions_people_ask_have_one_answer(directory: Path, expected: Rows, source: str) -> None:
+    table = source.format(directory)
     total = duckdb.sql(f"SELECT count(*), sum(size_delivered), count(error) FROM {table}").fetchall()
     sizes = [row["size_delivered"] for row in expected if row["size_delivered"] is not None]
     assert total == [(len(expected), sum(sizes), sum(row["error"] is not None for row in expected))]

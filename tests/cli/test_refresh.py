@@ -71,8 +71,8 @@ def site() -> Iterator[Site]:
         thread.join()
 
 
-def run(folder: Path, *options: str, code: int = 0) -> str:
-    done = fetchpool(*options, "--retry", "0", cwd=folder)
+def run(directory: Path, *options: str, code: int = 0) -> str:
+    done = fetchpool(*options, "--retry", "0", cwd=directory)
     assert done.returncode == code, done.stderr
     return done.stderr
 
@@ -82,8 +82,8 @@ def rows(path: Path) -> dict[str, dict[str, Any]]:
     return {"/" + row["url"].split("/", 3)[3]: row for row in found}
 
 
-def listed(folder: Path, site: Site, *paths: str) -> None:
-    (folder / "urls.txt").write_text("".join(f"{site.url(path)}\n" for path in paths))
+def listed(directory: Path, site: Site, *paths: str) -> None:
+    (directory / "urls.txt").write_text("".join(f"{site.url(path)}\n" for path in paths))
 
 
 def test_rows_say_which_version_they_are_of(site: Site, tmp_path: Path) -> None:

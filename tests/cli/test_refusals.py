@@ -113,12 +113,14 @@ def test_a_directory_is_no_list(tmp_path: Path) -> None:
     assert "is a directory" in done.stderr
 
 
-def test_an_output_in_a_folder_that_is_not_there_is_told_before_anything_is_fetched(tmp_path: Path) -> None:
+def test_an_output_in_a_directory_that_is_not_there_is_told_before_anything_is_fetched(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "urls.txt").write_text("http://127.0.0.1:9/never-asked\n")
-    done = fetchpool("urls.txt", "-o", "no/such/folder/sizes.txt", cwd=tmp_path)
+    done = fetchpool("urls.txt", "-o", "no/such/directory/sizes.txt", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "no/such/folder/sizes.txt" in done.stderr
+    assert "no/such/directory/sizes.txt" in done.stderr
 
 
 def test_a_refusal_cant_move_the_cursor(tmp_path: Path) -> None:

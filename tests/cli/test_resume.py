@@ -21,13 +21,13 @@ from fetchpool.cli.main import main
 from tests.cli.runner import PATIENCE, fetchpool, start
 
 
-def listed(folder: Path, *urls: str) -> None:
-    (folder / "urls.txt").write_text("".join(f"{url}\n" for url in urls))
+def listed(directory: Path, *urls: str) -> None:
+    (directory / "urls.txt").write_text("".join(f"{url}\n" for url in urls))
 
 
-def run(folder: Path, *arguments: str) -> tuple[int, list[str]]:
+def run(directory: Path, *arguments: str) -> tuple[int, list[str]]:
     """The exit code, and what was said."""
-    done = fetchpool("urls.txt", "--no-progress", "--retry", "0", *arguments, cwd=folder)
+    done = fetchpool("urls.txt", "--no-progress", "--retry", "0", *arguments, cwd=directory)
     assert done.stdout == ""
     return done.returncode, done.stderr.splitlines()
 

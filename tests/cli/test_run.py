@@ -18,8 +18,8 @@ from fetchpool.scheduler.autoscale import START
 from tests.cli.runner import PATIENCE, environment, fetchpool, start
 
 
-def listed(folder: Path, *urls: str) -> None:
-    (folder / "urls.txt").write_text("".join(f"{url}\n" for url in urls))
+def listed(directory: Path, *urls: str) -> None:
+    (directory / "urls.txt").write_text("".join(f"{url}\n" for url in urls))
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)

@@ -35,20 +35,20 @@ def faults() -> Iterator[FaultServer]:
         yield server
 
 
-def save(folder: Path, *urls: str, code: int = 0, options: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+def save(directory: Path, *urls: str, code: int = 0, options: tuple[str, ...] = ()) -> list[dict[str, Any]]:
     """The rows of a run over these URLs that keeps bodies in `kept`, in their order."""
-    (folder / "urls.txt").write_text("".join(f"{url}\n" for url in urls))
-    output = folder / "rows.jsonl"
+    (directory / "urls.txt").write_text("".join(f"{url}\n" for url in urls))
+    output = directory / "rows.jsonl"
     output.unlink(missing_ok=True)
-    done = fetchpool("urls.txt", "-o", output.name, "--save", "kept", "--retry", "0", *options, cwd=folder)
+    done = fetchpool("urls.txt", "-o", output.name, "--save", "kept", "--retry", "0", *options, cwd=directory)
     assert done.returncode == code, done.stderr
     rows = [json.loads(line) for line in output.read_text().splitlines()]
     return sorted(rows, key=lambda row: int(row["urlnum"]))
 
 
-def files(folder: Path) -> list[str]:
-    """Everything below a folder that is no folder, hidden things too."""
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
+def files(directory: Path) -> list[str]:
+    """Every file below a directory, hidden ones too."""
+    return sorted(str(path.relative_to(directory)) for path in directory.rglob("*") if not path.is_dir())
 
 
 @in_every_way
@@ -102,8 +102,8 @@ def test_39_the_extension_is_from_a_fixed_table_and_never_the_servers(
     assert extension(None) == "bin"
 
 
-def test_39_no_link_within_the_folder_is_followed(demo_server: DemoServer, tmp_path: Path) -> None:
-    """A link where a folder should be ends the run; one under the body's own name is replaced."""
+def test_39_no_link_within_the_directory_is_followed(demo_server: DemoServer, tmp_path: Path) -> None:
+    """A link where a directory should be ends the run; one under the body's own name is replaced."""
     sha256 = hashlib.sha256(content(7)).hexdigest()
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

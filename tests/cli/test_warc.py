@@ -59,16 +59,16 @@ def faults() -> Iterator[FaultServer]:
 
 
 def archive(
-    folder: Path, *urls: str, code: int = 0, options: tuple[str, ...] = (), name: str = "a"
+    directory: Path, *urls: str, code: int = 0, options: tuple[str, ...] = (), name: str = "a"
 ) -> list[dict[str, Any]]:
     """The rows of a run over these URLs that archives into `a.warc.gz`, in their order."""
-    (folder / "urls.txt").write_text("".join(f"{url}\n" for url in urls))
-    output = folder / "rows.jsonl"
+    (directory / "urls.txt").write_text("".join(f"{url}\n" for url in urls))
+    output = directory / "rows.jsonl"
     output.unlink(missing_ok=True)
     fixed = ("urls.txt", "-o", output.name, "--warc", f"{name}.warc.gz", "--retry", "0", "--per-host", "0")
-    done = fetchpool(*fixed, *options, cwd=folder)
+    done = fetchpool(*fixed, *options, cwd=directory)
     assert done.returncode == code, done.stderr
-    assert not list(folder.glob(f"{PREFIX}*"))
+    assert not list(directory.glob(f"{PREFIX}*"))
     rows = [json.loads(line) for line in output.read_text().splitlines()]
     return sorted(rows, key=lambda row: int(row["urlnum"]))
 

@@ -123,7 +123,7 @@ def path(tmp_path: Path, kind: Kind) -> Path:
 of_lines = pytest.mark.parametrize("kind", LINE_KINDS, ids=named)
 """What only sinks of lines promise: they write to pipes, append to each other's files, and no more."""
 of_files = pytest.mark.parametrize("kind", FILE_KINDS, ids=named)
-"""What a folder is not asked for."""
+"""What a directory is not asked for."""
 
 
 def clear(path: Path) -> None:
@@ -336,7 +336,7 @@ def test_an_open_that_is_refused_leaves_no_descriptor_open(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("folder", "folder: is a directory; name a file in it with -o"),
+        ("directory", "directory: is a directory; name a file in it with -o"),
         ("no/such/rows", "directory no/such does not exist; create it: mkdir -p 'no/such'"),
         ("file/rows", "can't be opened (Not a directory); choose another output with -o"),
         ("a\x00b", "can't be opened ("),
@@ -348,11 +348,11 @@ def test_a_path_that_cannot_be_meant_is_refused_with_the_fix(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind, name: str, words: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path(f"folder{kind.suffix}").mkdir()
+    Path(f"directory{kind.suffix}").mkdir()
     Path("file").write_bytes(b"")
     with pytest.raises(UsageError) as refused:
         open_sink(f"{name}{kind.suffix}")
-    assert words.replace("folder: ", f"folder{kind.suffix}: ") in str(refused.value)
+    assert words.replace("directory: ", f"directory{kind.suffix}: ") in str(refused.value)
 
 
 @of_files

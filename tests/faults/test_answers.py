@@ -34,12 +34,12 @@ PARTS = [
 COMPLETE = ["complete-200", "complete-200-star", "nonsense-range"]
 
 
-def rows_of(folder: Path, *arguments: str, code: int = 0) -> list[dict[str, Any]]:
-    """The rows of a command in that folder, whose list is `urls.txt` unless it says otherwise."""
-    (folder / "rows.jsonl").unlink(missing_ok=True)
-    done = runner.fetchpool(*arguments, "-o", "rows.jsonl", "--retry", "0", cwd=folder)
+def rows_of(directory: Path, *arguments: str, code: int = 0) -> list[dict[str, Any]]:
+    """The rows of a command in that directory, whose list is `urls.txt` unless it says otherwise."""
+    (directory / "rows.jsonl").unlink(missing_ok=True)
+    done = runner.fetchpool(*arguments, "-o", "rows.jsonl", "--retry", "0", cwd=directory)
     assert done.returncode == code, done.stderr
-    return [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+    return [json.loads(line) for line in (directory / "rows.jsonl").read_text().splitlines()]
 
 
 # 56: parts, and what has not changed

@@ -84,15 +84,15 @@ if __name__ == "__main__":
 """
 
 
-def peak_of(server: FaultServer, way: Way, parser: str, folder: Path) -> tuple[str, int]:
+def peak_of(server: FaultServer, way: Way, parser: str, directory: Path) -> tuple[str, int]:
     """What became of `large-page`, and by how much the peak of the memory grew."""
-    (folder / "mine.py").write_text(KEPT)
+    (directory / "mine.py").write_text(KEPT)
     urls = [server.url("ok"), server.url("large-page")]
     done = subprocess.run(
         [sys.executable, "mine.py", way.executor, way.transport, parser, *urls],
         capture_output=True,
         env=environment(),
-        cwd=folder,
+        cwd=directory,
         timeout=PATIENCE,
         check=True,
     )

@@ -32,10 +32,10 @@ SHARED = [*LINE_FORMATS, "sqlite"]
 """What two runs may write to at once; a second one is refused by Parquet."""
 
 
-def write_list(folder: Path, server: DemoServer, count: int, padding: str = "") -> list[str]:
-    """`urls.txt` in the folder; its URLs."""
+def write_list(directory: Path, server: DemoServer, count: int, padding: str = "") -> list[str]:
+    """`urls.txt` in the directory; its URLs."""
     urls = [f"{server.url('/bytes')}/{number}?{padding}{number}" for number in range(count)]
-    (folder / "urls.txt").write_text("".join(f"{url}\n" for url in urls))
+    (directory / "urls.txt").write_text("".join(f"{url}\n" for url in urls))
     return urls
 
 
@@ -133,14 +133,14 @@ def test_42_two_runs_append_to_one_output_and_all_rows_are_complete(
 
 
 class SmallDisk:
-    """A folder that can't hold much: a file system of its own where we may mount one, a limit on the
+    """A directory that can't hold much: a file system of its own where we may mount one, a limit on the
     size of files otherwise."""
 
     SIZE = 512 << 10
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={self.SIZE}", "tmpfs", str(folder)]
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={self.SIZE}", "tmpfs", str(directory)]
         try:
             self._mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
         except FileNotFoundError:
@@ -150,7 +150,7 @@ class SmallDisk:
     def make_room(self) -> None:
         self._roomy = True
         if self._mounted:
-            subprocess.run(["mount", "-o", "remount,size=16m", str(self.folder)], check=True)
+            subprocess.run(["mount", "-o", "remount,size=16m", str(self.directory)], check=True)
 
     def fetchpool(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         limit: Callable[[], None] | None = None
@@ -159,7 +159,7 @@ class SmallDisk:
         command = [*FETCHPOOL, *arguments]
         return subprocess.run(
             command,
-            cwd=self.folder,
+            cwd=self.directory,
             env=environment(UNCOMPILED),
             capture_output=True,
             text=True,
@@ -170,7 +170,7 @@ class SmallDisk:
 
     def close(self) -> None:
         if self._mounted:
-            subprocess.run(["umount", str(self.folder)], check=True)
+            subprocess.run(["umount", str(self.directory)], check=True)
 
 
 @pytest.fixture
@@ -191,7 +191,7 @@ def test_43_a_full_disk_ends_the_run_with_a_message_and_a_file_that_can_be_resum
     assert full.returncode == 3
     assert full.stderr.startswith(f"fetchpool: {name}: ")
     assert full.stderr.count("\n") == 1
-    path = small_disk.folder / name
+    path = small_disk.directory / name
     if format is not FORMATS["sqlite"]:
         assert path.read_bytes().endswith(b"\n")
     written = urls_in(path, format)
@@ -275,9 +275,9 @@ def test_43_whichever_file_operation_fails_a_resumed_run_completes_the_file(
     assert fails_at > 10
 
 
-def come_through(folder: Path, path: Path, disk: FailingDisk) -> bool:
+def come_through(directory: Path, path: Path, disk: FailingDisk) -> bool:
     """Whether a run gets to its end on that disk."""
-    config = configure([str(folder / "urls.txt")], workers=1)
+    config = configure([str(directory / "urls.txt")], workers=1)
     try:
         build(config, sinks=[EagerSink(path, disk)]).run()
     except OutputError as failure:
@@ -335,51 +335,51 @@ def remove(path: Path) -> None:
 def test_43_a_file_that_is_removed_during_the_run_is_reported(tmp_path: Path, name: str) -> None:
     """Further rows are written to a new file of the same name, completely, and a message says so; if its
     directory was removed as well, the exit code is 3."""
-    folder = tmp_path / "there"
-    folder.mkdir()
-    sink = open_sink(str(folder / name))
+    directory = tmp_path / "there"
+    directory.mkdir()
+    sink = open_sink(str(directory / name))
     sink.write([record(0)])
     sink.flush()
-    remove(folder / name)
+    remove(directory / name)
     sink.write([record(1)])
     sink.flush()
     [notice] = sink.notices
     assert "was removed during the run: all further rows are in a new file of that name" in notice
     assert [list(map(bool, rows)) for rows in sink.stored_rows()] == [[True]]
-    remove(folder)
+    remove(directory)
     sink.write([record(2)])
     with pytest.raises(OutputError, match=r"removed during the run: .*directory .* does not exist"):
         sink.flush()
 
 
-@pytest.mark.parametrize("what", ["output", "folder", "replaced"])
+@pytest.mark.parametrize("what", ["output", "directory", "replaced"])
 @pytest.mark.parametrize("name", ["rows.sqlite", "rows.parquet"])
 def test_43_a_database_or_directory_that_is_removed_ends_the_run(
     tmp_path: Path, name: str, what: str
 ) -> None:
     """Nothing is written to a deleted file without notice: exit code 3 and a message."""
-    folder = tmp_path / "there"
-    folder.mkdir()
-    sink = open_sink(str(folder / name))
+    directory = tmp_path / "there"
+    directory.mkdir()
+    sink = open_sink(str(directory / name))
     sink.write([record(0)])
     sink.flush()
-    remove(folder if what == "folder" else folder / name)
+    remove(directory if what == "directory" else directory / name)
     if what == "replaced":
-        open_sink(str(folder / name)).close()
+        open_sink(str(directory / name)).close()
     sink.write([record(1)])
     with pytest.raises(OutputError, match="was removed or replaced during the run"):
         sink.flush()
     sink.close()
 
 
-@pytest.mark.parametrize("what", ["output", "folder"])
+@pytest.mark.parametrize("what", ["output", "directory"])
 def test_43_an_archive_that_is_removed_ends_the_run(tmp_path: Path, what: str) -> None:
     """The same, at the next flush."""
-    folder = tmp_path / "there"
-    folder.mkdir()
-    archive = WarcFile(str(folder / "a.warc.gz"), 1 << 30)
+    directory = tmp_path / "there"
+    directory.mkdir()
+    archive = WarcFile(str(directory / "a.warc.gz"), 1 << 30)
     archive.flush()
-    remove(folder if what == "folder" else folder / "a.warc.gz")
+    remove(directory if what == "directory" else directory / "a.warc.gz")
     with pytest.raises(OutputError, match="was removed or replaced during the run"):
         archive.flush()
     archive.close()

@@ -220,7 +220,7 @@ LEAVING = """
 import os, signal, sys
 import fetchpool
 
-url, executor, transport, folder = sys.argv[1:]
+url, executor, transport, directory = sys.argv[1:]
 options = {"executor": executor, "transport": transport, "workers": 2}
 
 def how_it_ended(child):
@@ -239,7 +239,7 @@ if not child:
     sys.exit(3)
 urls = [f"{url}/ok?{number}" for number in range(100, 120)]
 errors = []
-for row in fetchpool.fetch(urls, save=f"{folder}/saved", warc=f"{folder}/all.warc.gz", **options):
+for row in fetchpool.fetch(urls, save=f"{directory}/saved", warc=f"{directory}/all.warc.gz", **options):
     errors.append(row.error)
     if len(errors) == 1 and not (child := os.fork()):
         signal.alarm(15)

@@ -184,13 +184,13 @@ def without_roots_override() -> None:
 def test_35_an_input_that_cannot_be_read_is_a_clear_error_and_exit_2(tmp_path: Path) -> None:
     """A missing file, a directory, a file without permission, a file that is not gzip despite its suffix: one
     line that names it and the fix, exit code 2, and no traceback."""
-    (tmp_path / "folder").mkdir()
+    (tmp_path / "directory").mkdir()
     (tmp_path / "list.gz").write_bytes(b"http://h/")
     closed = tmp_path / "closed.txt"
     closed.write_text("http://h/")
     closed.chmod(0)
     assert "missing.txt: no such file" in refused(runner.fetchpool("missing.txt", cwd=tmp_path))
-    assert "folder: is a directory" in refused(runner.fetchpool("folder", cwd=tmp_path))
+    assert "directory: is a directory" in refused(runner.fetchpool("directory", cwd=tmp_path))
     assert "list.gz: not a gzip" in refused(runner.fetchpool("list.gz", cwd=tmp_path))
     assert "NUL" not in refused(runner.fetchpool("a\nb", cwd=tmp_path))
     done = subprocess.run(

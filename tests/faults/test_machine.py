@@ -21,8 +21,8 @@ from tests.faults.scenarios.normal import PAGE
 from tests.faults.server import FaultServer
 
 
-def list_of(folder: Path, *urls: str) -> None:
-    (folder / "urls.txt").write_text("".join(f"{url}\n" for url in urls))
+def list_of(directory: Path, *urls: str) -> None:
+    (directory / "urls.txt").write_text("".join(f"{url}\n" for url in urls))
 
 
 def test_44_a_reader_that_closes_standard_output_early_is_not_a_failure(
@@ -148,12 +148,12 @@ def test_47_the_warning_names_both_numbers(server: FaultServer, tmp_path: Path) 
     assert b"reduced workers from 50 to 1: open-file limit is 36" in done.stderr
 
 
-def limited(folder: Path, soft: int, hard: int, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+def limited(directory: Path, soft: int, hard: int, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     """The command with 50 workers, in a process that may have so many open files."""
     return subprocess.run(
         [*runner.FETCHPOOL, "urls.txt", "-o", "-", "-w", "50", "--per-host", "0", *arguments],
         capture_output=True,
-        cwd=folder,
+        cwd=directory,
         env=runner.environment(),
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard)),
         timeout=runner.PATIENCE,

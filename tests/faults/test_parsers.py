@@ -62,12 +62,12 @@ def computes(response: fetchpool.Response) -> dict[str, Any]:
 
 
 def begin(
-    server: FaultServer, folder: Path, parser: str, *options: str, stay: bool = True
+    server: FaultServer, directory: Path, parser: str, *options: str, stay: bool = True
 ) -> subprocess.Popen[bytes]:
     """A run of its own process group, some of whose pages are stayed with."""
-    (folder / "hostile.py").write_text(PARSERS)
+    (directory / "hostile.py").write_text(PARSERS)
     paths = [f"ok?{number}{'stay' if stay and number in (2, 5) else ''}" for number in range(8)]
-    (folder / "urls").write_text("".join(f"{server.url(path)}\n" for path in paths))
+    (directory / "urls").write_text("".join(f"{server.url(path)}\n" for path in paths))
     return subprocess.Popen(
         [
             *runner.FETCHPOOL,
@@ -80,7 +80,7 @@ def begin(
             f"hostile:{parser}",
             *options,
         ],
-        cwd=folder,
+        cwd=directory,
         env=runner.environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -109,8 +109,8 @@ def with_it(run: subprocess.Popen[bytes], number: signal.Signals) -> None:
         return
 
 
-def rows(folder: Path) -> list[str]:
-    return (folder / "rows.jsonl").read_text().splitlines()
+def rows(directory: Path) -> list[str]:
+    return (directory / "rows.jsonl").read_text().splitlines()
 
 
 def await_pages(server: FaultServer, number: int) -> None:

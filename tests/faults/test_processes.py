@@ -23,11 +23,11 @@ EXECUTORS = ["thread", "process", "async"]
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 
 
-def begin(folder: Path, *arguments: str, **more: Any) -> subprocess.Popen[bytes]:
+def begin(directory: Path, *arguments: str, **more: Any) -> subprocess.Popen[bytes]:
     """The command, as the leader of a group of its own."""
     return subprocess.Popen(
         [*runner.FETCHPOOL, *arguments],
-        cwd=folder,
+        cwd=directory,
         env=runner.environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -302,18 +302,20 @@ threading.Thread(target=work).start()
         assert (done.returncode, done.stdout, done.stderr) == (0, "None\nNone\n", "")
 
 
-def program(folder: Path, text: str, server: FaultServer, executor: str) -> subprocess.CompletedProcess[str]:
+def program(
+    directory: Path, text: str, server: FaultServer, executor: str
+) -> subprocess.CompletedProcess[str]:
     """A program of somebody's, run to its end."""
     names = f"URL, EXECUTOR = {server.url('')[:-1]!r}, {executor!r}"
     lines = f"{names}\n{text.strip()}".splitlines()
-    file = folder / "program.py"
+    file = directory / "program.py"
     file.write_text(
         "import fetchpool, queue, threading\nif __name__ == '__main__':\n"
         + "".join(f"    {line}\n" for line in lines)
     )
     return subprocess.run(
         [sys.executable, str(file)],
-        cwd=folder,
+        cwd=directory,
         env={**os.environ, "PYTHONPATH": str(Path(fetchpool.__file__).parents[1])},
         capture_output=True,
         text=True,

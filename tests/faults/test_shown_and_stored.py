@@ -115,11 +115,11 @@ def test_38_a_csv_cell_is_never_a_formula(server: FaultServer, tmp_path: Path) -
 def test_39_a_server_never_names_a_file(server: FaultServer, tmp_path: Path) -> None:
     """`Content-Disposition`, a path of `../../evil` or a redirect to one: the only file that is created is
     the output."""
-    folder = tmp_path / "deep" / "er"
-    folder.mkdir(parents=True)
+    directory = tmp_path / "deep" / "er"
+    directory.mkdir(parents=True)
     urls = [server.url(path) for path in ("attachment", "..%2F..%2Fevil", "%2e%2e/evil.txt", "ok")]
-    (folder / "urls.txt").write_text("\n".join(urls))
-    done = runner.fetchpool("urls.txt", cwd=folder)
+    (directory / "urls.txt").write_text("\n".join(urls))
+    done = runner.fetchpool("urls.txt", cwd=directory)
     assert "4 rows to sizes.txt" in done.stderr
     files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     assert files == {"deep/er/urls.txt", "deep/er/sizes.txt"}

@@ -197,7 +197,7 @@ def find_module(name: str) -> ModuleType:
         return import_module(name)
     except ModuleNotFoundError as error:
         if name == error.name or name.startswith(f"{error.name}."):
-            problem = f"no module {name!r} in the current folder or among those installed"
+            problem = f"no module {name!r} in the current directory or among those installed"
         else:
             problem = f"module {name!r} needs {error.name!r}, which is not installed"
         raise UsageError(f"--parse: {problem}") from error
@@ -211,10 +211,14 @@ def look_here(name: str) -> None:
     which the program needs. Raises `UsageError` for a module that one of them would hide."""
     package = name.partition(".")[0]
     if package in sys.stdlib_module_names and is_here(package):
-        raise UsageError(f"--parse: {package!r} in the current folder has a name of Python's own; rename it")
+        raise UsageError(
+            f"--parse: {package!r} in the current directory has a name of Python's own; rename it"
+        )
     for library in LIBRARIES:
         if library not in sys.modules and is_here(library):
-            raise UsageError(f"--parse: {library!r} in the current folder hides a library of ours; rename it")
+            raise UsageError(
+                f"--parse: {library!r} in the current directory hides a library of ours; rename it"
+            )
     if "" not in sys.path:
         installed = (place for place, each in enumerate(sys.path) if Path(each).name in INSTALLED)
         sys.path.insert(next(installed, len(sys.path)), "")

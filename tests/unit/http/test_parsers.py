@@ -117,8 +117,8 @@ def test_any_bytes_have_a_title_or_none(content: bytes) -> None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The current folder, with nothing in it; what is imported from it is forgotten afterwards."""
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The current directory, with nothing in it; what is imported from it is forgotten afterwards."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     yield tmp_path
@@ -127,18 +127,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             del sys.modules[name]
 
 
-def test_a_function_of_the_current_folder_is_found(folder: Path) -> None:
-    (folder / "own_page.py").write_text(
+def test_a_function_of_the_current_directory_is_found(directory: Path) -> None:
+    (directory / "own_page.py").write_text(
         "def links(response):\n    return {'links': response.text.count('<a')}\n"
     )
     loaded = parsers.load(("own_page:links", "title"))
     assert parsers.run(loaded, page("<a><a><title>t</title>")) == ({"links": 2, "title": "t"}, None)
 
 
-def test_a_function_of_a_package_is_found(folder: Path) -> None:
-    (folder / "own_package").mkdir()
-    (folder / "own_package" / "__init__.py").write_text("")
-    (folder / "own_package" / "deep.py").write_text(
+def test_a_function_of_a_package_is_found(directory: Path) -> None:
+    (directory / "own_package").mkdir()
+    (directory / "own_package" / "__init__.py").write_text("")
+    (directory / "own_package" / "deep.py").write_text(
         "def size(response):\n    return {'size': len(response.text)}\n"
     )
     assert parsers.run(parsers.load(("own_package.deep:size",)), page("four")) == ({"size": 4}, None)
@@ -151,8 +151,8 @@ def test_a_function_of_a_package_is_found(folder: Path) -> None:
         ("", "--parse: no parser ''; there is: title, or package.module:function"),
         ("own:", "--parse: no parser 'own:'; there is: title, or package.module:function"),
         (":links", "--parse: no parser ':links'; there is: title, or package.module:function"),
-        ("nowhere:f", "--parse: no module 'nowhere' in the current folder or among those installed"),
-        ("own.deep:f", "--parse: no module 'own.deep' in the current folder or among those installed"),
+        ("nowhere:f", "--parse: no module 'nowhere' in the current directory or among those installed"),
+        ("own.deep:f", "--parse: no module 'own.deep' in the current directory or among those installed"),
         ("own:lynks", "--parse: no function 'lynks' in module 'own'; it has: links, words"),
         ("own:json", "--parse: 'json' in module 'own' is not a function"),
         ("bare:f", "--parse: no function 'f' in module 'bare'; it has: no functions"),
@@ -162,22 +162,22 @@ def test_a_function_of_a_package_is_found(folder: Path) -> None:
     ],
 )
 def test_a_name_that_leads_nowhere_is_a_usage_error_that_names_the_fix(
-    folder: Path, name: str, message: str
+    directory: Path, name: str, message: str
 ) -> None:
-    (folder / "own.py").write_text(
+    (directory / "own.py").write_text(
         "import json\nfrom os.path import join\ndef links(r): ...\ndef words(r): ...\ndef _hidden(r): ...\n"
     )
-    (folder / "bare.py").write_text("")
-    (folder / "needy.py").write_text("import not_there")
-    (folder / "broken.py").write_text("raise ValueError('on\\ntwo lines')")
-    (folder / "leaving.py").write_text("raise SystemExit(3)")
+    (directory / "bare.py").write_text("")
+    (directory / "needy.py").write_text("import not_there")
+    (directory / "broken.py").write_text("raise ValueError('on\\ntwo lines')")
+    (directory / "leaving.py").write_text("raise SystemExit(3)")
     with pytest.raises(UsageError) as raised:
         parsers.load((name,))
     assert str(raised.value) == message
 
 
-def test_a_syntax_error_is_told_in_one_line(folder: Path) -> None:
-    (folder / "typo.py").write_text("def links(response:\n    pass\n")
+def test_a_syntax_error_is_told_in_one_line(directory: Path) -> None:
+    (directory / "typo.py").write_text("def links(response:\n    pass\n")
     with pytest.raises(
         UsageError, match=r"^--parse: module 'typo' can't be imported: SyntaxError: .*line 1\)$"
     ):
@@ -187,8 +187,8 @@ def test_a_syntax_error_is_told_in_one_line(folder: Path) -> None:
 # Running
 
 
-def test_a_parser_that_raises_is_named_with_its_line_but_its_words_are_not_repeated(folder: Path) -> None:
-    (folder / "raising.py").write_text(
+def test_a_parser_that_raises_is_named_with_its_line_but_its_words_are_not_repeated(directory: Path) -> None:
+    (directory / "raising.py").write_text(
         "import json\ndef links(response):\n    return json.loads('hush ' + response.url)\n"
     )
     extra, failure = parsers.run(parsers.load(("raising:links",)), page(""))

@@ -62,7 +62,7 @@ def test_what_is_meant_is_kept_to(text: bytes) -> None:
     [
         # RFC 9309 section 5.2, and Google's examples of precedence
         ("Allow: /p\nDisallow: /", "/page", True),
-        ("Allow: /folder\nDisallow: /folder", "/folder/page", True),
+        ("Allow: /directory\nDisallow: /directory", "/directory/page", True),
         ("Allow: /page\nDisallow: /*.htm", "/page.htm", False),
         ("Allow: /page\nDisallow: /*.ph", "/page.php5", True),
         ("Allow: /$\nDisallow: /", "/", True),

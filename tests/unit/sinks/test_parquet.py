@@ -162,7 +162,7 @@ def test_a_second_run_at_once_is_refused_in_words(tmp_path: Path) -> None:
     assert urlnums(path) == [0, 1]
 
 
-def test_a_folder_of_something_else_is_refused_untouched(tmp_path: Path) -> None:
+def test_a_directory_of_something_else_is_refused_untouched(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     path.mkdir()
     (path / "part-000000.parquet").write_bytes(b"PAR1 or so")
@@ -180,7 +180,7 @@ def test_a_folder_of_something_else_is_refused_untouched(tmp_path: Path) -> None
     assert urlnums(other) == [0, 1]
 
 
-def test_standard_output_cannot_be_a_folder() -> None:
+def test_standard_output_cannot_be_a_directory() -> None:
     with pytest.raises(UsageError, match="cannot write a directory to standard output; name one with -o"):
         open_sink("-", "parquet")
 
@@ -255,7 +255,7 @@ def test_compaction_leaves_one_part_with_final_rows_in_order(tmp_path: Path) -> 
     assert (command.returncode, command.stderr) == (0, "rows.parquet: 31 rows, already compact\n")
 
 
-def test_a_compaction_that_was_killed_is_completed_when_the_folder_is_opened(tmp_path: Path) -> None:
+def test_a_compaction_that_was_killed_is_completed_when_the_directory_is_opened(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     for number in (0, 1):
         append(path, [record(number)])

@@ -172,7 +172,7 @@ def test_a_damaged_gzip_is_told_and_so_is_the_next_one(tmp_path: Path) -> None:
     ("name", "words"),
     [
         ("missing.txt", "no such file; check its name"),
-        ("folder", "is a directory; name the files in it"),
+        ("directory", "is a directory; name the files in it"),
         ("utf16.txt", "is UTF-16; save it as UTF-8"),
         ("plain.gz", "not a gzip file despite its suffix"),
         ("empty.gz", "not a gzip file despite its suffix"),
@@ -185,7 +185,7 @@ def test_an_input_that_cannot_be_read_is_refused_beforehand_with_the_fix(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, words: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("folder").mkdir()
+    Path("directory").mkdir()
     write(Path("utf16.txt"), "http://a/\n".encode("utf-16"))
     write(Path("plain.gz"), b"http://a/\n")
     write(Path("empty.gz"), b"")
