@@ -19,9 +19,9 @@ if (
     and not sys.flags.safe_path
     and __path__[0] != f"{sys.path[0]}{os.sep}fetchpool"
 ):
-    # The command is being found. Modules are looked for in the working directory last, not first: a person's
-    # `queue.py` there would stand for the library's. Unless this package is there: worker processes would
-    # take another one, that is installed, for it.
+    # `python -m fetchpool`: the working directory is searched last, not first, so that a user's `queue.py`
+    # does not hide the standard library's. Unless this package is there: worker processes would then import
+    # another one, which is installed.
     sys.path.append(sys.path.pop(0))
 
 from importlib import import_module

@@ -42,7 +42,7 @@ EXECUTORS = ("thread", "process", "async")
 URLS = 2000
 WORKERS = 16
 SHORT_RUN = 1.5
-"""Seconds in which some of the runs are killed, whether they have come to write anything or not."""
+"""Seconds within which some of the runs are killed, whether they have written anything or not."""
 LONG_RUN = 20.0
 """Seconds after which the others are killed, at the latest; they are when so many rows have come."""
 ORPHANS_END = 5.0
@@ -176,7 +176,7 @@ class Torture:
             self._finished(code)
 
     def finish(self) -> None:
-        """Lets the run come to its end."""
+        """Let the run end."""
         with self._start() as process:
             self._finished(process.wait(timeout=120))
 

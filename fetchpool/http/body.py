@@ -183,9 +183,9 @@ class ResponseBody:
     def _keep_piece(self, piece: bytes) -> None:
         """Store the content for parsers."""
         assert self._kept is not None
-        room = self._wants - self._kept.tell()
-        if room > 0:
-            self._kept.write(piece if len(piece) <= room else piece[:room])
+        missing = self._wants - self._kept.tell()
+        if missing > 0:
+            self._kept.write(piece if len(piece) <= missing else piece[:missing])
 
     @property
     def _has_enough(self) -> bool:

@@ -98,7 +98,7 @@ def _fits(asked: dict[str, str], etag: str, last_modified: str) -> bool:
 
 
 def _weakly(etag: str) -> str:
-    """Return an entity tag without what may differ between tags of the same page (RFC 9110 section
+    """Return an entity tag without the parts in which tags of the same page can differ (RFC 9110 section
     8.8.3.2)."""
     return _CODED.sub("", etag.strip().removeprefix("W/"))
 

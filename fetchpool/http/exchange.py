@@ -218,7 +218,7 @@ class Exchange:
             return False
         return body.head is not None and body.head.status != NOT_MODIFIED
 
-    def _given_up(self, parsing: ParseRequest) -> Failure:
+    def _unparsed(self, parsing: ParseRequest) -> Failure:
         return (
             STOPPED if parsing.stopped else Failure(FailureKind.PARSE, parse_timeout_message(self._options))
         )
@@ -260,7 +260,7 @@ class Exchange:
                     size_delivered = previous.size_delivered
                     content_type = content_type or previous.content_type
             elif parsing is not None:
-                extra, failure = parsing.parsed or ({}, self._given_up(parsing))
+                extra, failure = parsing.parsed or ({}, self._unparsed(parsing))
             elif self._parse is not None and failure is None and self._is_parsed(request, body):
                 extra, failure = self._parse(request, hop, body, response)
         output_failure = ""
@@ -336,7 +336,7 @@ def _parser(names: tuple[str, ...]) -> tuple[Parse | None, int]:
     """
     if not names:
         return None, 0
-    # Their libraries are loaded by those who parse, and by nobody else.
+    # Loading the parsers' libraries takes time, so only a run with --parse does it.
     from fetchpool.http.parsers import run as parsers
     from fetchpool.http.response import response_of
 

@@ -220,7 +220,7 @@ class FileSink:
             raise OutputError(f"{self.name}: is closed")
         try:
             with self._locked():
-                start = self._truncate_torn_row() if self._regular else -1
+                start = self._remove_partial_row() if self._regular else -1
                 if start == 0:
                     rows = self._rows.header + rows
                 try:
@@ -237,7 +237,7 @@ class FileSink:
                 self._release()
             raise error from failure
 
-    def _truncate_torn_row(self) -> int:
+    def _remove_partial_row(self) -> int:
         """Remove a partial row from the end of the file; return the file's size."""
         size = os.fstat(self._descriptor).st_size
         if size in (0, self._end) or not self._readable or self._read(size - 1, 1) == b"\n":

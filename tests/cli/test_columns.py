@@ -18,7 +18,7 @@ from tests.cli.runner import fetchpool
 from tests.faults.server import FaultServer
 
 UNASKED = ("--retry", "0", "--proxy", "http://127.0.0.1:9")
-"""No name is looked up, and nobody answers."""
+"""A proxy on a closed port: no name is looked up, and no server responds."""
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_columns_pass_through_retries_and_redirects_to_every_output(
 
 @pytest.mark.parametrize("name", ["list.csv", "list.jsonl"])
 @pytest.mark.parametrize("parse", ["title", "own:mine"])
-def test_names_are_those_of_the_run_whatever_became_of_a_url(
+def test_names_are_those_of_the_run_whatever_the_result_of_a_url(
     demo_server: DemoServer, tmp_path: Path, name: str, parse: str
 ) -> None:
     (tmp_path / "own.py").write_text("def mine(response):\n    return {'title': 'parsed', 'n': 1}\n")

@@ -1,4 +1,4 @@
-"""`fetchpool demo`: what somebody runs first."""
+"""`fetchpool demo`, the command that new users run first."""
 
 from __future__ import annotations
 

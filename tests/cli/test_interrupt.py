@@ -39,7 +39,7 @@ def wait_for_row(process: subprocess.Popen[bytes]) -> str:
 
 @contextmanager
 def full_pipe() -> Iterator[int]:
-    """To write into: it takes not a byte more, and nobody reads."""
+    """The writing end of a pipe that is full and has no reader."""
     reader, pipe = os.pipe()
     try:
         os.set_blocking(pipe, False)

@@ -236,7 +236,7 @@ def test_an_interrupted_refresh_into_itself_does_not_offer_to_be_resumed(site: S
         assert ("to continue: run the same command with --resume" in said) == offers
 
 
-def test_a_condition_of_the_persons_own_is_left_alone(site: Site, tmp_path: Path) -> None:
+def test_a_condition_set_by_the_user_is_sent_unchanged(site: Site, tmp_path: Path) -> None:
     site.pages = {"/a": (200, b"one", {"ETag": '"1"'})}
     listed(tmp_path, site, "/a")
     run(tmp_path, "urls.txt", "-o", "old.jsonl")
@@ -244,7 +244,7 @@ def test_a_condition_of_the_persons_own_is_left_alone(site: Site, tmp_path: Path
     assert site.asked[-1] == ("/a", '"mine"', None)
 
 
-def test_a_304_that_nobody_asked_for_is_no_answer_of_ours(site: Site, tmp_path: Path) -> None:
+def test_a_304_to_an_unconditional_request_is_a_protocol_error(site: Site, tmp_path: Path) -> None:
     site.pages = {"/a": (304, b"", {})}
     listed(tmp_path, site, "/a")
     run(tmp_path, "urls.txt", "-o", "old.jsonl", code=1)

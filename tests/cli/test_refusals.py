@@ -113,7 +113,7 @@ def test_a_directory_is_no_list(tmp_path: Path) -> None:
     assert "is a directory" in done.stderr
 
 
-def test_an_output_in_a_directory_that_is_not_there_is_told_before_anything_is_fetched(
+def test_an_output_in_a_missing_directory_is_reported_before_anything_is_fetched(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "urls.txt").write_text("http://127.0.0.1:9/never-asked\n")

@@ -212,7 +212,7 @@ def test_what_is_known_may_be_on_disk(demo_server: DemoServer, tmp_path: Path) -
     assert "skipped  30 duplicates" in said
 
 
-def test_damaged_lines_are_told_and_count_as_no_rows(demo_server: DemoServer, tmp_path: Path) -> None:
+def test_damaged_lines_are_reported_and_count_as_no_rows(demo_server: DemoServer, tmp_path: Path) -> None:
     urls = [demo_server.url(f"/bytes/{number}") for number in range(3)]
     listed(tmp_path, *urls)
     run(tmp_path, "-w", "1")
@@ -253,7 +253,7 @@ def test_an_interrupted_run_is_finished_by_a_resumed_one(demo_server: DemoServer
     assert sorted(urls_in(tmp_path / "sizes.txt")) == sorted(urls)
 
 
-def test_a_signal_is_heard_while_a_long_list_is_only_skipped(tmp_path: Path) -> None:
+def test_a_signal_is_handled_while_a_long_list_is_only_skipped(tmp_path: Path) -> None:
     (tmp_path / "urls.txt").write_text("http://127.0.0.1:9/\n" * 3_000_000)
     with start("urls.txt", "-q", "--retry", "0", "-o", "-", cwd=tmp_path) as process:
         assert process.stdout is not None

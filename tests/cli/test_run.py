@@ -140,7 +140,7 @@ def test_an_empty_list_is_said_in_words_and_is_no_failure(tmp_path: Path) -> Non
     assert "nothing to fetch" in done.stderr
 
 
-def test_one_missing_file_among_several_is_told_before_anything_is_fetched(
+def test_one_missing_file_among_several_is_reported_before_anything_is_fetched(
     demo_server: DemoServer, tmp_path: Path
 ) -> None:
     listed(tmp_path, demo_server.url("/bytes/1"))
@@ -151,7 +151,7 @@ def test_one_missing_file_among_several_is_told_before_anything_is_fetched(
     assert demo_server.requests == asked
 
 
-def test_an_input_that_breaks_off_is_told_and_what_was_read_is_fetched(
+def test_a_truncated_input_is_reported_and_what_was_read_is_fetched(
     demo_server: DemoServer, tmp_path: Path
 ) -> None:
     lines = "".join(f"{demo_server.url('/bytes/1')}?{number}\n" for number in range(2000))
@@ -252,7 +252,7 @@ def test_what_a_parser_prints_is_not_among_the_rows_on_standard_output(
         assert done.stderr.count(words) == 20
     assert "from C" in done.stderr or executor == "process"  # which ends without emptying C's buffer
     done = fetchpool(*asked, "-o", "rows.jsonl", cwd=tmp_path)
-    assert "from Python" in done.stdout  # there it is nobody else's
+    assert "from Python" in done.stdout  # with rows in a file, it is the parser's
 
 
 def test_a_reader_that_leaves_a_run_whose_parser_prints_is_no_failure(

@@ -219,7 +219,7 @@ def test_a_hash_alone_keeps_nothing_and_has_its_column(demo_server: DemoServer, 
         (("--hash", "md5"), "--hash: 'md5' is not supported; use sha256"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(tmp_path: Path, options: tuple[str, ...], words: str) -> None:
+def test_invalid_options_are_refused(tmp_path: Path, options: tuple[str, ...], words: str) -> None:
     (tmp_path / "urls.txt").write_text("http://127.0.0.1:1/\n")
     done = fetchpool("urls.txt", *options, cwd=tmp_path)
     assert done.returncode == 2

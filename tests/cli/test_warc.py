@@ -199,9 +199,9 @@ def test_failures_have_metadata_and_what_had_come(faults: FaultServer, tmp_path:
     ways = ("--executor", way.executor, "--transport", way.transport, "--max-filesize", "100k")
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        nobody = f"http://127.0.0.1:{closed.getsockname()[1]}/"
+        unreachable = f"http://127.0.0.1:{closed.getsockname()[1]}/"
         names = ["short-body", "endless-body", "empty", "gzip-cut", "huge-length"]
-        urls = [*[faults.url(name) for name in names], nobody, "http://[::1"]
+        urls = [*[faults.url(name) for name in names], unreachable, "http://[::1"]
         rows = archive(tmp_path, *urls, code=1, options=ways)
     found = records(tmp_path / "a.warc.gz")
     said = [record["content"].decode() for record in of_type("metadata", found)]
@@ -225,7 +225,7 @@ def test_failures_have_metadata_and_what_had_come(faults: FaultServer, tmp_path:
 @pytest.mark.parametrize(
     "path", ["framed-identity", "framed-identity-packed", "framed-chunked-twice", "part-206"]
 )
-def test_what_came_to_its_end_is_not_said_to_be_cut(
+def test_complete_responses_are_not_marked_as_truncated(
     faults: FaultServer, tmp_path: Path, way: Way, path: str
 ) -> None:
     ways = ("--executor", way.executor, "--transport", way.transport)
@@ -267,7 +267,9 @@ def test_past_its_size_the_archive_goes_on_in_the_next_file(demo_server: DemoSer
     assert len(of_type("warcinfo", found)) == len(files)
 
 
-def test_a_torn_end_is_cut_off_and_nothing_else(demo_server: DemoServer, tmp_path: Path) -> None:
+def test_a_truncated_record_at_the_end_is_removed_and_nothing_else(
+    demo_server: DemoServer, tmp_path: Path
+) -> None:
     path = tmp_path / "a.warc.gz"
     archive(tmp_path, demo_server.url("/page/1"), demo_server.url("/gzip/50000"))
     complete = path.read_bytes()
@@ -364,7 +366,7 @@ def test_a_file_of_something_else_is_refused_untouched(tmp_path: Path, content: 
     assert "is not a compressed WARC; name another file" in done.stderr
 
 
-def test_a_name_that_cannot_be_meant_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_name_is_refused(tmp_path: Path) -> None:
     (tmp_path / "urls.txt").write_text("http://127.0.0.1:1/\n")
     refused = fetchpool("urls.txt", "--warc", "a.warc", cwd=tmp_path)
     assert (refused.returncode, "the file name must end in .warc.gz" in refused.stderr) == (2, True)

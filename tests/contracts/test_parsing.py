@@ -71,7 +71,7 @@ def parsing(way: tuple[str, ...], parser: str, workers: int, **options: object) 
     return opened(way, workers, parse=(f"{__name__}:{parser}",), **options)
 
 
-def test_a_parser_that_does_not_return_is_given_up_and_all_others_go_on(way, server):
+def test_a_parser_that_does_not_return_is_abandoned_and_all_others_continue(way, server):
     pool = parsing(way, "stays", 2, parse_timeout=0.5)
     futures = submit(pool, server, "/stay", *(f"/{number}" for number in range(10)), "/stay/too", "/last")
     outcomes = [future.result(30) for future in futures]
@@ -121,7 +121,7 @@ def test_a_slow_parser_delays_no_other_page(way, server):
     pool.shutdown(abort=True)
 
 
-def test_a_parser_keeps_nobody_from_exiting(way, server):
+def test_a_running_parser_does_not_block_the_exit(way, server):
     pool = parsing(way, "stays", 2)
     (future,) = submit(pool, server, "/x")
     extra = future.result(15).extra
@@ -161,7 +161,9 @@ in_processes = pytest.mark.parametrize("way", PROCESSES, ids="-".join)
 
 
 @in_processes
-def test_a_parser_that_holds_the_interpreter_is_ended_and_what_was_beside_it_runs_again(way, server):
+def test_a_parser_that_holds_the_interpreter_is_killed_and_the_other_requests_of_its_process_run_again(
+    way, server
+):
     pool = parsing(way, "computes", 2, parse_timeout=0.5)
     paths = [f"/{number}" for number in range(30)]
     paths[5] = paths[20] = "/stay"
@@ -222,7 +224,7 @@ def meets(_):
     return {}
 
 
-def test_the_server_is_asked_once_for_a_page_whose_parser_was_given_up(way, server: GaugedServer):
+def test_a_page_whose_parser_was_abandoned_is_requested_once(way, server: GaugedServer):
     pool = parsing(way, "stays", 1, parse_timeout=0.3)
     (future,) = submit(pool, server, "/stay")
     assert future.result(15).error == "parse"

@@ -271,7 +271,7 @@ def test_a_pool_can_be_shut_down_by_several_at_once(way, server):
         assert [future.result(0).error for future in futures] == [None] * 16
 
 
-def test_a_callback_that_ends_with_what_is_no_exception_costs_nobody_else_anything(way, server, caplog):
+def test_a_callback_that_raises_a_base_exception_affects_no_other_future(way, server, caplog):
     pool = opened(way, 2)
     futures = submit(pool, server, "/held", "/held")
     server.wait_until_held(2)
@@ -336,7 +336,7 @@ def test_a_parser_that_cannot_be_loaded_is_refused_in_words(way):
         opened(way, 1, parse=("nosuch.module:function",))
 
 
-def test_a_parser_runs_beside_the_body(way, server):
+def test_a_parser_runs_while_the_body_arrives(way, server):
     pool = opened(way, 2, parse=("tests.contracts.test_pools:first_bytes",))
     (future,) = submit(pool, server, "/x")
     assert future.result(15).extra == {"first": "xxx"}
@@ -356,7 +356,7 @@ def test_a_pool_that_waits_holds_no_body(way, server):
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
-def test_a_defect_of_ours_costs_one_row_and_not_the_run(executor, server):
+def test_an_internal_error_costs_one_row_and_not_the_run(executor, server):
     pool = opened((executor, "curl"), 1)
     sound = urls.request(0, server.url("/x"))
     unsendable = replace(sound, href=server.url("/caf\u00e9"))  # no URL that was checked is like that
@@ -366,16 +366,16 @@ def test_a_defect_of_ours_costs_one_row_and_not_the_run(executor, server):
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_when_the_async_pools_thread_ends_nobody_waits_for_ever(server):
+def test_when_the_async_pools_thread_ends_no_caller_waits_for_ever(server):
     pool = opened(("async", "curl"), 1)
     futures = submit(pool, server, "/held", "/x")
     server.wait_until_held(1)
     pool.wake()
-    heard_by = monotonic() + 10
+    deadline = monotonic() + 10
     while (
         pool._wakeup.pending
     ):  # until the iteration is over in which the request was sent: from then on the pool only waits
-        assert monotonic() < heard_by
+        assert monotonic() < deadline
     pool._poller.close()
     for future in futures:
         assert isinstance(future.exception(15), WorkerLostError)

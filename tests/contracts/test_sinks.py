@@ -245,7 +245,7 @@ def test_a_record_is_one_row_whatever_is_in_it(tmp_path: Path, kind: Kind, url: 
 
 
 @of_lines
-def test_a_torn_last_row_is_cut_off_and_nothing_else(path: Path, kind: LineKind) -> None:
+def test_an_incomplete_last_row_is_removed_and_nothing_else(path: Path, kind: LineKind) -> None:
     append(path, [record(0)])
     one = path.read_bytes()
     append(path, [record(1)])
@@ -267,7 +267,7 @@ def test_a_torn_last_row_is_cut_off_and_nothing_else(path: Path, kind: LineKind)
 
 
 @of_lines
-def test_a_long_torn_row_is_cut_off(path: Path) -> None:
+def test_a_long_incomplete_row_is_removed(path: Path) -> None:
     append(path, [record(0)])
     one = path.read_bytes()
     append(path, [record(1, "http://h/" + "x" * 200_000)])
@@ -277,7 +277,7 @@ def test_a_long_torn_row_is_cut_off(path: Path) -> None:
 
 
 @of_lines
-def test_a_torn_row_that_another_run_left_meanwhile_is_cut_off(path: Path, kind: LineKind) -> None:
+def test_an_incomplete_row_that_another_run_left_meanwhile_is_removed(path: Path, kind: LineKind) -> None:
     sink = open_sink(str(path))
     sink.write([record(0)])
     sink.flush()
@@ -344,7 +344,7 @@ def test_an_open_that_is_refused_leaves_no_descriptor_open(path: Path) -> None:
     ],
 )
 @of_files
-def test_a_path_that_cannot_be_meant_is_refused_with_the_fix(
+def test_an_unusable_path_is_refused_with_the_fix(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind, name: str, words: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -480,7 +480,7 @@ def test_standard_output_takes_rows_and_a_header(kind: LineKind) -> None:
 
 
 @of_lines
-def test_a_reader_that_leaves_standard_output_is_told_apart_from_a_failure(kind: LineKind) -> None:
+def test_a_closed_standard_output_is_not_a_failure(kind: LineKind) -> None:
     end, other = os.pipe()
     os.close(end)
     done = run(STDOUT, format_of(kind), "100000", stdout=other)
@@ -498,7 +498,7 @@ def test_standard_output_into_a_file_appends_and_has_one_header(path: Path, kind
 
 
 @of_lines
-def test_a_standard_output_that_somebody_made_non_blocking_is_waited_for(kind: LineKind) -> None:
+def test_a_non_blocking_standard_output_is_waited_for(kind: LineKind) -> None:
     end, other = os.pipe()
     os.set_blocking(other, False)
     script = STDOUT.replace("record(number)", 'record(number, "http://h/" + "x" * 100_000)')
@@ -572,7 +572,7 @@ def test_rows_of_earlier_runs_are_read_back_in_order_and_in_bounded_pieces(path:
 
 
 @of_lines
-def test_a_line_that_is_no_row_is_told_apart_and_hides_no_other(path: Path) -> None:
+def test_an_invalid_line_is_counted_and_hides_no_other(path: Path) -> None:
     append(path, [record(0), record(1, extra={"title": 'an open " quote,'}), record(2)])
     *head, first, second, third = path.read_bytes().splitlines(keepends=True)
     for damage in (

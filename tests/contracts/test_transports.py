@@ -143,7 +143,7 @@ def server() -> Iterator[FaultServer]:
 
 @pytest.fixture
 def fresh() -> Iterator[FaultServer]:
-    """A server nobody else has talked to: its counts are this test's."""
+    """A server without other clients: its counts are this test's."""
     with FaultServer() as server:
         yield server
 
@@ -418,7 +418,7 @@ def test_closing_closes_the_connections_and_may_be_done_twice(client, fresh):
 # What goes wrong
 
 
-def test_a_port_where_nobody_listens_is_refused(client):
+def test_a_closed_port_is_refused(client):
     with ports.refused() as port:
         assert client.failure(f"http://127.0.0.1:{port}/?secret") is FailureKind.REFUSED
 
@@ -427,7 +427,7 @@ def test_a_name_that_does_not_exist_is_dns(client):
     assert client.failure("http://no.such.host.invalid/?secret") is FailureKind.DNS
 
 
-def test_an_address_nobody_can_reach_is_unreachable(client):
+def test_an_address_without_a_route_is_unreachable(client):
     # The local end of a multicast address: connect() fails at once, wherever this runs.
     assert client.failure("http://255.255.255.255/") is FailureKind.UNREACHABLE
 
@@ -462,7 +462,7 @@ def test_what_is_not_http_is_protocol(client, server, scenario):
 
 
 def body_of(client: Client, url: str) -> ResponseBody:
-    """What the hop came to for the receiver that hops have, its failure included."""
+    """The body that a hop's receiver got, with its failure."""
     body = ResponseBody(client.options, "GET")
     hop = HopRequest(url, urls.authority(url), "GET", (), 5, 5, 10, body)
     response = client.transport.perform(hop)
@@ -488,7 +488,7 @@ def test_so_does_that_of_a_redirect(client, fresh):
 
 
 @pytest.mark.parametrize("framing", BAD_FRAMINGS)
-def test_a_framing_that_nobody_can_be_sure_of_is_protocol(client, server, framing):
+def test_an_ambiguous_framing_is_protocol(client, server, framing):
     body = body_of(client, server.url(f"framed-{framing}"))
     assert body.failure is not None
     assert body.failure.kind is FailureKind.PROTOCOL
@@ -880,7 +880,7 @@ def proxy() -> Iterator[Proxy]:
         yield proxy
 
 
-def test_a_proxy_is_told_the_target_as_it_was_checked(client_with, proxy):
+def test_a_proxy_gets_the_target_as_it_was_checked(client_with, proxy):
     client = client_with(proxy=f"http://127.0.0.1:{proxy.port}")
     for path in ("%c3%a9", "plain", "%C3"):
         client.fetch(f"http://no.such.host.invalid/{path}?%c3")
@@ -955,7 +955,7 @@ def test_a_proxy_that_is_not_there_is_proxy(client_with, scheme, url):
         assert client.failure(url) is FailureKind.PROXY
 
 
-def test_a_proxy_nobody_can_find_is_proxy(client_with):
+def test_a_proxy_whose_name_does_not_resolve_is_proxy(client_with):
     client = client_with(proxy="http://no.such.proxy.invalid:3128")
     assert client.failure("http://site.example/") is FailureKind.PROXY
 
@@ -969,7 +969,7 @@ def test_socks5h_leaves_the_name_to_the_proxy(client_with, proxy, server):
     assert proxy.destinations == [("no.such.host.invalid", server.port)]
 
 
-def test_socks5_is_told_the_address(client_with, proxy, server):
+def test_socks5_gets_the_address(client_with, proxy, server):
     client = client_with(proxy=f"socks5://127.0.0.1:{proxy.port}")
     response, _ = client.fetch(server.url("ok", host="localhost"))
     assert response.failure is None

@@ -104,7 +104,7 @@ def engine_for(
 
 def fetch_faults(server: FaultServer, way: Way, faults: Sequence[str], **settings: Any) -> dict[str, Record]:
     """The rows of these scenarios by their paths. Good pages are fetched with them, one for every five: a
-    host that fails ten times in a row is given up."""
+    host that fails ten times in a row is paused."""
     paths: list[str] = []
     for place, fault in enumerate(faults):
         paths += [f"ok?{place}", fault] if place % 5 == 0 else [fault]
@@ -116,5 +116,5 @@ def fetch_faults(server: FaultServer, way: Way, faults: Sequence[str], **setting
 
 
 def errors(records: dict[str, Record]) -> dict[str, str | None]:
-    """What became of each, in one word."""
+    """The error of each."""
     return {path: record.error for path, record in records.items()}

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def refused() -> Iterator[int]:
-    """A port where nobody listens, and nobody else will while it is held."""
+    """A closed port, which no other program can open meanwhile."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))  # bound, not listening: connections are refused
         yield held.getsockname()[1]

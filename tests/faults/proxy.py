@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-GIVE_UP = 20.0
+TIMEOUT = 20.0
 
 
 class Proxy:
@@ -75,7 +75,7 @@ class Proxy:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        connection.settimeout(GIVE_UP)
+        connection.settimeout(TIMEOUT)
         with contextlib.suppress(OSError):
             if self._tls is not None:
                 connection = self._tls.wrap_socket(connection, server_side=True)
@@ -177,7 +177,7 @@ def relay(one: socket.socket, other: socket.socket) -> None:
         selector.register(one, selectors.EVENT_READ, other)
         selector.register(other, selectors.EVENT_READ, one)
         while True:
-            for key, _ in selector.select(GIVE_UP):
+            for key, _ in selector.select(TIMEOUT):
                 source = key.fileobj
                 assert isinstance(source, socket.socket)
                 received = source.recv(65536)

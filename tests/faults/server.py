@@ -23,7 +23,7 @@ MOST_CONNECTIONS = 64
 MOST_HEAD = 256 * 1024
 LAST_DATA_RECEIVED = 52
 """Offset of tcpi_last_data_recv in TCP_INFO: milliseconds in 32 bits."""
-GIVE_UP = 30.0
+TIMEOUT = 30.0
 """Seconds after which an endless scenario ends anyway: no test may hang on its server."""
 
 Scenario = Callable[["Peer", "Received"], None]
@@ -90,7 +90,7 @@ class Peer:
         """The response was complete: another request may follow."""
 
     def send(self, data: bytes | str) -> None:
-        """Raises `GoneError` when nobody takes it."""
+        """Raises `GoneError` when the client has closed the connection."""
         if self._closing.is_set():
             raise GoneError
         try:
@@ -106,7 +106,7 @@ class Peer:
     def stay(self) -> None:
         """Nothing more is said; the connection stays open until the client hangs up."""
         with contextlib.suppress(OSError):
-            self._connection.settimeout(GIVE_UP)
+            self._connection.settimeout(TIMEOUT)
             while self._connection.recv(4096):
                 pass
 
@@ -224,7 +224,7 @@ class FaultServer:
     def _serve(self, connection: socket.socket, number: int) -> None:
         spoken = connection
         try:
-            connection.settimeout(GIVE_UP)
+            connection.settimeout(TIMEOUT)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls is not None:
                 spoken = self._tls.wrap_socket(connection, server_side=True)

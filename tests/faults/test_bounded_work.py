@@ -85,7 +85,7 @@ if __name__ == "__main__":
 
 
 def peak_of(server: FaultServer, way: Way, parser: str, directory: Path) -> tuple[str, int]:
-    """What became of `large-page`, and by how much the peak of the memory grew."""
+    """The error of `large-page`, and by how much the peak of the memory grew."""
     (directory / "mine.py").write_text(KEPT)
     urls = [server.url("ok"), server.url("large-page")]
     done = subprocess.run(

@@ -145,16 +145,16 @@ class SmallDisk:
             self._mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
         except FileNotFoundError:
             self._mounted = False
-        self._roomy = False
+        self._enlarged = False
 
-    def make_room(self) -> None:
-        self._roomy = True
+    def enlarge(self) -> None:
+        self._enlarged = True
         if self._mounted:
             subprocess.run(["mount", "-o", "remount,size=16m", str(self.directory)], check=True)
 
     def fetchpool(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         limit: Callable[[], None] | None = None
-        if not (self._mounted or self._roomy):
+        if not (self._mounted or self._enlarged):
             limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (self.SIZE, self.SIZE))  # noqa: E731
         command = [*FETCHPOOL, *arguments]
         return subprocess.run(
@@ -196,7 +196,7 @@ def test_43_a_full_disk_ends_the_run_with_a_message_and_a_file_that_can_be_resum
         assert path.read_bytes().endswith(b"\n")
     written = urls_in(path, format)
     assert len(set(written)) == len(written) < len(urls)
-    small_disk.make_room()
+    small_disk.enlarge()
     resumed = small_disk.fetchpool(*run, "--resume")
     assert (resumed.returncode, resumed.stderr) == (0, "")
     assert urls_in(path, format)[: len(written)] == written

@@ -64,7 +64,7 @@ def test_49_a_throttled_host_backs_off_and_no_worker_sleeps(hosts: list[FaultSer
     for answer, host, least, most in zip(asked, busy_hosts, at_least, at_most, strict=True):
         assert least - EARLY < gaps(host)[0] < most, answer
     waits = [arrivals(host)[1] for host, least in zip(busy_hosts, at_least, strict=True) if least >= 1.0]
-    assert arrivals(idle)[-1] < min(waits), "nobody waited for the others"
+    assert arrivals(idle)[-1] < min(waits), "no request of the idle host waited for the busy ones"
 
 
 @pytest.mark.parametrize("way", [CURL], ids=str)

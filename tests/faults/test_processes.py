@@ -51,7 +51,7 @@ def group(leader: int) -> list[int]:
 
 
 def one_line(run: subprocess.Popen[bytes]) -> str:
-    """What a refusal says: a line of ours, exit code 2, nobody left."""
+    """The message of a refused run: one line, exit code 2, and no process is left."""
     _, said = run.communicate(timeout=runner.PATIENCE)
     words = said.decode()
     assert "Traceback" not in words, words

@@ -305,7 +305,7 @@ threading.Thread(target=work).start()
 def program(
     directory: Path, text: str, server: FaultServer, executor: str
 ) -> subprocess.CompletedProcess[str]:
-    """A program of somebody's, run to its end."""
+    """Run a user's program until it ends."""
     names = f"URL, EXECUTOR = {server.url('')[:-1]!r}, {executor!r}"
     lines = f"{names}\n{text.strip()}".splitlines()
     file = directory / "program.py"

@@ -25,7 +25,7 @@ from tests.faults.matrix import Rows, Way, engine_for, fetch_urls, in_every_way,
 from tests.faults.proxy import Proxy
 
 TARGET = "https://203.0.113.7/"
-"""Nobody ever gets there: the proxy refuses."""
+"""An address that no client reaches: the proxy refuses."""
 
 
 def attempt(way: Way, url: str, proxy: str) -> Outcome:
@@ -97,8 +97,8 @@ def test_65_a_socks_error_is_reported(way: Way, reply: str, words: str, passes: 
 @over_each_transport
 def test_65_an_unreachable_proxy_is_reported_in_the_same_words(way: Way) -> None:
     """`proxy`, and retried."""
-    with socket.create_server(("127.0.0.1", 0)) as nobody:
-        port = nobody.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
     [row] = fetch_urls(way, [TARGET], proxy=f"http://127.0.0.1:{port}", retry=1, retry_delay=0)
     assert (row.error, row.errormsg) == ("proxy", "no way through the proxy: connection refused")
     assert row.num_retries == 1
@@ -108,8 +108,8 @@ def test_65_an_unreachable_proxy_is_reported_in_the_same_words(way: Way) -> None
 def test_65_a_restarting_proxy_costs_no_url(way: Way) -> None:
     """The run waits, and tries one request at a time until the proxy works again, instead of turning the list
     into failed rows."""
-    with socket.create_server(("127.0.0.1", 0)) as nobody:
-        port = nobody.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
     back = threading.Event()
     rows = Rows()
     urls = [f"http://127.0.0.{number % 100 + 1}/{number}" for number in range(500)]

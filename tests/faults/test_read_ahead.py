@@ -25,7 +25,7 @@ from tests.cli import runner
 from tests.faults.server import FaultServer
 
 ENOUGH = 110 << 20
-"""What may be read of a list whose host does not answer: 64 MiB, and what was under way."""
+"""Most bytes read of a list whose host does not respond: 64 MiB, and what was being read."""
 
 QUICK = ("-q", "-w", "3", "--per-host", "2", "--retry", "0", "--max-time", "3", "--max-runtime", "2")
 

@@ -42,7 +42,7 @@ BASIC = "Basic " + b64encode(f"user:{SECRET}".encode()).decode()
 
 @pytest.fixture(scope="module")
 def tls_server() -> Iterator[FaultServer]:
-    """The same host with TLS, and a certificate that nobody knows."""
+    """The same host with TLS and a certificate of an unknown authority."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
     with FaultServer(context) as server:
@@ -115,7 +115,7 @@ def test_24_an_invalid_location_is_a_row_and_not_an_exception(server: FaultServe
         "utf8": "http_404",
         "latin1": "http_404",
         "control": "http_404",
-        "backslashes": "refused",  # another host of this machine, where nobody listens
+        "backslashes": "refused",  # another address of this machine, with the port closed
     }
     assert set(BAD_LOCATIONS) - {"file", "gopher", "javascript", "data", "ftp"} == set(bad)
     records = fetch_faults(server, way, [*(f"location?{name}" for name in bad), "location-twice"])

@@ -21,7 +21,7 @@ UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def unseen(text: str) -> set[str]:
-    """The characters in it that nobody sees, line ends aside."""
+    """The invisible characters in it, line ends aside."""
     return {char for char in text if category(char) in UNSEEN and char != "\n"}
 
 

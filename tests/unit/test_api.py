@@ -113,7 +113,7 @@ def test_what_is_no_url_is_refused_in_one_line() -> None:
         "fetchpool.Pool(3, executor='process')",
     ],
 )
-def test_a_script_without_the_guard_that_processes_need_is_told_of_it_once(tmp_path: Path, call: str) -> None:
+def test_a_script_without_the_guard_that_processes_need_gets_one_message(tmp_path: Path, call: str) -> None:
     script = tmp_path / "script.py"
     script.write_text(f"import fetchpool\n{call}\n")
     root = str(Path(__file__).parents[2])

@@ -20,7 +20,7 @@ def _part(name: str, status: str, *fields: str) -> None:
         peer.answer(PART, "Content-Type: text/html", *fields, status=status, method=request.method)
 
 
-# 56. Nobody asked for a part, or whether anything has changed.
+# 56. Responses to a range or a condition that the request did not have.
 _part("part-206", "206 Partial Content", "Content-Range: bytes 0-9/100")
 _part("part-206-of-no-range", "206 Partial Content")
 _part("part-206-complete", "206 Partial Content", "Content-Range: bytes 0-9/10")

@@ -187,7 +187,7 @@ def fake_gzip(peer: Peer, _: Received) -> None:
 
 @scenario("unknown-encoding")
 def unknown_encoding(peer: Peer, _: Received) -> None:
-    """14. Nobody knows it."""
+    """14. An encoding that does not exist."""
     peer.answer(PAGE, "Content-Encoding: rot13")
 
 

@@ -21,7 +21,7 @@ END_STREAM, END_HEADERS, ACK = 1, 4, 1
 NO_ERROR, PROTOCOL_ERROR, INTERNAL_ERROR, REFUSED_STREAM, CANCEL, ENHANCE_YOUR_CALM = 0, 1, 2, 7, 8, 11
 STATUS_200 = b"\x88"
 """`:status: 200` (RFC 7541 appendix A)."""
-GIVE_UP = 20.0
+TIMEOUT = 20.0
 
 
 class EndingServer:
@@ -62,7 +62,7 @@ class EndingServer:
                 threading.Thread(target=self._talk, args=(connection, self.connections), daemon=True).start()
 
     def _talk(self, plain: socket.socket, number: int) -> None:
-        plain.settimeout(GIVE_UP)
+        plain.settimeout(TIMEOUT)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = plain
         with contextlib.suppress(OSError):

@@ -60,8 +60,8 @@ def gibibyte(coding: str) -> bytes:
     if coding == "zstd":
         compressor = zstd.ZstdCompressor()
         return b"".join([*(compressor.compress(zeros) for _ in range(1024)), compressor.flush()])
-    # After a full flush deflate starts anew, so the same block may come again and again. Its checksum
-    # is missing at the end: nobody gets that far.
+    # After a full flush deflate starts anew, so the same block can be repeated. The checksum at the end
+    # is missing, but no client reads that far.
     deflate = zlib.compressobj(9, zlib.DEFLATED, 31 if coding == "gzip" else 15)
     start = deflate.compress(b"") + deflate.flush(zlib.Z_FULL_FLUSH)
     block = deflate.compress(zeros) + deflate.flush(zlib.Z_FULL_FLUSH)
@@ -245,7 +245,7 @@ def silence_in_headers(peer: Peer, _: Received) -> None:
 
 @scenario("goodbye-on-a-kept-connection")
 def goodbye_on_a_kept_connection(peer: Peer, _: Received) -> None:
-    """5. An answer, and later something that nobody asked for: servers do that when they tire of waiting."""
+    """5. A response, and later a 408 without a request: servers send it when a connection was idle."""
     peer.answer(b"ok")
     peer.pause(0.2)
     peer.send("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")

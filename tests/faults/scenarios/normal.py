@@ -163,7 +163,7 @@ def redirect_to(peer: Peer, request: Received) -> None:
 
 
 BAD_LOCATIONS: dict[str, bytes] = {
-    # 23. Schemes that nobody follows.
+    # 23. Schemes that no client follows.
     "file": b"file:///etc/passwd",
     "gopher": b"gopher://127.0.0.1:6379/_FLUSHALL",
     "javascript": b"javascript:alert(1)",

@@ -199,14 +199,14 @@ def test_a_request_may_come_byte_by_byte(demo_server: DemoServer) -> None:
         assert read_answer(sock) == (200, b"ABC")
 
 
-def test_who_expects_100_continue_is_told_before_the_body(demo_server: DemoServer) -> None:
+def test_a_client_that_expects_100_continue_gets_it_before_the_body(demo_server: DemoServer) -> None:
     with connect(demo_server) as sock:
         head = b"POST /upper HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"
         sock.sendall(head)
         assert sock.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
         sock.sendall(b"abc")
         assert read_answer(sock) == (200, b"ABC")
-        sock.sendall(head + b"xyz")  # who sends it unasked isn't told
+        sock.sendall(head + b"xyz")  # a client that sends the body at once gets no 100
         assert sock.recv(10) == b"HTTP/1.1 2"
 
 
@@ -344,7 +344,7 @@ def test_two_thousand_slow_answers_wait_without_a_thread_each() -> None:
         assert time.monotonic() - start < 10  # in turn, on two threads, it would be 1000 s
 
 
-def test_half_open_and_slowly_reading_clients_starve_nobody() -> None:
+def test_half_open_and_slowly_reading_clients_block_no_others() -> None:
     with DemoServer(threads=2) as server, ExitStack() as stack:
         for beginning in (
             b"",

@@ -350,7 +350,7 @@ def test_an_output_that_is_the_input_is_refused(tmp_path: Path) -> None:
         configure([str(listed)], outputs=[str(tmp_path / "link.txt")])
 
 
-def test_reading_the_configuration_room_loads_no_third_party_adapter() -> None:
+def test_importing_the_configuration_loads_no_third_party_adapter() -> None:
     script = "import sys, fetchpool.config.configure; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", script], check=True, capture_output=True, text=True

@@ -1,4 +1,4 @@
-"""How many descriptors there may be, and the room for them."""
+"""The limit of open files, and the size of the table of descriptors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOM = """
+TABLE_SIZES = """
 import os
 from fetchpool.config import machine
 
@@ -22,9 +22,9 @@ print(workers, before, table(), os.listdir("/proc/self/fd") == opened)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how long its table is")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the size of the table")
 def test_the_kernels_table_is_made_long_enough_at_once_and_nothing_stays_open() -> None:
-    done = subprocess.run([sys.executable, "-c", ROOM], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", TABLE_SIZES], capture_output=True, text=True, check=True)
     workers, before, after, same = done.stdout.split()
     assert int(before) < int(workers) <= int(after)
     assert same == "True"

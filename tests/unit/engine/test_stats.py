@@ -86,7 +86,7 @@ def test_times_are_spread_over_every_row_that_has_one() -> None:
     assert shot.time_max == 0.1
 
 
-def test_waiting_for_an_answer_and_receiving_it_are_told_apart() -> None:
+def test_waiting_for_a_response_and_receiving_it_are_distinguished() -> None:
     stats = Stats(Clock())
     stats.add([record(time_starttransfer=0.25, time_total=1.0)])
     shot = now(stats)

@@ -67,7 +67,7 @@ def test_rows_without_a_url_all_stay(path: Path) -> None:
     assert path.read_bytes() == b"".join([*head, blank, fine, other])
 
 
-def test_damaged_and_torn_lines_are_left_out_and_counted(path: Path) -> None:
+def test_damaged_and_incomplete_lines_are_left_out_and_counted(path: Path) -> None:
     *head, first, second = write(path, "http://a/", "http://b/")
     path.write_bytes(b"".join([*head, first, b"\0\0\n", second, second[:-5]]))
     assert compact(str(path)) == CompactResult(2, 0, 1)

@@ -63,7 +63,7 @@ def test_without_dedupe_every_line_is_wanted() -> None:
     assert known.duplicates == 0
 
 
-def test_what_the_output_holds_is_not_wanted_and_told_with_its_final_error() -> None:
+def test_urls_in_the_output_are_skipped_and_counted_with_their_final_error() -> None:
     known = known_from(
         journal(("http://h/fine", None), None, ("http://h/bad", "dns"), ("http://***@h/", "http_404")),
     )
@@ -181,7 +181,7 @@ def test_every_error_a_row_can_have_has_a_word() -> None:
         ("429", "http_429?"),
     ],
 )
-def test_an_unknown_kind_is_refused_with_the_one_that_was_meant(word: str, hint: str) -> None:
+def test_an_unknown_kind_is_refused_with_the_closest_one(word: str, hint: str) -> None:
     with pytest.raises(ValueError, match=f"unknown error '{word}'; ") as refused:
         failures.errors_named([word])
     assert hint in str(refused.value)

@@ -35,7 +35,7 @@ def begun(
 def kind_at_begin(
     *lines: str, status: int = 200, method: str = "GET", limit: int = 1000
 ) -> FailureKind | None:
-    """What the header block alone comes to; the transport must stop when it is a failure."""
+    """The failure that the header block alone causes; the transport must then stop."""
     body = ResponseBody(FetchOptions(max_filesize=limit), method)
     head = ResponseHead(status, "1.1", Headers([f"{line}\r\n".encode("latin-1") for line in lines]))
     assert body.begin(head) is (body.failure is None)
@@ -391,7 +391,7 @@ def test_a_location_is_what_the_server_wrote_byte_by_byte() -> None:
         ["Content-Length:"],
     ],
 )
-def test_a_length_that_cannot_be_meant_is_a_protocol_failure(lines: list[str]) -> None:
+def test_an_invalid_length_is_a_protocol_failure(lines: list[str]) -> None:
     assert kind_at_begin("Content-Type: text/plain", *lines) == "protocol"
     assert kind_at_begin("Content-Encoding: gzip", *lines) == "protocol"
     assert kind_at_begin(*lines, "Transfer-Encoding: chunked", "Content-Encoding: gzip") is None
@@ -402,7 +402,7 @@ def test_the_same_length_twice_is_fine(lines: list[str]) -> None:
     assert kind_at_begin(*lines) is None
 
 
-def test_a_length_beside_chunks_means_nothing() -> None:
+def test_a_length_next_to_chunks_is_ignored() -> None:
     assert kind_at_begin(f"Content-Length: {10**15}", "Transfer-Encoding: chunked") is None
 
 

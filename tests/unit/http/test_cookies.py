@@ -82,7 +82,7 @@ def test_a_cookie_goes_where_it_belongs(line: str, href: str, goes: bool) -> Non
         ("github.io", "http://github.io/", "http://other.github.io/"),
     ],
 )
-def test_nobody_sets_cookies_for_a_domain_that_strangers_share(domain: str, set_by: str, href: str) -> None:
+def test_no_cookie_is_set_for_a_public_suffix(domain: str, set_by: str, href: str) -> None:
     assert sent([f"c=1; Domain={domain}"], href, set_by=set_by) == ""
 
 
@@ -96,7 +96,7 @@ def test_what_a_server_takes_back_is_gone() -> None:
     assert [each.name for each in cookies] == ["b"]
 
 
-def test_a_persons_own_comes_first_but_for_what_the_server_has_set_since() -> None:
+def test_the_users_cookies_come_first_except_those_the_server_has_set_since() -> None:
     assert sent(["b=new"], HERE, own="a=1;b=old; c=3") == "a=1; c=3; b=new"
     assert sent(["b=new; Path=/else"], HERE, own="a=1;b=old") == "a=1;b=old"
 

@@ -47,7 +47,7 @@ def test_what_was_encoded_comes_back(case: str) -> None:
 
 
 @CASES
-def test_one_byte_at_a_time_comes_to_the_same(case: str) -> None:
+def test_one_byte_at_a_time_gives_the_same(case: str) -> None:
     encoded = ENCODERS[case][1](PAGE[:500])
     decoder = decoder_of(case)
     assert decode(decoder, *(encoded[at : at + 1] for at in range(len(encoded)))) == PAGE[:500]
@@ -177,7 +177,7 @@ def test_a_wrong_checksum_is_refused() -> None:
 
 @pytest.mark.parametrize("level", range(-1, 10))
 @pytest.mark.parametrize("size", [0, 1, 10, 5_000])
-def test_both_kinds_of_deflate_are_told_apart_at_every_level(level: int, size: int) -> None:
+def test_both_kinds_of_deflate_are_distinguished_at_every_level(level: int, size: int) -> None:
     content = PAGE[:size]
     raw = zlib.compressobj(level, wbits=-zlib.MAX_WBITS)
     for encoded in (zlib.compress(content, level), raw.compress(content) + raw.flush()):

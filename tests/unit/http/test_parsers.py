@@ -176,7 +176,7 @@ def test_a_name_that_leads_nowhere_is_a_usage_error_that_names_the_fix(
     assert str(raised.value) == message
 
 
-def test_a_syntax_error_is_told_in_one_line(directory: Path) -> None:
+def test_a_syntax_error_is_reported_in_one_line(directory: Path) -> None:
     (directory / "typo.py").write_text("def links(response:\n    pass\n")
     with pytest.raises(
         UsageError, match=r"^--parse: module 'typo' can't be imported: SyntaxError: .*line 1\)$"
@@ -350,7 +350,7 @@ def test_a_list_that_holds_itself_is_a_failure() -> None:
     assert given_back({"deep": nested(DEPTH)})[1] is None
 
 
-def test_names_of_the_rows_own_fields_are_told_apart() -> None:
+def test_names_of_the_rows_own_fields_get_a_prefix() -> None:
     extra, message = given_back(
         {"url": 1, "error": 2, "extra": 3, "content_encoding": 4, "title": 5, "urls": 6}
     )

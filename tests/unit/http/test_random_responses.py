@@ -219,8 +219,8 @@ def test_no_robots_txt_makes_the_reader_raise(content: bytes, path: str) -> None
     robots = RobotsCache("fetchpool/1.0")
     request = urls.request(0, f"http://h.example/{path}")
     assume(request.error is None)
-    told = with_fields(refusal(request, FailureKind.RESET), error=None, response_code=200, content=content)
-    robots.add(request, told, 0.0)
+    fetched = with_fields(refusal(request, FailureKind.RESET), error=None, response_code=200, content=content)
+    robots.add(request, fetched, 0.0)
     found = robots.rules_for(request, 0.0)
     assert found is not None
     assert 0 <= found.crawl_delay <= MAX_CRAWL_DELAY

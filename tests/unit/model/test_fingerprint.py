@@ -1,4 +1,4 @@
-"""Identity: a line of a list and the row that became of it are the same URL, whatever is in it."""
+"""Fingerprints: a line of a list and its row are the same URL, whatever is in it."""
 
 from __future__ import annotations
 

@@ -211,7 +211,7 @@ def test_a_refused_line_says_why(line: str, problem: str) -> None:
         "http://h/\u0645\u06cc\u200c\u062e",
     ],
 )
-def test_what_may_be_in_a_url_is_part_of_it(line: str) -> None:
+def test_characters_allowed_in_a_url_are_part_of_it(line: str) -> None:
     assert request(0, line).error is None
 
 

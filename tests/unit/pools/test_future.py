@@ -62,7 +62,7 @@ def test_who_waits_is_woken_by_the_result(kind):
 
 
 @both
-def test_who_waits_too_short_is_told(kind):
+def test_a_wait_that_is_too_short_times_out(kind):
     future = kind()
     for _ in range(2):
         with pytest.raises(TimeoutError):
@@ -146,7 +146,7 @@ def test_a_callback_of_ours_may_end_with_what_is_no_exception(finish, caplog):
     assert caplog.text.count("SystemExit") == 1
 
 
-def test_a_persons_interruption_is_results_when_all_were_called():
+def test_an_interrupt_is_raised_by_result_after_all_callbacks_were_called():
     future, called = LightFuture(), []
     future.add_done_callback(lambda _: signal.raise_signal(signal.SIGINT))
     future.add_done_callback(called.append)

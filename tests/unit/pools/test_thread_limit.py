@@ -26,7 +26,7 @@ def test_small_fetches_that_use_a_whole_core_are_done_by_fewer_threads() -> None
     assert after(ThreadLimit(10), *[(1.2, 5000)] * 6) == [7, 5, 3, 2, 2, 2]
 
 
-def test_there_are_more_again_as_soon_as_there_is_room() -> None:
+def test_there_are_more_again_as_soon_as_the_core_has_time() -> None:
     busy, idle = (1.2, 5000), (0.3, 30)
     assert after(ThreadLimit(10), *[busy] * 4, *[idle] * 6) == [7, 5, 3, 2, 3, 4, 6, 9, 10, 10]
 
@@ -35,7 +35,7 @@ def test_what_uses_a_core_for_large_bodies_is_not_held_back() -> None:
     assert after(ThreadLimit(10), *[(1.9, 500)] * 3) == [10, 10, 10]
 
 
-def test_there_are_more_again_when_the_core_is_used_by_somebody_else() -> None:
+def test_there_are_more_again_when_another_program_uses_the_core() -> None:
     assert after(ThreadLimit(10), *[(1.2, 5000)] * 4, *[(1.9, 20)] * 6) == [7, 5, 3, 2, 3, 4, 6, 9, 10, 10]
 
 

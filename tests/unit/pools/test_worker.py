@@ -26,7 +26,7 @@ class Broken:
     def close(self) -> None: ...
 
 
-def test_after_a_defect_nothing_is_left_of_a_body_that_was_being_kept(tmp_path: Path) -> None:
+def test_after_an_internal_error_no_partial_body_is_left(tmp_path: Path) -> None:
     spool = tmp_path / "spool"
     spool.mkdir()
     worker = Worker(FetchOptions(save=str(tmp_path), save_spool=str(spool)))

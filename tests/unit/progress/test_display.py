@@ -32,7 +32,7 @@ from tests.factories import all_ok, record, snapshot
 
 ROOT = Path(__file__).parents[3]
 WAIT = 20
-"""Seconds after which a test gives up on another thread or process."""
+"""Seconds that a test waits for another thread or process."""
 
 STUCK = (
     ActiveRequest(
@@ -371,7 +371,7 @@ except KeyboardInterrupt:
     )
 
 
-def test_an_exception_leaves_the_terminal_clean_and_is_told(screen: Screen) -> None:
+def test_an_exception_leaves_the_terminal_clean_and_is_shown(screen: Screen) -> None:
     screen.start()
     with run_in_a_terminal(screen, "raise SystemExit('the disk is full')") as program:
         screen.until(lambda rows: len(rows) == 3)
@@ -380,8 +380,8 @@ def test_an_exception_leaves_the_terminal_clean_and_is_told(screen: Screen) -> N
 
 
 def interrupted(program: subprocess.Popen[str]) -> int:
-    """Its exit code after Ctrl-C. One that comes in the moment before Python falls asleep is heard when it
-    wakes up: then a person presses again, and so do we."""
+    """Its exit code after Ctrl-C. A signal just before Python blocks is handled only when it wakes up: a user
+    presses again then, and so does the test."""
     for _ in range(5):
         program.send_signal(signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):

@@ -15,7 +15,7 @@ from fetchpool.progress.messages import progress_line, share_done
 from tests.factories import all_ok, record, snapshot
 
 WAIT = 10
-"""Seconds after which a test gives up on another thread."""
+"""Seconds that a test waits for another thread."""
 
 
 def logged(
@@ -85,7 +85,7 @@ def test_verbose_has_a_line_for_each_failure_and_each_retry() -> None:
     ]
 
 
-def test_without_verbose_only_notices_are_told() -> None:
+def test_without_verbose_only_notices_are_shown() -> None:
     failed = record(error="dns")
     events = [RetryScheduled(failed, 1.0), Notice("a worker was lost")]
     assert logged(events=events, records=[failed]) == ["fetchpool: a worker was lost"]
@@ -114,12 +114,12 @@ def test_a_reader_who_fell_asleep_does_not_stop_the_run() -> None:
         reading.start()
         log.on_finish(snapshot())
     reading.join(WAIT)
-    told = [line for line in shown if "failed dns" in line]
-    given_up = sum(
+    written = [line for line in shown if "failed dns" in line]
+    dropped = sum(
         int(line.split("(")[1].split()[0].replace(",", "")) for line in shown if "not shown" in line
     )
-    assert len(told) >= MAX_PENDING
-    assert len(told) + given_up == len(failures)
+    assert len(written) >= MAX_PENDING
+    assert len(written) + dropped == len(failures)
 
 
 def test_a_reader_who_has_left_is_not_an_error() -> None:
@@ -153,7 +153,7 @@ def test_a_log_that_never_started_ends_without_waiting() -> None:
         pass
 
 
-def test_said_things_are_written_in_order_and_the_end_is_told() -> None:
+def test_messages_are_written_in_order_and_the_last_call_is_marked() -> None:
     calls: list[tuple[list[int], int, bool]] = []
     writer: BackgroundWriter[int] = BackgroundWriter(
         lambda *call: calls.append(call), interval=0.0, pending=100
@@ -167,12 +167,12 @@ def test_said_things_are_written_in_order_and_the_end_is_told() -> None:
     assert [last for _, _, last in calls] == [False] * (len(calls) - 1) + [True]
 
 
-def test_what_there_is_no_room_for_is_counted() -> None:
+def test_dropped_lines_are_counted() -> None:
     entered, go_on = threading.Event(), threading.Event()
     calls: list[tuple[list[int], int]] = []
 
-    def write(said: list[int], given_up: int, _last: bool) -> None:
-        calls.append((said, given_up))
+    def write(said: list[int], dropped: int, _last: bool) -> None:
+        calls.append((said, dropped))
         entered.set()
         assert go_on.wait(WAIT)
 

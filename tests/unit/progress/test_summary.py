@@ -271,7 +271,7 @@ def test_without_a_retry_turning_retries_off_is_not_suggested() -> None:
     assert advice(shot) == "hosts that did not respond (80 % of the time)"
 
 
-def test_server_backoff_and_crawl_delay_are_told_apart() -> None:
+def test_server_backoff_and_crawl_delay_are_distinguished() -> None:
     shot = ten_seconds(wait_times=limits(backoff=8.0), retries=3)
     assert advice(shot, per_host=2, robots=True) == (
         "server backoff: 429, 503 or Retry-After (80 % of the time)"

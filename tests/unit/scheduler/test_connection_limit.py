@@ -19,7 +19,7 @@ def host(bears: int, at_once: int, requests: int) -> tuple[ConnectionLimit, int]
     return limit, broken
 
 
-def test_it_comes_to_what_the_host_bears_and_stays_there():
+def test_it_reaches_what_the_host_accepts_and_stays_there():
     for bears in (1, 2, 4, 7):
         limit, broken = host(bears, 10, 400)
         assert bears <= limit.limit <= bears + 1

@@ -1,4 +1,4 @@
-"""The proxy of a run: paused after failures in a row, tried, given up when it stays away for long."""
+"""ProxyBreaker: the run pauses after failures in a row, probes the proxy, and fails URLs if it stays down."""
 
 from fetchpool.model import urls
 from fetchpool.model.failures import FailureKind
@@ -59,7 +59,7 @@ def test_failures_with_others_between_that_got_through_pause_nothing():
     assert proxy.may_start(0.0)
 
 
-def test_a_try_that_came_to_nothing_is_followed_by_another_one():
+def test_a_probe_without_a_result_is_followed_by_another_one():
     for nothing in (None, RESET):
         proxy = away()
         proxy.started()
@@ -67,7 +67,7 @@ def test_a_try_that_came_to_nothing_is_followed_by_another_one():
         assert proxy.may_start(2.0)
 
 
-def test_when_it_stays_away_for_long_what_waits_is_given_up():
+def test_when_it_stays_down_for_long_queued_urls_fail():
     proxy, now = away(), INITIAL_PAUSE
     while now < DOWN_AFTER:
         assert proxy.may_start(now)

@@ -51,7 +51,7 @@ def allows(text: str | bytes, path: str, agent: str = "fetchpool") -> bool:
         b"User-agent: *\nDisallow: /n**o$\nDisallow: /no\n",
     ],
 )
-def test_what_is_meant_is_kept_to(text: bytes) -> None:
+def test_the_intended_rules_are_obeyed(text: bytes) -> None:
     assert not allows(text, "/no")
     assert allows(text, "/yes")
     assert allows(text, "/robots.txt")

@@ -62,7 +62,7 @@ class SchedulerMachine(RuleBasedStateMachine):
             self.scheduler.enqueue(request, self.now, first=first)
 
     @rule(number=st.integers(1, 5))
-    def start_what_may(self, number: int) -> None:
+    def start_ready(self, number: int) -> None:
         for _ in range(number):
             if self.start() is None:
                 return
@@ -176,7 +176,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         return request
 
     def end(self, request: FetchRequest) -> None:
-        assert request.urlnum not in self.ended, "given up twice"
+        assert request.urlnum not in self.ended, "abandoned twice"
         assert request.urlnum not in self.in_flight, "abandoned while in flight"
         self.later.pop(request.urlnum, None)
         self.ended.add(request.urlnum)
@@ -277,7 +277,7 @@ def test_a_busy_host_is_asked_one_at_a_time_until_it_is_well_again() -> None:
     assert [started(scheduler, now).host for _ in range(3)] == ["a"] * 3
 
 
-def test_a_host_that_never_answers_is_paused_tried_once_and_given_up_for_a_while() -> None:
+def test_a_host_that_never_responds_is_paused_probed_once_and_then_abandoned_for_a_while() -> None:
     scheduler = filled(Scheduler(), "a" * (FAILURE_THRESHOLD + 5))
     for _ in range(FAILURE_THRESHOLD):
         scheduler.complete(started(scheduler, 0.0), 0.0, 0.0, NO_ANSWER)
@@ -290,7 +290,7 @@ def test_a_host_that_never_answers_is_paused_tried_once_and_given_up_for_a_while
     scheduler.abandoned.clear()
     scheduler.enqueue(urls.request(99, "http://a/"), HALF_OPEN_AFTER + 2)
     assert scheduler.next_request(HALF_OPEN_AFTER + 2) is None
-    assert len(scheduler.abandoned) == 1, "what comes while it is down is given up too"
+    assert len(scheduler.abandoned) == 1, "what is queued while it is down is abandoned, too"
     scheduler.enqueue(urls.request(100, "http://a/"), HALF_OPEN_AFTER + 2 + OPEN_FOR)
     again = started(scheduler, HALF_OPEN_AFTER + 2 + OPEN_FOR)
     scheduler.complete(again, HALF_OPEN_AFTER + 3 + OPEN_FOR, HALF_OPEN_AFTER + 2 + OPEN_FOR, FINE)
@@ -315,7 +315,7 @@ def test_an_answer_between_failures_keeps_a_host_alive() -> None:
     assert not scheduler.abandoned
 
 
-def test_what_is_waited_for_is_told_apart() -> None:
+def test_reasons_for_waiting_are_distinguished() -> None:
     scheduler = filled(Scheduler(per_host=2), "aaaa")
     flying = [started(scheduler, 0.0) for _ in range(2)]
     assert scheduler.block_reason(0.0) is BlockReason.HOST_LIMIT

@@ -268,7 +268,7 @@ def test_a_compaction_that_was_killed_is_completed_when_the_directory_is_opened(
     assert names(path) == ["_lock", "part-000002.parquet", "part-000003.parquet"]
 
 
-def test_failures_are_told_once(tmp_path: Path) -> None:
+def test_failures_are_reported_once(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     sink = open_sink(str(path))
     sink.write([record(0)])

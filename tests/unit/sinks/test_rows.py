@@ -135,7 +135,7 @@ def test_a_csv_row_is_one_line_with_every_column(extra: dict[str, object]) -> No
     assert len(cells) == len(ROW_FIELDS) + 2
 
 
-def test_a_csv_file_with_other_columns_is_told_from_a_foreign_one() -> None:
+def test_a_csv_file_with_other_columns_is_distinguished_from_a_foreign_one() -> None:
     assert (
         CsvRows(("title",)).check_header(CsvRows().header)
         == "is a CSV output of fetchpool with other columns"

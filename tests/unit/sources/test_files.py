@@ -30,17 +30,17 @@ class Consumer:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self._told = threading.Event()
-        source.start(self._told.set)
+        self._notified = threading.Event()
+        source.start(self._notified.set)
 
     def take(self, limit: int) -> list[FetchRequest]:
         """At least one request, unless the source has ended."""
         while True:
-            self._told.clear()
+            self._notified.clear()
             requests = self.source.take(limit)
             if requests or self.source.exhausted:
                 return requests
-            assert self._told.wait(20), "the source never said that there is something"
+            assert self._notified.wait(20), "the source never reported that there is a URL"
 
     def rest(self, limit: int = 100) -> list[FetchRequest]:
         requests: list[FetchRequest] = []
@@ -152,7 +152,7 @@ def test_a_gzip_cut_short_gives_what_was_read_and_says_so_and_the_next_input_is_
     assert source.bytes_read == source.bytes_total
 
 
-def test_a_damaged_gzip_is_told_and_so_is_the_next_one(tmp_path: Path) -> None:
+def test_a_damaged_gzip_is_reported_and_so_is_the_next_one(tmp_path: Path) -> None:
     lines = b"".join(b"http://a/%s\n" % os.urandom(8).hex().encode() for _ in range(20_000))
     complete = bytearray(gzip.compress(lines))
     complete[-6] ^= 0xFF  # its checksum
@@ -308,7 +308,7 @@ def test_standard_input_is_read_line_by_line_and_a_blocked_read_keeps_no_process
         assert process.wait(20) == 7
 
 
-def test_a_standard_input_that_somebody_made_non_blocking_is_waited_for() -> None:
+def test_a_non_blocking_standard_input_is_waited_for() -> None:
     end, writer = os.pipe()
     os.set_blocking(end, False)
     with start_stdin_reader(stdin=end) as process:
@@ -402,7 +402,7 @@ def test_whatever_is_iterated_over_is_taken_to_its_end(kind: Callable[[list[str]
     assert not [thread for thread in threading.enumerate() if thread.name == "fetchpool-urls"]
 
 
-def test_who_finds_no_element_is_told_when_there_is_one() -> None:
+def test_a_caller_that_finds_no_element_is_notified_when_there_is_one() -> None:
     go_on, notified = threading.Event(), threading.Event()
 
     def slow() -> Iterator[str]:

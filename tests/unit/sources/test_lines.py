@@ -40,7 +40,7 @@ def read(*chunks: bytes) -> list[str]:
         ("http://a/\x0bb\u2028c\x85d\n".encode(), ["http://a/\x0bb\u2028c\x85d"]),
     ],
 )
-def test_a_list_is_read_as_its_writer_meant_it(data: bytes, lines: list[str]) -> None:
+def test_a_list_is_read_as_its_author_intended(data: bytes, lines: list[str]) -> None:
     assert read(data) == lines
 
 

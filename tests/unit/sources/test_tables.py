@@ -61,7 +61,9 @@ def rows(path: str, column: str = "url") -> list[tuple[str, Any]]:
 
 @pytest.mark.parametrize("suffix", COMPRESS)
 @pytest.mark.parametrize("named", [True, False])
-def test_compressed_lists_are_told_by_their_first_bytes(tmp_path: Path, suffix: str, named: bool) -> None:
+def test_compressed_lists_are_recognized_by_their_first_bytes(
+    tmp_path: Path, suffix: str, named: bool
+) -> None:
     compress = COMPRESS[suffix]
     data = compress(b"http://a/1\nhttp://a") + compress(b"/2\n") + compress(b"")
     path = write(tmp_path / (f"list.{suffix}" if named else "list"), data)
@@ -126,7 +128,7 @@ def test_csv_has_its_url_in_the_column_that_was_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text"), [("list.tsv", "url\tn\nhttp://a/,1\tx\n"), ("list", "url\tn\nhttp://a/,1\tx")]
 )
-def test_tsv_and_tables_without_a_suffix_are_told_by_their_first_line(
+def test_tsv_and_tables_without_a_suffix_are_recognized_by_their_first_line(
     tmp_path: Path, name: str, text: str
 ) -> None:
     assert rows(write(tmp_path / name, text)) == [("http://a/,1", {"n": "x"})]
@@ -188,7 +190,7 @@ def test_names_of_columns_are_never_empty_or_twice(tmp_path: Path) -> None:
     assert rows(path) == [("http://a/", expected)]
 
 
-def test_parquet_is_read_with_what_its_types_come_to(tmp_path: Path) -> None:
+def test_parquet_values_are_converted_by_their_types(tmp_path: Path) -> None:
     path = str(tmp_path / "list.parquet")
     frame = {
         "link": ["http://a/1", None, "http://a/3"],
@@ -257,7 +259,7 @@ def test_an_empty_table_is_an_empty_list(tmp_path: Path, name: str) -> None:
     assert requests_of(write(tmp_path / name, "")) == []
 
 
-def test_a_cell_that_never_ends_is_told_and_what_came_before_is_fetched(tmp_path: Path) -> None:
+def test_a_cell_that_never_ends_is_reported_and_what_came_before_is_fetched(tmp_path: Path) -> None:
     text = 'url,n\nhttp://a/1,x\nhttp://a/2,"' + ("y" * 1000 + "\n") * 20_000
     source = FileSource([write(tmp_path / "a.csv", text)], TableOptions("url", True))
     assert [each.url for each in Consumer(source).rest()] == ["http://a/1"]
@@ -267,7 +269,7 @@ def test_a_cell_that_never_ends_is_told_and_what_came_before_is_fetched(tmp_path
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.csv.gz"])
-def test_a_quote_that_is_never_closed_is_told_and_what_came_before_is_fetched(
+def test_a_quote_that_is_never_closed_is_reported_and_what_came_before_is_fetched(
     tmp_path: Path, name: str
 ) -> None:
     text = 'url,n\nhttp://a/1,"x\ny"\n\nhttp://a/2,"x\nhttp://a/3,y\n' + "http://a/4,z\n" * 9999
@@ -285,7 +287,7 @@ def test_a_quoted_last_cell_is_no_open_quote_however_the_table_ends(tmp_path: Pa
     assert rows(write(tmp_path / "a.csv", f'n,url\n1,"http://a/"{end}')) == [("http://a/", {"n": "1"})]
 
 
-def test_a_carriage_return_within_a_line_is_told_with_its_line_and_what_came_before_is_fetched(
+def test_a_carriage_return_within_a_line_is_reported_with_its_line_and_what_came_before_is_fetched(
     tmp_path: Path,
 ) -> None:
     text = 'url,n\r\nhttp://a/1,"x\ry"\r\n\r\nhttp://a/2,x\ry\r\nhttp://a/3,\r\n'

@@ -57,7 +57,7 @@ def test_every_code_becomes_one_clean_line_of_ours(code: int, message: str) -> N
     assert failure.message
 
 
-def test_an_unknown_code_is_a_defect_and_not_a_crash() -> None:
+def test_an_unknown_code_is_an_internal_error_and_not_a_crash() -> None:
     assert failure_of(4711, "new in libcurl 9", 0).kind is FailureKind.INTERNAL
 
 
@@ -103,5 +103,5 @@ def test_where_libcurl_does_not_say_why_there_is_no_socket_one_is_opened_to_find
         (True, 4.999, FailureKind.TIMEOUT_TOTAL),
     ],
 )
-def test_which_deadline_it_was_is_told_by_the_time(resolved: bool, total: float, kind: FailureKind) -> None:
+def test_the_elapsed_time_shows_which_timeout_it_was(resolved: bool, total: float, kind: FailureKind) -> None:
     assert timeout_of(total=total, resolved=resolved, max_time=5.0, connect_timeout=2.0).kind is kind

@@ -1,4 +1,4 @@
-"""The stage before the workers: each host looked up once, in time, and nobody waits."""
+"""DNS before the workers: each host is resolved once and in time, and no worker waits for it."""
 
 import socket
 import threading
@@ -71,7 +71,7 @@ def test_a_name_that_does_not_exist_says_so():
     assert results[0].failure is FailureKind.DNS
 
 
-def test_a_lookup_that_hangs_is_given_up_and_its_late_answer_ignored():
+def test_a_lookup_that_hangs_is_abandoned_and_its_late_result_ignored():
     clock = Clock()
     begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
 

@@ -145,7 +145,7 @@ def test_what_breaks_the_rules_is_protocol(sent):
     assert failure(Wire(sent)) is FailureKind.PROTOCOL
 
 
-def test_a_header_without_end_is_given_up_in_bounded_memory():
+def test_a_header_without_end_fails_in_bounded_memory():
     wire = Wire(b"HTTP/1.1 200 OK\r\nX: ", *[b"x" * 65536] * 200)
     assert failure(wire) is FailureKind.PROTOCOL
     assert wire.taken <= MAX_HEAD + 32 * 1024

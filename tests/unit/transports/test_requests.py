@@ -145,7 +145,7 @@ def test_whatever_the_adapter_raises_is_a_failure_in_our_words(transport, raised
     assert response.failure.message.isprintable()
 
 
-def test_a_defect_of_ours_is_not_taken_for_a_servers(transport):
+def test_an_internal_error_is_not_reported_as_the_servers(transport):
     class Broken(Recorder):
         def begin(self, head: ResponseHead) -> bool:
             raise KeyError(head.status)

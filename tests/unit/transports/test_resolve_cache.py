@@ -17,7 +17,7 @@ from fetchpool.transports.curl.transport import CurlTransport
 HERE, THERE = ("127.0.0.1",), ("127.0.0.2", "127.0.0.3")
 
 
-def test_a_host_is_told_of_once_and_again_when_it_has_moved() -> None:
+def test_a_host_is_passed_to_libcurl_once_and_again_when_its_addresses_change() -> None:
     book = ResolveCache()
     assert cycle(book, "a:80") == ["a:80:127.0.0.1"]
     assert cycle(book, "a:80", ("127.0.0.1",)) == []
@@ -25,7 +25,7 @@ def test_a_host_is_told_of_once_and_again_when_it_has_moved() -> None:
     assert cycle(book, "b:80", ()) == [], "libcurl looks by itself"
 
 
-def test_as_long_as_none_has_ended_that_told_of_it_every_hop_does() -> None:
+def test_every_hop_passes_a_host_until_one_that_did_has_ended() -> None:
     """Which of them libcurl starts first, it does not say."""
     book = ResolveCache()
     first, second = book.open("a:80", HERE), book.open("a:80", HERE)
@@ -36,7 +36,7 @@ def test_as_long_as_none_has_ended_that_told_of_it_every_hop_does() -> None:
     assert book.open("a:80", HERE) == []
 
 
-def test_a_host_that_comes_back_while_it_is_being_forgotten_is_told_of_until_it_was(
+def test_a_host_that_returns_while_it_is_being_removed_is_passed_until_it_was(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(resolve_cache, "MAX_IDLE", 0)
@@ -80,12 +80,12 @@ def cycle(book: ResolveCache, where: str, addresses: tuple[str, ...] = HERE) -> 
     return lines
 
 
-def test_what_libcurl_was_told_does_not_end_by_itself(demo_server: DemoServer) -> None:
+def test_entries_passed_to_libcurl_do_not_expire(demo_server: DemoServer) -> None:
     """`--resolve` held for a minute once."""
     options = FetchOptions()
     transport = CurlTransport(options)
     transport._handle.curl.setopt(pycurl.DNS_CACHE_TIMEOUT, 0)  # the minute is over
-    url = f"http://told.test:{demo_server.port}/bytes/1"
+    url = f"http://passed.test:{demo_server.port}/bytes/1"
     for _ in range(2):
         transport._handle.curl.setopt(pycurl.FRESH_CONNECT, 1)
         response = transport.perform(

@@ -65,7 +65,7 @@ def test_the_system_is_asked_for_localhost():
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_an_address_is_its_own_and_nobody_is_asked(server, host):
+def test_an_address_resolves_to_itself_without_a_lookup(server, host):
     [address] = Resolver(lookup=server).resolve(host, 443, 0)
     assert (address.ip, address.sockaddr[:2]) == (host, (host, 443))
     assert server.asked == []
@@ -99,7 +99,7 @@ def test_a_failure_is_kept_for_five_seconds(server):
     assert len(server.asked) == 2
 
 
-def test_a_name_server_that_refuses_is_told_from_a_name_that_does_not_exist(server):
+def test_a_name_server_that_refuses_differs_from_a_name_that_does_not_exist(server):
     server.error = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
     with pytest.raises(ResolveError, match=r"the name server did not answer for example.org") as caught:
         Resolver(lookup=server).resolve("example.org", 80, 0.1)
@@ -151,7 +151,7 @@ def test_many_who_ask_for_one_name_make_one_lookup(server):
     assert server.asked == [b"slow.test"]
 
 
-def test_names_nobody_waits_for_any_more_are_not_asked_after(server):
+def test_cancelled_lookups_are_not_started(server):
     server.hung.add(b"slow.test")
     resolver = Resolver(threads=1, lookup=server)
     while not server.asked:  # the thread may take longer to start than the wait for it
@@ -176,7 +176,7 @@ def test_no_more_threads_than_allowed(server):
     assert threading.active_count() - before <= 3
 
 
-def test_a_wait_that_is_given_up_early_is_timeout_dns_and_wakes_nobody_else(server):
+def test_a_wait_that_ends_early_is_timeout_dns_and_wakes_no_other_caller(server):
     server.hung.add(b"slow.test")
     resolver = Resolver(lookup=server)
     answers: list[int] = []
@@ -216,7 +216,7 @@ def test_a_lookup_that_failed_for_the_moment_is_not_kept(server):
 
 
 @pytest.mark.parametrize("code", [socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_SYSTEM, socket.EAI_MEMORY])
-def test_a_name_that_nobody_could_ask_for_is_not_said_not_to_exist(server, code):
+def test_a_name_that_could_not_be_looked_up_is_not_reported_as_unknown(server, code):
     server.error = socket.gaierror(code, "")
     with pytest.raises(ResolveError) as caught:
         Resolver(lookup=server).resolve("example.org", 80, 0.1)

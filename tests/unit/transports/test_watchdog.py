@@ -85,7 +85,7 @@ def test_progress_does_not_move_the_deadline(watchdog, clock, ends):
     assert watch.stop() is FailureKind.TIMEOUT_TOTAL
 
 
-def test_a_verdict_is_not_told_twice(watchdog, clock, ends):
+def test_a_verdict_is_reported_once(watchdog, clock, ends):
     watch = watching(watchdog, ends[0])
     watch.start(clock.now, 1.0, math.inf)
     clock.now += 2
@@ -117,7 +117,7 @@ def test_the_next_hop_on_a_kept_connection_has_its_own_time(watchdog, clock, end
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_INFO"), reason="the kernel isn't asked here")
-def test_a_byte_that_no_callback_told_of_is_life(ends):
+def test_a_byte_without_a_callback_counts_as_activity(ends):
     ours, theirs = ends
     theirs.sendall(b"x")
     watch = watching(Watchdog(), ours)
@@ -270,7 +270,7 @@ def test_the_thread_that_fell_asleep_is_woken_by_the_next_hop(ends, monkeypatch)
     assert watch.stop() is FailureKind.TIMEOUT_TOTAL
 
 
-def test_a_watch_nobody_holds_is_forgotten(watchdog):
+def test_a_watch_without_references_is_forgotten(watchdog):
     watch = watchdog.watch()
     watch.start(0.0, 1.0, 1.0)
     assert watchdog.look() is True
@@ -278,7 +278,7 @@ def test_a_watch_nobody_holds_is_forgotten(watchdog):
     assert watchdog.look() is False
 
 
-def test_no_verdict_reaches_the_hop_after_the_one_it_was_meant_for():
+def test_a_verdict_never_reaches_the_next_hop():
     """Hops of no length against a clock that is always past their deadlines: a claim can only be
     carried out while the hop it was made for is under way."""
     clock = Clock()
