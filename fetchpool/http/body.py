@@ -15,7 +15,7 @@ import io
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http.decoders import CODINGS
 from fetchpool.http.decoding import Decoding
-from fetchpool.http.partial import unasked_part
+from fetchpool.http.partial import unexpected_part
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.text import one_line
 from fetchpool.transports.base import Failure, Headers, ResponseHead
@@ -49,10 +49,10 @@ class ResponseBody:
         "_keep",
         "_kept",
         "_limit",
+        "_max_bytes",
         "_max_filesize",
         "_method",
         "_part",
-        "_take",
         "_wants",
         "content_encoding",
         "content_type",
@@ -62,17 +62,17 @@ class ResponseBody:
         "size_download",
     )
 
-    def __init__(self, options: FetchOptions, method: str, take: int = 0, wants: int = 0) -> None:
-        """`wants`: bytes of the content that are stored for parsers. `take`: stop reading after about this
-        many bytes without failing; until then the usual limits apply."""
+    def __init__(self, options: FetchOptions, method: str, max_bytes: int = 0, wants: int = 0) -> None:
+        """`wants`: bytes of the content that are stored for parsers. `max_bytes`: stop reading after about
+        this many bytes without failing; until then the usual limits apply."""
         limit = NO_LIMIT if options.max_filesize is None else options.max_filesize
-        self._max_filesize = NO_LIMIT if take else limit
-        self._limit = max(limit, take)
-        self._take = take
-        self._wants = take or wants
+        self._max_filesize = NO_LIMIT if max_bytes else limit
+        self._limit = max(limit, max_bytes)
+        self._max_bytes = max_bytes
+        self._wants = max_bytes or wants
         self._keep = self._wants > 0
         self._method = method
-        self._given = () if take else options.headers
+        self._given = () if max_bytes else options.headers
         """The user's own request headers, which may ask for a part."""
         self._part = ""
         """The part that was received although the complete body was requested; empty if the body is
@@ -102,20 +102,20 @@ class ResponseBody:
         return self.size_download if self._decoding is None else self._decoding.size
 
     @property
-    def wanted(self) -> bool:
+    def is_kept(self) -> bool:
         """Whether the content is stored for parsers: only if the response is not a redirect and its status
         is under 400."""
         return self._kept is not None
 
     @property
     def content(self) -> bytes:
-        """The decoded body, as much as is wanted, if `wanted`; otherwise empty."""
+        """The decoded body, at most `wants` bytes, if `is_kept`; otherwise empty."""
         return b"" if self._kept is None else self._kept.getvalue()  # without a copy
 
-    def begin(self, head: ResponseHead) -> bool:
+    def on_head(self, head: ResponseHead) -> bool:
         self.head = head
-        # One look at the lines, by where a hyphen is in their names, finds most answers to be plain: status
-        # 200, at most one sound length, no coding. That takes 0.8 µs; `_judge` takes 5.
+        # Most responses are plain: status 200, at most one valid length, no coding. One pass over the lines,
+        # by the position of a hyphen in their names, finds that in 0.8 µs; `_validate_head` takes 5.
         length: bytes | None = None
         plain = head.status == 200
         coded = False
@@ -132,13 +132,13 @@ class ResponseBody:
                 elif name.startswith(b"content-type:") and self.content_type is None:
                     self.content_type = line[13:].decode("latin-1").strip()
                 elif name.startswith(b"content-length") and name[14] in BLANKS:
-                    return self._fail(FailureKind.PROTOCOL, "a blank before the colon of Content-Length")
+                    return self._fail(FailureKind.PROTOCOL, "space before colon in Content-Length header")
                 elif name.startswith(b"content-range"):
                     plain = False
             elif line[8] == HYPHEN and line[:17].lower() == CODING:
                 coded = True
                 if len(line) > 18 and line[17] in BLANKS:
-                    return self._fail(FailureKind.PROTOCOL, "a blank before the colon of Transfer-Encoding")
+                    return self._fail(FailureKind.PROTOCOL, "space before colon in Transfer-Encoding header")
         if plain and length is not None:
             if not coded and length.isdigit() and len(length) <= LENGTH_DIGITS:
                 self._declared = declared = int(length)
@@ -146,7 +146,7 @@ class ResponseBody:
             else:
                 plain = False
         if not plain:
-            return self._judge(head)
+            return self._validate_head(head)
         if self._keep:
             self._kept = io.BytesIO()
         return True
@@ -189,7 +189,7 @@ class ResponseBody:
 
     @property
     def _has_enough(self) -> bool:
-        return 0 < self._take <= self.size_delivered
+        return 0 < self._max_bytes <= self.size_delivered
 
     def finish(self) -> Failure | None:
         """Return why the body is incomplete, although the transport saw its end; None if it is complete.
@@ -223,8 +223,8 @@ class ResponseBody:
     def _is_bodiless(self, status: int) -> bool:
         return self._method == "HEAD" or status in BODILESS
 
-    def _judge(self, head: ResponseHead) -> bool:
-        """Handle a head that the fast path of `begin()` does not cover."""
+    def _validate_head(self, head: ResponseHead) -> bool:
+        """Handle a head that the fast path of `on_head()` does not cover."""
         status, headers = head.status, head.headers
         if not 100 <= status <= 999:  # statuses from 600 on are treated like 5xx (RFC 9110 section 15)
             return self._fail(FailureKind.PROTOCOL, f"the server answered with status {status}")
@@ -233,10 +233,10 @@ class ResponseBody:
         if not transfer_coding(headers):  # it overrides the length (RFC 9112 section 6.3)
             values = {value.strip() for value in headers.get("content-length", "0").split(",")}
             if len(values) > 1:
-                return self._fail(FailureKind.PROTOCOL, "the server sent several different Content-Lengths")
+                return self._fail(FailureKind.PROTOCOL, "conflicting Content-Length headers")
             digits = values.pop()
             if not (digits.isascii() and digits.isdigit()):
-                return self._fail(FailureKind.PROTOCOL, "the server sent a Content-Length that is no number")
+                return self._fail(FailureKind.PROTOCOL, "invalid Content-Length")
             self._declared = length = int(digits.lstrip("0")[: LENGTH_DIGITS + 1] or "0")
         bodiless = self._is_bodiless(status)
         if bodiless:
@@ -245,14 +245,14 @@ class ResponseBody:
             self._end = length  # libcurl waits for the end of the connection, whatever the coding
             self._limit = length - 1
         if 200 <= status < 300:
-            self._part = unasked_part(status, headers.get("content-range", ""), self._given)
+            self._part = unexpected_part(status, headers.get("content-range", ""), self._given)
         if status in REDIRECTS and not self._read_location(headers):
             return False
         if self.location is not None:
             self._limit = min(self._limit, REDIRECT_BODY) if self._end else REDIRECT_BODY
             return length <= REDIRECT_BODY
         if length > self._max_filesize:
-            message = f"the body is announced as larger than {self._max_filesize} bytes"
+            message = f"Content-Length exceeds {self._max_filesize} bytes"
             return self._fail(FailureKind.TOO_LARGE, message)
         if self._keep and status < 400:
             self._kept = io.BytesIO()
@@ -263,7 +263,7 @@ class ResponseBody:
         suggest header injection, and browsers reject them, too."""
         values = set(headers.get_all("location"))
         if len(values) > 1:
-            return self._fail(FailureKind.PROTOCOL, "the server sent several different Locations")
+            return self._fail(FailureKind.PROTOCOL, "conflicting Location headers")
         for value in values:
             if value:
                 self.location = value
@@ -282,7 +282,7 @@ class ResponseBody:
             self.content_encoding = one_line(", ".join(names), ENCODING_SHOWN)
         else:
             codings = [CODINGS[name] for name in reversed(names)]
-            self._decoding = Decoding(codings, self._limit, self._take)
+            self._decoding = Decoding(codings, self._limit, self._max_bytes)
         return True
 
     @property

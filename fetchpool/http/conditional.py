@@ -73,7 +73,7 @@ def doubt(sent: tuple[tuple[str, str], ...], headers: Headers) -> Failure | None
     if not _fits(asked, found.get(ETAG, ""), found.get(LAST_MODIFIED, "")):
         return Failure(
             FailureKind.PROTOCOL,
-            "the server answered 304 (not modified) about another version than was asked for",
+            "the server answered 304 (not modified) for another version than requested",
         )
     return None
 
@@ -108,7 +108,7 @@ def is_about(previous: CachedVersion, sent: tuple[tuple[str, str], ...]) -> bool
     return conditions(sent) == conditions(add_conditions((), previous))
 
 
-def unchanged(previous: CachedVersion, found: dict[str, Any]) -> dict[str, Any]:
+def not_modified_fields(previous: CachedVersion, found: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a row for an unchanged page. `found`: the validators of the 304."""
     fields: dict[str, Any] = {
         "sha256": previous.sha256,

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from fetchpool.model import urls
 from fetchpool.model.record import Cookie
 
-MOST = 50
+MAX_COOKIES = 50
 """Cookies of one chain; beyond that the oldest are dropped (RFC 6265 section 6.1 requires as many per
 domain)."""
 LONGEST = 4096
@@ -98,7 +98,7 @@ def learned(cookies: Cookies, lines: Iterable[str], href: str) -> Cookies:
         kept.pop(key, None)
         if not expired:
             kept[key] = cookie
-            if len(kept) > MOST:
+            if len(kept) > MAX_COOKIES:
                 del kept[next(iter(kept))]
     return tuple(kept.values())
 

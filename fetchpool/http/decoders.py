@@ -1,8 +1,8 @@
 """Decodes content codings (RFC 9110 section 8.4.1) in bounded steps: gzip, deflate, br, zstd.
 
-In: the bytes of one coding, in chunks of any size. Out: the decoded bytes, in pieces of at most `MOST` bytes,
-however small the chunk, so that the caller can stop a decompression bomb by counting the pieces. The module
-stores, counts and limits nothing; the body does.
+In: the bytes of one coding, in chunks of any size. Out: the decoded bytes, in pieces of at most `MAX_OUTPUT`
+bytes, however small the chunk, so that the caller can stop a decompression bomb by counting the pieces. The
+module stores, counts and limits nothing; the body does.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ else:
 
 OUTPUT_STEP = 128 * 1024
 """Bytes that a decoder is asked for at once."""
-MOST = 2 * OUTPUT_STEP
+MAX_OUTPUT = 2 * OUTPUT_STEP
 """Bytes that a decoder returns at most: brotli rounds up to blocks of its own (google/brotli issue 1396)."""
 SLICE = 16 * 1024
 """Bytes that a decoder is given at once. What follows a member is copied once per member, so many small
@@ -180,9 +180,9 @@ class ContentDecoder:
         return self._codec is None and not self._held
 
     def decode(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield what `chunk` adds to the decoded body, in pieces of at most `MOST` bytes. A member without
-        content yields an empty piece, so that the caller can stop a bomb of those, too. Raises one of
-        `CODING_ERRORS`. Must be exhausted before the next chunk."""
+        """Yield what `chunk` adds to the decoded body, in pieces of at most `MAX_OUTPUT` bytes. A member
+        without content yields an empty piece, so that the caller can stop a bomb of those, too. Raises one
+        of `CODING_ERRORS`. Must be exhausted before the next chunk."""
         if len(chunk) <= SLICE:
             yield from self._pieces(chunk)
         else:

@@ -16,8 +16,8 @@ from fetchpool.model.failures import FailureKind
 from fetchpool.transports.base import Failure
 
 FIRST, PIECES = 4, 8
-"""Pieces of a chunk's first step, and of later steps, each of at most `decoders.MOST` bytes. The first is
-shorter, since a thousand chunks may arrive at once; an ordinary one has one or two pieces."""
+"""Pieces of a chunk's first step, and of later steps, each of at most `decoders.MAX_OUTPUT` bytes. The first
+is shorter, since a thousand chunks may arrive at once; an ordinary one has one or two pieces."""
 
 Keep = Callable[[bytes], None]
 

@@ -105,7 +105,7 @@ class Exchange:
                 body = ResponseBody(options, method, request.capture_bytes, self._wants)
             else:
                 body = self._keeping.body(method)
-            hop = self._hop(request, body, elapsed, public_only)
+            hop = self._build_hop(request, body, elapsed, public_only)
             if self._unkept.until:
                 hop.fresh = self._unkept.has(hop.url, clock())
             parsing: ParseRequest | None = None
@@ -120,7 +120,7 @@ class Exchange:
                     yield parsing
             except GeneratorExit:  # the run was stopped
                 if self._keeping is not None:
-                    self._keeping.settle(body, {}, STOPPED)
+                    self._keeping.finish(body, {}, STOPPED)
                 raise
             if response.surplus:
                 self._unkept.add(hop.url, clock())
@@ -132,13 +132,13 @@ class Exchange:
             if failure is not None:
                 failure = self._with_configured_limit(failure)
             if failure is not None or body.location is None:
-                return self._outcome(request, hop, body, response, failure, timestamp, parsing)
-            next_hop = self._follow(request, response, body)
+                return self._build_outcome(request, hop, body, response, failure, timestamp, parsing)
+            next_hop = self._build_redirect(request, response, body)
             if isinstance(next_hop, Failure):
-                return self._outcome(request, hop, body, response, next_hop, timestamp)
+                return self._build_outcome(request, hop, body, response, next_hop, timestamp)
             same_host = next_hop.host == request.host
             if not (self._follows_within if same_host else self._follows_across):
-                outcome = self._outcome(request, hop, body, response, None, timestamp)
+                outcome = self._build_outcome(request, hop, body, response, None, timestamp)
                 return replace(outcome, redirect=derive.handed_back(next_hop, clock() - started))
             request, elapsed = next_hop, clock() - started
 
@@ -156,7 +156,7 @@ class Exchange:
             return failure
         return Failure(failure.kind, failure.kind.after(limit))
 
-    def _hop(
+    def _build_hop(
         self, request: FetchRequest, body: ResponseBody, elapsed: float, public_only: bool
     ) -> HopRequest:
         options = self._options
@@ -181,7 +181,7 @@ class Exchange:
             close=request.close,
         )
 
-    def _follow(
+    def _build_redirect(
         self, request: FetchRequest, response: HopResult, body: ResponseBody
     ) -> FetchRequest | Failure:
         """Build the request for a redirect; return a Failure if it must not be followed."""
@@ -214,7 +214,7 @@ class Exchange:
 
     def _is_parsed(self, request: FetchRequest, body: ResponseBody) -> bool:
         """Whether the parsers are given the response: only if it is complete and successful."""
-        if self._parse is None or request.capture_bytes or not body.wanted:
+        if self._parse is None or request.capture_bytes or not body.is_kept:
             return False
         return body.head is not None and body.head.status != NOT_MODIFIED
 
@@ -223,7 +223,7 @@ class Exchange:
             STOPPED if parsing.stopped else Failure(FailureKind.PARSE, parse_timeout_message(self._options))
         )
 
-    def _outcome(
+    def _build_outcome(
         self,
         request: FetchRequest,
         hop: HopRequest,
@@ -256,7 +256,9 @@ class Exchange:
                     and previous.url == hop.url
                     and conditional.is_about(previous, hop.headers)
                 ):
-                    extra = conditional.unchanged(previous, conditional.validators_from(head.headers))
+                    extra = conditional.not_modified_fields(
+                        previous, conditional.validators_from(head.headers)
+                    )
                     size_delivered = previous.size_delivered
                     content_type = content_type or previous.content_type
             elif parsing is not None:
@@ -270,7 +272,7 @@ class Exchange:
             assert head is not None
             extra |= conditional.validators_from(head.headers)
         if self._keeping is not None:
-            output_failure = self._keeping.settle(body, extra, failure)
+            output_failure = self._keeping.finish(body, extra, failure)
             if output_failure:
                 failure = Failure(FailureKind.ABORTED, output_failure)
         error: str | None
@@ -312,7 +314,7 @@ class Exchange:
             record,
             body.content[: request.capture_bytes] if request.capture_bytes else b"",
             retry_after,
-            passing=failure is not None and failure.passing,
+            transient=failure is not None and failure.transient,
             proxy_down=failure is not None and failure.proxy_down,
             storage_error=output_failure,
         )

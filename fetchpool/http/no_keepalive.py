@@ -12,7 +12,7 @@ from fetchpool.model import urls
 
 SECONDS = 300.0
 """Seconds."""
-MOST = 10_000
+MAX_HOSTS = 10_000
 """The number of hosts that are remembered."""
 PROXY = ""
 """The key of a proxy that makes requests for us: its connections carry the responses of all hosts."""
@@ -30,7 +30,7 @@ class Unkept:
 
     def add(self, url: str, now: float) -> None:
         """Remember that the host of `url` sent such bytes."""
-        if len(self.until) >= MOST:
+        if len(self.until) >= MAX_HOSTS:
             self.until.pop(next(iter(self.until)), None)
         self.until[self._peer(url)] = now + SECONDS
 

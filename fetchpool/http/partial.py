@@ -14,7 +14,7 @@ CONTENT_RANGE = re.compile(r"[!-~]{1,20}[ \t]+([0-9]{1,19})-([0-9]{1,19})/([0-9]
 """Unit, first byte, last byte, and total; `*` when the server doesn't know the total."""
 
 
-def unasked_part(status: int, content_range: str, sent: tuple[tuple[str, str], ...]) -> str:
+def unexpected_part(status: int, content_range: str, sent: tuple[tuple[str, str], ...]) -> str:
     """Return why a 2xx response is only a part although the complete page was requested; empty when nothing
     says so, or when a part was requested.
 
@@ -27,7 +27,7 @@ def unasked_part(status: int, content_range: str, sent: tuple[tuple[str, str], .
     if said is not None:
         first, last, whole = int(said[1]), int(said[2]), said[3]
         if first or (whole != "*" and last + 1 < int(whole)):
-            return f"the whole was asked for, and bytes {first} to {last} of {whole} came"
+            return f"requested the complete body, got bytes {first} to {last} of {whole}"
     if status == PARTIAL_CONTENT:
-        return "the whole was asked for, and a part came (206)"
+        return "requested the complete body, got a part (206)"
     return ""

@@ -37,24 +37,24 @@ class BodyStorage:
         """Return the body of a new hop."""
         return StoredBody(self._options, method, self._storage, self._wants)
 
-    def settle(self, body: ResponseBody, extra: dict[str, Any], failure: Failure | None) -> str:
+    def finish(self, body: ResponseBody, extra: dict[str, Any], failure: Failure | None) -> str:
         """Finish the last hop's body: store the content of a response without a failure, and add its
         fields to `extra`. Return an error message of our own disk; empty if there is none."""
         if not isinstance(body, StoredBody):  # an internal request, which has no row
             return ""
         if body.stored is None:
-            return body.broken
+            return body.error
         if failure is None:
             extra.update(body.stored.finish(body.content_type))
         else:
             body.stored.discard()
-        return body.broken or body.stored.failure
+        return body.error or body.stored.failure
 
 
 class StoredBody(ResponseBody):
     """A `ResponseBody` that also passes its bytes on to storage."""
 
-    __slots__ = ("_parsed", "_storage", "broken", "stopped", "stored", "wire")
+    __slots__ = ("_parsed", "_storage", "error", "stopped", "stored", "wire")
 
     def __init__(self, options: FetchOptions, method: str, storage: BodyStore | None, wants: int) -> None:
         super().__init__(options, method, 0, wants)
@@ -67,7 +67,7 @@ class StoredBody(ResponseBody):
         """The content, when the status is under 400 and the response can have a body."""
         self.stopped = False
         """Whether we stopped reading, perhaps before the end."""
-        self.broken = ""
+        self.error = ""
         """Why our own disk failed; empty if it did not."""
 
     @property
@@ -75,8 +75,8 @@ class StoredBody(ResponseBody):
         """There is no body, whatever the headers say (RFC 9112 section 6.3)."""
         return self._method == "HEAD" or (self.head is not None and self.head.status in BODILESS)
 
-    def begin(self, head: ResponseHead) -> bool:
-        if not super().begin(head):
+    def on_head(self, head: ResponseHead) -> bool:
+        if not super().on_head(head):
             self.stopped = True
             return False
         if self._kept is not None and self._storage is not None and not self.bodiless:
@@ -94,7 +94,7 @@ class StoredBody(ResponseBody):
             try:
                 self.wire.write(chunk)
             except OSError as failure:
-                self.broken = disk_failure(failure)
+                self.error = disk_failure(failure)
         return self._checked(super().feed(chunk))
 
     def resume(self) -> bool:
@@ -103,13 +103,13 @@ class StoredBody(ResponseBody):
     def _checked(self, more: bool) -> bool:
         """Return the result of `feed()`: False also when our own disk has failed."""
         if self.stored is not None and self.stored.failure:
-            self.broken = self.stored.failure
-        if self.broken:
-            more = self._fail(FailureKind.ABORTED, self.broken)
+            self.error = self.stored.failure
+        if self.error:
+            more = self._fail(FailureKind.ABORTED, self.error)
         self.stopped = not more and not self.pending and not self.is_at_end
         return more
 
-    def opened(self) -> BinaryIO:
+    def open_raw(self) -> BinaryIO:
         """Return the body as received, positioned at its start. Raises `OSError`."""
         assert self.wire is not None
         self.wire.close()

@@ -75,7 +75,7 @@ class WarcRecorder:
             raise
 
 
-class Written:
+class WarcOutput:
     """The file object that warcio writes to. The records themselves can't be: with their writer they would
     form a reference cycle, which holds a quarter of a mebibyte until the garbage collector runs."""
 
@@ -83,7 +83,7 @@ class Written:
         self.write = spool.write
 
     def flush(self) -> None:
-        """Passes complete records on together."""
+        """Do nothing: the spool passes complete records on together."""
 
 
 class WarcBuffer:
@@ -91,7 +91,7 @@ class WarcBuffer:
 
     def __init__(self, directory: str) -> None:
         self.spool = SpooledBody(directory)
-        self._writer = WARCWriter(Written(self.spool), gzip=True, warc_version=WARC_VERSION)
+        self._writer = WARCWriter(WarcOutput(self.spool), gzip=True, warc_version=WARC_VERSION)
 
     def add(self, hop: HopRequest, body: StoredBody, response: HopResult, timestamp: str) -> str:
         """Add the records of one hop; none if nothing was sent. Return an error message of our own disk;
@@ -136,7 +136,7 @@ class WarcBuffer:
             if body.head.http_version[:1] in ("2", "3"):
                 about["WARC-Protocol"] = f"h{body.head.http_version[0]}"
             chunked, lines = _header_lines(body)
-            with body.opened() as content:
+            with body.open_raw() as content:
                 parts: list[BinaryIO] = [content]
                 if chunked and body.size_download:
                     parts = [io.BytesIO(b"%x\r\n" % body.size_download), content, io.BytesIO(b"\r\n")]

@@ -24,8 +24,8 @@ class Outcome(Struct, frozen=True):
     """The beginning of the body, if the request asked for it (`capture_bytes`)."""
     retry_after: str | None = None
     """`Retry-After` as the server sent it, at most 100 characters; `retry.py` parses it."""
-    passing: bool = False
-    """Whether a retry may help though the kind of failure alone is not transient."""
+    transient: bool = False
+    """Whether a retry may help although the kind of failure is not transient."""
     proxy_down: bool = False
     """Whether the proxy can't be reached: other requests would fail as well."""
     storage_error: str = ""

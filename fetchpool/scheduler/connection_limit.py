@@ -32,7 +32,7 @@ def is_broken_connection(outcome: Outcome) -> bool:
         return False
     error = outcome.record.error
     return isinstance(error, FailureKind) and (
-        error.breaks_connection or (error is FailureKind.TLS and outcome.passing)
+        error.breaks_connection or (error is FailureKind.TLS and outcome.transient)
     )
 
 

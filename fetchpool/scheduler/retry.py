@@ -69,7 +69,7 @@ def is_transient(outcome: Outcome) -> bool:
     error = record.error
     if error is None:
         return False
-    if outcome.passing or (isinstance(error, FailureKind) and error.is_transient):
+    if outcome.transient or (isinstance(error, FailureKind) and error.is_transient):
         return True
     return error.startswith("http_") and record.response_code in TRANSIENT_STATUSES
 

@@ -24,8 +24,8 @@ class Failure(Struct, frozen=True):
 
     kind: FailureKind
     message: str
-    passing: bool = False
-    """Whether a retry may help, which the kind alone does not tell."""
+    transient: bool = False
+    """Whether a retry may help although the kind is not transient."""
     proxy_down: bool = False
     """Whether every other request would have failed, too: the proxy is down."""
 
@@ -117,7 +117,7 @@ class ResponseHandler(Protocol):
     drops the connection and reports no failure of its own. But while the handler is `pending`, it has work
     left to do with what it was given, and the transport must call `resume()` until it is done."""
 
-    def begin(self, head: ResponseHead) -> bool:
+    def on_head(self, head: ResponseHead) -> bool:
         """The final header block is complete. Called once, before any body byte."""
 
     def feed(self, chunk: bytes) -> bool:

@@ -38,8 +38,8 @@ class HostAddresses(Struct, frozen=True):
     """The time of the next lookup, on the caller's clock."""
     seconds: float = 0.0
     """The lookup's duration."""
-    passing: bool = False
-    """The name server failed, so a retry may help."""
+    transient: bool = False
+    """The name server failed: a retry may help."""
 
 
 class HostLookup:
@@ -107,7 +107,7 @@ class HostLookups:
         if lookup is None:
             return False
         lookup.pending = lookup.callback = None
-        if result.passing and lookup.failures < len(RETRY_DELAYS):
+        if result.transient and lookup.failures < len(RETRY_DELAYS):
             retry_at = result.until + RETRY_DELAYS[lookup.failures]
             if retry_at < lookup.started_at + self._timeout:
                 lookup.failures += 1
@@ -172,6 +172,6 @@ class HostLookups:
         now = self._clock()
         seconds = now - max(attempt_at, found.begun or attempt_at)
         if found.error:
-            self._on_result(HostAddresses(host, (), found.kind, found.error, now, seconds, found.passing))
+            self._on_result(HostAddresses(host, (), found.kind, found.error, now, seconds, found.transient))
         else:
             self._on_result(HostAddresses(host, found.ips, until=now + TTL, seconds=seconds))

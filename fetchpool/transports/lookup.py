@@ -59,7 +59,7 @@ class PendingLookup:
         """When a finished lookup is dropped from the cache."""
 
     @property
-    def passing(self) -> bool:
+    def transient(self) -> bool:
         """Whether the failure is temporary."""
         return bool(self.error) and self.kind is FailureKind.TIMEOUT_DNS
 

@@ -48,16 +48,16 @@ WRONG_CREDENTIALS = Failure(FailureKind.PROXY, "the SOCKS proxy refused the user
 def no_way(kind: FailureKind, message: str = "") -> Failure:
     """Return the failure of a hop that could not talk to the proxy. The message is used for kinds that are
     not in `NO_WAY`."""
-    passing = kind in NO_WAY or kind is FailureKind.TIMEOUT_DNS
+    transient = kind in NO_WAY or kind is FailureKind.TIMEOUT_DNS
     words = NO_WAY.get(kind) or message or kind.replace("_", " ")
-    return Failure(FailureKind.PROXY, f"no way through the proxy: {words}", passing, proxy_down=passing)
+    return Failure(FailureKind.PROXY, f"no way through the proxy: {words}", transient, proxy_down=transient)
 
 
 def refused(status: int) -> Failure:
     """Return the failure for an HTTP proxy's response to CONNECT."""
-    passing = status in TRANSIENT_STATUSES
-    down = passing and status not in OF_THE_TARGET
-    return Failure(FailureKind.PROXY, f"the proxy answered {status} to CONNECT", passing, proxy_down=down)
+    transient = status in TRANSIENT_STATUSES
+    down = transient and status not in OF_THE_TARGET
+    return Failure(FailureKind.PROXY, f"the proxy answered {status} to CONNECT", transient, proxy_down=down)
 
 
 def socks_refused(reply: int) -> Failure:

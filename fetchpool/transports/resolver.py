@@ -89,7 +89,7 @@ class Resolver:
         found = self._wait_for(host, timeout, wait)
         for pause in RETRY_DELAYS:
             left = ends - monotonic() - pause
-            if not found.passing or left <= 0:
+            if not found.transient or left <= 0:
                 break
             never = threading.Event()
             wait(never, pause)
@@ -232,7 +232,7 @@ class Resolver:
         except (OSError, UnicodeError) as error:
             found.kind, found.error = failure_of(error, host)
         if found.error:
-            ttl = 0.0 if found.passing else NEGATIVE_TTL
+            ttl = 0.0 if found.transient else NEGATIVE_TTL
         found.expires = self._clock() + ttl
         with self._lock:
             del self._running[found]

@@ -24,30 +24,30 @@ LARGE = 257
 """Integers of the buffer for `ioctl`, which holds the GIL for more than 1,024 bytes: a thread that
 had to wait for the GIL again, milliseconds among many threads, would send its request long after this
 check."""
-Answer: TypeAlias = "array[int]"
-"""A buffer for `ioctl`; the first integer is the answer."""
+Buffer: TypeAlias = "array[int]"
+"""A buffer for `ioctl`; the first integer is the result."""
 
 
-def new_answer() -> Answer:
+def new_buffer() -> Buffer:
     """Return a buffer for `has_unread()`, to be reused within a thread."""
     return array("i", [0]) * LARGE
 
 
 if sys.platform == "linux":
 
-    def has_unread(descriptor: int, answer: Answer | None = None) -> bool:
-        """Whether the kernel holds unread bytes. `answer`: a reusable buffer."""
-        if answer is None:
-            answer = new_answer()
+    def has_unread(descriptor: int, buffer: Buffer | None = None) -> bool:
+        """Whether the kernel holds unread bytes. `buffer`: a reusable buffer."""
+        if buffer is None:
+            buffer = new_buffer()
         try:
-            ioctl(descriptor, FIONREAD, answer)
+            ioctl(descriptor, FIONREAD, buffer)
         except OSError:
             return False  # the connection is closed, which its next use finds
-        return answer[0] > 0
+        return buffer[0] > 0
 
 else:
 
-    def has_unread(descriptor: int, answer: Answer | None = None) -> bool:  # noqa: ARG001 - as on Linux
+    def has_unread(descriptor: int, buffer: Buffer | None = None) -> bool:  # noqa: ARG001 - as on Linux
         """Whether the kernel holds unread bytes."""
         try:
             with socket_from_fd(descriptor) as connection:

@@ -91,7 +91,7 @@ class Watch:
         self._speaking = None
         self._hops += 1
         self._active = True
-        if self._watchdog.asleep:
+        if self._watchdog.waiting:
             self._watchdog.wake()
 
     def stop(self) -> FailureKind | None:
@@ -170,7 +170,7 @@ class Watch:
 
     # The watchdog's thread
 
-    def look(self, now: float) -> bool:
+    def check(self, now: float) -> bool:
         """End the hop if it has expired. Return False when no hop is active."""
         if not self._active:
             self._check_idle(now)
@@ -227,7 +227,7 @@ class Watchdog:
     """The watches of a process, and the thread that checks them (started when first needed)."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
-        self.asleep = True
+        self.waiting = True
         """The thread sleeps: `Watch.start()` must call `wake()`."""
         self.keeps_for = math.inf
         """Seconds that an idle worker may keep its connections."""
@@ -254,12 +254,12 @@ class Watchdog:
         with self._lock:
             if self._thread is None:
                 self._thread = threads.start(self._run, "fetchpool-watchdog")
-                self.asleep = False
+                self.waiting = False
 
     def wake(self) -> None:
         """Wake the thread. Any thread may call it."""
         self.begin()
-        self.asleep = False
+        self.waiting = False
         self._alarm.set()
 
     def close_idle(self, own: Watch, url: str, addresses: tuple[str, ...]) -> bool:
@@ -274,30 +274,30 @@ class Watchdog:
             own.wait(threading.Event(), NOTICED)
         return self.keeps_for < math.inf
 
-    def look(self) -> bool:
+    def check(self) -> bool:
         """Check every watch. Return False when no hop is active."""
         now = self._clock()
         with self._lock:
             watches = list(self._watches)
         under_way = False
         for watch in watches:
-            under_way |= watch.look(now)
+            under_way |= watch.check(now)
         return under_way
 
     def _run(self) -> None:
         idle = 0
         pause = threading.Event()  # never set: a sleep
         while True:
-            idle = 0 if self.look() else idle + 1
+            idle = 0 if self.check() else idle + 1
             if idle < IDLE_TICKS:
                 pause.wait(TICK)
                 continue
             self._alarm.clear()
-            self.asleep = True
+            self.waiting = True
             # A hop that began before the flag was set woke no thread: this check finds the hop.
-            if not self.look():
+            if not self.check():
                 self._alarm.wait()
-            self.asleep = False
+            self.waiting = False
             idle = 0
 
 

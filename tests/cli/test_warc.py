@@ -411,7 +411,7 @@ def test_an_answer_over_http2_has_a_head_that_readers_know(tmp_path: Path) -> No
     steps = exchange.steps(url_parser.request(0, "https://example.org/"))
     hop = next(steps)
     head = ResponseHead(200, "2", Headers([b"content-type: text/plain\r\n"]), b"HTTP/2 200 \r\n")
-    assert hop.receiver.begin(head)
+    assert hop.receiver.on_head(head)
     assert hop.receiver.feed(b"over two")
     with pytest.raises(StopIteration) as stopped:
         steps.send(HopResult(None, "192.0.2.1", 0.0, 0.1, 0.2, 0.3, 0.4))

@@ -51,7 +51,7 @@ class Recorder:
 
     pending = False
 
-    def begin(self, head: ResponseHead) -> bool:
+    def on_head(self, head: ResponseHead) -> bool:
         self.heads.append(head)
         return not self._stop_at_head
 
@@ -454,7 +454,7 @@ def test_what_is_not_http_is_protocol(client, server, scenario):
     response, answer = client.fetch(server.url(scenario))
     if response.failure is None:  # some is the body's to refuse, by what the head says
         body = ResponseBody(client.options, "GET")
-        body.begin(answer.head)
+        body.on_head(answer.head)
         response.failure = body.failure
     assert response.failure is not None
     assert response.failure.kind is FailureKind.PROTOCOL

@@ -76,7 +76,7 @@ def redirected_from(ip: str, location: str, **options: Any) -> HopRequest | Outc
     request = FetchRequest(0, "http://page.example/", "http://page.example/", "page.example")
     steps = Exchange(FetchOptions(**options)).steps(request)
     hop = next(steps)
-    assert hop.receiver.begin(
+    assert hop.receiver.on_head(
         ResponseHead(302, "1.1", Headers([f"Location: {location}\r\n".encode(), b"Content-Length: 0\r\n"]))
     )
     try:

@@ -107,7 +107,7 @@ def wire(text: str) -> bytes:
 
 def whole_body(*lines: bytes) -> None:
     body = ResponseBody(FetchOptions(), "GET")
-    body.begin(ResponseHead(200, "1.1", Headers([b"%s\r\n" % line for line in lines])))
+    body.on_head(ResponseHead(200, "1.1", Headers([b"%s\r\n" % line for line in lines])))
     body.feed(b"x")
     body.finish()
 

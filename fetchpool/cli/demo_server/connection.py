@@ -13,7 +13,7 @@ from enum import Enum, auto
 from http import HTTPStatus
 
 from fetchpool.cli.demo_server.http1 import BadRequestError, Request, RequestReader
-from fetchpool.cli.demo_server.pages import Answer, plain
+from fetchpool.cli.demo_server.pages import Response, plain
 
 RECEIVE = 1 << 18
 """Maximum number of bytes per read."""
@@ -41,14 +41,14 @@ class Next(Enum):
 class Connection:
     """A client's socket, with its partly read request and partly sent response."""
 
-    __slots__ = ("_answer", "_blocks", "_closing", "_discards_left", "_pending", "_reader", "delay", "sock")
+    __slots__ = ("_blocks", "_closing", "_discards_left", "_pending", "_reader", "_respond", "delay", "sock")
 
-    def __init__(self, sock: socket.socket, answer: Callable[[Request], Answer]) -> None:
-        """`sock` must not block; `answer` is called for each request."""
+    def __init__(self, sock: socket.socket, respond: Callable[[Request], Response]) -> None:
+        """`sock` must not block; `respond` is called for each request."""
         self.sock = sock
         self.delay = 0.0
         """Seconds before the response may be sent; set with `Next.DELAY`."""
-        self._answer = answer
+        self._respond = respond
         self._reader = RequestReader()
         self._pending = memoryview(b"")
         self._blocks: Iterator[bytes] = iter(())
@@ -75,10 +75,10 @@ class Connection:
                 self._prepare(plain(error.status, f"{error}\n"), has_body=True, keep_alive=False)
                 continue
             if request is not None:
-                answer = self._answer(request)
-                self._prepare(answer, has_body=request.method != "HEAD", keep_alive=request.keep_alive)
-                if answer.delay:
-                    self.delay = answer.delay
+                response = self._respond(request)
+                self._prepare(response, has_body=request.method != "HEAD", keep_alive=request.keep_alive)
+                if response.delay:
+                    self.delay = response.delay
                     return Next.DELAY
             elif self._reader.take_continue():
                 self._pending = memoryview(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -94,20 +94,20 @@ class Connection:
                 self._reader.feed(chunk)
                 received = True
 
-    def _prepare(self, answer: Answer, *, has_body: bool, keep_alive: bool) -> None:
-        lines = [f"HTTP/1.1 {answer.status} {_reason(answer.status)}"]
+    def _prepare(self, response: Response, *, has_body: bool, keep_alive: bool) -> None:
+        lines = [f"HTTP/1.1 {response.status} {_reason(response.status)}"]
         lines.append(f"Date: {formatdate(usegmt=True)}")
-        if answer.status in (204, 304):  # neither has a body (RFC 9110 sections 15.3.5 and 15.4.5)
+        if response.status in (204, 304):  # neither has a body (RFC 9110 sections 15.3.5 and 15.4.5)
             has_body = False
         else:
-            lines.append(f"Content-Type: {answer.content_type}")
-            lines.append(f"Content-Length: {answer.length}")
-        lines += [f"{name}: {value}" for name, value in answer.headers]
+            lines.append(f"Content-Type: {response.content_type}")
+            lines.append(f"Content-Length: {response.length}")
+        lines += [f"{name}: {value}" for name, value in response.headers]
         # Sent in both cases, as a client of HTTP/1.0 that asked for keep-alive needs the header.
         lines.append("Connection: keep-alive" if keep_alive else "Connection: close")
         head = "\r\n".join((*lines, "", "")).encode("latin-1")
         self._closing = not keep_alive
-        self._blocks = answer.blocks if has_body else iter(())
+        self._blocks = response.blocks if has_body else iter(())
         self._pending = memoryview(head + next(self._blocks, b""))  # one packet for a small response
 
     def _send(self) -> Next | None:

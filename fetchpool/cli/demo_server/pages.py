@@ -1,6 +1,6 @@
 """The pages of the demo server.
 
-In: a `Request`. Out: an `Answer`. No sockets and no clocks: the server waits for a delay. The only state is
+In: a `Request`. Out: a `Response`. No sockets and no clocks: the server waits for a delay. The only state is
 the number of requests for each `/flaky` target.
 
     /                  this list, as a page
@@ -37,7 +37,7 @@ _PATTERN = bytes(range(256)) * 256
 _SENTENCE = "A page of the demo server, fetched over loopback, so that no network is needed. "
 
 
-class Answer(Struct, frozen=True):
+class Response(Struct, frozen=True):
     """A response: `length` bytes in `blocks`."""
 
     status: int
@@ -81,7 +81,7 @@ class Site:
     def __init__(self) -> None:
         self._asked: Counter[str] = Counter()
         self._lock = Lock()
-        self._paths: dict[str, Callable[[Request, int | None], Answer | None]] = {
+        self._paths: dict[str, Callable[[Request, int | None], Response | None]] = {
             "": self._index,
             "page": self._page,
             "bytes": self._bytes,
@@ -95,41 +95,41 @@ class Site:
             "headers": self._headers,
         }
 
-    def answer(self, request: Request) -> Answer:
+    def respond(self, request: Request) -> Response:
         """What that path says, whatever the method; 404 for a path that isn't one of them."""
         name, slash, rest = request.target.partition("?")[0][1:].partition("/")
         handler = self._paths.get(name)
         number = int(rest) if rest.isascii() and rest.isdecimal() and len(rest) <= 15 else None
-        answer = handler(request, number) if handler and (number is not None or not slash) else None
-        return answer or plain(404, "no such page\n")
+        response = handler(request, number) if handler and (number is not None or not slash) else None
+        return response or plain(404, "no such page\n")
 
-    def _index(self, _request: Request, _number: int | None) -> Answer:
+    def _index(self, _request: Request, _number: int | None) -> Response:
         return _whole(200, "text/plain; charset=utf-8", (__doc__ or "").encode())
 
-    def _page(self, _request: Request, number: int | None) -> Answer | None:
+    def _page(self, _request: Request, number: int | None) -> Response | None:
         return None if number is None else _whole(200, "text/html; charset=utf-8", page(number))
 
-    def _bytes(self, _request: Request, number: int | None) -> Answer | None:
+    def _bytes(self, _request: Request, number: int | None) -> Response | None:
         if number is None:
             return None
-        return Answer(200, "application/octet-stream", number, _pattern_blocks(number))
+        return Response(200, "application/octet-stream", number, _pattern_blocks(number))
 
-    def _gzip(self, _request: Request, number: int | None) -> Answer | None:
+    def _gzip(self, _request: Request, number: int | None) -> Response | None:
         if number is not None and number > MAX_GZIP:
             return None
         content_type = "text/html; charset=utf-8" if number is None else "text/plain; charset=utf-8"
         return _whole(200, content_type, _zipped(number), content_encoding="gzip")
 
-    def _delay(self, _request: Request, number: int | None) -> Answer | None:
+    def _delay(self, _request: Request, number: int | None) -> Response | None:
         if number is None or number > MAX_DELAY:
             return None
         body = f"{number} ms later\n".encode()
-        return Answer(200, "text/plain; charset=utf-8", len(body), iter((body,)), delay=number / 1000)
+        return Response(200, "text/plain; charset=utf-8", len(body), iter((body,)), delay=number / 1000)
 
-    def _status(self, _request: Request, number: int | None) -> Answer | None:
+    def _status(self, _request: Request, number: int | None) -> Response | None:
         return plain(number, f"status {number}\n") if number and 200 <= number <= 999 else None
 
-    def _redirect(self, request: Request, number: int | None) -> Answer | None:
+    def _redirect(self, request: Request, number: int | None) -> Response | None:
         if number is None:
             return None
         if number == 0:
@@ -141,7 +141,7 @@ class Site:
             location = f"http://{host}{location}"
         return plain(302, f"see {location}\n", ("Location", location))
 
-    def _flaky(self, request: Request, number: int | None) -> Answer | None:
+    def _flaky(self, request: Request, number: int | None) -> Response | None:
         if number is None:
             return None
         with self._lock:
@@ -149,27 +149,27 @@ class Site:
             asked = self._asked[request.target]
         return plain(200, "at last\n") if asked > number else plain(500, "not yet\n")
 
-    def _echo(self, request: Request, _number: int | None) -> Answer:
+    def _echo(self, request: Request, _number: int | None) -> Response:
         return _whole(200, request.header("content-type") or "application/octet-stream", request.body)
 
-    def _upper(self, request: Request, _number: int | None) -> Answer:
+    def _upper(self, request: Request, _number: int | None) -> Response:
         content_type = request.header("content-type") or "application/octet-stream"
         return _whole(200, content_type, request.body.upper())
 
-    def _headers(self, request: Request, _number: int | None) -> Answer:
+    def _headers(self, request: Request, _number: int | None) -> Response:
         fields = {name: request.header(name) for name, _ in request.headers}
         return _whole(200, "application/json", json.dumps(fields, indent=2).encode())
 
 
-def plain(status: int, message: str, *headers: tuple[str, str]) -> Answer:
+def plain(status: int, message: str, *headers: tuple[str, str]) -> Response:
     """Return a page of plain text."""
     body = message.encode()
-    return Answer(status, "text/plain; charset=utf-8", len(body), iter((body,)), headers)
+    return Response(status, "text/plain; charset=utf-8", len(body), iter((body,)), headers)
 
 
-def _whole(status: int, content_type: str, body: bytes, content_encoding: str = "") -> Answer:
+def _whole(status: int, content_type: str, body: bytes, content_encoding: str = "") -> Response:
     headers = (("Content-Encoding", content_encoding),) if content_encoding else ()
-    return Answer(status, content_type, len(body), iter((body,)), headers)
+    return Response(status, content_type, len(body), iter((body,)), headers)
 
 
 def _pattern_blocks(size: int) -> Iterator[bytes]:

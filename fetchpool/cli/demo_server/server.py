@@ -28,7 +28,7 @@ from typing import Self
 
 from fetchpool.cli.demo_server.connection import Connection, Next
 from fetchpool.cli.demo_server.http1 import Request
-from fetchpool.cli.demo_server.pages import Answer, Site
+from fetchpool.cli.demo_server.pages import Response, Site
 
 ACCEPTS_PER_LOOP = 64
 """Maximum number of connections accepted before others are served."""
@@ -76,7 +76,7 @@ class DemoServer:
         self._lock = threading.Lock()
         self._selector = selectors.DefaultSelector()
         self._selecting = threading.Thread(target=self._select, name="demo-selector", daemon=True)
-        self._answering = [
+        self._responders = [
             threading.Thread(target=self._work, name=f"demo-{number}", daemon=True)
             for number in range(threads)
         ]
@@ -107,7 +107,7 @@ class DemoServer:
         """Start the threads. Clients may have connected before."""
         self._selector.register(self._waking, selectors.EVENT_READ)
         self._selecting.start()
-        for thread in self._answering:
+        for thread in self._responders:
             thread.start()
 
     def stop(self) -> None:
@@ -117,9 +117,9 @@ class DemoServer:
         self._stopping = True
         self._wake()
         self._selecting.join()
-        for _ in self._answering:
+        for _ in self._responders:
             self._ready.put(None)
-        for thread in self._answering:
+        for thread in self._responders:
             thread.join()
         for connection in self._connections:
             connection.sock.close()
@@ -128,17 +128,17 @@ class DemoServer:
         for sock in (self._listener, self._waking, self._wakes):
             sock.close()
 
-    # In the answering threads.
+    # In the responding threads.
 
     def _work(self) -> None:
         while (connection := self._ready.get()) is not None:
             self._returned.append((connection, connection.advance()))
             self._wake()
 
-    def _answer(self, request: Request) -> Answer:
+    def _respond(self, request: Request) -> Response:
         with self._lock:
             self._requests += 1
-        return self._site.answer(request)
+        return self._site.respond(request)
 
     def _wake(self) -> None:
         if not self._woken:  # the selector thread clears it before it reads `_returned`
@@ -234,6 +234,6 @@ class DemoServer:
                 return
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection = Connection(sock, self._answer)
+            connection = Connection(sock, self._respond)
             self._connections.add(connection)
             self._watch(connection, selectors.EVENT_READ)

@@ -12,7 +12,7 @@ import html
 import re
 from collections import Counter
 
-MOST = 100_000
+MAX_TAGS = 100_000
 """The limit of tags and attributes before the title: some hundredths of a second, and more than any page
 has."""
 TEXT = 40_000
@@ -57,7 +57,7 @@ BREAKS_OUT = frozenset(HTML_ONLY.split())
 def first_title(page: str) -> str | None:
     """Return the title; None if there is none. A picture's title is not the page's, nor is a template's."""
     place = Place()
-    position, left = 0, MOST
+    position, left = 0, MAX_TAGS
     while left > 0 and position >= 0 and (found := TAG.search(page, position)):
         left -= 1
         tag, position = found[0], found.end()

@@ -50,7 +50,7 @@ DEPTH = 20
 """Levels of lists and mappings in one field; readers of the rows have limits of their own."""
 
 
-MOST = 16 << 20
+MAX_RESULT = 16 << 20
 """Characters and values of all fields together: outputs have limits of their own (SQLite's is 10^9 bytes
 for a row), and nested lists that contain another list twice are small only in memory."""
 
@@ -83,13 +83,13 @@ def run(parsers: tuple[Parser, ...], response: Response) -> tuple[dict[str, Any]
     failure: Failure | None = None
     for parser in parsers:
         try:
-            extra.update(fields(parser.function(response)))
+            extra.update(validate_fields(parser.function(response)))
         except InvalidFieldError as error:
             problem = f"{parser.name} {error}"
         except BaseException as error:  # user code must not end the worker
             if isinstance(error, KeyboardInterrupt) and may_be_interrupted():
                 raise
-            problem = f"{parser.name} raised {type(error).__name__}{where(error, parser.function)}"
+            problem = f"{parser.name} raised {type(error).__name__}{error_location(error, parser.function)}"
         else:
             continue
         failure = failure or Failure(FailureKind.PARSE, one_line(problem, 300))
@@ -102,7 +102,7 @@ def may_be_interrupted() -> bool:
     return in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def fields(given: object) -> dict[str, Any]:
+def validate_fields(given: object) -> dict[str, Any]:
     """Return a parser's result as fields of a row. Raises `InvalidFieldError`."""
     limit = SizeLimit()
     if not isinstance(given, Mapping):
@@ -113,7 +113,7 @@ def fields(given: object) -> dict[str, Any]:
             raise InvalidFieldError(f"gave a field whose name is {type(key).__name__}, not text")
         if not key:
             raise InvalidFieldError("gave a field with an empty name")
-        limit.take(len(key))
+        limit.count(len(key))
         name = escape_invisible(key)
         row[f"parse_{name}" if name in RESERVED_NAMES else name] = to_json_value(value, name, limit)
     return row
@@ -123,19 +123,19 @@ class SizeLimit:
     """Limits the size of a parser's result."""
 
     def __init__(self) -> None:
-        self._left = MOST
+        self._left = MAX_RESULT
 
-    def take(self, size: int) -> None:
+    def count(self, size: int) -> None:
         """Count a value and its characters. Raises `InvalidFieldError`."""
         self._left -= 1 + size
         if self._left < 0:
-            raise InvalidFieldError(f"gave more than {MOST >> 20} MiB")
+            raise InvalidFieldError(f"gave more than {MAX_RESULT >> 20} MiB")
 
 
 def to_json_value(value: object, name: str, limit: SizeLimit, depth: int = 0) -> Any:
     """Return a value as JSON has it, with clean text. NaN and infinities, which JSON lacks, become null;
     other types than text, numbers, booleans, lists and mappings are rejected."""
-    limit.take(len(value) if isinstance(value, str) else 0)
+    limit.count(len(value) if isinstance(value, str) else 0)
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -155,13 +155,13 @@ def to_json_value(value: object, name: str, limit: SizeLimit, depth: int = 0) ->
         for key, each in value.items():
             if not isinstance(key, str):
                 raise InvalidFieldError(f"gave a key that is {type(key).__name__}, not text, in {name!r}")
-            limit.take(len(key))
+            limit.count(len(key))
             inner[escape_invisible(key)] = to_json_value(each, name, limit, depth + 1)
         return inner
     raise InvalidFieldError(f"gave {type(value).__name__} in {name!r}, which JSON doesn't have")
 
 
-def where(error: BaseException, function: Callable[[Response], Any]) -> str:
+def error_location(error: BaseException, function: Callable[[Response], Any]) -> str:
     """Return the line that raised, in the function's own file if possible. The error's own text is left
     out: it may quote the page, or a secret."""
     own_file = getattr(getattr(function, "__code__", None), "co_filename", None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fetchpool.transports.sockets import socket_from_fd
-from fetchpool.transports.unread import has_unread, new_answer, received
+from fetchpool.transports.unread import has_unread, new_buffer, received
 
 Ends = tuple[str, str, int, int]
 """A connection: the peer's and our own address, the peer's and our own port, as libcurl reports them."""
@@ -21,7 +21,7 @@ class Connections:
     """The connections by descriptor; each is removed when its number is used again."""
 
     def __init__(self) -> None:
-        self.answer = new_answer()
+        self.buffer = new_buffer()
         """The buffer of `has_unread()`."""
         self._open: set[int] = set()
         self._ends: dict[int, Ends] = {}
@@ -64,7 +64,7 @@ class Connections:
                 return descriptor
         return self.descriptors.get(ends, NO_SOCKET)
 
-    def settle(self, descriptor: int, records: int, before: int) -> bool:
+    def record_response(self, descriptor: int, records: int, before: int) -> bool:
         """Note an HTTP/1 response over TLS. Return whether all bytes since the last one were in so many
         bytes of processed records. `before`: bytes received before TLS began, for the first response."""
         before_it = self.answered.get(descriptor, before)
@@ -77,7 +77,7 @@ class Connections:
         """Whether a request may be sent. On a new TLS connection unread bytes may belong to TLS itself."""
         if descriptor in self.shared or (secure and descriptor not in self.answered):
             return True
-        return not has_unread(descriptor, self.answer) and descriptor not in self.spoiled
+        return not has_unread(descriptor, self.buffer) and descriptor not in self.spoiled
 
 
 def ends_of(descriptor: int) -> Ends | None:

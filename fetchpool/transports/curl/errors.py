@@ -149,7 +149,7 @@ FORCED = {kind: Failure(kind, kind.message) for kind in (FailureKind.TIMEOUT_REA
 """What libcurl did not end by itself."""
 
 CUT = Failure(FailureKind.TRUNCATED, FailureKind.TRUNCATED.message)
-SPOKE_UNASKED = Failure(FailureKind.RESET, "the server spoke before it was asked")
+DATA_BEFORE_REQUEST = Failure(FailureKind.RESET, "data received before the request was sent")
 
 BY_SERVER = "reset by server"
 """What libcurl says of an HTTP/2 stream that the server has ended."""
@@ -199,7 +199,7 @@ def failure_of(code: int, message: str, os_errno: int) -> Failure:
     elif code == pycurl.E_RECV_ERROR:
         kind = receive_error(message)
     elif code == pycurl.E_SSL_CONNECT_ERROR and (os_errno == errno.ECONNRESET or UNEXPECTED_EOF in message):
-        return Failure(FailureKind.TLS, HUNG_UP, passing=True)  # it may bear fewer connections
+        return Failure(FailureKind.TLS, HUNG_UP, transient=True)  # it may bear fewer connections
     else:
         kind = KINDS.get(code, FailureKind.INTERNAL)
     if OPENSSL in message:
@@ -260,7 +260,7 @@ def no_socket() -> Failure:
             socket.socket(family).close()
     except OSError as error:
         return socket_failure(error)
-    return Failure(FailureKind.INTERNAL, "there was no socket to be had")
+    return Failure(FailureKind.INTERNAL, "could not create a socket")
 
 
 def socket_failure(error: OSError) -> Failure:

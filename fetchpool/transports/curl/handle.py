@@ -22,7 +22,7 @@ from fetchpool.transports.curl.connections import NO_SOCKET, Connections, Ends
 from fetchpool.transports.curl.errors import (
     BY_SERVER,
     CUT,
-    SPOKE_UNASKED,
+    DATA_BEFORE_REQUEST,
     TLS_HUNG_UP,
     failure_of,
     http2_failure,
@@ -69,7 +69,7 @@ class CurlHandle:
         self._traces_all = options.http_version == "2" or (options.proxy or "").startswith("https:")
         self._secure = False
         self._fresh = False
-        self._unasked = False
+        self._data_before_request = False
         """The request was not sent: unread bytes were waiting on its connection."""
         self._surplus = False
         """The connection received bytes that belong to no response."""
@@ -99,7 +99,7 @@ class CurlHandle:
         self.receiver.prepare(hop)
         if hop.public_only:
             self._filter.reset()
-        self._unasked = self._surplus = False
+        self._data_before_request = self._surplus = False
         if self._opened:
             self._opened.clear()
         setopt = self.curl.setopt
@@ -160,14 +160,14 @@ class CurlHandle:
         connections = self._connections
         if not (self.traced or self._opened):  # fast path: a kept connection without TLS
             kept = connections.descriptors.get(ends)
-            if kept is not None and not has_unread(kept, connections.answer):
+            if kept is not None and not has_unread(kept, connections.buffer):
                 return PREREQ_OK
         descriptor = connections.find(ends, self._opened)
         if self.traced:
             self._trace.ends = ends
         if descriptor == NO_SOCKET or connections.is_quiet(descriptor, self.traced):
             return PREREQ_OK
-        self._unasked = True
+        self._data_before_request = True
         self._surplus = not is_farewell(descriptor)
         return pycurl.PREREQFUNC_ABORT
 
@@ -190,7 +190,7 @@ class CurlHandle:
         elif self.traced:
             chunked = any(line[:18].lower() == b"transfer-encoding:" for line in lines)
             size = sum(map(len, lines)) + self.curl.getinfo(pycurl.SIZE_DOWNLOAD_T)
-            all_read = self._connections.settle(descriptor, self._trace.records, self._trace.before)
+            all_read = self._connections.record_response(descriptor, self._trace.records, self._trace.before)
             if self._trace.has_surplus(None if chunked else size) or not all_read:
                 self._surplus = True
                 self._connections.spoiled.add(descriptor)
@@ -219,7 +219,7 @@ class CurlHandle:
         else:
             failure = None if receiver.begun else receiver.begin(hop)  # no body: no callback has begun
         if failure is not None:
-            if failure is SPOKE_UNASKED:
+            if failure is DATA_BEFORE_REQUEST:
                 again = not getinfo(pycurl.NUM_CONNECTS)
             if not receiver.headed and forced is None and hop.method in IDEMPOTENT:
                 again = again or self._is_caused_by_others(failure, code, message)
@@ -252,8 +252,8 @@ class CurlHandle:
     ) -> Failure:
         """Return why a hop failed. `gone`: the server has closed the HTTP/2 connection."""
         getinfo, receiver = self.curl.getinfo, self.receiver
-        if self._unasked and code:
-            return SPOKE_UNASKED
+        if self._data_before_request and code:
+            return DATA_BEFORE_REQUEST
         if code and hop.public_only and self._filter.forbidden:
             forbidden = self._filter.forbidden
             return Failure(FailureKind.FORBIDDEN_ADDRESS, f"{forbidden} is not a public address")

@@ -22,7 +22,7 @@ class HopNames:
     def __init__(self, options: FetchOptions, resolver: Resolver) -> None:
         self._resolver = resolver
         proxy = proxy_of(options.proxy)
-        self._asks_others = bool(options.dns_servers)
+        self._has_own_servers = bool(options.dns_servers)
         """Whether libcurl resolves names by itself, with the name servers that the user set."""
         self._looks_for_hosts = proxy is None or proxy.scheme == "socks5"
         """Whether we resolve hosts. Other proxies are given the name."""
@@ -32,7 +32,7 @@ class HopNames:
     def missing(self, hop: HopRequest) -> str:
         """Return a name that must be resolved before the hop. If there is none, return an empty string, after
         setting the hop's addresses."""
-        if self._asks_others:
+        if self._has_own_servers:
             return ""
         if self._proxy:
             hop.proxy_addresses = self._known(self._proxy)

@@ -91,20 +91,20 @@ class CurlReceiver:
         head = parse_head(self.lines)
         if head is not None:
             self.headed = True
-            self.stopped = not hop.receiver.begin(head)
+            self.stopped = not hop.receiver.on_head(head)
             return None
         self.stopped = True
         if self.lines and self.lines[-1] not in BLANK:
             # To libcurl the end of the connection is the end of the headers.
             return Failure(FailureKind.TRUNCATED, "the connection ended inside the headers")
-        return Failure(FailureKind.PROTOCOL, "the answer has no readable status line")
+        return Failure(FailureKind.PROTOCOL, "invalid status line")
 
     def begin_truncated(self, hop: HopRequest) -> None:
         """Pass the header block of a failed response to the handler, if it is complete."""
         head = parse_head(self.lines)
         if head is not None:
             self.begun = True
-            hop.receiver.begin(head)
+            hop.receiver.on_head(head)
 
     def go_on(self, all_received: bool) -> bool:
         """Continue decoding for some milliseconds; return whether more is left. When nothing is, the transfer

@@ -41,7 +41,7 @@ class CurlTransport:
         self._handle.curl.setopt(pycurl.CLOSESOCKETFUNCTION, self._closing)
         self._where = ""
         """The authority of the hop before."""
-        self._asks = False
+        self._identifies = False
         """Whether PREREQFUNCTION is set."""
 
     def perform(self, hop: HopRequest) -> HopResult:
@@ -60,8 +60,9 @@ class CurlTransport:
         handle.prepare(hop)
         code, message = 0, ""
         watch.start(monotonic(), math.inf, hop.read_timeout)
-        if self._must_ask() is not self._asks:  # the last thing, so that it is true when the request goes out
-            self._ask(not self._asks)
+        # Checked last, so that it is still true when the request goes out.
+        if self._must_identify() is not self._identifies:
+            self._identify(not self._identifies)
         try:
             handle.curl.perform()
         except pycurl.error as error:
@@ -104,8 +105,8 @@ class CurlTransport:
         # try again with another one.
         return pycurl.SOCKOPT_ERROR if self._watch.ending else pycurl.SOCKOPT_OK
 
-    def _must_ask(self) -> bool:
-        """Whether the connection of the hop's request must be found out. Not if only one connection is kept
+    def _must_identify(self) -> bool:
+        """Whether the connection of the hop's request must be identified. Not if only one connection is kept
         and no bytes wait on it: the callback, for which a thread has to acquire the GIL, costs a twentieth of
         a short fetch."""
         where, self._where = self._where, self._handle.where
@@ -113,12 +114,12 @@ class CurlTransport:
             return True
         return any(not self._connections.is_quiet(kept, False) for kept in self._connections)
 
-    def _ask(self, asks: bool) -> None:
-        if asks:
+    def _identify(self, identifies: bool) -> None:
+        if identifies:
             self._handle.curl.setopt(pycurl.PREREQFUNCTION, self._sending)
         else:
             self._handle.curl.unsetopt(pycurl.PREREQFUNCTION)
-        self._asks = asks
+        self._identifies = identifies
 
     def _sending(self, *ends: Any) -> int:
         """Handle libcurl's PREREQFUNCTION callback, which names the connection's ends but not its

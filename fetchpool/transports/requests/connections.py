@@ -61,7 +61,7 @@ class HopConnection(HTTPConnection):
 
     def connect(self) -> None:
         trace = self._dialer.trace
-        self.sock = self._dialer.dial(self.host, self.port)
+        self.sock = self._dialer.connect(self.host, self.port)
         self.remote_ip, self.peer = trace.remote_ip or "", trace.peer
 
     def close(self) -> None:
@@ -78,7 +78,7 @@ class HopTlsConnection(HopConnection, HTTPSConnection):
         trace = self._dialer.trace
         if not trace.forwarded:
             trace.phase = Phase.TLS
-        self.sock = self._dialer.secure(self.sock, self.host)
+        self.sock = self._dialer.start_tls(self.sock, self.host)
         trace.appconnect = monotonic()
 
 
@@ -108,7 +108,7 @@ class HopPool(HTTPConnectionPool):
             connection.close()  # it was opened for a hop without address checks
         kept = not connection.is_closed
         try:
-            return self._ask(connection)
+            return self._send(connection)
         except BaseException as error:
             connection.close()
             unanswered = isinstance(error, OSError | TransportError) and not trace.starttransfer
@@ -119,9 +119,9 @@ class HopPool(HTTPConnectionPool):
             trace.starttransfer = 0.0
         # The server had closed the kept connection, or sent surplus bytes after its last response, which
         # can't be known before: not a failure of this request (RFC 9112 section 9.3.1; curl does the same).
-        return self._ask(connection)
+        return self._send(connection)
 
-    def _ask(self, connection: HopConnection) -> PooledResponse:
+    def _send(self, connection: HopConnection) -> PooledResponse:
         trace = self._trace
         if connection.is_closed:
             connection.connect()
@@ -129,17 +129,17 @@ class HopPool(HTTPConnectionPool):
         # With TLS 1.3 the client does not know the server's verdict when its part of the handshake is done: a
         # server that closes the connection on the request has rejected the handshake.
         if trace.phase is not Phase.TLS:
-            trace.phase = Phase.ANSWER
+            trace.phase = Phase.RESPONSE
         trace.watch.use_socket(connection.sock.fileno())
         trace.remote_ip, trace.peer = connection.remote_ip, connection.peer
         if connection.has_surplus:
             trace.surplus = True
-            raise TransportError(FailureKind.RESET, "the server spoke before it was asked")
+            raise TransportError(FailureKind.RESET, "data received before the request was sent")
         connection.sock.sendall(trace.request)
-        trace.phase = Phase.ANSWER
-        answer = PooledResponse(connection, self)
-        answer.read_head()
-        return answer
+        trace.phase = Phase.RESPONSE
+        response = PooledResponse(connection, self)
+        response.read_head()
+        return response
 
 
 class HopTlsPool(HopPool, HTTPSConnectionPool):

@@ -43,7 +43,7 @@ class Dialer:
         self._insecure = options.insecure
         self._resolver = resolver
 
-    def dial(self, host: str, port: int) -> Connection:
+    def connect(self, host: str, port: int) -> Connection:
         """Return a connection to `host`, through the proxy if there is one.
 
         Raises `ResolveError`, `TransportError`, `OSError`.
@@ -51,11 +51,11 @@ class Dialer:
         trace, proxy = self.trace, self.proxy
         trace.phase = Phase.CONNECT
         if proxy is None:
-            return self._connect(host, port, judged=True)
+            return self._connect(host, port, checked=True)
         if proxy.scheme == "socks5":
-            host = self._addresses(host, port, judged=True)[0].ip
+            host = self._addresses(host, port, checked=True)[0].ip
         trace.phase = Phase.PROXY
-        to_proxy = self._connect(proxy.host, proxy.port, judged=False)
+        to_proxy = self._connect(proxy.host, proxy.port, checked=False)
         if trace.forwarded:
             return to_proxy
         connection: Connection = to_proxy
@@ -65,27 +65,27 @@ class Dialer:
                 connect_through(to_proxy, host, port, proxy.username, proxy.password)
             else:
                 if proxy.scheme == "https":
-                    connection = self.secure(connection, proxy.host)
+                    connection = self.start_tls(connection, proxy.host)
                 self._tunnel(connection, host, port, proxy)
         except BaseException:
             self.close(connection)
             raise
         return connection
 
-    def secure(self, connection: Connection, host: str) -> Connection:
+    def start_tls(self, connection: Connection, host: str) -> Connection:
         """Add TLS to a connection, or within the TLS of a proxy. Close the connection on failure."""
         trace = self.trace
         host = host.strip("[]").rstrip(".")
         # Unlike libcurl and browsers, OpenSSL lets a wildcard match no label with an underscore.
-        judged_here = "_" in host and not self._insecure
-        context = context_for(self._cacert, self._insecure, checks_host=not judged_here)
+        own_check = "_" in host and not self._insecure
+        context = context_for(self._cacert, self._insecure, checks_host=not own_check)
         try:
             connection.settimeout(trace.time_to_connect())
             if isinstance(connection, SSLTransport):
                 raise ValueError("TLS within TLS within TLS")
             if isinstance(connection, ssl.SSLSocket):
                 within = SSLTransport(connection, context, host, suppress_ragged_eofs=False)
-                if judged_here:
+                if own_check:
                     check_host(host, within.getpeercert())
                 return within
             # wrap_socket() moves the descriptor to a new object, and closes it when it fails: meanwhile the
@@ -99,7 +99,7 @@ class Dialer:
             connection = secured
             trace.watch.opened(descriptor)
             secured.do_handshake()  # the timeout is for the complete handshake
-            if judged_here:
+            if own_check:
                 check_host(host, secured.getpeercert())
         except BaseException:
             self.close(connection)
@@ -116,40 +116,40 @@ class Dialer:
     def check_literal(self, host: str) -> None:
         """Check a host that a proxy will resolve: only an address can be checked."""
         if self.trace.hop.public_only and parse_ip(host, 0) is not None:
-            self._judge(host)
+            self._check_address(host)
 
     def _tunnel(self, connection: Connection, host: str, port: int, proxy: Proxy) -> None:
         """Ask an HTTP proxy for a connection (RFC 9110 section 9.3.6)."""
         where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         connection.sendall(f"CONNECT {where} HTTP/1.1\r\nHost: {where}\r\n{proxy.authorization}\r\n".encode())
-        answer = ResponseReader(cast(Readable, connection), "CONNECT", lambda: None)
-        answer.read_head()
-        if not 200 <= answer.status < 300:
-            raise ProxyError(refused(answer.status))
+        response = ResponseReader(cast(Readable, connection), "CONNECT", lambda: None)
+        response.read_head()
+        if not 200 <= response.status < 300:
+            raise ProxyError(refused(response.status))
 
-    def _judge(self, ip: str) -> None:
+    def _check_address(self, ip: str) -> None:
         if not address_is_public(ip):
             raise TransportError(FailureKind.FORBIDDEN_ADDRESS, f"{ip} is not a public address")
 
-    def _addresses(self, host: str, port: int, *, judged: bool) -> list[Address]:
+    def _addresses(self, host: str, port: int, *, checked: bool) -> list[Address]:
         trace = self.trace
-        if judged and trace.hop.addresses:  # of the URL's host, the one that must be checked
+        if checked and trace.hop.addresses:  # of the URL's host, the one that must be checked
             known = (parse_ip(ip.strip("[]"), port) for ip in trace.hop.addresses)
             addresses = [address for address in known if address is not None]
         else:
             addresses = self._resolver.resolve(host, port, trace.time_to_connect(), trace.watch.wait)
         trace.namelookup = monotonic()
-        if judged and trace.hop.public_only:
+        if checked and trace.hop.public_only:
             public = [address for address in addresses if address_is_public(address.ip)]
             if not public:
-                self._judge(addresses[0].ip)
+                self._check_address(addresses[0].ip)
             return public
         return addresses
 
-    def _connect(self, host: str, port: int, *, judged: bool) -> socket.socket:
+    def _connect(self, host: str, port: int, *, checked: bool) -> socket.socket:
         """Connect to the first address that accepts."""
         trace = self.trace
-        addresses = self._addresses(host, port, judged=judged)
+        addresses = self._addresses(host, port, checked=checked)
         if len(addresses) > 1:
             race = Race(addresses, open=self._open, close=self.close, failed=self._turn_to)
             connection, address = race.run(trace.time_to_connect, lambda: trace.watch.ending)

@@ -165,8 +165,8 @@ def failure_of(error: Exception, trace: Trace) -> Failure:
             kind = FailureKind.TIMEOUT_TOTAL  # the attempt's deadline came first
         if trace.phase is Phase.TLS and isinstance(cause, ConnectionError | ssl.SSLEOFError):
             # The server may accept fewer connections.
-            return Failure(FailureKind.TLS, HUNG_UP, passing=True)
-        message = detail_of(cause) or worded(kind, trace)
+            return Failure(FailureKind.TLS, HUNG_UP, transient=True)
+        message = detail_of(cause) or default_message(kind, trace)
     if trace.phase is Phase.PROXY and kind.blames_proxy:
         return no_way(kind, message)
     return Failure(kind, message)
@@ -174,7 +174,7 @@ def failure_of(error: Exception, trace: Trace) -> Failure:
 
 def ended(kind: FailureKind, trace: Trace) -> Failure:
     """Return the failure for the watchdog's verdict."""
-    return Failure(kind, worded(kind, trace))
+    return Failure(kind, default_message(kind, trace))
 
 
 def root_cause(error: Exception) -> Exception:
@@ -193,13 +193,13 @@ def kind_of(error: Exception, phase: Phase = Phase.CONNECT) -> FailureKind:
     """Return the kind of an unwrapped exception: that of the most specific class in the table."""
     if phase is Phase.TLS and isinstance(error, ConnectionError):
         return FailureKind.TLS  # the handshake was closed, as in libcurl
-    if phase is Phase.ANSWER and isinstance(error, TimeoutError):
+    if phase is Phase.RESPONSE and isinstance(error, TimeoutError):
         return FailureKind.RESET  # the kernel's: the peer is gone (ETIMEDOUT)
     for base in type(error).__mro__:
         if base in KINDS:
             return KINDS[base]
     if isinstance(error, OSError):
-        unknown = FailureKind.RESET if phase is Phase.ANSWER else FailureKind.UNREACHABLE
+        unknown = FailureKind.RESET if phase is Phase.RESPONSE else FailureKind.UNREACHABLE
         return ERRNOS.get(error.errno or 0, unknown)
     return FailureKind.INTERNAL
 
@@ -216,7 +216,7 @@ def detail_of(error: Exception) -> str:
     return ""
 
 
-def worded(kind: FailureKind, trace: Trace) -> str:
+def default_message(kind: FailureKind, trace: Trace) -> str:
     """Return the message for a kind, with the hop's limit if it is a timeout."""
     hop = trace.hop
     if kind is FailureKind.TIMEOUT_CONNECT:

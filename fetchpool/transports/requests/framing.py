@@ -58,18 +58,18 @@ def check_headers(lines: list[bytes]) -> dict[bytes, list[bytes]]:
     folds = 0
     for number, line in enumerate(lines):
         if len(line) > MAX_HEADER_LINE:
-            raise TransportError(FailureKind.PROTOCOL, "a header that is too long")
+            raise TransportError(FailureKind.PROTOCOL, "header too long")
         if number and line[:1] in b" \t":  # obs-fold: it continues the line before (RFC 9112 section 5.2)
             if name in FRAMING:
                 folds += 1
                 if folds > MAX_FOLDS:
-                    message = f"{name.decode()} goes on for more than {MAX_FOLDS} lines"
+                    message = f"{name.decode()} is folded over more than {MAX_FOLDS} lines"
                     raise TransportError(FailureKind.PROTOCOL, message)
                 framing[name][-1] += b" " + line.strip()
             continue
         name, colon, value = line.partition(b":")
         if not colon:
-            raise TransportError(FailureKind.PROTOCOL, "a header without a colon")
+            raise TransportError(FailureKind.PROTOCOL, "header without a colon")
         name = name.lower()  # a space before the colon makes it another header, as in libcurl
         if name in FRAMING:
             framing.setdefault(name, []).append(value.strip())
@@ -86,7 +86,7 @@ def is_chunked(values: list[bytes]) -> bool:
             if name == b"chunked":
                 chunked = ended = True
             elif ended or name != b"identity":
-                raise TransportError(FailureKind.PROTOCOL, "a transfer coding that was not asked for")
+                raise TransportError(FailureKind.PROTOCOL, "unsupported Transfer-Encoding")
     return chunked
 
 
@@ -99,5 +99,5 @@ def content_length(values: list[bytes]) -> int | None:
         raise TransportError(FailureKind.PROTOCOL, "conflicting Content-Length headers")
     length = lengths.pop()
     if not CONTENT_LENGTH.fullmatch(length):
-        raise TransportError(FailureKind.PROTOCOL, "a Content-Length that is no length")
+        raise TransportError(FailureKind.PROTOCOL, "invalid Content-Length")
     return int(length.lstrip(b"0")[:LENGTH_DIGITS] or b"0")

@@ -122,14 +122,12 @@ class ResponseReader:
             lines = text.split(b"\n")
             matched = STATUS_LINE.match(lines[0])
             if matched is None:
-                raise TransportError(
-                    FailureKind.PROTOCOL, "the answer does not begin with an HTTP status line"
-                )
+                raise TransportError(FailureKind.PROTOCOL, "invalid status line")
             status = int(matched[2])
             if status >= 200:
                 break
             if status == 101:
-                raise TransportError(FailureKind.PROTOCOL, "the server switched protocols unasked")
+                raise TransportError(FailureKind.PROTOCOL, "unexpected 101 Switching Protocols")
         self.status = status
         self.status_line = lines[0]
         self.version = 10 if matched[1] == b"0" else 11
@@ -144,7 +142,7 @@ class ResponseReader:
         scanned = 0
         while True:
             if not buffer.startswith(b"HTTP/"[: len(buffer)]):
-                raise TransportError(FailureKind.PROTOCOL, "the answer is not HTTP")
+                raise TransportError(FailureKind.PROTOCOL, "malformed HTTP response")
             end = end_of_block(buffer, scanned)
             if end >= 0:
                 break
@@ -216,10 +214,10 @@ class ResponseReader:
     def _next_chunk(self) -> None:
         """Read up to the first byte of the next chunk, or to the end of the response."""
         if self._in_chunk and self._line():
-            raise TransportError(FailureKind.PROTOCOL, "a chunk is longer than it says")
+            raise TransportError(FailureKind.PROTOCOL, "invalid chunk: data exceeds chunk size")
         size = CHUNK_SIZE.match(self._line())
         if size is None:
-            raise TransportError(FailureKind.PROTOCOL, "a chunk without a size")
+            raise TransportError(FailureKind.PROTOCOL, "invalid chunk size")
         self._left = int(size[1], 16)
         self._in_chunk = True
         if not self._left:
@@ -239,7 +237,7 @@ class ResponseReader:
         while (end := buffer.find(b"\n", scanned)) < 0:
             scanned = len(buffer)
             if scanned > MAX_CHUNK_LINE:
-                raise TransportError(FailureKind.PROTOCOL, "an endless line in the chunked body")
+                raise TransportError(FailureKind.PROTOCOL, "line too long in the chunked body")
             received = self._receive(READ_BODY)
             if not received:
                 raise TransportError(FailureKind.TRUNCATED, "the connection ended inside the chunked body")

@@ -22,7 +22,7 @@ class Phase(Enum):
     """DNS, TCP connection and tunnel of the proxy."""
     TLS = "tls"
     """The handshake with the server."""
-    ANSWER = "answer"
+    RESPONSE = "response"
     """The request is being sent, or has been."""
 
 
@@ -96,7 +96,7 @@ class Trace:
     def response(self, failure: Failure | None) -> HopResult:
         """Return the hop's result. The phases of a kept connection took no time; a phase that the hop
         didn't reach has None."""
-        connected = self.phase is Phase.ANSWER
+        connected = self.phase is Phase.RESPONSE
         return HopResult(
             failure,
             self.remote_ip,

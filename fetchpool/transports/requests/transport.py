@@ -65,18 +65,18 @@ class RequestsTransport:
         trace.begin(hop)
         failure = None
         stopped = False
-        answer: Any = None  # ours, or urllib3's from an adapter that replaces ours
+        response: Any = None  # ours, or urllib3's from an adapter that replaces ours
         try:
             self._write_request(hop)
-            answer = self._adapter.send(self._prepared(hop), stream=True, timeout=UNTIMED).raw
-            stopped = not deliver(answer, hop, self._watch)
-            answer.release_conn()
-            answer = None
+            response = self._adapter.send(self._prepared(hop), stream=True, timeout=UNTIMED).raw
+            stopped = not stream_body(response, hop, self._watch)
+            response.release_conn()
+            response = None
         except HANDLED as error:
             failure = failure_of(error, trace)
         finally:
-            if answer is not None:
-                answer.close()
+            if response is not None:
+                response.close()
             verdict = self._watch.stop()
         if verdict is not None and not stopped:
             failure = ended(verdict, trace)
@@ -170,12 +170,12 @@ class HopAdapter(HTTPAdapter):
         return response
 
 
-def deliver(answer: Any, hop: HopRequest, watch: Watch) -> bool:
+def stream_body(response: Any, hop: HopRequest, watch: Watch) -> bool:
     """Pass the response to the hop's handler, as it is received. Return False when the handler wants no
     more."""
     feed = hop.receiver.feed
-    read1 = answer.read1
-    if not hop.receiver.begin(to_head(answer)):
+    read1 = response.read1
+    if not hop.receiver.on_head(to_head(response)):
         return False
     while chunk := read1(READ_BODY, decode_content=False):
         if not feed(chunk) and not decode(hop.receiver, watch):
@@ -194,11 +194,11 @@ def decode(receiver: ResponseHandler, watch: Watch) -> bool:
     return False
 
 
-def to_head(answer: Any) -> ResponseHead:
+def to_head(response: Any) -> ResponseHead:
     """Return the raw header lines of a response, or those of an urllib3 response: an adapter that replaces
     ours (`responses`) has only those."""
-    headers = answer.headers
+    headers = response.headers
     if not isinstance(headers, Headers):
         headers = Headers([f"{name}: {value}".encode("latin-1") for name, value in headers.items()])
-    version = "1.0" if answer.version == 10 else "1.1"
-    return ResponseHead(answer.status, version, headers, getattr(answer, "status_line", b""))
+    version = "1.0" if response.version == 10 else "1.1"
+    return ResponseHead(response.status, version, headers, getattr(response, "status_line", b""))

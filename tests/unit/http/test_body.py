@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http.body import REDIRECT_BODY, ResponseBody
-from fetchpool.http.decoders import MOST
+from fetchpool.http.decoders import MAX_OUTPUT
 from fetchpool.model.failures import FailureKind
 from fetchpool.transports.base import Headers, ResponseHead
 from tests.encoders import ENCODERS, one_brotli, zstd
@@ -28,7 +28,7 @@ def begun(
 ) -> ResponseBody:
     """A body whose header block has come."""
     body = ResponseBody(FetchOptions(max_filesize=limit), method, wants=1 << 62 if keep else 0)
-    body.begin(ResponseHead(status, "1.1", Headers([f"{line}\r\n".encode("latin-1") for line in lines])))
+    body.on_head(ResponseHead(status, "1.1", Headers([f"{line}\r\n".encode("latin-1") for line in lines])))
     return body
 
 
@@ -38,7 +38,7 @@ def kind_at_begin(
     """The failure that the header block alone causes; the transport must then stop."""
     body = ResponseBody(FetchOptions(max_filesize=limit), method)
     head = ResponseHead(status, "1.1", Headers([f"{line}\r\n".encode("latin-1") for line in lines]))
-    assert body.begin(head) is (body.failure is None)
+    assert body.on_head(head) is (body.failure is None)
     return body.failure and body.failure.kind
 
 
@@ -75,7 +75,7 @@ def test_a_plain_body_is_counted_and_kept_when_wanted() -> None:
 def test_without_a_parser_nothing_is_kept() -> None:
     body = begun(keep=False)
     assert kind_at_end(body, PAGE) is None
-    assert (body.wanted, body.content, body.size_delivered) == (False, b"", len(PAGE))
+    assert (body.is_kept, body.content, body.size_delivered) == (False, b"", len(PAGE))
 
 
 @CASES
@@ -219,7 +219,7 @@ def test_without_a_body_its_label_does_not_matter(status: int, method: str) -> N
 def test_an_error_page_is_decoded_but_not_kept(status: int) -> None:
     body = begun("Content-Encoding: gzip", status=status)
     assert kind_at_end(body, gzip.compress(PAGE)) is None
-    assert (body.size_delivered, body.wanted) == (len(PAGE), False)
+    assert (body.size_delivered, body.is_kept) == (len(PAGE), False)
 
 
 # Limits
@@ -269,7 +269,7 @@ def test_the_decoded_size_is_held_against_the_limit(case: str) -> None:
     name, encode = ENCODERS[case]
     body = begun(f"Content-Encoding: {name}", limit=100_000)
     assert kind_at_end(body, encode(bytes(10_000_000))) == "too_large"
-    assert 100_000 < body.size_delivered <= 100_000 + MOST
+    assert 100_000 < body.size_delivered <= 100_000 + MAX_OUTPUT
     assert body.content == b""
 
 
@@ -291,7 +291,7 @@ def peak():
 
 bomb = sys.stdin.buffer.read()
 body = ResponseBody(FetchOptions(max_filesize=2 << 30), "GET")
-body.begin(ResponseHead(200, "1.1", Headers([b"Content-Encoding: " + sys.argv[1].encode()])))
+body.on_head(ResponseHead(200, "1.1", Headers([b"Content-Encoding: " + sys.argv[1].encode()])))
 before = peak()
 body.feed(bomb)
 while body.pending:
@@ -328,7 +328,7 @@ def test_a_redirect_says_where_and_its_body_is_never_decoded(status: int) -> Non
     assert kind_at_end(body, bomb, b"not gzip either") is None
     assert body.location == "/next"
     assert body.size_download == body.size_delivered == len(bomb) + 15
-    assert not body.wanted
+    assert not body.is_kept
 
 
 def test_of_a_redirects_body_only_the_beginning_is_read() -> None:
@@ -341,7 +341,7 @@ def test_of_a_redirects_body_only_the_beginning_is_read() -> None:
 def test_a_redirect_that_announces_a_large_body_is_not_read_at_all() -> None:
     body = ResponseBody(FetchOptions(max_filesize=10), "GET")
     headers = Headers([b"Location: /next\r\n", b"Content-Length: 1000000\r\n"])
-    assert not body.begin(ResponseHead(302, "1.1", headers))
+    assert not body.on_head(ResponseHead(302, "1.1", headers))
     assert (body.location, body.finish()) == ("/next", None)
 
 
@@ -369,7 +369,7 @@ def test_several_different_locations_are_refused() -> None:
 def test_a_location_is_what_the_server_wrote_byte_by_byte() -> None:
     for raw, read in ((b"/caf\xc3\xa9", "/caf\xc3\xa9"), (b"/caf\xe9", "/caf\xe9")):
         body = ResponseBody(FetchOptions(), "GET")
-        body.begin(ResponseHead(302, "1.1", Headers([b"Location: " + raw])))
+        body.on_head(ResponseHead(302, "1.1", Headers([b"Location: " + raw])))
         assert body.location == read
 
 
@@ -436,7 +436,7 @@ def test_whatever_a_header_says_nothing_is_raised(
     status: int, method: str, lines: list[bytes], chunks: list[bytes]
 ) -> None:
     body = ResponseBody(FetchOptions(max_filesize=100), method)
-    if body.begin(ResponseHead(status, "1.1", Headers(lines))):
+    if body.on_head(ResponseHead(status, "1.1", Headers(lines))):
         assert body.failure is None
         kind = kind_at_end(body, *chunks)
         assert kind in (None, FailureKind.DECODE, FailureKind.TRUNCATED, FailureKind.TOO_LARGE)
@@ -494,8 +494,8 @@ def test_of_what_is_taken_itself_the_beginning_is_enough(coding):
     lines = [f"Content-Length: {len(sent)}\r\n".encode()]
     if coding:
         lines.append(f"Content-Encoding: {coding}\r\n".encode())
-    body = ResponseBody(FetchOptions(max_filesize=2048), "GET", take=100_000)
-    assert body.begin(ResponseHead(200, "1.1", Headers(lines)))
+    body = ResponseBody(FetchOptions(max_filesize=2048), "GET", max_bytes=100_000)
+    assert body.on_head(ResponseHead(200, "1.1", Headers(lines)))
     fed = all(body.feed(sent[start : start + 1000]) for start in range(0, len(sent), 1000))
     assert not fed, "it stopped before the end"
     assert body.finish() is None

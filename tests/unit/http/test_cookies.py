@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetchpool.http.cookies import LONGEST_HEADER, MOST, learned, sent_with
+from fetchpool.http.cookies import LONGEST_HEADER, MAX_COOKIES, learned, sent_with
 
 HERE = "http://www.site.example/a/b?q=/x/"
 
@@ -104,7 +104,7 @@ def test_the_users_cookies_come_first_except_those_the_server_has_set_since() ->
 def test_there_are_bounds_for_their_number_and_what_is_sent() -> None:
     flood = [f"c{number}={'x' * 1000}" for number in range(5000)]
     cookies = learned((), flood, HERE)
-    assert [each.name for each in cookies] == [f"c{number}" for number in range(5000 - MOST, 5000)]
+    assert [each.name for each in cookies] == [f"c{number}" for number in range(5000 - MAX_COOKIES, 5000)]
     assert 0 < len(sent(flood, HERE)) <= LONGEST_HEADER
 
 

@@ -15,7 +15,7 @@ from fetchpool.http.decoders import (
     CODING_ERRORS,
     CODINGS,
     MAX_MEMBERS,
-    MOST,
+    MAX_OUTPUT,
     OUTPUT_STEP,
     ContentDecoder,
     DecodingError,
@@ -82,7 +82,7 @@ def test_any_bytes_decode_or_are_refused_and_nothing_else(case: str, chunks: lis
     decoder = decoder_of(case)
     try:
         for chunk in chunks:
-            assert all(len(piece) <= MOST for piece in decoder.decode(chunk))
+            assert all(len(piece) <= MAX_OUTPUT for piece in decoder.decode(chunk))
     except CODING_ERRORS:
         assert any(chunks)
 
@@ -102,7 +102,15 @@ def test_a_flipped_byte_is_refused_or_leaves_the_stream_open(case: str) -> None:
 @CASES
 @pytest.mark.parametrize(
     "size",
-    [OUTPUT_STEP - 1, OUTPUT_STEP, OUTPUT_STEP + 1, OUTPUT_STEP + 100, OUTPUT_STEP + 257, MOST, MOST + 1],
+    [
+        OUTPUT_STEP - 1,
+        OUTPUT_STEP,
+        OUTPUT_STEP + 1,
+        OUTPUT_STEP + 100,
+        OUTPUT_STEP + 257,
+        MAX_OUTPUT,
+        MAX_OUTPUT + 1,
+    ],
 )
 def test_nothing_is_left_behind_when_the_last_piece_is_full(case: str, size: int) -> None:
     decoder = decoder_of(case)
@@ -207,7 +215,7 @@ def test_a_bomb_comes_in_bounded_pieces(case: str, bomb: bytes) -> None:
     decoder = decoder_of(case)
     sizes = [len(piece) for piece in decoder.decode(bomb)]
     assert sum(sizes) == 1 << 24
-    assert max(sizes) <= MOST
+    assert max(sizes) <= MAX_OUTPUT
     assert decoder.complete
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
-from fetchpool.http.parsers.markup import MOST, first_title
+from fetchpool.http.parsers.markup import MAX_TAGS, first_title
 
 PAGES = sorted({path.resolve() for path in Path("/usr/share/doc").glob("python3*/html/**/*.html")})
 TOKENS = (
@@ -52,8 +52,8 @@ def test_tags_in_any_order_have_the_title_that_their_tree_has() -> None:
         ("<title/>yes</title>", "yes"),
         ("<title>a&#" + "0" * 5_000 + "65;b</title>", "aAb"),
         ("<title>a&#" + "9" * 5_000 + ";b&#x" + "f" * 5_000 + ";</title>", "a\ufffdb\ufffd"),
-        ("<a>" * (MOST - 2) + "<title>yes</title>", "yes"),
-        ("<a>" * MOST + "<title>no</title>", None),
+        ("<a>" * (MAX_TAGS - 2) + "<title>yes</title>", "yes"),
+        ("<a>" * MAX_TAGS + "<title>no</title>", None),
     ],
 )
 def test_where_a_title_may_stand(page: str, title: str | None) -> None:

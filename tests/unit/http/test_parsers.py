@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fetchpool.http.parsers import run as parsers
-from fetchpool.http.parsers.run import DEPTH, MOST, Parser
+from fetchpool.http.parsers.run import DEPTH, MAX_RESULT, Parser
 from fetchpool.http.parsers.title import LENGTH
 from fetchpool.http.response import Response
 from fetchpool.model.errors import UsageError
@@ -253,9 +253,9 @@ def doubled(_: Response) -> Mapping[str, Any]:
     return {"value": value}
 
 
-@pytest.mark.parametrize("function", [lambda _: {"a": "x" * (MOST + 1)}, endless, doubled])
+@pytest.mark.parametrize("function", [lambda _: {"a": "x" * (MAX_RESULT + 1)}, endless, doubled])
 def test_what_is_too_much_for_a_row_is_a_failure(function: Callable[[Response], Any]) -> None:
-    assert outcome_of(function) == ({}, f"mine:function gave more than {MOST >> 20} MiB")
+    assert outcome_of(function) == ({}, f"mine:function gave more than {MAX_RESULT >> 20} MiB")
 
 
 def test_one_parsers_failure_leaves_the_others_fields() -> None:

@@ -178,7 +178,9 @@ def test_whatever_comes_back_a_fetch_ends_in_a_row(options: dict[str, Any], answ
     try:
         hop = next(steps)
         for head, chunks, failure, ip in answers:
-            complete = head is not None and hop.receiver.begin(ResponseHead(head[0], "1.1", Headers(head[1])))
+            complete = head is not None and hop.receiver.on_head(
+                ResponseHead(head[0], "1.1", Headers(head[1]))
+            )
             for chunk in chunks:
                 complete = complete and hop.receiver.feed(chunk)
             stands = failure or (Failure(FailureKind.EMPTY_REPLY, "why") if head is None else None)

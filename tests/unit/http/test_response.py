@@ -129,7 +129,7 @@ def test_a_header_line_that_goes_on_in_the_next_is_one_value() -> None:
 def test_it_wears_the_values_of_the_fetch() -> None:
     asked = request(7, "http://user:secret@example.org/a")
     body = ResponseBody(FetchOptions(), "GET", wants=1 << 20)
-    body.begin(ResponseHead(203, "2", Headers([b"content-type: text/html"])))
+    body.on_head(ResponseHead(203, "2", Headers([b"content-type: text/html"])))
     body.feed(b"hello")
     hop = HopRequest("http://example.org/b", "example.org:80", "GET", (), 1.0, 1.0, 1.0, body)
     timing = HopResult(None, "192.0.2.1", 0.1, 0.2, 0.3, 0.4, 0.5)

@@ -17,7 +17,7 @@ class Broken:
     """A transport with a bug."""
 
     def perform(self, hop: HopRequest) -> HopResult:
-        hop.receiver.begin(ResponseHead(200, "1.1", Headers([]), b""))
+        hop.receiver.on_head(ResponseHead(200, "1.1", Headers([]), b""))
         hop.receiver.feed(LARGE)
         raise RuntimeError
 

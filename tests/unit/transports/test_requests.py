@@ -41,7 +41,7 @@ class Recorder:
 
     pending = False
 
-    def begin(self, head: ResponseHead) -> bool:
+    def on_head(self, head: ResponseHead) -> bool:
         self.head = head
         return True
 
@@ -147,7 +147,7 @@ def test_whatever_the_adapter_raises_is_a_failure_in_our_words(transport, raised
 
 def test_an_internal_error_is_not_reported_as_the_servers(transport):
     class Broken(Recorder):
-        def begin(self, head: ResponseHead) -> bool:
+        def on_head(self, head: ResponseHead) -> bool:
             raise KeyError(head.status)
 
     with FaultServer() as server:
@@ -182,12 +182,12 @@ def test_every_exception_of_the_libraries_has_a_kind_of_its_own(root, library):
 
 def test_every_exception_of_sockets_has_a_kind():
     for error in (ConnectionRefusedError, ConnectionResetError, ConnectionAbortedError, BrokenPipeError):
-        assert kind_of(error(), Phase.ANSWER) in (FailureKind.REFUSED, FailureKind.RESET)
+        assert kind_of(error(), Phase.RESPONSE) in (FailureKind.REFUSED, FailureKind.RESET)
     assert kind_of(socket.gaierror(socket.EAI_NONAME, "x")) is FailureKind.DNS
     assert kind_of(OSError(errno.ENETUNREACH, "x")) is FailureKind.UNREACHABLE
     assert kind_of(OSError(errno.EMFILE, "x")) is FailureKind.INTERNAL
     assert kind_of(OSError(12345, "x")) is FailureKind.UNREACHABLE
-    assert kind_of(OSError(12345, "x"), Phase.ANSWER) is FailureKind.RESET
+    assert kind_of(OSError(12345, "x"), Phase.RESPONSE) is FailureKind.RESET
 
 
 def test_the_most_specific_class_decides():
@@ -219,7 +219,7 @@ def trace():
 
 def test_what_an_exception_means_depends_on_how_far_the_hop_had_come(trace):
     reset = ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
-    trace.phase = Phase.ANSWER
+    trace.phase = Phase.RESPONSE
     assert failure_of(reset, trace).message == "connection reset by server"
     trace.phase = Phase.TLS
     assert failure_of(reset, trace).kind is FailureKind.TLS

@@ -34,7 +34,7 @@ def clock() -> Clock:
 @pytest.fixture
 def watchdog(clock: Clock) -> Watchdog:
     dog = Watchdog(clock)
-    dog.asleep = False  # no thread: the tests look for themselves
+    dog.waiting = False  # no thread: the tests look for themselves
     return dog
 
 
@@ -67,10 +67,10 @@ def test_a_hop_past_its_deadline_has_its_socket_shut_down(watchdog, clock, ends)
     watch = watching(watchdog, ends[0])
     watch.start(clock.now, 5.0, math.inf)
     clock.now += 4.9
-    watchdog.look()
+    watchdog.check()
     assert is_open(ends[0])
     clock.now += 0.2
-    watchdog.look()
+    watchdog.check()
     assert not is_open(ends[0])
     assert watch.stop() is FailureKind.TIMEOUT_TOTAL
 
@@ -81,7 +81,7 @@ def test_progress_does_not_move_the_deadline(watchdog, clock, ends):
     for _ in range(12):
         clock.now += 0.5
         watch.progress += 1
-        watchdog.look()
+        watchdog.check()
     assert watch.stop() is FailureKind.TIMEOUT_TOTAL
 
 
@@ -89,7 +89,7 @@ def test_a_verdict_is_reported_once(watchdog, clock, ends):
     watch = watching(watchdog, ends[0])
     watch.start(clock.now, 1.0, math.inf)
     clock.now += 2
-    watchdog.look()
+    watchdog.check()
     assert watch.stop() is FailureKind.TIMEOUT_TOTAL
     watch.start(clock.now, 1.0, math.inf)
     assert watch.stop() is None
@@ -100,19 +100,19 @@ def test_a_hop_that_ended_in_time_is_left_alone(watchdog, clock, ends):
     watch.start(clock.now, 1.0, math.inf)
     assert watch.stop() is None
     clock.now += 10
-    assert watchdog.look() is False
+    assert watchdog.check() is False
     assert is_open(ends[0])
 
 
 def test_the_next_hop_on_a_kept_connection_has_its_own_time(watchdog, clock, ends):
     watch = watching(watchdog, ends[0])
     watch.start(clock.now, 5.0, 2.0)
-    watchdog.look()
+    watchdog.check()
     watch.stop()
     clock.now += 100
     watch.start(clock.now, 5.0, 2.0)
     clock.now += 1.5
-    watchdog.look()
+    watchdog.check()
     assert watch.stop() is None
 
 
@@ -122,11 +122,11 @@ def test_a_byte_without_a_callback_counts_as_activity(ends):
     theirs.sendall(b"x")
     watch = watching(Watchdog(), ours)
     watch.start(monotonic() - 60, math.inf, 30.0)
-    watch.look(monotonic())
+    watch.check(monotonic())
     assert watch.stop() is None, "a byte waits to be read"
     ours.recv(1)
     watch.start(monotonic() - 60, math.inf, 30.0)
-    watch.look(monotonic())
+    watch.check(monotonic())
     assert watch.stop() is None, "the last byte came a moment ago, even if another thread read it"
 
 
@@ -134,7 +134,7 @@ def test_a_silent_connection_is_timeout_read(watchdog, ends):
     deadline = monotonic() + 5
     watch = watching(watchdog, ends[0])
     watch.start(monotonic(), math.inf, 0.2)
-    while watch.look(monotonic()) and not watch.ending:
+    while watch.check(monotonic()) and not watch.ending:
         assert monotonic() < deadline
         threading.Event().wait(0.01)
     assert watch.stop() is FailureKind.TIMEOUT_READ
@@ -145,10 +145,10 @@ def test_a_connection_that_was_just_closed_was_not_silent(watchdog, clock, ends)
     """The transport's own deadline closed it: with no socket left, all would look silent."""
     watch = watching(watchdog, ends[0])
     watch.start(clock.now, math.inf, 1.0)
-    watchdog.look()
+    watchdog.check()
     clock.now += 2
     watch.closed(ends[0].fileno())
-    watchdog.look()
+    watchdog.check()
     assert watch.stop() is None
 
 
@@ -166,7 +166,7 @@ def test_only_the_socket_that_a_hop_speaks_by_can_break_its_silence(ends):
         started = monotonic()
         watch.start(started, math.inf, 0.2)
         watch.use_socket(other.fileno())
-        while watch.look(monotonic()) and not watch.ending:
+        while watch.check(monotonic()) and not watch.ending:
             assert monotonic() < started + 5
             threading.Event().wait(0.01)
         assert watch.stop() is FailureKind.TIMEOUT_READ
@@ -198,7 +198,7 @@ def test_a_descriptor_that_was_closed_and_reused_is_not_touched(watchdog, clock,
     os.dup2(ours.fileno(), number)
     try:
         clock.now += 2
-        watchdog.look()
+        watchdog.check()
         assert watch.stop() is FailureKind.TIMEOUT_TOTAL
         assert is_open(theirs)
     finally:
@@ -209,7 +209,7 @@ def test_a_socket_opened_after_the_deadline_is_shut_down_at_once(watchdog, clock
     watch = watchdog.watch()
     watch.start(clock.now, 1.0, math.inf)
     clock.now += 2
-    watchdog.look()
+    watchdog.check()
     watch.opened(ends[0].fileno())
     assert not is_open(ends[0])
 
@@ -259,7 +259,7 @@ def test_the_thread_that_fell_asleep_is_woken_by_the_next_hop(ends, monkeypatch)
     watch.start(monotonic(), 10, 10)
     watch.stop()
     deadline = monotonic() + 10
-    while not watchdog.asleep:
+    while not watchdog.waiting:
         assert monotonic() < deadline
         threading.Event().wait(0.001)
     ours, _ = ends
@@ -273,9 +273,9 @@ def test_the_thread_that_fell_asleep_is_woken_by_the_next_hop(ends, monkeypatch)
 def test_a_watch_without_references_is_forgotten(watchdog):
     watch = watchdog.watch()
     watch.start(0.0, 1.0, 1.0)
-    assert watchdog.look() is True
+    assert watchdog.check() is True
     del watch
-    assert watchdog.look() is False
+    assert watchdog.check() is False
 
 
 def test_a_verdict_never_reaches_the_next_hop():
@@ -283,13 +283,13 @@ def test_a_verdict_never_reaches_the_next_hop():
     carried out while the hop it was made for is under way."""
     clock = Clock()
     watchdog = Watchdog(clock)
-    watchdog.asleep = False
+    watchdog.waiting = False
     watch = watchdog.watch()
     finished = threading.Event()
 
     def look() -> None:
         while not finished.is_set():
-            watchdog.look()
+            watchdog.check()
 
     looking = threading.Thread(target=look)
     looking.start()
