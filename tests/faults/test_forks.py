@@ -185,7 +185,7 @@ def test_72_a_pool_belongs_to_its_parent(server: FaultServer, way: Way) -> None:
     assert pool.submit(server.url("ok")).result(SOON).error is None
 
     def refused() -> bool:
-        with pytest.raises(fetchpool.PoolClosedError, match="forked"):
+        with pytest.raises(fetchpool.PoolClosedError, match="this fork"):
             pool.submit(server.url("ok"))
         pool.shutdown()
         pool.shutdown(abort=True)
@@ -205,7 +205,7 @@ def test_72_a_run_belongs_to_its_parent(server: FaultServer, way: Way) -> None:
     seen = [next(rows)]
 
     def refused() -> bool:
-        with pytest.raises(fetchpool.PoolClosedError, match="forked"):
+        with pytest.raises(fetchpool.PoolClosedError, match="this fork"):
             list(rows)
         rows.close()
         return True
