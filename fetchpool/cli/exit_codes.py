@@ -21,7 +21,7 @@ class ExitCode(IntEnum):
 
     @property
     def meaning(self) -> str:
-        """The meaning, for `--help`."""
+        """Return the meaning, as `--help` shows it."""
         return _MEANINGS[self]
 
 

@@ -15,7 +15,7 @@ from fetchpool.model.outcome import Outcome
 from fetchpool.model.record import Record
 from fetchpool.sinks.base import ResumableSink, Sink
 
-if TYPE_CHECKING:  # loaded by those who use it
+if TYPE_CHECKING:  # loaded only for --warc
     from fetchpool.sinks.spool import SpoolDirectory
     from fetchpool.sinks.warc import WarcFile
 
@@ -78,7 +78,7 @@ class Writer:
             try:
                 sink.write(missing)
             except OutputClosedError as closed:
-                self._leave(number, closed)
+                self._drop_sink(number, closed)
             else:
                 self.rows[number] += len(missing)
         self._known.mark_written(records)
@@ -95,13 +95,13 @@ class Writer:
             try:
                 sink.flush()
             except OutputClosedError as closed:
-                self._leave(number, closed)
+                self._drop_sink(number, closed)
         self._flush_at = None
         for journal in self._journals:
             while journal.notices:
                 self.notices.append(journal.notices.pop(0))
 
-    def _leave(self, number: int, closed: OutputClosedError) -> None:
+    def _drop_sink(self, number: int, closed: OutputClosedError) -> None:
         """Continue without a sink whose reader has closed it; raise the error if there is no other output: no
         sink, no archive, no bodies."""
         self._left.add(number)

@@ -86,7 +86,7 @@ class Exchange:
         return steps if request.capture_bytes else self._capture.steps(steps)
 
     def _steps(self, request: FetchRequest) -> Steps:
-        """A redirect turns the request into the next one."""
+        """Yield the hops: a redirect replaces the request by the next one."""
         timestamp = utc_now()
         if request.error is not None:
             return refusal(request, request.error, request.error_message, timestamp)
@@ -99,7 +99,7 @@ class Exchange:
             if public_only and options.proxy is not None:
                 if forbidden := check_host_literal(request.host):
                     return refusal(request, FailureKind.FORBIDDEN_ADDRESS, forbidden, timestamp)
-                public_only = False  # what is connected to is the proxy
+                public_only = False  # the connection is to the proxy
             method = request.method or options.method
             if self._keeping is None or request.capture_bytes:
                 body = ResponseBody(options, method, request.capture_bytes, self._wants)
@@ -143,8 +143,8 @@ class Exchange:
             request, elapsed = next_hop, clock() - started
 
     def _with_configured_limit(self, failure: Failure) -> Failure:
-        """Word a timeout with the limit that the user set: a hop only has what earlier hops, or a lookup
-        before it, left of it."""
+        """Report a timeout with the limit that the user set: the hop only had the time that earlier hops, or
+        a lookup, had left."""
         options = self._options
         if failure.kind is FailureKind.TIMEOUT_TOTAL:
             limit = options.max_time
@@ -284,7 +284,7 @@ class Exchange:
             error, errormsg, exitcode = None, None, 0
         if body.content_encoding is not None:  # why both sizes are those on the wire
             extra = {**extra, "content_encoding": body.content_encoding}
-        record = Record(  # by place, since names take twice as long
+        record = Record(  # positional: keywords take twice as long
             request.urlnum,
             display_url(request.url),
             hop.url,

@@ -11,7 +11,7 @@ from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model import urls
 
 SECONDS = 300.0
-"""Seconds."""
+"""Seconds for which a host is remembered."""
 MAX_HOSTS = 10_000
 """The number of hosts that are remembered."""
 PROXY = ""

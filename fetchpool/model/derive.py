@@ -83,7 +83,7 @@ def with_addresses(request: FetchRequest, addresses: tuple[str, ...], seconds: f
 
 
 def without_columns(request: FetchRequest) -> FetchRequest:
-    """As it is sent to a worker."""
+    """Return the request as it is sent to a worker."""
     return replace(request, columns=None)
 
 

@@ -45,17 +45,17 @@ def line(*parts: Span | str) -> Line:
 
 
 def count(number: int) -> str:
-    """`12,345`."""
+    """Format a count: `12,345`."""
     return f"{number:,}"
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
-    """`1 URL`, `2 URLs`, `0 retries`."""
+    """Format a count with its noun: `1 URL`, `2 URLs`, `0 retries`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def total(number: int, exact: bool) -> str:
-    """`100,000`, or `~98,000`: an estimate is rounded to three digits."""
+    """Format a total: `100,000`, or `~98,000`: an estimate is rounded to three digits."""
     if exact:
         return count(number)
     digits = len(str(number))
@@ -63,7 +63,7 @@ def total(number: int, exact: bool) -> str:
 
 
 def size(octets: float) -> str:
-    """`0 B`, `999 B`, `5.6 kB`, `123 MB`."""
+    """Format bytes: `0 B`, `999 B`, `5.6 kB`, `123 MB`."""
     if octets < 999.5:
         return f"{octets:.0f} B"
     for unit in ("kB", "MB", "GB", "TB"):
@@ -74,14 +74,14 @@ def size(octets: float) -> str:
 
 
 def rate(per_second: float) -> str:
-    """A count per second, without `/s`: `0`, `0.2`, `7.5`, `1,234`."""
+    """Format a count per second, without `/s`: `0`, `0.2`, `7.5`, `1,234`."""
     if per_second == 0:
         return "0"
     return f"{per_second:.1f}" if per_second < 9.95 else f"{per_second:,.0f}"
 
 
 def duration(seconds: float) -> str:
-    """`0 s`, `0.3 ms`, `45 ms`, `3.2 s`, `42 s`, `1 min 20 s`, `1 h 02 min`, `2 d 03 h`."""
+    """Format seconds: `0 s`, `0.3 ms`, `45 ms`, `3.2 s`, `42 s`, `1 min 20 s`, `1 h 02 min`, `2 d 03 h`."""
     milliseconds = seconds * 1000
     if milliseconds < 0.05:
         return "0 s"
@@ -104,7 +104,7 @@ def duration(seconds: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share from 0 to 1 as a percentage, rounded down, so that only 1 is `100 %`; a small one is `<1 %`."""
+    """Format a share from 0 to 1 as a percentage. Rounded down: only 1 is `100 %`. A small one is `<1 %`."""
     if 0 < share < 0.01:
         return "<1 %"
     return f"{int(share * 100 + 1e-9)} %"

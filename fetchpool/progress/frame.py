@@ -167,6 +167,6 @@ def _fitted(segments: Sequence[Segment], width: int) -> Line:
 
 
 def _width(segments: Sequence[Segment]) -> int:
-    """In cells, which here are characters: none of these words is wide."""
+    """Return the width in cells, which are characters here: none of these words is wide."""
     *others, last = segments
     return sum(len(segment.shown) + len(GAP) for segment in others) + len(last.span.text)

@@ -72,8 +72,8 @@ class Scheduler:
         self.notices: deque[str] = deque()
         """Lines for the user; the caller removes them."""
         self.to_resolve: deque[str] = deque()
-        """Hosts that have to be resolved before their requests start; the caller removes them and answers
-        with `host_resolved()` or `host_failed()`."""
+        """Hosts that have to be resolved before their requests start; the caller removes them and then calls
+        `host_resolved()` or `host_failed()`."""
         self.resolving = 0
         """Number of hosts that are being resolved or are on hold."""
 

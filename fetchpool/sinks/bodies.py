@@ -79,8 +79,8 @@ EXTENSIONS = {
     "video/ogg": "ogv",
     "video/webm": "webm",
 }
-"""By media type (IANA's registry, and what servers still say); whatever else is `bin`. Nothing here is
-a type that a desktop runs."""
+"""File extensions by media type (IANA's registry, and older names that servers use); all others are
+`bin`. None belongs to a type that a desktop runs."""
 
 
 class BodyStore:

@@ -33,14 +33,14 @@ SCRIPT = re.compile(r"<!--|-->|<(/?)script(?=[\t\n\f\r />])", re.IGNORECASE | re
 """The sequences that matter within a script."""
 LONG_NUMBER = re.compile(r"&#(?:([xX])([0-9a-fA-F]{20,})|([0-9]{20,}))")
 DIGITS = 7
-"""Of the number of any character there is."""
+"""Digits of the largest number of a character."""
 
 NAMED_END = "</{}(?=[\t\n\f\r />])"
 END = {
     name: re.compile(NAMED_END.format(name), re.IGNORECASE | re.ASCII)
     for name in ("style", "xmp", "iframe", "noembed", "noframes", "textarea", "title")
 }
-"""What ends the elements that have no tags in them."""
+"""The end tags of elements that contain no tags."""
 INTEGRATION = {
     "svg": frozenset(("foreignobject", "desc", "title")),
     "math": frozenset(("mi", "mo", "mn", "ms", "mtext", "annotation-xml")),
@@ -51,7 +51,7 @@ HTML_ONLY = """
     meta nobr ol p pre ruby s small span strong strike sub sup table tt u ul var
 """
 BREAKS_OUT = frozenset(HTML_ONLY.split())
-"""Tags that end the picture or formula they are in (section 13.2.6.5)."""
+"""Tags that end a surrounding picture or formula (section 13.2.6.5)."""
 
 
 def first_title(page: str) -> str | None:
@@ -85,8 +85,8 @@ def first_title(page: str) -> str | None:
 
 
 class Place:
-    """Where in a page something stands, as far as it matters to a title: the pictures, formulas and templates
-    around it, and what of them is HTML again."""
+    """The position in a page, as far as it matters to a title: the surrounding pictures, formulas and
+    templates, and the elements in them that contain HTML again."""
 
     def __init__(self) -> None:
         self._around: list[str] = []
@@ -98,12 +98,12 @@ class Place:
 
     @property
     def foreign(self) -> bool:
-        """Not HTML but SVG or MathML."""
+        """Whether this is SVG or MathML, not HTML."""
         return bool(self._around) and self._around[-1] in INTEGRATION
 
     def enter(self, name: str, *, empty: bool) -> bool:
-        """A start tag; whether there may be tags in what follows. `empty`: it ends itself, where it isn't
-        HTML."""
+        """Process a start tag. Return whether the content may have tags. `empty`: the tag ends with `/>`,
+        which closes it in SVG and MathML."""
         while self.foreign:
             if name in BREAKS_OUT:
                 self._leave_last()
@@ -134,8 +134,8 @@ class Place:
 
 
 def attributes_end(page: str, position: int, left: int) -> tuple[int, int]:
-    """How many more attributes may be looked at, and where a tag ends whose attributes begin here: -1 when
-    it doesn't."""
+    """Return how many more attributes may be parsed, and the end of the tag whose attributes begin at
+    `position`: -1 if it has no end."""
     while left > 0 and (attribute := ATTRIBUTE.match(page, position)):
         position = attribute.end()
         if attribute[1]:
@@ -145,7 +145,7 @@ def attributes_end(page: str, position: int, left: int) -> tuple[int, int]:
 
 
 def comment_end(page: str, position: int) -> int:
-    """Behind a comment whose text begins here; -1 when it has no end."""
+    """Return the end of the comment whose text begins at `position`; -1 if it has no end."""
     for abrupt in (">", "->"):
         if page.startswith(abrupt, position):
             return position + len(abrupt)
@@ -154,16 +154,16 @@ def comment_end(page: str, position: int) -> int:
 
 
 def content_end(page: str, position: int, name: str) -> int:
-    """Where the end tag begins of an element without tags in it; -1 when there is none."""
+    """Return the position of the end tag of an element without tags in it; -1 if there is none."""
     if name != "script":
         end = END[name].search(page, position) if name in END else None
         return end.start() if end else -1
-    # Old scripts hide in a comment, and may have another script in that.
+    # Old scripts are within a comment, which may contain another script.
     hidden = nested = False
     while found := SCRIPT.search(page, position):
         position = found.end()
         if found[0] == "<!--":
-            hidden, position = True, position - 2  # its hyphens may be those of its end
+            hidden, position = True, position - 2  # these hyphens may also be part of the comment's end
         elif found[0] == "-->":
             hidden = nested = False
         elif not found[1]:
@@ -181,7 +181,7 @@ def after(page: str, end: str, position: int) -> int:
 
 
 def unescaped(source: str) -> str:
-    """A title's text, white space collapsed."""
+    """Return a title's text: entities decoded, white space collapsed."""
     source = " ".join(source.split())[:TEXT].replace("\0", "\ufffd")
     if "&" in source:
         source = " ".join(html.unescape(LONG_NUMBER.sub(shorter, source)).split())
@@ -189,6 +189,6 @@ def unescaped(source: str) -> str:
 
 
 def shorter(found: re.Match[str]) -> str:
-    """A number's reference in as many digits as one can have: Python refuses thousands."""
+    """Return a numeric reference without leading zeros; Python refuses to parse thousands of digits."""
     digits = (found[2] or found[3]).lstrip("0") or "0"
     return "&#xFFFD" if len(digits) > DIGITS else f"&#{found[1] or ''}{digits}"

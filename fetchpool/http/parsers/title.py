@@ -26,7 +26,7 @@ def title(response: Response) -> dict[str, Any]:
 
 
 def looks_like_html(response: Response) -> bool:
-    """By its `Content-Type`; without one, by how it starts."""
+    """Whether a page is HTML by its `Content-Type`; without one, by its first bytes."""
     if response.content_type is None:
         return response.content[:1024].lstrip(b"\xef\xbb\xbf \t\r\n\f").startswith(b"<")
     return "html" in response.content_type.lower()

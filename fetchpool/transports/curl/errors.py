@@ -1,8 +1,7 @@
-"""libcurl's error codes as kinds from the closed list. The one table; a test fails when libcurl
-grows a code that it lacks.
+"""Maps libcurl's error codes to failure kinds. A test fails when libcurl has a code that the table lacks.
 
-In: a finished easy handle's code, message, errno and times. Out: a `Failure` in our own words: both
-transports say the same, and no message carries a URL's query (fault 30).
+In: a finished easy handle's code, message, errno and times. Out: a `Failure` with our own message: it is the
+same for both transports, and contains no URL's query (fault 30).
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ KINDS: dict[int, FailureKind] = {
     pycurl.E_COULDNT_RESOLVE_HOST: FailureKind.DNS,
     pycurl.E_COULDNT_CONNECT: FailureKind.REFUSED,
     WEIRD_SERVER_REPLY: FailureKind.PROTOCOL,
-    pycurl.E_HTTP2: FailureKind.RESET,  # or not: see `http2_failure`
+    pycurl.E_HTTP2: FailureKind.RESET,  # except as in `http2_failure`
     HTTP2_STREAM: FailureKind.RESET,
     HTTP3: FailureKind.PROTOCOL,
     QUIC_CONNECT_ERROR: FailureKind.REFUSED,
@@ -58,7 +57,7 @@ KINDS: dict[int, FailureKind] = {
     pycurl.E_TOO_MANY_REDIRECTS: FailureKind.TOO_MANY_REDIRECTS,
     pycurl.E_GOT_NOTHING: FailureKind.EMPTY_REPLY,
     pycurl.E_SEND_ERROR: FailureKind.RESET,
-    pycurl.E_RECV_ERROR: FailureKind.RESET,  # or not: see `receive_error`
+    pycurl.E_RECV_ERROR: FailureKind.RESET,  # except as in `receive_error`
     pycurl.E_SSL_CERTPROBLEM: FailureKind.TLS,
     pycurl.E_SSL_CIPHER: FailureKind.TLS,
     pycurl.E_PEER_FAILED_VERIFICATION: FailureKind.TLS,
@@ -70,19 +69,19 @@ KINDS: dict[int, FailureKind] = {
     pycurl.E_SSL_SHUTDOWN_FAILED: FailureKind.TLS,
     SSL_CLIENTCERT: FailureKind.TLS,
     pycurl.E_USE_SSL_FAILED: FailureKind.TLS,
-    pycurl.E_BAD_CONTENT_ENCODING: FailureKind.PROTOCOL,  # of the transfer: we decode the content
+    pycurl.E_BAD_CONTENT_ENCODING: FailureKind.PROTOCOL,  # a transfer coding: content is decoded here
     pycurl.E_FILESIZE_EXCEEDED: FailureKind.TOO_LARGE,
-    TOO_LARGE: FailureKind.PROTOCOL,  # of header lines
+    TOO_LARGE: FailureKind.PROTOCOL,  # header lines
     pycurl.E_LOGIN_DENIED: FailureKind.PROTOCOL,
     pycurl.E_NO_CONNECTION_AVAILABLE: FailureKind.UNREACHABLE,
     PROXY: FailureKind.PROXY,
     AUTH_ERROR: FailureKind.PROTOCOL,
     pycurl.E_ABORTED_BY_CALLBACK: FailureKind.ABORTED,
     ECH_REQUIRED: FailureKind.TLS,
-    # The machine's or ours: no server can cause them.
+    # Failures of this machine or of fetchpool: no server can cause them.
     pycurl.E_FAILED_INIT: FailureKind.INTERNAL,
     pycurl.E_NOT_BUILT_IN: FailureKind.INTERNAL,
-    pycurl.E_WRITE_ERROR: FailureKind.INTERNAL,  # where a callback stopped the hop, it said why
+    pycurl.E_WRITE_ERROR: FailureKind.INTERNAL,  # a callback that stopped the hop has stored why
     pycurl.E_READ_ERROR: FailureKind.INTERNAL,
     pycurl.E_OUT_OF_MEMORY: FailureKind.INTERNAL,
     pycurl.E_BAD_DOWNLOAD_RESUME: FailureKind.INTERNAL,
@@ -110,10 +109,10 @@ ANOTHER_PROTOCOLS = frozenset(
         *(85, 86),  # RTSP
     )
 )
-"""The codes that nothing fetched over HTTP ends with (libcurl-errors(3))."""
+"""Codes of other protocols, which no fetch over HTTP ends with (libcurl-errors(3))."""
 
 NO_LONGER_USED = frozenset((20, 24, 29, 32, 34, 40, 41, 44, 46, 50, 51, 57, 62, 75, 76))
-"""Numbers that libcurl keeps free; pycurl still has names for some."""
+"""Codes that libcurl no longer uses; pycurl still has names for some."""
 
 CONNECT_ERRORS: dict[int, FailureKind] = {
     errno.ECONNREFUSED: FailureKind.REFUSED,
@@ -143,26 +142,26 @@ OWN_MESSAGES = frozenset(
         FailureKind.ABORTED,
     )
 )
-"""Kinds whose own message says all; of the others libcurl's message says more."""
+"""Kinds for which our own message is enough; for the others libcurl's message has more details."""
 
 FORCED = {kind: Failure(kind, kind.message) for kind in (FailureKind.TIMEOUT_READ, FailureKind.ABORTED)}
-"""What libcurl did not end by itself."""
+"""The failures of hops that were cancelled, not ended by libcurl."""
 
 CUT = Failure(FailureKind.TRUNCATED, FailureKind.TRUNCATED.message)
 DATA_BEFORE_REQUEST = Failure(FailureKind.RESET, "data received before the request was sent")
 
 BY_SERVER = "reset by server"
-"""What libcurl says of an HTTP/2 stream that the server has ended."""
+"""libcurl's message for an HTTP/2 stream that the server has reset."""
 BY_US = "reset by curl (error 0x1 PROTOCOL_ERROR)"
-"""Of one that broke the rules (RFC 9113 section 8.1.1)."""
+"""libcurl's message for a malformed response (RFC 9113 section 8.1.1)."""
 HTTP2_NAMES = ("HTTP2", "HTTP/2", "nghttp2")
 
 TIMER_SLACK = 0.005
-"""Seconds that libcurl's timer may be early by: it counts milliseconds."""
+"""Seconds by which libcurl's timer may be early: it counts milliseconds."""
 
 
 TUNNEL_FAILED = "CONNECT tunnel failed"
-"""How libcurl's message begins when a proxy refuses; the code is that of a receive error."""
+"""The beginning of libcurl's message when a proxy refuses; the code is that of a receive error."""
 READING = (
     "Recv failure",
     "Send failure",
@@ -172,14 +171,14 @@ READING = (
     "GnuTLS recv",
     "mbedTLS",
 )
-"""How its messages begin when reading from the socket failed, by TLS library; any other receive error is
-its own judgement of what it read."""
+"""The beginnings of libcurl's messages when reading from the socket failed, by TLS library. Any other receive
+error means that libcurl rejected what it read."""
 UNEXPECTED_EOF = "unexpected eof"
 OPENSSL = "SSL routines::"
-"""Before OpenSSL's own words for what is wrong."""
+"""Precedes OpenSSL's own error message."""
 TLS_HUNG_UP = Failure(FailureKind.TLS, HUNG_UP)
-"""A new TLS connection that takes no request. With TLS 1.3 a client that has said its last word of the
-handshake does not know yet what the server makes of it."""
+"""A new TLS connection that accepts no request. With TLS 1.3 the client completes its part of the handshake
+before it knows whether the server accepts it."""
 
 
 SOCKS_REPLIES = {20: 1, 23: 2, 22: 3, 21: 4, 19: 5, 24: 6, 18: 7, 17: 8, 25: 9}
@@ -187,11 +186,11 @@ SOCKS_REPLIES = {20: 1, 23: 2, 22: 3, 21: 4, 19: 5, 24: 6, 18: 7, 17: 8, 25: 9}
 SOCKS_FINAL = {2: NOT_SOCKS, 12: ANOTHER_AUTHENTICATION, 33: WRONG_CREDENTIALS}
 """CURLPX_BAD_VERSION, _NO_AUTH, _USER_REJECTED."""
 SOCKS_BROKEN = frozenset((3, 13, 14, 15, 16, 28, 29, 30))
-"""CURLPX_CLOSED, _RECV_..., _SEND_...: the connection ended while it was talked to."""
+"""CURLPX_CLOSED, _RECV_..., _SEND_...: the connection ended during the SOCKS handshake."""
 
 
 def failure_of(code: int, message: str, os_errno: int) -> Failure:
-    """Any code but a time-out (`timeout_of`). `message` is libcurl's, cleaned here."""
+    """Return the failure for any code except a timeout (`timeout_of`). `message` is libcurl's."""
     if code == pycurl.E_COULDNT_CONNECT:
         if not os_errno and not message.startswith(TUNNEL_FAILED):
             return no_socket()
@@ -199,12 +198,12 @@ def failure_of(code: int, message: str, os_errno: int) -> Failure:
     elif code == pycurl.E_RECV_ERROR:
         kind = receive_error(message)
     elif code == pycurl.E_SSL_CONNECT_ERROR and (os_errno == errno.ECONNRESET or UNEXPECTED_EOF in message):
-        return Failure(FailureKind.TLS, HUNG_UP, transient=True)  # it may bear fewer connections
+        return Failure(FailureKind.TLS, HUNG_UP, transient=True)  # the server may accept fewer connections
     else:
         kind = KINDS.get(code, FailureKind.INTERNAL)
     if OPENSSL in message:
         message = "TLS failed: " + message.rpartition(OPENSSL)[2].partition(", errno")[0].lower()
-    # libcurl's multi interface leaves some failures without a word.
+    # libcurl's multi interface gives no message for some failures.
     own = kind.message if kind in OWN_MESSAGES else ""
     return Failure(kind, own or one_line(message, 200) or f"libcurl's error {code}")
 
@@ -217,23 +216,23 @@ def is_http2(code: int, message: str) -> bool:
 
 
 def http2_failure(message: str, *, begun: bool, gone: bool) -> Failure:
-    """What HTTP/1.1 would call it: the connection was reset before the answer or ended inside it. `begun`:
-    the head had come; `gone`: the server gave the connection up with an error, which libcurl tells of each
-    stream as if it were that stream's."""
+    """Return the failure that HTTP/1.1 would have: a connection that was reset before the response, or ended
+    within it. `begun`: the head was received. `gone`: the server closed the connection with an error, which
+    libcurl reports for each stream as if it were that stream's."""
     if begun:
         return CUT
     if BY_US in message and not gone:
         return Failure(FailureKind.PROTOCOL, one_line(message, 200))
-    stream = BY_SERVER in message  # why, in a word, is all there is to tell
+    stream = BY_SERVER in message  # the message has the error code's name
     return Failure(FailureKind.RESET, one_line(message, 200) if stream else FailureKind.RESET.message)
 
 
 def proxy_failure(
     code: int, message: str, os_errno: int, *, status: int, socks: int, arranging: bool
 ) -> Failure | None:
-    """What came between us and the proxy; None when it had no part in it. `status`: its answer to CONNECT;
-    `socks`: libcurl's detail of a SOCKS failure; `arranging`: a tunnel through a new connection was not there
-    yet."""
+    """Return the failure of the proxy; None if the proxy did not cause it. `status`: its response to CONNECT.
+    `socks`: libcurl's detail of a SOCKS failure. `arranging`: the connection was new, and its tunnel was not
+    established yet."""
     if code == PROXY and socks in SOCKS_REPLIES:
         return socks_refused(SOCKS_REPLIES[socks])
     if code == PROXY and socks in SOCKS_FINAL:
@@ -253,7 +252,7 @@ def proxy_failure(
 
 
 def no_socket() -> Failure:
-    """libcurl could not even open one, and does not say why: so it is tried once more, with either family,
+    """Return why libcurl could not open a socket, which it does not report: try again with both families,
     since a system may have no IPv6."""
     try:
         for family in (socket.AF_INET, socket.AF_INET6):
@@ -264,7 +263,7 @@ def no_socket() -> Failure:
 
 
 def socket_failure(error: OSError) -> Failure:
-    """There is not even a socket to be had: our own trouble, and no host's."""
+    """Return the failure for a socket that could not be created, for which no host is to blame."""
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return Failure(FailureKind.INTERNAL, TOO_MANY_FILES)
     return Failure(
@@ -273,21 +272,21 @@ def socket_failure(error: OSError) -> Failure:
 
 
 def receive_error(message: str) -> FailureKind:
-    """libcurl has one code for what the network, a proxy and a broken chunk do to an answer."""
+    """Return the kind of a receive error. libcurl has one code for the network, a proxy, an invalid chunk."""
     if message.startswith(TUNNEL_FAILED):
         return FailureKind.PROXY
     if not message or message.startswith(READING):
         if UNEXPECTED_EOF in message:
             return FailureKind.TRUNCATED
-        # An alert, mostly: with TLS 1.3 that is where a server says that it wants a certificate of ours.
+        # Usually an alert: with TLS 1.3 a server reports it here that it requires a client certificate.
         return FailureKind.TLS if OPENSSL in message else FailureKind.RESET
     return FailureKind.PROTOCOL
 
 
 def timeout_of(*, total: float, resolved: bool, max_time: float, connect_timeout: float) -> Failure:
-    """Which deadline ended the hop after `total` seconds. libcurl has but two, and the one for
-    connecting is over once there is a connection. Of the phases' times only the absence of an address
-    tells something: a kept connection has none of them, one that failed has all (libcurl 8.23)."""
+    """Return the failure for the timeout that ended the hop after `total` seconds. libcurl has only two, and
+    the connect timeout ends once there is a connection. Of the phases' times, only that of the lookup is
+    reliable: a kept connection has none of the others, a failed one has all (libcurl 8.23)."""
     if not resolved:
         return Failure(FailureKind.TIMEOUT_DNS, FailureKind.TIMEOUT_DNS.after(min(max_time, connect_timeout)))
     if total < max_time - TIMER_SLACK:
@@ -296,4 +295,5 @@ def timeout_of(*, total: float, resolved: bool, max_time: float, connect_timeout
 
 
 def late(max_time: float) -> Failure:
+    """Return the failure for the total timeout."""
     return Failure(FailureKind.TIMEOUT_TOTAL, FailureKind.TIMEOUT_TOTAL.after(max_time))

@@ -65,7 +65,7 @@ class CurlHandle:
         """Descriptors of the connections that the hop has opened."""
         self._trace = CurlTrace(streams, self._opened)
         self.traced = False
-        """libcurl reports TLS records and HTTP/2 frames."""
+        """Whether libcurl reports TLS records and HTTP/2 frames."""
         self._traces_all = options.http_version == "2" or (options.proxy or "").startswith("https:")
         self._secure = False
         self._fresh = False
@@ -150,7 +150,7 @@ class CurlHandle:
         self._connections.opened(descriptor)
         self._opened.append(descriptor)
 
-    def speaks_on(self, ends: Ends) -> int:
+    def connection_of(self, ends: Ends) -> int:
         """Return the descriptor of the connection that libcurl has chosen for the hop."""
         return self._connections.find(ends, self._opened)
 

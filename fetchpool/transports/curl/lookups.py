@@ -24,7 +24,7 @@ class HopNames:
         proxy = proxy_of(options.proxy)
         self._has_own_servers = bool(options.dns_servers)
         """Whether libcurl resolves names by itself, with the name servers that the user set."""
-        self._looks_for_hosts = proxy is None or proxy.scheme == "socks5"
+        self._resolves_hosts = proxy is None or proxy.scheme == "socks5"
         """Whether we resolve hosts. Other proxies are given the name."""
         name = "" if proxy is None else proxy.host
         self._proxy = "" if not name or ":" in name or urls.is_address(name) else name
@@ -38,7 +38,7 @@ class HopNames:
             hop.proxy_addresses = self._known(self._proxy)
             if not hop.proxy_addresses:
                 return self._proxy
-        if hop.addresses or not self._looks_for_hosts:
+        if hop.addresses or not self._resolves_hosts:
             return ""
         host = hop.authority.rpartition(":")[0]
         if urls.is_address(host):

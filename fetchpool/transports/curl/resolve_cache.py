@@ -53,11 +53,11 @@ class ResolveCache:
         if not hops:
             self._idle.pop(where, None)
             if len(self._idle) > MAX_IDLE:
-                lines.append(forgetting(self._forget()))
+                lines.append(line_to_remove(self._forget()))
         if addresses:
             known = self._addresses.get(where)
             if known is not addresses and known != addresses:
-                lines.append(telling(where, addresses))
+                lines.append(line_to_add(where, addresses))
         return lines
 
     def close(self, where: str, lines: list[str], addresses: tuple[str, ...] | None) -> None:
@@ -67,7 +67,8 @@ class ResolveCache:
         if not self._hops[where]:
             self._idle[where] = None
         if lines:
-            self._leaving.difference_update(line[1:] for line in lines if line[0] == "-")  # `forgetting()`
+            # A line that begins with a hyphen is from `line_to_remove()`.
+            self._leaving.difference_update(line[1:] for line in lines if line[0] == "-")
             if addresses and where not in self._leaving:
                 self._addresses[where] = addresses
 
@@ -80,7 +81,7 @@ class ResolveCache:
         return oldest
 
 
-def telling(where: str, addresses: tuple[str, ...]) -> str:
+def line_to_add(where: str, addresses: tuple[str, ...]) -> str:
     """Return the line that adds an entry. In libcurl a line that begins with a hyphen removes an entry, and
     one with a plus sign adds an entry that expires with DNS_CACHE_TIMEOUT; so a host whose name begins with a
     hyphen, as some do, is preceded by a plus sign. `*`, which matches every host, is not a valid host
@@ -89,6 +90,6 @@ def telling(where: str, addresses: tuple[str, ...]) -> str:
     return f"{sign}{where}:{','.join(addresses)}"
 
 
-def forgetting(where: str) -> str:
+def line_to_remove(where: str) -> str:
     """Return the line that removes an entry."""
     return f"-{where}"

@@ -73,7 +73,7 @@ class Streams:
         self.gone: deque[Ends | None] = deque(maxlen=MOST_GONE)
         """Connections that the server closed because of an error."""
 
-    def hear(self, ends: Ends | None, line: bytes) -> None:
+    def record_frame(self, ends: Ends | None, line: bytes) -> None:
         """Record a line of debug output with a frame of that connection."""
         if frame := RECEIVED.match(line):
             number, end = frame.groups()
@@ -122,7 +122,7 @@ class CurlTrace:
         """Handle libcurl's debug callback."""
         if kind == TEXT:
             if b"FRAME[" in data:
-                self._streams.hear(self.ends, data)
+                self._streams.record_frame(self.ends, data)
             elif b"OPENED" in data:
                 if opened := OPENED.match(data):
                     self._stream = self.ends, opened[1]

@@ -70,8 +70,8 @@ class CurlTransport:
         handle.look_back(code)
         ended = watch.stop()
         if ended is FailureKind.TIMEOUT_READ and code == pycurl.E_OPERATION_TIMEDOUT:
-            ended = None  # libcurl's deadline came first, and it had closed the socket that was looked at
-        # Also where libcurl is content: to a body without a length the shutdown was its end.
+            ended = None  # libcurl's timeout came first, and had closed the socket that was checked
+        # Also when libcurl reports success: for a body without a length the shutdown was its end.
         response = handle.finish(code, message, FORCED.get(ended) if ended else None)
         if seconds:
             add_lookup_time(response, seconds)
@@ -124,7 +124,7 @@ class CurlTransport:
     def _sending(self, *ends: Any) -> int:
         """Handle libcurl's PREREQFUNCTION callback, which names the connection's ends but not its
         descriptor."""
-        descriptor = self._handle.speaks_on(ends)
+        descriptor = self._handle.connection_of(ends)
         if descriptor != NO_SOCKET:
             self._watch.use_socket(descriptor)
         return self._handle.sending(*ends)

@@ -151,12 +151,12 @@ class Dialer:
         trace = self.trace
         addresses = self._addresses(host, port, checked=checked)
         if len(addresses) > 1:
-            race = Race(addresses, open=self._open, close=self.close, failed=self._turn_to)
+            race = Race(addresses, open=self._open, close=self.close, failed=self._set_peer)
             connection, address = race.run(trace.time_to_connect, lambda: trace.watch.ending)
-            self._turn_to(address)
+            self._set_peer(address)
         else:
             [address] = addresses
-            self._turn_to(address)
+            self._set_peer(address)
             connection = self._open(address)
             try:
                 connection.settimeout(trace.time_to_connect())
@@ -168,8 +168,8 @@ class Dialer:
         trace.remote_ip = address.ip
         return connection
 
-    def _turn_to(self, address: Address) -> None:
-        """Return the host that error messages of the hop name."""
+    def _set_peer(self, address: Address) -> None:
+        """Set the peer that error messages of the hop name."""
         self.trace.peer = f"{address.ip} port {address.sockaddr[1]}"
 
     def _open(self, address: Address) -> socket.socket:

@@ -16,7 +16,7 @@ MAX_HEADER_LINE = 100 * 1024
 MAX_HEADERS = 5000
 """Lines; libcurl's limit (MAX_HTTP_RESP_HEADER_COUNT)."""
 MAX_FOLDS = 100
-"""Names of the headers that determine the end of the response, as they may continue over several lines."""
+"""Lines that a framing header may be folded over (RFC 9112 section 5.2)."""
 CONTENT_LENGTH = re.compile(rb"[0-9]+")
 LENGTH_DIGITS = 20
 """Digits of a `Content-Length`, without leading zeros; a longer one is over every limit anyway."""
