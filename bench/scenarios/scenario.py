@@ -51,7 +51,7 @@ class Scenario(Struct, frozen=True):
     """Seconds in which so many URLs can be had at best."""
     tls: bool = False
     may_fail: bool = False
-    """The server refuses some: what was fetched counts."""
+    """The server rejects some requests: only successful fetches count."""
     reference: str = peers.CURL.name
     """The program whose pace is 1."""
 

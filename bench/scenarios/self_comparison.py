@@ -144,9 +144,9 @@ AUTO_FAR = finds_its_pace(
 )
 AUTO_BUSY = finds_its_pace(
     "auto-busy",
-    "-w auto: a server that is easily busy",
-    "A server that answers after 50 ms, later the more it has to do past 40 requests at once, and with 503 "
-    "past 50. What was fetched counts.",
+    "-w auto: a server that is soon overloaded",
+    "A server that responds after 50 ms, more slowly beyond 40 requests at once, and with 503 beyond 50. "
+    "Only successful fetches count.",
     lists.busy,
     (10, 20, 40, 80),
     Lists(2_000, 5_000, 1),
