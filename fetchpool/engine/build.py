@@ -18,7 +18,7 @@ from fetchpool.engine.dispatcher import Dispatcher
 from fetchpool.engine.engine import Engine
 from fetchpool.engine.in_flight import InFlightRequests
 from fetchpool.engine.inbox import Inbox
-from fetchpool.engine.lifecycle import Lifecycle
+from fetchpool.engine.lifecycle import Lifecycle, TimeLimits
 from fetchpool.engine.monitor import Monitor
 from fetchpool.engine.observers import Observer, Observers, RecordCounter
 from fetchpool.engine.preflight import Preflight
@@ -45,6 +45,8 @@ if TYPE_CHECKING:  # loaded only if needed
     from fetchpool.scheduler.robots import RobotsCache
     from fetchpool.sinks.spool import SpoolDirectory
     from fetchpool.sinks.warc import WarcFile
+
+NO_LIMITS = TimeLimits()
 
 
 def build(
@@ -150,7 +152,7 @@ def build(
             known=known,
             lookups=lookups,
             robots=robots,
-            max_runtime=config.max_runtime,
+            limits=TimeLimits(run=config.max_runtime, attempt=config.fetch.max_time),
             autoscaler=AutoScaler(config.workers, monotonic()) if scales else None,
             observers=run_observers,
         )
@@ -174,7 +176,7 @@ def assemble(
     known: DuplicateFilter | None = None,
     lookups: HostLookups | None = None,
     robots: RobotsCache | None = None,
-    max_runtime: float | None = None,
+    limits: TimeLimits = NO_LIMITS,
     autoscaler: AutoScaler | None = None,
     observers: Observers | None = None,
     clock: Callable[[], float] = monotonic,
@@ -186,7 +188,7 @@ def assemble(
     if known is None:
         known = DuplicateFilter(dedupe=False)
     inbox = Inbox()
-    lifecycle = Lifecycle(None if max_runtime is None else clock() + max_runtime)
+    lifecycle = Lifecycle(None if limits.run is None else clock() + limits.run)
     stats = Stats(clock)
     reader = RequestReader(source, known, stats)
     in_flight = InFlightRequests(
@@ -222,6 +224,7 @@ def assemble(
         observers=observers,
         lifecycle=lifecycle,
         autoscaler=autoscaler,
+        max_time=limits.attempt,
         clock=clock,
     )
     engine = Engine(

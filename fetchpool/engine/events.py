@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from fetchpool.model.record import Record
 from fetchpool.model.text import memory_size
+from fetchpool.scheduler.waits import Wait
 
 
 class ActiveRequest(Struct, frozen=True):
@@ -81,7 +82,8 @@ class Snapshot(Struct, frozen=True):
     bytes read; None if there is no estimate (a pipe)."""
     total_exact: bool
     eta: float | None
-    """Seconds until `total` is done at the rate of the last minute; None if unknown."""
+    """Seconds until `total` is done at the rate of the last minute, and never fewer than the queued requests
+    are known to wait; None if unknown."""
     size_delivered: int
     size_download: int
     urls_per_second: float
@@ -111,6 +113,11 @@ class Snapshot(Struct, frozen=True):
     """Of `done`: URLs with a row from an earlier run. Sizes, times and rates do not include them."""
     duplicates: int = 0
     """URLs that the input had before; not in `total`."""
+    wait: Wait | None = None
+    """What most of the delayed requests wait for."""
+    last_within: float | None = None
+    """Seconds until the last attempts in flight reach their time limit, if nothing else is left to fetch and
+    they are slow; else None."""
 
 
 class RetryScheduled(Struct, frozen=True):

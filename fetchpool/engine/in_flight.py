@@ -111,6 +111,13 @@ class InFlightRequests:
             for request, started in islice(self._in_flight.values(), SLOWEST)
         )
 
+    def seconds_since_last_start(self, now: float) -> float | None:
+        """Return how long the latest request has been in flight; None if there is none."""
+        if not self._in_flight:
+            return None
+        _, started = self._in_flight[next(reversed(self._in_flight))]
+        return now - started
+
     def start(self, request: FetchRequest, now: float) -> bool:
         """Submit a request. False if it runs alone, because workers crashed on it: nothing else may start."""
         if self._crashes.counts and self._crashes.must_run_alone(request.urlnum):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
+from msgspec import Struct
+
 
 class RunState(Enum):
     """Whether requests may start, and whether those in flight may complete."""
@@ -17,6 +19,15 @@ class RunState(Enum):
     """No request is started; requests in flight complete."""
     ABORTED = auto()
     """No request is started; requests in flight are cancelled."""
+
+
+class TimeLimits(Struct, frozen=True):
+    """Time limits in seconds; None is no limit."""
+
+    run: float | None = None
+    """Of the run, which is stopped then (`--max-runtime`)."""
+    attempt: float | None = None
+    """Of each attempt (`--max-time`)."""
 
 
 class Lifecycle:

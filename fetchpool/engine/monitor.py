@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import monotonic
 
+from msgspec.structs import replace
+
 from fetchpool.engine.bottlenecks import Bottleneck, BottleneckTimer
 from fetchpool.engine.events import Snapshot
 from fetchpool.engine.in_flight import InFlightRequests
@@ -22,6 +24,8 @@ from fetchpool.scheduler.scheduler import Scheduler
 
 SNAPSHOT_INTERVAL = 0.25
 """Seconds between two snapshots."""
+SLOW_ENDING = 2.0
+"""Seconds after which the last requests are slow: the rate so far says nothing about when they end."""
 STUCK = (
     "a parser did not return in time: its page is a parse row, its thread goes on until the program ends; "
     "with --executor process such a parser is ended"
@@ -42,8 +46,10 @@ class Monitor:
         observers: Observers,
         lifecycle: Lifecycle,
         autoscaler: AutoScaler | None = None,
+        max_time: float | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
+        """`max_time`: the time limit of an attempt."""
         self._pool = pool
         self._scheduler = scheduler
         self._in_flight = in_flight
@@ -52,6 +58,7 @@ class Monitor:
         self._observers = observers
         self._lifecycle = lifecycle
         self._autoscaler = autoscaler
+        self._max_time = max_time
         self._clock = clock
         self._timer = BottleneckTimer(clock())
         self._reported_stuck = False
@@ -86,7 +93,7 @@ class Monitor:
         """Return the current state of the run."""
         now = self._clock()
         total, exact = self._reader.estimate_total()
-        return self._stats.snapshot(
+        shot = self._stats.snapshot(
             in_flight=min(len(self._in_flight), self._pool.max_workers),
             slowest=self._in_flight.slowest(now),
             queued=self._scheduler.queued + self._in_flight.waiting,
@@ -98,7 +105,20 @@ class Monitor:
             workers=self._pool.max_workers if self._autoscaler is None else self._autoscaler.target,
             workers_reason="" if self._autoscaler is None else self._autoscaler.reason,
             wait_times=self._timer.wait_times(now),
+            least_wait=self._scheduler.least_wait(now),
         )
+        return replace(shot, wait=self._scheduler.wait(now), last_within=self._last_within(now))
+
+    def _last_within(self, now: float) -> float | None:
+        """Return in how many seconds the last requests reach their time limit, if they are slow and all that
+        is left."""
+        has_more = not self._reader.exhausted or self._scheduler.queued or self._in_flight.waiting
+        if has_more or self._max_time is None or len(self._in_flight) > self._pool.max_workers:
+            return None
+        youngest = self._in_flight.seconds_since_last_start(now)
+        if youngest is None or youngest < SLOW_ENDING:
+            return None
+        return max(self._max_time - youngest, 0.0)
 
     def _report_stuck(self) -> None:
         """Notify the user once when parsers have not returned."""

@@ -112,8 +112,10 @@ class Stats:
         workers: int,
         workers_reason: str,
         wait_times: WaitTimes,
+        least_wait: float = 0.0,
     ) -> Snapshot:
-        """Return a snapshot of the counters and of the given values. Rates are based on the previous calls,
+        """Return a snapshot of the counters and of the given values; `least_wait`: seconds until the last
+        queued request may start, at least. Rates are based on the previous calls,
         so it has to be called at least every few seconds."""
         now = self._clock()
         self._sample(now)
@@ -133,7 +135,7 @@ class Stats:
             delayed=delayed,
             total=total,
             total_exact=total_exact,
-            eta=self._eta(now, total),
+            eta=self._eta(now, total, least_wait),
             size_delivered=self._size_delivered,
             size_download=self._size_download,
             urls_per_second=urls_per_second,
@@ -177,11 +179,11 @@ class Stats:
             return 0.0, 0.0
         return (self._done - done) / seconds, (self._size_delivered - delivered) / seconds
 
-    def _eta(self, now: float, total: int | None) -> float | None:
+    def _eta(self, now: float, total: int | None, least_wait: float) -> float | None:
         if total is None:
             return None
         left = max(total - self._done - self._done_before, 0)
         if not left:
             return 0.0
         per_second, _ = self._rates(now, ETA_WINDOW)
-        return left / per_second if per_second > 0 else None
+        return max(left / per_second, least_wait) if per_second > 0 else None

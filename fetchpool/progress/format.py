@@ -8,6 +8,7 @@ Sizes are decimal: 1 kB is 1,000 bytes.
 from __future__ import annotations
 
 from enum import Enum
+from math import ceil
 
 from msgspec import Struct
 
@@ -101,6 +102,13 @@ def duration(seconds: float) -> str:
         return f"{minutes // 60} h {minutes % 60:02} min"
     hours = round(seconds / 3600)
     return f"{hours // 24} d {hours % 24:02} h"
+
+
+def clock(seconds: float) -> str:
+    """A time to wait, counted down each second: `0:05`, `1:58`, `1:02:03`. Rounded up."""
+    whole = ceil(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
 
 
 def percent(share: float) -> str:

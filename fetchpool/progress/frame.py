@@ -5,6 +5,7 @@ In: a snapshot and a width. Out: `Line`s. Pure; `display` draws them.
     ━━━━━━━━━━━━━╸──────────────────────────  34 %  33,402 of ~98,200  52 s left
     1,234 URLs/s  5.6 MB/s    10 in flight  212 waiting
     33,357 ok     45 failed   30 http_404, 10 dns, 5 others  17 retries
+    60 waiting: example.org asked for a pause (429), again in 1:58
     42 s          https://slow.example/a/very/long/p…/report.pdf
 
 What does not fit is left out, the least important first.
@@ -31,7 +32,7 @@ from fetchpool.progress.format import (
     size,
     total,
 )
-from fetchpool.progress.messages import share_done, stuck
+from fetchpool.progress.messages import share_done, stuck, time_left, wait_text, waiting_count
 from fetchpool.progress.terminal import cut
 
 BAR_WIDTH = 40
@@ -58,13 +59,21 @@ class Segment(Struct, frozen=True):
 
 
 def frame(snapshot: Snapshot, width: int, *, ascii_only: bool = False) -> list[Line]:
-    """Return three lines, and up to three more for requests that hang. None is wider than `width` cells."""
+    """Return three lines, one more for a long wait, and up to three for requests that hang. None is wider
+    than `width` cells."""
     return [
         _position(snapshot, width, ascii_only),
         _rates(snapshot, width),
         _results(snapshot, width),
+        *_waiting(snapshot, width, ascii_only),
         *(_stuck(request, width, ascii_only) for request in stuck(snapshot)[:STUCK_SHOWN]),
     ]
+
+
+def _waiting(snapshot: Snapshot, width: int, ascii_only: bool) -> list[Line]:
+    """Return the line that explains a long wait, if there is one."""
+    text = wait_text(snapshot)
+    return [line(Span(cut(text, width, "..." if ascii_only else "…"), Style.HINT))] if text else []
 
 
 def _stuck(request: ActiveRequest, width: int, ascii_only: bool) -> Line:
@@ -85,8 +94,8 @@ def _position(snapshot: Snapshot, width: int, ascii_only: bool) -> Line:
         Segment(Span(f" {percent(share):>5}", Style.STRONG), 0),
         Segment(Span(f"{count(snapshot.done)} of {of_all}"), 1),
     ]
-    if snapshot.eta and not snapshot.stopping:
-        segments.append(Segment(Span(f"{duration(snapshot.eta)} left", Style.HINT), 2))
+    if (left_text := time_left(snapshot)) and not snapshot.stopping:
+        segments.append(Segment(Span(left_text, Style.HINT), 2))
     numbers = _fitted(segments, max(width - BAR_MINIMUM, 0))
     left = min(width - len(str(numbers)), BAR_WIDTH)
     if left < BAR_MINIMUM:
@@ -124,8 +133,8 @@ def _rates(snapshot: Snapshot, width: int) -> Line:
         Segment(Span(f"{size(snapshot.bytes_per_second)}/s"), 1, SECOND),
         Segment(Span(f"{count(snapshot.in_flight)}{_of_auto(snapshot)} in flight"), 2, THIRD),
     ]
-    if snapshot.delayed:
-        segments.append(Segment(Span(f"{count(snapshot.delayed)} delayed", Style.QUIET), 3))
+    if waiting := waiting_count(snapshot):
+        segments.append(Segment(Span(waiting, Style.QUIET), 3))
     return _fitted(segments, width)
 
 

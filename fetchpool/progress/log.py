@@ -1,4 +1,4 @@
-"""The observer without a terminal: a plain line every few seconds.
+"""The observer without a terminal: plain lines with the time, at growing intervals.
 
 In: snapshots and events. Out: lines that begin with `fetchpool: ` on a stream, written by a background
 thread. With `verbose` also a line for each failure and retry.
@@ -6,33 +6,49 @@ thread. With `verbose` also a line for each failure and retry.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from time import strftime
 from typing import TextIO
 
 from fetchpool.engine.events import Event, Notice, Snapshot, light
 from fetchpool.engine.observers import Observer
 from fetchpool.model.record import Record
 from fetchpool.progress.background_writer import CLOSE_TIMEOUT, BackgroundWriter, unbuffered
-from fetchpool.progress.format import Line
-from fetchpool.progress.messages import dropped_line, event_line, progress_line, stuck_lines
+from fetchpool.progress.format import Line, line
+from fetchpool.progress.messages import dropped_line, event_line, progress_line, stuck_lines, wait_key
 
-FIRST_LINE = 2.0
-"""Seconds before the first line: a shorter run has only its summary."""
-LINE_INTERVAL = 5.0
-"""Seconds between lines."""
+INTERVALS = (5.0, 15.0, 60.0, 300.0)
+"""Seconds before each line; the last interval repeats. So a short run has only its summary, and the log of a
+long one stays short."""
+EXPLAIN_INTERVAL = 5.0
+"""Minimum seconds before an additional line, which explains a wait that has begun since the last one."""
+MAX_EXPLAINED = 20
+"""Maximum number of waits with an additional line: there may be as many as hosts."""
 WRITE_INTERVAL = 0.1
 """Minimum seconds between writes, as it is cheaper to write many lines together."""
 MAX_PENDING = 10_000
 """Maximum number of lines queued for a slow reader; further ones are only counted."""
 
 
+def local_time() -> str:
+    """Return the time of day: `12:03:45`."""
+    return strftime("%H:%M:%S")
+
+
 class Log(Observer):
     """Writes progress lines to a stream. As a context manager it writes the last lines however the run
     ends."""
 
-    def __init__(self, stream: TextIO, *, verbose: bool = False) -> None:
+    def __init__(
+        self, stream: TextIO, *, verbose: bool = False, time: Callable[[], str] = local_time
+    ) -> None:
         self._stream = unbuffered(stream)
         self._verbose = verbose
-        self._due = FIRST_LINE
+        self._time = time
+        self._number = 0
+        self._latest = 0.0
+        """When the latest line was written."""
+        self._explained: set[tuple[str, str]] = set()
         self._writer: BackgroundWriter[Line | Event | Record] = BackgroundWriter(
             self._write, WRITE_INTERVAL, MAX_PENDING
         )
@@ -57,10 +73,19 @@ class Log(Observer):
                     self._writer.write(*light(record))
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
-        if snapshot.elapsed >= self._due:
-            self._due = snapshot.elapsed + LINE_INTERVAL
-            for line in (progress_line(snapshot), *stuck_lines(snapshot)):
-                self._writer.write(line)
+        quiet = snapshot.elapsed - self._latest
+        is_due = quiet >= INTERVALS[min(self._number, len(INTERVALS) - 1)]
+        wait = wait_key(snapshot)
+        is_new = wait is not None and wait not in self._explained and len(self._explained) < MAX_EXPLAINED
+        if not is_due and not (is_new and quiet >= EXPLAIN_INTERVAL):
+            return
+        self._latest = snapshot.elapsed
+        self._number += is_due
+        if wait is not None and is_new:
+            self._explained.add(wait)
+        self._writer.write(line(f"{self._time()} ", *progress_line(snapshot).spans))
+        for each in stuck_lines(snapshot):
+            self._writer.write(each)
 
     def on_finish(self, _snapshot: Snapshot) -> None:
         self._writer.close()

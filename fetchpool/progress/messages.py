@@ -12,18 +12,25 @@ from fetchpool.progress.format import (
     Line,
     Span,
     Style,
+    clock,
     count,
     counted,
     duration,
     line,
     percent,
     rate,
+    shortened,
     size,
     total,
 )
+from fetchpool.scheduler.waits import Wait, WaitReason
 
 STUCK_AFTER = 5.0
 """Seconds after which a request in flight is reported as slow."""
+EXPLAIN_FROM = 2.0
+"""Seconds: a shorter wait is over before it can be read."""
+HOST_LENGTH = 40
+"""Characters of a host's name that are shown."""
 
 
 def share_done(snapshot: Snapshot) -> float | None:
@@ -47,13 +54,68 @@ def progress_line(snapshot: Snapshot) -> Line:
         parts.append(counted(snapshot.retries, "retry", "retries"))
     parts += [f"{rate(snapshot.urls_per_second)} URLs/s", f"{size(snapshot.bytes_per_second)}/s"]
     parts.append(f"{count(snapshot.in_flight)} in flight")
-    if snapshot.delayed:
-        parts.append(f"{count(snapshot.delayed)} delayed")
+    if waiting := wait_text(snapshot) or waiting_count(snapshot):
+        parts.append(waiting)
     if snapshot.stopping:
         parts.append("stopping")
-    elif snapshot.eta:
-        parts.append(f"{duration(snapshot.eta)} left")
+    elif left := time_left(snapshot):
+        parts.append(left)
     return line(", ".join(parts))
+
+
+def waiting_count(snapshot: Snapshot) -> str:
+    """Return `212 waiting`; empty if no request waits for a point in time."""
+    return f"{count(snapshot.delayed)} waiting" if snapshot.delayed else ""
+
+
+def wait_text(snapshot: Snapshot) -> str:
+    """Return `60 waiting: example.org asked for a pause (429), again in 1:58`; empty if nothing waits for
+    long."""
+    wait = snapshot.wait
+    if wait is None or wait.seconds < EXPLAIN_FROM or snapshot.stopping:
+        return ""
+    return f"{count(wait.requests)} waiting: {_why(wait)} {clock(wait.seconds)}"
+
+
+def wait_key(snapshot: Snapshot) -> tuple[str, str] | None:
+    """Return what identifies the wait that a progress line explains, while its time runs down; None if it
+    explains none."""
+    if snapshot.stopping:
+        return None
+    if snapshot.last_within is not None:
+        return ("last", "")
+    wait = snapshot.wait
+    return (wait.reason.name, wait.host) if wait is not None and wait_text(snapshot) else None
+
+
+def _why(wait: Wait) -> str:
+    """Return why requests wait, up to the time."""
+    if wait.reason is WaitReason.RETRY:
+        return "next retry in"
+    if wait.reason is WaitReason.PROXY:
+        return f"{wait.reason.value}, again in"
+    if wait.reason is WaitReason.DELAY:
+        return f"{wait.reason.value} to {_hosts(wait)}, next in"
+    verb = wait.reason.value
+    if wait.hosts > 1:
+        verb = {"is overloaded": "are overloaded", "does not respond": "do not respond"}.get(verb, verb)
+    status = f" ({wait.status})" if wait.status else ""
+    return f"{_hosts(wait)} {verb}{status}, again in"
+
+
+def _hosts(wait: Wait) -> str:
+    name = shortened(escape_invisible(wait.host), HOST_LENGTH)
+    return name if wait.hosts == 1 else f"{name} and {counted(wait.hosts - 1, 'other host')}"
+
+
+def time_left(snapshot: Snapshot) -> str:
+    """Return `52 s left`, or `waiting for the last 3 (up to 4:30)` if the rate says nothing about them; empty
+    if nothing is known."""
+    if snapshot.last_within is not None:
+        limit = f" (up to {clock(snapshot.last_within)})" if snapshot.last_within else ""
+        which = "request" if snapshot.in_flight == 1 else count(snapshot.in_flight)
+        return f"waiting for the last {which}{limit}"
+    return f"{duration(snapshot.eta)} left" if snapshot.eta else ""
 
 
 def stuck(snapshot: Snapshot) -> list[ActiveRequest]:

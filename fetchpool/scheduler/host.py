@@ -73,7 +73,9 @@ class HostSlot:
         "_probe_from",
         "_ready_at_before",
         "_responded_at",
+        "_throttle_status",
         "addresses",
+        "asked_to_wait",
         "breaker",
         "connection_limit",
         "dns_time",
@@ -120,6 +122,9 @@ class HostSlot:
         """None until a connection breaks."""
         self._backoff = 0.0
         self._backoff_since = 0.0
+        self._throttle_status = 0
+        self.asked_to_wait = False
+        """Whether the host asked for the present pause, with Retry-After."""
         self._failures = 0
         self._responded_at = float("-inf")
         self._probe_from = self._ready_at_before = 0.0
@@ -128,6 +133,11 @@ class HostSlot:
     def has_connection_limit(self) -> bool:
         """Whether fewer connections are opened than `--per-host` allows."""
         return self.connection_limit is not None and self.connection_limit.is_limited
+
+    @property
+    def throttled_by(self) -> int:
+        """The status, 429 or 503, because of which the host is backing off; 0 if it is not."""
+        return self._throttle_status if self._backoff else 0
 
     def hit_connection_limit(self, outcome: Outcome) -> bool:
         """Whether a connection probably broke because of the host's other connections. Some of them may be
@@ -214,6 +224,8 @@ class HostSlot:
                 self._backoff = min(MAX_BACKOFF, max(INITIAL_BACKOFF, 2.0 * self._backoff))
                 self._backoff_since = now
             wait = self._backoff if retry_after is None else retry_after
+            self._throttle_status = outcome.record.response_code
+            self.asked_to_wait = retry_after is not None or (self.asked_to_wait and self.ready_at > now)
             self.ready_at = max(self.ready_at, now + wait)
         elif self._backoff:
             self._backoff /= 2.0

@@ -23,3 +23,9 @@ class RateLimiter:
         """Record a start."""
         if self._interval:
             self.next_at = max(self.next_at, now - self._catch_up) + self._interval
+
+    def least_wait(self, requests: int, now: float) -> float:
+        """Return how many seconds pass, at least, until the last of so many requests may start."""
+        if not self._interval or not requests:
+            return 0.0
+        return max(self.next_at - now, 0.0) + (requests - 1) * self._interval

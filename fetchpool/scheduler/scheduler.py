@@ -28,6 +28,7 @@ from fetchpool.model.request import FetchRequest
 from fetchpool.scheduler.host import OPEN, BlockReason, HostSlot
 from fetchpool.scheduler.proxy_breaker import ProxyBreaker
 from fetchpool.scheduler.rate_limit import RateLimiter
+from fetchpool.scheduler.waits import Wait, WaitReason, least_wait, main_wait
 
 IDLE_TTL = 60.0
 """Seconds after which the state of an idle host is dropped, so that memory does not grow with the number of
@@ -251,6 +252,18 @@ class Scheduler:
     def delayed(self) -> int:
         """Number of queued requests that wait for a point in time, not for a worker."""
         return len(self._retries) + sum(slot.queued() for _, _, slot in self._waiting)
+
+    def wait(self, now: float) -> Wait | None:
+        """Return what most of the delayed requests wait for; None if no request is delayed."""
+        if self._proxy is not None and self._proxy.paused:
+            return Wait(WaitReason.PROXY, self.queued, max(self._proxy.next_wakeup() - now, 0.0))
+        return main_wait((slot for _, _, slot in self._waiting), self._retries, self._hosts, now)
+
+    def least_wait(self, now: float) -> float:
+        """Return how many seconds pass, at least, until the last of the queued requests may start."""
+        waiting = (slot for _, _, slot in self._waiting)
+        by_rate = self._rate_limiter.least_wait(self.queued, now)
+        return max(by_rate, least_wait(waiting, self._retries, self._host_delay, now))
 
     def block_reason(self, now: float) -> BlockReason:
         """Return what most of the queued requests wait for. Takes a time proportional to the number of hosts,

@@ -9,6 +9,8 @@ import pytest
 
 from fetchpool.cli.demo_server.server import DemoServer
 from tests.cli.runner import Terminal
+from tests.faults.scenarios import further  # noqa: F401 - registers `busy`
+from tests.faults.server import FaultServer
 
 
 @pytest.fixture
@@ -27,6 +29,21 @@ def test_the_display_is_live_and_the_summary_stays(slow_list: Path) -> None:
         assert "1 http_404" in terminal.words
         assert "7 rows to sizes.txt" in terminal.words
         assert terminal.screen.count("\x1b[?25l") <= terminal.screen.count("\x1b[?25h"), "the cursor is back"
+
+
+def test_a_pause_that_a_host_asked_for_is_explained_while_it_lasts(tmp_path: Path) -> None:
+    with FaultServer() as server:
+        urls = [server.url("busy?429,60"), *(server.url(f"busy?429,60&{number}") for number in range(3))]
+        (tmp_path / "urls.txt").write_text("\n".join(urls))
+        with Terminal(["urls.txt", "-w", "1", "--retry", "0"], tmp_path) as terminal:
+            terminal.wait_for("3 waiting: 127.0.0.1 asked for a pause (429), again in 0:5")
+
+
+def test_the_last_requests_have_a_limit_and_no_estimate(demo_server: DemoServer, tmp_path: Path) -> None:
+    urls = [demo_server.url("/bytes/1"), *(demo_server.url(f"/delay/30000?{n}") for n in range(3))]
+    (tmp_path / "urls.txt").write_text("\n".join(urls))
+    with Terminal(["urls.txt", "-m", "70"], tmp_path) as terminal:
+        terminal.wait_for("waiting for the last 3 (up to 1:0")
 
 
 def test_no_color_is_honoured_and_the_display_stays_live(slow_list: Path) -> None:

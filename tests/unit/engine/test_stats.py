@@ -29,7 +29,7 @@ class Clock:
         return self.now
 
 
-def now(stats: Stats, *, total: int | None = None) -> Snapshot:
+def now(stats: Stats, *, total: int | None = None, least_wait: float = 0.0) -> Snapshot:
     return stats.snapshot(
         in_flight=3,
         slowest=(ActiveRequest("http://slow.example/", 7.0),),
@@ -41,6 +41,7 @@ def now(stats: Stats, *, total: int | None = None) -> Snapshot:
         workers_reason="",
         stopping=False,
         wait_times=EVEN,
+        least_wait=least_wait,
     )
 
 
@@ -134,6 +135,7 @@ def test_the_time_left_follows_from_the_pace() -> None:
     clock.now += 10
     stats.add([record()] * 20)
     assert now(stats, total=100).eta == pytest.approx(40)
+    assert now(stats, total=100, least_wait=300.0).eta == 300.0  # a host asked for a pause
     assert now(stats, total=20).eta == 0
     assert now(stats, total=None).eta is None
 

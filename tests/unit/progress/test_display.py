@@ -28,6 +28,7 @@ from fetchpool.progress.display import MAX_PENDING, Progress
 from fetchpool.progress.format import Span, Style, line
 from fetchpool.progress.frame import frame
 from fetchpool.progress.terminal import console, cut, show
+from fetchpool.scheduler.waits import Wait, WaitReason
 from tests.factories import all_ok, record, snapshot
 
 ROOT = Path(__file__).parents[3]
@@ -123,9 +124,16 @@ def stderr(screen: Screen) -> Iterator[TextIO]:
 def test_three_lines_say_it_all() -> None:
     assert lines(snapshot()) == [
         "━━━━━━━━━━━━━╸──────────────────────────  34 %  33,402 of ~98,200  52 s left",
-        "1,234 URLs/s  5.6 MB/s    10 in flight  212 delayed",
+        "1,234 URLs/s  5.6 MB/s    10 in flight  212 waiting",
         "33,357 ok     45 failed   30 http_404, 10 dns, 4 tls, 1 others  17 retries",
     ]
+
+
+def test_a_long_wait_has_a_line_of_its_own() -> None:
+    wait = Wait(WaitReason.PAUSE, 60, 118.0, host="example.org", hosts=1, status=429)
+    shown = lines(snapshot(wait=wait, slowest=STUCK))
+    assert shown[3] == "60 waiting: example.org asked for a pause (429), again in 1:58"
+    assert lines(snapshot(wait=wait), 40)[3] == "60 waiting: example.org …, again in 1:58"
 
 
 def test_a_pipe_has_no_bar() -> None:

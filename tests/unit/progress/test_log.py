@@ -7,11 +7,15 @@ import os
 import threading
 from collections.abc import Sequence
 
+import pytest
+from msgspec.structs import replace
+
 from fetchpool.engine.events import ActiveRequest, Notice, RetryScheduled, Snapshot
 from fetchpool.model.record import Record
 from fetchpool.progress.background_writer import BackgroundWriter, unbuffered
 from fetchpool.progress.log import MAX_PENDING, Log
-from fetchpool.progress.messages import progress_line, share_done
+from fetchpool.progress.messages import progress_line, share_done, wait_text
+from fetchpool.scheduler.waits import Wait, WaitReason
 from tests.factories import all_ok, record, snapshot
 
 WAIT = 10
@@ -26,7 +30,7 @@ def logged(
 ) -> list[str]:
     """The lines of a whole run."""
     stream = io.StringIO()
-    with Log(stream, verbose=verbose) as log:
+    with Log(stream, verbose=verbose, time=lambda: "12:03:45") as log:
         log.on_start(snapshot(elapsed=0.0))
         for event in events:
             log.on_event(event)
@@ -39,8 +43,8 @@ def logged(
 
 def test_a_line_says_how_far_how_fast_and_how_long_still() -> None:
     assert logged(snapshot()) == [
-        "fetchpool: 33,402 of ~98,200 done (34 %), 33,357 ok, 45 failed, 17 retries, 1,234 URLs/s, 5.6 MB/s, "
-        "10 in flight, 212 delayed, 52 s left"
+        "fetchpool: 12:03:45 33,402 of ~98,200 done (34 %), 33,357 ok, 45 failed, 17 retries, "
+        "1,234 URLs/s, 5.6 MB/s, 10 in flight, 212 waiting, 52 s left"
     ]
 
 
@@ -50,7 +54,7 @@ def test_a_pipe_has_counts_and_neither_share_nor_time_left() -> None:
 
 
 def test_a_run_that_is_stopping_says_so() -> None:
-    assert str(progress_line(snapshot(stopping=True))).endswith("10 in flight, 212 delayed, stopping")
+    assert str(progress_line(snapshot(stopping=True))).endswith("10 in flight, 212 waiting, stopping")
 
 
 def test_an_estimate_never_says_that_all_is_done() -> None:
@@ -59,9 +63,62 @@ def test_an_estimate_never_says_that_all_is_done() -> None:
     assert share_done(snapshot(done=0, total=0, total_exact=True)) == 1.0
 
 
-def test_the_first_line_comes_after_two_seconds_and_then_one_every_five() -> None:
-    lines = logged(*(all_ok(elapsed=n / 4, done=n, total=99) for n in range(61)))
-    assert [line.split()[1] for line in lines] == ["8", "28", "48"]  # at 2, 7 and 12 seconds
+def test_lines_come_after_5_seconds_15_seconds_a_minute_and_then_every_5_minutes() -> None:
+    lines = logged(*(all_ok(elapsed=n / 4, done=n, total=9999) for n in range(4 * 1000)))
+    seconds = [int(line.split()[2].replace(",", "")) / 4 for line in lines]
+    assert seconds == [5, 20, 80, 380, 680, 980]
+
+
+PAUSE = Wait(WaitReason.PAUSE, 60, 118.0, host="example.org", hosts=1, status=429)
+
+
+def test_a_long_wait_is_explained_with_its_host_reason_and_time() -> None:
+    assert "60 waiting: example.org asked for a pause (429), again in 1:58, 52 s left" in str(
+        progress_line(snapshot(wait=PAUSE))
+    )
+
+
+@pytest.mark.parametrize(
+    ("wait", "text"),
+    [
+        (replace(PAUSE, hosts=3), "example.org and 2 other hosts asked for a pause (429), again in 1:58"),
+        (
+            replace(PAUSE, reason=WaitReason.BACKOFF, status=503),
+            "example.org is overloaded (503), again in 1:58",
+        ),
+        (
+            replace(PAUSE, reason=WaitReason.NO_RESPONSE, status=0, seconds=4.1),
+            "example.org does not respond, again in 0:05",
+        ),
+        (replace(PAUSE, reason=WaitReason.RETRY, host="", hosts=0, status=0), "next retry in 1:58"),
+        (
+            replace(PAUSE, reason=WaitReason.DELAY, status=0, seconds=3600.0),
+            "delay between requests to example.org, next in 1:00:00",
+        ),
+        (
+            replace(PAUSE, reason=WaitReason.PROXY, host="", hosts=0, status=0),
+            "the proxy does not respond, again in 1:58",
+        ),
+    ],
+)
+def test_every_reason_to_wait_is_explained(wait: Wait, text: str) -> None:
+    assert wait_text(snapshot(wait=wait)) == f"60 waiting: {text}"
+
+
+def test_a_short_wait_is_only_counted() -> None:
+    assert "212 waiting, 52 s left" in str(progress_line(snapshot(wait=replace(PAUSE, seconds=1.9))))
+
+
+def test_the_last_requests_have_a_limit_and_no_estimate() -> None:
+    shot = snapshot(in_flight=3, last_within=270.0, delayed=0)
+    assert str(progress_line(shot)).endswith("3 in flight, waiting for the last 3 (up to 4:30)")
+
+
+def test_a_wait_that_begins_is_explained_before_the_next_line_is_due() -> None:
+    calm = [all_ok(elapsed=n / 4, total=9999) for n in range(100)]
+    paused = [all_ok(elapsed=n / 4, total=9999, wait=PAUSE) for n in range(100, 200)]
+    lines = logged(*calm, *paused)
+    assert ["asked for a pause" in line for line in lines] == [False, False, True]
 
 
 def test_what_is_waited_for_is_named_when_nothing_moves() -> None:

@@ -1,0 +1,117 @@
+"""Explains what delayed requests wait for, and how long at least.
+
+In: hosts that wait for a point in time, and retries. Out: a `Wait`, for the display. Pure: the time is a
+parameter. It takes a time proportional to their number, so it is called once per snapshot, not per request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+
+from msgspec import Struct
+
+from fetchpool.model.request import FetchRequest
+from fetchpool.scheduler.host import Breaker, HostSlot
+
+
+class WaitReason(Enum):
+    """Why requests wait for a point in time."""
+
+    PAUSE = "asked for a pause"
+    """Their host responded with 429 or 503 and a Retry-After."""
+    BACKOFF = "is overloaded"
+    """Their host responded with 429 or 503."""
+    NO_RESPONSE = "does not respond"
+    """Their host did not respond several times in a row."""
+    DELAY = "delay between requests"
+    """The user or the host's robots.txt asks for it."""
+    RETRY = "retry"
+    """Their last attempt failed."""
+    PROXY = "the proxy does not respond"
+
+
+class Wait(Struct, frozen=True):
+    """What most of the delayed requests wait for."""
+
+    reason: WaitReason
+    requests: int
+    """Number of requests that wait for this reason."""
+    seconds: float
+    """Until the first of them may start."""
+    host: str = ""
+    """The host with most of them; empty for retries and the proxy."""
+    hosts: int = 0
+    """Number of hosts."""
+    status: int = 0
+    """The status with which the host asked for the pause; 0 if it did not."""
+
+
+class _Group:
+    """The requests that wait for the same reason."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.first = float("inf")
+        self.by_host: dict[str, int] = {}
+
+    def add(self, host: str, requests: int, at: float) -> None:
+        self.requests += requests
+        self.first = min(self.first, at)
+        if host:
+            self.by_host[host] = self.by_host.get(host, 0) + requests
+
+
+def main_wait(
+    waiting: Iterable[HostSlot],
+    retries: Iterable[tuple[float, int, FetchRequest]],
+    hosts: Mapping[str, HostSlot],
+    now: float,
+) -> Wait | None:
+    """Return what most of the delayed requests wait for; None if there are none. `waiting`: hosts that wait
+    for a point in time; `hosts`: all by name."""
+    groups: dict[WaitReason, _Group] = {}
+    for slot in waiting:
+        groups.setdefault(_reason(slot), _Group()).add(slot.host, slot.queued(), slot.ready_at)
+    for at, _, request in retries:
+        host = hosts.get(request.host)
+        if host is not None and (host.throttled_by or host.breaker is not Breaker.CLOSED):
+            groups.setdefault(_reason(host), _Group()).add(host.host, 1, max(at, host.ready_at))
+        else:
+            groups.setdefault(WaitReason.RETRY, _Group()).add("", 1, at)
+    if not groups:
+        return None
+    reason = max(groups, key=lambda each: groups[each].requests)
+    group = groups[reason]
+    most = max(group.by_host, key=group.by_host.__getitem__, default="")
+    return Wait(
+        reason,
+        group.requests,
+        max(group.first - now, 0.0),
+        host=most,
+        hosts=len(group.by_host),
+        status=hosts[most].throttled_by if most in hosts else 0,
+    )
+
+
+def _reason(slot: HostSlot) -> WaitReason:
+    if slot.breaker is not Breaker.CLOSED:
+        return WaitReason.NO_RESPONSE
+    if slot.throttled_by:
+        return WaitReason.PAUSE if slot.asked_to_wait else WaitReason.BACKOFF
+    return WaitReason.DELAY
+
+
+def least_wait(
+    waiting: Iterable[HostSlot],
+    retries: Iterable[tuple[float, int, FetchRequest]],
+    host_delay: float,
+    now: float,
+) -> float:
+    """Return how many seconds pass, at least, until the last of the delayed requests may start."""
+    last = now
+    for slot in waiting:
+        last = max(last, slot.ready_at + max(slot.queued() - 1, 0) * host_delay)
+    for at, _, _ in retries:
+        last = max(last, at)
+    return last - now

@@ -1,0 +1,96 @@
+"""What the scheduler says about requests that wait."""
+
+from __future__ import annotations
+
+from fetchpool.model import urls
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.outcome import Outcome, refusal
+from fetchpool.scheduler.host import FAILURE_THRESHOLD, HALF_OPEN_AFTER
+from fetchpool.scheduler.scheduler import Scheduler
+from fetchpool.scheduler.waits import Wait, WaitReason
+from tests.factories import with_fields
+
+NO_RESPONSE = refusal(urls.request(0, "http://h/"), FailureKind.REFUSED, timestamp="2026-01-01T00:00:00.000Z")
+BUSY = with_fields(NO_RESPONSE, error="http_429", response_code=429)
+OVERLOADED = with_fields(NO_RESPONSE, error="http_503", response_code=503)
+
+
+def queued(scheduler: Scheduler, number: int, host: str = "h") -> None:
+    for n in range(number):
+        scheduler.enqueue(urls.request(n, f"http://{host}/{n}"), 0.0)
+
+
+def run_one(scheduler: Scheduler, outcome: Outcome, *, retry_after: float | None = None) -> None:
+    request = scheduler.next_request(0.0)
+    assert request is not None
+    scheduler.complete(request, 0.0, 0.0, outcome, retry_after)
+
+
+def all_wait(scheduler: Scheduler, now: float = 0.0) -> Scheduler:
+    assert scheduler.next_request(now) is None
+    return scheduler
+
+
+def test_without_a_delay_nothing_waits() -> None:
+    scheduler = Scheduler()
+    queued(scheduler, 3)
+    assert scheduler.wait(0.0) is None
+    assert scheduler.least_wait(0.0) == 0.0
+
+
+def test_a_pause_that_the_host_asked_for_has_its_status_and_its_time() -> None:
+    scheduler = Scheduler()
+    queued(scheduler, 61)
+    run_one(scheduler, BUSY, retry_after=120.0)
+    assert all_wait(scheduler).wait(2.0) == Wait(WaitReason.PAUSE, 60, 118.0, host="h", hosts=1, status=429)
+    assert scheduler.least_wait(2.0) == 118.0
+
+
+def test_without_retry_after_the_host_is_overloaded() -> None:
+    scheduler = Scheduler()
+    queued(scheduler, 2)
+    run_one(scheduler, OVERLOADED)
+    wait = all_wait(scheduler).wait(0.0)
+    assert wait is not None
+    assert (wait.reason, wait.status) == (WaitReason.BACKOFF, 503)
+
+
+def test_a_single_url_that_was_asked_to_wait_waits_for_its_host() -> None:
+    scheduler = Scheduler()
+    queued(scheduler, 1)
+    run_one(scheduler, BUSY, retry_after=120.0)
+    scheduler.enqueue_at(urls.request(0, "http://h/0"), 121.0)
+    assert scheduler.wait(1.0) == Wait(WaitReason.PAUSE, 1, 120.0, host="h", hosts=1, status=429)
+
+
+def test_the_reason_of_most_requests_is_given_with_the_number_of_hosts() -> None:
+    scheduler = Scheduler(host_delay=10.0)
+    queued(scheduler, 3, "a")
+    queued(scheduler, 4, "b")
+    for _ in range(2):
+        assert scheduler.next_request(0.0) is not None
+    scheduler.enqueue_at(urls.request(9, "http://c/"), 50.0)
+    assert all_wait(scheduler).wait(4.0) == Wait(WaitReason.DELAY, 5, 6.0, host="b", hosts=2)
+
+
+def test_a_host_that_does_not_respond_is_named() -> None:
+    scheduler = Scheduler()
+    queued(scheduler, FAILURE_THRESHOLD + 5)
+    for _ in range(FAILURE_THRESHOLD):
+        run_one(scheduler, NO_RESPONSE)
+    assert all_wait(scheduler).wait(0.0) == Wait(
+        WaitReason.NO_RESPONSE, 5, HALF_OPEN_AFTER, host="h", hosts=1
+    )
+
+
+def test_the_least_wait_counts_every_delay_that_is_known() -> None:
+    scheduler = Scheduler(host_delay=10.0)
+    queued(scheduler, 6)
+    assert scheduler.next_request(0.0) is not None
+    assert all_wait(scheduler).least_wait(0.0) == 50.0
+    scheduler.enqueue_at(urls.request(9, "http://c/"), 70.0)
+    assert scheduler.least_wait(0.0) == 70.0
+    limited = Scheduler(rate=2.0)
+    queued(limited, 21)
+    assert limited.next_request(0.0) is not None
+    assert all_wait(limited).least_wait(0.0) == 10.0
