@@ -136,7 +136,7 @@ AUTO_FAST = finds_its_pace(
 AUTO_FAR = finds_its_pace(
     "auto-far",
     "-w auto: 100 ms away",
-    "A server that answers after 100 ms.",
+    "A server that responds after 100 ms.",
     lists.answered_after(100),
     (100, 300, 600, 1000),
     Lists(10_000, 30_000, 1),

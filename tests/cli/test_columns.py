@@ -128,7 +128,7 @@ def test_invalid_table_options_are_rejected(tmp_path: Path, options: tuple[str, 
 
 @pytest.mark.parametrize("options", [(), ("--dry-run",)])
 @pytest.mark.parametrize("data", [b"url\rhttp://h/\r", b"\x7fELF\0\r\n", b"SQLite format 3\0"])
-def test_what_is_no_table_is_refused_in_one_line(
+def test_an_input_that_is_not_a_table_is_refused_in_one_line(
     tmp_path: Path, data: bytes, options: tuple[str, ...]
 ) -> None:
     (tmp_path / "list").write_bytes(data)
@@ -138,7 +138,7 @@ def test_what_is_no_table_is_refused_in_one_line(
     assert done.stderr.count("\n") == 1
 
 
-def test_a_table_that_breaks_off_in_a_quote_is_exit_2_with_what_came_before(
+def test_rows_before_an_unterminated_quote_are_fetched_and_the_exit_code_is_2(
     demo_server: DemoServer, tmp_path: Path
 ) -> None:
     good = f"{demo_server.url('/bytes/1')},1\n"
@@ -148,7 +148,7 @@ def test_a_table_that_breaks_off_in_a_quote_is_exit_2_with_what_came_before(
     assert "fetchpool: list.csv: line 3: unterminated quoted field; close the quote\n" in done.stderr
 
 
-def test_a_line_of_jsonl_without_a_url_says_so_in_its_row(tmp_path: Path) -> None:
+def test_a_line_of_jsonl_without_a_url_is_an_invalid_url_row(tmp_path: Path) -> None:
     (tmp_path / "list.jsonl").write_text('{"url":"http://[::1"}\n{"n":1}\n{"n":2}\nlocalhost\n')
     command = ("list.jsonl", "--url-column", "url", "-o", "rows.jsonl")
     said = [
@@ -188,7 +188,7 @@ def test_a_table_as_a_list_of_lines_is_read_with_a_word_about_it(
 @pytest.mark.parametrize(
     ("name", "line"), [("a.csv", "http://[::1,x"), ("a.csv", "h.invalid"), ("a.csv", ""), ("a.txt", "url,n")]
 )
-def test_a_list_of_lines_is_read_without_a_word_whatever_its_name(
+def test_a_list_of_lines_is_read_without_a_notice_under_any_name(
     tmp_path: Path, name: str, line: str
 ) -> None:
     (tmp_path / name).write_text(f"{line}\n")

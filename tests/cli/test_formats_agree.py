@@ -159,7 +159,9 @@ def test_every_reader_of_every_output_finds_the_same_rows(
 @pytest.mark.parametrize(
     "source", ["read_json('{}/rows.jsonl')", "read_csv('{}/rows.csv')", "'{}/rows.parquet/*.parquet'"]
 )
-def test_the_questions_people_ask_have_one_answer(directory: Path, expected: Rows, source: str) -> None:
+def test_common_queries_have_the_same_result_in_every_format(
+    directory: Path, expected: Rows, source: str
+) -> None:
     table = source.format(directory)
     total = duckdb.sql(f"SELECT count(*), sum(size_delivered), count(error) FROM {table}").fetchall()
     sizes = [row["size_delivered"] for row in expected if row["size_delivered"] is not None]

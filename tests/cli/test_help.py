@@ -47,7 +47,7 @@ def test_the_help_fits_the_screen_and_is_plain_text(columns: str) -> None:
     assert shown.isascii()
 
 
-def test_the_defaults_that_are_shown_are_those_that_hold() -> None:
+def test_the_defaults_in_the_help_are_the_real_ones() -> None:
     shown = {param.name: param.default for param in COMMANDS["run"].params if isinstance(param.default, str)}
     assert len(shown) > 10
     assert configure(**shown) == configure()

@@ -65,7 +65,7 @@ def rows(path: Path) -> list[str]:
     ("executor", "number", "code"),
     [*((executor, signal.SIGINT, 130) for executor in EXECUTORS), ("thread", signal.SIGTERM, 143)],
 )
-def test_the_first_signal_lets_what_is_in_flight_end(
+def test_the_first_signal_lets_requests_in_flight_complete(
     demo_server: DemoServer, tmp_path: Path, executor: str, number: signal.Signals, code: int
 ) -> None:
     slow = [demo_server.url(f"/delay/300?{executor}{code}{place}") for place in range(200)]

@@ -86,7 +86,7 @@ def listed(directory: Path, site: Site, *paths: str) -> None:
     (directory / "urls.txt").write_text("".join(f"{site.url(path)}\n" for path in paths))
 
 
-def test_rows_say_which_version_they_are_of(site: Site, tmp_path: Path) -> None:
+def test_rows_have_the_validators_of_their_version(site: Site, tmp_path: Path) -> None:
     long = '"' + "x" * 600 + '"'
     site.pages["/both"] = (200, b"a", {"ETag": 'W/"1"', "Last-Modified": DATE, "Content-Type": "text/plain"})
     site.pages["/none"] = (200, b"b", {"Retag": '"2"', "Etags": "3"})
@@ -102,7 +102,7 @@ def test_rows_say_which_version_they_are_of(site: Site, tmp_path: Path) -> None:
 
 
 @in_every_way
-def test_only_what_has_changed_is_fetched_again(site: Site, tmp_path: Path, way: Way) -> None:
+def test_only_changed_urls_are_fetched_again(site: Site, tmp_path: Path, way: Way) -> None:
     ways = ("--executor", way.executor, "--transport", way.transport)
     html = {"Content-Type": "text/html"}
     site.pages = {
@@ -171,7 +171,7 @@ def test_every_output_that_holds_validators_can_be_refreshed(site: Site, tmp_pat
     assert all(found[f"/{n}"]["sha256"] == hashlib.sha256(b"x" * n).hexdigest() for n in range(30))
 
 
-def test_with_a_list_what_the_result_lacks_appears(site: Site, tmp_path: Path) -> None:
+def test_urls_missing_from_the_earlier_output_count_as_appeared(site: Site, tmp_path: Path) -> None:
     site.pages = {f"/{name}": (200, name.encode(), {"ETag": f'"{name}"'}) for name in "abc"}
     listed(tmp_path, site, "/a", "/b")
     run(tmp_path, "urls.txt", "-o", "old.jsonl")
@@ -269,7 +269,7 @@ def test_a_304_to_an_unconditional_request_is_a_protocol_error(site: Site, tmp_p
         ({}, {}, "protocol"),
     ],
 )
-def test_a_304_is_about_the_version_that_was_asked_about_or_no_answer(
+def test_a_304_must_be_for_the_version_in_the_condition(
     site: Site, tmp_path: Path, asked: dict[str, str], answered: dict[str, str], error: str | None
 ) -> None:
     site.pages = {"/a": (200, b"one", asked)}
@@ -307,7 +307,7 @@ def test_the_new_column_is_there_in_tables(site: Site, tmp_path: Path) -> None:
         ("-", None, "--refresh: expected the output of an earlier run"),
     ],
 )
-def test_what_cannot_be_asked_with_is_refused(
+def test_an_unusable_earlier_output_is_refused(
     tmp_path: Path, old: str, content: str | None, words: str
 ) -> None:
     if content is not None:

@@ -52,7 +52,7 @@ def urls_in(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["sizes.txt", "rows.jsonl", "rows.csv", "rows.db"])
-def test_a_resumed_run_fetches_what_is_missing_and_speaks_of_the_whole_list(
+def test_a_resumed_run_fetches_missing_urls_and_its_summary_covers_all(
     demo_server: DemoServer, tmp_path: Path, name: str
 ) -> None:
     urls = [demo_server.url(path) for path in ("/bytes/1", "/status/404", "/bytes/2", "/bytes/3")]
@@ -83,7 +83,7 @@ def test_old_failures_that_the_new_list_lacks_do_not_count(demo_server: DemoServ
     assert re.fullmatch(r"2 URLs \(1 by earlier runs\) in .*: all ok", said[1])
 
 
-def test_each_of_several_outputs_is_given_what_it_lacks(demo_server: DemoServer, tmp_path: Path) -> None:
+def test_each_of_several_outputs_gets_the_rows_that_it_lacks(demo_server: DemoServer, tmp_path: Path) -> None:
     urls = [demo_server.url(f"/bytes/{number}") for number in range(6)]
     listed(tmp_path, *urls[:2])
     run(tmp_path, "-o", "rows.jsonl", "-o", "sizes.txt")
@@ -97,7 +97,7 @@ def test_each_of_several_outputs_is_given_what_it_lacks(demo_server: DemoServer,
         assert sorted(urls_in(tmp_path / name)) == sorted(urls)
 
 
-def test_what_failed_is_fetched_again_and_the_later_row_is_the_final_one(
+def test_failed_urls_are_fetched_again_and_the_later_row_is_final(
     demo_server: DemoServer, tmp_path: Path
 ) -> None:
     flaky, missing, fine = (demo_server.url(path) for path in ("/flaky/1?again", "/status/404", "/bytes/1"))
@@ -129,7 +129,7 @@ def test_what_failed_is_fetched_again_and_the_later_row_is_the_final_one(
     assert f"url:<{flaky}> size:[" in (tmp_path / "sizes.txt").read_text()
 
 
-def test_new_flags_take_effect_on_what_is_left(demo_server: DemoServer, tmp_path: Path) -> None:
+def test_new_flags_apply_to_the_remaining_urls(demo_server: DemoServer, tmp_path: Path) -> None:
     urls = [demo_server.url(f"/page/{number}") for number in range(2)]
     listed(tmp_path, urls[0])
     run(tmp_path, "-o", "rows.jsonl")
@@ -202,7 +202,7 @@ def test_urls_with_credentials_are_known_again_though_their_rows_keep_none(
     assert (tmp_path / "sizes.txt").read_text() == written
 
 
-def test_what_is_known_may_be_on_disk(demo_server: DemoServer, tmp_path: Path) -> None:
+def test_fingerprints_of_a_resumed_run_may_be_on_disk(demo_server: DemoServer, tmp_path: Path) -> None:
     urls = [demo_server.url(f"/bytes/{number}") for number in range(30)]
     listed(tmp_path, *urls[:20])
     assert run(tmp_path, "--seen-memory", "0")[0] == 0
@@ -299,7 +299,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("arguments", REFUSALS, ids=" ".join)
-def test_what_cannot_be_resumed_is_refused_in_words(
+def test_resuming_is_refused_with_a_message_where_it_is_impossible(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -320,7 +320,7 @@ def test_what_cannot_be_resumed_is_refused_in_words(
         (["urls.txt", "--format", "cvs"], "--format: 'cvs' is not one of text, jsonl, csv, sqlite"),
     ],
 )
-def test_what_cannot_be_compacted_is_refused_in_words(
+def test_compacting_is_refused_with_a_message_where_it_is_impossible(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -67,7 +67,7 @@ def test_a_url_that_fails_has_its_row_and_the_exit_code_is_1(
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_a_url_in_quotes_is_looked_up_nowhere_and_its_row_says_so(tmp_path: Path, transport: str) -> None:
+def test_a_quoted_url_is_an_invalid_url_row_without_a_lookup(tmp_path: Path, transport: str) -> None:
     lines = ['"http://h/4.html"', "'h.example/x'", '"http://h/x']
     listed(tmp_path, *lines)
     done = fetchpool("urls.txt", "-o", "rows.jsonl", "--transport", transport, cwd=tmp_path)
@@ -134,7 +134,7 @@ def test_a_reader_that_has_seen_enough_ends_the_run_quietly(demo_server: DemoSer
     assert running.wait(PATIENCE) == 0
 
 
-def test_an_empty_list_is_said_in_words_and_is_no_failure(tmp_path: Path) -> None:
+def test_an_empty_list_is_reported_and_is_no_failure(tmp_path: Path) -> None:
     done = fetchpool("-", stdin="# nothing yet\n\n", cwd=tmp_path)
     assert done.returncode == 0
     assert "nothing to fetch" in done.stderr
@@ -151,7 +151,7 @@ def test_one_missing_file_among_several_is_reported_before_anything_is_fetched(
     assert demo_server.requests == asked
 
 
-def test_a_truncated_input_is_reported_and_what_was_read_is_fetched(
+def test_a_truncated_input_is_reported_and_its_readable_part_is_fetched(
     demo_server: DemoServer, tmp_path: Path
 ) -> None:
     lines = "".join(f"{demo_server.url('/bytes/1')}?{number}\n" for number in range(2000))
@@ -178,7 +178,7 @@ def test_a_file_named_like_a_command_is_reached_by_its_path(demo_server: DemoSer
     assert done.stdout == f"url:<{demo_server.url('/bytes/6')}> size:[6]\n"
 
 
-def test_the_request_is_what_the_flags_say(demo_server: DemoServer, tmp_path: Path) -> None:
+def test_the_request_follows_the_flags(demo_server: DemoServer, tmp_path: Path) -> None:
     (tmp_path / "seen.py").write_text("def headers(response):\n    return {'seen': response.json()}\n")
     listed(tmp_path, demo_server.url("/headers"))
     flags = ("-A", "me/1", "-H", "X-One: 1", "-u", "name:pass", "--parse", "seen:headers", "-o", "-")
@@ -205,19 +205,19 @@ def test_a_run_ends_at_its_max_runtime(demo_server: DemoServer, tmp_path: Path) 
     assert done.stderr.endswith("\nto continue: run the same command with --resume\n")
 
 
-def test_what_standard_output_was_given_cannot_be_resumed(demo_server: DemoServer, tmp_path: Path) -> None:
+def test_a_run_to_standard_output_does_not_offer_resume(demo_server: DemoServer, tmp_path: Path) -> None:
     listed(tmp_path, *(demo_server.url(f"/delay/100?once{place}") for place in range(500)))
     done = fetchpool("urls.txt", "-w", "1", "--max-runtime", "400ms", "-o", "-", cwd=tmp_path)
     assert done.returncode == 4
     assert "--resume" not in done.stderr
 
 
-def test_a_title_has_its_column_and_a_text_output_says_that_it_has_none(
+def test_a_title_has_a_column_and_a_text_output_prints_a_notice(
     demo_server: DemoServer, tmp_path: Path
 ) -> None:
     listed(tmp_path, demo_server.url("/page/1"))
     done = fetchpool("urls.txt", "--parse", "title", "-o", "rows.csv", cwd=tmp_path)
-    assert "no place" not in done.stderr
+    assert "text output lacks" not in done.stderr
     with (tmp_path / "rows.csv").open() as rows:
         (row,) = csv.DictReader(rows)
     assert (row["title"], row["extra"]) == ("Demo page 1", "")
@@ -238,7 +238,7 @@ def count(response):
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
-def test_what_a_parser_prints_is_not_among_the_rows_on_standard_output(
+def test_text_that_a_parser_prints_is_not_among_the_rows_on_standard_output(
     demo_server: DemoServer, tmp_path: Path, executor: str
 ) -> None:
     (tmp_path / "printing.py").write_text(PRINTING)

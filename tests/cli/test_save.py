@@ -72,7 +72,7 @@ def test_a_body_is_kept_decoded_under_the_name_of_its_content(
     assert len(files(tmp_path / "kept")) == 5
 
 
-def test_only_what_came_completely_is_kept(faults: FaultServer, tmp_path: Path) -> None:
+def test_only_complete_bodies_are_saved(faults: FaultServer, tmp_path: Path) -> None:
     paths = ["short-body", "no-such-scenario", "gzip-cut", "ok"]
     rows = save(tmp_path, *[faults.url(path) for path in paths], code=1)
     failed, page = rows[:-1], rows[-1]
@@ -159,7 +159,7 @@ def test_43_a_full_disk_ends_the_run_in_words_with_exit_code_3(
     assert not (tmp_path / "sizes.txt").read_text()
 
 
-def test_what_a_killed_run_left_unfinished_is_cleared_away_by_the_next(
+def test_leftovers_of_a_killed_run_are_removed_by_the_next_one(
     demo_server: DemoServer, faults: FaultServer, tmp_path: Path
 ) -> None:
     (tmp_path / "urls.txt").write_text(f"{faults.url('trickle')}\n")
@@ -190,7 +190,7 @@ def test_memory_does_not_grow_with_the_body(demo_server: DemoServer, tmp_path: P
     assert peak(100_000_000) - peak(1_000_000) < 25_000_000
 
 
-def test_the_summary_says_how_many_bodies_were_kept_and_where(
+def test_the_summary_has_the_number_of_saved_bodies_and_the_directory(
     demo_server: DemoServer, tmp_path: Path
 ) -> None:
     paths = ("/bytes/7", "/bytes/7?again", "/status/404")

@@ -60,7 +60,7 @@ def test_no_progress_leaves_the_summary_alone(slow_list: Path) -> None:
         assert terminal.words.startswith("7 URLs in ")
 
 
-def test_quiet_says_nothing(slow_list: Path) -> None:
+def test_quiet_prints_nothing(slow_list: Path) -> None:
     with Terminal(["urls.txt", "-q"], slow_list) as terminal:
         assert terminal.wait() == 1
         assert terminal.screen == ""
@@ -86,7 +86,7 @@ def test_rows_into_a_file_leave_the_terminal_to_the_display(slow_list: Path) -> 
     assert len((slow_list / "rows").read_text().splitlines()) == 7
 
 
-def test_what_reads_a_pipe_prints_its_rows_unharmed(slow_list: Path) -> None:
+def test_the_reader_of_a_pipe_prints_its_rows_undisturbed(slow_list: Path) -> None:
     """`fetchpool urls.txt -o - | cat`: the rows come up on the terminal where a display would be."""
     reader, writer = os.pipe()
     with Terminal(["urls.txt", "-w", "2", "-o", "-"], slow_list, stdout=writer) as terminal:

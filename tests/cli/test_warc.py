@@ -158,9 +158,7 @@ class Replay(BaseHTTPRequestHandler):
         return
 
 
-def test_what_was_archived_can_be_replayed(
-    demo_server: DemoServer, faults: FaultServer, tmp_path: Path
-) -> None:
+def test_an_archive_can_be_replayed(demo_server: DemoServer, faults: FaultServer, tmp_path: Path) -> None:
     paths = ["/bytes/5000", "/gzip/9000", "/page/7", "/status/404", "/redirect/2"]
     hashed = ("--hash", "sha256")
     urls = [*[demo_server.url(path) for path in paths], faults.url("in-chunks"), faults.url("odd-head")]
@@ -195,7 +193,7 @@ def test_what_was_archived_can_be_replayed(
 
 
 @over_each_transport
-def test_failures_have_metadata_and_what_had_come(faults: FaultServer, tmp_path: Path, way: Way) -> None:
+def test_failures_have_metadata_and_the_received_part(faults: FaultServer, tmp_path: Path, way: Way) -> None:
     ways = ("--executor", way.executor, "--transport", way.transport, "--max-filesize", "100k")
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -297,7 +295,7 @@ def test_a_truncated_record_at_the_end_is_removed_and_nothing_else(
         assert of_type("response", records(path))[-1]["content"] == content(9)
 
 
-def test_a_record_that_holds_records_is_not_taken_for_them(tmp_path: Path) -> None:
+def test_a_body_that_contains_records_is_one_record(tmp_path: Path) -> None:
     """A truncated record may contain a compressed archive, byte for byte: all of it is removed."""
     inner = gzip.compress(b"WARC/1.1\r\nWARC-Type: resource\r\n\r\n\r\n\r\n", mtime=0)
     outer = gzip.compress(b"WARC/1.1\r\nWARC-Type: response\r\n\r\n" + inner + b"\r\n" * 50, 0, mtime=0)

@@ -186,7 +186,7 @@ def test_no_ending_waits_for_a_parser_that_holds_the_interpreter(way, server, ab
 
 
 @in_processes
-def test_no_ending_waits_for_what_a_parser_has_forked(way, server):
+def test_no_exit_waits_for_processes_that_a_parser_has_forked(way, server):
     pool = parsing(way, "forks", 2)
     futures = submit(pool, server, "/a", "/b")
     children = {future.result(15).extra["child"] for future in futures}
@@ -198,7 +198,7 @@ def test_no_ending_waits_for_what_a_parser_has_forked(way, server):
 
 
 @in_processes
-def test_what_a_parser_starts_hears_signals_as_anything_else(way, server):
+def test_programs_that_a_parser_starts_receive_signals_as_usual(way, server):
     pool = parsing(way, "starts_what_ends", 1)
     (future,) = submit(pool, server, "/x")
     assert future.result(15).extra == {"ended_by": -signal.SIGTERM}

@@ -223,7 +223,7 @@ def test_unicode_is_kept_as_it_is(path: Path, kind: Kind) -> None:
 @example("http://h/\r\nurl:<forged> size:[1]\n", "\x1b[31m\n=cmd")
 @example("\x00\x85\u2028", "\x00\x85\u2028")
 @settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_record_is_one_row_whatever_is_in_it(tmp_path: Path, kind: Kind, url: str, title: str) -> None:
+def test_a_record_is_one_row_with_any_content(tmp_path: Path, kind: Kind, url: str, title: str) -> None:
     path = tmp_path / f"rows{kind.suffix}"
     clear(path)
     append(
@@ -301,7 +301,7 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN)
-def test_a_file_that_is_not_ours_is_refused_untouched(path: Path, content: bytes) -> None:
+def test_a_file_of_another_program_is_refused_untouched(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     os.utime(path, (1, 1))
     with pytest.raises(UsageError, match=r"is not a \w+ output of fetchpool; choose another -o"):
@@ -543,7 +543,7 @@ def read_back(path: Path) -> list[tuple[str, str | None] | None]:
 @example([("'=x", None), ("''@x", "dns"), ("=x", None), ("'x", None), ("'", None), ("", "dns")])
 @example([("http://h/> size:[1]", "dns"), ("http://h/> error:[dns]", None), ('http://h/","extra":{', None)])
 @settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_what_was_written_is_read_back(
+def test_written_rows_are_read_back(
     tmp_path: Path, kind: Kind, written: list[tuple[str, str | None]]
 ) -> None:
     path = tmp_path / f"rows{kind.suffix}"
@@ -647,9 +647,7 @@ def test_a_closed_sink_writes_nothing_more(path: Path, kind: Kind) -> None:
     assert urls_in(path, kind) == []
 
 
-def test_an_input_is_never_an_output_by_whatever_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_input_is_never_an_output_under_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("urls.txt").write_bytes(b"http://a/\n")
     Path("link.txt").symlink_to("urls.txt")
@@ -684,6 +682,6 @@ print(sorted(name for name in sys.modules if name.startswith("fetchpool.sinks.")
     assert not [name for name in ("csv", "jsonl", "sqlite") if name in done.stdout]
 
 
-def test_an_unknown_format_is_refused_with_those_there_are() -> None:
+def test_an_unknown_format_is_refused_with_the_list_of_formats() -> None:
     with pytest.raises(UsageError, match="no format 'xml'; there is: text, jsonl, csv, sqlite, parquet"):
         open_sink("/dev/null", "xml")

@@ -349,7 +349,7 @@ def test_addresses_known_beforehand_are_the_ones_dialled(client, fresh):
 # Connections
 
 
-def test_a_connection_is_kept_and_says_so_in_its_times(client, fresh):
+def test_a_reused_connection_has_no_connect_time(client, fresh):
     for scenario in ("ok", "chunked", "gzip", "ok", "redirect-loop"):
         response, _ = client.fetch(fresh.url(scenario))
         assert response.failure is None
@@ -450,7 +450,7 @@ def test_an_answer_that_breaks_off_has_its_kind(client, server, scenario, kind):
 
 
 @pytest.mark.parametrize("scenario", BROKEN_ANSWERS)
-def test_what_is_not_http_is_protocol(client, server, scenario):
+def test_a_response_that_is_not_http_is_protocol(client, server, scenario):
     response, answer = client.fetch(server.url(scenario))
     if response.failure is None:  # some is the body's to refuse, by what the head says
         body = ResponseBody(client.options, "GET")
@@ -501,7 +501,7 @@ def test_a_status_that_no_standard_knows_is_handed_over(client, server, status):
     assert (answer.head.status, answer.body) == (int(status), PART)
 
 
-def test_what_came_before_a_failure_was_handed_over(client, server):
+def test_bytes_before_a_failure_are_passed_on(client, server):
     response, answer = client.fetch(server.url("short-body"))
     assert answer.head.status == 200
     assert answer.body == b"short"
@@ -580,7 +580,7 @@ def test_silence_on_a_kept_connection_is_counted_from_the_request(client, server
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_INFO"), reason="the kernel isn't asked here")
 @pytest.mark.parametrize("kept", [False, True])
-def test_silence_is_not_broken_by_what_another_connection_says(client, server, fresh, kept):
+def test_bytes_on_another_connection_do_not_end_the_read_timeout(client, server, fresh, kept):
     client.fetch(server.url("goodbye-on-a-kept-connection"))
     if kept:
         client.fetch(fresh.url("ok"))
@@ -699,7 +699,7 @@ def test_a_live_address_behind_dead_ones_answers_soon(client, fresh, dead):
     assert client.seconds < 0.3 * dead + LATE
 
 
-def test_one_behind_those_that_refuse_answers_at_once(client, fresh):
+def test_an_address_after_refusing_ones_responds_at_once(client, fresh):
     url = fresh.url("ok", host="several.example")
     response, _ = client.fetch(url, addresses=("127.0.0.9", "127.0.0.10", "127.0.0.1"))
     assert response.failure is None

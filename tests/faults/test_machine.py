@@ -126,7 +126,7 @@ def test_47_the_soft_limit_of_open_files_is_raised_at_the_start(
     done = limited(tmp_path, soft, 4096)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 60
-    assert b"workers instead of" not in done.stderr
+    assert b"reduced workers" not in done.stderr
 
 
 @pytest.mark.parametrize(("executor", "limit"), [("thread", 200), ("process", 200), ("async", 60)])

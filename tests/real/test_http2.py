@@ -9,9 +9,7 @@ from tests.real.conftest import Nginx
 
 
 @pytest.mark.parametrize("executor", ["thread", "async"])
-def test_a_hop_that_falls_silent_ends_whatever_others_hear_over_its_connection(
-    nginx: Nginx, executor: str
-) -> None:
+def test_a_silent_hop_times_out_while_others_receive_over_its_connection(nginx: Nginx, executor: str) -> None:
     page, _ = min(nginx.pages, key=lambda page: page[1])
     base = f"https://127.0.0.1:{nginx.tls_port}"
     with Pool(

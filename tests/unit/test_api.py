@@ -96,7 +96,7 @@ def test_the_help_of_the_functions_lists_their_options_with_types_and_defaults()
     assert "\nrate: " not in fetchpool.Pool.__doc__
 
 
-def test_what_is_no_url_is_refused_in_one_line() -> None:
+def test_an_invalid_argument_is_refused_in_one_line() -> None:
     with (
         fetchpool.Pool(workers=1) as pool,
         pytest.raises(TypeError, match=r"expected a URL as str, got NoneType$"),

@@ -30,7 +30,7 @@ def test_every_make_target_of_a_workflow_exists(workflow: Path) -> None:
 
 
 @every_workflow
-def test_every_action_is_pinned_to_a_commit_and_says_its_version(workflow: Path) -> None:
+def test_every_action_is_pinned_to_a_commit_and_names_its_version(workflow: Path) -> None:
     actions = re.findall(r"uses: (?!\./)(.+)", workflow.read_text())
     assert actions
     assert [
@@ -55,7 +55,7 @@ def test_a_compiled_wheel_is_built_for_every_version_of_python_in_the_classifier
     assert f">={min(built, key=lambda version: int(version[2:]))}" == PROJECT["project"]["requires-python"]
 
 
-def test_what_a_wheel_is_tested_with_exists() -> None:
+def test_the_tests_for_wheels_exist() -> None:
     sources = PROJECT["tool"]["cibuildwheel"]["test-sources"]
     assert [source for source in sources if not (ROOT / source).exists()] == []
     script = (ROOT / ".ci" / "test-installed").read_text()

@@ -94,7 +94,7 @@ def test_gzip_is_labelled_and_decodes(client: HTTPConnection) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 204, 304, 404, 418, 500, 599, 999])
-def test_any_status_can_be_asked_for(client: HTTPConnection, status: int) -> None:
+def test_any_status_can_be_requested(client: HTTPConnection, status: int) -> None:
     for _ in range(2):  # a body where none belongs would be read as the next answer
         assert get(client, f"/status/{status}")[0].status == status
 
@@ -110,13 +110,13 @@ def test_a_redirect_takes_its_hops_in_both_forms_and_keeps_the_query(client: HTT
     assert response.status == 200
 
 
-def test_a_flaky_target_fails_as_often_as_it_says_each_on_its_own(client: HTTPConnection) -> None:
+def test_each_flaky_target_fails_the_number_of_times_in_its_path(client: HTTPConnection) -> None:
     first = [get(client, "/flaky/2?test=one")[0].status for _ in range(4)]
     second = [get(client, "/flaky/1?test=two")[0].status for _ in range(3)]
     assert (first, second) == ([500, 500, 200, 200], [500, 200, 200])
 
 
-def test_a_delay_is_at_least_as_long_as_asked_for(client: HTTPConnection) -> None:
+def test_a_delay_is_at_least_as_long_as_requested(client: HTTPConnection) -> None:
     start = time.monotonic()
     assert get(client, "/delay/120")[0].status == 200
     assert 0.12 <= time.monotonic() - start < 5
@@ -125,7 +125,7 @@ def test_a_delay_is_at_least_as_long_as_asked_for(client: HTTPConnection) -> Non
 @pytest.mark.parametrize(
     "path", ["/nothing", "/bytes", "/bytes/", "/bytes/x", "/bytes/-1", "/page/1/2", "//"]
 )
-def test_a_path_that_is_none_of_them_is_a_404(client: HTTPConnection, path: str) -> None:
+def test_an_unknown_path_is_a_404(client: HTTPConnection, path: str) -> None:
     assert get(client, path)[0].status == 404
 
 
@@ -223,7 +223,7 @@ def test_the_absolute_form_is_answered_as_a_proxy_would(demo_server: DemoServer)
     assert say(demo_server, request) == (200, content(5))
 
 
-def test_who_closes_its_sending_side_is_answered_all_the_same(demo_server: DemoServer) -> None:
+def test_a_client_that_closes_its_sending_side_gets_a_response(demo_server: DemoServer) -> None:
     with connect(demo_server) as sock:
         sock.sendall(b"GET /delay/20 HTTP/1.1\r\nHost: h\r\n\r\n")
         sock.shutdown(socket.SHUT_WR)
@@ -257,7 +257,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("request_bytes", MALFORMED)
-def test_what_is_malformed_is_refused_in_words_and_hung_up_on(
+def test_a_malformed_request_is_rejected_with_a_message_and_the_connection_closed(
     demo_server: DemoServer, request_bytes: bytes
 ) -> None:
     with connect(demo_server) as sock:
@@ -284,7 +284,7 @@ def parse(pieces: Iterable[bytes]) -> list[Request | int]:
 
 
 @given(st.lists(st.binary(max_size=200) | st.sampled_from([*MALFORMED, HELLO, b"\r\n", b"0\r\n\r\n"])))
-def test_whatever_comes_is_a_request_or_refused_and_never_an_exception(pieces: list[bytes]) -> None:
+def test_any_bytes_are_a_request_or_rejected_and_never_an_exception(pieces: list[bytes]) -> None:
     for found in parse(pieces):
         assert 400 <= found < 600 if isinstance(found, int) else found.target.startswith("/")
 
@@ -410,7 +410,7 @@ def test_the_demo_list_is_distinct_the_same_every_time_and_mixed() -> None:
     assert kinds == {"page", "bytes", "gzip", "delay", "redirect", "missing", "flaky"}
 
 
-def test_what_the_demo_list_expects_is_what_the_server_says(client: HTTPConnection) -> None:
+def test_the_server_responds_as_the_demo_list_expects(client: HTTPConnection) -> None:
     base = f"http://127.0.0.1:{client.port}"
     for url in demo_urls(base, 100):
         response = get(client, url.removeprefix(base))[0]

@@ -94,7 +94,7 @@ def test_waiting_for_a_response_and_receiving_it_are_distinguished() -> None:
     assert (shot.time_waiting, shot.time_receiving) == (0.25, 0.75)
 
 
-def test_what_never_had_an_answer_was_waited_for_as_well() -> None:
+def test_fetches_without_a_response_count_as_waiting() -> None:
     stats = Stats(Clock())
     silent = record(error="timeout_read", time_starttransfer=None, time_total=2.0)
     stats.retried(silent)
@@ -140,7 +140,7 @@ def test_the_time_left_follows_from_the_pace() -> None:
     assert now(stats, total=None).eta is None
 
 
-def test_what_the_engine_knows_is_passed_on() -> None:
+def test_values_of_the_engine_are_in_the_snapshot() -> None:
     shot = now(Stats(Clock()), total=9)
     assert (shot.in_flight, shot.queued, shot.delayed, shot.total, shot.total_exact) == (3, 5, 2, 9, True)
     assert shot.slowest[0].seconds == 7.0
@@ -169,9 +169,7 @@ def test_memory_does_not_grow_with_the_run() -> None:
 
 
 @given(st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=200), st.floats(0.01, 1))
-def test_a_percentile_is_within_five_percent_of_the_value_it_stands_for(
-    values: list[float], share: float
-) -> None:
+def test_a_percentile_is_within_five_percent_of_the_true_value(values: list[float], share: float) -> None:
     histogram = Histogram(1e-6, 1e6)
     histogram.add(values)
     exact = sorted(values)[math.ceil(share * len(values)) - 1]
@@ -189,7 +187,7 @@ def test_values_beyond_the_histogram_are_counted_all_the_same() -> None:
     assert same.percentile(0.5) == 1e-9
 
 
-def test_seconds_go_to_what_the_engine_said_it_waits_for() -> None:
+def test_seconds_are_counted_for_the_current_bottleneck() -> None:
     used = iter((2.0, 5.5))
     clock = BottleneckTimer(100.0, cpu=lambda: next(used), cores=4)
     clock.switch_to(101.0, Bottleneck.WORKERS)  # until here the first URL was waited for

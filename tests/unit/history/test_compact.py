@@ -104,14 +104,14 @@ def test_a_run_that_appends_meanwhile_goes_on_with_the_new_file(path: Path) -> N
 
 
 @pytest.mark.parametrize("content", [b"http://example.org/\n", b"precious", b'{"url":"http://a/"}\n'])
-def test_what_is_no_output_is_refused_untouched(path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_an_output_is_refused_untouched(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(UsageError, match=r"is not a \w+ output of fetchpool; name its format with --format"):
         compact(str(path))
     assert path.read_bytes() == content
 
 
-def test_what_is_not_there_is_refused_and_not_made(path: Path) -> None:
+def test_a_missing_file_is_refused_and_not_created(path: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
         compact(str(path))
     with pytest.raises(UsageError, match="is a directory"):

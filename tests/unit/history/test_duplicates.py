@@ -45,7 +45,7 @@ def test_rows_without_a_url_are_no_duplicates() -> None:
     assert known.duplicates == 1
 
 
-def test_as_many_rows_without_a_url_as_an_output_has_are_done_whatever_is_to_be_asked_again() -> None:
+def test_as_many_inputs_without_a_url_are_done_as_the_output_has_even_with_retry_failed() -> None:
     error = "invalid_url"
     outputs = journal(("", error), ("", error)), journal(("", error), ("http://h/", None))
     known = known_from(*outputs, again="all")
@@ -79,7 +79,7 @@ def test_urls_in_the_output_are_skipped_and_counted_with_their_final_error() -> 
     assert (known.duplicates, known.corrupt_rows) == (1, 1)
 
 
-def test_of_a_urls_rows_the_last_is_the_final_one() -> None:
+def test_the_last_row_of_a_url_is_the_final_one() -> None:
     rows = [("http://h/a", "dns"), ("http://h/b", None), ("http://h/a", None), ("http://h/b", "reset")]
     assert filtered(known_from(journal(*rows)), "http://h/a", "http://h/b")[1] == [
         StoredRow("http://h/a", None),
@@ -100,7 +100,7 @@ def test_of_a_urls_rows_the_last_is_the_final_one() -> None:
         ("tls", []),
     ],
 )
-def test_what_failed_so_is_wanted_again(again: str, wanted: list[str]) -> None:
+def test_urls_with_these_errors_are_fetched_again(again: str, wanted: list[str]) -> None:
     errors = ["dns", "timeout_read", "http_404", "http_503", "http_700"]
     rows = [("http://h/fine", None), *((f"http://h/{error}", error) for error in errors)]
     found, earlier = filtered(known_from(journal(*rows), again=again), *(url for url, _ in rows))

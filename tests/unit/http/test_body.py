@@ -158,7 +158,7 @@ def test_the_label_is_read_leniently(lines: list[str]) -> None:
 
 
 @pytest.mark.parametrize("label", ["", "identity", "identity, identity", " , "])
-def test_a_label_that_says_nothing_leaves_the_body_as_it_is(label: str) -> None:
+def test_an_empty_content_encoding_leaves_the_body_unchanged(label: str) -> None:
     body = begun(f"Content-Encoding: {label}")
     assert kind_at_end(body, PAGE) is None
     assert (body.content, body.content_encoding) == (PAGE, None)
@@ -201,7 +201,7 @@ def test_the_inner_stream_of_two_can_be_the_one_cut_short() -> None:
     ("status", "method"), [(200, "GET"), (204, "GET"), (304, "GET"), (200, "HEAD"), (404, "GET")]
 )
 @CASES
-def test_an_empty_body_is_whole_whatever_its_label(case: str, status: int, method: str) -> None:
+def test_an_empty_body_is_complete_in_any_encoding(case: str, status: int, method: str) -> None:
     body = begun(f"Content-Encoding: {ENCODERS[case][0]}", status=status, method=method)
     assert kind_at_end(body) is None
     assert (body.size_download, body.size_delivered) == (0, 0)
@@ -273,7 +273,7 @@ def test_the_decoded_size_is_held_against_the_limit(case: str) -> None:
     assert body.content == b""
 
 
-def test_what_lies_between_two_encodings_is_held_against_the_limit_too() -> None:
+def test_the_limit_applies_between_two_encodings_too() -> None:
     nothing = gzip.compress(b"") * 20_000  # 400 kB that decode to nothing at all
     body = begun("Content-Encoding: gzip, gzip", limit=100_000)
     assert kind_at_end(body, gzip.compress(nothing)) == "too_large"
@@ -322,7 +322,7 @@ def test_a_bomb_in_one_chunk_takes_no_memory(label: str) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_says_where_and_its_body_is_never_decoded(status: int) -> None:
+def test_a_redirect_has_a_location_and_its_body_is_never_decoded(status: int) -> None:
     body = begun("Location: /next", "Content-Encoding: gzip", status=status)
     bomb = gzip.compress(bytes(1 << 24))
     assert kind_at_end(body, bomb, b"not gzip either") is None
@@ -331,7 +331,7 @@ def test_a_redirect_says_where_and_its_body_is_never_decoded(status: int) -> Non
     assert not body.is_kept
 
 
-def test_of_a_redirects_body_only_the_beginning_is_read() -> None:
+def test_only_the_beginning_of_a_redirects_body_is_read() -> None:
     body = begun("Location: /next", status=302, limit=1 << 40)
     assert body.feed(b"x" * REDIRECT_BODY)
     assert not body.feed(b"x")
@@ -355,7 +355,7 @@ def test_a_redirect_that_announces_a_large_body_is_not_read_at_all() -> None:
         (["Location: /"], 304),
     ],
 )
-def test_what_points_nowhere_is_the_answer_itself(lines: list[str], status: int) -> None:
+def test_a_3xx_without_a_location_is_the_final_response(lines: list[str], status: int) -> None:
     body = begun(*lines, status=status)
     assert kind_at_end(body, b"hello") is None
     assert (body.location, body.content) == (None, b"hello")
@@ -366,7 +366,7 @@ def test_several_different_locations_are_refused() -> None:
     assert kind_at_begin("Location: /a", "location: /a", status=302) is None
 
 
-def test_a_location_is_what_the_server_wrote_byte_by_byte() -> None:
+def test_a_location_has_exactly_the_servers_bytes() -> None:
     for raw, read in ((b"/caf\xc3\xa9", "/caf\xc3\xa9"), (b"/caf\xe9", "/caf\xe9")):
         body = ResponseBody(FetchOptions(), "GET")
         body.on_head(ResponseHead(302, "1.1", Headers([b"Location: " + raw])))
@@ -432,7 +432,7 @@ def test_a_status_that_does_not_exist_is_a_protocol_failure(status: int) -> None
     ),
     chunks=st.lists(st.binary(max_size=50), max_size=3),
 )
-def test_whatever_a_header_says_nothing_is_raised(
+def test_no_header_raises_an_exception(
     status: int, method: str, lines: list[bytes], chunks: list[bytes]
 ) -> None:
     body = ResponseBody(FetchOptions(max_filesize=100), method)
@@ -454,13 +454,11 @@ def test_whatever_a_header_says_nothing_is_raised(
     ],
 )
 @pytest.mark.parametrize("status", [200, 404])
-def test_a_blank_before_the_colon_of_what_says_where_the_body_ends_is_protocol(
-    line: str, status: int
-) -> None:
+def test_a_space_before_the_colon_of_a_framing_header_is_protocol(line: str, status: int) -> None:
     assert kind_at_begin("Content-Type: text/plain", line, status=status) is FailureKind.PROTOCOL
 
 
-def test_a_blank_before_another_colon_is_nothing_of_ours() -> None:
+def test_a_space_before_the_colon_of_another_header_is_ignored() -> None:
     assert kind_at_begin("Content-Lengthy : 100", "Transfer-Encodings : chunked", "X-Other : 1") is None
 
 
@@ -487,7 +485,7 @@ def test_less_than_its_length_is_no_whole_body(
 
 
 @pytest.mark.parametrize("coding", [None, "gzip"])
-def test_of_what_is_taken_itself_the_beginning_is_enough(coding):
+def test_reading_stops_after_max_bytes_without_failing(coding):
     """As for a robots.txt: half a megabyte is read of one, however large it is and whatever the limits."""
     complete = bytes(range(256)) * 4096
     sent = complete if coding is None else gzip.compress(complete)

@@ -86,12 +86,12 @@ def test_no_cookie_is_set_for_a_public_suffix(domain: str, set_by: str, href: st
     assert sent([f"c=1; Domain={domain}"], href, set_by=set_by) == ""
 
 
-def test_of_one_name_the_last_counts_and_longer_paths_go_first() -> None:
+def test_the_last_cookie_of_a_name_counts_and_longer_paths_go_first() -> None:
     assert sent(["a=1", "b=2; Path=/", "a=3"], HERE) == "a=3; b=2"
     assert sent(["a=1; Path=/", "a=2"], HERE) == "a=2; a=1"
 
 
-def test_what_a_server_takes_back_is_gone() -> None:
+def test_a_cookie_that_the_server_deletes_is_gone() -> None:
     cookies = learned(learned((), ["a=1", "b=2"], HERE), ["a=; Max-Age=0"], HERE)
     assert [each.name for each in cookies] == ["b"]
 
@@ -101,7 +101,7 @@ def test_the_users_cookies_come_first_except_those_the_server_has_set_since() ->
     assert sent(["b=new; Path=/else"], HERE, own="a=1;b=old") == "a=1;b=old"
 
 
-def test_there_are_bounds_for_their_number_and_what_is_sent() -> None:
+def test_number_and_size_of_cookies_are_limited() -> None:
     flood = [f"c{number}={'x' * 1000}" for number in range(5000)]
     cookies = learned((), flood, HERE)
     assert [each.name for each in cookies] == [f"c{number}" for number in range(5000 - MAX_COOKIES, 5000)]

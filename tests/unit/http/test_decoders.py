@@ -40,7 +40,7 @@ def in_pieces(content: bytes, cuts: list[int]) -> list[bytes]:
 
 
 @CASES
-def test_what_was_encoded_comes_back(case: str) -> None:
+def test_encoded_data_is_decoded(case: str) -> None:
     decoder = decoder_of(case)
     assert decode(decoder, ENCODERS[case][1](PAGE)) == PAGE
     assert decoder.complete
@@ -155,7 +155,7 @@ def test_a_skippable_zstd_frame_is_skipped() -> None:
 @pytest.mark.parametrize("case", ["gzip", "x-gzip", "deflate", "raw deflate", "zstd"])
 @pytest.mark.parametrize("trailer", [b"\0" * 40, b"\0\0garbage", b"garbage", b"\x1f\x8bgarbage"])
 @pytest.mark.parametrize("step", [1, 7, 100_000])
-def test_what_follows_the_last_member_is_ignored(case: str, trailer: bytes, step: int) -> None:
+def test_bytes_after_the_last_member_are_ignored(case: str, trailer: bytes, step: int) -> None:
     encoded = ENCODERS[case][1](PAGE) + trailer
     decoder = decoder_of(case)
     assert decode(decoder, *(encoded[at : at + step] for at in range(0, len(encoded), step))) == PAGE

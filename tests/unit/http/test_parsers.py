@@ -88,7 +88,7 @@ def test_the_title_is_read_by_the_pages_own_charset() -> None:
 @pytest.mark.parametrize(
     "content_type", ["text/plain", "application/json", "image/svg+xml", "application/pdf"]
 )
-def test_what_is_not_html_has_no_title(content_type: str) -> None:
+def test_a_page_that_is_not_html_has_no_title(content_type: str) -> None:
     assert title_of("<title>Hello</title>", content_type) is None
 
 
@@ -205,7 +205,7 @@ def test_a_parser_that_raises_is_named_with_its_line_but_its_words_are_not_repea
         *(GeneratorExit, BaseException("hush"), BaseExceptionGroup("hush", [SystemExit()])),
     ],
 )
-def test_whatever_a_parser_raises_is_a_parse_failure(error: BaseException | type[BaseException]) -> None:
+def test_any_exception_of_a_parser_is_a_parse_failure(error: BaseException | type[BaseException]) -> None:
     def function(_: Response) -> dict[str, Any]:
         raise error
 
@@ -254,7 +254,7 @@ def doubled(_: Response) -> Mapping[str, Any]:
 
 
 @pytest.mark.parametrize("function", [lambda _: {"a": "x" * (MAX_RESULT + 1)}, endless, doubled])
-def test_what_is_too_much_for_a_row_is_a_failure(function: Callable[[Response], Any]) -> None:
+def test_a_result_too_large_for_a_row_is_a_failure(function: Callable[[Response], Any]) -> None:
     assert outcome_of(function) == ({}, f"mine:function gave more than {MAX_RESULT >> 20} MiB")
 
 
@@ -336,7 +336,9 @@ def nested(depth: int) -> list[Any]:
         (Lazy(), "mine:function raised OSError"),
     ],
 )
-def test_what_a_row_cannot_hold_is_a_failure_that_names_the_function(value: object, message: str) -> None:
+def test_a_value_that_a_row_cannot_hold_is_a_failure_that_names_the_function(
+    value: object, message: str
+) -> None:
     extra, said = given_back(value)
     assert extra == {}
     assert said is not None
@@ -380,7 +382,7 @@ anything = st.recursive(
 @given(
     st.one_of(anything, st.dictionaries(st.one_of(st.text(max_size=5), st.integers()), anything, max_size=4))
 )
-def test_whatever_a_parser_gives_ends_in_json_or_in_a_failure(value: Any) -> None:
+def test_any_result_of_a_parser_ends_in_json_or_a_failure(value: Any) -> None:
     extra, message = given_back(value)
     assert msgspec.json.decode(msgspec.json.encode(extra)) == extra
     if message is not None:

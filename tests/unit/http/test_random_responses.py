@@ -170,7 +170,7 @@ settings = st.fixed_dictionaries(
 
 
 @given(settings, st.lists(hops, min_size=6, max_size=6))
-def test_whatever_comes_back_a_fetch_ends_in_a_row(options: dict[str, Any], answers: list[Any]) -> None:
+def test_a_fetch_ends_in_a_row_for_any_response(options: dict[str, Any], answers: list[Any]) -> None:
     """Any status, headers, body, failure and address, on every hop: an outcome of the closed list, with
     no secret and no control character in what is said of it."""
     steps = Exchange(FetchOptions(**options)).steps(REQUEST)

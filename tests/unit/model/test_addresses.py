@@ -98,5 +98,5 @@ def test_a_teredo_address_is_public_when_both_its_ends_are() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "localhost", "[::1]", "8.8.8.8:80", "8.8.8", "0x7f.1", "2130706433"])
-def test_what_is_no_address_is_not_public(text: str) -> None:
+def test_text_that_is_no_address_is_not_public(text: str) -> None:
     assert not address_is_public(text)

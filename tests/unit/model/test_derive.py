@@ -101,7 +101,7 @@ def test_the_request_that_is_asked_with_has_a_value_in_every_field() -> None:
 
 
 @pytest.mark.parametrize("follower", CHANGES)
-def test_a_request_that_follows_keeps_every_field_but_those_that_are_named(follower: str) -> None:
+def test_derived_requests_keep_every_field_except_the_named_ones(follower: str) -> None:
     follow, changes = CHANGES[follower]
     assert asdict(follow(COMPLETE)) == {**asdict(COMPLETE), **changes}
     assert not KEPT_BY_ALL & changes.keys()
@@ -122,7 +122,7 @@ def test_rights_are_lost_with_the_origin_and_never_come_back() -> None:
 
 
 @pytest.mark.parametrize("start", [BEFORE, COMPLETE], ids=["with rights", "without"])
-def test_another_attempt_is_the_first_hop_again_with_what_it_may(start: FetchRequest) -> None:
+def test_another_attempt_starts_with_the_first_hop_and_its_rights(start: FetchRequest) -> None:
     """Also one of our own that was without the user's credentials from its first hop on."""
     start = derive.on_behalf_of(start, -1, "http://a.example/robots.txt", 10)
     hop = derive.redirected(
@@ -133,6 +133,6 @@ def test_another_attempt_is_the_first_hop_again_with_what_it_may(start: FetchReq
         assert asdict(derive.again(attempt)) == {**asdict(start), **fresh}
 
 
-def test_another_attempt_keeps_what_no_worker_was_sent() -> None:
+def test_another_attempt_keeps_the_columns_that_no_worker_was_sent() -> None:
     hop = derive.redirected(derive.without_columns(COMPLETE), TARGET, "", cookies=(), from_public=False)
     assert derive.again(derive.with_columns(hop, COMPLETE)).columns == COMPLETE.columns

@@ -8,7 +8,7 @@ from fetchpool.model.failures import FailureKind
 
 
 @pytest.mark.parametrize("kind", FailureKind)
-def test_a_kind_is_its_error_and_one_clean_line_says_what_happened(kind: FailureKind) -> None:
+def test_a_kind_is_its_error_and_has_a_one_line_message(kind: FailureKind) -> None:
     assert kind == kind.value == str(kind) == FailureKind(kind.value)
     assert kind.message.isprintable()
     assert "{" not in kind.message

@@ -25,7 +25,7 @@ from fetchpool.model.text import escape_invisible, one_line
         ("pay\u200dpal \u200c", r"pay\u200dpal \u200c"),
     ],
 )
-def test_what_cannot_be_seen_is_written_out(text: str, shown: str) -> None:
+def test_invisible_characters_are_escaped(text: str, shown: str) -> None:
     assert escape_invisible(text) == shown
 
 
@@ -40,7 +40,7 @@ def test_what_cannot_be_seen_is_written_out(text: str, shown: str) -> None:
         "\U0001f468\u200d\U0001f469\u200d\U0001f467 \u2764\ufe0f",  # a family, a red heart
     ],
 )
-def test_what_can_be_seen_is_left_alone(text: str) -> None:
+def test_visible_characters_are_unchanged(text: str) -> None:
     assert escape_invisible(text) == text
 
 

@@ -94,7 +94,7 @@ def test_credentials_are_taken_out_of_the_url(text: str, credentials: str, href:
         ("s3://bucket/key", FailureKind.UNSUPPORTED_SCHEME),
     ],
 )
-def test_what_cannot_be_fetched_is_refused_with_its_kind(text: str, kind: FailureKind) -> None:
+def test_urls_that_cannot_be_fetched_are_rejected_with_their_kind(text: str, kind: FailureKind) -> None:
     url = parse(text)
     assert isinstance(url, InvalidUrl)
     assert url.kind is kind
@@ -193,7 +193,7 @@ def test_every_line_becomes_a_request_fetchable_or_refused() -> None:
         ("ftp://h/", "only http and https are fetched, not ftp:"),
     ],
 )
-def test_a_refused_line_says_why(line: str, problem: str) -> None:
+def test_a_rejected_line_has_a_reason(line: str, problem: str) -> None:
     refused = request(0, line)
     assert (refused.href, refused.host, refused.error_message) == ("", "", problem)
 
@@ -253,7 +253,7 @@ def test_userinfo_is_never_shown(text: str, shown: str) -> None:
 
 
 @given(url_text, st.none() | st.just("https://base.example/a/b?c"))
-def test_parsing_never_raises_and_keeps_to_what_the_parser_says(text: str, base: str | None) -> None:
+def test_parsing_never_raises_and_agrees_with_the_parser(text: str, base: str | None) -> None:
     url = parse(text, base)
     if isinstance(url, InvalidUrl):
         return
@@ -280,7 +280,7 @@ def test_a_request_is_made_of_any_line(text: str) -> None:
 @given(url_text)
 @example("http:/\\u:p@h")
 @example("\thttp:@http")
-def test_what_is_left_after_redaction_holds_no_credentials(text: str) -> None:
+def test_redacted_text_has_no_credentials(text: str) -> None:
     shown = redact(text)
     for reading in (parse(shown), parse(with_scheme(shown)), parse(shown, "http://base.example/")):
         if isinstance(reading, Url):

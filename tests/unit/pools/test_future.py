@@ -49,7 +49,7 @@ def test_a_callback_that_raises_stops_no_other_and_not_the_thread(kind, caplog):
 
 
 @both
-def test_who_waits_is_woken_by_the_result(kind):
+def test_the_result_wakes_waiting_callers(kind):
     future, results = kind(), []
     waiting = [threading.Thread(target=lambda: results.append(future.result(15))) for _ in range(3)]
     for thread in waiting:
@@ -133,7 +133,7 @@ def test_it_has_one_result(kind):
 
 
 @pytest.mark.parametrize("finish", ["set_result", "set_exception", "cancel"])
-def test_a_callback_of_ours_may_end_with_what_is_no_exception(finish, caplog):
+def test_a_callback_may_raise_a_base_exception(finish, caplog):
     future, called = LightFuture(), []
     future.add_done_callback(lambda _: sys.exit())
     future.add_done_callback(called.append)

@@ -31,7 +31,7 @@ def test_there_are_more_again_as_soon_as_the_core_has_time() -> None:
     assert after(ThreadLimit(10), *[busy] * 4, *[idle] * 6) == [7, 5, 3, 2, 3, 4, 6, 9, 10, 10]
 
 
-def test_what_uses_a_core_for_large_bodies_is_not_held_back() -> None:
+def test_threads_that_use_a_core_for_large_bodies_are_not_limited() -> None:
     assert after(ThreadLimit(10), *[(1.9, 500)] * 3) == [10, 10, 10]
 
 

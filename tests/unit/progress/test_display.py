@@ -121,7 +121,7 @@ def stderr(screen: Screen) -> Iterator[TextIO]:
         yield stream
 
 
-def test_three_lines_say_it_all() -> None:
+def test_the_display_has_three_lines() -> None:
     assert lines(snapshot()) == [
         "━━━━━━━━━━━━━╸──────────────────────────  34 %  33,402 of ~98,200  52 s left",
         "1,234 URLs/s  5.6 MB/s    10 in flight  212 waiting",
@@ -146,7 +146,7 @@ def test_the_bar_is_full_only_when_all_is_done() -> None:
     assert lines(all_ok(done=5, total=5, total_exact=True, eta=0.0))[0] == "━" * 40 + " 100 %  5 of 5"
 
 
-def test_stopping_says_what_it_waits_for_and_how_to_end_at_once() -> None:
+def test_a_stopping_run_shows_the_requests_in_flight_and_how_to_abort() -> None:
     shown = lines(snapshot(stopping=True, in_flight=1))
     assert shown[1] == "stopping: 1 request in flight  press Ctrl-C again to abort"
     assert "left" not in shown[0]
@@ -170,7 +170,7 @@ def test_no_line_is_wider_than_the_terminal(width: int, total: int | None, stopp
     assert all(cell_len(row) <= max(width, 14) for row in shown)  # a time alone takes fourteen
 
 
-def test_forty_columns_are_enough_for_what_matters() -> None:
+def test_forty_columns_are_enough_for_the_most_important_segments() -> None:
     assert lines(snapshot(), 39) == [
         "━━━━╸─────────  34 %  33,402 of ~98,200",
         "1,234 URLs/s  5.6 MB/s    10 in flight",
@@ -336,7 +336,7 @@ def test_a_terminal_that_is_gone_is_not_an_error_and_standard_error_is_given_bac
     assert sys.stderr is before
 
 
-def test_what_others_print_while_it_runs_goes_past_above_it(screen: Screen, stderr: TextIO) -> None:
+def test_text_printed_during_the_run_appears_above_the_display(screen: Screen, stderr: TextIO) -> None:
     screen.start()
     with Progress(console(stderr)) as progress:
         progress.on_start(snapshot(elapsed=0.0))

@@ -41,7 +41,7 @@ def logged(
     return stream.getvalue().splitlines()
 
 
-def test_a_line_says_how_far_how_fast_and_how_long_still() -> None:
+def test_a_line_has_progress_rate_and_remaining_time() -> None:
     assert logged(snapshot()) == [
         "fetchpool: 12:03:45 33,402 of ~98,200 done (34 %), 33,357 ok, 45 failed, 17 retries, "
         "1,234 URLs/s, 5.6 MB/s, 10 in flight, 212 waiting, 52 s left"
@@ -53,11 +53,11 @@ def test_a_pipe_has_counts_and_neither_share_nor_time_left() -> None:
     assert line == "7 done, 7 ok, 0 failed, 1,234 URLs/s, 5.6 MB/s, 10 in flight"
 
 
-def test_a_run_that_is_stopping_says_so() -> None:
+def test_the_line_of_a_stopping_run_is_marked() -> None:
     assert str(progress_line(snapshot(stopping=True))).endswith("10 in flight, 212 waiting, stopping")
 
 
-def test_an_estimate_never_says_that_all_is_done() -> None:
+def test_an_estimate_never_reaches_a_hundred_percent() -> None:
     assert share_done(snapshot(done=100, total=98)) == 0.99
     assert share_done(snapshot(done=98, total=98, total_exact=True)) == 1.0
     assert share_done(snapshot(done=0, total=0, total_exact=True)) == 1.0
@@ -121,7 +121,7 @@ def test_a_wait_that_begins_is_explained_before_the_next_line_is_due() -> None:
     assert ["asked for a pause" in line for line in lines] == [False, False, True]
 
 
-def test_what_is_waited_for_is_named_when_nothing_moves() -> None:
+def test_slow_requests_are_listed_when_nothing_completes() -> None:
     slowest = (ActiveRequest("http://stuck.example/[/a]", 42.0), ActiveRequest("http://young.example/", 1.0))
     assert logged(snapshot(urls_per_second=0.0, slowest=slowest))[1:] == [
         "fetchpool: in flight for 42 s: http://stuck.example/[/a]"
@@ -155,7 +155,7 @@ def test_a_hostile_row_stays_one_visible_line() -> None:
     ]
 
 
-def test_a_reader_who_fell_asleep_does_not_stop_the_run() -> None:
+def test_a_reader_that_stops_reading_does_not_stop_the_run() -> None:
     read_end, write_end = os.pipe()
     shown: list[str] = []
 
@@ -179,7 +179,7 @@ def test_a_reader_who_fell_asleep_does_not_stop_the_run() -> None:
     assert len(written) + dropped == len(failures)
 
 
-def test_a_reader_who_has_left_is_not_an_error() -> None:
+def test_a_closed_reader_is_not_an_error() -> None:
     read_end, write_end = os.pipe()
     os.close(read_end)
     with os.fdopen(write_end, "w", encoding="utf-8") as stream, Log(stream) as log:
@@ -244,7 +244,7 @@ def test_dropped_lines_are_counted() -> None:
     assert calls == [([0], 0), ([1, 2], 3)]
 
 
-def test_a_stream_without_a_lock_writes_what_its_encoding_lacks_as_an_escape() -> None:
+def test_an_unbuffered_stream_escapes_characters_that_its_encoding_lacks() -> None:
     read_end, write_end = os.pipe()
     with os.fdopen(write_end, "w", encoding="ascii") as stream:
         free = unbuffered(stream)

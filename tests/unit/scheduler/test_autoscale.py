@@ -74,13 +74,13 @@ def test_it_does_not_hold_a_hundred_where_ten_do() -> None:
     assert concurrency.target <= 64
 
 
-def test_it_stays_under_the_ceiling_and_says_so() -> None:
+def test_it_stays_under_the_ceiling_and_reports_it() -> None:
     concurrency, _ = run(distant, 30, ceiling=100)
     assert concurrency.target == 100
     assert concurrency.reason == "the limit set by --max-workers"
 
 
-def test_a_server_that_says_it_is_too_much_is_believed_at_once() -> None:
+def test_a_reported_overload_lowers_the_number_at_once() -> None:
     concurrency, _ = run(fragile, 30)
     assert 40 <= concurrency.target <= 56
 
@@ -110,7 +110,7 @@ def test_the_time_before_the_first_answer_is_not_measured() -> None:
     assert concurrency.target == 2 * START
 
 
-def test_a_list_that_gave_nothing_for_a_while_says_nothing_of_the_number() -> None:
+def test_a_pause_of_the_input_does_not_change_the_number() -> None:
     concurrency, _ = run(distant, 1.0)
     now, reached = 1.0, concurrency.target
     assert reached > START

@@ -26,7 +26,7 @@ def test_it_reaches_what_the_host_accepts_and_stays_there():
         assert broken < 40
 
 
-def test_a_reset_now_and_then_among_answers_is_none_of_the_hosts():
+def test_an_occasional_reset_among_responses_is_no_limit():
     limit = ConnectionLimit()
     for now in range(1000):
         limit.record_response(now, now)
@@ -50,7 +50,7 @@ def test_breaks_that_come_far_apart_are_not_counted_together():
     assert not limit.is_limited
 
 
-def test_those_that_were_left_waiting_while_another_was_served_count():
+def test_connections_that_waited_while_another_was_served_count():
     limit = ConnectionLimit()
     for _ in range(MIN_BREAKS):
         limit.record_break(30.0, 0.0, 9, 0.5)
@@ -72,7 +72,7 @@ def test_after_good_answers_one_more_is_tried_and_more_rarely_when_it_breaks():
         assert limit.limit == 2
 
 
-def test_a_host_that_bears_as_many_as_ever_has_no_limit_any_more():
+def test_a_host_that_accepts_as_many_as_before_has_no_limit_any_more():
     limit = ConnectionLimit()
     for _ in range(MIN_BREAKS):
         limit.record_break(1.0, 0.5, 9, 1.0)

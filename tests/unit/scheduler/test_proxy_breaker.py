@@ -41,7 +41,7 @@ def test_after_some_failures_in_a_row_it_is_asked_with_one_request_at_a_time():
     assert (proxy.may_start(3.9), proxy.may_start(4.0)) == (False, True)
 
 
-def test_whatever_gets_through_ends_the_pause():
+def test_any_request_that_gets_through_ends_the_pause():
     for outcome in (FINE, REFUSED):
         proxy = away()
         proxy.started()

@@ -48,12 +48,12 @@ def test_no_attempt_starts_past_retry_max_time() -> None:
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 522, 524])
-def test_what_curl_calls_transient_is_tried_again(status: int) -> None:
+def test_failures_that_curl_calls_transient_are_retried(status: int) -> None:
     assert POLICY.delay(REQUEST, http(status), 0.0) == 1.0
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 501, 505])
-def test_what_will_not_change_is_final(status: int) -> None:
+def test_permanent_failures_are_final(status: int) -> None:
     assert POLICY.delay(REQUEST, http(status), 0.0) is None
 
 

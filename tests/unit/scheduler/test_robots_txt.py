@@ -144,7 +144,7 @@ def test_no_text_costs_more_than_its_length(kind: str) -> None:
     assert peak < 60 << 20
 
 
-def test_of_patterns_without_number_the_rest_forbids_more_than_it_says() -> None:
+def test_patterns_beyond_the_limit_are_cut_and_forbid_more() -> None:
     many = "".join(f"Disallow: /a*{number}$\n" for number in range(MOST_PATTERNS))
     text = f"User-agent: *\n{many}Disallow: /b*c\nAllow: /b*d\nDisallow: /e"
     assert allows(text, "/a")

@@ -333,7 +333,7 @@ def test_reasons_for_waiting_are_distinguished() -> None:
     assert rated.block_reason(0.5) is BlockReason.RATE_LIMIT
 
 
-def test_most_of_what_waits_says_what_is_waited_for() -> None:
+def test_the_reason_that_most_requests_wait_for_is_reported() -> None:
     scheduler = filled(Scheduler(per_host=1), "abbbcc")
     first = started(scheduler, 0.0)
     scheduler.complete(first, 0.0, 0.0, NO_ANSWER)

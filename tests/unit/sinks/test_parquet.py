@@ -52,7 +52,7 @@ def names(path: Path) -> list[str]:
     return sorted(each.name for each in path.iterdir())
 
 
-def test_columns_are_the_rows_fields_with_their_types_and_what_features_add(tmp_path: Path) -> None:
+def test_columns_are_the_rows_fields_with_their_types_and_added_fields(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     extra = {"sha256": "ab", "not_modified": True, "title": "T", "list": [1, None]}
     features = ("sha256", "not_modified")
@@ -101,7 +101,7 @@ def test_fields_that_appear_during_the_run_get_columns_which_later_parts_keep(tm
     assert list(pandas.read_parquet(path)["mixed"].fillna("")) == ["", "1", "007", ""]
 
 
-def test_a_checkpoint_makes_one_whole_part_of_what_waits(tmp_path: Path) -> None:
+def test_a_checkpoint_makes_one_complete_part_of_the_waiting_rows(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     clock = Clock()
     sink = ParquetSink(str(path), clock=clock)
@@ -120,7 +120,7 @@ def test_a_checkpoint_makes_one_whole_part_of_what_waits(tmp_path: Path) -> None
     assert urlnums(path) == list(range(MAX_WAITING + 4))
 
 
-def test_what_a_killed_run_left_waiting_becomes_a_part_once(tmp_path: Path) -> None:
+def test_rows_that_a_killed_run_left_waiting_become_a_part_once(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     script = """
 import os, sys

@@ -92,7 +92,7 @@ def test_csv_columns_are_the_row_then_the_known_fields_then_the_rest() -> None:
     assert json.loads(csv_row(CsvRows(), extra={"title": "=1"})["extra"]) == {"title": "=1"}
 
 
-def test_csv_cells_hold_what_the_row_holds() -> None:
+def test_csv_cells_hold_the_rows_values() -> None:
     row = csv_row(CsvRows(), number=5, time_total=0.00005, size_download=None, url='http://h/"a",b')
     expected = record(5, 'http://h/"a",b', time_total=0.00005, size_download=None).to_dict()
     for name in ROW_FIELDS:

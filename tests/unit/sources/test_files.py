@@ -87,7 +87,7 @@ def test_an_empty_list_is_exhausted_and_no_failure(tmp_path: Path, data: bytes) 
     assert (source.bytes_read, source.failure) == (len(data), None)
 
 
-def test_no_more_is_taken_than_was_asked_for(tmp_path: Path) -> None:
+def test_no_more_requests_are_taken_than_requested(tmp_path: Path) -> None:
     consumer = Consumer(FileSource([write(tmp_path / "a.txt", b"http://a/\n" * 10)]))
     assert [len(consumer.take(3)) for _ in range(3)] == [3, 3, 3]
     assert not consumer.source.exhausted
@@ -95,7 +95,7 @@ def test_no_more_is_taken_than_was_asked_for(tmp_path: Path) -> None:
     assert consumer.rest() == []
 
 
-def test_bytes_read_tells_how_far_the_requests_handed_over_reach(tmp_path: Path) -> None:
+def test_bytes_read_is_the_offset_of_the_requests_taken(tmp_path: Path) -> None:
     data = b"".join(b"http://a/%04d\n" % number for number in range(1000))
     source = FileSource([write(tmp_path / "a.txt", data), write(tmp_path / "b.txt", data)])
     consumer = Consumer(source)
@@ -122,7 +122,7 @@ def test_bytes_of_a_gzip_file_are_counted_as_they_lie_on_the_disk(tmp_path: Path
     assert source.bytes_read == len(data)
 
 
-def test_gzip_is_known_by_its_first_bytes_whatever_the_name(tmp_path: Path) -> None:
+def test_gzip_is_recognized_by_its_first_bytes_under_any_name(tmp_path: Path) -> None:
     members = (
         gzip.compress(b"http://a/1\nhttp://a") + gzip.compress(b"/2\n") + b"\0" * 512 + gzip.compress(b"")
     )
@@ -138,7 +138,7 @@ def test_a_list_that_inflates_a_thousandfold_is_read_in_bounded_batches(tmp_path
 
 
 @pytest.mark.parametrize("kept", [5, 30, 2000])
-def test_a_gzip_cut_short_gives_what_was_read_and_says_so_and_the_next_input_is_read(
+def test_a_truncated_gzip_gives_its_readable_part_and_the_next_input_is_read(
     tmp_path: Path, kept: int
 ) -> None:
     lines = [f"http://a/{os.urandom(8).hex()}" for _ in range(1000)]
@@ -246,7 +246,7 @@ def test_gzip_through_a_pipe_one_byte_at_a_time(tmp_path: Path) -> None:
     assert [each.url for each in consumer.rest()] == ["http://a/1", "http://a/2"]
 
 
-def test_the_reader_stays_a_few_batches_ahead_of_what_is_taken(tmp_path: Path) -> None:
+def test_the_reader_stays_a_few_batches_ahead_of_the_requests_taken(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     consumer = Consumer(FileSource([str(pipe)]))
@@ -330,7 +330,7 @@ def test_standard_input_from_a_file_has_a_size(tmp_path: Path) -> None:
             assert process.communicate(timeout=20)[0] == "10\n0 http://a/\nNone\n"
 
 
-def test_a_read_error_midway_gives_what_was_read_and_says_so() -> None:
+def test_a_read_error_midway_gives_the_readable_part_and_is_reported() -> None:
     terminal, writer = os.openpty()  # once its other side is closed, reading is an input/output error
     os.write(writer, b"http://a/\nhttp://cut")
     with start_stdin_reader(stdin=terminal) as process:
@@ -393,7 +393,7 @@ def test_an_iterable_is_pulled_only_as_far_as_is_taken() -> None:
 
 
 @pytest.mark.parametrize("kind", [list, tuple, set, dict.fromkeys, iter])
-def test_whatever_is_iterated_over_is_taken_to_its_end(kind: Callable[[list[str]], Iterable[str]]) -> None:
+def test_any_iterable_is_read_to_its_end(kind: Callable[[list[str]], Iterable[str]]) -> None:
     urls = [f"http://a/{number}" for number in range(200)]
     source = IterableSource(kind(urls))
     assert sorted(each.url for each in Consumer(source).rest(64)) == sorted(urls)
@@ -431,12 +431,12 @@ def test_every_element_of_an_iterable_gets_its_request() -> None:
     assert source.take(1) == []
 
 
-def test_an_iterable_taken_for_one_url_or_of_something_else_is_refused() -> None:
+def test_a_single_string_or_a_non_iterable_is_refused() -> None:
     with pytest.raises(UsageError, match="expected an iterable of URLs, got a single string"):
         IterableSource("http://a/")
 
 
-def test_an_element_that_is_no_text_is_a_row_that_says_what_it_was() -> None:
+def test_an_element_that_is_no_text_is_a_row_that_describes_it() -> None:
     elements = ["http://a/", None, float("nan"), b"http://b/", 7, 10**5000, Path("c"), "http://d/"]
     source = IterableSource(elements)  # type: ignore[arg-type]
     found = source.take(100)

@@ -76,7 +76,7 @@ def test_a_url_behind_a_megabyte_of_blanks_is_found() -> None:
     assert read(*[b" " * 10_000] * 100, b"http://a/\n") == ["http://a/"]
 
 
-def test_a_line_of_a_hundred_megabytes_costs_no_more_memory_than_what_is_kept_of_it() -> None:
+def test_a_line_of_a_hundred_megabytes_takes_only_the_memory_of_its_stored_part() -> None:
     reader = LineSplitter()
     chunk = b"x" * 65_536
     tracemalloc.start()

@@ -71,7 +71,7 @@ def test_compressed_lists_are_recognized_by_their_first_bytes(
 
 
 @pytest.mark.parametrize("suffix", COMPRESS)
-def test_what_inflates_a_thousandfold_is_read_in_bounded_batches(tmp_path: Path, suffix: str) -> None:
+def test_data_that_inflates_a_thousandfold_is_read_in_bounded_batches(tmp_path: Path, suffix: str) -> None:
     path = write(tmp_path / f"list.{suffix}", COMPRESS[suffix](b"http://a/same\n" * 200_000))
     consumer = Consumer(FileSource([path]))
     assert len(consumer.rest(300_000)) == 200_000
@@ -81,7 +81,7 @@ def test_what_inflates_a_thousandfold_is_read_in_bounded_batches(tmp_path: Path,
 
 
 @pytest.mark.parametrize("suffix", COMPRESS)
-def test_compressed_data_that_is_cut_or_damaged_gives_what_was_read_and_says_so(
+def test_truncated_or_damaged_data_gives_its_readable_part_and_is_reported(
     tmp_path: Path, suffix: str
 ) -> None:
     lines = b"".join(b"http://a/%s\n" % os.urandom(30).hex().encode() for _ in range(20_000))
@@ -136,7 +136,7 @@ def test_tsv_and_tables_without_a_suffix_are_recognized_by_their_first_line(
     assert rows(write(tmp_path / "j", '{"n":1,"url":"http://a/"}\n')) == [("http://a/", {"n": 1})]
 
 
-def test_jsonl_keeps_values_as_they_are_and_what_is_no_object_vanishes_nowhere(tmp_path: Path) -> None:
+def test_jsonl_keeps_values_and_a_line_that_is_no_object_is_a_row(tmp_path: Path) -> None:
     lines = [
         '{"url":"http://a/1","n":1,"f":0.5,"none":null,"deep":{"k\\u001b":["\\u202e"]},"big":99999999999999999999}',
         "",
@@ -159,7 +159,7 @@ def test_jsonl_keeps_values_as_they_are_and_what_is_no_object_vanishes_nowhere(t
     assert FileSource([path], TableOptions("url", True)).columns == ()
 
 
-def test_a_line_of_jsonl_that_holds_no_url_is_refused_and_says_why(tmp_path: Path) -> None:
+def test_a_line_of_jsonl_without_a_url_is_rejected_with_a_reason(tmp_path: Path) -> None:
     lines = ['{"no":"url"}', "localhost", '{"url":null}', '{"url":"http://a/"}', '"http://a/"', '{"url":""}']
     path = write(tmp_path / "list.jsonl", "\n".join(lines))
     consumer = Consumer(FileSource([path], TableOptions("url")))
@@ -244,7 +244,7 @@ def test_a_large_parquet_is_read_in_bounded_batches(tmp_path: Path) -> None:
         "quote",
     ],
 )
-def test_what_is_no_such_table_is_refused_beforehand(
+def test_an_input_without_the_column_is_refused_before_the_run(
     tmp_path: Path, name: str, data: bytes | str, words: str
 ) -> None:
     with pytest.raises(InputError) as refused:
@@ -259,7 +259,7 @@ def test_an_empty_table_is_an_empty_list(tmp_path: Path, name: str) -> None:
     assert requests_of(write(tmp_path / name, "")) == []
 
 
-def test_a_cell_that_never_ends_is_reported_and_what_came_before_is_fetched(tmp_path: Path) -> None:
+def test_an_endless_cell_is_reported_and_the_rows_before_it_are_fetched(tmp_path: Path) -> None:
     text = 'url,n\nhttp://a/1,x\nhttp://a/2,"' + ("y" * 1000 + "\n") * 20_000
     source = FileSource([write(tmp_path / "a.csv", text)], TableOptions("url", True))
     assert [each.url for each in Consumer(source).rest()] == ["http://a/1"]
@@ -269,7 +269,7 @@ def test_a_cell_that_never_ends_is_reported_and_what_came_before_is_fetched(tmp_
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.csv.gz"])
-def test_a_quote_that_is_never_closed_is_reported_and_what_came_before_is_fetched(
+def test_an_unterminated_quote_is_reported_and_the_rows_before_it_are_fetched(
     tmp_path: Path, name: str
 ) -> None:
     text = 'url,n\nhttp://a/1,"x\ny"\n\nhttp://a/2,"x\nhttp://a/3,y\n' + "http://a/4,z\n" * 9999
@@ -287,7 +287,7 @@ def test_a_quoted_last_cell_is_no_open_quote_however_the_table_ends(tmp_path: Pa
     assert rows(write(tmp_path / "a.csv", f'n,url\n1,"http://a/"{end}')) == [("http://a/", {"n": "1"})]
 
 
-def test_a_carriage_return_within_a_line_is_reported_with_its_line_and_what_came_before_is_fetched(
+def test_a_carriage_return_within_a_line_is_reported_and_the_rows_before_it_are_fetched(
     tmp_path: Path,
 ) -> None:
     text = 'url,n\r\nhttp://a/1,"x\ry"\r\n\r\nhttp://a/2,x\ry\r\nhttp://a/3,\r\n'

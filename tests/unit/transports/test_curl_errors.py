@@ -50,7 +50,7 @@ def test_every_number_of_libcurls_is_in_exactly_one_place() -> None:
 
 @pytest.mark.parametrize("message", ["Could not\nparse \x1b[31m it", ""])
 @pytest.mark.parametrize("code", range(1, errors.LAST + 20))
-def test_every_code_becomes_one_clean_line_of_ours(code: int, message: str) -> None:
+def test_every_code_becomes_one_clean_line(code: int, message: str) -> None:
     failure = failure_of(code, message, errno.ECONNREFUSED)
     assert failure.kind in FailureKind
     assert failure.message.isprintable()
@@ -82,7 +82,7 @@ def test_why_no_connection_was_made_is_the_systems_to_say(number: int, kind: Fai
         (None, 0, FailureKind.INTERNAL),  # for a moment there was none
     ],
 )
-def test_where_libcurl_does_not_say_why_there_is_no_socket_one_is_opened_to_find_out(
+def test_a_socket_is_opened_to_find_out_why_libcurl_could_not(
     missing: int | None, number: int, kind: FailureKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def opened(family: int) -> io.BytesIO:

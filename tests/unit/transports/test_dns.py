@@ -61,7 +61,7 @@ def test_a_fixed_host_needs_no_lookup():
     assert results[0].addresses == ("127.0.0.1",)
 
 
-def test_a_name_that_does_not_exist_says_so():
+def test_a_name_that_does_not_exist_is_reported():
     def unknown(*_, **__):
         raise socket.gaierror(socket.EAI_NONAME, "unknown")
 
@@ -124,7 +124,7 @@ def test_a_lookup_that_waits_for_a_thread_has_its_time_from_when_it_gets_one():
     assert names.finish(results[0])
 
 
-def test_a_name_server_that_could_not_say_is_asked_again_after_a_pause():
+def test_a_temporary_dns_failure_is_retried_after_a_pause():
     clock = Clock()
     asked = []
 

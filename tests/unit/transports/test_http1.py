@@ -84,7 +84,7 @@ COMPLETE = {
 
 @pytest.mark.parametrize("name", COMPLETE)
 @given(data=st.data())
-def test_an_answer_is_the_same_in_whatever_pieces_it_comes(name, data):
+def test_a_response_is_the_same_in_pieces_of_any_size(name, data):
     sent, expected = COMPLETE[name]
     cuts = sorted(data.draw(st.lists(st.integers(0, len(sent)), max_size=12)))
     pieces = [sent[start:end] for start, end in zip([0, *cuts], [*cuts, len(sent)], strict=True)]
@@ -141,7 +141,7 @@ def test_nothing_a_server_sends_raises_anything_else(pieces):
     ],
     ids=lambda sent: repr(sent[15:60]),
 )
-def test_what_breaks_the_rules_is_protocol(sent):
+def test_malformed_responses_are_protocol(sent):
     assert failure(Wire(sent)) is FailureKind.PROTOCOL
 
 
@@ -185,7 +185,7 @@ def test_an_answer_not_read_to_its_end_keeps_no_connection():
 
 
 @pytest.mark.parametrize("status", [b"204", b"304"])
-def test_some_answers_have_no_body_whatever_they_say(status):
+def test_some_responses_have_no_body_despite_their_headers(status):
     answer, body = read(Wire(b"HTTP/1.1 %b X\r\nContent-Length: 5\r\n\r\n" % status))
     assert body == b""
     assert answer.reusable

@@ -71,7 +71,7 @@ def hop(url: str, receiver: Recorder, **changes) -> HopRequest:
 
 
 @responses.activate
-def test_an_intercepted_answer_goes_the_same_way(transport):
+def test_an_intercepted_response_is_handled_alike(transport):
     responses.get(
         "https://example.org/page",
         body=b"<title>A page</title>",
@@ -115,7 +115,7 @@ def test_a_cookie_that_is_set_is_not_sent_back(transport):
 
 
 @responses.activate
-def test_a_coded_answer_is_not_decoded(transport):
+def test_an_encoded_response_is_not_decoded(transport):
     packed = b"\x1f\x8b not really"
     responses.get("http://example.org/", body=packed, headers={"Content-Encoding": "gzip"})
     recorder = Recorder()
@@ -137,7 +137,7 @@ def test_a_coded_answer_is_not_decoded(transport):
     ],
 )
 @responses.activate
-def test_whatever_the_adapter_raises_is_a_failure_in_our_words(transport, raised, kind):
+def test_any_exception_of_the_adapter_is_a_failure(transport, raised, kind):
     responses.get("http://example.org/", body=raised)
     response = transport.perform(hop("http://example.org/?token=secret", Recorder()))
     assert response.failure.kind is kind
@@ -217,7 +217,7 @@ def trace():
     return trace
 
 
-def test_what_an_exception_means_depends_on_how_far_the_hop_had_come(trace):
+def test_the_meaning_of_an_exception_depends_on_the_hops_phase(trace):
     reset = ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
     trace.phase = Phase.RESPONSE
     assert failure_of(reset, trace).message == "connection reset by server"

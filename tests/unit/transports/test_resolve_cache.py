@@ -52,7 +52,7 @@ def test_a_host_that_returns_while_it_is_being_removed_is_passed_until_it_was(
     assert book.open("a:80", HERE) == []
 
 
-def test_of_a_million_hosts_a_thousand_are_kept() -> None:
+def test_a_thousand_of_a_million_hosts_are_kept() -> None:
     book = ResolveCache()
     known: set[str] = set()
     for number in range(5 * MAX_IDLE):

@@ -71,7 +71,7 @@ def test_an_address_resolves_to_itself_without_a_lookup(server, host):
     assert server.asked == []
 
 
-def test_an_answer_is_kept_for_a_minute_whatever_the_port(server):
+def test_a_result_is_cached_for_a_minute_for_any_port(server):
     clock = Clock()
     resolver = Resolver(lookup=server, clock=clock)
     resolver.resolve("example.org", 80, 5)
@@ -115,7 +115,7 @@ def test_a_name_server_that_hangs_is_timeout_dns_in_time(server):
     assert 0.15 < monotonic() - started < 0.7
 
 
-def test_a_late_answer_is_there_for_the_next_who_asks(server):
+def test_a_late_result_is_cached_for_the_next_caller(server):
     server.hung.add(b"slow.test")
     resolver = Resolver(lookup=server)
     with pytest.raises(ResolveError):
@@ -134,7 +134,7 @@ def test_other_names_go_on_while_one_hangs(server):
         assert resolver.resolve(f"host{number}.test", 80, 5)
 
 
-def test_many_who_ask_for_one_name_make_one_lookup(server):
+def test_many_callers_of_one_name_share_one_lookup(server):
     server.hung.add(b"slow.test")
     resolver = Resolver(lookup=server)
     answers: list[int] = []
@@ -223,7 +223,7 @@ def test_a_name_that_could_not_be_looked_up_is_not_reported_as_unknown(server, c
     assert caught.value.kind is FailureKind.TIMEOUT_DNS
 
 
-def test_within_its_time_a_name_server_that_could_not_say_is_asked_again(server):
+def test_a_temporary_dns_failure_is_retried_within_the_timeout(server):
     def away_once(host, *more, **options):
         if not server.asked:
             server.asked.append(host)
@@ -254,7 +254,7 @@ def test_stuck_lookups_get_company_up_to_a_limit(server):
 @pytest.mark.parametrize(
     ("v4", "v6", "kept4", "kept6"), [(5000, 0, 64, 0), (5000, 5000, 32, 32), (5000, 3, 61, 3)]
 )
-def test_of_too_many_addresses_both_families_keep_some(v4, v6, kept4, kept6):
+def test_both_families_keep_some_of_too_many_addresses(v4, v6, kept4, kept6):
     fours = [(socket.AF_INET, 1, 6, "", (f"198.18.{n // 250}.{n % 250}", 0)) for n in range(v4)]
     sixes = [(socket.AF_INET6, 1, 6, "", (f"2001:db8::{n:x}", 0, 0, 0)) for n in range(v6)]
     found = Resolver(lookup=lambda *_, **__: fours + sixes).resolve("many.test", 80, 5)
