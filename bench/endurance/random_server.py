@@ -11,7 +11,7 @@ and in one of four cases an error of servers and networks: responses truncated a
 response or of none after the end (in its last piece, or noise later), streams and connections that are reset
 or closed. A complete extra response always begins in the piece that ends the response before it: if it
 arrived in a piece of its own as the next request goes out, no client could distinguish it from the response
-to that. (`tests/faults/test_where_answers_end.py` has those that arrive before the request.)
+to that. (`tests/faults/test_response_end.py` has those that arrive before the request.)
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ BATCH = 400
 ADDRESSES = 8
 """Hosts that they are spread over."""
 FAULTY = 0.25
-"""Of the answers."""
+"""Of the responses."""
 SIZES = (0, 1, 7, 200, 5_000, 17_000, 70_000)
 POISON = b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\nContent-Type: text/plain\r\n\r\nPOISON-BODY"
 NOISE = (b"\r\n", b"\n", b"\0", b"<html>leftover</html>", b"HTTP/1.1 2", b"0\r\n\r\n")
@@ -157,20 +157,20 @@ def serve_http1(connection: socket.socket, random: Random) -> None:
 
 def answer_http1(connection: socket.socket, random: Random, path: str) -> bool:
     """False when the connection is to be closed."""
-    answer, ends_with_connection = framed(random, path)
+    response, ends_with_connection = framed(random, path)
     fault = random.choice(FAULTS) if random.random() < FAULTY else ""
     if fault in ("cut", "reset"):
-        answer = answer[: random.randrange(len(answer) + 1)]
-        if ends_with_connection and answer.endswith(b"\r\n\r\n"):
-            answer = answer[:-1]  # a head alone, and then the end: that is an empty body
-        send_pieces(connection, random, answer)
+        response = response[: random.randrange(len(response) + 1)]
+        if ends_with_connection and response.endswith(b"\r\n\r\n"):
+            response = response[:-1]  # a head alone, and then the end: that is an empty body
+        send_pieces(connection, random, response)
         if fault == "reset":
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         return False
-    end = len(answer)
+    end = len(response)
     if fault == "behind":  # in the last piece
-        answer += random.choice((POISON, POISON[: random.randrange(1, len(POISON))], *NOISE))
-    send_pieces(connection, random, answer, together=end)
+        response += random.choice((POISON, POISON[: random.randrange(1, len(POISON))], *NOISE))
+    send_pieces(connection, random, response, together=end)
     if fault == "late noise":
         time.sleep(random.random() * 0.003)
         connection.sendall(random.choice(NOISE))
@@ -181,7 +181,7 @@ FAULTS = ("cut", "reset", "behind", "behind", "late noise")
 
 
 def framed(random: Random, path: str) -> tuple[bytes, bool]:
-    """The bytes of an answer, and whether it ends with the connection."""
+    """The bytes of a response, and whether it ends with the connection."""
     if path.startswith("/204"):
         return b"HTTP/1.1 204 No Content\r\n\r\n", False
     body, lines = coded(random, path)

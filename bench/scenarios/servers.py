@@ -78,8 +78,8 @@ class Nginx:
     def answered(self) -> int:
         """Requests so far, these questions left out."""
         self._asked += 1
-        with urlopen(f"{self.plain}/status") as answer:
-            return int(answer.read().split()[9]) - self._asked
+        with urlopen(f"{self.plain}/status") as response:
+            return int(response.read().split()[9]) - self._asked
 
 
 class Delay(NamedTuple):
@@ -89,8 +89,8 @@ class Delay(NamedTuple):
 
     def answered(self) -> int:
         """Requests so far."""
-        with urlopen(f"http://127.0.0.1:{self.port}/answered") as answer:
-            return int(answer.read())
+        with urlopen(f"http://127.0.0.1:{self.port}/answered") as response:
+            return int(response.read())
 
 
 @contextmanager

@@ -133,7 +133,7 @@ class AutoScaler:
             self._tolerated = (best + self.target) // 2
         else:
             best = self._tolerated = max(1, int(best * BACK_OFF))
-        self._settle(best, 0.0)
+        self._rest_at(best, 0.0)
         self._is_stale = True
         self.reason = reason
 
@@ -150,24 +150,24 @@ class AutoScaler:
             least = WORTH_KEEPING if self._phase is ScalePhase.UP else 1.0 - (WORTH_KEEPING - 1.0) / 2
             if rate > best.rate * least:
                 self._rest = FIRST_REST
-                self._settle(self.target, rate)
+                self._rest_at(self.target, rate)
             else:
                 self._rest = min(LONGEST_REST, 2 * self._rest)
                 self._up_next = not self._up_next
-                self._settle(best.target, best.rate)
+                self._rest_at(best.target, best.rate)
 
     def _climb(self, rate: float) -> None:
         best = self._best
         guessed = self.target <= self._guess // 2
         if rate < best.rate * WORTH_CLIMBING and not guessed:
             kept = Best(self.target, rate) if rate > best.rate * WORTH_KEEPING else best
-            self._settle(kept.target, kept.rate)
+            self._rest_at(kept.target, kept.rate)
             return
         self._best = Best(self.target, max(rate, best.rate))
         if self.target < self._tolerated:
             self._change(min(self._tolerated, int(self.target * CLIMB)))
         else:
-            self._settle(self.target, rate)
+            self._rest_at(self.target, rate)
 
     def _probe(self) -> None:
         if self._best.target >= self._tolerated and self._tolerated < self._ceiling:
@@ -180,7 +180,7 @@ class AutoScaler:
             self._phase = ScalePhase.DOWN
             self._change(max(1, int(self._best.target / PROBE)))
 
-    def _settle(self, target: int, rate: float) -> None:
+    def _rest_at(self, target: int, rate: float) -> None:
         self._best = Best(target, rate)
         self._phase = ScalePhase.RESTING
         self._left = self._rest

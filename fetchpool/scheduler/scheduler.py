@@ -184,7 +184,7 @@ class Scheduler:
         slot = self._hosts.get(host)
         return slot is not None and (slot.ready_at > now or slot.in_flight > slot.limit)
 
-    def hold(self, request: FetchRequest) -> None:
+    def hold_host(self, request: FetchRequest) -> None:
         """Take back a request that `next_request()` has just returned: an internal request has started in its
         place, for the same host. Until `resume_host()` no other request to the host starts."""
         slot = self._hosts[request.host]
@@ -210,7 +210,7 @@ class Scheduler:
         self._release(slot, now)
 
     def resume_host(self, host: str, now: float) -> None:
-        """Let the requests start that `hold()` has stopped."""
+        """Let the requests start that `hold_host()` has stopped."""
         slot = self._hosts[host]
         slot.on_hold = False
         self._release(slot, now)

@@ -26,7 +26,7 @@ from tests.faults.server import FaultServer, Peer, Received, scenario
 
 @scenario("typed")
 def typed(peer: Peer, received: Received) -> None:
-    peer.answer(b"of a type", f"Content-Type: {received.query}")
+    peer.respond(b"of a type", f"Content-Type: {received.query}")
 
 
 @pytest.fixture

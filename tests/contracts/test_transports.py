@@ -29,9 +29,9 @@ from fetchpool.transports.open import open_transport
 from tests.faults import ports
 from tests.faults.proxy import Proxy
 from tests.faults.scenarios import further
-from tests.faults.scenarios.answering import BAD_FRAMINGS, FRAMINGS, HELLO, PART
-from tests.faults.scenarios.broken import BROKEN_ANSWERS
+from tests.faults.scenarios.broken import BROKEN_RESPONSES
 from tests.faults.scenarios.normal import PAGE
+from tests.faults.scenarios.responses import BAD_FRAMINGS, FRAMINGS, HELLO, PART
 from tests.faults.server import FaultServer
 
 assert further  # its scenarios are registered by its import
@@ -152,18 +152,18 @@ def fresh() -> Iterator[FaultServer]:
 
 
 def test_get_brings_the_body(client, server):
-    response, answer = client.fetch(server.url("ok"))
+    response, recorder = client.fetch(server.url("ok"))
     assert response.failure is None
-    assert (answer.head.status, answer.head.http_version) == (200, "1.1")
-    assert answer.body == PAGE
+    assert (recorder.head.status, recorder.head.http_version) == (200, "1.1")
+    assert recorder.body == PAGE
 
 
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "DELETE", "PURGE"])
 def test_a_method_is_sent_as_it_is(client, fresh, method):
-    response, answer = client.fetch(fresh.url("ok"), method=method)
+    response, recorder = client.fetch(fresh.url("ok"), method=method)
     assert response.failure is None
     assert [received.method for received in fresh.received] == [method]
-    assert answer.body == (b"" if method == "HEAD" else PAGE)
+    assert recorder.body == (b"" if method == "HEAD" else PAGE)
 
 
 def test_head_leaves_a_connection_that_can_be_used_again(client, fresh):
@@ -239,8 +239,8 @@ def test_the_environment_is_not_asked(client_with, fresh, monkeypatch, tmp_path)
 
 
 def test_headers_come_back_as_sent_in_order_with_the_repeated_ones(client, server):
-    _, answer = client.fetch(server.url("headers"))
-    assert answer.head.headers.items() == [
+    _, recorder = client.fetch(server.url("headers"))
+    assert recorder.head.headers.items() == [
         ("Set-Cookie", "a=1"),
         ("x-first", "1"),
         ("Set-Cookie", "b=2"),
@@ -251,7 +251,7 @@ def test_headers_come_back_as_sent_in_order_with_the_repeated_ones(client, serve
         ("X-Colons", "a:b:c"),
         ("Content-Length", "2"),
     ]
-    assert answer.head.headers.get("SET-COOKIE") == "a=1, b=2"
+    assert recorder.head.headers.get("SET-COOKIE") == "a=1, b=2"
 
 
 @pytest.mark.parametrize(
@@ -267,54 +267,54 @@ def test_headers_come_back_as_sent_in_order_with_the_repeated_ones(client, serve
     ],
 )
 def test_a_body_ends_where_its_framing_says(client, server, scenario, body, version):
-    response, answer = client.fetch(server.url(scenario))
+    response, recorder = client.fetch(server.url(scenario))
     assert response.failure is None
-    assert answer.body == body
-    assert answer.head.http_version == version
+    assert recorder.body == body
+    assert recorder.head.http_version == version
 
 
 @pytest.mark.parametrize(("scenario", "status"), [("nothing", 204), ("not-modified", 304)])
 def test_an_answer_without_a_body_begins_all_the_same(client, fresh, scenario, status):
     for _ in range(2):
-        response, answer = client.fetch(fresh.url(scenario))
+        response, recorder = client.fetch(fresh.url(scenario))
         assert response.failure is None
-        assert answer.head.status == status
-        assert answer.body == b""
+        assert recorder.head.status == status
+        assert recorder.body == b""
     assert fresh.connections == 1
 
 
 def test_a_content_coding_is_left_as_it_came(client, server):
-    _, answer = client.fetch(server.url("gzip"))
-    assert answer.head.headers.get("content-encoding") == "gzip"
-    assert gzip.decompress(answer.body) == PAGE
+    _, recorder = client.fetch(server.url("gzip"))
+    assert recorder.head.headers.get("content-encoding") == "gzip"
+    assert gzip.decompress(recorder.body) == PAGE
 
 
 def test_interim_answers_are_skipped(client, server):
-    response, answer = client.fetch(server.url("continue"))
+    response, recorder = client.fetch(server.url("continue"))
     assert response.failure is None
-    assert answer.head.status == 200
-    assert answer.head.headers.get("link") is None
-    assert answer.head.headers.get("x-final") == "yes"
-    assert answer.body == PAGE
+    assert recorder.head.status == 200
+    assert recorder.head.headers.get("link") is None
+    assert recorder.head.headers.get("x-final") == "yes"
+    assert recorder.body == PAGE
 
 
 def test_thousands_of_interim_answers_take_no_time(client, server):
-    response, answer = client.fetch(server.url("eighteen-thousand-continues"))
+    response, recorder = client.fetch(server.url("eighteen-thousand-continues"))
     assert response.failure is None
-    assert answer.body == PAGE
+    assert recorder.body == PAGE
     assert client.seconds < 1
 
 
 def test_a_redirect_is_an_answer_like_any_other(client, fresh):
-    response, answer = client.fetch(fresh.url("redirect-loop"))
+    response, recorder = client.fetch(fresh.url("redirect-loop"))
     assert response.failure is None
-    assert answer.head.status == 302
+    assert recorder.head.status == 302
     assert len(fresh.received) == 1
 
 
 def test_bytes_are_handed_over_as_they_come(client, server):
-    _, answer = client.fetch(server.url("bytes-in-pieces"))
-    assert answer.chunks == [b"h", b"e", b"l", b"l", b"o"]
+    _, recorder = client.fetch(server.url("bytes-in-pieces"))
+    assert recorder.chunks == [b"h", b"e", b"l", b"l", b"o"]
 
 
 def test_where_it_was_and_how_long_each_phase_took(client, server):
@@ -334,9 +334,9 @@ def test_where_it_was_and_how_long_each_phase_took(client, server):
 
 
 def test_a_name_is_looked_up(client, server):
-    response, answer = client.fetch(server.url("ok", host="localhost"))
+    response, recorder = client.fetch(server.url("ok", host="localhost"))
     assert response.failure is None
-    assert answer.body == PAGE
+    assert recorder.body == PAGE
 
 
 def test_addresses_known_beforehand_are_the_ones_dialled(client, fresh):
@@ -367,29 +367,29 @@ def test_a_connection_that_the_server_closed_costs_no_request(client, fresh, sce
 
 
 def test_a_receiver_that_has_enough_at_the_head_ends_the_hop_without_a_failure(client, server):
-    response, answer = client.fetch(server.url("endless-body"), Recorder(stop_at_head=True))
+    response, recorder = client.fetch(server.url("endless-body"), Recorder(stop_at_head=True))
     assert response.failure is None
-    assert answer.head.status == 200
-    assert answer.chunks == []
+    assert recorder.head.status == 200
+    assert recorder.chunks == []
 
 
 @pytest.mark.parametrize("scenario", ["endless-body", "endless-chunks"])
 def test_a_receiver_that_has_enough_of_the_body_ends_the_hop_without_a_failure(client, fresh, scenario):
-    response, answer = client.fetch(fresh.url(scenario), Recorder(stop_after=100_000))
+    response, recorder = client.fetch(fresh.url(scenario), Recorder(stop_after=100_000))
     assert response.failure is None
-    assert 100_000 <= len(answer.body) <= 100_000 + 256 * 1024  # no more than it reads at once
-    response, answer = client.fetch(fresh.url("ok"))
+    assert 100_000 <= len(recorder.body) <= 100_000 + 256 * 1024  # no more than it reads at once
+    response, recorder = client.fetch(fresh.url("ok"))
     assert response.failure is None
-    assert answer.body == PAGE
+    assert recorder.body == PAGE
     assert fresh.connections == 2
 
 
 def test_after_any_failure_the_next_hop_is_not_harmed(client, server):
     for scenario in ("empty", "short-body", "garbage", "reset", "chunk-size-negative"):
         client.failure(server.url(scenario))
-        response, answer = client.fetch(server.url("ok"))
+        response, recorder = client.fetch(server.url("ok"))
         assert response.failure is None
-        assert answer.body == PAGE
+        assert recorder.body == PAGE
 
 
 def test_many_workers_do_not_get_in_each_others_way(client_with, server):
@@ -397,8 +397,8 @@ def test_many_workers_do_not_get_in_each_others_way(client_with, server):
 
     def work(client: Client) -> None:
         for _ in range(20):
-            response, answer = client.fetch(server.url("ok"))
-            if response.failure is not None or answer.body != PAGE:
+            response, recorder = client.fetch(server.url("ok"))
+            if response.failure is not None or recorder.body != PAGE:
                 failures.append(response)
 
     threads = [threading.Thread(target=work, args=(client_with(),)) for _ in range(8)]
@@ -449,12 +449,12 @@ def test_an_answer_that_breaks_off_has_its_kind(client, server, scenario, kind):
     assert client.failure(server.url(f"{scenario}?secret")) is kind
 
 
-@pytest.mark.parametrize("scenario", BROKEN_ANSWERS)
+@pytest.mark.parametrize("scenario", BROKEN_RESPONSES)
 def test_a_response_that_is_not_http_is_protocol(client, server, scenario):
-    response, answer = client.fetch(server.url(scenario))
+    response, recorder = client.fetch(server.url(scenario))
     if response.failure is None:  # some is the body's to refuse, by what the head says
         body = ResponseBody(client.options, "GET")
-        body.on_head(answer.head)
+        body.on_head(recorder.head)
         response.failure = body.failure
     assert response.failure is not None
     assert response.failure.kind is FailureKind.PROTOCOL
@@ -496,15 +496,15 @@ def test_an_ambiguous_framing_is_protocol(client, server, framing):
 
 @pytest.mark.parametrize("status", ["600", "700", "999"])
 def test_a_status_that_no_standard_knows_is_handed_over(client, server, status):
-    response, answer = client.fetch(server.url(f"status-{status}"))
+    response, recorder = client.fetch(server.url(f"status-{status}"))
     assert response.failure is None
-    assert (answer.head.status, answer.body) == (int(status), PART)
+    assert (recorder.head.status, recorder.body) == (int(status), PART)
 
 
 def test_bytes_before_a_failure_are_passed_on(client, server):
-    response, answer = client.fetch(server.url("short-body"))
-    assert answer.head.status == 200
-    assert answer.body == b"short"
+    response, recorder = client.fetch(server.url("short-body"))
+    assert recorder.head.status == 200
+    assert recorder.body == b"short"
     assert response.remote_ip == "127.0.0.1"
     assert response.time_starttransfer is not None
 
@@ -675,10 +675,10 @@ def speaks_ipv6() -> bool:
 @pytest.mark.skipif(not speaks_ipv6(), reason="no IPv6 here")
 def test_an_ipv6_address_in_brackets_is_fetched_from(client):
     with FaultServer(host="::1") as server:
-        response, answer = client.fetch(server.url("ok", host="[::1]"))
+        response, recorder = client.fetch(server.url("ok", host="[::1]"))
         assert response.failure is None
         assert response.remote_ip == "::1"
-        assert answer.body == PAGE
+        assert recorder.body == PAGE
         assert server.received[0].headers()["host"] == f"[::1]:{server.port}"
 
 
@@ -692,10 +692,10 @@ def test_a_live_address_behind_dead_ones_answers_soon(client, fresh, dead):
         for address in addresses:
             stack.enter_context(ports.never_accepting(address, fresh.port))
         url = fresh.url("ok", host="several.example")
-        response, answer = client.fetch(url, addresses=(*addresses, "127.0.0.1"))
+        response, recorder = client.fetch(url, addresses=(*addresses, "127.0.0.1"))
     assert response.failure is None
     assert response.remote_ip == "127.0.0.1"
-    assert answer.body == PAGE
+    assert recorder.body == PAGE
     assert client.seconds < 0.3 * dead + LATE
 
 
@@ -766,9 +766,9 @@ def tls_server(authority) -> Iterator[FaultServer]:
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_tls_is_verified_against_the_given_authority(client_with, cacert, tls_server, host):
     client = client_with(cacert=cacert)
-    response, answer = client.fetch(tls_server.url("ok", host=host))
+    response, recorder = client.fetch(tls_server.url("ok", host=host))
     assert response.failure is None
-    assert answer.body == PAGE
+    assert recorder.body == PAGE
     assert 0 < response.time_connect < response.time_appconnect < response.time_starttransfer
     response, _ = client.fetch(tls_server.url("chunked", host=host))
     assert response.failure is None
@@ -800,12 +800,12 @@ def test_an_underscore_in_a_host_is_a_letter_to_a_certificate(
     client_with, authority, cacert, host, names, fits
 ):
     with FaultServer(server_context(authority, *names)) as server:
-        response, answer = client_with(cacert=cacert).fetch(
+        response, recorder = client_with(cacert=cacert).fetch(
             server.url("ok", host=host), addresses=("127.0.0.1",)
         )
         if fits:
             assert response.failure is None
-            assert answer.body == PAGE
+            assert recorder.body == PAGE
         else:
             assert response.failure is not None
             assert response.failure.kind is FailureKind.TLS
@@ -831,9 +831,9 @@ def test_a_client_certificate_that_is_wanted_is_tls(client_with, authority, cace
 
 
 def test_insecure_takes_any_certificate_in_silence(client_with, tls_server, recwarn, capfd):
-    response, answer = client_with(insecure=True).fetch(tls_server.url("ok"))
+    response, recorder = client_with(insecure=True).fetch(tls_server.url("ok"))
     assert response.failure is None
-    assert answer.body == PAGE
+    assert recorder.body == PAGE
     assert not [warning for warning in recwarn if not issubclass(warning.category, ResourceWarning)]
     assert capfd.readouterr() == ("", "")
 
@@ -893,9 +893,9 @@ def test_a_proxy_gets_the_target_as_it_was_checked(client_with, proxy):
 def test_an_http_proxy_is_asked_for_the_whole_url(client_with, proxy):
     client = client_with(proxy=f"http://name:pass%20word@127.0.0.1:{proxy.port}")
     for _ in range(2):
-        response, answer = client.fetch("http://no.such.host.invalid/page?q=1", headers=(("X-One", "1"),))
+        response, recorder = client.fetch("http://no.such.host.invalid/page?q=1", headers=(("X-One", "1"),))
         assert response.failure is None
-        assert answer.body == b"forwarded"
+        assert recorder.body == b"forwarded"
     line, *fields = proxy.heads[0].split("\r\n")
     assert line == "GET http://no.such.host.invalid/page?q=1 HTTP/1.1"
     credentials = base64.b64encode(b"name:pass word").decode()
@@ -915,15 +915,15 @@ def test_an_http_proxy_tunnels_tls_and_its_password_stays_with_it(client_with, p
     with FaultServer(server_context(authority, "site.example")) as server:
         client = client_with(proxy=f"http://name:secret@127.0.0.1:{proxy.port}", cacert=cacert)
         for _ in range(2):
-            response, answer = client.fetch(server.url("ok", host="site.example"))
+            response, recorder = client.fetch(server.url("ok", host="site.example"))
             assert response.failure is None
-            assert answer.body == PAGE
+            assert recorder.body == PAGE
         assert [head.split("\r\n")[0] for head in proxy.heads] == [
             f"CONNECT site.example:{server.port} HTTP/1.1"
         ]
         assert "proxy-authorization" in proxy.heads[0].lower()
         assert "proxy-authorization" not in str(server.received).lower()
-        assert answer.head.headers.get("x-proxy") is None
+        assert recorder.head.headers.get("x-proxy") is None
 
 
 def test_a_proxy_with_tls_forwards_and_tunnels(client_with, authority, cacert):
@@ -935,9 +935,9 @@ def test_a_proxy_with_tls_forwards_and_tunnels(client_with, authority, cacert):
         if client.options.transport == "curl":
             pytest.skip("libcurl has certificates of its own for proxies (CURLOPT_PROXY_CAINFO)")
         assert client.fetch("http://plain.example/")[1].body == b"forwarded"
-        response, answer = client.fetch(server.url("ok", host="site.example"))
+        response, recorder = client.fetch(server.url("ok", host="site.example"))
         assert response.failure is None
-        assert answer.body == PAGE
+        assert recorder.body == PAGE
 
 
 @pytest.mark.parametrize("status", ["403 Forbidden", "407 Proxy Authentication Required", "502 Bad Gateway"])
@@ -963,9 +963,9 @@ def test_a_proxy_whose_name_does_not_resolve_is_proxy(client_with):
 def test_socks5h_leaves_the_name_to_the_proxy(client_with, proxy, server):
     client = client_with(proxy=f"socks5h://127.0.0.1:{proxy.port}")
     for _ in range(2):
-        response, answer = client.fetch(server.url("ok", host="no.such.host.invalid"))
+        response, recorder = client.fetch(server.url("ok", host="no.such.host.invalid"))
         assert response.failure is None
-        assert answer.body == PAGE
+        assert recorder.body == PAGE
     assert proxy.destinations == [("no.such.host.invalid", server.port)]
 
 
@@ -981,9 +981,9 @@ def test_socks5_gets_the_address(client_with, proxy, server):
 def test_tls_goes_through_socks(client_with, proxy, authority, cacert):
     with FaultServer(server_context(authority, "site.example")) as server:
         client = client_with(proxy=f"socks5h://127.0.0.1:{proxy.port}", cacert=cacert)
-        response, answer = client.fetch(server.url("ok", host="site.example"))
+        response, recorder = client.fetch(server.url("ok", host="site.example"))
         assert response.failure is None
-        assert answer.body == PAGE
+        assert recorder.body == PAGE
 
 
 def test_socks_asks_for_a_name_and_password(client_with, server):

@@ -117,8 +117,8 @@ class Peer:
         self._connection.close()
         raise GoneError
 
-    def answer(self, body: bytes = b"", *headers: str, status: str = "200 OK", method: str = "GET") -> None:
-        """A well-formed answer with its length; the connection can be used again."""
+    def respond(self, body: bytes = b"", *headers: str, status: str = "200 OK", method: str = "GET") -> None:
+        """A well-formed response with its length; the connection can be used again."""
         lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
         self.send("\r\n".join(lines).encode("latin-1") + (b"" if method == "HEAD" else body))
         self.keep = True
@@ -155,9 +155,9 @@ class FaultServer:
     """Listens on a free port of 127.0.0.1, or on a given address, from `with` to the end of it."""
 
     def __init__(self, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", port: int = 0) -> None:
-        from tests.faults.scenarios import answering, broken, normal  # they register themselves
+        from tests.faults.scenarios import broken, normal, responses  # they register themselves
 
-        assert answering
+        assert responses
         assert broken
         assert normal
         self._tls = tls
@@ -253,7 +253,7 @@ class FaultServer:
             peer.keep = False
             play = SCENARIOS.get(received.scenario)
             if play is None:
-                peer.answer(b"no such scenario", status="404 Not Found", method=method)
+                peer.respond(b"no such scenario", status="404 Not Found", method=method)
             else:
                 play(peer, received)
             if not peer.keep:

@@ -217,7 +217,7 @@ def test_59_no_host_name_affects_the_address_of_another_host(
 
     def closing(peer: Peer, request: Received) -> None:
         host = request.headers()["host"].partition(":")[0]
-        peer.answer(host.encode(), "Connection: close")
+        peer.respond(host.encode(), "Connection: close")
         peer.keep = False
 
     def look_up(host: bytes, *_: object, **__: object) -> list[tuple[Any, ...]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli import runner
-from tests.faults.scenarios.broken import BROKEN_ANSWERS, bomb
+from tests.faults.scenarios.broken import BROKEN_RESPONSES, bomb
 from tests.faults.scenarios.further import CODINGS
 from tests.faults.scenarios.normal import PAGE
 from tests.faults.server import FaultServer
@@ -23,7 +23,9 @@ ERRORS = {
     **dict.fromkeys((f"mislabelled-{coding}" for coding in CODINGS), "decode"),
     **dict.fromkeys((f"cut-{coding}" for coding in CODINGS), "truncated"),
     **dict.fromkeys(("short-body", "chunked-without-end", "chunk-cut", "cut-in-headers"), "truncated"),
-    **dict.fromkeys((*BROKEN_ANSWERS, "http20-status", "ten-megabyte-header", "location-twice"), "protocol"),
+    **dict.fromkeys(
+        (*BROKEN_RESPONSES, "http20-status", "ten-megabyte-header", "location-twice"), "protocol"
+    ),
     **dict.fromkeys(("flood-of-continue", "flood-of-trailers"), "protocol"),
     **dict.fromkeys(("empty", "closed-after-continue"), "empty_reply"),
     **dict.fromkeys(("reset", "reset-in-body"), "reset"),

@@ -54,17 +54,17 @@ def hosts_saying(monkeypatch: pytest.MonkeyPatch, *says: Says) -> Iterator[list[
 
 
 def text(content: bytes = FORBIDS, *headers: str) -> Says:
-    return lambda peer, _: peer.answer(content, *headers)
+    return lambda peer, _: peer.respond(content, *headers)
 
 
 def none_there(peer: Peer, _: Received) -> None:
-    peer.answer(b"", status="404 Not Found")
+    peer.respond(b"", status="404 Not Found")
 
 
 def elsewhere(location: str | Callable[[], str]) -> Says:
     def say(peer: Peer, _: Received) -> None:
         where = location if isinstance(location, str) else location()
-        peer.answer(b"", f"Location: {where}", status="302 Found")
+        peer.respond(b"", f"Location: {where}", status="302 Found")
 
     return say
 
@@ -75,7 +75,7 @@ def failing(times: int, then: Says = none_there) -> Says:
     def say(peer: Peer, request: Received) -> None:
         left[0] -= 1
         if left[0] >= 0:
-            peer.answer(b"", status="500 Down")
+            peer.respond(b"", status="500 Down")
         else:
             then(peer, request)
 
@@ -224,7 +224,7 @@ def test_58_urls_waiting_for_an_unreadable_robots_txt_end_with_it(
     requested again, even if they would have been sent later than that."""
 
     def busy(peer: Peer, _: Received) -> None:
-        peer.answer(b"", "Retry-After: 90", status="503 Busy")
+        peer.respond(b"", "Retry-After: 90", status="503 Busy")
 
     with hosts_saying(monkeypatch, busy) as (server,):
         records = fetch_urls(

@@ -55,14 +55,14 @@ def test_49_a_throttled_host_backs_off_and_no_worker_sleeps(hosts: list[FaultSer
     at_least = [1.0, 1.0, 1.0, 0.0, 1.2, 0.1, 0.1]
     at_most = [1.9, 1.9, 3.0, 0.9, 2.1, 0.9, 0.9]
     *busy_hosts, idle = hosts
-    urls = [host.url(f"busy?{answer},{way}") for host, answer in zip(busy_hosts, asked, strict=True)]
+    urls = [host.url(f"busy?{response},{way}") for host, response in zip(busy_hosts, asked, strict=True)]
     urls += [host.url(f"ok?{number}") for host in busy_hosts for number in range(2)]
     urls += [idle.url(f"ok?{number}") for number in range(10)]
     records = fetch_urls(way, urls, workers=1, retry=1, retry_delay=0, retry_after_max="1200ms")
     assert [record.error for record in records] == [None] * len(urls)
     assert [record.num_retries for record in records] == [1] * 7 + [0] * 24
-    for answer, host, least, most in zip(asked, busy_hosts, at_least, at_most, strict=True):
-        assert least - EARLY < gaps(host)[0] < most, answer
+    for response, host, least, most in zip(asked, busy_hosts, at_least, at_most, strict=True):
+        assert least - EARLY < gaps(host)[0] < most, response
     waits = [arrivals(host)[1] for host, least in zip(busy_hosts, at_least, strict=True) if least >= 1.0]
     assert arrivals(idle)[-1] < min(waits), "no request of the idle host waited for the busy ones"
 

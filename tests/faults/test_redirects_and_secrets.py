@@ -25,7 +25,7 @@ from tests.faults.matrix import (
     over_each_transport,
 )
 from tests.faults.proxy import Proxy
-from tests.faults.scenarios.broken import BROKEN_ANSWERS
+from tests.faults.scenarios.broken import BROKEN_RESPONSES
 from tests.faults.scenarios.normal import BAD_LOCATIONS, PAGE
 from tests.faults.server import FaultServer
 
@@ -425,7 +425,15 @@ def test_30_a_secret_in_a_query_string_is_not_copied_into_errormsg(
 ) -> None:
     """The query string is only in `url`; no message contains it, whatever fails."""
     query = f"?token={SECRET}"
-    failing = [*BROKEN_ANSWERS, "reset", "empty", "short-body", "huge-length", "fake-gzip", "cut-in-headers"]
+    failing = [
+        *BROKEN_RESPONSES,
+        "reset",
+        "empty",
+        "short-body",
+        "huge-length",
+        "fake-gzip",
+        "cut-in-headers",
+    ]
     with ports.refused() as port:
         urls = [
             *(server.url(path + query) for path in failing),

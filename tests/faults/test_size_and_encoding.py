@@ -19,7 +19,7 @@ from tests.faults.matrix import (
     in_every_way,
     over_each_transport,
 )
-from tests.faults.scenarios.broken import BROKEN_ANSWERS
+from tests.faults.scenarios.broken import BROKEN_RESPONSES
 from tests.faults.scenarios.further import CODINGS
 from tests.faults.scenarios.normal import PAGE
 from tests.faults.server import FaultServer
@@ -172,7 +172,7 @@ def test_18_malformed_http_is_a_protocol_failure(server: FaultServer, way: Way) 
     """`protocol`: a chunk size of -5, a negative or conflicting `Content-Length`, garbage, HTTP/0.9, status
     1000 and the like. requests raises a bare ValueError for some of them."""
     broken = [
-        *(name for name in BROKEN_ANSWERS if name != "ten-thousand-headers"),
+        *(name for name in BROKEN_RESPONSES if name != "ten-thousand-headers"),
         "http20-status",
         "blank-before-colon",
     ]

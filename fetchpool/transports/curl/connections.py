@@ -28,7 +28,7 @@ class Connections:
         self.descriptors: dict[Ends, int] = {}
         self.shared: set[int] = set()
         """Connections with HTTP/2, which may carry several hops at once and separates their responses."""
-        self.answered: dict[int, int | None] = {}
+        self.responded: dict[int, int | None] = {}
         """TLS connections with HTTP/1 responses, and the bytes received up to the last one."""
         self.spoiled: set[int] = set()
         """Connections whose surplus bytes the kernel does not show."""
@@ -51,7 +51,7 @@ class Connections:
             del self.descriptors[ends]
         self._open.discard(descriptor)
         self.shared.discard(descriptor)
-        self.answered.pop(descriptor, None)
+        self.responded.pop(descriptor, None)
         self.spoiled.discard(descriptor)
 
     def find(self, ends: Ends, opened: list[int]) -> int:
@@ -67,15 +67,15 @@ class Connections:
     def record_response(self, descriptor: int, records: int, before: int) -> bool:
         """Note an HTTP/1 response over TLS. Return whether all bytes since the last one were in so many
         bytes of processed records. `before`: bytes received before TLS began, for the first response."""
-        before_it = self.answered.get(descriptor, before)
-        now = self.answered[descriptor] = received(descriptor)
+        before_it = self.responded.get(descriptor, before)
+        now = self.responded[descriptor] = received(descriptor)
         if now is None or before_it is None:
             return True  # the kernel doesn't report it
         return now == before_it + records
 
     def is_quiet(self, descriptor: int, secure: bool) -> bool:
         """Whether a request may be sent. On a new TLS connection unread bytes may belong to TLS itself."""
-        if descriptor in self.shared or (secure and descriptor not in self.answered):
+        if descriptor in self.shared or (secure and descriptor not in self.responded):
             return True
         return not has_unread(descriptor, self.buffer) and descriptor not in self.spoiled
 

@@ -172,7 +172,7 @@ def failure_of(error: Exception, trace: Trace) -> Failure:
     return Failure(kind, message)
 
 
-def ended(kind: FailureKind, trace: Trace) -> Failure:
+def forced_failure(kind: FailureKind, trace: Trace) -> Failure:
     """Return the failure for the watchdog's verdict."""
     return Failure(kind, default_message(kind, trace))
 

@@ -194,7 +194,7 @@ class ResponseReader:
             amount = min(amount, self._left)
         elif self._length is not None:
             amount = min(amount, self._left)
-        received = self._take(amount)
+        received = self._read_buffered(amount)
         if received:
             self._left -= len(received)
             self.complete = self._left == 0 and self._length is not None
@@ -246,7 +246,7 @@ class ResponseReader:
         del buffer[: end + 1]
         return line.removesuffix(b"\r")
 
-    def _take(self, amount: int) -> bytes:
+    def _read_buffered(self, amount: int) -> bytes:
         """Return the bytes that are buffered, or else those of the next read."""
         buffer = self._buffer
         if not buffer:

@@ -23,7 +23,7 @@ from fetchpool.model.failures import FailureKind
 from fetchpool.transports.base import Headers, HopRequest, HopResult, ResponseHandler, ResponseHead
 from fetchpool.transports.requests.connections import HopPool, HopTlsPool
 from fetchpool.transports.requests.dialer import Dialer
-from fetchpool.transports.requests.errors import HANDLED, ended, failure_of
+from fetchpool.transports.requests.errors import HANDLED, failure_of, forced_failure
 from fetchpool.transports.requests.framing import TransportError
 from fetchpool.transports.requests.http1 import READ_BODY
 from fetchpool.transports.requests.trace import Trace
@@ -79,7 +79,7 @@ class RequestsTransport:
                 response.close()
             verdict = self._watch.stop()
         if verdict is not None and not stopped:
-            failure = ended(verdict, trace)
+            failure = forced_failure(verdict, trace)
         del trace.hop  # a body may be stored in it
         return trace.response(failure)
 

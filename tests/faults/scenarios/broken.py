@@ -1,4 +1,4 @@
-"""What the fault server does at each path: the answers that are slow, endless, too large or broken.
+"""What the fault server does at each path: the responses that are slow, endless, too large or broken.
 
 As in `scenarios.py`; numbers are those of the list of faults.
 """
@@ -157,7 +157,7 @@ def bomb(coding: str) -> bytes:
 def _bomb_scenario(coding: str) -> None:
     @scenario(f"bomb-{coding}")
     def explode(peer: Peer, request: Received) -> None:
-        peer.answer(bomb(coding), f"Content-Encoding: {coding}", method=request.method)
+        peer.respond(bomb(coding), f"Content-Encoding: {coding}", method=request.method)
 
 
 for _coding in ("gzip", "deflate", "br", "zstd"):  # 10.
@@ -167,7 +167,7 @@ for _coding in ("gzip", "deflate", "br", "zstd"):  # 10.
 @scenario("bomb-redirect")
 def bomb_redirect(peer: Peer, _: Received) -> None:
     """11. A bomb as the body of a redirect."""
-    peer.answer(bomb("gzip"), "Location: /ok", "Content-Encoding: gzip", status="302 Found")
+    peer.respond(bomb("gzip"), "Location: /ok", "Content-Encoding: gzip", status="302 Found")
 
 
 @scenario("six-encodings")
@@ -176,22 +176,22 @@ def six_encodings(peer: Peer, _: Received) -> None:
     body = PAGE
     for _ in range(6):
         body = gzip.compress(body)
-    peer.answer(body, f"Content-Encoding: {', '.join(['gzip'] * 6)}")
+    peer.respond(body, f"Content-Encoding: {', '.join(['gzip'] * 6)}")
 
 
 @scenario("fake-gzip")
 def fake_gzip(peer: Peer, _: Received) -> None:
     """13. Labelled, isn't."""
-    peer.answer(PAGE, "Content-Encoding: gzip")
+    peer.respond(PAGE, "Content-Encoding: gzip")
 
 
 @scenario("unknown-encoding")
 def unknown_encoding(peer: Peer, _: Received) -> None:
     """14. An encoding that does not exist."""
-    peer.answer(PAGE, "Content-Encoding: rot13")
+    peer.respond(PAGE, "Content-Encoding: rot13")
 
 
-# Faults 15 to 21: broken answers
+# Faults 15 to 21: broken responses
 
 
 @scenario("short-body")
@@ -215,7 +215,7 @@ def chunk_cut(peer: Peer, _: Received) -> None:
 @scenario("gzip-cut")
 def gzip_cut(peer: Peer, _: Received) -> None:
     """17. The HTTP body is complete, the gzip stream in it is not."""
-    peer.answer(gzip.compress(PAGE)[:-12], "Content-Encoding: gzip")
+    peer.respond(gzip.compress(PAGE)[:-12], "Content-Encoding: gzip")
 
 
 @scenario("gzip-cut-chunked")
@@ -227,7 +227,7 @@ def gzip_cut_chunked(peer: Peer, _: Received) -> None:
     peer.keep = True
 
 
-BROKEN_ANSWERS: dict[str, bytes] = {
+BROKEN_RESPONSES: dict[str, bytes] = {
     # 18.
     "chunk-size-negative": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n0\r\n\r\n",
     "chunk-size-words": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nmany\r\nhello\r\n0\r\n\r\n",
@@ -259,13 +259,13 @@ BROKEN_ANSWERS: dict[str, bytes] = {
 """Responses that are `protocol`, sent completely; the connection is closed after them."""
 
 
-def _broken_scenario(name: str, answer: bytes) -> None:
+def _broken_scenario(name: str, response: bytes) -> None:
     @scenario(name)
     def send(peer: Peer, _: Received) -> None:
-        peer.send(answer)
+        peer.send(response)
 
 
-for _name, _answer in BROKEN_ANSWERS.items():
+for _name, _answer in BROKEN_RESPONSES.items():
     _broken_scenario(_name, _answer)
 
 
@@ -287,7 +287,7 @@ def empty(_: Peer, __: Received) -> None:
 def empty_once(peer: Peer, request: Received) -> None:
     """20. Closed before a reply on the server's first connection; fine on later ones."""
     if request.connection > 1:
-        peer.answer(PAGE)
+        peer.respond(PAGE)
 
 
 @scenario("cut-in-headers")
@@ -313,10 +313,10 @@ def reset_in_body(peer: Peer, _: Received) -> None:
 @scenario("bogus-charset")
 def bogus_charset(peer: Peer, _: Received) -> None:
     """21. No codec has that name."""
-    peer.answer(PAGE, "Content-Type: text/html; charset=klingon-8")
+    peer.respond(PAGE, "Content-Type: text/html; charset=klingon-8")
 
 
 @scenario("binary-as-text")
 def binary_as_text(peer: Peer, _: Received) -> None:
     """21. Every byte there is, labelled as a page in UTF-8."""
-    peer.answer(bytes(range(256)) * 4, "Content-Type: text/html; charset=utf-8")
+    peer.respond(bytes(range(256)) * 4, "Content-Type: text/html; charset=utf-8")

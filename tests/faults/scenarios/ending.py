@@ -1,4 +1,4 @@
-"""Servers for what comes behind an answer, or before its end: HTTP/1.1 byte by byte, HTTP/2 frame by frame.
+"""Servers for what comes behind a response, or before its end: HTTP/1.1 byte by byte, HTTP/2 frame by frame.
 
 In: what to do with each request. Out: a port on loopback, with TLS or without, a thread for each connection.
 """
@@ -114,9 +114,9 @@ def goaway(last: int, code: int) -> bytes:
     return frame(GOAWAY, 0, 0, struct.pack(">II", last, code))
 
 
-def http2(answer: Callable[[int, int], bytes]) -> Callable[[socket.socket, int], None]:
-    """Serves by HTTP/2: `answer(stream, nth)`, the how manieth request of all from 1, says what is sent.
-    After nothing, or a GOAWAY, the connection is closed."""
+def http2(respond: Callable[[int, int], bytes]) -> Callable[[socket.socket, int], None]:
+    """Return a server of HTTP/2. `respond(stream, nth)` returns the bytes to send; `nth` counts all requests,
+    from 1. After empty bytes, or a GOAWAY, the connection is closed."""
     lock = threading.Lock()
     total = 0
 
@@ -135,7 +135,7 @@ def http2(answer: Callable[[int, int], bytes]) -> Callable[[socket.socket, int],
             with lock:
                 total += 1
                 nth = total
-            said = answer(stream, nth)
+            said = respond(stream, nth)
             connection.sendall(said)
             if not said or said[3] == GOAWAY:
                 return

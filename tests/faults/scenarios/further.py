@@ -37,15 +37,15 @@ def byte_every_300_ms(peer: Peer, _: Received) -> None:
 
 @scenario("endless-early-hints")
 def endless_early_hints(peer: Peer, _: Received) -> None:
-    """3. Another interim answer, in blocks."""
+    """3. Another interim response, in blocks."""
     slowly(peer, "HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n" * 10)
 
 
 @scenario("eighteen-thousand-continues")
 def eighteen_thousand_continues(peer: Peer, _: Received) -> None:
-    """3. 280 KiB of interim answers, and then an answer."""
+    """3. 280 KiB of interim responses, and then a response."""
     peer.send("HTTP/1.1 100\r\n\r\n" * 18_000)
-    peer.answer(PAGE)
+    peer.respond(PAGE)
 
 
 # Faults 8 to 17: size and encoding
@@ -73,7 +73,7 @@ def gibibyte(coding: str) -> bytes:
 def _coded(name: str, label: str, body: Callable[[], bytes]) -> None:
     @scenario(name)
     def send(peer: Peer, request: Received) -> None:
-        peer.answer(body(), f"Content-Encoding: {label}", "Content-Type: text/html", method=request.method)
+        peer.respond(body(), f"Content-Encoding: {label}", "Content-Type: text/html", method=request.method)
 
 
 for _coding in CODINGS:
@@ -94,7 +94,7 @@ def five_encodings(peer: Peer, _: Received) -> None:
     body = PAGE
     for _ in range(5):
         body = gzip.compress(body)
-    peer.answer(body, f"Content-Encoding: {', '.join(['gzip'] * 5)}")
+    peer.respond(body, f"Content-Encoding: {', '.join(['gzip'] * 5)}")
 
 
 # Fault 20: connections
@@ -122,12 +122,12 @@ first_time = FirstTimes()
 def empty_at_first(peer: Peer, request: Received) -> None:
     """20. Closed before a reply when it is asked for the first time."""
     if not first_time(request):
-        peer.answer(PAGE)
+        peer.respond(PAGE)
 
 
 @scenario("closed-after-continue")
 def closed_after_continue(peer: Peer, _: Received) -> None:
-    """20. An interim answer, and then the end."""
+    """20. An interim response, and then the end."""
     peer.send("HTTP/1.1 100 Continue\r\n\r\n")
 
 
@@ -172,13 +172,13 @@ def title(peer: Peer, request: Received) -> None:
     """38. Whatever the (percent-encoded) query says."""
     words = unquote(request.query).encode()
     body = b"<!doctype html><meta charset=utf-8><title>" + words + b"</title>"
-    peer.answer(body, "Content-Type: text/html; charset=utf-8", method=request.method)
+    peer.respond(body, "Content-Type: text/html; charset=utf-8", method=request.method)
 
 
 @scenario("attachment")
 def attachment(peer: Peer, _: Received) -> None:
     """39. A name for the file, of the server's choice."""
-    peer.answer(PAGE, 'Content-Disposition: attachment; filename="../../evil.txt"')
+    peer.respond(PAGE, 'Content-Disposition: attachment; filename="../../evil.txt"')
 
 
 # Faults 49 to 53: politeness
@@ -190,18 +190,18 @@ def busy(peer: Peer, request: Received) -> None:
     seconds from now, nothing is no header."""
     status, retry_after, *_ = request.query.split(",")
     if not first_time(request):
-        peer.answer(PAGE)
+        peer.respond(PAGE)
         return
     if retry_after == "date":
         retry_after = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
     headers = [f"Retry-After: {unquote(retry_after)}"] if retry_after else []
-    peer.answer(b"busy", *headers, status=f"{status} Busy")
+    peer.respond(b"busy", *headers, status=f"{status} Busy")
 
 
 @scenario("always-busy")
 def always_busy(peer: Peer, _: Received) -> None:
     """49. And never says for how long."""
-    peer.answer(b"busy", status="429 Too Many Requests")
+    peer.respond(b"busy", status="429 Too Many Requests")
 
 
 @scenario("robots.txt")
@@ -211,19 +211,19 @@ def robots_txt(peer: Peer, request: Received) -> None:
     host = request.headers()["host"].rpartition(":")[0]
     if host == "127.0.0.1":
         rules = "User-agent: *\nDisallow: /\n\nUser-agent: fetchpool\nDisallow: /capture\nCrawl-delay: 0.2\n"
-        peer.answer(rules.encode(), "Content-Type: text/plain")
+        peer.respond(rules.encode(), "Content-Type: text/plain")
     elif host == "127.0.0.2":
-        peer.answer(b"no such page", status="404 Not Found")
+        peer.respond(b"no such page", status="404 Not Found")
     elif host == "127.0.0.3":
-        peer.answer(b"down", status="503 Service Unavailable")
+        peer.respond(b"down", status="503 Service Unavailable")
     else:
-        peer.answer(b"", "Location: /moved-robots.txt", status="301 Moved Permanently")
+        peer.respond(b"", "Location: /moved-robots.txt", status="301 Moved Permanently")
 
 
 @scenario("moved-robots.txt")
 def moved_robots_txt(peer: Peer, _: Received) -> None:
     """53. Where the fourth host keeps it."""
-    peer.answer(b"User-agent: *\nDisallow: /capture\n", "Content-Type: text/plain")
+    peer.respond(b"User-agent: *\nDisallow: /capture\n", "Content-Type: text/plain")
 
 
 # Fault 5: time
@@ -246,7 +246,7 @@ def silence_in_headers(peer: Peer, _: Received) -> None:
 @scenario("goodbye-on-a-kept-connection")
 def goodbye_on_a_kept_connection(peer: Peer, _: Received) -> None:
     """5. A response, and later a 408 without a request: servers send it when a connection was idle."""
-    peer.answer(b"ok")
+    peer.respond(b"ok")
     peer.pause(0.2)
     peer.send("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
     peer.stay()
@@ -310,4 +310,4 @@ def flood_of_trailers(peer: Peer, _: Received) -> None:
 def slow_redirect(peer: Peer, request: Received) -> None:
     """1. Most of a second, and then to wherever the (percent-encoded) query says."""
     peer.pause(0.6)
-    peer.answer(b"", f"Location: {unquote(request.query)}", status="302 Found")
+    peer.respond(b"", f"Location: {unquote(request.query)}", status="302 Found")

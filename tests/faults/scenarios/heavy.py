@@ -31,7 +31,7 @@ HEAVY = ("gzip, gzip", "gzip, br", "gzip, zstd")
 def _registered(name: str, body: Callable[[], bytes], *headers: str) -> None:
     @scenario(name)
     def send(peer: Peer, request: Received) -> None:
-        peer.answer(body(), *headers, method=request.method)
+        peer.respond(body(), *headers, method=request.method)
 
 
 for _label in HEAVY:
@@ -44,9 +44,9 @@ for _label in HEAVY:
 
 @scenario("after-a-moment")
 def after_a_moment(peer: Peer, _: Received) -> None:
-    """A page whose answer comes 0.2 s later."""
+    """A page whose response comes 0.2 s later."""
     peer.pause(0.2)
-    peer.answer(PAGE)
+    peer.respond(PAGE)
 
 
 _registered(

@@ -1,4 +1,4 @@
-"""What the fault server does at each path: answers as they should be, and redirects of every kind.
+"""What the fault server does at each path: well-formed responses, and redirects of every kind.
 
 In: the connected client and its request. Out: that scenario's bytes. A scenario ends by returning
 (the connection is closed, unless a complete response was sent) or by the client's hanging up. Numbers are
@@ -15,24 +15,24 @@ from tests.faults.server import Peer, Received, scenario
 PAGE = b"<!doctype html><title>A page</title><p>Hello.\n" * 20
 
 
-# Well-behaved answers
+# Well-behaved responses
 
 
 @scenario("ok")
 def ok(peer: Peer, request: Received) -> None:
     """A page of known length; the connection is kept."""
-    peer.answer(PAGE, "Content-Type: text/html; charset=utf-8", method=request.method)
+    peer.respond(PAGE, "Content-Type: text/html; charset=utf-8", method=request.method)
 
 
 @scenario("capture")
 def capture(peer: Peer, request: Received) -> None:
     """Says nothing of note: what it received is on the server."""
-    peer.answer(b"captured", "Content-Type: text/plain", method=request.method)
+    peer.respond(b"captured", "Content-Type: text/plain", method=request.method)
 
 
 @scenario("nothing")
 def nothing(peer: Peer, _: Received) -> None:
-    """An answer without a body."""
+    """A response without a body."""
     peer.send("HTTP/1.1 204 No Content\r\nX-Answer: none\r\n\r\n")
     peer.keep = True
 
@@ -84,14 +84,14 @@ def http10_kept(peer: Peer, _: Received) -> None:
 @scenario("says-close")
 def says_close(peer: Peer, request: Received) -> None:
     """`Connection: close`, and does."""
-    peer.answer(PAGE, "Connection: close", method=request.method)
+    peer.respond(PAGE, "Connection: close", method=request.method)
     peer.keep = False
 
 
 @scenario("closes-unsaid")
 def closes_unsaid(peer: Peer, request: Received) -> None:
     """A complete response that announces keep-alive, on a connection that is then closed."""
-    peer.answer(PAGE, method=request.method)
+    peer.respond(PAGE, method=request.method)
     peer.keep = False
 
 
@@ -99,7 +99,7 @@ def closes_unsaid(peer: Peer, request: Received) -> None:
 def once_per_connection(peer: Peer, request: Received) -> None:
     """The second request on a connection is closed without a byte of a response."""
     if request.turn == 1:
-        peer.answer(PAGE, method=request.method)
+        peer.respond(PAGE, method=request.method)
 
 
 @scenario("bare-line-feeds")
@@ -118,15 +118,15 @@ def no_reason(peer: Peer, _: Received) -> None:
 
 @scenario("continue")
 def continues(peer: Peer, request: Received) -> None:
-    """100, 102 and 103 before the answer; the last brings headers of its own."""
+    """100, 102 and 103 before the response; the last brings headers of its own."""
     peer.send("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n")
     peer.send("HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n")
-    peer.answer(PAGE, "X-Final: yes", method=request.method)
+    peer.respond(PAGE, "X-Final: yes", method=request.method)
 
 
 @scenario("gzip")
 def gzipped(peer: Peer, request: Received) -> None:
-    peer.answer(gzip.compress(PAGE), "Content-Encoding: gzip", method=request.method)
+    peer.respond(gzip.compress(PAGE), "Content-Encoding: gzip", method=request.method)
 
 
 @scenario("bytes-in-pieces")
@@ -145,7 +145,7 @@ def bytes_in_pieces(peer: Peer, _: Received) -> None:
 @scenario("redirect-loop")
 def redirect_loop(peer: Peer, _: Received) -> None:
     """22. To itself."""
-    peer.answer(b"", "Location: /redirect-loop", status="302 Found")
+    peer.respond(b"", "Location: /redirect-loop", status="302 Found")
 
 
 @scenario("redirect")
@@ -153,13 +153,13 @@ def redirect(peer: Peer, request: Received) -> None:
     """22. `?N` more redirects before the page."""
     left = int(request.query)
     where = f"/redirect?{left - 1}" if left > 1 else "/ok"
-    peer.answer(b"", f"Location: {where}", status="302 Found")
+    peer.respond(b"", f"Location: {where}", status="302 Found")
 
 
 @scenario("redirect-to")
 def redirect_to(peer: Peer, request: Received) -> None:
     """25 to 29, 31. To wherever the (percent-encoded) query says."""
-    peer.answer(b"", f"Location: {unquote(request.query)}", status="302 Found")
+    peer.respond(b"", f"Location: {unquote(request.query)}", status="302 Found")
 
 
 BAD_LOCATIONS: dict[str, bytes] = {
@@ -192,17 +192,17 @@ BAD_LOCATIONS: dict[str, bytes] = {
 def location(peer: Peer, request: Received) -> None:
     """23, 24. One of `BAD_LOCATIONS`, by its name in the query."""
     where = BAD_LOCATIONS[request.query].decode("latin-1")
-    peer.answer(b"", f"Location: {where}", status="302 Found")
+    peer.respond(b"", f"Location: {where}", status="302 Found")
 
 
 @scenario("location-twice")
 def location_twice(peer: Peer, _: Received) -> None:
     """24. Two that differ."""
-    peer.answer(b"", "Location: /ok", "Location: /capture", status="302 Found")
+    peer.respond(b"", "Location: /ok", "Location: /capture", status="302 Found")
 
 
 @scenario("location-userinfo")
 def location_userinfo(peer: Peer, request: Received) -> None:
     """29. With a name and a password in it, to this server's own `/capture`."""
     where = f"http://name:password@127.0.0.1:{request.port}/capture"
-    peer.answer(b"", f"Location: {where}", status="302 Found")
+    peer.respond(b"", f"Location: {where}", status="302 Found")

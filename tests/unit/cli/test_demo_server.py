@@ -48,7 +48,7 @@ def read_answer(sock: socket.socket) -> tuple[int, bytes]:
 
 
 def say(server: DemoServer, request: bytes) -> tuple[int, bytes]:
-    """One request on a connection of its own, and its answer."""
+    """One request on a connection of its own, and its response."""
     with connect(server) as sock:
         sock.sendall(request)
         return read_answer(sock)
@@ -95,7 +95,7 @@ def test_gzip_is_labelled_and_decodes(client: HTTPConnection) -> None:
 
 @pytest.mark.parametrize("status", [200, 204, 304, 404, 418, 500, 599, 999])
 def test_any_status_can_be_requested(client: HTTPConnection, status: int) -> None:
-    for _ in range(2):  # a body where none belongs would be read as the next answer
+    for _ in range(2):  # a body where none belongs would be read as the next response
         assert get(client, f"/status/{status}")[0].status == status
 
 
@@ -262,8 +262,8 @@ def test_a_malformed_request_is_rejected_with_a_message_and_the_connection_close
 ) -> None:
     with connect(demo_server) as sock:
         sock.sendall(request_bytes + HELLO)  # unread bytes must not turn the refusal into a reset
-        answer = read_to_end(sock)
-    head, _, body = answer.partition(b"\r\n\r\n")
+        response = read_to_end(sock)
+    head, _, body = response.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 %d " % MALFORMED[request_bytes])
     assert b"Connection: close" in head
     assert body.count(b"\n") == 1
@@ -319,8 +319,8 @@ def test_a_thousand_clients_at_once_are_answered_from_the_same_few_threads() -> 
         for sock in clients:
             sock.sendall(HELLO)
         most = threading.active_count()
-        answers = [read_answer(sock) for sock in clients]
-        assert answers == [(200, content(5))] * 1000
+        responses = [read_answer(sock) for sock in clients]
+        assert responses == [(200, content(5))] * 1000
         assert (most, threading.active_count()) == (before, before)
         assert server.requests == server.connections == 1000
 

@@ -2,7 +2,7 @@
 
 `make fuzz` runs these, and every other property test, for long. What is fuzzed elsewhere: URLs
 (`test_urls.py`), charsets (`test_response.py`), `Retry-After` (`test_retry.py`), content codings
-(`test_body.py`), lists (`test_lines.py`), rows (`test_rows.py`), answers in pieces (`test_http1.py`).
+(`test_body.py`), lists (`test_lines.py`), rows (`test_rows.py`), responses in pieces (`test_http1.py`).
 """
 
 from __future__ import annotations
@@ -170,14 +170,14 @@ settings = st.fixed_dictionaries(
 
 
 @given(settings, st.lists(hops, min_size=6, max_size=6))
-def test_a_fetch_ends_in_a_row_for_any_response(options: dict[str, Any], answers: list[Any]) -> None:
+def test_a_fetch_ends_in_a_row_for_any_response(options: dict[str, Any], responses: list[Any]) -> None:
     """Any status, headers, body, failure and address, on every hop: an outcome of the closed list, with
     no secret and no control character in what is said of it."""
     steps = Exchange(FetchOptions(**options)).steps(REQUEST)
     outcome: Outcome | None = None
     try:
         hop = next(steps)
-        for head, chunks, failure, ip in answers:
+        for head, chunks, failure, ip in responses:
             complete = head is not None and hop.receiver.on_head(
                 ResponseHead(head[0], "1.1", Headers(head[1]))
             )
@@ -187,7 +187,7 @@ def test_a_fetch_ends_in_a_row_for_any_response(options: dict[str, Any], answers
             hop = steps.send(HopResult(stands, remote_ip=ip))
     except StopIteration as stop:
         outcome = stop.value
-    assert outcome is not None, "six answers are more than any redirect limit here"
+    assert outcome is not None, "six responses are more than any redirect limit here"
     row = outcome.record
     assert row is not None
     assert row.error is None or row.error in set(FailureKind) or row.error == f"http_{row.response_code}"

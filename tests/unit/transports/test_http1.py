@@ -1,4 +1,4 @@
-"""The answer reader, byte by byte: what a socket could bring, in any pieces."""
+"""The response reader, byte by byte: what a socket could bring, in any pieces."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def reader(wire: Wire, method: str = "GET") -> ResponseReader:
 
 
 def read(wire: Wire, method: str = "GET", amount: int = 65536) -> tuple[ResponseReader, bytes]:
-    answer = reader(wire, method)
-    answer.read_head()
+    response = reader(wire, method)
+    response.read_head()
     body = b""
-    while chunk := answer.read1(amount):
+    while chunk := response.read1(amount):
         assert len(chunk) <= amount
         body += chunk
-    return answer, body
+    return response, body
 
 
 def failure(wire: Wire) -> FailureKind:
@@ -88,10 +88,10 @@ def test_a_response_is_the_same_in_pieces_of_any_size(name, data):
     sent, expected = COMPLETE[name]
     cuts = sorted(data.draw(st.lists(st.integers(0, len(sent)), max_size=12)))
     pieces = [sent[start:end] for start, end in zip([0, *cuts], [*cuts, len(sent)], strict=True)]
-    answer, body = read(Wire(*pieces), amount=data.draw(st.integers(1, 20)))
+    response, body = read(Wire(*pieces), amount=data.draw(st.integers(1, 20)))
     assert body == expected
-    assert answer.status == 200
-    assert answer.reusable
+    assert response.status == 200
+    assert response.reusable
 
 
 @pytest.mark.parametrize("name", COMPLETE)
@@ -167,43 +167,43 @@ def test_garbage_is_known_by_its_first_bytes():
     ],
 )
 def test_whether_a_connection_can_be_used_again(version, connection, reusable):
-    answer, _ = read(Wire(b"HTTP/%b 200 OK\r\n%bContent-Length: 2\r\n\r\nok" % (version, connection)))
-    assert answer.reusable is reusable
+    response, _ = read(Wire(b"HTTP/%b 200 OK\r\n%bContent-Length: 2\r\n\r\nok" % (version, connection)))
+    assert response.reusable is reusable
 
 
 def test_a_connection_with_more_bytes_than_the_answer_is_not_used_again():
-    answer, body = read(Wire(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok, and then some"))
+    response, body = read(Wire(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok, and then some"))
     assert body == b"ok"
-    assert not answer.reusable
+    assert not response.reusable
 
 
 def test_an_answer_not_read_to_its_end_keeps_no_connection():
-    answer = reader(Wire(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody"))
-    answer.read_head()
-    assert answer.read1(2) == b"bo"
-    assert not answer.reusable
+    response = reader(Wire(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody"))
+    response.read_head()
+    assert response.read1(2) == b"bo"
+    assert not response.reusable
 
 
 @pytest.mark.parametrize("status", [b"204", b"304"])
 def test_some_responses_have_no_body_despite_their_headers(status):
-    answer, body = read(Wire(b"HTTP/1.1 %b X\r\nContent-Length: 5\r\n\r\n" % status))
+    response, body = read(Wire(b"HTTP/1.1 %b X\r\nContent-Length: 5\r\n\r\n" % status))
     assert body == b""
-    assert answer.reusable
+    assert response.reusable
 
 
 def test_an_answer_to_head_has_no_body():
-    answer, body = read(Wire(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), "HEAD")
+    response, body = read(Wire(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), "HEAD")
     assert body == b""
-    assert answer.reusable
+    assert response.reusable
 
 
 def test_tls_that_was_cut_is_not_the_end_of_a_body():
     cut = ssl.SSLEOFError(8, "EOF occurred in violation of protocol")
     assert failure(Wire(b"HTTP/1.1 200 OK\r\n\r\nsome", end=cut)) is FailureKind.TRUNCATED
     assert failure(Wire(end=cut)) is FailureKind.EMPTY_REPLY
-    answer, body = read(Wire(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsome", end=cut))
+    response, body = read(Wire(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsome", end=cut))
     assert body == b"some"
-    assert answer.complete
+    assert response.complete
 
 
 def test_a_body_of_known_length_needs_no_further_read():

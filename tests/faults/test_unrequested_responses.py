@@ -19,8 +19,8 @@ from tests.faults.matrix import (
     in_every_way,
     over_each_transport,
 )
-from tests.faults.scenarios.answering import PART
 from tests.faults.scenarios.normal import PAGE
+from tests.faults.scenarios.responses import PART
 from tests.faults.server import FaultServer
 
 PARTS = [

@@ -1,4 +1,4 @@
-"""What the fault server does at each path: answers that are not to what was asked, and cookies.
+"""What the fault server does at each path: responses that do not fit the request, and cookies.
 
 As in `scenarios.py`; numbers are those of the list of faults.
 """
@@ -17,7 +17,7 @@ PART = b"0123456789"
 def _part(name: str, status: str, *fields: str) -> None:
     @scenario(name)
     def send(peer: Peer, request: Received) -> None:
-        peer.answer(PART, "Content-Type: text/html", *fields, status=status, method=request.method)
+        peer.respond(PART, "Content-Type: text/html", *fields, status=status, method=request.method)
 
 
 # 56. Responses to a range or a condition that the request did not have.
@@ -47,14 +47,14 @@ def not_modified_once(peer: Peer, request: Received) -> None:
         peer.send(f'HTTP/1.1 304 Not Modified\r\nETag: "{request.query}"\r\n\r\n')
         peer.keep = True
     else:
-        peer.answer(PAGE, 'ETag: "1"')
+        peer.respond(PAGE, 'ETag: "1"')
 
 
 @scenario("not-modified-later")
 def not_modified_later(peer: Peer, request: Received) -> None:
     """56. A page without a word about its version on the first connection; on later ones a 304, unasked."""
     if request.connection == 1:
-        peer.answer(PAGE)
+        peer.respond(PAGE)
     else:
         peer.send("HTTP/1.1 304 Not Modified\r\n\r\n")
         peer.keep = True
@@ -63,7 +63,7 @@ def not_modified_later(peer: Peer, request: Received) -> None:
 def _beyond(status: str) -> None:
     @scenario(f"status-{status[:3]}")
     def send(peer: Peer, request: Received) -> None:
-        peer.answer(PART, status=status, method=request.method)
+        peer.respond(PART, status=status, method=request.method)
 
 
 for _status in ("600 Six", "700", "999 Request denied"):  # 57.
@@ -96,7 +96,7 @@ FRAMINGS: dict[str, tuple[bytes, bytes]] = {
     "nothing-and-chunked": (b"Transfer-Encoding: ,chunked,", CHUNKS),
     "chunked-with-length": (b"Transfer-Encoding: chunked\r\nContent-Length: 3", CHUNKS),
 }
-"""Headers and bytes of answers whose body is `HELLO`; the connection is left open."""
+"""Headers and bytes of responses whose body is `HELLO`; the connection is left open."""
 BAD_FRAMINGS: dict[str, tuple[bytes, bytes]] = {
     "gzip-chunked": (b"Transfer-Encoding: gzip, chunked", CHUNKS),
     "chunked-gzip": (b"Transfer-Encoding: chunked, gzip", CHUNKS),
@@ -126,10 +126,10 @@ for _name, (_fields, _content) in {**FRAMINGS, **BAD_FRAMINGS}.items():
 def cookie_wall(peer: Peer, request: Received) -> None:
     """67. To itself until its cookie comes back."""
     if "seen=1" in request.headers().get("cookie", ""):
-        peer.answer(PAGE, method=request.method)
+        peer.respond(PAGE, method=request.method)
     else:
         own = f"{request.scenario}?{request.query}" if request.query else request.scenario
-        peer.answer(b"", f"Location: /{own}", "Set-Cookie: seen=1; Path=/; HttpOnly", status="302 Found")
+        peer.respond(b"", f"Location: /{own}", "Set-Cookie: seen=1; Path=/; HttpOnly", status="302 Found")
 
 
 @scenario("set-cookie")
@@ -137,7 +137,7 @@ def set_cookie(peer: Peer, request: Received) -> None:
     """67. `?COOKIE|COOKIE|…|WHERE`, percent-encoded: sets them and goes there."""
     *lines, where = unquote_to_bytes(request.query).decode("latin-1").split("|")
     fields = [f"Set-Cookie: {line}" for line in lines]
-    peer.answer(b"", f"Location: {where}", *fields, status="302 Found")
+    peer.respond(b"", f"Location: {where}", *fields, status="302 Found")
 
 
 # 69. Locations

@@ -53,8 +53,8 @@ def test_54_a_stream_reset_without_an_error_before_its_end_is_truncated(way: Way
 @by_curl
 def test_54_a_truncated_stream_is_retried(way: Way) -> None:
     """The next attempt has the complete body."""
-    answers = http2(lambda stream, nth: page(stream) if nth > 1 else part(stream) + reset(stream, NO_ERROR))
-    with EndingServer(answers, "h2") as server:
+    responses = http2(lambda stream, nth: page(stream) if nth > 1 else part(stream) + reset(stream, NO_ERROR))
+    with EndingServer(responses, "h2") as server:
         (row,) = fetch_urls(way, [server.url("")], insecure=True, retry=1, retry_delay=0.01)
     assert (row.error, row.size_delivered, row.num_retries) == (None, 4, 1)
 
@@ -63,13 +63,13 @@ def test_54_a_truncated_stream_is_retried(way: Way) -> None:
 def test_54_a_stream_that_ends_without_a_length_is_a_success(way: Way) -> None:
     """END_STREAM is the end, with the last bytes or after them, whatever other streams do."""
 
-    def answer(stream: int, nth: int) -> bytes:
+    def response(stream: int, nth: int) -> bytes:
         if nth % 2:
             return page(stream)
         empty = frame(DATA, 1, stream)
         return part(stream) + empty
 
-    with EndingServer(http2(answer), "h2") as server:
+    with EndingServer(http2(response), "h2") as server:
         rows = fetch_urls(way, [server.url(str(number)) for number in range(20)], insecure=True, workers=10)
     assert {(row.http_version, row.error, row.num_retries) for row in rows} == {("2", None, 0)}
     assert {row.size_delivered for row in rows} == {2, 4}
@@ -102,7 +102,7 @@ BEHIND: dict[str, Callable[[socket.socket], None]] = {
         two_writes(peer, HEAD + b"fi", b""),
         at_once(peer, b"rst", POISON),
     )[0],
-    "the beginning of another answer": lambda peer: two_writes(peer, HEAD, b"first" + POISON[:9]),
+    "the beginning of another response": lambda peer: two_writes(peer, HEAD, b"first" + POISON[:9]),
     "22 bytes, as many as a record has beyond its data": lambda peer: two_writes(
         peer, HEAD + b"fi", b"rst" + POISON[:22]
     ),
