@@ -4,6 +4,8 @@
     second                             cancel requests in flight; they have no rows       engine.abort()
     third, or 2 s after the second     exit at once
 
+Ctrl-Z (SIGTSTP) suspends the process as usual, and the shell gets a terminal with a cursor.
+
 A signal handler runs between any two instructions of the engine's thread. So it takes no lock, writes to no
 stream and starts no thread; it only puts messages into reentrant queues.
 """
@@ -11,6 +13,7 @@ stream and starts no thread; it only puts messages into reentrant queues.
 from __future__ import annotations
 
 import os
+import select
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +29,7 @@ ABORT_TIMEOUT = 2.0
 """Seconds from the second signal until the process exits."""
 EXIT_CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 SHOW_CURSOR = b"\x1b[?25h"
+HIDE_CURSOR = b"\x1b[?25l"
 
 
 @contextmanager
@@ -70,6 +74,9 @@ class SignalHandler:
     def __enter__(self) -> SignalHandler:
         with suppress(NoThreadError):  # a third signal still exits
             threads.start(self._watch, "fetchpool-deadline")
+        if self._hides_cursor and signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL:
+            self._before[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, self._on_suspend)
+            self._before[signal.SIGCONT] = signal.signal(signal.SIGCONT, self._on_continue)
         for number in EXIT_CODES:
             # A signal ignored from the start stays ignored: `nohup`, or `&` in a script.
             if signal.getsignal(number) is not signal.SIG_IGN:
@@ -94,6 +101,20 @@ class SignalHandler:
         else:
             self._end()
 
+    def _on_suspend(self, number: int, _frame: FrameType | None) -> None:
+        """Show the cursor, and stop as the signal does by default."""
+        _write_if_possible(SHOW_CURSOR)
+        handler = signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)  # returns when the shell continues the process
+        signal.signal(number, handler)
+        self._on_continue(signal.SIGCONT, None)
+
+    def _on_continue(self, _number: int, _frame: FrameType | None) -> None:
+        """Hide the cursor again for the display, unless the shell has the terminal (`bg`)."""
+        with suppress(OSError):
+            if os.tcgetpgrp(2) == os.getpgrp():
+                _write_if_possible(HIDE_CURSOR)
+
     def _watch(self) -> None:
         """Exit if the run has not ended soon after the second signal. This needs its own thread, as the
         engine's may be blocked in a write."""
@@ -109,3 +130,10 @@ class SignalHandler:
             with suppress(OSError):
                 os.write(2, SHOW_CURSOR)
         os._exit(self.code or ExitCode.INTERRUPTED)
+
+
+def _write_if_possible(sequence: bytes) -> None:
+    """Write to the terminal, unless it is stopped (Ctrl-S): a handler must not block."""
+    with suppress(OSError):
+        if select.select([], [2], [], 0)[1]:
+            os.write(2, sequence)

@@ -27,6 +27,7 @@ class Bottleneck(Enum):
     SOURCE = 7
     ENDING = 8
     STOPPING = 9
+    OUTPUT = 10
 
 
 def cpu_seconds() -> float:
@@ -61,7 +62,7 @@ class BottleneckTimer:
         """Return all seconds up to `now`, including those of the current state."""
         self._seconds[self._state] += now - self._since
         self._since = now
-        workers, host_limit, rate_limit, backoff, retries, proxy, dns, source, ending, stopping = (
+        workers, host_limit, rate_limit, backoff, retries, proxy, dns, source, ending, stopping, output = (
             self._seconds
         )
         return WaitTimes(
@@ -75,6 +76,7 @@ class BottleneckTimer:
             source=source,
             ending=ending,
             stopping=stopping,
+            output=output,
             cpu=self._cpu() - self._cpu_before,
             cores=self._cores,
         )

@@ -209,6 +209,7 @@ def assemble(
         preflight,
         in_flight,
         pool,
+        writer,
         inbox=inbox,
         lifecycle=lifecycle,
         observers=observers,

@@ -15,6 +15,7 @@ from fetchpool.engine.lifecycle import Lifecycle
 from fetchpool.engine.observers import Observers
 from fetchpool.engine.preflight import Preflight
 from fetchpool.engine.reader import RequestReader
+from fetchpool.engine.writer import Writer
 from fetchpool.pools.base import Pool
 from fetchpool.scheduler.autoscale import AutoScaler
 from fetchpool.scheduler.host import BlockReason
@@ -29,6 +30,12 @@ BYTES_PER_WORKER = 256 << 10
 worker: a list may have a text of a megabyte in each row."""
 CHECK_INTERVAL = 0.25
 """Seconds between two checks of what the queued requests wait for."""
+PIPE_INTERVAL = 0.002
+"""Seconds until the reader of the output is checked for having read its rows, as no event tells; doubled by
+each check in vain."""
+MAX_PIPE_INTERVAL = 0.064
+READ_AHEAD_OF_READER = 10
+"""The part of the rows read so far, as a divisor, that may be written ahead of the reader."""
 BOTTLENECKS = {
     BlockReason.HOST_LIMIT: Bottleneck.HOST_LIMIT,
     BlockReason.RATE_LIMIT: Bottleneck.RATE_LIMIT,
@@ -48,6 +55,7 @@ class Dispatcher:
         preflight: Preflight,
         in_flight: InFlightRequests,
         pool: Pool,
+        writer: Writer,
         *,
         inbox: Inbox,
         lifecycle: Lifecycle,
@@ -68,6 +76,11 @@ class Dispatcher:
         self._observers = observers
         self._autoscaler = autoscaler
         self._clock = clock
+        self._writer = writer
+        self._pipe_check_at: float | None = None
+        """When to check again whether the reader of the output has read its rows; None if nothing waits for
+        it."""
+        self._pipe_interval = PIPE_INTERVAL
         self._has_idle_workers = False
         """Workers are free, and every queued request has to wait."""
         self._continues = False
@@ -93,6 +106,8 @@ class Dispatcher:
             return float("-inf")
         if not self._lifecycle.is_running:
             return None
+        if self._pipe_check_at is not None:
+            return self._pipe_check_at
         lookups_at = self._preflight.next_wakeup()
         # While every worker is busy, only a completed attempt lets another one start.
         starts_at = self._scheduler.next_wakeup() if self._has_idle_workers else None
@@ -113,6 +128,8 @@ class Dispatcher:
         if self._in_flight.internal_results:
             self._preflight.update(now)
         window = self._window()
+        if self._writer.waits_for_reader:
+            window = self._window_of_reader(window, now)
         self._submit_ready(now, window)
         while self._scheduler.abandoned:
             self._in_flight.abandon(*self._scheduler.abandoned.popleft(), now)
@@ -130,6 +147,20 @@ class Dispatcher:
         if self._autoscaler is not None:
             return self._autoscaler.target
         return self._pool.max_workers if self._scheduler.is_rate_limited else self._pool.max_pending
+
+    def _window_of_reader(self, window: int, now: float) -> int:
+        """Return how many requests may be in flight if rows that are not read count as such: at first all of
+        them, later those beyond a tenth of what was read, since the reader probably reads on."""
+        read, unread = self._writer.read_and_unread_rows()
+        ahead = read // READ_AHEAD_OF_READER
+        unread = max(unread - ahead, 0)
+        full = min(window, max(self._pool.max_workers, ahead))
+        if unread and unread + len(self._in_flight) >= full:
+            self._pipe_check_at = now + self._pipe_interval
+            self._pipe_interval = min(2.0 * self._pipe_interval, MAX_PIPE_INTERVAL)
+        else:
+            self._pipe_check_at, self._pipe_interval = None, PIPE_INTERVAL
+        return max(full - unread, 0)
 
     def _submit_ready(self, now: float, window: int) -> None:
         scheduler, in_flight = self._scheduler, self._in_flight
@@ -184,6 +215,8 @@ class Dispatcher:
         queued, exhausted = self._scheduler.queued, self._reader.exhausted
         if exhausted and not queued:
             return Bottleneck.ENDING
+        if self._pipe_check_at is not None and len(self._in_flight) < self._pool.max_workers:
+            return Bottleneck.OUTPUT
         # The window may be larger than the number of workers, for batches: all workers are busy then.
         if len(self._in_flight) >= min(window, self._pool.max_workers):
             return Bottleneck.WORKERS

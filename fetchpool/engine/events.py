@@ -57,6 +57,8 @@ class WaitTimes(Struct, frozen=True):
     cpu: float
     """CPU seconds of this process and its children during the run."""
     cores: int
+    output: float = 0.0
+    """Workers were free, but the reader of standard output had not read the rows."""
 
 
 class Snapshot(Struct, frozen=True):

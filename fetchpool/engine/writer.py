@@ -14,6 +14,7 @@ from fetchpool.model.errors import OutputClosedError
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.record import Record
 from fetchpool.sinks.base import ResumableSink, Sink
+from fetchpool.sinks.file import FileSink
 
 if TYPE_CHECKING:  # loaded only for --warc
     from fetchpool.sinks.spool import SpoolDirectory
@@ -41,6 +42,8 @@ class Writer:
         self._archive = archive
         self._spools = spools
         self._journals = journals
+        only = journals[0] if len(journals) == len(sinks) == 1 else None
+        self._unread = only.unread if isinstance(only, FileSink) and archive is None and not spools else None
         self._flush_at: float | None = None
         self._left: set[int] = set()
         """Numbers of the sinks whose reader has closed them."""
@@ -53,6 +56,17 @@ class Writer:
     def is_nonblocking(self) -> bool:
         """Whether writes are quick and never block."""
         return self._archive is None and all(sink.is_nonblocking for sink in self._sinks)
+
+    @property
+    def waits_for_reader(self) -> bool:
+        """Whether the run ends with the reader of its only output, which is a pipe: then unread rows count as
+        requests in flight, so that only a few more URLs are fetched than the reader wants."""
+        return self._unread is not None
+
+    def read_and_unread_rows(self) -> tuple[int, int]:
+        """Return how many rows the reader of the only output has read, and how many it has not. Raises
+        `OutputClosedError` if it has closed the pipe."""
+        return (0, 0) if self._unread is None else self._unread.count()
 
     @property
     def next_flush(self) -> float | None:

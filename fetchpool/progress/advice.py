@@ -55,10 +55,12 @@ def advice(snapshot: Snapshot, config: RunConfig, *, aborted: bool = False) -> l
     if waits.cpu >= CPU_BOUND * _cores_of(executor, waits) * snapshot.elapsed:
         return _cpu(snapshot, executor, parses)
     hosts = waits.host_limit + waits.rate_limit + waits.backoff + waits.retries
-    most = max(waits.workers, hosts, waits.proxy, waits.dns, waits.source, waits.ending)
+    most = max(waits.workers, hosts, waits.proxy, waits.dns, waits.source, waits.ending, waits.output)
     share = _share(most, snapshot)
     if most == waits.proxy:
         return [Span(f"the proxy, which did not respond ({share} of the time)")]
+    if most == waits.output:
+        return [Span(f"the reader of standard output (rows waited for it {share} of the time)")]
     if most == waits.dns:
         return [Span(f"DNS lookups (workers waited for them {share} of the time)")]
     if most == waits.workers:

@@ -38,6 +38,7 @@ from fetchpool.sinks.file_ops import (
     write_all,
 )
 from fetchpool.sinks.lines import blocks, last_line_end
+from fetchpool.sinks.unread import CLOSED, UnreadRows, is_pipe
 
 MAX_BUFFERED = 1 << 20
 """Bytes of rows that are buffered before they are written without a `flush()`."""
@@ -101,6 +102,10 @@ class FileSink:
                 self._append(b"")
             else:
                 self._buffer.append(rows.header)
+            self.unread: UnreadRows | None = None
+            """Counts the rows that the reader of standard output has not read, if it is a pipe."""
+            if path == "-" and is_pipe(self._descriptor):
+                self.unread = UnreadRows(self._descriptor)
             self.appends = self._readable and self._end > len(rows.header)
         except BaseException:
             self._release()
@@ -115,7 +120,11 @@ class FileSink:
         rows = self._rows.encode(records)
         self._buffer.append(rows)
         self._buffered += len(rows)
-        if self._buffered >= MAX_BUFFERED:
+        if self.unread is not None:
+            self.unread.written(len(records), len(rows))
+            if self.unread.must_flush:
+                self.flush()
+        elif self._buffered >= MAX_BUFFERED:
             self.flush()
 
     def flush(self) -> None:
@@ -126,6 +135,8 @@ class FileSink:
         self._buffered = 0
         if rows:
             self._append(rows)
+            if self.unread is not None:
+                self.unread.flushed()
         if self._regular and not self._closed and self._clock() >= self._next_sync:
             self._sync()
 
@@ -280,7 +291,7 @@ class FileSink:
 
     def _failed(self, failure: OSError) -> OutputError:
         if failure.errno == errno.EPIPE and self._path == "-":
-            return OutputClosedError("standard output was closed by its reader")
+            return OutputClosedError(CLOSED)
         if failure.errno in (errno.ENOSPC, errno.EDQUOT):
             return OutputError(f"{self.name}: {failure.strerror}; {NO_SPACE}")
         return OutputError(f"{self.name}: can't be written: {failure.strerror}")

@@ -129,11 +129,12 @@ class Terminal:
         env: Mapping[str, str] | None = None,
         stdin: int | None = None,
         stdout: int | None = None,
+        command: Sequence[str] = FETCHPOOL,
     ) -> None:
         self._master, slave = os.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
         self.process = subprocess.Popen(
-            [*FETCHPOOL, *arguments],
+            [*command, *arguments],
             cwd=cwd,
             env=environment(env),
             stdin=slave if stdin is None else stdin,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fetchpool.cli.demo_server.server import DemoServer
-from tests.cli.runner import Terminal
+from tests.cli.runner import FETCHPOOL, Terminal
 from tests.faults.scenarios import further  # noqa: F401 - registers `busy`
 from tests.faults.server import FaultServer
 
@@ -44,6 +44,23 @@ def test_the_last_requests_have_a_limit_and_no_estimate(demo_server: DemoServer,
     (tmp_path / "urls.txt").write_text("\n".join(urls))
     with Terminal(["urls.txt", "-m", "70"], tmp_path) as terminal:
         terminal.wait_for("waiting for the last 3 (up to 1:0")
+
+
+def test_ctrl_z_gives_the_shell_its_cursor_and_fg_continues(demo_server: DemoServer, tmp_path: Path) -> None:
+    (tmp_path / "urls.txt").write_text("\n".join(demo_server.url(f"/delay/1500?{n}") for n in range(2)))
+    shell = ("bash", "--norc", "--noprofile", "--noediting", "-i")
+    with Terminal([], tmp_path, command=shell) as terminal:
+        terminal.press(f"{' '.join(FETCHPOOL)} urls.txt -w 1; exit $?\n")
+        terminal.wait_for("1 in flight")
+        terminal.press("\x1a")
+        terminal.wait_for("Stopped")
+        before, _, _ = terminal.screen.partition("Stopped")
+        assert before.rindex("\x1b[?25h") > before.rindex("\x1b[?25l")
+        terminal.press("fg; exit $?\n")
+        terminal.wait_for("2 URLs in ")
+        _, _, after = terminal.screen.partition("Stopped")
+        assert "\x1b[?25l" in after
+        assert after.rindex("\x1b[?25h") > after.rindex("\x1b[?25l")
 
 
 def test_no_color_is_honoured_and_the_display_stays_live(slow_list: Path) -> None:

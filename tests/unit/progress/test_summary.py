@@ -292,6 +292,11 @@ def test_all_waits_for_hosts_together_are_compared_with_the_other_waits() -> Non
     assert advice(shot, per_host=2).startswith("retry delays (30 % of the time)")
 
 
+def test_a_slow_reader_of_the_rows_is_named() -> None:
+    said = advice(ten_seconds(wait_times=limits(output=8.0, workers=1.0)))
+    assert said == "the reader of standard output (rows waited for it 80 % of the time)"
+
+
 def test_a_slow_pipe_is_the_input() -> None:
     shot = ten_seconds(wait_times=limits(source=9.0))
     assert advice(shot) == "input (workers were idle 90 % of the time)"

@@ -1,0 +1,65 @@
+"""Rows into a pipe: the run goes on as far as its reader reads."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from fetchpool.cli.demo_server.server import DemoServer
+from tests.cli.runner import FETCHPOOL, PATIENCE, environment
+
+WINDOW = 10
+URLS = 400
+
+
+@pytest.fixture
+def listed(demo_server: DemoServer, tmp_path: Path) -> Path:
+    urls = [demo_server.url(f"/bytes/100?{tmp_path.name}{number}") for number in range(URLS)]
+    (tmp_path / "urls.txt").write_text("\n".join(urls))
+    return tmp_path
+
+
+def piped(reader: str, directory: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = f'"$@" | {reader}'
+    return subprocess.run(
+        ["bash", "-c", command, "bash", *FETCHPOOL, "urls.txt", "-o", "-", *options],
+        cwd=directory,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--transport", "curl"),
+        ("--transport", "requests"),
+        ("--executor", "async"),
+        ("--executor", "process"),
+    ],
+    ids=" ".join,
+)
+def test_head_costs_no_more_than_a_window_beyond_its_rows(
+    listed: Path, demo_server: DemoServer, options: tuple[str, ...]
+) -> None:
+    before = demo_server.requests
+    done = piped("head -n 3", listed, "-w", str(WINDOW), *options)
+    assert len(done.stdout.splitlines()) == 3
+    # What `head` reads in one piece is read, and after its end a window at most is in flight.
+    assert demo_server.requests - before <= 3 + 2 * WINDOW
+    assert done.stderr == ""
+
+
+def test_a_reader_that_reads_on_gets_all_rows(listed: Path) -> None:
+    assert piped("cat", listed, "-w", str(WINDOW)).stdout.count("url:<") == URLS
+
+
+def test_a_slow_reader_slows_the_run_and_is_named_as_the_bottleneck(listed: Path) -> None:
+    done = piped("(sleep 1.2; cat)", listed, "-w", str(WINDOW))
+    assert done.stdout.count("url:<") == URLS
+    assert "bottleneck: the reader of standard output" in done.stderr
