@@ -51,7 +51,8 @@ class UnreadRows:
         return self._buffered * SMALL_PART >= self._rows
 
     def count(self) -> tuple[int, int]:
-        """Return the number of rows that were read, and of those that were not. Raises `OutputClosedError` if there is no reader any more."""
+        """Return the number of rows that were read, and of those that were not. Raises `OutputClosedError` if
+        there is no reader any more."""
         if any(events & select.POLLERR for _, events in self._poll.poll(0)):
             raise OutputClosedError(CLOSED)
         if not self._rows:

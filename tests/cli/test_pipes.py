@@ -60,6 +60,6 @@ def test_a_reader_that_reads_on_gets_all_rows(listed: Path) -> None:
 
 
 def test_a_slow_reader_slows_the_run_and_is_named_as_the_bottleneck(listed: Path) -> None:
-    done = piped("(sleep 1.2; cat)", listed, "-w", str(WINDOW))
+    done = piped("(sleep 2.5; cat)", listed, "-w", str(WINDOW))
     assert done.stdout.count("url:<") == URLS
     assert "bottleneck: the reader of standard output" in done.stderr
