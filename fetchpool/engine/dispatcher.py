@@ -34,6 +34,8 @@ PIPE_INTERVAL = 0.002
 """Seconds until the reader of the output is checked for having read its rows, as no event tells; doubled by
 each check in vain."""
 MAX_PIPE_INTERVAL = 0.064
+READER_PATIENCE = 0.5
+"""Seconds without a row read after which more rows may be unread, twice as many each time."""
 READ_AHEAD_OF_READER = 10
 """The part of the rows read so far, as a divisor, that may be written ahead of the reader."""
 BOTTLENECKS = {
@@ -81,6 +83,11 @@ class Dispatcher:
         """When to check again whether the reader of the output has read its rows; None if nothing waits for
         it."""
         self._pipe_interval = PIPE_INTERVAL
+        self._rows_read = 0
+        self._read_at = clock()
+        """When the reader was last seen to have read rows."""
+        self._allowance = 0
+        """Rows that need not be read."""
         self._has_idle_workers = False
         """Workers are free, and every queued request has to wait."""
         self._continues = False
@@ -150,11 +157,16 @@ class Dispatcher:
 
     def _window_of_reader(self, window: int, now: float) -> int:
         """Return how many requests may be in flight if rows that are not read count as such: at first all of
-        them, later those beyond a tenth of what was read, since the reader probably reads on."""
+        them, later those beyond a tenth of what was read, since the reader probably reads on. A reader that
+        reads nothing may read after our end: it is waited for only so long."""
         read, unread = self._writer.read_and_unread_rows()
         ahead = read // READ_AHEAD_OF_READER
-        unread = max(unread - ahead, 0)
         full = min(window, max(self._pool.max_workers, ahead))
+        if read != self._rows_read:
+            self._rows_read, self._read_at = read, now
+        elif unread and now - self._read_at >= READER_PATIENCE:
+            self._allowance, self._read_at = max(full, 2 * self._allowance), now
+        unread = max(unread - max(ahead, self._allowance), 0)
         if unread and unread + len(self._in_flight) >= full:
             self._pipe_check_at = now + self._pipe_interval
             self._pipe_interval = min(2.0 * self._pipe_interval, MAX_PIPE_INTERVAL)
