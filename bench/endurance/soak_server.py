@@ -50,14 +50,14 @@ def fault(name: str, *kinds: str | None) -> Callable[[Fault], Fault]:
     return register
 
 
-def answer(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
-    """A well-formed answer."""
+def response(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
+    """Return a well-formed response."""
     return (
         "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]).encode() + body
     )
 
 
-def _whole(name: str, kind: str | None, data: bytes, *, keep: bool = False) -> None:
+def _fixed(name: str, kind: str | None, data: bytes, *, keep: bool = False) -> None:
     """A fault that is some bytes."""
 
     @fault(name, kind)
@@ -84,31 +84,34 @@ _endless("endless 100", "timeout_total", b"", b"HTTP/1.1 100 Continue\r\n\r\n")
 _endless("endless trailers", "timeout_total", CHUNKED + b"2\r\nok\r\n0\r\n", b"X-Slow: yes\r\n")
 _endless("endless body", "too_large", b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536, 0)
 _endless("endless chunks", "too_large", CHUNKED, b"10000\r\n" + b"x" * 65536 + b"\r\n", 0)
-_whole("huge length", "too_large", b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000000\r\n\r\nabc")
-_whole("short body", "truncated", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort")
-_whole("no last chunk", "truncated", CHUNKED + b"5\r\nhello\r\n")
-_whole("cut in headers", "truncated", b"HTTP/1.1 200 OK\r\nContent-Le")
-_whole("chunk of -5", "protocol", CHUNKED + b"-5\r\nhello\r\n0\r\n\r\n")
-_whole("two lengths", "protocol", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello")
-_whole("garbage", "protocol", bytes(range(256)))
-_whole("HTTP/0.9", "protocol", PAGE)
-_whole("status 1000", "protocol", b"HTTP/1.1 1000 No\r\nContent-Length: 0\r\n\r\n")
-_whole("many headers", "protocol", b"HTTP/1.1 200 OK\r\n" + b"X-Many: yes\r\n" * 10_000 + b"\r\n")
-_whole("a long header", "protocol", b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * (2 << 20) + b"\r\n\r\n")
-_whole("nothing", "empty_reply", b"")
-_whole(
-    "escape codes", "http_500", answer(PAGE, "X-Title: \x1b[2J\x9b", status="500 \x1b]0;owned\x07"), keep=True
+_fixed("huge length", "too_large", b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000000\r\n\r\nabc")
+_fixed("short body", "truncated", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort")
+_fixed("no last chunk", "truncated", CHUNKED + b"5\r\nhello\r\n")
+_fixed("cut in headers", "truncated", b"HTTP/1.1 200 OK\r\nContent-Le")
+_fixed("chunk of -5", "protocol", CHUNKED + b"-5\r\nhello\r\n0\r\n\r\n")
+_fixed("two lengths", "protocol", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello")
+_fixed("garbage", "protocol", bytes(range(256)))
+_fixed("HTTP/0.9", "protocol", PAGE)
+_fixed("status 1000", "protocol", b"HTTP/1.1 1000 No\r\nContent-Length: 0\r\n\r\n")
+_fixed("many headers", "protocol", b"HTTP/1.1 200 OK\r\n" + b"X-Many: yes\r\n" * 10_000 + b"\r\n")
+_fixed("a long header", "protocol", b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * (2 << 20) + b"\r\n\r\n")
+_fixed("nothing", "empty_reply", b"")
+_fixed(
+    "escape codes",
+    "http_500",
+    response(PAGE, "X-Title: \x1b[2J\x9b", status="500 \x1b]0;owned\x07"),
+    keep=True,
 )
-_whole("not found", "http_404", answer(b"no such page", status="404 Not Found"), keep=True)
-_whole("loop", "too_many_redirects", answer(b"", "Location: ?", status="302 Found"), keep=True)
-_whole("to a file", "unsupported_scheme", answer(b"", "Location: file:///etc/passwd", status="302 Found"))
-_whole("to nowhere", "invalid_url", answer(b"", "Location: http://[::1", status="302 Found"), keep=True)
-_whole("mislabelled", "decode", answer(PAGE, "Content-Encoding: gzip"), keep=True)
-_whole("unknown coding", None, answer(PAGE, "Content-Encoding: rot13"), keep=True)
-_whole("cut gzip", "truncated", answer(gzip.compress(PAGE)[:-9], "Content-Encoding: gzip"), keep=True)
-_whole("cut deflate", "truncated", answer(zlib.compress(PAGE)[:-5], "Content-Encoding: deflate"), keep=True)
-_whole("bomb", "too_large", answer(gzip.compress(bytes(32 << 20)), "Content-Encoding: gzip"), keep=True)
-_whole("busy", "http_429", answer(b"busy", "Retry-After: 0", status="429 Too Many"), keep=True)
+_fixed("not found", "http_404", response(b"no such page", status="404 Not Found"), keep=True)
+_fixed("loop", "too_many_redirects", response(b"", "Location: ?", status="302 Found"), keep=True)
+_fixed("to a file", "unsupported_scheme", response(b"", "Location: file:///etc/passwd", status="302 Found"))
+_fixed("to nowhere", "invalid_url", response(b"", "Location: http://[::1", status="302 Found"), keep=True)
+_fixed("mislabelled", "decode", response(PAGE, "Content-Encoding: gzip"), keep=True)
+_fixed("unknown coding", None, response(PAGE, "Content-Encoding: rot13"), keep=True)
+_fixed("cut gzip", "truncated", response(gzip.compress(PAGE)[:-9], "Content-Encoding: gzip"), keep=True)
+_fixed("cut deflate", "truncated", response(zlib.compress(PAGE)[:-5], "Content-Encoding: deflate"), keep=True)
+_fixed("bomb", "too_large", response(gzip.compress(bytes(32 << 20)), "Content-Encoding: gzip"), keep=True)
+_fixed("busy", "http_429", response(b"busy", "Retry-After: 0", status="429 Too Many"), keep=True)
 
 
 @fault("silence", "timeout_read")
@@ -129,7 +132,7 @@ async def reset(_: Write, __: int) -> bool:
 async def redirect(write: Write, number: int) -> bool:
     """To a page, at another host."""
     where = f"Location: http://127.9.{number % 250}.1:{PORT}/{EVERY * number + 1}"
-    await write(answer(b"", where, status="302 Found"))
+    await write(response(b"", where, status="302 Found"))
     return True
 
 
@@ -171,7 +174,7 @@ async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
                 number = int(head.split(b" ", 2)[1][1:].partition(b"?")[0])
                 name = fault_of(number)
                 if name is None:
-                    await write(answer(PAGE, "Content-Type: text/html"))
+                    await write(response(PAGE, "Content-Type: text/html"))
                 else:
                     keep = await play(name, number, reader, write)
         except ConnectionResetError:

@@ -25,9 +25,9 @@ def unexpected_part(status: int, content_range: str, sent: tuple[tuple[str, str]
         return ""
     said = CONTENT_RANGE.fullmatch(content_range.strip()[:LONGEST])
     if said is not None:
-        first, last, whole = int(said[1]), int(said[2]), said[3]
-        if first or (whole != "*" and last + 1 < int(whole)):
-            return f"requested the complete body, got bytes {first} to {last} of {whole}"
+        first, last, total = int(said[1]), int(said[2]), said[3]
+        if first or (total != "*" and last + 1 < int(total)):
+            return f"requested the complete body, got bytes {first} to {last} of {total}"
     if status == PARTIAL_CONTENT:
         return "requested the complete body, got a part (206)"
     return ""

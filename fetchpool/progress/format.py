@@ -105,10 +105,10 @@ def duration(seconds: float) -> str:
 
 
 def clock(seconds: float) -> str:
-    """A time to wait, counted down each second: `0:05`, `1:58`, `1:02:03`. Rounded up."""
-    whole = ceil(seconds)
-    hours, minutes = divmod(whole // 60, 60)
-    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+    """Format a time to wait, counted down each second: `0:05`, `1:58`, `1:02:03`. Rounded up."""
+    rounded = ceil(seconds)
+    hours, minutes = divmod(rounded // 60, 60)
+    return f"{hours}:{minutes:02}:{rounded % 60:02}" if hours else f"{minutes}:{rounded % 60:02}"
 
 
 def percent(share: float) -> str:

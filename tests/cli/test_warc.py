@@ -373,7 +373,7 @@ def test_an_invalid_name_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("space", [2_000, 300_000])
-def test_43_a_full_disk_ends_the_run_with_exit_code_3_and_whole_records(
+def test_43_a_full_disk_ends_the_run_with_exit_code_3_and_complete_records(
     demo_server: DemoServer, tmp_path: Path, space: int
 ) -> None:
     """Whether the archive is full, or the disk where its bodies wait."""

@@ -169,7 +169,7 @@ from tests.factories import record
 """
 
 
-def test_flush_makes_whole_rows_readable_by_others(path: Path, kind: Kind) -> None:
+def test_flush_makes_complete_rows_readable_by_others(path: Path, kind: Kind) -> None:
     sink = open_sink(str(path))
     assert sink.name == str(path)
     sink.write([record(0), record(1)])
@@ -390,7 +390,7 @@ def test_a_full_device_is_an_output_error_that_names_it(kind: LineKind, tmp_path
 
 
 @of_lines
-def test_a_disk_that_fills_up_mid_row_leaves_whole_rows(path: Path, kind: LineKind) -> None:
+def test_a_disk_that_fills_up_mid_row_leaves_complete_rows(path: Path, kind: LineKind) -> None:
     # A limit on the file's size stands for the disk's end: the write comes back short, then fails.
     script = """
 sink = open_sink(sys.argv[1])

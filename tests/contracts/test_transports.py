@@ -864,7 +864,7 @@ def test_silence_inside_tls_is_timeout_read(client_with, cacert, tls_server):
     assert ended == dict.fromkeys(SILENCES, FailureKind.TIMEOUT_READ)
 
 
-def test_a_body_that_ends_with_the_connection_is_not_whole_when_tls_was_cut(client_with, cacert, tls_server):
+def test_a_body_that_ends_with_the_connection_is_truncated_when_tls_was_cut(client_with, cacert, tls_server):
     # The server closes TCP without the close_notify of RFC 8446 section 6.1.
     response, _ = client_with(cacert=cacert).fetch(tls_server.url("until-closed"))
     assert response.failure is not None
@@ -890,7 +890,7 @@ def test_a_proxy_gets_the_target_as_it_was_checked(client_with, proxy):
     ]
 
 
-def test_an_http_proxy_is_asked_for_the_whole_url(client_with, proxy):
+def test_an_http_proxy_gets_the_complete_url(client_with, proxy):
     client = client_with(proxy=f"http://name:pass%20word@127.0.0.1:{proxy.port}")
     for _ in range(2):
         response, recorder = client.fetch("http://no.such.host.invalid/page?q=1", headers=(("X-One", "1"),))

@@ -105,7 +105,7 @@ def wire(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def whole_body(*lines: bytes) -> None:
+def complete_body(*lines: bytes) -> None:
     body = ResponseBody(FetchOptions(), "GET")
     body.on_head(ResponseHead(200, "1.1", Headers([b"%s\r\n" % line for line in lines])))
     body.feed(b"x")
@@ -216,7 +216,7 @@ READERS: dict[str, tuple[int, Callable[[str], object]]] = {
     "an ETag": (HEADER, lambda text: conditional.validators_from(Headers([wire(f"ETag: {text}")]))),
     "a Location": (HEADER, lambda text: urls.parse(text, "http://h/")),
     **{
-        f"a {name}": (HEADER, lambda text, name=name: whole_body(wire(f"{name}: {text}")))
+        f"a {name}": (HEADER, lambda text, name=name: complete_body(wire(f"{name}: {text}")))
         for name in ("Content-Length", "Content-Encoding", "Transfer-Encoding", "Location", "Set-Cookie")
     },
     "folded headers": (
@@ -277,9 +277,9 @@ def test_a_megabyte_of_anything_is_read_in_linear_time(name: str) -> None:
         assert part < SLOW / 4, f"{shape!r} takes {part:.1f} s"
         if part * TOO_MUCH < MOMENT:
             continue
-        whole = seconds(reader, shape, size)
-        assert whole < SLOW
-        if whole > MOMENT and whole > TOO_MUCH * part:  # once more: something else may have slowed either
+        full = seconds(reader, shape, size)
+        assert full < SLOW
+        if full > MOMENT and full > TOO_MUCH * part:  # once more: something else may have slowed either
             part = min(part, seconds(reader, shape, size // 4))
-            whole = min(whole, seconds(reader, shape, size))
-            assert whole < TOO_MUCH * part, repr(shape)
+            full = min(full, seconds(reader, shape, size))
+            assert full < TOO_MUCH * part, repr(shape)

@@ -104,10 +104,10 @@ class Site:
         return response or plain(404, "no such page\n")
 
     def _index(self, _request: Request, _number: int | None) -> Response:
-        return _whole(200, "text/plain; charset=utf-8", (__doc__ or "").encode())
+        return _complete(200, "text/plain; charset=utf-8", (__doc__ or "").encode())
 
     def _page(self, _request: Request, number: int | None) -> Response | None:
-        return None if number is None else _whole(200, "text/html; charset=utf-8", page(number))
+        return None if number is None else _complete(200, "text/html; charset=utf-8", page(number))
 
     def _bytes(self, _request: Request, number: int | None) -> Response | None:
         if number is None:
@@ -118,7 +118,7 @@ class Site:
         if number is not None and number > MAX_GZIP:
             return None
         content_type = "text/html; charset=utf-8" if number is None else "text/plain; charset=utf-8"
-        return _whole(200, content_type, _zipped(number), content_encoding="gzip")
+        return _complete(200, content_type, _zipped(number), content_encoding="gzip")
 
     def _delay(self, _request: Request, number: int | None) -> Response | None:
         if number is None or number > MAX_DELAY:
@@ -150,15 +150,15 @@ class Site:
         return plain(200, "at last\n") if asked > number else plain(500, "not yet\n")
 
     def _echo(self, request: Request, _number: int | None) -> Response:
-        return _whole(200, request.header("content-type") or "application/octet-stream", request.body)
+        return _complete(200, request.header("content-type") or "application/octet-stream", request.body)
 
     def _upper(self, request: Request, _number: int | None) -> Response:
         content_type = request.header("content-type") or "application/octet-stream"
-        return _whole(200, content_type, request.body.upper())
+        return _complete(200, content_type, request.body.upper())
 
     def _headers(self, request: Request, _number: int | None) -> Response:
         fields = {name: request.header(name) for name, _ in request.headers}
-        return _whole(200, "application/json", json.dumps(fields, indent=2).encode())
+        return _complete(200, "application/json", json.dumps(fields, indent=2).encode())
 
 
 def plain(status: int, message: str, *headers: tuple[str, str]) -> Response:
@@ -167,7 +167,7 @@ def plain(status: int, message: str, *headers: tuple[str, str]) -> Response:
     return Response(status, "text/plain; charset=utf-8", len(body), iter((body,)), headers)
 
 
-def _whole(status: int, content_type: str, body: bytes, content_encoding: str = "") -> Response:
+def _complete(status: int, content_type: str, body: bytes, content_encoding: str = "") -> Response:
     headers = (("Content-Encoding", content_encoding),) if content_encoding else ()
     return Response(status, content_type, len(body), iter((body,)), headers)
 

@@ -159,9 +159,12 @@ def test_a_chunked_body_of_a_megabyte_is_put_together(client: HTTPConnection) ->
 
 @pytest.mark.parametrize("path", ["/bytes/100000", "/page/3", "/gzip", "/headers", "/status/404"])
 def test_head_has_the_fields_of_get_and_no_body(client: HTTPConnection, path: str) -> None:
-    whole = get(client, path)[0]
+    complete = get(client, path)[0]
     head, body = get(client, path, "HEAD")
-    assert (head.status, head.headers["content-length"]) == (whole.status, whole.headers["content-length"])
+    assert (head.status, head.headers["content-length"]) == (
+        complete.status,
+        complete.headers["content-length"],
+    )
     assert body == b""
     assert get(client, "/bytes/3")[1] == content(3)  # nothing was left over on the connection
 

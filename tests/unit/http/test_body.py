@@ -476,7 +476,7 @@ def test_a_space_before_the_colon_of_another_header_is_ignored() -> None:
         (["Content-Length: 10", "Location: /"], 302, "GET", None),
     ],
 )
-def test_less_than_its_length_is_no_whole_body(
+def test_less_than_its_length_is_a_truncated_body(
     lines: list[str], status: int, method: str, kind: FailureKind | None
 ) -> None:
     body = begun(*lines, status=status, method=method)

@@ -22,7 +22,7 @@ def test_all_may_run_until_a_core_is_used_up() -> None:
     assert after(ThreadLimit(10), (0.1, 10), (0.5, 1000), (0.9, 9000)) == [10, 10, 10]
 
 
-def test_small_fetches_that_use_a_whole_core_are_done_by_fewer_threads() -> None:
+def test_small_fetches_that_use_a_full_core_are_done_by_fewer_threads() -> None:
     assert after(ThreadLimit(10), *[(1.2, 5000)] * 6) == [7, 5, 3, 2, 2, 2]
 
 

@@ -28,7 +28,7 @@ def logged(
     records: Sequence[Record] = (),
     verbose: bool = False,
 ) -> list[str]:
-    """The lines of a whole run."""
+    """The lines of a complete run."""
     stream = io.StringIO()
     with Log(stream, verbose=verbose, time=lambda: "12:03:45") as log:
         log.on_start(snapshot(elapsed=0.0))

@@ -202,7 +202,7 @@ open_sink(sys.argv[1])
     assert "Parquet needs pyarrow, which isn't installed: pip install 'fetchpool[parquet]'" in done.stderr
 
 
-def test_43_a_full_disk_leaves_whole_parts_and_whole_rows(tmp_path: Path) -> None:
+def test_43_a_full_disk_leaves_complete_parts_and_complete_rows(tmp_path: Path) -> None:
     """At the lines that wait and at the part that is made of them."""
     path = tmp_path / "rows.parquet"
     append(path, [record(number) for number in range(10)])

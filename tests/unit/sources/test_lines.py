@@ -66,7 +66,7 @@ def test_a_line_that_is_too_long_is_kept_just_long_enough_to_be_refused() -> Non
     assert request(0, lines[0]).error is FailureKind.INVALID_URL
 
 
-def test_a_url_of_the_longest_allowed_length_is_whole() -> None:
+def test_a_url_of_the_longest_allowed_length_is_complete() -> None:
     url = "http://a/" + "é" * (MAX_LINE - 10)
     assert read(url.encode() + b"\n") == [url]
     assert request(0, url).error is None

@@ -95,7 +95,7 @@ def test_a_response_is_the_same_in_pieces_of_any_size(name, data):
 
 
 @pytest.mark.parametrize("name", COMPLETE)
-def test_an_answer_cut_anywhere_is_never_whole(name):
+def test_a_response_truncated_anywhere_is_never_complete(name):
     sent, _ = COMPLETE[name]
     for end in range(len(sent)):
         wanted = FailureKind.TRUNCATED if end else FailureKind.EMPTY_REPLY
