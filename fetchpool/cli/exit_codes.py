@@ -15,7 +15,7 @@ class ExitCode(IntEnum):
     FAILED = 1
     USAGE = 2
     OUTPUT = 3
-    TIME = 4
+    LIMIT = 4
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -26,13 +26,13 @@ class ExitCode(IntEnum):
 
 
 _MEANINGS = {
-    ExitCode.OK: "all URLs succeeded (final status under 400), the list was empty, "
+    ExitCode.OK: "all URLs succeeded (final status under 400, or in --accept), the list was empty, "
     "or standard output was closed by its reader",
     ExitCode.FAILED: "at least one URL failed; its row has the error",
     ExitCode.USAGE: "invalid option, output that cannot be opened, or input that cannot be read "
     "(the readable part was fetched)",
     ExitCode.OUTPUT: "write error; the rows already written are intact",
-    ExitCode.TIME: "--max-runtime reached; unfetched URLs have no row",
+    ExitCode.LIMIT: "--max-runtime or --max-failures reached; unfetched URLs have no row",
     ExitCode.INTERRUPTED: "interrupted by Ctrl-C (SIGINT)",
     ExitCode.TERMINATED: "ended by SIGTERM",
 }

@@ -68,8 +68,11 @@ def _settings(typed: dict[str, Any]) -> dict[str, Any]:
         raise UsageError("--http1.1 and --http2 are mutually exclusive")
     settings["http_version"] = "1.1" if typed["http1"] else "2" if typed["http2"] else ""
     if typed["head"]:
-        if typed["method"].upper() not in ("GET", "HEAD"):
+        if (typed["method"] or "HEAD").upper() not in ("GET", "HEAD"):
             raise UsageError(f"--head and --method {typed['method']} are mutually exclusive")
+        for name in ("data", "json"):
+            if typed[name]:
+                raise UsageError(f"--head and --{name} are mutually exclusive")
         settings["method"] = "HEAD"
     settings["outputs"] = typed["outputs"] or [DEFAULT_OUTPUT]
     return settings

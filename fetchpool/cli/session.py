@@ -146,6 +146,6 @@ def _code(result: RunResult, interrupted: ExitCode | None) -> ExitCode:
         return interrupted
     if result.input_failure is not None:
         return ExitCode.USAGE
-    if result.timed_out:
-        return ExitCode.TIME
+    if result.stopped_by:
+        return ExitCode.LIMIT
     return ExitCode.FAILED if result.snapshot.done > result.snapshot.ok else ExitCode.OK

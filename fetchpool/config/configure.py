@@ -25,6 +25,7 @@ from fetchpool.config.outputs import (
     refuse_same_file,
     text_output_warnings,
 )
+from fetchpool.config.request_values import request_body, request_headers
 from fetchpool.config.run_config import RunConfig
 from fetchpool.model.addresses import address_is_public
 from fetchpool.model.errors import UsageError
@@ -58,8 +59,10 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
     adding = [name for name in ("parse", "save", "hash", "keep_columns") if values[name]]
     notices = (*notices, *text_output_warnings(outputs, [OPTIONS[name].label for name in adding]))
     refreshes = bool(values["refresh"])
+    values["method"], values["body"] = request_body(values, given.get("method"))
     values |= {
         "transport": transport,
+        "headers": request_headers(values),
         "proxy": None if values["proxy"] is None else usable_proxy(values["proxy"], transport),
         "dns_servers": usable_dns_servers(values["dns_servers"] or None, transport),
         "parse_timeout": _parse_timeout(given.get("parse_timeout"), values),
@@ -93,7 +96,7 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
 
 def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the value of every option: the given one, checked, or the default."""
-    values = {"outputs": (), "format": None, "max_workers": None, **DEFAULTS}
+    values: dict[str, Any] = {**dict.fromkeys(OPTIONS), "outputs": (), **DEFAULTS}
     for name, value in given.items():
         option = OPTIONS[name]
         if value is not None or option.type.none_is_no_limit:

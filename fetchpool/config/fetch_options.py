@@ -21,6 +21,8 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
 
     transport: str = "curl"
     method: str = "GET"
+    body: bytes = b""
+    """The body of every request; not sent after a redirect that changes the method, nor to another origin."""
     headers: tuple[tuple[str, str], ...] = ()
     user_agent: str = f"fetchpool/{VERSION}"
     user: str | None = None
@@ -36,6 +38,10 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     max_filesize: int | None = 1 << 30
     """None is no limit."""
     max_redirs: int = 10
+    no_follow: bool = False
+    """A redirect is the final response, and its target is in the row."""
+    accept: tuple[tuple[int, int], ...] = ()
+    """The statuses that are no failure, as ranges; empty: those under 400."""
     buffersize: int = 256 * 1024
     """Bytes that libcurl reads at once. Each read is a callback: with 64 KiB large bodies take a tenth
     longer, and a larger buffer gains nothing."""
@@ -69,6 +75,12 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     follow_within_hosts: bool = True
     """Whether the worker follows a redirect within a host. If not, it returns every redirect, to be checked
     first (`robots.txt`)."""
+
+    def accepts(self, status: int) -> bool:
+        """Whether a final response with this status is no failure."""
+        if not self.accept:
+            return status < 400
+        return any(low <= status <= high for low, high in self.accept)
 
     @property
     def has_user_parsers(self) -> bool:

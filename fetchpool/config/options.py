@@ -115,6 +115,13 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "Start no more fetches after TIME, finish those in flight, and exit with code 4; 0 is no limit.",
         ),
         Option(
+            "max_failures",
+            "--max-failures N",
+            types.INTEGER_LIMIT,
+            "Start no more fetches after N URLs have failed, finish those in flight, and exit with code 4; 0 "
+            "is no limit.",
+        ),
+        Option(
             "public_only",
             "--public-only",
             types.SWITCH,
@@ -280,22 +287,60 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "Maximum number of redirects to follow.",
             Scope.POOL,
         ),
+        Option(
+            "no_follow",
+            "--no-follow",
+            types.SWITCH,
+            "Follow no redirects: a 3xx is the final response, and no failure. Adds redirect_url to the row.",
+            Scope.POOL,
+        ),
+        Option(
+            "accept",
+            "--accept STATUS,...",
+            types.STATUSES,
+            "Statuses that are no failure, such as 200..299,403; all others are. Without it those under 400 "
+            "are none. Repeatable.",
+            Scope.POOL,
+        ),
     ),
     "Request": (
         Option(
             "method",
             "-X --method --request METHOD",
             types.METHOD,
-            "Request method: GET, HEAD, OPTIONS and so on.",
+            "Request method: GET, HEAD, OPTIONS and so on. (default: GET, or POST with --data or --json)",
             Scope.POOL,
         ),
         Option("head", "-I --head", types.SWITCH, "Request headers only, like --method HEAD.", Scope.FLAG),
         Option(
+            "data",
+            "-d --data TEXT",
+            types.DATA,
+            "Send TEXT, or with @FILE the content of FILE, as a form in the body of every request, by POST. "
+            "Not sent to other origins after a redirect. Repeated, the pieces are joined with &.",
+            Scope.POOL,
+        ),
+        Option(
+            "json",
+            "--json TEXT",
+            types.JSON,
+            "Send TEXT, or with @FILE the content of FILE, as JSON in the body of every request, by POST.",
+            Scope.POOL,
+        ),
+        Option(
             "headers",
             "-H --header LINE",
             types.HEADERS,
-            "Header to send: 'Name: value', or 'Name;' for an empty value. Not sent to other origins "
-            "after a redirect. Repeatable.",
+            "Header to send: 'Name: value', or 'Name;' for an empty value, or @FILE for the headers in FILE. "
+            "Not sent to other origins after a redirect. Repeatable.",
+            Scope.POOL,
+        ),
+        Option("referer", "-e --referer URL", types.REFERER, "Referer header to send.", Scope.POOL),
+        Option(
+            "range",
+            "--range RANGE",
+            types.RANGE,
+            "Bytes to request: 0-499, -500 (the last 500) or 9500- (all from there on).",
             Scope.POOL,
         ),
         Option(

@@ -113,6 +113,7 @@ def extra_fields(fetch: FetchOptions, refreshed: bool) -> tuple[str, ...]:
         "etag": fetch.validators,
         "last_modified": fetch.validators,
         "not_modified": refreshed,
+        "redirect_url": fetch.no_follow,
     }
     parsed = [name for parser in fetch.parse for name in BUILT_IN_FIELDS.get(parser, ())]
     return (*(name for name, wanted in fields.items() if wanted), *parsed)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any
 
-from fetchpool.config import units, validate
+from fetchpool.config import request_values, units, validate
 from fetchpool.config.choices import FORMATS
 from fetchpool.config.option import ParamType
 from fetchpool.config.outputs import HASHES, save_directory, warc_archive
@@ -85,10 +85,24 @@ ERRORS = ParamType(
     choices=(*GROUPS, *FailureKind),
     repeatable=True,
 )
-METHOD = ParamType(check=lambda _label, value: validate.method(value), accepts=str, format=str)
+METHOD = ParamType(check=lambda _label, value: validate.method(value), accepts=str)
 HEADERS = ParamType(
-    check=lambda _label, value: validate.headers(value),
+    check=lambda _label, value: request_values.headers(value),
     accepts=validate.Headers,
+    checks_type=True,
+    repeatable=True,
+)
+DATA = ParamType(
+    check=request_values.data, accepts=request_values.Body | None, checks_type=True, repeatable=True
+)
+JSON = ParamType(
+    check=request_values.json_body, accepts=request_values.Json | None, checks_type=True, repeatable=True
+)
+REFERER = ParamType(check=request_values.referer, accepts=str | None)
+RANGE = ParamType(check=request_values.byte_range, accepts=str | None)
+STATUSES = ParamType(
+    check=lambda label, value: request_values.statuses(label, value) if value else (),
+    accepts=int | str | Sequence[int | str] | None,
     checks_type=True,
     repeatable=True,
 )

@@ -40,6 +40,8 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     """Whether `robots.txt` is obeyed."""
     max_runtime: float | None = None
     """The run is stopped after this time, as by a first Ctrl-C; None is no limit."""
+    max_failures: int | None = None
+    """The run is stopped after so many failed URLs; None is no limit."""
     dedupe: bool = True
     """Whether duplicate URLs are fetched only once."""
     resume: bool = False

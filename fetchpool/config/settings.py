@@ -38,11 +38,25 @@ class PoolSettings(TypedDict, total=False):
     """Maximum body size, compressed and decompressed; 0 is no limit. (default: 1G)"""
     max_redirs: int | str
     """Maximum number of redirects to follow. (default: 10)"""
+    no_follow: bool
+    """Follow no redirects: a 3xx is the final response, and no failure. Adds redirect_url to the row."""
+    accept: int | str | Sequence[int | str] | None
+    """Statuses that are no failure, such as 200..299,403; all others are. Without it those under 400 are
+    none. Repeatable."""
     method: str
-    """Request method: GET, HEAD, OPTIONS and so on. (default: GET)"""
+    """Request method: GET, HEAD, OPTIONS and so on. (default: GET, or POST with --data or --json)"""
+    data: str | bytes | Sequence[str | bytes] | None
+    """Send TEXT, or with @FILE the content of FILE, as a form in the body of every request, by POST. Not sent
+    to other origins after a redirect. Repeated, the pieces are joined with &."""
+    json: str | bytes | Mapping[str, object] | Sequence[object] | None
+    """Send TEXT, or with @FILE the content of FILE, as JSON in the body of every request, by POST."""
     headers: Mapping[str, str] | Iterable[str | tuple[str, str]]
-    """Header to send: 'Name: value', or 'Name;' for an empty value. Not sent to other origins after a
-    redirect. Repeatable."""
+    """Header to send: 'Name: value', or 'Name;' for an empty value, or @FILE for the headers in FILE. Not
+    sent to other origins after a redirect. Repeatable."""
+    referer: str | None
+    """Referer header to send."""
+    range: str | None
+    """Bytes to request: 0-499, -500 (the last 500) or 9500- (all from there on)."""
     user_agent: str
     """User-Agent header to send. (default: fetchpool/0.1.0)"""
     user: str | None
@@ -84,6 +98,9 @@ class FetchSettings(PoolSettings, total=False):
     max_runtime: float | str | None
     """Start no more fetches after TIME, finish those in flight, and exit with code 4; 0 is no limit.
     (default: 0)"""
+    max_failures: int | str | None
+    """Start no more fetches after N URLs have failed, finish those in flight, and exit with code 4; 0 is no
+    limit. (default: 0)"""
     save: str | PathLike[str] | None
     """Save the decoded bodies as DIR/ab/cd/SHA256.TYPE; identical bodies are stored once. Adds sha256 and
     filename_effective to the row."""

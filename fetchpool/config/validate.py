@@ -103,7 +103,7 @@ def header_pair(name: str, value: str) -> tuple[str, str]:
     if not _TOKEN.fullmatch(name):
         raise UsageError(f"--header: invalid header name {name!r}")
     if name.lower() in ("content-length", "transfer-encoding"):
-        raise UsageError(f"--header: {name} is not allowed, since requests have no body")
+        raise UsageError(f"--header: {name} is not allowed; it follows from the body (--data)")
     return name, header_value(f"--header {name}", value)
 
 

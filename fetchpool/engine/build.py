@@ -18,7 +18,7 @@ from fetchpool.engine.dispatcher import Dispatcher
 from fetchpool.engine.engine import Engine
 from fetchpool.engine.in_flight import InFlightRequests
 from fetchpool.engine.inbox import Inbox
-from fetchpool.engine.lifecycle import Lifecycle, TimeLimits
+from fetchpool.engine.lifecycle import Lifecycle, Limits
 from fetchpool.engine.monitor import Monitor
 from fetchpool.engine.observers import Observer, Observers, RecordCounter
 from fetchpool.engine.preflight import Preflight
@@ -46,7 +46,7 @@ if TYPE_CHECKING:  # loaded only if needed
     from fetchpool.sinks.spool import SpoolDirectory
     from fetchpool.sinks.warc import WarcFile
 
-NO_LIMITS = TimeLimits()
+NO_LIMITS = Limits()
 
 
 def build(
@@ -152,7 +152,9 @@ def build(
             known=known,
             lookups=lookups,
             robots=robots,
-            limits=TimeLimits(run=config.max_runtime, attempt=config.fetch.max_time),
+            limits=Limits(
+                run=config.max_runtime, attempt=config.fetch.max_time, failures=config.max_failures
+            ),
             autoscaler=AutoScaler(config.workers, monotonic()) if scales else None,
             observers=run_observers,
         )
@@ -176,7 +178,7 @@ def assemble(
     known: DuplicateFilter | None = None,
     lookups: HostLookups | None = None,
     robots: RobotsCache | None = None,
-    limits: TimeLimits = NO_LIMITS,
+    limits: Limits = NO_LIMITS,
     autoscaler: AutoScaler | None = None,
     observers: Observers | None = None,
     clock: Callable[[], float] = monotonic,
@@ -188,7 +190,7 @@ def assemble(
     if known is None:
         known = DuplicateFilter(dedupe=False)
     inbox = Inbox()
-    lifecycle = Lifecycle(None if limits.run is None else clock() + limits.run)
+    lifecycle = Lifecycle(None if limits.run is None else clock() + limits.run, limits.failures)
     stats = Stats(clock)
     reader = RequestReader(source, known, stats)
     in_flight = InFlightRequests(

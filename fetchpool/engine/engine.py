@@ -46,8 +46,8 @@ class RunResult(Struct, frozen=True):
     """Stopped before the input's end; URLs that were not fetched have no row."""
     aborted: bool
     """In-flight requests were cancelled; they are not counted."""
-    timed_out: bool
-    """Interrupted by `max_runtime`."""
+    stopped_by: str
+    """The option whose limit interrupted the run: `--max-runtime` or `--max-failures`; empty if none did."""
     input_failure: str | None
     """Why an input could not be read to its end, in one line."""
     rows: tuple[int, ...]
@@ -161,7 +161,7 @@ class Engine:
             self._monitor.snapshot(),
             interrupted=interrupted or aborted,
             aborted=aborted,
-            timed_out=lifecycle.timed_out and interrupted,
+            stopped_by=lifecycle.stopped_by if interrupted else "",
             input_failure=self._dispatcher.input_failure,
             rows=tuple(self._writer.rows),
         )
@@ -209,3 +209,8 @@ class Engine:
         self._writer.write(records, now)
         self._stats.add(records)
         self._observers.on_records(records)
+        lifecycle = self._lifecycle
+        if lifecycle.failures_left is not None:
+            failed = sum([record.error is not None for record in records])
+            if failed and lifecycle.count_failures(failed):
+                self._pool.cancel_pending()

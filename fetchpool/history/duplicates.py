@@ -20,7 +20,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from fetchpool.config.choices import DEFAULT_MEMORY
 from fetchpool.history.seen import SeenSet
-from fetchpool.model.failures import ERRORS, OTHER, FailureKind
+from fetchpool.model.failures import ERRORS, FailureKind, resumable_error
 from fetchpool.model.fingerprint import display_url, from_record_url, from_request
 from fetchpool.model.record import Record, StoredRow
 from fetchpool.model.request import FetchRequest
@@ -36,6 +36,11 @@ CODES: dict[str | None, int] = {
 }
 
 NO_URL = CODES[FailureKind.INVALID_URL]
+
+
+def _code(error: str | None) -> int:
+    """Return the code of an error that is not in `ERRORS`."""
+    return CODES[None if error is None else resumable_error(error)]
 
 
 class DuplicateFilter:
@@ -78,7 +83,7 @@ class DuplicateFilter:
                     elif not row.url:
                         self._without_url[index] += 1
                     else:  # a later row of the same URL overwrites the mark of an earlier one
-                        set_mark(from_record_url(row.url), index, CODES.get(row.error) or CODES[OTHER])
+                        set_mark(from_record_url(row.url), index, CODES.get(row.error) or _code(row.error))
                 return True
             self._unread.popleft()
         return False

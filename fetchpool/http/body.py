@@ -52,7 +52,9 @@ class ResponseBody:
         "_max_bytes",
         "_max_filesize",
         "_method",
+        "_options",
         "_part",
+        "_plain_status",
         "_wants",
         "content_encoding",
         "content_type",
@@ -72,6 +74,9 @@ class ResponseBody:
         self._wants = max_bytes or wants
         self._keep = self._wants > 0
         self._method = method
+        self._options = options
+        self._plain_status = 0 if options.accept else 200
+        """The status of most responses, which needs no further look."""
         self._given = () if max_bytes else options.headers
         """The user's own request headers, which may ask for a part."""
         self._part = ""
@@ -103,8 +108,8 @@ class ResponseBody:
 
     @property
     def is_kept(self) -> bool:
-        """Whether the content is stored for parsers: only if the response is not a redirect and its status
-        is under 400."""
+        """Whether the content is stored for parsers: only if the response is not a redirect that is followed,
+        and its status no failure."""
         return self._kept is not None
 
     @property
@@ -117,7 +122,7 @@ class ResponseBody:
         # Most responses are plain: status 200, at most one valid length, no coding. One pass over the lines,
         # by the position of a hyphen in their names, finds that in 0.8 µs; `_validate_head` takes 5.
         length: bytes | None = None
-        plain = head.status == 200
+        plain = head.status == self._plain_status
         coded = False
         for line in head.headers.lines:
             if len(line) <= 14 or line[0] not in INITIALS:
@@ -248,13 +253,15 @@ class ResponseBody:
             self._part = unexpected_part(status, headers.get("content-range", ""), self._given)
         if status in REDIRECTS and not self._read_location(headers):
             return False
+        if self._options.no_follow and not self._max_bytes:
+            self.location = None
         if self.location is not None:
             self._limit = min(self._limit, REDIRECT_BODY) if self._end else REDIRECT_BODY
             return length <= REDIRECT_BODY
         if length > self._max_filesize:
             message = f"Content-Length exceeds {self._max_filesize} bytes"
             return self._fail(FailureKind.TOO_LARGE, message)
-        if self._keep and status < 400:
+        if self._keep and self._options.accepts(status):
             self._kept = io.BytesIO()
         return bodiless or self._read_codings(headers)
 

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from fetchpool.config.fetch_options import FetchOptions, parse_timeout_message
 from fetchpool.http import conditional, cookies
-from fetchpool.http.body import ResponseBody
+from fetchpool.http.body import REDIRECTS, ResponseBody
 from fetchpool.http.no_keepalive import Unkept
 from fetchpool.http.request_headers import RequestHeaders
 from fetchpool.model import derive, urls
@@ -37,6 +37,7 @@ from fetchpool.transports.base import (
     HopResult,
     Parsed,
     ParseRequest,
+    ResponseHead,
     Steps,
     add_lookup_time,
 )
@@ -53,6 +54,7 @@ MOST_AGAIN = 3
 """Hops of an attempt that may be repeated at once, after earlier requests left their connection unusable."""
 SHOWN = 1_000
 """Characters of a `Content-Type` that go into the row."""
+BODY_STAYS = "the body is not sent to another origin, where the redirect leads; use a URL at {}"
 STOPPED = Failure(FailureKind.ABORTED, FailureKind.ABORTED.message)
 
 
@@ -67,6 +69,8 @@ class Exchange:
         self._follows_within = options.follow_within_hosts
         self._resolve = dict(options.resolve)
         self._parse, self._wants = _parser(options.parse)
+        self._accept = options.accept
+        self._no_follow = options.no_follow
         self._has_user_parsers = options.has_user_parsers
         self._validators = options.validators
         self._keeping = _keeping(options, self._wants)
@@ -136,6 +140,9 @@ class Exchange:
             next_hop = self._build_redirect(request, response, body)
             if isinstance(next_hop, Failure):
                 return self._build_outcome(request, hop, body, response, next_hop, timestamp)
+            if hop.body and next_hop.crossed_origin and next_hop.method == hop.method:
+                stays = BODY_STAYS.format(urls.origin(next_hop.href))
+                return self._build_outcome(request, hop, body, response, None, timestamp, refused=stays)
             same_host = next_hop.host == request.host
             if not (self._follows_within if same_host else self._follows_across):
                 outcome = self._build_outcome(request, hop, body, response, None, timestamp)
@@ -179,6 +186,7 @@ class Exchange:
             addresses,
             public_only,
             close=request.close,
+            body=self._headers.body_of(request),
         )
 
     def _build_redirect(
@@ -232,21 +240,26 @@ class Exchange:
         failure: Failure | None,
         timestamp: str,
         parsing: ParseRequest | None = None,
+        *,
+        refused: str = "",
     ) -> Outcome:
+        """`refused`: why a redirect is the final response, and a failure."""
         if request.dns_time:
             add_lookup_time(response, request.dns_time)
         head = body.head
         extra: dict[str, Any] = {}
         status = http_version = content_type = size_download = size_delivered = retry_after = None
+        accepted = True
         if head is not None:
             status, http_version = head.status, head.http_version
+            accepted = self._options.accepts(status) if self._accept else status < 400
             content_type = body.content_type
             if content_type is not None and (len(content_type) > SHOWN or not content_type.isprintable()):
                 content_type = escape_invisible(content_type[:SHOWN])
             size_download, size_delivered = body.size_download, body.size_delivered
             if status in RETRY_AFTER_STATUSES:
                 retry_after = (head.headers.get("retry-after") or "")[:100] or None
-            elif status == NOT_MODIFIED:
+            if status == NOT_MODIFIED:
                 if failure is None:
                     failure = conditional.doubt(hop.headers, head.headers)
                 previous = request.previous
@@ -256,6 +269,7 @@ class Exchange:
                     and previous.url == hop.url
                     and conditional.is_about(previous, hop.headers)
                 ):
+                    accepted = True  # it was requested by the condition
                     extra = conditional.not_modified_fields(
                         previous, conditional.validators_from(head.headers)
                     )
@@ -265,9 +279,11 @@ class Exchange:
                 extra, failure = parsing.parsed or ({}, self._unparsed(parsing))
             elif self._parse is not None and failure is None and self._is_parsed(request, body):
                 extra, failure = self._parse(request, hop, body, response)
+            if self._no_follow and status in REDIRECTS and not request.capture_bytes:
+                extra = {**extra, "redirect_url": redirect_target(head, hop.url)}
         output_failure = ""
         # A 304 to the user's own condition is about a version whose size is unknown here.
-        is_page = head is not None and head.status < 400 and head.status != NOT_MODIFIED
+        is_page = head is not None and accepted and head.status != NOT_MODIFIED
         if self._validators and is_page and failure is None:
             assert head is not None
             extra |= conditional.validators_from(head.headers)
@@ -278,8 +294,9 @@ class Exchange:
         error: str | None
         if failure is not None:
             error, errormsg, exitcode = failure.kind, failure.message, failure.kind.exitcode
-        elif status is not None and status >= 400:
-            error, errormsg, exitcode = f"http_{status}", f"the server answered {status}", EXITCODE_HTTP
+        elif status is not None and (refused or not accepted):
+            message = refused or f"the server answered {status}"
+            error, errormsg, exitcode = f"http_{status}", message, EXITCODE_HTTP
         else:
             error, errormsg, exitcode = None, None, 0
         if body.content_encoding is not None:  # why both sizes are those on the wire
@@ -318,6 +335,15 @@ class Exchange:
             proxy_down=failure is not None and failure.proxy_down,
             storage_error=output_failure,
         )
+
+
+def redirect_target(head: ResponseHead, href: str) -> str | None:
+    """Return the URL that a redirect leads to; None if it has no valid one."""
+    for location in head.headers.get_all("location"):
+        target = urls.parse(urls.from_header(location), href) if location else None
+        if isinstance(target, urls.Url):
+            return display_url(target.href)
+    return None
 
 
 def check_host_literal(host: str) -> str:

@@ -1,9 +1,9 @@
-"""Builds the headers of each request of a fetch, except `Host`.
+"""Builds the headers of each request of a fetch, except `Host`, and decides whether it has a body.
 
 In: the run's options, once, and each hop's request. Out: its headers, in order. This module decides which
 origin receives which headers: the user's own headers and credentials stay within the origin they were given
-for, except those that can't be secret; conditions go to the origin of the earlier version, cookies where they
-belong.
+for, except those that can't be secret, and so does the body; conditions go to the origin of the earlier
+version, cookies where they belong.
 """
 
 from __future__ import annotations
@@ -15,6 +15,10 @@ from fetchpool.http import conditional, cookies
 from fetchpool.model.request import FetchRequest
 
 ACCEPT_ENCODING = "gzip, deflate, br, zstd"
+OF_THE_BODY = frozenset(
+    ("content-encoding", "content-language", "content-length", "content-location", "content-type")
+)
+"""Headers that describe the body: not sent without it."""
 SENDS_BODY = frozenset(("POST", "PUT", "PATCH"))
 """Methods whose requests must declare an empty body (RFC 9110 section 8.6)."""
 STAYING = frozenset(
@@ -26,7 +30,7 @@ STAYING = frozenset(
 """Headers that describe what is wanted, and by whom: none can be secret, so they are sent to every origin.
 Other headers of the user are not (fault 25)."""
 
-OF_THE_PAGE = frozenset(
+OF_THE_PAGE = OF_THE_BODY | frozenset(
     ("if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "range")
 )
 """Headers about the content of the list's URLs: not sent for a `robots.txt`, which is needed completely."""
@@ -43,8 +47,8 @@ class RequestHeaders:
         named = {name.lower() for name, _ in given}
         if options.user is not None and "authorization" not in named:
             given.append(("Authorization", basic_auth(options.user)))
-        if options.method in SENDS_BODY and "content-length" not in named:
-            given.append(("Content-Length", "0"))
+        if options.body or options.method in SENDS_BODY:
+            given.append(("Content-Length", str(len(options.body))))
         ours = [
             ("User-Agent", options.user_agent),
             ("Accept", "*/*"),
@@ -53,6 +57,10 @@ class RequestHeaders:
         if not options.user_agent:
             del ours[0]
         self._own: Fields = (*(pair for pair in ours if pair[0].lower() not in named), *given)
+        self._method = options.method
+        self._body = options.body
+        self._bodiless = tuple(pair for pair in self._own if pair[0].lower() not in OF_THE_BODY)
+        """The headers after a redirect that changed the method."""
         self._foreign: Fields = tuple(pair for pair in self._own if pair[0].lower() in STAYING)
 
     def of(self, request: FetchRequest) -> Fields:
@@ -60,10 +68,10 @@ class RequestHeaders:
         if request.crossed_origin:
             headers = self._foreign
         elif request.credentials:
-            own = (pair for pair in self._own if pair[0].lower() != "authorization")
+            own = (pair for pair in self._kept(request) if pair[0].lower() != "authorization")
             headers = (*own, ("Authorization", basic_auth(request.credentials)))
         else:
-            headers = self._own
+            headers = self._kept(request)
         if request.capture_bytes:
             headers = tuple(pair for pair in headers if pair[0].lower() not in OF_THE_PAGE)
         if request.previous is not None and request.previous.url == request.href:
@@ -71,6 +79,16 @@ class RequestHeaders:
         if request.cookies:
             headers = cookies.sent_with(headers, request.cookies, request.href)
         return headers
+
+    def body_of(self, request: FetchRequest) -> bytes:
+        """Return the body of one hop. Redirects to another origin that need it are not followed."""
+        if not self._body or request.capture_bytes or request.crossed_origin:
+            return b""
+        return self._body if not request.method or request.method == self._method else b""
+
+    def _kept(self, request: FetchRequest) -> Fields:
+        """Return the user's headers, without those of the body if the method has changed."""
+        return self._own if not request.method or request.method == self._method else self._bodiless
 
 
 def basic_auth(credentials: str) -> str:

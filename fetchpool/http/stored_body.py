@@ -64,7 +64,7 @@ class StoredBody(ResponseBody):
         self.wire = SpooledBody(options.warc_spool) if options.warc_spool else None
         """The body as received, whatever its status."""
         self.stored: BodyWriter | None = None
-        """The content, when the status is under 400 and the response can have a body."""
+        """The content, when the status is no failure and the response can have a body."""
         self.stopped = False
         """Whether we stopped reading, perhaps before the end."""
         self.error = ""

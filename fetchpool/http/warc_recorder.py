@@ -129,7 +129,7 @@ class WarcBuffer:
         about = {"WARC-Date": timestamp}
         if response.remote_ip is not None:
             about["WARC-IP-Address"] = response.remote_ip
-        request_id = self._add(hop, "request", _request(hop), [], about)
+        request_id = self._add(hop, "request", _request(hop), [io.BytesIO(hop.body)], about)
         if body.head is not None:
             if why := _truncated(body, response):
                 about["WARC-Truncated"] = why

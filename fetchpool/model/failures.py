@@ -46,7 +46,8 @@ class Traits(Struct, frozen=True, kw_only=True):
 
 class FailureKind(StrEnum):
     """Why a URL has no complete response. The list is closed; `error` in a row is null, one of these,
-    or `http_NNN` for a final status of 400 or more. Each kind has the attributes of its `Traits`."""
+    or `http_NNN` for a final status that is a failure: by default, 400 or more. Each kind has the attributes
+    of its `Traits`."""
 
     _value_: str
     exitcode: int
@@ -190,13 +191,15 @@ class FailureKind(StrEnum):
 
 
 EXITCODE_HTTP = 22
-"""curl's number for a status of 400 or more (`--fail`)."""
+"""curl's number for a status that is a failure (`--fail`)."""
 
 OTHER = "http_other"
 """Stands for every status from 600 on, which no standard defines and some servers send: the duplicate filter
 has one byte for all errors."""
+UNDER_400 = "http_under_400"
+"""Stands for every status under 400, which is a failure only with `--accept`."""
 STATUSES = tuple(f"http_{status}" for status in range(400, 600))
-ERRORS = (*FailureKind, *STATUSES, OTHER)
+ERRORS = (*FailureKind, *STATUSES, OTHER, UNDER_400)
 COMMON = ("http_404", "http_429", "http_500", "http_503")
 """The statuses that are suggested for a mistyped word."""
 
@@ -208,6 +211,17 @@ GROUPS: dict[str, frozenset[str]] = {
     "http_5xx": frozenset((*(error for error in STATUSES if error.startswith("http_5")), OTHER)),
 }
 _BEYOND = re.compile(r"http_[6-9][0-9]{2}")
+_UNDER_400 = re.compile(r"http_[123][0-9]{2}")
+
+
+def resumable_error(error: str) -> str:
+    """Return the one of `ERRORS` that stands for a row's error."""
+    if error in _KNOWN:
+        return error
+    return UNDER_400 if _UNDER_400.fullmatch(error) else OTHER
+
+
+_KNOWN = frozenset(map(str, ERRORS))
 
 
 def errors_named(words: Iterable[str]) -> frozenset[str]:
@@ -220,6 +234,8 @@ def errors_named(words: Iterable[str]) -> frozenset[str]:
             chosen.add(word)
         elif _BEYOND.fullmatch(word):
             chosen.add(OTHER)
+        elif _UNDER_400.fullmatch(word):
+            chosen.add(UNDER_400)
         else:
             raise ValueError(f"unknown error {word!r}; {_hint(word)}")
     return frozenset(chosen)

@@ -80,7 +80,7 @@ FEATURE_FIELDS = ("sha256", "filename_effective", "etag", "last_modified", "not_
 """Fields that options add to the row."""
 ROW_FIELDS: tuple[str, ...] = Record.__struct_fields__[:-1]
 """The row's own columns, in order; the parsers' fields follow."""
-RESERVED_NAMES = frozenset((*ROW_FIELDS, *FEATURE_FIELDS, "extra", "content_encoding"))
+RESERVED_NAMES = frozenset((*ROW_FIELDS, *FEATURE_FIELDS, "redirect_url", "extra", "content_encoding"))
 """Names that a parser's field or an input's column can't have: they get a prefix."""
 INT64 = range(-(1 << 63), 1 << 63)
 """The integers that every output can store: those of SQLite and Parquet have 64 bits."""

@@ -153,6 +153,8 @@ class HopRequest(Struct):
     """Use a new connection, and do not keep it."""
     close: bool = False
     """The server accepts few connections: keep none that another hop may need."""
+    body: bytes = b""
+    """The request's body; its length is among the headers."""
     proxy_addresses: tuple[str, ...] = ()
     """Addresses of the proxy, filled in by the transport that resolved it."""
 

@@ -61,6 +61,7 @@ REFUSALS = [
     (("urls.txt", "-q", "-v"), "--quiet and --verbose are mutually exclusive"),
     (("urls.txt", "--http1.1", "--http2"), "--http1.1 and --http2 are mutually exclusive"),
     (("urls.txt", "-I", "-X", "POST"), "--head and --method POST are mutually exclusive"),
+    (("urls.txt", "-I", "-d", "a=1"), "--head and --data are mutually exclusive"),
     (
         ("urls.txt", "--http2", "--transport", "requests"),
         "--http2 requires --transport curl (requests supports HTTP/1.1 only)",

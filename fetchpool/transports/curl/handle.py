@@ -78,6 +78,7 @@ class CurlHandle:
         self._hop: HopRequest | None = None
         self._headers: tuple[tuple[str, str], ...] | None = None
         self._method = ""
+        self._body = b""
         self._max_time = self._connect_timeout = 0.0
         self._public_only = self._closes = False
         self._filters_all = options.public_only
@@ -116,8 +117,8 @@ class CurlHandle:
         if self._has_target or ("%" in hop.url and LOWER_HEX.search(hop.url)):
             setopt(pycurl.REQUEST_TARGET, self._target(hop.url))
             self._has_target = True  # permanently: pycurl can't unset it
-        if hop.method != self._method:
-            self._set_method(hop.method)
+        if hop.method != self._method or hop.body is not self._body:
+            self._set_method(hop.method, hop.body)
         if hop.headers is not self._headers:
             setopt(pycurl.HTTPHEADER, header_lines(hop.headers))
             self._headers = hop.headers
@@ -316,16 +317,20 @@ class CurlHandle:
             arranging=tunnels and not status and getinfo(pycurl.NUM_CONNECTS) > 0,
         )
 
-    def _set_method(self, method: str) -> None:
-        """Set the method; a hop's request has no body."""
+    def _set_method(self, method: str, body: bytes) -> None:
+        """Set the method and the body."""
         curl = self.curl
         curl.setopt(pycurl.HTTPGET, 1)
         curl.unsetopt(pycurl.CUSTOMREQUEST)
         if method == "HEAD":
             curl.setopt(pycurl.NOBODY, 1)
+        elif body:
+            curl.setopt(pycurl.POSTFIELDS, body)
+            if method != "POST":
+                curl.setopt(pycurl.CUSTOMREQUEST, method)
         elif method != "GET":
             curl.setopt(pycurl.CUSTOMREQUEST, method)
-        self._method = method
+        self._method, self._body = method, body
 
     def _filter_addresses(self, public_only: bool) -> None:
         """Filter addresses only where required: opening sockets in Python adds a tenth to the cost of a

@@ -114,7 +114,8 @@ class RequestsTransport:
                 target = f"http://{host}{port}{target}"  # RFC 9112 section 3.2.2
                 authorization = proxy.authorization
         named = "" if self._names_host else f"Host: {host}{port}\r\n"
-        trace.request = f"{hop.method} {target} HTTP/1.1\r\n{named}{authorization}".encode() + self._encoded
+        head = f"{hop.method} {target} HTTP/1.1\r\n{named}{authorization}".encode()
+        trace.request = head + self._encoded + hop.body
 
     def _encode(self, headers: tuple[tuple[str, str], ...]) -> None:
         lines = [f"{name}: {value}" for name, value in headers]

@@ -280,7 +280,7 @@ REFUSALS = [
     ),
     (
         {"headers": ["Content-Length: 5"]},
-        "--header: Content-Length is not allowed, since requests have no body",
+        "--header: Content-Length is not allowed; it follows from the body (--data)",
     ),
     ({"headers": "A: b"}, "--header: expected a list of headers, got a string"),
     (

@@ -15,7 +15,7 @@ from fetchpool.progress.summary import summary
 from tests.factories import EVEN, all_ok, snapshot
 
 CONFIG = RunConfig(outputs=(Output("sizes.txt", "text"),), per_host=None)
-ENDINGS = ("interrupted", "aborted", "timed_out")
+ENDINGS = {"interrupted": False, "aborted": False, "stopped_by": ""}
 FETCH = ("max_time", "parse", "save")
 
 
@@ -23,7 +23,7 @@ def lines(
     shot: Snapshot, *, resume: str = "", saved: int = 0, rows: tuple[int, ...] | None = None, **changes: Any
 ) -> list[str]:
     """`changes`: how the run ended, and fields of the configuration."""
-    ending = {name: changes.pop(name, False) for name in ENDINGS}
+    ending = {name: changes.pop(name, value) for name, value in ENDINGS.items()}
     fetch = replace(CONFIG.fetch, **{name: changes.pop(name) for name in FETCH if name in changes})
     config = replace(CONFIG, fetch=fetch, **changes)
     rows = (shot.done,) * len(config.outputs) if rows is None else rows
@@ -108,7 +108,9 @@ def test_an_interrupted_run_reports_what_was_not_fetched(changes: dict[str, Any]
 
 def test_an_interrupted_run_reports_why_it_stopped_and_how_to_continue() -> None:
     shot = all_ok(elapsed=10.0, done=60, total=100, total_exact=True)
-    said = lines(shot, interrupted=True, timed_out=True, resume="run the same command with --resume")
+    said = lines(
+        shot, interrupted=True, stopped_by="--max-runtime", resume="run the same command with --resume"
+    )
     assert said[0] == "stopped by --max-runtime after 10 s: 60 URLs done (all ok), 40 not fetched"
     assert said[-1] == "to continue: run the same command with --resume"
 
@@ -116,7 +118,9 @@ def test_an_interrupted_run_reports_why_it_stopped_and_how_to_continue() -> None
 def test_the_bottleneck_of_an_interrupted_run_is_measured_until_it_was_stopped() -> None:
     waited = limits(backoff=7.5, stopping=2.0)
     shot = snapshot(elapsed=10.0, done=0, ok=0, failed=(), retries=16, wait_times=waited, total=30)
-    shown = lines(shot, interrupted=True, timed_out=True, resume="run the same command with --resume")
+    shown = lines(
+        shot, interrupted=True, stopped_by="--max-runtime", resume="run the same command with --resume"
+    )
     assert shown[-2:] == [
         "bottleneck: server backoff: 429, 503 or Retry-After (93 % of the time)",
         "to continue: run the same command with --resume",
