@@ -6,6 +6,7 @@ In: options as typed. Out: an exit code. `config` declares and checks the option
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -57,6 +58,20 @@ def run(ctx: typer.Context, inputs: list[str] | None, **typed: Any) -> int:
     return result.code
 
 
+def with_password(user: str) -> str:
+    """Return `name:password`, with a password from the terminal if there is none; unchanged without a
+    terminal."""
+    if ":" in user or not user or not (sys.stdin.isatty() or sys.stderr.isatty()):
+        return user
+    import getpass
+
+    try:
+        with Path("/dev/tty").open():
+            return f"{user}:{getpass.getpass(f'Password of {user}: ')}"
+    except (OSError, EOFError):
+        return user
+
+
 def _settings(typed: dict[str, Any]) -> dict[str, Any]:
     """Return the keyword arguments for `configure()`."""
     settings: dict[str, Any] = {}
@@ -74,5 +89,7 @@ def _settings(typed: dict[str, Any]) -> dict[str, Any]:
             if typed[name]:
                 raise UsageError(f"--head and --{name} are mutually exclusive")
         settings["method"] = "HEAD"
+    if typed["user"] is not None and not (typed["netrc"] or typed["netrc_file"]):
+        settings["user"] = with_password(typed["user"])
     settings["outputs"] = typed["outputs"] or [DEFAULT_OUTPUT]
     return settings

@@ -63,6 +63,8 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
     values |= {
         "transport": transport,
         "headers": request_headers(values),
+        "cookies": () if values["cookie"] is None else values["cookie"][1],
+        **_credentials(values),
         "proxy": None if values["proxy"] is None else usable_proxy(values["proxy"], transport),
         "dns_servers": usable_dns_servers(values["dns_servers"] or None, transport),
         "parse_timeout": _parse_timeout(given.get("parse_timeout"), values),
@@ -144,6 +146,20 @@ def _refuse_private(resolved: Sequence[tuple[str, tuple[str, ...]]]) -> None:
                 raise UsageError(
                     f"--resolve: {where}:{address} is not a public address, which --public-only requires"
                 )
+
+
+def _credentials(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of `user` and `netrc`: a name without a password needs a .netrc file."""
+    user, path = values["user"], values["netrc_file"]
+    if not (values["netrc"] or path):
+        if user is not None and ":" not in user:
+            raise UsageError(validate.NO_PASSWORD)
+        return {"netrc": ()}
+    if user is not None and ":" in user:
+        raise UsageError("--user with a password and --netrc are mutually exclusive; give only the name")
+    from fetchpool.config.netrc_file import read_netrc
+
+    return {"user": None, "netrc": read_netrc(path or "", user or "")}
 
 
 def _parse_timeout(given: float | str | None, values: Mapping[str, Any]) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from fetchpool.model.record import Cookie
 from fetchpool.model.version import VERSION
 
 
@@ -22,11 +23,17 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     transport: str = "curl"
     method: str = "GET"
     body: bytes = b""
-    """The body of every request; not sent after a redirect that changes the method, nor to another origin."""
+    """The body of every request; dropped when a redirect changes the method or leads to another origin."""
     headers: tuple[tuple[str, str], ...] = ()
     user_agent: str = f"fetchpool/{VERSION}"
     user: str | None = None
     """`name:password` for Basic authentication, sent to the URL's own origin only."""
+    netrc: tuple[tuple[str, str], ...] = ()
+    """Host and `name:password` for each; an empty host stands for all others. Sent as `user` is."""
+    cookies: tuple[tuple[Cookie, float], ...] = ()
+    """Cookies of a file, with their expiry, each sent to its own hosts."""
+    report_cookies: bool = False
+    """Return the cookies that servers set to the engine, for other URLs (`--cookie-jar`)."""
     proxy: str | None = None
     cacert: str | None = None
     insecure: bool = False

@@ -335,6 +335,21 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "Not sent to other origins after a redirect. Repeatable.",
             Scope.POOL,
         ),
+        Option(
+            "cookie",
+            "-b --cookie TEXT|FILE",
+            types.COOKIE,
+            "Cookies to send: 'name=value; name=value' to every URL, or a FILE of cookies (Netscape format), "
+            "each to its own site. Repeatable.",
+            Scope.POOL,
+        ),
+        Option(
+            "cookie_jar",
+            "-c --cookie-jar FILE",
+            types.COOKIE_JAR,
+            "Share the cookies that servers set among all URLs, and write them to FILE at the end. Without "
+            "it a cookie is sent on only in its URL's redirects.",
+        ),
         Option("referer", "-e --referer URL", types.REFERER, "Referer header to send.", Scope.POOL),
         Option(
             "range",
@@ -350,7 +365,22 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "user",
             "-u --user NAME:PASSWORD",
             types.USER,
-            "Basic authentication, sent to the URL's own origin only.",
+            "Basic authentication, sent to the URL's own origin only. A missing password is asked for on "
+            "the terminal, or taken from --netrc.",
+            Scope.POOL,
+        ),
+        Option(
+            "netrc",
+            "--netrc",
+            types.SWITCH,
+            "Basic authentication with the name and password of each host in ~/.netrc.",
+            Scope.POOL,
+        ),
+        Option(
+            "netrc_file",
+            "--netrc-file FILE",
+            types.FILE,
+            "Like --netrc, with another file.",
             Scope.POOL,
         ),
         Option(

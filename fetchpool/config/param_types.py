@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any
 
-from fetchpool.config import request_values, units, validate
+from fetchpool.config import cookie_file, request_values, units, validate
 from fetchpool.config.choices import FORMATS
 from fetchpool.config.option import ParamType
 from fetchpool.config.outputs import HASHES, save_directory, warc_archive
@@ -98,6 +98,14 @@ DATA = ParamType(
 JSON = ParamType(
     check=request_values.json_body, accepts=request_values.Json | None, checks_type=True, repeatable=True
 )
+COOKIE = ParamType(
+    check=lambda label, value: cookie_file.cookie_option(label, value),
+    accepts=cookie_file.CookieOption,
+    checks_type=True,
+    repeatable=True,
+)
+COOKIE_JAR = ParamType(check=cookie_file.jar_path, accepts=ANY_PATH)
+FILE = ParamType(check=validate.file, accepts=ANY_PATH)
 REFERER = ParamType(check=request_values.referer, accepts=str | None)
 RANGE = ParamType(check=request_values.byte_range, accepts=str | None)
 STATUSES = ParamType(

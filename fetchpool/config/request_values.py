@@ -142,6 +142,8 @@ def request_headers(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         ("Referer", values["referer"]),
         ("Range", values["range"]),
     ]
+    text = "" if values["cookie"] is None else values["cookie"][0]
+    more += [("Cookie", text)] if text else []
     if values["json"] is not None:
         more += [("Content-Type", JSON), ("Accept", JSON)]
     elif values["data"] is not None:

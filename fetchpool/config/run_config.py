@@ -54,6 +54,8 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     """The column of the URL if inputs are tables; None if every line is a URL."""
     keep_columns: bool = False
     """Whether the other columns are copied to the rows."""
+    cookie_jar: str = ""
+    """The file for the cookies that all URLs share; empty if they share none."""
     refresh: str = ""
     """An earlier output whose URLs are requested conditionally; empty without one."""
     refresh_in_place: bool = False

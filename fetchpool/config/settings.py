@@ -53,6 +53,9 @@ class PoolSettings(TypedDict, total=False):
     headers: Mapping[str, str] | Iterable[str | tuple[str, str]]
     """Header to send: 'Name: value', or 'Name;' for an empty value, or @FILE for the headers in FILE. Not
     sent to other origins after a redirect. Repeatable."""
+    cookie: str | PathLike[str] | Mapping[str, str] | Iterable[str | PathLike[str]] | None
+    """Cookies to send: 'name=value; name=value' to every URL, or a FILE of cookies (Netscape format), each to
+    its own site. Repeatable."""
     referer: str | None
     """Referer header to send."""
     range: str | None
@@ -60,7 +63,12 @@ class PoolSettings(TypedDict, total=False):
     user_agent: str
     """User-Agent header to send. (default: fetchpool/0.1.0)"""
     user: str | None
-    """Basic authentication, sent to the URL's own origin only."""
+    """Basic authentication, sent to the URL's own origin only. A missing password is asked for on the
+    terminal, or taken from --netrc."""
+    netrc: bool
+    """Basic authentication with the name and password of each host in ~/.netrc."""
+    netrc_file: str | PathLike[str] | None
+    """Like --netrc, with another file."""
     proxy: str | None
     """Proxy to use: http, https, socks5 or socks5h (the proxy resolves names). Proxy environment variables
     are ignored."""
@@ -120,6 +128,9 @@ class FetchSettings(PoolSettings, total=False):
     """Initial backoff; doubles per retry, with full jitter. (default: 1s)"""
     retry_max_time: float | str | None
     """Start no retry later than TIME after the URL's first attempt; 0 is no limit. (default: 0)"""
+    cookie_jar: str | PathLike[str] | None
+    """Share the cookies that servers set among all URLs, and write them to FILE at the end. Without it a
+    cookie is sent on only in its URL's redirects."""
 
 
 class AllSettings(FetchSettings, total=False):

@@ -33,6 +33,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 header."""
 _METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE")
 
+NO_PASSWORD = "--user: expected name:password ('name:' for an empty password)"
+
 NUMBERS: dict[Any, type] = {int: Integral, float: Real}
 
 _Given = TypeVar("_Given")
@@ -117,9 +119,10 @@ def header_value(option: str, text: str) -> str:
 
 
 def user(credentials: str) -> str:
-    """Return credentials in the form `name:password` (RFC 7617); the password may be empty."""
-    if ":" not in credentials or credentials.startswith(":"):
-        raise UsageError("--user: expected name:password ('name:' for an empty password)")
+    """Return credentials in the form `name:password` (RFC 7617), or a name alone, whose password comes from
+    elsewhere."""
+    if not credentials or credentials.startswith(":"):
+        raise UsageError(NO_PASSWORD)
     if _CONTROL.search(credentials):
         raise UsageError("--user: control characters are not allowed")
     try:
@@ -159,6 +162,13 @@ def proxy(address: str) -> str:
         )
     userinfo, at, _ = authority.rpartition("@")
     return f"{scheme}://{userinfo}{at}{parsed.host}:{port or PROXY_PORTS[scheme]}"
+
+
+def file(label: str, path: str) -> str:
+    """Return the path of an existing file."""
+    if not Path(path).is_file():
+        raise UsageError(f"{label}: {path!r} is not a file")
+    return path
 
 
 def cacert(path: str) -> str:

@@ -42,6 +42,7 @@ from fetchpool.transports.resolver import shared as shared_resolver
 
 if TYPE_CHECKING:  # loaded only if needed
     from fetchpool.history.refresh import PreviousRun
+    from fetchpool.http.cookie_store import CookieJar
     from fetchpool.scheduler.robots import RobotsCache
     from fetchpool.sinks.spool import SpoolDirectory
     from fetchpool.sinks.warc import WarcFile
@@ -94,6 +95,7 @@ def build(
         )
         # With a rate limit, a delay or robots.txt rules, every hop has to be scheduled.
         spaced = bool(config.robots or config.rate or config.host_delay)
+        jar = open_jar(config)
         fetch = replace(config.fetch, follow_across_hosts=False, follow_within_hosts=not spaced)
         if fetch.save:
             from fetchpool.sinks.spool import open_spool
@@ -107,6 +109,8 @@ def build(
             archive = WarcFile(config.warc, config.warc_max_size)
             spools.append(spool := open_spool("--warc", str(Path(config.warc).parent), "warc"))
             fetch = replace(fetch, warc_spool=spool.path)
+        if jar is not None:
+            fetch = replace(fetch, cookies=(), report_cookies=True)
         pool = open_pool(config.executor, config.workers, fetch)
     except BaseException:
         source.close()
@@ -129,7 +133,7 @@ def build(
 
         robots = RobotsCache(config.fetch.user_agent, public_only=config.fetch.public_only)
     scales = config.auto_workers and config.executor != "process"
-    writer = Writer(sinks, known, archive=archive, spools=spools, journals=opened)
+    writer = Writer(sinks, known, archive=archive, spools=spools, journals=opened, jar=jar)
     run_observers = Observers(observers)
     try:
         engine = assemble(
@@ -249,6 +253,15 @@ def assemble(
         lookups.start(inbox.post)
     monitor.start()
     return engine
+
+
+def open_jar(config: RunConfig) -> CookieJar | None:
+    """Return the cookie jar with the cookies of `--cookie`; None without one."""
+    if not config.cookie_jar:
+        return None
+    from fetchpool.http.cookie_store import CookieJar
+
+    return CookieJar(config.cookie_jar, config.fetch.cookies)
 
 
 def _refreshed(

@@ -80,6 +80,7 @@ class InFlightRequests:
         self._stats = stats
         self._observers = observers
         self._clock = clock
+        self._jar = writer.jar
         self._in_flight: dict[int, tuple[FetchRequest, float]] = {}
         """Requests and their start times by urlnum, in the order of their start."""
         self._previous: dict[int, PreviousAttempts] = {}
@@ -138,6 +139,8 @@ class InFlightRequests:
     def submit(self, request: FetchRequest, now: float) -> None:
         self._in_flight[request.urlnum] = (request, now)
         sent = request if request.columns is None else derive.without_columns(request)
+        if self._jar is not None and request.urlnum >= 0:
+            sent = derive.with_cookies(sent, self._jar.of_host(sent.host))
         self._pool.submit(sent).add_done_callback(partial(self._on_done, request))
 
     def _on_done(self, request: FetchRequest, future: Future[Record]) -> None:
@@ -177,6 +180,8 @@ class InFlightRequests:
             self._requeue(attempt, now)
             return
         self._writer.archive(outcome)
+        if self._jar is not None and outcome.set_cookies:
+            self._jar.learn(outcome.set_cookies)
         if outcome.record.error and self._pool.queued and self._scheduler.is_throttled(request.host, now):
             self._pool.cancel_pending(request.host)
         if outcome.redirect is not None:

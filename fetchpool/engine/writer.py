@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fetchpool.history.duplicates import DuplicateFilter
-from fetchpool.model.errors import OutputClosedError
+from fetchpool.model.errors import OutputClosedError, OutputError
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.record import Record
 from fetchpool.sinks.base import ResumableSink, Sink
 from fetchpool.sinks.file import FileSink
 
-if TYPE_CHECKING:  # loaded only for --warc
+if TYPE_CHECKING:  # loaded only for --warc and --cookie-jar
+    from fetchpool.http.cookie_store import CookieJar
     from fetchpool.sinks.spool import SpoolDirectory
     from fetchpool.sinks.warc import WarcFile
 
@@ -35,8 +36,10 @@ class Writer:
         archive: WarcFile | None = None,
         spools: Sequence[SpoolDirectory] = (),
         journals: Sequence[ResumableSink] = (),
+        jar: CookieJar | None = None,
     ) -> None:
-        """`journals`: those of the sinks that can be resumed; they may have notices."""
+        """`journals`: those of the sinks that can be resumed; they may have notices. `jar`: written at the
+        end."""
         self._sinks = sinks
         self._known = known
         self._archive = archive
@@ -44,6 +47,8 @@ class Writer:
         self._journals = journals
         only = journals[0] if len(journals) == len(sinks) == 1 else None
         self._unread = only.unread if isinstance(only, FileSink) and archive is None and not spools else None
+        self.jar = jar
+        """The cookies that all URLs share."""
         self._flush_at: float | None = None
         self._left: set[int] = set()
         """Numbers of the sinks whose reader has closed them."""
@@ -141,6 +146,12 @@ class Writer:
                 failures.append(failure)
         self._sinks = ()
         self._archive = None
+        if self.jar is not None:
+            jar, self.jar = self.jar, None
+            try:
+                jar.close()
+            except OutputError as failure:
+                failures.append(failure)
         for spool in self._spools:
             spool.close()
         if failures:

@@ -103,6 +103,16 @@ def learned(cookies: Cookies, lines: Iterable[str], href: str) -> Cookies:
     return tuple(kept.values())
 
 
+def together(stored: Cookies, chain: Cookies) -> Cookies:
+    """Return stored cookies and those of the chain, which replace the ones that they have the name, domain
+    and path of."""
+    if not chain or not stored:
+        return stored or chain
+    newer = {(each.name, each.domain, each.host_only, each.path) for each in chain}
+    kept = [each for each in stored if (each.name, each.domain, each.host_only, each.path) not in newer]
+    return (*kept, *chain)
+
+
 def sent_with(
     headers: tuple[tuple[str, str], ...], cookies: Cookies, href: str
 ) -> tuple[tuple[str, str], ...]:

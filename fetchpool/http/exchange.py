@@ -82,6 +82,11 @@ class Exchange:
 
             self._capture = WarcRecorder(options.warc_spool, utc_now)
             self.steps = self._captured
+        if options.report_cookies:
+            from fetchpool.http.cookie_recorder import recorded
+
+            inner = self.steps
+            self.steps = lambda request: recorded(inner(request))
         self._headers = RequestHeaders(options)
 
     def _captured(self, request: FetchRequest) -> Steps:

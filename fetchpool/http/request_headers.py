@@ -12,6 +12,7 @@ from base64 import b64encode
 
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http import conditional, cookies
+from fetchpool.http.cookie_store import CookieStore
 from fetchpool.model.request import FetchRequest
 
 ACCEPT_ENCODING = "gzip, deflate, br, zstd"
@@ -61,6 +62,10 @@ class RequestHeaders:
         self._body = options.body
         self._bodiless = tuple(pair for pair in self._own if pair[0].lower() not in OF_THE_BODY)
         """The headers after a redirect that changed the method."""
+        self._stored = CookieStore(options.cookies) if options.cookies else None
+        self._netrc = {} if "authorization" in named else dict(options.netrc)
+        self._by_host: dict[str, tuple[Fields, Fields]] = {}
+        """By host of `.netrc`, the headers with and without those of the body."""
         self._foreign: Fields = tuple(pair for pair in self._own if pair[0].lower() in STAYING)
 
     def of(self, request: FetchRequest) -> Fields:
@@ -70,14 +75,19 @@ class RequestHeaders:
         elif request.credentials:
             own = (pair for pair in self._kept(request) if pair[0].lower() != "authorization")
             headers = (*own, ("Authorization", basic_auth(request.credentials)))
+        elif self._netrc:
+            headers = self._with_password(request)
         else:
             headers = self._kept(request)
         if request.capture_bytes:
             headers = tuple(pair for pair in headers if pair[0].lower() not in OF_THE_PAGE)
         if request.previous is not None and request.previous.url == request.href:
             headers = conditional.add_conditions(headers, request.previous)
-        if request.cookies:
-            headers = cookies.sent_with(headers, request.cookies, request.href)
+        sent = request.cookies
+        if self._stored is not None and not request.capture_bytes:
+            sent = cookies.together(self._stored.of_host(request.host), sent)
+        if sent:
+            headers = cookies.sent_with(headers, sent, request.href)
         return headers
 
     def body_of(self, request: FetchRequest) -> bytes:
@@ -85,6 +95,19 @@ class RequestHeaders:
         if not self._body or request.capture_bytes or request.crossed_origin:
             return b""
         return self._body if not request.method or request.method == self._method else b""
+
+    def _with_password(self, request: FetchRequest) -> Fields:
+        """Return the headers with the host's name and password in `.netrc`, if it is there."""
+        host = request.host.strip("[]")
+        name = host if host in self._netrc else ""
+        credentials = self._netrc.get(name)
+        if credentials is None:
+            return self._kept(request)
+        if name not in self._by_host:
+            added = ("Authorization", basic_auth(credentials))
+            self._by_host[name] = ((*self._own, added), (*self._bodiless, added))
+        own, bodiless = self._by_host[name]
+        return own if not request.method or request.method == self._method else bodiless
 
     def _kept(self, request: FetchRequest) -> Fields:
         """Return the user's headers, without those of the body if the method has changed."""

@@ -82,6 +82,11 @@ def with_addresses(request: FetchRequest, addresses: tuple[str, ...], seconds: f
     )
 
 
+def with_cookies(request: FetchRequest, cookies: tuple[Cookie, ...]) -> FetchRequest:
+    """Return the request with the cookies for its host, which include those of earlier hops."""
+    return replace(request, cookies=cookies)
+
+
 def without_columns(request: FetchRequest) -> FetchRequest:
     """Return the request as it is sent to a worker."""
     return replace(request, columns=None)

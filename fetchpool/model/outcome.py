@@ -36,6 +36,8 @@ class Outcome(Struct, frozen=True):
     """Records for the archive, compressed: what this attempt sent and received, hop by hop."""
     warc_records_path: str = ""
     """The file of these records, if they are large. The engine removes the file."""
+    set_cookies: str = ""
+    """A line for each `Set-Cookie`: the URL that sent it, a space, and its value. Only with a cookie jar."""
 
     @property
     def has_response(self) -> bool:

@@ -82,7 +82,7 @@ def test_every_option_of_configure_sets_one_field() -> None:
     fields = [*FetchOptions.__struct_fields__, *RunConfig.__struct_fields__]
     without = {name for name, option in OPTIONS.items() if option.scope is not Scope.FLAG} - set(fields)
     change_others = {"max_workers", "format"}
-    make_headers_or_body = {"data", "json", "referer", "range"}
+    make_headers_or_body = {"data", "json", "referer", "range", "cookie", "netrc_file"}
     assert without == change_others | make_headers_or_body
     assert len(set(fields)) == len(fields)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -160,3 +161,100 @@ def test_a_run_stops_after_too_many_failures(server: RecordingServer) -> None:
     urls = [server.url("status/404")] * 500
     records = list(fetchpool.fetch(urls, workers=1, dedupe=False, max_failures=3))
     assert 3 <= len(records) < 50
+
+
+NETSCAPE = (
+    "# Netscape HTTP Cookie File\n\n127.0.0.1\tFALSE\t/\tFALSE\t0\tsaved\tyes\n"
+    "#HttpOnly_127.0.0.2\tFALSE\t/\tFALSE\t4102444800\tother\tsecret\n"
+    "127.0.0.1\tFALSE\t/\tFALSE\t1\told\tgone\n"
+)
+
+
+@in_every_way
+def test_a_text_of_cookies_goes_to_the_urls_of_the_list_only(
+    way: Way, server: RecordingServer, other: RecordingServer
+) -> None:
+    url = server.url(f"redirect/302/{quote(other.url(), safe='')}")
+    assert fetch_one(way, url, cookie="a=1; b=2").error is None
+    assert server.requests[0].headers["cookie"] == "a=1; b=2"
+    assert "cookie" not in other.requests[0].headers
+
+
+@in_every_way
+def test_the_cookies_of_a_file_go_each_to_its_own_site(
+    way: Way, server: RecordingServer, other: RecordingServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "cookies.txt"
+    file.write_text(NETSCAPE)
+    url = server.url(f"redirect/302/{quote(other.url(), safe='')}")
+    assert fetch_one(way, url, cookie=[file, "a=1"]).error is None
+    assert server.requests[0].headers["cookie"] == "a=1; saved=yes"
+    assert other.requests[0].headers["cookie"] == "other=secret"
+
+
+@in_every_way
+def test_cookies_are_shared_among_urls_only_with_a_cookie_jar(
+    way: Way, server: RecordingServer, other: RecordingServer, tmp_path: Path
+) -> None:
+    jar = tmp_path / "jar"
+    urls = [server.url(f"login/{quote('session=1; Path=/; Max-Age=3600')}"), server.url("page"), other.url()]
+    for settings in ({}, {"cookie_jar": jar}):
+        for record in fetchpool.fetch(
+            urls, workers=1, executor=way.executor, transport=way.transport, **settings
+        ):
+            assert record.error is None
+    sent = [request.headers.get("cookie") for request in server.requests if request.path == "/page"]
+    assert sent == [None, "session=1"]
+    assert [request.headers.get("cookie") for request in other.requests] == [None, None]
+    [line] = [line for line in jar.read_text().splitlines() if line and not line.startswith("#")]
+    domain, subdomains, path, secure, expires, name, value = line.split("\t")
+    assert (domain, subdomains, path, secure, name, value) == (
+        "127.0.0.1",
+        "FALSE",
+        "/",
+        "FALSE",
+        "session",
+        "1",
+    )
+    assert int(expires) > 1_700_000_000
+    assert jar.stat().st_mode & 0o77 == 0
+
+
+def test_a_cookie_jar_takes_over_the_cookies_of_a_file(server: RecordingServer, tmp_path: Path) -> None:
+    jar = tmp_path / "jar"
+    jar.write_text(NETSCAPE)
+    urls = [server.url(f"login/{quote('saved=; Max-Age=0; Path=/')}"), server.url("page")]
+    list(fetchpool.fetch(urls, workers=1, cookie=jar, cookie_jar=jar))
+    assert [request.headers.get("cookie") for request in server.requests] == ["saved=yes", None]
+    assert "saved" not in jar.read_text()
+    assert "other\tsecret" in jar.read_text()
+
+
+@in_every_way
+def test_a_cookie_wall_is_passed(way: Way, server: RecordingServer, tmp_path: Path) -> None:
+    url = server.url(f"cookie/{quote('wall=passed; Path=/')}")
+    for settings in ({}, {"cookie_jar": tmp_path / "jar"}):
+        assert fetch_one(way, url, **settings).error is None
+        assert server.requests[-1].headers["cookie"] == "wall=passed"
+
+
+@over_each_transport
+def test_netrc_gives_each_host_its_password(
+    way: Way, server: RecordingServer, other: RecordingServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "netrc"
+    file.write_text("machine 127.0.0.1 login ann password s3cret\nmachine 127.0.0.2 login bob password x\n")
+    urls = [server.url(), other.url(), server.url(f"redirect/302/{quote(other.url(), safe='')}")]
+    fetch_urls(way, urls, netrc_file=file, workers=1)
+    basic = {name: f"Basic {base64.b64encode(name.encode()).decode()}" for name in ("ann:s3cret", "bob:x")}
+    assert {request.headers["authorization"] for request in server.requests} == {basic["ann:s3cret"]}
+    assert [request.headers.get("authorization") for request in other.requests] == [basic["bob:x"], None]
+
+
+def test_netrc_completes_a_users_name(server: RecordingServer, tmp_path: Path) -> None:
+    file = tmp_path / "netrc"
+    file.write_text("machine 127.0.0.1 login ann password s3cret\n")
+    fetch_one(CURL, server.url(), netrc_file=file, user="ann")
+    assert "authorization" in server.requests[0].headers
+    with pytest.raises(fetchpool.UsageError, match="has no entry of user bob"):
+        list(fetchpool.fetch([], netrc_file=file, user="bob"))

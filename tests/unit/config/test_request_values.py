@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fetchpool.config.configure import configure
+from fetchpool.config.cookie_file import cookie_file
 from fetchpool.model.errors import UsageError
 
 REFUSALS: list[tuple[dict[str, Any], str]] = [
@@ -63,3 +65,59 @@ def test_statuses_are_given_as_text_or_numbers() -> None:
 def test_a_list_is_a_json_array_in_a_program() -> None:
     assert configure(json=[1, "ä"]).fetch.body == '[1, "ä"]'.encode()
     assert configure(json=("{", "}")).fetch.body == b"{}"
+
+
+COOKIE_FILES = {
+    "# comment\n\nSet-Cookie: a=1": "line 3 has no cookie in Netscape format",
+    "a.example\tTRUE\t/\tFALSE\tlater\tname\tvalue": "line 1 has no cookie in Netscape format",
+}
+
+
+@pytest.mark.parametrize("text", COOKIE_FILES)
+def test_a_broken_file_of_cookies_is_rejected_without_repeating_it(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "cookies.txt"
+    file.write_text(text)
+    with pytest.raises(UsageError) as caught:
+        configure(cookie=file)
+    assert COOKIE_FILES[text] in str(caught.value)
+
+
+def test_a_cookie_that_is_neither_text_nor_a_file_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="'nowhere' is neither name=value nor a file of cookies"):
+        configure(cookie="nowhere")
+    with pytest.raises(UsageError, match="--cookie-jar: "):
+        configure(cookie_jar=tmp_path)
+    with pytest.raises(UsageError, match="--cookie-jar: "):
+        configure(cookie_jar=tmp_path / "no" / "jar")
+
+
+def test_cookies_are_written_as_they_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "cookies.txt"
+    file.write_text(
+        ".a.example\tTRUE\t/x\tTRUE\t4102444800\tname\tvalue\nb.example\tFALSE\t/\tFALSE\t0\tn\t\n"
+    )
+    cookies = configure(cookie=file).fetch.cookies
+    again = tmp_path / "again.txt"
+    again.write_text(cookie_file(cookies))
+    assert configure(cookie=again).fetch.cookies == cookies
+    assert [cookie.host_only for cookie, _ in cookies] == [False, True]
+
+
+@pytest.mark.parametrize("text", ["machine a login b password", "what is s3cret"])
+def test_a_broken_netrc_is_rejected_without_repeating_it(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "netrc"
+    file.write_text(text)
+    with pytest.raises(UsageError) as caught:
+        configure(netrc_file=file)
+    assert "is not in the format of .netrc" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_name_without_a_password_needs_one_from_elsewhere(tmp_path: Path) -> None:
+    file = tmp_path / "netrc"
+    file.write_text("default login ann password x\n")
+    assert configure(netrc_file=file).fetch.netrc == (("", "ann:x"),)
+    with pytest.raises(UsageError, match="expected name:password"):
+        configure(user="ann")
+    with pytest.raises(UsageError, match="mutually exclusive"):
+        configure(user="ann:x", netrc_file=file)

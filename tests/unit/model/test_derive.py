@@ -63,6 +63,7 @@ CHANGES: dict[str, tuple[Callable[[FetchRequest], FetchRequest], dict[str, Any]]
         lambda request: derive.with_addresses(request, ("192.0.2.2",), 1.0),
         {"addresses": ("192.0.2.2",), "dns_time": 1.5, "elapsed": 4.0},
     ),
+    "with cookies": (lambda request: derive.with_cookies(request, ()), {"cookies": ()}),
     "without_columns": (derive.without_columns, {"columns": None}),
     "with its columns": (
         lambda request: derive.with_columns(derive.without_columns(request), request),

@@ -1,0 +1,33 @@
+"""Records the cookies that the responses of a fetch set, for the run's cookie jar.
+
+In: the steps of a fetch. Out: the same steps, and an `Outcome` with each `Set-Cookie` and the URL that sent
+it. The worker decides nothing about them: the engine has the jar.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from fetchpool.http.body import ResponseBody
+from fetchpool.http.cookies import LONGEST_LINE, MOST
+from fetchpool.model.outcome import Outcome
+from fetchpool.transports.base import HopRequest, Steps
+
+
+def recorded(steps: Steps) -> Steps:
+    """Yield the same hops; return an outcome with the cookies."""
+    received: list[str] = []
+    try:
+        hop = next(steps)
+        while True:
+            response = yield hop
+            if isinstance(hop, HopRequest) and isinstance(hop.receiver, ResponseBody) and hop.receiver.head:
+                lines = hop.receiver.head.headers.get_all("set-cookie")[:MOST]
+                received += [f"{hop.url} {line}" for line in lines if len(line) <= LONGEST_LINE]
+            hop = steps.send(response)
+    except StopIteration as stop:
+        outcome: Outcome = stop.value
+        return replace(outcome, set_cookies="\n".join(received)) if received else outcome
+    except GeneratorExit:  # the run was aborted
+        steps.close()
+        raise
