@@ -9,7 +9,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from fetchpool.http.body import ResponseBody
-from fetchpool.http.cookies import LONGEST_LINE, MOST
+from fetchpool.http.cookies import LONGEST_LINE, MAX_COOKIES
 from fetchpool.model.outcome import Outcome
 from fetchpool.transports.base import HopRequest, Steps
 
@@ -22,7 +22,7 @@ def recorded(steps: Steps) -> Steps:
         while True:
             response = yield hop
             if isinstance(hop, HopRequest) and isinstance(hop.receiver, ResponseBody) and hop.receiver.head:
-                lines = hop.receiver.head.headers.get_all("set-cookie")[:MOST]
+                lines = hop.receiver.head.headers.get_all("set-cookie")[:MAX_COOKIES]
                 received += [f"{hop.url} {line}" for line in lines if len(line) <= LONGEST_LINE]
             hop = steps.send(response)
     except StopIteration as stop:

@@ -103,7 +103,7 @@ def test_cookies_are_written_as_they_are_read(tmp_path: Path) -> None:
     assert [cookie.host_only for cookie, _ in cookies] == [False, True]
 
 
-@pytest.mark.parametrize("text", ["machine a login b password", "what is s3cret"])
+@pytest.mark.parametrize("text", ["machine a login b passwort s3cret", "what is s3cret"])
 def test_a_broken_netrc_is_rejected_without_repeating_it(text: str, tmp_path: Path) -> None:
     file = tmp_path / "netrc"
     file.write_text(text)
