@@ -18,24 +18,24 @@ from pathlib import Path
 from msgspec import Struct, json
 
 COMPILED = Path(__file__).parents[2] / "build/compiled"
-"""Where `make compiled` puts that build of fetchpool."""
+"""The directory of fetchpool's compiled build (`make compiled`)."""
 SIZE = re.compile(rb"size:\[(\d+)\]")
 
 
 class Order(Struct, frozen=True):
-    """What is to be fetched."""
+    """The list to fetch, and how."""
 
     directory: Path
-    """Empty; what a program leaves behind goes here."""
+    """An empty directory for the program's files."""
     urls: Path
-    """The list, one a line, none twice."""
+    """The list, one distinct URL per line."""
     count: int
     workers: int
-    """At once; 0 leaves it to the program."""
+    """Concurrent requests; 0 leaves it to the program."""
     authority: Path | None
     """The certificate to trust, for https."""
     small: bool
-    """This is the run that is taken off the other one."""
+    """Whether this is the short run, which is subtracted from the long one."""
 
 
 class Tally(Struct, frozen=True):
@@ -47,18 +47,18 @@ class Tally(Struct, frozen=True):
 
 
 class Call(Struct, frozen=True):
-    """A command, and how to read what it left."""
+    """A command, and how to read its output."""
 
     command: list[str | Path]
     tally: Callable[[], Tally] | None = None
-    """None: it keeps no account, and the server's must do."""
+    """None if the program reports nothing: then the server's count is used."""
     keeps_output: bool = False
     """Whether standard output goes to the file `stdout` of the order's directory."""
     terminal: bool = False
 
 
 class Peer(Struct, frozen=True):
-    """A program, in one of its forms."""
+    """A program with certain options."""
 
     name: str
     call: Callable[[Order], Call]
@@ -67,17 +67,17 @@ class Peer(Struct, frozen=True):
     build for this Python."""
 
     def missing(self) -> str | None:
-        """What has to be installed first."""
+        """Return what has to be installed; None if nothing is missing."""
         kind, _, name = self.needs.partition(":")
         if kind == "build":
-            engine = f"fetchpool/engine{sysconfig.get_config_var('EXT_SUFFIX')}"
+            engine = f"fetchpool/engine/engine{sysconfig.get_config_var('EXT_SUFFIX')}"
             return None if Path(name, engine).exists() else "the compiled build (make compiled)"
         there = find_spec(name) is not None if name else shutil.which(kind) is not None
         return None if there else name or kind
 
 
 def ours(name: str, *options: str, module: str = "", terminal: bool = False, compiled: bool = False) -> Peer:
-    """fetchpool with these options, no limit per host, and a full row per URL as JSON."""
+    """Return fetchpool with these options, no limit per host, and a full row per URL as JSON."""
 
     def call(order: Order) -> Call:
         rows = order.directory / "rows.jsonl"
@@ -94,7 +94,7 @@ def ours(name: str, *options: str, module: str = "", terminal: bool = False, com
 
 
 def curl(order: Order) -> Call:
-    """curl's own parallel mode; 300 at once is the most it takes."""
+    """Return curl in its parallel mode, which takes 300 at once at most."""
     config = order.directory / "curl.config"
     with order.urls.open() as lines, config.open("w") as file:
         for line in lines:
@@ -107,7 +107,7 @@ def curl(order: Order) -> Call:
 
 
 def wget2(order: Order) -> Call:
-    """It keeps no account; a URL that is in the list twice it fetches once."""
+    """Return wget2, which reports no counts and fetches duplicate URLs once."""
     command: list[str | Path] = ["wget2", "-q", f"--max-threads={order.workers}", "-O", "/dev/null"]
     if order.authority is not None:
         command.append(f"--ca-certificate={order.authority}")
@@ -115,7 +115,7 @@ def wget2(order: Order) -> Call:
 
 
 def aria2(order: Order) -> Call:
-    """It can't throw a body away: the files are counted."""
+    """Return aria2, which can't discard bodies: the files are counted."""
     target = order.directory / "files"
     command: list[str | Path] = ["aria2c", "-q", "-j", str(order.workers), "--file-allocation=none"]
     command += ["--auto-file-renaming=true", "-d", target, "-i", order.urls]
@@ -130,15 +130,15 @@ def aria2(order: Order) -> Call:
 
 
 def xargs(order: Order) -> Call:
-    """A curl for every URL."""
+    """Return xargs with a curl for every URL."""
     command: list[str | Path] = ["xargs", "-a", order.urls, "-P", str(order.workers), "-n", "1"]
     command += ["curl", "-sSf", "-o", "/dev/null", "-w", "size:[%{size_download}]\\n"]
     return Call(command, lambda: text_tally(order.directory / "stdout"), keeps_output=True)
 
 
 def wrk(order: Order) -> Call:
-    """The limit: one URL over and over, and every answer thrown away. It knows no lists, and runs for
-    a time."""
+    """Return wrk as the upper limit: it fetches one URL repeatedly for some time and discards the
+    responses."""
     with order.urls.open() as lines:
         url = next(lines).strip()
     command = ["wrk", "-t1", f"-c{order.workers}", "-d1s" if order.small else "-d4s", url]
@@ -151,7 +151,7 @@ def wrk(order: Order) -> Call:
 
 
 def client(module: str) -> Callable[[Order], Call]:
-    """One of the scripts of `clients/`."""
+    """Return one of the scripts of `clients/`."""
 
     def call(order: Order) -> Call:
         rows = order.directory / "rows.txt"
@@ -178,7 +178,7 @@ def rows_tally(rows: Path) -> Tally:
 
 
 class Row(Struct):
-    """What is needed of a row."""
+    """The fields of a row that are needed."""
 
     error: str | None
     response_code: int | None
@@ -186,7 +186,7 @@ class Row(Struct):
 
 
 def text_tally(lines: Path) -> Tally:
-    """Of lines with `size:[BYTES]`."""
+    """Count lines with `size:[BYTES]`."""
     sizes = [int(size) for size in SIZE.findall(lines.read_bytes())]
     return Tally(len(sizes), sum(sizes))
 
