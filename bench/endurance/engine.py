@@ -38,7 +38,7 @@ ROUNDS = 5
 
 
 class AnswersAtOnce:
-    """A pool whose futures are finished when they are handed out."""
+    """A pool that returns finished futures."""
 
     def __init__(self, workers: int, failed: float) -> None:
         self.max_workers = self.max_pending = workers
@@ -60,7 +60,7 @@ class AnswersAtOnce:
 
 
 def outcome(request: FetchRequest, error: FailureKind | None) -> Outcome:
-    """The response of a transport for 4 KB over a reused connection."""
+    """Return the outcome of 4 KB over a reused connection."""
     return Outcome(
         Record(
             urlnum=request.urlnum,
@@ -89,7 +89,7 @@ def outcome(request: FetchRequest, error: FailureKind | None) -> Outcome:
 
 
 class Counts:
-    """A sink that keeps nothing."""
+    """A sink that only counts rows."""
 
     name = "nowhere"
     is_nonblocking = True
@@ -106,7 +106,7 @@ class Counts:
 
 
 def cost(options: argparse.Namespace, sink: Sink) -> float:
-    """CPU seconds per URL of one run."""
+    """Return the CPU seconds per URL of one run."""
     roots = [f"http://127.0.{host // 250}.{1 + host % 250}/" for host in range(options.hosts)]
     urls = (f"{roots[number % options.hosts]}{number}" for number in range(options.urls))
     engine = assemble(

@@ -32,7 +32,7 @@ assert further  # its scenarios are registered by its import
 OUTPUT = Path(__file__).parents[2] / "docs" / "faults_peers.json"
 TIMEOUT = 2
 SECONDS = 5.0
-"""What a tool has for a case."""
+"""Seconds that a tool has for a case."""
 LIMIT = 1 << 20
 SECRET = "s3cret"
 HEADERS = (f"X-Api-Key: {SECRET}", f"Authorization: Bearer {SECRET}", f"Cookie: session={SECRET}")
@@ -73,14 +73,14 @@ except Exception as error:
 
 
 class Case(NamedTuple):
-    """One fault: its number in the list, the server's path, and what is right."""
+    """One fault: its number in the list, the server's path, and the correct result."""
 
     number: int
     path: str
     right: str = "failure"
     """`failure`, `answer`, or `silence`: no secret may be sent to the last server."""
     most: int = 0
-    """Bytes that may be delivered for it; 0 is no matter."""
+    """Bytes that may be delivered for it; 0 is no limit."""
 
 
 CASES = (
@@ -119,24 +119,24 @@ CASES = (
 
 
 class Made(NamedTuple):
-    """What a tool made of a case."""
+    """The result of a tool for a case."""
 
     words: str
     right: bool
 
 
 class Ended(NamedTuple):
-    """How a command ended: no exit code when it had to be ended."""
+    """The end of a command; no exit code if it had to be killed."""
 
     code: int | None
     stdout: bytes
-    """The first of it."""
+    """The beginning of its standard output."""
     size: int
     stderr: str
 
 
 def main() -> int:
-    """Runs every tool through every case."""
+    """Run every tool through every case."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     arguments.add_argument("--write", action="store_true")
     write = arguments.parse_args().write
@@ -150,7 +150,7 @@ def main() -> int:
 
 
 def one_case_a_line(result: dict[str, object]) -> str:
-    """JSON that shows in a diff which cases came out differently."""
+    """Return JSON with one case per line, so that a diff shows which results changed."""
     cases: list[dict[str, object]] = result["cases"]  # type: ignore[assignment]
     head = json.dumps({**result, "cases": []}, ensure_ascii=False)
     lines = ",\n".join(json.dumps(case, ensure_ascii=False) for case in cases)
@@ -158,7 +158,7 @@ def one_case_a_line(result: dict[str, object]) -> str:
 
 
 def row(case: Case) -> dict[str, object]:
-    """Every tool through one case, each with servers of its own."""
+    """Run every tool through one case, each with its own servers."""
     made: dict[str, object] = {"number": case.number, "case": case.path, "right": case.right}
     for tool in TOOLS:
         with (
@@ -179,7 +179,7 @@ def row(case: Case) -> dict[str, object]:
 
 
 def judged_by_what_it_said(case: Case, found: Made, last: FaultServer) -> Made:
-    """Whether the last request carried what it shouldn't."""
+    """Return the result by whether the last request contained a secret."""
     said = [request for request in last.received if request.scenario == "capture"]
     if not said:
         return Made(f"not followed ({found.words})", True)
@@ -244,7 +244,7 @@ TRY = {"fetchpool": try_fetchpool, "curl": try_curl, "wget2": try_wget2, "reques
 
 
 def run(command: Sequence[str]) -> Ended:
-    """Runs a command for at most `SECONDS`; what it writes is counted and not kept."""
+    """Run a command for at most `SECONDS`; its output is counted and discarded."""
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -276,7 +276,7 @@ def run(command: Sequence[str]) -> Ended:
 
 
 def versions() -> dict[str, str]:
-    """What was tried."""
+    """Return the versions of the tools."""
     import requests
 
     said = {
@@ -292,7 +292,7 @@ def versions() -> dict[str, str]:
 
 
 def table(result: dict[str, object]) -> list[str]:
-    """The result in Markdown; what is not right is in bold."""
+    """Return the results in Markdown; wrong ones are in bold."""
     found: dict[str, str] = result["versions"]  # type: ignore[assignment]
     rows: list[dict[str, object]] = result["cases"]  # type: ignore[assignment]
     lines = [

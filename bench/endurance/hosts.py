@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def urls(hosts: int, port: int) -> Iterator[str]:
-    """One for each host."""
+    """Return a URL for each host."""
     for number in range(hosts):
         high, low = divmod(number, 60_000)
         yield f"http://127.{1 + high}.{low // 240}.{1 + low % 240}:{port}/0/100/x"

@@ -32,7 +32,8 @@ def url(number: int) -> str:
 
 
 def remember(urls: int, marks: int, memory: int) -> str:
-    """So many fingerprints into a set; the time of the slowest batch shows whether it ever pauses."""
+    """Insert that many fingerprints into a set; the time of the slowest batch shows whether it ever
+    pauses."""
     seen = SeenSet(marks, memory=memory)
     total = slowest = 0.0
     for _ in range(0, urls, BATCH):
@@ -54,7 +55,7 @@ def remember(urls: int, marks: int, memory: int) -> str:
 
 
 def read_back(rows: int, path: Path) -> str:
-    """What a resumed run does first."""
+    """Read an output as a resumed run does at its start."""
     begun = time.perf_counter()
     sink = open_sink(str(path))
     known = DuplicateFilter(stored_rows=[sink.stored_rows()])
@@ -71,7 +72,7 @@ def write(rows: int, path: Path) -> None:
 
 
 def measured(*arguments: str) -> str:
-    """A line of the table, from a process of its own."""
+    """Return a line of the table, measured in its own process."""
     return subprocess.run(
         [sys.executable, "-m", "bench.endurance.known", *arguments],
         stdout=subprocess.PIPE,

@@ -60,7 +60,7 @@ def main() -> int:
 
 
 def run(command: list[str], rows: Path, wanted: int | None) -> int:
-    """One run, killed when so many rows are there; its peak resident memory in KiB."""
+    """Run once, and kill the run after that many rows; return its peak resident memory in KiB."""
     peak = 0
     with subprocess.Popen(command) as process:
         while process.poll() is None:
@@ -74,11 +74,11 @@ def run(command: list[str], rows: Path, wanted: int | None) -> int:
 
 
 ROW_OCTETS = 420
-"""About what a row takes: where to kill, not what to count."""
+"""Approximate bytes of a row, to choose the moment of the kill."""
 
 
 def check(rows: Path, urls: int) -> str:
-    """What is wrong with the rows; empty when nothing is."""
+    """Return what is wrong with the rows; empty if they are correct."""
     decode = msgspec.json.Decoder(Row).decode
     seen = bytearray(urls)
     with rows.open("rb") as lines:

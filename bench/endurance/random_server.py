@@ -39,18 +39,18 @@ import fetchpool
 BATCH = 400
 """URLs of one run."""
 ADDRESSES = 8
-"""Hosts that they are spread over."""
+"""Number of hosts of the URLs."""
 FAULTY = 0.25
-"""Of the responses."""
+"""Share of responses that are faulty."""
 SIZES = (0, 1, 7, 200, 5_000, 17_000, 70_000)
 POISON = b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\nContent-Type: text/plain\r\n\r\nPOISON-BODY"
 NOISE = (b"\r\n", b"\n", b"\0", b"<html>leftover</html>", b"HTTP/1.1 2", b"0\r\n\r\n")
-"""No response, or an incomplete one."""
+"""Bytes that are not a response, or an incomplete one."""
 WIRES = ("http", "https", "h2")
 
 
 class Way(Struct, frozen=True):
-    """How a batch is fetched."""
+    """The executor, transport and HTTP version of a batch."""
 
     executor: str
     transport: str
@@ -67,7 +67,7 @@ WAYS = (
 
 
 def body_of(path: str) -> bytes:
-    """The body of a URL."""
+    """Return the body of a URL."""
     random = Random(path)
     return b"" if path.startswith("/204") else path.encode() + random.randbytes(random.choice(SIZES))
 
@@ -94,7 +94,7 @@ class RandomServer:
         self._thread.start()
 
     def urls(self, count: int, tag: str) -> list[str]:
-        """That many, of all hosts; one in ten has no body."""
+        """Return that many URLs, of all hosts; one in ten has no body."""
         scheme = "http" if self._wire == "http" else "https"
         hosts = [listener.getsockname()[0] for listener in self._listeners]
         return [
@@ -104,7 +104,7 @@ class RandomServer:
         ]
 
     def close(self) -> None:
-        """Takes no more connections."""
+        """Accept no more connections."""
         for listener in self._listeners:
             with contextlib.suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
@@ -140,7 +140,7 @@ class RandomServer:
 
 
 def serve_http1(connection: socket.socket, random: Random) -> None:
-    """Until it is closed, by whomever."""
+    """Serve the connection until either side closes it."""
     if random.random() < 0.02:
         connection.sendall(random.choice(NOISE))  # unasked
     unread = b""
@@ -156,7 +156,7 @@ def serve_http1(connection: socket.socket, random: Random) -> None:
 
 
 def answer_http1(connection: socket.socket, random: Random, path: str) -> bool:
-    """False when the connection is to be closed."""
+    """Send a response; return False if the connection must be closed."""
     response, ends_with_connection = framed(random, path)
     fault = random.choice(FAULTS) if random.random() < FAULTY else ""
     if fault in ("cut", "reset"):
@@ -181,7 +181,7 @@ FAULTS = ("cut", "reset", "behind", "behind", "late noise")
 
 
 def framed(random: Random, path: str) -> tuple[bytes, bool]:
-    """The bytes of a response, and whether it ends with the connection."""
+    """Return the bytes of a response, and whether it ends with the connection."""
     if path.startswith("/204"):
         return b"HTTP/1.1 204 No Content\r\n\r\n", False
     body, lines = coded(random, path)
@@ -208,7 +208,7 @@ def coded(random: Random, path: str) -> tuple[bytes, str]:
 
 
 TLS_RECORD = 16_384
-"""The largest plaintext, and so where OpenSSL cuts a longer write (RFC 8446 5.1)."""
+"""Size of the largest plaintext, at which OpenSSL splits a longer write (RFC 8446 5.1)."""
 
 
 def send_pieces(connection: socket.socket, random: Random, data: bytes, together: int = -1) -> None:
@@ -233,7 +233,7 @@ def send_pieces(connection: socket.socket, random: Random, data: bytes, together
 
 
 class Http2Connection:
-    """By h2, which keeps the rules where none is to be broken."""
+    """An HTTP/2 connection by h2, which is correct unless a fault is intended."""
 
     def __init__(self, connection: socket.socket, random: Random) -> None:
         from h2.config import H2Configuration
@@ -243,10 +243,10 @@ class Http2Connection:
         self._random = random
         self._h2 = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
         self._left: dict[int, tuple[bytes, bool]] = {}
-        """What is still to be sent of each stream, and whether it ends as it should."""
+        """The unsent bytes of each stream, and whether it ends correctly."""
 
     def serve(self) -> None:
-        """Until it is closed, by whomever."""
+        """Serve the connection until either side closes it."""
         from h2.events import RequestReceived
         from h2.exceptions import ProtocolError
 
@@ -269,7 +269,7 @@ class Http2Connection:
         self._connection.sendall(self._h2.data_to_send())
 
     def _answer(self, stream: int, path: str) -> bool:
-        """False when the connection is to be closed."""
+        """Send a response; return False if the connection must be closed."""
         random = self._random
         body, coding = coded(random, path)
         headers = [(":status", path[1:4])]
@@ -300,7 +300,7 @@ class Http2Connection:
         return fault not in ("goaway", "garbage", "close")
 
     def _send_left(self) -> None:
-        """As much as the client's windows allow."""
+        """Send as much as the client's windows allow."""
         for stream, (body, complete) in list(self._left.items()):
             while body and (window := self._h2.local_flow_control_window(stream)):
                 size = min(window, self._h2.max_outbound_frame_size, self._random.randrange(1, 20_000))
@@ -324,7 +324,7 @@ RESETS = (0, 0, 2, 7, 8, 11)
 
 
 def fetch(way: Way, urls: Sequence[str]) -> Iterator[fetchpool.Record]:
-    """The rows."""
+    """Fetch the URLs; return the rows."""
     return iter(
         fetchpool.fetch(
             urls,
@@ -366,7 +366,7 @@ class Tally(Struct):
 
 
 def run(way: Way, seed: int, count: int, tally: Tally) -> None:
-    """One batch against a server of its own."""
+    """Run one batch against its own server."""
     server = RandomServer(way.wire, seed)
     try:
         for record in fetch(way, server.urls(count, f"{seed}")):
@@ -382,7 +382,7 @@ def run(way: Way, seed: int, count: int, tally: Tally) -> None:
 
 
 def main() -> int:
-    """The exit code."""
+    """Return the exit code."""
     parser = argparse.ArgumentParser(description="Checks rows against a server that speaks at random.")
     parser.add_argument("--urls", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
@@ -408,7 +408,7 @@ def main() -> int:
 
 
 def table(tallies: dict[Way, Tally]) -> str:
-    """In Markdown."""
+    """Return the results in Markdown."""
     lines = ["| way | rows | without an error | retried | failed | false |", "|---|---|---|---|---|---|"]
     for way, tally in tallies.items():
         failed = ", ".join(f"{error} {number}" for error, number in tally.errors.most_common())

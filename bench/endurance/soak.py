@@ -32,17 +32,17 @@ HOSTS = 1_000
 WORKERS = 200
 MAX_TIME = 8.0
 READ_TIMEOUT = 5.0
-"""Seconds: so long that a page always comes in time, though server and client share two cores."""
+"""Seconds: long enough for every page, though server and client share two cores."""
 WARM = 0.2
-"""The share of the run after which nothing may grow any more."""
+"""Share of the run after which nothing may grow."""
 MORE_MEMORY = 32 << 20
-"""Bytes that a process may have more at the end: an allocator's fragments, not a leak per URL."""
+"""Bytes by which a process may grow: fragments of the allocator, not a leak per URL."""
 MORE_DESCRIPTORS = 40
 LINE_EVERY = 10_000
 
 
 class Usage(NamedTuple):
-    """What the program and its workers hold, all processes together."""
+    """The resources of the program and its worker processes together."""
 
     memory: int
     descriptors: int
@@ -51,7 +51,7 @@ class Usage(NamedTuple):
 
 
 def main() -> int:
-    """Runs the soak."""
+    """Run the test."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     arguments.add_argument("urls", nargs="?", type=int, default=200_000)
     arguments.add_argument("--executor", default="thread")
@@ -78,7 +78,7 @@ def server() -> Iterator[int]:
 
 
 def soak(port: int, count: int, executor: str, transport: str, workers: int) -> int:
-    """The run, its checks, and its figures."""
+    """Run the list, check the rows, and print the figures."""
     urls = (f"http://127.{n % HOSTS // 250}.{n % 250}.1:{port}/{n}" for n in range(count))
     rows = bytearray(count)
     kinds: Counter[str] = Counter()
@@ -119,7 +119,7 @@ def soak(port: int, count: int, executor: str, transport: str, workers: int) -> 
 
 
 def growth(samples: list[tuple[int, Usage]], count: int) -> list[str]:
-    """What grew, once the run was warm: the most of its middle against the least of its end."""
+    """Return what grew after the start: the maximum of the middle against the minimum of the end."""
     warm = [usage for done, usage in samples if WARM * count <= done <= 0.6 * count]
     end = [usage for done, usage in samples if done > 0.6 * count]
     if not warm or not end:
@@ -149,7 +149,7 @@ def usage() -> Usage:
 
 
 def family() -> list[int]:
-    """This process and its workers; not the server."""
+    """Return this process and its workers, without the server."""
     parents = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -184,7 +184,7 @@ def report(
     samples: list[tuple[int, Usage]],
     problems: list[str],
 ) -> None:
-    """The figures, as they go into the documentation."""
+    """Return the figures as the documentation has them."""
     table = [
         f"| {done:,} | {held.memory / (1 << 20):.1f} | {held.descriptors} | {held.threads} |"
         for done, held in samples

@@ -21,27 +21,28 @@ from contextlib import suppress
 
 PAGE = b"<!doctype html><title>A page</title><p>Hello.\n" * 20
 EVERY = 5
-"""Of the URLs one in so many is a fault."""
+"""One URL in this many is a fault."""
 PAUSE = 0.05
-"""Seconds between two bytes of what is slow."""
+"""Seconds between two bytes of a slow response."""
 MAX_FILESIZE = 1 << 20
 """The `--max-filesize` that the client must use, so that the large bodies exceed it."""
 
 Write = Callable[[bytes], Awaitable[None]]
 Fault = Callable[[Write, int], Awaitable[bool]]
 FAULTS: dict[str, tuple[frozenset[str | None], Fault]] = {}
-"""By name: the kinds that a row may have, and what the server does; True keeps the connection."""
+"""By name: the errors that a row may have, and the server's function, which returns True to keep the
+connection."""
 
 
 def fault_of(number: int) -> str | None:
-    """The fault that this URL is; None for a page."""
+    """Return the fault of this URL; None for a page."""
     if number % EVERY:
         return None
     return random.Random(number).choice(sorted(FAULTS))
 
 
 def fault(name: str, *kinds: str | None) -> Callable[[Fault], Fault]:
-    """Registers a function as what happens for a fault."""
+    """Register the function that serves a fault."""
 
     def register(function: Fault) -> Fault:
         FAULTS[name] = (frozenset(kinds), function)
@@ -58,7 +59,7 @@ def response(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
 
 
 def _fixed(name: str, kind: str | None, data: bytes, *, keep: bool = False) -> None:
-    """A fault that is some bytes."""
+    """Register a fault that consists of fixed bytes."""
 
     @fault(name, kind)
     async def send(write: Write, _: int) -> bool:
@@ -67,7 +68,7 @@ def _fixed(name: str, kind: str | None, data: bytes, *, keep: bool = False) -> N
 
 
 def _endless(name: str, kind: str, start: bytes, piece: bytes, pause: float = PAUSE) -> None:
-    """A fault that never ends."""
+    """Register a fault that never ends."""
 
     @fault(name, kind)
     async def send(write: Write, _: int) -> bool:
@@ -116,7 +117,7 @@ _fixed("busy", "http_429", response(b"busy", "Retry-After: 0", status="429 Too M
 
 @fault("silence", "timeout_read")
 async def silence(write: Write, _: int) -> bool:
-    """Headers, then nothing."""
+    """Send headers, and then nothing."""
     await write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
     await asyncio.sleep(60)
     return False
@@ -124,13 +125,13 @@ async def silence(write: Write, _: int) -> bool:
 
 @fault("reset", "reset")
 async def reset(_: Write, __: int) -> bool:
-    """The connection ends with a TCP reset."""
+    """End the connection with a TCP reset."""
     raise ConnectionResetError
 
 
 @fault("redirect", None)
 async def redirect(write: Write, number: int) -> bool:
-    """To a page, at another host."""
+    """Redirect to a page of another host."""
     where = f"Location: http://127.9.{number % 250}.1:{PORT}/{EVERY * number + 1}"
     await write(response(b"", where, status="302 Found"))
     return True
@@ -140,13 +141,13 @@ PORT = 0
 
 
 async def hung_up(reader: asyncio.StreamReader) -> None:
-    """Returns when the client has gone."""
+    """Wait until the client has closed the connection."""
     with suppress(OSError):
         await reader.read(1)
 
 
 async def play(name: str, number: int, reader: asyncio.StreamReader, write: Write) -> bool:
-    """A fault, until it ends or the client hangs up; whether the connection is kept."""
+    """Serve a fault until it ends or the client disconnects; return whether the connection is kept."""
     playing = asyncio.ensure_future(FAULTS[name][1](write, number))
     gone = asyncio.ensure_future(hung_up(reader))
     await asyncio.wait((playing, gone), return_when=asyncio.FIRST_COMPLETED)
@@ -160,7 +161,7 @@ async def play(name: str, number: int, reader: asyncio.StreamReader, write: Writ
 
 
 async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """One connection, to its end."""
+    """Serve one connection to its end."""
 
     async def write(data: bytes) -> None:
         writer.write(data)
@@ -187,14 +188,14 @@ async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 
 async def serve(listener: socket.socket) -> None:
-    """For ever."""
+    """Serve for ever."""
     server = await asyncio.start_server(converse, sock=listener)
     async with server:
         await server.serve_forever()
 
 
 def main(descriptor: int) -> None:
-    """Serves from an inherited socket."""
+    """Serve on an inherited socket."""
     global PORT
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 16_384), hard))

@@ -44,28 +44,28 @@ WORKERS = 16
 SHORT_RUN = 1.5
 """Seconds within which some of the runs are killed, whether they have written anything or not."""
 LONG_RUN = 20.0
-"""Seconds after which the others are killed, at the latest; they are when so many rows have come."""
+"""Seconds after which the others are killed at the latest; usually they are after a number of rows."""
 ORPHANS_END = 5.0
-"""Seconds that a worker process may go on without its parent."""
+"""Seconds that a worker process may run without its parent."""
 
 Rows = list[tuple[str, str | None]]
 """`url` and `error` of each row, in the file's order."""
 
 
 class BrokenPromiseError(Exception):
-    """What the output of a killed run is and may not be."""
+    """The output of a killed run is wrong."""
 
 
 class Format(Struct, frozen=True):
     suffix: str
     row_size: int
-    """Bytes, about."""
+    """Approximate bytes of a row."""
     rows: Callable[[Path], Rows]
     """Raise `BrokenPromiseError` for a complete line that is not a row."""
 
 
 class Result(Struct):
-    """Of one format with one executor."""
+    """The result of one format with one executor."""
 
     format: str
     executor: str
@@ -73,7 +73,7 @@ class Result(Struct):
     finished: int = 0
     """Runs that completed, before they were killed or because they were not."""
     rows: int = 0
-    """Rows looked at, all checks together."""
+    """Rows read, in all checks together."""
     lost: int = 0
     doubled: int = 0
     slowest_orphan: float = 0.0
@@ -81,7 +81,7 @@ class Result(Struct):
 
 
 def _lines(path: Path) -> list[str]:
-    """The complete ones; a kill may have left a truncated one."""
+    """Return the complete lines; a kill may have left a truncated one."""
     return path.read_bytes().decode().split("\n")[:-1]
 
 
@@ -141,7 +141,7 @@ FORMATS = {
 
 
 class Torture:
-    """One list, fetched into one output again and again."""
+    """One list, fetched into one output many times."""
 
     def __init__(
         self, base: str, directory: Path, format: str, executor: str, random: Random, urls: int = URLS
@@ -157,10 +157,10 @@ class Torture:
                 listed.write(f"{url}\n{url}#again\n" if place % 10 == 0 else f"{url}\n")
         self._output = directory / f"rows{self._format.suffix}"
         self._seen: Rows = []
-        """The rows of the last look."""
+        """The rows of the last check."""
 
     def kill_one(self) -> None:
-        """Starts a run, or resumes it, and kills it at a random moment; looks at what it left."""
+        """Start or resume a run, kill it at a random moment, and check its output."""
         with self._start() as process:
             moment = self._moment()
             while process.poll() is None and not moment():
@@ -193,7 +193,8 @@ class Torture:
             )
 
     def _moment(self) -> Callable[[], bool]:
-        """When to kill: after a while, or while rows come in, which is when there is most to break."""
+        """Return whether it is time to kill: after a while, or while rows are written, when most can
+        break."""
         begun = time.monotonic()
         if self._random.random() < 0.3:
             end = begun + self._random.uniform(0.0, SHORT_RUN)
@@ -257,7 +258,7 @@ def _alive(group: int) -> bool:
 
 
 def torture(kills: int, ways: Sequence[tuple[str, str]], seed: int, urls: int = URLS) -> list[Result]:
-    """So many kills in all, each way (format and executor) in turn. Raises `BrokenPromiseError`."""
+    """Kill that many runs, with every format and executor in turn. Raises `BrokenPromiseError`."""
     random = Random(seed)
     with tempfile.TemporaryDirectory(prefix="fetchpool-torture-") as top, DemoServer() as server:
         runs = []
@@ -273,7 +274,7 @@ def torture(kills: int, ways: Sequence[tuple[str, str]], seed: int, urls: int = 
 
 
 def table(results: Sequence[Result]) -> str:
-    """In Markdown."""
+    """Return the results in Markdown."""
     head = "| format | executor | kills | rows checked | rows lost | rows doubled | last worker gone after |"
     lines = [head, "|---|---|---:|---:|---:|---:|---:|"]
     lines += [

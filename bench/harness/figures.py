@@ -17,21 +17,21 @@ from bench.harness.measure import Usage
 
 
 class Run(Struct, frozen=True):
-    """A command's usage, and how many URLs it fetched."""
+    """A command's usage, and the number of URLs that it fetched."""
 
     usage: Usage
     count: int
 
 
 class Round(Struct, frozen=True):
-    """A program's two runs of a round."""
+    """The two runs of a program in one round."""
 
     small: Run
     large: Run
 
     @property
     def wall(self) -> float:
-        """Seconds that the URLs of the large run took beyond those of the small one."""
+        """Seconds that the large run took longer than the small one."""
         return self.large.usage.wall - self.small.usage.wall
 
     @property
@@ -46,7 +46,7 @@ class Round(Struct, frozen=True):
 
 
 class Figures(Struct, frozen=True):
-    """A program in a scenario, over all rounds."""
+    """The figures of a program in a scenario, over all rounds."""
 
     name: str
     workers: int
@@ -80,7 +80,7 @@ class Figures(Struct, frozen=True):
 
     @property
     def total(self) -> float:
-        """Seconds of the large run, start and end included."""
+        """Seconds of the large run, start-up included."""
         return self.middle(lambda each: each.large.usage.wall)
 
     @property
@@ -91,22 +91,22 @@ class Figures(Struct, frozen=True):
 
 
 class Results(Struct, frozen=True):
-    """A scenario, run."""
+    """The results of a scenario."""
 
     figures: list[Figures]
     ideal: tuple[float, float] | None = None
-    """Seconds in which the small list and the large one can be had at best."""
+    """The shortest possible seconds for the small list and the large one."""
     left_out: Sequence[str] = ()
 
     def of(self, name: str) -> Figures:
-        """Raises `KeyError` when that program was left out."""
+        """Return a program's figures. Raises `KeyError` if it was skipped."""
         for figures in self.figures:
             if figures.name == name:
                 return figures
         raise KeyError(name)
 
     def ratio(self, name: str, other: str, of: Callable[[Round], float] = lambda each: each.pace) -> float:
-        """Median of the rounds' ratios."""
+        """Return the median of the rounds' ratios."""
         pairs = zip(self.of(name).rounds, self.of(other).rounds, strict=True)
         return median(of(ours) / of(theirs) for ours, theirs in pairs)
 
@@ -119,17 +119,17 @@ class Results(Struct, frozen=True):
 
 
 class Goal(Struct, frozen=True):
-    """What is to be reached, and how far it is."""
+    """A target, and the figure to compare with it."""
 
     words: str
     reached: Callable[[Results], float]
     target: float
     at_most: bool = False
-    """The figure is to be at most the target, not at least."""
+    """Whether the figure must be at most the target, not at least."""
     unit: str = "times"
 
     def verdict(self, results: Results) -> tuple[str, str, str] | None:
-        """The goal, the figure and whether it will do; None when a program it needs was left out."""
+        """Return the goal, the figure and whether it is reached; None if a program was skipped."""
         try:
             figure = self.reached(results)
         except KeyError:

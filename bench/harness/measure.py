@@ -21,26 +21,26 @@ from time import monotonic
 from typing import NamedTuple
 
 SAMPLE_INTERVAL = 0.1
-"""Seconds. A sample takes some 50 µs a process."""
+"""Seconds between samples; one takes some 50 µs per process."""
 PR_SET_CHILD_SUBREAPER = 36
 
 
 class Usage(NamedTuple):
-    """What a command took."""
+    """The resources that a command used."""
 
     wall: float
     """Seconds from its start to its end."""
     cpu: float
     """Seconds, user and system, of all its processes."""
     resident: int
-    """Bytes, at most."""
+    """Peak resident bytes."""
     virtual: int
-    """Bytes of address space, at most."""
+    """Peak bytes of address space."""
     code: int
 
 
 class CommandFailedError(Exception):
-    """A command did not do what it was run for; in words."""
+    """A command failed; `str()` says why."""
 
 
 def run(
@@ -79,14 +79,14 @@ def run(
 
 
 def _adopt_orphans() -> None:
-    """Descendants whose parent has ended become ours, and not another process's."""
+    """Adopt descendants whose parent has ended."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
 def _wait_for_orphans(group: int) -> float:
-    """Waits for what is left of the command; its CPU seconds."""
+    """Wait for the command's remaining processes; return their CPU seconds."""
     cpu = 0.0
     with suppress(ChildProcessError):
         while True:
@@ -96,13 +96,13 @@ def _wait_for_orphans(group: int) -> float:
 
 
 class Peak:
-    """High-water marks, in bytes."""
+    """Peaks, in bytes."""
 
     def __init__(self) -> None:
         self.resident = self.virtual = 0
 
     def look(self, root: int) -> None:
-        """Takes in what the process `root` and its descendants hold now."""
+        """Update the peaks with the memory of `root` and its descendants."""
         resident = virtual = 0
         for process in descendants(root):
             with suppress(FileNotFoundError, ProcessLookupError):
@@ -115,7 +115,7 @@ class Peak:
 
 
 def descendants(root: int) -> Iterator[int]:
-    """`root` and those below it that were started by main threads."""
+    """Return `root` and its descendants, as far as main threads started them."""
     yield root
     with suppress(FileNotFoundError, ProcessLookupError):
         for child in Path(f"/proc/{root}/task/{root}/children").read_text().split():
@@ -141,7 +141,7 @@ def _sampled(root: int) -> Iterator[Peak]:
 
 @contextmanager
 def _terminal() -> Iterator[int]:
-    """One end of a terminal, with a thread at the other end that reads everything."""
+    """Return one end of a terminal; a thread reads everything at the other."""
     screen, line = pty.openpty()
 
     def watch() -> None:

@@ -10,7 +10,7 @@ from bench.scenarios.scenario import Scenario
 WIDTH = 760
 BAR, GAP, TOP = 20, 8, 44
 LEFT, RIGHT = 210, 130
-"""Space for the names, and for the figures after the bars."""
+"""Widths of the names and of the figures after the bars."""
 STYLE = """
     text { font: 13px system-ui, sans-serif; fill: #222 }
     .title { font-weight: 600; font-size: 15px }
@@ -26,7 +26,7 @@ STYLE = """
 
 
 def picture(scenario: Scenario, results: Results) -> str:
-    """The fastest first."""
+    """Return the chart as SVG, the fastest first."""
     figures = sorted(results.figures, key=lambda each: -each.pace)
     longest = figures[0].pace
     height = TOP + len(figures) * (BAR + GAP) + GAP

@@ -24,7 +24,7 @@ END = "<!-- end of figures -->"
 
 
 def section(scenario: Scenario, results: Results) -> str:
-    """A scenario's heading, table, goals and omissions."""
+    """Return a scenario's heading, table, goals and skipped programs."""
     parts = [f"### {scenario.title}", scenario.about, table(*figures_rows(scenario, results))]
     if verdicts := goals(scenario, results):
         parts.append(verdicts)
@@ -34,7 +34,7 @@ def section(scenario: Scenario, results: Results) -> str:
 
 
 def figures_rows(scenario: Scenario, results: Results) -> tuple[list[str], list[list[str]]]:
-    """Header and rows; the columns depend on what is worth telling of the scenario."""
+    """Return header and rows; the columns depend on the scenario."""
     reference = scenario.reference if any(f.name == scenario.reference for f in results.figures) else None
     large = scenario.size >= MEGABYTE
     header = [
@@ -69,20 +69,20 @@ def cost(figures: Figures) -> str:
 
 
 def memory(figures: Figures) -> str:
-    """Resident and, in brackets, virtual."""
+    """Format resident memory and, in brackets, virtual memory."""
     if not figures.resident:
         return ""  # it was over before it was looked at
     return f"{figures.resident / MEGABYTE:,.0f} MB ({figures.virtual / MEGABYTE:,.0f})"
 
 
 def goals(scenario: Scenario, results: Results) -> str:
-    """The goals as a table; empty when there are none."""
+    """Return the goals as a table; empty if there are none."""
     rows = [list(said) for goal in scenario.goals if (said := goal.verdict(results))]
     return table(["goal", "reached", ""], rows) if rows else ""
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table that reads well as text, too. The first column is words, the others are figures."""
+    """Return a table that is readable as text, too. The first column has text, the others figures."""
     lines = [list(header), *map(list, rows)]
     widths = [max(3, *(len(line[column]) for line in lines)) for column in range(len(header))]
 
@@ -98,7 +98,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def machine() -> str:
-    """What it ran on, and how busy that was."""
+    """Return a description of the machine, and its load."""
     memory_size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     facts = {
         "processor": f"{processor()}, {os.cpu_count()} cores",
@@ -119,7 +119,7 @@ def processor() -> str:
 
 
 def programs() -> list[str]:
-    """Those that are not of Python, and their versions."""
+    """Return the programs that are not Python's, with their versions."""
     found = []
     for name, flag in (("curl", "-V"), ("wget2", "-V"), ("aria2c", "-v"), ("wrk", "-v"), ("nginx", "-v")):
         program = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -132,7 +132,7 @@ def programs() -> list[str]:
 
 
 def packages() -> list[str]:
-    """The HTTP libraries, ours included; libcurl is the one that pycurl brings."""
+    """Return the HTTP libraries, ours included, and pycurl's libcurl."""
     found = []
     for name in ("fetchpool", "pycurl", "requests", "urllib3", "aiohttp", "uvloop", "httpx"):
         try:
@@ -147,7 +147,8 @@ def packages() -> list[str]:
 
 
 def between_the_marks(document: str, figures: str) -> str:
-    """The document with these figures for those it had. Raises `ValueError` without the marks."""
+    """Return the document with these figures in place of the old ones. Raises `ValueError` without the
+    marks."""
     before, begin, rest = document.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:

@@ -32,7 +32,7 @@ PICTURED = f"![Small files: URLs per second, and CPU per URL]({PICTURE.name})"
 
 
 def main() -> int:
-    """Return the exit code: 1 if a program did not do what was asked; a missed goal is only reported."""
+    """Return the exit code: 1 if a program failed; a missed goal is only reported."""
     options = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the servers are ended on the way out
     chosen = [

@@ -21,7 +21,7 @@ from bench.scenarios.scenario import Lane, Lists, Scenario
 from bench.scenarios.servers import ROOT
 
 FOREIGN = re.compile(r"(?i).*_proxy|.*_ca_bundle|ssl_cert_.*")
-"""Variables that would send some of the programs another way than the others."""
+"""Environment variables that only some of the programs obey."""
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not FOREIGN.fullmatch(name)}
 ENVIRONMENT["PYTHONPATH"] = str(ROOT)
 
@@ -60,7 +60,7 @@ def conduct(
 def fetch(
     scenario: Scenario, lane: Lane, count: int, servers: Servers, directory: Path, *, small: bool
 ) -> Run:
-    """One run of one program."""
+    """Run one program once."""
     count = max(1, round(count * lane.share))
     urls = directory / f"{count}.urls"
     if not urls.exists():
@@ -91,7 +91,7 @@ def fetch(
 
 
 def check(name: str, call: Call, count: int, size: int, answered: int) -> int:
-    """How many it fetched. By its own account where it has one, with their sizes where it has those."""
+    """Return how many URLs the program fetched: as it reports, with their sizes, if it reports them."""
     if call.tally is None:
         if answered != count:
             raise CommandFailedError(f"{name}: {answered} requests for {count} URLs")

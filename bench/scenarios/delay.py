@@ -24,13 +24,13 @@ from time import monotonic
 MAX_REQUEST = 16_384
 EASE = 40
 BUSY = 50
-"""Requests at once."""
+"""Concurrent requests above which the busy server responds 503."""
 UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 END = b"\r\n\r\n"
 
 
 class DelayServer:
-    """All connections, and the answers they wait for."""
+    """Holds all connections, and the responses that they wait for."""
 
     def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
@@ -44,7 +44,7 @@ class DelayServer:
         self._answers: dict[bytes, bytes] = {}
 
     def serve(self) -> None:
-        """For ever."""
+        """Serve for ever."""
         due, listener = self._due, self._listener.fileno()
         while True:
             timeout = max(0.0, due[0][0] - monotonic()) if due else -1

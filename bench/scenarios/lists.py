@@ -14,13 +14,13 @@ from bench.scenarios.servers import LARGE_FILES, SMALL_FILES, SMALL_SIZE, Delay,
 
 
 class Servers(Struct, frozen=True):
-    """Those that URLs can point to."""
+    """The servers of a scenario."""
 
     nginx: Nginx
     delay: Delay
 
     def answered(self) -> int:
-        """Requests so far."""
+        """Return the number of requests so far."""
         return self.nginx.answered() + self.delay.answered()
 
 
@@ -49,7 +49,7 @@ def answered_after(milliseconds: int) -> Callable[[Servers, int], Iterator[str]]
 
 
 def busy(servers: Servers, count: int) -> Iterator[str]:
-    """A server that slows down, and answers 503 past 50 requests at once."""
+    """Return URLs of a server that slows down, and responds 503 beyond 50 requests at once."""
     before = f"http://127.0.0.1:{servers.delay.port}/50/{SMALL_SIZE}/busy"
     return (f"{before}{number}" for number in range(count))
 
@@ -63,14 +63,15 @@ PER_HOST = 10
 
 
 def hosts_of_different_speed(servers: Servers, count: int) -> Iterator[str]:
-    """Sorted by host, as lists are."""
+    """Return URLs sorted by host, as lists often are."""
     for number in range(count):
         host = number * HOSTS // count
         yield f"http://127.0.1.{host + 1}:{servers.delay.port}/{HOST_DELAYS[host]}/{SMALL_SIZE}/{number}"
 
 
 def hosts_ideal(count: int) -> float:
-    """All workers busy to the end; the slowest host, `PER_HOST` at once, takes as long."""
+    """Return the shortest time, in which all workers are busy; the slowest host, `PER_HOST` at once, takes as
+    long."""
     each = count / HOSTS
     busy = sum(HOST_DELAYS) / 1000 * each / HOSTS_WORKERS
     slowest = max(HOST_DELAYS) / 1000 * each / PER_HOST

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from fetchpool.http.response import Response
 
 ROUNDS = 10
-"""Makes it some 3 ms for a page of 4 KB."""
+"""Repetitions, for some 3 ms per page of 4 KB."""
 
 
 def words(response: Response) -> Mapping[str, int]:
-    """How many different words the page has, counted the slow way."""
+    """Return the number of distinct words of the page, counted slowly."""
     counted: Counter[str] = Counter()
     for _ in range(ROUNDS):
         counted = Counter(word.casefold() for word in re.findall(r"\w+", response.text))

@@ -28,7 +28,7 @@ def cost(each: Round) -> float:
 
 
 def paces(name: str) -> list[Goal]:
-    """What is asked of small files by `--executor async`, of either build."""
+    """Return the goals for small files with `--executor async`, for either build."""
     return [
         against(name, peers.CURL.name, 1.15),
         against(name, peers.WGET2.name, 0.6),

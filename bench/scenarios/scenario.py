@@ -23,11 +23,11 @@ class Lane(Struct, frozen=True):
     peer: peers.Peer
     workers: int
     share: float = 1.0
-    """Of the lists: the slow ones get shorter ones."""
+    """Share of the lists: slow programs get shorter ones."""
 
 
 class Lists(Struct, frozen=True):
-    """How many URLs, and how often."""
+    """The numbers of URLs and rounds."""
 
     small: int
     large: int
@@ -35,7 +35,7 @@ class Lists(Struct, frozen=True):
 
 
 class Scenario(Struct, frozen=True):
-    """One table of the result."""
+    """One table of the results."""
 
     key: str
     title: str
@@ -48,7 +48,7 @@ class Scenario(Struct, frozen=True):
     full: Lists
     goals: Sequence[Goal] = ()
     ideal: Callable[[int], float] | None = None
-    """Seconds in which so many URLs can be had at best."""
+    """The shortest possible seconds for a number of URLs."""
     tls: bool = False
     may_fail: bool = False
     """The server rejects some requests: only successful fetches count."""

@@ -24,12 +24,12 @@ AUTO = ours("fetchpool async, -w auto", "--executor", "async", module="pycurl")
 
 
 def growth(results: Results) -> float:
-    """Megabytes that the long list takes beyond one of a hundredth."""
+    """Return the megabytes that the long list takes more than one of a hundredth."""
     return (results.of(NO_DEDUPE.name).resident - results.of(TENTH.name).idle) / MEGABYTE
 
 
 def identities(results: Results) -> float:
-    """Bytes that are kept of each URL, to know it again."""
+    """Return the bytes per URL for duplicate detection."""
     ours = results.of(peers.ASYNC.name)
     return (ours.resident - results.of(NO_DEDUPE.name).resident) / ours.rounds[0].large.count
 
@@ -102,8 +102,8 @@ def finds_its_pace(
     *,
     may_fail: bool = False,
 ) -> Scenario:
-    """`-w auto` and some fixed numbers, the best of which it has to come close to. The small list is
-    long enough to settle in."""
+    """Return a comparison of `-w auto` with fixed numbers, the best of which it must come close to. The small
+    list is long enough to adapt."""
     fixed = [replace(AUTO, name=f"fetchpool async, -w {number}") for number in workers]
 
     def share_of_the_best(results: Results) -> float:

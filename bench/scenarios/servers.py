@@ -76,7 +76,7 @@ class Nginx:
         self._asked = 0
 
     def answered(self) -> int:
-        """Requests so far, these questions left out."""
+        """Return the number of requests so far, without these queries."""
         self._asked += 1
         with urlopen(f"{self.plain}/status") as response:
             return int(response.read().split()[9]) - self._asked
@@ -95,7 +95,7 @@ class Delay(NamedTuple):
 
 @contextmanager
 def nginx(directory: Path) -> Iterator[Nginx]:
-    """An nginx that lives in `directory`. Raises `FileNotFoundError` when there is none installed."""
+    """Start an nginx in `directory`. Raises `FileNotFoundError` if it is not installed."""
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if program is None:
         raise FileNotFoundError("nginx is not installed (apt-get install nginx-light)")
@@ -129,7 +129,7 @@ def nginx(directory: Path) -> Iterator[Nginx]:
 
 @contextmanager
 def delay() -> Iterator[Delay]:
-    """A delay server."""
+    """Start a delay server."""
     with listening("0.0.0.0") as listener:
         port: int = listener.getsockname()[1]
         child = subprocess.Popen(
@@ -158,7 +158,7 @@ def ended_at_the_end(child: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def make_files(root: Path) -> None:
-    """The site: small HTML pages of exactly `SMALL_SIZE` bytes, large files of `LARGE_SIZE`."""
+    """Write the site: small HTML pages of exactly `SMALL_SIZE` bytes, large files of `LARGE_SIZE`."""
     (root / "small").mkdir(parents=True)
     (root / "large").mkdir()
     text = "The quick brown fox jumps over the lazy dog. " * 100
@@ -171,7 +171,7 @@ def make_files(root: Path) -> None:
 
 
 def main() -> None:
-    """What the delay server can take: 1,000 connections, answered after 100 ms and at once."""
+    """Measure the delay server's capacity: 1,000 connections, with responses after 100 ms and at once."""
     with delay() as server:
         for milliseconds in (100, 0):
             url = f"http://127.0.0.1:{server.port}/{milliseconds}/1000/x"

@@ -20,13 +20,13 @@ KEY = "start"
 ROUNDS = 15
 URLS = 10
 MAX_VERSION = 4.0
-"""Times a Python that does nothing."""
+"""Multiple of the time of a Python that does nothing."""
 MAX_TEN = 0.3
-"""Seconds."""
+"""Seconds for ten URLs."""
 
 
 def section(server: Nginx, directory: Path) -> str:
-    """The table, and the goals."""
+    """Return the table and the goals."""
     (directory / "ten.urls").write_text(
         "".join(f"{server.plain}/small/{number}.html\n" for number in range(URLS))
     )
