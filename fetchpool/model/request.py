@@ -26,7 +26,7 @@ class CachedVersion(Struct, frozen=True, gc=False):
     filename_effective: str = ""
 
 
-class FetchRequest(Struct, frozen=True, gc=False):
+class FetchRequest(Struct, frozen=True, gc=False, array_like=True):
     """One URL to fetch, or one hop of it that the engine has to schedule."""
 
     urlnum: int
