@@ -16,7 +16,7 @@ from fetchpool.config import validate
 from fetchpool.model.errors import UsageError
 
 Body = str | bytes | Sequence[str | bytes]
-"""A body as a program may pass it, whole or in pieces."""
+"""A body as a program may pass it: one value, or pieces."""
 Json = str | bytes | Mapping[str, object] | Sequence[object]
 """JSON as text, or a value to write as JSON."""
 

@@ -92,7 +92,7 @@ class CookieJar(CookieStore):
                 self.add(cookie, expiry(said))
 
     def close(self) -> None:
-        """Write the file, as a whole. Raises `OutputError`."""
+        """Replace the file atomically. Raises `OutputError`."""
         path = Path(self._path)
         temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
         text = cookie_file(self.items()).encode("utf-8", "surrogateescape")

@@ -166,7 +166,7 @@ def test_a_run_stops_after_too_many_failures(server: RecordingServer) -> None:
 NETSCAPE = (
     "# Netscape HTTP Cookie File\n\n127.0.0.1\tFALSE\t/\tFALSE\t0\tsaved\tyes\n"
     "#HttpOnly_127.0.0.2\tFALSE\t/\tFALSE\t4102444800\tother\tsecret\n"
-    "127.0.0.1\tFALSE\t/\tFALSE\t1\told\tgone\n"
+    "127.0.0.1\tFALSE\t/\tFALSE\t1\tstale\tgone\n"
 )
 
 
