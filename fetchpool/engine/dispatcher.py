@@ -23,7 +23,7 @@ from fetchpool.scheduler.scheduler import Scheduler
 
 READ_AHEAD = 10_000
 """Requests that may be queued, so that a list sorted by host keeps all hosts busy. At this number reading
-pauses until one of them starts."""
+pauses until enough of them have started."""
 READ_AHEAD_BYTES = 64 << 20
 BYTES_PER_WORKER = 256 << 10
 """Reading also pauses while the requests in memory take more than `READ_AHEAD_BYTES`, or this much for each
@@ -138,6 +138,8 @@ class Dispatcher:
         if self._writer.waits_for_reader:
             window = self._window_of_reader(window, now)
         self._submit_ready(now, window)
+        if not self._has_idle_workers:
+            self._top_up(window, now)
         while self._scheduler.abandoned:
             self._in_flight.abandon(*self._scheduler.abandoned.popleft(), now)
         while self._scheduler.notices:
@@ -216,6 +218,14 @@ class Dispatcher:
         if more:  # commands are handled and rows written before reading goes on: it may take very long
             self._continues = True
         return len(requests) > 0
+
+    def _top_up(self, window: int, now: float) -> None:
+        """Read one batch ahead while all workers are busy, so that all hosts among the next `READ_AHEAD`
+        requests get their turn early. The first requests have started; the rest is read between results."""
+        if self._reader.has_batch(READ_AHEAD - self._scheduler.queued, window):
+            continues = self._continues
+            self._read_ahead(window, now)
+            self._continues = continues  # results come first: workers are busy
 
     def _load_history(self) -> None:
         """Load a part of the rows of earlier runs; nothing is fetched before all are loaded."""

@@ -46,13 +46,18 @@ class RequestReader:
     def read(self, limit: int, window: int, free: int) -> tuple[list[FetchRequest], bool]:
         """Return at most `limit` requests to fetch, and whether more can be read at once. Of `window`
         requests that may be in flight, `free` can start now."""
-        wanted = min(limit, free if self._source.lazy else max(MIN_BATCH, 2 * window))
+        wanted = min(limit, free if self._source.lazy else _batch_size(window))
         batch = self._source.take(wanted)
         requests, finished = self._known.filter(batch)
         self._read += len(requests) + len(finished)
         self._stats.found(finished)
         self.short_read = len(batch) < wanted
         return requests, bool(batch) and (self.short_read or not requests)
+
+    def has_batch(self, limit: int, window: int) -> bool:
+        """Whether a full batch may be read ahead, of `limit` requests at most. Never of a lazy source."""
+        source = self._source
+        return limit >= _batch_size(window) and not source.lazy and not source.exhausted
 
     @property
     def exhausted(self) -> bool:
@@ -81,3 +86,8 @@ class RequestReader:
 
     def close(self) -> None:
         self._source.close()
+
+
+def _batch_size(window: int) -> int:
+    """Return the number of requests to read at once, of a source that is not lazy."""
+    return max(MIN_BATCH, 2 * window)

@@ -12,7 +12,7 @@ class Source(Protocol):
     """A source of requests. Only the engine's thread calls it."""
 
     lazy: bool
-    """Nothing is read before `take()`: the engine takes no more requests than can start."""
+    """Nothing is read before `take()`: the engine takes no more requests than can start, none ahead."""
     exhausted: bool
     """Whether the input was read to its end and `take()` has returned all of it."""
     bytes_read: int

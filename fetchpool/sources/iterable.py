@@ -1,8 +1,9 @@
 """Reads URLs from a program's iterable of `str`, only as far as needed.
 
-In: an iterable, possibly endless. Out: requests. A list or other collection is read in the caller's thread.
-Any other iterable may be slow, or wait for the results of earlier URLs, so a thread of its own reads it
-(`Puller`) while results are returned. An exception that the iterable raises is raised by `take()` unchanged.
+In: an iterable, possibly endless. Out: requests. A list or other collection is read in the caller's thread,
+also ahead. Any other iterable may be slow, or wait for the results of earlier URLs, so a thread of its own
+reads it (`Puller`) while results are returned. An exception that the iterable raises is raised by `take()`
+unchanged.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class IterableSource:
         )
         self._notify: Callable[[], None] = do_nothing
         self._taken = 0
-        self.lazy = True
+        self.lazy = not isinstance(urls, COLLECTIONS)
         self.exhausted = False
         self.bytes_read = 0
         self.bytes_total: int | None = None

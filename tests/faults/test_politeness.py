@@ -6,11 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import pairwise
+from pathlib import Path
 from time import monotonic
 from urllib.parse import quote
 
 import pytest
 
+from tests.cli import runner
 from tests.faults import ports
 from tests.faults.matrix import ASYNC, CURL, REQUESTS, Way, fetch_urls, over_each_transport
 from tests.faults.scenarios.normal import PAGE
@@ -153,6 +155,21 @@ def test_52_a_list_sorted_by_host_starves_no_other_host(hosts: list[FaultServer]
     urls += [host.url(f"ok?{number}") for host in others for number in range(5)]
     fetch_urls(way, urls, workers=4, per_host=2)
     assert arrivals(*others)[-1] < arrivals(slow)[8]
+
+
+@pytest.mark.parametrize("way", [CURL, ASYNC], ids=str)
+def test_52_a_list_sorted_by_host_is_spread_over_its_hosts(
+    hosts: list[FaultServer], way: Way, tmp_path: Path
+) -> None:
+    """Lines are read ahead while workers are busy, so that each of five hosts with 30 URLs receives at least
+    six of the first 60 requests."""
+    several = hosts[:5]
+    urls = tmp_path / "urls.txt"
+    urls.write_text("".join(host.url(f"ok?{number}") + "\n" for host in several for number in range(30)))
+    result = runner.fetchpool(str(urls), "-w", "5", "--executor", way.executor, cwd=tmp_path)
+    assert result.returncode == 0
+    sixtieth = arrivals(*several)[59]
+    assert all(sum(at <= sixtieth for at in arrivals(host)) >= 6 for host in several)
 
 
 @over_each_transport

@@ -1,15 +1,27 @@
-"""The engine reads ahead in turns: a list that nothing comes of is no reason to stop listening or writing."""
+"""The engine reads ahead between results: hosts of a sorted list take turns early, and neither the first
+request nor a result waits for reading."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 
 import pytest
 
 from fetchpool.config.configure import configure
-from fetchpool.engine.build import build
+from fetchpool.engine.build import assemble, build
+from fetchpool.engine.dispatcher import READ_AHEAD
+from fetchpool.engine.reader import MIN_BATCH
+from fetchpool.engine.writer import Writer
+from fetchpool.history.duplicates import DuplicateFilter
+from fetchpool.model import urls
 from fetchpool.model.record import Record
+from fetchpool.model.request import FetchRequest
+from fetchpool.pools.future import LightFuture
+from fetchpool.scheduler.retry import RetryPolicy
+from fetchpool.scheduler.scheduler import Scheduler
 from fetchpool.sources.iterable import IterableSource
+from tests import factories
 
 
 class CountingSink:
@@ -56,3 +68,99 @@ def test_a_list_of_nothing_but_duplicates_is_stopped_at_once() -> None:
     assert (result.rows, result.interrupted) == ((1,), True)
     assert taken < 100
     assert result.snapshot.duplicates <= taken - 1  # some may have been made and not looked at
+
+
+class SlowWorkers:
+    """A pool of five workers, which completes the oldest request in each iteration, and stops the run after
+    some."""
+
+    max_workers = max_pending = 5
+    queued = stuck = 0
+
+    def __init__(self, source: SortedList, stop_after: int) -> None:
+        self._source = source
+        self._stop_after = stop_after
+        self._in_flight: list[tuple[FetchRequest, LightFuture]] = []
+        self.started: list[str] = []
+        """The hosts of the requests, in the order of their starts."""
+        self.ahead: list[int] = []
+        """How many requests had been read at each start."""
+        self.stop: Callable[[], None]
+
+    def submit(self, request: FetchRequest) -> LightFuture:
+        future = LightFuture()
+        self._in_flight.append((request, future))
+        self.started.append(request.host)
+        self.ahead.append(self._source.taken - len(self.started))
+        if len(self.started) == self._stop_after:
+            self.stop()
+        return future
+
+    def run_once(self, timeout: float) -> None:  # noqa: ARG002
+        if self._in_flight:
+            request, future = self._in_flight.pop(0)
+            future.complete(factories.outcome(request))
+
+    def wake(self) -> None: ...
+
+    def cancel_pending(self, host: str | None = None) -> None: ...
+
+    def shutdown(self, *, abort: bool = False) -> None: ...
+
+    def release(self) -> None: ...
+
+
+class SortedList:
+    """A source that is sorted by host; all of its requests are available at once."""
+
+    exhausted = False
+    bytes_read = 0
+    bytes_total = None
+    failure = None
+
+    def __init__(self, hosts: Iterator[str], *, lazy: bool = False) -> None:
+        self._hosts = hosts
+        self.lazy = lazy
+        self.taken = 0
+
+    def start(self, notify: Callable[[], None]) -> None: ...
+
+    def take(self, limit: int) -> list[FetchRequest]:
+        requests: list[FetchRequest] = []
+        while len(requests) < limit and not self.exhausted:
+            host = next(self._hosts, None)
+            if host is None:
+                self.exhausted = True
+            else:
+                requests.append(urls.request(self.taken, f"http://{host}/{self.taken}"))
+                self.taken += 1
+        return requests
+
+    def close(self) -> None: ...
+
+
+def run_until(source: SortedList, requests: int) -> SlowWorkers:
+    """Run until so many requests have started."""
+    pool = SlowWorkers(source, requests)
+    writer = Writer([CountingSink()], DuplicateFilter(dedupe=False))
+    engine = assemble(source, pool, writer, scheduler=Scheduler(per_host=10), retry=RetryPolicy(retry=0))
+    pool.stop = engine.stop
+    engine.run()
+    return pool
+
+
+def test_all_hosts_of_a_sorted_list_are_among_the_first_requests() -> None:
+    pool = run_until(SortedList(iter([host for host in "abcde" for _ in range(30)])), 60)
+    assert all(pool.started[:60].count(host) >= 6 for host in "abcde")
+
+
+def test_the_first_request_starts_after_a_single_batch_and_reading_goes_on_up_to_its_limit() -> None:
+    pool = run_until(SortedList(f"h{number // 2000}" for number in count()), 400)
+    assert pool.ahead[0] < MIN_BATCH
+    assert max(pool.ahead) <= READ_AHEAD
+    assert READ_AHEAD - 2 * MIN_BATCH < pool.ahead[-1] <= READ_AHEAD
+
+
+def test_no_more_of_a_lazy_source_is_read_than_can_start() -> None:
+    pool = run_until(SortedList((f"h{number}" for number in count()), lazy=True), 100)
+    assert max(pool.ahead) < pool.max_workers
