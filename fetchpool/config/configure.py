@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from fetchpool.config import machine, validate
+from fetchpool.config.connection_options import connection_fields
 from fetchpool.config.dependencies import resolve_transport, usable_dns_servers, usable_proxy
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.config.machine import usable_cores
@@ -65,6 +66,8 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
         "headers": request_headers(values),
         "cookies": () if values["cookie"] is None else values["cookie"][1],
         **_credentials(values),
+        **connection_fields(values),
+        "interface": values["interface"] or "",
         "proxy": None if values["proxy"] is None else usable_proxy(values["proxy"], transport),
         "dns_servers": usable_dns_servers(values["dns_servers"] or None, transport),
         "parse_timeout": _parse_timeout(given.get("parse_timeout"), values),

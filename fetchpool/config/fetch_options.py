@@ -37,6 +37,18 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     proxy: str | None = None
     cacert: str | None = None
     insecure: bool = False
+    cert: str | None = None
+    """A file with our own certificate, for servers that ask for one."""
+    key: str | None = None
+    """The file of its key; None if `cert` has it."""
+    key_password: str = ""
+    tls_min: str = ""
+    """`"1.2"`, `"1.3"`, or empty for the TLS library's own minimum."""
+    tls_max: str = ""
+    ip_version: str = ""
+    """`"4"`, `"6"`, or empty for both."""
+    interface: str = ""
+    """The name of an interface or one of our addresses, from which connections are made."""
     http_version: str = ""
     """`"1.1"`, `"2"`, or empty for the highest that both sides support."""
     connect_timeout: float = 10.0

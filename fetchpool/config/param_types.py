@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any
 
-from fetchpool.config import cookie_file, request_values, units, validate
+from fetchpool.config import connection_options, cookie_file, request_values, units, validate
 from fetchpool.config.choices import FORMATS
 from fetchpool.config.option import ParamType
 from fetchpool.config.outputs import HASHES, save_directory, warc_archive
@@ -106,6 +106,13 @@ COOKIE = ParamType(
 )
 COOKIE_JAR = ParamType(check=cookie_file.jar_path, accepts=ANY_PATH)
 FILE = ParamType(check=validate.file, accepts=ANY_PATH)
+CERTIFICATE = ParamType(check=connection_options.certificate, accepts=ANY_PATH)
+TLS_MAX = ParamType(
+    check=_is_among(connection_options.TLS_VERSIONS),
+    accepts=str | None,
+    choices=connection_options.TLS_VERSIONS,
+)
+INTERFACE = ParamType(check=connection_options.interface, accepts=str | None)
 REFERER = ParamType(check=request_values.referer, accepts=str | None)
 RANGE = ParamType(check=request_values.byte_range, accepts=str | None)
 STATUSES = ParamType(

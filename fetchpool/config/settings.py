@@ -78,6 +78,22 @@ class PoolSettings(TypedDict, total=False):
     """DNS servers to use (needs a libcurl with c-ares)."""
     cacert: str | PathLike[str] | None
     """Trust the CA certificates in FILE (PEM) instead of the default ones."""
+    cert: str | PathLike[str] | None
+    """Our own certificate (PEM) for servers that ask for one; FILE:PASSWORD if its key is encrypted."""
+    key: str | PathLike[str] | None
+    """The key of --cert, if FILE is another one."""
+    tlsv1_2: bool
+    """Use at least TLS 1.2."""
+    tlsv1_3: bool
+    """Use at least TLS 1.3."""
+    tls_max: str | None
+    """Use at most TLS 1.2 or 1.3."""
+    ipv4: bool
+    """Use IPv4 addresses only."""
+    ipv6: bool
+    """Use IPv6 addresses only."""
+    interface: str | None
+    """Connect from this interface, or from this address of the machine."""
     insecure: bool
     """Do not verify TLS certificates."""
     http_version: str

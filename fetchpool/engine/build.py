@@ -126,7 +126,9 @@ def build(
     if config.fetch.proxy is None and not config.fetch.dns_servers:
         timeout = min(config.fetch.connect_timeout, config.fetch.max_time)
         fixed = {where.rpartition(":")[0]: () for where, _ in config.fetch.resolve}
-        lookups = HostLookups(resolver or shared_resolver(), timeout=timeout, fixed=fixed)
+        lookups = HostLookups(
+            resolver or shared_resolver(config.fetch.ip_version), timeout=timeout, fixed=fixed
+        )
     robots = None
     if config.robots:
         from fetchpool.scheduler.robots import RobotsCache

@@ -104,6 +104,8 @@ class Exchange:
         started = clock() - elapsed
         again = 0
         while True:
+            if options.ip_version and (other := other_family(request.host, options.ip_version)):
+                return refusal(request, FailureKind.DNS, other, timestamp)
             public_only = options.public_only or (request.from_public and not options.allow_private)
             if public_only and options.proxy is not None:
                 if forbidden := check_host_literal(request.host):
@@ -340,6 +342,13 @@ class Exchange:
             proxy_down=failure is not None and failure.proxy_down,
             storage_error=output_failure,
         )
+
+
+def other_family(host: str, ip_version: str) -> str:
+    """Return why a host is not allowed that is an address of the other family; empty if it is none."""
+    if not urls.is_address(host) or (host[-1] == "]") == (ip_version == "6"):
+        return ""
+    return f"{host.strip('[]')} is no IPv{ip_version} address"
 
 
 def redirect_target(head: ResponseHead, href: str) -> str | None:

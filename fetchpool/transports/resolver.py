@@ -13,6 +13,7 @@ import socket
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -40,6 +41,7 @@ POSITIVE_TTL = 60.0
 """Seconds. The system does not report a name's TTL; browsers use a minute, too."""
 NEGATIVE_TTL = 5.0
 """Seconds for which a name that does not exist is cached, so that other workers do not repeat the lookup."""
+FAMILIES = {"4": socket.AF_INET, "6": socket.AF_INET6}
 RETRY_DELAYS = (0.5, 1.0, 2.0)
 """Seconds before each retry of a lookup that failed temporarily."""
 MAX_CACHED = 10_000
@@ -55,11 +57,13 @@ class Resolver:
         lookup: Callable[..., Sequence[tuple[Any, ...]]] = socket.getaddrinfo,
         clock: Callable[[], float] = monotonic,
         most_threads: int = MOST_THREADS,
+        ip_version: str = "",
     ) -> None:
-        """Starts no thread yet."""
+        """Starts no thread yet. `ip_version`: `"4"` or `"6"` to return only such addresses."""
+        self._ip_version = ip_version
         self._threads = threads
         self.most_threads = max(threads, most_threads)
-        self._lookup = lookup
+        self._lookup = partial(lookup, family=FAMILIES[ip_version]) if ip_version else lookup
         self._clock = clock
         self._lock = threading.Condition()
         self._names: OrderedDict[str, PendingLookup] = OrderedDict()
@@ -231,6 +235,8 @@ class Resolver:
                 found.error = f"{host} has no address"
         except (OSError, UnicodeError) as error:
             found.kind, found.error = failure_of(error, host)
+            if self._ip_version and found.kind is FailureKind.DNS:  # the name may have other addresses
+                found.error = f"{host} has no IPv{self._ip_version} address"
         if found.error:
             ttl = 0.0 if found.transient else NEGATIVE_TTL
         found.expires = self._clock() + ttl
@@ -242,21 +248,20 @@ class Resolver:
             callback(found)
 
 
-_shared: Resolver | None = None
+_shared: dict[str, Resolver] = {}
 _shared_lock = threading.Lock()
 
 
-def shared() -> Resolver:
+def shared(ip_version: str = "") -> Resolver:
     """Return this process's resolver. A forked child gets its own: threads don't survive a fork."""
-    global _shared
     with _shared_lock:
-        if _shared is None:
+        if ip_version not in _shared:
             most = machine.lookups(MOST_THREADS)
-            _shared = Resolver(min(THREADS, most), most_threads=most)
-        return _shared
+            _shared[ip_version] = Resolver(min(THREADS, most), most_threads=most, ip_version=ip_version)
+        return _shared[ip_version]
 
 
 @forks.in_child
 def _renew() -> None:
     global _shared, _shared_lock
-    _shared, _shared_lock = None, threading.Lock()
+    _shared, _shared_lock = {}, threading.Lock()

@@ -83,12 +83,19 @@ def test_every_option_of_configure_sets_one_field() -> None:
     without = {name for name, option in OPTIONS.items() if option.scope is not Scope.FLAG} - set(fields)
     change_others = {"max_workers", "format"}
     make_headers_or_body = {"data", "json", "referer", "range", "cookie", "netrc_file"}
-    assert without == change_others | make_headers_or_body
+    make_connections = {"tlsv1_2", "tlsv1_3", "ipv4", "ipv6"}
+    assert without == change_others | make_headers_or_body | make_connections
     assert len(set(fields)) == len(fields)
 
 
 def test_an_options_name_in_python_is_its_long_name() -> None:
-    exceptions = {"outputs": "--output", "http1": "--http1.1", "headers": "--header"}
+    exceptions = {
+        "outputs": "--output",
+        "http1": "--http1.1",
+        "headers": "--header",
+        "tlsv1_2": "--tlsv1.2",
+        "tlsv1_3": "--tlsv1.3",
+    }
     for param in COMMANDS["run"].params:
         if param.param_type_name == "option":
             assert exceptions.get(param.name, f"--{param.name.replace('_', '-')}") in param.opts

@@ -35,9 +35,11 @@ class HopLookups:
 
     def __init__(self, options: FetchOptions, wakeup: Wakeup) -> None:
         self._wakeup = wakeup
-        self._hop_names = HopNames(options, resolver.shared())
+        self._hop_names = HopNames(options, resolver.shared(options.ip_version))
         self._lookups = HostLookups(
-            resolver.shared(), timeout=min(options.connect_timeout, options.max_time), clock=monotonic
+            resolver.shared(options.ip_version),
+            timeout=min(options.connect_timeout, options.max_time),
+            clock=monotonic,
         )
         self._lookups.start(self._on_result)
         self._results: deque[HostAddresses] = deque()

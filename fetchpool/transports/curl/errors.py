@@ -44,6 +44,7 @@ KINDS: dict[int, FailureKind] = {
     pycurl.E_COULDNT_RESOLVE_PROXY: FailureKind.PROXY,
     pycurl.E_COULDNT_RESOLVE_HOST: FailureKind.DNS,
     pycurl.E_COULDNT_CONNECT: FailureKind.REFUSED,
+    pycurl.E_INTERFACE_FAILED: FailureKind.UNREACHABLE,  # --interface has no address of that family
     WEIRD_SERVER_REPLY: FailureKind.PROTOCOL,
     pycurl.E_HTTP2: FailureKind.RESET,  # except as in `http2_failure`
     HTTP2_STREAM: FailureKind.RESET,
@@ -86,7 +87,6 @@ KINDS: dict[int, FailureKind] = {
     pycurl.E_OUT_OF_MEMORY: FailureKind.INTERNAL,
     pycurl.E_BAD_DOWNLOAD_RESUME: FailureKind.INTERNAL,
     pycurl.E_BAD_FUNCTION_ARGUMENT: FailureKind.INTERNAL,
-    pycurl.E_INTERFACE_FAILED: FailureKind.INTERNAL,
     pycurl.E_UNKNOWN_OPTION: FailureKind.INTERNAL,
     pycurl.E_TELNET_OPTION_SYNTAX: FailureKind.INTERNAL,  # today CURLE_SETOPT_OPTION_SYNTAX
     pycurl.E_SSL_ENGINE_NOTFOUND: FailureKind.INTERNAL,

@@ -82,6 +82,7 @@ class CurlHandle:
         self._max_time = self._connect_timeout = 0.0
         self._public_only = self._closes = False
         self._filters_all = options.public_only
+        self._interface = options.interface
         proxy = proxy_of(options.proxy)
         self._proxied = proxy is not None
         self._proxy_at = "" if proxy is None else f"{proxy.host}:{proxy.port}"
@@ -283,6 +284,8 @@ class CurlHandle:
             return failure
         if is_http2(code, message):
             return http2_failure(message, begun=receiver.headed, gone=gone)
+        if self._interface and code == pycurl.E_COULDNT_CONNECT and not getinfo(pycurl.OS_ERRNO):
+            return Failure(FailureKind.UNREACHABLE, FailureKind.UNREACHABLE.message)  # of the other family
         return failure_of(code, message, getinfo(pycurl.OS_ERRNO))
 
     def _target(self, url: str) -> str:

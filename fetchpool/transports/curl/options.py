@@ -18,6 +18,13 @@ HTTP_VERSIONS = {
     "1.1": pycurl.CURL_HTTP_VERSION_1_1,
     "2": pycurl.CURL_HTTP_VERSION_2_0,
 }
+TLS_MIN = {
+    "": pycurl.SSLVERSION_DEFAULT,
+    "1.2": pycurl.SSLVERSION_TLSv1_2,
+    "1.3": pycurl.SSLVERSION_TLSv1_3,
+}
+TLS_MAX = {"": 0, "1.2": pycurl.SSLVERSION_MAX_TLSv1_2, "1.3": pycurl.SSLVERSION_MAX_TLSv1_3}
+IP_VERSIONS = {"4": pycurl.IPRESOLVE_V4, "6": pycurl.IPRESOLVE_V6}
 SUPPRESS_CONNECT_HEADERS = 265
 """CURLOPT_SUPPRESS_CONNECT_HEADERS, which pycurl has no name for: a proxy's response to CONNECT is not the
 server's."""
@@ -41,6 +48,17 @@ def new_curl(options: FetchOptions) -> pycurl.Curl:
         setopt(pycurl.DNS_SERVERS, options.dns_servers)
     if options.cacert is not None:
         setopt(pycurl.CAINFO, os.fsencode(options.cacert))
+    if options.cert is not None:
+        setopt(pycurl.SSLCERT, os.fsencode(options.cert))
+        setopt(pycurl.SSLKEY, os.fsencode(options.key or options.cert))
+        setopt(pycurl.KEYPASSWD, options.key_password)
+    if options.tls_min or options.tls_max:
+        setopt(pycurl.SSLVERSION, TLS_MIN[options.tls_min] | TLS_MAX[options.tls_max])
+    if options.ip_version:  # for proxies, and for names that libcurl resolves itself
+        setopt(pycurl.IPRESOLVE, IP_VERSIONS[options.ip_version])
+    if options.interface:
+        kind = "host" if options.interface[0].isdigit() or ":" in options.interface else "if"
+        setopt(pycurl.INTERFACE, f"{kind}!{options.interface}")
     if options.insecure:
         setopt(pycurl.SSL_VERIFYPEER, 0)
         setopt(pycurl.SSL_VERIFYHOST, 0)

@@ -30,7 +30,7 @@ class CurlTransport:
     """A transport with one curl handle, for one hop at a time."""
 
     def __init__(self, options: FetchOptions) -> None:
-        self._resolver = resolver.shared()
+        self._resolver = resolver.shared(options.ip_version)
         self._names = HopNames(options, self._resolver)
         self._watch = watchdog.shared().watch()  # for silence and abort; deadlines are libcurl's own
         self._connections = Connections()

@@ -78,7 +78,7 @@ class HopTlsConnection(HopConnection, HTTPSConnection):
         trace = self._dialer.trace
         if not trace.forwarded:
             trace.phase = Phase.TLS
-        self.sock = self._dialer.start_tls(self.sock, self.host)
+        self.sock = self._dialer.start_tls(self.sock, self.host, is_proxy=trace.forwarded)
         trace.appconnect = monotonic()
 
 

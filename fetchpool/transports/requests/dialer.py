@@ -7,12 +7,14 @@ is restricted to public ones.
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 import threading
 from time import monotonic
 from typing import Any, cast
 
+from msgspec import Struct
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.util.ssltransport import SSLTransport
 
@@ -39,8 +41,17 @@ class Dialer:
     def __init__(self, options: FetchOptions, trace: Trace, resolver: Resolver) -> None:
         self.trace = trace
         self.proxy = proxy_of(options.proxy)
-        self._cacert = options.cacert
-        self._insecure = options.insecure
+        self._tls = TlsSettings(
+            options.cacert,
+            options.insecure,
+            options.cert,
+            options.key,
+            options.key_password,
+            options.tls_min,
+            options.tls_max,
+        )
+        self._tls_of_proxy = TlsSettings(options.cacert, options.insecure)
+        self._interface = options.interface
         self._resolver = resolver
 
     def connect(self, host: str, port: int) -> Connection:
@@ -65,20 +76,21 @@ class Dialer:
                 connect_through(to_proxy, host, port, proxy.username, proxy.password)
             else:
                 if proxy.scheme == "https":
-                    connection = self.start_tls(connection, proxy.host)
+                    connection = self.start_tls(connection, proxy.host, is_proxy=True)
                 self._tunnel(connection, host, port, proxy)
         except BaseException:
             self.close(connection)
             raise
         return connection
 
-    def start_tls(self, connection: Connection, host: str) -> Connection:
+    def start_tls(self, connection: Connection, host: str, *, is_proxy: bool = False) -> Connection:
         """Add TLS to a connection, or within the TLS of a proxy. Close the connection on failure."""
         trace = self.trace
+        settings = self._tls_of_proxy if is_proxy else self._tls
         host = host.strip("[]").rstrip(".")
         # Unlike libcurl and browsers, OpenSSL lets a wildcard match no label with an underscore.
-        own_check = "_" in host and not self._insecure
-        context = context_for(self._cacert, self._insecure, checks_host=not own_check)
+        own_check = "_" in host and not settings.insecure
+        context = context_for(settings, checks_host=not own_check)
         try:
             connection.settimeout(trace.time_to_connect())
             if isinstance(connection, SSLTransport):
@@ -178,10 +190,23 @@ class Dialer:
         self.trace.watch.opened(connection.fileno())
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._interface:
+                bind(connection, self._interface, address.family)
         except BaseException:
             self.close(connection)
             raise
         return connection
+
+
+def bind(connection: socket.socket, interface: str, family: int) -> None:
+    """Have a socket connect from an interface or an address of ours. Raises `OSError`."""
+    address = parse_ip(interface, 0)
+    if address is None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
+    elif address.family == family:
+        connection.bind(address.sockaddr)
+    else:
+        raise OSError(errno.EADDRNOTAVAIL, "an address of the other family")
 
 
 def check_host(host: str, certificate: Any) -> None:
@@ -197,7 +222,21 @@ def check_host(host: str, certificate: Any) -> None:
     raise TransportError(FailureKind.TLS, f"the certificate is not trusted: it is not for {host}")
 
 
-_contexts: dict[tuple[str | None, bool, bool], ssl.SSLContext] = {}
+class TlsSettings(Struct, frozen=True):
+    """The options that a TLS context depends on."""
+
+    cacert: str | None = None
+    insecure: bool = False
+    cert: str | None = None
+    key: str | None = None
+    key_password: str = ""
+    tls_min: str = ""
+    tls_max: str = ""
+
+
+TLS_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+
+_contexts: dict[tuple[TlsSettings, bool], ssl.SSLContext] = {}
 _contexts_lock = threading.Lock()
 
 
@@ -207,25 +246,31 @@ def _renew() -> None:
     _contexts_lock = threading.Lock()
 
 
-def context_for(cacert: str | None, insecure: bool, *, checks_host: bool = True) -> ssl.SSLContext:
-    """Return the process's TLS settings for these options: reading the certificates takes 20 ms and a
+def context_for(settings: TlsSettings, *, checks_host: bool = True) -> ssl.SSLContext:
+    """Return the process's TLS context for these settings: reading the certificates takes 20 ms and a
     megabyte, too much for each of two thousand workers.
 
-    Raises `OSError` or `ssl.SSLError` when `cacert` can't be read.
+    Raises `OSError` or `ssl.SSLError` when a file can't be read.
     """
     with _contexts_lock:
-        context = _contexts.get((cacert, insecure, checks_host))
+        context = _contexts.get((settings, checks_host))
         if context is None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.check_hostname = checks_host and not insecure
-            if insecure:
+            context.check_hostname = checks_host and not settings.insecure
+            if settings.insecure:
                 context.verify_mode = ssl.CERT_NONE
             else:
-                context.load_verify_locations(cacert or DEFAULT_CA_BUNDLE_PATH)
+                context.load_verify_locations(settings.cacert or DEFAULT_CA_BUNDLE_PATH)
                 # A trusted intermediate is enough, as in curl.
                 context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+            if settings.cert is not None:
+                context.load_cert_chain(settings.cert, settings.key, password=settings.key_password)
+            if settings.tls_min:
+                context.minimum_version = TLS_VERSIONS[settings.tls_min]
+            if settings.tls_max:
+                context.maximum_version = TLS_VERSIONS[settings.tls_max]
             context.set_alpn_protocols(["http/1.1"])
             # Python sets this; it makes a cut connection look like the end of a body.
             context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
-            _contexts[cacert, insecure, checks_host] = context
+            _contexts[settings, checks_host] = context
         return context

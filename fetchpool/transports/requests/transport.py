@@ -50,7 +50,7 @@ class RequestsTransport:
         self._watchdog = watchdog or shared_watchdog()
         self._watch = self._watchdog.watch()
         self._trace = Trace(self._watch)
-        self._dialer = Dialer(options, self._trace, resolver or shared_resolver())
+        self._dialer = Dialer(options, self._trace, resolver or shared_resolver(options.ip_version))
         self._adapter = HopAdapter(self._dialer, 1 if options.few_descriptors else KEPT_HOSTS)
         # The last hop's headers, encoded: most hops of a run have the same.
         self._fields: tuple[tuple[str, str], ...] | None = None

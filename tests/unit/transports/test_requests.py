@@ -22,7 +22,7 @@ from fetchpool.model.failures import FailureKind
 from fetchpool.model.urls import authority
 from fetchpool.transports.base import HopRequest, HopResult, ResponseHead
 from fetchpool.transports.lookup import ResolveError
-from fetchpool.transports.requests.dialer import Proxy, context_for, proxy_of
+from fetchpool.transports.requests.dialer import Proxy, TlsSettings, context_for, proxy_of
 from fetchpool.transports.requests.errors import KINDS, failure_of, kind_of, root_cause
 from fetchpool.transports.requests.framing import TransportError
 from fetchpool.transports.requests.trace import Phase, Trace
@@ -312,9 +312,9 @@ def test_a_proxy_is_read_as_curl_reads_it(text, proxy):
 
 
 def test_tls_settings_are_shared_by_the_workers():
-    assert context_for(None, True) is context_for(None, True)
-    assert context_for(None, True).verify_mode is ssl.CERT_NONE
-    assert context_for(None, False).verify_mode is ssl.CERT_REQUIRED
+    assert context_for(TlsSettings(insecure=True)) is context_for(TlsSettings(insecure=True))
+    assert context_for(TlsSettings(insecure=True)).verify_mode is ssl.CERT_NONE
+    assert context_for(TlsSettings()).verify_mode is ssl.CERT_REQUIRED
 
 
 def test_importing_it_starts_nothing_and_a_transport_the_watchdog_alone():
