@@ -298,8 +298,8 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "accept",
             "--accept STATUS,...",
             types.STATUSES,
-            "Statuses that are no failure, such as 200..299,403; all others are. Without it those under 400 "
-            "are none. Repeatable.",
+            "Statuses that count as success, such as 200..299,403; all others are failures. By default those "
+            "under 400 are successes. Repeatable.",
             Scope.POOL,
         ),
     ),

@@ -41,8 +41,8 @@ class PoolSettings(TypedDict, total=False):
     no_follow: bool
     """Follow no redirects: a 3xx is the final response, and no failure. Adds redirect_url to the row."""
     accept: int | str | Sequence[int | str] | None
-    """Statuses that are no failure, such as 200..299,403; all others are. Without it those under 400 are
-    none. Repeatable."""
+    """Statuses that count as success, such as 200..299,403; all others are failures. By default those under
+    400 are successes. Repeatable."""
     method: str
     """Request method: GET, HEAD, OPTIONS and so on. (default: GET, or POST with --data or --json)"""
     data: str | bytes | Sequence[str | bytes] | None
