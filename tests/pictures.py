@@ -81,7 +81,7 @@ def draw(lines: list[Line], name: str) -> str:
         record=True, width=WIDTH, file=StringIO(), force_terminal=True, color_system="truecolor"
     )
     for each in lines:
-        console.print(text(each), no_wrap=True, overflow="crop")
+        console.print(text(each, console), no_wrap=True, overflow="crop")
     return console.export_svg(title=COMMAND, theme=MONOKAI, unique_id=name.removesuffix(".svg"))
 
 

@@ -6,7 +6,7 @@ In: outputs of earlier runs. Out: one line on stderr per output, and the exit co
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fetchpool.cli.display import print_lines
 from fetchpool.cli.exit_codes import ExitCode
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     ),
     parameter(OPTIONS["seen_memory"]),
     parameter(OPTIONS["quiet"]),
+    parameter(OPTIONS["color"]),
 )
-def compact(outputs: list[str] | None, format: str | None, seen_memory: str, quiet: bool) -> int:
+def compact(outputs: list[str] | None, format: str | None, seen_memory: str, quiet: bool, **_: Any) -> int:
     """Remove all but the final row of every URL from outputs.
 
     --retry-failed and --refresh append a second row for a URL. An OUT is replaced atomically, and a run may

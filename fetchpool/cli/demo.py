@@ -31,7 +31,7 @@ OUTPUT_HELP = "Append rows to PATH; '-' is standard output. (default: a temporar
     parameter(OPTIONS["number"], default="500"),
     *(parameter(OPTIONS[name]) for name in ("workers", "executor", "transport")),
     parameter(OPTIONS["outputs"], help=OUTPUT_HELP),
-    *(parameter(OPTIONS[name]) for name in ("format", "quiet", "verbose", "no_progress")),
+    *(parameter(OPTIONS[name]) for name in ("format", "quiet", "verbose", "no_progress", "color")),
 )
 def demo(
     number: str,
@@ -39,9 +39,11 @@ def demo(
     quiet: bool,
     verbose: bool,
     no_progress: bool,
+    color: str | None,
     **settings: Any,
 ) -> int:
     """Fetch from a small server on this machine, to try fetchpool without a network."""
+    del color  # its callback has set it
     wanted = validate.integer("--number", number, 1)
     display = DisplayOptions(quiet=quiet, verbose=verbose, no_progress=no_progress)
     from fetchpool.cli.demo_server.server import DemoServer

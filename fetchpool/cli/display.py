@@ -19,6 +19,7 @@ from fetchpool.cli.signals import SignalHandler
 from fetchpool.engine.events import Notice, Snapshot
 from fetchpool.engine.observers import Observer
 from fetchpool.model.errors import UsageError
+from fetchpool.progress.color import ansi, is_colored
 from fetchpool.progress.format import Line, counted
 from fetchpool.progress.log import Log
 
@@ -97,12 +98,13 @@ class StopAnnouncer(Observer):
 
 
 def print_lines(stderr: TextIO, lines: Sequence[Line]) -> None:
-    """Print lines to stderr, in colour on a terminal."""
+    """Print lines to stderr, in colour on a terminal, or as `--color` says."""
     with suppress(OSError):  # stderr is closed; the rows are written
         if stderr.isatty():
             from fetchpool.progress.terminal import console, show
 
             show(console(stderr), lines)
         else:
-            stderr.write("".join(f"{line}\n" for line in lines))
+            write = ansi if is_colored(stderr) else str
+            stderr.write("".join(f"{write(line)}\n" for line in lines))
             stderr.flush()

@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
     _open_closed_streams()
     command = typer.main.get_command(app)
     try:
-        code = command.main(args=arguments, prog_name="fetchpool", standalone_mode=False)
+        code = command.main(args=arguments, prog_name="fetchpool", standalone_mode=False, obj=arguments)
         sys.stdout.flush()
     except UsageError as error:
         print_error(str(error))

@@ -14,8 +14,9 @@ from typing import Annotated, Any
 import typer
 
 from fetchpool.config.option import Option
-from fetchpool.config.options import GROUPED, shown_default
+from fetchpool.config.options import GROUPED, OPTIONS, shown_default
 from fetchpool.model.version import version_line
+from fetchpool.progress import color
 
 GROUP_OF = {option.name: group for group, options in GROUPED.items() for option in options}
 OTHER = "Other"
@@ -31,6 +32,13 @@ def show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(version_line())
         raise typer.Exit
+
+
+def choose_color(when: str | None) -> str | None:
+    """Set whether this command's text is coloured. Raises `UsageError`."""
+    if when is not None:
+        color.choose(OPTIONS["color"].type.check("--color", when))
+    return when
 
 
 def flag_name(option: Option) -> str:
@@ -53,6 +61,8 @@ def parameter(option: Option, help: str = "", default: str | None = None) -> Par
         more["autocompletion"] = complete_from(*option.type.choices)
     if option.name == "version":
         more |= {"is_eager": True, "callback": show_version}
+    if option.name == "color":
+        more |= {"is_eager": True, "callback": choose_color}
     info = typer.Option(
         *option.flags,
         metavar=option.metavar or None,

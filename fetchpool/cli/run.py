@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 
+from fetchpool.cli.again import showable
 from fetchpool.cli.display import DisplayOptions
 from fetchpool.cli.errors import print_error
 from fetchpool.cli.exit_codes import ExitCode
@@ -52,7 +53,7 @@ def run(ctx: typer.Context, inputs: list[str] | None, **typed: Any) -> int:
     display = DisplayOptions(**{name: typed[name] for name in DisplayOptions.__struct_fields__})
     from fetchpool.cli.session import run_session
 
-    result = run_session(config, display)
+    result = run_session(config, display, arguments=showable(ctx.find_root().obj or (), typed))
     if result.failure is not None:
         print_error(result.failure)
     return result.code

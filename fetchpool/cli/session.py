@@ -10,12 +10,12 @@ import gc
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from fetchpool.cli.again import resume_hint, retry_hint
 from fetchpool.cli.display import (
     DisplayOptions,
     StopAnnouncer,
@@ -61,9 +61,10 @@ def run_session(
     source: Source | None = None,
     observers: Sequence[Observer] = (),
     repeatable: bool = True,
+    arguments: Sequence[str] | None = None,
 ) -> SessionResult:
     """Run to the end of the input, or until a signal. `repeatable`: running the same command again would read
-    the same list."""
+    the same list. `arguments`: those of the command, if they can be shown."""
     rows_out = any(output.path == "-" for output in config.outputs)
     rows_on_terminal = rows_out and stdout_is_visible(sys.stdout, sys.stderr)
     hides_cursor = is_live(display, sys.stderr, rows_on_terminal=rows_on_terminal)
@@ -89,8 +90,15 @@ def run_session(
                 return SessionResult(ExitCode.OK, None)
     if not display.quiet:
         changes = None if old is None else asdict(old.changes)
-        resume = _resume(config, repeatable)
-        print_lines(sys.stderr, summary(result, config, resume=resume, saved=bodies.saved, changes=changes))
+        lines = summary(
+            result,
+            config,
+            resume=resume_hint(config) if repeatable else "",
+            again=retry_hint(config, arguments) if repeatable else "",
+            saved=bodies.saved,
+            changes=changes,
+        )
+        print_lines(sys.stderr, lines)
     return SessionResult(_code(result, interruptions.code), result.snapshot, result.input_failure)
 
 
@@ -126,19 +134,6 @@ class SavedBodyCounter(Observer):
 
     def on_records(self, records: list[Record]) -> None:
         self.saved += sum(1 for record in records if "filename_effective" in record.extra)
-
-
-def _resume(config: RunConfig, repeatable: bool) -> str:
-    """Return how to continue an interrupted run; empty if its outputs don't tell which URLs are done."""
-    readable = all(
-        output.path != "-" and (Path(output.path).is_file() or Path(output.path).is_dir())
-        for output in config.outputs
-    )
-    if not repeatable or not readable or not config.dedupe:
-        return ""
-    if config.resume:
-        return "run the same command again"
-    return "" if config.refresh_in_place else "run the same command with --resume"
 
 
 def _code(result: RunResult, interrupted: ExitCode | None) -> ExitCode:

@@ -1,4 +1,4 @@
-"""The names that options choose from: executors, transports, output formats."""
+"""The names that options choose from: executors, transports, colours, output formats."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ DEFAULT_MEMORY = 1 << 30
 
 EXECUTORS = ("thread", "process", "async")
 TRANSPORTS = ("curl", "requests")
+COLORS = ("auto", "always", "never")
 FORMATS = ("text", "jsonl", "csv", "sqlite", "parquet")
 SUFFIXES = {
     ".jsonl": "jsonl",

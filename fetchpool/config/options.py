@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from fetchpool.config import param_types as types
-from fetchpool.config.choices import EXECUTORS, TRANSPORTS
+from fetchpool.config.choices import COLORS, EXECUTORS, TRANSPORTS
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.config.option import Option, Scope
 from fetchpool.config.run_config import RunConfig
@@ -455,6 +455,13 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "--no-progress",
             types.SWITCH,
             "Show no progress, only the summary.",
+            Scope.FLAG,
+        ),
+        Option(
+            "color",
+            "--color WHEN",
+            types.choice_of(COLORS),
+            "Use colours: auto (on a terminal), always or never. auto respects NO_COLOR and FORCE_COLOR.",
             Scope.FLAG,
         ),
     ),

@@ -24,6 +24,11 @@ def one_of(choices: tuple[str, ...]) -> ParamType:
     return ParamType(check=_is_among(choices), accepts=str, format=str, choices=choices)
 
 
+def choice_of(choices: tuple[str, ...]) -> ParamType:
+    """Return the type of an option of the command line that takes one of `choices`."""
+    return ParamType(check=_is_among(choices), accepts=str, choices=choices)
+
+
 def _is_among(choices: tuple[str, ...]) -> Callable[[str, Any], Any]:
     return lambda label, value: validate.choice(label, value, choices)
 

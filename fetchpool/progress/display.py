@@ -101,7 +101,7 @@ class Progress(Observer):
         lines = frame(snapshot, self._console.width - 1, ascii_only=self._console.options.ascii_only)
         self._height = max(self._height, len(lines))  # it grows when requests hang, and does not shrink
         blank = [Text()] * (self._height - len(lines))
-        picture = Text("\n").join([*map(text, lines), *blank])
+        picture = Text("\n").join([*(text(each, self._console) for each in lines), *blank])
         picture.no_wrap = True
         self._live.update(picture, refresh=True)
 

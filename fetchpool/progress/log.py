@@ -14,6 +14,7 @@ from fetchpool.engine.events import Event, Notice, Snapshot, light
 from fetchpool.engine.observers import Observer
 from fetchpool.model.record import Record
 from fetchpool.progress.background_writer import CLOSE_TIMEOUT, BackgroundWriter, unbuffered
+from fetchpool.progress.color import ansi, is_colored
 from fetchpool.progress.format import Line, line
 from fetchpool.progress.messages import dropped_line, event_line, progress_line, stuck_lines, wait_key
 
@@ -43,6 +44,7 @@ class Log(Observer):
         self, stream: TextIO, *, verbose: bool = False, time: Callable[[], str] = local_time
     ) -> None:
         self._stream = unbuffered(stream)
+        self._colored = is_colored(stream)
         self._verbose = verbose
         self._time = time
         self._number = 0
@@ -94,5 +96,6 @@ class Log(Observer):
         lines = [each if isinstance(each, Line) else event_line(each) for each in messages]
         if dropped:
             lines.append(dropped_line(dropped))
-        self._stream.write("".join(f"fetchpool: {line}\n" for line in lines))
+        write = ansi if self._colored else str
+        self._stream.write("".join(f"fetchpool: {write(each)}\n" for each in lines))
         self._stream.flush()

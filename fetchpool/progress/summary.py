@@ -43,13 +43,15 @@ def summary(
     config: RunConfig,
     *,
     resume: str = "",
+    again: str = "",
     saved: int = 0,
     changes: Mapping[str, int] | None = None,
 ) -> list[Line]:
     """Return the lines of the summary.
 
-    `resume`: how to continue an interrupted run, empty if that is not possible; `saved`: how many rows have a
-    saved body; `changes`: counts of new, changed and unchanged URLs since an earlier run.
+    `resume`: how to continue an interrupted run, `again`: how to try failures again, each empty if that is
+    not possible; `saved`: how many rows have a saved body; `changes`: counts of new, changed and unchanged
+    URLs since an earlier run.
     """
     snapshot, interrupted = result.snapshot, result.interrupted
     if not snapshot.done and not interrupted:
@@ -79,6 +81,8 @@ def summary(
         lines.append(line(Span("bottleneck: ", Style.QUIET), *limited_by))
     if interrupted and resume:
         lines.append(line("to continue: ", Span(resume, Style.HINT)))
+    elif again and any(kind.kind != FailureKind.INVALID_URL for kind in snapshot.failed):
+        lines.append(line("to try the failures again: ", Span(again, Style.HINT)))
     return lines
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from fetchpool.progress.background_writer import unbuffered
+from fetchpool.progress.color import is_colored
 from fetchpool.progress.format import Line, Style
 
 STYLES = {
@@ -29,18 +30,22 @@ STYLES = {
 
 def console(stream: TextIO) -> Console:
     """Return a console on the stream's file descriptor, without a lock that a blocked thread could hold. It
-    respects NO_COLOR and TERM."""
-    return Console(file=unbuffered(stream), markup=False, highlight=False, emoji=False)
+    respects TERM, and `--color` or the environment's choice."""
+    return Console(
+        file=unbuffered(stream), markup=False, highlight=False, emoji=False, no_color=not is_colored(stream)
+    )
 
 
-def text(line: Line) -> Text:
-    """Return a line with its styles as colours."""
+def text(line: Line, on: Console) -> Text:
+    """Return a line with its styles, if the console has colours."""
+    if on.no_color:
+        return Text(str(line), end="")
     return Text.assemble(*((span.text, STYLES[span.style]) for span in line.spans), end="")
 
 
 def show(on: Console, lines: Iterable[Line]) -> None:
     """Print the lines at once. The terminal wraps long ones, so that a URL can be copied completely."""
-    shown = Text("\n").join(text(line) for line in lines)
+    shown = Text("\n").join(text(line, on) for line in lines)
     if shown:
         on.print(shown, soft_wrap=True)
 

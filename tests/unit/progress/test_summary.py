@@ -20,7 +20,13 @@ FETCH = ("max_time", "parse", "save")
 
 
 def lines(
-    shot: Snapshot, *, resume: str = "", saved: int = 0, rows: tuple[int, ...] | None = None, **changes: Any
+    shot: Snapshot,
+    *,
+    resume: str = "",
+    again: str = "",
+    saved: int = 0,
+    rows: tuple[int, ...] | None = None,
+    **changes: Any,
 ) -> list[str]:
     """`changes`: how the run ended, and fields of the configuration."""
     ending = {name: changes.pop(name, value) for name, value in ENDINGS.items()}
@@ -28,7 +34,7 @@ def lines(
     config = replace(CONFIG, fetch=fetch, **changes)
     rows = (shot.done,) * len(config.outputs) if rows is None else rows
     result = RunResult(shot, input_failure=None, rows=rows, **ending)
-    return [str(line) for line in summary(result, config, resume=resume, saved=saved)]
+    return [str(line) for line in summary(result, config, resume=resume, again=again, saved=saved)]
 
 
 def advice(shot: Snapshot, **changes: Any) -> str:
@@ -138,6 +144,14 @@ def test_if_all_lookups_failed_the_summary_suggests_checking_the_network() -> No
     assert lines(snapshot(done=7, ok=0, failed=kinds))[-1] == hint
     assert hint not in lines(snapshot(done=8, ok=1, failed=kinds))
     assert hint not in lines(snapshot(done=8, ok=0, failed=(*kinds, FailureCount("tls", 1, "http://c/"))))
+
+
+def test_failures_end_with_the_command_that_tries_them_again() -> None:
+    again = "fetchpool urls.txt --retry-failed all"
+    assert lines(snapshot(), again=again)[-1] == f"to try the failures again: {again}"
+    assert again not in str(lines(all_ok(), again=again))
+    invalid = snapshot(failed=(FailureCount("invalid_url", 3, "http://["),))
+    assert again not in str(lines(invalid, again=again))
 
 
 def test_saved_bodies_are_counted() -> None:

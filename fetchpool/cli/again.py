@@ -1,0 +1,55 @@
+"""How to go on after a run: the command that tries its failures again, or continues an interrupted run.
+
+In: the configuration and the arguments of the command. Out: text for the summary; empty if the outputs don't
+tell which URLs are done. A command that may contain a password is not repeated: summaries end in logs.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fetchpool.config.run_config import RunConfig
+
+SECRET_OPTIONS = ("user", "headers", "proxy", "cookie", "data", "json", "key", "netrc")
+"""Options whose values may be secret."""
+RETRY = ("--retry-failed", "all")
+
+
+def showable(arguments: Sequence[str], typed: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Return the arguments of a command if they can be shown; None if they may contain a secret."""
+    if any(typed.get(name) for name in SECRET_OPTIONS) or any("@" in each for each in arguments):
+        return None
+    return tuple(arguments)
+
+
+def can_resume(config: RunConfig) -> bool:
+    """Whether the outputs tell which URLs are done."""
+    return config.dedupe and all(
+        output.path != "-" and (Path(output.path).is_file() or Path(output.path).is_dir())
+        for output in config.outputs
+    )
+
+
+def resume_hint(config: RunConfig) -> str:
+    """Return how to continue an interrupted run."""
+    if not can_resume(config):
+        return ""
+    if config.resume:
+        return "run the same command again"
+    return "" if config.refresh_in_place else "run the same command with --resume"
+
+
+def retry_hint(config: RunConfig, arguments: Sequence[str] | None) -> str:
+    """Return the command that tries the failures of a run again. `arguments`: those of the run if they can be
+    shown."""
+    if not can_resume(config):
+        return ""
+    repeats = bool(config.retry_failed)
+    if arguments is None or "-" in config.inputs:  # a list from standard input has to be piped in again
+        return "run the same command again" if repeats else f"run the same command with {' '.join(RETRY)}"
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    added = () if repeats else RETRY
+    return shlex.join(["fetchpool", *arguments[:end], *added, *arguments[end:]])
