@@ -127,7 +127,7 @@ class Exchange:
                 if self._has_user_parsers and failure is None and self._is_parsed(request, body):
                     assert self._parse is not None
                     parse = partial(self._parse, request, hop, body, response)
-                    parsing = ParseRequest(parse, self._options.parse_timeout)
+                    parsing = ParseRequest(parse, self._options.parse_timeout, request.urlnum)
                     yield parsing
             except GeneratorExit:  # the run was stopped
                 if self._keeping is not None:

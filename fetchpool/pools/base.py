@@ -30,8 +30,9 @@ class Pool(Protocol):
     def stuck(self) -> int:
         """Number of parsers that timed out and may run for ever, since a thread can't be ended."""
 
-    def submit(self, request: FetchRequest) -> LightFuture:
-        """Queue a request, without blocking. Raises `PoolClosedError` after `shutdown()`. The only exception
+    def submit(self, request: FetchRequest, *, alone: bool = False) -> LightFuture:
+        """Queue a request, without blocking. `alone`: its worker runs no other request meanwhile, if a crash
+        of one worker leaves others alive. Raises `PoolClosedError` after `shutdown()`. The only exception
         that the future can carry is `WorkerLostError`."""
 
     def cancel_pending(self, host: str | None = None) -> None:

@@ -11,6 +11,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
+from typing import Protocol
 
 from fetchpool.model.failures import FailureKind
 from fetchpool.transports.base import Failure, Parsed, ParseRequest
@@ -22,6 +23,17 @@ REFUSED = Failure(
     f"not parsed: {MAX_STUCK} parsers have not returned; --executor process can end them",
 )
 
+
+class ParseObserver(Protocol):
+    """Is notified of parsers as they run, from the threads that run them."""
+
+    def started(self, urlnum: int) -> int:
+        """A page's parsers start; returns what `ended()` takes."""
+
+    def ended(self, place: int) -> None:
+        """They have returned."""
+
+
 Job = tuple[ParseRequest, Callable[[Parsed], object]]
 
 
@@ -30,10 +42,11 @@ class ParserThread:
 
     __slots__ = ("__weakref__", "_jobs", "dismiss", "thread")
 
-    def __init__(self) -> None:
+    def __init__(self, observer: ParseObserver | None = None) -> None:
         """Raises `RuntimeError` when the system has no more threads."""
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self.thread = threading.Thread(target=serve, args=(self._jobs,), name="fetchpool-parser", daemon=True)
+        arguments = (self._jobs, observer)
+        self.thread = threading.Thread(target=serve, args=arguments, name="fetchpool-parser", daemon=True)
         self.thread.start()
         self.dismiss = weakref.finalize(self, self._jobs.put, None)
         self.dismiss.atexit = False
@@ -46,7 +59,8 @@ class ParserThread:
 class ParserThreads:
     """The parser threads of one pool."""
 
-    def __init__(self) -> None:
+    def __init__(self, observer: ParseObserver | None = None) -> None:
+        self._observer = observer
         self._idle: list[ParserThread] = []
         self._waiting: set[SimpleQueue[Parsed | None]] = set()
         self._stopped = False
@@ -66,7 +80,7 @@ class ParserThreads:
         try:
             return self._idle.pop()  # the last one used, whose memory is in the caches
         except IndexError:
-            return ParserThread()
+            return ParserThread(self._observer)
 
     def release(self, thread: ParserThread) -> None:
         """Take back a thread that is idle."""
@@ -119,12 +133,19 @@ class ParserThreads:
             self._idle.pop().dismiss()
 
 
-def serve(jobs: SimpleQueue[Job | None]) -> None:
+def serve(jobs: SimpleQueue[Job | None], observer: ParseObserver | None) -> None:
     """Thread target: run jobs until None comes. It holds no reference to its `ParserThread`, which can then
     be garbage collected."""
     while (job := jobs.get()) is not None:
         request, done = job
-        done(request.run())
+        if observer is None:
+            done(request.run())
+        else:
+            place = observer.started(request.urlnum)
+            parsed = request.run()
+            observer.ended(place)
+            done(parsed)
+            del parsed
         del job, request, done  # frees the page now, not when the next one comes
 
 

@@ -28,10 +28,11 @@ from fetchpool.http.exchange import Exchange
 from fetchpool.model.errors import NoThreadError, PoolClosedError
 from fetchpool.model.request import FetchRequest
 from fetchpool.pools.future import LightFuture
-from fetchpool.pools.parser_threads import ParserThreads
+from fetchpool.pools.parser_threads import ParseObserver, ParserThreads
 from fetchpool.pools.thread_limit import FEWEST, ThreadLimit
 from fetchpool.pools.worker import Worker
 from fetchpool.runtime import forks, threads
+from fetchpool.transports import watchdog
 
 STACK = 512 * 1024
 """Bytes of address space for a worker's stack: libcurl with TLS needs a tenth of it, and two thousand stacks
@@ -65,14 +66,17 @@ class Then(Enum):
 class ThreadPool:
     """A pool of up to `max_workers` threads, each started when there is work for it."""
 
-    def __init__(self, max_workers: int, options: FetchOptions) -> None:
-        """Raises `UsageError` when a parser or the transport can't be loaded."""
+    def __init__(
+        self, max_workers: int, options: FetchOptions, *, parses: ParseObserver | None = None
+    ) -> None:
+        """`parses` is notified of user-defined parsers. Raises `UsageError` when a parser or the transport
+        can't be loaded."""
         self.max_workers = max_workers
         if max_workers > MANY:
             options = replace(options, buffersize=SMALL_BUFFER)
         self._options = options
         self._closed = self._aborted = False
-        self._exchange = Exchange(options)
+        self._exchange = Exchange(options, watchdog.shared().now)
         self._lock = threading.Lock()
         """Held to queue a request, and to start or stop working on the queue."""
         self._queue: deque[tuple[FetchRequest, LightFuture]] = deque()
@@ -80,7 +84,7 @@ class ThreadPool:
         """Threads that work on the queue, or are about to."""
         self._done = 0
         """Number of fetches, approximately: two threads may increment it at the same time."""
-        self._parsers = ParserThreads()
+        self._parsers = ParserThreads(parses)
         self._opened: list[Worker] = [self._new_worker()]  # raises now what every worker would raise
         self._free_workers = list(self._opened)
         """Workers without a thread; the one used last, whose connections are open, is used next."""
@@ -95,7 +99,7 @@ class ThreadPool:
         self._adjuster: threading.Thread | None = None
         self._ended = threading.Event()
 
-    def submit(self, request: FetchRequest) -> LightFuture:
+    def submit(self, request: FetchRequest, *, alone: bool = False) -> LightFuture:  # noqa: ARG002 - a crash is all workers'
         future = LightFuture()
         with self._lock:
             if self._closed:

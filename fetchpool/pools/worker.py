@@ -12,6 +12,7 @@ from fetchpool.http.exchange import Exchange
 from fetchpool.model.outcome import Outcome, internal
 from fetchpool.model.request import FetchRequest
 from fetchpool.pools.parser_threads import run_here
+from fetchpool.transports import watchdog
 from fetchpool.transports.base import HopRequest, ParseRequest
 from fetchpool.transports.open import open_transport
 
@@ -30,7 +31,7 @@ class Worker:
 
         Raises `UsageError` when a parser or the transport can't be loaded.
         """
-        self._exchange = exchange if exchange is not None else Exchange(options)
+        self._exchange = exchange if exchange is not None else Exchange(options, watchdog.shared().now)
         self._transport = open_transport(options)
         self._parse = parse
 

@@ -198,6 +198,8 @@ class ParseRequest(Struct):
     """Raises nothing."""
     limit: float | None
     """Seconds; None is no limit."""
+    urlnum: int
+    """Of the request whose response it is."""
     parsed: Parsed | None = None
     """The parsers' result; None when they timed out."""
     stopped: bool = False

@@ -170,7 +170,9 @@ class HostLookups:
 
     def _on_resolved(self, host: str, attempt_at: float, found: PendingLookup) -> None:
         now = self._clock()
-        seconds = now - max(attempt_at, found.begun or attempt_at)
+        seconds = max(
+            0.0, now - max(attempt_at, found.begun or attempt_at)
+        )  # a clock for limits may be behind
         if found.error:
             self._on_result(HostAddresses(host, (), found.kind, found.error, now, seconds, found.transient))
         else:

@@ -7,7 +7,7 @@ not. Everything runs in the pool's thread, except the resolver's callback, which
 from __future__ import annotations
 
 from collections import deque
-from time import monotonic
+from collections.abc import Callable
 
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.failures import FailureKind
@@ -33,13 +33,14 @@ class DeferredHop:
 class HopLookups:
     """Keeps the hops that wait for DNS, by host."""
 
-    def __init__(self, options: FetchOptions, wakeup: Wakeup) -> None:
+    def __init__(self, options: FetchOptions, wakeup: Wakeup, clock: Callable[[], float]) -> None:
+        """`clock`: for all times here."""
         self._wakeup = wakeup
         self._hop_names = HopNames(options, resolver.shared(options.ip_version))
         self._lookups = HostLookups(
             resolver.shared(options.ip_version),
             timeout=min(options.connect_timeout, options.max_time),
-            clock=monotonic,
+            clock=clock,
         )
         self._lookups.start(self._on_result)
         self._results: deque[HostAddresses] = deque()

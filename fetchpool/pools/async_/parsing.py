@@ -12,10 +12,9 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from time import monotonic
 from typing import Generic, TypeVar
 
-from fetchpool.pools.parser_threads import REFUSED, ParserThread, ParserThreads
+from fetchpool.pools.parser_threads import REFUSED, ParseObserver, ParserThread, ParserThreads
 from fetchpool.transports.base import Parsed, ParseRequest
 
 MAX_THREADS = 32
@@ -48,10 +47,13 @@ class BackgroundParsing(Generic[Fetch]):
     """Runs parsers in background threads. The methods are for the pool's thread. True while any job is
     left."""
 
-    def __init__(self, notify: Callable[[], None]) -> None:
-        """`notify` wakes the pool's thread; it is called from other threads."""
+    def __init__(
+        self, notify: Callable[[], None], clock: Callable[[], float], observer: ParseObserver | None = None
+    ) -> None:
+        """`notify` wakes the pool's thread; it is called from other threads. `clock`: for all times here."""
         self._notify = notify
-        self._threads = ParserThreads()
+        self._clock = clock
+        self._threads = ParserThreads(observer)
         self._lock = threading.Lock()
         """Held to start, finish or abandon a job."""
         self._queue: deque[ParseJob[Fetch]] = deque()
@@ -75,7 +77,7 @@ class BackgroundParsing(Generic[Fetch]):
     def submit(self, fetch: Fetch, request: ParseRequest) -> None:
         """Queue a job; `finished()` returns its fetch later."""
         with self._lock:
-            self._queue.append(ParseJob(fetch, request, monotonic()))
+            self._queue.append(ParseJob(fetch, request, self._clock()))
             if not self._running:
                 self._run_next()
 
@@ -122,7 +124,7 @@ class BackgroundParsing(Generic[Fetch]):
 
     def _run(self, thread: ParserThread) -> None:
         job = self._queue.popleft()
-        job.thread, job.since = thread, monotonic()
+        job.thread, job.since = thread, self._clock()
         self._running.add(job)
         thread.run(job.request, partial(self._is_done, job))
 

@@ -31,6 +31,7 @@ from fetchpool.pools.async_.pollers import choose_poller
 from fetchpool.pools.async_.transfer import Transfer
 from fetchpool.pools.async_.wakeup import Wakeup
 from fetchpool.pools.future import LightFuture
+from fetchpool.pools.parser_threads import ParseObserver
 from fetchpool.runtime import forks, threads
 from fetchpool.transports.base import Failure, HopRequest, HopResult, add_lookup_time
 from fetchpool.transports.curl.connections import NO_SOCKET, Connections
@@ -41,7 +42,10 @@ from fetchpool.transports.curl.trace import Streams
 from fetchpool.transports.sockets import seconds_idle
 
 TICK = 0.1
-"""Seconds between two checks for silent servers."""
+"""Seconds between two checks of deadlines and silent servers."""
+LOST = 0.25
+"""Seconds that an iteration may come too late. If it is later, the process was stopped or its loop blocked,
+and the time counts against no limit."""
 DECODING = 0.01
 """Seconds of an iteration that are given to bodies which take long to decode."""
 STARTS = 32
@@ -66,11 +70,20 @@ class State(Enum):
 class AsyncPool:
     """A pool that runs at most `max_workers` fetches at once, all in one thread."""
 
-    def __init__(self, max_workers: int, options: FetchOptions) -> None:
-        """Raises `UsageError` when a parser can't be loaded."""
+    def __init__(
+        self,
+        max_workers: int,
+        options: FetchOptions,
+        *,
+        parses: ParseObserver | None = None,
+        shares_hosts: bool = False,
+    ) -> None:
+        """`parses` is notified of user-defined parsers. `shares_hosts`: other processes fetch from the same
+        hosts, which may accept few connections. Raises `UsageError` when a parser can't be loaded."""
         self.max_workers = max_workers
         self._options = options
-        self._exchange = Exchange(options)
+        self._shares_hosts = shares_hosts
+        self._exchange = Exchange(options, self._now)
         self._state = State.OPEN
         self._crash = ""
         """Why the thread ended by itself."""
@@ -86,7 +99,11 @@ class AsyncPool:
         self._paused: deque[CurlReceiver] = deque()
         """Receivers with decoding left to do, the one that has waited longest first."""
         self._completed: list[tuple[LightFuture, Outcome]] = []
-        self._next_tick = monotonic() + TICK
+        self._lost = 0.0
+        """Seconds in which the loop did not run while fetches were in flight."""
+        self._ran_at = monotonic()
+        """When the last iteration ended its wait."""
+        self._next_tick = self._ran_at + TICK
         self._connections = Connections()
         self._streams = Streams()
         self._resolve_cache = ResolveCache()
@@ -97,10 +114,10 @@ class AsyncPool:
         if short:  # an idle connection is closed before a new one is made
             self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, max_workers)
         self._poller = choose_poller(self._multi, self._wakeup, options, max_workers)
-        self._lookups = HopLookups(options, self._wakeup)
-        self._parsing: BackgroundParsing[Transfer] = BackgroundParsing(self._wakeup.notify)
+        self._lookups = HopLookups(options, self._wakeup, self._now)
+        self._parsing: BackgroundParsing[Transfer] = BackgroundParsing(self._wakeup.notify, self._now, parses)
 
-    def submit(self, request: FetchRequest) -> LightFuture:
+    def submit(self, request: FetchRequest, *, alone: bool = False) -> LightFuture:  # noqa: ARG002 - a crash is all workers'
         future = LightFuture()
         with self._lock:
             if self._state is not State.OPEN:
@@ -185,14 +202,18 @@ class AsyncPool:
         wakeup.asleep = True  # from here on producers write to the socket; what came before is seen now
         if more or wakeup.pending or self._start_submitted() or self._completed or self._paused:
             timeout = 0.0
-        if self._in_flight:
-            timeout = min(timeout, self._next_tick - monotonic())
+        is_busy = self._in_flight > 0
+        if is_busy:
+            timeout = min(timeout, self._next_tick - self._now())
         self._poller.poll(timeout, len(self._transfers))
         wakeup.asleep = wakeup.pending = False
+        ran_at, self._ran_at = self._ran_at, monotonic()
+        if is_busy and self._ran_at - ran_at > TICK + LOST:
+            self._lost += self._ran_at - ran_at - TICK
         self._read_finished()
         if self._paused:
             self._decode_paused()
-        now = monotonic()
+        now = self._now()
         if self._lookups.waiting:
             self._resume_resolved(now)
         if self._parsing:
@@ -200,8 +221,12 @@ class AsyncPool:
                 self._next_hop(transfer, None)
         if now >= self._next_tick:
             self._next_tick = now + TICK
-            self._check_read_timeouts(now)
+            self._check_limits(now)
         self._set_results()
+
+    def _now(self) -> float:
+        """Return the time by the clock for limits: it stands still while the loop does not run."""
+        return monotonic() - self._lost
 
     def _set_results(self) -> None:
         """Complete the futures of all finished fetches at once: the threads that wait for them wake up once,
@@ -255,8 +280,12 @@ class AsyncPool:
                 else:
                     self._complete(curl, 0, "", None)
             for curl, code, message in failed:
-                self._transfers[curl].handle.look_back(code)
-                self._complete(curl, code, message, None)
+                transfer = self._transfers[curl]
+                transfer.handle.look_back(code)
+                if code == pycurl.E_OPERATION_TIMEDOUT and transfer.lost != self._lost:
+                    self._connect_again(transfer)
+                else:
+                    self._complete(curl, code, message, None)
 
     def _decode_paused(self) -> None:
         """Continue decoding the bodies that take long, one after the other."""
@@ -308,13 +337,28 @@ class AsyncPool:
     def _start_hop(self, transfer: Transfer, hop: HopRequest, now: float) -> None:
         """Hand a hop to libcurl."""
         transfer.read_timeout = hop.read_timeout
+        transfer.lost = self._lost
+        transfer.deadline = now + hop.max_time
+        self._next_tick = min(self._next_tick, transfer.deadline)
         transfer.progress, transfer.seen, transfer.seen_at = 0, 0, now
         transfer.all_received = False
-        hop.close = False  # all fetches share the kept connections
+        if not self._shares_hosts:
+            hop.close = False  # all fetches share the kept connections
         handle = transfer.handle
         handle.prepare(hop)
         self._multi.add_handle(handle.curl)
         self._transfers[handle.curl] = transfer
+
+    def _connect_again(self, transfer: Transfer) -> None:
+        """Start a hop anew that libcurl ended at its connect timeout, part of which was lost. Nothing was
+        sent."""
+        hop, deadline, curl = transfer.handle.hop, transfer.deadline, transfer.handle.curl
+        assert hop is not None
+        del self._transfers[curl]
+        self._multi.remove_handle(curl)
+        transfer.handle.finish(pycurl.E_OPERATION_TIMEDOUT, "")
+        self._start_hop(transfer, hop, self._now())
+        transfer.deadline = deadline
 
     def _fail(self, transfer: Transfer, error: Exception) -> None:
         """Complete a fetch that ended in an internal error."""
@@ -340,27 +384,31 @@ class AsyncPool:
             except Exception as error:  # noqa: BLE001 - as in `_next_hop`
                 self._fail(transfer, error)
 
-    def _check_read_timeouts(self, now: float) -> None:
-        """End the hops that have received no byte for their read timeout. The kernel knows of bytes that
-        libcurl does not report (a handshake's, a partial header's), but not of which hop: on a connection
-        that carries several hops at once the bytes may belong to another."""
+    def _check_limits(self, now: float) -> None:
+        """End the hops that have reached their deadline, or received no byte for their read timeout."""
         for curl, transfer in list(self._transfers.items()):
             progress = transfer.progress + transfer.handle.header_lines
-            if progress != transfer.seen:
+            if now >= transfer.deadline and not transfer.all_received:
+                self._complete(curl, pycurl.E_OPERATION_TIMEDOUT, "", None)
+            elif progress != transfer.seen:
                 transfer.seen, transfer.seen_at = progress, now
             elif now - transfer.seen_at >= transfer.read_timeout:
-                descriptor = curl.getinfo(pycurl.ACTIVESOCKET)
-                if descriptor == NO_SOCKET:
-                    idle = 0.0  # not connected yet
-                elif descriptor in self._connections.shared:
-                    idle = now - transfer.seen_at
-                else:
-                    idle = seconds_idle(descriptor)
-                if idle >= transfer.read_timeout:
-                    forced = FORCED[FailureKind.TIMEOUT_READ]
-                    self._complete(curl, pycurl.E_OPERATION_TIMEDOUT, "", forced)
-                else:
-                    transfer.seen_at = now - idle
+                self._check_silence(curl, transfer, now)
+
+    def _check_silence(self, curl: pycurl.Curl, transfer: Transfer, now: float) -> None:
+        """End a hop for which libcurl has received nothing, unless the kernel has: it knows of bytes that
+        libcurl does not report (a handshake's, a partial header's). It does not know of which hop they are:
+        on a connection that carries several hops at once they may be another's."""
+        idle = now - transfer.seen_at
+        descriptor = curl.getinfo(pycurl.ACTIVESOCKET)
+        if descriptor == NO_SOCKET:
+            idle = 0.0  # not connected yet
+        elif descriptor not in self._connections.shared:
+            idle = min(idle, seconds_idle(descriptor))
+        if idle >= transfer.read_timeout:
+            self._complete(curl, pycurl.E_OPERATION_TIMEDOUT, "", FORCED[FailureKind.TIMEOUT_READ])
+        else:
+            transfer.seen_at = now - idle
 
     def _on_connection(self, descriptor: int) -> None:
         """Register a new connection of libcurl's."""

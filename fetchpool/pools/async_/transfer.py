@@ -24,10 +24,12 @@ class Transfer:
     __slots__ = (
         "_on_connection",
         "all_received",
+        "deadline",
         "dns_seconds",
         "ending",
         "future",
         "handle",
+        "lost",
         "progress",
         "read_timeout",
         "request",
@@ -52,7 +54,9 @@ class Transfer:
     ) -> None:
         """`on_connection` is called with the descriptor of each new connection."""
         self.progress = self.seen = 0
-        self.seen_at = self.read_timeout = 0.0
+        self.seen_at = self.read_timeout = self.deadline = 0.0
+        self.lost = 0.0
+        """What the loop had lost when the hop started."""
         self.dns_seconds = 0.0
         """Seconds that the hop waited for DNS."""
         self.all_received = False

@@ -1,8 +1,9 @@
 """An easy handle of libcurl, reused by hop after hop; only the options that differ are set again.
 
 In: a `HopRequest`. Out: a `HopResult`; the response goes to the hop's `ResponseHandler` (`receiver.py`).
-Connections, deadlines and protocol checks are libcurl's. The owner of a handle performs the transfer: alone
-(`transport.py`), or together with others (`pools/async_/pool.py`).
+Connections, their timeout and protocol checks are libcurl's. The owner of a handle performs the transfer, and
+ends it at its deadline: alone (`transport.py`), or together with others (`pools/async_/pool.py`). libcurl
+would count the time in which this process was stopped.
 """
 
 from __future__ import annotations
@@ -75,11 +76,11 @@ class CurlHandle:
         """The connection received bytes that belong to no response."""
         self.where = ""
         self._entries: list[str] = []
-        self._hop: HopRequest | None = None
+        self.hop: HopRequest | None = None
         self._headers: tuple[tuple[str, str], ...] | None = None
         self._method = ""
         self._body = b""
-        self._max_time = self._connect_timeout = 0.0
+        self._connect_timeout = 0.0
         self._public_only = self._closes = False
         self._filters_all = options.public_only
         self._interface = options.interface
@@ -97,7 +98,7 @@ class CurlHandle:
 
     def prepare(self, hop: HopRequest) -> None:
         """Set the options that differ from the previous hop."""
-        self._hop = hop
+        self.hop = hop
         self.receiver.prepare(hop)
         if hop.public_only:
             self._filter.reset()
@@ -123,12 +124,10 @@ class CurlHandle:
         if hop.headers is not self._headers:
             setopt(pycurl.HTTPHEADER, header_lines(hop.headers))
             self._headers = hop.headers
-        if hop.max_time != self._max_time:
-            setopt(pycurl.TIMEOUT_MS, milliseconds(hop.max_time))
-            self._max_time = hop.max_time
-        if hop.connect_timeout != self._connect_timeout:
-            setopt(pycurl.CONNECTTIMEOUT_MS, milliseconds(hop.connect_timeout))
-            self._connect_timeout = hop.connect_timeout
+        connect_timeout = min(hop.connect_timeout, hop.max_time)
+        if connect_timeout != self._connect_timeout:
+            setopt(pycurl.CONNECTTIMEOUT_MS, milliseconds(connect_timeout))
+            self._connect_timeout = connect_timeout
         closes = hop.close or hop.fresh
         if closes is not self._closes:
             setopt(pycurl.FORBID_REUSE, int(closes))
@@ -200,7 +199,7 @@ class CurlHandle:
     def finish(self, code: int, message: str, forced: Failure | None = None) -> HopResult:
         """Return the hop's result. `code` and `message` are libcurl's, 0 and empty after success; `forced` is
         why the hop was cancelled, if it was."""
-        hop, receiver = self._hop, self.receiver
+        hop, receiver = self.hop, self.receiver
         assert hop is not None
         self._resolve_cache.close(self.where, self._entries, None if code else hop.addresses)
         if self._proxy_at:
@@ -245,7 +244,7 @@ class CurlHandle:
                 response.time_appconnect = response.time_appconnect or None
             if not receiver.begun:
                 response.time_starttransfer = None
-        self._hop = None
+        self.hop = None
         receiver.clear()
         return response
 
@@ -261,10 +260,6 @@ class CurlHandle:
             return Failure(FailureKind.FORBIDDEN_ADDRESS, f"{forbidden} is not a public address")
         if forced is not None:  # takes precedence over what a callback found in the truncated response
             return forced
-        if receiver.failure is not None:
-            return receiver.failure
-        if hop.public_only and self._filter.failure is not None:
-            return self._filter.failure
         if code == pycurl.E_OPERATION_TIMEDOUT:
             return timeout_of(
                 total=getinfo(pycurl.TOTAL_TIME_T) / 1e6,
@@ -272,6 +267,10 @@ class CurlHandle:
                 max_time=hop.max_time,
                 connect_timeout=hop.connect_timeout,
             )
+        if receiver.failure is not None:
+            return receiver.failure
+        if hop.public_only and self._filter.failure is not None:
+            return self._filter.failure
         if (
             code == pycurl.E_SEND_ERROR
             and not self._trace.multiplexed

@@ -6,7 +6,6 @@ transfer, and tells the watchdog which connection to check.
 
 from __future__ import annotations
 
-import math
 import os
 from time import monotonic
 from typing import Any
@@ -32,7 +31,7 @@ class CurlTransport:
     def __init__(self, options: FetchOptions) -> None:
         self._resolver = resolver.shared(options.ip_version)
         self._names = HopNames(options, self._resolver)
-        self._watch = watchdog.shared().watch()  # for silence and abort; deadlines are libcurl's own
+        self._watch = watchdog.shared().watch()
         self._connections = Connections()
         self._handle = CurlHandle(options, self._watch, ResolveCache(), self._connections, Streams())
         if options.few_descriptors:
@@ -59,7 +58,8 @@ class CurlTransport:
             hop.close = watchdog.shared().close_idle(watch, hop.url, hop.addresses)
         handle.prepare(hop)
         code, message = 0, ""
-        watch.start(monotonic(), math.inf, hop.read_timeout)
+        began, now = monotonic(), watch.now()
+        watch.start(now, hop.max_time, hop.read_timeout)
         # Checked last, so that it is still true when the request goes out.
         if self._must_identify() is not self._identifies:
             self._identify(not self._identifies)
@@ -69,8 +69,15 @@ class CurlTransport:
             code, message = error.args  # type: ignore[misc]  # pycurl's stubs leave it untyped
         handle.look_back(code)
         ended = watch.stop()
-        if ended is FailureKind.TIMEOUT_READ and code == pycurl.E_OPERATION_TIMEDOUT:
-            ended = None  # libcurl's timeout came first, and had closed the socket that was checked
+        if ended is FailureKind.TIMEOUT_TOTAL:
+            code, message = pycurl.E_OPERATION_TIMEDOUT, ""
+        elif ended is FailureKind.TIMEOUT_READ and code == pycurl.E_OPERATION_TIMEDOUT:
+            ended = None  # the connect timeout came first: libcurl had closed the socket that was checked
+        lost = monotonic() - began - (watch.now() - now)
+        if code == pycurl.E_OPERATION_TIMEDOUT and ended is None and lost >= watchdog.CONNECT_LOST:
+            handle.finish(code, message)
+            hop.max_time -= watch.now() - now
+            return self.perform(hop)  # it was not all the host's time, and nothing was sent
         # Also when libcurl reports success: for a body without a length the shutdown was its end.
         response = handle.finish(code, message, FORCED.get(ended) if ended else None)
         if seconds:

@@ -77,7 +77,7 @@ class Trace:
         self.remote_ip = None
         self.surplus = False
         self.peer = ""
-        self.watch.start(now, hop.max_time, hop.read_timeout)
+        self.watch.start(self.watch.now(), hop.max_time, hop.read_timeout)
 
     def time_to_connect(self) -> float:
         """Return the seconds left for DNS, connection and TLS together. Raises `TimeoutError` when none

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from functools import partial
+from time import monotonic
 from typing import Any, cast
 
 from requests.adapters import HTTPAdapter
@@ -29,7 +30,7 @@ from fetchpool.transports.requests.http1 import READ_BODY
 from fetchpool.transports.requests.trace import Trace
 from fetchpool.transports.resolver import Resolver
 from fetchpool.transports.resolver import shared as shared_resolver
-from fetchpool.transports.watchdog import Watch, Watchdog
+from fetchpool.transports.watchdog import CONNECT_LOST, Watch, Watchdog
 from fetchpool.transports.watchdog import shared as shared_watchdog
 
 KEPT_HOSTS = 8
@@ -63,6 +64,7 @@ class RequestsTransport:
         if hop.close:
             hop.close = self._watchdog.close_idle(self._watch, hop.url, hop.addresses)
         trace.begin(hop)
+        began, now = trace.started, self._watch.now()
         failure = None
         stopped = False
         response: Any = None  # ours, or urllib3's from an adapter that replaces ours
@@ -80,6 +82,11 @@ class RequestsTransport:
             verdict = self._watch.stop()
         if verdict is not None and not stopped:
             failure = forced_failure(verdict, trace)
+        elif failure is not None and failure.kind is FailureKind.TIMEOUT_CONNECT:
+            seconds = self._watch.now() - now
+            if monotonic() - began - seconds >= CONNECT_LOST:
+                hop.max_time -= seconds
+                return self.perform(hop)  # it was not all the host's time, and nothing was sent
         del trace.hop  # a body may be stored in it
         return trace.response(failure)
 

@@ -1,0 +1,123 @@
+"""Time in which our own process did not run: it counts against no limit, and no host is blamed for it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli import runner
+from tests.faults.matrix import ASYNC, CURL, PROCESS, REQUESTS, Way
+
+STOPPED = 2.5
+"""Seconds."""
+
+
+class Held:
+    """A server that responds to no request before `release` is set."""
+
+    def __init__(self) -> None:
+        self.received: list[bytes] = []
+        self.release = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=100)
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def await_requests(self, number: int) -> None:
+        while len(self.received) < number:
+            time.sleep(0.01)
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            while head := connection.recv(65536):
+                self.received.append(head)
+                self.release.wait(30)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npage")
+
+
+@pytest.fixture
+def held() -> Iterator[Held]:
+    server = Held()
+    yield server
+    server.close()
+
+
+@pytest.mark.parametrize("way", [CURL, REQUESTS, ASYNC, PROCESS], ids=str)
+@pytest.mark.parametrize(
+    "limit", [("--read-timeout", "1s"), ("--max-time", "1.5s")], ids=lambda each: each[0]
+)
+def test_74_a_stopped_process_group_causes_no_timeout(
+    held: Held, tmp_path: Path, way: Way, limit: tuple[str, str]
+) -> None:
+    """SIGSTOP to all, a laptop's sleep: the servers get their time when it goes on. No retry is counted, and
+    no request is repeated."""
+    (tmp_path / "urls").write_text("".join(f"http://127.0.0.1:{held.port}/{n}\n" for n in range(6)))
+    options = ("--executor", way.executor, "--transport", way.transport, "-w", "6", *limit, "-q")
+    run = subprocess.Popen(
+        [*runner.FETCHPOOL, "urls", "-o", "rows.jsonl", *options],
+        cwd=tmp_path,
+        env=runner.environment(),
+        start_new_session=True,
+    )
+    held.await_requests(6)
+    os.killpg(run.pid, signal.SIGSTOP)
+    time.sleep(STOPPED)
+    os.killpg(run.pid, signal.SIGCONT)
+    time.sleep(0.4)  # the time that the servers take once it goes on
+    held.release.set()
+    assert run.wait(runner.PATIENCE) == 0
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert [(row["error"], row["num_retries"]) for row in rows] == [(None, 0)] * 6
+    assert len(held.received) == 6
+
+
+SLOW_SINK = """
+import sys, time
+import fetchpool
+rows = []
+limits = {"max_time": "1.5s", "read_timeout": "1s", "retry": 0, "per_host": 0}
+for row in fetchpool.fetch(sys.argv[4:], executor=sys.argv[1], transport=sys.argv[2], workers=4, **limits):
+    rows.append(row.error)
+    if len(rows) == 1:
+        until = time.monotonic() + float(sys.argv[3])
+        while time.monotonic() < until:
+            sum(range(200_000_000))  # holds the interpreter lock all the time
+print(rows)
+"""
+
+
+@pytest.mark.parametrize("way", [CURL, REQUESTS, ASYNC], ids=str)
+def test_74_a_program_that_holds_the_interpreter_causes_no_timeout(held: Held, way: Way) -> None:
+    """The servers have responded meanwhile."""
+    held.release.set()
+    urls = [f"http://127.0.0.1:{held.port}/{n}" for n in range(12)]
+    done = subprocess.run(
+        [sys.executable, "-c", SLOW_SINK, way.executor, way.transport, str(STOPPED), *urls],
+        capture_output=True,
+        env=runner.environment(),
+        timeout=runner.PATIENCE,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == str([None] * 12)
