@@ -45,7 +45,7 @@ class AnswersAtOnce:
         self.queued = self.stuck = 0
         self._every = round(1 / failed) if failed else 0
 
-    def submit(self, request: FetchRequest) -> LightFuture:
+    def submit(self, request: FetchRequest, *, alone: bool = False) -> LightFuture:  # noqa: ARG002
         future = LightFuture()
         future.set_running_or_notify_cancel()
         failed = self._every and request.urlnum % self._every == 0

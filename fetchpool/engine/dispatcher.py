@@ -99,7 +99,7 @@ class Dispatcher:
     @property
     def has_more(self) -> bool:
         """Whether there are requests that have not started."""
-        return not self._reader.exhausted or self._scheduler.queued > 0 or self._in_flight.waiting > 0
+        return not self._reader.exhausted or self._scheduler.queued > 0
 
     @property
     def input_failure(self) -> str | None:
@@ -130,8 +130,6 @@ class Dispatcher:
         if self._reader.loading:
             self._load_history()
             return Bottleneck.SOURCE
-        if self._in_flight.is_isolating(now):
-            return Bottleneck.WORKERS
         if self._in_flight.internal_results:
             self._preflight.update(now)
         window = self._window()
@@ -195,10 +193,9 @@ class Dispatcher:
                 now = self._clock()
             elif (admitted := self._preflight.admit(request, now)) is None:
                 continue
-            elif in_flight.start(admitted, now):
-                pause = False
             else:
-                return
+                in_flight.submit(admitted, now)
+                pause = False
         self._has_idle_workers = False
 
     def _read_ahead(self, window: int, now: float) -> bool:

@@ -42,6 +42,10 @@ SLOWEST = 5
 """Number of requests that are shown as the slowest."""
 
 
+CRASH_REPORTS = 1.0
+"""Seconds between two messages about crashed workers."""
+
+
 class PreviousAttempts(Struct, frozen=True, gc=False):
     """What is stored of a request until its next attempt."""
 
@@ -86,8 +90,8 @@ class InFlightRequests:
         self._previous: dict[int, PreviousAttempts] = {}
         """By urlnum, for requests that will be retried."""
         self._crashes = CrashTracker()
-        self._isolated: FetchRequest | None = None
-        """A request that waits until nothing else is in flight."""
+        self._crash_reported = float("-inf")
+        """When the user was last notified of a crash."""
         self.bytes_held = 0
         """The memory that all requests without a final row take, approximately."""
         self.finished_records: list[Record] = []
@@ -99,11 +103,6 @@ class InFlightRequests:
 
     def __len__(self) -> int:
         return len(self._in_flight)
-
-    @property
-    def waiting(self) -> int:
-        """Number of requests that were handed to `start()` and have not started."""
-        return int(self._isolated is not None)
 
     def slowest(self, now: float) -> tuple[ActiveRequest, ...]:
         """Return the requests that have been in flight for longest, safe to show."""
@@ -119,29 +118,17 @@ class InFlightRequests:
         _, started = self._in_flight[next(reversed(self._in_flight))]
         return now - started
 
-    def start(self, request: FetchRequest, now: float) -> bool:
-        """Submit a request. False if it runs alone, because workers crashed on it: nothing else may start."""
-        if self._crashes.counts and self._crashes.must_run_alone(request.urlnum):
-            self._isolated = request
-            return not self.is_isolating(now)
-        self.submit(request, now)
-        return True
-
-    def is_isolating(self, now: float) -> bool:
-        """Whether a request runs alone, or waits to do so; starts it if nothing else is in flight."""
-        if not self._crashes.counts:
-            return False
-        if self._isolated is not None and not self._in_flight:
-            self.submit(self._isolated, now)
-            self._isolated = None
-        return self._isolated is not None or self._crashes.has_isolated(self._in_flight.keys())
-
     def submit(self, request: FetchRequest, now: float) -> None:
+        """Submit a request; alone if workers crashed on it."""
         self._in_flight[request.urlnum] = (request, now)
         sent = request if request.columns is None else derive.without_columns(request)
         if self._jar is not None and request.urlnum >= 0:
             sent = derive.with_cookies(sent, self._jar.of_host(sent.host))
-        self._pool.submit(sent).add_done_callback(partial(self._on_done, request))
+        if self._crashes.counts and self._crashes.must_run_alone(request.urlnum):
+            future = self._pool.submit(sent, alone=True)
+        else:
+            future = self._pool.submit(sent)
+        future.add_done_callback(partial(self._on_done, request))
 
     def _on_done(self, request: FetchRequest, future: Future[Record]) -> None:
         """Future callback; runs in the pool's thread."""
@@ -198,8 +185,9 @@ class InFlightRequests:
             if crashes >= MAX_CRASHES:
                 self.reject(request, FailureKind.INTERNAL, now, f"worker crashed {crashes} times on this URL")
                 return
-            if crashes == 1:
-                self._observers.notify(f"worker crashed; retrying {escape_invisible(redact(request.url))}")
+            if now - self._crash_reported >= CRASH_REPORTS:  # it may have lost hundreds of requests
+                self._crash_reported = now
+                self._observers.notify("worker crashed; retrying what it was fetching")
         elif state is not RunState.RUNNING:
             self.has_dropped = True
             return

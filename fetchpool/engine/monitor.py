@@ -96,7 +96,7 @@ class Monitor:
         shot = self._stats.snapshot(
             in_flight=min(len(self._in_flight), self._pool.max_workers),
             slowest=self._in_flight.slowest(now),
-            queued=self._scheduler.queued + self._in_flight.waiting,
+            queued=self._scheduler.queued,
             delayed=self._scheduler.delayed,
             duplicates=self._reader.duplicates,
             total=total,
@@ -112,7 +112,7 @@ class Monitor:
     def _last_within(self, now: float) -> float | None:
         """Return in how many seconds the last requests reach their time limit, if they are slow and all that
         is left."""
-        has_more = not self._reader.exhausted or self._scheduler.queued or self._in_flight.waiting
+        has_more = not self._reader.exhausted or self._scheduler.queued
         if has_more or self._max_time is None or len(self._in_flight) > self._pool.max_workers:
             return None
         youngest = self._in_flight.seconds_since_last_start(now)

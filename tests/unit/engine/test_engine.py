@@ -56,16 +56,18 @@ class OneAtATime:
         self._answer = answer
         self._queue: list[tuple[FetchRequest, LightFuture]] = []
         self.begun: list[str] = []
-        self.held: list[int] = []
-        """How many more it held when it began each of them."""
+        self.alone: list[str] = []
+        """What it was to run alone."""
         self.recalled: list[str | None] = []
 
     @property
     def queued(self) -> int:
         return len(self._queue)
 
-    def submit(self, request: FetchRequest) -> LightFuture:
+    def submit(self, request: FetchRequest, *, alone: bool = False) -> LightFuture:
         future = LightFuture()
+        if alone:
+            self.alone.append(request.href)
         self._queue.append((request, future))
         return future
 
@@ -74,12 +76,13 @@ class OneAtATime:
             return
         request, future = self._queue.pop(0)
         self.begun.append(request.href)
-        self.held.append(len(self._queue))
         outcome = self._answer(request, self.begun.count(request.href))
         if outcome is not None:
             future.complete(outcome)
             return
-        queue, self._queue = self._queue, []
+        queue: list[tuple[FetchRequest, LightFuture]] = []
+        if request.href not in self.alone:
+            queue, self._queue = self._queue, []
         for _, lost in [(request, future), *queue]:
             lost.set_exception(WorkerLostError("it died"))
 
@@ -152,41 +155,27 @@ def test_requests_queued_in_a_pool_for_a_throttled_host_are_cancelled_and_fetche
     assert rows.errors == {url: "http_429" if url.endswith("y/0") else None for url in urls}
 
 
-def test_a_request_with_two_worker_crashes_runs_alone() -> None:
+def test_a_request_on_which_workers_crashed_twice_runs_alone_and_the_rest_goes_on() -> None:
     deadly, others = "http://deadly/", [f"http://other/{number}" for number in range(20)]
     pool = OneAtATime(lambda request, _: None if request.host == "deadly" else fine(request))
     rows = run(pool, [deadly, *others])
-    held = [number for url, number in zip(pool.begun, pool.held, strict=True) if url == deadly]
-    assert len(held) == 3
-    assert held[0] > 0
-    assert held[2] == 0  # nothing else was in flight, though all other requests were queued
+    assert pool.begun.count(deadly) == 3
+    assert pool.alone.count(deadly) == 1
     assert rows.errors == {deadly: "internal", **dict.fromkeys(others)}
 
 
-class LastFirst(OneAtATime):
-    """Answers what it was given last, and loses nothing else when its worker dies."""
-
-    def _work(self, _seconds: float) -> None:
-        if not self._queue:
-            return
-        request, future = self._queue.pop()
-        outcome = self._answer(request, 1)
-        if outcome is None:
-            future.set_exception(WorkerLostError("it died"))
-        else:
-            future.complete(outcome)
-
-
-def test_a_run_stopped_while_a_request_waits_to_run_alone_is_interrupted() -> None:
-    def answer(request: FetchRequest, _attempt: int) -> Outcome | None:
-        if request.host == "deadly":
-            return None
-        engine.stop()  # the other one has died twice by now, and waits until this one has ended
-        return fine(request)
+def test_a_run_that_is_stopped_while_a_request_waits_to_run_alone_says_that_it_is_not_whole() -> None:
+    def answer(request: FetchRequest, attempt: int) -> Outcome | None:
+        if request.host == "other" and attempt == 3:
+            engine.stop()
+            return fine(request)
+        return None
 
     rows = Rows()
-    engine = engine_of(LastFirst(answer), ["http://other/", "http://deadly/"], rows)
+    pool = OneAtATime(answer)
+    engine = engine_of(pool, ["http://other/", "http://deadly/"], rows)
     result = engine.run()
+    assert "http://deadly/" in pool.alone
     assert rows.errors == {"http://other/": None}
     assert result.interrupted
 
