@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from fetchpool.config.choices import EXECUTORS
 from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.config.machine import usable_cores
 from fetchpool.model.errors import UsageError
 from fetchpool.pools.base import Pool
 
 
-def open_pool(executor: str, max_workers: int, options: FetchOptions) -> Pool:
-    """Return a running pool. Raises `UsageError` for an unknown name, or a parser that the workers can't
-    load."""
+def open_pool(
+    executor: str, max_workers: int, options: FetchOptions, *, processes: int | None = None
+) -> Pool:
+    """Return a running pool. `processes`: of the process pool; by default there is one for each core. Raises
+    `UsageError` for an unknown name, or a parser that the workers can't load."""
     if executor == "thread":
         from fetchpool.pools.thread import ThreadPool
 
@@ -18,7 +21,7 @@ def open_pool(executor: str, max_workers: int, options: FetchOptions) -> Pool:
     if executor == "process":
         from fetchpool.pools.process.pool import ProcessPool
 
-        return ProcessPool(max_workers, options)
+        return ProcessPool(max_workers, options, min(max_workers, processes or usable_cores()))
     if executor == "async":
         from fetchpool.pools.async_.pool import AsyncPool
 

@@ -129,7 +129,7 @@ def test_47_the_soft_limit_of_open_files_is_raised_at_the_start(
     assert b"reduced workers" not in done.stderr
 
 
-@pytest.mark.parametrize(("executor", "limit"), [("thread", 200), ("process", 200), ("async", 60)])
+@pytest.mark.parametrize(("executor", "limit"), [("thread", 200), ("process", 45), ("async", 60)])
 def test_47_if_it_cannot_be_raised_there_are_fewer_workers_and_a_warning(
     server: FaultServer, tmp_path: Path, executor: str, limit: int
 ) -> None:
@@ -232,15 +232,14 @@ def fetched():
 
 pool = open_pool("process", 2, FetchOptions())
 print(fetched())
-for child in multiprocessing.active_children():
-    child.kill()
-print(fetched())
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 held = []
 try:
     while True:
         held.append(os.open(os.devnull, os.O_RDONLY))
 except OSError:
+    for child in multiprocessing.active_children():
+        child.kill()
     print(fetched())
     while not fetched():  # a step further each time; the fork server may need one to start again, too
         if held:
@@ -265,7 +264,7 @@ def test_47_worker_processes_are_replaced_once_there_are_descriptors(
         text=True,
         check=True,
     )
-    assert done.stdout.splitlines() == ["True", "False", "False", "True True"]
+    assert done.stdout.splitlines() == ["True", "False", "True True"]
 
 
 JUMPING = """

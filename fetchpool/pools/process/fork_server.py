@@ -35,7 +35,7 @@ server has died over it."""
 HAS_SERVER = "forkserver" in multiprocessing.get_all_start_methods()
 DESCRIPTORS = 16
 """Open in the parent while processes are started: the executor's pipes, ours, and what one start takes."""
-PER_WORKER = 2
+PER_WORKER = 6
 TO_US = (signal.SIGINT, signal.SIGTERM)
 """A terminal's Ctrl-C, or `timeout`, speaks to the whole group; what it means is the parent's to say."""
 

@@ -1,63 +1,68 @@
-"""What the worker processes of a crew are parsing: a table in memory that all of them share.
+"""What a worker process is doing, in memory that its parent can read: a process whose parser holds the
+interpreter lock can't answer.
 
-In: each process writes down which request its parsers have begun with, and when. Out: to the parent, the
-requests whose parsers take too long. A process whose parser holds the interpreter can say nothing any more;
-what it has written is there.
+In: in the process, a sign of life of its loop, and the parsers that start and end. Out: in the parent, the
+same.
 """
 
 from __future__ import annotations
 
-import os
+import threading
 from ctypes import Array, c_double
 from multiprocessing.context import BaseContext
 from time import monotonic
 
-from fetchpool.transports.base import ParseRequest
-
-ROW = 3
-"""A process's numbers: its id, the request it parses, and since when; the last is 0 when it parses none."""
+PLACES = 64
+"""Parsers that are noted at once; of more, the others are not."""
+NUMBER, SINCE = 1, 1 + PLACES
+"""Where the requests' numbers and the times begin; a time is 0 when no parser runs. The first cell is the
+loop's."""
 
 
 class ParseBoard:
-    """Shared: it goes to each process when that is started."""
+    """Shared memory of one process and its parent. It is passed to the process when that is started."""
 
-    def __init__(self, workers: int, context: BaseContext) -> None:
-        self._cells: Array[c_double] = context.RawArray("d", ROW * workers)
+    def __init__(self, context: BaseContext) -> None:
+        self._cells: Array[c_double] = context.RawArray("d", 1 + 2 * PLACES)
 
-    def place(self) -> ParsePlace:
-        """A process's own; to be asked for by one at a time."""
+    # In the parent
+
+    @property
+    def beat(self) -> float:
+        """When the loop was last known to run, by a clock that all processes share."""
+        return self._cells[0]
+
+    def running(self) -> list[tuple[int, float]]:
+        """Return the numbers of the requests whose parsers run, and since when each does."""
         cells = self._cells
-        for start in range(0, len(cells), ROW):
-            if not cells[start]:
-                cells[start] = os.getpid()
-                return ParsePlace(cells, start)
-        raise RuntimeError("there are more processes than places")
+        times = cells[SINCE : SINCE + PLACES]
+        return [(int(cells[NUMBER + place]), since) for place, since in enumerate(times) if since]
 
-    def overdue(self, limit: float) -> set[int]:
-        """The numbers of the requests whose parsers have taken as long."""
-        cells, now = self._cells, monotonic()  # a clock that all processes share
-        numbers = set()
-        for start in range(0, len(cells), ROW):
-            _, number, since = cells[start : start + ROW]
-            if since and now - since >= limit:
-                numbers.add(int(number))
-        return numbers
+    # In the process
+
+    def sign(self) -> None:
+        """Note that the loop runs."""
+        self._cells[0] = monotonic()
 
 
-class ParsePlace:
-    """What one process says of itself."""
+class ParseNotes:
+    """The observer of a process's parsers: notes them on the board."""
 
-    def __init__(self, cells: Array[c_double], start: int) -> None:
-        self._cells = cells
-        self._number, self._since = start + 1, start + 2
-        self.number = 0
-        """Of the request that is being fetched."""
+    def __init__(self, board: ParseBoard) -> None:
+        self._cells = board._cells
+        self._lock = threading.Lock()
+        self._free = list(range(PLACES))
 
-    def run(self, request: ParseRequest) -> None:
-        """Has its parsers run, here and now."""
-        self._cells[self._number] = self.number
-        self._cells[self._since] = monotonic()
-        try:
-            request.parsed = request.run()
-        finally:
-            self._cells[self._since] = 0.0
+    def started(self, urlnum: int) -> int:
+        with self._lock:
+            place = self._free.pop() if self._free else -1
+        if place >= 0:
+            self._cells[NUMBER + place] = urlnum
+            self._cells[SINCE + place] = monotonic()
+        return place
+
+    def ended(self, place: int) -> None:
+        if place >= 0:
+            self._cells[SINCE + place] = 0.0
+            with self._lock:
+                self._free.append(place)

@@ -1,0 +1,65 @@
+"""Frames: how messages to and from a worker process are told apart on their socket.
+
+In: a kind and a payload. Out: bytes with the payload's length in front, and from a stream of bytes the same
+frames, however the stream is split.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, auto
+from struct import Struct
+
+HEAD = Struct("<IB")
+"""Length of the payload, kind."""
+
+
+class Kind(IntEnum):
+    """What a frame says."""
+
+    # To a worker
+    REQUESTS = auto()
+    """Requests to fetch, as in `wire.py`."""
+    CANCEL = auto()
+    """Return the requests that were not started for the host that the payload names, or for all hosts."""
+    CLOSE = auto()
+    """End when all fetches have ended."""
+
+    # From a worker
+    STARTED = auto()
+    """The process runs."""
+    READY = auto()
+    """Its station takes requests."""
+    OUTCOMES = auto()
+    """Outcomes, as in `wire.py`."""
+
+
+Frame = tuple[Kind, bytes]
+
+
+def frame(kind: Kind, payload: bytes = b"") -> bytes:
+    """Return a frame's bytes."""
+    return HEAD.pack(len(payload), kind) + payload
+
+
+class FrameReader:
+    """Splits a stream into frames."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """Return the frames that are complete with this data. Raises `ValueError` for what is not a frame."""
+        buffer = self._buffer
+        buffer += data
+        frames: list[Frame] = []
+        start = 0
+        while len(buffer) - start >= HEAD.size:
+            length, kind = HEAD.unpack_from(buffer, start)
+            end = start + HEAD.size + length
+            if len(buffer) < end:
+                break
+            frames.append((Kind(kind), bytes(buffer[start + HEAD.size : end])))
+            start = end
+        if start:
+            del buffer[:start]
+        return frames

@@ -1,0 +1,198 @@
+"""The worker processes of a pool: starts them, waits for what they send, replaces those that end.
+
+In: how many fetches each process runs at once. Out: processes that are ready, the frames they send, and those
+that have ended, with what they held. A process that stands still because of a parser is blocked or killed
+here. Only the pool's thread uses it; the first start is done by another one, which no Ctrl-C interrupts.
+"""
+
+from __future__ import annotations
+
+import selectors
+import signal
+from collections.abc import Sequence
+from functools import partial
+from threading import Thread
+from time import monotonic
+
+from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.model.errors import UsageError
+from fetchpool.pools.async_.wakeup import Wakeup
+from fetchpool.pools.process.fork_server import (
+    FEWER,
+    MAIN_GUARD_HELP,
+    SHORTAGE,
+    check_descriptors,
+    process_context,
+    server_pid,
+    wait_for_server_exit,
+    words_for_shortage,
+)
+from fetchpool.pools.process.frames import Frame, Kind
+from fetchpool.pools.process.stopped import StoppedWorkerKiller
+from fetchpool.pools.process.worker_process import WorkerProcess
+from fetchpool.runtime import threads
+
+STARTING = 30.0
+"""Seconds in which, while the pool opens, a process has to get a step further."""
+DIED = f"--executor process: the processes died while they started; {FEWER}"
+GRACE = 1.0
+"""Seconds that idle processes get to end. A process whose parser has started a thread never would."""
+RETRY_START = 1.0
+"""Seconds between two attempts to replace a process while others work."""
+
+
+class Supervisor:
+    """`places`: how many fetches each process runs at once."""
+
+    def __init__(self, places: Sequence[int], options: FetchOptions, wakeup: Wakeup) -> None:
+        """Raises `UsageError` when no process can be started here."""
+        self._options = options
+        self._wakeup = wakeup
+        self._context = process_context(options)
+        self._vacant = list(places)
+        """The places of processes that have ended, or were not started yet."""
+        self._start_at = 0.0
+        """When a replacement may be started."""
+        self._stopped_killer = StoppedWorkerKiller()
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(wakeup.descriptor, selectors.EVENT_READ)
+        self.workers: list[WorkerProcess] = []
+        self.ended: list[WorkerProcess] = []
+        """Processes that have ended; whoever handles them clears the list."""
+        self._starter: Thread | None = None
+        self._refusal: BaseException | None = None
+        """Why the processes could not be started."""
+        self._closes = False
+
+    # The start
+
+    def open(self) -> None:
+        """Start all processes, and return when they are ready. Raises `UsageError` when one can't be started
+        or ends."""
+        self._starter = threads.start(self._start_all, "fetchpool-start")
+        while self._starter.is_alive():
+            self._starter.join(0.2)
+        if self._refusal is not None:
+            raise self._refusal
+        steps, since = -1, monotonic()
+        while not all(worker.is_ready for worker in self.workers):
+            self.poll(0.2)
+            if self.ended:
+                started = any(worker.is_started for worker in (*self.workers, *self.ended))
+                raise UsageError(DIED if started else MAIN_GUARD_HELP)
+            now, before = monotonic(), steps
+            steps = sum([worker.is_started + worker.is_ready for worker in self.workers])
+            if steps != before:
+                since = now
+            elif now - since >= STARTING:
+                raise UsageError(f"--executor process: for {STARTING:g} s no process has started; {FEWER}")
+
+    def _start_all(self) -> None:
+        """Thread target."""
+        try:
+            with words_for_shortage():
+                check_descriptors(len(self._vacant))
+                self._stopped_killer.add(server_pid(), signal.SIGCONT)
+                while self._vacant and not self._closes:
+                    self._start()
+        except BaseException as refusal:  # noqa: BLE001 - raised in `open()`
+            self._refusal = refusal
+
+    def replace(self, now: float) -> bool:
+        """Start processes in place of those that have ended. Return False when there is none at all, and none
+        can be started."""
+        if self._vacant and now >= self._start_at:
+            try:
+                check_descriptors(1)
+                self._stopped_killer.add(server_pid(), signal.SIGCONT)
+                while self._vacant:
+                    self._start()
+            except SHORTAGE:
+                self._start_at = now + RETRY_START if self.workers else 0.0
+        return bool(self.workers)
+
+    def _start(self) -> None:
+        """Start one process. Raises one of `SHORTAGE`."""
+        start = partial(WorkerProcess, self._vacant[-1], self._options, self._context)
+        try:
+            worker = start()
+        except ConnectionRefusedError:  # the fork server is exiting: it had no descriptor left, or the like
+            wait_for_server_exit()
+            worker = start()
+        self._vacant.pop()
+        self.workers.append(worker)
+        self._selector.register(worker.channel, selectors.EVENT_READ, worker)
+        self._selector.register(worker.sentinel, selectors.EVENT_READ, worker)
+        self._stopped_killer.add(worker.process.pid, signal.SIGKILL)
+
+    # The loop
+
+    def poll(self, timeout: float) -> list[tuple[WorkerProcess, Frame]]:
+        """Wait for events, for `timeout` seconds at most; return the outcomes that have come. A process that
+        has ended is in `ended` after that, and its last outcomes are among those returned."""
+        for worker in self.workers:
+            if worker.has_unsent:
+                self._selector.modify(worker.channel, selectors.EVENT_READ | selectors.EVENT_WRITE, worker)
+        frames: list[tuple[WorkerProcess, Frame]] = []
+        for key, events in self._selector.select(timeout):
+            worker = key.data
+            if worker is None:
+                self._wakeup.drain()
+                continue
+            if worker.is_ended:
+                continue
+            if events & selectors.EVENT_WRITE:
+                worker.flush()
+                if not worker.has_unsent:
+                    self._selector.modify(worker.channel, selectors.EVENT_READ, worker)
+            if events & selectors.EVENT_READ:
+                has_ended = key.fd == worker.sentinel
+                self._receive(worker, frames, all_of_it=has_ended)
+                if has_ended:
+                    self.end(worker)
+        return frames
+
+    def _receive(
+        self, worker: WorkerProcess, frames: list[tuple[WorkerProcess, Frame]], *, all_of_it: bool
+    ) -> None:
+        while True:
+            received, goes_on = worker.receive()
+            for each in received:
+                if each[0] is Kind.STARTED:
+                    worker.is_started = True
+                elif each[0] is Kind.READY:
+                    worker.is_ready = True
+                else:
+                    frames.append((worker, each))
+            if not goes_on:
+                self.end(worker)
+                return
+            if not (all_of_it and received):
+                return
+
+    def end(self, worker: WorkerProcess) -> None:
+        """End a process, whatever it is doing. Idempotent."""
+        if worker.is_ended:
+            return
+        self._selector.unregister(worker.channel)
+        self._selector.unregister(worker.sentinel)
+        self.workers.remove(worker)
+        worker.close()
+        self._vacant.append(worker.places)
+        self.ended.append(worker)
+
+    def close(self) -> None:
+        """End all processes, and close all descriptors. Those that work are killed."""
+        self._closes = True
+        if self._starter is not None:
+            self._starter.join(STARTING)
+        idle = [worker for worker in self.workers if worker.is_ready and not worker.held]
+        for worker in idle:
+            worker.send(Kind.CLOSE)
+        until = monotonic() + GRACE
+        while any(not worker.is_ended for worker in idle) and (left := until - monotonic()) > 0.0:
+            self.poll(left)
+        for worker in list(self.workers):
+            self.end(worker)
+        self._stopped_killer.close()
+        self._selector.close()

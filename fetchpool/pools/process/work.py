@@ -1,0 +1,121 @@
+"""Requests that the process pool has been given, and what has become of each."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from threading import Lock
+
+from fetchpool.model.errors import WorkerLostError
+from fetchpool.model.outcome import Outcome
+from fetchpool.model.request import FetchRequest
+from fetchpool.pools.future import LightFuture
+
+LOST = "the worker process died"
+
+
+class WorkItem:
+    """A request without its outcome."""
+
+    __slots__ = ("alone", "future", "holder", "number", "recalled", "request")
+
+    def __init__(self, number: int, request: FetchRequest, future: LightFuture, *, alone: bool) -> None:
+        self.number = number
+        self.request = request
+        self.future = future
+        self.alone = alone
+        """No other request runs in the same process meanwhile."""
+        self.holder: object = None
+        """The process that it was sent to; None: it waits."""
+        self.recalled = False
+        """It is to be cancelled unless it has been started."""
+
+
+class WorkQueue:
+    """The requests of a pool, by number; those that no process holds wait. Any thread may add and take."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._count = 0
+        self.open: dict[int, WorkItem] = {}
+        """Requests that have no outcome."""
+        self.waiting: deque[WorkItem] = deque()
+        self.alone: deque[WorkItem] = deque()
+        """Those of the waiting that run alone."""
+
+    def add(self, request: FetchRequest, future: LightFuture, *, alone: bool) -> None:
+        with self._lock:
+            self._count += 1
+            item = self.open[self._count] = WorkItem(self._count, request, future, alone=alone)
+            (self.alone if alone else self.waiting).append(item)
+
+    def take(self, number: int) -> list[WorkItem]:
+        """Remove and return the first waiting requests."""
+        with self._lock:
+            return [self.waiting.popleft() for _ in range(min(number, len(self.waiting)))]
+
+    def take_alone(self) -> list[WorkItem]:
+        """Remove and return the first waiting request that runs alone, if there is one."""
+        with self._lock:
+            return [self.alone.popleft()] if self.alone else []
+
+    def put_back(self, items: Iterable[WorkItem]) -> None:
+        """Let requests wait again, before the others."""
+        with self._lock:
+            for item in reversed(list(items)):
+                item.holder = None
+                if item.number in self.open:
+                    (self.alone if item.alone else self.waiting).appendleft(item)
+
+    def drop(self, item: WorkItem) -> None:
+        """Remove a request that another process has answered meanwhile."""
+        with self._lock:
+            waiting = self.alone if item.alone else self.waiting
+            if item in waiting:
+                waiting.remove(item)
+
+    def cancel(self, host: str | None) -> None:
+        """Cancel the waiting requests for a host, or for all, the last one first: a caller that puts each
+        before the others restores their order."""
+        cancelled: list[WorkItem] = []
+        with self._lock:
+            for waiting in (self.waiting, self.alone):
+                for _ in range(len(waiting)):
+                    item = waiting.popleft()
+                    if host is None or item.request.host == host:
+                        del self.open[item.number]
+                        cancelled.append(item)
+                    else:
+                        waiting.append(item)
+        cancel(item.future for item in reversed(cancelled))
+
+    def lose(self, items: Iterable[WorkItem]) -> None:
+        """Fail requests whose worker has died."""
+        lost = [item for item in items if self.open.pop(item.number, None) is not None]
+        complete((item.future, None) for item in lost)
+
+    def lose_waiting(self) -> None:
+        """Fail all requests that wait for a worker."""
+        with self._lock:
+            items = [*self.waiting, *self.alone]
+            self.waiting.clear()
+            self.alone.clear()
+        self.lose(items)
+
+
+def cancel(futures: Iterable[LightFuture]) -> None:
+    """Cancel futures; not to be called with a lock held, since their callbacks run."""
+    for future in futures:
+        future.cancel()
+        future.set_running_or_notify_cancel()
+
+
+def complete(ended: Iterable[tuple[LightFuture, Outcome | None]]) -> None:
+    """Complete futures, with an outcome or with `WorkerLostError`; not to be called with a lock held."""
+    for future, outcome in ended:
+        if not future.set_running_or_notify_cancel():
+            continue  # its owner has cancelled it
+        if outcome is None:
+            future.set_exception(WorkerLostError(LOST))
+        else:
+            future.complete(outcome)

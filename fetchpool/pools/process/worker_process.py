@@ -1,0 +1,160 @@
+"""A worker process, as its parent sees it: how it is started, what it holds, how it ends.
+
+In: frames to send, and an event whenever its socket is readable or writable. Out: the frames that it has
+sent. Nothing here blocks, also when the process is stopped or its parser holds the interpreter lock. Only the
+pool's thread uses it, except `kill()`.
+"""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from multiprocessing.context import BaseContext
+
+from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.pools.process import worker
+from fetchpool.pools.process.frames import Frame, FrameReader, Kind, frame
+from fetchpool.pools.process.lifeline import Lifeline
+from fetchpool.pools.process.parse_board import ParseBoard
+from fetchpool.pools.process.shares import Rate
+from fetchpool.pools.process.work import WorkItem
+from fetchpool.runtime import forks
+
+READ = 1 << 18
+"""Bytes that are read at once."""
+SILENT_AFTER = 2
+BLOCKED_AFTER = 4
+"""Checks, half a second apart, without a sign of life after which a process counts as silent, or as blocked.
+They are counted, since the parent may have been stopped meanwhile itself."""
+
+
+class WorkerProcess:
+    """One process. `places` is the number of fetches that it runs at once."""
+
+    def __init__(self, places: int, options: FetchOptions, context: BaseContext) -> None:
+        """Start the process, and don't wait until it is ready. Raises `OSError` and the like when the system
+        lacks what it takes."""
+        self.places = places
+        self.held: dict[int, WorkItem] = {}
+        """What it was sent and has not answered, by number, in that order."""
+        self.is_started = self.is_ready = False
+        """The process runs; its station takes requests."""
+        self.is_isolating = False
+        """It runs a single request, or is about to."""
+        self.retires_at = 0.0
+        """When it is killed, since a parser in it did not return; 0: it stays. It gets no more requests."""
+        self.killed_for_parser = False
+        """What it holds runs again, and does not count as lost."""
+        self.is_ended = False
+        self.rate = Rate()
+        self.last_outcome = self.recalled_at = 0.0
+        """When the last outcome came, and when it was last told to return what it has not started."""
+        self.board = ParseBoard(context)
+        self._beat = 0.0
+        self._silent_checks = 0
+        self._reader = FrameReader()
+        self._unsent = bytearray()
+        self._lifeline = Lifeline(context)
+        self.channel, theirs = socket.socketpair()
+        arguments = (places, options, self._lifeline.reader, theirs, self.board)
+        self.process = context.Process(target=worker.run, args=arguments, name="fetchpool-worker")  # type: ignore[attr-defined]
+        try:
+            self.channel.setblocking(False)
+            forks.not_for_children(self.channel.fileno())
+            self.process.start()
+        except BaseException:
+            self._lifeline.close()
+            self.channel.close()
+            raise
+        finally:
+            theirs.close()
+            self._lifeline.reader.close()
+
+    @property
+    def sentinel(self) -> int:
+        """A descriptor that becomes readable when the process has ended."""
+        descriptor: int = self.process.sentinel
+        return descriptor
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it can be sent requests."""
+        return self.is_ready and not self.retires_at and not self.is_blocked
+
+    def capacity(self, *, ahead: bool) -> int:
+        """Number of requests that it can be sent: those that it would start, and those `ahead` of them."""
+        if self.is_isolating or not self.is_usable:
+            return 0
+        return max(0, self.places + (self.rate.ahead if ahead else 0) - len(self.held))
+
+    @property
+    def surplus(self) -> int:
+        """Number of requests that it holds and has not started."""
+        return max(0, len(self.held) - self.places)
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether its loop has stood still for some time."""
+        return self._silent_checks >= BLOCKED_AFTER
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether its loop has stood still since the last check but one."""
+        return self._silent_checks >= SILENT_AFTER
+
+    def check(self) -> None:
+        """Look for a sign of life; to be called twice a second."""
+        beat = self.board.beat
+        self._silent_checks = self._silent_checks + 1 if beat == self._beat and self.is_ready else 0
+        self._beat = beat
+
+    # Its socket
+
+    def send(self, kind: Kind, payload: bytes = b"") -> None:
+        """Send a frame, or keep what the socket doesn't take."""
+        self._unsent += frame(kind, payload)
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what has been kept, as far as the socket takes it."""
+        try:
+            while self._unsent:
+                del self._unsent[: self.channel.send(self._unsent)]
+        except BlockingIOError:
+            return
+        except OSError:  # the process has ended, which its sentinel tells
+            self._unsent.clear()
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether `flush()` is to be called when the socket is writable."""
+        return bool(self._unsent)
+
+    def receive(self) -> tuple[list[Frame], bool]:
+        """Return the frames that have come, and whether more may come."""
+        try:
+            data = self.channel.recv(READ)
+        except BlockingIOError:
+            return [], True
+        except OSError:
+            return [], False
+        return self._reader.feed(data), bool(data)
+
+    # Its end
+
+    def kill(self) -> None:
+        """End the process, whatever it is doing. Any thread may call it."""
+        with suppress(OSError, ValueError):  # it has ended
+            self.process.kill()
+
+    def close(self) -> None:
+        """End the process, and close all that it took. Idempotent."""
+        if self.is_ended:
+            return
+        self.is_ended = True
+        self._lifeline.close()  # also ends a process whose fork server has died, which `kill()` doesn't
+        self.kill()
+        self.process.join(1.0)
+        self.channel.close()
+        with suppress(ValueError):  # it can't be waited for: the fork server has been stopped
+            self.process.close()

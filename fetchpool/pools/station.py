@@ -1,0 +1,186 @@
+"""A station: an event loop, for a thread of its own, that takes requests and gives back outcomes as bytes.
+
+In: messages of `wire.py`, from any thread. Out: the same, to `send`, in the station's thread. Outcomes are
+sent together: at once while places are free, since the other side may have requests for them, otherwise 10 ms
+after the first or when there are 200. A station does not know who is on the other side; each process of the
+process pool has one.
+
+    put(bytes) ──▶ _backlog ──▶ the async pool's loop, or threads ──▶ _ended ──▶ send(bytes)
+
+Requests beyond the `places` wait in the station, so that the next fetch starts without a message's way there
+and back. `cancel()` returns them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import SimpleQueue
+from threading import Event
+from time import monotonic
+
+from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.model.outcome import Outcome
+from fetchpool.model.record import Record
+from fetchpool.model.request import FetchRequest
+from fetchpool.pools import wire
+from fetchpool.pools.async_.pool import AsyncPool
+from fetchpool.pools.base import InlinePool, Pool
+from fetchpool.pools.future import LightFuture
+from fetchpool.pools.parser_threads import ParseObserver
+
+FLUSH_AFTER = 0.01
+"""Seconds that an outcome waits for others."""
+MOST = 200
+"""Outcomes in one message."""
+TICK = 0.1
+"""Seconds between two calls of `beat`, at most."""
+
+
+class Station:
+    """Runs at most `places` fetches at once."""
+
+    def __init__(
+        self,
+        places: int,
+        options: FetchOptions,
+        send: Callable[[bytes], object],
+        *,
+        parses: ParseObserver | None = None,
+        beat: Callable[[], object] | None = None,
+    ) -> None:
+        """`parses` is notified of user-defined parsers as they start and end; `beat` is called in each
+        iteration. Raises `UsageError` when a parser or the transport can't be loaded."""
+        self._places = places
+        self._send = send
+        self._beat = beat
+        self._pool, self._loop = open_loop(places, options, parses)
+        self._on_done = self._add if isinstance(self._pool, InlinePool) else self._add_and_wake
+        self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._backlog: deque[FetchRequest] = deque()
+        self._started = 0
+        """Requests that were started, and whose outcome was not sent."""
+        self._ended: deque[Outcome] = deque()
+        """The outcomes of some of them."""
+        self._returned: list[int] = []
+        self._flush_at = 0.0
+        """When the outcomes have to be sent; 0 if there are none."""
+        self._closed = False
+
+    # Any thread
+
+    def put(self, message: bytes) -> None:
+        """Queue the requests of a message."""
+        self._post(lambda: self._enqueue(message))
+
+    def cancel(self, host: str | None) -> None:
+        """Return the requests for a host that were not started; without a host, all that were not started."""
+        self._post(lambda: self._return(host))
+
+    def close(self, *, abort: bool = False) -> None:
+        """Return the requests that were not started, and let `run()` return when the others have ended; with
+        `abort` they end as `aborted`. Idempotent."""
+        self._post(lambda: self._close(abort=abort))
+
+    def _post(self, command: Callable[[], None]) -> None:
+        self._inbox.put(command)
+        self._loop.wake()
+
+    # The station's thread
+
+    def run(self) -> None:
+        """Run until the station is closed and all fetches have ended: the target of the station's thread."""
+        loop, inbox = self._loop, self._inbox
+        while not (self._closed and not self._started):
+            loop.run_once(max(0.0, self._flush_at - monotonic()) if self._flush_at else TICK)
+            while not inbox.empty():
+                inbox.get()()
+            if self._backlog:
+                self._start_fetches()
+            if self._ended or self._returned:
+                self._flush()
+            if self._beat is not None:
+                self._beat()
+        self._pool.shutdown()
+
+    def _enqueue(self, message: bytes) -> None:
+        self._backlog.extend(wire.decode_requests(message))
+        if self._closed:
+            self._return(None)
+
+    def _start_fetches(self) -> None:
+        backlog, ended, submit, places = self._backlog, self._ended, self._pool.submit, self._places
+        while backlog and self._started - len(ended) < places:
+            self._started += 1
+            submit(backlog.popleft()).add_done_callback(self._on_done)
+
+    def _add(self, future: Future[Record]) -> None:
+        assert isinstance(future, LightFuture)
+        self._ended.append(future.outcome())
+
+    def _add_and_wake(self, future: Future[Record]) -> None:
+        """For the threads that complete futures in another thread than the station's."""
+        self._add(future)
+        self._loop.wake()
+
+    def _return(self, host: str | None) -> None:
+        kept: deque[FetchRequest] = deque()
+        for request in self._backlog:
+            if host is None or request.host == host:
+                self._returned.append(request.urlnum)
+            else:
+                kept.append(request)
+        self._backlog = kept
+
+    def _close(self, *, abort: bool) -> None:
+        self._closed = True
+        self._return(None)
+        if abort:
+            self._pool.shutdown(abort=True)
+
+    def _flush(self) -> None:
+        """Send the outcomes, unless there may soon be more of them."""
+        ended = self._ended
+        count = len(ended)
+        is_full = self._started - count + len(self._backlog) >= self._places
+        if is_full and count < MOST and not self._returned:
+            now = monotonic()
+            if not self._flush_at:
+                self._flush_at = now + FLUSH_AFTER
+            if now < self._flush_at:
+                return
+        self._flush_at = 0.0
+        self._started -= count
+        returned, self._returned = self._returned, []
+        outcomes = [ended.popleft() for _ in range(count)]
+        self._send(wire.encode_outcomes(outcomes, returned, self._pool.stuck))
+
+
+class BlockingLoop:
+    """The loop of a station whose fetches run in threads of their own: waits for one of them to end."""
+
+    def __init__(self) -> None:
+        self._event = Event()
+
+    def run_once(self, timeout: float) -> None:
+        """Wait until `wake()` is called, for `timeout` seconds at most."""
+        self._event.wait(timeout)
+        self._event.clear()
+
+    def wake(self) -> None:
+        """End the current wait, or the next one."""
+        self._event.set()
+
+
+def open_loop(
+    places: int, options: FetchOptions, parses: ParseObserver | None
+) -> tuple[Pool, InlinePool | BlockingLoop]:
+    """Return a pool, and what runs it in the station's thread."""
+    if options.transport == "curl":
+        pool = AsyncPool(places, options, parses=parses, shares_hosts=True)
+        pool.run_once(0.0)
+        return pool, pool
+    from fetchpool.pools.thread import ThreadPool
+
+    return ThreadPool(places, options, parses=parses), BlockingLoop()

@@ -1,0 +1,128 @@
+"""Stations: requests as bytes in, outcomes as bytes out, whatever runs the fetches."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from queue import SimpleQueue
+
+import pytest
+
+from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.model import urls
+from fetchpool.model.outcome import Outcome
+from fetchpool.pools import wire
+from fetchpool.pools.station import MOST, Station
+from tests.contracts.gauged import GaugedServer
+
+PATIENCE = 15
+
+
+class Driver:
+    """A station in a thread, and the messages that it sends."""
+
+    def __init__(self, places: int, transport: str) -> None:
+        self.messages: SimpleQueue[bytes] = SimpleQueue()
+        self.beats = 0
+        options = FetchOptions(transport=transport)
+        self.station = Station(places, options, self.messages.put, beat=self._beat)
+        self.thread = threading.Thread(target=self.station.run)
+        self.thread.start()
+
+    def _beat(self) -> None:
+        self.beats += 1
+
+    def put(self, server: GaugedServer, *paths: str, first: int = 0) -> None:
+        requests = [urls.request(0, server.url(path)) for path in paths]
+        self.station.put(wire.encode_requests(enumerate(requests, first)))
+
+    def outcomes(self, number: int) -> tuple[dict[int, Outcome], list[int], int]:
+        """So many outcomes or returned requests, and in how many messages they came."""
+        came: dict[int, Outcome] = {}
+        returned: list[int] = []
+        messages = 0
+        while len(came) + len(returned) < number:
+            fields, numbers, _ = wire.decode_outcomes(self.messages.get(timeout=PATIENCE))
+            came |= {each[0]: wire.outcome_of(each, each[0]) for each in fields}
+            returned += numbers
+            messages += 1
+        return came, returned, messages
+
+    def close(self) -> None:
+        self.station.close(abort=True)
+        self.thread.join(PATIENCE)
+
+
+@pytest.fixture(params=["curl", "requests"])
+def driver(request: pytest.FixtureRequest) -> Iterator[Driver]:
+    driver = Driver(2, request.param)
+    yield driver
+    driver.close()
+
+
+def test_every_request_gets_its_own_outcome(driver: Driver, server: GaugedServer) -> None:
+    driver.put(server, *(f"/{number}" for number in range(40)))
+    driver.put(server, *(f"/{number}" for number in range(40, 60)), first=40)
+    came, returned, _ = driver.outcomes(60)
+    assert {number: outcome.record.url_effective for number, outcome in came.items()} == {
+        number: server.url(f"/{number}") for number in range(60)
+    }
+    assert not returned
+
+
+def test_no_more_fetches_run_at_once_than_there_are_places(driver: Driver, server: GaugedServer) -> None:
+    driver.put(server, *["/held"] * 6)
+    server.wait_until_held(2)
+    server.release.set()
+    assert len(driver.outcomes(6)[0]) == 6
+    assert server.most == 2
+
+
+def test_requests_that_wait_are_returned_by_host_or_all(driver: Driver, server: GaugedServer) -> None:
+    driver.put(server, *["/held"] * 4)
+    driver.station.put(wire.encode_requests([(4, urls.request(0, "http://localhost:1/"))]))
+    server.wait_until_held(2)
+    driver.station.cancel("localhost")
+    assert driver.outcomes(1)[1] == [4]
+    driver.station.cancel(None)
+    assert driver.outcomes(2)[1] == [2, 3]
+    server.release.set()
+    assert sorted(driver.outcomes(2)[0]) == [0, 1]
+
+
+def test_an_outcome_does_not_wait_while_a_place_is_free(driver: Driver, server: GaugedServer) -> None:
+    driver.put(server, "/held", "/quick")
+    assert list(driver.outcomes(1)[0]) == [1]
+    server.release.set()
+
+
+def test_outcomes_are_sent_together_while_requests_wait(server: GaugedServer) -> None:
+    driver = Driver(8, "curl")
+    driver.put(server, *["/x"] * 400)
+    came, _, messages = driver.outcomes(400)
+    assert len(came) == 400
+    assert messages < 200, "more than two in each"
+    assert MOST >= 100
+    driver.close()
+
+
+def test_a_station_that_is_closed_returns_what_waits_and_ends_with_its_fetches(
+    driver: Driver, server: GaugedServer
+) -> None:
+    driver.put(server, *["/held"] * 4)
+    server.wait_until_held(2)
+    driver.station.close()
+    assert driver.outcomes(2)[1] == [2, 3]
+    driver.put(server, "/x", first=4)
+    assert driver.outcomes(1)[1] == [4]
+    server.release.set()
+    assert sorted(driver.outcomes(2)[0]) == [0, 1]
+    driver.thread.join(PATIENCE)
+    assert not driver.thread.is_alive()
+
+
+def test_an_idle_station_gives_signs_of_life(driver: Driver) -> None:
+    before = driver.beats
+    pause = threading.Event()
+    while driver.beats < before + 5:
+        pause.wait(0.05)
