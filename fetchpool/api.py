@@ -134,7 +134,7 @@ class Pool:
         given = {"workers": workers, "executor": executor, **settings}
         with forks.none_meanwhile():
             config = configure(**_checked("Pool", given, Scope.POOL))
-            self._pool = open_pool(config.executor, config.workers, config.fetch)
+            self._pool = open_pool(config.executor, config.workers, config.fetch, processes=config.processes)
         self._urlnums = count()
         self._generation = forks.generation
         self._forget = at_exit(partial(self._pool.shutdown, abort=True))

@@ -40,8 +40,6 @@ MAX_WORKERS = 10_000
 AUTO = "auto"
 AUTO_CEILING = 1_000
 """Upper limit of `-w auto` without --max-workers."""
-MAX_PROCESSES = 1_000
-"""A larger number is most likely a typing error, and most systems don't allow it."""
 
 
 def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunConfig:
@@ -75,12 +73,13 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
         "validators": refreshes or any(each.format != "text" for each in outputs),
         "hash": refreshes or values["hash"],
     }
-    wanted = _workers(values["workers"], values["max_workers"], values["executor"])
-    capacity = machine.fit(wanted, values["executor"], transport)
-    # A worker process has a limit of its own.
-    values["few_descriptors"] = capacity.is_short and values["executor"] != "process"
+    wanted = _workers(values["workers"], values["max_workers"])
+    processes, fewer = _processes(values["processes"], wanted, values["executor"])
+    capacity = machine.fit(wanted, values["executor"], transport, processes or 1)
+    values["few_descriptors"] = capacity.is_short
     fetch = FetchOptions(**_fields(FetchOptions, values))
     is_auto = values["workers"] == AUTO
+    notices = (*notices, *fewer)
     if capacity.notice and not is_auto:
         notices = (*notices, capacity.notice)
     refuse_same_file(inputs, [*paths, values["warc"]] if values["warc"] else paths)
@@ -89,6 +88,7 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
         "inputs": tuple(inputs),
         "outputs": outputs,
         "workers": capacity.workers,
+        "processes": processes,
         "auto_workers": is_auto,
         "fd_limited": bool(capacity.notice),
         "resume": values["resume"] or bool(values["retry_failed"]),
@@ -172,15 +172,25 @@ def _parse_timeout(given: float | str | None, values: Mapping[str, Any]) -> floa
     return cast("float | None", values["parse_timeout"])
 
 
-def _workers(workers: int | str, max_workers: int | str | None, executor: str) -> int:
+def _workers(workers: int | str, max_workers: int | str | None) -> int:
     """Return the number of workers; for `auto`, its upper limit."""
-    most = MAX_PROCESSES if executor == "process" else MAX_WORKERS
-    if workers != AUTO:
-        if max_workers is not None:
-            raise UsageError("--max-workers only applies to -w auto")
-        if isinstance(workers, str) and not workers.isdecimal():
-            raise UsageError(f"--workers: {workers!r} is neither an integer from 1 to {most} nor auto")
-        return validate.integer("--workers", workers, 1, most)
-    if executor == "process":  # one per core
-        return min(usable_cores(), validate.integer("--max-workers", max_workers or most, 1, most))
-    return validate.integer("--max-workers", max_workers or AUTO_CEILING, 1, most)
+    if workers == AUTO:
+        return validate.integer("--max-workers", max_workers or AUTO_CEILING, 1, MAX_WORKERS)
+    if max_workers is not None:
+        raise UsageError("--max-workers only applies to -w auto")
+    if isinstance(workers, str) and not workers.isdecimal():
+        raise UsageError(f"--workers: {workers!r} is neither an integer from 1 to {MAX_WORKERS} nor auto")
+    return validate.integer("--workers", workers, 1, MAX_WORKERS)
+
+
+def _processes(wanted: int | None, workers: int, executor: str) -> tuple[int | None, tuple[str, ...]]:
+    """Return the number of processes, and a notice if it is lower than wanted."""
+    if executor != "process":
+        if wanted is not None:
+            raise UsageError("--processes only applies to --executor process")
+        return None, ()
+    number = min(workers, wanted or usable_cores())
+    if wanted is None or wanted <= number:
+        return number, ()
+    are = "1 process" if number == 1 else f"{number} processes"
+    return number, (f"{are} instead of {wanted}: each runs at least one fetch at once, and -w is {workers}",)

@@ -29,10 +29,10 @@ RESERVE = 160
 program."""
 LEAST_RESERVE = 30
 """The same under a low limit: a dozen that the process has open anyway, outputs, and five lookups."""
-EACH = {"thread": 9, "process": 5, "async": 4}
+EACH = {"thread": 9, "async": 4}
 """Open files per worker, by executor: five idle connections of libcurl or eight of requests, the one in use,
 and what they wait with. Measured, plus one."""
-SHORT = {"thread": 4, "process": 5, "async": 1}
+SHORT = {"thread": 4, "async": 1}
 """The same under a low limit: a thread has the connection in use, the previous one, and the two that libcurl
 waits with. The async pool keeps no idle connections."""
 SHORT_REQUESTS = 1
@@ -53,15 +53,19 @@ class Capacity:
     """Message if there are fewer workers than wanted; else empty."""
 
 
-def fit(workers: int, executor: str, transport: str) -> Capacity:
-    """Return how many of these workers there can be, at least one."""
-    wanted = RESERVE + EACH[executor] * workers
+def fit(workers: int, executor: str, transport: str, processes: int = 1) -> Capacity:
+    """Return how many of these workers there can be, at least one. Each of the processes has the limit of
+    this one, and an equal share of the workers."""
+    if executor == "process":
+        executor = "async" if transport == "curl" else "thread"
+    share = -(-workers // processes)
+    wanted = RESERVE + EACH[executor] * share
     limit = raise_limit(wanted)
     preallocate_fd_table(wanted if limit is None else min(wanted, limit))
     if limit is None or limit >= wanted:
         return Capacity(workers, False, "")
     each = SHORT_REQUESTS if (executor, transport) == ("thread", "requests") else SHORT[executor]
-    fewer = max(1, (limit - LEAST_RESERVE) // each)
+    fewer = max(1, (limit - LEAST_RESERVE) // each) * processes
     if fewer >= workers:
         return Capacity(workers, True, "")
     notice = f"reduced workers from {workers} to {fewer}: open-file limit is {limit} (raise with ulimit -Hn)"

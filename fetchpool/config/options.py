@@ -59,13 +59,22 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "max_workers",
             "--max-workers N",
             types.MAX_WORKERS,
-            "Upper limit for -w auto. (default: 1000; with processes, the number of cores)",
+            "Upper limit for -w auto. (default: 1000)",
         ),
         Option(
             "executor",
             "--executor NAME",
             types.one_of(EXECUTORS),
-            "Worker type: thread, process (for CPU-heavy --parse), or async (one event loop; the fastest).",
+            "Worker type: thread, async (one event loop), or process (an event loop in each of several "
+            "processes; uses all cores, also for --parse).",
+            Scope.POOL,
+        ),
+        Option(
+            "processes",
+            "--processes N",
+            types.PROCESSES,
+            "Number of processes that share the fetches, with --executor process. (default: the number of "
+            "cores, and at most -w)",
             Scope.POOL,
         ),
         Option(

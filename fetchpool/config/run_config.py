@@ -18,10 +18,12 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     outputs: tuple[Output, ...] = ()
     workers: int = 10
     auto_workers: bool = False
-    """Whether the number of workers is adapted (`-w auto`) up to `workers`. Processes are not adapted."""
+    """Whether the number of workers is adapted (`-w auto`) up to `workers`."""
     fd_limited: bool = False
     """Whether `workers` was reduced because of the limit of open files."""
     executor: str = "thread"
+    processes: int | None = None
+    """Processes that share the fetches; None unless the executor is `process`."""
     retry: int = 2
     """Maximum number of retries per URL."""
     retry_delay: float = 1.0

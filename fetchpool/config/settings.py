@@ -13,6 +13,9 @@ from typing import TypedDict
 class PoolSettings(TypedDict, total=False):
     """The keyword arguments of `Pool`: how each URL is fetched."""
 
+    processes: int | str | None
+    """Number of processes that share the fetches, with --executor process. (default: the number of cores, and
+    at most -w)"""
     transport: str
     """HTTP library: curl (pycurl) or requests. The rows are the same. (default: curl)"""
     public_only: bool
@@ -107,7 +110,7 @@ class FetchSettings(PoolSettings, total=False):
     """Fetch the URLs of OLD, the output of an earlier run, only if they have changed; with INPUT, the URLs of
     INPUT. Sends conditional requests. Implies --hash."""
     max_workers: int | str | None
-    """Upper limit for -w auto. (default: 1000; with processes, the number of cores)"""
+    """Upper limit for -w auto. (default: 1000)"""
     per_host: int | str | None
     """Maximum number of concurrent fetches per host; 0 is no limit. (default: 10)"""
     host_delay: float | str

@@ -111,7 +111,7 @@ def build(
             fetch = replace(fetch, warc_spool=spool.path)
         if jar is not None:
             fetch = replace(fetch, cookies=(), report_cookies=True)
-        pool = open_pool(config.executor, config.workers, fetch)
+        pool = open_pool(config.executor, config.workers, fetch, processes=config.processes)
     except BaseException:
         source.close()
         for each in spools:
@@ -134,7 +134,7 @@ def build(
         from fetchpool.scheduler.robots import RobotsCache
 
         robots = RobotsCache(config.fetch.user_agent, public_only=config.fetch.public_only)
-    scales = config.auto_workers and config.executor != "process"
+    scales = config.auto_workers
     writer = Writer(sinks, known, archive=archive, spools=spools, journals=opened, jar=jar)
     run_observers = Observers(observers)
     try:

@@ -140,7 +140,7 @@ def _workers(snapshot: Snapshot, config: RunConfig, share: str) -> list[Span]:
     if snapshot.workers_reason:
         return [Span(f"workers ({count(snapshot.workers)}, chosen by -w auto: {snapshot.workers_reason})")]
     workers = config.workers
-    more = [Span("; try "), *_more_workers(config, snapshot.wait_times.cores)]
+    more = [Span("; try "), *_more_workers(config)]
     # Threads wait for the GIL while they receive if there is a parser: that is not the network's time.
     if (config.executor == "process" or not config.fetch.parse) and _on_bodies(snapshot, workers):
         receiving = percent(snapshot.time_receiving / (snapshot.time_waiting + snapshot.time_receiving))
@@ -160,17 +160,11 @@ def _on_bodies(snapshot: Snapshot, workers: int) -> bool:
     return _fetching(snapshot, workers) >= FETCHING_BOUND and snapshot.time_receiving >= BODIES_BOUND * in_all
 
 
-def _more_workers(config: RunConfig, cores: int) -> list[Span]:
+def _more_workers(config: RunConfig) -> list[Span]:
     """Return the options that allow more workers."""
-    workers = config.workers
-    if config.auto_workers:  # of processes: one for each core, or fewer
-        if workers < cores:
-            return [Span(f"--max-workers {cores}", Style.HINT)]
-        return [
-            Span("--executor async", Style.HINT),
-            Span(" (-w auto starts one process per core)"),
-        ]
-    wanted = workers * MORE_WORKERS
+    wanted = config.workers * MORE_WORKERS
+    if config.auto_workers:
+        return [Span(f"--max-workers {wanted}", Style.HINT)]
     more = [Span(f"-w {wanted}", Style.HINT)]
     if config.per_host is not None and config.per_host < wanted:
         more += [Span(" (for a single host also "), Span(f"--per-host {wanted}", Style.HINT), Span(")")]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from fetchpool.config import units
 from fetchpool.config.choices import EXECUTORS
 from fetchpool.config.configure import configure
+from fetchpool.config.machine import usable_cores
 from fetchpool.config.outputs import BUILT_IN_FIELDS, Output
 from fetchpool.config.run_config import RunConfig
 from fetchpool.http.parsers.run import BUILT_IN
@@ -224,8 +225,17 @@ REFUSALS = [
     ({"workers": 0}, "--workers: 0 is not an integer from 1 to 10000"),
     ({"workers": "ten"}, "--workers: 'ten' is neither an integer from 1 to 10000 nor auto"),
     (
-        {"workers": 2000, "executor": "process"},
-        "--workers: 2000 is not an integer from 1 to 1000",
+        {"workers": 20_000, "executor": "process"},
+        "--workers: 20000 is not an integer from 1 to 10000",
+    ),
+    (
+        {"processes": 0, "executor": "process"},
+        "--processes: 0 is not an integer of at least 1",
+    ),
+    ({"processes": 2}, "--processes only applies to --executor process"),
+    (
+        {"processes": "two", "executor": "process"},
+        "--processes: 'two' is not an integer of at least 1",
     ),
     (
         {"executor": "tread"},
@@ -398,3 +408,20 @@ except fetchpool.config.configure.UsageError as error:
 def test_the_async_executor_requires_curl():
     with pytest.raises(UsageError, match=r"--executor async requires --transport curl"):
         configure(executor="async", transport="requests")
+
+
+@pytest.mark.parametrize(
+    ("workers", "processes", "number", "notices"),
+    [
+        (3, 3, 3, ()),
+        (3, 8, 3, ("3 processes instead of 8: each runs at least one fetch at once, and -w is 3",)),
+        (1, 2, 1, ("1 process instead of 2: each runs at least one fetch at once, and -w is 1",)),
+        (1, None, 1, ()),
+        (100, None, usable_cores(), ()),
+    ],
+)
+def test_there_are_no_more_processes_than_fetches_at_once(
+    workers: int, processes: int | None, number: int, notices: tuple[str, ...]
+) -> None:
+    config = configure(workers=workers, processes=processes, executor="process")
+    assert (config.processes, config.notices) == (number, notices)

@@ -64,7 +64,7 @@ if __name__ == "__main__":
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
 @pytest.mark.parametrize(
     ("executor", "transport", "workers"),
-    [("thread", "curl", 12), ("thread", "requests", 50), ("process", "curl", 10), ("async", "curl", 50)],
+    [("thread", "curl", 12), ("thread", "requests", 50), ("process", "curl", 50), ("async", "curl", 50)],
 )
 def test_a_low_limit_costs_workers_and_no_url(
     executor: str, transport: str, workers: int, tmp_path: Path

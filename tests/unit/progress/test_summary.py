@@ -259,14 +259,6 @@ def test_workers_limited_by_open_files_get_no_advice_to_add_workers() -> None:
     assert advice(found, workers=40, fd_limited=True).startswith("workers (16, chosen by -w auto")
 
 
-def test_auto_starts_one_process_per_core_so_that_w_is_not_suggested() -> None:
-    shot = ten_seconds(wait_times=limits(workers=9.95), time_waiting=15.0, time_receiving=1.0)
-    assert advice(shot, executor="process", workers=2, auto_workers=True) == (
-        "workers (all 2 busy 99 % of the time); try --executor async (-w auto starts one process per core)"
-    )
-    assert advice(shot, executor="process", workers=1, auto_workers=True).endswith("try --max-workers 2")
-
-
 def test_a_per_host_limit_names_its_option() -> None:
     shot = ten_seconds(wait_times=limits(host_limit=8.0, workers=1.0))
     assert advice(shot, per_host=2) == (
