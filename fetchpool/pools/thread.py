@@ -76,7 +76,7 @@ class ThreadPool:
             options = replace(options, buffersize=SMALL_BUFFER)
         self._options = options
         self._closed = self._aborted = False
-        self._exchange = Exchange(options, watchdog.shared().now)
+        self._exchange = Exchange(options, watchdog.shared().clock.now)
         self._lock = threading.Lock()
         """Held to queue a request, and to start or stop working on the queue."""
         self._queue: deque[tuple[FetchRequest, LightFuture]] = deque()

@@ -31,7 +31,7 @@ class Worker:
 
         Raises `UsageError` when a parser or the transport can't be loaded.
         """
-        self._exchange = exchange if exchange is not None else Exchange(options, watchdog.shared().now)
+        self._exchange = exchange if exchange is not None else Exchange(options, watchdog.shared().clock.now)
         self._transport = open_transport(options)
         self._parse = parse
 

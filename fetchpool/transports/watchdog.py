@@ -23,16 +23,14 @@ from time import monotonic
 from fetchpool.model import urls
 from fetchpool.model.failures import FailureKind
 from fetchpool.runtime import forks, threads
+from fetchpool.runtime.limit_clock import INTERVAL, LimitClock
 from fetchpool.transports.sockets import peer_of, seconds_idle, shut_down
 
-TICK = 0.1
+TICK = INTERVAL
 """Seconds between two checks, by which a deadline may be late. Ten checks a second of 2,000 idle watches cost
 a thousandth of one core."""
 NOTICED = 0.02
 """Seconds that a server gets to notice a closed connection before another one is opened."""
-LOST = 0.25
-"""Seconds that a check may come too late. If it is later, this process was stopped or could not run, and the
-time counts against no limit."""
 CONNECT_LOST = 0.01
 """Seconds of a hop that were lost, from which a connect timeout starts the hop anew."""
 IDLE_TICKS = 20
@@ -90,7 +88,7 @@ class Watch:
 
     def now(self) -> float:
         """Return the time by the clock for limits."""
-        return self._watchdog.now()
+        return self._watchdog.clock.now()
 
     def start(self, now: float, max_time: float, read_timeout: float) -> None:
         """Start a hop at `now`, as `now()` returns it. Times are seconds; `math.inf` sets no limit."""
@@ -240,22 +238,13 @@ class Watchdog:
         """The thread sleeps: `Watch.start()` must call `wake()`."""
         self.keeps_for = math.inf
         """Seconds that an idle worker may keep its connections."""
-        self.lost = 0.0
-        """Seconds in which this process did not run, while hops were active."""
         self._clock = clock
-        self._checked = 0.0
-        """When the thread checked last."""
+        self.clock = LimitClock(clock)
+        """For all times."""
         self._lock = threading.Lock()
         self._alarm = threading.Event()
         self._thread: threading.Thread | None = None
         self._watches: weakref.WeakSet[Watch] = weakref.WeakSet()
-
-    def now(self) -> float:
-        """Return the time by the clock for limits: it stands still while this process does not run."""
-        now = self._clock()
-        if not self.waiting:  # the thread may not have noticed yet that it is late
-            now = min(now, self._checked + TICK + LOST)
-        return now - self.lost
 
     def watch(self) -> Watch:
         """Return a watch for another worker."""
@@ -273,14 +262,14 @@ class Watchdog:
         """Start the thread if it is not running. Raises `NoThreadError`."""
         with self._lock:
             if self._thread is None:
-                self._checked = self._clock()
+                self.clock.run()
                 self._thread = threads.start(self._run, "fetchpool-watchdog")
                 self.waiting = False
 
     def wake(self) -> None:
         """Wake the thread. Any thread may call it."""
         self.begin()
-        self._checked = self._clock()
+        self.clock.run()
         self.waiting = False
         self._alarm.set()
 
@@ -298,7 +287,7 @@ class Watchdog:
 
     def check(self) -> bool:
         """Check every watch. Return False when no hop is active."""
-        now = self._clock() - self.lost
+        now = self._clock() - self.clock.lost
         with self._lock:
             watches = list(self._watches)
         under_way = False
@@ -312,24 +301,18 @@ class Watchdog:
         while True:
             idle = 0 if self.check() else idle + 1
             if idle < IDLE_TICKS:
-                self._sleep(pause)
+                pause.wait(TICK)
+                self.clock.sign()
                 continue
             self._alarm.clear()
             self.waiting = True
+            self.clock.rest()
             # A hop that began before the flag was set woke no thread: this check finds the hop.
             if not self.check():
                 self._alarm.wait()
-            self._checked = self._clock()
+            self.clock.run()
             self.waiting = False
             idle = 0
-
-    def _sleep(self, pause: threading.Event) -> None:
-        """Wait until the next check; time beyond that is lost."""
-        pause.wait(max(0.0, self._checked + TICK - self._clock()))
-        now, before = self._clock(), self._checked
-        if now - before > TICK + LOST:
-            self.lost += now - before - TICK
-        self._checked = now
 
 
 _shared: Watchdog | None = None

@@ -33,6 +33,7 @@ from fetchpool.pools.async_.wakeup import Wakeup
 from fetchpool.pools.future import LightFuture
 from fetchpool.pools.parser_threads import ParseObserver
 from fetchpool.runtime import forks, threads
+from fetchpool.runtime.limit_clock import INTERVAL, LimitClock
 from fetchpool.transports.base import Failure, HopRequest, HopResult, add_lookup_time
 from fetchpool.transports.curl.connections import NO_SOCKET, Connections
 from fetchpool.transports.curl.errors import FORCED
@@ -41,11 +42,8 @@ from fetchpool.transports.curl.resolve_cache import ResolveCache
 from fetchpool.transports.curl.trace import Streams
 from fetchpool.transports.sockets import seconds_idle
 
-TICK = 0.1
+TICK = INTERVAL
 """Seconds between two checks of deadlines and silent servers."""
-LOST = 0.25
-"""Seconds that an iteration may come too late. If it is later, the process was stopped or its loop blocked,
-and the time counts against no limit."""
 DECODING = 0.01
 """Seconds of an iteration that are given to bodies which take long to decode."""
 STARTS = 32
@@ -83,7 +81,9 @@ class AsyncPool:
         self.max_workers = max_workers
         self._options = options
         self._shares_hosts = shares_hosts
-        self._exchange = Exchange(options, self._now)
+        self._clock = LimitClock()
+        """For all times: this thread is the one that enforces limits."""
+        self._exchange = Exchange(options, self._clock.now)
         self._state = State.OPEN
         self._crash = ""
         """Why the thread ended by itself."""
@@ -99,11 +99,7 @@ class AsyncPool:
         self._paused: deque[CurlReceiver] = deque()
         """Receivers with decoding left to do, the one that has waited longest first."""
         self._completed: list[tuple[LightFuture, Outcome]] = []
-        self._lost = 0.0
-        """Seconds in which the loop did not run while fetches were in flight."""
-        self._ran_at = monotonic()
-        """When the last iteration ended its wait."""
-        self._next_tick = self._ran_at + TICK
+        self._next_tick = self._clock.now() + TICK
         self._connections = Connections()
         self._streams = Streams()
         self._resolve_cache = ResolveCache()
@@ -114,10 +110,12 @@ class AsyncPool:
         if short:  # an idle connection is closed before a new one is made
             self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, max_workers)
         self._poller = choose_poller(self._multi, self._wakeup, options, max_workers)
-        self._lookups = HopLookups(options, self._wakeup, self._now)
-        self._parsing: BackgroundParsing[Transfer] = BackgroundParsing(self._wakeup.notify, self._now, parses)
+        self._lookups = HopLookups(options, self._wakeup, self._clock.now)
+        self._parsing: BackgroundParsing[Transfer] = BackgroundParsing(
+            self._wakeup.notify, self._clock.now, parses
+        )
 
-    def submit(self, request: FetchRequest, *, alone: bool = False) -> LightFuture:  # noqa: ARG002 - a crash is all workers'
+    def submit(self, request: FetchRequest, *, alone: bool = False) -> LightFuture:  # noqa: ARG002
         future = LightFuture()
         with self._lock:
             if self._state is not State.OPEN:
@@ -204,16 +202,17 @@ class AsyncPool:
             timeout = 0.0
         is_busy = self._in_flight > 0
         if is_busy:
-            timeout = min(timeout, self._next_tick - self._now())
+            self._clock.run()
+            timeout = min(timeout, self._next_tick - self._clock.now())
+        else:
+            self._clock.rest()
         self._poller.poll(timeout, len(self._transfers))
         wakeup.asleep = wakeup.pending = False
-        ran_at, self._ran_at = self._ran_at, monotonic()
-        if is_busy and self._ran_at - ran_at > TICK + LOST:
-            self._lost += self._ran_at - ran_at - TICK
+        self._clock.sign()
         self._read_finished()
         if self._paused:
             self._decode_paused()
-        now = self._now()
+        now = self._clock.now()
         if self._lookups.waiting:
             self._resume_resolved(now)
         if self._parsing:
@@ -223,10 +222,6 @@ class AsyncPool:
             self._next_tick = now + TICK
             self._check_limits(now)
         self._set_results()
-
-    def _now(self) -> float:
-        """Return the time by the clock for limits: it stands still while the loop does not run."""
-        return monotonic() - self._lost
 
     def _set_results(self) -> None:
         """Complete the futures of all finished fetches at once: the threads that wait for them wake up once,
@@ -282,7 +277,7 @@ class AsyncPool:
             for curl, code, message in failed:
                 transfer = self._transfers[curl]
                 transfer.handle.look_back(code)
-                if code == pycurl.E_OPERATION_TIMEDOUT and transfer.lost != self._lost:
+                if code == pycurl.E_OPERATION_TIMEDOUT and transfer.lost != self._clock.lost:
                     self._connect_again(transfer)
                 else:
                     self._complete(curl, code, message, None)
@@ -337,7 +332,7 @@ class AsyncPool:
     def _start_hop(self, transfer: Transfer, hop: HopRequest, now: float) -> None:
         """Hand a hop to libcurl."""
         transfer.read_timeout = hop.read_timeout
-        transfer.lost = self._lost
+        transfer.lost = self._clock.lost
         transfer.deadline = now + hop.max_time
         self._next_tick = min(self._next_tick, transfer.deadline)
         transfer.progress, transfer.seen, transfer.seen_at = 0, 0, now
@@ -357,7 +352,7 @@ class AsyncPool:
         del self._transfers[curl]
         self._multi.remove_handle(curl)
         transfer.handle.finish(pycurl.E_OPERATION_TIMEDOUT, "")
-        self._start_hop(transfer, hop, self._now())
+        self._start_hop(transfer, hop, self._clock.now())
         transfer.deadline = deadline
 
     def _fail(self, transfer: Transfer, error: Exception) -> None:
