@@ -1,8 +1,8 @@
 """Write the generated parts of the documents: `python -m tests.update_docs`, from the project's top.
 
-docs/reference/options.md has the options, docs/reference/exit-codes.md the table of exit codes, and
-docs/architecture.md the tree of the modules with the first sentence of each docstring. The types of keyword
-arguments, fetchpool/config/settings.py, are made from the options too.
+docs/reference/options.md has the options, docs/fetchpool.1 is the manual page, docs/reference/exit-codes.md has
+the table of exit codes, and docs/architecture.md the tree of the modules with the first sentence of each
+docstring. The types of keyword arguments, fetchpool/config/settings.py, are made from the options too.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from textwrap import shorten
 
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.config.describe import reference, settings_module
+from tests.man_page import man_page
 
 ROOT = Path(__file__).parents[1]
 OPTIONS = ROOT / "docs" / "reference" / "options.md"
+MAN_PAGE = ROOT / "docs" / "fetchpool.1"
 EXIT_CODES = ROOT / "docs" / "reference" / "exit-codes.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 PACKAGE = ROOT / "fetchpool"
@@ -88,6 +90,7 @@ def generated() -> dict[Path, str]:
     return {
         OPTIONS: reference(),
         SETTINGS: settings_module(),
+        MAN_PAGE: man_page(),
         EXIT_CODES: replaced(EXIT_CODES, CODES, exit_codes()),
         ARCHITECTURE: replaced(ARCHITECTURE, TREE, tree()),
     }

@@ -17,8 +17,21 @@ EXAMPLES = (
     ("fetchpool urls.txt -w 20", "append rows to sizes.txt, show progress"),
     ("cat urls.txt | fetchpool -o rows.jsonl", "read a pipe, write JSON lines"),
     ("fetchpool urls.txt -o - | grep error", "write rows to standard output"),
+    ("fetchpool urls.txt --resume", "continue: fetch only what has no row yet"),
     ("fetchpool demo", "try it without a list or a network"),
 )
+
+SHORT_HELP = "\n".join(
+    (
+        "Usage: fetchpool [OPTIONS] [INPUT]...",
+        "Fetch every URL of a list, and append one row for each to a file.",
+        "",
+        *(f"  {command:<42}{meaning}" for command, meaning in EXAMPLES),
+        "",
+        "fetchpool --help lists the options.",
+    )
+)
+"""The answer to a bare `fetchpool`: ten lines."""
 
 # Click's Context, Parameter and HelpFormatter appear as `Any`: Typer doesn't export their names.
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from fetchpool.cli.completion import complete_from, complete_inputs
 from fetchpool.config.option import Option
 from fetchpool.config.options import GROUPED, OPTIONS, shown_default
 from fetchpool.model.version import version_line
@@ -20,11 +21,6 @@ from fetchpool.progress import color
 
 GROUP_OF = {option.name: group for group, options in GROUPED.items() for option in options}
 OTHER = "Other"
-
-
-def complete_from(*choices: str) -> Any:
-    """Return a shell completion of fixed choices."""
-    return lambda incomplete: [choice for choice in choices if choice.startswith(incomplete)]
 
 
 def show_version(wanted: bool) -> None:
@@ -75,7 +71,7 @@ def parameter(option: Option, help: str = "", default: str | None = None) -> Par
 
 def argument(name: str, metavar: str, help: str, *choices: str) -> Parameter:
     """Return a parameter for any number of positional arguments. Shells complete `choices` and files."""
-    completion = complete_from(*choices) if choices else None
+    completion = complete_inputs(*choices) if choices else None
     info = typer.Argument(metavar=metavar, help=help, show_default=False, autocompletion=completion)
     return _parameter(name, list[str] | None, info, None)
 

@@ -15,6 +15,7 @@ from fetchpool.cli.again import showable
 from fetchpool.cli.display import DisplayOptions
 from fetchpool.cli.errors import print_error
 from fetchpool.cli.exit_codes import ExitCode
+from fetchpool.cli.help import SHORT_HELP
 from fetchpool.cli.options import argument, flag_name, parameter, takes
 from fetchpool.config.configure import configure
 from fetchpool.config.option import Scope
@@ -41,8 +42,10 @@ def run(ctx: typer.Context, inputs: list[str] | None, **typed: Any) -> int:
     """
     if not inputs and typed["refresh"] is None:
         if sys.stdin.isatty():
-            typer.echo(ctx.get_help(), err=True)
-            print_error("nothing to read: name a file, pipe a list in, or try: fetchpool demo")
+            if ctx.find_root().obj:
+                print_error("nothing to read: name a file, pipe a list in, or try: fetchpool demo")
+            else:
+                typer.echo(SHORT_HELP, err=True)
             return ExitCode.USAGE
         inputs = ["-"]
     config = configure(inputs or (), **_settings(typed))

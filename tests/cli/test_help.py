@@ -53,13 +53,61 @@ def test_the_defaults_in_the_help_are_the_real_ones() -> None:
     assert configure(**shown) == configure()
 
 
-def test_without_input_a_terminal_gets_the_help(tmp_path: Path) -> None:
+def test_a_bare_command_on_a_terminal_prints_ten_lines(tmp_path: Path) -> None:
     with Terminal([], tmp_path) as terminal:
         assert terminal.wait() == 2
-        assert terminal.words.startswith("Usage: fetchpool [OPTIONS] [INPUT]...\n")
-        last = "fetchpool: nothing to read: name a file, pipe a list in, or try: fetchpool demo\n"
-        assert terminal.words.endswith(last)
+        shown = terminal.words.splitlines()
+    assert len(shown) == 10
+    assert max(map(len, shown)) < 100
+    assert shown[0] == "Usage: fetchpool [OPTIONS] [INPUT]..."
+    assert sum(line.startswith("  ") for line in shown) == 5
+    assert shown[-1] == "fetchpool --help lists the options."
     assert list(tmp_path.iterdir()) == []
+
+
+def test_options_without_input_on_a_terminal_are_refused_in_one_line(tmp_path: Path) -> None:
+    with Terminal(["-w", "3"], tmp_path) as terminal:
+        assert terminal.wait() == 2
+        said = "fetchpool: nothing to read: name a file, pipe a list in, or try: fetchpool demo\n"
+        assert terminal.words == said
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    for name in ("urls.txt", "urls.csv", "demo.txt", "my list.txt", ".hidden"):
+        (tmp_path / name).touch()
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "a.txt").touch()
+    (tmp_path / "lists" / "b.txt").touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("", ["demo", "compact", "demo.txt", "lists/", "urls.csv", "urls.txt"]),
+        ("de", ["demo", "demo.txt"]),
+        ("-w 3 ur", ["urls.csv", "urls.txt"]),
+        ("compact ur", []),
+        ("li", ["lists/a.txt", "lists/b.txt"]),
+        ("lists/b", ["lists/b.txt"]),
+        (".", [".hidden"]),
+        ("my", []),  # the shell completes it with quotes
+        ("-o ur", []),  # the shell completes files
+        ("nothing", []),
+        ("--color a", ["auto", "always"]),
+    ],
+)
+def test_completion_offers_files_commands_and_choices(
+    directory: Path, words: str, completed: list[str]
+) -> None:
+    line = f"fetchpool {words}"
+    env = {
+        "_FETCHPOOL_COMPLETE": "complete_bash",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(line.split(" ")) - 1),
+    }
+    assert fetchpool(cwd=directory, env=env).stdout.split() == completed
 
 
 def test_every_exit_code_is_documented_with_its_meaning() -> None:

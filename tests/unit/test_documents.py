@@ -1,10 +1,14 @@
 """The documents agree with the program, and their links lead somewhere."""
 
 import re
+import shutil
+import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from fetchpool.config.options import OPTIONS
 from fetchpool.model import failures, record
 from tests import pictures, update_docs
 
@@ -44,6 +48,47 @@ def test_every_kind_has_an_exit_code_of_curls() -> None:
 @pytest.mark.parametrize("document", update_docs.generated(), ids=lambda path: path.name)
 def test_the_generated_parts_of_the_documents_are_current(document: Path) -> None:
     assert document.read_text() == update_docs.generated()[document], "run: python -m tests.update_docs"
+
+
+def shown_page() -> tuple[str, str]:
+    """Return the manual page as `man` shows it, and the warnings."""
+    page = update_docs.MAN_PAGE
+    done = subprocess.run(
+        ["groff", "-man", "-Tascii", "-ww", "-P-cbou", str(page)], capture_output=True, text=True, check=True
+    )
+    return done.stdout, done.stderr
+
+
+def test_the_manual_page_has_every_option_in_the_words_of_the_table() -> None:
+    text = update_docs.MAN_PAGE.read_text().replace("\\-", "-").replace("\\e", "\\")
+    for option in OPTIONS.values():
+        if option.usage and option.name != "number":
+            assert f"\\fB{option.label}\\fR" in text
+            assert option.help in text
+
+
+@pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not installed")
+def test_the_manual_page_is_valid_and_has_every_section() -> None:
+    shown, warnings = shown_page()
+    assert warnings == ""
+    headings = re.findall(r"^[A-Z][A-Z ]+$", shown, re.MULTILINE)
+    assert headings == [
+        "NAME",
+        "SYNOPSIS",
+        "DESCRIPTION",
+        "OPTIONS",
+        "COMMANDS",
+        "EXIT STATUS",
+        "ENVIRONMENT",
+        "EXAMPLES",
+        "SEE ALSO",
+    ]
+    assert "-m, --max-time TIME" in shown
+
+
+def test_the_manual_page_is_installed_where_man_looks() -> None:
+    project = tomllib.loads((update_docs.ROOT / "pyproject.toml").read_text())
+    assert project["tool"]["setuptools"]["data-files"] == {"share/man/man1": ["docs/fetchpool.1"]}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
