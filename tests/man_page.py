@@ -1,7 +1,7 @@
 """The manual page, docs/fetchpool.1: made from the options table, the commands, exit codes and examples.
 
-In: what `--help` is made of. Out: roff with the macros of man(7). `python -m tests.update_docs` writes it, and
-a wheel installs it as share/man/man1/fetchpool.1.
+In: what `--help` is made of. Out: roff with the macros of man(7). `python -m tests.update_docs` writes it,
+and a wheel installs it as share/man/man1/fetchpool.1.
 """
 
 from __future__ import annotations

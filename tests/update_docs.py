@@ -1,7 +1,7 @@
 """Write the generated parts of the documents: `python -m tests.update_docs`, from the project's top.
 
-docs/reference/options.md has the options, docs/fetchpool.1 is the manual page, docs/reference/exit-codes.md has
-the table of exit codes, and docs/architecture.md the tree of the modules with the first sentence of each
+docs/reference/options.md has the options, docs/fetchpool.1 is the manual page, docs/reference/exit-codes.md
+has the table of exit codes, and docs/architecture.md the tree of the modules with the first sentence of each
 docstring. The types of keyword arguments, fetchpool/config/settings.py, are made from the options too.
 """
 
