@@ -1,8 +1,9 @@
 """Write the generated parts of the documents: `python -m tests.update_docs`, from the project's top.
 
-docs/reference/options.md has the options, docs/fetchpool.1 is the manual page, docs/reference/exit-codes.md
-has the table of exit codes, and docs/architecture.md the tree of the modules with the first sentence of each
-docstring. The types of keyword arguments, fetchpool/config/settings.py, are made from the options too.
+docs/reference/options.md has the options, docs/reference/from-curl-and-wget.md those of other programs,
+docs/fetchpool.1 is the manual page, docs/reference/exit-codes.md has the table of exit codes, and
+docs/architecture.md the tree of the modules with the first sentence of each docstring. The types of keyword
+arguments, fetchpool/config/settings.py, are made from the options too.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from textwrap import shorten
 
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.config.describe import reference, settings_module
+from fetchpool.config.other_programs.table import page
 from tests.man_page import man_page
 
 ROOT = Path(__file__).parents[1]
 OPTIONS = ROOT / "docs" / "reference" / "options.md"
+OTHER_PROGRAMS = ROOT / "docs" / "reference" / "from-curl-and-wget.md"
 MAN_PAGE = ROOT / "docs" / "fetchpool.1"
 EXIT_CODES = ROOT / "docs" / "reference" / "exit-codes.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
@@ -89,6 +92,7 @@ def generated() -> dict[Path, str]:
     """Return the text of every document with a generated part, up to date."""
     return {
         OPTIONS: reference(),
+        OTHER_PROGRAMS: page(),
         SETTINGS: settings_module(),
         MAN_PAGE: man_page(),
         EXIT_CODES: replaced(EXIT_CODES, CODES, exit_codes()),

@@ -52,7 +52,7 @@ class GroupedHelp(TyperCommand):
 
     def listed(self, ctx: Any) -> list[Any]:
         """Return the parameters to list."""
-        return list(self.get_params(ctx))
+        return [param for param in self.get_params(ctx) if not getattr(param, "hidden", False)]
 
 
 class RunHelp(GroupedHelp):

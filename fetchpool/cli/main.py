@@ -61,6 +61,13 @@ def _format_parser_error(error: typer.TyperException) -> str:
     message = message[:1].lower() + message[1:]
     unknown, context = getattr(error, "option_name", None), getattr(error, "ctx", None)
     similar = None
+    if unknown is not None and context is not None and context.command.name == "run":
+        from fetchpool.config.other_programs.table import foreign
+
+        own = {name for param in context.command.params for name in param.opts}
+        is_plural = unknown.endswith("s") and unknown[:-1] in own
+        if not is_plural and (option := foreign(unknown)) is not None:
+            return f"{message}; {option.answer}"
     if unknown is not None and context is not None:
         options = {_setting_name(name): name for param in context.command.params for name in param.opts}
         similar = options.get(closest(_setting_name(unknown), options) or "")

@@ -16,6 +16,7 @@ import typer
 from fetchpool.cli.completion import complete_from, complete_inputs
 from fetchpool.config.option import Option
 from fetchpool.config.options import GROUPED, OPTIONS, shown_default
+from fetchpool.config.other_programs.table import accepted_flags, always_on
 from fetchpool.model.version import version_line
 from fetchpool.progress import color
 
@@ -67,6 +68,12 @@ def parameter(option: Option, help: str = "", default: str | None = None) -> Par
         **more,
     )
     return _parameter(flag_name(option), kind, info, value)
+
+
+def accepted(name: str) -> Parameter:
+    """Return a hidden switch for an option of curl that is always on; its help is the notice about it."""
+    info = typer.Option(*accepted_flags(name), hidden=True, help=always_on(name))
+    return _parameter(name.replace("-", "_"), bool, info, False)
 
 
 def argument(name: str, metavar: str, help: str, *choices: str) -> Parameter:

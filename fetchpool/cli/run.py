@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from msgspec.structs import replace
 
 from fetchpool.cli.again import showable
 from fetchpool.cli.display import DisplayOptions
 from fetchpool.cli.errors import print_error
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.cli.help import SHORT_HELP
-from fetchpool.cli.options import argument, flag_name, parameter, takes
+from fetchpool.cli.options import accepted, argument, flag_name, parameter, takes
 from fetchpool.config.configure import configure
 from fetchpool.config.option import Scope
 from fetchpool.config.options import DEFAULT_OUTPUT, OPTIONS
+from fetchpool.config.other_programs.table import ACCEPTED, always_on
 from fetchpool.model.errors import UsageError
 
 INPUTS = argument(
@@ -34,7 +36,7 @@ INPUTS = argument(
 RUN_OPTIONS = [option for option in OPTIONS.values() if option.usage and option.name != "number"]
 
 
-@takes(INPUTS, *map(parameter, RUN_OPTIONS))
+@takes(INPUTS, *map(parameter, RUN_OPTIONS), *map(accepted, ACCEPTED))
 def run(ctx: typer.Context, inputs: list[str] | None, **typed: Any) -> int:
     """Fetch every URL of the INPUT and append exactly one row for each to the output.
 
@@ -49,6 +51,8 @@ def run(ctx: typer.Context, inputs: list[str] | None, **typed: Any) -> int:
             return ExitCode.USAGE
         inputs = ["-"]
     config = configure(inputs or (), **_settings(typed))
+    habits = [always_on(name) for name in ACCEPTED if typed[name.replace("-", "_")]]
+    config = replace(config, notices=(*config.notices, *habits))
     if typed["dry_run"]:
         from fetchpool.cli.dry_run import dry_run
 
@@ -82,6 +86,8 @@ def _settings(typed: dict[str, Any]) -> dict[str, Any]:
     for option in RUN_OPTIONS:
         if option.scope is not Scope.FLAG:
             value = typed[flag_name(option)]
+            if isinstance(value, list):  # a program's list may be a value: an array for --json
+                value = tuple(value)
             settings[option.name] = not value if option.is_negative else value
     if typed["http1"] and typed["http2"]:
         raise UsageError("--http1.1 and --http2 are mutually exclusive")

@@ -455,7 +455,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
         ),
     ),
     "Display": (
-        Option("quiet", "-q --quiet", types.SWITCH, "Print errors only.", Scope.FLAG),
+        Option("quiet", "-q -s --quiet --silent", types.SWITCH, "Print errors only.", Scope.FLAG),
         Option(
             "verbose", "-v --verbose", types.SWITCH, "Print a line for each failure and retry.", Scope.FLAG
         ),

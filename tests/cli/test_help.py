@@ -15,6 +15,7 @@ from fetchpool.config.configure import configure
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.config.option import Scope
 from fetchpool.config.options import DEFAULT_OUTPUT, OPTIONS
+from fetchpool.config.other_programs.table import ACCEPTED
 from fetchpool.config.param_types import SWITCH
 from fetchpool.config.run_config import RunConfig
 from tests.cli.runner import ROOT, Terminal, fetchpool
@@ -25,7 +26,7 @@ COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]  #
 @pytest.mark.parametrize("command", ["run", "demo", "compact"])
 def test_every_option_is_in_the_help_with_words_of_its_own(command: str) -> None:
     shown = fetchpool(command, "--help", env={"COLUMNS": "100"}).stdout
-    for param in COMMANDS[command].params:
+    for param in [param for param in COMMANDS[command].params if not getattr(param, "hidden", False)]:
         for name in param.opts if param.param_type_name == "option" else [param.metavar]:
             assert name in shown
         assert param.help
@@ -123,7 +124,9 @@ def test_every_option_of_the_table_is_on_the_command_line_under_its_own_name() -
             param = params.pop(flag_name(option))
             assert set(param.opts) == set(option.flags)
             assert param.is_flag == (option.type is SWITCH)
-    assert set(params) == {"inputs"}
+    hidden = {name.replace("-", "_") for name in ACCEPTED}
+    assert set(params) == {"inputs", *hidden}
+    assert all(params[name].hidden for name in hidden)
 
 
 def test_every_option_of_configure_sets_one_field() -> None:

@@ -18,6 +18,17 @@ REFUSALS = [
     (("--threads", "5"), "no such option: --threads; did you mean --workers?"),
     (("--timeout", "5"), "no such option: --timeout; did you mean --max-time?"),
     (("compact", "--threads"), "no such option: --threads; fetchpool --help lists the options"),
+    (
+        ("--output-document", "x"),
+        "no such option: --output-document; use --save DIR for bodies, -o FILE for rows",
+    ),
+    (
+        ("-i", "x"),
+        "no such option: -i; -o rows.jsonl has the status and the sizes, --warc FILE.warc.gz all headers",
+    ),
+    (("--data-urlencode", "x"), "no such option: --data-urlencode; encode the text, then use --data"),
+    (("--referrer", "x"), "no such option: --referrer; did you mean --referer?"),
+    (("--no-check-certificate",), "no such option: --no-check-certificate; did you mean --insecure?"),
     (("--heat",), "no such option: --heat; did you mean --head?"),
     (("--ahead",), "no such option: --ahead; did you mean --head?"),
     (("--overhead",), "no such option: --overhead; fetchpool --help lists the options"),

@@ -1,0 +1,133 @@
+"""What the options of curl, wget, aria2 and HTTPie are here: the table, answers, and its page.
+
+In: the lines of `curl.py`, `wget.py` and `httpie.py`: an option's long name, its short one, a sign, a text.
+Out: the answer to an option that does not exist here, and `docs/reference/from-curl-and-wget.md`.
+
+    =  the same here    !  another meaning here    >  another name here    +  always on    -  not offered
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from msgspec import Struct
+
+from fetchpool.config.other_programs import curl, httpie, wget
+
+MEANINGS = {
+    "=": "the same",
+    "!": "another meaning",
+    ">": "another name",
+    "+": "always on",
+    "-": "not offered",
+}
+PROGRAMS = {
+    "curl 8": (
+        curl.OPTIONS,
+        curl.OTHER_PROTOCOLS,
+        "Of other protocols than http and https, which are not fetched",
+    ),
+    "wget2": (
+        wget.OPTIONS,
+        wget.OTHER_PROTOCOLS,
+        "Of crawls and the names of their files; a list says what is fetched",
+    ),
+    "HTTPie": (httpie.OPTIONS, "", ""),
+}
+ACCEPTED = ("compressed", "location", "fail", "parallel", "show-error")
+"""Options of curl that are always on, and accepted: they are typed by habit."""
+NO_FETCH = "only http and https are fetched, from a list of URLs"
+_LINE = re.compile(r"(?P<long>[a-z0-9.-]+)(?: -(?P<short>.))? (?P<sign>[=!>+-])(?: +(?P<text>.+))?")
+_FLAG = re.compile(r"(?<![\w-])--?[a-z0-9][a-z0-9.-]*", re.IGNORECASE)
+
+
+class ForeignOption(Struct, frozen=True):
+    """An option of another program."""
+
+    long: str
+    short: str
+    sign: str
+    """A key of `MEANINGS`."""
+    text: str
+
+    @property
+    def flags(self) -> list[str]:
+        """`--location`, `-L`."""
+        return [f"--{self.long}", *([f"-{self.short}"] if self.short else ())]
+
+    @property
+    def answer(self) -> str:
+        """What to do instead, for an error message."""
+        if self.sign == ">":
+            is_flag = _FLAG.fullmatch(self.text) is not None
+            return f"did you mean {self.text}?" if is_flag else f"use {self.text}"
+        return f"always on: {self.text}" if self.sign == "+" else self.text
+
+
+def parsed(lines: str) -> list[ForeignOption]:
+    """Return the options of a table."""
+    options = []
+    for line in lines.split("\n"):
+        if line:
+            match = _LINE.fullmatch(line)
+            assert match is not None, line
+            options.append(
+                ForeignOption(match["long"], match["short"] or "", match["sign"], match["text"] or "")
+            )
+    return options
+
+
+def others(text: str) -> list[ForeignOption]:
+    """Return the options that make no sense with a list of URLs."""
+    pairs = [each.split() for each in text.replace("\n", " ").split(",") if each.strip()]
+    return [ForeignOption(pair[0], "".join(pair[1:]).lstrip("-"), "-", NO_FETCH) for pair in pairs]
+
+
+@cache
+def _by_flag() -> dict[str, ForeignOption]:
+    """Return the first option of each flag: curl's, before wget's and HTTPie's."""
+    found: dict[str, ForeignOption] = {}
+    options = [option for lines, _, _ in PROGRAMS.values() for option in parsed(lines)]
+    for option in [*options, *(each for _, rest, _ in PROGRAMS.values() for each in others(rest))]:
+        for flag in option.flags:
+            found.setdefault(flag, option)
+    return found
+
+
+def foreign(flag: str) -> ForeignOption | None:
+    """Return the option of another program with this flag; `--no-NAME` is that of NAME."""
+    known = _by_flag()
+    return known.get(flag) or (known.get(f"--{flag[5:]}") if flag.startswith("--no-") else None)
+
+
+def accepted_flags(name: str) -> list[str]:
+    """Return the flags of one of `ACCEPTED`."""
+    return _by_flag()[f"--{name}"].flags
+
+
+def always_on(name: str) -> str:
+    """Return the notice for one of `ACCEPTED`."""
+    return f"--{name} is always on: {_by_flag()[f'--{name}'].text}"
+
+
+def page() -> str:
+    """Return the page `docs/reference/from-curl-and-wget.md`."""
+    lines = [
+        "# From curl, wget and HTTPie\n",
+        "Every option of curl 8, wget2 and HTTPie: *the same* here, under *another name*, *always on*, or "
+        "*not offered*, and why. A name with *another meaning* here is marked. The command answers an option "
+        "that it does not have with the text below.\n",
+    ]
+    for program, (options, rest, why) in PROGRAMS.items():
+        lines += [f"## {program}\n", "| Option | Here | |", "|---|---|---|"]
+        for option in sorted(parsed(options), key=lambda each: each.long):
+            flags = ", ".join(f"`{flag}`" for flag in option.flags)
+            text = _FLAG.sub(lambda match: f"`{match[0]}`", option.text).replace("|", "\\|")
+            lines.append(f"| {flags} | {MEANINGS[option.sign]} | {text} |")
+        if rest:
+            named = ", ".join(f"`{flag}`" for option in others(rest) for flag in option.flags)
+            lines += [f"\n{why}: {named}.\n"]
+        else:
+            lines.append("")
+    return "\n".join(lines)
