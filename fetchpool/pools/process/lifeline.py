@@ -1,7 +1,7 @@
-"""The lifeline of worker processes: a pipe that only the parent holds the writing end of. It ends when the
-parent closes it, or dies, however it dies, and every process that holds on to it ends with it.
+"""The lifeline of worker processes: a pipe whose writing end only the parent has. When the parent closes it
+or ends, for whatever reason, every worker process ends.
 
-In: nothing is ever written. Out: its end.
+In: nothing is ever written. Out: the end of the pipe.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from multiprocessing.context import BaseContext
 from fetchpool.runtime import forks, threads
 
 F_SETSIG = 10
-"""fcntl(2), Linux's own: the signal to send instead of SIGIO."""
+"""fcntl(2), Linux only: sets the signal that is sent instead of SIGIO."""
 
 
 class Lifeline:
-    """The parent's side."""
+    """The parent's end."""
 
     def __init__(self, context: BaseContext) -> None:
         self.reader, self._writer = context.Pipe(duplex=False)
@@ -30,24 +30,25 @@ class Lifeline:
         forks.tell(self)
 
     def close(self) -> None:
-        """The processes end, and none will be started any more. Idempotent."""
+        """End the processes; no more can be started. Idempotent."""
         with self._lock:
             self._writer.close()
             self.reader.close()
 
     def forked(self) -> None:
-        """A child that holds the writing end would keep the processes alive."""
+        """Close both ends in a child: its writing end would keep the processes alive."""
         self._lock = threading.Lock()
         self.close()
 
 
 def hold_on(lifeline: Connection) -> None:
-    """In a worker process: it ends with the lifeline, whatever its threads are doing then. Raises
+    """Make this worker process end with the lifeline, whatever its threads are doing then. Raises
     `NoThreadError`."""
     threads.start(_end_with, "lifeline", lifeline)
     if sys.platform == "linux":
-        # That thread may never get the interpreter (a regular expression that backtracks for ever): the
-        # kernel needs nobody. Whom it signals is said of an open file: this process opens one of its own.
+        # That thread may never get the GIL (a regular expression that backtracks for ever), so the kernel
+        # kills the process as well. The receiver of its signal is a property of an open file, which processes
+        # may share: this process opens its own.
         with suppress(OSError):  # no /proc
             descriptor = os.open(f"/proc/self/fd/{lifeline.fileno()}", os.O_RDONLY | os.O_CLOEXEC)
             fcntl.fcntl(descriptor, F_SETSIG, signal.SIGKILL)

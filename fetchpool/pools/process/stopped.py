@@ -1,9 +1,9 @@
-"""Processes that somebody has stopped (SIGSTOP): they neither work nor die, and no deadline of theirs is ever
-reached (fault 46).
+"""Kills worker processes that stay stopped (SIGSTOP): they neither work nor end, and their timeouts never
+expire (fault 46).
 
-In: the process ids of a pool's workers, and of the server that starts them. Out: workers that stay stopped
-are killed, so that the pool sees them die and what they had runs again; the server, which may be others' too,
-is continued. Only Linux tells; elsewhere nothing is done.
+In: the process ids of a pool's workers, and of the fork server. Out: workers that stay stopped are killed, so
+that the pool runs their requests again; the fork server, which other pools may use, is continued. Only Linux
+reports stopped processes; elsewhere nothing is done.
 """
 
 from __future__ import annotations
@@ -19,32 +19,34 @@ from fetchpool.model.errors import NoThreadError
 from fetchpool.runtime import threads
 
 EVERY = 1.0
-"""Seconds between two looks. A process is killed when it was stopped in two of them: after Ctrl-Z and
-`fg` the workers may be woken a moment later than we are."""
+"""Seconds between two checks. A process is killed when two checks in a row find it stopped: after Ctrl-Z and
+`fg` the workers may continue a moment later than their parent."""
 STOPPED = "T"
-"""By job control; one that a debugger holds is `t` (proc(5))."""
+"""Stopped by a signal; a process stopped by a debugger is `t` (proc(5))."""
 
 
 class StoppedWorkerKiller:
-    """A thread that looks at some processes until `close()`."""
+    """A thread that checks the added processes until `close()`."""
 
     def __init__(self) -> None:
         self._watched: dict[int, tuple[str, signal.Signals]] = {}
-        """By process id: when it started, since another process may get the number later; what it is sent."""
+        """By process id: the start time, since another process may get the number later; and the signal to
+        send."""
         self._stopped: set[int] = set()
         self._closed = threading.Event()
         if sys.platform == "linux":
-            with suppress(NoThreadError):  # it is for what hardly ever happens
-                threads.start(self._run, "fetchpool-lookout")
+            with suppress(NoThreadError):  # the pool works without it
+                threads.start(self._run, "fetchpool-stopped-workers")
 
     def add(self, pid: int | None, signal_for_it: signal.Signals) -> None:
-        """A process has started, and is to get a signal when it stays stopped. From any thread."""
+        """Watch a process that has started; it gets the signal if it stays stopped. Any thread may call
+        it."""
         status = None if pid is None else status_of(pid)
         if pid is not None and status is not None:
             self._watched[pid] = (status[1], signal_for_it)
 
     def close(self) -> None:
-        """There is nothing left to look at. Idempotent."""
+        """End the thread. Idempotent."""
         self._closed.set()
 
     def _run(self) -> None:
@@ -57,15 +59,16 @@ class StoppedWorkerKiller:
                 elif status[0] == STOPPED:
                     stopped.add(pid)
             for pid in stopped & self._stopped:
-                with suppress(OSError):  # it is gone by itself
+                with suppress(OSError):  # it has ended meanwhile
                     os.kill(pid, self._watched[pid][1])
             self._stopped = stopped
 
 
 def status_of(pid: int) -> tuple[str, str] | None:
-    """The state of a process and when it started; None when there is no such process, or no telling."""
+    """Return the state and the start time of a process; None if there is none, or the system does not report
+    it."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
-    return fields[0], fields[19]  # the 3rd and the 22nd: the 2nd is the name, which may hold anything
+    return fields[0], fields[19]  # the 3rd and the 22nd; the 2nd, the name, may contain anything
