@@ -1,7 +1,7 @@
-"""Starts worker processes by `multiprocessing`'s fork server, as this process may have threads and must not
-fork; or as new processes where there is no fork server.
+"""How worker processes are started: by `multiprocessing`'s fork server, never as a fork of ours, which may
+have threads; where there is no fork server, anew.
 
-In: what the workers will need. Out: a context that starts them, or a `UsageError`.
+In: what the workers will need. Out: a context that starts them, or a refusal in words.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from fetchpool.pools.process import preload
 from fetchpool.pools.process import worker as process_worker
 
 MAIN_GUARD_HELP = (
-    "--executor process: worker processes failed to start: the main module must be a file, and its entry "
-    'point protected by: if __name__ == "__main__":'
+    "--executor process: no process came up; each imports the main module anew, which has to be a file, and "
+    'what the file runs has to be under: if __name__ == "__main__":'
 )
-NO_DIRECTORY = "--executor process: the working directory was removed; cd to one that exists"
+NO_FOLDER = "--executor process: the working directory was removed; cd to one that exists"
 FEWER = "try fewer (-w), or another --executor"
 SHORTAGE = (OSError, EOFError, RuntimeError, ImportError, NotImplementedError)
-"""The exceptions when descriptors, processes, threads, semaphores or memory run out, or when the server died
-of such a shortage."""
+"""What is raised when there is no descriptor, process, thread, semaphore or memory for one to be had, or the
+server has died over it."""
 HAS_SERVER = "forkserver" in multiprocessing.get_all_start_methods()
 DESCRIPTORS = 16
 """Open in the parent while processes are started: the executor's pipes, ours, and what one start takes."""
@@ -41,17 +41,17 @@ TO_US = (signal.SIGINT, signal.SIGTERM)
 
 
 def process_context(options: FetchOptions, *, deaf: bool = False) -> BaseContext:
-    """Return the context, with its server running. `deaf`: the server and the processes that it starts block
-    SIGINT and SIGTERM, the latter until they set a handler; for a program that does not use the server
-    otherwise. Raises `UsageError`."""
+    """The context; its server is running. `deaf`: neither the server nor a process that it starts hears
+    SIGINT and SIGTERM, until the latter says what to do then; for a program that has no other use for the
+    server. Raises `UsageError`."""
     with words_for_shortage():
         return _context(options, deaf=deaf)
 
 
 def _context(options: FetchOptions, *, deaf: bool) -> BaseContext:
-    directory = mp_process.ORIGINAL_DIR  # type: ignore[attr-defined]  # a started process changes to it
-    if directory is None or not Path(directory).is_dir():
-        raise UsageError(NO_DIRECTORY)
+    folder = mp_process.ORIGINAL_DIR  # type: ignore[attr-defined]  # where a process that is started goes
+    if folder is None or not Path(folder).is_dir():
+        raise UsageError(NO_FOLDER)
     if not HAS_SERVER:
         return multiprocessing.get_context("spawn")
     from multiprocessing import forkserver, resource_tracker
@@ -59,7 +59,7 @@ def _context(options: FetchOptions, *, deaf: bool) -> BaseContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([preload.__name__])
     with for_the_server(process_worker.__name__, f"fetchpool.transports.{options.transport}.transport"):
-        resource_tracker.ensure_running()  # which unblocks both signals in this thread
+        resource_tracker.ensure_running()  # which hears both signals again in this thread
         before = signal.pthread_sigmask(signal.SIG_BLOCK, TO_US if deaf else ())
         try:
             forkserver.ensure_running()
@@ -70,7 +70,7 @@ def _context(options: FetchOptions, *, deaf: bool) -> BaseContext:
 
 @contextmanager
 def words_for_shortage() -> Iterator[None]:
-    """Raise `UsageError` for a shortage of the system."""
+    """Raises `UsageError` for what the system doesn't have."""
     try:
         yield
     except SHORTAGE as shortage:
@@ -80,7 +80,7 @@ def words_for_shortage() -> Iterator[None]:
 
 
 def server_pid() -> int | None:
-    """Return the server's process id; None if it is unknown."""
+    """The server's process, as far as it can be told."""
     if not HAS_SERVER:
         return None
     from multiprocessing import forkserver
@@ -89,8 +89,8 @@ def server_pid() -> int | None:
 
 
 def check_descriptors(workers: int) -> None:
-    """Raise `OSError` unless there are enough descriptors to start that many processes. If the library runs
-    out of them midway, it leaves some open, and its server ends."""
+    """Raise `OSError` unless there are descriptors enough to start that many processes. When the library runs
+    out of them half-way it leaves some open, and its server ends."""
     opened: list[int] = []
     try:
         for _ in range(DESCRIPTORS + PER_WORKER * workers):
@@ -101,11 +101,11 @@ def check_descriptors(workers: int) -> None:
 
 
 def wait_for_server_exit() -> None:
-    """Wait, a second at most, until a server that accepts no more connections has ended: only then the
-    library starts another one."""
+    """Wait, a second at most, for a server that accepts no more connections to be gone: the library starts
+    another one only then."""
     pid = server_pid()
     deadline = monotonic() + 1.0
-    with suppress(ChildProcessError):  # another process started it, or it has ended
+    with suppress(ChildProcessError):  # it was started by another process, or is gone
         while pid and not os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
             if monotonic() >= deadline:
                 return
@@ -114,8 +114,8 @@ def wait_for_server_exit() -> None:
 
 @contextmanager
 def for_the_server(*needed: str) -> Iterator[None]:
-    """Set the environment for the server, which is started with `python -c`: it loads the needed modules, and
-    none from the working directory, where a user's `queue.py` would hide the standard library's."""
+    """Sets the environment for the server, which is started with `python -c`: it loads the modules that are
+    needed, and none from the working directory, where a user's `queue.py` would hide the library's."""
     safe = os.environ.get("PYTHONSAFEPATH")
     os.environ[preload.MARK] = os.pathsep.join((str(fetchpool.__file__), *needed))
     os.environ["PYTHONSAFEPATH"] = safe or preload.OURS
@@ -130,8 +130,8 @@ def for_the_server(*needed: str) -> Iterator[None]:
 
 
 def exit_if_spawning() -> None:
-    """Exit, without a traceback, from a process that imports the main module because a parent has started it:
-    it must not start processes itself. The parent reports the error once."""
-    # The attribute by which `multiprocessing.spawn` recognizes this, too.
+    """For a process that is importing the main module because somebody has started it: it is to have no
+    processes of its own. Ends it without a traceback: its parent tells the person, once."""
+    # What `multiprocessing.spawn` itself goes by when it refuses, at length.
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise SystemExit(f"fetchpool: {MAIN_GUARD_HELP}")

@@ -1,12 +1,11 @@
-"""Preloads modules in `multiprocessing`'s fork server, from which worker processes are forked; only the
-server imports it.
+"""For the server that worker processes are forked from (`multiprocessing`'s fork server), and nobody else.
 
-Modules that every worker needs are loaded once instead of in each of them: fifty processes are ready in a
-third of the time. The server may find another fetchpool than its parent's, since it searches neither the
-working directory nor the main module's: it unloads that one, and each worker loads the parent's.
+It loads this room, and by it what every worker needs, once instead of in each of them: fifty processes
+are ready in a third of the time. It may find another fetchpool than its parent's, since it looks neither in
+the working directory nor where the main module is: it forgets that one, and each worker loads the parent's.
 
-The server prints no traceback if it can't start a process, nor does a process whose parent has ended
-meanwhile: the pool notices, and reports it in one line.
+What it can't do (there is no process to be had), and a process that begins when its parent has ended
+meanwhile, need no traceback: the pool sees them end, and says so in a line.
 """
 
 from __future__ import annotations
@@ -20,14 +19,14 @@ from traceback import walk_tb
 from types import TracebackType
 
 MARK = "FETCHPOOL_FORK_SERVER"
-"""The environment variable that is set for the server only: the file of its parent's fetchpool, and the
+"""The environment variable that tells the server that it is one: where its parent's fetchpool is, and the
 modules to load."""
 OURS = "fetchpool"
-"""The value of PYTHONSAFEPATH if it is set only for the server's start."""
+"""What PYTHONSAFEPATH says where it was set for the server's start alone."""
 
 
 def prepare() -> None:
-    """Load the modules; called once, in the server."""
+    """Once, in the server."""
     parents, *needed = os.environ.pop(MARK).split(os.pathsep)
     if os.environ.get("PYTHONSAFEPATH") == OURS:
         del os.environ["PYTHONSAFEPATH"]
