@@ -16,6 +16,8 @@ from msgspec import Struct
 
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.cli.signals import SignalHandler
+from fetchpool.config.choices import SUMMARIES
+from fetchpool.config.validate import choice
 from fetchpool.engine.events import Notice, Snapshot
 from fetchpool.engine.observers import Observer
 from fetchpool.model.errors import UsageError
@@ -30,10 +32,14 @@ class DisplayOptions(Struct, frozen=True):
     quiet: bool = False
     verbose: bool = False
     no_progress: bool = False
+    summary: str | None = None
+    """`json`: one object in place of the summary, and nothing else where no terminal is."""
 
     def __post_init__(self) -> None:
         if self.quiet and self.verbose:
             raise UsageError("--quiet and --verbose are mutually exclusive")
+        if self.summary is not None:
+            choice("--summary", self.summary, SUMMARIES)
 
 
 class EventLog(Log):
@@ -66,7 +72,7 @@ def open_observers(
     display: DisplayOptions, stderr: TextIO, stack: ExitStack, *, rows_on_terminal: bool
 ) -> list[Observer]:
     """Return the observers for these streams. Leaving `stack` closes them."""
-    if display.quiet:
+    if display.quiet or (display.summary == "json" and not display.verbose and not stderr.isatty()):
         return []
     if is_live(display, stderr, rows_on_terminal=rows_on_terminal):
         from fetchpool.progress.display import Progress

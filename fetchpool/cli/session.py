@@ -9,9 +9,10 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict
 
@@ -31,9 +32,10 @@ from fetchpool.engine.build import build
 from fetchpool.engine.engine import RunResult
 from fetchpool.engine.events import Snapshot
 from fetchpool.engine.observers import Observer
-from fetchpool.model.errors import OutputClosedError
+from fetchpool.model.errors import OutputClosedError, OutputError
 from fetchpool.model.record import Record
 from fetchpool.progress.summary import summary
+from fetchpool.progress.summary_json import summary_object
 from fetchpool.sources.base import Source
 
 if TYPE_CHECKING:  # loaded only with --refresh
@@ -88,8 +90,15 @@ def run_session(
                 result = engine.run()
             except OutputClosedError:
                 return SessionResult(ExitCode.OK, None)
-    if not display.quiet:
-        changes = None if old is None else asdict(old.changes)
+            except OutputError:
+                if display.summary == "json":
+                    _print_json(summary_object(engine.result(), config, ExitCode.OUTPUT, saved=bodies.saved))
+                raise
+    changes = None if old is None else asdict(old.changes)
+    code = _code(result, interruptions.code)
+    if display.summary == "json":
+        _print_json(summary_object(result, config, code, saved=bodies.saved, changes=changes))
+    elif not display.quiet:
         lines = summary(
             result,
             config,
@@ -99,7 +108,14 @@ def run_session(
             changes=changes,
         )
         print_lines(sys.stderr, lines)
-    return SessionResult(_code(result, interruptions.code), result.snapshot, result.input_failure)
+    return SessionResult(code, result.snapshot, result.input_failure)
+
+
+def _print_json(summary: dict[str, Any]) -> None:
+    """Print the summary as one line of JSON on standard error."""
+    with suppress(OSError):  # stderr is closed; the rows are written
+        sys.stderr.write(f"{msgspec.json.encode(summary).decode()}\n")
+        sys.stderr.flush()
 
 
 @contextmanager

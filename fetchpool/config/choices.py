@@ -10,11 +10,14 @@ DEFAULT_MEMORY = 1 << 30
 EXECUTORS = ("thread", "process", "async")
 TRANSPORTS = ("curl", "requests")
 COLORS = ("auto", "always", "never")
-FORMATS = ("text", "jsonl", "csv", "sqlite", "parquet")
+FORMATS = ("text", "jsonl", "csv", "tsv", "sqlite", "parquet")
+SUMMARIES = ("text", "json")
 SUFFIXES = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
     ".sqlite": "sqlite",
     ".sqlite3": "sqlite",
     ".db": "sqlite",

@@ -17,9 +17,12 @@ from fetchpool.config import machine, validate
 from fetchpool.config.connection_options import connection_fields
 from fetchpool.config.dependencies import resolve_transport, usable_dns_servers, usable_proxy
 from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.config.keep import HEADER, MAX_BODY
 from fetchpool.config.machine import usable_cores
 from fetchpool.config.options import DEFAULTS, OPTIONS
 from fetchpool.config.outputs import (
+    Output,
+    check_row_names,
     extra_fields,
     is_among,
     parse_outputs,
@@ -28,8 +31,11 @@ from fetchpool.config.outputs import (
 )
 from fetchpool.config.request_values import request_body, request_headers
 from fetchpool.config.run_config import RunConfig
+from fetchpool.config.write_out import JSON, Variable, headers_of
+from fetchpool.config.write_out import parse as parse_template
 from fetchpool.model.addresses import address_is_public
 from fetchpool.model.errors import UsageError
+from fetchpool.model.text import escape_invisible
 
 if TYPE_CHECKING:  # `Unpack` and the names of all options are for type checkers
     from typing import Unpack
@@ -54,11 +60,16 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
     _refuse_contradictions(inputs, values)
     paths = values["outputs"]
     outputs = parse_outputs(paths, values["format"])
+    _refuse_formats(outputs, values)
     transport, notices = resolve_transport(values["transport"], values["http_version"], values["executor"])
-    adding = [name for name in ("parse", "save", "hash", "keep_columns") if values[name]]
+    adding = [name for name in ("parse", "save", "hash", "keep", "keep_columns") if values[name]]
     notices = (*notices, *text_output_warnings(outputs, [OPTIONS[name].label for name in adding]))
     refreshes = bool(values["refresh"])
     values["method"], values["body"] = request_body(values, given.get("method"))
+    template = parse_template("--write-out", values["write_out"]) if values["write_out"] else ()
+    shown = {piece.name for piece in template if isinstance(piece, Variable) and not piece.is_header}
+    if headers := headers_of(template):
+        values["keep"] = tuple(dict.fromkeys((*values["keep"], *(f"{HEADER}{name}" for name in headers))))
     values |= {
         "transport": transport,
         "headers": request_headers(values),
@@ -68,9 +79,12 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
         "interface": values["interface"] or "",
         "proxy": None if values["proxy"] is None else usable_proxy(values["proxy"], transport),
         "dns_servers": usable_dns_servers(values["dns_servers"] or None, transport),
+        "max_filesize": _max_filesize(values),
         "parse_timeout": _parse_timeout(given.get("parse_timeout"), values),
         # Rows with validators can be refreshed later; text rows have no field for them.
-        "validators": refreshes or any(each.format != "text" for each in outputs),
+        "validators": refreshes
+        or any(each.format != "text" for each in outputs)
+        or bool(shown & {"etag", "last_modified"}),
         "hash": refreshes or values["hash"],
     }
     wanted = _workers(values["workers"], values["max_workers"])
@@ -78,6 +92,9 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
     capacity = machine.fit(wanted, values["executor"], transport, processes or 1)
     values["few_descriptors"] = capacity.is_short
     fetch = FetchOptions(**_fields(FetchOptions, values))
+    added = extra_fields(fetch, refreshes)
+    check_row_names("--fields", values["fields"], fetch, added, values["keep_columns"])
+    check_row_names("--write-out", sorted(shown - {JSON}), fetch, added, values["keep_columns"])
     is_auto = values["workers"] == AUTO
     notices = (*notices, *fewer)
     if capacity.notice and not is_auto:
@@ -93,7 +110,7 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
         "fd_limited": bool(capacity.notice),
         "resume": values["resume"] or bool(values["retry_failed"]),
         "refresh_in_place": refreshes and is_among(values["refresh"], paths),
-        "extra_fields": extra_fields(fetch, refreshes),
+        "extra_fields": added,
         "notices": notices,
     }
     return RunConfig(**_fields(RunConfig, values))
@@ -126,12 +143,41 @@ def _refuse_contradictions(inputs: Sequence[str], values: Mapping[str, Any]) -> 
         raise UsageError("--resume: standard output cannot be read back; write to a file with -o")
     if resume and refresh and not values["retry_failed"] and is_among(refresh, paths):
         raise UsageError("--resume cannot be combined with --refresh into the same file")
+    if resume and values["overwrite"]:
+        raise UsageError("--overwrite and --resume are mutually exclusive: --resume continues the output")
+    if values["overwrite"] and refresh and is_among(refresh, paths):
+        raise UsageError("--overwrite cannot be combined with --refresh into the same file")
     if resume and not values["dedupe"]:
         raise UsageError("--resume cannot be combined with --no-dedupe")
     if values["url_column"] is None:
         _refuse_columns(inputs, keep_columns=values["keep_columns"])
     if values["public_only"]:
         _refuse_private(values["resolve"])
+
+
+def _refuse_formats(outputs: Sequence[Output], values: Mapping[str, Any]) -> None:
+    """Raise `UsageError` for options that outputs of these formats don't have."""
+    resume = values["resume"] or values["retry_failed"]
+    if values["write_out"]:
+        for output in outputs:
+            if output.format != "text":
+                name = escape_invisible(output.path)
+                raise UsageError(
+                    f"--write-out is for text outputs, and {name} is {output.format}; use --fields for its "
+                    "columns"
+                )
+        if resume:
+            raise UsageError(
+                "--resume cannot read rows of --write-out back; write them to another -o, or leave one of "
+                "them out"
+            )
+        if values["fields"]:
+            raise UsageError("--fields and --write-out are mutually exclusive")
+    if values["fields"]:
+        if outputs and all(output.format == "text" for output in outputs):
+            raise UsageError("--fields: text output has no fields; use -o rows.csv, or -W for text")
+        if resume and (missing := [name for name in ("url", "error") if name not in values["fields"]]):
+            raise UsageError(f"--resume needs the fields url and error: add {', '.join(missing)} to --fields")
 
 
 def _refuse_columns(inputs: Sequence[str], *, keep_columns: bool) -> None:
@@ -163,6 +209,19 @@ def _credentials(values: Mapping[str, Any]) -> dict[str, Any]:
     from fetchpool.config.netrc_file import read_netrc
 
     return {"user": None, "netrc": read_netrc(path or "", user or "")}
+
+
+def _max_filesize(values: Mapping[str, Any]) -> int | None:
+    """Return the maximum size of a body; with `--keep body` no more than a row can hold."""
+    limit = cast("int | None", values["max_filesize"])
+    if "body" not in values["keep"] and "text" not in values["keep"]:
+        return limit
+    if limit != DEFAULTS["max_filesize"] and (limit is None or limit > MAX_BODY):
+        raise UsageError(
+            f"--max-filesize: with --keep body or text it is at most {MAX_BODY >> 20}M; for larger bodies "
+            "use --save"
+        )
+    return MAX_BODY if limit is None else min(limit, MAX_BODY)
 
 
 def _parse_timeout(given: float | str | None, values: Mapping[str, Any]) -> float | None:

@@ -8,9 +8,14 @@ from fetchpool.model.record import Cookie
 from fetchpool.model.version import VERSION
 
 
+def is_slow(parser: str) -> bool:
+    """Whether a parser may take long."""
+    return ":" in parser or parser in ("links", "text")
+
+
 def parse_timeout_message(options: FetchOptions) -> str:
     """Return the message for user-defined parsers that did not return in time."""
-    names = ", ".join(name for name in options.parse if ":" in name)
+    names = ", ".join(filter(is_slow, options.parse))
     return f"{names} did not return within {options.parse_timeout or 0:g} s"
 
 
@@ -67,9 +72,11 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     few_descriptors: bool = False
     """Open files are short: a worker keeps at most one connection for later requests."""
     parse: tuple[str, ...] = ()
-    """Names of parsers: `title`, or `package.module:function`."""
+    """Names of parsers: `title`, `meta`, `links`, `text`, or `package.module:function`."""
     parse_timeout: float | None = 30.0
     """Maximum time of the user-defined parsers per response; None is no limit."""
+    keep: tuple[str, ...] = ()
+    """What a row has in addition: `headers`, `header:etag`, `redirects`, `body`, `text`, `line`."""
     public_only: bool = False
     """Refuse private, loopback and link-local addresses (`forbidden_address`), also in the list."""
     allow_private: bool = False
@@ -102,6 +109,7 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
         return any(low <= status <= high for low, high in self.accept)
 
     @property
-    def has_user_parsers(self) -> bool:
-        """Whether there are user-defined parsers, which may take long or never return."""
-        return any(":" in name for name in self.parse)
+    def has_slow_parsers(self) -> bool:
+        """Whether there are parsers that may take long: user-defined ones, which may never return, and those
+        that read all of a page."""
+        return any(map(is_slow, self.parse))

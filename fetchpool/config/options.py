@@ -162,19 +162,43 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             Scope.CONFIG,
         ),
         Option(
+            "overwrite",
+            "--overwrite",
+            types.SWITCH,
+            "Replace outputs that exist, instead of appending to them.",
+            Scope.CONFIG,
+        ),
+        Option(
             "format",
             "--format NAME",
             types.FORMAT,
-            "Format of every output: text, jsonl, csv, sqlite or parquet. By default the suffix of PATH "
-            "decides: .jsonl, .csv, .sqlite or .db, .parquet, else text.",
+            "Format of every output: text, jsonl, csv, tsv, sqlite or parquet. By default the suffix of PATH "
+            "decides: .jsonl, .csv, .tsv, .sqlite or .db, .parquet, else text.",
+            Scope.CONFIG,
+        ),
+        Option(
+            "fields",
+            "--fields NAME,...",
+            types.FIELDS,
+            "Write only these fields, in this order (any format but text). Repeatable.",
+            Scope.CONFIG,
+        ),
+        Option(
+            "write_out",
+            "-W --write-out FORMAT",
+            types.WRITE_OUT,
+            "Write text rows in this format, curl's: '%{url} %{size_delivered}\\n'; %{json} is all fields, "
+            "%header{NAME} a header. @FILE reads it from a file.",
             Scope.CONFIG,
         ),
         Option(
             "parse",
             "--parse NAME",
             types.PARSERS,
-            "Add fields to the row: 'title' adds the title of an HTML page, package.module:function "
-            "what that function returns for the response. Repeatable.",
+            "Add fields to the row: title, meta (description, canonical, language, og:*), links (all links "
+            "of a "
+            "page), text (its visible text), or what package.module:function returns for the response. "
+            "Repeatable.",
             Scope.POOL,
         ),
         Option(
@@ -183,6 +207,17 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             types.PARSE_TIMEOUT,
             "Maximum time for a --parse function per page; 0 is no limit. (default: 30s, or --max-time if "
             "shorter)",
+            Scope.POOL,
+        ),
+        Option(
+            "keep",
+            "--keep WHAT",
+            types.KEEP,
+            "Add fields to the row: headers, header:NAME (some of them), redirects (each with its status), "
+            "body "
+            "(at most 64M), text (the body, decoded) or line (where the URL is in the input). Repeatable, "
+            "or a "
+            "list: headers,body.",
             Scope.POOL,
         ),
         Option(
@@ -458,6 +493,15 @@ GROUPED: dict[str, tuple[Option, ...]] = {
         Option("quiet", "-q -s --quiet --silent", types.SWITCH, "Print errors only.", Scope.FLAG),
         Option(
             "verbose", "-v --verbose", types.SWITCH, "Print a line for each failure and retry.", Scope.FLAG
+        ),
+        Option(
+            "summary",
+            "--summary NAME",
+            types.SUMMARY,
+            "How the summary is written: text, or json, one object on standard error; without a terminal "
+            "nothing "
+            "else is printed there then.",
+            Scope.FLAG,
         ),
         Option(
             "no_progress",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -16,7 +16,10 @@ from msgspec import Struct
 from fetchpool.config import validate
 from fetchpool.config.choices import FORMATS, SUFFIXES
 from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.config.keep import KEPT, kept_fields
+from fetchpool.config.write_out import check_names
 from fetchpool.model.errors import UsageError
+from fetchpool.model.record import ROW_FIELDS, FieldType
 from fetchpool.model.text import escape_invisible
 
 
@@ -47,8 +50,27 @@ MISLEADING_SUFFIXES = {
     ".json": "JSON output has one object per line; use the suffix .jsonl, or add --format jsonl",
     ".gz": "outputs are not compressed; use a name without .gz",
 }
-BUILT_IN_FIELDS = {"title": ("title",)}
+BUILT_IN_FIELDS: dict[str, tuple[str, ...]] = {
+    "title": ("title",),
+    "meta": (
+        *(
+            "description",
+            "canonical",
+            "language",
+            "og:title",
+            "og:type",
+            "og:url",
+            "og:image",
+            "og:description",
+        ),
+        *("og:site_name", "og:locale"),
+    ),
+    "links": ("links",),
+    "text": ("text",),
+}
 """The fields that built-in parsers add to a row, for outputs whose columns are fixed from the start."""
+BUILT_IN_TYPES: dict[str, FieldType] = {"links": "texts"}
+"""The types of those that are no text."""
 
 
 class Output(Struct, frozen=True):
@@ -116,14 +138,58 @@ def extra_fields(fetch: FetchOptions, refreshed: bool) -> tuple[str, ...]:
         "redirect_url": fetch.no_follow,
     }
     parsed = [name for parser in fetch.parse for name in BUILT_IN_FIELDS.get(parser, ())]
-    return (*(name for name, wanted in fields.items() if wanted), *parsed)
+    kept = kept_fields(fetch.keep)
+    features = [name for name, wanted in fields.items() if wanted]
+    return tuple(dict.fromkeys((*features, *kept, *(parsed_name(name, kept) for name in parsed))))
 
 
-def parser_fields(parse: tuple[str, ...]) -> frozenset[str] | None:
-    """Return the fields that these parsers may add to a row; None if a user-defined parser may add any."""
+ADDED_BY = {
+    "sha256": "--hash sha256",
+    "filename_effective": "--save DIR",
+    "etag": "--keep header:etag",
+    "last_modified": "--keep header:last-modified",
+    "not_modified": "--refresh OLD",
+    **{name: f"--keep {name}" for name in KEPT},
+}
+"""The option that adds a field."""
+
+
+def check_row_names(
+    option: str, names: Sequence[str], fetch: FetchOptions, added: Sequence[str], has_columns: bool
+) -> None:
+    """Raise `UsageError` for names that are no fields of the rows. A user's parser and kept input columns may
+    add any."""
+    if not names or has_columns or any(":" in name for name in fetch.parse):
+        return
+    parsed = {name: f"--parse {parser}" for parser, each in BUILT_IN_FIELDS.items() for name in each}
+    check_names(option, names, (*ROW_FIELDS, *added, "content_encoding"), {**parsed, **ADDED_BY})
+
+
+def parsed_name(name: str, kept: Collection[str]) -> str:
+    """Return the name of a parser's field in the row."""
+    return f"parse_{name}" if name in kept else name
+
+
+def field_types(fetch: FetchOptions) -> dict[str, FieldType]:
+    """Return the types of added fields that don't depend on their values."""
+    kept = kept_fields(fetch.keep)
+    parsed = {
+        parsed_name(name, kept): BUILT_IN_TYPES.get(name, "text")
+        for parser in fetch.parse
+        for name in BUILT_IN_FIELDS.get(parser, ())
+    }
+    return {**parsed, **kept}
+
+
+def parser_fields(parse: tuple[str, ...], keep: tuple[str, ...] = ()) -> frozenset[str] | None:
+    """Return the fields that parsers and `--keep` may add to a row; None if a user-defined parser may add
+    any."""
     if any(parser not in BUILT_IN_FIELDS for parser in parse):
         return None
-    return frozenset(name for parser in parse for name in BUILT_IN_FIELDS[parser])
+    kept = kept_fields(keep)
+    parsed = (parsed_name(name, kept) for parser in parse for name in BUILT_IN_FIELDS[parser])
+    encodings = ["body_encoding"] if "body" in kept else []
+    return frozenset((*kept, *encodings, *parsed))
 
 
 def save_directory(name: str | None) -> str:

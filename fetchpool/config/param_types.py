@@ -10,9 +10,12 @@ from os import PathLike
 from typing import Any
 
 from fetchpool.config import connection_options, cookie_file, request_values, units, validate
-from fetchpool.config.choices import FORMATS
+from fetchpool.config.choices import FORMATS, SUMMARIES
+from fetchpool.config.keep import VALUES as KEEP_VALUES
+from fetchpool.config.keep import keep
 from fetchpool.config.option import ParamType
 from fetchpool.config.outputs import HASHES, save_directory, warc_archive
+from fetchpool.config.write_out import read_template
 from fetchpool.model.failures import GROUPS, FailureKind
 
 HTTP_VERSIONS = ("1.1", "2")
@@ -70,6 +73,7 @@ OLD_OUTPUT = ParamType(check=lambda _label, value: validate.old_output(value), a
 SAVE = ParamType(check=lambda _label, value: save_directory(value), accepts=ANY_PATH)
 WARC = ParamType(check=lambda _label, value: warc_archive(value), accepts=ANY_PATH)
 CACERT = ParamType(check=lambda _label, value: validate.cacert(value), accepts=ANY_PATH)
+SUMMARY = ParamType(check=_is_among(SUMMARIES), accepts=str | None, choices=SUMMARIES)
 FORMAT = ParamType(check=_is_among(FORMATS), accepts=str | None, choices=FORMATS)
 HASH = ParamType(
     check=lambda label, value: validate.choice(label, value, HASHES) in HASHES,
@@ -77,11 +81,21 @@ HASH = ParamType(
     choices=HASHES,
 )
 PARSERS = ParamType(
-    check=lambda label, value: validate.names(label, value, "title or package.module:function"),
+    check=lambda label, value: validate.names(label, value, "such as title or package.module:function"),
     accepts=str | Sequence[str],
     checks_type=True,
     repeatable=True,
 )
+KEEP = ParamType(
+    check=keep, accepts=str | Sequence[str], checks_type=True, choices=KEEP_VALUES, repeatable=True
+)
+FIELDS = ParamType(
+    check=lambda label, value: validate.field_names(label, value),
+    accepts=str | Sequence[str],
+    checks_type=True,
+    repeatable=True,
+)
+WRITE_OUT = ParamType(check=read_template, accepts=str | None)
 PARSE_TIMEOUT = ParamType(
     check=lambda label, value: validate.duration(label, value) or None, accepts=float | str | None
 )

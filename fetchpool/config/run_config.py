@@ -46,6 +46,8 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     """The run is stopped after so many failed URLs; None is no limit."""
     dedupe: bool = True
     """Whether duplicate URLs are fetched only once."""
+    overwrite: bool = False
+    """Whether outputs that exist are replaced; otherwise rows are appended."""
     resume: bool = False
     """Whether URLs that the outputs already contain are skipped."""
     retry_failed: frozenset[str] = frozenset()
@@ -68,5 +70,9 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     """A new WARC file is started at this size; None is no limit."""
     extra_fields: tuple[str, ...] = ()
     """Fields that options add to the rows, in order."""
+    fields: tuple[str, ...] = ()
+    """The only fields of the rows, in this order; empty for all of them."""
+    write_out: str = ""
+    """The template of text rows; empty for the usual ones."""
     notices: tuple[str, ...] = ()
     """Messages to show before the run, one line each."""

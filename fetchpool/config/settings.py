@@ -24,11 +24,15 @@ class PoolSettings(TypedDict, total=False):
     allow_private: bool
     """Allow redirects from public pages to private addresses."""
     parse: str | Sequence[str]
-    """Add fields to the row: 'title' adds the title of an HTML page, package.module:function what that
-    function returns for the response. Repeatable."""
+    """Add fields to the row: title, meta (description, canonical, language, og:*), links (all links of a
+    page), text (its visible text), or what package.module:function returns for the response. Repeatable."""
     parse_timeout: float | str | None
     """Maximum time for a --parse function per page; 0 is no limit. (default: 30s, or --max-time if
     shorter)"""
+    keep: str | Sequence[str]
+    """Add fields to the row: headers, header:NAME (some of them), redirects (each with its status), body (at
+    most 64M), text (the body, decoded) or line (where the URL is in the input). Repeatable, or a list:
+    headers,body."""
     hash: str | None
     """Add a hash of the decoded body to the row; NAME is sha256."""
     connect_timeout: float | str
@@ -162,9 +166,16 @@ class AllSettings(FetchSettings, total=False):
     """Copy the other input columns to the rows; clashing names are prefixed with input_."""
     outputs: Sequence[str]
     """Append rows to PATH; '-' is standard output. Repeatable. (default: sizes.txt)"""
+    overwrite: bool
+    """Replace outputs that exist, instead of appending to them."""
     format: str | None
-    """Format of every output: text, jsonl, csv, sqlite or parquet. By default the suffix of PATH decides:
-    .jsonl, .csv, .sqlite or .db, .parquet, else text."""
+    """Format of every output: text, jsonl, csv, tsv, sqlite or parquet. By default the suffix of PATH
+    decides: .jsonl, .csv, .tsv, .sqlite or .db, .parquet, else text."""
+    fields: str | Sequence[str]
+    """Write only these fields, in this order (any format but text). Repeatable."""
+    write_out: str | None
+    """Write text rows in this format, curl's: '%{url} %{size_delivered}\n'; %{json} is all fields,
+    %header{NAME} a header. @FILE reads it from a file."""
     resume: bool
     """Skip URLs that the outputs already contain. Summary and exit code cover all of the list."""
     retry_failed: str | Sequence[str] | None

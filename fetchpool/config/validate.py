@@ -214,6 +214,20 @@ def names(option: str, value: str | Iterable[str], expected: str) -> tuple[str, 
     return tuple(dict.fromkeys(listed))
 
 
+def field_names(option: str, value: str | Iterable[str]) -> tuple[str, ...]:
+    """Return the names of fields in `url,title` or several such texts."""
+    listed = [value] if isinstance(value, str) else value
+    if not isinstance(listed, Iterable) or not all(isinstance(each, str) for each in listed):
+        raise UsageError(f"{option}: expected names of fields, such as url,response_code")
+    found = [name.strip() for each in listed for name in each.split(",")]
+    if "" in found:
+        raise UsageError(f"{option}: expected names of fields, such as url,response_code; got an empty name")
+    twice = [name for name in found if found.count(name) > 1]
+    if twice:
+        raise UsageError(f"{option}: {twice[0]!r} is given twice")
+    return tuple(found)
+
+
 def integer(option: str, value: int | str, low: int, high: int | None = None) -> int:
     """Return an integer from `low` to `high`, both included."""
     return _checked(option, lambda given: units.integer(given, low, high), value)

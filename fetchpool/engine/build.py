@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from fetchpool.config.outputs import parser_fields
+from fetchpool.config.outputs import field_types, parser_fields
 from fetchpool.config.run_config import RunConfig
 from fetchpool.engine.dispatcher import Dispatcher
 from fetchpool.engine.engine import Engine
@@ -32,7 +32,7 @@ from fetchpool.scheduler.autoscale import AutoScaler
 from fetchpool.scheduler.retry import RetryPolicy
 from fetchpool.scheduler.scheduler import Scheduler
 from fetchpool.sinks.base import ResumableSink, Sink
-from fetchpool.sinks.open import open_sink
+from fetchpool.sinks.open import RowOptions, open_sink
 from fetchpool.sources.base import Source
 from fetchpool.sources.files import FileSource
 from fetchpool.sources.table_rows import TableOptions
@@ -44,6 +44,7 @@ if TYPE_CHECKING:  # loaded only if needed
     from fetchpool.history.refresh import PreviousRun
     from fetchpool.http.cookie_store import CookieJar
     from fetchpool.scheduler.robots import RobotsCache
+    from fetchpool.sinks.overwrite import OldOutputs
     from fetchpool.sinks.spool import SpoolDirectory
     from fetchpool.sinks.warc import WarcFile
 
@@ -82,10 +83,16 @@ def build(
     opened: list[ResumableSink] = []
     spools: list[SpoolDirectory] = []
     archive: WarcFile | None = None
+    overwritten: OldOutputs | None = None
     try:
+        if config.overwrite and sinks is None:
+            from fetchpool.sinks.overwrite import OldOutputs
+
+            overwritten = OldOutputs((output.path, output.format) for output in config.outputs)
         if sinks is None:
             fields = tuple(dict.fromkeys((*config.extra_fields, *columns)))
-            opened.extend(open_sink(output.path, output.format, fields) for output in config.outputs)
+            rows = RowOptions(fields, field_types(config.fetch), config.fields, config.write_out)
+            opened.extend(open_sink(output.path, output.format, rows=rows) for output in config.outputs)
             sinks = opened
         known = DuplicateFilter(
             dedupe=config.dedupe,
@@ -120,7 +127,11 @@ def build(
             archive.close()
         for sink in opened:
             sink.close()
+        if overwritten is not None:
+            overwritten.restore()
         raise
+    if overwritten is not None:
+        overwritten.remove()
     # A proxy resolves host names itself, and may know others than we do; so does libcurl with --dns-servers.
     lookups = None
     if config.fetch.proxy is None and not config.fetch.dns_servers:
@@ -294,7 +305,7 @@ def open_inputs(config: RunConfig) -> FileSource:
     """Open the configuration's inputs. Raises `InputError`."""
     table = None
     if config.url_column is not None:
-        taken = parser_fields(config.fetch.parse)
+        taken = parser_fields(config.fetch.parse, config.fetch.keep)
         table = TableOptions(config.url_column, config.keep_columns, taken)
     return FileSource(config.inputs, table)
 

@@ -123,7 +123,7 @@ def _compact(
     if heading is None:
         problem = rows.check_header(line + end)
         raise UsageError(f"{name}: {problem}; name its format with --format (nothing in it was changed)")
-    decode = line_decoder(rows.name)
+    decode = line_decoder(rows.name, heading)
     size = os.fstat(descriptor).st_size
     blocks: list[_Block] = []
     lines = kept = damaged = 0

@@ -43,6 +43,7 @@ from fetchpool.transports.base import (
 )
 
 if TYPE_CHECKING:  # loaded when they are needed
+    from fetchpool.http.kept import KeptFields
     from fetchpool.http.stored_body import BodyStorage
 
 RETRY_AFTER_STATUSES = frozenset((429, 503))
@@ -71,7 +72,10 @@ class Exchange:
         self._parse, self._wants = _parser(options.parse)
         self._accept = options.accept
         self._no_follow = options.no_follow
-        self._has_user_parsers = options.has_user_parsers
+        self._kept = _kept(options.keep)
+        if self._kept is not None:
+            self._wants = max(self._wants, self._kept.wants)
+        self._has_slow_parsers = options.has_slow_parsers
         self._validators = options.validators
         self._keeping = _keeping(options, self._wants)
         self._unkept = Unkept(options)
@@ -124,7 +128,7 @@ class Exchange:
                 response = yield hop
                 assert response is not None
                 failure = body.failure or response.failure or body.finish()
-                if self._has_user_parsers and failure is None and self._is_parsed(request, body):
+                if self._has_slow_parsers and failure is None and self._is_parsed(request, body):
                     assert self._parse is not None
                     parse = partial(self._parse, request, hop, body, response)
                     parsing = ParseRequest(parse, self._options.parse_timeout, request.urlnum)
@@ -219,6 +223,11 @@ class Exchange:
             method,
             cookies=cookies.learned(request.cookies, body.head.headers.get_all("set-cookie"), request.href),
             from_public=self._is_public(request, response),
+            redirects=(
+                (*request.redirects, (request.href, body.head.status))
+                if self._kept is not None and self._kept.redirects
+                else ()
+            ),
         )
 
     def _is_public(self, request: FetchRequest, response: HopResult) -> bool:
@@ -298,6 +307,10 @@ class Exchange:
             output_failure = self._keeping.finish(body, extra, failure)
             if output_failure:
                 failure = Failure(FailureKind.ABORTED, output_failure)
+        if self._kept is not None and not request.capture_bytes:
+            from fetchpool.http.kept import merged
+
+            extra = merged(self._kept.of(request, hop.method, body, failure), extra)
         error: str | None
         if failure is not None:
             error, errormsg, exitcode = failure.kind, failure.message, failure.kind.exitcode
@@ -385,6 +398,15 @@ def _parser(names: tuple[str, ...]) -> tuple[Parse | None, int]:
     loaded = parsers.load(names)
     most = max(parser.wants for parser in loaded)
     return lambda *fetched: parsers.run(loaded, response_of(*fetched)), most
+
+
+def _kept(names: tuple[str, ...]) -> KeptFields | None:
+    """Return the fields of `--keep`; None if rows have none of them."""
+    if not names:
+        return None
+    from fetchpool.http.kept import KeptFields
+
+    return KeptFields(names)
 
 
 def _keeping(options: FetchOptions, wants: int) -> BodyStorage | None:

@@ -21,6 +21,7 @@ def redirected(
     *,
     cookies: tuple[Cookie, ...],
     from_public: bool,
+    redirects: tuple[tuple[str, int], ...] = (),
 ) -> FetchRequest:
     """Return the request for the next hop. Another scheme, host or port is another origin, except for an
     upgrade of the same site to https. Credentials are not sent again, even if a later hop returns to the
@@ -38,6 +39,7 @@ def redirected(
         or (target.origin != urls.origin(before) and not urls.is_upgrade(before, target.href)),
         cookies=cookies,
         from_public=request.from_public or from_public,
+        redirects=redirects,
         first=request.first or request,
         weight=request.weight + len(target.href) - (0 if request.first is None else len(before)),
     )
@@ -114,6 +116,7 @@ def on_behalf_of(request: FetchRequest, urlnum: int, href: str, capture_bytes: i
         dns_time=0.0,
         capture_bytes=capture_bytes,
         cookies=(),
+        redirects=(),
         previous=None,
         columns=None,
         first=None,

@@ -46,6 +46,11 @@ class Outcome(Struct, frozen=True):
         return record.error is None or record.exitcode == EXITCODE_HTTP
 
 
+def redirects_of(request: FetchRequest) -> list[dict[str, str | int]]:
+    """Return the redirects that led to a request, as the row has them (`--keep redirects`)."""
+    return [{"url": url, "response_code": status} for url, status in request.redirects]
+
+
 def refusal(
     request: FetchRequest, kind: FailureKind, message: str | None = None, timestamp: str | None = None
 ) -> Outcome:
@@ -73,6 +78,7 @@ def refusal(
             error=kind,
             errormsg=message or kind.message,
             exitcode=kind.exitcode,
+            extra={"redirects": redirects_of(request)} if request.redirects else {},
         )
     )
 

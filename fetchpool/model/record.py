@@ -7,7 +7,7 @@ In: nothing. Out: frozen, slotted, picklable values. Imports nothing of the proj
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -69,6 +69,12 @@ class Record(Struct, frozen=True):
         """Whether the body was received and decoded completely, with a final status under 400."""
         return self.error is None
 
+    @property
+    def content(self) -> bytes | None:
+        """The decoded body, if the run keeps it (`keep="body"`) and it was received completely."""
+        body = self.extra.get("body")
+        return body if isinstance(body, bytes) else None
+
     def to_dict(self) -> dict[str, Any]:
         """Return the row as a flat mapping, in the documented order, with the parsers' fields last."""
         row = asdict(self)
@@ -76,6 +82,9 @@ class Record(Struct, frozen=True):
         return row
 
 
+FieldType = Literal["boolean", "integer", "real", "text", "binary", "texts", "headers", "redirects"]
+"""The types of added fields in outputs with typed columns: `texts` is a list of text, `headers` lists of text
+by name, `redirects` a list of URLs with statuses."""
 FEATURE_FIELDS = ("sha256", "filename_effective", "etag", "last_modified", "not_modified")
 """Fields that options add to the row."""
 ROW_FIELDS: tuple[str, ...] = Record.__struct_fields__[:-1]

@@ -65,6 +65,8 @@ class FetchRequest(Struct, frozen=True, gc=False, array_like=True):
     """An earlier hop was served from a public address (faults 31 to 33)."""
     cookies: tuple[Cookie, ...] = ()
     """Cookies set by earlier hops of this attempt; secret, so no row or log shows them."""
+    redirects: tuple[tuple[str, int], ...] = ()
+    """URL and status of each redirect that led here, if rows keep them."""
     previous: CachedVersion | None = None
     """Validators for a conditional request."""
     columns: dict[str, Any] | None = None

@@ -12,23 +12,24 @@ Values that fit no column go to `extra`, as one JSON object:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
-from fetchpool.model.record import ROW_FIELDS
-
-Type = Literal["boolean", "integer", "real", "text"]
+from fetchpool.model.record import ROW_FIELDS, FieldType
 
 EXTRA = "extra"
-FEATURE_TYPES: dict[str, Type] = {
+FEATURE_TYPES: dict[str, FieldType] = {
     "sha256": "text",
     "filename_effective": "text",
     "etag": "text",
     "last_modified": "text",
     "not_modified": "boolean",
 }
+FIXED: frozenset[FieldType] = frozenset(("binary", "texts", "headers", "redirects"))
+"""Types of known fields. Columns of these types stay: what doesn't fit them is in `extra`."""
 MAX_COLUMNS = 500
 """SQLite has 2,000 at most (sqlite.org/limits.html)."""
 MAX_NAME = 200
@@ -44,25 +45,35 @@ Extra = Mapping[str, Any]
 class AddedColumns:
     """The added columns of one output, in order."""
 
-    def __init__(self, existing: Mapping[str, Type] | None = None) -> None:
-        """`existing`: the added columns that the output has already."""
-        self.types: dict[str, Type] = dict(existing or {})
+    def __init__(
+        self, existing: Mapping[str, FieldType] | None = None, known: Mapping[str, FieldType] | None = None
+    ) -> None:
+        """`existing`: the added columns that the output has already; `known`: types of fields that don't
+        depend on their values."""
+        self.types: dict[str, FieldType] = dict(existing or {})
+        self._known: Mapping[str, FieldType] = {**FEATURE_TYPES, **(known or {})}
         self._folded = {name.casefold() for name in (*RESERVED, *self.types)}
 
-    def add(self, names: Iterable[str], extras: Iterable[Extra], *, widen: bool = False) -> dict[str, Type]:
+    def know(self, types: Mapping[str, FieldType]) -> None:
+        """Add types of fields that don't depend on their values."""
+        self._known = {**self._known, **types}
+
+    def add(
+        self, names: Iterable[str], extras: Iterable[Extra], *, widen: bool = False
+    ) -> dict[str, FieldType]:
         """Add columns for these names, and for all fields with a value; return the new ones.
 
         A new column gets the type that holds all of its values, and text if it has none. With `widen`,
         existing columns get such a type, too."""
-        found: dict[str, Type] = {}
+        found: dict[str, FieldType] = {}
         for extra in extras:
             for name, value in extra.items():
                 if value is not None and (widen or name not in self.types):
                     type = type_of(value)
                     found[name] = join(found[name], type) if name in found else type
-        new: dict[str, Type] = {}
+        new: dict[str, FieldType] = {}
         for name in dict.fromkeys((*names, *found)):
-            type = found.get(name) or FEATURE_TYPES.get(name, "text")
+            type = self._known.get(name) or found.get(name, "text")
             if name in self.types:
                 if widen and name in found:
                     self.types[name] = join(self.types[name], type)
@@ -95,37 +106,41 @@ class AddedColumns:
         )
 
 
-def type_of(value: Any) -> Type:
+def type_of(value: Any) -> FieldType:
     """Return the narrowest type for a value other than None. Lists and mappings are JSON, which is text."""
     if isinstance(value, bool):
         return "boolean"
     if isinstance(value, int):
         return "integer"
+    if isinstance(value, bytes):
+        return "binary"
     return "real" if isinstance(value, float) else "text"
 
 
-def join(one: Type, other: Type) -> Type:
-    """Return the narrowest type for the values of both."""
-    if one == other:
+def join(one: FieldType, other: FieldType) -> FieldType:
+    """Return the narrowest type for the values of both, the first of which may be that of a column."""
+    if one == other or one in FIXED:
         return one
     return "real" if {one, other} == {"integer", "real"} else "text"
 
 
-def join_all(tables: Sequence[Mapping[str, Type]]) -> dict[str, Type]:
+def join_all(tables: Sequence[Mapping[str, FieldType]]) -> dict[str, FieldType]:
     """Return the columns of several tables, by name, in the order in which they appear."""
-    joined: dict[str, Type] = {}
+    joined: dict[str, FieldType] = {}
     for types in tables:
         for name, type in types.items():
             joined[name] = join(joined[name], type) if name in joined else type
     return joined
 
 
-def as_type(value: Any, type: Type) -> Any:
+def as_type(value: Any, type: FieldType) -> Any:
     """Return a value as a column of that type holds it; None when the column can't hold it."""
     if value is None:
         return None
     if type == "text":
-        return value if isinstance(value, str) else to_json(value)
+        return as_text(value)
+    if type in FIXED:
+        return value if FITS[type](value) else None
     if type == "boolean" or isinstance(value, bool):
         return value if type == "boolean" and isinstance(value, bool) else None
     if type == "integer":
@@ -133,6 +148,40 @@ def as_type(value: Any, type: Type) -> Any:
     if isinstance(value, int):
         return float(value) if value in EXACT else None
     return value if isinstance(value, float) else None
+
+
+def as_text(value: Any) -> str:
+    """Return a value as text: bytes in base64, what is neither as JSON."""
+    if isinstance(value, bytes):
+        return b64encode(value).decode()
+    return value if isinstance(value, str) else to_json(value)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def _are_headers(value: Any) -> bool:
+    return isinstance(value, dict) and all(_are_texts(each) for each in value.values())
+
+
+def _are_redirects(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(each, dict)
+        and each.keys() == {"url", "response_code"}
+        and isinstance(each["url"], str)
+        and isinstance(each["response_code"], int)
+        for each in value
+    )
+
+
+FITS: dict[FieldType, Callable[[Any], bool]] = {
+    "binary": lambda value: isinstance(value, bytes),
+    "texts": _are_texts,
+    "headers": _are_headers,
+    "redirects": _are_redirects,
+}
+"""Whether a value fits a column of a fixed type."""
 
 
 def quoted(name: str) -> str:

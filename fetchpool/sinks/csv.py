@@ -1,4 +1,4 @@
-"""Formats rows as CSV (RFC 4180, but with LF as line end), for spreadsheets and data frames.
+"""Formats rows as CSV (RFC 4180, but with LF as line end) or TSV, for spreadsheets and data frames.
 
 In: records. Out: a header, written once, and one line for each record: the row's fields in their documented
 order, the added fields whose names are known when the output is opened, and a last column `extra`, which
@@ -16,51 +16,79 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from fetchpool.model.csv_cells import escape_cell
-from fetchpool.model.record import ROW_FIELDS, Record
+from fetchpool.model.record import ROW_FIELDS, FieldType, Record
+from fetchpool.sinks.binary import in_base64, with_encodings
 
 EXTRA = "extra"
-BEGIN = ",".join(ROW_FIELDS).encode()
+DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 
 class CsvRows:
-    """The `RowFormat` of CSV files with these columns."""
+    """The `RowFormat` of CSV and TSV files with these columns."""
 
-    name = "csv"
-
-    def __init__(self, extra_fields: tuple[str, ...] = ()) -> None:
-        """`extra_fields`: added fields that get columns of their own, in this order."""
-        self._extra_fields = extra_fields
+    def __init__(
+        self,
+        extra_fields: tuple[str, ...] = (),
+        types: Mapping[str, FieldType] | None = None,
+        fields: tuple[str, ...] = (),
+        *,
+        format: str = "csv",
+    ) -> None:
+        """`extra_fields`: added fields that get columns of their own, in this order; `types`: those of fields
+        that are known. Binary ones are in base64, and the column after it says so. `fields`: the only
+        columns, in this order."""
+        self.name = format
+        self._delimiter = DELIMITERS[format]
+        self._begin = self._delimiter.join(ROW_FIELDS).encode()
+        self._types = types or {}
+        self._extra_fields = with_encodings(extra_fields, self._types)
+        self._fields = with_encodings(fields, self._types)
         self._encoder = msgspec.json.Encoder()
         self._lines = io.StringIO()
-        self._writer = csv.writer(self._lines, lineterminator="\n")
-        self._writer.writerow([escape_cell(name) for name in (*ROW_FIELDS, *extra_fields, EXTRA)])
+        self._writer = csv.writer(self._lines, delimiter=self._delimiter, lineterminator="\n")
+        names = self._fields or (*ROW_FIELDS, *self._extra_fields, EXTRA)
+        self._writer.writerow([escape_cell(name) for name in names])
         self.header = self._written()
 
     def encode(self, records: Sequence[Record]) -> bytes:
         """Return one line for each record."""
-        self._writer.writerows([self._cells(record) for record in records])
+        cells = self._chosen if self._fields else self._cells
+        self._writer.writerows([cells(record) for record in records])
         return self._written()
 
     def check_header(self, start: bytes) -> str:
         """Check that the header has exactly these columns."""
         if start == self.header or (not start.endswith(b"\n") and self.header.startswith(start)):
             return ""
-        if start.startswith(BEGIN):
-            return "is a CSV output of fetchpool with other columns"
-        return "is not a CSV output of fetchpool"
+        name = self.name.upper()
+        if start.startswith(self._begin) or (self._fields and b"url" in start):
+            return f"is a {name} output of fetchpool with other columns"
+        return f"is not a {name} output of fetchpool"
 
     def parse_header(self, start: bytes) -> bytes | None:
-        """Return the first line if it begins with the row's own columns."""
-        return start if start.startswith(BEGIN) and start.endswith(b"\n") else None
+        """Return the first line if rows below it can be read back: it has the row's own columns, or at least
+        the URL and the error."""
+        if not start.endswith(b"\n"):
+            return None
+        names = start.decode(errors="replace").rstrip("\n").split(self._delimiter)
+        return start if start.startswith(self._begin) or {"url", "error"} <= set(names) else None
+
+    def _chosen(self, record: Record) -> list[Any]:
+        row = record.to_dict()
+        if self._types:
+            row = in_base64(row)
+        return [self._extra_cell(row.get(name)) for name in self._fields]
 
     def _cells(self, record: Record) -> list[Any]:
         *row, extra = msgspec.structs.astuple(record)
+        if extra and self._types:
+            extra = in_base64(extra)
         cells = [escape_cell(value) if type(value) is str else value for value in row]
         if not extra:
             return cells + [None] * (len(self._extra_fields) + 1)

@@ -147,7 +147,7 @@ class FileSink:
         from fetchpool.sinks.read_back import line_decoder  # loaded for --resume only
 
         lines = blocks(self._read_or_fail, len(self._rows.header), self._end)
-        return map(line_decoder(self._rows.name), lines)
+        return map(line_decoder(self._rows.name, self._rows.header), lines)
 
     def close(self) -> None:
         """Flush, sync and close. `fsync` is called once: after a failure a second call would succeed although

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from fetchpool.config.choices import FORMATS, format_of
 from fetchpool.model.errors import UsageError
+from fetchpool.model.record import FieldType
 from fetchpool.model.text import escape_invisible
 from fetchpool.sinks.base import ResumableSink
 from fetchpool.sinks.file import FileSink, RowFormat
@@ -14,26 +18,45 @@ if TYPE_CHECKING:  # loaded when it is chosen
     from fetchpool.sinks.parquet import ParquetSink
 
 
-def open_sink(path: str, format: str | None = None, extra_fields: tuple[str, ...] = ()) -> ResumableSink:
-    """Return the sink for `path`; `-` is standard output. Without a `format` the suffix decides.
+class RowOptions(Struct, frozen=True):
+    """What rows consist of."""
 
-    `extra_fields`: names of added fields that get columns from the first row on. Raises `UsageError` for an
-    invalid path or format, and `OutputError` when the system fails.
+    extra_fields: tuple[str, ...] = ()
+    """Names of added fields that get columns from the first row on."""
+    types: Mapping[str, FieldType] = {}
+    """Those of added fields that don't depend on their values."""
+    fields: tuple[str, ...] = ()
+    """The only fields, in this order (`--fields`); empty for all of them."""
+    template: str = ""
+    """The template of text rows (`--write-out`); empty for the usual ones."""
+
+
+def open_sink(
+    path: str,
+    format: str | None = None,
+    extra_fields: tuple[str, ...] = (),
+    *,
+    rows: RowOptions | None = None,
+) -> ResumableSink:
+    """Return the sink for `path`; `-` is standard output. Without a `format` the suffix decides.
+    `extra_fields` stands for `rows` that have nothing else. Raises `UsageError` for an invalid path or
+    format, and `OutputError` when the system fails.
     """
     format = format or format_of(path)
+    rows = rows or RowOptions(extra_fields)
     if format == "parquet":
-        return open_parquet(path, extra_fields)
+        return open_parquet(path, rows)
     if format != "sqlite":
-        return FileSink(path, row_format(format, extra_fields))
+        return FileSink(path, row_format(format, rows))
     if path == "-":
         raise UsageError("--format sqlite: cannot write a database to standard output; name a file with -o")
     from fetchpool.sinks.sqlite import SqliteSink
 
-    return SqliteSink(path, extra_fields)
+    return SqliteSink(path, rows.extra_fields, types=rows.types, fields=rows.fields)
 
 
-def open_parquet(path: str, extra_fields: tuple[str, ...] | None = None) -> ParquetSink:
-    """Return the sink for a directory of Parquet files; without `extra_fields` it can only be compacted."""
+def open_parquet(path: str, rows: RowOptions | None = None) -> ParquetSink:
+    """Return the sink for a directory of Parquet files; without `rows` it can only be compacted."""
     if path == "-":
         raise UsageError("--format parquet: cannot write a directory to standard output; name one with -o")
     from fetchpool.sinks.read_back import import_parquet
@@ -41,11 +64,18 @@ def open_parquet(path: str, extra_fields: tuple[str, ...] | None = None) -> Parq
     import_parquet(path)
     from fetchpool.sinks.parquet import ParquetSink
 
-    return ParquetSink(path, extra_fields)
+    if rows is None:
+        return ParquetSink(path, None)
+    return ParquetSink(path, rows.extra_fields, types=rows.types, fields=rows.fields)
 
 
-def row_format(format: str, extra_fields: tuple[str, ...] = ()) -> RowFormat:
+def row_format(format: str, rows: RowOptions | None = None) -> RowFormat:
     """Return the `RowFormat` of a format with one row per line."""
+    rows = rows or RowOptions()
+    if format == "text" and rows.template:
+        from fetchpool.sinks.write_out import WriteOutRows
+
+        return WriteOutRows(rows.template)
     if format == "text":
         from fetchpool.sinks.text import TextRows
 
@@ -53,9 +83,9 @@ def row_format(format: str, extra_fields: tuple[str, ...] = ()) -> RowFormat:
     if format == "jsonl":
         from fetchpool.sinks.jsonl import JsonlRows
 
-        return JsonlRows()
-    if format == "csv":
+        return JsonlRows(rows.types, rows.fields)
+    if format in ("csv", "tsv"):
         from fetchpool.sinks.csv import CsvRows
 
-        return CsvRows(extra_fields)
+        return CsvRows(rows.extra_fields, rows.types, rows.fields, format=format)
     raise UsageError(f"--format: no format {escape_invisible(format)!r}; there is: {', '.join(FORMATS)}")

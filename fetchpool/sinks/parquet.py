@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -22,7 +22,7 @@ from time import monotonic
 import msgspec
 
 from fetchpool.model.errors import FetchpoolError, OutputError, UsageError
-from fetchpool.model.record import Record, StoredRow
+from fetchpool.model.record import ROW_FIELDS, FieldType, Record, StoredRow
 from fetchpool.model.text import escape_invisible
 from fetchpool.sinks.file_ops import (
     GONE,
@@ -54,6 +54,8 @@ class ParquetSink:
         *,
         clock: Callable[[], float] = monotonic,
         disk: FileOps | None = None,
+        types: Mapping[str, FieldType] | None = None,
+        fields: tuple[str, ...] = (),
     ) -> None:
         """Open the directory, create it if it is missing, and make a part of the rows that a crash left
         waiting. Without `extra_fields` the sink can only be compacted. Raises `UsageError` for an invalid
@@ -62,8 +64,9 @@ class ParquetSink:
         self.name = escape_invisible(path)
         self.is_nonblocking = False
         self._parts = PartFiles(Path(path))
-        self._pending = PendingRows(self._parts, extra_fields or (), disk or FileOps(), clock)
+        self._pending = PendingRows(self._parts, extra_fields or (), disk or FileOps(), clock, types, fields)
         self._encoder = msgspec.json.Encoder()
+        self._has_bodies = "binary" in (types or {}).values()
         self.notices: list[str] = []
         self._buffer: list[bytes] = []
         self._buffered_rows = self._buffered_bytes = 0
@@ -72,6 +75,8 @@ class ParquetSink:
         try:
             self._parts.finish_merge()
             self._pending.recover()
+            if extra_fields is not None:
+                self._check_columns(fields)
         except BaseException as failure:
             self._release()
             if isinstance(failure, FetchpoolError) or not isinstance(failure, Exception):
@@ -81,6 +86,10 @@ class ParquetSink:
 
     def write(self, records: Sequence[Record]) -> None:
         """Buffer rows until `flush()`, or until there are a few thousand."""
+        if self._has_bodies and len(records) > 1:  # lines of megabytes: one at a time
+            for record in records:
+                self.write([record])
+            return
         lines = self._encoder.encode_lines(records)
         self._buffer.append(lines)
         self._buffered_rows += len(records)
@@ -103,6 +112,8 @@ class ParquetSink:
         `is_final` is called with each row's URL, the last row first. Raises `OutputError`."""
         rows = left = 0
         stays: dict[int, list[bytes]] = {}
+        if "url" not in (self._parts.columns() or ["url"]):
+            raise UsageError(f"{self.name}: has no column 'url' (nothing in it was changed)")
         try:
             for number, _, urls in self._parts.urls_backwards():
                 kept = bytes(is_final(url) for url in reversed(urls))[::-1]
@@ -145,6 +156,12 @@ class ParquetSink:
         except IO_ERRORS as failure:
             self._release()
             raise self._failed(failure) from failure
+
+    def _check_columns(self, fields: tuple[str, ...]) -> None:
+        """Raise `UsageError` if the parts have other columns than the chosen ones."""
+        found = self._parts.columns()
+        if found and (found != list(fields) if fields else found[: len(ROW_FIELDS)] != list(ROW_FIELDS)):
+            raise UsageError(f"{self.name}: is a parquet output of fetchpool with other columns; {UNTOUCHED}")
 
     def _open(self, path: str) -> int:
         """Create the directory if it is missing, and lock it; return the descriptor that holds the lock."""

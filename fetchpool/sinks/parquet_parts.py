@@ -28,9 +28,9 @@ import msgspec
 import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
 from pyarrow import parquet
 
-from fetchpool.model.record import ROW_FIELDS, Record
+from fetchpool.model.record import ROW_FIELDS, FieldType, Record
 from fetchpool.model.version import VERSION
-from fetchpool.sinks.added_columns import EXTRA, AddedColumns, Type, join_all
+from fetchpool.sinks.added_columns import EXTRA, AddedColumns, join_all
 
 ROWS = 20_000
 """Rows of a row group, all of which are in memory at once."""
@@ -45,11 +45,15 @@ _PART = re.compile(r"part-(\d{6,})\.parquet")
 _PENDING = re.compile(r"_part-(\d{6,})\.jsonl")
 _MERGED = re.compile(r"_merged-(\d{6,})\.complete")
 _TYPES = {int: pa.int64(), int | None: pa.int64(), float | None: pa.float64()}
-_ADDED_TYPES: dict[Type, pa.DataType] = {
+_ADDED_TYPES: dict[FieldType, pa.DataType] = {
     "boolean": pa.bool_(),
     "integer": pa.int64(),
     "real": pa.float64(),
     "text": pa.string(),
+    "binary": pa.binary(),
+    "texts": pa.list_(pa.string()),
+    "headers": pa.map_(pa.string(), pa.list_(pa.string())),
+    "redirects": pa.list_(pa.struct([("url", pa.string()), ("response_code", pa.int64())])),
 }
 IO_ERRORS = (OSError, pa.ArrowException)
 """The exceptions of pyarrow and the operating system."""
@@ -100,7 +104,7 @@ class PartFiles:
                 return each.name
         return ""
 
-    def added_columns(self) -> dict[str, Type]:
+    def added_columns(self) -> dict[str, FieldType]:
         """Return the columns of added fields of all parts."""
         return join_all([_added(parquet.read_schema(self.path(number))) for number in self.numbers()])
 
@@ -109,16 +113,31 @@ class PartFiles:
         for number in self.numbers():
             yield from file_rows(self.path(number), names)
 
-    def write(self, number: int, columns: AddedColumns, records: Iterator[list[Record]]) -> None:
-        """Write a part, completely or not at all."""
+    def columns(self) -> list[str]:
+        """Return the names of the columns of the first part; none if there is no part."""
+        numbers = self.numbers()
+        return list(parquet.read_schema(self.path(numbers[0])).names) if numbers else []
+
+    def write(
+        self,
+        number: int,
+        columns: AddedColumns,
+        records: Iterator[list[Record]],
+        fields: Sequence[str] = (),
+    ) -> None:
+        """Write a part, completely or not at all. `fields`: the only columns, in this order."""
         schema = schema_of(columns.types)
-        with self._atomic_writer(self.path(number), schema) as writer:
+        chosen = chosen_from(schema, fields) if fields else schema
+        with self._atomic_writer(self.path(number), chosen) as writer:
             for batch in records:
-                writer.write_table(table(schema, columns, batch))
+                rows = table(schema, columns, batch)
+                writer.write_table(_aligned(rows, chosen) if fields else rows)
 
     def merge(self, number: int, stays: dict[int, list[bytes]]) -> None:
         """Merge all parts into one. `stays`: a byte for each row, 0 or 1, by part and row group."""
         schema = schema_of(self.added_columns())
+        if (names := self.columns())[: len(ROW_FIELDS)] != list(ROW_FIELDS):  # they were chosen
+            schema = chosen_from(schema, names)
         with self._atomic_writer(self.merged(number), schema) as writer:
             for each, groups in stays.items():
                 with parquet.ParquetFile(self.path(each)) as part:
@@ -171,7 +190,7 @@ def _batch_size(metadata: Any) -> int:
     return max(1, min(BATCH, BATCH_BYTES * rows // max(1, size)))
 
 
-def schema_of(added: Mapping[str, Type]) -> pa.Schema:
+def schema_of(added: Mapping[str, FieldType]) -> pa.Schema:
     """Return the schema of a part with these added columns."""
     hints = get_type_hints(Record)
     fields = [pa.field(name, _TYPES.get(hints[name], pa.string())) for name in ROW_FIELDS]
@@ -179,18 +198,36 @@ def schema_of(added: Mapping[str, Type]) -> pa.Schema:
     return pa.schema([*fields, pa.field(EXTRA, pa.string())], metadata={OURS: VERSION.encode()})
 
 
+def chosen_from(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
+    """Return the named columns of a schema, in this order. A column that it lacks has no values, and is
+    text."""
+    fields = [schema.field(name) if name in schema.names else pa.field(name, pa.string()) for name in names]
+    return pa.schema(fields, metadata=schema.metadata)
+
+
 def table(schema: pa.Schema, columns: AddedColumns, records: Sequence[Record]) -> pa.Table:
     """Return records as a table of columns."""
     *row, extras = zip(*map(msgspec.structs.astuple, records), strict=True)
     added, rest = zip(*map(columns.values, extras), strict=True)
     cells: list[Sequence[Any]] = [*row, *zip(*added, strict=True), rest]
-    return pa.table([pa.array(column, each.type) for column, each in zip(cells, schema, strict=True)], schema)
+    return pa.table([_array(column, each.type) for column, each in zip(cells, schema, strict=True)], schema)
 
 
-def _added(schema: pa.Schema) -> dict[str, Type]:
-    types = {arrow: type for type, arrow in _ADDED_TYPES.items()}
+def _array(values: Sequence[Any], type: pa.DataType) -> pa.Array:
+    if pa.types.is_map(type):
+        values = [None if value is None else list(value.items()) for value in values]
+    return pa.array(values, type)
+
+
+def _type_of_column(arrow: pa.DataType) -> FieldType:
+    # The names of the fields within a list or map may be different in a file: the types are equal, but not
+    # their hashes.
+    return next((type for type, known in _ADDED_TYPES.items() if known == arrow), "text")
+
+
+def _added(schema: pa.Schema) -> dict[str, FieldType]:
     return {
-        field.name: types.get(field.type, "text")
+        field.name: _type_of_column(field.type)
         for field in schema
         if field.name not in ROW_FIELDS and field.name != EXTRA
     }

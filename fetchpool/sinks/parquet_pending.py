@@ -7,7 +7,8 @@ known when the output is opened. One file at a time is written, `_part-000007.js
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from base64 import b64decode
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import chain
@@ -18,12 +19,14 @@ import msgspec
 from msgspec import Struct
 
 from fetchpool.model.errors import UsageError
-from fetchpool.model.record import Record
+from fetchpool.model.record import FieldType, Record
 from fetchpool.model.text import escape_invisible
 from fetchpool.sinks.added_columns import AddedColumns
 from fetchpool.sinks.file_ops import FileOps, write_all
 from fetchpool.sinks.lines import blocks
 from fetchpool.sinks.parquet_parts import ROWS, PartFiles
+
+T = TypeVar("T", bound="_AddedFields | Record")
 
 PART_INTERVAL = 60.0
 """Seconds after which the waiting rows become a part, so that a night makes some hundred files, not a
@@ -33,9 +36,6 @@ MAX_WAITING_BYTES = 128 << 20
 """Rows, and bytes in them, that become a part at once. That takes under half a second."""
 GROUP_BYTES = 32 << 20
 """Bytes of the lines of a row group, roughly."""
-
-
-T = TypeVar("T")
 
 
 class _AddedFields(Struct):
@@ -53,7 +53,12 @@ class PendingRows:
         extra_fields: tuple[str, ...],
         disk: FileOps,
         clock: Callable[[], float] = monotonic,
+        types: Mapping[str, FieldType] | None = None,
+        fields: tuple[str, ...] = (),
     ) -> None:
+        """`types`: those of added fields that don't depend on their values; `fields`: the only columns."""
+        self._fields = fields
+        self._types = dict(types or {})
         self._parts = parts
         self._extra_fields = extra_fields
         self._disk = disk
@@ -84,7 +89,10 @@ class PendingRows:
         if self._descriptor < 0:
             flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | getattr(os, "O_BINARY", 0)
             self._descriptor = os.open(self._parts.pending(self.number), flags, 0o666)
-            lines = self._encoder.encode(self._extra_fields) + b"\n" + lines
+            first: list[object] = [*self._extra_fields]
+            first += [self._types] if self._types else []
+            first += [self._fields] if self._fields else []
+            write_all(self._descriptor, self._encoder.encode(first) + b"\n", self._disk)
         write_all(self._descriptor, lines, self._disk)
 
     @property
@@ -120,36 +128,53 @@ class PendingRows:
             fields = waiting.readline()
             if not fields.endswith(b"\n"):
                 return
-            names = self._names(number, fields)
-            for added in _batches(waiting, len(fields), _AddedFields):
+            names, types, chosen = self._first_line(number, fields)
+            self._columns.know(types)
+            binary = [name for name, type in types.items() if type == "binary"]
+            for added in _batches(waiting, len(fields), _AddedFields, binary):
                 self._columns.add(names, [row.extra for row in added if row.extra], widen=True)
-            records = _batches(waiting, len(fields), Record)
+            records = _batches(waiting, len(fields), Record, binary)
             if (first := next(records, None)) is not None:
-                self._parts.write(number, self._columns, chain([first], records))
+                self._parts.write(number, self._columns, chain([first], records), chosen)
 
-    def _names(self, number: int, line: bytes) -> list[str]:
-        """Return the names on the first line of a file."""
+    def _first_line(self, number: int, line: bytes) -> tuple[list[str], dict[str, FieldType], list[str]]:
+        """Return what the first line of a file has: names of added fields, the types of some of them, and the
+        only columns of the part; none of these for all columns."""
         try:
-            return msgspec.json.decode(line, type=list[str])
+            found = msgspec.json.decode(line, type=list[str | dict[str, FieldType] | list[str]])
+            names = [each for each in found if isinstance(each, str)]
+            types = next((each for each in found if isinstance(each, dict)), {})
+            return names, types, next((each for each in found if isinstance(each, list)), [])
         except (ValueError, RecursionError) as failure:
             path = escape_invisible(str(self._parts.pending(number)))
             raise UsageError(f"{path}: not waiting rows of fetchpool; move the file elsewhere") from failure
 
 
-def _batches(waiting: BinaryIO, start: int, type: type[T]) -> Iterator[list[T]]:
-    """Yield the rows of a file, a row group at a time."""
+def _batches(waiting: BinaryIO, start: int, type: type[T], binary: Sequence[str]) -> Iterator[list[T]]:
+    """Yield the rows of a file, a row group at a time. The `binary` fields are in base64."""
     decoder = msgspec.json.Decoder(type)
     size = waiting.seek(0, os.SEEK_END)
     batch: list[T] = []
     weight = 0
     for block in blocks(partial(_read, waiting), start, size):
-        batch += _decoded(decoder, block)
+        rows = _decoded(decoder, block)
+        if binary:
+            _decode_binary(rows, binary)
+        batch += rows
         weight += len(block)
         if len(batch) >= ROWS or weight >= GROUP_BYTES:
             yield batch
             batch, weight = [], 0
     if batch:
         yield batch
+
+
+def _decode_binary(rows: Sequence[Any], names: Sequence[str]) -> None:
+    for row in rows:
+        for name in names:
+            if isinstance(value := row.extra.get(name), str):
+                with suppress(ValueError):
+                    row.extra[name] = b64decode(value, validate=True)
 
 
 def _read(waiting: BinaryIO, offset: int, size: int) -> bytes:

@@ -28,7 +28,7 @@ from fetchpool.sinks.lines import blocks
 if TYPE_CHECKING:  # loaded for databases only
     import sqlite3
 
-FORMATS = ("jsonl", "csv", "sqlite", "parquet")
+FORMATS = ("jsonl", "csv", "tsv", "sqlite", "parquet")
 """The formats whose rows have more fields than a URL and a size."""
 BATCH = 500
 """Rows that are read from a database at once."""
@@ -38,6 +38,7 @@ MAX_CELL = 1 << 30
 """Characters: more than the 131,072 that the csv module reads by default."""
 INVALID_JSON = (ValueError, RecursionError)
 """What a line raises that is not JSON, not UTF-8, or nested too deeply."""
+DELIMITERS = {"csv": ",", "tsv": "\t"}
 STORED_FIELDS = ("url", "error")
 URL, ERROR = map(ROW_FIELDS.index, STORED_FIELDS)
 
@@ -48,10 +49,16 @@ _TEXT_ROW = re.compile(r"^url:<(.*)> (?:size:\[\d*\]|error:\[(\w+)\])$", re.MULT
 _stored_json = msgspec.json.Decoder(StoredRow)
 
 
-def line_decoder(format: str) -> Decode:
+def line_decoder(format: str, header: bytes = b"") -> Decode:
     """Return the function that reads complete lines of an output, its header excluded: a row for each line,
-    None for a damaged one."""
-    return {"text": _decode_text, "jsonl": _decode_jsonl, "csv": _decode_csv}[format]
+    None for a damaged one. The `header` of a CSV or TSV output tells its columns."""
+    if format in DELIMITERS:
+        delimiter = DELIMITERS[format]
+        names = next(iter(parse_cells(header.decode(errors="replace"), delimiter)), [])
+        if not names or tuple(names[: len(ROW_FIELDS)]) == ROW_FIELDS:
+            return partial(_decode_csv, delimiter=delimiter)
+        return partial(_decode_columns, names=names, delimiter=delimiter)
+    return {"text": _decode_text, "jsonl": _decode_jsonl}[format]
 
 
 def stored_row(row: Row) -> StoredRow | None:
@@ -68,6 +75,7 @@ def read_rows(path: str, format: str, fields: Collection[str]) -> Iterator[list[
     readers: dict[str, Callable[[str, frozenset[str]], Iterator[list[Row]]]] = {
         "jsonl": _jsonl_rows,
         "csv": _csv_rows,
+        "tsv": partial(_csv_rows, delimiter="\t"),
         "sqlite": _sqlite_rows,
         "parquet": _parquet_rows,
     }
@@ -106,11 +114,11 @@ def _jsonl_rows(path: str, _: frozenset[str]) -> Iterator[list[Row]]:
         raise UsageError(f"{escape_invisible(path)}: has no row with the field 'url'")
 
 
-def _csv_rows(path: str, wanted: frozenset[str]) -> Iterator[list[Row]]:
+def _csv_rows(path: str, wanted: frozenset[str], delimiter: str = ",") -> Iterator[list[Row]]:
     names: list[str] = []
     is_ours = False
     for block in _blocks(path):
-        rows = parse_cells(block.decode(errors="replace"))
+        rows = parse_cells(block.decode(errors="replace"), delimiter)
         if not names:
             names = rows.pop(0)
             if "url" not in names:
@@ -222,10 +230,19 @@ def _json_row(line: bytes) -> StoredRow | None:
         return None
 
 
-def _decode_csv(lines: bytes) -> list[StoredRow | None]:
+def _decode_csv(lines: bytes, delimiter: str) -> list[StoredRow | None]:
     return [
         StoredRow(unescape_cell(cells[URL]), cells[ERROR] or None) if _is_row(cells) else None
-        for cells in parse_cells(lines.decode(errors="replace"))
+        for cells in parse_cells(lines.decode(errors="replace"), delimiter)
+    ]
+
+
+def _decode_columns(lines: bytes, names: list[str], delimiter: str) -> list[StoredRow | None]:
+    """Read rows of chosen columns (`--fields`)."""
+    url, error = map(names.index, STORED_FIELDS)
+    return [
+        StoredRow(unescape_cell(cells[url]), cells[error] or None) if len(cells) == len(names) else None
+        for cells in parse_cells(lines.decode(errors="replace"), delimiter)
     ]
 
 
@@ -233,20 +250,20 @@ def _is_row(cells: list[str]) -> bool:
     return len(cells) > len(ROW_FIELDS) and cells[0].isdecimal()
 
 
-def parse_cells(lines: str) -> list[list[str]]:
-    """Return the cells of each of these complete lines of CSV; no cells for a damaged line, which spoils no
-    other line."""
+def parse_cells(lines: str, delimiter: str = ",") -> list[list[str]]:
+    """Return the cells of each of these complete lines of CSV or TSV; no cells for a damaged line, which
+    spoils no other line."""
     each = lines.split("\n")[:-1]
     before = csv.field_size_limit(MAX_CELL)
     try:
-        rows = _parsed(each)
-        return rows if len(rows) == len(each) else [(_parsed([line]) or [[]])[0] for line in each]
+        rows = _parsed(each, delimiter)
+        return rows if len(rows) == len(each) else [(_parsed([line], delimiter) or [[]])[0] for line in each]
     finally:
         csv.field_size_limit(before)
 
 
-def _parsed(lines: list[str]) -> list[list[str]]:
+def _parsed(lines: list[str], delimiter: str) -> list[list[str]]:
     try:
-        return list(csv.reader(lines, strict=True))
+        return list(csv.reader(lines, delimiter=delimiter, strict=True))
     except csv.Error:
         return []

@@ -18,7 +18,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -28,9 +28,9 @@ import msgspec
 
 from fetchpool.model import fingerprint
 from fetchpool.model.errors import OutputError, UsageError
-from fetchpool.model.record import ROW_FIELDS, Record, StoredRow
+from fetchpool.model.record import ROW_FIELDS, FieldType, Record, StoredRow
 from fetchpool.model.text import escape_invisible
-from fetchpool.sinks.added_columns import EXTRA, FEATURE_TYPES, AddedColumns, Type, quoted
+from fetchpool.sinks.added_columns import EXTRA, FEATURE_TYPES, AddedColumns, quoted, to_json
 from fetchpool.sinks.file_ops import GONE, NO_SPACE, RESOURCE_ERRNOS, open_error_message
 from fetchpool.sinks.read_back import STORED_FIELDS, stored_row, table_rows
 
@@ -49,8 +49,15 @@ BUSY_TIMEOUT = 60.0
 
 COLUMN_TYPES = {int: "INTEGER", int | None: "INTEGER", float | None: "REAL"}
 """Column types by the type of the row's field; all others are text."""
-ADDED_TYPES: dict[Type, str] = {"boolean": "BOOLEAN", "integer": "INTEGER", "real": "REAL", "text": "TEXT"}
-"""How the types of added columns are declared. A boolean is 0 or 1 (sqlite.org/datatype3.html)."""
+ADDED_TYPES: dict[FieldType, str] = {
+    "boolean": "BOOLEAN",
+    "integer": "INTEGER",
+    "real": "REAL",
+    "text": "TEXT",
+    "binary": "BLOB",
+}
+"""How the types of added columns are declared; lists and mappings are JSON, which is text. A boolean is 0 or
+1 (sqlite.org/datatype3.html)."""
 COLUMNS = ("identity", *ROW_FIELDS, EXTRA)
 """The columns of every database; added columns follow."""
 
@@ -70,7 +77,7 @@ def insert_statement(added: Iterable[str]) -> str:
     )
 
 
-def added_columns(connection: sqlite3.Connection) -> dict[str, Type] | None:
+def added_columns(connection: sqlite3.Connection) -> dict[str, FieldType] | None:
     """Return the added columns of an output; None when it lacks columns that every output has."""
     found = connection.execute("SELECT name, type FROM pragma_table_info('fetches')").fetchall()
     if tuple(name for name, _ in found[: len(COLUMNS)]) != COLUMNS:
@@ -83,7 +90,13 @@ class SqliteSink:
     """A `ResumableSink` for a database file."""
 
     def __init__(
-        self, path: str, extra_fields: Sequence[str] = (), *, clock: Callable[[], float] = monotonic
+        self,
+        path: str,
+        extra_fields: Sequence[str] = (),
+        *,
+        clock: Callable[[], float] = monotonic,
+        types: Mapping[str, FieldType] | None = None,
+        fields: tuple[str, ...] = (),
     ) -> None:
         """Open the database, and create it if it is missing. Raises `UsageError` for an invalid path or a
         file with other content (which is left unchanged), and `OutputError` when the system fails."""
@@ -94,6 +107,12 @@ class SqliteSink:
         self.notices: list[str] = []
         self._path = path
         self._extra_fields = extra_fields
+        self._types: dict[str, FieldType] = {
+            name: type if type in ADDED_TYPES else "text" for name, type in (types or {}).items()
+        }
+        """Types of added fields that don't depend on their values."""
+        self._fields = fields
+        """The only columns besides `identity`, in order; empty for all."""
         self._columns = AddedColumns()
         self._insert = ""
         self._schema_version = -1
@@ -197,8 +216,10 @@ class SqliteSink:
         with self._transaction():  # another run may be creating it, too
             if not execute("SELECT count(*) FROM pragma_table_info('fetches')").fetchone()[0]:
                 execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                execute(CREATE)
-            self._add_columns([name for name in self._extra_fields if name in FEATURE_TYPES])
+                execute(self._create() if self._fields else CREATE)
+            self._add_columns(
+                [name for name in self._extra_fields if name in FEATURE_TYPES or name in self._types]
+            )
         execute("PRAGMA journal_mode = WAL")
         # With a log only the last seconds are at risk (sqlite.org/wal.html).
         execute("PRAGMA synchronous = NORMAL")
@@ -209,6 +230,10 @@ class SqliteSink:
         """Create the missing columns, within a transaction."""
         execute = self._connection.execute
         version = execute("PRAGMA schema_version").fetchone()[0]
+        if self._fields:
+            if version != self._schema_version:
+                self._check_fields(version)
+            return
         if version != self._schema_version:
             existing = added_columns(self._connection)
             if existing is None:
@@ -217,7 +242,7 @@ class SqliteSink:
                 raise UsageError(
                     f"{self.name}: is a sqlite output of fetchpool with other columns; {UNTOUCHED}"
                 )
-            self._columns = AddedColumns(existing)
+            self._columns = AddedColumns(existing, self._types)
             self._insert = ""
         new = self._columns.add(names, extras)
         for name, type in new.items():
@@ -226,7 +251,40 @@ class SqliteSink:
             self._schema_version = execute("PRAGMA schema_version").fetchone()[0]
             self._insert = insert_statement(self._columns.types)
 
+    def _create(self) -> str:
+        columns = [f"{quoted(name)} {self._declared(name)}" for name in self._fields]
+        return f"CREATE TABLE fetches (identity BLOB PRIMARY KEY, {', '.join(columns)})"
+
+    def _declared(self, name: str) -> str:
+        """Return the declared type of a chosen column. Columns of parsers' fields have none: SQLite stores
+        each value as it is."""
+        if name in ROW_FIELDS:
+            return COLUMN_TYPES.get(_HINTS[name], "TEXT")
+        known = self._types.get(name) or FEATURE_TYPES.get(name)
+        return ADDED_TYPES[known] if known else ""
+
+    def _check_fields(self, version: int) -> None:
+        """Check that the table has the chosen columns."""
+        found = [
+            name for (name,) in self._connection.execute("SELECT name FROM pragma_table_info('fetches')")
+        ]
+        if found != ["identity", *self._fields]:
+            if self._schema_version >= 0:
+                raise OutputError(f"{self.name}: another program changed its columns during the run")
+            raise UsageError(f"{self.name}: is a sqlite output of fetchpool with other columns; {UNTOUCHED}")
+        self._schema_version = version
+        columns = [quoted(name) for name in found]
+        self._insert = "INSERT INTO fetches ({}) VALUES ({}) ON CONFLICT (identity) DO UPDATE SET {}".format(
+            ", ".join(columns),
+            ", ".join("?" * len(columns)),
+            ", ".join(f"{name} = excluded.{name}" for name in columns[1:]),
+        )
+
     def _cells(self, record: Record) -> list[Any]:
+        if self._fields:
+            values = record.to_dict()
+            identity = fingerprint.from_record_url(record.url) if record.url else None
+            return [identity, *(as_cell(values.get(name)) for name in self._fields)]
         *row, extra = msgspec.structs.astuple(record)
         added, rest = self._columns.values(extra)
         return [fingerprint.from_record_url(record.url) if record.url else None, *row, rest, *added]
@@ -256,6 +314,11 @@ class SqliteSink:
         if not self._closed:
             self._closed = True
             self._connection.close()
+
+
+def as_cell(value: Any) -> Any:
+    """Return a value that SQLite stores: lists and mappings as JSON."""
+    return to_json(value) if isinstance(value, list | dict) else value
 
 
 def _why(failure: sqlite3.Error) -> str:

@@ -317,7 +317,7 @@ def test_resuming_is_refused_with_a_message_where_it_is_impossible(
         ([], "missing argument OUT, e.g. fetchpool compact results.jsonl"),
         (["none.jsonl"], "none.jsonl: no such file"),
         (["urls.txt"], "urls.txt: is not a text output of fetchpool; name its format with --format"),
-        (["urls.txt", "--format", "cvs"], "--format: 'cvs' is not one of text, jsonl, csv, sqlite"),
+        (["urls.txt", "--format", "cvs"], "--format: 'cvs' is not one of text, jsonl, csv, tsv, sqlite"),
     ],
 )
 def test_compacting_is_refused_with_a_message_where_it_is_impossible(

@@ -20,6 +20,7 @@ from pyarrow import parquet
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http import conditional, response
 from fetchpool.http.body import ResponseBody
+from fetchpool.http.parsers import run as parsers
 from fetchpool.http.parsers.markup import first_title
 from fetchpool.model import fingerprint, urls
 from fetchpool.model import text as clean
@@ -193,6 +194,12 @@ def output_rows(format: str) -> Callable[[str], object]:
     return lambda path: list(read_rows(path, format, ("url", "error", "title")))
 
 
+def parsed(parser: str, page: str) -> object:
+    (found,) = parsers.load((parser,))
+    page_type = Headers([b"Content-Type: text/html; charset=utf-8"])
+    return found.function(response.Response(url="http://h/", content=wire(page), headers=page_type))
+
+
 CELL, NAME = 1024, 64
 HEADER = 100 * 1024
 """Bytes: what both transports allow of one header line."""
@@ -201,6 +208,21 @@ READERS: dict[str, tuple[int, Callable[[str], object]]] = {
     "a title in attributes": (MEBIBYTE, lambda text: first_title(f"<a {text}")),
     "a title's text": (MEBIBYTE, lambda text: first_title(f"<title>{text}")),
     "a script": (MEBIBYTE, lambda text: first_title(f"<script>{text}")),
+    **{
+        f"{name} in {start!r}": (
+            MEBIBYTE // 4,
+            lambda text, name=name, start=start: parsed(name, start + text),
+        )
+        for name, start in (
+            *(
+                ("meta", ""),
+                ("meta", "<meta property=og:"),
+                ("links", ""),
+                ("links", "<base href=x><a href="),
+            ),
+            *(("text", ""), ("text", "<p hidden><div hidden>")),
+        )
+    },
     "an encoding": (MEBIBYTE, lambda text: response.find_encoding(wire(text), None)),
     "an encoding in a meta": (MEBIBYTE, lambda text: response.find_encoding(wire(f"<meta {text}"), None)),
     "text": (MEBIBYTE, lambda text: response.decode(wire(text), "utf-8")),

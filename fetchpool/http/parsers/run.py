@@ -23,13 +23,13 @@ from fetchpool.model.record import INT64, RESERVED_NAMES
 from fetchpool.model.text import escape_invisible, one_line
 from fetchpool.transports.base import Failure
 
-BUILT_IN = {"title": "fetchpool.http.parsers.title:title"}
+BUILT_IN = {name: f"fetchpool.http.parsers.{name}:{name}" for name in ("title", "meta", "links", "text")}
 
 
 BUILT_IN_MODULES = frozenset(name.partition(":")[0] for name in BUILT_IN.values())
 
 
-WANTS = {"title": 1 << 20}
+WANTS = {"title": 1 << 20, "meta": 1 << 20}
 """Bytes of a body that a built-in parser reads; only those are stored for it."""
 
 
@@ -53,6 +53,10 @@ DEPTH = 20
 MAX_RESULT = 16 << 20
 """Characters and values of all fields together: outputs have limits of their own (SQLite's is 10^9 bytes
 for a row), and nested lists that contain another list twice are small only in memory."""
+
+
+LARGE_RESULT = 128 << 20
+"""The same for built-in parsers: a page has as many links as it has."""
 
 
 class Parser(Struct, frozen=True):
@@ -83,7 +87,8 @@ def run(parsers: tuple[Parser, ...], response: Response) -> tuple[dict[str, Any]
     failure: Failure | None = None
     for parser in parsers:
         try:
-            extra.update(validate_fields(parser.function(response)))
+            most = LARGE_RESULT if parser.name in BUILT_IN else MAX_RESULT
+            extra.update(validate_fields(parser.function(response), most))
         except InvalidFieldError as error:
             problem = f"{parser.name} {error}"
         except BaseException as error:  # user code must not end the worker
@@ -102,9 +107,10 @@ def may_be_interrupted() -> bool:
     return in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def validate_fields(given: object) -> dict[str, Any]:
-    """Return a parser's result as fields of a row. Raises `InvalidFieldError`."""
-    limit = SizeLimit()
+def validate_fields(given: object, most: int = MAX_RESULT) -> dict[str, Any]:
+    """Return a parser's result as fields of a row, of at most `most` characters and values. Raises
+    `InvalidFieldError`."""
+    limit = SizeLimit(most)
     if not isinstance(given, Mapping):
         raise InvalidFieldError(f"gave {type(given).__name__}, not a mapping")
     row: dict[str, Any] = {}
@@ -122,14 +128,14 @@ def validate_fields(given: object) -> dict[str, Any]:
 class SizeLimit:
     """Limits the size of a parser's result."""
 
-    def __init__(self) -> None:
-        self._left = MAX_RESULT
+    def __init__(self, most: int) -> None:
+        self._most = self._left = most
 
     def count(self, size: int) -> None:
         """Count a value and its characters. Raises `InvalidFieldError`."""
         self._left -= 1 + size
         if self._left < 0:
-            raise InvalidFieldError(f"gave more than {MAX_RESULT >> 20} MiB")
+            raise InvalidFieldError(f"gave more than {self._most >> 20} MiB")
 
 
 def to_json_value(value: object, name: str, limit: SizeLimit, depth: int = 0) -> Any:

@@ -182,7 +182,7 @@ class WorkDispatcher:
             if worker.retires_at and now >= worker.retires_at:
                 worker.killed_for_parser = True
                 self._supervisor.end(worker)
-            elif worker.is_silent and self._options.has_user_parsers:
+            elif worker.is_silent and self._options.has_slow_parsers:
                 self._check_parsers(worker, now)
         if self._work.open:
             self._supervisor.replace(now)

@@ -57,7 +57,7 @@ def serve(places: int, options: FetchOptions, channel: socket, board: ParseBoard
     # Another process may need a connection to a host that accepts few: this one can't be asked to close it.
     watchdog.shared().keeps_for = KEEPS_FOR
     gc.freeze()
-    if not options.has_user_parsers:  # a user's parser may leave responses in cycles
+    if not options.has_slow_parsers:  # a user's parser may leave responses in cycles
         gc.set_threshold(YOUNG)
     station = Station(places, options, partial(send, channel), parses=ParseNotes(board), beat=board.sign)
     thread = threads.start(run_station, "fetchpool-station", station)

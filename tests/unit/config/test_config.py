@@ -17,8 +17,7 @@ from fetchpool.config.configure import configure
 from fetchpool.config.machine import usable_cores
 from fetchpool.config.outputs import BUILT_IN_FIELDS, Output
 from fetchpool.config.run_config import RunConfig
-from fetchpool.http.parsers.run import BUILT_IN
-from fetchpool.http.parsers.title import title
+from fetchpool.http.parsers.run import BUILT_IN, load
 from fetchpool.http.response import Response
 from fetchpool.model.errors import UsageError
 
@@ -208,7 +207,8 @@ def test_fields_that_text_rows_lack_are_reported_before_the_run() -> None:
 
 def test_the_built_in_parsers_fields_are_known_beforehand() -> None:
     assert set(BUILT_IN_FIELDS) == set(BUILT_IN)
-    assert tuple(title(Response(url="http://h/", content=b""))) == BUILT_IN_FIELDS["title"]
+    for parser in load(tuple(BUILT_IN)):
+        assert tuple(parser.function(Response(url="http://h/", content=b""))) == BUILT_IN_FIELDS[parser.name]
     assert configure(parse=["title", "words:count"]).extra_fields == ("title",)
 
 
@@ -216,11 +216,11 @@ REFUSALS = [
     ({"hash": "md5"}, "--hash: 'md5' is not supported; use sha256"),
     (
         {"parse": len},
-        "--parse: expected a name, title or package.module:function, since workers import it by name",
+        "--parse: expected a name, such as title or package.module:function, since workers import it by name",
     ),
     (
         {"parse": [len]},
-        "--parse: expected a name, title or package.module:function, since workers import it by name",
+        "--parse: expected a name, such as title or package.module:function, since workers import it by name",
     ),
     ({"workers": 0}, "--workers: 0 is not an integer from 1 to 10000"),
     ({"workers": "ten"}, "--workers: 'ten' is neither an integer from 1 to 10000 nor auto"),
@@ -249,7 +249,7 @@ REFUSALS = [
     ({"transport": "pycurl"}, "--transport: 'pycurl' is not one of curl, requests; did you mean curl?"),
     (
         {"format": "json", "outputs": ["-"]},
-        "--format: 'json' is not one of text, jsonl, csv, sqlite, parquet; did you mean jsonl?",
+        "--format: 'json' is not one of text, jsonl, csv, tsv, sqlite, parquet; did you mean jsonl?",
     ),
     (
         {"http_version": "2", "transport": "requests"},

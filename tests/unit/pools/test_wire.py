@@ -39,6 +39,7 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     str | None: st.none() | texts,
     FailureKind | None: st.none() | kinds,
     tuple[str, ...]: st.lists(texts, max_size=3).map(tuple),
+    tuple[tuple[str, int], ...]: st.lists(st.tuples(texts, sizes), max_size=2).map(tuple),
     tuple[Cookie, ...]: st.lists(cookies, max_size=2).map(tuple),
     CachedVersion | None: st.none() | versions,
 }

@@ -1,0 +1,106 @@
+"""Walks through the tags and texts of an HTML page, without building the page's tree.
+
+In: a page's text. Out: its start tags with their attributes, its end tags and the texts between them, in
+order. Tags are recognized by the rules of `markup.py`. Time and memory are linear in the page, whatever it
+contains.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from fetchpool.http.parsers.markup import (
+    LONG_NUMBER,
+    TAG,
+    Place,
+    after,
+    comment_end,
+    content_end,
+    shorter,
+)
+
+ATTRIBUTE = re.compile(
+    r"""[\t\n\f\r\ /]*(?:
+        (>)
+      | ([^\t\n\f\r\ />][^\t\n\f\r\ />=]*)  # an equals sign may begin a name
+        (?:[\t\n\f\r\ ]*=[\t\n\f\r\ ]*(?:
+            "([^"]*)(?:"|\Z) | '([^']*)(?:'|\Z) | ([^\t\n\f\r\ >"'][^\t\n\f\r\ >]*)
+        )?)?
+    )""",
+    re.VERBOSE,
+)
+BLANKS = re.compile(r"[\t\n\f\r ]+")
+
+
+class Part(NamedTuple):
+    """A piece of a page."""
+
+    kind: Literal["start", "end", "text"]
+    name: str
+    """Of the tag, in lower case."""
+    text: str = ""
+    attributes: dict[str, str] = {}
+    """Values as written, with entities; the first of each name."""
+
+
+def walk(page: str) -> Iterator[Part]:
+    """Yield the parts of a page that are HTML: nothing within pictures, formulas and templates, and no text
+    of scripts, styles and other elements without tags in them."""
+    place = Place()
+    position = 0
+    while found := TAG.search(page, position):
+        if found.start() > position and place.in_page:
+            yield Part("text", "", page[position : found.start()])
+        tag, position = found[0], found.end()
+        if tag == "<!--":
+            position = comment_end(page, position)
+        elif tag in ("<!", "<?", "</"):
+            is_data = place.foreign and page.startswith("[CDATA[", position)
+            position = after(page, "]]>" if is_data else ">", position)
+        else:
+            attributes, position = _attributes(page, position)
+            if position < 0:
+                return
+            if tag[1] == "/":
+                name = tag[2:].lower()
+                place.leave(name)
+                if place.in_page:
+                    yield Part("end", name)
+                continue
+            name = tag[1:].lower()
+            has_tags = place.enter(name, empty=page[position - 2] == "/")
+            if place.in_page:
+                yield Part("start", name, attributes=attributes)
+            if not has_tags:
+                position = content_end(page, position, name)
+        if position < 0:
+            return
+    if place.in_page and position < len(page):
+        yield Part("text", "", page[position:])
+
+
+def _attributes(page: str, position: int) -> tuple[dict[str, str], int]:
+    """Return the attributes of a tag, and where the tag ends: -1 when it doesn't."""
+    attributes: dict[str, str] = {}
+    while attribute := ATTRIBUTE.match(page, position):
+        position = attribute.end()
+        end, name, double, single, bare = attribute.groups()
+        if end:
+            return attributes, position
+        attributes.setdefault(name.lower(), double or single or bare or "")
+    return attributes, -1
+
+
+def decoded(source: str) -> str:
+    """Return text with its entities decoded."""
+    if "&" in source:
+        source = html.unescape(LONG_NUMBER.sub(shorter, source))
+    return source.replace("\0", "\ufffd")
+
+
+def collapsed(text: str) -> str:
+    """Return text with each run of blanks as one space, and none at its ends."""
+    return BLANKS.sub(" ", text).strip(" ")
