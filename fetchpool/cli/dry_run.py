@@ -8,17 +8,21 @@ from __future__ import annotations
 import sys
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 from msgspec import Struct
 
 from fetchpool.cli.errors import print_error
 from fetchpool.cli.exit_codes import ExitCode
+from fetchpool.config.outputs import Output
 from fetchpool.config.run_config import RunConfig
 from fetchpool.engine.build import open_source
-from fetchpool.history.seen import SeenSet
-from fetchpool.model import fingerprint
+from fetchpool.history.duplicates import DuplicateFilter
+from fetchpool.model.record import StoredRow
 from fetchpool.model.text import escape_invisible
 from fetchpool.progress.format import count, counted, duration
+from fetchpool.sinks.read_back import stored_rows
 from fetchpool.sources.base import Source
 
 BATCH = 1_000
@@ -38,6 +42,8 @@ class DryRunEstimate(Struct, frozen=True):
     """What the limits alone require, if every response took no time."""
     limited_by: str
     """The option that requires `min_time`; empty if there is none."""
+    finished: int = 0
+    """URLs that the outputs contain (`--resume`)."""
     failure: str | None = None
     """An error while reading the input, in one line."""
 
@@ -46,24 +52,45 @@ def estimate(source: Source, config: RunConfig) -> DryRunEstimate:
     """Read the source to its end."""
     more = threading.Event()
     source.start(more.set)
-    seen = SeenSet()
+    known = DuplicateFilter(
+        dedupe=config.dedupe,
+        stored_rows=[_stored_rows(output) for output in config.outputs] if config.resume else (),
+        retry_errors=config.retry_failed,
+        memory=config.seen_memory,
+    )
+    while known.load():
+        pass
     hosts: Counter[str] = Counter()
-    duplicates = invalid = 0
+    invalid = finished = 0
     while not source.exhausted:
         more.clear()
         requests = source.take(BATCH)
         if not requests and not source.exhausted:
             more.wait()
-        for request in requests:
-            if request.url and not seen.add(fingerprint.from_request(request)):
-                duplicates += 1
-            elif request.error is not None:
+        wanted, earlier = known.filter(requests)
+        finished += len(earlier)
+        for request in wanted:
+            if request.error is not None:
                 invalid += 1
             else:
                 hosts[request.host] += 1
     min_time, limited_by = minimum_time(hosts, config)
     ranked = tuple(hosts.most_common())
-    return DryRunEstimate(hosts.total(), duplicates, invalid, ranked, min_time, limited_by, source.failure)
+    return DryRunEstimate(
+        hosts.total(),
+        known.duplicates,
+        invalid,
+        ranked,
+        min_time,
+        limited_by,
+        finished=finished,
+        failure=source.failure,
+    )
+
+
+def _stored_rows(output: Output) -> Iterator[list[StoredRow | None]]:
+    """Return the rows of an output, which may not exist yet."""
+    return stored_rows(output.path, output.format) if Path(output.path).exists() else iter(())
 
 
 def minimum_time(hosts: Counter[str], config: RunConfig) -> tuple[float, str]:
@@ -97,9 +124,10 @@ def dry_run(config: RunConfig) -> ExitCode:
 
 def lines(found: DryRunEstimate, config: RunConfig) -> list[str]:
     """Return the lines to print."""
+    done = f", {count(found.finished)} done by earlier runs" if config.resume else ""
     text = [
         f"would fetch {counted(found.urls, 'URL')} from {counted(len(found.hosts), 'host')}; "
-        f"{counted(found.duplicates, 'duplicate')}, {counted(found.invalid, 'invalid URL')}"
+        f"{counted(found.duplicates, 'duplicate')}, {counted(found.invalid, 'invalid URL')}{done}"
     ]
     width = max((len(count(number)) for _, number in found.hosts[:SHOWN]), default=0)
     text += [f"  {count(number):>{width}}  {escape_invisible(host)}" for host, number in found.hosts[:SHOWN]]

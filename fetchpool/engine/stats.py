@@ -13,6 +13,7 @@ from fetchpool.engine.events import ActiveRequest, FailureCount, Snapshot, WaitT
 from fetchpool.engine.histogram import Histogram
 from fetchpool.model.record import Record, StoredRow
 
+NOT_MODIFIED = 304
 RATE_WINDOW = 5.0
 """Seconds over which a rate is measured: long enough to be readable, short enough to show a stall."""
 ETA_WINDOW = 60.0
@@ -44,7 +45,8 @@ class Stats:
         delivered = downloaded = failed = 0
         waiting = receiving = 0.0
         for record in records:
-            size = record.size_delivered
+            # The row of an unchanged page (--refresh) has the size of its earlier version: nothing came now.
+            size = record.size_delivered if record.response_code != NOT_MODIFIED else None
             delivered += size or 0
             downloaded += record.size_download or 0
             error = record.error

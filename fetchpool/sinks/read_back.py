@@ -67,6 +67,17 @@ def stored_row(row: Row) -> StoredRow | None:
     return StoredRow(url, error) if isinstance(url, str) and isinstance(error, str | None) else None
 
 
+def stored_rows(path: str, format: str) -> Iterator[list[StoredRow | None]]:
+    """Yield the rows of an output without opening it for writing: nothing is locked or repaired. None stands
+    for a damaged line, or a header. Raises `UsageError` for a file that can't be read."""
+    if format in ("sqlite", "parquet"):
+        readers = {"sqlite": _sqlite_rows, "parquet": _parquet_rows}
+        for rows in readers[format](path, frozenset(STORED_FIELDS)):
+            yield [stored_row(row) for row in rows]
+    else:
+        yield from map(line_decoder(format), _blocks(path))
+
+
 def read_rows(path: str, format: str, fields: Collection[str]) -> Iterator[list[Row]]:
     """Yield the rows of an output, some hundred at a time, without damaged rows.
 

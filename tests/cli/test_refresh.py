@@ -101,6 +101,16 @@ def test_rows_have_the_validators_of_their_version(site: Site, tmp_path: Path) -
     assert header.endswith(",exitcode,etag,last_modified,extra")
 
 
+def test_unchanged_pages_count_no_bytes(site: Site, tmp_path: Path) -> None:
+    site.pages = {f"/{n}": (200, b"x" * 5000, {"ETag": '"1"'}) for n in range(3)}
+    listed(tmp_path, site, *site.pages)
+    run(tmp_path, "urls.txt", "-o", "old.jsonl")
+    said = run(tmp_path, "--refresh", "old.jsonl", "-o", "new.jsonl")
+    assert "size     0 B\n" in said
+    assert " 0 B/s\n" in said
+    assert [row["size_delivered"] for row in rows(tmp_path / "new.jsonl").values()] == [5000] * 3
+
+
 @in_every_way
 def test_only_changed_urls_are_fetched_again(site: Site, tmp_path: Path, way: Way) -> None:
     ways = ("--executor", way.executor, "--transport", way.transport)
