@@ -22,6 +22,7 @@ from fetchpool.transports.proxies import (
     refused,
     socks_refused,
 )
+from fetchpool.transports.tls_messages import tls_message
 
 # Codes that pycurl has no name for (libcurl-errors(3)).
 WEIRD_SERVER_REPLY = 8
@@ -201,8 +202,8 @@ def failure_of(code: int, message: str, os_errno: int) -> Failure:
         return Failure(FailureKind.TLS, HUNG_UP, transient=True)  # the server may accept fewer connections
     else:
         kind = KINDS.get(code, FailureKind.INTERNAL)
-    if OPENSSL in message:
-        message = "TLS failed: " + message.rpartition(OPENSSL)[2].partition(", errno")[0].lower()
+    if kind is FailureKind.TLS and message:
+        message = tls_message(message.rpartition(OPENSSL)[2].partition(", errno")[0])
     # libcurl's multi interface gives no message for some failures.
     own = kind.message if kind in OWN_MESSAGES else ""
     return Failure(kind, own or one_line(message, 200) or f"libcurl's error {code}")

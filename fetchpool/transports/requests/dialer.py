@@ -30,6 +30,7 @@ from fetchpool.transports.requests.http1 import Readable, ResponseReader
 from fetchpool.transports.requests.socks5 import connect_through
 from fetchpool.transports.requests.trace import Phase, Trace
 from fetchpool.transports.resolver import Resolver
+from fetchpool.transports.tls_messages import OTHER_HOST
 
 Connection = socket.socket | SSLTransport
 """A connection: a plain socket, one with TLS (`ssl.SSLSocket` is a socket), or TLS within TLS."""
@@ -219,7 +220,7 @@ def check_host(host: str, certificate: Any) -> None:
             name.lower() == host or (first == "*" and "." in rest and host.partition(".")[2] == rest)
         ):
             return
-    raise TransportError(FailureKind.TLS, f"the certificate is not trusted: it is not for {host}")
+    raise TransportError(FailureKind.TLS, OTHER_HOST)
 
 
 class TlsSettings(Struct, frozen=True):

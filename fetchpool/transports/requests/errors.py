@@ -23,6 +23,7 @@ from fetchpool.transports.lookup import ResolveError
 from fetchpool.transports.proxies import no_way
 from fetchpool.transports.requests.framing import ProxyError, TransportError
 from fetchpool.transports.requests.trace import Phase, Trace
+from fetchpool.transports.tls_messages import OTHER_HOST, tls_message
 
 MAX_DETAIL = 200
 """Characters of a library's message."""
@@ -208,9 +209,11 @@ def detail_of(error: Exception) -> str:
     """Return the message of OpenSSL or the system, where it helps and can't contain anything from a
     server."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return one_line(f"the certificate is not trusted: {error.verify_message}", MAX_DETAIL)
+        return one_line(tls_message(error.verify_message), MAX_DETAIL)
+    if isinstance(error, CertificateError):
+        return OTHER_HOST
     if isinstance(error, ssl.SSLError) and error.reason:
-        return one_line(f"TLS failed: {error.reason.replace('_', ' ').lower()}", MAX_DETAIL)
+        return one_line(tls_message(error.reason.replace("_", " ")), MAX_DETAIL)
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
         return TOO_MANY_FILES
     return ""
