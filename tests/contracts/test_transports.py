@@ -789,7 +789,6 @@ def test_an_unknown_authority_is_tls(client, tls_server):
         ("expired", tls_messages.EXPIRED),
         ("early", tls_messages.NOT_YET_VALID),
         ("plain", tls_messages.NO_TLS),
-        ("client", tls_messages.CLIENT_CERTIFICATE),
     ],
 )
 def test_a_tls_failure_has_one_message_that_names_the_fix(
@@ -799,10 +798,6 @@ def test_a_tls_failure_has_one_message_that_names_the_fix(
     dates = [datetime(year, 1, 1, tzinfo=UTC).replace(tzinfo=None) for year in years or ()]
     validity = dict(zip(("not_before", "not_after"), dates, strict=False))
     context = server_context(authority, "other.example" if case == "other host" else "127.0.0.1", **validity)
-    if case == "client":
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
-        authority.configure_trust(context)
     client = client_with() if case == "unknown" else client_with(cacert=cacert)
     with FaultServer(context) as secure:
         port = server.port if case == "plain" else secure.port

@@ -22,6 +22,7 @@ from fetchpool.transports.tls_messages import tls_message
         ("certificate revoked", tls_messages.REVOKED),
         ("SSL: no alternative certificate subject name matches target host name", tls_messages.OTHER_HOST),
         ("Hostname mismatch, certificate is not valid for 'localhost'.", tls_messages.OTHER_HOST),
+        ("tlsv13 alert certificate required", tls_messages.CLIENT_CERTIFICATE),
         ("http request", tls_messages.NO_TLS),
         ("sslv3 alert handshake failure", "TLS failed: handshake failure"),
         ("ssl/tls alert handshake failure", "TLS failed: handshake failure"),
