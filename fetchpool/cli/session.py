@@ -79,7 +79,7 @@ def run_session(
                 from fetchpool.sinks.stdout import diverted
 
                 with diverted() if rows_out else nullcontext():  # workers inherit the fork server's stdout
-                    process_context(config.fetch, deaf=True)
+                    process_context(config.fetch, is_command=True)
             old = _previous_run(config)
             bodies = SavedBodyCounter()
             watching = [*observers, bodies] if config.fetch.save else observers

@@ -1,7 +1,7 @@
-"""How worker processes are started: by `multiprocessing`'s fork server, never as a fork of ours, which may
-have threads; where there is no fork server, anew.
+"""Starts the server that worker processes are forked from: `multiprocessing`'s fork server, since this
+process may have threads. Where there is no fork server, each process starts anew.
 
-In: what the workers will need. Out: a context that starts them, or a refusal in words.
+In: what the workers will need. Out: a context that starts them, or a `UsageError` with the reason.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import process as mp_process
@@ -30,25 +31,26 @@ MAIN_GUARD_HELP = (
 NO_FOLDER = "--executor process: the working directory was removed; cd to one that exists"
 FEWER = "try fewer (-w), or another --executor"
 SHORTAGE = (OSError, EOFError, RuntimeError, ImportError, NotImplementedError)
-"""What is raised when there is no descriptor, process, thread, semaphore or memory for one to be had, or the
-server has died over it."""
+"""Raised when there are no descriptors, processes, threads or memory left, or the server has died of that."""
 HAS_SERVER = "forkserver" in multiprocessing.get_all_start_methods()
 DESCRIPTORS = 16
-"""Open in the parent while processes are started: the executor's pipes, ours, and what one start takes."""
+"""Open in the parent while processes are started: the selector, the wake-up, and what one start takes."""
 PER_WORKER = 6
-TO_US = (signal.SIGINT, signal.SIGTERM)
-"""A terminal's Ctrl-C, or `timeout`, speaks to the whole group; what it means is the parent's to say."""
+"""Open in the parent for each process: its socket, lifeline and sentinel, and both ends while it starts."""
+GROUP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""A terminal's Ctrl-C and `timeout` send them to the whole process group; the parent handles them."""
 
 
-def process_context(options: FetchOptions, *, deaf: bool = False) -> BaseContext:
-    """The context; its server is running. `deaf`: neither the server nor a process that it starts hears
-    SIGINT and SIGTERM, until the latter says what to do then; for a program that has no other use for the
-    server. Raises `UsageError`."""
+def process_context(options: FetchOptions, *, is_command: bool = False) -> BaseContext:
+    """Return the context, with its server running. `is_command`: this process is the command line, which uses
+    the server for nothing else. Then the server and its processes block SIGINT and SIGTERM, until a worker
+    handles them, and the processes don't import the main module: they need none, and would load all of the
+    command line. Raises `UsageError`."""
     with words_for_shortage():
-        return _context(options, deaf=deaf)
+        return _context(options, is_command=is_command)
 
 
-def _context(options: FetchOptions, *, deaf: bool) -> BaseContext:
+def _context(options: FetchOptions, *, is_command: bool) -> BaseContext:
     folder = mp_process.ORIGINAL_DIR  # type: ignore[attr-defined]  # where a process that is started goes
     if folder is None or not Path(folder).is_dir():
         raise UsageError(NO_FOLDER)
@@ -58,9 +60,11 @@ def _context(options: FetchOptions, *, deaf: bool) -> BaseContext:
 
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([preload.__name__])
-    with for_the_server(process_worker.__name__, f"fetchpool.transports.{options.transport}.transport"):
-        resource_tracker.ensure_running()  # which hears both signals again in this thread
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, TO_US if deaf else ())
+    transport = f"fetchpool.transports.{options.transport}.transport"
+    main = main_path() if is_command else ""
+    with server_environment(main, process_worker.__name__, "fetchpool.pools.station", transport):
+        resource_tracker.ensure_running()  # unblocks both signals in this thread
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, GROUP_SIGNALS if is_command else ())
         try:
             forkserver.ensure_running()
         finally:
@@ -68,9 +72,15 @@ def _context(options: FetchOptions, *, deaf: bool) -> BaseContext:
     return context
 
 
+def main_path() -> str:
+    """Return the file of the main module, as `multiprocessing` passes it to processes."""
+    path = getattr(sys.modules["__main__"], "__file__", None) or ""
+    return os.path.normpath(Path(path).absolute()) if path else ""
+
+
 @contextmanager
 def words_for_shortage() -> Iterator[None]:
-    """Raises `UsageError` for what the system doesn't have."""
+    """Raise `UsageError` when the system lacks descriptors, processes, threads or memory."""
     try:
         yield
     except SHORTAGE as shortage:
@@ -80,7 +90,7 @@ def words_for_shortage() -> Iterator[None]:
 
 
 def server_pid() -> int | None:
-    """The server's process, as far as it can be told."""
+    """Return the server's process id, if it is known."""
     if not HAS_SERVER:
         return None
     from multiprocessing import forkserver
@@ -89,8 +99,8 @@ def server_pid() -> int | None:
 
 
 def check_descriptors(workers: int) -> None:
-    """Raise `OSError` unless there are descriptors enough to start that many processes. When the library runs
-    out of them half-way it leaves some open, and its server ends."""
+    """Raise `OSError` unless there are enough descriptors to start that many processes. When the library runs
+    out of them in between, it leaves some open, and its server ends."""
     opened: list[int] = []
     try:
         for _ in range(DESCRIPTORS + PER_WORKER * workers):
@@ -101,8 +111,8 @@ def check_descriptors(workers: int) -> None:
 
 
 def wait_for_server_exit() -> None:
-    """Wait, a second at most, for a server that accepts no more connections to be gone: the library starts
-    another one only then."""
+    """Wait up to a second until a server that accepts no more connections has ended: only then does the
+    library start another one."""
     pid = server_pid()
     deadline = monotonic() + 1.0
     with suppress(ChildProcessError):  # it was started by another process, or is gone
@@ -113,11 +123,12 @@ def wait_for_server_exit() -> None:
 
 
 @contextmanager
-def for_the_server(*needed: str) -> Iterator[None]:
-    """Sets the environment for the server, which is started with `python -c`: it loads the modules that are
-    needed, and none from the working directory, where a user's `queue.py` would hide the library's."""
+def server_environment(main: str, *modules: str) -> Iterator[None]:
+    """Set the environment for the server, which is started with `python -c`: it imports `modules`, and none
+    from the working directory, where a user's `queue.py` would hide the library's. It takes `main` for the
+    main module, unless that is empty."""
     safe = os.environ.get("PYTHONSAFEPATH")
-    os.environ[preload.MARK] = os.pathsep.join((str(fetchpool.__file__), *needed))
+    os.environ[preload.MARK] = os.pathsep.join((str(fetchpool.__file__), main, *modules))
     os.environ["PYTHONSAFEPATH"] = safe or preload.OURS
     try:
         yield
@@ -130,8 +141,8 @@ def for_the_server(*needed: str) -> Iterator[None]:
 
 
 def exit_if_spawning() -> None:
-    """For a process that is importing the main module because somebody has started it: it is to have no
-    processes of its own. Ends it without a traceback: its parent tells the person, once."""
+    """End a process that is importing the main module of its parent: it must not start processes itself.
+    There is no traceback; the parent reports the reason once."""
     # What `multiprocessing.spawn` itself goes by when it refuses, at length.
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise SystemExit(f"fetchpool: {MAIN_GUARD_HELP}")

@@ -1,11 +1,10 @@
-"""For the server that worker processes are forked from (`multiprocessing`'s fork server), and nobody else.
+"""Prepares the server that worker processes are forked from (`multiprocessing`'s fork server), which imports
+this module.
 
-It loads this room, and by it what every worker needs, once instead of in each of them: fifty processes
-are ready in a third of the time. It may find another fetchpool than its parent's, since it looks neither in
-the working directory nor where the main module is: it forgets that one, and each worker loads the parent's.
-
-What it can't do (there is no process to be had), and a process that begins when its parent has ended
-meanwhile, need no traceback: the pool sees them end, and says so in a line.
+By that the server imports once what every worker needs. It may find another fetchpool than its parent's,
+since it looks neither in the working directory nor next to the main module: then it drops that one, and each
+worker imports the parent's. Errors in the server (no process can be forked) and in a process whose parent has
+ended meanwhile print no traceback: the pool notices that processes end, and reports it in a line.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ from traceback import walk_tb
 from types import TracebackType
 
 MARK = "FETCHPOOL_FORK_SERVER"
-"""The environment variable that tells the server that it is one: where its parent's fetchpool is, and the
-modules to load."""
+"""The environment variable by which the server knows that it is one. Its value: the parent's fetchpool, the
+main module's file or nothing, and the modules to import."""
 OURS = "fetchpool"
-"""What PYTHONSAFEPATH says where it was set for the server's start alone."""
+"""The value of PYTHONSAFEPATH if it was set for the server's start only."""
 
 
 def prepare() -> None:
-    """Once, in the server."""
-    parents, *needed = os.environ.pop(MARK).split(os.pathsep)
+    """Prepare the server, once."""
+    parents, main, *modules = os.environ.pop(MARK).split(os.pathsep)
     if os.environ.get("PYTHONSAFEPATH") == OURS:
         del os.environ["PYTHONSAFEPATH"]
     if sys.modules["fetchpool"].__file__ != parents:
@@ -43,7 +42,9 @@ def prepare() -> None:
             sys.__excepthook__(kind, error, trace)
 
     sys.excepthook = hook
-    for name in needed:
+    if main:  # a forked process compares it with its parent's, and imports the main module if they differ
+        sys.modules["__main__"].__file__ = main
+    for name in modules:
         import_module(name)
 
 

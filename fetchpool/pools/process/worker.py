@@ -15,6 +15,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from socket import socket
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -24,9 +25,10 @@ from fetchpool.model.errors import NoThreadError
 from fetchpool.pools.process.frames import FrameReader, Kind, frame
 from fetchpool.pools.process.lifeline import hold_on
 from fetchpool.pools.process.parse_board import ParseBoard, ParseNotes
-from fetchpool.pools.station import Station
 from fetchpool.runtime import threads
-from fetchpool.transports import watchdog
+
+if TYPE_CHECKING:
+    from fetchpool.pools.station import Station
 
 TO_THE_GROUP = (signal.SIGINT, signal.SIGTERM)
 KEEPS_FOR = 1.5
@@ -52,6 +54,10 @@ def run(places: int, options: FetchOptions, lifeline: Connection, channel: socke
 
 def serve(places: int, options: FetchOptions, channel: socket, board: ParseBoard) -> None:
     """Open a station, and hand it what comes through the channel."""
+    # The parent imports this module, and needs neither; the fork server has them.
+    from fetchpool.pools.station import Station
+    from fetchpool.transports import watchdog
+
     capacity = machine.fit(places, "async" if options.transport == "curl" else "thread", options.transport)
     options = replace(options, few_descriptors=capacity.is_short)
     # Another process may need a connection to a host that accepts few: this one can't be asked to close it.
