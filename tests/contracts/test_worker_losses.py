@@ -101,7 +101,7 @@ def test_a_page_that_kills_its_process_is_isolated_while_the_others_go_on(server
 
 @LINUX
 def test_a_stopped_process_holds_up_no_other_and_is_replaced(server: GaugedServer) -> None:
-    """Requests in its socket wait for nobody; within seconds it is killed, and what it held fails."""
+    """A stopped worker is killed within seconds, and its requests fail instead of waiting in its socket."""
     pool = opened(("process", "curl"), 4)
     wait_for = submit(pool, server, *["/x"] * 20)
     assert ended(wait_for) == ["fetched"] * 20

@@ -1,4 +1,4 @@
-"""Frames: how messages to and from a worker process are told apart on their socket.
+"""Frames: the boundaries of messages to and from a worker process on their socket.
 
 In: a kind and a payload. Out: bytes with the payload's length in front, and from a stream of bytes the same
 frames, however the stream is split.

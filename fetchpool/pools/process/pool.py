@@ -142,7 +142,7 @@ class ProcessPool:
                 self._run()
             return
         self.wake()
-        if threading.current_thread() is not thread:  # in a callback, nobody can wait for the callback's end
+        if threading.current_thread() is not thread:  # a callback can't wait for its own end
             thread.join(ABORTED if abort or self._state is State.ABORTING else None)
 
     def release(self) -> None:

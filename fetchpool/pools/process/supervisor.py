@@ -58,7 +58,7 @@ class Supervisor:
         self._selector.register(wakeup.descriptor, selectors.EVENT_READ)
         self.workers: list[WorkerProcess] = []
         self.ended: list[WorkerProcess] = []
-        """Processes that have ended; whoever handles them clears the list."""
+        """Processes that have ended; the caller that handles them clears the list."""
         self._starter: Thread | None = None
         self._refusal: BaseException | None = None
         """Why the processes could not be started."""

@@ -48,7 +48,7 @@ class WorkerProcess:
         self.is_ended = False
         self.rate = Rate()
         self.last_outcome = self.recalled_at = 0.0
-        """When the last outcome came, and when it was last told to return what it has not started."""
+        """The times of the last outcome, and of the last command to return requests that have not started."""
         self.board = ParseBoard(context)
         self._beat = 0.0
         self._silent_checks = 0

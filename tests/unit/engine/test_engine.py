@@ -164,7 +164,7 @@ def test_a_request_on_which_workers_crashed_twice_runs_alone_and_the_rest_goes_o
     assert rows.errors == {deadly: "internal", **dict.fromkeys(others)}
 
 
-def test_a_run_that_is_stopped_while_a_request_waits_to_run_alone_says_that_it_is_not_whole() -> None:
+def test_a_run_that_is_stopped_while_a_request_waits_to_run_alone_is_incomplete() -> None:
     def answer(request: FetchRequest, attempt: int) -> Outcome | None:
         if request.host == "other" and attempt == 3:
             engine.stop()
