@@ -10,7 +10,9 @@ this module loads no transport, and `configure()` opens no connection and no out
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from fetchpool.config import machine, validate
@@ -29,6 +31,7 @@ from fetchpool.config.outputs import (
     refuse_same_file,
     text_output_warnings,
 )
+from fetchpool.config.proxy_options import proxy_fields
 from fetchpool.config.request_values import request_body, request_headers
 from fetchpool.config.run_config import RunConfig
 from fetchpool.config.write_out import JSON, Variable, headers_of
@@ -64,6 +67,8 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
     transport, notices = resolve_transport(values["transport"], values["http_version"], values["executor"])
     adding = [name for name in ("parse", "save", "hash", "keep", "keep_columns") if values[name]]
     notices = (*notices, *text_output_warnings(outputs, [OPTIONS[name].label for name in adding]))
+    proxy, proxy_notices = proxy_fields(values, os.environ, partial(usable_proxy, transport=transport))
+    notices = (*notices, *proxy_notices)
     refreshes = bool(values["refresh"])
     values["method"], values["body"] = request_body(values, given.get("method"))
     template = parse_template("--write-out", values["write_out"]) if values["write_out"] else ()
@@ -77,7 +82,7 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
         **_credentials(values),
         **connection_fields(values),
         "interface": values["interface"] or "",
-        "proxy": None if values["proxy"] is None else usable_proxy(values["proxy"], transport),
+        **proxy,
         "dns_servers": usable_dns_servers(values["dns_servers"] or None, transport),
         "max_filesize": _max_filesize(values),
         "parse_timeout": _parse_timeout(given.get("parse_timeout"), values),

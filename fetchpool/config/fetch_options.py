@@ -40,6 +40,10 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     report_cookies: bool = False
     """Return the cookies that servers set to the engine, for other URLs (`--cookie-jar`)."""
     proxy: str | None = None
+    proxies: tuple[tuple[str, str], ...] = ()
+    """Scheme and proxy, where they depend on the URL's scheme (`--proxy env`)."""
+    noproxy: tuple[str, ...] = ()
+    """Hosts, domains and networks that are reached without a proxy."""
     cacert: str | None = None
     insecure: bool = False
     cert: str | None = None
@@ -101,6 +105,11 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     follow_within_hosts: bool = True
     """Whether the worker follows a redirect within a host. If not, it returns every redirect, to be checked
     first (`robots.txt`)."""
+
+    @property
+    def has_proxy(self) -> bool:
+        """Whether URLs are fetched through a proxy, all or some."""
+        return bool(self.proxy or self.proxies)
 
     def accepts(self, status: int) -> bool:
         """Whether a final response with this status is no failure."""

@@ -431,8 +431,15 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "proxy",
             "-x --proxy URL",
             types.TEXT,
-            "Proxy to use: http, https, socks5 or socks5h (the proxy resolves names). Proxy environment "
-            "variables are ignored.",
+            "Proxy to use: http, https, socks5 or socks5h (the proxy resolves names); 'env' for those of the "
+            "environment (http_proxy, https_proxy, all_proxy, no_proxy), which are not used otherwise.",
+            Scope.POOL,
+        ),
+        Option(
+            "noproxy",
+            "--noproxy HOST,...",
+            types.NOPROXY,
+            "Use no proxy for these hosts, domains and networks (10.0.0.0/8); '*' is all.",
             Scope.POOL,
         ),
         Option(

@@ -9,7 +9,14 @@ from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any
 
-from fetchpool.config import connection_options, cookie_file, request_values, units, validate
+from fetchpool.config import (
+    connection_options,
+    cookie_file,
+    proxy_options,
+    request_values,
+    units,
+    validate,
+)
 from fetchpool.config.choices import FORMATS, SUMMARIES
 from fetchpool.config.keep import VALUES as KEEP_VALUES
 from fetchpool.config.keep import keep
@@ -133,6 +140,7 @@ TLS_MAX = ParamType(
     choices=connection_options.TLS_VERSIONS,
 )
 INTERFACE = ParamType(check=connection_options.interface, accepts=str | None)
+NOPROXY = ParamType(check=proxy_options.noproxy, accepts=str | None)
 REFERER = ParamType(check=request_values.referer, accepts=str | None)
 RANGE = ParamType(check=request_values.byte_range, accepts=str | None)
 STATUSES = ParamType(

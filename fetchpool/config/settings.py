@@ -77,8 +77,10 @@ class PoolSettings(TypedDict, total=False):
     netrc_file: str | PathLike[str] | None
     """Like --netrc, with another file."""
     proxy: str | None
-    """Proxy to use: http, https, socks5 or socks5h (the proxy resolves names). Proxy environment variables
-    are ignored."""
+    """Proxy to use: http, https, socks5 or socks5h (the proxy resolves names); 'env' for those of the
+    environment (http_proxy, https_proxy, all_proxy, no_proxy), which are not used otherwise."""
+    noproxy: str | None
+    """Use no proxy for these hosts, domains and networks (10.0.0.0/8); '*' is all."""
     resolve: Sequence[str]
     """Use this address for HOST and PORT. Repeatable."""
     dns_servers: str | None

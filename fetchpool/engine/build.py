@@ -134,7 +134,7 @@ def build(
         overwritten.remove()
     # A proxy resolves host names itself, and may know others than we do; so does libcurl with --dns-servers.
     lookups = None
-    if config.fetch.proxy is None and not config.fetch.dns_servers:
+    if not config.fetch.has_proxy and not config.fetch.dns_servers:
         timeout = min(config.fetch.connect_timeout, config.fetch.max_time)
         fixed = {where.rpartition(":")[0]: () for where, _ in config.fetch.resolve}
         lookups = HostLookups(
@@ -158,7 +158,7 @@ def build(
                 host_delay=config.host_delay,
                 rate=config.rate,
                 resolve_hosts=lookups is not None,
-                proxied=config.fetch.proxy is not None,
+                proxied=config.fetch.has_proxy,
             ),
             retry=RetryPolicy(
                 retry=config.retry,

@@ -21,6 +21,7 @@ from fetchpool.config.fetch_options import FetchOptions, parse_timeout_message
 from fetchpool.http import conditional, cookies
 from fetchpool.http.body import REDIRECTS, ResponseBody
 from fetchpool.http.no_keepalive import Unkept
+from fetchpool.http.proxy_choice import ProxyChoice
 from fetchpool.http.request_headers import RequestHeaders
 from fetchpool.model import derive, urls
 from fetchpool.model.addresses import address_is_public
@@ -78,7 +79,8 @@ class Exchange:
         self._has_slow_parsers = options.has_slow_parsers
         self._validators = options.validators
         self._keeping = _keeping(options, self._wants)
-        self._unkept = Unkept(options)
+        self._proxies = ProxyChoice(options)
+        self._unkept = Unkept(self._proxies)
         self.steps: Callable[[FetchRequest], Steps] = self._steps
         """Return the steps of one request's fetch."""
         if options.warc_spool:
@@ -111,7 +113,7 @@ class Exchange:
             if options.ip_version and (other := other_family(request.host, options.ip_version)):
                 return refusal(request, FailureKind.DNS, other, timestamp)
             public_only = options.public_only or (request.from_public and not options.allow_private)
-            if public_only and options.proxy is not None:
+            if public_only and self._proxies.of(request.href):
                 if forbidden := check_host_literal(request.host):
                     return refusal(request, FailureKind.FORBIDDEN_ADDRESS, forbidden, timestamp)
                 public_only = False  # the connection is to the proxy
@@ -198,6 +200,7 @@ class Exchange:
             public_only,
             close=request.close,
             body=self._headers.body_of(request),
+            proxy=self._proxies.of(request.href) if self._proxies.depends_on_url else None,
         )
 
     def _build_redirect(
@@ -232,7 +235,7 @@ class Exchange:
 
     def _is_public(self, request: FetchRequest, response: HopResult) -> bool:
         """Whether a response came from the internet; behind a proxy, whether it may have."""
-        if self._options.proxy is not None:
+        if self._proxies.of(request.href):
             return not urls.is_address(request.host) or address_is_public(request.host.strip("[]"))
         return response.remote_ip is not None and address_is_public(response.remote_ip)
 

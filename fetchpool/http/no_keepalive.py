@@ -7,7 +7,7 @@ time, also after the next request was sent, and would be taken for its response.
 
 from __future__ import annotations
 
-from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.http.proxy_choice import ProxyChoice
 from fetchpool.model import urls
 
 SECONDS = 300.0
@@ -22,11 +22,10 @@ class Unkept:
     """The hosts, by `host:port`. Worker threads share one object: each call is a step or two on a
     dictionary."""
 
-    def __init__(self, options: FetchOptions) -> None:
+    def __init__(self, proxies: ProxyChoice) -> None:
         self.until: dict[str, float] = {}
         """The monotonic times of the events. Usually empty, which each hop checks."""
-        proxy = options.proxy or ""
-        self._forwarded = bool(proxy) and not proxy.startswith("socks")
+        self._proxies = proxies
 
     def add(self, url: str, now: float) -> None:
         """Remember that the host of `url` sent such bytes."""
@@ -39,4 +38,5 @@ class Unkept:
         return self.until.get(self._peer(url), 0.0) > now
 
     def _peer(self, url: str) -> str:
-        return PROXY if self._forwarded and url.startswith("http:") else urls.authority(url)
+        proxy = self._proxies.of(url) if url.startswith("http:") else ""
+        return PROXY if proxy and not proxy.startswith("socks") else urls.authority(url)

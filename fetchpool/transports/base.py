@@ -155,6 +155,8 @@ class HopRequest(Struct):
     """The server accepts few connections: keep none that another hop may need."""
     body: bytes = b""
     """The request's body; its length is among the headers."""
+    proxy: str | None = None
+    """The proxy, empty for none; None for that of the run's options."""
     proxy_addresses: tuple[str, ...] = ()
     """Addresses of the proxy, filled in by the transport that resolved it."""
 

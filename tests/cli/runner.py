@@ -32,9 +32,13 @@ UNCOMPILED = {"PYTHONDONTWRITEBYTECODE": "1"}
 come later (its write is not looked at)."""
 
 
+HABITS = re.compile("NO_COLOR|COLUMNS|LINES|.*_proxy|.*_PROXY|NETRC")
+"""Variables that change what the command does or prints."""
+
+
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """What the command sees: the package from this checkout, and nothing of the caller's taste."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES")}
+    kept = {name: value for name, value in os.environ.items() if not HABITS.fullmatch(name)}
     return {**kept, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "LANG": "C.UTF-8", **(extra or {})}
 
 

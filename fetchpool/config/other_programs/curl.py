@@ -30,9 +30,9 @@ max-redirs = 10 by default
 max-time -m = of each attempt; 5 minutes by default
 netrc = no short form: -n is --number of the demo
 netrc-file =
-noproxy - the environment's proxies are not used
+noproxy =
 output -o ! the file of the rows, one for each URL; bodies are saved by --save DIR
-proxy -x = http, https, socks5 and socks5h; the environment's are not used
+proxy -x = http, https, socks5 and socks5h; --proxy env takes the environment's
 rate ! N/s, N/m or N/h, over all hosts; 10/s here is curl's --rate 10/s
 referer -e = without ;auto
 request -X = also --method

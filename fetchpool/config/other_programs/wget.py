@@ -22,7 +22,7 @@ user-agent = -A; -U is wget's
 verbose -v ! a line for each failure and retry
 version -V =
 http2 = curl transport only
-proxy ! its URL; the environment's are not used
+proxy ! its URL; --proxy env takes the environment's
 accept -A ! the statuses that are no failure; a list needs no filter of names (grep)
 
 tries -t > --retry N, the number of tries after the first

@@ -67,7 +67,7 @@ class CurlHandle:
         self._trace = CurlTrace(streams, self._opened)
         self.traced = False
         """Whether libcurl reports TLS records and HTTP/2 frames."""
-        self._traces_all = options.http_version == "2" or (options.proxy or "").startswith("https:")
+        self._http2 = options.http_version == "2"
         self._secure = False
         self._fresh = False
         self._data_before_request = False
@@ -84,17 +84,14 @@ class CurlHandle:
         self._public_only = self._closes = False
         self._filters_all = options.public_only
         self._interface = options.interface
-        proxy = proxy_of(options.proxy)
-        self._proxied = proxy is not None
-        self._proxy_at = "" if proxy is None else f"{proxy.host}:{proxy.port}"
         self._proxy_entries: list[str] = []
-        self._forwards = proxy is not None and not proxy.socks
-        """An HTTP proxy takes absolute URLs."""
         self._has_target = False
         self.curl = curl = new_curl(options)
         self.receiver = CurlReceiver(curl, counter, paused)
         self._filter = AddressFilter()
         curl.setopt(pycurl.DEBUGFUNCTION, self._trace.on_debug)
+        self._hop_proxy: str | None = None
+        self._use_proxy(options.proxy or "")
 
     def prepare(self, hop: HopRequest) -> None:
         """Set the options that differ from the previous hop."""
@@ -106,6 +103,9 @@ class CurlHandle:
         if self._opened:
             self._opened.clear()
         setopt = self.curl.setopt
+        if hop.proxy is not None and hop.proxy != self._hop_proxy:
+            self._hop_proxy = hop.proxy
+            self._use_proxy(hop.proxy)
         self._secure = hop.url.startswith("https")
         if (self._secure or self._traces_all) is not self.traced:
             self.traced = not self.traced
@@ -333,6 +333,17 @@ class CurlHandle:
         elif method != "GET":
             curl.setopt(pycurl.CUSTOMREQUEST, method)
         self._method, self._body = method, body
+
+    def _use_proxy(self, text: str) -> None:
+        """Set the proxy of this hop and the next ones; empty for none."""
+        proxy = proxy_of(text)
+        self._proxied = proxy is not None
+        self._proxy_at = "" if proxy is None else f"{proxy.host}:{proxy.port}"
+        self._forwards = proxy is not None and not proxy.socks
+        """An HTTP proxy takes absolute URLs."""
+        self._traces_all = self._http2 or text.startswith("https:")
+        self._proxy_entries = []
+        self.curl.setopt(pycurl.PROXY, text.encode())  # also none: the environment's is ignored (fault 27)
 
     def _filter_addresses(self, public_only: bool) -> None:
         """Filter addresses only where required: opening sockets in Python adds a tenth to the cost of a

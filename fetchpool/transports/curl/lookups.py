@@ -21,24 +21,22 @@ class HopNames:
 
     def __init__(self, options: FetchOptions, resolver: Resolver) -> None:
         self._resolver = resolver
-        proxy = proxy_of(options.proxy)
         self._has_own_servers = bool(options.dns_servers)
         """Whether libcurl resolves names by itself, with the name servers that the user set."""
-        self._resolves_hosts = proxy is None or proxy.scheme == "socks5"
-        """Whether we resolve hosts. Other proxies are given the name."""
-        name = "" if proxy is None else proxy.host
-        self._proxy = "" if not name or ":" in name or urls.is_address(name) else name
+        self._of_run = of_proxy(options.proxy)
+        self._by_proxy: dict[str, tuple[str, bool]] = {}
 
     def missing(self, hop: HopRequest) -> str:
         """Return a name that must be resolved before the hop. If there is none, return an empty string, after
         setting the hop's addresses."""
         if self._has_own_servers:
             return ""
-        if self._proxy:
-            hop.proxy_addresses = self._known(self._proxy)
+        proxy, resolves_hosts = self._of_run if hop.proxy is None else self._of_hop(hop.proxy)
+        if proxy:
+            hop.proxy_addresses = self._known(proxy)
             if not hop.proxy_addresses:
-                return self._proxy
-        if hop.addresses or not self._resolves_hosts:
+                return proxy
+        if hop.addresses or not resolves_hosts:
             return ""
         host = hop.authority.rpartition(":")[0]
         if urls.is_address(host):
@@ -48,10 +46,25 @@ class HopNames:
 
     def failure(self, host: str, kind: FailureKind, message: str) -> Failure:
         """Return the failure of a hop whose name has no address."""
-        if host == self._proxy and kind is not FailureKind.ABORTED:
+        names = {self._of_run[0], *(name for name, _ in self._by_proxy.values())}
+        if host in names and kind is not FailureKind.ABORTED:
             return no_way(kind, message)
         return Failure(kind, message)
+
+    def _of_hop(self, proxy: str) -> tuple[str, bool]:
+        if proxy not in self._by_proxy:
+            self._by_proxy[proxy] = of_proxy(proxy)
+        return self._by_proxy[proxy]
 
     def _known(self, host: str) -> tuple[str, ...]:
         kept = self._resolver.cached(host)
         return () if kept is None else kept.ips
+
+
+def of_proxy(text: str | None) -> tuple[str, bool]:
+    """Return the name of a proxy that must be resolved, empty if there is none; and whether we resolve the
+    hosts of URLs. Most proxies are given the name."""
+    proxy = proxy_of(text)
+    name = "" if proxy is None else proxy.host
+    needs_lookup = bool(name) and ":" not in name and not urls.is_address(name)
+    return name if needs_lookup else "", proxy is None or proxy.scheme == "socks5"

@@ -42,8 +42,7 @@ def new_curl(options: FetchOptions) -> pycurl.Curl:
     setopt(SUPPRESS_CONNECT_HEADERS, 1)
     setopt(pycurl.BUFFERSIZE, options.buffersize)
     setopt(pycurl.DNS_CACHE_TIMEOUT, cache_timeout(options))
-    setopt(pycurl.NOPROXY, "")  # ignores the environment's no_proxy,
-    setopt(pycurl.PROXY, (options.proxy or "").encode())  # and its http_proxy (fault 27)
+    setopt(pycurl.NOPROXY, "")  # ignores the environment's no_proxy (fault 27)
     if options.dns_servers:
         setopt(pycurl.DNS_SERVERS, options.dns_servers)
     if options.cacert is not None:

@@ -41,7 +41,7 @@ class Dialer:
 
     def __init__(self, options: FetchOptions, trace: Trace, resolver: Resolver) -> None:
         self.trace = trace
-        self.proxy = proxy_of(options.proxy)
+        self._proxy_of_run = proxy_of(options.proxy)
         self._tls = TlsSettings(
             options.cacert,
             options.insecure,
@@ -54,6 +54,12 @@ class Dialer:
         self._tls_of_proxy = TlsSettings(options.cacert, options.insecure)
         self._interface = options.interface
         self._resolver = resolver
+
+    @property
+    def proxy(self) -> Proxy | None:
+        """The proxy of the hop in progress."""
+        proxy = self.trace.hop.proxy
+        return self._proxy_of_run if proxy is None else proxy_of(proxy)
 
     def connect(self, host: str, port: int) -> Connection:
         """Return a connection to `host`, through the proxy if there is one.
