@@ -24,7 +24,7 @@ REFUSALS = [
     ),
     (
         ("-i", "x"),
-        "no such option: -i; -o rows.jsonl has the status and the sizes, --warc FILE.warc.gz all headers",
+        "no such option: -i; use --keep headers, which puts them into the rows",
     ),
     (("--data-urlencode", "x"), "no such option: --data-urlencode; encode the text, then use --data"),
     (("--referrer", "x"), "no such option: --referrer; did you mean --referer?"),

@@ -46,7 +46,7 @@ tlsv1.2 =
 tlsv1.3 =
 user -u = Basic authentication; asks for a missing password on the terminal
 user-agent -A =
-verbose -v ! a line for each failure and retry; -H, -o rows.jsonl and --warc show what was sent and received
+verbose -v ! a line for each failure and retry; --keep headers and --warc show what was received
 version -V =
 help -h =
 
@@ -75,7 +75,7 @@ data-ascii > --data
 data-binary > --json @FILE or -d with -H: -d @FILE leaves out line ends, --json @FILE keeps them
 data-raw > --data, where only a leading @ is special
 data-urlencode - encode the text, then use --data
-dump-header -D - -o rows.jsonl has the status and the sizes, --warc FILE.warc.gz all headers
+dump-header -D > --keep headers, which puts them into the rows
 etag-compare > --refresh OLD
 etag-save > -o rows.jsonl, whose etag --refresh uses
 fail-early > --max-failures 1
@@ -132,8 +132,8 @@ remote-name-all > --save DIR
 remote-time -R - the row has last_modified
 retry-all-errors > --retry-failed all, in a run with --resume
 retry-connrefused + refused connections are retried
-show-headers -i - -o rows.jsonl has the status and the sizes, --warc FILE.warc.gz all headers
-include - -o rows.jsonl has the status and the sizes, --warc FILE.warc.gz all headers
+show-headers -i > --keep headers, which puts them into the rows
+include > --keep headers, which puts them into the rows
 skip-existing > --resume
 socks4 - use --proxy socks5://HOST:PORT
 socks4a - use --proxy socks5h://HOST:PORT
@@ -157,7 +157,7 @@ upload-file -T - the same file for every URL; use -X PUT --json @FILE with -H 'C
 url > INPUT, a file with one URL a line
 url-query - write the query into the URLs
 variable - the shell has variables
-write-out -w > -o rows.csv or -o rows.jsonl, whose fields have curl's names (-w is --workers)
+write-out -w = for text output, also -W (-w is --workers)
 xattr - the row has what curl stores there
 disable -q + there is no configuration file (-q is --quiet)
 disallow-username-in-url - a row shows them as ***

@@ -22,8 +22,8 @@ no-unsorted - rows are JSON lines; use jq
 format-options - rows are JSON lines; use jq
 response-charset - bodies are bytes, and a --parse function gets text
 response-mime - bodies are bytes, and a --parse function gets text
-print -p - -o rows.jsonl has the status and the sizes, --warc FILE.warc.gz what was sent and received
-headers -h - -I requests headers only; --warc FILE.warc.gz has them
+print -p - --keep headers puts them into the rows, --warc FILE.warc.gz keeps what was sent and received
+headers -h > --keep headers, which puts them into the rows; --header sends one
 meta -m ! the total time, --max-time; -o rows.jsonl has the times
 body -b ! a cookie, --cookie; --save DIR saves bodies
 verbose -v ! a line for each failure and retry

@@ -91,7 +91,7 @@ report-speed + rates are in bytes
 retry-connrefused + refused connections are retried
 retry-on-http-error > --retry-failed http_404, in a run with --resume
 spider > --head
-server-response -S - -o rows.jsonl has the status and the sizes, --warc FILE.warc.gz all headers
+server-response -S > --keep headers, which puts them into the rows
 save-headers > --warc FILE.warc.gz
 warc-file > --warc FILE.warc.gz
 content-on-error > --accept 200..599
