@@ -2,8 +2,9 @@
 
 In: when requests to the host start, and their outcomes. Out: whether another one may start, and when.
 
-A host that responds with 429 or 503 is left alone for as long as it asks, or for a delay that doubles; then
-requests go out one at a time, and each success halves the delay between them. A host that does not respond
+A host that responds with 429, or with `Retry-After`, is left alone for as long as it asks, or for a delay
+that doubles; then requests go out one at a time, and each success halves the delay between them. A 503
+without `Retry-After` may be about a single page: `request_rate.py` finds out. A host that does not respond
 several times in a row is paused, then one probe is sent. If the probe fails, queued requests end as
 `host_down`, until a later probe succeeds.
 """
@@ -11,12 +12,14 @@ several times in a row is paused, then one probe is sent. If the probe fails, qu
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from enum import Enum, auto
 
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.request import FetchRequest
 from fetchpool.scheduler.connection_limit import ConnectionLimit, is_broken_connection
+from fetchpool.scheduler.request_rate import RequestRate
 
 INITIAL_BACKOFF = 0.1
 """Seconds between starts after the first 429 or 503; doubled by each further one."""
@@ -29,7 +32,9 @@ HALF_OPEN_AFTER = 5.0
 """Seconds from the pause to the first probe: enough for a server to restart."""
 OPEN_FOR = 60.0
 """Seconds between probes of a host that is down."""
-THROTTLE_STATUSES = frozenset((429, 503))
+TOO_MANY_REQUESTS, SERVICE_UNAVAILABLE = 429, 503
+RATE_TTL = 60.0
+"""Seconds after its last 503 for which the request rate of a host is measured."""
 
 
 class Breaker(Enum):
@@ -73,6 +78,7 @@ class HostSlot:
         "_probe_from",
         "_ready_at_before",
         "_responded_at",
+        "_retry_is_next",
         "_throttle_status",
         "addresses",
         "asked_to_wait",
@@ -88,8 +94,10 @@ class HostSlot:
         "on_hold",
         "queue",
         "ready_at",
+        "request_rate",
         "resolved_until",
         "resolving",
+        "retries",
     )
 
     def __init__(self, host: str, per_host: int) -> None:
@@ -98,6 +106,9 @@ class HostSlot:
         self.limit = per_host
         """How many requests may be in flight."""
         self.queue: deque[FetchRequest] = deque()
+        self.retries: deque[FetchRequest] | None = None
+        """Queued retries that are due. They and the queue take turns: the results of retries tell pages that
+        always fail from a host that rejects many requests."""
         self.internal: list[FetchRequest] = []
         """Queued internal requests (`robots.txt`, of this host or for another), which start before all
         others."""
@@ -120,6 +131,8 @@ class HostSlot:
         self.breaker = CLOSED
         self.connection_limit: ConnectionLimit | None = None
         """None until a connection breaks."""
+        self.request_rate: RequestRate | None = None
+        """None until a 503."""
         self._backoff = 0.0
         self._backoff_since = 0.0
         self._throttle_status = 0
@@ -127,6 +140,7 @@ class HostSlot:
         """Whether the host asked for the present pause, with Retry-After."""
         self._failures = 0
         self._responded_at = float("-inf")
+        self._retry_is_next = True
         self._probe_from = self._ready_at_before = 0.0
 
     @property
@@ -137,7 +151,14 @@ class HostSlot:
     @property
     def throttled_by(self) -> int:
         """The status, 429 or 503, because of which the host is backing off; 0 if it is not."""
-        return self._throttle_status if self._backoff else 0
+        if self._backoff:
+            return self._throttle_status
+        return SERVICE_UNAVAILABLE if self.request_rate is not None else 0
+
+    @property
+    def is_backing_off(self) -> bool:
+        """Whether fewer requests start because of 429 or 503."""
+        return self._backoff > 0.0 or (self.request_rate is not None and self.request_rate.interval > 0.0)
 
     def hit_connection_limit(self, outcome: Outcome) -> bool:
         """Whether a connection probably broke because of the host's other connections. Some of them may be
@@ -148,7 +169,7 @@ class HostSlot:
         """Return why the queued requests cannot start."""
         if self._failures:  # whether the limit is reached or not
             return BlockReason.RETRY
-        if self._backoff:
+        if self.is_backing_off:
             return BlockReason.BACKOFF
         return (
             BlockReason.HOST_LIMIT
@@ -162,18 +183,47 @@ class HostSlot:
 
     def has_next(self) -> bool:
         """Whether a request is queued that is not on hold."""
-        return len(self.internal) > 0 or (not self.on_hold and len(self.queue) > 0)
+        if self.internal:
+            return True
+        return not self.on_hold and (len(self.queue) > 0 or self.retries is not None)
+
+    def enqueue_retry(self, request: FetchRequest) -> None:
+        """Queue a retry that is due."""
+        if self.retries is None:
+            self.retries = deque()
+        self.retries.append(request)
+
+    def take_next(self) -> FetchRequest:
+        """Remove and return the next request; there must be one."""
+        if self.internal:
+            return self.internal.pop(0)
+        if self.retries is None or (self.queue and not self._retry_is_next):
+            self._retry_is_next = True
+            return self.queue.popleft()
+        self._retry_is_next = False
+        request = self.retries.popleft()
+        if not self.retries:
+            self.retries = None
+        return request
 
     def take_all(self) -> list[FetchRequest]:
         """Remove and return all queued requests."""
-        requests = [*self.internal, *self.queue]
+        requests = [*self.internal, *self.take_matching(lambda _: True)]
         self.internal.clear()
-        self.queue.clear()
         return requests
+
+    def take_matching(self, condition: Callable[[FetchRequest], bool]) -> list[FetchRequest]:
+        """Remove and return the queued requests that meet the condition, except for internal ones."""
+        requests = [*(self.retries or ()), *self.queue]
+        taken = [request for request in requests if condition(request)]
+        if taken:
+            self.queue = deque(request for request in requests if not condition(request))
+            self.retries = None
+        return taken
 
     def queued(self) -> int:
         """Return the number of queued requests."""
-        return len(self.internal) + len(self.queue)
+        return len(self.internal) + len(self.queue) + len(self.retries or ())
 
     def idle(self) -> bool:
         """Whether the host has no request and is in none of the scheduler's collections."""
@@ -182,12 +232,14 @@ class HostSlot:
     def is_default(self, now: float) -> bool:
         """Whether the slot holds no state worth keeping, so that it can be evicted."""
         slow = self._failures or self._backoff or self.ready_at > now or self.has_connection_limit
-        return not slow and self.breaker is CLOSED
+        return not slow and self.request_rate is None and self.breaker is CLOSED
 
     def started(self, now: float, host_delay: float) -> None:
         """Count a request as in flight."""
         self.in_flight += 1
         delay = max(host_delay, self._backoff)
+        if self.request_rate is not None:
+            delay = max(delay, self.request_rate.interval)
         if delay:
             self.ready_at = max(self.ready_at, now + delay)
 
@@ -219,15 +271,19 @@ class HostSlot:
             self.ready_at = min(self.ready_at, max(now, self._ready_at_before))
         if self.connection_limit is not None:
             self.connection_limit.record_response(now, started)
-        if outcome.record.response_code in THROTTLE_STATUSES:
+        status = outcome.record.response_code
+        is_unavailable = status == SERVICE_UNAVAILABLE and retry_after is None
+        if self.request_rate is not None or is_unavailable:
+            self._measure_rate(now, started, accepted=not is_unavailable, retried=retried)
+        if status == TOO_MANY_REQUESTS or (status == SERVICE_UNAVAILABLE and retry_after is not None):
             if started >= self._backoff_since:  # it began after the last change of the backoff
                 self._backoff = min(MAX_BACKOFF, max(INITIAL_BACKOFF, 2.0 * self._backoff))
                 self._backoff_since = now
             wait = self._backoff if retry_after is None else retry_after
-            self._throttle_status = outcome.record.response_code
+            self._throttle_status = status
             self.asked_to_wait = retry_after is not None or (self.asked_to_wait and self.ready_at > now)
             self.ready_at = max(self.ready_at, now + wait)
-        elif self._backoff:
+        elif self._backoff and not is_unavailable:
             self._backoff /= 2.0
             if self._backoff < MIN_BACKOFF:
                 self._backoff = 0.0
@@ -241,6 +297,18 @@ class HostSlot:
             self.limit = self._per_host
         else:
             self.limit = min(self._per_host, self.connection_limit.limit)
+
+    def _measure_rate(self, now: float, started: float, *, accepted: bool, retried: bool) -> None:
+        """Update the request rate with a response. The first 503 also delays the next request a little."""
+        rate = self.request_rate
+        if rate is None:
+            self.request_rate = RequestRate(now)
+            self.asked_to_wait = False
+            self.ready_at = max(self.ready_at, now + INITIAL_BACKOFF)
+        elif rate.is_over(now, RATE_TTL):
+            self.request_rate = None
+        else:
+            rate.record(now, started, accepted=accepted, retried=retried)
 
     def _record_no_response(self, now: float, started: float) -> None:
         """Count a failure, which may open the circuit breaker."""

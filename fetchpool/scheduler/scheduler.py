@@ -78,9 +78,10 @@ class Scheduler:
         self.resolving = 0
         """Number of hosts that are being resolved or are on hold."""
 
-    def enqueue(self, request: FetchRequest, now: float, *, first: bool = False) -> None:
-        """Add a request to the end of its host's queue; with `first` to the front (it was started before).
-        Internal requests come before all others, which wait for their results."""
+    def enqueue(self, request: FetchRequest, now: float, *, first: bool = False, retry: bool = False) -> None:
+        """Add a request to the end of its host's queue; with `first` to the front (it was started before);
+        with `retry` to the retries that are due, which take turns with the queue. Internal requests come
+        before all others, which wait for their results."""
         slot = self._hosts.get(request.host)
         if slot is None:
             slot = self._hosts[request.host] = HostSlot(request.host, self._per_host)
@@ -88,6 +89,8 @@ class Scheduler:
             slot.internal.append(request)
         elif first:
             slot.queue.appendleft(request)
+        elif retry:
+            slot.enqueue_retry(request)
         else:
             slot.queue.append(request)
         self.queued += 1
@@ -117,7 +120,7 @@ class Scheduler:
             slot.is_scheduled = False
             if slot.resolving:
                 continue  # `host_resolved()` schedules it again
-            if (slot.on_hold or not slot.queue) and not slot.internal:  # `has_next()`, without the call
+            if (slot.on_hold or not slot.queue) and not slot.has_next():  # mostly without the call
                 # `host_failed()` has removed its requests since it was scheduled.
                 self._maybe_evict(slot, now)
             elif slot.breaker is OPEN and slot.is_rejecting(now):
@@ -130,7 +133,10 @@ class Scheduler:
                 self.resolving += 1
                 self.to_resolve.append(slot.host)
             elif slot.in_flight < slot.limit:
-                request = slot.internal.pop(0) if slot.internal else slot.queue.popleft()
+                if slot.internal or slot.retries is not None:
+                    request = slot.take_next()
+                else:
+                    request = slot.queue.popleft()
                 self.queued -= 1
                 slot.started(now, self._host_delay)
                 if self.is_rate_limited:
@@ -228,11 +234,8 @@ class Scheduler:
     def remove_queued(self, host: str, condition: Callable[[FetchRequest], bool]) -> list[FetchRequest]:
         """Remove and return the queued requests of a host that meet the condition. The host must be on
         hold."""
-        slot = self._hosts[host]
-        withdrawn = [request for request in slot.queue if condition(request)]
-        if withdrawn:
-            slot.queue = deque(request for request in slot.queue if not condition(request))
-            self.queued -= len(withdrawn)
+        withdrawn = self._hosts[host].take_matching(condition)
+        self.queued -= len(withdrawn)
         return withdrawn
 
     def _release(self, slot: HostSlot, now: float) -> None:
@@ -293,7 +296,7 @@ class Scheduler:
         """Schedule the requests and hosts whose time has come."""
         while self._retries and self._retries[0][0] <= now:
             self.queued -= 1
-            self.enqueue(heappop(self._retries)[2], now)
+            self.enqueue(heappop(self._retries)[2], now, retry=True)
         while self._waiting and self._waiting[0][0] <= now:
             slot = heappop(self._waiting)[2]
             slot.is_scheduled = False
@@ -310,8 +313,8 @@ class Scheduler:
     def _schedule(self, slot: HostSlot, now: float, *, first: bool = False) -> None:
         """Put a slot into the rotation, or into the heap of those that wait for a point in time, or nowhere
         while its limit is reached (`complete()` schedules it again)."""
-        # `has_next()`, without the call: this runs twice for each request.
-        if (slot.on_hold or not slot.queue) and not slot.internal:
+        # Mostly without the call: this runs twice for each request.
+        if (slot.on_hold or not slot.queue) and not slot.has_next():
             return
         if slot.resolving or slot.in_flight >= slot.limit:
             return

@@ -75,7 +75,7 @@ def main_wait(
         groups.setdefault(_reason(slot), _Group()).add(slot.host, slot.queued(), slot.ready_at)
     for at, _, request in retries:
         host = hosts.get(request.host)
-        if host is not None and (host.throttled_by or host.breaker is not Breaker.CLOSED):
+        if host is not None and (host.is_backing_off or host.breaker is not Breaker.CLOSED):
             groups.setdefault(_reason(host), _Group()).add(host.host, 1, max(at, host.ready_at))
         else:
             groups.setdefault(WaitReason.RETRY, _Group()).add("", 1, at)

@@ -80,6 +80,32 @@ def test_49_with_retry_0_the_host_backs_off_all_the_same(hosts: list[FaultServer
         assert 1.0 - EARLY < gaps(host)[0] < 1.9
 
 
+@pytest.mark.parametrize("way", [ASYNC], ids=str)
+def test_49_pages_that_respond_with_503_do_not_slow_their_host_down(
+    hosts: list[FaultServer], way: Way
+) -> None:
+    """One host responds with 503 to the first attempt at each page, the other always to every second page,
+    both without `Retry-After`. A lower rate would not help, so it is not kept."""
+    urls = [hosts[0].url(f"busy?503,,{number}") for number in range(60)]
+    urls += [hosts[1].url(f"every-second-page?{number}") for number in range(60)]
+    started = monotonic()
+    records = fetch_urls(way, urls, workers=10, per_host=10, retry=2)
+    assert monotonic() - started < 15.0
+    assert [record.error for record in records] == [None] * 60 + [None, "http_503"] * 30
+
+
+@pytest.mark.parametrize("way", [CURL], ids=str)
+def test_49_an_overloaded_host_gets_as_many_requests_as_it_accepts(server: FaultServer, way: Way) -> None:
+    """A host that responds with 503 past ten requests per second, without `Retry-After`, soon gets no more
+    than these, and nearly all of its pages are fetched."""
+    urls = [server.url(f"ten-per-second?{number}") for number in range(70)]
+    records = fetch_urls(way, urls, workers=20, per_host=10, retry=2)
+    assert sum(record.error is None for record in records) >= 65
+    times = [at - arrivals(server)[0] for at in arrivals(server)]
+    later = [at for at in times if 4.0 < at < times[-1] - 1.0]
+    assert len(later) < 13 * (later[-1] - later[0])
+
+
 @pytest.mark.parametrize("way", [CURL], ids=str)
 def test_49_without_the_header_the_delay_doubles(server: FaultServer, way: Way) -> None:
     """From 100 ms, twice as long after each such response; meanwhile one request at a time."""

@@ -198,6 +198,30 @@ def busy(peer: Peer, request: Received) -> None:
     peer.respond(b"busy", *headers, status=f"{status} Busy")
 
 
+@scenario("every-second-page")
+def every_second_page(peer: Peer, request: Received) -> None:
+    """49. `?NUMBER`: 503 without `Retry-After`, always, if the number is odd."""
+    if int(request.query) % 2:
+        peer.respond(b"broken", status="503 Service Unavailable")
+    else:
+        peer.respond(PAGE)
+
+
+ACCEPTED: dict[int, list[float]] = {}
+"""When `ten-per-second` accepted a request, by the server's port."""
+
+
+@scenario("ten-per-second")
+def ten_per_second(peer: Peer, request: Received) -> None:
+    """49. 503 without `Retry-After` past ten requests in a second."""
+    accepted = ACCEPTED.setdefault(request.port, [])
+    if sum(at > request.at - 1.0 for at in accepted) < 10:
+        accepted.append(request.at)
+        peer.respond(PAGE)
+    else:
+        peer.respond(b"busy", status="503 Service Unavailable")
+
+
 @scenario("always-busy")
 def always_busy(peer: Peer, _: Received) -> None:
     """49. And never says for how long."""

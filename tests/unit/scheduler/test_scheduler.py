@@ -25,6 +25,7 @@ from tests.factories import with_fields
 HOSTS = "abcd"
 NO_ANSWER = refusal(urls.request(0, "http://h/"), FailureKind.REFUSED, timestamp="2026-01-01T00:00:00.000Z")
 FINE = with_fields(NO_ANSWER, error=None, response_code=200)
+TOO_MANY_REQUESTS = with_fields(NO_ANSWER, error="http_429", response_code=429)
 BUSY = with_fields(NO_ANSWER, error="http_503", response_code=503)
 
 
@@ -266,7 +267,7 @@ def test_a_busy_host_is_asked_one_at_a_time_until_it_is_well_again() -> None:
     scheduler = filled(Scheduler(per_host=3), "aaaaaaaa")
     flying = [started(scheduler, 0.0) for _ in range(3)]
     for request in flying:  # one word, said three times, counts once
-        scheduler.complete(request, 1.0, 0.0, BUSY)
+        scheduler.complete(request, 1.0, 0.0, TOO_MANY_REQUESTS)
     assert scheduler.next_request(1.0 + INITIAL_BACKOFF / 2) is None
     now = 1.0 + INITIAL_BACKOFF
     for _ in range(2):
