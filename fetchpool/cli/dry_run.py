@@ -17,7 +17,7 @@ from fetchpool.cli.errors import print_error
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.config.outputs import Output
 from fetchpool.config.run_config import RunConfig
-from fetchpool.engine.build import open_source
+from fetchpool.engine.open_source import open_source
 from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.model.record import StoredRow
 from fetchpool.model.text import escape_invisible
@@ -110,7 +110,7 @@ SHOWN = 20
 
 def dry_run(config: RunConfig) -> ExitCode:
     """Read the inputs and print the estimate."""
-    source = open_source(config)
+    source = open_source(config).source
     try:
         found = estimate(source, config)
     finally:

@@ -27,9 +27,9 @@ from fetchpool.model.errors import UsageError
 INPUTS = argument(
     "inputs",
     "INPUT",
-    "Files with one URL per line, '-' for standard input; .gz, .bz2 and .zst are decompressed. Blank lines "
-    "and lines that begin with '#' are skipped; a URL without a scheme gets http://. Without INPUT, standard "
-    "input is read.",
+    "Files with one URL per line, '-' for standard input, and URLs; .gz, .bz2 and .zst are decompressed. "
+    "Blank lines and lines that begin with '#' are skipped; a URL without a scheme gets http://. Without "
+    "INPUT, standard input is read.",
     "demo",  # the first argument may be a command
     "compact",
 )
@@ -42,7 +42,8 @@ def run(ctx: typer.Context, inputs: list[str] | None, **typed: Any) -> int:
 
     TIME is seconds, or 500ms, 10s, 2m, 1h, 1d; SIZE is bytes, or 512k, 10M, 1G (1M is 1048576 bytes).
     """
-    if not inputs and typed["refresh"] is None:
+    has_other_urls = typed["refresh"] is not None or typed["retry_failed"] or typed["sitemap"]
+    if not inputs and not has_other_urls:
         if sys.stdin.isatty():
             if ctx.find_root().obj:
                 print_error("nothing to read: name a file, pipe a list in, or try: fetchpool demo")

@@ -142,7 +142,7 @@ def _refuse_contradictions(inputs: Sequence[str], values: Mapping[str, Any]) -> 
     resume = values["resume"] or values["retry_failed"]
     if values["public_only"] and values["allow_private"]:
         raise UsageError("--public-only and --allow-private are mutually exclusive")
-    if list(inputs).count("-") > 1:
+    if [*inputs, *values["sitemap"]].count("-") > 1:
         raise UsageError("INPUT: standard input (-) is given twice")
     if resume and "-" in paths:
         raise UsageError("--resume: standard output cannot be read back; write to a file with -o")
@@ -155,7 +155,7 @@ def _refuse_contradictions(inputs: Sequence[str], values: Mapping[str, Any]) -> 
     if resume and not values["dedupe"]:
         raise UsageError("--resume cannot be combined with --no-dedupe")
     if values["url_column"] is None:
-        _refuse_columns(inputs, keep_columns=values["keep_columns"])
+        _refuse_columns(inputs, values)
     if values["public_only"]:
         _refuse_private(values["resolve"])
 
@@ -185,11 +185,12 @@ def _refuse_formats(outputs: Sequence[Output], values: Mapping[str, Any]) -> Non
             raise UsageError(f"--resume needs the fields url and error: add {', '.join(missing)} to --fields")
 
 
-def _refuse_columns(inputs: Sequence[str], *, keep_columns: bool) -> None:
-    if keep_columns:
-        raise UsageError("--keep-columns requires --url-column")
+def _refuse_columns(inputs: Sequence[str], values: Mapping[str, Any]) -> None:
+    for name in ("keep_columns", "delimiter"):
+        if values[name]:
+            raise UsageError(f"{OPTIONS[name].label} requires --url-column")
     for path in inputs:
-        if path.lower().endswith(".parquet"):
+        if path.lower().endswith(".parquet") and "://" not in path:
             raise UsageError(f"INPUT: {path}: a Parquet file requires --url-column")
 
 

@@ -39,6 +39,34 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             Scope.CONFIG,
         ),
         Option(
+            "delimiter",
+            "--delimiter CHAR",
+            types.DELIMITER,
+            "Delimiter of CSV and TSV inputs: a character, or tab. By default it is recognized, and sep=; is "
+            "understood.",
+            Scope.CONFIG,
+        ),
+        Option(
+            "encoding",
+            "--encoding NAME",
+            types.ENCODING,
+            "Encoding of the inputs, such as utf-16, cp1252 or shift_jis. By default UTF-8, UTF-16 and, in "
+            "tables, Windows-1252 are recognized.",
+            Scope.CONFIG,
+        ),
+        Option(
+            "sitemap",
+            "--sitemap URL|FILE",
+            types.PLACES,
+            "Fetch the URLs of a sitemap: XML, compressed, an index of others, or text. Repeatable.",
+        ),
+        Option(
+            "limit",
+            "--limit N",
+            types.FIRST,
+            "Fetch only the first N URLs of the input.",
+        ),
+        Option(
             "refresh",
             "--refresh OLD",
             types.OLD_OUTPUT,
@@ -260,7 +288,8 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "--retry-failed KIND",
             types.ERRORS,
             "Resume, and also retry URLs whose row has one of these errors: all, timeout, http_5xx, "
-            "http_4xx, or single ones such as dns,http_429. The last row of a URL is final. Repeatable.",
+            "http_4xx, or single ones such as dns,http_429. The last row of a URL is final. Without INPUT "
+            "the URLs are those of the output. Repeatable.",
             Scope.CONFIG,
         ),
         Option(

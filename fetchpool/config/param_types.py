@@ -75,6 +75,14 @@ RATE_LIMIT = _limit(validate.rate, float | str | None, "{:g}/s".format)
 WORKERS = ParamType(accepts=int | str, format=str)
 MAX_WORKERS = ParamType(accepts=int | str | None)
 
+FIRST = ParamType(check=_integer(1), accepts=int | str | None)
+DELIMITER = ParamType(check=lambda _label, value: validate.delimiter(value), accepts=str | None)
+ENCODING = ParamType(check=lambda _label, value: validate.encoding(value), accepts=str | None)
+PLACES = ParamType(
+    check=lambda label, value: validate.places(label, value),
+    accepts=str | Sequence[str],
+    repeatable=True,
+)
 COLUMN = ParamType(check=lambda _label, value: validate.column_name(value), accepts=str | None)
 OLD_OUTPUT = ParamType(check=lambda _label, value: validate.old_output(value), accepts=ANY_PATH)
 SAVE = ParamType(check=lambda _label, value: save_directory(value), accepts=ANY_PATH)

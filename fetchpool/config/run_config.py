@@ -60,6 +60,14 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     """Whether the other columns are copied to the rows."""
     cookie_jar: str = ""
     """The file for the cookies that all URLs share; empty if they share none."""
+    encoding: str = ""
+    """The encoding of the inputs; empty if each is recognized."""
+    delimiter: str = ""
+    """The delimiter of CSV and TSV inputs; empty if their first line decides."""
+    sitemap: tuple[str, ...] = ()
+    """Paths and URLs of sitemaps, whose URLs follow those of the inputs."""
+    limit: int | None = None
+    """The number of URLs to read, at most; None is no limit."""
     refresh: str = ""
     """An earlier output whose URLs are requested conditionally; empty without one."""
     refresh_in_place: bool = False

@@ -112,6 +112,10 @@ class PoolSettings(TypedDict, total=False):
 class FetchSettings(PoolSettings, total=False):
     """The keyword arguments of `fetch()`."""
 
+    sitemap: str | Sequence[str]
+    """Fetch the URLs of a sitemap: XML, compressed, an index of others, or text. Repeatable."""
+    limit: int | str | None
+    """Fetch only the first N URLs of the input."""
     refresh: str | PathLike[str] | None
     """Fetch the URLs of OLD, the output of an earlier run, only if they have changed; with INPUT, the URLs of
     INPUT. Sends conditional requests. Implies --hash."""
@@ -166,6 +170,12 @@ class AllSettings(FetchSettings, total=False):
     first line."""
     keep_columns: bool
     """Copy the other input columns to the rows; clashing names are prefixed with input_."""
+    delimiter: str | None
+    """Delimiter of CSV and TSV inputs: a character, or tab. By default it is recognized, and sep=; is
+    understood."""
+    encoding: str | None
+    """Encoding of the inputs, such as utf-16, cp1252 or shift_jis. By default UTF-8, UTF-16 and, in tables,
+    Windows-1252 are recognized."""
     outputs: Sequence[str]
     """Append rows to PATH; '-' is standard output. Repeatable. (default: sizes.txt)"""
     overwrite: bool
@@ -182,6 +192,7 @@ class AllSettings(FetchSettings, total=False):
     """Skip URLs that the outputs already contain. Summary and exit code cover all of the list."""
     retry_failed: str | Sequence[str] | None
     """Resume, and also retry URLs whose row has one of these errors: all, timeout, http_5xx, http_4xx, or
-    single ones such as dns,http_429. The last row of a URL is final. Repeatable."""
+    single ones such as dns,http_429. The last row of a URL is final. Without INPUT the URLs are those of the
+    output. Repeatable."""
     workers: int | str
     executor: str

@@ -7,6 +7,7 @@ Rules for several options together are in `configure.py`.
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -36,6 +37,16 @@ _METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE")
 NO_PASSWORD = "--user: expected name:password ('name:' for an empty password)"
 
 NUMBERS: dict[Any, type] = {int: Integral, float: Real}
+
+DELIMITER_NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
+ENCODINGS = (
+    *("utf-8", "utf-16", "cp1252", "latin-1", "shift_jis", "windows-1252", "iso-8859-1", "iso-8859-15"),
+    *("utf-16-le", "utf-16-be", "utf-32", "cp1250", "cp1251", "cp437", "cp850", "iso-8859-2", "koi8-r"),
+    *("mac-roman", "gbk", "gb18030", "big5", "euc-jp", "euc-kr", "ascii"),
+)
+"""Encodings to suggest."""
+NO_ENCODINGS = frozenset(("idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"))
+"""Codecs of Python that are no encodings of texts."""
 
 _Given = TypeVar("_Given")
 _Checked = TypeVar("_Checked")
@@ -183,6 +194,36 @@ def column_name(name: str) -> str:
     if not name:
         raise UsageError("--url-column: expected the name of a column, got an empty string")
     return name
+
+
+def delimiter(char: str) -> str:
+    """Return the delimiter of a table: one character, also by name."""
+    char = DELIMITER_NAMES.get(char.lower(), char)
+    if len(char) != 1 or char in '"\r\n\0' or char.isalnum():
+        raise UsageError("--delimiter: expected one character such as ; or the word tab")
+    return char
+
+
+def encoding(name: str) -> str:
+    """Return the name of a text encoding. UTF-8 with a byte order mark is UTF-8."""
+    try:
+        "".encode(name)  # refuses codecs that are no encodings of texts
+        known = codecs.lookup(name).name
+    except (LookupError, ValueError):  # ValueError: a NUL in the name
+        known = ""
+    if not known or known in NO_ENCODINGS:
+        similar = closest(name.lower(), ENCODINGS)
+        hint = f"; did you mean {similar}?" if similar else f"; usual ones are {', '.join(ENCODINGS[:5])}"
+        raise UsageError(f"--encoding: no encoding {name!r}{hint}")
+    return "utf-8" if known == "utf-8-sig" else known
+
+
+def places(option: str, given: str | Sequence[str]) -> tuple[str, ...]:
+    """Return paths or URLs, each once, in order."""
+    listed = (given,) if isinstance(given, str) else tuple(given)
+    if not all(listed):
+        raise UsageError(f"{option}: expected a path or a URL, got an empty string")
+    return tuple(dict.fromkeys(listed))
 
 
 def old_output(path: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from fetchpool.config.outputs import field_types, parser_fields
+from fetchpool.config.outputs import field_types
 from fetchpool.config.run_config import RunConfig
 from fetchpool.engine.dispatcher import Dispatcher
 from fetchpool.engine.engine import Engine
@@ -21,6 +21,7 @@ from fetchpool.engine.inbox import Inbox
 from fetchpool.engine.lifecycle import Lifecycle, Limits
 from fetchpool.engine.monitor import Monitor
 from fetchpool.engine.observers import Observer, Observers, RecordCounter
+from fetchpool.engine.open_source import open_source
 from fetchpool.engine.preflight import Preflight
 from fetchpool.engine.reader import RequestReader
 from fetchpool.engine.stats import Stats
@@ -34,8 +35,6 @@ from fetchpool.scheduler.scheduler import Scheduler
 from fetchpool.sinks.base import ResumableSink, Sink
 from fetchpool.sinks.open import RowOptions, open_sink
 from fetchpool.sources.base import Source
-from fetchpool.sources.files import FileSource
-from fetchpool.sources.table_rows import TableOptions
 from fetchpool.transports.dns import HostLookups
 from fetchpool.transports.resolver import Resolver
 from fetchpool.transports.resolver import shared as shared_resolver
@@ -70,16 +69,12 @@ def build(
         from fetchpool.pools.process.fork_server import exit_if_spawning
 
         exit_if_spawning()  # before it opens an archive that its parent process holds open
-    columns: tuple[str, ...] = ()
-    notices = [*config.notices]
-    if source is None and (config.inputs or not config.refresh):
-        source = inputs = open_inputs(config)
-        columns = inputs.columns if config.keep_columns else ()
-        notices += inputs.notices
-    if config.refresh:
-        source, old = _refreshed(config, source, old)
-        observers = [*observers, RecordCounter(old.count)]
-    assert source is not None
+    urls = open_source(config, source, old)
+    source = urls.source
+    notices = [*config.notices, *source.notices]
+    source.notices.clear()
+    if urls.old is not None:
+        observers = [*observers, RecordCounter(urls.old.count)]
     opened: list[ResumableSink] = []
     spools: list[SpoolDirectory] = []
     archive: WarcFile | None = None
@@ -90,7 +85,7 @@ def build(
 
             overwritten = OldOutputs((output.path, output.format) for output in config.outputs)
         if sinks is None:
-            fields = tuple(dict.fromkeys((*config.extra_fields, *columns)))
+            fields = tuple(dict.fromkeys((*config.extra_fields, *urls.columns)))
             rows = RowOptions(fields, field_types(config.fetch), config.fields, config.write_out)
             opened.extend(open_sink(output.path, output.format, rows=rows) for output in config.outputs)
             sinks = opened
@@ -275,39 +270,6 @@ def open_jar(config: RunConfig) -> CookieJar | None:
     from fetchpool.http.cookie_store import CookieJar
 
     return CookieJar(config.cookie_jar, config.fetch.cookies)
-
-
-def _refreshed(
-    config: RunConfig, source: Source | None, old: PreviousRun | None
-) -> tuple[Source, PreviousRun]:
-    """Return a source that adds the validators of an earlier output to its requests, and that output."""
-    from fetchpool.history.refresh import PreviousRun, RefreshSource
-
-    try:
-        old = old or PreviousRun(config.refresh)
-    except BaseException:
-        if source is not None:
-            source.close()
-        raise
-    return RefreshSource(old, source), old
-
-
-def open_source(config: RunConfig) -> Source:
-    """Return the source of the configuration's URLs. Raises `UsageError`."""
-    source = open_inputs(config) if config.inputs or not config.refresh else None
-    if config.refresh:
-        return _refreshed(config, source, None)[0]
-    assert source is not None
-    return source
-
-
-def open_inputs(config: RunConfig) -> FileSource:
-    """Open the configuration's inputs. Raises `InputError`."""
-    table = None
-    if config.url_column is not None:
-        taken = parser_fields(config.fetch.parse, config.fetch.keep)
-        table = TableOptions(config.url_column, config.keep_columns, taken)
-    return FileSource(config.inputs, table)
 
 
 def _notices_of(config: RunConfig, opened: Sequence[ResumableSink]) -> list[str]:

@@ -212,6 +212,9 @@ class Dispatcher:
                 self._scheduler.enqueue(request, now)
             else:
                 self._in_flight.reject(request, request.error, now, request.error_message)
+        if self._reader.has_notices:
+            for notice in self._reader.take_notices():
+                self._observers.notify(notice)
         if more:  # commands are handled and rows written before reading goes on: it may take very long
             self._continues = True
         return len(requests) > 0

@@ -29,6 +29,8 @@ class RequestReader:
         """Whether rows of earlier runs are still to be loaded: `read()` must not be called."""
         self.short_read = False
         """The source returned fewer requests than asked for, so reading may be slow."""
+        self.has_notices = False
+        """The source has lines for the user."""
 
     def start(self, wake: Callable[[], None]) -> None:
         """Start reading. `wake` is called, from any thread, when there is more to read."""
@@ -51,6 +53,7 @@ class RequestReader:
         requests, finished = self._known.filter(batch)
         self._read += len(requests) + len(finished)
         self._stats.found(finished)
+        self.has_notices = len(self._source.notices) > 0
         self.short_read = len(batch) < wanted
         return requests, bool(batch) and (self.short_read or not requests)
 
@@ -63,6 +66,12 @@ class RequestReader:
     def exhausted(self) -> bool:
         """Whether the input was read to its end."""
         return self._source.exhausted
+
+    def take_notices(self) -> list[str]:
+        """Remove and return the source's lines for the user."""
+        notices = list(self._source.notices)
+        self._source.notices.clear()
+        return notices
 
     @property
     def failure(self) -> str | None:

@@ -22,7 +22,7 @@ from fetchpool.config.choices import format_of
 from fetchpool.history.temporary_db import open_temporary_database
 from fetchpool.http.conditional import is_usable
 from fetchpool.model.errors import OutputError, UsageError
-from fetchpool.model.fingerprint import from_record_url, from_request
+from fetchpool.model.fingerprint import from_record_url, from_request, original_url
 from fetchpool.model.record import FEATURE_FIELDS, Record
 from fetchpool.model.request import CachedVersion, FetchRequest
 from fetchpool.model.text import escape_invisible, memory_size
@@ -161,6 +161,7 @@ class RefreshSource:
         self.bytes_read = 0
         self.bytes_total: int | None = None
         self.failure: str | None = None
+        self.notices = [] if source is None else source.notices
 
     def start(self, notify: Callable[[], None]) -> None:
         if self._source is not None:
@@ -186,7 +187,10 @@ class RefreshSource:
             self.exhausted = not self._waiting
         urls, self._waiting = self._waiting[:limit], self._waiting[limit:]
         # A row keeps no credentials, but *** in their place.
-        requests = [request(self._urlnum + n, url.replace("://***@", "://", 1)) for n, url in enumerate(urls)]
+        requests = [
+            request(self._urlnum + n, original_url(url.replace("://***@", "://", 1)))
+            for n, url in enumerate(urls)
+        ]
         self._urlnum += len(urls)
         return requests
 

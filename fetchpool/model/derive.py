@@ -99,6 +99,16 @@ def with_columns(request: FetchRequest, before: FetchRequest) -> FetchRequest:
     return request if before.columns is None else replace(request, columns=before.columns)
 
 
+def listed_by(request: FetchRequest, origin: str, *, from_public: bool) -> FetchRequest:
+    """Return the request for a URL that a sitemap lists. Its author is not the user: the URL has no more
+    rights than a redirect there from the sitemap's `origin`, which `from_public` says to be on the public
+    internet."""
+    if not request.href:
+        return request
+    is_foreign = urls.origin(request.href) != origin and not urls.is_upgrade(f"{origin}/", request.href)
+    return replace(request, crossed_origin=is_foreign, from_public=from_public)
+
+
 def on_behalf_of(request: FetchRequest, urlnum: int, href: str, capture_bytes: int) -> FetchRequest:
     """Return an internal request to the same origin, which must complete before `request` may start. It has
     the same rights, so that it sends and reaches nothing that `request` may not."""

@@ -53,9 +53,13 @@ def from_request(request: FetchRequest) -> bytes:
     return _digest(_identity(display_url(url)))
 
 
+def original_url(shown: str) -> str:
+    """Return a URL of the input from the text that its row shows, as far as it is in there."""
+    return _ESCAPED.sub(_unescape, shown) if "\\" in shown else shown
+
+
 def _identity(text: str) -> str:
-    if "\\" in text:
-        text = _ESCAPED.sub(_unescape, text)
+    text = original_url(text)
     url = parse_line(text)
     if isinstance(url, InvalidUrl):
         return text

@@ -28,8 +28,8 @@ MAX_LABEL = 63
 """Characters between two dots of a host name (same section)."""
 
 IS_A_TABLE = "if the list is a table, --url-column reads one column of it"
-QUOTES = "\"'"
-"""Quotes that exports leave around a URL."""
+OPENING = {'"': '"', "'": "'", "`": "`", "<": ">", "\u201c": "\u201d", "\u2018": "\u2019", "\u00ab": "\u00bb"}
+"""Signs that exports and texts leave around a URL, and those that close them."""
 CLOSING = {'"': '"', ">": "<", "\u201d": "\u201c", "\u2019": "\u2018", "\u00bb": "\u00ab"}
 """Characters that follow a URL quoted in a text, and the ones that precede it."""
 PLAIN = ("https://", "http://")
@@ -169,7 +169,7 @@ def parse_line(line: str) -> Url | InvalidUrl:
     if line.startswith(PLAIN):
         url = parse(line)
         # Nearly always the parser has nothing to drop or to encode; otherwise the line is looked at.
-        if (isinstance(url, Url) and url.href == line) or _PLAIN_LINE.fullmatch(line):
+        if (isinstance(url, Url) and url.href == line and line[-1] != ",") or _PLAIN_LINE.fullmatch(line):
             return url
     if problem := _line_problem(line):
         return InvalidUrl(FailureKind.INVALID_URL, problem)
@@ -180,10 +180,12 @@ def _line_problem(line: str) -> str:
     """Return why a line is not just a URL; empty if it is."""
     if not line:
         return "empty URL"
-    if line[0] in QUOTES and line[-1] == line[0]:
-        return f"quotes ({line[0]}) around the URL"
+    if _NOT_UTF8.search(line):
+        return "bytes that are not UTF-8; save the list as UTF-8, or name its --encoding"
     if line[0] == "{":
         return f"JSON object instead of a URL; {IS_A_TABLE}"
+    if problem := _wrapping(line):
+        return problem
     before, found, _ = line.partition("://")
     unseen = _UNEXPECTED.search(line)
     seen = _UNEXPECTED.sub("", before)
@@ -194,6 +196,22 @@ def _line_problem(line: str) -> str:
     last = line.rstrip(",;")[-1:]
     if last in CLOSING and len([char for char in line if char in (last, CLOSING[last])]) & 1:
         return f"unmatched {last} at the end; write only the URL"
+    if line[-1] == ",":
+        return "a trailing comma after the URL; remove it, or write %2C if it belongs to the URL"
+    return ""
+
+
+def _wrapping(line: str) -> str:
+    """Return what people and programs put around a URL, if the line is in it; empty if it is not."""
+    bare = line.rstrip(",; \t")
+    comma = " and a trailing comma" if line.rstrip(" \t;")[-1:] == "," else ""
+    if bare[:1] in OPENING and len(bare) > 1 and bare[-1] == OPENING[bare[0]]:
+        name = "angle brackets (<>)" if bare[0] == "<" else f"quotes ({bare[0]})"
+        return f"{name} around the URL{comma}; write only the URL"
+    if _MARKDOWN.search(line):
+        return "a Markdown link; write only the URL in its parentheses"
+    if _ITEM.match(line):
+        return "a list marker before the URL; write only the URL"
     return ""
 
 
@@ -242,8 +260,14 @@ _ASCII = "".join(map(chr, range(0x80)))
 _BLANKS = "".join(map(chr, range(0x21)))
 """The parser drops these around a URL, and tabs and line ends within it."""
 _SLASHES = "/\\\t\n\r"
-_PLAIN_LINE = re.compile(r"https?://[!#-~]*(?<!>)")
+_PLAIN_LINE = re.compile(r"https?://[!#-~]*(?<![>,])")
 """ASCII without whitespace and double quotes: needs no further check."""
+_NOT_UTF8 = re.compile(r"[\udc80-\udcff]")
+"""A byte of a list that could not be decoded (PEP 383)."""
+_MARKDOWN = re.compile(r"\]\(\s*<?[A-Za-z][A-Za-z0-9+.-]*://")
+"""The middle of a link in Markdown: `[text](https://…)`."""
+_ITEM = re.compile(r"(?:[-*+\u2022]|\d+[.)])\s+(?=[<\[\"'(]*[A-Za-z][A-Za-z0-9+.-]*://)")
+"""The marker of an item in a list."""
 _PLAIN_HOST = re.compile(r"[0-9A-Za-z.-]+")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _AUTHORITY_END = re.compile(r"[/?#]")  # not at a backslash, which parsers treat differently

@@ -84,6 +84,7 @@ def read_rows(path: str, format: str, fields: Collection[str]) -> Iterator[list[
     A row has its `url`, which is text, and the fields that have a value. In CSV a value is text, and an added
     field may be JSON. Raises `UsageError` for a file that isn't a readable output in that format."""
     readers: dict[str, Callable[[str, frozenset[str]], Iterator[list[Row]]]] = {
+        "text": _text_rows,
         "jsonl": _jsonl_rows,
         "csv": _csv_rows,
         "tsv": partial(_csv_rows, delimiter="\t"),
@@ -109,6 +110,11 @@ def _row(row: Row, wanted: frozenset[str]) -> Row:
     url = found.get("url")
     found["url"] = url.strip() if isinstance(url, str) else ""
     return found
+
+
+def _text_rows(path: str, _: frozenset[str]) -> Iterator[list[Row]]:
+    for block in _blocks(path):
+        yield [{"url": row.url, "error": row.error} for row in _decode_text(block) if row is not None]
 
 
 def _jsonl_rows(path: str, _: frozenset[str]) -> Iterator[list[Row]]:

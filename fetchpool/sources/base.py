@@ -22,6 +22,8 @@ class Source(Protocol):
     failure: str | None
     """One clean line when an input could not be read to its end (unreadable, a truncated gzip). The readable
     part counts, the run continues with the next input, and its exit code is 2."""
+    notices: list[str]
+    """Lines for the user; the caller removes them."""
 
     def start(self, notify: Callable[[], None]) -> None:
         """Start reading. `notify` is called, from any thread, when more can be taken after a `take()` that

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from itertools import chain
 
 from fetchpool.model.csv_cells import unescape_cell
-from fetchpool.model.text import escape_invisible
 from fetchpool.sources.lines import MAX_LINE as MAX_URL_CHARS
 from fetchpool.sources.table_header import Heading, delimiter, parse_header
 from fetchpool.sources.table_lines import MAX_LINE, LineIterator
@@ -22,6 +21,7 @@ from fetchpool.sources.table_rows import (
     TableFormatError,
     TableOptions,
     as_fields,
+    escape_cell_text,
     no_column,
 )
 
@@ -60,11 +60,12 @@ def read_cells(lines: LineIterator, format: str, table: TableOptions) -> Iterato
                 url = cells[place].strip()[:MAX_URL_CHARS] if place < len(cells) else ""
                 if table.keep:
                     # A short row has no null for each missing column: that would cost columns times rows.
-                    columns = {name: escape_invisible(cell) for name, cell in zip(names, cells, strict=False)}
+                    columns = {name: escape_cell_text(cell) for name, cell in zip(names, cells, strict=False)}
                     columns.pop(names[place], None)
-                    found.add(url, columns, FIELD * len(columns) + lines.taken - taken)
+                    weight = FIELD * len(columns) + lines.taken - taken
+                    found.add(url, columns, weight, number=lines.row_number)
                 else:
-                    found.add(url)
+                    found.add(url, number=lines.row_number)
             taken = lines.taken
             if lines.waits or found.weight > BATCH_BYTES:
                 yield found.rows(lines.offset)
@@ -80,15 +81,16 @@ def _records(lines: LineIterator, format: str, table: TableOptions) -> Iterator[
     """Yield the cells of each row, none for an empty line. Raises `TableFormatError`."""
     if "\0" in lines.first():
         raise TableFormatError(f"not a {format.upper()} file: NUL bytes in the first line")
-    between, names_it_only = delimiter(lines.first(), format, table.column)
+    between, names_it_only = delimiter(lines.first(), format, table.column, table.delimiter)
     if names_it_only:
         next(lines)
-    begins = 1
+    begins = lines.number + 1
     bounded = _Bounded(lines)
     try:
         for cells in csv.reader(bounded, delimiter=between):
             if lines.over:  # all lines have a line end, so only an open quote continues past the last
                 raise TableFormatError(f"line {begins}: unterminated quoted field; close the quote")
+            lines.row_number = begins
             begins = bounded.begins = lines.number + 1
             bounded.most = lines.taken + MAX_ROW
             yield cells

@@ -27,6 +27,12 @@ Chunks = Generator[tuple[bytes, int]]
 """Bytes, and the offset of their end in the input."""
 
 
+def chain_chunks(first: tuple[bytes, int], rest: Chunks) -> Chunks:
+    """Yield the first chunk, and the rest."""
+    yield first
+    yield from rest
+
+
 class DecompressionError(Exception):
     """The data can't be decompressed to its end. `str()` says why."""
 

@@ -1,8 +1,8 @@
-"""Reads URLs from files, compressed ones too, pipes and standard input, in the given order.
+"""Reads URLs from files, compressed ones too, pipes, standard input and arguments, in the given order.
 
-In: paths (`-` is standard input). Out: requests. A reader thread reads ahead into a bounded buffer, so that
-the list is never in memory, the first line of a pipe that stays open is available at once, and a slow disk
-never blocks the engine:
+In: INPUT arguments (`-` is standard input). Out: requests. A reader thread reads ahead into a bounded buffer,
+so that the list is never in memory, the first line of a pipe that stays open is available at once, and a slow
+disk never blocks the engine:
 
     inputs ──reader thread: read, decompress, split into rows──▶ a few batches ──take()──▶ requests
 
@@ -16,10 +16,12 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
+from fetchpool.model.derive import listed_by
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.request import FetchRequest
 from fetchpool.model.urls import request
-from fetchpool.sources.inputs import UrlBatch, open_inputs
+from fetchpool.sources.batch import Input, UrlBatch
+from fetchpool.sources.inputs import InputOptions, open_inputs
 from fetchpool.sources.reader import Reader
 from fetchpool.sources.table_rows import TableOptions
 
@@ -30,14 +32,23 @@ TAKEN_BYTES = 4 << 20
 class FileSource:
     """A `Source` over files. `urlnum` counts URLs, not lines, across all inputs."""
 
-    def __init__(self, paths: Sequence[str], table: TableOptions | None = None) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        table: TableOptions | None = None,
+        *,
+        encoding: str = "",
+        with_line: bool = False,
+        more: Sequence[Input] = (),
+    ) -> None:
         """Open all inputs. `table`: the options of inputs with columns; without it every line is a URL.
+        `with_line`: each URL gets a column that says where it stood. `more`: opened inputs, which follow.
         Raises `InputError` for the first input that can't be read."""
-        self._inputs = open_inputs(paths, table)
+        self._inputs = [*open_inputs(arguments, InputOptions(table, encoding, with_line)), *more]
         self.columns = tuple(dict.fromkeys(name for each in self._inputs for name in each.columns))
         """The names of the columns that are passed through, as far as they are known now."""
         self.notices = [each.notice for each in self._inputs if each.notice]
-        """Lines for the user."""
+        """Lines for the user; the caller removes them."""
         self.lazy = False
         self.exhausted = False
         self.failure: str | None = None
@@ -76,6 +87,9 @@ class FileSource:
                     replace(each, columns=kept, weight=each.weight + weight)
                     for each, kept, weight in zip(found, columns, weights, strict=True)
                 ]
+            if self._batch.listed_by is not None:
+                origin, from_public = self._batch.listed_by
+                found = [listed_by(each, origin, from_public=from_public) for each in found]
             if self._batch.problems:
                 found = [self._with_problem(each, index) for index, each in enumerate(found, self._taken)]
             requests += found
@@ -100,6 +114,8 @@ class FileSource:
         if batch is None:
             return False
         self._batch_start, self._batch, self._taken = self._batch.offset, batch, 0
+        if batch.notice:
+            self.notices.append(batch.notice)
         self._total_weight += batch.weight
         return True
 

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from fetchpool.model.errors import InputError
 from fetchpool.model.text import escape_invisible
-from fetchpool.model.urls import redact
-from fetchpool.sources import decompress, file_types
-from fetchpool.sources.decompress import Chunks, DecompressionError, decompressed
+from fetchpool.sources import decompress, file_types, text_encoding
+from fetchpool.sources.decompress import Chunks, DecompressionError, chain_chunks, decompressed
+from fetchpool.sources.text_encoding import UndecodableError, to_utf8
 
 CHUNK = 64 * 1024
 """Bytes that are read at once: about a thousand lines."""
@@ -33,16 +33,27 @@ class InputReadError(Exception):
 class InputFile:
     """An input that exists and is readable."""
 
-    def __init__(self, path: str, *, but: bytes = b"") -> None:
-        """Open and check the input. `but`: the magic of a binary file type that is expected. Raises
-        `InputError`. A named pipe is opened only when it is read, since opening waits for a writer."""
-        self.name = (
-            "standard input" if path == "-" else escape_invisible(redact(path) if "://" in path else path)
-        )
+    def __init__(
+        self,
+        path: str,
+        *,
+        but: bytes = b"",
+        encoding: str = "",
+        has_columns: bool = False,
+        is_sitemap: bool = False,
+    ) -> None:
+        """Open and check the input. `but`: the magic of a binary file type that is expected; `encoding`: that
+        of its text, empty if its first bytes decide; `has_columns`: a table is expected; `is_sitemap`: XML
+        is. Raises `InputError`. A named pipe is opened only when it is read, since opening waits for a
+        writer."""
+        self.name = "standard input" if path == "-" else escape_invisible(path)
         self.size: int | None = None
         """Bytes to read from the file; None for a pipe."""
         self._path = path
         self._but = but
+        self._encoding = encoding
+        self._has_columns = has_columns
+        self._is_sitemap = is_sitemap
         self._stream: io.FileIO | None = None
         self._named = decompress.by_name(path)
         try:
@@ -51,16 +62,18 @@ class InputFile:
         except (OSError, ValueError) as failure:  # ValueError: a NUL in the path
             raise InputError(f"{self.name}: {self._why(failure)}") from failure
 
-    def chunks(self) -> Chunks:
-        """Yield bytes, as they arrive, and the offset of their end in the input. To be called once. Raises
+    def chunks(self, *, as_text: bool = True) -> Chunks:
+        """Yield bytes, as they arrive, and the offset of their end in the input. `as_text`: they are text, to
+        be turned into UTF-8. To be called once. Raises
         `InputReadError`; the chunks before it are correct, and the damaged piece of compressed data is not
         yielded."""
         try:
             if self._stream is None:
                 self._open()
             assert self._stream is not None
-            yield from self._text(_raw(self._stream))
-        except DecompressionError as failure:
+            unpacked = self._unpacked(_raw(self._stream))
+            yield from to_utf8(unpacked, self._encoding) if as_text else unpacked
+        except (DecompressionError, UndecodableError) as failure:
             raise InputReadError(f"{self.name}: {failure}") from failure
         except OSError as failure:
             raise InputReadError(f"{self.name}: {self._why(failure)}") from failure
@@ -109,10 +122,16 @@ class InputFile:
                 raise InputError(f"{self.name}: {problem}")
 
     def _problem(self, start: bytes) -> str:
-        problem = file_types.check(start, but=self._but)
+        problem = file_types.check(
+            start,
+            but=self._but,
+            encoding=self._encoding,
+            has_columns=self._has_columns,
+            is_sitemap=self._is_sitemap,
+        )
         return problem if self._path == "-" else problem.replace("FILE", self.name)
 
-    def _text(self, raw: Chunks) -> Chunks:
+    def _unpacked(self, raw: Chunks) -> Chunks:
         """Yield `raw`, decompressed if necessary. Data from a pipe is checked only here. Raises
         `InputReadError` when it is not a list."""
         first = next(raw, None)
@@ -120,7 +139,7 @@ class InputFile:
             return
         self._check_chunk(first[0])
         format = self._named or decompress.by_magic(first[0])
-        chunks = _chain(first, raw)
+        chunks = chain_chunks(first, raw)
         if format is None:
             yield from chunks
             return
@@ -138,8 +157,6 @@ class InputFile:
     def _why(self, failure: OSError | ValueError) -> str:
         """Return the message for a failure, with the fix."""
         if isinstance(failure, FileNotFoundError):
-            if "://" in self._path:
-                return f"INPUT is a file of URLs, not a URL; try: echo '{self.name}' | fetchpool -"
             return "no such file; check its name"
         if isinstance(failure, IsADirectoryError):
             return "is a directory; name the files in it"
@@ -155,11 +172,6 @@ class InputFile:
 def iter_once(chunk: bytes) -> Chunks:
     """Yield a single chunk."""
     yield chunk, len(chunk)
-
-
-def _chain(first: tuple[bytes, int], raw: Chunks) -> Chunks:
-    yield first
-    yield from raw
 
 
 def _is_named_pipe(path: str) -> bool:
@@ -184,7 +196,7 @@ def _raw(stream: io.FileIO) -> Chunks:
         offset += len(read)
         if deciding:
             held += read
-            if read and decompress.undecided(held):
+            if read and (decompress.undecided(held) or text_encoding.undecided(held)):
                 continue
             deciding, chunk = False, held
         else:

@@ -1,6 +1,6 @@
-"""The kinds of inputs, lists with a URL a line and tables, as batches of URLs.
+"""The kinds of inputs, lists with a URL a line, tables and single URLs, as batches of URLs.
 
-In: a path (`-` is standard input), and for a table its options. Out: batches of URLs, each with the offset in
+In: an INPUT argument (`-` is standard input), and its options. Out: batches of URLs, each with the offset in
 the input that it reaches. Whatever can be checked before the run raises `InputError` when an input is opened;
 problems that appear during reading raise `InputReadError`.
 """
@@ -14,70 +14,88 @@ from types import ModuleType
 from msgspec import Struct
 
 from fetchpool.model.errors import InputError
-from fetchpool.sources import tables
-from fetchpool.sources.decompress import by_name
+from fetchpool.sources import json_array, tables
+from fetchpool.sources.arguments import ArgumentInput, is_url
+from fetchpool.sources.batch import Input, UrlBatch, with_lines
+from fetchpool.sources.decompress import Chunks, by_name, chain_chunks
 from fetchpool.sources.file_types import PARQUET
 from fetchpool.sources.input_file import InputFile, InputReadError
 from fetchpool.sources.lines import LineSplitter
-from fetchpool.sources.table_rows import Columns, TableFormatError, TableOptions
+from fetchpool.sources.table_lines import FALLBACK, LineIterator
+from fetchpool.sources.table_rows import RowBatch, TableFormatError, TableOptions
 
 
-class UrlBatch(Struct, frozen=True):
-    """The URLs of one chunk, and the offset of its end in the input, or in all inputs together."""
+class InputOptions(Struct, frozen=True):
+    """The options of all inputs."""
 
-    lines: list[str]
-    offset: int
-    weight: int = 0
-    """Its size in memory, roughly, in bytes."""
-    columns: list[Columns] | None = None
-    """The other columns of each URL, if they are passed through."""
-    weights: list[int] = []
-    """The size of each URL's columns."""
-    problems: dict[int, str] = {}
-    """By index in `lines`, why the line is not a URL."""
+    table: TableOptions | None = None
+    """Those of inputs with columns; without it every line is a URL."""
+    encoding: str = ""
+    """The encoding of the inputs; empty if each is recognized."""
+    with_line: bool = False
+    """Whether each URL gets a column that says where it stood."""
 
 
 class LineInput:
-    """An input with one URL per line."""
+    """An input with one URL per line, or a JSON array of URLs."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, options: InputOptions) -> None:
         """Open the input. Raises `InputError`."""
-        self.input = InputFile(path)
+        self.input = InputFile(path, encoding=options.encoding)
         self.size = self.input.size
         self.columns: list[str] = []
         self.notice = ""
-        """A line for the user; may be empty."""
+        self._with_line = options.with_line
         is_named_so = _suffix(path) in tables.FORMATS and self.size is not None
-        if is_named_so and tables.begins_table(_first_line(path)):
+        if is_named_so and tables.begins_table(_first_line(path, options.encoding)):
             self.notice = f"{self.input.name} looks like a table: --url-column NAME reads its URLs"
 
     def batches(self) -> Iterator[UrlBatch]:
         """Yield the URLs, with offsets in this input. Raises `InputReadError`; then the incomplete line at
         the end of what could be read is left out."""
-        lines = LineSplitter()
+        chunks = self.input.chunks()
+        first = next(chunks, (b"", 0))
+        chunks = chain_chunks(first, chunks)
+        if json_array.element_kind(first[0]):
+            yield from self._elements(chunks)
+            return
+        lines = LineSplitter(numbered=self._with_line)
         reached = 0
-        for chunk, reached in self.input.chunks():
-            yield UrlBatch(lines.feed(chunk), reached, len(chunk))
-        yield UrlBatch(lines.finish(), reached)
+        for chunk, reached in chunks:
+            yield self._batch(lines.feed(chunk), reached, len(chunk), lines.numbers)
+        yield self._batch(lines.finish(), reached, 0, lines.numbers)
 
     def close(self) -> None:
         self.input.close()
+
+    def _batch(self, found: list[str], reached: int, weight: int, numbers: list[int]) -> UrlBatch:
+        batch = UrlBatch(found, reached, weight)
+        return with_lines(batch, self.input.name, numbers) if self._with_line else batch
+
+    def _elements(self, chunks: Chunks) -> Iterator[UrlBatch]:
+        lines = LineIterator(json_array.element_lines(chunks), guess=False)
+        try:
+            for rows in json_array.read_texts(lines):
+                yield _url_batch(rows, self.input.name, with_line=self._with_line)
+        except TableFormatError as failure:
+            raise InputReadError(f"{self.input.name}: {failure}") from failure
 
 
 class TableInput:
     """An input with columns."""
 
-    def __init__(self, path: str, table: TableOptions) -> None:
+    def __init__(self, path: str, table: TableOptions, options: InputOptions) -> None:
         """Open the input; check a file's columns. Raises `InputError`."""
         self._table = table
+        self._encoding = options.encoding
+        self._with_line = options.with_line
         self._format = tables.FORMATS.get(_suffix(path))
         is_parquet = Path(path).suffix.lower() == ".parquet"
-        self.input = InputFile(path, but=PARQUET if is_parquet else b"")
+        self.input = self._open(path, but=PARQUET if is_parquet else b"")
         self.size = self.input.size
         self._parquet = path if is_parquet else ""
         self.notice = ""
         self.columns: list[str] = []
-        """The names of the columns that rows will have in addition, as far as they are known now."""
         try:
             self.columns = self._check_columns(path)
         except TableFormatError as failure:
@@ -86,13 +104,16 @@ class TableInput:
         except InputReadError:  # reported again during reading; the readable part is fetched
             self.columns = []
 
+    def _open(self, path: str, but: bytes = b"") -> InputFile:
+        return InputFile(path, but=but, encoding=self._encoding, has_columns=True)
+
     def _check_columns(self, path: str) -> list[str]:
         if self._parquet:
             columns: list[str] = _parquet_module().header(path, self._table)
             return columns
         if self.size is None or path == "-":
             return []
-        chunks = InputFile(path).chunks()
+        chunks = self._open(path).chunks()
         try:
             return tables.header(chunks, self._format, self._table)
         finally:
@@ -101,14 +122,12 @@ class TableInput:
     def batches(self) -> Iterator[UrlBatch]:
         """Yield the URLs, with offsets in this input. Raises `InputReadError`."""
         if self._parquet:
-            rows = _parquet_module().read(self._parquet, self._table)
+            found = _parquet_module().read(self._parquet, self._table)
         else:
-            rows = tables.read(self.input.chunks(), self._format, self._table)
+            found = tables.read(self.input.chunks(), self._format, self._table)
         try:
-            for found in rows:
-                yield UrlBatch(
-                    found.urls, found.offset, found.weight, found.columns, found.weights, found.problems
-                )
+            for rows in found:
+                yield _url_batch(rows, self.input.name, with_line=self._with_line)
         except TableFormatError as failure:
             raise InputReadError(f"{self.input.name}: {failure}") from failure
 
@@ -116,21 +135,35 @@ class TableInput:
         self.input.close()
 
 
+def _url_batch(rows: RowBatch, name: str, *, with_line: bool) -> UrlBatch:
+    """Return the rows of the input `name` as a batch."""
+    notice = ""
+    if rows.guessed:
+        notice = (
+            f"{name}: line {rows.guessed} is not UTF-8; reading such lines as Windows-1252 ({FALLBACK}); "
+            "--encoding names another"
+        )
+    batch = UrlBatch(rows.urls, rows.offset, rows.weight, rows.columns, rows.weights, rows.problems, notice)
+    return with_lines(batch, name, rows.numbers) if with_line else batch
+
+
 def _suffix(path: str) -> str:
     named = by_name(path)
     return Path(path.removesuffix(named.suffix) if named else path).suffix.lower()
 
 
-def _first_line(path: str) -> str:
+def _first_line(path: str, encoding: str) -> str:
     """Return the first line of a list; empty when its first chunk has none."""
     lines = LineSplitter()
-    chunks = InputFile(path).chunks()
+    chunks = InputFile(path, encoding=encoding).chunks()
     try:
         chunk, _ = next(chunks, (b"", 0))
     except InputReadError:  # reported again during reading
         return ""
     finally:
         chunks.close()
+    if json_array.element_kind(chunk):
+        return ""
     return next(iter(lines.feed(chunk) + lines.finish()), "")
 
 
@@ -143,12 +176,21 @@ def _parquet_module() -> ModuleType:
     return parquet
 
 
-def open_inputs(paths: Sequence[str], table: TableOptions | None) -> list[LineInput | TableInput]:
+def open_input(argument: str, number: int, options: InputOptions) -> Input:
+    """Open the input that an argument names; `number` is the argument's, from 1. Raises `InputError`."""
+    if argument != "-" and is_url(argument):
+        return ArgumentInput(argument, number, with_line=options.with_line)
+    if options.table is not None:
+        return TableInput(argument, options.table, options)
+    return LineInput(argument, options)
+
+
+def open_inputs(arguments: Sequence[str], options: InputOptions) -> list[Input]:
     """Open all inputs. Raises `InputError` for the first that can't be read, after closing the others."""
-    inputs: list[LineInput | TableInput] = []
+    inputs: list[Input] = []
     try:
-        for path in paths:
-            inputs.append(LineInput(path) if table is None else TableInput(path, table))
+        for number, argument in enumerate(arguments, 1):
+            inputs.append(open_input(argument, number, options))
     except BaseException:
         for opened in inputs:
             opened.close()

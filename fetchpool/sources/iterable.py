@@ -58,6 +58,7 @@ class IterableSource:
         self.bytes_read = 0
         self.bytes_total: int | None = None
         self.failure: str | None = None
+        self.notices: list[str] = []
 
     def start(self, notify: Callable[[], None]) -> None:
         """Register `notify`; read nothing yet."""

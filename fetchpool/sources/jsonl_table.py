@@ -2,7 +2,9 @@
 
 In: lines. Out: batches of rows. The module opens nothing. A line that is not an object, or has no URL,
 becomes a row with an error.
-"""
+
+The column is a field of the object, or the path of a nested one: `page.url`, `links.0.href`. A field whose
+name is the path itself takes precedence."""
 
 from __future__ import annotations
 
@@ -13,22 +15,26 @@ from typing import Any
 import msgspec
 
 from fetchpool.model.text import escape_invisible, memory_size
+from fetchpool.sources.batch import Columns
 from fetchpool.sources.lines import MAX_LINE
+from fetchpool.sources.table_header import place_of_name
 from fetchpool.sources.table_lines import LineIterator
 from fetchpool.sources.table_rows import (
     BATCH_BYTES,
     FIELD,
     INVALID_JSON,
-    Columns,
     RowBatch,
     RowCollector,
     TableOptions,
     as_fields,
     as_text,
     field_name,
-    place_of,
+    no_column,
     to_json_value,
 )
+
+MISSING = object()
+"""Stands for a field that an object lacks."""
 
 
 def check_column(lines: LineIterator, table: TableOptions) -> None:
@@ -38,11 +44,12 @@ def check_column(lines: LineIterator, table: TableOptions) -> None:
     lines.first()
     while not lines.waits:
         with suppress(*INVALID_JSON):
-            names.update(dict.fromkeys(decode(next(lines))))
-        if table.column in names:
-            return
+            found = decode(next(lines))
+            names.update(dict.fromkeys(paths(found)))
+            if find(found, table.column) is not MISSING:
+                return
     if names:
-        place_of(list(names), table)
+        raise no_column(list(names), table, is_header=False)
 
 
 def read_objects(lines: LineIterator, table: TableOptions) -> Iterator[RowBatch]:
@@ -53,8 +60,10 @@ def read_objects(lines: LineIterator, table: TableOptions) -> Iterator[RowBatch]
         if text:
             try:
                 read = decode(text)
-                url, problem = read.pop(table.column, None), ""
-                if url is None:
+                url, problem = read.pop(table.column, MISSING), ""
+                if url is MISSING:
+                    url = find(read, table.column)
+                if url is None or url is MISSING:
                     url, problem = "", f"the line has no {escape_invisible(table.column)!r}"
                 columns, weight = {}, 0
                 if table.keep:
@@ -64,13 +73,39 @@ def read_objects(lines: LineIterator, table: TableOptions) -> Iterator[RowBatch]
             except INVALID_JSON as failure:  # the text of a line that is not an object is not a URL, either
                 deep = isinstance(failure, RecursionError)
                 problem = "the line is " + ("nested too deeply" if deep else "not a JSON object")
-                found.add(text[:MAX_LINE], {}, problem=problem)
+                found.add(text[:MAX_LINE], {}, problem=problem, number=lines.number)
             else:
-                found.add(shown[:MAX_LINE], columns, weight, problem)
+                found.add(shown[:MAX_LINE], columns, weight, problem, number=lines.number)
         if lines.waits or found.weight > BATCH_BYTES:
             yield found.rows(lines.offset)
             found = RowCollector(table.keep)
     yield found.rows(lines.offset)
+
+
+def find(found: dict[str, Any], column: str) -> Any:
+    """Return the value of a field, which is removed, or of a nested one; `MISSING` if there is none. A name
+    that differs only by case is found if it is the only one."""
+    place = place_of_name(names := list(found), column)
+    if place >= 0:
+        return found.pop(names[place])
+    value: Any = found
+    for name in column.split("."):
+        if isinstance(value, dict):
+            place = place_of_name(names := list(value), name)
+            value = value[names[place]] if place >= 0 else MISSING
+        elif isinstance(value, list) and name.isascii() and name.isdecimal() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return MISSING
+    return value
+
+
+def paths(found: dict[str, Any]) -> Iterator[str]:
+    """Yield the names of the fields of an object, and the paths of those one level below."""
+    for name, value in found.items():
+        yield name
+        if isinstance(value, dict):
+            yield from (f"{name}.{below}" for below in value)
 
 
 def _weight(text: str) -> int:

@@ -62,7 +62,12 @@ def read(path: str, table: TableOptions) -> Iterator[RowBatch]:
                 each = weight // max(1, len(urls)) + FIELD * len(fields)
                 reached = size * done // max(1, total)
                 yield RowBatch(
-                    urls, columns, reached, each * len(urls), [each] * len(urls) if table.keep else []
+                    urls,
+                    columns,
+                    reached,
+                    each * len(urls),
+                    [each] * len(urls) if table.keep else [],
+                    numbers=list(range(done - len(urls) + 1, done + 1)),
                 )
     except TableFormatError:
         raise

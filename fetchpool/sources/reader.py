@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from fetchpool.runtime import threads
+from fetchpool.sources.batch import Input, UrlBatch
 from fetchpool.sources.input_file import InputReadError
-from fetchpool.sources.inputs import LineInput, TableInput, UrlBatch
 
 BUFFERED = 8
 """Batches in the buffer, each of the lines of one chunk at most."""
@@ -24,7 +24,7 @@ BUFFERED_BYTES = 4 << 20
 class Reader:
     """The reader thread, and the buffer between it and the engine's thread."""
 
-    def __init__(self, inputs: Sequence[LineInput | TableInput]) -> None:
+    def __init__(self, inputs: Sequence[Input]) -> None:
         self.failures: list[str] = []
         """One line for each input that could not be read to its end; complete once `drained()`."""
         self._inputs = inputs
@@ -83,7 +83,7 @@ class Reader:
                 self._ended = True
             notify()
 
-    def _read(self, each: LineInput | TableInput, offset: int, notify: Callable[[], None]) -> int:
+    def _read(self, each: Input, offset: int, notify: Callable[[], None]) -> int:
         """Read one input, which begins at `offset` of all inputs together; return the offset of its end."""
         reached = offset
         try:

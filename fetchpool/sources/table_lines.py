@@ -1,7 +1,10 @@
 """Splits a table into numbered lines, in bounded memory.
 
-In: an input's bytes. Out: text lines, each with its line end. The module knows no format.
-"""
+In: an input's bytes, in UTF-8. Out: text lines, each with its line end. The module knows no format.
+
+Spreadsheets write tables in Windows-1252 (Latin-1 with more characters), too. Its text beyond ASCII is hardly
+ever valid UTF-8, so a line that is not UTF-8 is read as Windows-1252, if that has all of its bytes; the user
+is notified. Each line decides for itself: a table may be a mixture."""
 
 from __future__ import annotations
 
@@ -13,13 +16,18 @@ from fetchpool.sources.table_rows import TableFormatError
 
 MAX_LINE = 16 << 20
 """Bytes of a line, or characters of a cell. A longer one is an error, not a table."""
+FALLBACK = "cp1252"
+"""The encoding of lines that are not UTF-8."""
 
 
 class LineIterator:
     """The lines of an input, each with its line end."""
 
-    def __init__(self, chunks: Chunks) -> None:
+    def __init__(self, chunks: Chunks, *, guess: bool = True) -> None:
+        """`guess`: read a line that is not UTF-8 in the fallback encoding. Otherwise its undecodable bytes
+        become lone surrogates (PEP 383)."""
         self._chunks = chunks
+        self._guess = guess
         self._lines: list[str] = []
         self._next = 0
         self._before = 0
@@ -34,6 +42,10 @@ class LineIterator:
         """The size in memory of all lines returned so far, roughly, in bytes."""
         self.over = False
         """Whether the iterator is exhausted."""
+        self.row_number = 0
+        """The number of the first line of the current row, which the reader of rows sets."""
+        self.first_guessed = 0
+        """The number of the first line that was read in the fallback encoding; 0 if there is none."""
 
     @property
     def number(self) -> int:
@@ -84,9 +96,30 @@ class LineIterator:
         self._size += len(chunk) - end
         if self._size > MAX_LINE:
             raise TableFormatError(f"a line of more than {MAX_LINE >> 20} MiB; is it a table?")
-        text = data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
         self._before += len(self._lines)
+        text = self._decoded(data).removeprefix("\ufeff")
         self._lines = [f"{line}\n" for line in text.split("\n")]
         self._lines.pop() if text.endswith("\n") or not text else None
         self._next = 0
         return True
+
+    def _decoded(self, data: bytes) -> str:
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            if not self._guess:
+                return data.decode("utf-8", "surrogateescape")
+        numbered = enumerate(data.split(b"\n"), self._before + 1)
+        return "\n".join([self._guessed(number, line) for number, line in numbered])
+
+    def _guessed(self, number: int, line: bytes) -> str:
+        try:
+            return line.decode()
+        except UnicodeDecodeError:
+            pass
+        try:
+            text = line.decode(FALLBACK)
+        except UnicodeDecodeError:
+            return line.decode("utf-8", "surrogateescape")
+        self.first_guessed = self.first_guessed or number
+        return text

@@ -12,9 +12,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from fetchpool.model.closest import closest
 from fetchpool.model.record import INT64, RESERVED_NAMES
 from fetchpool.model.text import escape_invisible, memory_size, one_line
 from fetchpool.sources import table_header
+from fetchpool.sources.batch import Columns
 from fetchpool.sources.table_header import may_be_url
 
 BATCH_BYTES = 1 << 20
@@ -24,13 +26,14 @@ FIELD = 100
 MAX_LISTED = 1_000
 """Characters of column names in an error message."""
 PREFIX = "input_"
+BREAKS = frozenset(("\n", "\r", "\t"))
+"""What a cell may contain; an output whose rows are lines escapes it."""
+_BREAKS = re.compile(r"([\n\r\t])")
 _PREFIXES = re.compile(f"^(?:{PREFIX})+")
 DEPTH = 20
 """Levels of lists and mappings in one column, as in one field of a parser."""
 INVALID_JSON = (msgspec.MsgspecError, UnicodeError, RecursionError)
 """What a line raises that is not a JSON object, or one that can't be written again."""
-
-Columns = dict[str, Any]
 
 
 class TableOptions(Struct, frozen=True):
@@ -42,6 +45,10 @@ class TableOptions(Struct, frozen=True):
     """Pass the other columns through to the row."""
     taken: frozenset[str] | None = frozenset()
     """Names of parsers' fields; None: a parser may use any name."""
+    delimiter: str = ""
+    """Of CSV and TSV; empty if the first line decides."""
+    guess_encoding: bool = True
+    """Whether lines that are not UTF-8 are read in the fallback encoding."""
 
 
 class RowBatch(Struct, frozen=True):
@@ -57,6 +64,10 @@ class RowBatch(Struct, frozen=True):
     """The size of each row's columns."""
     problems: dict[int, str] = {}
     """By index in `urls`, why there is no URL."""
+    numbers: list[int] = []
+    """The line, row or element number of each, from 1."""
+    guessed: int = 0
+    """The number of the first line that was read in the fallback encoding, in the first batch after it."""
 
 
 class TableFormatError(Exception):
@@ -66,7 +77,7 @@ class TableFormatError(Exception):
 class RowCollector:
     """Collects rows into a batch."""
 
-    __slots__ = ("_columns", "_keep", "_problems", "_urls", "_weights", "weight")
+    __slots__ = ("_columns", "_keep", "_numbers", "_problems", "_urls", "_weights", "weight")
 
     def __init__(self, keep: bool) -> None:
         self._keep = keep
@@ -74,14 +85,19 @@ class RowCollector:
         self._columns: list[Columns] = []
         self._weights: list[int] = []
         self._problems: dict[int, str] = {}
+        self._numbers: list[int] = []
         self.weight = 0
         """The size of the rows in memory, roughly, in bytes."""
 
-    def add(self, url: str, columns: Columns | None = None, weight: int = 0, problem: str = "") -> None:
-        """Add a row. `weight`: the size of its columns. `problem`: why there is no URL."""
+    def add(
+        self, url: str, columns: Columns | None = None, weight: int = 0, problem: str = "", *, number: int
+    ) -> None:
+        """Add a row. `weight`: the size of its columns. `problem`: why there is no URL. `number`: the number
+        of its first line."""
         if problem:
             self._problems[len(self._urls)] = problem
         self._urls.append(url)
+        self._numbers.append(number)
         if self._keep:
             self._columns.append(columns or {})
             self._weights.append(weight)
@@ -90,14 +106,19 @@ class RowCollector:
     def rows(self, offset: int) -> RowBatch:
         """Return all rows."""
         columns = self._columns if self._keep else None
-        return RowBatch(self._urls, columns, offset, self.weight, self._weights, self._problems)
+        return RowBatch(
+            self._urls, columns, offset, self.weight, self._weights, self._problems, self._numbers
+        )
 
 
-def no_column(names: list[str], table: TableOptions) -> TableFormatError:
-    """Return the error for a missing column."""
+def no_column(names: list[str], table: TableOptions, *, is_header: bool = True) -> TableFormatError:
+    """Return the error for a missing column. `is_header`: the names are a table's first row."""
     has = one_line(", ".join(names), MAX_LISTED) if names else "nothing"
     fix = ""
-    if any(map(may_be_url, names)) and not table.column.isdecimal():
+    named = {name.strip().casefold(): name for name in names}
+    if similar := closest(table.column.casefold(), named):
+        fix = f"; did you mean {escape_invisible(named[similar])!r}?"
+    elif is_header and any(map(may_be_url, names)) and not table.column.isdecimal():
         fix = "; if that is not a header: --url-column 2 is the second column"
     return TableFormatError(
         f"has no column {escape_invisible(table.column)!r} (--url-column); it has: {has}{fix}"
@@ -106,8 +127,6 @@ def no_column(names: list[str], table: TableOptions) -> TableFormatError:
 
 def place_of(names: list[str], table: TableOptions) -> int:
     """Return the index of the URL's column, among names of a header. Raises `TableFormatError`."""
-    if table.column in names:
-        return names.index(table.column)
     place = table_header.place_of(names, table.column)
     if place < 0:
         raise no_column(names, table)
@@ -144,7 +163,7 @@ def to_json_value(value: Any, depth: int = 0) -> Any:
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, str):
-        return escape_invisible(value)
+        return escape_cell_text(value)
     if isinstance(value, int):
         return value if value in INT64 else as_text(value)
     if isinstance(value, list | dict) and depth >= DEPTH:
@@ -153,9 +172,16 @@ def to_json_value(value: Any, depth: int = 0) -> Any:
         return [to_json_value(each, depth + 1) for each in value]
     if isinstance(value, dict):
         return {escape_invisible(str(name)): to_json_value(each, depth + 1) for name, each in value.items()}
-    return escape_invisible(
+    return escape_cell_text(
         value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
     )
+
+
+def escape_cell_text(text: str) -> str:
+    """Return the text of a cell with its invisible characters escaped, apart from line breaks and tabs."""
+    if text.isprintable():
+        return text
+    return "".join([piece if piece in BREAKS else escape_invisible(piece) for piece in _BREAKS.split(text)])
 
 
 def as_text(value: Any) -> str:

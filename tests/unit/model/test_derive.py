@@ -140,3 +140,15 @@ def test_another_attempt_starts_with_the_first_hop_and_its_rights(start: FetchRe
 def test_another_attempt_keeps_the_columns_that_no_worker_was_sent() -> None:
     hop = derive.redirected(derive.without_columns(COMPLETE), TARGET, "", cookies=(), from_public=False)
     assert derive.again(derive.with_columns(hop, COMPLETE)).columns == COMPLETE.columns
+
+
+@pytest.mark.parametrize(
+    ("origin", "is_foreign"),
+    [("http://a.example", False), ("http://b.example", True), ("https://a.example", True)],
+)
+def test_a_url_of_a_sitemap_has_the_rights_of_a_redirect_from_it(origin: str, is_foreign: bool) -> None:
+    request = urls.request(0, "http://a.example/list")
+    listed = derive.listed_by(request, origin, from_public=True)
+    assert asdict(listed) == {**asdict(request), "crossed_origin": is_foreign, "from_public": True}
+    invalid = urls.request(0, "http://[::1")
+    assert derive.listed_by(invalid, origin, from_public=True) == invalid

@@ -116,7 +116,7 @@ def test_csv_has_its_url_in_the_column_that_was_named(tmp_path: Path) -> None:
     text = '\ufeffid,link,"a, b",url\r\n1, http://a/1 ,"x ""y""\nz",q\r\n\r\n2,http://a/2\r\n3,,,\r\n'
     path = write(tmp_path / "list.csv", text)
     assert rows(path, "link") == [
-        ("http://a/1", {"id": "1", "a, b": 'x "y"\\x0az', "input_url": "q"}),
+        ("http://a/1", {"id": "1", "a, b": 'x "y"\nz', "input_url": "q"}),
         ("http://a/2", {"id": "2"}),
         ("", {"id": "3", "a, b": "", "input_url": ""}),
     ]
@@ -227,8 +227,13 @@ def test_a_large_parquet_is_read_in_bounded_batches(tmp_path: Path) -> None:
         ("a.parquet", "not parquet", "not a readable Parquet file"),
         ("a.csv", "url," + "x" * (17 << 20), "a line of more than 16 MiB; is it a table?"),
         ("a.csv", "url,n\rhttp://a/,1\r", "line 1: a carriage return (CR) within the line; save it with LF"),
-        ("a.csv", "\x7fELF\x02\0\0\r\0\n\0", "not a CSV file: NUL bytes in the first line"),
-        ("a", b"SQLite format 3\0" + bytes(99), "is a SQLite database; pipe its URLs in: sqlite3 "),
+        ("a.csv", "\x7fELF\x02\0\0\r\0\n\0", "is binary"),
+        (
+            "a.csv",
+            "url,n\0\nhttp://a/,1\n" + "http://a/,2\n" * 9,
+            "not a CSV file: NUL bytes in the first line",
+        ),
+        ("a", b"SQLite format 3\0" + bytes(99), "is a SQLite database (binary); pipe its URLs in: sqlite3 "),
         ("a.csv", "x" * 5000 + "\n", "x…"),
         ("a.csv", '"url\nhttp://a/\n', "line 1: unterminated quoted field"),
     ],
@@ -239,6 +244,7 @@ def test_a_large_parquet_is_read_in_bounded_batches(tmp_path: Path) -> None:
         "no line end",
         "CR",
         "binary",
+        "NUL",
         "SQLite",
         "one long name",
         "quote",
@@ -276,9 +282,7 @@ def test_an_unterminated_quote_is_reported_and_the_rows_before_it_are_fetched(
     text = text.replace(",", "\t") if "tsv" in name else text
     data = gzip.compress(text.encode()) if name.endswith(".gz") else text
     source = FileSource([write(tmp_path / name, data)], TableOptions("url", True))
-    assert [(each.url, each.columns) for each in Consumer(source).rest()] == [
-        ("http://a/1", {"n": "x\\x0ay"})
-    ]
+    assert [(each.url, each.columns) for each in Consumer(source).rest()] == [("http://a/1", {"n": "x\ny"})]
     assert source.failure == f"{tmp_path}/{name}: line 5: unterminated quoted field; close the quote"
 
 
@@ -293,7 +297,7 @@ def test_a_carriage_return_within_a_line_is_reported_and_the_rows_before_it_are_
     text = 'url,n\r\nhttp://a/1,"x\ry"\r\n\r\nhttp://a/2,x\ry\r\nhttp://a/3,\r\n'
     source = FileSource([write(tmp_path / "a.csv", text)], TableOptions("url", True))
     requests = Consumer(source).rest()
-    assert [(each.url, each.columns) for each in requests] == [("http://a/1", {"n": "x\\x0dy"})]
+    assert [(each.url, each.columns) for each in requests] == [("http://a/1", {"n": "x\ry"})]
     assert source.failure == (
         f"{tmp_path}/a.csv: line 4: a carriage return (CR) within the line; "
         "save it with LF line ends, or: tr '\\r' '\\n'"
@@ -312,3 +316,71 @@ def test_a_pipe_that_stays_open_yields_its_first_row_at_once(tmp_path: Path) -> 
         assert [each.url for each in consumer.take(10)] == ["http://a/2"]
     assert consumer.rest() == []
     assert source.exhausted
+
+
+@pytest.mark.parametrize(
+    ("header", "column"),
+    [("Id,URL", "url"), ("id, Url ", "URL"), ("URL,url", "url"), ("ID;Web Site;url", "web site")],
+)
+def test_the_case_of_a_columns_name_makes_no_difference(tmp_path: Path, header: str, column: str) -> None:
+    delimiter = ";" if ";" in header else ","
+    names = header.split(delimiter)
+    place = names.index(column) if column in names else 1
+    cells = ["x"] * len(names)
+    cells[place] = "http://a/"
+    path = write(tmp_path / "list.csv", f"{header}\n{delimiter.join(cells)}\n")
+    assert [url for url, _ in rows(path, column)] == ["http://a/"]
+    lines = write(tmp_path / "list.jsonl", f"{json.dumps(dict(zip(names, cells, strict=True)))}\n")
+    assert [url for url, _ in rows(lines, column)] == ["http://a/"]
+
+
+def test_a_name_with_two_spellings_is_none_of_them(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has no column 'url'"):
+        FileSource([write(tmp_path / "list.csv", "URL,Url\nhttp://a/,http://b/\n")], TableOptions("url"))
+
+
+@pytest.mark.parametrize("name", ["list.csv", "list.jsonl", "list.parquet"])
+def test_a_misspelt_column_gets_a_suggestion(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    frame = pandas.DataFrame({"Id": [1], "Website": ["http://a/"]})
+    if name.endswith("csv"):
+        frame.to_csv(path, index=False)
+    elif name.endswith("jsonl"):
+        frame.to_json(path, orient="records", lines=True)
+    else:
+        frame.to_parquet(path)
+    with pytest.raises(InputError) as refused:
+        FileSource([str(path)], TableOptions("webiste"))
+    assert str(refused.value).endswith("it has: Id, Website; did you mean 'Website'?")
+
+
+@pytest.mark.parametrize("sign", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("start", ["", "sep={}\r\n"])
+def test_a_delimiter_is_recognized_also_if_the_column_is_misspelt(
+    tmp_path: Path, sign: str, start: str
+) -> None:
+    lines = [["n", "link"], ["1", "http://a/"]]
+    text = start.format(sign) + "\r\n".join(map(sign.join, lines))
+    path = write(tmp_path / "list.csv", text)
+    assert rows(path, "Link") == [("http://a/", {"n": "1"})]
+    with pytest.raises(InputError, match=r"it has: n, link; did you mean 'link'\?"):
+        FileSource([path], TableOptions("lnik"))
+
+
+def test_a_named_delimiter_is_used(tmp_path: Path) -> None:
+    path = write(tmp_path / "list.csv", "a,b^url\nx,y^http://a/\n")
+    source = FileSource([path], TableOptions("url", keep=True, delimiter="^"))
+    assert [(each.url, each.columns) for each in Consumer(source).rest()] == [("http://a/", {"a,b": "x,y"})]
+    with pytest.raises(InputError, match="has no column 'url'"):
+        FileSource([path], TableOptions("url", delimiter=","))
+
+
+def test_line_breaks_and_tabs_in_cells_are_kept(tmp_path: Path) -> None:
+    text = "two\r\nlines\tand\x1b[1m"
+    shown = "two\r\nlines\tand\\x1b[1m"
+    frame = pandas.DataFrame({"url": ["http://a/"], "text": [text]})
+    frame.to_csv(tmp_path / "list.csv", index=False)
+    frame.to_json(tmp_path / "list.jsonl", orient="records", lines=True)
+    frame.to_parquet(tmp_path / "list.parquet")
+    for name in ("list.csv", "list.jsonl", "list.parquet"):
+        assert rows(str(tmp_path / name)) == [("http://a/", {"text": shown})]

@@ -1,0 +1,129 @@
+"""URLs among the INPUT arguments, mixed with files and `-`.
+
+In: an argument. Out: whether it is a URL, and an input with that URL alone. An argument with `://` is a URL.
+One without a scheme is a URL if no file has that name, and it looks like a host, as curl reads it; a notice
+says so, since it may be a misspelt file."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from fetchpool.model.text import escape_invisible
+from fetchpool.model.urls import Url, is_address, parse_line, redact
+from fetchpool.sources.batch import UrlBatch, with_lines
+from fetchpool.sources.lines import MAX_LINE
+
+FILE_SUFFIXES = frozenset(
+    (
+        *(
+            "txt",
+            "text",
+            "lst",
+            "list",
+            "lis",
+            "urls",
+            "csv",
+            "tsv",
+            "tab",
+            "json",
+            "jsonl",
+            "ndjson",
+            "parquet",
+        ),
+        *(
+            "gz",
+            "bz2",
+            "zst",
+            "xz",
+            "lzma",
+            "zip",
+            "tar",
+            "tgz",
+            "7z",
+            "warc",
+            "xlsx",
+            "xls",
+            "ods",
+            "html",
+            "htm",
+        ),
+        *(
+            "xml",
+            "yaml",
+            "yml",
+            "log",
+            "out",
+            "dat",
+            "data",
+            "db",
+            "sqlite",
+            "sqlite3",
+            "tmp",
+            "bak",
+            "old",
+            "orig",
+        ),
+    )
+)
+"""Last labels that no host has, but files have."""
+_PATH = re.compile(r"[./~]|[A-Za-z0-9_-]+/")
+"""The beginning of a path: a directory without a dot in its name, or a dot or slash."""
+_NAME = re.compile(r"(?:[A-Za-z]{2,}|xn--[A-Za-z0-9-]+)")
+"""A top-level domain."""
+
+
+def is_url(argument: str) -> bool:
+    """Whether an argument is a URL, with a scheme or without, and no file."""
+    if "://" in argument:
+        return True
+    return _looks_like_host(argument) and not _is_file(argument)
+
+
+class ArgumentInput:
+    """An input that is a single URL."""
+
+    def __init__(self, argument: str, number: int, *, with_line: bool = False) -> None:
+        """`number`: its position among the arguments."""
+        self.columns: list[str] = []
+        self.size: int | None = len(argument.encode("utf-8", "surrogatepass"))
+        self.notice = ""
+        """A line for the user; may be empty."""
+        self._url = argument.strip()[:MAX_LINE]
+        self._number = number if with_line else 0
+        if "://" not in argument:
+            shown = escape_invisible(redact(argument))
+            self.notice = f"{shown}: no file has that name; reading it as the URL http://{shown}"
+
+    def batches(self) -> Iterator[UrlBatch]:
+        """Yield the URL."""
+        batch = UrlBatch([self._url], self.size or 0, len(self._url))
+        yield with_lines(batch, "argument", [self._number]) if self._number else batch
+
+    def close(self) -> None:
+        """Do nothing: there is no file."""
+
+
+def _is_file(argument: str) -> bool:
+    try:
+        return os.path.lexists(argument) or Path(argument.partition("/")[0]).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _looks_like_host(argument: str) -> bool:
+    if not argument.isprintable() or (_PATH.match(argument) and not argument.startswith("localhost/")):
+        return False
+    authority = re.split(r"[/?#]", argument, maxsplit=1)[0]
+    has_port = bool(re.search(r":\d+\Z", authority))
+    url = parse_line(argument)
+    if not isinstance(url, Url):
+        return False
+    if has_port or url.host == "localhost":
+        return True
+    if is_address(url.host):  # numbers are addresses to the parser, but may be names of files
+        return "[" in authority or authority.count(".") == 3
+    last = url.host.rstrip(".").rpartition(".")
+    return bool(last[0]) and bool(_NAME.fullmatch(last[2])) and last[2].lower() not in FILE_SUFFIXES

@@ -1,0 +1,166 @@
+"""Reads the URLs of sitemaps (`--sitemap URL|FILE`), those of an index included.
+
+In: the path or URL of a sitemap, and a function that fetches one. Out: batches of URLs. A sitemap is parsed
+as it is read, compressed ones too; one of many at a time, each once. One that can't be read is reported, and
+the others are read. No sitemap is a URL of the list itself."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Protocol
+
+from msgspec import Struct
+
+from fetchpool.model.text import escape_invisible
+from fetchpool.model.urls import redact
+from fetchpool.sources.arguments import is_url
+from fetchpool.sources.batch import UrlBatch, with_lines
+from fetchpool.sources.decompress import Chunks, DecompressionError, by_magic, decompressed
+from fetchpool.sources.input_file import CHUNK, InputFile, InputReadError
+from fetchpool.sources.sitemap_parser import Entry, SitemapError, SitemapParser
+
+MAX_SITEMAPS = 50_000
+"""Number of sitemaps to read for one that is given: as many as an index may have."""
+MAX_LEVELS = 3
+"""Indexes within each other. The protocol allows one, and some sites have two."""
+MAX_UNPACKED = 1 << 30
+"""Bytes of a fetched sitemap after decompression; the protocol allows 50 MB."""
+SHOWN = 3
+"""Number of failures that are reported for one index."""
+
+
+class FetchedSitemap(Struct, frozen=True):
+    """A sitemap from a server."""
+
+    content: bytes
+    origin: str
+    """Of the URL that the user has given, or of the index."""
+    is_public: bool
+    """Whether its server has a public address."""
+    is_complete: bool = True
+
+
+class SitemapFetcher(Protocol):
+    """Fetches sitemaps."""
+
+    def fetch(self, url: str, index: FetchedSitemap | None, /) -> FetchedSitemap:
+        """Fetch a sitemap, which `index` may have listed. Raises `InputReadError`."""
+
+    def close(self) -> None:
+        """Abort the current fetch. Idempotent."""
+
+
+class SitemapInput:
+    """An input whose URLs are those of a sitemap."""
+
+    def __init__(self, place: str, fetcher: SitemapFetcher, *, with_line: bool = False) -> None:
+        """Open the sitemap if it is a file. Raises `InputError`."""
+        self.columns: list[str] = []
+        self.notice = ""
+        self.size: int | None = None
+        self._place = place
+        self._fetcher = fetcher
+        self._with_line = with_line
+        self._file = None if place != "-" and is_url(place) else InputFile(place, is_sitemap=True)
+
+    def batches(self) -> Iterator[UrlBatch]:
+        """Yield the URLs. Raises `InputReadError` at the end if a sitemap could not be read."""
+        waiting: deque[tuple[str, int, FetchedSitemap | None]] = deque([(self._place, 0, None)])
+        seen = {self._place}
+        failures: list[str] = []
+        while waiting:
+            place, level, index = waiting.popleft()
+            children: list[str] = []
+            fetched: FetchedSitemap | None = None
+            try:
+                if self._file is None or level:
+                    fetched = self._fetcher.fetch(place, index)
+                    chunks = _pieces(fetched)
+                else:
+                    chunks = self._file.chunks(as_text=False)
+                yield from self._read(_shown(place), chunks, fetched, children)
+            except InputReadError as failure:
+                failures.append(str(failure))
+            found = [url for url in dict.fromkeys(children) if url not in seen]
+            if found and level == MAX_LEVELS:
+                failures.append(f"{_shown(place)}: more than {MAX_LEVELS} indexes within each other")
+                continue
+            if len(seen) + len(found) > MAX_SITEMAPS:
+                failures.append(f"{_shown(place)}: more than {MAX_SITEMAPS:,} sitemaps; the rest is not read")
+                found = found[: MAX_SITEMAPS - len(seen)]
+            seen.update(found)
+            waiting.extendleft((url, level + 1, fetched or index) for url in reversed(found))
+        if failures:
+            more = len(failures) - SHOWN
+            raise InputReadError(
+                "; ".join(failures[:SHOWN]) + (f"; and {more:,} more sitemaps" if more > 0 else "")
+            )
+
+    def close(self) -> None:
+        self._fetcher.close()
+        if self._file is not None:
+            self._file.close()
+
+    def _read(
+        self, name: str, chunks: Chunks, fetched: FetchedSitemap | None, children: list[str]
+    ) -> Iterator[UrlBatch]:
+        """Yield the URLs of one sitemap; add the sitemaps of an index to `children`."""
+        parser = SitemapParser()
+        try:
+            for chunk, _ in chunks:
+                try:
+                    entries = parser.feed(chunk)
+                except SitemapError:
+                    yield from self._batches(name, parser.take(), fetched, children, is_index=parser.is_index)
+                    raise
+                yield from self._batches(name, entries, fetched, children, is_index=parser.is_index)
+            entries = parser.finish()
+            yield from self._batches(name, entries, fetched, children, is_index=parser.is_index)
+        except (SitemapError, DecompressionError) as failure:
+            why = (
+                str(failure)
+                if fetched is None or fetched.is_complete
+                else "is too large; the rest is not read"
+            )
+            raise InputReadError(f"{name}: {escape_invisible(why)}") from failure
+
+    def _batches(
+        self,
+        name: str,
+        entries: list[Entry],
+        fetched: FetchedSitemap | None,
+        children: list[str],
+        *,
+        is_index: bool,
+    ) -> Iterator[UrlBatch]:
+        if is_index:
+            children += [url for url, _ in entries[: MAX_SITEMAPS - len(children)]]
+        elif entries:
+            found = [url for url, _ in entries]
+            batch = UrlBatch(found, 0, sum(map(len, found)), listed_by=_origin(fetched))
+            numbers = [line for _, line in entries]
+            yield with_lines(batch, name, numbers) if self._with_line else batch
+
+
+def _origin(fetched: FetchedSitemap | None) -> tuple[str, bool] | None:
+    return None if fetched is None else (fetched.origin, fetched.is_public)
+
+
+def _pieces(fetched: FetchedSitemap) -> Chunks:
+    """Yield a fetched sitemap in chunks, decompressed if necessary. Raises `DecompressionError`."""
+    content = fetched.content
+    chunks: Chunks = ((content[at : at + CHUNK], 0) for at in range(0, len(content), CHUNK))
+    format = by_magic(content)
+    if format is not None:
+        chunks = decompressed(format, chunks)
+    size = 0
+    for chunk, offset in chunks:
+        size += len(chunk)
+        if size > MAX_UNPACKED:
+            raise DecompressionError(f"more than {MAX_UNPACKED >> 30} GiB after decompression")
+        yield chunk, offset
+
+
+def _shown(place: str) -> str:
+    return "standard input" if place == "-" else escape_invisible(redact(place) if "://" in place else place)

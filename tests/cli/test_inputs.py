@@ -1,0 +1,239 @@
+"""Inputs as users have them: URLs as arguments, the first N, failures of an earlier run, sitemaps."""
+
+from __future__ import annotations
+
+import gzip
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import fetchpool as library
+from fetchpool.cli.demo_server.server import DemoServer
+from tests.cli.runner import fetchpool
+
+EXECUTORS = pytest.mark.parametrize(
+    "options",
+    [(), ("--transport", "requests"), ("--executor", "async"), ("--executor", "process", "-w", "2")],
+    ids=["thread", "requests", "async", "process"],
+)
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    return sorted(rows, key=lambda row: row["urlnum"])
+
+
+class SitemapServer:
+    """A server with these pages; `/page` and everything below it is an HTML page."""
+
+    def __init__(self, **pages: bytes) -> None:
+        self.received: list[tuple[str, str | None]] = []
+        """The path of each request, and its Authorization header."""
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.received.append((self.path, self.headers["Authorization"]))
+                content = outer.pages.get(self.path[1:])
+                if content is None and self.path.startswith("/page"):
+                    content = b"<title>page</title>"
+                self.send_response(404 if content is None else 200)
+                self.send_header("Content-Length", str(len(content or b"")))
+                self.end_headers()
+                self.wfile.write(content or b"")
+
+            def log_message(self, *_: object) -> None: ...
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self.pages = {
+            name: page.replace(b"{here}", self.url("").rstrip("/").encode()) for name, page in pages.items()
+        }
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}/{path}"
+
+    def __enter__(self) -> SitemapServer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def test_urls_files_and_standard_input_are_mixed(demo_server: DemoServer, tmp_path: Path) -> None:
+    urls = [demo_server.url(f"/bytes/{number}") for number in range(4)]
+    (tmp_path / "urls.txt").write_text(urls[1])
+    bare = urls[3].removeprefix("http://")
+    done = fetchpool(urls[0], "urls.txt", "-", bare, "-o", "rows.jsonl", stdin=urls[2], cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [row["url"] for row in rows_of(tmp_path / "rows.jsonl")] == [*urls[:3], bare]
+    assert f"{bare}: no file has that name; reading it as the URL http://{bare}" in done.stderr
+    dry = fetchpool(urls[0], "urls.txt", "--dry-run", cwd=tmp_path)
+    assert dry.stdout.startswith("would fetch 2 URLs from 1 host;")
+
+
+def test_a_misspelt_file_is_refused(tmp_path: Path) -> None:
+    done = fetchpool("http://127.0.0.1:9/", "url.txt", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "fetchpool: url.txt: no such file; check its name\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--delimiter", ";"), "--delimiter requires --url-column"),
+        (
+            ("--url-column", "a", "--delimiter", "ab"),
+            "--delimiter: expected one character such as ; or the word tab",
+        ),
+        (("--encoding", "utf8x"), "--encoding: no encoding 'utf8x'; did you mean utf-8?"),
+        (("--encoding", "rot13"), "--encoding: no encoding 'rot13'"),
+        (("--limit", "0"), "--limit: 0 is not an integer of at least 1"),
+        (("--sitemap", ""), "--sitemap: expected a path or a URL, got an empty string"),
+        (("--sitemap", "none.xml"), "none.xml: no such file; check its name"),
+        (("-", "--sitemap", "-"), "INPUT: standard input (-) is given twice"),
+    ],
+)
+def test_invalid_input_options_are_refused(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    done = fetchpool(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_spreadsheets_table_is_read(demo_server: DemoServer, tmp_path: Path) -> None:
+    """Semicolons, Windows-1252, a name in another case, a cell with a line break."""
+    url = demo_server.url("/bytes/1")
+    text = f'Ort;URL;Notiz\r\nKöln;{url};"zwei\nZeilen"\r\n'
+    (tmp_path / "list.csv").write_bytes(text.encode("cp1252"))
+    outputs = [word for suffix in ("jsonl", "csv", "sqlite") for word in ("-o", f"rows.{suffix}")]
+    done = fetchpool("list.csv", "--url-column", "url", "--keep-columns", *outputs, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "list.csv: line 2 is not UTF-8; reading such lines as Windows-1252 (cp1252)" in done.stderr
+    [row] = rows_of(tmp_path / "rows.jsonl")
+    assert (row["Ort"], row["Notiz"]) == ("Köln", "zwei\nZeilen")
+    assert len((tmp_path / "rows.csv").read_text().splitlines()) == 2
+
+
+@EXECUTORS
+def test_a_limit_ends_the_list(demo_server: DemoServer, tmp_path: Path, options: tuple[str, ...]) -> None:
+    (tmp_path / "a.txt").write_text("".join(f"{demo_server.url(f'/bytes/{n}')}\n" for n in range(3)))
+    (tmp_path / "b.txt").write_text("".join(f"{demo_server.url(f'/bytes/{n}')}\n" for n in range(3, 90)))
+    command = ("a.txt", "b.txt", "--limit", "5", "-o", "rows.jsonl", *options)
+    assert fetchpool(*command, cwd=tmp_path).returncode == 0
+    assert [row["size_delivered"] for row in rows_of(tmp_path / "rows.jsonl")] == [0, 1, 2, 3, 4]
+    again = fetchpool(*command, "--resume", cwd=tmp_path)
+    assert again.returncode == 0
+    assert len(rows_of(tmp_path / "rows.jsonl")) == 5
+
+
+def test_a_limit_takes_no_more_of_an_iterable(demo_server: DemoServer) -> None:
+    taken = []
+
+    def urls() -> Iterator[str]:
+        for number in range(100):
+            taken.append(number)
+            yield demo_server.url(f"/bytes/{number}")
+
+    assert len(list(library.fetch(urls(), limit=3))) == 3
+    assert taken == [0, 1, 2]
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "sqlite", "parquet", "txt"])
+def test_failures_are_retried_from_the_output_alone(
+    demo_server: DemoServer, tmp_path: Path, suffix: str
+) -> None:
+    good = [demo_server.url(f"/bytes/{number}") for number in range(3)]
+    flaky = [demo_server.url(f"/flaky/1?{suffix}{number}") for number in range(2)]
+    gone = demo_server.url("/status/404")
+    (tmp_path / "urls.txt").write_text("\n".join([*good, *flaky, gone]))
+    out = f"rows.{suffix}"
+    assert fetchpool("urls.txt", "-o", out, "--retry", "0", cwd=tmp_path).returncode == 1
+    (tmp_path / "urls.txt").unlink()
+    dry = fetchpool("--retry-failed", "http_5xx", "-o", out, "--dry-run", cwd=tmp_path)
+    assert dry.stdout.startswith("would fetch 2 URLs from 1 host;")
+    done = fetchpool("--retry-failed", "http_5xx", "-o", out, "--retry", "0", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    none = fetchpool("--retry-failed", "http_5xx", "-o", out, "--retry", "0", cwd=tmp_path)
+    assert none.returncode == 0, none.stderr
+    if suffix == "jsonl":
+        rows = [json.loads(line) for line in (tmp_path / out).read_text().splitlines()]
+        assert len(rows) == 8
+        assert sorted(row["url"] for row in rows[6:]) == flaky
+        assert [row["error"] for row in rows[6:]] == [None, None]
+
+
+def test_retrying_without_a_list_and_an_output_names_the_fix(tmp_path: Path) -> None:
+    done = fetchpool("--retry-failed", "all", "-o", "rows.jsonl", cwd=tmp_path)
+    assert done.returncode == 2
+    assert (
+        "--retry-failed without INPUT reads the URLs of the output, and there is no rows.jsonl" in done.stderr
+    )
+    assert not (tmp_path / "rows.jsonl").exists()
+
+
+def test_urls_whose_password_is_lost_are_left_out(demo_server: DemoServer, tmp_path: Path) -> None:
+    url = demo_server.url("/status/404")
+    secret = url.replace("://", "://me:secret@")
+    assert fetchpool(secret, url, "-o", "rows.jsonl", cwd=tmp_path).returncode == 1
+    done = fetchpool("--retry-failed", "all", "-o", "rows.jsonl", cwd=tmp_path)
+    assert "1 failed URL with a user and password left out" in done.stderr
+    assert [json.loads(line)["url"] for line in (tmp_path / "rows.jsonl").read_text().splitlines()][2:] == [
+        url
+    ]
+
+
+URLSET = b"<urlset><url><loc>{here}/page/1</loc></url><url><loc>{here}/page/2</loc></url></urlset>"
+INDEX = b"<sitemapindex><sitemap><loc>{here}/map.gz</loc></sitemap></sitemapindex>"
+
+
+@EXECUTORS
+def test_the_urls_of_a_sitemap_are_fetched_and_it_has_no_row(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    with SitemapServer(index=INDEX, map=URLSET) as server:
+        server.pages["map.gz"] = gzip.compress(server.pages["map"])
+        (tmp_path / "urls.txt").write_text(server.url("page/0"))
+        command = ("urls.txt", "--sitemap", server.url("index"), "-o", "rows.jsonl", *options)
+        done = fetchpool(*command, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        pages = [server.url(f"page/{number}") for number in range(3)]
+        assert [row["url"] for row in rows_of(tmp_path / "rows.jsonl")] == pages
+        assert [path for path, _ in server.received if "page" not in path] == ["/index", "/map.gz"]
+        (tmp_path / "map.xml").write_bytes(server.pages["map"])
+        done = fetchpool("--sitemap", "map.xml", "-o", "local.jsonl", *options, cwd=tmp_path)
+        assert [row["url"] for row in rows_of(tmp_path / "local.jsonl")] == pages[1:]
+
+
+def test_a_sitemap_that_cannot_be_fetched_is_an_input_failure(tmp_path: Path) -> None:
+    with SitemapServer(index=INDEX) as server:
+        done = fetchpool(
+            "--sitemap", server.url("index"), server.url("page"), "-o", "rows.jsonl", cwd=tmp_path
+        )
+        assert done.returncode == 2
+        assert f"{server.url('map.gz')}: the sitemap could not be fetched: " in done.stderr
+        assert [row["url"] for row in rows_of(tmp_path / "rows.jsonl")] == [server.url("page")]
+
+
+def test_a_sitemap_gives_a_password_to_no_other_host(tmp_path: Path) -> None:
+    with (
+        SitemapServer() as other,
+        SitemapServer(map=URLSET.replace(b"{here}/page/2", other.url("page").encode())) as server,
+    ):
+        done = fetchpool("--sitemap", server.url("map"), "-u", "me:secret", "-o", "rows.jsonl", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert all(secret for _, secret in server.received)
+        assert other.received == [("/page", None)]
+
+
+def test_a_program_adds_a_sitemap_to_its_urls() -> None:
+    with SitemapServer(map=URLSET) as server:
+        records = list(library.fetch([server.url("page")], sitemap=server.url("map"), limit=2))
+        assert sorted(record.url for record in records) == [server.url("page"), server.url("page/1")]
+        assert sorted(record.urlnum for record in records) == [0, 1]
