@@ -32,7 +32,17 @@ class PoolSitemapFetcher:
 
     def __init__(self, config: RunConfig) -> None:
         self._options = replace(
-            config.fetch, method="GET", parse=(), hash=False, save="", validators=False, max_filesize=None
+            config.fetch,
+            method="GET",
+            body=b"",
+            accept=(),
+            no_follow=False,
+            report_cookies=False,
+            parse=(),
+            hash=False,
+            save="",
+            validators=False,
+            max_filesize=None,
         )
         self._retry = RetryPolicy(
             retry=config.retry,

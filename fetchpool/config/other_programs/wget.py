@@ -34,6 +34,8 @@ random-wait + retries have jitter; --host-delay spaces requests evenly
 max-redirect > --max-redirs
 max-threads > --workers
 input-file -i > INPUT, the files without an option
+follow-sitemaps > --sitemap
+force-sitemap > --sitemap
 force-html -F - a list has one URL a line
 base -B - URLs in a list are absolute
 output-document -O > --save DIR for bodies, -o FILE for rows
@@ -118,8 +120,8 @@ hsts-file - a list says http or https for each URL
 hsts-preload - a list says http or https for each URL
 hsts-preload-file - a list says http or https for each URL
 no-clobber > --resume
-local-encoding + lists are UTF-8
-input-encoding + lists are UTF-8
+local-encoding > --encoding
+input-encoding > --encoding
 remote-encoding + URLs are normalised as browsers do
 iri + URLs are normalised as browsers do
 cache > -H 'Cache-Control: no-cache'
@@ -179,8 +181,8 @@ save-session > --resume
 OTHER_PROTOCOLS = """
 accept-regex, backup-converted -K, backups, convert-file-only, convert-links -k, cookie-suffixes, cut-dirs,
 cut-file-get-vars, cut-url-get-vars, default-page, directories, domains -D, download-attr,
-exclude-directories -X, exclude-domains, filter-mime-type, filter-urls, follow-sitemaps, follow-tags,
-force-atom, force-css, force-directories -x, force-metalink, force-rss, force-sitemap, host-directories,
+exclude-directories -X, exclude-domains, filter-mime-type, filter-urls, follow-tags,
+force-atom, force-css, force-directories -x, force-metalink, force-rss, host-directories,
 ignore-case, ignore-tags, include-directories -I, keep-extension, level -l, mirror -m, n, page-requisites
 -p, parent, protocol-directories, recursive -r, regex-type, reject -R, reject-regex, restrict-file-names,
 span-hosts -H, strict-comments
