@@ -34,7 +34,7 @@ iteration for each costs more than the fetch."""
 BATCH_WAIT_EACH = 0.000_04
 """Seconds to wait for a batch, per queued request: half of the time that a fetch takes at least."""
 BATCH_WAIT_MAX = 0.004
-SCALE_INTERVAL = 0.05
+SCALE_INTERVAL = 0.02
 """Seconds between two updates of the number of workers (`-w auto`)."""
 
 
@@ -121,7 +121,7 @@ class Engine:
         self._monitor.blocked_by(now, self._dispatcher.dispatch(now))
         if self._autoscaler is not None and now >= self._next_scaling:
             self._next_scaling = now + SCALE_INTERVAL
-            self._autoscaler.update(now, len(self._in_flight), self._monitor.cpu_per_url(now))
+            self._autoscaler.update(now, len(self._in_flight))
         if not self._in_flight.finished_records:
             if not self._in_flight and not self._may_continue():
                 self.done = True
@@ -190,9 +190,9 @@ class Engine:
 
     def _handle(self, message: Message) -> None:
         if isinstance(message, CompletedAttempt):
+            started = self._in_flight.complete(message)
             if self._autoscaler is not None and message.request.urlnum >= 0 and message.outcome is not None:
-                self._autoscaler.record(message.outcome)
-            self._in_flight.complete(message)
+                self._autoscaler.record(message.outcome, started, self._clock())
         elif not isinstance(message, Command):
             self._preflight.on_lookup_done(message, self._clock())
         elif message is Command.STOP:

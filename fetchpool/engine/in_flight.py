@@ -153,9 +153,9 @@ class InFlightRequests:
         records, self.finished_records = self.finished_records, []
         return records
 
-    def complete(self, attempt: CompletedAttempt) -> None:
-        """Handle a request that is no longer in flight. Raises `OutputError` if its body could not be
-        stored."""
+    def complete(self, attempt: CompletedAttempt) -> float:
+        """Handle a request that is no longer in flight, and return when it started. Raises `OutputError` if
+        its body could not be stored."""
         request, outcome = attempt.request, attempt.outcome
         _, started = self._in_flight.pop(request.urlnum)
         now = self._clock()
@@ -165,7 +165,7 @@ class InFlightRequests:
         self._scheduler.complete(request, now, started, outcome, retry_after)
         if outcome is None:
             self._requeue(attempt, now)
-            return
+            return started
         self._writer.archive(outcome)
         if self._jar is not None and outcome.set_cookies:
             self._jar.learn(outcome.set_cookies)
@@ -176,6 +176,7 @@ class InFlightRequests:
             self._scheduler.enqueue(self._reweighed(redirect, request), now, first=True)
         else:
             self._finish(attempt, started)
+        return started
 
     def _requeue(self, attempt: CompletedAttempt, now: float) -> None:
         """Re-queue a request that has no outcome: its worker crashed, or it was cancelled."""

@@ -85,10 +85,6 @@ class Monitor:
         """Record what limits the run from now on."""
         self._timer.switch_to(now, bottleneck)
 
-    def cpu_per_url(self, now: float) -> float:
-        """Return the CPU seconds that a URL has taken so far."""
-        return self._timer.wait_times(now).cpu / max(1, self._stats.done)
-
     def snapshot(self) -> Snapshot:
         """Return the current state of the run."""
         now = self._clock()

@@ -1,66 +1,66 @@
 """AutoScaler: finds out how many fetches at once are fastest (`-w auto`). Pure: the time is a parameter.
 
-In: the outcome of every attempt, and how many requests are in flight. Out: `target`, and the reason for it.
+In: every attempt's outcome and its time in flight. Out: `target`, and the reason for it.
 
-The number starts low and doubles as long as that brings more URLs per second. The first responses give an
-estimate of the best number, workers = (wait + cpu) / cpu; up to half of it, the rate is not compared. When
-doubling stops helping, the number returns to the smallest one that was as fast, and a slightly higher or
-lower one is tried from time to time, less and less often. When servers are overloaded (429, 503, failing
-connections, responses that take several times as long) the number is lowered at once, and rises slowly.
+A round measures one number. Its rate is the number divided by the mean time in flight (Little's law), so it
+does not matter whether responses come evenly or in bursts. At first the number doubles while the rate grows
+with it, as fast as responses come. Then it stays at the higher one, since too many cost little and too few
+cost much. Later a higher and a lower number are tested in turn, less and less often. A test has several
+rounds, so that one bad measurement decides nothing. On overload (429, 503, broken connections, timeouts) the
+number is lowered at once, then found by bisection. If lowering it costs URLs and failures remain as frequent,
+the number is not their cause, and they are tolerated.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from enum import Enum
-from math import ceil, inf
+from math import inf
+from statistics import median
 
 from msgspec import Struct
 
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome
 
-START = 8
-INTERVAL = 0.25
-"""Minimum time of a measurement in seconds; also at least twice the mean time of a fetch."""
-ENOUGH = 2000
-"""Fetches after which a measurement may be shorter."""
-FEWEST = 20
-"""Minimum number of fetches in a measurement."""
-CLIMB = 2.0
-WORTH_CLIMBING = 1.08
-"""Doubling continues while the rate grows by this factor."""
-PROBE = 1.25
-WORTH_KEEPING = 1.05
-"""A higher number is kept if the rate grows by this factor, a lower one if it costs less than half of
-that."""
-FIRST_REST = 4
-"""Measurements between two trials; each trial without a change doubles it, up to `LONGEST_REST`."""
-LONGEST_REST = 64
+START = 16
+ENOUGH = 64
+"""Up to this number it grows in any case: so few cost nothing, and the first measurements are the worst."""
+ROUND = 0.1
+"""Minimum seconds of a round, so that short pauses of the machine change little."""
+TRIES = 3
+"""Rounds of a test, and before the first one; overloads that are not chance. Disturbances last one or two."""
+WORTH, CLEAR = 0.25, 0.6
+"""A higher number is kept if the rate grows by this part of the increase, 25 % when it doubles; in the first
+round, before the new requests wait for each other, by 60 %."""
+FASTER = 1.08
+"""Any change must make the rate grow by this factor: less is noise."""
+LONGEST_REST = 512
+"""Rounds between two tests. Each test without a change doubles them up to this number."""
 BACK_OFF = 0.7
+"""Factor for a number that is too high; TCP's CUBIC has the same."""
 TOLERATED = 0.02
-"""Share of attempts that may report overload by chance."""
-SLOWER = 4.0
-"""Responses that take this many times the lowest mean time count as overload, unless the rate grows."""
+"""Share of attempts that may report overload."""
 TOO_MUCH = frozenset((429, 503))
-
-
 CEILING = "the limit set by --max-workers"
 
 
 class ScalePhase(Enum):
-    """What the next measurement is compared with."""
+    """What the next round is compared with."""
 
     CLIMBING = "still increasing"
     RESTING = "more were no faster"
     UP = "testing a few more"
     DOWN = "testing a few less"
+    LOWERED = "servers reported overload with more"
 
 
-class Best(Struct):
-    """The number to return to, and its rate in URLs per second."""
+class Level(Struct, frozen=True):
+    """A number, its rate (attempts per second without overload), and the share that reported overload."""
 
     target: int
     rate: float
+    overload: float
 
 
 class AutoScaler:
@@ -70,123 +70,161 @@ class AutoScaler:
         self.target = min(START, ceiling)
         self.reason = ScalePhase.CLIMBING.value
         self._ceiling = ceiling
-        self._tolerated = ceiling
-        """The highest number that servers tolerate, as far as known; at most the ceiling."""
         self._phase = ScalePhase.CLIMBING
-        self._best = Best(self.target, 0.0)
-        self._rest = self._left = FIRST_REST
-        self._up_next = True
-        self._guess = 0
-        self._quickest = inf
-        self._is_stale = False
-        """Attempts that end now began before the last change, so the measurement is ignored."""
+        self._held = Level(0, 0.0, 0.0)
+        """The number to return to after a test."""
+        self._held_rates: deque[float] = deque(maxlen=3 * TRIES)
+        self._too_many: int | None = None
+        """The lowest number known to be harmful."""
+        self._shortest = inf
+        """The lowest mean time in flight of a round."""
+        self._rest = self._left = TRIES
+        self._tests_more = True
+        self._tolerated = TOLERATED
+        self._rates: list[float] = []
+        """The rates since the last change, the first one included, which says little."""
+        self._changed_at = now
         self._begin(now)
 
     def _begin(self, now: float) -> None:
-        """Begin a measurement."""
-        self._since = now
-        self._done = self._overloads = 0
-        self._seconds = 0.0
-        self._short = False
+        """Begin a round."""
+        self._since, self._seconds, self._done, self._overloads = now, 0.0, 0, 0
+        self._is_short = False
 
-    def record(self, outcome: Outcome) -> None:
-        """Count an attempt."""
+    def record(self, outcome: Outcome, started: float, now: float) -> None:
+        """Count an attempt that was in flight from `started` until `now`."""
+        if started < self._changed_at:
+            return
         self._done += 1
-        self._seconds += outcome.record.time_total or 0.0
-        error = outcome.record.error
-        if outcome.record.response_code in TOO_MUCH or (isinstance(error, FailureKind) and error.is_overload):
+        self._seconds += now - started
+        status, error = outcome.record.response_code, outcome.record.error
+        if status in TOO_MUCH or (isinstance(error, FailureKind) and error.is_overload):
             self._overloads += 1
 
-    def update(self, now: float, in_flight: int, cpu: float) -> None:
-        """Update `target`; to be called several times a second. `in_flight`: requests in flight now; `cpu`:
-        CPU seconds per URL so far."""
+    def update(self, now: float, in_flight: int) -> None:
+        """Update `target`; to be called many times a second. `in_flight`: requests in flight now."""
         if in_flight < self.target:
-            self._short = True  # something else limits the run
+            self._is_short = True  # something else limits the run, so the rate says nothing
         if not self._done:
-            if self._quickest == inf:  # no attempt has ended yet: DNS lookups are running
-                self._begin(now)
             return
-        mean = self._seconds / self._done
-        least = INTERVAL if self._done < ENOUGH else 0.0
-        if self._done < FEWEST or now - self._since < max(least, 2.0 * mean):
+        overload = self._overloads / self._done
+        is_overload = self._overloads >= TRIES and overload > self._tolerated
+        is_first, duration, is_short = not self._rates, now - self._since, self._is_short
+        is_long = (
+            self._done >= self.target // 2 if is_first else self._done >= self.target and duration >= ROUND
+        )
+        if not is_overload and not is_long:
             return
-        rate = self._done / (now - self._since)
-        overloads = self._overloads / self._done
-        short, stale = self._short, self._is_stale
-        self._quickest = min(self._quickest, mean)
-        if not self._guess and cpu > 0:
-            self._guess = ceil((mean + cpu) / cpu)
+        mean = max(self._seconds / self._done, 1e-9)
+        rate = self.target / mean
+        if self.target < self._held.target:  # fewer would seem faster while the slow responses are missing
+            rate = min(rate, self._done / max(duration, 1e-9))
+        level = Level(self.target, rate * (1.0 - overload), overload)
         self._begin(now)
-        self._is_stale = False
-        if stale:
-            return
-        if overloads > TOLERATED:
-            self._back_off("servers reported overload with more")
-        elif mean > SLOWER * self._quickest and rate < self._best.rate * WORTH_KEEPING:
-            self._back_off("responses were many times slower with more")
-        elif not short:
-            self._compare(rate)
+        if is_overload:
+            self._on_overload(level, now, may_compare=not is_short and not is_first)
+        elif not is_short:
+            self._shortest = min(self._shortest, mean)
+            self._rates.append(level.rate)
+            self._compare(level, now)
 
-    def _back_off(self, reason: str) -> None:
-        best = self._best.target
-        if self.target > best:  # servers tolerate a number between the two
-            self._tolerated = (best + self.target) // 2
-        else:
-            best = self._tolerated = max(1, int(best * BACK_OFF))
-        self._rest_at(best, 0.0)
-        self._is_stale = True
-        self.reason = reason
-
-    def _compare(self, rate: float) -> None:
-        best = self._best
-        if self._phase is ScalePhase.CLIMBING:
-            self._climb(rate)
-        elif self._phase is ScalePhase.RESTING:
-            best.rate += (rate - best.rate) / 4 if best.rate else rate
+    def _compare(self, level: Level, now: float) -> None:
+        held, phase, rates = self._held, self._phase, self._rates[1:]
+        growth = level.rate / held.rate if held.rate else inf
+        increase = level.target / held.target - 1.0 if held.target else 0.0
+        if phase is ScalePhase.RESTING:
+            self._held_rates.extend(rates[-1:])
+            self._held = Level(level.target, median(self._held_rates or [level.rate]), level.overload)
+            self._tolerated = max(TOLERATED, min(self._tolerated, 2.0 * level.overload))
             self._left -= 1
             if self._left <= 0:
-                self._probe()
-        else:
-            least = WORTH_KEEPING if self._phase is ScalePhase.UP else 1.0 - (WORTH_KEEPING - 1.0) / 2
-            if rate > best.rate * least:
-                self._rest = FIRST_REST
-                self._rest_at(self.target, rate)
+                self._test(now)
+        elif not rates:  # in this phase `held.rate` is of a first round, too
+            if phase is ScalePhase.CLIMBING and (level.target < ENOUGH or growth >= 1.0 + CLEAR * increase):
+                self._keep(level, now)
+        elif phase is ScalePhase.LOWERED:
+            self._hold(level, now)
+        elif len(rates) == TRIES:
+            tested = Level(level.target, median(rates), level.overload)
+            # A disturbance lowers a rate: the high ones are those of the number itself.
+            high = sorted(self._held_rates or [held.rate])[len(self._held_rates) * 3 // 4]
+            least = high * FASTER if increase < 0.0 else held.rate * max(FASTER, 1.0 + WORTH * increase)
+            if tested.rate >= least:
+                self._keep(tested, now)
+            elif phase is ScalePhase.CLIMBING and tested.rate >= held.rate * CLEAR:
+                self._tests_more = tested.rate >= held.rate
+                self._hold(tested, now)
             else:
-                self._rest = min(LONGEST_REST, 2 * self._rest)
-                self._up_next = not self._up_next
-                self._rest_at(best.target, best.rate)
+                self._fail(now, is_harmful=increase > 0.0 and tested.rate < held.rate)
 
-    def _climb(self, rate: float) -> None:
-        best = self._best
-        guessed = self.target <= self._guess // 2
-        if rate < best.rate * WORTH_CLIMBING and not guessed:
-            kept = Best(self.target, rate) if rate > best.rate * WORTH_KEEPING else best
-            self._rest_at(kept.target, kept.rate)
+    def _test(self, now: float) -> None:
+        """Test more or fewer, in turn. Fewer cannot be faster if no request waits for another."""
+        held, self._tests_more = self._held, not self._tests_more
+        if self._tests_more and held.target > held.rate * self._shortest * (1.0 + WORTH):
+            self._change(held.target * 3 // 4, ScalePhase.DOWN, now)
             return
-        self._best = Best(self.target, max(rate, best.rate))
-        if self.target < self._tolerated:
-            self._change(min(self._tolerated, int(self.target * CLIMB)))
-        else:
-            self._rest_at(self.target, rate)
+        if self._too_many is not None and not self._differs(self._higher()):
+            self._too_many = held.target * 5 // 4 + 2  # servers may accept more by now
+        self._change(self._higher(), ScalePhase.UP, now)
 
-    def _probe(self) -> None:
-        if self._best.target >= self._tolerated and self._tolerated < self._ceiling:
-            # Servers may tolerate more by now.
-            self._tolerated = min(self._ceiling, self._tolerated + max(1, self._tolerated // 20))
-        if self._up_next and self._best.target < self._tolerated:
-            self._phase = ScalePhase.UP
-            self._change(min(self._tolerated, ceil(self._best.target * PROBE)))
-        else:
-            self._phase = ScalePhase.DOWN
-            self._change(max(1, int(self._best.target / PROBE)))
+    def _keep(self, level: Level, now: float) -> None:
+        """Hold this number from now on, and try the next one in the same direction."""
+        phase, self._rest = self._phase, TRIES
+        self._hold(level, now)
+        self._change(level.target * 3 // 4 if phase is ScalePhase.DOWN else self._higher(), phase, now)
 
-    def _rest_at(self, target: int, rate: float) -> None:
-        self._best = Best(target, rate)
-        self._phase = ScalePhase.RESTING
+    def _fail(self, now: float, *, is_harmful: bool) -> None:
+        """Return to the number before the test."""
+        if is_harmful or (self._too_many is not None and self.target > self._held.target):
+            self._too_many = self.target
+        if self._too_many is not None and self._differs(self._higher()):
+            self._tests_more = True  # the bisection goes on
+        else:
+            self._rest = min(LONGEST_REST, 2 * self._rest)
+        self._hold(self._held, now)
+
+    def _on_overload(self, level: Level, now: float, *, may_compare: bool) -> None:
+        held, self.reason = self._held, ScalePhase.LOWERED.value
+        costs = may_compare and level.rate < held.rate * (1.0 + BACK_OFF) / 2.0
+        if self._phase is ScalePhase.LOWERED and costs and level.overload > held.overload / 2.0:
+            self._tolerated, self._too_many = 2.0 * max(level.overload, held.overload), None
+            self.reason = ScalePhase.RESTING.value
+            self._hold(held, now)
+        elif 0 < held.target < level.target:
+            self._fail(now, is_harmful=True)
+        else:
+            self._held, self._too_many = level, level.target
+            self._change(int(level.target * BACK_OFF), ScalePhase.LOWERED, now)
+
+    def _higher(self) -> int:
+        """Return the next higher number to test."""
+        held, limit = self._held.target, self._too_many
+        return min(self._ceiling, 2 * held if limit is None else (held + limit) // 2)
+
+    def _differs(self, target: int) -> bool:
+        """Whether a number differs by more than a ninth from the one that is held."""
+        return abs(target - self._held.target) > self._held.target / 9
+
+    def _hold(self, level: Level, now: float) -> None:
+        """Return to this number, and rest."""
+        if level is not self._held:
+            self._held = level
+            self._held_rates.clear()
+            self._held_rates.extend(self._rates[1:])
         self._left = self._rest
-        self.reason = CEILING if target >= self._ceiling else ScalePhase.RESTING.value
-        self._change(target)
+        self._set(level.target, ScalePhase.RESTING, now)
+        if self.reason != ScalePhase.LOWERED.value or level.target >= self._ceiling:
+            self.reason = CEILING if level.target >= self._ceiling else ScalePhase.RESTING.value
 
-    def _change(self, target: int) -> None:
-        self._is_stale = self._is_stale or target < self.target
-        self.target = target
+    def _change(self, target: int, phase: ScalePhase, now: float) -> None:
+        """Change to another number, unless it is almost the same."""
+        if target >= 1 and self._differs(target):
+            self._set(target, phase, now)
+        else:
+            self._hold(self._held, now)
+
+    def _set(self, target: int, phase: ScalePhase, now: float) -> None:
+        self._phase, self._rates = phase, []
+        if target != self.target:
+            self.target, self._changed_at = target, now
+            self._begin(now)

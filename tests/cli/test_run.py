@@ -39,7 +39,7 @@ def test_a_list_becomes_one_line_per_url(demo_server: DemoServer, tmp_path: Path
 def test_auto_finds_more_workers_where_waiting_is_all_there_is(
     demo_server: DemoServer, tmp_path: Path, executor: str
 ) -> None:
-    listed(tmp_path, *(demo_server.url(f"/delay/50?{number}") for number in range(800)))
+    listed(tmp_path, *(demo_server.url(f"/delay/100?{number}") for number in range(2000)))
     done = fetchpool("urls.txt", "-w", "auto", "--per-host", "0", "--executor", executor, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     found = re.search(r"workers \((\d+), chosen by -w auto", done.stderr)
