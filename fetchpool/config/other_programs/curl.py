@@ -70,7 +70,7 @@ anyauth > -u (Basic)
 ca-native - use --cacert FILE
 capath - use --cacert FILE
 config -K - write the options on the command line, or in a script
-continue-at -C - bodies are fetched as a whole; --resume continues a run
+continue-at -C - bodies are fetched completely; --resume continues a run
 data-ascii > --data
 data-binary > --json @FILE or -d with -H: -d @FILE leaves out line ends, --json @FILE keeps them
 data-raw > --data, where only a leading @ is special

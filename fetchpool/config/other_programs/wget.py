@@ -42,7 +42,7 @@ output-document -O > --save DIR for bodies, -o FILE for rows
 output-file -o ! the file of the rows, one for each URL; messages go to standard error
 append-output -a + -o appends to its file
 directory-prefix -P > --save DIR
-continue -c > --resume, which skips URLs that have a row; bodies are fetched as a whole
+continue -c > --resume, which skips URLs that have a row; bodies are fetched completely
 clobber -n > --resume; saved bodies are never overwritten
 timestamping -N > --refresh OLD
 if-modified-since > --refresh OLD
@@ -104,13 +104,13 @@ adjust-extension -E + --save takes the suffix from the type
 html-extension + --save takes the suffix from the type
 use-server-timestamps - the row has last_modified
 delete-after + bodies are measured, and kept only by --save DIR
-unlink + saved bodies are replaced as a whole
+unlink + saved bodies are replaced atomically
 xattr - the row has what wget2 stores there
 dns-cache + a name is looked up once a minute
 dns-cache-preload > --resolve
 ignore-length - a body that is shorter than its length is the failure truncated
 start-pos > --range
-chunk-size - a body is fetched as a whole; --range
+chunk-size - a body is fetched completely; --range
 config - write the options on the command line, or in a script
 execute -e ! the Referer header; there is no configuration file
 https-only - a list says http or https for each URL

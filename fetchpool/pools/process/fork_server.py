@@ -28,7 +28,7 @@ MAIN_GUARD_HELP = (
     "--executor process: no process came up; each imports the main module anew, which has to be a file, and "
     'what the file runs has to be under: if __name__ == "__main__":'
 )
-NO_FOLDER = "--executor process: the working directory was removed; cd to one that exists"
+NO_DIRECTORY = "--executor process: the working directory was removed; cd to one that exists"
 FEWER = "try fewer (-w), or another --executor"
 SHORTAGE = (OSError, EOFError, RuntimeError, ImportError, NotImplementedError)
 """Raised when there are no descriptors, processes, threads or memory left, or the server has died of that."""
@@ -38,7 +38,7 @@ DESCRIPTORS = 16
 PER_WORKER = 6
 """Open in the parent for each process: its socket, lifeline and sentinel, and both ends while it starts."""
 GROUP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-"""A terminal's Ctrl-C and `timeout` send them to the whole process group; the parent handles them."""
+"""A terminal's Ctrl-C and `timeout` send them to the entire process group; the parent handles them."""
 
 
 def process_context(options: FetchOptions, *, is_command: bool = False) -> BaseContext:
@@ -51,9 +51,9 @@ def process_context(options: FetchOptions, *, is_command: bool = False) -> BaseC
 
 
 def _context(options: FetchOptions, *, is_command: bool) -> BaseContext:
-    folder = mp_process.ORIGINAL_DIR  # type: ignore[attr-defined]  # where a process that is started goes
-    if folder is None or not Path(folder).is_dir():
-        raise UsageError(NO_FOLDER)
+    directory = mp_process.ORIGINAL_DIR  # type: ignore[attr-defined]  # where a process that is started goes
+    if directory is None or not Path(directory).is_dir():
+        raise UsageError(NO_DIRECTORY)
     if not HAS_SERVER:
         return multiprocessing.get_context("spawn")
     from multiprocessing import forkserver, resource_tracker

@@ -99,7 +99,7 @@ def run_station(station: Station) -> None:
 
 
 def ignore_group_signals() -> None:
-    """Ignore SIGINT and SIGTERM: a terminal's Ctrl-C, `timeout` and a service manager send them to the whole
+    """Ignore SIGINT and SIGTERM: a terminal's Ctrl-C, `timeout` and a service manager send them to the entire
     process group, and the parent handles them. They have a handler instead of SIG_IGN, which programs that a
     parser starts would inherit. A process that a parser forks handles them as any other does."""
     for number in TO_THE_GROUP:

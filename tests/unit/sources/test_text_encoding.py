@@ -63,10 +63,10 @@ def test_a_table_is_read_in_the_encodings_of_spreadsheets(tmp_path: Path, encodi
     assert rows(path) == CELLS
     source = FileSource([path], TableOptions("url"))
     Consumer(source).rest()
-    told = [
+    expected = [
         f"{path}: line 2 is not UTF-8; reading such lines as Windows-1252 (cp1252); --encoding names another"
     ]
-    assert source.notices == (told if encoding == "cp1252" else [])
+    assert source.notices == (expected if encoding == "cp1252" else [])
 
 
 def test_each_line_of_a_table_has_its_own_encoding(tmp_path: Path) -> None:
