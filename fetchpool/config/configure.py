@@ -142,6 +142,8 @@ def _refuse_contradictions(inputs: Sequence[str], values: Mapping[str, Any]) -> 
     resume = values["resume"] or values["retry_failed"]
     if values["public_only"] and values["allow_private"]:
         raise UsageError("--public-only and --allow-private are mutually exclusive")
+    if values["save_as"] and not values["save"]:
+        raise UsageError("--save-as needs --save DIR, the directory of the files")
     if [*inputs, *values["sitemap"]].count("-") > 1:
         raise UsageError("INPUT: standard input (-) is given twice")
     if resume and "-" in paths:

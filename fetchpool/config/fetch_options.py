@@ -95,6 +95,8 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     """Add the hash of the body, `sha256`, to the row."""
     save: str = ""
     """The directory in which bodies are saved; empty if they are not saved."""
+    save_as: str = ""
+    """The template of the names of saved bodies; empty for their hash."""
     save_spool: str = ""
     """The run's temporary directory in `save`, for incomplete bodies."""
     warc_spool: str = ""

@@ -263,6 +263,14 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "and filename_effective to the row.",
         ),
         Option(
+            "save_as",
+            "--save-as NAME",
+            types.SAVE_AS,
+            "Name saved bodies by their URL: '{host}/{path}', also with {urlnum}, {sha256} and {ext}. No "
+            "body "
+            "replaces another one.",
+        ),
+        Option(
             "warc",
             "--warc FILE.warc.gz",
             types.WARC,

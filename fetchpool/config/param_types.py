@@ -22,6 +22,7 @@ from fetchpool.config.keep import VALUES as KEEP_VALUES
 from fetchpool.config.keep import keep
 from fetchpool.config.option import ParamType
 from fetchpool.config.outputs import HASHES, save_directory, warc_archive
+from fetchpool.config.save_template import save_template
 from fetchpool.config.write_out import read_template
 from fetchpool.model.failures import GROUPS, FailureKind
 
@@ -86,6 +87,7 @@ PLACES = ParamType(
 COLUMN = ParamType(check=lambda _label, value: validate.column_name(value), accepts=str | None)
 OLD_OUTPUT = ParamType(check=lambda _label, value: validate.old_output(value), accepts=ANY_PATH)
 SAVE = ParamType(check=lambda _label, value: save_directory(value), accepts=ANY_PATH)
+SAVE_AS = ParamType(check=save_template, accepts=str | None)
 WARC = ParamType(check=lambda _label, value: warc_archive(value), accepts=ANY_PATH)
 CACERT = ParamType(check=lambda _label, value: validate.cacert(value), accepts=ANY_PATH)
 SUMMARY = ParamType(check=_is_among(SUMMARIES), accepts=str | None, choices=SUMMARIES)

@@ -141,6 +141,9 @@ class FetchSettings(PoolSettings, total=False):
     save: str | PathLike[str] | None
     """Save the decoded bodies as DIR/ab/cd/SHA256.TYPE; identical bodies are stored once. Adds sha256 and
     filename_effective to the row."""
+    save_as: str | None
+    """Name saved bodies by their URL: '{host}/{path}', also with {urlnum}, {sha256} and {ext}. No body
+    replaces another one."""
     warc: str | PathLike[str] | None
     """Write all requests and responses to a WARC 1.1 file (appends)."""
     warc_max_size: int | str | None

@@ -137,7 +137,7 @@ class Exchange:
                     yield parsing
             except GeneratorExit:  # the run was stopped
                 if self._keeping is not None:
-                    self._keeping.finish(body, {}, STOPPED)
+                    self._keeping.finish(body, {}, STOPPED, request)
                 raise
             if response.surplus:
                 self._unkept.add(hop.url, clock())
@@ -307,7 +307,7 @@ class Exchange:
             assert head is not None
             extra |= conditional.validators_from(head.headers)
         if self._keeping is not None:
-            output_failure = self._keeping.finish(body, extra, failure)
+            output_failure = self._keeping.finish(body, extra, failure, request)
             if output_failure:
                 failure = Failure(FailureKind.ABORTED, output_failure)
         if self._kept is not None and not request.capture_bytes:

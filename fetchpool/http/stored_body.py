@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http.body import ResponseBody
 from fetchpool.model.failures import FailureKind
+from fetchpool.model.request import FetchRequest
 from fetchpool.sinks.bodies import BodyStore, BodyWriter
 from fetchpool.sinks.spool import SpooledBody
 from fetchpool.transports.base import Failure, ResponseHead
@@ -31,13 +32,15 @@ class BodyStorage:
         self._options = options
         self._wants = wants
         wanted = options.save or options.hash
-        self._storage = BodyStore(options.save, options.save_spool) if wanted else None
+        self._storage = BodyStore(options.save, options.save_spool, options.save_as) if wanted else None
 
     def body(self, method: str) -> StoredBody:
         """Return the body of a new hop."""
         return StoredBody(self._options, method, self._storage, self._wants)
 
-    def finish(self, body: ResponseBody, extra: dict[str, Any], failure: Failure | None) -> str:
+    def finish(
+        self, body: ResponseBody, extra: dict[str, Any], failure: Failure | None, request: FetchRequest
+    ) -> str:
         """Finish the last hop's body: store the content of a response without a failure, and add its
         fields to `extra`. Return an error message of our own disk; empty if there is none."""
         if not isinstance(body, StoredBody):  # an internal request, which has no row
@@ -45,7 +48,8 @@ class BodyStorage:
         if body.stored is None:
             return body.error
         if failure is None:
-            extra.update(body.stored.finish(body.content_type))
+            first = request.first or request
+            extra.update(body.stored.finish(body.content_type, first.href, first.position))
         else:
             body.stored.discard()
         return body.error or body.stored.failure

@@ -69,6 +69,8 @@ class FetchRequest(Struct, frozen=True, gc=False, array_like=True):
     """URL and status of each redirect that led here, if rows keep them."""
     previous: CachedVersion | None = None
     """Validators for a conditional request."""
+    position: int = -1
+    """The URL's position in the input, which `urlnum` is not in a worker process."""
     columns: dict[str, Any] | None = None
     """The input's other columns, for the row. They are not sent to workers."""
     first: FetchRequest | None = None

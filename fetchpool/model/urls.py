@@ -250,8 +250,12 @@ def request(urlnum: int, text: str) -> FetchRequest:
     if size >= SHORT:
         size = memory_size(text)  # after parsing, which has the text keep its UTF-8
     if isinstance(url, Url):
-        return FetchRequest(urlnum, text, url.href, url.host, url.credentials, weight=size + len(url.href))
-    return FetchRequest(urlnum, text, "", "", error=url.kind, error_message=url.message, weight=size)
+        return FetchRequest(
+            urlnum, text, url.href, url.host, url.credentials, position=urlnum, weight=size + len(url.href)
+        )
+    return FetchRequest(
+        urlnum, text, "", "", error=url.kind, error_message=url.message, position=urlnum, weight=size
+    )
 
 
 OPAQUE_SCHEMES = SLASHLESS_SCHEMES - {"http", "https"}

@@ -72,7 +72,8 @@ def summary(
         lines.append(_labelled("wrote", _rows(result, config)))
     if config.fetch.save:
         directory = escape_invisible(config.fetch.save)
-        lines.append(_labelled("saved", f"{counted(saved, 'body', 'bodies')} to {directory} (deduplicated)"))
+        how = "" if config.fetch.save_as else " (deduplicated)"
+        lines.append(_labelled("saved", f"{counted(saved, 'body', 'bodies')} to {directory}{how}"))
     if not interrupted and fetched and _all_lookups_failed(snapshot):
         hint = Span("-x", Style.HINT)
         return [*lines, line("all DNS lookups failed: check the network, or set a proxy with ", hint)]

@@ -86,8 +86,10 @@ EXTENSIONS = {
 class BodyStore:
     """The directories for the bodies of a run."""
 
-    def __init__(self, directory: str, spool: str) -> None:
-        """`directory`: where bodies are saved, empty to hash them only; `spool`: for unfinished files."""
+    def __init__(self, directory: str, spool: str, save_as: str = "") -> None:
+        """`directory`: where bodies are saved, empty to hash them only; `spool`: for unfinished files;
+        `save_as`: the template of their names, empty for the hash."""
+        self.save_as = save_as
         self.directory = directory
         self.spool = spool
 
@@ -117,21 +119,31 @@ class BodyWriter:
             except OSError as failure:
                 self._failed(failure)
 
-    def finish(self, content_type: str | None) -> dict[str, Any]:
-        """Save the complete body; return the fields that it adds to the row. Empty after a `failure`."""
+    def finish(self, content_type: str | None, href: str = "", urlnum: int = 0) -> dict[str, Any]:
+        """Save the complete body of a URL; return the fields that it adds to the row. Empty after a
+        `failure`."""
         sha256 = self._digest.hexdigest()
         spool = self._spool
         if spool is None:
             return {SHA256: sha256}
-        name = f"{sha256}.{extension(content_type)}"
+        directory = self._storage.directory
+        suffix = extension(content_type)
         try:
-            save(self._storage.directory, name, spool)
+            if self._storage.save_as:
+                from fetchpool.sinks.named_bodies import save_as
+                from fetchpool.sinks.save_names import parts_of
+
+                wanted = parts_of(self._storage.save_as, href, urlnum, sha256, suffix)
+                path = Path(directory, *save_as(directory, wanted, spool, sha256))
+            else:
+                name = f"{sha256}.{suffix}"
+                save(directory, name, spool)
+                path = Path(directory, name[:2], name[2:4], name)
         except OSError as failure:
             self._failed(failure)
             return {}
         finally:
             spool.discard()
-        path = Path(self._storage.directory, name[:2], name[2:4], name)
         return {SHA256: sha256, FILENAME: escape_invisible(str(path))}
 
     def discard(self) -> None:
@@ -156,9 +168,9 @@ def save(directory: str, name: str, spool: SpooledBody) -> None:
     """Give a complete body its name. Raises `OSError`."""
     root = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)  # given by the user, so it may be a link
     try:
-        outer = _open_subdir(root, name[:2])
+        outer = open_subdir(root, name[:2])
         try:
-            inner = _open_subdir(outer, name[2:4])
+            inner = open_subdir(outer, name[2:4])
         finally:
             os.close(outer)
     finally:
@@ -173,7 +185,7 @@ def save(directory: str, name: str, spool: SpooledBody) -> None:
         os.close(inner)
 
 
-def _open_subdir(parent: int, name: str) -> int:
+def open_subdir(parent: int, name: str) -> int:
     """Open a directory within another; create it if it is missing. Raises `OSError` for a link or a file."""
     flags = os.O_RDONLY | os.O_DIRECTORY | NO_LINK
     try:

@@ -38,6 +38,7 @@ COMPLETE = FetchRequest(
     cookies=COOKIES,
     redirects=(("http://a.example/", 302),),
     previous=CachedVersion("http://a.example/list", etag='"1"'),
+    position=7,
     columns={"name": "x"},
     first=BEFORE,
     weight=100,
