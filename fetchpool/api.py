@@ -59,7 +59,7 @@ def fetch(
     given = {"workers": workers, "executor": executor, **settings}
     with forks.none_meanwhile():
         config = configure(**_checked("fetch", given, Scope.POOL, Scope.FETCH))
-    return _records(config, IterableSource(urls))
+    return _records(config, IterableSource(urls, with_line="line" in config.fetch.keep))
 
 
 def _checked(function: str, given: Mapping[str, object], *scopes: Scope) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from fetchpool.config.outputs import parser_fields
 from fetchpool.config.run_config import RunConfig
 from fetchpool.sources.base import Source
-from fetchpool.sources.batch import Input
+from fetchpool.sources.batch import LINE, Input
 from fetchpool.sources.files import FileSource
 from fetchpool.sources.limited import LimitedSource
 from fetchpool.sources.table_rows import TableOptions
@@ -65,6 +65,7 @@ def open_source(
 
 def _open_inputs(config: RunConfig) -> FileSource:
     """Open the inputs and sitemaps. Raises `InputError`."""
+    with_line = LINE in config.fetch.keep
     table = None
     if config.url_column is not None:
         table = TableOptions(
@@ -79,5 +80,7 @@ def _open_inputs(config: RunConfig) -> FileSource:
         from fetchpool.engine.sitemaps import PoolSitemapFetcher
         from fetchpool.sources.sitemap import SitemapInput
 
-        sitemaps = [SitemapInput(place, PoolSitemapFetcher(config)) for place in config.sitemap]
-    return FileSource(config.inputs, table, encoding=config.encoding, more=sitemaps)
+        sitemaps = [
+            SitemapInput(place, PoolSitemapFetcher(config), with_line=with_line) for place in config.sitemap
+        ]
+    return FileSource(config.inputs, table, encoding=config.encoding, with_line=with_line, more=sitemaps)

@@ -16,12 +16,15 @@ from queue import Empty, SimpleQueue
 from threading import Thread, current_thread
 from typing import Final
 
+from msgspec.structs import replace
+
 from fetchpool.model.errors import UsageError
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.request import FetchRequest
 from fetchpool.model.text import one_line
 from fetchpool.model.urls import request
 from fetchpool.runtime import threads
+from fetchpool.sources.batch import LINE
 from fetchpool.sources.lines import MAX_LINE
 
 COLLECTIONS = (list, tuple, set, frozenset, dict, deque)
@@ -43,8 +46,9 @@ IN_A_THREAD = (
 class IterableSource:
     """A `Source` over an iterable. Each element is a URL and gets a row, even an empty string."""
 
-    def __init__(self, urls: Iterable[str]) -> None:
-        """Raises `UsageError` for a single `str` or `bytes`, whose characters would be taken for URLs."""
+    def __init__(self, urls: Iterable[str], *, with_line: bool = False) -> None:
+        """`with_line`: each URL gets a column with its position, as the lines of files do. Raises
+        `UsageError` for a single `str` or `bytes`, whose characters would be taken for URLs."""
         if isinstance(urls, str | bytes):
             raise UsageError("urls: expected an iterable of URLs, got a single string; pass a list: [url]")
         iterator: Iterator[object] = iter(urls)
@@ -53,6 +57,7 @@ class IterableSource:
         )
         self._notify: Callable[[], None] = do_nothing
         self._taken = 0
+        self._with_line = with_line
         self.lazy = not isinstance(urls, COLLECTIONS)
         self.exhausted = False
         self.bytes_read = 0
@@ -82,6 +87,8 @@ class IterableSource:
                     )
                 )
             self._taken += 1
+        if self._with_line:
+            requests = [replace(each, columns={LINE: f"urls:{each.urlnum + 1}"}) for each in requests]
         return requests
 
     def close(self) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import http.server
 import json
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 import fetchpool as library
@@ -237,3 +241,48 @@ def test_a_program_adds_a_sitemap_to_its_urls() -> None:
         records = list(library.fetch([server.url("page")], sitemap=server.url("map"), limit=2))
         assert sorted(record.url for record in records) == [server.url("page"), server.url("page/1")]
         assert sorted(record.urlnum for record in records) == [0, 1]
+
+
+@EXECUTORS
+def test_a_row_says_where_its_url_stood(
+    demo_server: DemoServer, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    """Also after a retry and a redirect, for an invalid URL, and in every format."""
+    flaky = demo_server.url(f"/flaky/1?{'-'.join(options)}")
+    lines = ["# list", flaky, "", demo_server.url("/redirect/2"), "<http://h/>"]
+    (tmp_path / "urls.txt").write_text("\n".join(lines))
+    outputs = [word for suffix in ("jsonl", "csv", "sqlite", "parquet") for word in ("-o", f"rows.{suffix}")]
+    command = (
+        "-",
+        "urls.txt",
+        demo_server.url("/bytes/2"),
+        *outputs,
+        "--keep",
+        "line",
+        "--retry-delay",
+        "10ms",
+    )
+    done = fetchpool(*command, *options, stdin=f"\n{demo_server.url('/bytes/1')}\n", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    expected = ["standard input:2", "urls.txt:2", "urls.txt:4", "urls.txt:5", "argument:3"]
+    assert [row["line"] for row in rows_of(tmp_path / "rows.jsonl")] == expected
+    with (tmp_path / "rows.csv").open(newline="") as cells:
+        found = sorted(csv.DictReader(cells), key=lambda row: int(row["urlnum"]))
+    assert [row["line"] for row in found] == expected
+    with closing(sqlite3.connect(tmp_path / "rows.sqlite")) as database:
+        stored = database.execute("SELECT line FROM fetches ORDER BY urlnum").fetchall()
+    pages = duckdb.sql(f"SELECT line FROM '{tmp_path}/rows.parquet/*.parquet' ORDER BY urlnum").fetchall()
+    assert stored == pages == [(line,) for line in expected]
+
+
+def test_a_line_is_kept_beside_a_column_of_that_name(demo_server: DemoServer, tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text(f"url,line\n{demo_server.url('/bytes/1')},theirs\n")
+    options = ("--url-column", "url", "--keep-columns", "--keep", "line", "-o", "rows.jsonl")
+    assert fetchpool("list.csv", *options, cwd=tmp_path).returncode == 0
+    [row] = rows_of(tmp_path / "rows.jsonl")
+    assert (row["line"], row["input_line"]) == ("list.csv:2", "theirs")
+
+
+def test_a_programs_row_has_the_number_of_its_element(demo_server: DemoServer) -> None:
+    records = library.fetch([demo_server.url("/bytes/1"), demo_server.url("/bytes/2")], keep="line")
+    assert sorted(record.extra["line"] for record in records) == ["urls:1", "urls:2"]
