@@ -275,7 +275,7 @@ def test_a_row_says_where_its_url_stood(
     assert stored == pages == [(line,) for line in expected]
 
 
-def test_a_line_is_kept_beside_a_column_of_that_name(demo_server: DemoServer, tmp_path: Path) -> None:
+def test_a_line_is_kept_next_to_a_column_of_that_name(demo_server: DemoServer, tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text(f"url,line\n{demo_server.url('/bytes/1')},theirs\n")
     options = ("--url-column", "url", "--keep-columns", "--keep", "line", "-o", "rows.jsonl")
     assert fetchpool("list.csv", *options, cwd=tmp_path).returncode == 0
