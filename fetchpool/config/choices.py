@@ -26,6 +26,21 @@ SUFFIXES = {
 """The format of an output by its suffix; any other name is text."""
 
 
+COMPRESSED = (".gz", ".zst")
+"""Suffixes of compressed outputs; the suffix before it decides on the format."""
+
+
+def compression_of(path: str) -> str:
+    """Return the suffix of a compressed output; empty for any other."""
+    suffix = Path(path).suffix.lower()
+    return suffix if suffix in COMPRESSED else ""
+
+
 def format_of(path: str) -> str:
     """Return the format of an output by its suffix."""
-    return SUFFIXES.get(Path(path).suffix.lower(), "text")
+    return SUFFIXES.get(Path(without_compression(path)).suffix.lower(), "text")
+
+
+def without_compression(path: str) -> str:
+    """Return a path without the suffix of a compression."""
+    return path[: -len(suffix)] if (suffix := compression_of(path)) else path

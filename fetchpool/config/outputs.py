@@ -14,7 +14,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from fetchpool.config import validate
-from fetchpool.config.choices import FORMATS, SUFFIXES
+from fetchpool.config.choices import FORMATS, format_of, without_compression
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.config.keep import KEPT, kept_fields
 from fetchpool.config.write_out import check_names
@@ -48,7 +48,8 @@ def _identity(path: str, standard: int) -> tuple[int, int] | None:
 HASHES = ("sha256",)
 MISLEADING_SUFFIXES = {
     ".json": "JSON output has one object per line; use the suffix .jsonl, or add --format jsonl",
-    ".gz": "outputs are not compressed; use a name without .gz",
+    ".bz2": "outputs are compressed with gzip or Zstandard; use .gz or .zst",
+    ".xz": "outputs are compressed with gzip or Zstandard; use .gz or .zst",
 }
 BUILT_IN_FIELDS: dict[str, tuple[str, ...]] = {
     "title": ("title",),
@@ -112,10 +113,10 @@ def resolved(path: str) -> Path:
 
 
 def _format_of(path: str) -> str:
-    suffix = Path(path).suffix.lower()
+    suffix = Path(without_compression(path)).suffix.lower()
     if suffix in MISLEADING_SUFFIXES:
         raise UsageError(f"--output: {path}: {MISLEADING_SUFFIXES[suffix]}")
-    return SUFFIXES.get(suffix, "text")
+    return format_of(path)
 
 
 def text_output_warnings(outputs: Sequence[Output], adding: Sequence[str]) -> list[str]:

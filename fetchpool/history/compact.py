@@ -22,7 +22,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from fetchpool.config.choices import DEFAULT_MEMORY, format_of
+from fetchpool.config.choices import DEFAULT_MEMORY, compression_of, format_of
 from fetchpool.config.outputs import resolved
 from fetchpool.history.seen import SeenSet
 from fetchpool.model.errors import OutputError, UsageError
@@ -67,6 +67,11 @@ def compact(
             raise UsageError(f"{name}: no such file")
     except ValueError as failure:  # a NUL in the path
         raise UsageError(f"{name}: {open_error_message(path, failure)}") from failure
+    if suffix := compression_of(path):
+        raise UsageError(
+            f"{name}: a compressed output can't be compacted; decompress it, and compact "
+            f"{escape_invisible(path[: -len(suffix)])}"
+        )
     format = format or format_of(path)
     if format == "parquet":
         parquet = open_parquet(path)

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from fetchpool.model.errors import OutputClosedError, OutputError, UsageError
 from fetchpool.model.record import Record, StoredRow
@@ -37,7 +37,10 @@ from fetchpool.sinks.file_ops import (
     unlock,
     write_all,
 )
-from fetchpool.sinks.lines import blocks, last_line_end
+from fetchpool.sinks.lines import blocks, last_line_end, sequential
+
+if TYPE_CHECKING:  # loaded for compressed outputs only
+    from fetchpool.sinks.compression import Compression
 from fetchpool.sinks.unread import CLOSED, UnreadRows, is_pipe
 
 MAX_BUFFERED = 1 << 20
@@ -77,6 +80,7 @@ class FileSink:
         *,
         disk: FileOps | None = None,
         clock: Callable[[], float] = monotonic,
+        compression: Compression | None = None,
     ) -> None:
         """Open the file, create it if it is missing, and repair its end. Raises `UsageError` for an invalid
         path or a file with other content (which is left unchanged), and `OutputError` when the system
@@ -84,6 +88,7 @@ class FileSink:
         self.name = "standard output" if path == "-" else escape_invisible(path)
         self._path = path
         self._rows = rows
+        self._compression = compression
         self._disk = disk or FileOps()
         self._clock = clock
         self._next_sync = clock() + SYNC_INTERVAL
@@ -106,7 +111,7 @@ class FileSink:
             """Counts the rows that the reader of standard output has not read, if it is a pipe."""
             if path == "-" and is_pipe(self._descriptor):
                 self.unread = UnreadRows(self._descriptor)
-            self.appends = self._readable and self._end > len(rows.header)
+            self.appends = self._readable and self._end > len(self._packed(rows.header))
         except BaseException:
             self._release()
             raise
@@ -146,7 +151,14 @@ class FileSink:
             raise UsageError(f"{self.name}: --resume cannot read it back; name a regular file with -o")
         from fetchpool.sinks.read_back import line_decoder  # loaded for --resume only
 
-        lines = blocks(self._read_or_fail, len(self._rows.header), self._end)
+        skipped = len(self._rows.header)
+        if self._compression is None:
+            lines = blocks(self._read_or_fail, skipped, self._end)
+        else:
+            read = sequential(self._compression.content(self._read_or_fail, self._end))
+            while skipped and (piece := read(0, skipped)):
+                skipped -= len(piece)
+            lines = blocks(read, 0, sys.maxsize)
         return map(line_decoder(self._rows.name, self._rows.header), lines)
 
     def close(self) -> None:
@@ -183,10 +195,27 @@ class FileSink:
             raise UsageError(f"{self.name}: {open_error_message(self._path, failure)}") from failure
 
     def _check_ours(self) -> None:
-        start = self._read(0, BLOCK)
+        start = self._start()
         line, end, _ = start.partition(b"\n")
         if start and (problem := self._rows.check_header(line + end)):
             raise UsageError(f"{self.name}: {problem}; choose another -o (nothing in it was changed)")
+
+    def _start(self) -> bytes:
+        """Return the first bytes of the content."""
+        if self._compression is None:
+            return self._read(0, BLOCK)
+        size = os.fstat(self._descriptor).st_size
+        start = next(self._compression.content(self._read, size), b"")
+        if size and not start:
+            raise UsageError(
+                f"{self.name}: is not compressed with {self._compression.name}; choose another -o "
+                "(nothing in it was changed)"
+            )
+        return start
+
+    def _packed(self, rows: bytes) -> bytes:
+        """Return rows as they are in the file."""
+        return rows if self._compression is None else self._compression.pack(rows)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -234,6 +263,7 @@ class FileSink:
                 start = self._remove_partial_row() if self._regular else -1
                 if start == 0:
                     rows = self._rows.header + rows
+                rows = self._packed(rows)
                 try:
                     write_all(self._descriptor, rows, self._disk)
                 except BaseException:  # a second Ctrl-C, too, may interrupt between two writes
@@ -251,9 +281,17 @@ class FileSink:
     def _remove_partial_row(self) -> int:
         """Remove a partial row from the end of the file; return the file's size."""
         size = os.fstat(self._descriptor).st_size
-        if size in (0, self._end) or not self._readable or self._read(size - 1, 1) == b"\n":
+        if size in (0, self._end) or not self._readable:
             return size
-        end = last_line_end(self._read, 0, size)
+        if self._compression is not None:
+            known = self._end if 0 < self._end < size else 0
+            end = self._compression.complete(self._read, known, size)
+        elif self._read(size - 1, 1) == b"\n":
+            return size
+        else:
+            end = last_line_end(self._read, 0, size)
+        if end == size:
+            return size
         self._disk.truncate(self._descriptor, end)
         return end
 
@@ -261,7 +299,9 @@ class FileSink:
         """Remove the part of a row that was written, judging by the file's size. If that shows that another
         run wrote meanwhile, on a file system without locks, leave the file as it is."""
         written = os.fstat(self._descriptor).st_size - start
-        if 0 < written <= len(rows):
+        if self._compression is not None and 0 < written <= len(rows):
+            self._disk.truncate(self._descriptor, start)
+        elif 0 < written <= len(rows):
             self._disk.truncate(self._descriptor, start + rows.rfind(b"\n", 0, written) + 1)
 
     def _read(self, offset: int, size: int) -> bytes:

@@ -38,6 +38,23 @@ def blocks(read: Read, start: int, end: int) -> Iterator[bytes]:
             size += len(chunk) - cut
 
 
+def sequential(pieces: Iterator[bytes]) -> Read:
+    """Return a function that reads content in its order, as `lines.blocks()` does."""
+    rest = b""
+
+    def read(_offset: int, size: int) -> bytes:
+        nonlocal rest
+        while not rest:
+            piece = next(pieces, None)
+            if piece is None:
+                return b""
+            rest = piece
+        found, rest = rest[:size], rest[size:]
+        return found
+
+    return read
+
+
 def blocks_backwards(read: Read, start: int, end: int) -> Iterator[tuple[int, bytes]]:
     """Yield the complete lines with their offsets, the last block first; the lines of a block are in
     order."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from fetchpool.config.choices import FORMATS, format_of
+from fetchpool.config.choices import FORMATS, compression_of, format_of
 from fetchpool.model.errors import UsageError
 from fetchpool.model.record import FieldType
 from fetchpool.model.text import escape_invisible
@@ -15,6 +15,7 @@ from fetchpool.sinks.base import ResumableSink
 from fetchpool.sinks.file import FileSink, RowFormat
 
 if TYPE_CHECKING:  # loaded when it is chosen
+    from fetchpool.sinks.compression import Compression
     from fetchpool.sinks.parquet import ParquetSink
 
 
@@ -44,10 +45,15 @@ def open_sink(
     """
     format = format or format_of(path)
     rows = rows or RowOptions(extra_fields)
+    if format in ("parquet", "sqlite") and compression_of(path):
+        raise UsageError(
+            f"{escape_invisible(path)}: outputs of format {format} can't be compressed; use a name without "
+            f"{compression_of(path)}"
+        )
     if format == "parquet":
         return open_parquet(path, rows)
     if format != "sqlite":
-        return FileSink(path, row_format(format, rows))
+        return FileSink(path, row_format(format, rows), compression=open_compression(path))
     if path == "-":
         raise UsageError("--format sqlite: cannot write a database to standard output; name a file with -o")
     from fetchpool.sinks.sqlite import SqliteSink
@@ -89,3 +95,13 @@ def row_format(format: str, rows: RowOptions | None = None) -> RowFormat:
 
         return CsvRows(rows.extra_fields, rows.types, rows.fields, format=format)
     raise UsageError(f"--format: no format {escape_invisible(format)!r}; there is: {', '.join(FORMATS)}")
+
+
+def open_compression(path: str) -> Compression | None:
+    """Return the compression that a path's suffix names; None for an output that is not compressed."""
+    suffix = compression_of(path)
+    if not suffix:
+        return None
+    from fetchpool.sinks.compression import COMPRESSIONS
+
+    return COMPRESSIONS[suffix]

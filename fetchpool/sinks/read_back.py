@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, suppress
 from functools import partial
@@ -18,12 +19,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
+from fetchpool.config.choices import compression_of
 from fetchpool.model.csv_cells import unescape_cell
 from fetchpool.model.errors import UsageError
 from fetchpool.model.record import ROW_FIELDS, StoredRow
 from fetchpool.model.text import escape_invisible, one_line
 from fetchpool.sinks.added_columns import EXTRA, quoted
-from fetchpool.sinks.lines import blocks
+from fetchpool.sinks.lines import blocks, sequential
 
 if TYPE_CHECKING:  # loaded for databases only
     import sqlite3
@@ -202,9 +204,17 @@ def import_parquet(path: str) -> None:
 def _blocks(path: str) -> Iterator[bytes]:
     """Yield the complete lines of a file, in blocks."""
     name = escape_invisible(path)
+    suffix = compression_of(path)
     try:
         with Path(path).open("rb") as file:
-            yield from blocks(partial(_read, file), 0, Path(path).stat().st_size)
+            size = Path(path).stat().st_size
+            if not suffix:
+                yield from blocks(partial(_read, file), 0, size)
+                return
+            from fetchpool.sinks.compression import COMPRESSIONS
+
+            content = COMPRESSIONS[suffix].content(partial(_read, file), size)
+            yield from blocks(sequential(content), 0, sys.maxsize)
     except FileNotFoundError as failure:
         raise UsageError(f"{name}: no such file; check its name") from failure
     except OSError as failure:

@@ -319,8 +319,8 @@ REFUSALS = [
         "or add --format jsonl",
     ),
     (
-        {"outputs": ["rows.csv.gz"]},
-        "--output: rows.csv.gz: outputs are not compressed; use a name without .gz",
+        {"outputs": ["rows.csv.bz2"]},
+        "--output: rows.csv.bz2: outputs are compressed with gzip or Zstandard; use .gz or .zst",
     ),
     ({"rate": "10"}, "--rate: '10' is not a rate; write 10/s, 30/m or 1000/h"),
     (
