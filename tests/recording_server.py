@@ -53,6 +53,7 @@ class Handler(BaseHTTPRequestHandler):
         elif first == "login":
             more = [("Set-Cookie", unquote(rest))]
         elif first == "size":
+            rest = rest.partition("?")[0]
             content = b"x" * int(rest)
         if status in (204, 304):
             content = b""

@@ -46,6 +46,9 @@ if TYPE_CHECKING:  # `Unpack` and the names of all options are for type checkers
     from fetchpool.config.settings import AllSettings
 
 MAX_WORKERS = 10_000
+PIECES = 20
+SMALLEST_PIECE = 1024
+"""Pieces in which a second's bytes are received with --limit-rate, and libcurl's smallest buffer."""
 AUTO = "auto"
 AUTO_CEILING = 1_000
 """Upper limit of `-w auto` without --max-workers."""
@@ -81,6 +84,7 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
         "cookies": () if values["cookie"] is None else values["cookie"][1],
         **_credentials(values),
         **connection_fields(values),
+        **_pieces(values["limit_rate"]),
         "interface": values["interface"] or "",
         **proxy,
         "dns_servers": usable_dns_servers(values["dns_servers"] or None, transport),
@@ -203,6 +207,13 @@ def _refuse_private(resolved: Sequence[tuple[str, tuple[str, ...]]]) -> None:
                 raise UsageError(
                     f"--resolve: {where}:{address} is not a public address, which --public-only requires"
                 )
+
+
+def _pieces(limit_rate: int | None) -> dict[str, int]:
+    """Return the size of pieces: small ones under a low limit, of which each is a wait."""
+    if limit_rate is None:
+        return {}
+    return {"buffersize": max(SMALLEST_PIECE, min(limit_rate // PIECES, FetchOptions().buffersize))}
 
 
 def _credentials(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -73,6 +73,10 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     buffersize: int = 256 * 1024
     """Bytes that libcurl reads at once. Each read is a callback: with 64 KiB large bodies take a tenth
     longer, and a larger buffer gains nothing."""
+    limit_rate: int | None = None
+    """Bytes per second of all bodies together; None is no limit."""
+    rate_file: str = ""
+    """The file by which processes share that limit; empty if the run has one process."""
     few_descriptors: bool = False
     """Open files are short: a worker keeps at most one connection for later requests."""
     parse: tuple[str, ...] = ()

@@ -520,6 +520,13 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "Connect from this interface, or from this address of the machine.",
             Scope.POOL,
         ),
+        Option(
+            "limit_rate",
+            "--limit-rate SIZE",
+            types.SIZE_LIMIT,
+            "Receive at most SIZE bytes of bodies per second, over the whole run; 0 is no limit.",
+            Scope.POOL,
+        ),
         Option("insecure", "-k --insecure", types.SWITCH, "Do not verify TLS certificates.", Scope.POOL),
         Option("http1", "--http1.1", types.SWITCH, "Use HTTP/1.1 only.", Scope.FLAG),
         Option(

@@ -172,6 +172,10 @@ class ResponseBody:
     def pending(self) -> bool:
         return self._decoding is not None and self._decoding.pending
 
+    @property
+    def ready_at(self) -> float:
+        return 0.0
+
     def resume(self) -> bool:
         assert self._decoding is not None
         more = self._decoding.resume(None if self._kept is None else self._keep_piece)

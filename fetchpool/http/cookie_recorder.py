@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from fetchpool.http.body import ResponseBody
 from fetchpool.http.cookies import LONGEST_LINE, MAX_COOKIES
+from fetchpool.http.throttle import body_of
 from fetchpool.model.outcome import Outcome
 from fetchpool.transports.base import HopRequest, Steps
 
@@ -21,8 +22,9 @@ def recorded(steps: Steps) -> Steps:
         hop = next(steps)
         while True:
             response = yield hop
-            if isinstance(hop, HopRequest) and isinstance(hop.receiver, ResponseBody) and hop.receiver.head:
-                lines = hop.receiver.head.headers.get_all("set-cookie")[:MAX_COOKIES]
+            body = body_of(hop.receiver) if isinstance(hop, HopRequest) else None
+            if isinstance(hop, HopRequest) and isinstance(body, ResponseBody) and body.head:
+                lines = body.head.headers.get_all("set-cookie")[:MAX_COOKIES]
                 received += [f"{hop.url} {line}" for line in lines if len(line) <= LONGEST_LINE]
             hop = steps.send(response)
     except StopIteration as stop:

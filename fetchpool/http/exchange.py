@@ -93,6 +93,12 @@ class Exchange:
 
             inner = self.steps
             self.steps = lambda request: recorded(inner(request))
+        self._rate = None
+        if options.limit_rate is not None:
+            from fetchpool.http.throttle import ByteRate, ThrottledBody
+
+            self._rate = ByteRate(options.limit_rate, options.rate_file)
+            self._throttled = ThrottledBody
         self._headers = RequestHeaders(options)
 
     def _captured(self, request: FetchRequest) -> Steps:
@@ -123,6 +129,8 @@ class Exchange:
             else:
                 body = self._keeping.body(method)
             hop = self._build_hop(request, body, elapsed, public_only)
+            if self._rate is not None:
+                hop.receiver = self._throttled(body, self._rate)
             if self._unkept.until:
                 hop.fresh = self._unkept.has(hop.url, clock())
             parsing: ParseRequest | None = None

@@ -22,6 +22,7 @@ from warcio.statusandheaders import StatusAndHeaders  # type: ignore[import-unty
 from warcio.warcwriter import WARCWriter  # type: ignore[import-untyped]
 
 from fetchpool.http.stored_body import StoredBody, disk_failure
+from fetchpool.http.throttle import body_of
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome
 from fetchpool.sinks.spool import SpooledBody
@@ -52,8 +53,9 @@ class WarcRecorder:
             hop = next(steps)
             while True:
                 assert isinstance(hop, HopRequest)
-                assert isinstance(hop.receiver, StoredBody)
-                body, asked, timestamp = hop.receiver, hop, self._utc_now()
+                receiver = body_of(hop.receiver)
+                assert isinstance(receiver, StoredBody)
+                body, asked, timestamp = receiver, hop, self._utc_now()
                 response = yield hop
                 assert response is not None
                 try:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import weakref
+from tempfile import NamedTemporaryFile
+
+from msgspec.structs import replace
+
 from fetchpool.config.choices import EXECUTORS
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.config.machine import usable_cores
@@ -21,7 +26,15 @@ def open_pool(
     if executor == "process":
         from fetchpool.pools.process.pool import ProcessPool
 
-        return ProcessPool(max_workers, options, min(max_workers, processes or usable_cores()))
+        count = min(max_workers, processes or usable_cores())
+        if options.limit_rate is None:
+            return ProcessPool(max_workers, options, count)
+        file = NamedTemporaryFile(prefix="fetchpool-rate-")  # noqa: SIM115 - it stays as long as the pool
+        file.write(bytes(8))
+        file.flush()
+        pool = ProcessPool(max_workers, replace(options, rate_file=file.name), count)
+        weakref.finalize(pool, file.close)
+        return pool
     if executor == "async":
         from fetchpool.pools.async_.pool import AsyncPool
 

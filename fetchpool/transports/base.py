@@ -130,6 +130,10 @@ class ResponseHandler(Protocol):
     def resume(self) -> bool:
         """Do some milliseconds of that work."""
 
+    @property
+    def ready_at(self) -> float:
+        """When `resume()` can do something, on the monotonic clock."""
+
 
 class HopRequest(Struct):
     """One request on the wire. Times are seconds."""

@@ -24,7 +24,7 @@ ipv4 -4 =
 ipv6 -6 =
 json = with @FILE
 key = PEM files
-limit-rate - use --rate and fewer --workers
+limit-rate = over the whole run, not for each transfer
 max-filesize = of the compressed and of the decompressed body; 1G by default
 max-redirs = 10 by default
 max-time -m = of each attempt; 5 minutes by default

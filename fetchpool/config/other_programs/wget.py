@@ -9,7 +9,7 @@ OPTIONS = """
 connect-timeout = covers the DNS lookup, the connection and TLS
 header = with -H and @FILE, too; never sent to another origin, unless it cannot be secret
 help -h =
-limit-rate - use --rate and fewer --workers
+limit-rate = over the whole run
 method = also -X
 netrc =
 netrc-file =
@@ -170,8 +170,8 @@ dir > --save DIR
 out > --save DIR for bodies, -o FILE for rows
 max-tries > --retry
 retry-wait > --retry-delay
-max-overall-download-limit - use --rate and fewer --workers
-max-download-limit - use --rate and fewer --workers
+max-overall-download-limit > --limit-rate
+max-download-limit > --limit-rate
 lowest-speed-limit > --read-timeout
 all-proxy > --proxy
 conditional-get > --refresh OLD

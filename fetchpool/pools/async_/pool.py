@@ -198,8 +198,11 @@ class AsyncPool:
         wakeup = self._wakeup
         more = self._start_submitted() == STARTS and self._in_flight < self.max_workers
         wakeup.asleep = True  # from here on producers write to the socket; what came before is seen now
-        if more or wakeup.pending or self._start_submitted() or self._completed or self._paused:
+        if more or wakeup.pending or self._start_submitted() or self._completed:
             timeout = 0.0
+        elif self._paused:  # to be decoded, or within --limit-rate
+            ready_at = min([receiver.ready_at for receiver in self._paused])
+            timeout = min(timeout, max(0.0, ready_at - monotonic()))
         is_busy = self._in_flight > 0
         if is_busy:
             self._clock.run()
@@ -284,16 +287,22 @@ class AsyncPool:
 
     def _decode_paused(self) -> None:
         """Continue decoding the bodies that take long, one after the other."""
-        until = monotonic() + DECODING
+        now = monotonic()
+        until = now + DECODING
         paused = self._paused
-        while paused and monotonic() < until:
+        waiting = 0
+        """Receivers in a row that can do nothing yet."""
+        while waiting < len(paused) and now < until:
             receiver = paused.popleft()
             transfer = self._transfers.get(receiver.curl)
             if transfer is None or not receiver.decoding:  # its hop was ended meanwhile
                 continue
             transfer.progress += 1
-            if receiver.go_on(transfer.all_received):
+            more = receiver.go_on(transfer.all_received)
+            now = monotonic()
+            if more:
                 paused.append(receiver)
+                waiting = waiting + 1 if receiver.ready_at > now else 0
             elif receiver.stopped or (transfer.all_received and not receiver.decoding):
                 self._complete(receiver.curl, 0, "", None)
 

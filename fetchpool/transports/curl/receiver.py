@@ -8,7 +8,7 @@ thread serves several handles.
 from __future__ import annotations
 
 from collections import deque
-from time import monotonic
+from time import monotonic, sleep
 from typing import Protocol
 
 import pycurl
@@ -17,6 +17,9 @@ from fetchpool.model.failures import FailureKind
 from fetchpool.transports.base import Failure, HopRequest
 from fetchpool.transports.curl.errors import FORCED, failure_of, late
 from fetchpool.transports.curl.head import BLANK, parse_head
+
+SLICE = 0.05
+"""Seconds between two looks at whether a hop that waits is being cancelled."""
 
 
 class ProgressCounter(Protocol):
@@ -125,6 +128,11 @@ class CurlReceiver:
             self.stopped = True
         return False
 
+    @property
+    def ready_at(self) -> float:
+        """When `go_on()` can do something, on the monotonic clock."""
+        return 0.0 if self._hop is None else self._hop.receiver.ready_at
+
     def _unpause(self) -> None:
         """Continue the transfer; libcurl may call `_write()` at once."""
         try:
@@ -170,4 +178,6 @@ class CurlReceiver:
             counter.progress += 1
             if handler.resume():
                 return True
+            if (pause := handler.ready_at - monotonic()) > 0:
+                sleep(min(pause, SLICE))
         return False

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, cast
 
 from requests.adapters import HTTPAdapter
@@ -33,6 +33,8 @@ from fetchpool.transports.resolver import shared as shared_resolver
 from fetchpool.transports.watchdog import CONNECT_LOST, Watch, Watchdog
 from fetchpool.transports.watchdog import shared as shared_watchdog
 
+SLICE = 0.05
+"""Seconds between two looks at whether a hop that waits is being cancelled."""
 KEPT_HOSTS = 8
 """Connections that a worker keeps alive, the least recently used closed first (curl: 5)."""
 UNTIMED: Any = Timeout(None)
@@ -51,6 +53,7 @@ class RequestsTransport:
         self._watchdog = watchdog or shared_watchdog()
         self._watch = self._watchdog.watch()
         self._trace = Trace(self._watch)
+        self._most = min(READ_BODY, options.buffersize)
         self._dialer = Dialer(options, self._trace, resolver or shared_resolver(options.ip_version))
         self._adapter = HopAdapter(self._dialer, 1 if options.few_descriptors else KEPT_HOSTS)
         # The last hop's headers, encoded: most hops of a run have the same.
@@ -71,7 +74,7 @@ class RequestsTransport:
         try:
             self._write_request(hop)
             response = self._adapter.send(self._prepared(hop), stream=True, timeout=UNTIMED).raw
-            stopped = not stream_body(response, hop, self._watch)
+            stopped = not stream_body(response, hop, self._watch, self._most)
             response.release_conn()
             response = None
         except HANDLED as error:
@@ -178,14 +181,14 @@ class HopAdapter(HTTPAdapter):
         return response
 
 
-def stream_body(response: Any, hop: HopRequest, watch: Watch) -> bool:
-    """Pass the response to the hop's handler, as it is received. Return False when the handler wants no
+def stream_body(response: Any, hop: HopRequest, watch: Watch, most: int = READ_BODY) -> bool:
+    """Pass the response to the hop's handler, at most `most` bytes at once. Return False when it wants no
     more."""
     feed = hop.receiver.feed
     read1 = response.read1
     if not hop.receiver.on_head(to_head(response)):
         return False
-    while chunk := read1(READ_BODY, decode_content=False):
+    while chunk := read1(most, decode_content=False):
         if not feed(chunk) and not decode(hop.receiver, watch):
             return False
     return True
@@ -199,6 +202,8 @@ def decode(receiver: ResponseHandler, watch: Watch) -> bool:
         watch.progress += 1
         if receiver.resume():
             return True
+        if (pause := receiver.ready_at - monotonic()) > 0:
+            sleep(min(pause, SLICE))
     return False
 
 
