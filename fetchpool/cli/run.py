@@ -90,9 +90,13 @@ def _settings(typed: dict[str, Any]) -> dict[str, Any]:
             if isinstance(value, list):  # a program's list may be a value: an array for --json
                 value = tuple(value)
             settings[option.name] = not value if option.is_negative else value
-    if typed["http1"] and typed["http2"]:
-        raise UsageError("--http1.1 and --http2 are mutually exclusive")
-    settings["http_version"] = "1.1" if typed["http1"] else "2" if typed["http2"] else ""
+    versions = {"--http1.1": "1.1", "--http2": "2", "--http3": "3"}
+    typed_versions = [
+        flag for flag, name in zip(versions, ("http1", "http2", "http3"), strict=True) if typed[name]
+    ]
+    if len(typed_versions) > 1:
+        raise UsageError(f"{' and '.join(typed_versions)} are mutually exclusive")
+    settings["http_version"] = versions[typed_versions[0]] if typed_versions else ""
     if typed["head"]:
         if (typed["method"] or "HEAD").upper() not in ("GET", "HEAD"):
             raise UsageError(f"--head and --method {typed['method']} are mutually exclusive")

@@ -16,14 +16,16 @@ from fetchpool.model.errors import UsageError
 def resolve_transport(transport: str, http_version: str, executor: str) -> tuple[str, tuple[str, ...]]:
     """Return the transport to use, and a message if it is not the requested one."""
     problem = _pycurl_problem() if transport == "curl" else ""
-    if http_version == "2" and transport == "requests":
-        raise UsageError("--http2 requires --transport curl (requests supports HTTP/1.1 only)")
+    if http_version in ("2", "3") and transport == "requests":
+        raise UsageError(f"--http{http_version} requires --transport curl (requests supports HTTP/1.1 only)")
     if executor == "async" and transport == "requests":
         raise UsageError("--executor async requires --transport curl (requests is blocking)")
     if executor == "async" and problem:
         raise UsageError(f"--executor async requires pycurl, which {problem}")
-    if http_version == "2" and problem:
-        raise UsageError(f"--http2 requires pycurl, which {problem}")
+    if http_version in ("2", "3") and problem:
+        raise UsageError(f"--http{http_version} requires pycurl, which {problem}")
+    if http_version == "3" and not _has_http3():
+        raise UsageError("--http3 requires a libcurl built with HTTP/3, which this one is not; use --http2")
     if problem:
         return "requests", (f"pycurl {problem}; falling back to requests (slower)",)
     return transport, ()
@@ -38,6 +40,12 @@ def _pycurl_problem() -> str:
     except ImportError as error:
         return f"cannot be imported ({str(error).splitlines()[0] if str(error) else 'no message'})"
     return ""
+
+
+def _has_http3() -> bool:
+    pycurl = importlib.import_module("pycurl")
+    flag = getattr(pycurl, "VERSION_HTTP3", 0)
+    return bool(pycurl.version_info()[4] & flag)
 
 
 def usable_proxy(address: str, transport: str) -> str:

@@ -59,7 +59,7 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     interface: str = ""
     """The name of an interface or one of our addresses, from which connections are made."""
     http_version: str = ""
-    """`"1.1"`, `"2"`, or empty for the highest that both sides support."""
+    """`"1.1"`, `"2"`, `"3"`, or empty for the highest that both sides support."""
     connect_timeout: float = 10.0
     read_timeout: float = 30.0
     max_time: float = 300.0

@@ -533,10 +533,17 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "http2", "--http2", types.SWITCH, "Use HTTP/2 if the server supports it (curl only).", Scope.FLAG
         ),
         Option(
+            "http3",
+            "--http3",
+            types.SWITCH,
+            "Use HTTP/3 if the server supports it (curl only, if libcurl does).",
+            Scope.FLAG,
+        ),
+        Option(
             "http_version",
             "",
             types.HTTP_VERSION,
-            "HTTP version: 1.1, or 2 (curl only). By default the highest that both sides support.",
+            "HTTP version: 1.1, or 2 or 3 (curl only). By default the highest that both sides support.",
             Scope.POOL,
         ),
     ),

@@ -26,7 +26,7 @@ from fetchpool.config.save_template import save_template
 from fetchpool.config.write_out import read_template
 from fetchpool.model.failures import GROUPS, FailureKind
 
-HTTP_VERSIONS = ("1.1", "2")
+HTTP_VERSIONS = ("1.1", "2", "3")
 ANY_PATH = str | PathLike[str] | None
 
 

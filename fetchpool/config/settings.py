@@ -108,7 +108,7 @@ class PoolSettings(TypedDict, total=False):
     insecure: bool
     """Do not verify TLS certificates."""
     http_version: str
-    """HTTP version: 1.1, or 2 (curl only). By default the highest that both sides support."""
+    """HTTP version: 1.1, or 2 or 3 (curl only). By default the highest that both sides support."""
 
 
 class FetchSettings(PoolSettings, total=False):

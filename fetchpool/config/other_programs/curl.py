@@ -17,7 +17,7 @@ head -I =
 header -H = with @FILE; never sent to another origin, unless it cannot be secret
 http1.1 =
 http2 = curl transport only
-http3 - HTTP/1.1 and HTTP/2 are offered
+http3 = curl transport only
 insecure -k =
 interface = a name or an address
 ipv4 -4 =
@@ -90,7 +90,7 @@ hsts - a list says http or https for each URL
 http0.9 - such a response is the failure protocol
 http1.0 -0 > --http1.1
 http2-prior-knowledge - HTTP/2 is negotiated by TLS; --http2
-http3-only - HTTP/1.1 and HTTP/2 are offered
+http3-only > --http3
 ignore-content-length - a body that is shorter than its length is the failure truncated
 junk-session-cookies -j + cookies without an expiry last for one run
 keepalive-cnt - --read-timeout notices silent connections

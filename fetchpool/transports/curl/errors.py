@@ -252,6 +252,14 @@ def proxy_failure(
     return None
 
 
+def http3_failure(message: str, *, begun: bool) -> Failure:
+    """Return why HTTP/3 failed. `begun`: the response's headers had come."""
+    if "reset by server" not in message and "closed" not in message:
+        return Failure(FailureKind.PROTOCOL, one_line(message, 200))
+    kind = FailureKind.TRUNCATED if begun else FailureKind.RESET
+    return Failure(kind, kind.message)
+
+
 def no_socket() -> Failure:
     """Return why libcurl could not open a socket, which it does not report: try again with both families,
     since a system may have no IPv6."""

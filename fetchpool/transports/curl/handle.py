@@ -24,9 +24,11 @@ from fetchpool.transports.curl.errors import (
     BY_SERVER,
     CUT,
     DATA_BEFORE_REQUEST,
+    HTTP3,
     TLS_HUNG_UP,
     failure_of,
     http2_failure,
+    http3_failure,
     is_http2,
     proxy_failure,
     timeout_of,
@@ -181,7 +183,7 @@ class CurlHandle:
         if not lines:
             return
         descriptor = self.curl.getinfo(pycurl.ACTIVESOCKET)
-        if lines[0].startswith(b"HTTP/2 "):
+        if lines[0].startswith((b"HTTP/2 ", b"HTTP/3 ")):
             self._connections.shared.add(descriptor)
         elif code:
             return
@@ -283,6 +285,8 @@ class CurlHandle:
             return failure
         if is_http2(code, message):
             return http2_failure(message, begun=receiver.headed, gone=gone)
+        if code == HTTP3:
+            return http3_failure(message, begun=receiver.headed)
         if self._interface and code == pycurl.E_COULDNT_CONNECT and not getinfo(pycurl.OS_ERRNO):
             return Failure(FailureKind.UNREACHABLE, FailureKind.UNREACHABLE.message)  # of the other family
         return failure_of(code, message, getinfo(pycurl.OS_ERRNO))

@@ -17,6 +17,7 @@ HTTP_VERSIONS = {
     "": pycurl.CURL_HTTP_VERSION_2TLS,
     "1.1": pycurl.CURL_HTTP_VERSION_1_1,
     "2": pycurl.CURL_HTTP_VERSION_2_0,
+    "3": pycurl.CURL_HTTP_VERSION_3,
 }
 TLS_MIN = {
     "": pycurl.SSLVERSION_DEFAULT,

@@ -38,6 +38,9 @@ class CurlTransport:
             self._handle.curl.setopt(pycurl.MAXCONNECTS, 1)
         self._handle.curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
         self._handle.curl.setopt(pycurl.CLOSESOCKETFUNCTION, self._closing)
+        if options.http_version == "3":  # a shut down UDP socket does not end a transfer
+            self._handle.curl.setopt(pycurl.NOPROGRESS, 0)
+            self._handle.curl.setopt(pycurl.XFERINFOFUNCTION, self._ends)
         self._where = ""
         """The authority of the hop before."""
         self._identifies = False
@@ -103,6 +106,10 @@ class CurlTransport:
     def close(self) -> None:
         self._handle.curl.close()
         self._watch.close()
+
+    def _ends(self, *_amounts: int) -> int:
+        """Handle libcurl's XFERINFOFUNCTION callback, at least once a second: 1 ends the transfer."""
+        return int(self._watch.ending)
 
     def _opened(self, descriptor: int, _purpose: int) -> int:
         self._watch.opened(descriptor)
