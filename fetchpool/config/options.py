@@ -524,7 +524,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "limit_rate",
             "--limit-rate SIZE",
             types.SIZE_LIMIT,
-            "Receive at most SIZE bytes of bodies per second, over the whole run; 0 is no limit.",
+            "Receive at most SIZE bytes of bodies per second, in all transfers together; 0 is no limit.",
             Scope.POOL,
         ),
         Option("insecure", "-k --insecure", types.SWITCH, "Do not verify TLS certificates.", Scope.POOL),

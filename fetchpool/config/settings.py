@@ -104,7 +104,8 @@ class PoolSettings(TypedDict, total=False):
     interface: str | None
     """Connect from this interface, or from this address of the machine."""
     limit_rate: int | str | None
-    """Receive at most SIZE bytes of bodies per second, over the whole run; 0 is no limit. (default: 0)"""
+    """Receive at most SIZE bytes of bodies per second, in all transfers together; 0 is no limit. (default:
+    0)"""
     insecure: bool
     """Do not verify TLS certificates."""
     http_version: str

@@ -1,4 +1,4 @@
-"""--limit-rate holds over the whole run, with every transport and executor."""
+"""--limit-rate holds for all transfers together, with every transport and executor."""
 
 from __future__ import annotations
 
