@@ -9,6 +9,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -115,6 +116,8 @@ def dry_run(config: RunConfig) -> ExitCode:
         found = estimate(source, config)
     finally:
         source.close()
+    with suppress(OSError):  # stderr is closed
+        sys.stderr.writelines(f"{notice}\n" for notice in [*config.notices, *source.notices])
     sys.stdout.writelines(f"{line}\n" for line in lines(found, config))
     if found.failure is not None:
         print_error(found.failure)

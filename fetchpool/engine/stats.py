@@ -107,7 +107,6 @@ class Stats:
         slowest: tuple[ActiveRequest, ...],
         queued: int,
         delayed: int,
-        duplicates: int = 0,
         total: int | None,
         total_exact: bool,
         stopping: bool,
@@ -115,6 +114,7 @@ class Stats:
         workers_reason: str,
         wait_times: WaitTimes,
         least_wait: float = 0.0,
+        duplicates: int = 0,
     ) -> Snapshot:
         """Return a snapshot of the counters and of the given values; `least_wait`: seconds until the last
         queued request may start, at least. Rates are based on the previous calls,

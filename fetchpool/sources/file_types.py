@@ -59,6 +59,7 @@ SIGNATURES = (
 )
 SHEETS = (b"xl/", b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet")
 """Text in a ZIP archive that is a spreadsheet (ECMA-376 part 2; OpenDocument 1.3 part 2)."""
+SHEET_SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".ods")
 OFFICE, OTHER_OFFICE = b"[Content_Types].xml", (b"word/", b"ppt/", b"visio/")
 """The first name in most documents of an office program, and names in those that are no spreadsheets."""
 SITEMAP = re.compile(rb"<(?:\w+:)?(?:urlset|sitemapindex)[\s>]")

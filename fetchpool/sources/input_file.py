@@ -129,6 +129,8 @@ class InputFile:
             has_columns=self._has_columns,
             is_sitemap=self._is_sitemap,
         )
+        if problem == file_types.ZIP and self._path.lower().endswith(file_types.SHEET_SUFFIXES):
+            problem = file_types.SHEET
         return problem if self._path == "-" else problem.replace("FILE", self.name)
 
     def _unpacked(self, raw: Chunks) -> Chunks:

@@ -81,6 +81,8 @@ def test_urls_files_and_standard_input_are_mixed(demo_server: DemoServer, tmp_pa
     assert f"{bare}: no file has that name; reading it as the URL http://{bare}" in done.stderr
     dry = fetchpool(urls[0], "urls.txt", "--dry-run", cwd=tmp_path)
     assert dry.stdout.startswith("would fetch 2 URLs from 1 host;")
+    again = fetchpool(bare, "--dry-run", cwd=tmp_path)
+    assert again.stderr == f"{bare}: no file has that name; reading it as the URL http://{bare}\n"
 
 
 def test_a_misspelt_file_is_refused(tmp_path: Path) -> None:

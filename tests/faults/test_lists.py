@@ -97,6 +97,7 @@ NO_LISTS = {
     "top-1m.csv.zip": (zipped("top-1m.csv"), "ZIP"),
     "top-1m.csv": (zipped("top-1m.csv"), "ZIP"),
     "book.xlsx": (zipped("[Content_Types].xml", "xl/workbook.xml"), "spreadsheet"),
+    "large.xlsx": (zipped("docProps/app.xml" + "l" * 5000), "spreadsheet"),
     "urls.xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504), "spreadsheet"),
     "urls.txt.xz": (lzma.compress(b"http://h/\n"), "xz data"),
     "urls.txt.lzma": (lzma.compress(b"http://h/\n", lzma.FORMAT_ALONE), "lzma data"),
