@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from inspect import getdoc
@@ -67,14 +67,24 @@ def _checked(function: str, given: Mapping[str, object], *scopes: Scope) -> dict
     name the `TypeError` that Python raises."""
     known = {option.name: option for option in in_scope(*scopes)}
     for name in given.keys() - known.keys():
-        suggestion = closest(name, known)
-        hint = f". Did you mean {suggestion!r}?" if suggestion else ""
-        raise TypeError(f"{function}() got an unexpected keyword argument {name!r}{hint}")
+        raise TypeError(f"{function}() got an unexpected keyword argument {name!r}{_hint(name, known)}")
     types = {name: known[name].type for name in given}
     return {
         name: value if types[name].checks_type else validate.check_type(name, value, types[name].accepts)
         for name, value in given.items()
     }
+
+
+def _hint(name: str, known: Collection[str]) -> str:
+    """Return what an unknown keyword argument may stand for: an option of another program, or a typing
+    error."""
+    from fetchpool.config.other_programs.table import foreign  # loaded for this message only
+
+    option = None if name.removesuffix("s") in known else foreign(f"--{name.replace('_', '-')}")
+    suggestion = option.keyword if option else closest(name, known)
+    if suggestion in known:
+        return f". Did you mean {suggestion!r}?"
+    return f"; {option.answer}" if option else ""
 
 
 def _records(config: RunConfig, source: Source) -> Iterator[Record]:

@@ -48,6 +48,10 @@ def test_a_setting_that_there_is_not_is_refused_by_the_function_that_was_called(
         fetchpool.fetch([], nosuch=1)
     with pytest.raises(TypeError, match=r"^Pool\(\) got .* 'max_tim'\. Did you mean 'max_time'\?$"):
         fetchpool.Pool(max_tim=1)
+    with pytest.raises(TypeError, match=r"'timeout'\. Did you mean 'max_time'\?$"):
+        fetchpool.fetch([], timeout=5)
+    with pytest.raises(TypeError, match=r"'location'; always on: redirects are followed; --no-follow stops"):
+        fetchpool.fetch([], location=True)
     with pytest.raises(TypeError, match=r"'retries'\. Did you mean 'retry'\?$"):
         fetchpool.fetch([], retries=1)
 

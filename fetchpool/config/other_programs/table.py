@@ -57,6 +57,12 @@ class ForeignOption(Struct, frozen=True):
         return [f"--{self.long}", *([f"-{self.short}"] if self.short else ())]
 
     @property
+    def keyword(self) -> str:
+        """The keyword argument that it is here; empty if it is more than a name."""
+        is_name = self.sign == ">" and self.text.startswith("--") and _FLAG.fullmatch(self.text)
+        return self.text[2:].replace("-", "_").replace(".", "_") if is_name else ""
+
+    @property
     def answer(self) -> str:
         """What to do instead, for an error message."""
         if self.sign == ">":
