@@ -78,6 +78,12 @@ class Station:
         """Return the requests for a host that were not started; without a host, all that were not started."""
         self._post(lambda: self._return(host))
 
+    def hang_up(self, ips: frozenset[str]) -> None:
+        """Close the idle connections to these addresses, whose server accepts few."""
+        if isinstance(self._pool, AsyncPool):
+            pool = self._pool
+            self._post(lambda: pool.hang_up(ips))
+
     def close(self, *, abort: bool = False) -> None:
         """Return the requests that were not started, and let `run()` return when the others have ended; with
         `abort` they end as `aborted`. Idempotent."""

@@ -40,7 +40,7 @@ from fetchpool.transports.curl.errors import FORCED
 from fetchpool.transports.curl.receiver import CurlReceiver
 from fetchpool.transports.curl.resolve_cache import ResolveCache
 from fetchpool.transports.curl.trace import Streams
-from fetchpool.transports.sockets import seconds_idle
+from fetchpool.transports.sockets import peer_of, seconds_idle, shut_down
 
 TICK = INTERVAL
 """Seconds between two checks of deadlines and silent servers."""
@@ -153,6 +153,16 @@ class AsyncPool:
 
     def wake(self) -> None:
         self._wakeup.notify()
+
+    def hang_up(self, ips: frozenset[str]) -> None:
+        """Close the idle connections to these addresses, whose server accepts few. Only for the thread that
+        runs the loop."""
+        in_use = {curl.getinfo(pycurl.ACTIVESOCKET) for curl in self._transfers}
+        for transfer in self._transfers.values():
+            in_use.update(transfer.handle.new_connections)
+        for descriptor in self._connections:
+            if descriptor not in in_use and peer_of(descriptor) in ips:
+                shut_down(descriptor)
 
     def shutdown(self, *, abort: bool = False) -> None:
         with self._lock:

@@ -13,6 +13,7 @@ from time import monotonic
 from fetchpool.config.fetch_options import FetchOptions, parse_timeout_message
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome, internal, refusal
+from fetchpool.model.request import FetchRequest
 from fetchpool.pools import wire
 from fetchpool.pools.future import LightFuture
 from fetchpool.pools.process.frames import Kind
@@ -21,6 +22,10 @@ from fetchpool.pools.process.supervisor import Supervisor
 from fetchpool.pools.process.work import WorkItem, WorkQueue, cancel, complete
 from fetchpool.pools.process.worker_process import WorkerProcess
 
+HANG_UP_EVERY = 0.5
+"""Seconds between two messages about a host that accepts few connections: one may have become idle since."""
+MAX_HUNG_UP = 1000
+"""Hosts that are remembered for that."""
 UNCHECKED = 0.5
 """Seconds until `recall()` has to be called again if there is nothing to recall."""
 RECALL_AFTER = 0.05
@@ -40,6 +45,8 @@ class WorkDispatcher:
         self._options = options
         self._is_cancelling = False
         """Requests that were not started are cancelled, those to come too."""
+        self._hung_up: dict[str, float] = {}
+        """When the processes last closed idle connections, by hosts that accept few."""
         self.completed: list[tuple[LightFuture, Outcome | None]] = []
         """Futures to complete, with their outcome."""
 
@@ -101,12 +108,27 @@ class WorkDispatcher:
         for item in items:
             item.holder = worker
             worker.held[item.number] = item
+            if item.request.close:
+                self._hang_up(item.request, worker)
         try:
             message = wire.encode_requests([(item.number, item.request) for item in items])
         except Exception:  # noqa: BLE001 - what it is costs one row, not the run
             self._send_each(worker, items)
         else:
             worker.send(Kind.REQUESTS, message)
+
+    def _hang_up(self, request: FetchRequest, worker: WorkerProcess) -> None:
+        """Have the other processes close their idle connections to a host that accepts few."""
+        now = monotonic()
+        if now - self._hung_up.get(request.host, 0.0) < HANG_UP_EVERY:
+            return
+        if len(self._hung_up) >= MAX_HUNG_UP:
+            self._hung_up.clear()
+        self._hung_up[request.host] = now
+        ips = [ip.strip("[]") for ip in request.addresses or (request.host,)]
+        for other in self._supervisor.workers:
+            if other is not worker:
+                other.send(Kind.HANG_UP, "\n".join(ips).encode())
 
     def _send_each(self, worker: WorkerProcess, items: list[WorkItem]) -> None:
         """Send requests one by one, since one of them can't be sent."""

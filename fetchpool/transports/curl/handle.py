@@ -64,9 +64,9 @@ class CurlHandle:
         `connections` and `streams` to its connection pool."""
         self._resolve_cache = resolve_cache
         self._connections = connections
-        self._opened: list[int] = []
+        self.new_connections: list[int] = []
         """Descriptors of the connections that the hop has opened."""
-        self._trace = CurlTrace(streams, self._opened)
+        self._trace = CurlTrace(streams, self.new_connections)
         self.traced = False
         """Whether libcurl reports TLS records and HTTP/2 frames."""
         self._http2 = options.http_version == "2"
@@ -102,8 +102,8 @@ class CurlHandle:
         if hop.public_only:
             self._filter.reset()
         self._data_before_request = self._surplus = False
-        if self._opened:
-            self._opened.clear()
+        if self.new_connections:
+            self.new_connections.clear()
         setopt = self.curl.setopt
         if hop.proxy is not None and hop.proxy != self._hop_proxy:
             self._hop_proxy = hop.proxy
@@ -151,21 +151,21 @@ class CurlHandle:
     def opened(self, descriptor: int) -> None:
         """Note that libcurl opens a connection for the hop."""
         self._connections.opened(descriptor)
-        self._opened.append(descriptor)
+        self.new_connections.append(descriptor)
 
     def connection_of(self, ends: Ends) -> int:
         """Return the descriptor of the connection that libcurl has chosen for the hop."""
-        return self._connections.find(ends, self._opened)
+        return self._connections.find(ends, self.new_connections)
 
     def sending(self, *ends: Any) -> int:
         """Handle libcurl's PREREQFUNCTION callback: the request is about to be sent over the connection
         between these ends. Abort if unread bytes wait there: they can't be its response."""
         connections = self._connections
-        if not (self.traced or self._opened):  # fast path: a kept connection without TLS
+        if not (self.traced or self.new_connections):  # fast path: a kept connection without TLS
             kept = connections.descriptors.get(ends)
             if kept is not None and not has_unread(kept, connections.buffer):
                 return PREREQ_OK
-        descriptor = connections.find(ends, self._opened)
+        descriptor = connections.find(ends, self.new_connections)
         if self.traced:
             self._trace.ends = ends
         if descriptor == NO_SOCKET or connections.is_quiet(descriptor, self.traced):
@@ -178,7 +178,7 @@ class CurlHandle:
         """Record in what state the hop leaves its connection; to be called while libcurl still knows which
         one it was."""
         lines = self.receiver.lines
-        if not self.traced and (code or not self._opened):
+        if not self.traced and (code or not self.new_connections):
             return  # a plain connection's first response shows the server's kind
         if not lines:
             return
