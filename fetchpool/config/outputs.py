@@ -108,7 +108,7 @@ def resolved(path: str) -> Path:
     a link leads to itself) return it unchanged: opening it will report the error."""
     try:
         return Path(path).resolve()
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError, ValueError):  # ValueError: a NUL in it
         return Path(path)
 
 

@@ -86,7 +86,13 @@ def build(
             overwritten = OldOutputs((output.path, output.format) for output in config.outputs)
         if sinks is None:
             fields = tuple(dict.fromkeys((*config.extra_fields, *urls.columns)))
-            rows = RowOptions(fields, field_types(config.fetch), config.fields, config.write_out)
+            rows = RowOptions(
+                extra_fields=fields,
+                types=field_types(config.fetch),
+                fields=config.fields,
+                single_files=True,
+                template=config.write_out,
+            )
             opened.extend(open_sink(output.path, output.format, rows=rows) for output in config.outputs)
             sinks = opened
         known = DuplicateFilter(

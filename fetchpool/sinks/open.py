@@ -28,6 +28,8 @@ class RowOptions(Struct, frozen=True):
     """Those of added fields that don't depend on their values."""
     fields: tuple[str, ...] = ()
     """The only fields, in this order (`--fields`); empty for all of them."""
+    single_files: bool = False
+    """Whether a new Parquet output becomes one file at the end."""
     template: str = ""
     """The template of text rows (`--write-out`); empty for the usual ones."""
 
@@ -72,7 +74,9 @@ def open_parquet(path: str, rows: RowOptions | None = None) -> ParquetSink:
 
     if rows is None:
         return ParquetSink(path, None)
-    return ParquetSink(path, rows.extra_fields, types=rows.types, fields=rows.fields)
+    return ParquetSink(
+        path, rows.extra_fields, types=rows.types, fields=rows.fields, single=rows.single_files
+    )
 
 
 def row_format(format: str, rows: RowOptions | None = None) -> RowFormat:

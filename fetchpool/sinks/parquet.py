@@ -21,9 +21,11 @@ from time import monotonic
 
 import msgspec
 
+from fetchpool.config.outputs import resolved
 from fetchpool.model.errors import FetchpoolError, OutputError, UsageError
 from fetchpool.model.record import ROW_FIELDS, FieldType, Record, StoredRow
 from fetchpool.model.text import escape_invisible
+from fetchpool.sinks import parquet_file
 from fetchpool.sinks.file_ops import (
     GONE,
     NO_SPACE,
@@ -38,7 +40,8 @@ from fetchpool.sinks.parquet_pending import PendingRows
 from fetchpool.sinks.read_back import STORED_FIELDS, stored_row
 
 UNTOUCHED = "choose another -o (nothing in it was changed)"
-LOCK = "_lock"
+LOCK = parquet_file.LOCK
+BUSY = "another run is writing to it, and a Parquet output allows only one; wait for it, or choose another -o"
 MAX_BUFFERED = 5_000
 MAX_BUFFERED_BYTES = 8 << 20
 """Rows, and bytes in them, that are buffered before they are written without a `flush()`."""
@@ -56,14 +59,16 @@ class ParquetSink:
         disk: FileOps | None = None,
         types: Mapping[str, FieldType] | None = None,
         fields: tuple[str, ...] = (),
+        single: bool = False,
     ) -> None:
         """Open the directory, create it if it is missing, and make a part of the rows that a crash left
-        waiting. Without `extra_fields` the sink can only be compacted. Raises `UsageError` for an invalid
+        waiting. Without `extra_fields` the sink can only be compacted. `single`: a new output becomes one
+        file when it is closed, if its size allows that. Raises `UsageError` for an invalid
         path, a directory or file with other content (which is left unchanged), or when another run is writing
         to it; `OutputError` when the system fails."""
         self.name = escape_invisible(path)
         self.is_nonblocking = False
-        self._parts = PartFiles(Path(path))
+        self._parts = PartFiles(resolved(path))
         self._pending = PendingRows(self._parts, extra_fields or (), disk or FileOps(), clock, types, fields)
         self._encoder = msgspec.json.Encoder()
         self._has_bodies = "binary" in (types or {}).values()
@@ -71,6 +76,7 @@ class ParquetSink:
         self._buffer: list[bytes] = []
         self._buffered_rows = self._buffered_bytes = 0
         self._closed = False
+        self._single = single
         self._lock = self._open(path)
         try:
             self._parts.finish_merge()
@@ -78,6 +84,8 @@ class ParquetSink:
             if extra_fields is not None:
                 self._check_columns(fields)
         except BaseException as failure:
+            with suppress(*IO_ERRORS):  # a file becomes one again
+                parquet_file.collapse(self._parts, self._pending.number)
             self._release()
             if isinstance(failure, FetchpoolError) or not isinstance(failure, Exception):
                 raise
@@ -134,6 +142,8 @@ class ParquetSink:
             return
         try:
             self._flush(closing=True)
+            with suppress(*IO_ERRORS):  # all rows are in the directory
+                parquet_file.collapse(self._parts, self._pending.number)
         finally:
             self._release()
 
@@ -166,9 +176,8 @@ class ParquetSink:
     def _open(self, path: str) -> int:
         """Create the directory if it is missing, and lock it; return the descriptor that holds the lock."""
         try:
-            with suppress(FileExistsError):
-                Path(path).mkdir()
-            if not Path(path).is_dir():
+            self._prepare(self._parts.directory)
+            if not self._parts.directory.is_dir():
                 raise UsageError(f"{self.name}: is not a parquet output of fetchpool; {UNTOUCHED}")
             if unknown := self._parts.unknown_file():
                 raise UsageError(
@@ -177,6 +186,8 @@ class ParquetSink:
                     f"{UNTOUCHED}"
                 )
             descriptor = os.open(self._parts.directory / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        except (BlockingIOError, FileExistsError):  # it is becoming a directory, or a file
+            raise UsageError(f"{self.name}: {BUSY}") from None
         except (OSError, ValueError) as failure:  # ValueError: a NUL in the path
             words = f"{self.name}: {open_error_message(path, failure)}"
             if isinstance(failure, OSError) and failure.errno in RESOURCE_ERRNOS:
@@ -186,12 +197,22 @@ class ParquetSink:
             lock(descriptor, wait=False)
         except BlockingIOError:
             os.close(descriptor)
-            words = "another run is writing to it, and a Parquet output allows only one"
-            raise UsageError(f"{self.name}: {words}; wait for it, or choose another -o") from None
+            raise UsageError(f"{self.name}: {BUSY}") from None
         except BaseException:
             os.close(descriptor)
             raise
         return descriptor
+
+    def _prepare(self, path: Path) -> None:
+        """Make the output a directory: a new one, or of the file that an earlier run left."""
+        parquet_file.recover(path)
+        if path.is_file() and PartFiles.is_ours(path):
+            parquet_file.expand(path)
+            return
+        with suppress(FileExistsError):
+            path.mkdir()
+            if self._single:
+                (path / parquet_file.SINGLE).touch()
 
     def _release(self) -> None:
         if not self._closed:

@@ -90,6 +90,14 @@ class PartFiles:
                     self.path(part).unlink()
             self.merged(number).rename(self.path(number))
 
+    @staticmethod
+    def is_ours(path: Path) -> bool:
+        """Whether fetchpool wrote a file."""
+        try:
+            return OURS in (parquet.read_schema(path).metadata or {})
+        except IO_ERRORS:
+            return False
+
     def unknown_file(self) -> str:
         """Return the name of a file in the directory that fetchpool did not write; empty if there is none."""
         for each in sorted(self.directory.iterdir()):
@@ -97,10 +105,7 @@ class PartFiles:
                 continue
             if not _PART.fullmatch(each.name):
                 return each.name
-            try:
-                if OURS not in (parquet.read_schema(each).metadata or {}):
-                    return each.name
-            except IO_ERRORS:
+            if not self.is_ours(each):
                 return each.name
         return ""
 
@@ -142,9 +147,20 @@ class PartFiles:
             for each, groups in stays.items():
                 with parquet.ParquetFile(self.path(each)) as part:
                     for group, kept in enumerate(groups):
-                        mask = pa.array(map(bool, kept), pa.bool_())
-                        writer.write_table(_aligned(part.read_row_group(group).filter(mask), schema))
+                        rows = part.read_row_group(group)
+                        if 0 in kept:
+                            rows = rows.filter(pa.array(map(bool, kept), pa.bool_()))
+                        writer.write_table(_aligned(rows, schema))
         self.finish_merge()
+
+    def join(self, number: int) -> None:
+        """Merge all parts into one, with all rows."""
+        stays: dict[int, list[bytes]] = {}
+        for each in self.numbers():
+            metadata = parquet.read_metadata(self.path(each))
+            groups = range(metadata.num_row_groups)
+            stays[each] = [b"\1" * metadata.row_group(group).num_rows for group in groups]
+        self.merge(number, stays)
 
     def urls_backwards(self) -> Iterator[tuple[int, int, list[str]]]:
         """Yield each part's number, each of its row groups and the URLs in it, the last row groups first."""

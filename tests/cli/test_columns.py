@@ -87,7 +87,7 @@ def test_names_are_those_of_the_run_whatever_the_result_of_a_url(
     with (tmp_path / "rows.csv").open(newline="") as cells:
         in_csv = list(csv.DictReader(cells))
     in_jsonl = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
-    relation = duckdb.sql(f"SELECT * FROM '{tmp_path}/rows.parquet/*.parquet'")
+    relation = duckdb.sql(f"SELECT * FROM '{tmp_path}/rows.parquet'")
     in_parquet = [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
     for found in (in_jsonl, in_csv, in_parquet, in_sqlite):
         rows = [{**row, **json.loads(row.get("extra") or "{}")} for row in found]

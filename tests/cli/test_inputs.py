@@ -273,7 +273,7 @@ def test_a_row_says_where_its_url_stood(
     assert [row["line"] for row in found] == expected
     with closing(sqlite3.connect(tmp_path / "rows.sqlite")) as database:
         stored = database.execute("SELECT line FROM fetches ORDER BY urlnum").fetchall()
-    pages = duckdb.sql(f"SELECT line FROM '{tmp_path}/rows.parquet/*.parquet' ORDER BY urlnum").fetchall()
+    pages = duckdb.sql(f"SELECT line FROM '{tmp_path}/rows.parquet' ORDER BY urlnum").fetchall()
     assert stored == pages == [(line,) for line in expected]
 
 

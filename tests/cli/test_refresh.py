@@ -298,7 +298,7 @@ def test_the_new_column_is_there_in_tables(site: Site, tmp_path: Path) -> None:
     listed(tmp_path, site, "/a", "/b")
     run(tmp_path, "urls.txt", "-o", "old.jsonl")
     run(tmp_path, "--refresh", "old.jsonl", "-o", "new.csv", "-o", "new.parquet")
-    for path in ("new.csv", "new.parquet/*.parquet"):
+    for path in ("new.csv", "new.parquet"):
         found = duckdb.sql(f"SELECT not_modified FROM '{tmp_path}/{path}' ORDER BY url").fetchall()
         assert found == [(True,), (None,)]
 

@@ -41,7 +41,8 @@ def rows(path: Path) -> list[dict[str, Any]]:
             database.row_factory = sqlite3.Row
             return [dict(row) for row in database.execute("SELECT * FROM fetches ORDER BY rowid")]
     if path.suffix == ".parquet":
-        return [row for part in sorted(path.glob("part-*")) for row in parquet.read_table(part).to_pylist()]
+        parts = sorted(path.glob("part-*")) if path.is_dir() else [path]
+        return [row for part in parts for row in parquet.read_table(part).to_pylist()]
     if path.suffix == ".jsonl":
         return [json.loads(line) for line in path.read_text().splitlines()]
     return [{"url": line[5 : line.rindex(">")]} for line in path.read_text().splitlines()]
