@@ -125,7 +125,9 @@ def _parquet(path: Path) -> Rows:
     from pyarrow import parquet  # only where it is asked for
 
     rows: Rows = []
-    for part in sorted(path.glob("*.parquet")):
+    if not path.exists():  # killed while a directory became a file
+        path = path.with_name(f".{path.name}.parts")
+    for part in [path] if path.is_file() else sorted(path.glob("*.parquet")):
         table = parquet.read_table(part, columns=["url", "error"])
         rows += zip(table["url"].to_pylist(), table["error"].to_pylist(), strict=True)
     return rows  # what waits to become a part is no reader's yet
