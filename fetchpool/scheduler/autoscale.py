@@ -92,41 +92,43 @@ class AutoScaler:
         self._is_short = False
 
     def record(self, outcome: Outcome, started: float, now: float) -> None:
-        """Count an attempt that was in flight from `started` until `now`."""
-        if started < self._changed_at:
+        """Count an attempt that was in flight from `started` until `now`; lower the number on overload."""
+        if started <= self._changed_at:
             return
         self._done += 1
         self._seconds += now - started
         status, error = outcome.record.response_code, outcome.record.error
         if status in TOO_MUCH or (isinstance(error, FailureKind) and error.is_overload):
             self._overloads += 1
+            if self._overloads >= TRIES and self._overloads > self._tolerated * self._done:
+                # Every request more would be rejected at once, and replaced by another one.
+                self._on_overload(self._level(now), now, may_compare=bool(self._rates) and not self._is_short)
 
     def update(self, now: float, in_flight: int) -> None:
         """Update `target`; to be called many times a second. `in_flight`: requests in flight now."""
         if in_flight < self.target:
             self._is_short = True  # something else limits the run, so the rate says nothing
-        if not self._done:
+        if not self._rates:
+            is_complete = self._done >= max(1, self.target // 2)
+        else:
+            is_complete = self._done >= self.target and now - self._since >= ROUND
+        if not is_complete:
             return
-        overload = self._overloads / self._done
-        is_overload = self._overloads >= TRIES and overload > self._tolerated
-        is_first, duration, is_short = not self._rates, now - self._since, self._is_short
-        is_long = (
-            self._done >= self.target // 2 if is_first else self._done >= self.target and duration >= ROUND
-        )
-        if not is_overload and not is_long:
-            return
-        mean = max(self._seconds / self._done, 1e-9)
-        rate = self.target / mean
-        if self.target < self._held.target:  # fewer would seem faster while the slow responses are missing
-            rate = min(rate, self._done / max(duration, 1e-9))
-        level = Level(self.target, rate * (1.0 - overload), overload)
+        level, is_short = self._level(now), self._is_short
+        if not is_short:
+            self._shortest = min(self._shortest, self._seconds / self._done)
         self._begin(now)
-        if is_overload:
-            self._on_overload(level, now, may_compare=not is_short and not is_first)
-        elif not is_short:
-            self._shortest = min(self._shortest, mean)
+        if not is_short:
             self._rates.append(level.rate)
             self._compare(level, now)
+
+    def _level(self, now: float) -> Level:
+        """Return what the round has measured."""
+        rate = self.target * self._done / max(self._seconds, 1e-9)
+        if self.target < self._held.target:  # fewer would seem faster while the slow responses are missing
+            rate = min(rate, self._done / max(now - self._since, 1e-9))
+        overload = self._overloads / self._done
+        return Level(self.target, rate * (1.0 - overload), overload)
 
     def _compare(self, level: Level, now: float) -> None:
         held, phase, rates = self._held, self._phase, self._rates[1:]
@@ -185,6 +187,7 @@ class AutoScaler:
 
     def _on_overload(self, level: Level, now: float, *, may_compare: bool) -> None:
         held, self.reason = self._held, ScalePhase.LOWERED.value
+        self._begin(now)
         costs = may_compare and level.rate < held.rate * (1.0 + BACK_OFF) / 2.0
         if self._phase is ScalePhase.LOWERED and costs and level.overload > held.overload / 2.0:
             self._tolerated, self._too_many = 2.0 * max(level.overload, held.overload), None

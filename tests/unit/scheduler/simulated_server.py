@@ -121,6 +121,7 @@ def simulate(
             failed += outcome is not FETCHED
             if scaler is not None:
                 scaler.record(outcome, began, now)
+                target = scaler.target
         else:
             now = max(now, next_tick)
         if now >= next_tick:
