@@ -112,3 +112,13 @@ def lookups(most: int) -> int:
         return most
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return most if soft == resource.RLIM_INFINITY else max(4, min(most, (soft - 40) // 8))
+
+
+def idle_seconds() -> float | None:
+    """Return for how many core seconds the machine has been idle since its start; None if unknown."""
+    try:
+        with open("/proc/stat", "rb") as stat:  # noqa: PTH123 - several times a second, and Path costs more
+            fields = stat.readline().split()
+        return (int(fields[4]) + int(fields[5])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return None

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from enum import Enum
 
+from fetchpool.config import machine
 from fetchpool.config.machine import usable_cores
 from fetchpool.engine.events import WaitTimes
 
@@ -40,7 +41,7 @@ def cpu_seconds() -> float:
 class BottleneckTimer:
     """Adds up the seconds spent at each `Bottleneck`. `now` is always the engine's monotonic clock."""
 
-    __slots__ = ("_cores", "_cpu", "_cpu_before", "_seconds", "_since", "_state")
+    __slots__ = ("_cores", "_cpu", "_cpu_before", "_idle_before", "_seconds", "_since", "_state")
 
     def __init__(
         self, now: float, *, cpu: Callable[[], float] = cpu_seconds, cores: int | None = None
@@ -50,7 +51,12 @@ class BottleneckTimer:
         self._state = Bottleneck.SOURCE.value  # until the first URL is read
         self._cpu = cpu
         self._cpu_before = cpu()
+        self._idle_before = machine.idle_seconds()
         self._cores = usable_cores() if cores is None else cores
+
+    def _idle_since_start(self) -> float | None:
+        idle = machine.idle_seconds()
+        return None if idle is None or self._idle_before is None else idle - self._idle_before
 
     def switch_to(self, now: float, state: Bottleneck) -> None:
         """Count the time up to `now` for the state before, and the time from `now` on for `state`."""
@@ -79,4 +85,5 @@ class BottleneckTimer:
             output=output,
             cpu=self._cpu() - self._cpu_before,
             cores=self._cores,
+            idle=self._idle_since_start(),
         )

@@ -59,6 +59,8 @@ class WaitTimes(Struct, frozen=True):
     cores: int
     output: float = 0.0
     """Workers were free, but the reader of standard output had not read the rows."""
+    idle: float | None = None
+    """Core seconds for which this machine was idle during the run; None if unknown."""
 
 
 class Snapshot(Struct, frozen=True):
@@ -115,6 +117,12 @@ class Snapshot(Struct, frozen=True):
     """Of `done`: URLs with a row from an earlier run. Sizes, times and rates do not include them."""
     duplicates: int = 0
     """URLs that the input had before; not in `total`."""
+    hosts: int = 0
+    """Most hosts that had requests at the same time."""
+    time_in_timeouts: tuple[tuple[str, float], ...] = ()
+    """Of `time_waiting` and `time_receiving`: attempts that timed out, by their error."""
+    time_longest_response: float = 0.0
+    """The longest `time_total` of a row without an error."""
     wait: Wait | None = None
     """What most of the delayed requests wait for."""
     last_within: float | None = None

@@ -62,6 +62,7 @@ class Monitor:
         self._clock = clock
         self._timer = BottleneckTimer(clock())
         self._reported_stuck = False
+        self._hosts = 0
         self.next_snapshot = 0.0
         """When `update()` is due."""
 
@@ -103,7 +104,13 @@ class Monitor:
             wait_times=self._timer.wait_times(now),
             least_wait=self._scheduler.least_wait(now),
         )
-        return replace(shot, wait=self._scheduler.wait(now), last_within=self._last_within(now))
+        self._hosts = max(self._hosts, self._scheduler.active_hosts)
+        return replace(
+            shot,
+            hosts=self._hosts,
+            wait=self._scheduler.wait(now),
+            last_within=self._last_within(now),
+        )
 
     def _last_within(self, now: float) -> float | None:
         """Return in how many seconds the last requests reach their time limit, if they are slow and all that

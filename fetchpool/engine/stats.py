@@ -32,6 +32,8 @@ class Stats:
         self._done_before = self._ok_before = 0
         self._size_delivered = self._size_download = 0
         self._time_waiting = self._time_receiving = 0.0
+        self._time_in_timeouts: dict[str, float] = {}
+        self._longest_response = 0.0
         self._failed: dict[str, int] = {}
         self._examples: dict[str, str] = {}
         self._times = Histogram(1e-6, 1e6)
@@ -44,6 +46,7 @@ class Stats:
         times: list[float] = []
         delivered = downloaded = failed = 0
         waiting = receiving = 0.0
+        longest = self._longest_response
         for record in records:
             # The row of an unchanged page (--refresh) has the size of its earlier version: nothing came now.
             size = record.size_delivered if record.response_code != NOT_MODIFIED else None
@@ -53,11 +56,14 @@ class Stats:
             if error is not None:
                 failed += 1
                 self._failure(error, record)
+                self._count_timeout(error, record)
             elif size is not None:
                 sizes.append(size)
             time_total = record.time_total
             if time_total is not None:
                 times.append(time_total)
+                if error is None and time_total > longest:
+                    longest = time_total
                 starttransfer = record.time_starttransfer
                 if starttransfer is None:
                     waiting += time_total
@@ -70,6 +76,7 @@ class Stats:
         self._size_download += downloaded
         self._time_waiting += waiting
         self._time_receiving += receiving
+        self._longest_response = longest
         self._sizes.add(sizes)
         self._times.add(times)
 
@@ -99,6 +106,14 @@ class Stats:
         """Count an attempt that failed and will be retried. Its time was a worker's time."""
         self._retries += 1
         self._time_waiting += record.time_total or 0.0
+        if record.error is not None:
+            self._count_timeout(record.error, record)
+
+    def _count_timeout(self, error: str, record: Record) -> None:
+        """Count the time of an attempt if it timed out."""
+        if error.startswith("timeout_"):
+            before = self._time_in_timeouts.get(error, 0.0)
+            self._time_in_timeouts[error] = before + (record.time_total or 0.0)
 
     def snapshot(
         self,
@@ -147,6 +162,8 @@ class Stats:
             time_max=times.maximum,
             time_waiting=self._time_waiting,
             time_receiving=self._time_receiving,
+            time_in_timeouts=tuple(self._time_in_timeouts.items()),
+            time_longest_response=self._longest_response,
             size_p50=round(sizes.percentile(0.5)),
             size_max=int(sizes.maximum),
             workers=workers,

@@ -247,6 +247,11 @@ class Scheduler:
             self._maybe_evict(slot, now)
 
     @property
+    def active_hosts(self) -> int:
+        """Number of hosts with requests that are queued or in flight, approximately."""
+        return len(self._hosts) - len(self._evicting)
+
+    @property
     def delayed_hosts(self) -> int:
         """Number of hosts that wait for a point in time."""
         return len(self._waiting)

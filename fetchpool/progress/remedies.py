@@ -1,0 +1,174 @@
+"""Remedies: options that would make a run faster, and by how much.
+
+In: the last `Snapshot` and the configuration. Out: a `Remedy`, or None if nothing is known to help. Pure.
+
+Each estimate is what a second run would take at least: the time that the option does not change, the time
+that it shortens, and what it costs. An estimate of little gain is no remedy.
+"""
+
+from __future__ import annotations
+
+from math import ceil, log2
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from fetchpool.engine.events import Snapshot
+
+if TYPE_CHECKING:  # loaded by the caller already
+    from fetchpool.config.run_config import RunConfig
+
+WORTHWHILE = 1.3
+"""How many times as fast a run must become, for an option to be worth trying."""
+MORE_WORKERS = 4
+"""Factor of a suggested number of workers: a step that shows at once whether more workers help."""
+MORE_PER_HOST = 2
+MANY_THREADS = 64
+"""Threads beyond which the async executor is suggested: it needs no thread for a fetch."""
+MAX_WORKERS = 10_000
+CPU_SHARE = 0.7
+"""The share of a core that one thread of Python code can use while others want it, too."""
+MOST_PROMISED = 5.0
+"""A higher factor would depend on times too short to estimate."""
+OVERHEAD = 1.1
+START = 0.1
+"""Seconds that a run takes however many fetches it makes at once."""
+MORE_CPU = 0.3
+"""Seconds lost for each CPU second of the first run: what was done while fetches were waited for."""
+PROCESS_START = 1.0
+"""Seconds until all worker processes run."""
+INITIAL_WINDOW = 14_600
+"""Bytes that a server sends before the first acknowledgement (RFC 6928); then twice as many each time."""
+HOST_PAUSE = 5.0
+"""Seconds for which a host is paused after several attempts without a response (`scheduler/host.py`)."""
+FETCHING_BOUND = 0.5
+"""Share of the workers' time below which they were busy with something other than fetching."""
+BODIES_BOUND = 0.7
+"""Share of the fetch time spent receiving bodies from which bandwidth may be the bottleneck."""
+LONG_RESPONSE = 5.0
+"""Seconds: a shorter response is not worth a timeout."""
+TIMEOUT_OPTIONS = (
+    ("timeout_connect", "connect_timeout", "--connect-timeout"),
+    ("timeout_read", "read_timeout", "--read-timeout"),
+    ("timeout_total", "max_time", "--max-time"),
+)
+
+
+class Remedy(Struct, frozen=True):
+    """Options to add, and how many times as fast the run is with them."""
+
+    options: tuple[str, ...]
+    factor: float
+
+    @property
+    def promise(self) -> str:
+        """`about 1.6 times as fast`, rounded down."""
+        return f"about {int(self.factor * 10) / 10:g} times as fast"
+
+
+def remedy(options: tuple[str, ...], elapsed: float, predicted: float) -> Remedy | None:
+    """Return the remedy that takes a run from `elapsed` to `predicted` seconds, if that is worthwhile."""
+    factor = min(elapsed / (predicted * OVERHEAD + START), MOST_PROMISED)
+    return Remedy(options, factor) if factor >= WORTHWHILE else None
+
+
+def more_workers(shot: Snapshot, config: RunConfig) -> Remedy | None:
+    """Return more workers, with what they need: a higher limit per host, another executor."""
+    waits = shot.wait_times
+    workers = shot.workers if shot.workers_reason else config.workers
+    urls = max(shot.done, shot.total or 0) - shot.done_before
+    wanted = min(workers * MORE_WORKERS, urls, MAX_WORKERS)
+    if wanted <= workers or is_limited_by_bandwidth(shot, config):
+        return None
+    options: tuple[str, ...] = (f"--max-workers {wanted}" if config.auto_workers else f"-w {wanted}",)
+    needs_per_host = ceil(wanted / max(shot.hosts, 1))
+    if config.per_host is not None and config.per_host < needs_per_host:
+        options = (*options, f"--per-host {needs_per_host}")
+    if config.executor == "thread" and wanted > MANY_THREADS and _may_be_async(config):
+        options = ("--executor async", *options)
+    cores = waits.cores if config.executor == "process" else CPU_SHARE
+    fetching = waits.workers + waits.ending
+    shortened = fetching * ceil(urls / wanted) / ceil(urls / workers)  # in rounds: the last ones take as long
+    rest = shot.elapsed - waits.workers - waits.ending
+    busy = waits.cpu * MORE_CPU
+    return remedy(options, shot.elapsed, max(rest + max(shortened, shot.time_max) + busy, waits.cpu / cores))
+
+
+def _may_be_async(config: RunConfig) -> bool:
+    return config.fetch.transport == "curl" and not config.fetch.has_slow_parsers
+
+
+def higher_host_limit(shot: Snapshot, config: RunConfig) -> Remedy | None:
+    """Return more fetches per host."""
+    per_host = (config.per_host or 0) * MORE_PER_HOST
+    options: tuple[str, ...] = (f"--per-host {per_host}",)
+    if per_host > config.workers:
+        options = (*options, f"-w {per_host}")
+    waits = shot.wait_times
+    saved = waits.host_limit * (1 - 1 / MORE_PER_HOST)
+    cores = waits.cores if config.executor == "process" else CPU_SHARE
+    return remedy(options, shot.elapsed, max(shot.elapsed - saved, shot.time_max, waits.cpu / cores))
+
+
+def all_cores(shot: Snapshot, config: RunConfig) -> Remedy | None:
+    """Return worker processes, if the machine has cores to spare."""
+    waits = shot.wait_times
+    used = waits.cpu / shot.elapsed
+    if config.executor == "process" or waits.idle is None or used <= 0:
+        return None
+    spare = max(min(waits.idle / shot.elapsed, waits.cores - used), 0.0)
+    predicted = PROCESS_START + shot.elapsed * used / (used + CPU_SHARE * spare)
+    return remedy(("--executor process",), shot.elapsed, predicted)
+
+
+def shorter_timeout(shot: Snapshot, config: RunConfig) -> Remedy | None:
+    """Return a shorter timeout, if most of the fetch time went into timeouts. It would have cut off no
+    response that came."""
+    spent = dict(shot.time_in_timeouts)
+    if sum(spent.values()) < 0.5 * (shot.time_waiting + shot.time_receiving):
+        return None
+    kind, field, option = max(TIMEOUT_OPTIONS, key=lambda each: spent.get(each[0], 0.0))
+    limit: float = getattr(config.fetch, field)
+    sooner = max(ceil(1.5 * shot.time_longest_response), 1)
+    if not spent.get(kind) or sooner >= limit:
+        return None
+    pauses = config.retry_delay * (2**config.retry - 1)
+    if shot.wait_times.retries > HOST_PAUSE / 2:
+        pauses += HOST_PAUSE
+    return remedy((f"{option} {sooner}s",), shot.elapsed, shot.elapsed * sooner / limit + pauses)
+
+
+def shorter_ending(shot: Snapshot, config: RunConfig) -> Remedy | None:
+    """Return a time limit for the slowest responses."""
+    limit = config.fetch.max_time
+    sooner = max(round(shot.time_p95 * 2), 1)
+    if shot.time_max < LONG_RESPONSE or sooner >= min(shot.time_max, limit):
+        return None
+    ending = shot.wait_times.ending + shot.wait_times.retries
+    tail = sooner * (config.retry + 1) + config.retry_delay * (2**config.retry - 1)
+    options: tuple[str, ...] = (f"--max-time {sooner}s",)
+    if tail > ending / 2 and config.retry:
+        tail, options = float(sooner), (*options, "--retry 0")
+    return remedy(options, shot.elapsed, shot.elapsed - ending + min(tail, ending))
+
+
+def no_retries(shot: Snapshot) -> Remedy | None:
+    """Return a run without retries."""
+    return remedy(("--retry 0",), shot.elapsed, shot.elapsed - shot.wait_times.retries)
+
+
+def is_limited_by_bandwidth(shot: Snapshot, config: RunConfig) -> bool:
+    """Whether more fetches at once would only share the bandwidth of the network or the servers."""
+    if config.executor != "process" and config.fetch.parse:
+        return False  # threads wait for the interpreter while they receive
+    in_all = shot.time_waiting + shot.time_receiving
+    mostly = in_all >= FETCHING_BOUND * config.workers * shot.elapsed
+    return mostly and shot.time_receiving >= BODIES_BOUND * in_all and not is_far(shot)
+
+
+def is_far(shot: Snapshot) -> bool:
+    """Whether the distance to the servers explains the time of receiving: about as many round trips as TCP's
+    slow start takes. If not, bandwidth or the servers limit it, and more fetches at once gain nothing."""
+    rows = max(shot.done - shot.done_before, 1)
+    rounds = 2 + log2(1 + shot.size_download / rows / INITIAL_WINDOW)
+    return shot.time_receiving <= shot.time_waiting * rounds
