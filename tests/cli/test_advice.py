@@ -169,7 +169,7 @@ def test_a_straggler_gets_a_time_limit(server: FarServer, tmp_path: Path) -> Non
 
 NOT_HELPED = {
     "a list shorter than the workers": ("delay/1200", 8, "", "slowest responses"),
-    "bandwidth that all share": ("shared", 20, "", "network or servers"),
+    "bandwidth that all share": ("shared", 30, "", "network or servers"),
     "a rate limit": ("delay/1", 25, "--rate 20/s", "--rate ("),
 }
 
