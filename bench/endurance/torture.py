@@ -121,12 +121,17 @@ def _sqlite(path: Path) -> Rows:
         return database.execute("SELECT url, error FROM fetches ORDER BY rowid").fetchall()
 
 
+def hidden_directory(path: Path) -> Path:
+    """Return where the rows of a Parquet output are while a directory becomes a file."""
+    return path.with_name(f".{path.name}.parts")
+
+
 def _parquet(path: Path) -> Rows:
     from pyarrow import parquet  # only where it is asked for
 
     rows: Rows = []
     if not path.exists():  # killed while a directory became a file
-        path = path.with_name(f".{path.name}.parts")
+        path = hidden_directory(path)
     for part in [path] if path.is_file() else sorted(path.glob("*.parquet")):
         table = parquet.read_table(part, columns=["url", "error"])
         rows += zip(table["url"].to_pylist(), table["error"].to_pylist(), strict=True)
@@ -213,7 +218,8 @@ class Torture:
         return size
 
     def _look(self) -> None:
-        rows = self._format.rows(self._output) if self._output.exists() else []
+        is_there = self._output.exists() or hidden_directory(self._output).exists()
+        rows = self._format.rows(self._output) if is_there else []
         self.result.rows += len(rows)
         self.result.lost += len(set(self._seen) - set(rows))
         self.result.doubled += sum(count - 1 for count in Counter(url for url, _ in rows).values())

@@ -2,7 +2,7 @@
 
 In: complete rows; or a function that reads bytes at an offset. Out: a member to append; the content, in
 order; or the offset after the last complete member, where a crash has truncated the one after it. Programs
-read such a file as one (`zcat`, `zstdcat`, pandas, DuckDB). Memory is bounded, whatever the file's size.
+read such a file as one (`zcat`, `zstdcat`, DuckDB). Memory is bounded, whatever the file's size.
 """
 
 from __future__ import annotations

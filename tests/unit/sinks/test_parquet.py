@@ -20,7 +20,7 @@ from fetchpool.model.record import ROW_FIELDS, Record
 from fetchpool.sinks.open import open_sink
 from fetchpool.sinks.parquet import ParquetSink
 from fetchpool.sinks.parquet_pending import MAX_WAITING, PART_INTERVAL
-from tests.cli.runner import fetchpool
+from tests.cli.runner import ROOT, fetchpool
 from tests.factories import record
 
 
@@ -277,3 +277,39 @@ def test_failures_are_reported_once(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="can't be written"):
         sink.close()
     sink.close()
+
+
+BODIES = """
+import os, sys
+from fetchpool.sinks import parquet, parquet_pending
+from fetchpool.sinks.open import RowOptions, open_sink
+from tests.factories import record
+
+parquet.MAX_BUFFERED_BYTES = 1 << 20
+parquet_pending.GROUP_BYTES, parquet_pending.MAX_WAITING_BYTES = 4 << 20, 16 << 20
+sink = open_sink(sys.argv[1], rows=RowOptions(("body",), {"body": "binary"}, single_files=True))
+body = os.urandom(1 << 20)
+for number in range(int(sys.argv[2])):
+    sink.write([record(number, extra={"body": number.to_bytes(4, "big") + body})])
+sink.close()
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_bodies_are_converted_in_bounded_memory(tmp_path: Path) -> None:
+    """Rows wait on the disk; only a row group is in memory, whatever the number of rows is."""
+
+    def peak(name: str, rows: int) -> int:
+        done = subprocess.run(
+            [sys.executable, "-c", BODIES, str(tmp_path / name), str(rows)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return int(done.stdout) << 10
+
+    few, many = peak("few.parquet", 24), peak("many.parquet", 96)
+    assert (tmp_path / "many.parquet").stat().st_size > 96 << 20
+    assert many - few < 36 << 20
