@@ -28,7 +28,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fetchpool.api import Pool, fetch
+    from fetchpool.api.aio import AsyncPool, afetch
+    from fetchpool.api.pool import Pool
+    from fetchpool.api.run import fetch
     from fetchpool.http.response import Response
     from fetchpool.model.errors import (
         FetchpoolError,
@@ -43,8 +45,10 @@ if TYPE_CHECKING:
     from fetchpool.model.version import VERSION as __version__  # noqa: N811
 
 _MODULES = {
-    "fetch": "api",
-    "Pool": "api",
+    "fetch": "api.run",
+    "afetch": "api.aio",
+    "Pool": "api.pool",
+    "AsyncPool": "api.aio",
     "Record": "model.record",
     "FailureKind": "model.failures",
     "Response": "http.response",
@@ -57,6 +61,7 @@ _MODULES = {
 }
 
 __all__ = [
+    "AsyncPool",
     "FailureKind",
     "FetchpoolError",
     "InputError",
@@ -68,6 +73,7 @@ __all__ = [
     "UsageError",
     "WorkerLostError",
     "__version__",
+    "afetch",
     "fetch",
 ]
 

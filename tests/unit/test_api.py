@@ -19,6 +19,7 @@ from fetchpool.config.settings import FetchSettings
 def test_the_public_names_are_these() -> None:
     assert fetchpool.__all__ == sorted(fetchpool.__all__)
     assert set(fetchpool.__all__) == {
+        "AsyncPool",
         "FailureKind",
         "FetchpoolError",
         "InputError",
@@ -30,6 +31,7 @@ def test_the_public_names_are_these() -> None:
         "UsageError",
         "WorkerLostError",
         "__version__",
+        "afetch",
         "fetch",
     }
     for name in fetchpool.__all__:
@@ -37,7 +39,7 @@ def test_the_public_names_are_these() -> None:
 
 
 def test_importing_the_package_loads_nothing_of_others() -> None:
-    others = ("msgspec", "pycurl", "requests", "rich")
+    others = ("msgspec", "pycurl", "requests", "rich", "asyncio")
     code = f"import sys, fetchpool; print([name for name in {others} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

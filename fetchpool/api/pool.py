@@ -1,0 +1,109 @@
+"""`Pool`: workers for single URLs, whose rows come as futures."""
+
+from __future__ import annotations
+
+import weakref
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from functools import partial
+from inspect import getdoc
+from itertools import count
+from types import TracebackType
+from typing import Unpack
+
+from fetchpool.api.arguments import run_config
+from fetchpool.api.run import OF_THE_PARENT
+from fetchpool.config.describe import docstring
+from fetchpool.config.option import Scope
+from fetchpool.config.options import in_scope
+from fetchpool.config.settings import PoolSettings
+from fetchpool.model import urls as url_parser
+from fetchpool.model.errors import PoolClosedError, UsageError
+from fetchpool.model.record import Record
+from fetchpool.pools.open import open_pool
+from fetchpool.runtime import forks
+from fetchpool.runtime.collector import call_outside
+from fetchpool.runtime.exit_hooks import at_exit
+
+
+class Pool:
+    """Workers that fetch single URLs, without retries and limits per host, which only `fetch()` has.
+
+        with fetchpool.Pool(workers=10) as pool:
+            pool.submit("https://example.org/").add_done_callback(lambda f: print(f.result().size_delivered))
+
+    A pool without references completes its requests, and closes. A pool that is open when the program exits
+    is aborted.
+    """
+
+    def __init__(
+        self, workers: int = 10, *, executor: str = "thread", **settings: Unpack[PoolSettings]
+    ) -> None:
+        """Raises `UsageError` for an invalid option."""
+        given = {"workers": workers, "executor": executor, **settings}
+        config = run_config("Pool", given, Scope.POOL)
+        with forks.none_meanwhile():
+            self._pool = open_pool(config.executor, config.workers, config.fetch, processes=config.processes)
+        self._urlnums = count()
+        self._generation = forks.generation
+        self._forget = at_exit(partial(self._pool.shutdown, abort=True))
+        for callback in (self._forget, self._pool.release):
+            weakref.finalize(self, callback).atexit = False
+
+    def submit(self, url: str) -> Future[Record]:
+        """Make one attempt, following redirects. The future's result is the row, failed or not; its only
+        exception is `WorkerLostError`. Raises `PoolClosedError` after `shutdown()`."""
+        if not isinstance(url, str):
+            raise TypeError(f"submit(): expected a URL as str, got {type(url).__name__}")
+        if self._generation != forks.generation:
+            raise PoolClosedError(OF_THE_PARENT.format("pool"))
+        return self._pool.submit(url_parser.request(next(self._urlnums), url.strip()))
+
+    def map(self, urls: Iterable[str]) -> Iterator[Record]:
+        """Submit every URL and yield the rows in the order of `urls`, which is read only as far ahead as the
+        workers need. Leaving the loop early cancels what has not started. Raises what `submit()` and its
+        futures raise."""
+        if isinstance(urls, str | bytes):
+            raise UsageError("urls: expected an iterable of URLs, got a single string; pass a list: [url]")
+        return self._rows(iter(urls))
+
+    def _rows(self, urls: Iterator[str]) -> Iterator[Record]:
+        most = 2 * self._pool.max_pending  # a slow page delays the rows after it, not their requests
+        submitted: deque[Future[Record]] = deque()
+        try:
+            for url in urls:
+                submitted.append(self.submit(url))
+                if len(submitted) >= most:
+                    yield submitted.popleft().result()
+            while submitted:
+                yield submitted.popleft().result()
+        finally:
+            for future in submitted:
+                future.cancel()
+
+    def shutdown(self, *, abort: bool = False) -> None:
+        """Wait for the submitted requests; with `abort` cancel them. Idempotent. In a future's callback it
+        does not wait: the pool closes when the last request has completed."""
+        if self._generation != forks.generation:
+            return  # the workers belong to the parent
+        call_outside(partial(self._close, abort=abort))
+
+    def _close(self, *, abort: bool) -> None:
+        self._pool.shutdown(abort=abort)
+        self._forget()
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.shutdown(abort=exc_type is not None)
+
+
+# Appended from the table of options, so that `help(fetchpool.Pool)` lists every option.
+Pool.__doc__ = f"{getdoc(Pool)}\n\n{docstring(in_scope(Scope.POOL))}"

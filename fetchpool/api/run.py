@@ -1,0 +1,123 @@
+"""`fetch()`: the rows of a list of URLs, as an iterator.
+
+In: an iterable of URLs and options. Out: a `Run`, whose steps the caller's thread makes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from inspect import getdoc
+from typing import Unpack
+
+from fetchpool.api.arguments import run_config
+from fetchpool.config.describe import docstring
+from fetchpool.config.option import Scope
+from fetchpool.config.options import in_scope
+from fetchpool.config.run_config import RunConfig
+from fetchpool.config.settings import FetchSettings
+from fetchpool.engine.build import build
+from fetchpool.model.errors import PoolClosedError
+from fetchpool.model.record import Record
+from fetchpool.runtime import forks
+from fetchpool.runtime.collector import call_outside
+from fetchpool.runtime.exit_hooks import at_exit
+from fetchpool.sources.base import Source
+from fetchpool.sources.iterable import IterableSource
+
+OF_THE_PARENT = "this {} belongs to the parent process of this fork; create another one"
+
+
+def fetch(
+    urls: Iterable[str],
+    *,
+    workers: int | str = 10,
+    executor: str = "thread",
+    **settings: Unpack[FetchSettings],
+) -> Iterator[Record]:
+    """Fetch every URL and yield its row when it is final: in the order of completion, one per distinct URL,
+    or, with `dedupe=False`, one per element.
+
+    Lazy on both sides: `urls` is read as workers become free, and the run pauses while the caller processes a
+    record and the workers have nothing more to do. A list or another collection is read in the caller's
+    thread, any other iterable in a thread of its own, so that it may block, even until the caller continues.
+    Leaving the loop early cancels the requests in flight and closes everything; an iterable that blocks for
+    ever is abandoned, in a daemon thread.
+
+    Raises `UsageError` for an invalid option. The failure of a URL is in its row.
+    """
+    given = {"workers": workers, "executor": executor, **settings}
+    config = run_config("fetch", given, Scope.POOL, Scope.FETCH)
+    return _records(config, IterableSource(urls, with_line="line" in config.fetch.keep))
+
+
+def _records(config: RunConfig, source: Source) -> Iterator[Record]:
+    run = Run(config, source)  # when the caller asks for the first record
+    try:
+        while not run.done:
+            records = run.step()
+            while records:
+                yield records.popleft()
+    finally:
+        call_outside(run.close)
+
+
+class Run:
+    """A run whose rows the program takes."""
+
+    def __init__(self, config: RunConfig, source: Source) -> None:
+        self._collected = RecordList()
+        with forks.none_meanwhile():
+            self._engine = build(config, source=source, sinks=[self._collected])
+        self._forget = at_exit(self._engine.close)
+        self._generation = forks.generation
+
+    @property
+    def done(self) -> bool:
+        """Whether all rows have been returned."""
+        return self._engine.done
+
+    def step(self) -> deque[Record]:
+        """Let the run continue until something happens, and return the rows that are final. Raises
+        `PoolClosedError` in a forked child."""
+        if self._generation != forks.generation:
+            raise PoolClosedError(OF_THE_PARENT.format("run"))
+        self._engine.step()
+        return self._collected.take()
+
+    def abort(self) -> None:
+        """Cancel the requests in flight. Any thread may call it."""
+        self._engine.abort()
+
+    def close(self) -> None:
+        """Cancel what is in flight and close everything. Does nothing in a forked child: the run continues in
+        the parent."""
+        if self._generation == forks.generation:
+            self._engine.close()
+            self._forget()
+
+
+class RecordList:
+    """A sink that stores the records until the caller takes them."""
+
+    name = "the caller"
+    is_nonblocking = False
+
+    def __init__(self) -> None:
+        self._records: deque[Record] = deque()
+
+    def take(self) -> deque[Record]:
+        """Return the records, and forget them."""
+        records, self._records = self._records, deque()
+        return records
+
+    def write(self, records: Sequence[Record]) -> None:
+        self._records.extend(records)
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+# Appended from the table of options, so that `help(fetchpool.fetch)` lists every option.
+fetch.__doc__ = f"{getdoc(fetch)}\n\n{docstring(in_scope(Scope.POOL, Scope.FETCH))}"
