@@ -48,8 +48,11 @@ def retry_hint(config: RunConfig, arguments: Sequence[str] | None) -> str:
     if not can_resume(config):
         return ""
     repeats = bool(config.retry_failed)
-    if arguments is None or "-" in config.inputs:  # a list from standard input has to be piped in again
+    piped = "-" in config.inputs
+    if arguments is None or (piped and (len(config.inputs) > 1 or config.url_column is not None)):
         return "run the same command again" if repeats else f"run the same command with {' '.join(RETRY)}"
+    if piped:  # standard input is not there a second time, but the output has the URLs
+        arguments = [each for each in arguments if each != "-"]
     end = arguments.index("--") if "--" in arguments else len(arguments)
     added = () if repeats else RETRY
     return shlex.join(["fetchpool", *arguments[:end], *added, *arguments[end:]])

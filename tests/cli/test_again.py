@@ -53,8 +53,24 @@ def test_a_secret_is_not_repeated(demo_server: DemoServer, tmp_path: Path, optio
     assert hint(done.stderr) == "run the same command with --retry-failed all"
 
 
-def test_a_list_from_standard_input_has_to_be_piped_in_again(demo_server: DemoServer, tmp_path: Path) -> None:
-    done = fetchpool(stdin=demo_server.url("/status/404"), cwd=tmp_path)
+@pytest.mark.parametrize("arguments", [(), ("-", "-o", "rows.jsonl")])
+def test_failures_of_a_list_from_standard_input_are_read_from_the_output(
+    demo_server: DemoServer, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    flaky = demo_server.url(f"/flaky/1?{tmp_path.name}")
+    done = fetchpool(*arguments, "--retry", "0", stdin=flaky, cwd=tmp_path)
+    command = hint(done.stderr)
+    assert " - " not in command
+    again = fetchpool(*shlex.split(command)[1:], cwd=tmp_path)
+    assert again.returncode == 0
+    assert "1 URL" in again.stderr
+
+
+def test_a_list_beside_standard_input_has_to_be_piped_in_again(
+    demo_server: DemoServer, tmp_path: Path
+) -> None:
+    (tmp_path / "urls.txt").write_text(demo_server.url("/bytes/1"))
+    done = fetchpool("-", "urls.txt", stdin=demo_server.url("/status/404"), cwd=tmp_path)
     assert hint(done.stderr) == "run the same command with --retry-failed all"
 
 
