@@ -66,9 +66,7 @@ def test_failures_of_a_list_from_standard_input_are_read_from_the_output(
     assert "1 URL" in again.stderr
 
 
-def test_a_list_beside_standard_input_has_to_be_piped_in_again(
-    demo_server: DemoServer, tmp_path: Path
-) -> None:
+def test_a_list_with_standard_input_has_to_be_piped_in_again(demo_server: DemoServer, tmp_path: Path) -> None:
     (tmp_path / "urls.txt").write_text(demo_server.url("/bytes/1"))
     done = fetchpool("-", "urls.txt", stdin=demo_server.url("/status/404"), cwd=tmp_path)
     assert hint(done.stderr) == "run the same command with --retry-failed all"
