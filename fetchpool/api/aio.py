@@ -14,6 +14,8 @@ from threading import Event
 from types import TracebackType
 from typing import Unpack
 
+from msgspec.structs import replace
+
 from fetchpool.api.arguments import run_config
 from fetchpool.api.pool import Pool
 from fetchpool.api.run import Run
@@ -22,6 +24,7 @@ from fetchpool.config.option import Scope
 from fetchpool.config.options import in_scope
 from fetchpool.config.run_config import RunConfig
 from fetchpool.config.settings import FetchSettings, PoolSettings
+from fetchpool.engine.events import Snapshot
 from fetchpool.model.errors import PoolClosedError
 from fetchpool.model.record import Record
 from fetchpool.runtime import threads
@@ -62,12 +65,13 @@ async def _records(config: RunConfig, source: Source) -> AsyncGenerator[Record, 
 
 
 class BackgroundRun:
-    """A run in a thread of its own, whose rows a task takes. Every method but `_work()` and `_pass_on()` is
-    for the event loop's thread."""
+    """A run in a thread of its own, whose rows a task takes. Except for `_work()`, `_pass_on()` and
+    `_report()` every method is for the event loop's thread."""
 
     def __init__(self, config: RunConfig, source: Source) -> None:
         """Start the thread."""
-        self._config = config
+        self._progress = config.progress
+        self._config = replace(config, progress=self._report) if callable(config.progress) else config
         self._source = source
         self._most = config.workers
         """Rows that may wait for the task before the run pauses."""
@@ -102,19 +106,34 @@ class BackgroundRun:
 
     async def close(self) -> None:
         """Cancel what is in flight, and wait until everything is closed."""
+        self._cancel()
+        await asyncio.shield(self._ended)
+        self._thread.join()  # it has nothing more to do
+
+    def _cancel(self) -> None:
         self._closed = True
         if self._run is not None:
             self._run.abort()
         self._continue.set()
-        await asyncio.shield(self._ended)
-        self._thread.join()  # it has nothing more to do
 
     def _receive(self, records: deque[Record]) -> None:
         self._ready.extend(records)
         self._changed.set()
 
+    def _report(self, snapshot: Snapshot) -> None:
+        """Have the program's function called in the loop's thread."""
+        self._loop.call_soon_threadsafe(self._call, snapshot)
+
+    def _call(self, snapshot: Snapshot) -> None:
+        assert callable(self._progress)
+        try:
+            self._progress(snapshot)
+        except Exception as error:  # noqa: BLE001 - it is raised in the task
+            self._failure = self._failure or error
+            self._cancel()
+
     def _end(self, failure: BaseException | None) -> None:
-        self._failure = failure
+        self._failure = self._failure or failure
         self._ended.set_result(None)
         self._changed.set()
 

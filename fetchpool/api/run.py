@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from inspect import getdoc
 from typing import Unpack
 
 from fetchpool.api.arguments import run_config
+from fetchpool.api.progress import open_progress
 from fetchpool.config.describe import docstring
 from fetchpool.config.option import Scope
 from fetchpool.config.options import in_scope
@@ -67,8 +69,10 @@ class Run:
 
     def __init__(self, config: RunConfig, source: Source) -> None:
         self._collected = RecordList()
+        self._stack = ExitStack()
         with forks.none_meanwhile():
-            self._engine = build(config, source=source, sinks=[self._collected])
+            observers = open_progress(config.progress, self._stack)
+            self._engine = build(config, source=source, sinks=[self._collected], observers=observers)
         self._forget = at_exit(self._engine.close)
         self._generation = forks.generation
 
@@ -93,8 +97,9 @@ class Run:
         """Cancel what is in flight and close everything. Does nothing in a forked child: the run continues in
         the parent."""
         if self._generation == forks.generation:
-            self._engine.close()
             self._forget()
+            with self._stack:
+                self._engine.close()
 
 
 class RecordList:

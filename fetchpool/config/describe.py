@@ -25,9 +25,9 @@ Written by `python -m tests.update_docs` out of `options.py`: change the table t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
-from typing import TypedDict
+from typing import Any, TypedDict
 
 '''
 CLASSES = (

@@ -562,6 +562,13 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             Scope.FLAG,
         ),
         Option(
+            "progress",
+            "",
+            types.PROGRESS,
+            "Show the progress on standard error or in the notebook. A function is called with a snapshot a "
+            "few times a second, and at last with the totals.",
+        ),
+        Option(
             "no_progress",
             "--no-progress",
             types.SWITCH,

@@ -59,6 +59,7 @@ def _limit(check: Callable[[str, Any], Any], accepts: Any, write: Callable[[Any]
 
 
 SWITCH = ParamType(accepts=bool)
+PROGRESS = ParamType(accepts=bool | Callable[[Any], object])
 TEXT = ParamType(accepts=str | None)
 TEXTS = ParamType(check=lambda _label, value: tuple(value), accepts=Sequence[str], repeatable=True)
 COUNT = ParamType(check=_integer(1), accepts=int | str)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from msgspec import Struct
 
 from fetchpool.config.choices import DEFAULT_MEMORY
@@ -76,6 +79,8 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     """The WARC file for all requests and responses; empty without one."""
     warc_max_size: int | None = 1 << 30
     """A new WARC file is started at this size; None is no limit."""
+    progress: bool | Callable[[Any], object] = False
+    """What a program wants to see of its run: a display, or snapshots as arguments of a function."""
     extra_fields: tuple[str, ...] = ()
     """Fields that options add to the rows, in order."""
     fields: tuple[str, ...] = ()

@@ -5,9 +5,9 @@ Written by `python -m tests.update_docs` out of `options.py`: change the table t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
-from typing import TypedDict
+from typing import Any, TypedDict
 
 
 class PoolSettings(TypedDict, total=False):
@@ -166,6 +166,9 @@ class FetchSettings(PoolSettings, total=False):
     cookie_jar: str | PathLike[str] | None
     """Share the cookies that servers set among all URLs, and write them to FILE at the end. Without it a
     cookie is sent on only in its URL's redirects."""
+    progress: bool | Callable[[Any], object]
+    """Show the progress on standard error or in the notebook. A function is called with a snapshot a few
+    times a second, and at last with the totals."""
 
 
 class AllSettings(FetchSettings, total=False):

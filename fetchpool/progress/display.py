@@ -33,17 +33,18 @@ class Progress(Observer):
     """Shows the progress of a run on a terminal. As a context manager it restores the terminal, cursor
     included, however the run ends."""
 
-    def __init__(self, console: Console, *, verbose: bool = False) -> None:
+    def __init__(self, console: Console, *, verbose: bool = False, redirects_stdout: bool = False) -> None:
+        """`redirects_stdout`: text that the program prints appears above the display."""
         self._console = console
         self._verbose = verbose
         self._latest: Snapshot | None = None
         self._height = 0
-        # Rows written to standard output must not pass through this display.
+        # Rows of the command line must not pass through this display.
         self._live = Live(
             console=console,
             auto_refresh=False,
             transient=True,
-            redirect_stdout=False,
+            redirect_stdout=redirects_stdout,
             vertical_overflow="crop",
         )
         self._writer: BackgroundWriter[Event | Record] = BackgroundWriter(
