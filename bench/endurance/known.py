@@ -54,6 +54,21 @@ def remember(urls: int, marks: int, memory: int) -> str:
     )
 
 
+def remember_among(urls: int) -> str:
+    """A 256th of so many fingerprints, all of which begin with the same byte: strings are as long as if all
+    of them were there."""
+    seen = SeenSet(memory=1 << 40)
+    seconds = 0.0
+    for _ in range(0, urls // 256, BATCH):
+        data = os.urandom(SIZE * BATCH)
+        fingerprints = [b"\0" + data[start + 1 : start + SIZE] for start in range(0, len(data), SIZE)]
+        begun = time.process_time()
+        for fingerprint in fingerprints:
+            seen.add(fingerprint)
+        seconds = time.process_time() - begun
+    return f"a new URL among {urls:,} (a 256th of them) | {seconds / BATCH * 1e6:.2f} µs"
+
+
 def read_back(rows: int, path: Path) -> str:
     """Read an output as a resumed run does at its start."""
     begun = time.perf_counter()
@@ -89,17 +104,21 @@ def main() -> None:
     given = parser.parse_args()
     if given.one:
         what, number, *more = given.one
-        line = (
-            remember(int(number), *map(int, more))
-            if what == "remember"
-            else read_back(int(number), Path(more[0]))
-        )
+        if what == "remember":
+            line = remember(int(number), *map(int, more))
+        elif what == "among":
+            line = remember_among(int(number))
+        else:
+            line = read_back(int(number), Path(more[0]))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         sys.stdout.write(f"| {line} | {peak:,.0f} MiB |\n")
         return
     sys.stdout.write("| what | time | peak memory of the process |\n|---|---|---:|\n")
     for marks, memory in ((0, DEFAULT_MEMORY), (2, DEFAULT_MEMORY), (0, given.urls * 5)):
         sys.stdout.write(measured("--one", "remember", str(given.urls), str(marks), str(memory)))
+        sys.stdout.flush()
+    for urls in (100_000_000, 1_000_000_000):
+        sys.stdout.write(measured("--one", "among", str(urls)))
         sys.stdout.flush()
     with tempfile.TemporaryDirectory(prefix="fetchpool-known-") as directory:
         for suffix in SUFFIXES:

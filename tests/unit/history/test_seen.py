@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sqlite3
 import tracemalloc
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fetchpool.history import seen_disk
-from fetchpool.history.seen import SeenSet
+from fetchpool.history.seen import Node, SeenSet
 from fetchpool.history.seen_disk import DiskSeenSet
 from fetchpool.history.temporary_db import open_temporary_database
 from fetchpool.model.fingerprint import SIZE
@@ -49,6 +50,37 @@ def test_each_has_its_marks(calls: list[tuple[bytes, int, int]], memory: int) ->
     for fingerprint, marks in model.items():
         assert not seen.add(fingerprint)
         assert seen.set_mark(fingerprint, 0, 9) == marks
+
+
+@pytest.mark.parametrize("marks", [0, 1])
+def test_long_strings_are_divided(marks: int) -> None:
+    """As many fingerprints in one string as there are in each at 300 million: none is lost, none is found
+    that was not added, and no search is long."""
+    fingerprints = [b"\0\0" + os.urandom(SIZE - 2) for _ in range(5000)]
+    seen = SeenSet(marks)
+    for number, fingerprint in enumerate(fingerprints):
+        if marks:
+            assert seen.set_mark(fingerprint, 0, 1 + number % 5) == b"\0"
+        else:
+            assert seen.add(fingerprint)
+    assert not any(map(seen.add, fingerprints))
+    assert all(seen.add(b"\0\0" + os.urandom(SIZE - 2)) for _ in range(100))
+    if marks:
+        assert all(
+            seen.set_mark(fingerprint, 0, 9) == bytes((1 + number % 5,))
+            for number, fingerprint in enumerate(fingerprints)
+        )
+    assert len(seen) == 5100
+    assert max(map(len, strings(seen._nodes[0]))) < 400 * (10 + marks)
+
+
+def strings(node: Node) -> Iterator[bytes]:
+    """The strings of a part of a set."""
+    if isinstance(node, bytes):
+        yield node
+    else:
+        for each in node:
+            yield from strings(each)
 
 
 @pytest.mark.parametrize("marks", [0, 2])
