@@ -68,11 +68,7 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
     outputs = parse_outputs(paths, values["format"])
     _refuse_formats(outputs, values)
     transport, notices = resolve_transport(values["transport"], values["http_version"], values["executor"])
-    adding = [
-        name
-        for name in ("parse", "save", "hash", "keep", "keep_columns")
-        if values[name] and not values["write_out"]
-    ]
+    adding = [name for name in ("parse", "save", "hash", "keep", "keep_columns") if values[name]]
     notices = (*notices, *text_output_warnings(outputs, [OPTIONS[name].label for name in adding]))
     proxy, proxy_notices = proxy_fields(values, os.environ, partial(usable_proxy, transport=transport))
     notices = (*notices, *proxy_notices)

@@ -94,19 +94,6 @@ def test_an_output_with_chosen_fields_is_compacted(name: str, urls: list[str], t
     assert list(rows[0]) == ["exitcode", "url", "error"]
 
 
-def test_rows_with_long_bodies_are_compacted(tmp_path: Path) -> None:
-    with FaultServer() as server:
-        (tmp_path / "urls").write_text(server.url("ok"))
-        for _ in range(2):
-            options = ("--keep", "body", "--fields", "url,error,body", "-o", "rows.jsonl")
-            assert fetchpool("urls", *options, cwd=tmp_path).returncode == 0
-        path = tmp_path / "rows.jsonl"
-        path.write_bytes(path.read_bytes().replace(b'"body":"', b'"body":"' + b"A" * 100_000))
-        done = fetchpool("compact", "rows.jsonl", cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-        assert len(path.read_text().splitlines()) == 1
-
-
 @pytest.mark.usefixtures("urls")
 @pytest.mark.parametrize("name", ["rows.jsonl", "rows.csv", "rows.parquet"])
 def test_an_output_without_the_error_is_not_compacted(name: str, tmp_path: Path) -> None:
@@ -134,10 +121,6 @@ def test_text_rows_follow_a_template_in_curl_s_syntax(urls: list[str], tmp_path:
             f"{urls[1]}\t404 16 the server answered 404|16 100%",
         ]
     )
-
-
-def test_fields_that_a_template_shows_are_not_said_to_be_missing() -> None:
-    assert configure(write_out="%{title}", parse="title", outputs=["a.txt"]).notices == ()
 
 
 def test_a_template_may_be_in_a_file_and_have_several_lines(urls: list[str], tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ from fetchpool.transports.curl.errors import (
 )
 from fetchpool.transports.curl.head import has_length, is_keepable
 from fetchpool.transports.curl.options import header_lines, milliseconds, new_curl
-from fetchpool.transports.curl.receiver import CurlReceiver, ProgressCounter
+from fetchpool.transports.curl.receiver import INVALID_STATUS_LINE, CurlReceiver, ProgressCounter
 from fetchpool.transports.curl.resolve_cache import ResolveCache
 from fetchpool.transports.curl.trace import CurlTrace, Streams
 from fetchpool.transports.proxies import proxy_of
@@ -289,6 +289,8 @@ class CurlHandle:
             return http3_failure(message, begun=receiver.headed)
         if self._interface and code == pycurl.E_COULDNT_CONNECT and not getinfo(pycurl.OS_ERRNO):
             return Failure(FailureKind.UNREACHABLE, FailureKind.UNREACHABLE.message)  # of the other family
+        if code == pycurl.E_GOT_NOTHING and receiver.has_invalid_status_line:
+            return INVALID_STATUS_LINE
         return failure_of(code, message, getinfo(pycurl.OS_ERRNO))
 
     def _target(self, url: str) -> str:

@@ -16,8 +16,9 @@ import pycurl
 from fetchpool.model.failures import FailureKind
 from fetchpool.transports.base import Failure, HopRequest
 from fetchpool.transports.curl.errors import FORCED, failure_of, late
-from fetchpool.transports.curl.head import BLANK, parse_head
+from fetchpool.transports.curl.head import BLANK, parse_head, parse_status
 
+INVALID_STATUS_LINE = Failure(FailureKind.PROTOCOL, "invalid status line")
 SLICE = 0.05
 """Seconds between two looks at whether a hop that waits is being cancelled."""
 
@@ -100,7 +101,13 @@ class CurlReceiver:
         if self.lines and self.lines[-1] not in BLANK:
             # To libcurl the end of the connection is the end of the headers.
             return Failure(FailureKind.TRUNCATED, "the connection ended inside the headers")
-        return Failure(FailureKind.PROTOCOL, "invalid status line")
+        return INVALID_STATUS_LINE
+
+    @property
+    def has_invalid_status_line(self) -> bool:
+        """Whether the response begins with a line that is no status line. libcurl reads the first three digits
+        of `1000`, those of an interim response, and reports an empty reply."""
+        return bool(self.lines) and parse_status(self.lines[0])[0] is None
 
     def begin_truncated(self, hop: HopRequest) -> None:
         """Pass the header block of a failed response to the handler, if it is complete."""

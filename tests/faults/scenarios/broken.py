@@ -244,6 +244,7 @@ BROKEN_RESPONSES: dict[str, bytes] = {
     "http2-preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "http2-status": b"HTTP/2 200 OK\r\nContent-Length: 5\r\n\r\nhello",
     "status-1000": b"HTTP/1.1 1000 Too Much\r\nContent-Length: 5\r\n\r\nhello",
+    "status-1000-empty": b"HTTP/1.1 1000 Too Much\r\nContent-Length: 0\r\n\r\n",
     "status-words": b"HTTP/1.1 OK\r\nContent-Length: 5\r\n\r\nhello",
     "status-zero": b"HTTP/1.1 000 None\r\nContent-Length: 5\r\n\r\nhello",
     "header-without-colon": b"HTTP/1.1 200 OK\r\nX-Fine: y\r\nno colon\r\nContent-Length: 5\r\n\r\nhello",
