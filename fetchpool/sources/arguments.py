@@ -102,6 +102,9 @@ class ArgumentInput:
         batch = UrlBatch([self._url], self.size or 0, len(self._url))
         yield with_lines(batch, "argument", [self._number]) if self._number else batch
 
+    def abort(self) -> None:
+        """Do nothing: nothing is waited for."""
+
     def close(self) -> None:
         """Do nothing: there is no file."""
 

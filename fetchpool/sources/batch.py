@@ -51,6 +51,9 @@ class Input(Protocol):
     def batches(self) -> Iterator[UrlBatch]:
         """Yield the URLs, with offsets in this input. Called once. Raises `InputReadError`."""
 
+    def abort(self) -> None:
+        """End what the reader waits for, as far as that is possible. Any thread may call it."""
+
     def close(self) -> None:
         """Close the input. Idempotent."""
 

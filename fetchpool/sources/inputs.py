@@ -65,6 +65,9 @@ class LineInput:
             yield self._batch(lines.feed(chunk), reached, len(chunk), lines.numbers)
         yield self._batch(lines.finish(), reached, 0, lines.numbers)
 
+    def abort(self) -> None:
+        """Do nothing: a read can't be interrupted."""
+
     def close(self) -> None:
         self.input.close()
 
@@ -130,6 +133,9 @@ class TableInput:
                 yield _url_batch(rows, self.input.name, with_line=self._with_line)
         except TableFormatError as failure:
             raise InputReadError(f"{self.input.name}: {failure}") from failure
+
+    def abort(self) -> None:
+        """Do nothing: a read can't be interrupted."""
 
     def close(self) -> None:
         self.input.close()

@@ -65,6 +65,8 @@ class Reader:
             self._closed = True
             self._batches.clear()
             self._changed.notify_all()
+        for each in self._inputs:
+            each.abort()
         if self._notify is None:  # otherwise the thread closes them after its last read
             self._close_inputs()
 

@@ -97,6 +97,10 @@ class SitemapInput:
                 "; ".join(failures[:SHOWN]) + (f"; and {more:,} more sitemaps" if more > 0 else "")
             )
 
+    def abort(self) -> None:
+        """Abort the current fetch."""
+        self._fetcher.close()
+
     def close(self) -> None:
         self._fetcher.close()
         if self._file is not None:

@@ -6,6 +6,7 @@ import csv
 import gzip
 import http.server
 import json
+import socket
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -236,6 +237,18 @@ def test_a_sitemap_gives_a_password_to_no_other_host(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         assert all(secret for _, secret in server.received)
         assert other.received == [("/page", None)]
+
+
+def test_a_run_that_ends_aborts_the_fetch_of_a_sitemap(demo_server: DemoServer) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        sitemap = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        records = library.fetch([demo_server.url("/bytes/1")], sitemap=sitemap)
+        assert next(records).ok
+        silent.accept()
+        [reader] = [thread for thread in threading.enumerate() if thread.name == "fetchpool-source"]
+        records.close()  # type: ignore[attr-defined]  # it is a generator
+        reader.join(5)
+        assert not reader.is_alive()
 
 
 def test_a_program_adds_a_sitemap_to_its_urls() -> None:
