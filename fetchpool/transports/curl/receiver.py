@@ -105,8 +105,8 @@ class CurlReceiver:
 
     @property
     def has_invalid_status_line(self) -> bool:
-        """Whether the response begins with a line that is no status line. libcurl reads the first three digits
-        of `1000`, those of an interim response, and reports an empty reply."""
+        """Whether the response begins with a line that is no status line. libcurl reads three digits
+        of `1000`, an interim response, and reports an empty reply."""
         return bool(self.lines) and parse_status(self.lines[0])[0] is None
 
     def begin_truncated(self, hop: HopRequest) -> None:
