@@ -186,7 +186,7 @@ def _hosts(snapshot: Snapshot, config: RunConfig) -> list[Span]:
     if most == waits.retries:
         if not snapshot.retries:
             return [Span(f"hosts that did not respond ({share} of the time)")]
-        return [Span(f"retry delays ({share} of the time)"), *_try(remedies.no_retries(snapshot))]
+        return [Span(f"delays between attempts ({share} of the time)"), *_try(remedies.no_retries(snapshot))]
     if most == waits.rate_limit and (config.rate or config.host_delay):
         options = [
             name for name, value in (("--rate", config.rate), ("--host-delay", config.host_delay)) if value

@@ -35,7 +35,9 @@ START = 0.1
 """Seconds that a run takes however many fetches it makes at once."""
 MORE_CPU = 0.3
 """Seconds lost for each CPU second of the first run: what was done while fetches were waited for."""
-PROCESS_START = 1.0
+SPARE_SHARE = 0.85
+"""The share of idle cores that worker processes can use."""
+PROCESS_START = 0.5
 """Seconds until all worker processes run."""
 INITIAL_WINDOW = 14_600
 """Bytes that a server sends before the first acknowledgement (RFC 6928); then twice as many each time."""
@@ -117,7 +119,7 @@ def all_cores(shot: Snapshot, config: RunConfig) -> Remedy | None:
     if config.executor == "process" or waits.idle is None or used <= 0:
         return None
     spare = max(min(waits.idle / shot.elapsed, waits.cores - used), 0.0)
-    predicted = PROCESS_START + shot.elapsed * used / (used + CPU_SHARE * spare)
+    predicted = PROCESS_START + shot.elapsed * used / (used + SPARE_SHARE * spare)
     return remedy(("--executor process",), shot.elapsed, predicted)
 
 

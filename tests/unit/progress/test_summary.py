@@ -250,7 +250,7 @@ def test_a_busy_core_gets_the_process_executor_suggested_if_others_are_idle(exec
     shot = ten_seconds(wait_times=limits(workers=10.0, cpu=9.6, cores=8, idle=60.0))
     assert advice(shot, parse=("title",), executor=executor) == (
         "CPU (1.0 of 8 cores busy; threads share one core for Python code); try --executor process "
-        "(about 3 times as fast)"
+        "(about 4.1 times as fast)"
     )
     for idle in (0.0, None):
         busy = ten_seconds(wait_times=limits(workers=10.0, cpu=9.6, cores=8, idle=idle))
@@ -316,7 +316,7 @@ def test_a_per_host_limit_names_its_option() -> None:
 def test_retry_delays_do_not_suggest_a_higher_per_host_limit() -> None:
     shot = ten_seconds(wait_times=limits(retries=8.0, host_limit=1.0), retries=3)
     assert advice(shot, per_host=2) == (
-        "retry delays (80 % of the time); try --retry 0 (about 4.3 times as fast)"
+        "delays between attempts (80 % of the time); try --retry 0 (about 4.3 times as fast)"
     )
 
 
@@ -348,7 +348,7 @@ def test_a_rate_limit_names_its_options_and_is_not_blamed_for_server_backoff() -
 
 def test_all_waits_for_hosts_together_are_compared_with_the_other_waits() -> None:
     shot = ten_seconds(wait_times=limits(workers=4.0, host_limit=1.0, backoff=2.0, retries=3.0), retries=3)
-    assert advice(shot, per_host=2).startswith("retry delays (30 % of the time)")
+    assert advice(shot, per_host=2).startswith("delays between attempts (30 % of the time)")
 
 
 def test_a_slow_reader_of_the_rows_is_named() -> None:
