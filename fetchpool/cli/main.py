@@ -62,12 +62,12 @@ def _format_parser_error(error: typer.TyperException) -> str:
     unknown, context = getattr(error, "option_name", None), getattr(error, "ctx", None)
     similar = None
     if unknown is not None and context is not None and context.command.name == "run":
-        from fetchpool.config.other_programs.table import foreign
+        from fetchpool.config.other_programs.table import answer
 
         own = {name for param in context.command.params for name in param.opts}
         is_plural = unknown.endswith("s") and unknown[:-1] in own
-        if not is_plural and (option := foreign(unknown)) is not None:
-            return f"{message}; {option.answer}"
+        if not is_plural and (known := answer(unknown)):
+            return f"{message}; {known}"
     if unknown is not None and context is not None:
         options = {_setting_name(name): name for param in context.command.params for name in param.opts}
         similar = options.get(closest(_setting_name(unknown), options) or "")

@@ -23,8 +23,9 @@ REFUSALS = [
         "no such option: --output-document; use --save DIR for bodies, -o FILE for rows",
     ),
     (
-        ("-i", "x"),
-        "no such option: -i; use --keep headers, which puts them into the rows",
+        ("-P", "x"),
+        "no such option: -P; for wget's --directory-prefix use --save DIR; "
+        "for HTTPie's --history-print use --warc FILE.warc.gz",
     ),
     (("--data-urlencode", "x"), "no such option: --data-urlencode; encode the text, then use --data"),
     (("--referrer", "x"), "no such option: --referrer; did you mean --referer?"),

@@ -23,21 +23,17 @@ MEANINGS = {
     "-": "not offered",
 }
 PROGRAMS = {
-    "curl 8": (
-        curl.OPTIONS,
-        curl.OTHER_PROTOCOLS,
-        "Of other protocols than http and https, which are not fetched",
-    ),
-    "wget2": (
+    "curl": (curl.OPTIONS, curl.OTHER_PROTOCOLS, "only http and https are fetched"),
+    "wget": (
         wget.OPTIONS,
         wget.OTHER_PROTOCOLS,
-        "Of crawls and the names of their files; a list says what is fetched",
+        "only the URLs of the list are fetched, and saved by their hash",
     ),
     "HTTPie": (httpie.OPTIONS, "", ""),
 }
+TITLES = {"curl": "curl 8", "wget": "wget2", "HTTPie": "HTTPie"}
 ACCEPTED = ("compressed", "location", "fail", "parallel", "show-error")
 """Options of curl that are always on, and accepted: they are typed by habit."""
-NO_FETCH = "only http and https are fetched, from a list of URLs"
 _LINE = re.compile(r"(?P<long>[a-z0-9.-]+)(?: -(?P<short>.))? (?P<sign>[=!>+-])(?: +(?P<text>.+))?")
 _FLAG = re.compile(r"(?<![\w-])--?[a-z0-9][a-z0-9.-]*", re.IGNORECASE)
 
@@ -70,6 +66,11 @@ class ForeignOption(Struct, frozen=True):
             return f"did you mean {self.text}?" if is_flag else f"use {self.text}"
         return f"always on: {self.text}" if self.sign == "+" else self.text
 
+    @property
+    def way(self) -> str:
+        """The answer, as a part of one."""
+        return f"use {self.text}" if self.sign == ">" else self.answer
+
 
 def parsed(lines: str) -> list[ForeignOption]:
     """Return the options of a table."""
@@ -84,37 +85,63 @@ def parsed(lines: str) -> list[ForeignOption]:
     return options
 
 
-def others(text: str) -> list[ForeignOption]:
+def others(text: str, why: str) -> list[ForeignOption]:
     """Return the options that make no sense with a list of URLs."""
     pairs = [each.split() for each in text.replace("\n", " ").split(",") if each.strip()]
-    return [ForeignOption(pair[0], "".join(pair[1:]).lstrip("-"), "-", NO_FETCH) for pair in pairs]
+    return [ForeignOption(pair[0], "".join(pair[1:]).lstrip("-"), "-", why) for pair in pairs]
 
 
 @cache
-def _by_flag() -> dict[str, ForeignOption]:
-    """Return the first option of each flag: curl's, before wget's and HTTPie's."""
-    found: dict[str, ForeignOption] = {}
-    options = [option for lines, _, _ in PROGRAMS.values() for option in parsed(lines)]
-    for option in [*options, *(each for _, rest, _ in PROGRAMS.values() for each in others(rest))]:
+def _by_flag() -> dict[str, list[tuple[str, ForeignOption]]]:
+    """Return the programs and their options by flag: curl's first; those that make no sense only if no other
+    program has the flag."""
+    found: dict[str, list[tuple[str, ForeignOption]]] = {}
+    named = [(name, option) for name, (lines, _, _) in PROGRAMS.items() for option in parsed(lines)]
+    for name, option in named:
         for flag in option.flags:
-            found.setdefault(flag, option)
+            found.setdefault(flag, []).append((name, option))
+    for name, (_, rest, why) in PROGRAMS.items():
+        for option in others(rest, why):
+            for flag in option.flags:
+                found.setdefault(flag, [(name, option)])
     return found
 
 
 def foreign(flag: str) -> ForeignOption | None:
-    """Return the option of another program with this flag; `--no-NAME` is that of NAME."""
+    """Return the first option of another program with this flag; `--no-NAME` is that of NAME."""
     known = _by_flag()
-    return known.get(flag) or (known.get(f"--{flag[5:]}") if flag.startswith("--no-") else None)
+    options = known.get(flag) or (known.get(f"--{flag[5:]}") if flag.startswith("--no-") else None)
+    return options[0][1] if options else None
+
+
+def answer(flag: str) -> str:
+    """Return what to use instead of an option that does not exist here; empty if no program has it. A letter
+    may mean something else in each program."""
+    option = foreign(flag)
+    if option is None:
+        return ""
+    meanings = {each.answer: (program, each) for program, each in reversed(_by_flag().get(flag, ()))}
+    if len(meanings) < 2 or flag.startswith("--"):
+        return option.answer
+    return "; ".join(
+        f"for {program}'s --{each.long} {each.way}" for program, each in reversed(meanings.values())
+    )
 
 
 def accepted_flags(name: str) -> list[str]:
     """Return the flags of one of `ACCEPTED`."""
-    return _by_flag()[f"--{name}"].flags
+    return _option(name).flags
 
 
 def always_on(name: str) -> str:
     """Return the notice for one of `ACCEPTED`."""
-    return f"--{name} is always on: {_by_flag()[f'--{name}'].text}"
+    return f"--{name} is always on: {_option(name).text}"
+
+
+def _option(name: str) -> ForeignOption:
+    option = foreign(f"--{name}")
+    assert option is not None
+    return option
 
 
 def page() -> str:
@@ -126,14 +153,14 @@ def page() -> str:
         "that it does not have with the text below.\n",
     ]
     for program, (options, rest, why) in PROGRAMS.items():
-        lines += [f"## {program}\n", "| Option | Here | |", "|---|---|---|"]
+        lines += [f"## {TITLES[program]}\n", "| Option | Here | |", "|---|---|---|"]
         for option in sorted(parsed(options), key=lambda each: each.long):
             flags = ", ".join(f"`{flag}`" for flag in option.flags)
             text = _FLAG.sub(lambda match: f"`{match[0]}`", option.text).replace("|", "\\|")
             lines.append(f"| {flags} | {MEANINGS[option.sign]} | {text} |")
         if rest:
-            named = ", ".join(f"`{flag}`" for option in others(rest) for flag in option.flags)
-            lines += [f"\n{why}: {named}.\n"]
+            named = ", ".join(f"`{flag}`" for option in others(rest, why) for flag in option.flags)
+            lines += [f"\nNot offered, since {why}: {named}.\n"]
         else:
             lines.append("")
     return "\n".join(lines)
