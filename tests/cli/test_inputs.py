@@ -152,7 +152,7 @@ def test_a_limit_takes_no_more_of_an_iterable(demo_server: DemoServer) -> None:
     assert taken == [0, 1, 2]
 
 
-@pytest.mark.parametrize("suffix", ["jsonl", "csv", "sqlite", "parquet", "txt"])
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "sqlite", "parquet", "txt", "tsv", "jsonl.gz", "csv.zst"])
 def test_failures_are_retried_from_the_output_alone(
     demo_server: DemoServer, tmp_path: Path, suffix: str
 ) -> None:
