@@ -20,7 +20,6 @@ PARSING = ("--parse", "bench.scenarios.parsing:words")
 PARSING_ASYNC = replace(peers.ASYNC, call=ours("", "--executor", "async", *PARSING).call)
 PARSING_THREAD = replace(peers.THREAD, call=ours("", "--executor", "thread", *PARSING).call)
 PARSING_PROCESS = replace(peers.PROCESS, call=ours("", "--executor", "process", *PARSING).call)
-AUTO = ours("fetchpool async, -w auto", "--executor", "async", module="pycurl")
 
 
 def growth(results: Results) -> float:
@@ -101,25 +100,27 @@ def finds_its_pace(
     full: Lists,
     *,
     may_fail: bool = False,
+    executor: str = "async",
 ) -> Scenario:
     """Return a comparison of `-w auto` with fixed numbers, the best of which it must come close to. The small
     list is long enough to adapt."""
-    fixed = [replace(AUTO, name=f"fetchpool async, -w {number}") for number in workers]
+    auto = ours(f"fetchpool {executor}, -w auto", "--executor", executor, module="pycurl")
+    fixed = [replace(auto, name=f"fetchpool {executor}, -w {number}") for number in workers]
 
     def share_of_the_best(results: Results) -> float:
-        return results.of(AUTO.name).pace / max(results.of(each.name).pace for each in fixed)
+        return results.of(auto.name).pace / max(results.of(each.name).pace for each in fixed)
 
     return Scenario(
         key,
         title,
         about,
-        [Lane(AUTO, 0), *(Lane(peer, number) for peer, number in zip(fixed, workers, strict=True))],
+        [Lane(auto, 0), *(Lane(peer, number) for peer, number in zip(fixed, workers, strict=True))],
         urls,
         SMALL_SIZE,
         short,
         full,
         [Goal("pace, -w auto to the best fixed number", share_of_the_best, 0.9)],
-        reference=AUTO.name,
+        reference=auto.name,
         may_fail=may_fail,
     )
 
@@ -154,4 +155,25 @@ AUTO_BUSY = finds_its_pace(
     may_fail=True,
 )
 
-ALONE = (LENGTH, DISPLAY, PARSE, AUTO_FAST, AUTO_FAR, AUTO_BUSY)
+AUTO_FAST_PROCESSES = finds_its_pace(
+    "auto-fast-processes",
+    "-w auto with processes: a fast server",
+    "Small files from nginx.",
+    lists.small_files,
+    (16, 64, 256),
+    Lists(10_000, 30_000, 1),
+    Lists(20_000, 100_000, 5),
+    executor="process",
+)
+AUTO_FAR_PROCESSES = finds_its_pace(
+    "auto-far-processes",
+    "-w auto with processes: 100 ms away",
+    "A server that responds after 100 ms.",
+    lists.answered_after(100),
+    (300, 600, 1000),
+    Lists(10_000, 30_000, 1),
+    Lists(20_000, 60_000, 3),
+    executor="process",
+)
+
+ALONE = (LENGTH, DISPLAY, PARSE, AUTO_FAST, AUTO_FAR, AUTO_BUSY, AUTO_FAST_PROCESSES, AUTO_FAR_PROCESSES)
