@@ -121,6 +121,7 @@ class SortedList:
     def __init__(self, hosts: Iterator[str], *, lazy: bool = False) -> None:
         self._hosts = hosts
         self.lazy = lazy
+        self.notices: list[str] = []
         self.taken = 0
 
     def start(self, notify: Callable[[], None]) -> None: ...
