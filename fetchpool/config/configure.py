@@ -31,6 +31,7 @@ from fetchpool.config.outputs import (
     refuse_same_file,
     text_output_warnings,
 )
+from fetchpool.config.parsers import importable
 from fetchpool.config.proxy_options import proxy_fields
 from fetchpool.config.request_values import request_body, request_headers
 from fetchpool.config.run_config import RunConfig
@@ -73,6 +74,8 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
     proxy, proxy_notices = proxy_fields(values, os.environ, partial(usable_proxy, transport=transport))
     notices = (*notices, *proxy_notices)
     refreshes = bool(values["refresh"])
+    if values["executor"] == "process":
+        values["parse"] = tuple(map(importable, values["parse"]))
     values["method"], values["body"] = request_body(values, given.get("method"))
     template = parse_template("--write-out", values["write_out"]) if values["write_out"] else ()
     shown = {piece.name for piece in template if isinstance(piece, Variable) and not piece.is_header}

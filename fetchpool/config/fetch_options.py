@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from fetchpool.config.parsers import Parser, name_of
 from fetchpool.model.record import Cookie
 from fetchpool.model.version import VERSION
 
 
-def is_slow(parser: str) -> bool:
+def is_slow(parser: Parser) -> bool:
     """Whether a parser may take long."""
-    return ":" in parser or parser in ("links", "text")
+    return not isinstance(parser, str) or ":" in parser or parser in ("links", "text")
 
 
 def parse_timeout_message(options: FetchOptions) -> str:
     """Return the message for user-defined parsers that did not return in time."""
-    names = ", ".join(filter(is_slow, options.parse))
+    names = ", ".join(map(name_of, filter(is_slow, options.parse)))
     return f"{names} did not return within {options.parse_timeout or 0:g} s"
 
 
@@ -79,8 +80,8 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     """The file by which processes share that limit; empty if the run has one process."""
     few_descriptors: bool = False
     """Open files are short: a worker keeps at most one connection for later requests."""
-    parse: tuple[str, ...] = ()
-    """Names of parsers: `title`, `meta`, `links`, `text`, or `package.module:function`."""
+    parse: tuple[Parser, ...] = ()
+    """Parsers: `title`, `meta`, `links`, `text`, `package.module:function`, or functions, with threads."""
     parse_timeout: float | None = 30.0
     """Maximum time of the user-defined parsers per response; None is no limit."""
     keep: tuple[str, ...] = ()

@@ -224,9 +224,8 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "--parse NAME",
             types.PARSERS,
             "Add fields to the row: title, meta (description, canonical, language, og:*), links (all links "
-            "of a "
-            "page), text (its visible text), or what package.module:function returns for the response. "
-            "Repeatable.",
+            "of a page), text (its visible text), or what package.module:function returns for the response "
+            "(in Python also a function). Repeatable.",
             Scope.POOL,
         ),
         Option(

@@ -17,6 +17,7 @@ from fetchpool.config import validate
 from fetchpool.config.choices import FORMATS, format_of, without_compression
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.config.keep import KEPT, kept_fields
+from fetchpool.config.parsers import Parser
 from fetchpool.config.write_out import check_names
 from fetchpool.model.errors import UsageError
 from fetchpool.model.record import ROW_FIELDS, FieldType
@@ -51,7 +52,7 @@ MISLEADING_SUFFIXES = {
     ".bz2": "outputs are compressed with gzip or Zstandard; use .gz or .zst",
     ".xz": "outputs are compressed with gzip or Zstandard; use .gz or .zst",
 }
-BUILT_IN_FIELDS: dict[str, tuple[str, ...]] = {
+BUILT_IN_FIELDS: dict[Parser, tuple[str, ...]] = {
     "title": ("title",),
     "meta": (
         *(
@@ -160,7 +161,7 @@ def check_row_names(
 ) -> None:
     """Raise `UsageError` for names that are no fields of the rows. A user's parser and kept input columns may
     add any."""
-    if not names or has_columns or any(":" in name for name in fetch.parse):
+    if not names or has_columns or any(parser not in BUILT_IN_FIELDS for parser in fetch.parse):
         return
     parsed = {name: f"--parse {parser}" for parser, each in BUILT_IN_FIELDS.items() for name in each}
     check_names(option, names, (*ROW_FIELDS, *added, "content_encoding"), {**parsed, **ADDED_BY})
@@ -182,7 +183,7 @@ def field_types(fetch: FetchOptions) -> dict[str, FieldType]:
     return {**parsed, **kept}
 
 
-def parser_fields(parse: tuple[str, ...], keep: tuple[str, ...] = ()) -> frozenset[str] | None:
+def parser_fields(parse: tuple[Parser, ...], keep: tuple[str, ...] = ()) -> frozenset[str] | None:
     """Return the fields that parsers and `--keep` may add to a row; None if a user-defined parser may add
     any."""
     if any(parser not in BUILT_IN_FIELDS for parser in parse):

@@ -22,6 +22,7 @@ from fetchpool.config.keep import VALUES as KEEP_VALUES
 from fetchpool.config.keep import keep
 from fetchpool.config.option import ParamType
 from fetchpool.config.outputs import HASHES, save_directory, warc_archive
+from fetchpool.config.parsers import parsers
 from fetchpool.config.save_template import save_template
 from fetchpool.config.write_out import read_template
 from fetchpool.model.failures import GROUPS, FailureKind
@@ -99,8 +100,8 @@ HASH = ParamType(
     choices=HASHES,
 )
 PARSERS = ParamType(
-    check=lambda label, value: validate.names(label, value, "such as title or package.module:function"),
-    accepts=str | Sequence[str],
+    check=parsers,
+    accepts=str | Callable[[Any], object] | Sequence[str | Callable[[Any], object]],
     checks_type=True,
     repeatable=True,
 )

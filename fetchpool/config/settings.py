@@ -23,9 +23,10 @@ class PoolSettings(TypedDict, total=False):
     only in redirects from public pages."""
     allow_private: bool
     """Allow redirects from public pages to private addresses."""
-    parse: str | Sequence[str]
+    parse: str | Callable[[Any], object] | Sequence[str | Callable[[Any], object]]
     """Add fields to the row: title, meta (description, canonical, language, og:*), links (all links of a
-    page), text (its visible text), or what package.module:function returns for the response. Repeatable."""
+    page), text (its visible text), or what package.module:function returns for the response (in Python also a
+    function). Repeatable."""
     parse_timeout: float | str | None
     """Maximum time for a --parse function per page; 0 is no limit. (default: 30s, or --max-time if
     shorter)"""

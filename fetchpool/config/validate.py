@@ -246,15 +246,6 @@ def choice(option: str, value: str, choices: Sequence[str]) -> str:
     raise UsageError(f"{option}: {value!r} is not one of {', '.join(choices)}{hint}")
 
 
-def names(option: str, value: str | Iterable[str], expected: str) -> tuple[str, ...]:
-    """Return each name once, in order. A function is rejected, since workers in other processes import it by
-    name."""
-    listed = [value] if isinstance(value, str) else value
-    if not isinstance(listed, Iterable) or not all(isinstance(name, str) for name in listed):
-        raise UsageError(f"{option}: expected a name, {expected}, since workers import it by name")
-    return tuple(dict.fromkeys(listed))
-
-
 def field_names(option: str, value: str | Iterable[str]) -> tuple[str, ...]:
     """Return the names of fields in `url,title` or several such texts."""
     listed = [value] if isinstance(value, str) else value

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from fetchpool.config.fetch_options import FetchOptions, parse_timeout_message
+from fetchpool.config.parsers import Parser
 from fetchpool.http import conditional, cookies
 from fetchpool.http.body import REDIRECTS, ResponseBody
 from fetchpool.http.no_keepalive import Unkept
@@ -394,19 +395,19 @@ def check_host_literal(host: str) -> str:
 Parse = Callable[[FetchRequest, HopRequest, ResponseBody, HopResult], Parsed]
 
 
-def _parser(names: tuple[str, ...]) -> tuple[Parse | None, int]:
+def _parser(given: tuple[Parser, ...]) -> tuple[Parse | None, int]:
     """Return the function that runs the parsers on a complete response, None without parsers; and how many
     bytes of its content they need.
 
     Raises `UsageError` when a parser can't be loaded.
     """
-    if not names:
+    if not given:
         return None, 0
     # Loading the parsers' libraries takes time, so only a run with --parse does it.
     from fetchpool.http.parsers import run as parsers
     from fetchpool.http.response import response_of
 
-    loaded = parsers.load(names)
+    loaded = parsers.load(given)
     most = max(parser.wants for parser in loaded)
     return lambda *fetched: parsers.run(loaded, response_of(*fetched)), most
 

@@ -108,8 +108,8 @@ def test_an_invalid_argument_is_refused_in_one_line() -> None:
         pytest.raises(TypeError, match=r"expected a URL as str, got NoneType$"),
     ):
         pool.submit(None)
-    with pytest.raises(fetchpool.UsageError, match="workers import it by name"):
-        fetchpool.fetch([], parse=len)
+    with pytest.raises(fetchpool.UsageError, match="or a function"):
+        fetchpool.fetch([], parse=5)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from fetchpool.config.parsers import name_of
 from fetchpool.http.response import Response
 from fetchpool.model.errors import UsageError
 from fetchpool.model.failures import FailureKind
@@ -72,12 +73,18 @@ class InvalidFieldError(Exception):
     """A parser's result doesn't fit into a row. The message names the field."""
 
 
-def load(names: tuple[str, ...]) -> tuple[Parser, ...]:
-    """Return the functions for `title` or `package.module:function`, with the current directory on the path.
+def load(given: tuple[str | Callable[[Response], Any], ...]) -> tuple[Parser, ...]:
+    """Return the functions for `title` or `package.module:function`, with the current directory on the path;
+    a program's functions as they are.
 
     Raises `UsageError`, in one line, when there is no such module or function.
     """
-    return tuple(Parser(name, find_function(name), WANTS.get(name, ALL)) for name in names)
+    return tuple(
+        Parser(each, find_function(each), WANTS.get(each, ALL))
+        if isinstance(each, str)
+        else Parser(name_of(each), each)
+        for each in given
+    )
 
 
 def run(parsers: tuple[Parser, ...], response: Response) -> tuple[dict[str, Any], Failure | None]:

@@ -215,12 +215,17 @@ def test_the_built_in_parsers_fields_are_known_beforehand() -> None:
 REFUSALS = [
     ({"hash": "md5"}, "--hash: 'md5' is not supported; use sha256"),
     (
-        {"parse": len},
-        "--parse: expected a name, such as title or package.module:function, since workers import it by name",
+        {"parse": 5},
+        "--parse: expected a name, such as title or package.module:function, or a function; got int",
     ),
     (
-        {"parse": [len]},
-        "--parse: expected a name, such as title or package.module:function, since workers import it by name",
+        {"parse": [5]},
+        "--parse: expected a name, such as title or package.module:function, or a function; got int",
+    ),
+    (
+        {"parse": lambda _: {}, "executor": "process"},
+        "--parse: worker processes import a parser by its name, and <lambda> is not a name in its module: "
+        "define it there with def, outside of other functions, or use executor='thread' or 'async'",
     ),
     ({"workers": 0}, "--workers: 0 is not an integer from 1 to 10000"),
     ({"workers": "ten"}, "--workers: 'ten' is neither an integer from 1 to 10000 nor auto"),
