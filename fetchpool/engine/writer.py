@@ -15,6 +15,7 @@ from fetchpool.model.outcome import Outcome
 from fetchpool.model.record import Record
 from fetchpool.sinks.base import ResumableSink, Sink
 from fetchpool.sinks.file import FileSink
+from fetchpool.sinks.unread import UnreadRows
 
 if TYPE_CHECKING:  # loaded only for --warc and --cookie-jar
     from fetchpool.http.cookie_store import CookieJar
@@ -46,7 +47,9 @@ class Writer:
         self._spools = spools
         self._journals = journals
         only = journals[0] if len(journals) == len(sinks) == 1 else None
-        self._unread = only.unread if isinstance(only, FileSink) and archive is None and not spools else None
+        self._unread: UnreadRows | None = None
+        if isinstance(only, FileSink) and archive is None and not spools:
+            self._unread = only.follow_reader()
         self.jar = jar
         """The cookies that all URLs share."""
         self._flush_at: float | None = None

@@ -108,9 +108,7 @@ class FileSink:
             else:
                 self._buffer.append(rows.header)
             self.unread: UnreadRows | None = None
-            """Counts the rows that the reader of standard output has not read, if it is a pipe."""
-            if path == "-" and is_pipe(self._descriptor):
-                self.unread = UnreadRows(self._descriptor)
+            """Counts the rows that the reader of standard output has not read, after `follow_reader()`."""
             self.appends = self._readable and self._end > len(self._packed(rows.header))
         except BaseException:
             self._release()
@@ -119,6 +117,12 @@ class FileSink:
     @property
     def is_nonblocking(self) -> bool:
         return self._regular
+
+    def follow_reader(self) -> UnreadRows | None:
+        """Write rows soon, and count those that are not read, if this is standard output and a pipe."""
+        if self._path == "-" and is_pipe(self._descriptor):
+            self.unread = UnreadRows(self._descriptor)
+        return self.unread
 
     def write(self, records: Sequence[Record]) -> None:
         """Buffer rows until `flush()`, or until there is a mebibyte of them."""

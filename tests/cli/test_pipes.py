@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,12 @@ from tests.cli.runner import FETCHPOOL, PATIENCE, environment
 
 WINDOW = 10
 URLS = 400
+SLOW_READER = """
+import sys, time
+first = sys.stdin.readline()
+time.sleep(1.6)
+sys.stdout.write(first + sys.stdin.read())
+"""
 
 
 @pytest.fixture
@@ -60,6 +67,7 @@ def test_a_reader_that_reads_on_gets_all_rows(listed: Path) -> None:
 
 
 def test_a_slow_reader_slows_the_run_and_is_named_as_the_bottleneck(listed: Path) -> None:
-    done = piped("(sleep 2.5; cat)", listed, "-w", str(WINDOW))
+    reader = f"{sys.executable} -c '{SLOW_READER}'"
+    done = piped(reader, listed, "-w", str(WINDOW))
     assert done.stdout.count("url:<") == URLS
     assert "bottleneck: the reader of standard output" in done.stderr
