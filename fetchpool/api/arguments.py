@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from fetchpool.api.keywords import in_keywords
 from fetchpool.config import validate
 from fetchpool.config.configure import configure
 from fetchpool.config.option import Scope
@@ -20,7 +21,7 @@ from fetchpool.runtime import forks
 def run_config(function: str, given: Mapping[str, object], *scopes: Scope) -> RunConfig:
     """Return the configuration of a call. Raises `UsageError` for an invalid value, and for an unknown name
     the `TypeError` that Python raises."""
-    with forks.none_meanwhile():
+    with forks.none_meanwhile(), in_keywords():
         return configure(**_checked(function, given, scopes))
 
 

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Unpack
 
 from fetchpool.api.arguments import run_config
+from fetchpool.api.keywords import in_keywords
 from fetchpool.api.run import OF_THE_PARENT
 from fetchpool.config.describe import docstring
 from fetchpool.config.option import Scope
@@ -43,7 +44,7 @@ class Pool:
         """Raises `UsageError` for an invalid option."""
         given = {"workers": workers, "executor": executor, **settings}
         config = run_config("Pool", given, Scope.POOL)
-        with forks.none_meanwhile():
+        with forks.none_meanwhile(), in_keywords():
             self._pool = open_pool(config.executor, config.workers, config.fetch, processes=config.processes)
         self._urlnums = count()
         self._generation = forks.generation

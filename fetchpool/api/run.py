@@ -12,6 +12,7 @@ from inspect import getdoc
 from typing import Unpack
 
 from fetchpool.api.arguments import run_config
+from fetchpool.api.keywords import in_keywords
 from fetchpool.api.progress import open_progress
 from fetchpool.config.describe import docstring
 from fetchpool.config.option import Scope
@@ -70,7 +71,7 @@ class Run:
     def __init__(self, config: RunConfig, source: Source) -> None:
         self._collected = RecordList()
         self._stack = ExitStack()
-        with forks.none_meanwhile():
+        with forks.none_meanwhile(), in_keywords():
             observers = open_progress(config.progress, self._stack)
             self._engine = build(config, source=source, sinks=[self._collected], observers=observers)
         self._forget = at_exit(self._engine.close)
@@ -86,7 +87,8 @@ class Run:
         `PoolClosedError` in a forked child."""
         if self._generation != forks.generation:
             raise PoolClosedError(OF_THE_PARENT.format("run"))
-        self._engine.step()
+        with in_keywords():
+            self._engine.step()
         return self._collected.take()
 
     def abort(self) -> None:

@@ -89,7 +89,7 @@ def test_a_certificate_that_cannot_be_used_is_refused_before_the_run(
 
 
 def test_a_key_needs_its_certificate(files: dict[str, Path]) -> None:
-    with pytest.raises(fetchpool.UsageError, match="--key requires --cert"):
+    with pytest.raises(fetchpool.UsageError, match="key= requires cert="):
         list(fetchpool.fetch([], key=files["key"]))
 
 
@@ -141,14 +141,14 @@ def test_connections_are_made_from_an_address_or_an_interface(way: Way) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"interface": "192.0.2.1"}, "--interface: 192.0.2.1 is not an address of this machine"),
-        ({"interface": "nope0"}, "--interface: 'nope0' is no address and no interface"),
-        ({"ipv4": True, "ipv6": True}, "--ipv4 and --ipv6 are mutually exclusive"),
-        ({"tlsv1_3": True, "tls_max": "1.2"}, "--tlsv1.3 and --tls-max 1.2 are mutually exclusive"),
-        ({"tls_max": "1.1"}, "--tls-max: '1.1' is not one of 1.2, 1.3"),
+        ({"interface": "192.0.2.1"}, "interface=192.0.2.1 is not an address of this machine"),
+        ({"interface": "nope0"}, "interface='nope0' is no address and no interface"),
+        ({"ipv4": True, "ipv6": True}, "ipv4= and ipv6= are mutually exclusive"),
+        ({"tlsv1_3": True, "tls_max": "1.2"}, "tlsv1_3= and tls_max='1.2' are mutually exclusive"),
+        ({"tls_max": "1.1"}, "tls_max='1.1' is not one of 1.2, 1.3"),
         (
             {"ipv6": True, "resolve": ["a.example:80:127.0.0.1"]},
-            "--resolve: a.example:80:127.0.0.1 is no IPv6",
+            "resolve: a.example:80:127.0.0.1 is no IPv6",
         ),
     ],
 )

@@ -88,5 +88,5 @@ def test_a_server_without_http3_is_fetched_from_all_the_same(
 
 
 def test_requests_has_no_http3(options: dict[str, Any]) -> None:
-    with pytest.raises(fetchpool.UsageError, match="--http3 requires --transport curl"):
+    with pytest.raises(fetchpool.UsageError, match="http_version='3' requires transport='curl'"):
         list(fetchpool.fetch([], transport=REQUESTS.transport, **options))

@@ -68,12 +68,12 @@ def test_a_setting_that_there_is_not_is_refused_by_the_function_that_was_called(
         ({"retry": True}, "retry: expected int | str, got bool"),
         ({"resolve": "h:80:192.0.2.1"}, "resolve: expected Sequence[str], got str"),
         ({"executor": None}, "executor: expected str, got NoneType"),
-        ({"headers": {"A": 5}}, "--header A: expected str, got int"),
+        ({"headers": {"A": 5}}, "headers=A: expected str, got int"),
         (
             {"headers": [5]},
-            "--header: expected 'Name: value' or a pair of str",
+            "headers: expected 'Name: value' or a pair of str",
         ),
-        ({"headers": 5}, "--header: expected a list of headers, got int"),
+        ({"headers": 5}, "headers: expected a list of headers, got int"),
     ],
 )
 def test_a_setting_of_another_type_is_named_with_what_it_takes(
@@ -135,7 +135,7 @@ def test_a_script_without_the_guard_that_processes_need_gets_one_message(tmp_pat
     assert done.returncode == 1
     assert done.stderr.count("Traceback") == 1, done.stderr
     last = done.stderr.splitlines()[-1]
-    assert last.startswith("fetchpool.model.errors.UsageError: --executor process: no process came up;")
+    assert last.startswith("fetchpool.model.errors.UsageError: executor='process': no process came up;")
     assert last.endswith('under: if __name__ == "__main__":')
 
 
