@@ -285,9 +285,10 @@ class Watchdog:
             own.wait(threading.Event(), NOTICED)
         return self.keeps_for < math.inf
 
-    def check(self) -> bool:
-        """Check every watch. Return False when no hop is active."""
-        now = self._clock() - self.clock.lost
+    def check(self, now: float | None = None) -> bool:
+        """Check every watch at `now`, or at this moment. Return False when no hop is active."""
+        if now is None:
+            now = self._clock() - self.clock.lost
         with self._lock:
             watches = list(self._watches)
         under_way = False
@@ -299,7 +300,8 @@ class Watchdog:
         idle = 0
         pause = threading.Event()  # never set: a sleep
         while True:
-            idle = 0 if self.check() else idle + 1
+            # The clock, since the interpreter may have been blocked again after the sign.
+            idle = 0 if self.check(self.clock.now()) else idle + 1
             if idle < IDLE_TICKS:
                 pause.wait(TICK)
                 self.clock.sign()
