@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from tempfile import NamedTemporaryFile
 
@@ -24,6 +25,12 @@ def open_pool(
 
         return ThreadPool(max_workers, options)
     if executor == "process":
+        gevent = sys.modules.get("gevent.monkey")
+        if gevent is not None and gevent.is_module_patched("threading"):
+            raise UsageError(
+                "--executor process: worker processes don't start in a program that gevent has patched; use "
+                "--executor async"
+            )
         from fetchpool.pools.process.pool import ProcessPool
 
         count = min(max_workers, processes or usable_cores())
