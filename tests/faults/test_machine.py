@@ -309,4 +309,10 @@ def test_48_the_time_of_day_is_used_for_timestamps_and_dates_only() -> None:
         for path in source.rglob("*.py")
         if any(word in path.read_text() for word in ("time.time(", "datetime.now(", "from time import time"))
     }
-    assert asks <= {"model/timestamp.py", "scheduler/retry.py", "http/cookies.py"}
+    assert asks <= {
+        "model/timestamp.py",
+        "scheduler/retry.py",
+        "http/cookies.py",
+        "http/cookie_store.py",
+        "config/cookie_file.py",
+    }

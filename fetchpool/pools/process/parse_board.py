@@ -7,10 +7,13 @@ same.
 
 from __future__ import annotations
 
+import os
+import tempfile
 import threading
-from ctypes import Array, c_double
-from multiprocessing.context import BaseContext
+from mmap import mmap
+from multiprocessing import reduction
 from time import monotonic
+from typing import Any
 
 PLACES = 64
 """Parsers that are noted at once; of more, the others are not."""
@@ -19,11 +22,24 @@ NUMBER, SINCE = 1, 1 + PLACES
 loop's."""
 
 
-class ParseBoard:
-    """Shared memory of one process and its parent. It is passed to the process when that is started."""
+SIZE = 8 * (1 + 2 * PLACES)
+"""Bytes: a double each."""
 
-    def __init__(self, context: BaseContext) -> None:
-        self._cells: Array[c_double] = context.RawArray("d", 1 + 2 * PLACES)
+
+class ParseBoard:
+    """Shared memory of one process and its parent. It is passed to the process when that is started.
+
+    The arrays of `multiprocessing.sharedctypes` come from a heap that keeps its descriptors for good.
+    """
+
+    def __init__(self, descriptor: int | None = None) -> None:
+        """Map new memory, or that of a descriptor, which is closed with the board."""
+        self._descriptor = memory_file() if descriptor is None else descriptor
+        self._memory = mmap(self._descriptor, SIZE)
+        self._cells = memoryview(self._memory).cast("d")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return attached, (reduction.DupFd(self._descriptor),)
 
     # In the parent
 
@@ -38,11 +54,35 @@ class ParseBoard:
         times = cells[SINCE : SINCE + PLACES]
         return [(int(cells[NUMBER + place]), since) for place, since in enumerate(times) if since]
 
+    def close(self) -> None:
+        """Unmap the memory. Idempotent."""
+        if self._descriptor >= 0:
+            self._cells.release()
+            self._memory.close()
+            os.close(self._descriptor)
+            self._descriptor = -1
+
     # In the process
 
     def sign(self) -> None:
         """Note that the loop runs."""
         self._cells[0] = monotonic()
+
+
+def memory_file() -> int:
+    """Return the descriptor of a file of `SIZE` zeros that has no name. Raises `OSError`."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("fetchpool")
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    os.ftruncate(descriptor, SIZE)
+    return descriptor
+
+
+def attached(passed: Any) -> ParseBoard:
+    """Return the board of a descriptor that was passed to this process."""
+    return ParseBoard(passed.detach())
 
 
 class ParseNotes:

@@ -49,7 +49,7 @@ class WorkerProcess:
         self.rate = Rate()
         self.last_outcome = self.recalled_at = 0.0
         """The times of the last outcome, and of the last command to return requests that have not started."""
-        self.board = ParseBoard(context)
+        self.board = ParseBoard()
         self._beat = 0.0
         self._silent_checks = 0
         self._reader = FrameReader()
@@ -65,6 +65,7 @@ class WorkerProcess:
         except BaseException:
             self._lifeline.close()
             self.channel.close()
+            self.board.close()
             raise
         finally:
             theirs.close()
@@ -156,5 +157,6 @@ class WorkerProcess:
         self.kill()
         self.process.join(1.0)
         self.channel.close()
+        self.board.close()
         with suppress(ValueError):  # it can't be waited for: the fork server has been stopped
             self.process.close()
