@@ -400,7 +400,6 @@ def test_28_also_not_on_the_live_display_or_in_an_error_message(server: FaultSer
         assert "***@" in terminal.words
         assert SECRET not in terminal.screen
     for arguments in (
-        [signed("http://host/")],
         ["urls.txt", "--proxy", f"http://{USERINFO}host:port/"],
         ["urls.txt", "--proxy", f"nonsense://{USERINFO}host/"],
         ["urls.txt", "--user", f"{SECRET}"],
