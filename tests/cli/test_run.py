@@ -74,8 +74,8 @@ def test_a_quoted_url_is_an_invalid_url_row_without_a_lookup(tmp_path: Path, tra
     assert done.returncode == 1
     rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
     assert [(row["url"], row["error"], row["errormsg"]) for row in rows] == [
-        (lines[0], "invalid_url", 'quotes (") around the URL'),
-        (lines[1], "invalid_url", "quotes (') around the URL"),
+        (lines[0], "invalid_url", 'quotes (") around the URL; write only the URL'),
+        (lines[1], "invalid_url", "quotes (') around the URL; write only the URL"),
         (lines[2], "invalid_url", "text before the scheme; write only the URL"),
     ]
 
