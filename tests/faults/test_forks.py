@@ -258,7 +258,17 @@ def test_72_a_child_that_exits_affects_nothing_in_its_parent(
     """It leaves `with Pool()` or the loop, and its interpreter exits normally and at once; the connections,
     files and requests in flight are unchanged."""
     done = subprocess.run(
-        [sys.executable, "-c", LEAVING, server.url("").rstrip("/"), *way, str(tmp_path)],
+        # Python 3.12 and later warn of every fork of a process with threads.
+        [
+            sys.executable,
+            "-W",
+            "ignore::DeprecationWarning",
+            "-c",
+            LEAVING,
+            server.url("").rstrip("/"),
+            *way,
+            str(tmp_path),
+        ],
         capture_output=True,
         text=True,
         timeout=4 * SOON,

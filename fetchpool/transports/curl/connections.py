@@ -8,6 +8,7 @@ section 9.2), and libcurl checks a kept connection at most once a second.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
 from fetchpool.transports.sockets import socket_from_fd
 from fetchpool.transports.unread import has_unread, new_buffer, received
@@ -15,6 +16,14 @@ from fetchpool.transports.unread import has_unread, new_buffer, received
 Ends = tuple[str, str, int, int]
 """A connection: the peer's and our own address, the peer's and our own port, as libcurl reports them."""
 NO_SOCKET = -1
+
+
+class HopTrace(Protocol):
+    """What is known of a hop from libcurl's debug output."""
+
+    @property
+    def multiplexed(self) -> bool:
+        """Whether its connection speaks HTTP/2 or HTTP/3."""
 
 
 class Connections:
@@ -32,6 +41,9 @@ class Connections:
         """TLS connections with HTTP/1 responses, and the bytes received up to the last one."""
         self.spoiled: set[int] = set()
         """Connections whose surplus bytes the kernel does not show."""
+        self.unchecked: dict[int, HopTrace] = {}
+        """TLS connections whose last response has not been checked for surplus bytes yet, and its trace.
+        libcurl may pass such a connection to the next hop in the same call that ends the hop before."""
 
     def __len__(self) -> int:
         return len(self._open)
@@ -53,6 +65,7 @@ class Connections:
         self.shared.discard(descriptor)
         self.responded.pop(descriptor, None)
         self.spoiled.discard(descriptor)
+        self.unchecked.pop(descriptor, None)
 
     def find(self, ends: Ends, opened: list[int]) -> int:
         """Return the connection between these ends, `NO_SOCKET` if there is none. `opened`: connections
@@ -72,6 +85,14 @@ class Connections:
         if now is None or before_it is None:
             return True  # the kernel doesn't report it
         return now == before_it + records
+
+    def is_unchecked(self, descriptor: int, trace: HopTrace) -> bool:
+        """Whether another hop's response on this connection has not been checked yet. HTTP/2 separates its
+        responses."""
+        last = self.unchecked.get(descriptor)
+        return (
+            last is not None and last is not trace and not last.multiplexed and descriptor not in self.shared
+        )
 
     def is_quiet(self, descriptor: int, secure: bool) -> bool:
         """Whether a request may be sent. On a new TLS connection unread bytes may belong to TLS itself."""

@@ -73,6 +73,8 @@ class CurlHandle:
         self._secure = False
         self._fresh = False
         self._data_before_request = False
+        self._sent_on = NO_SOCKET
+        """The TLS connection of the last request."""
         """The request was not sent: unread bytes were waiting on its connection."""
         self._surplus = False
         """The connection received bytes that belong to no response."""
@@ -168,16 +170,22 @@ class CurlHandle:
         descriptor = connections.find(ends, self.new_connections)
         if self.traced:
             self._trace.ends = ends
-        if descriptor == NO_SOCKET or connections.is_quiet(descriptor, self.traced):
+        is_unchecked = self.traced and connections.is_unchecked(descriptor, self._trace)
+        if descriptor == NO_SOCKET or (connections.is_quiet(descriptor, self.traced) and not is_unchecked):
+            if self.traced:
+                self._sent_on = descriptor
+                connections.unchecked[descriptor] = self._trace
             return PREREQ_OK
         self._data_before_request = True
-        self._surplus = not is_farewell(descriptor)
+        self._surplus = not (is_unchecked or is_farewell(descriptor))
         return pycurl.PREREQFUNC_ABORT
 
     def look_back(self, code: int) -> None:
         """Record in what state the hop leaves its connection; to be called while libcurl still knows which
         one it was."""
         lines = self.receiver.lines
+        if self.traced and self._connections.unchecked.get(self._sent_on) is self._trace:
+            del self._connections.unchecked[self._sent_on]
         if not self.traced and (code or not self.new_connections):
             return  # a plain connection's first response shows the server's kind
         if not lines:
