@@ -18,12 +18,11 @@ Ends = tuple[str, str, int, int]
 NO_SOCKET = -1
 
 
-class HopTrace(Protocol):
-    """What is known of a hop from libcurl's debug output."""
+class Responded(Protocol):
+    """The handle of a hop whose response has been received."""
 
-    @property
-    def multiplexed(self) -> bool:
-        """Whether its connection speaks HTTP/2 or HTTP/3."""
+    def check_response(self, descriptor: int) -> None:
+        """Note the response on this connection, and whether surplus bytes were received with it."""
 
 
 class Connections:
@@ -41,8 +40,8 @@ class Connections:
         """TLS connections with HTTP/1 responses, and the bytes received up to the last one."""
         self.spoiled: set[int] = set()
         """Connections whose surplus bytes the kernel does not show."""
-        self.unchecked: dict[int, HopTrace] = {}
-        """TLS connections whose last response has not been checked for surplus bytes yet, and its trace.
+        self.unchecked: dict[int, Responded] = {}
+        """TLS connections whose last response has not been checked for surplus bytes yet, and its handle.
         libcurl may pass such a connection to the next hop in the same call that ends the hop before."""
 
     def __len__(self) -> int:
@@ -85,14 +84,6 @@ class Connections:
         if now is None or before_it is None:
             return True  # the kernel doesn't report it
         return now == before_it + records
-
-    def is_unchecked(self, descriptor: int, trace: HopTrace) -> bool:
-        """Whether another hop's response on this connection has not been checked yet. HTTP/2 separates its
-        responses."""
-        last = self.unchecked.get(descriptor)
-        return (
-            last is not None and last is not trace and not last.multiplexed and descriptor not in self.shared
-        )
 
     def is_quiet(self, descriptor: int, secure: bool) -> bool:
         """Whether a request may be sent. On a new TLS connection unread bytes may belong to TLS itself."""

@@ -75,6 +75,8 @@ class CurlHandle:
         self._data_before_request = False
         self._sent_on = NO_SOCKET
         """The TLS connection of the last request."""
+        self._is_checked = False
+        """Its response has been checked for surplus bytes."""
         """The request was not sent: unread bytes were waiting on its connection."""
         self._surplus = False
         """The connection received bytes that belong to no response."""
@@ -103,7 +105,7 @@ class CurlHandle:
         self.receiver.prepare(hop)
         if hop.public_only:
             self._filter.reset()
-        self._data_before_request = self._surplus = False
+        self._data_before_request = self._surplus = self._is_checked = False
         if self.new_connections:
             self.new_connections.clear()
         setopt = self.curl.setopt
@@ -170,22 +172,27 @@ class CurlHandle:
         descriptor = connections.find(ends, self.new_connections)
         if self.traced:
             self._trace.ends = ends
-        is_unchecked = self.traced and connections.is_unchecked(descriptor, self._trace)
-        if descriptor == NO_SOCKET or (connections.is_quiet(descriptor, self.traced) and not is_unchecked):
+        if self.traced and descriptor != NO_SOCKET:
+            last = connections.unchecked.get(descriptor)
+            if last is not None and last is not self:
+                last.check_response(descriptor)
+        if descriptor == NO_SOCKET or connections.is_quiet(descriptor, self.traced):
             if self.traced:
                 self._sent_on = descriptor
-                connections.unchecked[descriptor] = self._trace
+                connections.unchecked[descriptor] = self
             return PREREQ_OK
         self._data_before_request = True
-        self._surplus = not (is_unchecked or is_farewell(descriptor))
+        self._surplus = not is_farewell(descriptor)
         return pycurl.PREREQFUNC_ABORT
 
     def look_back(self, code: int) -> None:
         """Record in what state the hop leaves its connection; to be called while libcurl still knows which
         one it was."""
         lines = self.receiver.lines
-        if self.traced and self._connections.unchecked.get(self._sent_on) is self._trace:
+        if self.traced and self._connections.unchecked.get(self._sent_on) is self:
             del self._connections.unchecked[self._sent_on]
+        if self._is_checked:
+            return
         if not self.traced and (code or not self.new_connections):
             return  # a plain connection's first response shows the server's kind
         if not lines:
@@ -199,12 +206,21 @@ class CurlHandle:
             if not self._closes and is_keepable(lines):
                 self._surplus = True  # libcurl found surplus bytes, and closed the connection
         elif self.traced:
-            chunked = any(line[:18].lower() == b"transfer-encoding:" for line in lines)
-            size = sum(map(len, lines)) + self.curl.getinfo(pycurl.SIZE_DOWNLOAD_T)
-            all_read = self._connections.record_response(descriptor, self._trace.records, self._trace.before)
-            if self._trace.has_surplus(None if chunked else size) or not all_read:
-                self._surplus = True
-                self._connections.spoiled.add(descriptor)
+            self.check_response(descriptor)
+
+    def check_response(self, descriptor: int) -> None:
+        """Note the response on this TLS connection, and whether surplus bytes were received with it. No
+        `getinfo()`: the next hop on the connection may call this, in a callback of libcurl."""
+        lines = self.receiver.lines
+        if not lines or lines[0].startswith((b"HTTP/2 ", b"HTTP/3 ")):
+            return
+        self._is_checked = True
+        chunked = any(line[:18].lower() == b"transfer-encoding:" for line in lines)
+        size = sum(map(len, lines)) + self.receiver.size
+        all_read = self._connections.record_response(descriptor, self._trace.records, self._trace.before)
+        if self._trace.has_surplus(None if chunked else size) or not all_read:
+            self._surplus = True
+            self._connections.spoiled.add(descriptor)
 
     def finish(self, code: int, message: str, forced: Failure | None = None) -> HopResult:
         """Return the hop's result. `code` and `message` are libcurl's, 0 and empty after success; `forced` is

@@ -47,6 +47,7 @@ class CurlReceiver:
         "failure",
         "headed",
         "lines",
+        "size",
         "stopped",
     )
 
@@ -63,6 +64,8 @@ class CurlReceiver:
         self._deadline = 0.0
         self.lines: list[bytes] = []
         """Header lines received, of all header blocks."""
+        self.size = 0
+        """Bytes of the body received, without the framing of chunks."""
         self.begun = False
         """The header block is complete, or its end was reached."""
         self.headed = False
@@ -82,6 +85,7 @@ class CurlReceiver:
         self.begun = self.headed = self.stopped = self.decoding = False
         self._deadline = monotonic() + hop.max_time
         self.failure = None
+        self.size = 0
 
     def clear(self) -> None:
         """Drop the references to the hop, whose handler may hold a body: the next hop may be far off."""
@@ -159,6 +163,7 @@ class CurlReceiver:
             if self.stopped:
                 return 0
         self._counter.progress += 1
+        self.size += len(chunk)
         if hop.receiver.feed(chunk):
             return None  # stands for the chunk's length
         if hop.receiver.pending and self._decode(hop):
