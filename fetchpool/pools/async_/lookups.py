@@ -12,7 +12,7 @@ from collections.abc import Callable
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.failures import FailureKind
 from fetchpool.pools.async_.transfer import Transfer
-from fetchpool.pools.async_.wakeup import Wakeup
+from fetchpool.pools.wakeup import Wakeup
 from fetchpool.transports import resolver
 from fetchpool.transports.base import Failure, HopRequest
 from fetchpool.transports.curl.lookups import HopNames

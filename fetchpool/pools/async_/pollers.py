@@ -20,7 +20,7 @@ from typing import Protocol
 import pycurl
 
 from fetchpool.config.fetch_options import FetchOptions
-from fetchpool.pools.async_.wakeup import Wakeup
+from fetchpool.pools.wakeup import Wakeup
 from fetchpool.transports.curl.resolve_cache import may_resolve
 
 MANY = 128

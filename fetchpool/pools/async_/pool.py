@@ -12,16 +12,14 @@ everything to each other take a fifth longer than one (docs/benchmarks.md).
 
 from __future__ import annotations
 
-import threading
 from collections import deque
-from enum import Enum
 from time import monotonic
 
 import pycurl
 
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http.exchange import Exchange
-from fetchpool.model.errors import PoolClosedError, WorkerLostError
+from fetchpool.model.errors import WorkerLostError
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome, internal, refusal
 from fetchpool.model.request import FetchRequest
@@ -29,10 +27,10 @@ from fetchpool.pools.async_.lookups import HopLookups
 from fetchpool.pools.async_.parsing import BackgroundParsing
 from fetchpool.pools.async_.pollers import choose_poller
 from fetchpool.pools.async_.transfer import Transfer
-from fetchpool.pools.async_.wakeup import Wakeup
 from fetchpool.pools.future import LightFuture
+from fetchpool.pools.loop_pool import LoopPool
 from fetchpool.pools.parser_threads import ParseObserver
-from fetchpool.runtime import forks, threads
+from fetchpool.runtime import forks
 from fetchpool.runtime.limit_clock import INTERVAL, LimitClock
 from fetchpool.transports.base import Failure, HopRequest, HopResult, add_lookup_time
 from fetchpool.transports.curl.connections import NO_SOCKET, Connections
@@ -53,19 +51,7 @@ ABORT_TIMEOUT = 5.0
 can't be ended."""
 
 
-class State(Enum):
-    """The pool's way from its first request to its end; each state follows from the ones before."""
-
-    OPEN = "open"
-    CLOSING = "closing"
-    """No more requests are accepted; those accepted are fetched."""
-    ABORTING = "aborting"
-    """Requests in flight are cancelled."""
-    CLOSED = "closed"
-    """Every future is done, and all descriptors are closed."""
-
-
-class AsyncPool:
+class AsyncPool(LoopPool):
     """A pool that runs at most `max_workers` fetches at once, all in one thread."""
 
     def __init__(
@@ -78,19 +64,13 @@ class AsyncPool:
     ) -> None:
         """`parses` is notified of user-defined parsers. `shares_hosts`: other processes fetch from the same
         hosts, which may accept few connections. Raises `UsageError` when a parser can't be loaded."""
+        super().__init__("async", interval=TICK, abort_timeout=ABORT_TIMEOUT)
         self.max_workers = max_workers
         self._options = options
         self._shares_hosts = shares_hosts
         self._clock = LimitClock()
         """For all times: this thread is the one that enforces limits."""
         self._exchange = Exchange(options, self._clock.now)
-        self._state = State.OPEN
-        self._crash = ""
-        """Why the thread ended by itself."""
-        self._lock = threading.Lock()
-        self._own_thread: threading.Thread | None = None
-        self._is_inline = False
-        """The caller runs the loop."""
         self._submitted: deque[tuple[FetchRequest, LightFuture]] = deque()
         self._idle: list[Transfer] = []
         self._transfers: dict[pycurl.Curl, Transfer] = {}
@@ -103,7 +83,6 @@ class AsyncPool:
         self._connections = Connections()
         self._streams = Streams()
         self._resolve_cache = ResolveCache()
-        self._wakeup = Wakeup()
         self._multi = pycurl.CurlMulti()
         short = options.few_descriptors
         self._multi.setopt(pycurl.M_MAXCONNECTS, max_workers if short else 2 * max_workers)
@@ -114,18 +93,6 @@ class AsyncPool:
         self._parsing: BackgroundParsing[Transfer] = BackgroundParsing(
             self._wakeup.notify, self._clock.now, parses
         )
-
-    def submit(self, request: FetchRequest, *, alone: bool = False) -> LightFuture:  # noqa: ARG002
-        future = LightFuture()
-        with self._lock:
-            if self._state is not State.OPEN:
-                raise PoolClosedError(self._crash or "the pool was shut down; open another one")
-            if self._own_thread is None and not self._is_inline:
-                self._own_thread = threads.start(self._run, "fetchpool-async")
-            self._submitted.append((request, future))
-        if self._wakeup.asleep:
-            self._wakeup.notify()
-        return future
 
     @property
     def max_pending(self) -> int:
@@ -142,18 +109,6 @@ class AsyncPool:
     def cancel_pending(self, host: str | None = None) -> None:
         """Do nothing: every submitted request has started."""
 
-    def run_once(self, timeout: float) -> None:
-        """Run one iteration in the caller's thread: start transfers, poll for up to `timeout` seconds,
-        complete finished ones."""
-        if self._own_thread is not None:
-            raise RuntimeError("the pool runs in its own thread")
-        self._is_inline = True
-        if self._state is not State.CLOSED:
-            self._run_once(timeout)
-
-    def wake(self) -> None:
-        self._wakeup.notify()
-
     def hang_up(self, ips: frozenset[str]) -> None:
         """Close the idle connections to these addresses, whose server accepts few. Only for the thread that
         runs the loop."""
@@ -164,45 +119,13 @@ class AsyncPool:
             if descriptor not in in_use and peer_of(descriptor) in ips:
                 shut_down(descriptor)
 
-    def shutdown(self, *, abort: bool = False) -> None:
-        with self._lock:
-            if self._state is not State.CLOSED:
-                self._state = State.ABORTING if abort or self._state is State.ABORTING else State.CLOSING
-        thread = self._own_thread
-        if thread is None:
-            if self._state is not State.CLOSED:
-                self._run()
-            return
-        self.wake()
-        if threading.current_thread() is not thread:  # a callback cannot wait for its own end
-            thread.join(ABORT_TIMEOUT if abort or self._state is State.ABORTING else None)
-
-    def release(self) -> None:
-        if self._state is State.OPEN:
-            self._state = State.CLOSING
-        if self._own_thread is not None:
-            self.wake()
-        elif self._state is not State.CLOSED:
-            self._run()  # nothing was submitted: only the descriptors are closed
+    def _enqueue(self, request: FetchRequest, future: LightFuture, alone: bool) -> None:  # noqa: ARG002
+        self._submitted.append((request, future))
 
     # Everything below runs in the thread that runs the loop.
 
-    def _run(self) -> None:
-        """Run the loop until the pool is shut down and done, or aborted."""
-        try:
-            while self._state is State.OPEN or (
-                self._state is State.CLOSING and (self._submitted or self._in_flight)
-            ):
-                self._run_once(TICK)
-        except BaseException as error:
-            # Without the message no future would ever be completed, and the run would wait for ever.
-            self._crash = f"internal error in the async pool: {type(error).__name__} (please report this)"
-            raise
-        finally:
-            with self._lock:
-                self._state = State.CLOSED
-            self._wakeup.asleep = False
-            self._close()
+    def _has_work(self) -> bool:
+        return bool(self._submitted) or self._in_flight > 0
 
     def _run_once(self, timeout: float) -> None:
         wakeup = self._wakeup

@@ -14,23 +14,19 @@ abort kills them.
 
 from __future__ import annotations
 
-import threading
 from collections import deque
-from enum import Enum
 from time import monotonic
 
 from fetchpool.config.fetch_options import FetchOptions
-from fetchpool.model.errors import PoolClosedError
 from fetchpool.model.request import FetchRequest
-from fetchpool.pools.async_.wakeup import Wakeup
 from fetchpool.pools.future import LightFuture
+from fetchpool.pools.loop_pool import LoopPool, State
 from fetchpool.pools.process.dispatch import WorkDispatcher
 from fetchpool.pools.process.fork_server import exit_if_spawning
 from fetchpool.pools.process.shares import shares
 from fetchpool.pools.process.supervisor import Supervisor
 from fetchpool.pools.process.work import WorkQueue
 from fetchpool.pools.worker import Worker
-from fetchpool.runtime import threads
 from fetchpool.runtime.exit_hooks import at_exit
 
 CHECK = 0.5
@@ -40,40 +36,22 @@ ABORTED = 10.0
 MAIN_ENDED = "the main thread has ended, and the processes with it: have it join those that fetch"
 
 
-class State(Enum):
-    """The pool's way from its first request to its end; each state follows from the ones before."""
-
-    OPEN = "open"
-    CLOSING = "closing"
-    """No more requests are accepted; those accepted are fetched."""
-    ABORTING = "aborting"
-    CLOSED = "closed"
-    """The loop has ended, the processes are gone, and all futures are completed."""
-
-
-class ProcessPool:
+class ProcessPool(LoopPool):
     """At most `max_workers` fetches at once, divided among `processes`."""
 
     def __init__(self, max_workers: int, options: FetchOptions, processes: int) -> None:
         """Returns when every process is ready. Raises `UsageError` when a parser or the transport can't be
         loaded, or no process starts."""
         exit_if_spawning()
+        super().__init__("process", interval=CHECK, abort_timeout=ABORTED)
         self.max_workers = max_workers
         self._options = options
-        self._state = State.OPEN
-        self._crash = ""
-        """Why the loop ended by itself."""
-        self._lock = threading.Lock()
-        self._own_thread: threading.Thread | None = None
-        self._is_inline = False
-        """The caller runs the loop."""
         self._work = WorkQueue()
         self._cancelled: deque[str | None] = deque()
         """Hosts whose requests are to be returned by the processes; None: all."""
         self._next_check = 0.0
-        Worker(options).close()  # raises now what every process would raise
-        self._wakeup = Wakeup()
         try:
+            Worker(options).close()  # raises now what every process would raise
             self._supervisor = Supervisor(shares(max_workers, processes), options, self._wakeup)
         except BaseException:
             self._wakeup.close()
@@ -83,20 +61,9 @@ class ProcessPool:
         try:
             self._supervisor.open()
         except BaseException:
+            self._state = State.CLOSED
             self._close()
             raise
-
-    def submit(self, request: FetchRequest, *, alone: bool = False) -> LightFuture:
-        future = LightFuture()
-        with self._lock:
-            if self._state is not State.OPEN:
-                raise PoolClosedError(self._crash or "the pool was shut down; open another one")
-            if self._own_thread is None and not self._is_inline:
-                self._own_thread = threads.start(self._run, "fetchpool-process")
-            self._work.add(request, future, alone=alone)
-        if self._wakeup.asleep:
-            self._wakeup.notify()
-        return future
 
     @property
     def max_pending(self) -> int:
@@ -116,60 +83,23 @@ class ProcessPool:
         self._cancelled.append(host)
         self._wakeup.notify()
 
-    def run_once(self, timeout: float) -> None:
-        """Run one iteration in the caller's thread: send requests, wait for up to `timeout` seconds, complete
-        futures."""
-        if self._own_thread is not None:
-            raise RuntimeError("the pool runs in its own thread")
-        self._is_inline = True
-        if self._state is not State.CLOSED:
-            self._run_once(timeout)
-
-    def wake(self) -> None:
-        self._wakeup.notify()
-
-    def shutdown(self, *, abort: bool = False) -> None:
-        with self._lock:
-            if self._state is not State.CLOSED:
-                self._state = State.ABORTING if abort or self._state is State.ABORTING else State.CLOSING
-        if abort:
-            self.cancel_pending()
-            for worker in list(self._supervisor.workers):
-                worker.kill()
-        thread = self._own_thread
-        if thread is None:
-            if self._state is not State.CLOSED:
-                self._run()
-            return
-        self.wake()
-        if threading.current_thread() is not thread:  # a callback can't wait for its own end
-            thread.join(ABORTED if abort or self._state is State.ABORTING else None)
-
-    def release(self) -> None:
-        if self._state is State.OPEN:
-            self._state = State.CLOSING
-        if self._own_thread is not None:
-            self.wake()
-        elif self._state is not State.CLOSED:
-            self._run()  # nothing was submitted: only the processes are ended
-
     def _end_with_main_thread(self) -> None:
         """The interpreter is about to wait for all processes."""
         self._crash = MAIN_ENDED
         self.shutdown(abort=True)
 
+    def _enqueue(self, request: FetchRequest, future: LightFuture, alone: bool) -> None:
+        self._work.add(request, future, alone=alone)
+
+    def _abort(self) -> None:
+        self.cancel_pending()
+        for worker in list(self._supervisor.workers):
+            worker.kill()
+
     # Everything below runs in the thread that runs the loop.
 
-    def _run(self) -> None:
-        """Run the loop until the pool is shut down and done, or aborted."""
-        try:
-            while self._state is State.OPEN or (self._state is State.CLOSING and self._work.open):
-                self._run_once(CHECK)
-        except BaseException as error:
-            self._crash = f"internal error in the process pool: {type(error).__name__} (please report this)"
-            raise
-        finally:
-            self._close()
+    def _has_work(self) -> bool:
+        return bool(self._work.open)
 
     def _run_once(self, timeout: float) -> None:
         wakeup, work, dispatcher = self._wakeup, self._work, self._dispatcher
@@ -197,9 +127,6 @@ class ProcessPool:
 
     def _close(self) -> None:
         """End the processes, complete every future that is left, and close all descriptors."""
-        with self._lock:
-            self._state = State.CLOSED
-        self._wakeup.asleep = False
         self._supervisor.close()
         self._dispatcher.set_results()
         if not self._crash:

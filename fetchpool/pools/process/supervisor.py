@@ -16,7 +16,6 @@ from time import monotonic
 
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.errors import UsageError
-from fetchpool.pools.async_.wakeup import Wakeup
 from fetchpool.pools.process.fork_server import (
     FEWER,
     MAIN_GUARD_HELP,
@@ -30,6 +29,7 @@ from fetchpool.pools.process.fork_server import (
 from fetchpool.pools.process.frames import Frame, Kind
 from fetchpool.pools.process.stopped import StoppedWorkerKiller
 from fetchpool.pools.process.worker_process import WorkerProcess
+from fetchpool.pools.wakeup import Wakeup
 from fetchpool.runtime import threads
 
 STARTING = 30.0

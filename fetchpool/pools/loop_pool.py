@@ -1,0 +1,132 @@
+"""A pool whose work is one loop, from its first request to its end.
+
+In: requests and `shutdown()`, from any thread. Out: calls of the loop's iteration. The thread that runs it is
+the pool's own, unless the caller runs it (`run_once()`).
+"""
+
+from __future__ import annotations
+
+import threading
+from enum import Enum
+
+from fetchpool.model.errors import PoolClosedError
+from fetchpool.model.request import FetchRequest
+from fetchpool.pools.future import LightFuture
+from fetchpool.pools.wakeup import Wakeup
+from fetchpool.runtime import threads
+
+
+class State(Enum):
+    """The pool's way from its first request to its end; each state follows from the ones before."""
+
+    OPEN = "open"
+    CLOSING = "closing"
+    """No more requests are accepted; those accepted are fetched."""
+    ABORTING = "aborting"
+    """Requests in flight are cancelled."""
+    CLOSED = "closed"
+    """Every future is done, and all descriptors and processes are gone."""
+
+
+class LoopPool:
+    """The part of an `InlinePool` that the async and the process pool share. They define the methods that
+    raise `NotImplementedError`."""
+
+    def __init__(self, name: str, *, interval: float, abort_timeout: float) -> None:
+        """`name`: of the executor. `interval`: seconds that an iteration of the pool's own thread waits at
+        most. `abort_timeout`: seconds that an abort waits for that thread, which can't be ended while a
+        program's callback does not return."""
+        self._name = name
+        self._interval = interval
+        self._abort_timeout = abort_timeout
+        self._state = State.OPEN
+        self._crash = ""
+        """Why the loop ended by itself."""
+        self._lock = threading.Lock()
+        self._own_thread: threading.Thread | None = None
+        self._is_inline = False
+        """The caller runs the loop."""
+        self._wakeup = Wakeup()
+
+    def submit(self, request: FetchRequest, *, alone: bool = False) -> LightFuture:
+        future = LightFuture()
+        with self._lock:
+            if self._state is not State.OPEN:
+                raise PoolClosedError(self._crash or "the pool was shut down; open another one")
+            if self._own_thread is None and not self._is_inline:
+                self._own_thread = threads.start(self._run, f"fetchpool-{self._name}")
+            self._enqueue(request, future, alone)
+        if self._wakeup.asleep:
+            self._wakeup.notify()
+        return future
+
+    def run_once(self, timeout: float) -> None:
+        """Run one iteration in the caller's thread: start fetches, wait for up to `timeout` seconds, complete
+        futures."""
+        if self._own_thread is not None:
+            raise RuntimeError("the pool runs in its own thread")
+        self._is_inline = True
+        if self._state is not State.CLOSED:
+            self._run_once(timeout)
+
+    def wake(self) -> None:
+        self._wakeup.notify()
+
+    def shutdown(self, *, abort: bool = False) -> None:
+        with self._lock:
+            if self._state is not State.CLOSED:
+                self._state = State.ABORTING if abort or self._state is State.ABORTING else State.CLOSING
+        if abort:
+            self._abort()
+        thread = self._own_thread
+        if thread is None:
+            if self._state is not State.CLOSED:
+                self._run()
+            return
+        self.wake()
+        if threading.current_thread() is not thread:  # a callback can't wait for its own end
+            thread.join(self._abort_timeout if abort or self._state is State.ABORTING else None)
+
+    def release(self) -> None:
+        if self._state is State.OPEN:
+            self._state = State.CLOSING
+        if self._own_thread is not None:
+            self.wake()
+        elif self._state is not State.CLOSED:
+            self._run()  # nothing was submitted: only what the pool has opened is closed
+
+    def _run(self) -> None:
+        """Run the loop until the pool is shut down and done, or aborted."""
+        try:
+            while self._state is State.OPEN or (self._state is State.CLOSING and self._has_work()):
+                self._run_once(self._interval)
+        except BaseException as error:
+            # Without the message no future would ever be completed, and the run would wait for ever.
+            self._crash = (
+                f"internal error in the {self._name} pool: {type(error).__name__} (please report this)"
+            )
+            raise
+        finally:
+            with self._lock:
+                self._state = State.CLOSED
+            self._wakeup.asleep = False
+            self._close()
+
+    def _enqueue(self, request: FetchRequest, future: LightFuture, alone: bool) -> None:
+        """Keep a request for the loop. The lock is held."""
+        raise NotImplementedError
+
+    def _has_work(self) -> bool:
+        """Whether a submitted request has no outcome yet."""
+        raise NotImplementedError
+
+    def _run_once(self, timeout: float) -> None:
+        """Run one iteration of the loop."""
+        raise NotImplementedError
+
+    def _abort(self) -> None:
+        """Make what the loop waits for end. Called in the thread that aborts."""
+
+    def _close(self) -> None:
+        """Complete every future that is left, and close all that the pool has opened."""
+        raise NotImplementedError
