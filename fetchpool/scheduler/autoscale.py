@@ -228,6 +228,8 @@ class AutoScaler:
 
     def _set(self, target: int, phase: ScalePhase, now: float) -> None:
         self._phase, self._rates = phase, []
+        if phase is ScalePhase.CLIMBING:
+            self.reason = CEILING if target >= self._ceiling else phase.value
         if target != self.target:
             self.target, self._changed_at = target, now
             self._begin(now)

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from fetchpool.scheduler.autoscale import CEILING, ENOUGH, START, AutoScaler
+from fetchpool.scheduler.autoscale import CEILING, ENOUGH, START, AutoScaler, ScalePhase
 from tests.unit.scheduler.simulated_server import TICK, Client, Run, Server, simulate
 
 BUSY = Client(cpu=0.001, stalls=0.7)
@@ -74,6 +74,14 @@ def test_the_ceiling_is_never_exceeded_and_is_the_reason() -> None:
     run = simulate(FAR, QUICK, scaler, 5.0)
     assert max(number for _, number in run.course) == 100
     assert scaler.reason == CEILING
+
+
+@pytest.mark.parametrize(("seconds", "reason"), [(0.45, ScalePhase.CLIMBING.value), (1.5, CEILING)])
+def test_the_reason_is_never_that_more_were_no_faster_while_it_climbs(seconds: float, reason: str) -> None:
+    scaler = AutoScaler(1000, 0.0)
+    simulate(FAR, Client(cpu=0.0001), scaler, seconds)
+    assert START < scaler.target
+    assert scaler.reason == reason
 
 
 @pytest.mark.parametrize("ceiling", [1, 2, 5])
