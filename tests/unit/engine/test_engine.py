@@ -182,7 +182,7 @@ def test_a_run_that_is_stopped_while_a_request_waits_to_run_alone_is_incomplete(
 
 def test_workers_count_as_busy_although_some_have_just_completed() -> None:
     concurrency = AutoScaler(100, 0.0)
-    urls = [f"http://host/{number}" for number in range(300)]
+    urls = [f"http://host/{number}" for number in range(1000)]
     run(OneAtATime(lambda request, _: fine(request)), urls, concurrency)
     # More were no faster, with a pool that does one at a time: that was found out.
     assert (concurrency.target, concurrency.reason) == (ENOUGH, "more were no faster")
