@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import sys
-import weakref
-from tempfile import NamedTemporaryFile
-
-from msgspec.structs import replace
 
 from fetchpool.config.choices import EXECUTORS
 from fetchpool.config.fetch_options import FetchOptions
@@ -34,14 +30,7 @@ def open_pool(
         from fetchpool.pools.process.pool import ProcessPool
 
         count = min(max_workers, processes or usable_cores())
-        if options.limit_rate is None:
-            return ProcessPool(max_workers, options, count)
-        file = NamedTemporaryFile(prefix="fetchpool-rate-")  # noqa: SIM115 - it stays as long as the pool
-        file.write(bytes(8))
-        file.flush()
-        pool = ProcessPool(max_workers, replace(options, rate_file=file.name), count)
-        weakref.finalize(pool, file.close)
-        return pool
+        return ProcessPool(max_workers, options, count)
     if executor == "async":
         from fetchpool.pools.async_.pool import AsyncPool
 

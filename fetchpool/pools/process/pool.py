@@ -15,7 +15,11 @@ abort kills them.
 from __future__ import annotations
 
 from collections import deque
+from tempfile import NamedTemporaryFile
 from time import monotonic
+from typing import IO
+
+from msgspec.structs import replace
 
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.request import FetchRequest
@@ -45,6 +49,13 @@ class ProcessPool(LoopPool):
         exit_if_spawning()
         super().__init__("process", interval=CHECK, abort_timeout=ABORTED)
         self.max_workers = max_workers
+        self._rate_file: IO[bytes] | None = None
+        """Through it the processes keep one `--limit-rate` together. Closing it deletes it."""
+        if options.limit_rate is not None:
+            self._rate_file = file = NamedTemporaryFile(prefix="fetchpool-rate-")  # noqa: SIM115 - see _close()
+            file.write(bytes(8))
+            file.flush()
+            options = replace(options, rate_file=file.name)
         self._options = options
         self._work = WorkQueue()
         self._cancelled: deque[str | None] = deque()
@@ -133,4 +144,6 @@ class ProcessPool(LoopPool):
             self._work.cancel(None)
         self._work.lose(list(self._work.open.values()))
         self._wakeup.close()
+        if self._rate_file is not None:
+            self._rate_file.close()
         self._forget()
