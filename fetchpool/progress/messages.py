@@ -32,6 +32,14 @@ EXPLAIN_FROM = 2.0
 HOST_LENGTH = 40
 """Characters of a host's name that are shown."""
 
+WAITS = {
+    WaitReason.PAUSE: "asked for a pause",
+    WaitReason.BACKOFF: "is overloaded",
+    WaitReason.NO_RESPONSE: "does not respond",
+    WaitReason.DELAY: "delay between requests",
+    WaitReason.PROXY: "the proxy does not respond",
+}
+
 
 def share_done(snapshot: Snapshot) -> float | None:
     """Return the share that is done, from 0 to 1; None without a total. An estimate never reaches 1."""
@@ -93,10 +101,10 @@ def _why(wait: Wait) -> str:
     if wait.reason is WaitReason.RETRY:
         return "next retry in"
     if wait.reason is WaitReason.PROXY:
-        return f"{wait.reason.value}, again in"
+        return f"{WAITS[wait.reason]}, again in"
     if wait.reason is WaitReason.DELAY:
-        return f"{wait.reason.value} to {_hosts(wait)}, next in"
-    verb = wait.reason.value
+        return f"{WAITS[wait.reason]} to {_hosts(wait)}, next in"
+    verb = WAITS[wait.reason]
     if wait.hosts > 1:
         verb = {"is overloaded": "are overloaded", "does not respond": "do not respond"}.get(verb, verb)
     status = f" ({wait.status})" if wait.status else ""

@@ -18,17 +18,18 @@ from fetchpool.scheduler.host import Breaker, HostSlot
 class WaitReason(Enum):
     """Why requests wait for a point in time."""
 
-    PAUSE = "asked for a pause"
+    PAUSE = "pause"
     """Their host responded with 429 or 503 and a Retry-After."""
-    BACKOFF = "is overloaded"
+    BACKOFF = "backoff"
     """Their host responded with 429 or 503."""
-    NO_RESPONSE = "does not respond"
+    NO_RESPONSE = "no_response"
     """Their host did not respond several times in a row."""
-    DELAY = "delay between requests"
+    DELAY = "delay"
     """The user or the host's robots.txt asks for it."""
     RETRY = "retry"
     """Their last attempt failed."""
-    PROXY = "the proxy does not respond"
+    PROXY = "proxy"
+    """The proxy did not respond several times in a row."""
 
 
 class Wait(Struct, frozen=True):
