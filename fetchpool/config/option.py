@@ -8,6 +8,9 @@ from typing import Any
 
 from msgspec import Struct
 
+PREFIX = "FETCHPOOL_"
+"""The beginning of the names of environment variables."""
+
 
 class Scope(Enum):
     """Where an option is available."""
@@ -16,6 +19,27 @@ class Scope(Enum):
     CONFIG = "the command line and configure()"
     FETCH = "fetch() as well"
     POOL = "fetch() and Pool as well"
+
+
+class Settable(Enum):
+    """Where an option can be set."""
+
+    TYPED = "on the command line only"
+    TRUSTED = "also in the environment, in the user's configuration file, and in a file that is named"
+    ANYWHERE = "also in a file of the working directory that nobody named"
+    """Only for options that can't run code, write files, send data elsewhere, or weaken the user's own limits
+    on that: anybody may have written such a file."""
+
+
+class Secret(Enum):
+    """The part of an option's value that is secret."""
+
+    PASSWORD = "the password in name:password"
+    USERINFO = "the name and password in a URL"
+    KEY_PASSWORD = "the password in file:password"
+    HEADER = "the value of a header"
+    COOKIE = "the text of a cookie"
+    BODY = "the body of a request"
 
 
 class ParamType(Struct, frozen=True, kw_only=True):
@@ -46,6 +70,15 @@ class Option(Struct, frozen=True):
     type: ParamType
     help: str
     scope: Scope = Scope.FETCH
+    settable: Settable = Settable.TRUSTED
+    secret: Secret | None = None
+    """None if the value can be shown."""
+    excludes: tuple[str, ...] = ()
+    """Names of options that can't be combined with this one. One of them on the command line replaces the
+    other in a file."""
+    only_with: tuple[str, str] | None = None
+    """Name and value of the option without which this one has no effect; an empty value is any. In a file it
+    is ignored then, on the command line refused."""
 
     @property
     def flags(self) -> list[str]:
@@ -62,6 +95,16 @@ class Option(Struct, frozen=True):
     def label(self) -> str:
         """The option's name in messages: its first long flag."""
         return next((flag for flag in self.flags if flag.startswith("--")), self.name)
+
+    @property
+    def key(self) -> str:
+        """The option's name in a configuration file: `max-time`."""
+        return self.label.removeprefix("--")
+
+    @property
+    def variable(self) -> str:
+        """The option's environment variable: `FETCHPOOL_MAX_TIME`."""
+        return f"{PREFIX}{self.key.upper().replace('-', '_').replace('.', '_')}"
 
     @property
     def is_negative(self) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 from fetchpool.config import param_types as types
 from fetchpool.config.choices import COLORS, EXECUTORS, TRANSPORTS
 from fetchpool.config.fetch_options import FetchOptions
-from fetchpool.config.option import Option, Scope
+from fetchpool.config.option import Option, Scope, Secret, Settable
 from fetchpool.config.run_config import RunConfig
 
 DEFAULT_OUTPUT = "sizes.txt"
@@ -30,6 +30,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "Read the URLs from column NAME of a CSV, TSV, JSONL or Parquet input, detected from the "
             "suffix or the first line.",
             Scope.CONFIG,
+            settable=Settable.ANYWHERE,
         ),
         Option(
             "keep_columns",
@@ -37,6 +38,8 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             types.SWITCH,
             "Copy the other input columns to the rows; clashing names are prefixed with input_.",
             Scope.CONFIG,
+            settable=Settable.ANYWHERE,
+            only_with=("url_column", ""),
         ),
         Option(
             "delimiter",
@@ -45,6 +48,8 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "Delimiter of CSV and TSV inputs: a character, or tab. By default it is recognized, and sep=; is "
             "understood.",
             Scope.CONFIG,
+            settable=Settable.ANYWHERE,
+            only_with=("url_column", ""),
         ),
         Option(
             "encoding",
@@ -53,18 +58,21 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "Encoding of the inputs, such as utf-16, cp1252 or shift_jis. By default UTF-8, UTF-16 and, in "
             "tables, Windows-1252 are recognized.",
             Scope.CONFIG,
+            settable=Settable.ANYWHERE,
         ),
         Option(
             "sitemap",
             "--sitemap URL|FILE",
             types.PLACES,
             "Fetch the URLs of a sitemap: XML, compressed, an index of others, or text. Repeatable.",
+            secret=Secret.USERINFO,
         ),
         Option(
             "limit",
             "--limit N",
             types.FIRST,
             "Fetch only the first N URLs of the input.",
+            settable=Settable.ANYWHERE,
         ),
         Option(
             "refresh",
@@ -75,19 +83,29 @@ GROUPED: dict[str, tuple[Option, ...]] = {
         ),
     ),
     "Speed": (
-        Option("number", "-n --number N", types.COUNT, "Number of URLs to fetch.", Scope.FLAG),
+        Option(
+            "number",
+            "-n --number N",
+            types.COUNT,
+            "Number of URLs to fetch.",
+            Scope.FLAG,
+            settable=Settable.TYPED,
+        ),
         Option(
             "workers",
             "-w --workers N",
             types.WORKERS,
             "Maximum number of concurrent fetches; 'auto' adapts it while running.",
             Scope.POOL,
+            settable=Settable.ANYWHERE,
         ),
         Option(
             "max_workers",
             "--max-workers N",
             types.MAX_WORKERS,
             "Upper limit for -w auto. (default: 1000)",
+            settable=Settable.ANYWHERE,
+            only_with=("workers", "auto"),
         ),
         Option(
             "executor",
@@ -96,6 +114,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "Worker type: thread, async (one event loop), or process (an event loop in each of several "
             "processes; uses all cores, also for --parse).",
             Scope.POOL,
+            settable=Settable.ANYWHERE,
         ),
         Option(
             "processes",
@@ -104,12 +123,15 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "Number of processes that share the fetches, with --executor process. (default: the number of "
             "cores, and at most -w)",
             Scope.POOL,
+            settable=Settable.ANYWHERE,
+            only_with=("executor", "process"),
         ),
         Option(
             "per_host",
             "--per-host N",
             types.INTEGER_LIMIT,
             "Maximum number of concurrent fetches per host; 0 is no limit.",
+            settable=Settable.ANYWHERE,
         ),
         Option(
             "transport",
@@ -117,6 +139,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             types.one_of(TRANSPORTS),
             "HTTP library: curl (pycurl) or requests. The rows are the same.",
             Scope.POOL,
+            settable=Settable.ANYWHERE,
         ),
     ),
     "Politeness": (
@@ -126,30 +149,35 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             types.DURATION,
             "Minimum delay between two requests to the same host. 429, 503 and Retry-After always slow a "
             "host down.",
+            settable=Settable.ANYWHERE,
         ),
         Option(
             "rate",
             "--rate N/s",
             types.RATE_LIMIT,
             "Maximum request rate over all hosts, evenly spaced: 10/s, 30/m, 1000/h; 0 is no limit.",
+            settable=Settable.ANYWHERE,
         ),
         Option(
             "retry_after_max",
             "--retry-after-max TIME",
             types.DURATION,
             "Upper limit for a server's Retry-After.",
+            settable=Settable.ANYWHERE,
         ),
         Option(
             "robots",
             "--robots",
             types.SWITCH,
             "Obey robots.txt, including Crawl-delay. Off by default, as a URL list is not a crawl.",
+            settable=Settable.ANYWHERE,
         ),
         Option(
             "max_runtime",
             "--max-runtime TIME",
             types.DURATION_LIMIT,
             "Start no more fetches after TIME, finish those in flight, and exit with code 4; 0 is no limit.",
+            settable=Settable.ANYWHERE,
         ),
         Option(
             "max_failures",
@@ -157,6 +185,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             types.INTEGER_LIMIT,
             "Start no more fetches after N URLs have failed, finish those in flight, and exit with code 4; 0 "
             "is no limit.",
+            settable=Settable.ANYWHERE,
         ),
         Option(
             "public_only",
@@ -165,6 +194,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "For untrusted lists: refuse private, loopback and link-local addresses. By default they are "
             "refused only in redirects from public pages.",
             Scope.POOL,
+            excludes=("allow_private",),
         ),
         Option(
             "allow_private",
@@ -195,6 +225,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             types.SWITCH,
             "Replace outputs that exist, instead of appending to them.",
             Scope.CONFIG,
+            excludes=("resume", "retry_failed"),
         ),
         Option(
             "format",
@@ -218,6 +249,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "Write text rows in this format, curl's: '%{url} %{size_delivered}\\n'; %{json} is all fields, "
             "%header{NAME} a header. @FILE reads it from a file.",
             Scope.CONFIG,
+            excludes=("fields",),
         ),
         Option(
             "parse",
@@ -235,6 +267,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "Maximum time for a --parse function per page; 0 is no limit. (default: 30s, or --max-time if "
             "shorter)",
             Scope.POOL,
+            settable=Settable.ANYWHERE,
         ),
         Option(
             "keep",
@@ -268,6 +301,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "Name saved bodies by their URL: '{host}/{path}', also with {urlnum}, {sha256} and {ext}. No "
             "body "
             "replaces another one.",
+            only_with=("save", ""),
         ),
         Option(
             "warc",
@@ -304,6 +338,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "--no-dedupe",
             types.SWITCH,
             "Fetch duplicate URLs, too.",
+            excludes=("resume", "retry_failed"),
         ),
         Option(
             "seen_memory",
@@ -319,18 +354,21 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             types.INTEGER,
             "Retry transient failures up to N times: timeouts, broken connections, status 408, 429, 500, "
             "502, 503, 504, 522, 524.",
+            settable=Settable.ANYWHERE,
         ),
         Option(
             "retry_delay",
             "--retry-delay TIME",
             types.DURATION,
             "Initial backoff; doubles per retry, with full jitter.",
+            settable=Settable.ANYWHERE,
         ),
         Option(
             "retry_max_time",
             "--retry-max-time TIME",
             types.DURATION_LIMIT,
             "Start no retry later than TIME after the URL's first attempt; 0 is no limit.",
+            settable=Settable.ANYWHERE,
         ),
         Option(
             "connect_timeout",
@@ -338,6 +376,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             types.TIMEOUT,
             "Maximum time for DNS lookup, TCP connect and TLS handshake.",
             Scope.POOL,
+            settable=Settable.ANYWHERE,
         ),
         Option(
             "read_timeout",
@@ -345,6 +384,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             types.TIMEOUT,
             "Maximum time without receiving data.",
             Scope.POOL,
+            settable=Settable.ANYWHERE,
         ),
         Option(
             "max_time",
@@ -352,6 +392,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             types.TIMEOUT,
             "Maximum total time per attempt, redirects included.",
             Scope.POOL,
+            settable=Settable.ANYWHERE,
         ),
         Option(
             "max_filesize",
@@ -359,6 +400,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             types.SIZE_LIMIT,
             "Maximum body size, compressed and decompressed; 0 is no limit.",
             Scope.POOL,
+            settable=Settable.ANYWHERE,
         ),
         Option(
             "max_redirs",
@@ -366,6 +408,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             types.INTEGER,
             "Maximum number of redirects to follow.",
             Scope.POOL,
+            settable=Settable.ANYWHERE,
         ),
         Option(
             "no_follow",
@@ -373,6 +416,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             types.SWITCH,
             "Follow no redirects: a 3xx is the final response, and no failure. Adds redirect_url to the row.",
             Scope.POOL,
+            settable=Settable.ANYWHERE,
         ),
         Option(
             "accept",
@@ -391,7 +435,14 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "Request method: GET, HEAD, OPTIONS and so on. (default: GET, or POST with --data or --json)",
             Scope.POOL,
         ),
-        Option("head", "-I --head", types.SWITCH, "Request headers only, like --method HEAD.", Scope.FLAG),
+        Option(
+            "head",
+            "-I --head",
+            types.SWITCH,
+            "Request headers only, like --method HEAD.",
+            Scope.FLAG,
+            excludes=("method", "data", "json"),
+        ),
         Option(
             "data",
             "-d --data TEXT",
@@ -399,6 +450,8 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "Send TEXT, or with @FILE the content of FILE, as a form in the body of every request, by POST. "
             "Not sent to other origins after a redirect. Repeated, the pieces are joined with &.",
             Scope.POOL,
+            secret=Secret.BODY,
+            excludes=("json",),
         ),
         Option(
             "json",
@@ -406,6 +459,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             types.JSON,
             "Send TEXT, or with @FILE the content of FILE, as JSON in the body of every request, by POST.",
             Scope.POOL,
+            secret=Secret.BODY,
         ),
         Option(
             "headers",
@@ -414,6 +468,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "Header to send: 'Name: value', or 'Name;' for an empty value, or @FILE for the headers in FILE. "
             "Not sent to other origins after a redirect. Repeatable.",
             Scope.POOL,
+            secret=Secret.HEADER,
         ),
         Option(
             "cookie",
@@ -422,6 +477,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "Cookies to send: 'name=value; name=value' to every URL, or a FILE of cookies (Netscape format), "
             "each to its own site. Repeatable.",
             Scope.POOL,
+            secret=Secret.COOKIE,
         ),
         Option(
             "cookie_jar",
@@ -448,6 +504,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "Basic authentication, sent to the URL's own origin only. A missing password is asked for on "
             "the terminal, or taken from --netrc.",
             Scope.POOL,
+            secret=Secret.PASSWORD,
         ),
         Option(
             "netrc",
@@ -470,6 +527,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "Proxy to use: http, https, socks5 or socks5h (the proxy resolves names); 'env' for those of the "
             "environment (http_proxy, https_proxy, all_proxy, no_proxy), which are not used otherwise.",
             Scope.POOL,
+            secret=Secret.USERINFO,
         ),
         Option(
             "noproxy",
@@ -505,13 +563,36 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             types.CERTIFICATE,
             "Our own certificate (PEM) for servers that ask for one; FILE:PASSWORD if its key is encrypted.",
             Scope.POOL,
+            secret=Secret.KEY_PASSWORD,
         ),
-        Option("key", "--key FILE", types.FILE, "The key of --cert, if FILE is another one.", Scope.POOL),
+        Option(
+            "key",
+            "--key FILE",
+            types.FILE,
+            "The key of --cert, if FILE is another one.",
+            Scope.POOL,
+            only_with=("cert", ""),
+        ),
         Option("tlsv1_2", "--tlsv1.2", types.SWITCH, "Use at least TLS 1.2.", Scope.POOL),
         Option("tlsv1_3", "--tlsv1.3", types.SWITCH, "Use at least TLS 1.3.", Scope.POOL),
         Option("tls_max", "--tls-max VERSION", types.TLS_MAX, "Use at most TLS 1.2 or 1.3.", Scope.POOL),
-        Option("ipv4", "-4 --ipv4", types.SWITCH, "Use IPv4 addresses only.", Scope.POOL),
-        Option("ipv6", "-6 --ipv6", types.SWITCH, "Use IPv6 addresses only.", Scope.POOL),
+        Option(
+            "ipv4",
+            "-4 --ipv4",
+            types.SWITCH,
+            "Use IPv4 addresses only.",
+            Scope.POOL,
+            settable=Settable.ANYWHERE,
+            excludes=("ipv6",),
+        ),
+        Option(
+            "ipv6",
+            "-6 --ipv6",
+            types.SWITCH,
+            "Use IPv6 addresses only.",
+            Scope.POOL,
+            settable=Settable.ANYWHERE,
+        ),
         Option(
             "interface",
             "--interface NAME",
@@ -525,11 +606,26 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             types.SIZE_LIMIT,
             "Receive at most SIZE bytes of bodies per second, in all transfers together; 0 is no limit.",
             Scope.POOL,
+            settable=Settable.ANYWHERE,
         ),
         Option("insecure", "-k --insecure", types.SWITCH, "Do not verify TLS certificates.", Scope.POOL),
-        Option("http1", "--http1.1", types.SWITCH, "Use HTTP/1.1 only.", Scope.FLAG),
         Option(
-            "http2", "--http2", types.SWITCH, "Use HTTP/2 if the server supports it (curl only).", Scope.FLAG
+            "http1",
+            "--http1.1",
+            types.SWITCH,
+            "Use HTTP/1.1 only.",
+            Scope.FLAG,
+            settable=Settable.ANYWHERE,
+            excludes=("http2", "http3"),
+        ),
+        Option(
+            "http2",
+            "--http2",
+            types.SWITCH,
+            "Use HTTP/2 if the server supports it (curl only).",
+            Scope.FLAG,
+            settable=Settable.ANYWHERE,
+            excludes=("http3",),
         ),
         Option(
             "http3",
@@ -537,6 +633,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             types.SWITCH,
             "Use HTTP/3 if the server supports it (curl only, if libcurl does).",
             Scope.FLAG,
+            settable=Settable.ANYWHERE,
         ),
         Option(
             "http_version",
@@ -547,9 +644,21 @@ GROUPED: dict[str, tuple[Option, ...]] = {
         ),
     ),
     "Display": (
-        Option("quiet", "-q -s --quiet --silent", types.SWITCH, "Print errors only.", Scope.FLAG),
         Option(
-            "verbose", "-v --verbose", types.SWITCH, "Print a line for each failure and retry.", Scope.FLAG
+            "quiet",
+            "-q -s --quiet --silent",
+            types.SWITCH,
+            "Print errors only.",
+            Scope.FLAG,
+            excludes=("verbose",),
+        ),
+        Option(
+            "verbose",
+            "-v --verbose",
+            types.SWITCH,
+            "Print a line for each failure and retry.",
+            Scope.FLAG,
+            settable=Settable.ANYWHERE,
         ),
         Option(
             "summary",
@@ -573,6 +682,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             types.SWITCH,
             "Show no progress, only the summary.",
             Scope.FLAG,
+            settable=Settable.ANYWHERE,
         ),
         Option(
             "color",
@@ -580,9 +690,14 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             types.choice_of(COLORS),
             "Use colours: auto (on a terminal), always or never. auto respects NO_COLOR and FORCE_COLOR.",
             Scope.FLAG,
+            settable=Settable.ANYWHERE,
         ),
     ),
-    "Other": (Option("version", "-V --version", types.SWITCH, "Print the version.", Scope.FLAG),),
+    "Other": (
+        Option(
+            "version", "-V --version", types.SWITCH, "Print the version.", Scope.FLAG, settable=Settable.TYPED
+        ),
+    ),
 }
 
 OPTIONS = {option.name: option for options in GROUPED.values() for option in options}
