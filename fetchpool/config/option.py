@@ -26,9 +26,9 @@ class Settable(Enum):
 
     TYPED = "on the command line only"
     TRUSTED = "also in the environment, in the user's configuration file, and in a file that is named"
-    ANYWHERE = "also in a file of the working directory that nobody named"
+    ANYWHERE = "also in a file of the working directory that is not named"
     """Only for options that can't run code, write files, send data elsewhere, or weaken the user's own limits
-    on that: anybody may have written such a file."""
+    on that: such a file may be from anywhere."""
 
 
 class Secret(Enum):
