@@ -29,10 +29,10 @@ DIRECTORY = Path(__file__).parents[1] / "docs" / "pictures"
 COMMAND = "fetchpool urls.txt -o results.jsonl -w 50"
 WIDTH = 104
 FAILED = (
-    FailureCount("http_404", 402, "https://example.org/missing"),
-    FailureCount("timeout_connect", 61, "https://slow.example/"),
-    FailureCount("dns", 38, "https://nowhere.example/"),
-    FailureCount("tls", 7, "https://expired.example/"),
+    FailureCount("http_404", 402, ("https://example.org/missing",)),
+    FailureCount("timeout_connect", 61, ("https://slow.example/",)),
+    FailureCount("dns", 38, ("https://nowhere.example/",)),
+    FailureCount("tls", 7, ("https://expired.example/",)),
 )
 RUN = snapshot(
     elapsed=27.0,

@@ -12,7 +12,16 @@ from msgspec.structs import replace
 
 from fetchpool.model.record import Record
 from fetchpool.model.text import memory_size
-from fetchpool.scheduler.waits import Wait
+from fetchpool.scheduler.waits import PausedHost, Wait
+
+MOST_EXAMPLES = 5
+"""Examples of each kind of failure."""
+MOST_HOSTS = 10
+"""Hosts in each list of `Hosts`."""
+TIME_BOUNDS = tuple(round(0.001 * 10 ** (number / 7), 6) for number in range(39))
+"""Upper bounds of the buckets of `Snapshot.times`, in seconds: 1 ms to 268 s. The last bucket has none."""
+SIZE_BOUNDS = tuple(1 << number for number in range(39))
+"""Upper bounds of the buckets of `Snapshot.sizes`, in bytes. The last bucket has none."""
 
 
 class ActiveRequest(Struct, frozen=True):
@@ -23,11 +32,47 @@ class ActiveRequest(Struct, frozen=True):
 
 
 class FailureCount(Struct, frozen=True):
-    """Number of final rows with an `error`, and the URL of one of them, safe to show."""
+    """Number of final rows with an `error`, and the URLs of the first of them, safe to show."""
 
     kind: str
     count: int
-    example: str
+    examples: tuple[str, ...]
+    """At least one, and at most `MOST_EXAMPLES`."""
+
+    @property
+    def example(self) -> str:
+        """The first example."""
+        return self.examples[0]
+
+
+class BusyHost(Struct, frozen=True):
+    """A host with requests in flight."""
+
+    host: str
+    in_flight: int
+    waiting: int
+    """Its queued requests."""
+
+
+class FailingHost(Struct, frozen=True):
+    """A host with failed URLs."""
+
+    host: str
+    count: int
+    """Number of its final rows with an error; a lower bound if very many hosts fail."""
+    kind: str
+    """The latest error."""
+
+
+class Hosts(Struct, frozen=True):
+    """The hosts that say most about the run, at most `MOST_HOSTS` in each list."""
+
+    busiest: tuple[BusyHost, ...] = ()
+    """Most requests in flight first."""
+    paused: tuple[PausedHost, ...] = ()
+    """Most waiting requests first."""
+    failing: tuple[FailingHost, ...] = ()
+    """Most failures first."""
 
 
 class WaitTimes(Struct, frozen=True):
@@ -117,7 +162,7 @@ class Snapshot(Struct, frozen=True):
     """Of `done`: URLs with a row from an earlier run. Sizes, times and rates do not include them."""
     duplicates: int = 0
     """URLs that the input had before; not in `total`."""
-    hosts: int = 0
+    hosts_at_once: int = 0
     """Most hosts that had requests at the same time."""
     time_in_timeouts: tuple[tuple[str, float], ...] = ()
     """Of `time_waiting` and `time_receiving`: attempts that timed out, by their error."""
@@ -128,6 +173,22 @@ class Snapshot(Struct, frozen=True):
     last_within: float | None = None
     """Seconds until the last attempts in flight reach their time limit, if nothing else is left to fetch and
     they are slow; else None."""
+    seq: int = 0
+    """The snapshot's number."""
+    rate_average: float = 0.0
+    """URLs per second since the start of the run."""
+    rate_ok: float = 0.0
+    rate_failed: float = 0.0
+    """The two parts of `urls_per_second`."""
+    recent_p50: float | None = None
+    recent_p95: float | None = None
+    """Of `time_total`, over the rows of the last complete second; None if it had none."""
+    hosts: Hosts = Hosts()
+    """This and the fields below are updated once a second, and only for an observer that `wants_details`."""
+    times: tuple[int, ...] = ()
+    """Rows by `time_total`, in the buckets of `TIME_BOUNDS`."""
+    sizes: tuple[int, ...] = ()
+    """Rows without an error by `size_delivered`, in the buckets of `SIZE_BOUNDS`."""
 
 
 class RetryScheduled(Struct, frozen=True):

@@ -41,15 +41,37 @@ class Histogram:
                 bucket = top
             counts[bucket] += 1
 
-    def percentile(self, share: float) -> float:
-        """Return the value that `share` (0 to 1) of all values do not exceed; 0 without values."""
-        rank = share * sum(self._counts)
+    def counts(self) -> list[int]:
+        """Return the counts at this moment, for the `before` of a later call."""
+        return self._counts.copy()
+
+    def grouped(self, bounds: Sequence[float]) -> tuple[int, ...]:
+        """Return the counts in wider buckets with these ascending upper bounds, and of all larger values. A
+        value within 5 % of a bound may be in the bucket on the other side."""
+        groups = [0] * (len(bounds) + 1)
+        group = 0
+        for bucket, number in enumerate(self._counts):
+            middle = self._middle(bucket)
+            while group < len(bounds) and middle > bounds[group]:
+                group += 1
+            groups[group] += number
+        return tuple(groups)
+
+    def percentile(self, share: float, before: list[int] | None = None) -> float:
+        """Return the value that `share` (0 to 1) of all values do not exceed, or of those since `before`; 0
+        without values."""
+        counts = self._counts
+        if before is not None:
+            counts = [number - earlier for number, earlier in zip(counts, before, strict=True)]
+        rank = share * sum(counts)
         if not rank:
             return 0.0
         seen = 0
-        for bucket, number in enumerate(self._counts):
+        for bucket, number in enumerate(counts):
             seen += number
             if seen >= rank:
-                middle = exp((bucket - self._offset + 0.5) / PER_E) if bucket else 0.0
-                return min(max(middle, self.minimum), self.maximum)
+                return min(max(self._middle(bucket), self.minimum), self.maximum)
         return self.maximum
+
+    def _middle(self, bucket: int) -> float:
+        return exp((bucket - self._offset + 0.5) / PER_E) if bucket else 0.0

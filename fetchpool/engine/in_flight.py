@@ -111,6 +111,14 @@ class InFlightRequests:
             for request, started in islice(self._in_flight.values(), SLOWEST)
         )
 
+    def by_host(self) -> dict[str, int]:
+        """Return the number of requests in flight of each host. Takes a time proportional to their number, so
+        it must not be called for every request."""
+        hosts: dict[str, int] = {}
+        for request, _ in self._in_flight.values():
+            hosts[request.host] = hosts.get(request.host, 0) + 1
+        return hosts
+
     def seconds_since_last_start(self, now: float) -> float | None:
         """Return how long the latest request has been in flight; None if there is none."""
         if not self._in_flight:

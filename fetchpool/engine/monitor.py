@@ -7,12 +7,13 @@ the engine's thread calls it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from heapq import nlargest
 from time import monotonic
 
 from msgspec.structs import replace
 
 from fetchpool.engine.bottlenecks import Bottleneck, BottleneckTimer
-from fetchpool.engine.events import Snapshot
+from fetchpool.engine.events import MOST_HOSTS, BusyHost, Hosts, Snapshot
 from fetchpool.engine.in_flight import InFlightRequests
 from fetchpool.engine.lifecycle import Lifecycle
 from fetchpool.engine.observers import Observers
@@ -24,6 +25,9 @@ from fetchpool.scheduler.scheduler import Scheduler
 
 SNAPSHOT_INTERVAL = 0.25
 """Seconds between two snapshots."""
+DETAILS_INTERVAL = 1.0
+"""Seconds between two updates of a snapshot's details, which take a time proportional to the requests in
+flight."""
 SLOW_ENDING = 2.0
 """Seconds after which the last requests are slow: the rate so far says nothing about when they end."""
 STUCK = (
@@ -62,7 +66,11 @@ class Monitor:
         self._clock = clock
         self._timer = BottleneckTimer(clock())
         self._reported_stuck = False
-        self._hosts = 0
+        self._hosts_at_once = 0
+        self._seq = 0
+        self._next_details = 0.0
+        self._hosts = Hosts()
+        self._spread: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
         self.next_snapshot = 0.0
         """When `update()` is due."""
 
@@ -80,6 +88,7 @@ class Monitor:
     def finish(self) -> None:
         """Tell the observers that the run has ended. Idempotent."""
         self._report_stuck()
+        self._next_details = 0.0
         self._observers.on_finish(self.snapshot())
 
     def blocked_by(self, now: float, bottleneck: Bottleneck) -> None:
@@ -104,13 +113,35 @@ class Monitor:
             wait_times=self._timer.wait_times(now),
             least_wait=self._scheduler.least_wait(now),
         )
-        self._hosts = max(self._hosts, self._scheduler.active_hosts)
+        self._hosts_at_once = max(self._hosts_at_once, self._scheduler.active_hosts)
+        self._seq += 1
+        if self._observers.want_details():
+            self._update_details(now)
+        times, sizes = self._spread
         return replace(
             shot,
+            hosts_at_once=self._hosts_at_once,
+            seq=self._seq,
             hosts=self._hosts,
+            times=times,
+            sizes=sizes,
             wait=self._scheduler.wait(now),
             last_within=self._last_within(now),
         )
+
+    def _update_details(self, now: float) -> None:
+        """Update what takes long, once a second at most."""
+        if now < self._next_details:
+            return
+        self._next_details = now + DETAILS_INTERVAL
+        by_host = self._in_flight.by_host()
+        busiest = nlargest(MOST_HOSTS, by_host, key=by_host.__getitem__)
+        self._hosts = Hosts(
+            tuple(BusyHost(host, by_host[host], self._scheduler.queued_for(host)) for host in busiest),
+            self._scheduler.paused_hosts(now, MOST_HOSTS),
+            self._stats.failures.hosts(),
+        )
+        self._spread = self._stats.spread()
 
     def _last_within(self, now: float) -> float | None:
         """Return in how many seconds the last requests reach their time limit, if they are slow and all that

@@ -18,6 +18,10 @@ class Observer:
     `on_finish` may wait for a slow terminal or pipe: all rows are written by then.
     """
 
+    wants_details = False
+    """Whether snapshots need the fields that are updated only for an observer that shows them. Read before
+    each snapshot; it may change at any time, in any thread."""
+
     def on_start(self, snapshot: Snapshot) -> None:
         """The run begins."""
 
@@ -42,6 +46,10 @@ class Observers(Observer):
 
     def __bool__(self) -> bool:
         return bool(self._observers)
+
+    def want_details(self) -> bool:
+        """Whether an observer wants the details."""
+        return any(observer.wants_details for observer in self._observers)
 
     def on_start(self, snapshot: Snapshot) -> None:
         for observer in self._observers:

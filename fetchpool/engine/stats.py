@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from fetchpool.engine.events import ActiveRequest, FailureCount, Snapshot, WaitTimes
+from msgspec import Struct
+
+from fetchpool.engine.events import SIZE_BOUNDS, TIME_BOUNDS, ActiveRequest, Snapshot, WaitTimes
+from fetchpool.engine.failure_counter import FailureCounter
 from fetchpool.engine.histogram import Histogram
 from fetchpool.model.record import Record, StoredRow
 
@@ -20,6 +23,17 @@ ETA_WINDOW = 60.0
 """Seconds over which the rate for the remaining time is measured, so that it does not jump."""
 SAMPLE_EVERY = 0.2
 """Seconds between the samples for rates, so that there are a few hundred."""
+RECENT = 1.0
+"""Seconds over which the recent percentiles are measured."""
+
+
+class Sample(Struct, frozen=True, gc=False):
+    """The counters at one moment."""
+
+    at: float
+    done: int
+    ok: int
+    size_delivered: int
 
 
 class Stats:
@@ -34,11 +48,13 @@ class Stats:
         self._time_waiting = self._time_receiving = 0.0
         self._time_in_timeouts: dict[str, float] = {}
         self._longest_response = 0.0
-        self._failed: dict[str, int] = {}
-        self._examples: dict[str, str] = {}
+        self.failures = FailureCounter()
         self._times = Histogram(1e-6, 1e6)
         self._sizes = Histogram(1, 1e15)
-        self._samples: deque[tuple[float, int, int]] = deque([(self._started, 0, 0)])
+        self._samples: deque[Sample] = deque([Sample(self._started, 0, 0, 0)])
+        self._recent_since = self._started
+        self._recent_before = self._times.counts()
+        self._recent: tuple[float | None, float | None] = (None, None)
 
     def add(self, records: Sequence[Record]) -> None:
         """Count a batch of final rows. Takes about half a microsecond for each: this runs for every row."""
@@ -55,7 +71,7 @@ class Stats:
             error = record.error
             if error is not None:
                 failed += 1
-                self._failure(error, record)
+                self.failures.add(error, record)
                 self._count_timeout(error, record)
             elif size is not None:
                 sizes.append(size)
@@ -85,17 +101,10 @@ class Stats:
         time."""
         for row in rows:
             if row.error is not None:
-                self._failure(row.error, row)
+                self.failures.found(row.error, row.url)
             else:
                 self._ok_before += 1
         self._done_before += len(rows)
-
-    def _failure(self, error: str, record: Record | StoredRow) -> None:
-        if error in self._failed:
-            self._failed[error] += 1
-        else:
-            self._failed[error] = 1
-            self._examples[error] = record.url
 
     @property
     def done(self) -> int:
@@ -136,15 +145,17 @@ class Stats:
         so it has to be called at least every few seconds."""
         now = self._clock()
         self._sample(now)
-        urls_per_second, bytes_per_second = self._rates(now, RATE_WINDOW)
+        self._update_recent(now)
+        urls_per_second, rate_ok, bytes_per_second = self._rates(now, RATE_WINDOW)
+        elapsed = now - self._started
         sizes, times = self._sizes, self._times
         return Snapshot(
-            elapsed=now - self._started,
+            elapsed=elapsed,
             done=self._done + self._done_before,
             ok=self._ok + self._ok_before,
             done_before=self._done_before,
             duplicates=duplicates,
-            failed=self._kinds(),
+            failed=self.failures.kinds(),
             retries=self._retries,
             in_flight=in_flight,
             slowest=slowest,
@@ -170,33 +181,53 @@ class Stats:
             workers_reason=workers_reason,
             stopping=stopping,
             wait_times=wait_times,
+            rate_average=self._done / elapsed if elapsed > 0 else 0.0,
+            rate_ok=rate_ok,
+            rate_failed=urls_per_second - rate_ok,
+            recent_p50=self._recent[0],
+            recent_p95=self._recent[1],
         )
 
-    def _kinds(self) -> tuple[FailureCount, ...]:
-        kinds = [FailureCount(kind, number, self._examples[kind]) for kind, number in self._failed.items()]
-        kinds.sort(key=lambda kind: (-kind.count, kind.kind))
-        return tuple(kinds)
+    def spread(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return the numbers of rows in the buckets of `TIME_BOUNDS` and of `SIZE_BOUNDS`."""
+        return self._times.grouped(TIME_BOUNDS), self._sizes.grouped(SIZE_BOUNDS)
+
+    def _update_recent(self, now: float) -> None:
+        """Measure the recent percentiles once a second."""
+        if now - self._recent_since < RECENT:
+            return
+        times, before = self._times, self._recent_before
+        self._recent_since = now
+        self._recent_before = times.counts()
+        if before == self._recent_before:
+            self._recent = (None, None)
+        else:
+            self._recent = (times.percentile(0.5, before), times.percentile(0.95, before))
 
     def _sample(self, now: float) -> None:
         """Add a sample; drop those that are too old for every window."""
         samples = self._samples
-        if now - samples[-1][0] >= SAMPLE_EVERY:
-            samples.append((now, self._done, self._size_delivered))
-        while len(samples) > 1 and samples[1][0] <= now - ETA_WINDOW:
+        if now - samples[-1].at >= SAMPLE_EVERY:
+            samples.append(Sample(now, self._done, self._ok, self._size_delivered))
+        while len(samples) > 1 and samples[1].at <= now - ETA_WINDOW:
             samples.popleft()
 
-    def _rates(self, now: float, window: float) -> tuple[float, float]:
-        """Return URLs and delivered bytes per second, since the latest sample that is `window` seconds
-        old."""
-        then, done, delivered = self._samples[0]
+    def _rates(self, now: float, window: float) -> tuple[float, float, float]:
+        """Return URLs, URLs without an error, and delivered bytes per second, since the latest sample that is
+        `window` seconds old."""
+        before = self._samples[0]
         for sample in reversed(self._samples):
-            if sample[0] <= now - window:
-                then, done, delivered = sample
+            if sample.at <= now - window:
+                before = sample
                 break
-        seconds = now - then
+        seconds = now - before.at
         if seconds <= 0:
-            return 0.0, 0.0
-        return (self._done - done) / seconds, (self._size_delivered - delivered) / seconds
+            return 0.0, 0.0, 0.0
+        return (
+            (self._done - before.done) / seconds,
+            (self._ok - before.ok) / seconds,
+            (self._size_delivered - before.size_delivered) / seconds,
+        )
 
     def _eta(self, now: float, total: int | None, least_wait: float) -> float | None:
         if total is None:
@@ -204,5 +235,5 @@ class Stats:
         left = max(total - self._done - self._done_before, 0)
         if not left:
             return 0.0
-        per_second, _ = self._rates(now, ETA_WINDOW)
+        per_second, _, _ = self._rates(now, ETA_WINDOW)
         return max(left / per_second, least_wait) if per_second > 0 else None

@@ -83,7 +83,7 @@ def more_workers(shot: Snapshot, config: RunConfig) -> Remedy | None:
     if wanted <= workers or is_limited_by_bandwidth(shot, config):
         return None
     options: tuple[str, ...] = (f"--max-workers {wanted}" if config.auto_workers else f"-w {wanted}",)
-    needs_per_host = ceil(wanted / max(shot.hosts, 1))
+    needs_per_host = ceil(wanted / max(shot.hosts_at_once, 1))
     if config.per_host is not None and config.per_host < needs_per_host:
         options = (*options, f"--per-host {needs_per_host}")
     if config.executor == "thread" and wanted > MANY_THREADS and _may_be_async(config):

@@ -28,7 +28,7 @@ from fetchpool.model.request import FetchRequest
 from fetchpool.scheduler.host import OPEN, BlockReason, HostSlot
 from fetchpool.scheduler.proxy_breaker import ProxyBreaker
 from fetchpool.scheduler.rate_limit import RateLimiter
-from fetchpool.scheduler.waits import Wait, WaitReason, least_wait, main_wait
+from fetchpool.scheduler.waits import PausedHost, Wait, WaitReason, least_wait, main_wait, paused_hosts
 
 IDLE_TTL = 60.0
 """Seconds after which the state of an idle host is dropped, so that memory does not grow with the number of
@@ -266,6 +266,15 @@ class Scheduler:
         if self._proxy is not None and self._proxy.paused:
             return Wait(WaitReason.PROXY, self.queued, max(self._proxy.next_wakeup() - now, 0.0))
         return main_wait((slot for _, _, slot in self._waiting), self._retries, self._hosts, now)
+
+    def paused_hosts(self, now: float, most: int) -> tuple[PausedHost, ...]:
+        """Return the hosts that pause, those with most waiting requests first, at most so many."""
+        return paused_hosts((slot for _, _, slot in self._waiting), self._retries, self._hosts, now, most)
+
+    def queued_for(self, host: str) -> int:
+        """Return the number of queued requests of a host, without retries that are not due."""
+        slot = self._hosts.get(host)
+        return 0 if slot is None else slot.queued()
 
     def least_wait(self, now: float) -> float:
         """Return how many seconds pass, at least, until the last of the queued requests may start."""

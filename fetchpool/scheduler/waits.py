@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import Enum
+from heapq import nlargest
 
 from msgspec import Struct
 
@@ -44,6 +45,19 @@ class Wait(Struct, frozen=True):
     """The host with most of them; empty for retries and the proxy."""
     hosts: int = 0
     """Number of hosts."""
+    status: int = 0
+    """The status with which the host asked for the pause; 0 if it did not."""
+
+
+class PausedHost(Struct, frozen=True):
+    """A host whose requests wait because it is overloaded or does not respond."""
+
+    host: str
+    requests: int
+    """Number of its requests that wait."""
+    seconds: float
+    """Until the first of them may start."""
+    reason: WaitReason
     status: int = 0
     """The status with which the host asked for the pause; 0 if it did not."""
 
@@ -92,6 +106,36 @@ def main_wait(
         host=most,
         hosts=len(group.by_host),
         status=hosts[most].throttled_by if most in hosts else 0,
+    )
+
+
+def paused_hosts(
+    waiting: Iterable[HostSlot],
+    retries: Iterable[tuple[float, int, FetchRequest]],
+    hosts: Mapping[str, HostSlot],
+    now: float,
+    most: int,
+) -> tuple[PausedHost, ...]:
+    """Return the hosts that pause, those with most waiting requests first, at most `most`. A delay that the
+    user or the host's robots.txt asks for is no pause."""
+    requests: dict[str, int] = {}
+    for slot in waiting:
+        if _reason(slot) is not WaitReason.DELAY:
+            requests[slot.host] = slot.queued()
+    for _, _, request in retries:
+        host = hosts.get(request.host)
+        if host is not None and host.ready_at > now and _reason(host) is not WaitReason.DELAY:
+            requests[request.host] = requests.get(request.host, 0) + 1
+    names = nlargest(most, requests, key=requests.__getitem__)
+    return tuple(
+        PausedHost(
+            name,
+            requests[name],
+            max(hosts[name].ready_at - now, 0.0),
+            _reason(hosts[name]),
+            status=hosts[name].throttled_by,
+        )
+        for name in names
     )
 
 

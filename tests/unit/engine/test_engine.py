@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
+
+import pytest
 
 from fetchpool.cli.demo_server.server import DemoServer
 from fetchpool.config.configure import configure
 from fetchpool.engine.build import assemble, build
 from fetchpool.engine.engine import Engine
-from fetchpool.engine.events import WaitTimes
+from fetchpool.engine.events import BusyHost, FailingHost, Hosts, Snapshot, WaitTimes
+from fetchpool.engine.observers import Observer, Observers
 from fetchpool.engine.writer import Writer
 from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.model.errors import WorkerLostError
@@ -114,6 +117,7 @@ def engine_of(
     scheduler: Scheduler | None = None,
     retry: int = 0,
     concurrency: AutoScaler | None = None,
+    observers: Sequence[Observer] = (),
 ) -> Engine:
     """With a clock that goes on by a millisecond each time it is looked at."""
     ticks = count()
@@ -124,6 +128,7 @@ def engine_of(
         scheduler=scheduler or Scheduler(),
         retry=RetryPolicy(retry=retry),
         autoscaler=concurrency,
+        observers=Observers(observers),
         clock=lambda: next(ticks) / 1000,
     )
 
@@ -235,3 +240,39 @@ def test_an_abort_while_rows_are_written_ends_the_run(demo_server: DemoServer) -
     result = sink.engine.run()
     assert result.interrupted
     assert sink.errors == {urls[0]: None}
+
+
+class Details(Observer):
+    """Notes each snapshot's hosts; wants details as the test says."""
+
+    def __init__(self, *, wants_details: bool) -> None:
+        self.wants_details = wants_details
+        self.snapshots: list[Snapshot] = []
+
+    def on_snapshot(self, snapshot: Snapshot) -> None:
+        self.snapshots.append(snapshot)
+
+    on_finish = on_snapshot
+
+
+@pytest.mark.parametrize("wants_details", [False, True])
+def test_snapshots_have_details_only_for_an_observer_that_wants_them(wants_details: bool) -> None:
+    def answer(request: FetchRequest, _attempt: int) -> Outcome:
+        if request.host == "bad":
+            return factories.outcome(request, response_code=404, error="http_404", time_total=0.02)
+        return factories.outcome(request, time_total=0.02, size_delivered=3)
+
+    seen = Details(wants_details=wants_details)
+    urls = [f"http://{host}/{number}" for number in range(400) for host in ("bad", "good")]
+    engine_of(OneAtATime(answer), urls, Rows(), observers=[seen]).run()
+    *during, last = seen.snapshots
+    assert [shot.seq for shot in seen.snapshots] == list(range(2, len(during) + 3))
+    if not wants_details:
+        assert {(shot.hosts, shot.times, shot.sizes) for shot in seen.snapshots} == {(Hosts(), (), ())}
+        return
+    assert (sum(last.times), sum(last.sizes)) == (800, 400)
+    assert last.hosts == Hosts(failing=(FailingHost("bad", 400, "http_404"),))
+    busy = during[-1].hosts.busiest
+    assert {each.host for each in busy} == {"bad", "good"}
+    assert 1 < sum(each.in_flight for each in busy) <= OneAtATime.max_pending
+    assert all(isinstance(each, BusyHost) and each.waiting for each in busy)

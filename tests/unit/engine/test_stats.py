@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fetchpool.config.machine import usable_cores
 from fetchpool.engine.bottlenecks import Bottleneck, BottleneckTimer, cpu_seconds
-from fetchpool.engine.events import ActiveRequest, Snapshot
+from fetchpool.engine.events import TIME_BOUNDS, ActiveRequest, Snapshot
 from fetchpool.engine.histogram import Histogram
 from fetchpool.engine.stats import Stats
 from tests.factories import EVEN, record
@@ -145,6 +145,46 @@ def test_values_of_the_engine_are_in_the_snapshot() -> None:
     assert (shot.in_flight, shot.queued, shot.delayed, shot.total, shot.total_exact) == (3, 5, 2, 9, True)
     assert shot.slowest[0].seconds == 7.0
     assert shot.wait_times is EVEN
+
+
+def test_the_rate_is_divided_into_ok_and_failed() -> None:
+    clock = Clock()
+    stats = Stats(clock)
+    for _ in range(40):
+        clock.now += 0.25
+        stats.add([*[record()] * 6, *[record(error="reset")] * 4])
+        shot = now(stats)
+    assert (shot.rate_ok, shot.rate_failed) == (pytest.approx(24), pytest.approx(16))
+    clock.now += 10
+    assert now(stats).rate_average == pytest.approx(20)
+
+
+def test_the_recent_percentiles_forget_earlier_seconds() -> None:
+    clock = Clock()
+    stats = Stats(clock)
+    assert (now(stats).recent_p50, now(stats).recent_p95) == (None, None)
+    stats.add([record(time_total=0.1)] * 900)
+    clock.now += 1
+    assert now(stats).recent_p50 == pytest.approx(0.1, rel=0.03)
+    stats.add([record(time_total=4.0)] * 10)
+    clock.now += 0.5
+    assert now(stats).recent_p50 == pytest.approx(0.1, rel=0.03)  # this second is not complete
+    clock.now += 0.5
+    shot = now(stats)
+    assert shot.recent_p50 == shot.recent_p95 == pytest.approx(4.0, rel=0.03)
+    assert shot.time_p50 == pytest.approx(0.1, rel=0.03)
+    clock.now += 1
+    assert now(stats).recent_p50 is None
+
+
+def test_the_spread_has_every_row_in_its_bucket() -> None:
+    stats = Stats(Clock())
+    stats.add([record(time_total=seconds, size_delivered=0) for seconds in (0.0001, 0.02, 0.02, 5.0, 1e5)])
+    times, sizes = stats.spread()
+    assert (len(times), len(sizes), sum(times), sum(sizes)) == (40, 40, 5, 5)
+    assert (times[0], times[-1], sizes[0]) == (1, 1, 5)
+    (place,) = (place for place, number in enumerate(times) if number == 2)
+    assert TIME_BOUNDS[place - 1] < 0.02 <= TIME_BOUNDS[place]
 
 
 def test_memory_does_not_grow_with_the_run() -> None:

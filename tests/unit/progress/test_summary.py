@@ -141,18 +141,21 @@ def test_a_run_that_was_stopped_at_once_has_no_bottleneck() -> None:
 
 
 def test_if_all_lookups_failed_the_summary_suggests_checking_the_network() -> None:
-    kinds = (FailureCount("dns", 5, "http://a.example/"), FailureCount("timeout_dns", 2, "http://b.example/"))
+    kinds = (
+        FailureCount("dns", 5, ("http://a.example/",)),
+        FailureCount("timeout_dns", 2, ("http://b.example/",)),
+    )
     hint = "all DNS lookups failed: check the network, or set a proxy with -x"
     assert lines(snapshot(done=7, ok=0, failed=kinds))[-1] == hint
     assert hint not in lines(snapshot(done=8, ok=1, failed=kinds))
-    assert hint not in lines(snapshot(done=8, ok=0, failed=(*kinds, FailureCount("tls", 1, "http://c/"))))
+    assert hint not in lines(snapshot(done=8, ok=0, failed=(*kinds, FailureCount("tls", 1, ("http://c/",)))))
 
 
 def test_failures_end_with_the_command_that_tries_them_again() -> None:
     again = "fetchpool urls.txt --retry-failed all"
     assert lines(snapshot(), again=again)[-1] == f"to try the failures again: {again}"
     assert again not in str(lines(all_ok(), again=again))
-    invalid = snapshot(failed=(FailureCount("invalid_url", 3, "http://["),))
+    invalid = snapshot(failed=(FailureCount("invalid_url", 3, ("http://[",)),))
     assert again not in str(lines(invalid, again=again))
 
 
@@ -162,7 +165,7 @@ def test_saved_bodies_are_counted() -> None:
 
 def test_a_long_example_loses_its_middle() -> None:
     url = f"http://example.org/{'x' * 500}/end"
-    (said,) = [each for each in lines(snapshot(failed=(FailureCount("dns", 2, url),))) if "e.g." in each]
+    (said,) = [each for each in lines(snapshot(failed=(FailureCount("dns", 2, (url,)),))) if "e.g." in each]
     shown = said.partition("e.g. ")[2]
     assert len(shown) == 100
     assert shown.startswith("http://example.org/xx")
@@ -182,7 +185,7 @@ def test_a_single_url_has_no_percentiles() -> None:
 
 
 def test_a_run_that_never_reached_the_network_has_no_times() -> None:
-    shot = snapshot(done=1, ok=0, time_max=0.0, failed=(FailureCount("invalid_url", 1, "http://[::1"),))
+    shot = snapshot(done=1, ok=0, time_max=0.0, failed=(FailureCount("invalid_url", 1, ("http://[::1",)),))
     assert not [line for line in lines(shot) if line.startswith("time")]
 
 
@@ -191,14 +194,14 @@ def test_without_an_output_there_is_no_line_for_rows() -> None:
 
 
 def test_the_rarest_kinds_share_a_line() -> None:
-    kinds = tuple(FailureCount(f"http_{500 + n}", 100 - n, f"http://h/{n}") for n in range(15))
+    kinds = tuple(FailureCount(f"http_{500 + n}", 100 - n, (f"http://h/{n}",)) for n in range(15))
     said = lines(snapshot(failed=kinds))
     assert "         261 of 3 other kinds" in said
     assert not [line for line in said if "http_512" in line]
 
 
 def test_a_url_that_looks_like_markup_is_shown_as_it_is() -> None:
-    shot = snapshot(failed=(FailureCount("reset", 2, "http://h/[/foo][red]"),))
+    shot = snapshot(failed=(FailureCount("reset", 2, ("http://h/[/foo][red]",)),))
     assert "failed   2 reset  e.g. http://h/[/foo][red]" in lines(shot)
 
 
@@ -260,9 +263,9 @@ def test_a_busy_core_gets_the_process_executor_suggested_if_others_are_idle(exec
 def test_more_workers_than_the_per_host_limit_take_two_options() -> None:
     shot = ten_seconds(wait_times=limits(workers=10.0))
     assert "; try -w 40 --per-host 40 (" in advice(shot, per_host=10)
-    assert "; try -w 40 --per-host 20 (" in advice(replace(shot, hosts=2), per_host=10)
+    assert "; try -w 40 --per-host 20 (" in advice(replace(shot, hosts_at_once=2), per_host=10)
     assert "; try -w 40 (" in advice(shot, per_host=40)
-    assert "; try -w 40 (" in advice(replace(shot, hosts=4), per_host=10)
+    assert "; try -w 40 (" in advice(replace(shot, hosts_at_once=4), per_host=10)
 
 
 def test_many_threads_get_the_async_executor_suggested() -> None:

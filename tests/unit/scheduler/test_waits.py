@@ -7,7 +7,7 @@ from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome, refusal
 from fetchpool.scheduler.host import FAILURE_THRESHOLD, HALF_OPEN_AFTER
 from fetchpool.scheduler.scheduler import Scheduler
-from fetchpool.scheduler.waits import Wait, WaitReason
+from fetchpool.scheduler.waits import PausedHost, Wait, WaitReason
 from tests.factories import with_fields
 
 NO_RESPONSE = refusal(urls.request(0, "http://h/"), FailureKind.REFUSED, timestamp="2026-01-01T00:00:00.000Z")
@@ -94,3 +94,17 @@ def test_the_least_wait_counts_every_delay_that_is_known() -> None:
     queued(limited, 21)
     assert limited.next_request(0.0) is not None
     assert all_wait(limited).least_wait(0.0) == 10.0
+
+
+def test_hosts_that_pause_are_named_with_the_time_until_they_go_on() -> None:
+    scheduler = Scheduler(host_delay=9.0)
+    for host, number in (("fine", 8), ("h", 3)):
+        queued(scheduler, number, host)
+    run_one(scheduler, with_fields(NO_RESPONSE, error=None, response_code=200))
+    run_one(scheduler, BUSY, retry_after=120.0)
+    scheduler.enqueue_at(urls.request(9, "http://h/9"), 120.0)
+    paused = all_wait(scheduler).paused_hosts(2.0, 10)
+    assert paused == (PausedHost("h", 3, 118.0, WaitReason.PAUSE, 429),)
+    assert scheduler.paused_hosts(2.0, 0) == ()
+    assert scheduler.queued_for("fine") == 7
+    assert scheduler.queued_for("other") == 0
