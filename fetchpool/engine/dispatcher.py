@@ -9,6 +9,7 @@ from collections.abc import Callable
 from time import monotonic
 
 from fetchpool.engine.bottlenecks import Bottleneck
+from fetchpool.engine.events import Notice, ReadBack
 from fetchpool.engine.in_flight import InFlightRequests
 from fetchpool.engine.inbox import Inbox
 from fetchpool.engine.lifecycle import Lifecycle
@@ -141,7 +142,8 @@ class Dispatcher:
         while self._scheduler.abandoned:
             self._in_flight.abandon(*self._scheduler.abandoned.popleft(), now)
         while self._scheduler.notices:
-            self._observers.notify(self._scheduler.notices.popleft())
+            notice = self._scheduler.notices.popleft()
+            self._observers.on_event(Notice(notice) if isinstance(notice, str) else notice)
         self._preflight.update(now)
         return self._bottleneck(window, now)
 
@@ -231,6 +233,8 @@ class Dispatcher:
         """Load a part of the rows of earlier runs; nothing is fetched before all are loaded."""
         if notice := self._reader.load_history():
             self._observers.notify(notice)
+        if not self._reader.loading and self._reader.rows_read:
+            self._observers.on_event(ReadBack(self._reader.rows_read))
         self._continues = True
 
     def _bottleneck(self, window: int, now: float) -> Bottleneck:

@@ -7,11 +7,14 @@ to every observer, with the rare events in between.
 
 from __future__ import annotations
 
+from enum import Enum
+
 from msgspec import Struct
 from msgspec.structs import replace
 
 from fetchpool.model.record import Record
 from fetchpool.model.text import memory_size
+from fetchpool.scheduler.host_change import HostChange
 from fetchpool.scheduler.waits import PausedHost, Wait
 
 MOST_EXAMPLES = 5
@@ -198,23 +201,57 @@ class RetryScheduled(Struct, frozen=True):
     delay: float
 
 
+class EventKind(Enum):
+    """What happened, as the log of a run names it."""
+
+    STARTED = "started"
+    """The run begins."""
+    READ_BACK = "read_back"
+    """The rows of earlier runs are loaded (`--resume`)."""
+    NOTICE = "notice"
+    """A line for the user."""
+    STEERED = "steered"
+    """The run was paused, resumed, changed or stopped, by a key or from the web page."""
+    HOST_COOLING = "host_cooling"
+    """A host begins to get fewer requests: it responded with 429 or 503, or does not respond."""
+    HOST_DOWN = "host_down"
+    """A host does not respond: its queued requests end as `host_down`."""
+    WORKER_LOST = "worker_lost"
+    """A worker crashed; what it was fetching is fetched again."""
+    RETRYING = "retrying"
+    """An attempt failed, and another one follows."""
+    FAILED = "failed"
+    """A final row has an error."""
+    PROGRESS = "progress"
+    """The state of the run, once a minute."""
+    ENDED = "ended"
+    """The run has ended."""
+
+
 class Notice(Struct, frozen=True):
     """One line for the user, shown once: a worker crashed, a limit was raised."""
 
     text: str
+    kind: EventKind = EventKind.NOTICE
 
 
-Event = RetryScheduled | Notice
+class ReadBack(Struct, frozen=True):
+    """The rows of earlier runs are loaded."""
+
+    rows: int
+
+
+Event = RetryScheduled | Notice | ReadBack | HostChange
 
 
 def light(item: Event | Record) -> tuple[Event | Record, int]:
     """Return the event or row without its extra fields, which no line shows, and its size in memory, for an
     observer that queues it."""
-    if isinstance(item, Notice):
-        return item, len(item.text)
+    if isinstance(item, Record):
+        return _bare(item), _weight(item)
     if isinstance(item, RetryScheduled):
         return RetryScheduled(_bare(item.record), item.delay), _weight(item.record)
-    return _bare(item), _weight(item)
+    return item, len(item.text) if isinstance(item, Notice) else 0
 
 
 def _bare(record: Record) -> Record:

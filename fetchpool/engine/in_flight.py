@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from fetchpool.engine.completed import CompletedAttempt, completed, with_columns
 from fetchpool.engine.crashes import MAX_CRASHES, CrashTracker
-from fetchpool.engine.events import ActiveRequest, RetryScheduled
+from fetchpool.engine.events import ActiveRequest, EventKind, RetryScheduled
 from fetchpool.engine.inbox import Inbox
 from fetchpool.engine.lifecycle import Lifecycle, RunState
 from fetchpool.engine.observers import Observers
@@ -42,6 +42,7 @@ SLOWEST = 5
 """Number of requests that are shown as the slowest."""
 
 
+CRASHED = "worker crashed; retrying what it was fetching"
 CRASH_REPORTS = 1.0
 """Seconds between two messages about crashed workers."""
 
@@ -196,7 +197,7 @@ class InFlightRequests:
                 return
             if now - self._crash_reported >= CRASH_REPORTS:  # it may have lost hundreds of requests
                 self._crash_reported = now
-                self._observers.notify("worker crashed; retrying what it was fetching")
+                self._observers.notify(CRASHED, EventKind.WORKER_LOST)
         elif state is not RunState.RUNNING:
             self.has_dropped = True
             return

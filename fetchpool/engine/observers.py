@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from fetchpool.engine.events import Event, Notice, Snapshot
+from fetchpool.engine.events import Event, EventKind, Notice, Snapshot
 from fetchpool.model.record import Record
 
 
@@ -26,7 +26,7 @@ class Observer:
         """The run begins."""
 
     def on_event(self, event: Event) -> None:
-        """A retry was scheduled, or there is a notice for the user."""
+        """A retry was scheduled, there is a notice for the user, or something for the log."""
 
     def on_records(self, records: list[Record]) -> None:
         """A batch of final rows was written to the sinks."""
@@ -59,9 +59,9 @@ class Observers(Observer):
         for observer in self._observers:
             observer.on_event(event)
 
-    def notify(self, text: str) -> None:
+    def notify(self, text: str, kind: EventKind = EventKind.NOTICE) -> None:
         """Show the user one line."""
-        self.on_event(Notice(text))
+        self.on_event(Notice(text, kind))
 
     def on_records(self, records: list[Record]) -> None:
         for observer in self._observers:

@@ -63,6 +63,11 @@ class RequestReader:
         return limit >= _batch_size(window) and not source.lazy and not source.exhausted
 
     @property
+    def rows_read(self) -> int:
+        """Number of rows of earlier runs that were loaded."""
+        return self._known.rows_read
+
+    @property
     def exhausted(self) -> bool:
         """Whether the input was read to its end."""
         return self._source.exhausted

@@ -66,6 +66,8 @@ class DuplicateFilter:
         self._have: dict[int, set[int]] = {}
         """By urlnum, the outputs that have a row of a URL that is fetched for the others."""
         self.duplicates = 0
+        self.rows_read = 0
+        """Number of stored rows that were read."""
         self.corrupt_rows = 0
         """Lines of the outputs that can't be read as rows."""
 
@@ -76,6 +78,7 @@ class DuplicateFilter:
             index, stored_rows = self._unread[0]
             rows = next(stored_rows, None)
             if rows is not None:
+                self.rows_read += len(rows)
                 set_mark = self._seen.set_mark
                 for row in rows:
                     if row is None:

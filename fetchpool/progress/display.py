@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from fetchpool.engine.events import Event, Notice, Snapshot, light
+from fetchpool.engine.events import Event, Notice, RetryScheduled, Snapshot, light
 from fetchpool.engine.observers import Observer
 from fetchpool.model.record import Record
 from fetchpool.progress.background_writer import CLOSE_TIMEOUT, BackgroundWriter
@@ -61,7 +61,7 @@ class Progress(Observer):
         self._writer.start()
 
     def on_event(self, event: Event) -> None:
-        if self._verbose or isinstance(event, Notice):
+        if isinstance(event, Notice) or (self._verbose and isinstance(event, RetryScheduled)):
             self._writer.write(*light(event))
 
     def on_records(self, records: list[Record]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from time import strftime
 from typing import TextIO
 
-from fetchpool.engine.events import Event, Notice, Snapshot, light
+from fetchpool.engine.events import Event, Notice, RetryScheduled, Snapshot, light
 from fetchpool.engine.observers import Observer
 from fetchpool.model.record import Record
 from fetchpool.progress.background_writer import CLOSE_TIMEOUT, BackgroundWriter, unbuffered
@@ -65,7 +65,7 @@ class Log(Observer):
         self._writer.start()
 
     def on_event(self, event: Event) -> None:
-        if self._verbose or isinstance(event, Notice):
+        if isinstance(event, Notice) or (self._verbose and isinstance(event, RetryScheduled)):
             self._writer.write(*light(event))
 
     def on_records(self, records: list[Record]) -> None:

@@ -5,7 +5,7 @@ In: snapshots, records, events. Out: `Line`s. Pure.
 
 from __future__ import annotations
 
-from fetchpool.engine.events import ActiveRequest, Notice, RetryScheduled, Snapshot
+from fetchpool.engine.events import ActiveRequest, Event, Notice, ReadBack, RetryScheduled, Snapshot
 from fetchpool.model.record import Record
 from fetchpool.model.text import escape_invisible
 from fetchpool.progress.format import (
@@ -23,6 +23,7 @@ from fetchpool.progress.format import (
     size,
     total,
 )
+from fetchpool.scheduler.host_change import HostChange
 from fetchpool.scheduler.waits import Wait, WaitReason
 
 STUCK_AFTER = 5.0
@@ -141,15 +142,26 @@ def stuck_lines(snapshot: Snapshot) -> list[Line]:
     ]
 
 
-def event_line(event: Record | RetryScheduled | Notice) -> Line:
-    """Return the line for a failed final row, a scheduled retry or a notice."""
+def event_line(event: Record | Event) -> Line:
+    """Return the line for a failed final row or an event."""
     if isinstance(event, Notice):
         return line(Span(escape_invisible(event.text), Style.HINT))
+    if isinstance(event, ReadBack):
+        return line(f"read {counted(event.rows, 'row')} of earlier runs")
+    if isinstance(event, HostChange):
+        return _host_line(event)
     if isinstance(event, RetryScheduled):
         due = f" (retrying in {duration(event.delay)})"
         return line(Span("retry ", Style.HINT), *_failure(event.record), Span(due, Style.QUIET))
     tried = f" (after {counted(event.num_retries, 'retry', 'retries')})" if event.num_retries else ""
     return line(Span("failed ", Style.BAD), *_failure(event), Span(tried, Style.QUIET))
+
+
+def _host_line(change: HostChange) -> Line:
+    """Return `example.org responded with 429: next request in 2 s`."""
+    did = f"responded with {change.status}" if change.status else "does not respond"
+    then = "queued requests end as host_down, next attempt" if change.is_down else "next request"
+    return line(f"{escape_invisible(change.host)} {did}: {then} in {duration(change.seconds)}")
 
 
 def dropped_line(number: int) -> Line:

@@ -19,6 +19,7 @@ from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.request import FetchRequest
 from fetchpool.scheduler.connection_limit import ConnectionLimit, is_broken_connection
+from fetchpool.scheduler.host_change import HostChange
 from fetchpool.scheduler.request_rate import RequestRate
 
 INITIAL_BACKOFF = 0.1
@@ -73,6 +74,7 @@ class HostSlot:
     __slots__ = (
         "_backoff",
         "_backoff_since",
+        "_changes",
         "_failures",
         "_per_host",
         "_probe_from",
@@ -100,8 +102,10 @@ class HostSlot:
         "retries",
     )
 
-    def __init__(self, host: str, per_host: int) -> None:
+    def __init__(self, host: str, per_host: int, changes: deque[str | HostChange] | None = None) -> None:
+        """`changes`: gets a `HostChange` when the host begins to back off or is down."""
         self.host = host
+        self._changes = changes
         self._per_host = per_host
         self.limit = per_host
         """How many requests may be in flight."""
@@ -276,6 +280,7 @@ class HostSlot:
         if self.request_rate is not None or is_unavailable:
             self._measure_rate(now, started, accepted=not is_unavailable, retried=retried)
         if status == TOO_MANY_REQUESTS or (status == SERVICE_UNAVAILABLE and retry_after is not None):
+            begins = self._backoff == 0.0
             if started >= self._backoff_since:  # it began after the last change of the backoff
                 self._backoff = min(MAX_BACKOFF, max(INITIAL_BACKOFF, 2.0 * self._backoff))
                 self._backoff_since = now
@@ -283,6 +288,8 @@ class HostSlot:
             self._throttle_status = status
             self.asked_to_wait = retry_after is not None or (self.asked_to_wait and self.ready_at > now)
             self.ready_at = max(self.ready_at, now + wait)
+            if begins:
+                self._report(self.ready_at - now, status)
         elif self._backoff and not is_unavailable:
             self._backoff /= 2.0
             if self._backoff < MIN_BACKOFF:
@@ -308,7 +315,10 @@ class HostSlot:
         elif rate.is_over(now, RATE_TTL):
             self.request_rate = None
         else:
+            began = rate.interval > 0.0
             rate.record(now, started, accepted=accepted, retried=retried)
+            if not began and rate.interval > 0.0:
+                self._report(rate.interval, SERVICE_UNAVAILABLE)
 
     def _record_no_response(self, now: float, started: float) -> None:
         """Count a failure, which may open the circuit breaker."""
@@ -318,9 +328,17 @@ class HostSlot:
                 self.breaker = Breaker.HALF_OPEN
                 self._ready_at_before = self.ready_at
                 self.ready_at = self._probe_from = max(self.ready_at, now + HALF_OPEN_AFTER)
+                self._report(self.ready_at - now)
         elif started >= self._probe_from:  # it is the probe, not a request that began earlier
-            self.breaker = OPEN
+            was_down, self.breaker = self.breaker is OPEN, OPEN
             self.ready_at = self._probe_from = max(self.ready_at, now + OPEN_FOR)
+            if not was_down:
+                self._report(self.ready_at - now, is_down=True)
+
+    def _report(self, seconds: float, status: int = 0, *, is_down: bool = False) -> None:
+        """Report that the host begins to back off or is down."""
+        if self._changes is not None:
+            self._changes.append(HostChange(self.host, seconds, status, is_down))
 
 
 def _blames_host(outcome: Outcome) -> bool:

@@ -26,6 +26,7 @@ from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.request import FetchRequest
 from fetchpool.scheduler.host import OPEN, BlockReason, HostSlot
+from fetchpool.scheduler.host_change import HostChange
 from fetchpool.scheduler.proxy_breaker import ProxyBreaker
 from fetchpool.scheduler.rate_limit import RateLimiter
 from fetchpool.scheduler.waits import PausedHost, Wait, WaitReason, least_wait, main_wait, paused_hosts
@@ -70,8 +71,8 @@ class Scheduler:
         self._proxy = ProxyBreaker() if proxied else None
         self.abandoned: deque[tuple[FetchRequest, FailureKind]] = deque()
         """Requests that will not start because their host or the proxy is down; the caller removes them."""
-        self.notices: deque[str] = deque()
-        """Lines for the user; the caller removes them."""
+        self.notices: deque[str | HostChange] = deque()
+        """Lines for the user and changes of hosts; the caller removes them."""
         self.to_resolve: deque[str] = deque()
         """Hosts that have to be resolved before their requests start; the caller removes them and then calls
         `host_resolved()` or `host_failed()`."""
@@ -84,7 +85,7 @@ class Scheduler:
         before all others, which wait for their results."""
         slot = self._hosts.get(request.host)
         if slot is None:
-            slot = self._hosts[request.host] = HostSlot(request.host, self._per_host)
+            slot = self._hosts[request.host] = HostSlot(request.host, self._per_host, self.notices)
         if request.urlnum < 0:
             slot.internal.append(request)
         elif first:
