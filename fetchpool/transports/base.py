@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome
+from fetchpool.transports.header_index import index
 
 HUNG_UP = "TLS handshake failed: connection closed by server"
 TOO_MANY_FILES = "too many open files: reduce --workers or raise ulimit -n"
@@ -37,11 +38,13 @@ class Headers:
     fields, which are searched in the lines.
     """
 
-    __slots__ = ("_pairs", "lines")
+    __slots__ = ("_pairs", "index", "lines")
 
     def __init__(self, lines: list[bytes]) -> None:
         """`lines`: the header lines of the final block, without the status line."""
         self.lines = lines
+        self.index = index(lines)
+        """The lines that decide about the body, by name."""
         self._pairs: list[tuple[str, str]] | None = None
 
     def items(self) -> list[tuple[str, str]]:
