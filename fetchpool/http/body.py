@@ -56,6 +56,7 @@ class ResponseBody:
         "_declared",
         "_decoding",
         "_end",
+        "_keep",
         "_kept",
         "_limit",
         "_max_bytes",
@@ -80,6 +81,7 @@ class ResponseBody:
         self._limit = limit if limit > max_bytes else max_bytes
         self._max_bytes = max_bytes
         self._wants = max_bytes or wants
+        self._keep = self._wants > 0
         self._method = method
         self._options = options
         self._part = ""
@@ -138,7 +140,7 @@ class ResponseBody:
             self._declared = declared = int(length)
             if declared > self._limit or self._max_bytes:
                 return self._validate_head(head)
-        if self._wants:
+        if self._keep:
             self._kept = io.BytesIO()
         return True
 
@@ -257,7 +259,7 @@ class ResponseBody:
         if limit is not None and length > limit and not self._max_bytes:
             message = f"Content-Length exceeds {limit} bytes"
             return self._fail(FailureKind.TOO_LARGE, message)
-        if self._wants and self._options.accepts(status):
+        if self._keep and self._options.accepts(status):
             self._kept = io.BytesIO()
         return bodiless or self._read_codings(headers)
 

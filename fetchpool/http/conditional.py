@@ -25,26 +25,31 @@ _CODED = re.compile(r"-{1,2}(?:gzip|deflate|br|zstd)(?=\"?$)")
 
 
 def validators_from(headers: Headers) -> dict[str, Any]:
-    """Return the row's validators, the first of each kind that can be sent back unchanged."""
+    """Return the row's validators."""
     found: dict[str, Any] = {}
+    add_validators(found, headers)
+    return found
+
+
+def add_validators(found: dict[str, Any], headers: Headers) -> None:
+    """Add the row's validators, the first of each kind that can be sent back unchanged, to its fields."""
     index = headers.index
     if REPEATED in index:
         for name, field in ((ETAG, header_index.ETAG), (LAST_MODIFIED, header_index.LAST_MODIFIED)):
             usable = [text for text in headers.get_all(field) if is_usable(text)]
             if usable:
                 found[name] = usable[0]
-        return found
+        return
     line = index.get(header_index.ETAG)
     if line is not None:
         text = line[5:].decode("latin-1").strip()
-        if is_usable(text):
+        if text.isascii() and text.isprintable() and 0 < len(text) <= LONGEST:  # `is_usable()`
             found[ETAG] = text
     line = index.get(header_index.LAST_MODIFIED)
     if line is not None:
         text = line[14:].decode("latin-1").strip()
-        if is_usable(text):
+        if text.isascii() and text.isprintable() and 0 < len(text) <= LONGEST:
             found[LAST_MODIFIED] = text
-    return found
 
 
 def is_usable(value: str) -> bool:

@@ -208,7 +208,7 @@ class Exchange:
             addresses,
             public_only,
             close=request.close,
-            body=self._headers.body_of(request),
+            body=self._headers.body_of(request) if options.body else b"",
             proxy=self._proxies.of(request.href) if self._proxies.depends_on_url else None,
         )
 
@@ -278,16 +278,20 @@ class Exchange:
         extra: dict[str, Any] = {}
         status = http_version = content_type = size_download = size_delivered = retry_after = None
         accepted = True
+        is_page = False
+        """The response has the page. A 304 to the user's own condition is about a version whose
+        size is unknown here."""
         if head is not None:
             status, http_version = head.status, head.http_version
-            accepted = self._options.accepts(status) if self._accept else status < 400
+            is_page = accepted = self._options.accepts(status) if self._accept else status < 400
             content_type = body.content_type
             if content_type is not None and (len(content_type) > SHOWN or not content_type.isprintable()):
                 content_type = escape_invisible(content_type[:SHOWN])
             size_download, size_delivered = body.size_download, body.size_delivered
             if status in RETRY_AFTER_STATUSES:
                 retry_after = (head.headers.get("retry-after") or "")[:100] or None
-            if status == NOT_MODIFIED:
+            elif status == NOT_MODIFIED:
+                is_page = False
                 if failure is None:
                     failure = conditional.doubt(hop.headers, head.headers)
                 previous = request.previous
@@ -303,18 +307,16 @@ class Exchange:
                     )
                     size_delivered = previous.size_delivered
                     content_type = content_type or previous.content_type
-            elif parsing is not None:
+            if parsing is not None:
                 extra, failure = parsing.parsed or ({}, self._unparsed(parsing))
             elif self._parse is not None and failure is None and self._is_parsed(request, body):
                 extra, failure = self._parse(request, hop, body, response)
             if self._no_follow and status in REDIRECTS and not request.capture_bytes:
                 extra = {**extra, "redirect_url": redirect_target(head, hop.url)}
         output_failure = ""
-        # A 304 to the user's own condition is about a version whose size is unknown here.
-        is_page = head is not None and accepted and head.status != NOT_MODIFIED
-        if self._validators and is_page and failure is None:
+        if is_page and self._validators and failure is None:
             assert head is not None
-            extra |= conditional.validators_from(head.headers)
+            conditional.add_validators(extra, head.headers)
         if self._keeping is not None:
             output_failure = self._keeping.finish(body, extra, failure, request)
             if output_failure:
@@ -323,14 +325,14 @@ class Exchange:
             from fetchpool.http.kept import merged
 
             extra = merged(self._kept.of(request, hop.method, body, failure), extra)
-        error: str | None
+        error: str | None = None
+        errormsg: str | None = None
+        exitcode = 0
         if failure is not None:
             error, errormsg, exitcode = failure.kind, failure.message, failure.kind.exitcode
-        elif status is not None and (refused or not accepted):
-            message = refused or f"the server answered {status}"
-            error, errormsg, exitcode = f"http_{status}", message, EXITCODE_HTTP
-        else:
-            error, errormsg, exitcode = None, None, 0
+        elif refused or not accepted:
+            error, exitcode = f"http_{status}", EXITCODE_HTTP
+            errormsg = refused or f"the server answered {status}"
         if body.content_encoding is not None:  # why both sizes are those on the wire
             extra = {**extra, "content_encoding": body.content_encoding}
         record = Record(  # positional: keywords take twice as long

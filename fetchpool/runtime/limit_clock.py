@@ -14,12 +14,13 @@ INTERVAL = 0.1
 """Seconds between two signs of life, at most, while limits run."""
 LATE = 0.25
 """Seconds that a sign may be late on a busy machine."""
+NEVER = float("inf")
 
 
 class LimitClock:
     """Any thread may read it; one gives the signs of life."""
 
-    __slots__ = ("_clock", "_is_running", "_last_sign", "lost")
+    __slots__ = ("_clock", "_due", "_is_running", "_last_sign", "lost")
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
@@ -28,27 +29,32 @@ class LimitClock:
         self._last_sign = clock()
         self._is_running = False
         """Signs of life are due."""
+        self._due = NEVER
+        """When the next sign is late, on the machine's clock."""
 
     def now(self) -> float:
         """Return the time in seconds."""
         now = self._clock()
-        if self._is_running and now > self._last_sign + INTERVAL + LATE:  # not noticed yet
-            now = self._last_sign + INTERVAL
+        if now > self._due:  # not noticed yet
+            now = self._due - LATE
         return now - self.lost
 
     def sign(self) -> None:
         """Note that the process runs; to be called every `INTERVAL`."""
         now = self._clock()
-        if self._is_running and now > self._last_sign + INTERVAL + LATE:
+        if now > self._due:
             self.lost += now - self._last_sign - INTERVAL
         self._last_sign = now
+        if self._is_running:
+            self._due = now + INTERVAL + LATE
 
     def run(self) -> None:
         """Note that limits run from now on, and that signs are due."""
         if not self._is_running:
-            self._last_sign = self._clock()
             self._is_running = True
+            self.sign()
 
     def rest(self) -> None:
         """Note that no limit runs, so that no sign is due."""
         self._is_running = False
+        self._due = NEVER

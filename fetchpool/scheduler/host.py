@@ -34,6 +34,7 @@ HALF_OPEN_AFTER = 5.0
 OPEN_FOR = 60.0
 """Seconds between probes of a host that is down."""
 TOO_MANY_REQUESTS, SERVICE_UNAVAILABLE = 429, 503
+THROTTLED = frozenset((TOO_MANY_REQUESTS, SERVICE_UNAVAILABLE))
 RATE_TTL = 60.0
 """Seconds after its last 503 for which the request rate of a host is measured."""
 
@@ -76,6 +77,7 @@ class HostSlot:
         "_backoff_since",
         "_changes",
         "_failures",
+        "_is_default",
         "_per_host",
         "_probe_from",
         "_ready_at_before",
@@ -137,6 +139,8 @@ class HostSlot:
         """None until a connection breaks."""
         self.request_rate: RequestRate | None = None
         """None until a 503."""
+        self._is_default = True
+        """Nothing but `--per-host` limits the requests, and nothing is measured."""
         self._backoff = 0.0
         self._backoff_since = 0.0
         self._throttle_status = 0
@@ -258,7 +262,8 @@ class HostSlot:
     ) -> None:
         """Update the state with the outcome of a request that began at `started`. `retry_after`: seconds that
         the host asked to wait; `retried`: the request had failed before."""
-        if outcome.record.response_code is None:
+        status = outcome.record.response_code
+        if status is None:
             if _blames_host(outcome) and outcome.redirect is None:
                 # A page that fails each time says nothing about the host's limit.
                 if is_broken_connection(outcome) and (self.has_connection_limit or not retried):
@@ -270,12 +275,13 @@ class HostSlot:
             return
         self._failures = 0
         self._responded_at = now
+        if self._is_default and status not in THROTTLED:
+            return  # nearly always
         if self.breaker is not CLOSED:
             self.breaker = CLOSED
             self.ready_at = min(self.ready_at, max(now, self._ready_at_before))
         if self.connection_limit is not None:
             self.connection_limit.record_response(now, started)
-        status = outcome.record.response_code
         is_unavailable = status == SERVICE_UNAVAILABLE and retry_after is None
         if self.request_rate is not None or is_unavailable:
             self._measure_rate(now, started, accepted=not is_unavailable, retried=retried)
@@ -298,6 +304,12 @@ class HostSlot:
 
     def _update_limit(self) -> None:
         """Allow one request during a backoff or a probe."""
+        self._is_default = not (
+            self._backoff
+            or self.breaker is not CLOSED
+            or self.connection_limit is not None
+            or self.request_rate is not None
+        )
         if self._backoff or self.breaker is not CLOSED:
             self.limit = 1
         elif self.connection_limit is None:

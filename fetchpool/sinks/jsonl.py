@@ -53,9 +53,13 @@ class JsonlRows:
             lines = lines.replace(NO_EXTRA, b"}\n")
         if not added:
             return lines
-        if lines.count(EXTRA) != added:  # an added field contains a field of that name
+        parts = lines.split(EXTRA)  # splitting and joining takes half the time of replacing
+        if len(parts) != added + 1:  # an added field contains a field of that name
             return b"".join([self._row(record) for record in records])
-        return lines.replace(EXTRA, b",").replace(b"}}\n", b"}\n")
+        lines = b",".join(parts)
+        if added < len(records):
+            return lines.replace(b"}}\n", b"}\n")
+        return b"\n".join([row[:-1] for row in lines.split(b"\n")])
 
     def check_header(self, start: bytes) -> str:
         """Check that the first row begins with its first field, and has the chosen ones."""

@@ -37,6 +37,8 @@ class HopLookups:
         """`clock`: for all times here."""
         self._wakeup = wakeup
         self._hop_names = HopNames(options, resolver.shared(options.ip_version))
+        self.missing = self._hop_names.missing
+        """Return the name that a hop has to wait for; empty if there is none."""
         self._lookups = HostLookups(
             resolver.shared(options.ip_version),
             timeout=min(options.connect_timeout, options.max_time),
@@ -48,18 +50,14 @@ class HopLookups:
         self.waiting = 0
         """Number of hops that wait."""
 
-    def defer(self, transfer: Transfer, hop: HopRequest, since: float) -> bool:
-        """Whether the hop has to wait for DNS; `ready()` then returns the hop when the wait is over."""
-        host = self._hop_names.missing(hop)
-        if not host:
-            return False
+    def defer(self, host: str, transfer: Transfer, hop: HopRequest, since: float) -> None:
+        """Have the hop wait for a name; `ready()` returns the hop when the wait is over."""
         deferred = self._deferred.get(host)
         if deferred is None:
             self._deferred[host] = deferred = []
             self._lookups.start_lookup(host)
         deferred.append(DeferredHop(transfer, hop, since))
         self.waiting += 1
-        return True
 
     def transfers(self) -> list[Transfer]:
         """The transfers whose hop waits."""

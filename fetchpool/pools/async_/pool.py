@@ -205,8 +205,10 @@ class AsyncPool(LoopPool):
             left, succeeded, failed = self._multi.info_read(100)
             for curl in succeeded:
                 transfer = self._transfers[curl]
-                transfer.handle.look_back(0)
-                if transfer.handle.receiver.decoding:
+                handle = transfer.handle
+                if handle.traced or handle.new_connections:
+                    handle.look_back(0)
+                if handle.receiver.decoding:
                     transfer.all_received = True
                 else:
                     self._complete(curl, 0, "", None)
@@ -259,7 +261,10 @@ class AsyncPool(LoopPool):
             hop = transfer.steps.send(result)
             if isinstance(hop, HopRequest):
                 now = monotonic()
-                if not self._lookups.defer(transfer, hop, now):
+                host = self._lookups.missing(hop)
+                if host:
+                    self._lookups.defer(host, transfer, hop, now)
+                else:
                     self._start_hop(transfer, hop, now)
             else:
                 self._parsing.submit(transfer, hop)
@@ -276,7 +281,8 @@ class AsyncPool(LoopPool):
         transfer.read_timeout = hop.read_timeout
         transfer.lost = self._clock.lost
         transfer.deadline = now + hop.max_time
-        self._next_tick = min(self._next_tick, transfer.deadline)
+        if transfer.deadline < self._next_tick:
+            self._next_tick = transfer.deadline
         transfer.progress, transfer.seen, transfer.seen_at = 0, 0, now
         transfer.all_received = False
         if not self._shares_hosts:
@@ -313,7 +319,10 @@ class AsyncPool(LoopPool):
                 self._next_hop(transfer, HopResult(failure, time_total=round(seconds, 6)))
                 continue
             try:
-                if not self._lookups.defer(transfer, hop, since):
+                host = self._lookups.missing(hop)
+                if host:
+                    self._lookups.defer(host, transfer, hop, since)
+                else:
                     transfer.dns_seconds = seconds
                     hop.connect_timeout -= seconds
                     hop.max_time -= seconds

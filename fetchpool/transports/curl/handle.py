@@ -42,6 +42,11 @@ from fetchpool.transports.proxies import proxy_of
 from fetchpool.transports.unread import has_unread, is_farewell
 
 PREREQ_OK = pycurl.PREREQFUNC_OK
+URL, PRIMARY_IP = pycurl.URL, pycurl.PRIMARY_IP
+NAMELOOKUP_TIME, TOTAL_TIME = pycurl.NAMELOOKUP_TIME_T, pycurl.TOTAL_TIME_T
+CONNECT_TIME, APPCONNECT_TIME = pycurl.CONNECT_TIME_T, pycurl.APPCONNECT_TIME_T
+STARTTRANSFER_TIME = pycurl.STARTTRANSFER_TIME_T
+"""Bound once, as every hop needs these."""
 LOWER_HEX = re.compile("%(?:[a-f]|[0-9A-F][a-f])")
 """Lower-case percent-encodings such as `%c3`, which libcurl converts to upper case in a path."""
 IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
@@ -103,6 +108,7 @@ class CurlHandle:
         """Set the options that differ from the previous hop."""
         self.hop = hop
         self.receiver.prepare(hop)
+        url = hop.url
         if hop.public_only:
             self._filter.reset()
         self._data_before_request = self._surplus = self._is_checked = False
@@ -112,25 +118,30 @@ class CurlHandle:
         if hop.proxy is not None and hop.proxy != self._hop_proxy:
             self._hop_proxy = hop.proxy
             self._use_proxy(hop.proxy)
-        self._secure = hop.url.startswith("https")
-        if (self._secure or self._traces_all) is not self.traced:
-            self.traced = not self.traced
-            setopt(pycurl.VERBOSE, int(self.traced))
-        if self.traced:
+        self._secure = secure = url[4] == "s"
+        if secure or self._traces_all:
+            if not self.traced:
+                self.traced = True
+                setopt(pycurl.VERBOSE, 1)
             self._trace.begin()
+        elif self.traced:
+            self.traced = False
+            setopt(pycurl.VERBOSE, 0)
         if hop.fresh is not self._fresh:
             self._fresh = hop.fresh
             self._choose_connection()
-        setopt(pycurl.URL, hop.url)
-        if self._has_target or ("%" in hop.url and LOWER_HEX.search(hop.url)):
-            setopt(pycurl.REQUEST_TARGET, self._target(hop.url))
+        setopt(URL, url)
+        if self._has_target or ("%" in url and LOWER_HEX.search(url)):
+            setopt(pycurl.REQUEST_TARGET, self._target(url))
             self._has_target = True  # permanently: pycurl can't unset it
         if hop.method != self._method or hop.body is not self._body:
             self._set_method(hop.method, hop.body)
         if hop.headers is not self._headers:
             setopt(pycurl.HTTPHEADER, header_lines(hop.headers))
             self._headers = hop.headers
-        connect_timeout = min(hop.connect_timeout, hop.max_time)
+        connect_timeout = hop.connect_timeout
+        if connect_timeout > hop.max_time:
+            connect_timeout = hop.max_time
         if connect_timeout != self._connect_timeout:
             setopt(pycurl.CONNECTTIMEOUT_MS, milliseconds(connect_timeout))
             self._connect_timeout = connect_timeout
@@ -140,12 +151,13 @@ class CurlHandle:
             self._closes = closes
         if hop.public_only != self._public_only:
             self._filter_addresses(hop.public_only)
-        self.where = hop.authority
-        self._entries = self._resolve_cache.open(self.where, hop.addresses)
+        self.where = where = hop.authority
+        self._entries = entries = self._resolve_cache.open(where, hop.addresses)
         if self._proxy_at:
             self._proxy_entries = self._resolve_cache.open(self._proxy_at, hop.proxy_addresses)
-        if self._entries or self._proxy_entries:
-            setopt(pycurl.RESOLVE, [*self._entries, *self._proxy_entries])
+            entries = [*entries, *self._proxy_entries]
+        if entries:
+            setopt(pycurl.RESOLVE, entries)
 
     @property
     def header_lines(self) -> int:
@@ -233,18 +245,20 @@ class CurlHandle:
             self._resolve_cache.close(self._proxy_at, self._proxy_entries, known)
         getinfo = self.curl.getinfo
         # Microseconds, as libcurl counts them: dividing is exact where rounding its doubles is not.
-        namelookup = getinfo(pycurl.NAMELOOKUP_TIME_T) / 1e6
-        total = getinfo(pycurl.TOTAL_TIME_T) / 1e6
-        cut, gone = self._trace.end() if self.traced else (False, False)
-        again = False
-        if receiver.stopped and receiver.failure is None:
-            failure = None  # the handler wants no more
-        elif code or forced is not None or receiver.failure is not None:
+        namelookup = getinfo(NAMELOOKUP_TIME) / 1e6
+        total = getinfo(TOTAL_TIME) / 1e6
+        cut = gone = again = False
+        if self.traced:
+            cut, gone = self._trace.end()
+        failure = receiver.failure
+        if receiver.stopped and failure is None:
+            pass  # the handler wants no more
+        elif code or forced is not None or failure is not None:
             failure = self._failure_of(hop, code, message, forced, gone)
         elif cut and hop.method != "HEAD" and not has_length(receiver.lines):
             failure = CUT
-        else:
-            failure = None if receiver.begun else receiver.begin(hop)  # no body: no callback has begun
+        elif not receiver.begun:
+            failure = receiver.begin(hop)  # no body: no callback has begun
         if failure is not None:
             if failure is DATA_BEFORE_REQUEST:
                 again = not getinfo(pycurl.NUM_CONNECTS)
@@ -254,11 +268,11 @@ class CurlHandle:
                 receiver.begin_truncated(hop)  # what was received belongs in the row
         response = HopResult(
             failure,
-            getinfo(pycurl.PRIMARY_IP) or None,
+            getinfo(PRIMARY_IP) or None,
             namelookup,
-            getinfo(pycurl.CONNECT_TIME_T) / 1e6,
-            getinfo(pycurl.APPCONNECT_TIME_T) / 1e6,
-            getinfo(pycurl.STARTTRANSFER_TIME_T) / 1e6,
+            getinfo(CONNECT_TIME) / 1e6,
+            getinfo(APPCONNECT_TIME) / 1e6,
+            getinfo(STARTTRANSFER_TIME) / 1e6,
             total,
             again,
             self._surplus,

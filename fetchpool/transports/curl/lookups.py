@@ -8,6 +8,8 @@ not exist.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model import urls
 from fetchpool.model.failures import FailureKind
@@ -24,6 +26,7 @@ class HopNames:
         self._has_own_servers = bool(options.dns_servers)
         """Whether libcurl resolves names by itself, with the name servers that the user set."""
         self._of_run = of_proxy(options.proxy)
+        self._is_direct = not self._of_run[0]
         self._by_proxy: dict[str, tuple[str, bool]] = {}
 
     def missing(self, hop: HopRequest) -> str:
@@ -31,6 +34,8 @@ class HopNames:
         setting the hop's addresses."""
         if self._has_own_servers:
             return ""
+        if self._is_direct and hop.proxy is None and (hop.addresses or _has_address(hop.authority)):
+            return ""  # nearly always
         proxy, resolves_hosts = self._of_run if hop.proxy is None else self._of_hop(hop.proxy)
         if proxy:
             hop.proxy_addresses = self._known(proxy)
@@ -38,9 +43,9 @@ class HopNames:
                 return proxy
         if hop.addresses or not resolves_hosts:
             return ""
-        host = hop.authority.rpartition(":")[0]
-        if urls.is_address(host):
+        if _has_address(hop.authority):
             return ""
+        host = hop.authority.rpartition(":")[0]
         hop.addresses = self._known(host)
         return "" if hop.addresses else host
 
@@ -59,6 +64,12 @@ class HopNames:
     def _known(self, host: str) -> tuple[str, ...]:
         kept = self._resolver.cached(host)
         return () if kept is None else kept.ips
+
+
+@lru_cache(maxsize=1024)  # a list has many URLs of each host
+def _has_address(authority: str) -> bool:
+    """Whether the host is an IP address."""
+    return urls.is_address(authority.rpartition(":")[0])
 
 
 def of_proxy(text: str | None) -> tuple[str, bool]:

@@ -82,7 +82,7 @@ class CurlReceiver:
     def prepare(self, hop: HopRequest) -> None:
         """Get ready for the next response."""
         self._hop = hop
-        self.begun = self.headed = self.stopped = self.decoding = False
+        self.begun = self.headed = self.stopped = False
         self._deadline = monotonic() + hop.max_time
         self.failure = None
         self.size = 0
