@@ -81,7 +81,6 @@ RUNNING = Snapshot(
     size_max=12_300_000,
     workers=10,
     workers_reason="",
-    stopping=False,
     wait_times=EVEN,
 )
 

@@ -67,7 +67,13 @@ def summary() -> list[Line]:
     """Return the lines of the summary at its end."""
     config = RunConfig(outputs=(Output("results.jsonl", "jsonl"),), workers=50)
     result = RunResult(
-        END, interrupted=False, aborted=False, stopped_by="", input_failure=None, rows=(END.done,)
+        END,
+        interrupted=False,
+        aborted=False,
+        stopped_by="",
+        steered_by="",
+        input_failure=None,
+        rows=(END.done,),
     )
     return summary_lines(result, config)
 

@@ -9,13 +9,14 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """If several apply, 3 takes precedence over 130 and 143, those over 2, then 4, then 1."""
+    """If several apply, 3 takes precedence over 130 and 143, those over 2, then 4, then 5, then 1."""
 
     OK = 0
     FAILED = 1
     USAGE = 2
     OUTPUT = 3
     LIMIT = 4
+    STOPPED = 5
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -33,6 +34,7 @@ _MEANINGS = {
     "(the readable part was fetched)",
     ExitCode.OUTPUT: "write error; the rows already written are intact",
     ExitCode.LIMIT: "--max-runtime or --max-failures reached; unfetched URLs have no row",
+    ExitCode.STOPPED: "stopped from the web page or by a key; unfetched URLs have no row",
     ExitCode.INTERRUPTED: "interrupted by Ctrl-C (SIGINT)",
     ExitCode.TERMINATED: "ended by SIGTERM",
 }

@@ -159,4 +159,6 @@ def _code(result: RunResult, interrupted: ExitCode | None) -> ExitCode:
         return ExitCode.USAGE
     if result.stopped_by:
         return ExitCode.LIMIT
+    if result.steered_by:
+        return ExitCode.STOPPED
     return ExitCode.FAILED if result.snapshot.done > result.snapshot.ok else ExitCode.OK

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from fetchpool.config import machine, validate
+from fetchpool.config import machine, steering, validate
 from fetchpool.config.connection_options import connection_fields
 from fetchpool.config.dependencies import resolve_transport, usable_dns_servers, usable_proxy
 from fetchpool.config.fetch_options import FetchOptions
@@ -35,10 +35,12 @@ from fetchpool.config.parsers import importable
 from fetchpool.config.proxy_options import proxy_fields
 from fetchpool.config.request_values import request_body, request_headers
 from fetchpool.config.run_config import RunConfig
+from fetchpool.config.steering import MAX_WORKERS
 from fetchpool.config.write_out import JSON, Variable, headers_of
 from fetchpool.config.write_out import parse as parse_template
 from fetchpool.model.addresses import address_is_public
 from fetchpool.model.errors import UsageError
+from fetchpool.model.steering import AUTO
 from fetchpool.model.text import escape_invisible
 
 if TYPE_CHECKING:  # `Unpack` and the names of all options are for type checkers
@@ -46,11 +48,9 @@ if TYPE_CHECKING:  # `Unpack` and the names of all options are for type checkers
 
     from fetchpool.config.settings import AllSettings
 
-MAX_WORKERS = 10_000
 PIECES = 20
 SMALLEST_PIECE = 1024
 """Pieces in which a second's bytes are received with --limit-rate, and libcurl's smallest buffer."""
-AUTO = "auto"
 AUTO_CEILING = 1_000
 """Upper limit of `-w auto` without --max-workers."""
 
@@ -259,9 +259,7 @@ def _workers(workers: int | str, max_workers: int | str | None) -> int:
         return validate.integer("--max-workers", max_workers or AUTO_CEILING, 1, MAX_WORKERS)
     if max_workers is not None:
         raise UsageError("--max-workers only applies to -w auto")
-    if isinstance(workers, str) and not workers.isdecimal():
-        raise UsageError(f"--workers: {workers!r} is neither an integer from 1 to {MAX_WORKERS} nor auto")
-    return validate.integer("--workers", workers, 1, MAX_WORKERS)
+    return cast("int", steering.workers(workers))
 
 
 def _processes(wanted: int | None, workers: int, executor: str) -> tuple[int | None, tuple[str, ...]]:

@@ -29,6 +29,7 @@ class Bottleneck(Enum):
     ENDING = 8
     STOPPING = 9
     OUTPUT = 10
+    PAUSED = 11
 
 
 def cpu_seconds() -> float:
@@ -68,9 +69,20 @@ class BottleneckTimer:
         """Return all seconds up to `now`, including those of the current state."""
         self._seconds[self._state] += now - self._since
         self._since = now
-        workers, host_limit, rate_limit, backoff, retries, proxy, dns, source, ending, stopping, output = (
-            self._seconds
-        )
+        (
+            workers,
+            host_limit,
+            rate_limit,
+            backoff,
+            retries,
+            proxy,
+            dns,
+            source,
+            ending,
+            stopping,
+            output,
+            paused,
+        ) = self._seconds
         return WaitTimes(
             workers=workers,
             host_limit=host_limit,
@@ -83,6 +95,7 @@ class BottleneckTimer:
             ending=ending,
             stopping=stopping,
             output=output,
+            paused=paused,
             cpu=self._cpu() - self._cpu_before,
             cores=self._cores,
             idle=self._idle_since_start(),

@@ -25,6 +25,8 @@ from fetchpool.engine.open_source import open_source
 from fetchpool.engine.preflight import Preflight
 from fetchpool.engine.reader import RequestReader
 from fetchpool.engine.stats import Stats
+from fetchpool.engine.steering import Steering
+from fetchpool.engine.workers import Workers
 from fetchpool.engine.writer import Writer
 from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.pools.base import Pool
@@ -222,6 +224,8 @@ def assemble(
         observers=observers,
         clock=clock,
     )
+    workers = Workers(pool, autoscaler)
+    steering = Steering(pool, scheduler, in_flight, workers, lifecycle=lifecycle, observers=observers)
     preflight = Preflight(scheduler, lookups, robots, in_flight)
     dispatcher = Dispatcher(
         reader,
@@ -230,10 +234,10 @@ def assemble(
         in_flight,
         pool,
         writer,
+        workers,
         inbox=inbox,
         lifecycle=lifecycle,
         observers=observers,
-        autoscaler=autoscaler,
         clock=clock,
     )
     monitor = Monitor(
@@ -241,10 +245,10 @@ def assemble(
         scheduler,
         in_flight,
         reader,
+        workers,
+        steering,
         stats=stats,
         observers=observers,
-        lifecycle=lifecycle,
-        autoscaler=autoscaler,
         max_time=limits.attempt,
         clock=clock,
     )
@@ -259,7 +263,7 @@ def assemble(
         monitor=monitor,
         stats=stats,
         observers=observers,
-        autoscaler=autoscaler,
+        steering=steering,
         clock=clock,
     )
     reader.start(inbox.wake)

@@ -16,9 +16,9 @@ from fetchpool.engine.lifecycle import Lifecycle
 from fetchpool.engine.observers import Observers
 from fetchpool.engine.preflight import Preflight
 from fetchpool.engine.reader import RequestReader
+from fetchpool.engine.workers import Workers
 from fetchpool.engine.writer import Writer
 from fetchpool.pools.base import Pool
-from fetchpool.scheduler.autoscale import AutoScaler
 from fetchpool.scheduler.host import BlockReason
 from fetchpool.scheduler.scheduler import Scheduler
 
@@ -59,25 +59,24 @@ class Dispatcher:
         in_flight: InFlightRequests,
         pool: Pool,
         writer: Writer,
+        workers: Workers,
         *,
         inbox: Inbox,
         lifecycle: Lifecycle,
         observers: Observers,
-        autoscaler: AutoScaler | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """Messages in `inbox` interrupt reading, as they may be more urgent. `autoscaler` sets how many
-        requests may be in flight, instead of the pool."""
+        """Messages in `inbox` interrupt reading, as they may be more urgent."""
         self._reader = reader
         self._scheduler = scheduler
         self._preflight = preflight
         self._in_flight = in_flight
         self._pool = pool
         self._max_bytes = max(READ_AHEAD_BYTES, pool.max_workers * BYTES_PER_WORKER)
+        self._workers = workers
         self._inbox = inbox
         self._lifecycle = lifecycle
         self._observers = observers
-        self._autoscaler = autoscaler
         self._clock = clock
         self._writer = writer
         self._pipe_check_at: float | None = None
@@ -126,11 +125,13 @@ class Dispatcher:
     def dispatch(self, now: float) -> Bottleneck:
         """Submit requests until the pool has enough of them, or none may start; return why not more."""
         self._has_idle_workers = self._continues = False
-        if not self._lifecycle.is_running:
+        if self._lifecycle.is_stopped:
             return Bottleneck.STOPPING
         if self._reader.loading:
             self._load_history()
             return Bottleneck.SOURCE
+        if not self._lifecycle.is_running:
+            return Bottleneck.PAUSED
         if self._in_flight.internal_results:
             self._preflight.update(now)
         window = self._window()
@@ -153,8 +154,8 @@ class Dispatcher:
 
     def _window(self) -> int:
         """Return how many requests may be in flight."""
-        if self._autoscaler is not None:
-            return self._autoscaler.target
+        if self._workers.autoscaler is not None:
+            return self._workers.autoscaler.target
         return self._pool.max_workers if self._scheduler.is_rate_limited else self._pool.max_pending
 
     def _window_of_reader(self, window: int, now: float) -> int:

@@ -18,15 +18,17 @@ from fetchpool.engine.completed import CompletedAttempt
 from fetchpool.engine.dispatcher import Dispatcher
 from fetchpool.engine.events import Snapshot
 from fetchpool.engine.in_flight import InFlightRequests
-from fetchpool.engine.inbox import Command, Inbox, Message
+from fetchpool.engine.inbox import Inbox, Message, SteeringRequest
 from fetchpool.engine.lifecycle import Lifecycle, RunState
 from fetchpool.engine.monitor import Monitor
 from fetchpool.engine.observers import Observers
 from fetchpool.engine.preflight import Preflight
 from fetchpool.engine.stats import Stats
+from fetchpool.engine.steering import Steering
 from fetchpool.engine.writer import Writer
+from fetchpool.model.steering import Abort, Command, Stop
 from fetchpool.pools.base import InlinePool, Pool
-from fetchpool.scheduler.autoscale import AutoScaler
+from fetchpool.transports.dns import HostAddresses
 
 BATCH_WAIT_FROM = 4
 """Requests that the pool has queued: from here on completed attempts are handled in batches, since an
@@ -48,6 +50,8 @@ class RunResult(Struct, frozen=True):
     """In-flight requests were cancelled; they are not counted."""
     stopped_by: str
     """The option whose limit interrupted the run: `--max-runtime` or `--max-failures`; empty if none did."""
+    steered_by: str
+    """Who interrupted the run by a command: `from the web page`, `by a key`; empty if none did."""
     input_failure: str | None
     """Why an input could not be read to its end, in one line."""
     rows: tuple[int, ...]
@@ -70,7 +74,7 @@ class Engine:
         monitor: Monitor,
         stats: Stats,
         observers: Observers,
-        autoscaler: AutoScaler | None = None,
+        steering: Steering,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._pool = pool
@@ -83,7 +87,8 @@ class Engine:
         self._monitor = monitor
         self._stats = stats
         self._observers = observers
-        self._autoscaler = autoscaler
+        self._steering = steering
+        self._workers = steering.workers
         self._clock = clock
         self._next_scaling = 0.0
         self.done = False
@@ -92,11 +97,16 @@ class Engine:
 
     def stop(self) -> None:
         """Start no more requests; the run ends when those in flight have completed."""
-        self._inbox.post(Command.STOP)
+        self.steer(Stop(), "")
 
     def abort(self) -> None:
         """Cancel the requests in flight, too. They get no row."""
-        self._inbox.post(Command.ABORT)
+        self.steer(Abort(), "")
+
+    def steer(self, command: Command, by: str) -> None:
+        """Have the run follow a command. `by`: who asked, as it ends a notice: `from the web page`, `by a
+        key`; empty without a notice. A command that changes nothing is ignored."""
+        self._inbox.post(SteeringRequest(command, by))
 
     # The loop
 
@@ -119,11 +129,12 @@ class Engine:
         if self._lifecycle.expire(now):
             self._pool.cancel_pending()
         self._monitor.blocked_by(now, self._dispatcher.dispatch(now))
-        if self._autoscaler is not None and now >= self._next_scaling:
+        autoscaler = self._workers.autoscaler
+        if autoscaler is not None and now >= self._next_scaling:
             self._next_scaling = now + SCALE_INTERVAL
-            self._autoscaler.update(now, len(self._in_flight))
+            autoscaler.update(now, len(self._in_flight))
         if not self._in_flight.finished_records:
-            if not self._in_flight and not self._may_continue():
+            if not self._in_flight and not self._may_go_on():
                 self.done = True
                 return
             self._wait(now)
@@ -156,23 +167,24 @@ class Engine:
         lifecycle = self._lifecycle
         is_complete = not self._in_flight.has_dropped and not self._dispatcher.has_more
         aborted = lifecycle.state is RunState.ABORTED
-        interrupted = not lifecycle.is_running and not is_complete
+        interrupted = lifecycle.is_stopped and not is_complete
         return RunResult(
             self._monitor.snapshot(),
             interrupted=interrupted or aborted,
             aborted=aborted,
             stopped_by=lifecycle.stopped_by if interrupted else "",
+            steered_by=lifecycle.steered_by if interrupted or aborted else "",
             input_failure=self._dispatcher.input_failure,
             rows=tuple(self._writer.rows),
         )
 
-    def _may_continue(self) -> bool:
-        """Whether more requests may start."""
-        return self._lifecycle.is_running and self._dispatcher.has_more
+    def _may_go_on(self) -> bool:
+        """Whether more requests may start, now or after a pause."""
+        return not self._lifecycle.is_stopped and self._dispatcher.has_more
 
     def _wait(self, now: float) -> None:
         until = [self._monitor.next_snapshot]
-        if self._autoscaler is not None:
+        if self._workers.autoscaler is not None and self._lifecycle.is_running:
             until.append(self._next_scaling)
         for time in (self._lifecycle.deadline, self._writer.next_flush, self._dispatcher.next_wakeup()):
             if time is not None:
@@ -191,17 +203,13 @@ class Engine:
     def _handle(self, message: Message) -> None:
         if isinstance(message, CompletedAttempt):
             started = self._in_flight.complete(message)
-            if self._autoscaler is not None and message.request.urlnum >= 0 and message.outcome is not None:
-                self._autoscaler.record(message.outcome, started, self._clock())
-        elif not isinstance(message, Command):
+            autoscaler = self._workers.autoscaler
+            if autoscaler is not None and message.request.urlnum >= 0 and message.outcome is not None:
+                autoscaler.record(message.outcome, started, self._clock())
+        elif isinstance(message, HostAddresses):
             self._preflight.on_lookup_done(message, self._clock())
-        elif message is Command.STOP:
-            self._lifecycle.stop()
-            self._pool.cancel_pending()
-        elif message is Command.ABORT:
-            self._lifecycle.abort()
-            self._pool.cancel_pending()
-            self._pool.shutdown(abort=True)
+        elif isinstance(message, SteeringRequest):
+            self._steering.follow(message.command, message.by, self._clock())
 
     def _write(self, now: float) -> None:
         """Write the rows that became final in this iteration."""

@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from fetchpool.model.record import Record
+from fetchpool.model.steering import Settings, State
 from fetchpool.model.text import memory_size
 from fetchpool.scheduler.host_change import HostChange
 from fetchpool.scheduler.waits import PausedHost, Wait
@@ -105,6 +106,8 @@ class WaitTimes(Struct, frozen=True):
     cpu: float
     """CPU seconds of this process and its children during the run."""
     cores: int
+    paused: float = 0.0
+    """The run was paused."""
     output: float = 0.0
     """Workers were free, but the reader of standard output had not read the rows."""
     idle: float | None = None
@@ -158,8 +161,6 @@ class Snapshot(Struct, frozen=True):
     """Maximum of fetches at once, at this moment."""
     workers_reason: str
     """Why `-w auto` chose that number; empty if the user did."""
-    stopping: bool
-    """Whether the run was stopped by Ctrl-C or `--max-runtime`."""
     wait_times: WaitTimes
     done_before: int = 0
     """Of `done`: URLs with a row from an earlier run. Sizes, times and rates do not include them."""
@@ -171,6 +172,11 @@ class Snapshot(Struct, frozen=True):
     """Of `time_waiting` and `time_receiving`: attempts that timed out, by their error."""
     time_longest_response: float = 0.0
     """The longest `time_total` of a row without an error."""
+    state: State = State.RUNNING
+    time_paused: float = 0.0
+    """Of `elapsed`: the run was paused, and nothing was in flight. No rate includes it."""
+    settings: Settings | None = None
+    """The settings that commands change, as they are now."""
     wait: Wait | None = None
     """What most of the delayed requests wait for."""
     last_within: float | None = None
@@ -179,7 +185,7 @@ class Snapshot(Struct, frozen=True):
     seq: int = 0
     """The snapshot's number."""
     rate_average: float = 0.0
-    """URLs per second since the start of the run."""
+    """URLs per second since the start of the run, without `time_paused`."""
     rate_ok: float = 0.0
     rate_failed: float = 0.0
     """The two parts of `urls_per_second`."""
@@ -192,6 +198,11 @@ class Snapshot(Struct, frozen=True):
     """Rows by `time_total`, in the buckets of `TIME_BOUNDS`."""
     sizes: tuple[int, ...] = ()
     """Rows without an error by `size_delivered`, in the buckets of `SIZE_BOUNDS`."""
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the run was stopped, and requests are still in flight."""
+        return self.state is State.STOPPING
 
 
 class RetryScheduled(Struct, frozen=True):

@@ -100,7 +100,7 @@ class InFlightRequests:
         self.internal_results: deque[tuple[FetchRequest, Outcome]] = deque()
         """Final outcomes of internal requests, which have no row; Preflight removes them."""
         self.has_dropped = False
-        """Whether a request ended without a row because the run was stopped."""
+        """Whether a request ended without a row because the run was aborted."""
 
     def __len__(self) -> int:
         return len(self._in_flight)
@@ -198,7 +198,7 @@ class InFlightRequests:
             if now - self._crash_reported >= CRASH_REPORTS:  # it may have lost hundreds of requests
                 self._crash_reported = now
                 self._observers.notify(CRASHED, EventKind.WORKER_LOST)
-        elif state is not RunState.RUNNING:
+        elif state is RunState.ABORTED:
             self.has_dropped = True
             return
         self._scheduler.enqueue(request, now, first=True)

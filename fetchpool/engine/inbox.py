@@ -7,24 +7,29 @@ in the engine's thread.
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum, auto
 from queue import Empty, SimpleQueue
 
+from msgspec import Struct
+
 from fetchpool.engine.completed import CompletedAttempt
+from fetchpool.model.steering import Command
 from fetchpool.pools.base import InlinePool
 from fetchpool.transports.dns import HostAddresses
 
 
-class Command(Enum):
-    """A command for the engine."""
+class SteeringRequest(Struct, frozen=True):
+    """A command for the engine, and who asked: `from the web page`; empty for a signal."""
 
-    WAKE = auto()
-    """Check for work again."""
-    STOP = auto()
-    ABORT = auto()
+    command: Command
+    by: str
 
 
-Message = CompletedAttempt | HostAddresses | Command
+class Wake(Struct, frozen=True):
+    """Nothing but a reason to check for work again."""
+
+
+Message = CompletedAttempt | HostAddresses | SteeringRequest | Wake
+WAKE = Wake()
 
 
 class Inbox:
@@ -50,7 +55,7 @@ class Inbox:
 
     def wake(self) -> None:
         """Wake the engine so that it checks for work again."""
-        self.post(Command.WAKE)
+        self.post(WAKE)
 
     @property
     def has_messages(self) -> bool:

@@ -1,4 +1,4 @@
-"""The state of a run: running, stopping or aborted.
+"""The state of a run: running, paused, stopping or aborted.
 
 In: commands, and the limits of time and failures. Out: the state, for every part of the engine that depends
 on it. Only the engine's thread calls it.
@@ -15,6 +15,8 @@ class RunState(Enum):
     """Whether requests may start, and whether those in flight may complete."""
 
     RUNNING = auto()
+    PAUSED = auto()
+    """No request is started until the run is resumed; requests in flight complete."""
     STOPPING = auto()
     """No request is started; requests in flight complete."""
     ABORTED = auto()
@@ -33,17 +35,21 @@ class Limits(Struct, frozen=True):
 
 
 class Lifecycle:
-    """Holds the state of one run, which only changes from RUNNING to STOPPING to ABORTED."""
+    """Holds the state of one run. A pause can be ended, a stop only if a command has stopped the run."""
 
-    def __init__(self, deadline: float | None = None, max_failures: int | None = None) -> None:
+    def __init__(
+        self, deadline: float | None = None, max_failures: int | None = None, *, paused: bool = False
+    ) -> None:
         """`deadline`: when the run is stopped, on the engine's clock (`--max-runtime`). `max_failures`: how
-        many failed URLs stop it."""
-        self._state = RunState.RUNNING
+        many failed URLs stop it. `paused`: it begins paused."""
+        self._state = RunState.PAUSED if paused else RunState.RUNNING
         self._deadline = deadline
         self.failures_left = max_failures
         """How many more failed URLs stop the run; None without a limit."""
         self.stopped_by = ""
         """The option whose limit stopped the run."""
+        self.steered_by = ""
+        """Who has stopped or aborted the run by a command: `from the web page`."""
 
     @property
     def state(self) -> RunState:
@@ -51,16 +57,26 @@ class Lifecycle:
 
     @property
     def is_running(self) -> bool:
+        """Whether requests may start."""
         return self._state is RunState.RUNNING
+
+    @property
+    def is_paused(self) -> bool:
+        return self._state is RunState.PAUSED
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the run ends when nothing is in flight, whatever is left to fetch."""
+        return self._state is RunState.STOPPING or self._state is RunState.ABORTED
 
     @property
     def deadline(self) -> float | None:
         """When the run will be stopped; None without a limit, or if it is stopped already."""
-        return self._deadline if self._state is RunState.RUNNING else None
+        return None if self.is_stopped else self._deadline
 
     def expire(self, now: float) -> bool:
         """Stop the run if its deadline has passed; return whether that was the case."""
-        if self._deadline is None or now < self._deadline or self._state is not RunState.RUNNING:
+        if self._deadline is None or now < self._deadline or self.is_stopped:
             return False
         self.stopped_by = "--max-runtime"
         self._state = RunState.STOPPING
@@ -70,15 +86,43 @@ class Lifecycle:
         """Stop the run if too many URLs have failed; return whether that was the case."""
         assert self.failures_left is not None
         self.failures_left -= failed
-        if self.failures_left > 0 or self._state is not RunState.RUNNING:
+        if self.failures_left > 0 or self.is_stopped:
             return False
         self.stopped_by = "--max-failures"
         self._state = RunState.STOPPING
         return True
 
-    def stop(self) -> None:
-        if self._state is RunState.RUNNING:
-            self._state = RunState.STOPPING
+    def pause(self) -> bool:
+        """Pause a run that is running; return whether that was the case."""
+        if self._state is not RunState.RUNNING:
+            return False
+        self._state = RunState.PAUSED
+        return True
 
-    def abort(self) -> None:
+    def resume(self) -> bool:
+        """End a pause, or take back a stop by a command; return whether that was the case."""
+        if self._state is RunState.STOPPING and self.steered_by:
+            self.steered_by = ""
+        elif self._state is not RunState.PAUSED:
+            return False
+        self._state = RunState.RUNNING
+        return True
+
+    def stop(self, by: str = "") -> bool:
+        """Stop the run, unless it is stopped already; return whether that was the case. `by`: who asked, if a
+        command did."""
+        if self.is_stopped:
+            if not by:  # a signal is not taken back
+                self.steered_by = ""
+            return False
+        self._state = RunState.STOPPING
+        self.steered_by = by
+        return True
+
+    def abort(self, by: str = "") -> bool:
+        """Abort the run; return whether it was not aborted before."""
+        if self._state is RunState.ABORTED:
+            return False
         self._state = RunState.ABORTED
+        self.steered_by = by
+        return True

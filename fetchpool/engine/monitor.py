@@ -15,12 +15,12 @@ from msgspec.structs import replace
 from fetchpool.engine.bottlenecks import Bottleneck, BottleneckTimer
 from fetchpool.engine.events import MOST_HOSTS, BusyHost, Hosts, Snapshot
 from fetchpool.engine.in_flight import InFlightRequests
-from fetchpool.engine.lifecycle import Lifecycle
 from fetchpool.engine.observers import Observers
 from fetchpool.engine.reader import RequestReader
 from fetchpool.engine.stats import Stats
+from fetchpool.engine.steering import Steering
+from fetchpool.engine.workers import Workers
 from fetchpool.pools.base import Pool
-from fetchpool.scheduler.autoscale import AutoScaler
 from fetchpool.scheduler.scheduler import Scheduler
 
 SNAPSHOT_INTERVAL = 0.25
@@ -45,11 +45,11 @@ class Monitor:
         scheduler: Scheduler,
         in_flight: InFlightRequests,
         reader: RequestReader,
+        workers: Workers,
+        steering: Steering,
         *,
         stats: Stats,
         observers: Observers,
-        lifecycle: Lifecycle,
-        autoscaler: AutoScaler | None = None,
         max_time: float | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
@@ -60,8 +60,10 @@ class Monitor:
         self._reader = reader
         self._stats = stats
         self._observers = observers
-        self._lifecycle = lifecycle
-        self._autoscaler = autoscaler
+        self._workers = workers
+        self._steering = steering
+        self._most_in_flight = workers.number
+        """The number of workers; more while requests of a higher number are in flight."""
         self._max_time = max_time
         self._clock = clock
         self._timer = BottleneckTimer(clock())
@@ -89,6 +91,7 @@ class Monitor:
         """Tell the observers that the run has ended. Idempotent."""
         self._report_stuck()
         self._next_details = 0.0
+        self._steering.end()
         self._observers.on_finish(self.snapshot())
 
     def blocked_by(self, now: float, bottleneck: Bottleneck) -> None:
@@ -99,17 +102,19 @@ class Monitor:
         """Return the current state of the run."""
         now = self._clock()
         total, exact = self._reader.estimate_total()
+        state = self._steering.state()
+        self._most_in_flight = max(self._pool.max_workers, min(self._most_in_flight, len(self._in_flight)))
         shot = self._stats.snapshot(
-            in_flight=min(len(self._in_flight), self._pool.max_workers),
+            in_flight=min(len(self._in_flight), self._most_in_flight),
             slowest=self._in_flight.slowest(now),
             queued=self._scheduler.queued,
             delayed=self._scheduler.delayed,
             duplicates=self._reader.duplicates,
             total=total,
             total_exact=exact,
-            stopping=not self._lifecycle.is_running,
-            workers=self._pool.max_workers if self._autoscaler is None else self._autoscaler.target,
-            workers_reason="" if self._autoscaler is None else self._autoscaler.reason,
+            state=state,
+            workers=self._workers.number,
+            workers_reason=self._workers.reason,
             wait_times=self._timer.wait_times(now),
             least_wait=self._scheduler.least_wait(now),
         )
@@ -125,6 +130,7 @@ class Monitor:
             hosts=self._hosts,
             times=times,
             sizes=sizes,
+            settings=self._steering.settings(),
             wait=self._scheduler.wait(now),
             last_within=self._last_within(now),
         )

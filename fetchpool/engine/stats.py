@@ -15,12 +15,14 @@ from fetchpool.engine.events import SIZE_BOUNDS, TIME_BOUNDS, ActiveRequest, Sna
 from fetchpool.engine.failure_counter import FailureCounter
 from fetchpool.engine.histogram import Histogram
 from fetchpool.model.record import Record, StoredRow
+from fetchpool.model.steering import State
 
 NOT_MODIFIED = 304
 RATE_WINDOW = 5.0
 """Seconds over which a rate is measured: long enough to be readable, short enough to show a stall."""
 ETA_WINDOW = 60.0
 """Seconds over which the rate for the remaining time is measured, so that it does not jump."""
+PAUSED = frozenset((State.PAUSING, State.PAUSED))
 SAMPLE_EVERY = 0.2
 """Seconds between the samples for rates, so that there are a few hundred."""
 RECENT = 1.0
@@ -55,6 +57,10 @@ class Stats:
         self._recent_since = self._started
         self._recent_before = self._times.counts()
         self._recent: tuple[float | None, float | None] = (None, None)
+        self._is_paused = False
+        """At the last snapshot."""
+        self._snapshot_at = self._started
+        self._time_paused = 0.0
 
     def add(self, records: Sequence[Record]) -> None:
         """Count a batch of final rows. Takes about half a microsecond for each: this runs for every row."""
@@ -133,7 +139,7 @@ class Stats:
         delayed: int,
         total: int | None,
         total_exact: bool,
-        stopping: bool,
+        state: State,
         workers: int,
         workers_reason: str,
         wait_times: WaitTimes,
@@ -144,10 +150,17 @@ class Stats:
         queued request may start, at least. Rates are based on the previous calls,
         so it has to be called at least every few seconds."""
         now = self._clock()
-        self._sample(now)
-        self._update_recent(now)
-        urls_per_second, rate_ok, bytes_per_second = self._rates(now, RATE_WINDOW)
         elapsed = now - self._started
+        if state is State.PAUSED and self._is_paused:
+            self._time_paused += now - self._snapshot_at
+        self._is_paused, self._snapshot_at = state is State.PAUSED, now
+        active = now - self._time_paused
+        self._sample(active)
+        self._update_recent(now)
+        urls_per_second, rate_ok, bytes_per_second = self._rates(active, RATE_WINDOW)
+        if self._is_paused:
+            urls_per_second = rate_ok = bytes_per_second = 0.0
+        worked = elapsed - self._time_paused
         sizes, times = self._sizes, self._times
         return Snapshot(
             elapsed=elapsed,
@@ -163,7 +176,7 @@ class Stats:
             delayed=delayed,
             total=total,
             total_exact=total_exact,
-            eta=self._eta(now, total, least_wait),
+            eta=None if state in PAUSED else self._eta(active, total, least_wait),
             size_delivered=self._size_delivered,
             size_download=self._size_download,
             urls_per_second=urls_per_second,
@@ -179,9 +192,10 @@ class Stats:
             size_max=int(sizes.maximum),
             workers=workers,
             workers_reason=workers_reason,
-            stopping=stopping,
+            state=state,
+            time_paused=self._time_paused,
             wait_times=wait_times,
-            rate_average=self._done / elapsed if elapsed > 0 else 0.0,
+            rate_average=self._done / worked if worked > 0 else 0.0,
             rate_ok=rate_ok,
             rate_failed=urls_per_second - rate_ok,
             recent_p50=self._recent[0],

@@ -35,9 +35,13 @@ class Pool(Protocol):
         of one worker leaves others alive. Raises `PoolClosedError` after `shutdown()`. The only exception
         that the future can carry is `WorkerLostError`."""
 
+    def resize(self, workers: int) -> None:
+        """Set `max_workers`, to no more than the pool was opened with. Fetches in flight beyond it
+        complete."""
+
     def cancel_pending(self, host: str | None = None) -> None:
         """Cancel the submitted requests for a host that no worker has started. Without a host: of all hosts,
-        and nothing may be submitted later."""
+        and none starts until the next `submit()`."""
 
     def shutdown(self, *, abort: bool = False) -> None:
         """Wait for the fetches in flight; with `abort` end them first: their futures are cancelled, return an

@@ -32,10 +32,11 @@ class LoopPool:
     """The part of an `InlinePool` that the async and the process pool share. They define the methods that
     raise `NotImplementedError`."""
 
-    def __init__(self, name: str, *, interval: float, abort_timeout: float) -> None:
+    def __init__(self, name: str, max_workers: int, *, interval: float, abort_timeout: float) -> None:
         """`name`: of the executor. `interval`: seconds that an iteration of the pool's own thread waits at
         most. `abort_timeout`: seconds that an abort waits for that thread, which can't be ended while a
         program's callback does not return."""
+        self.max_workers = max_workers
         self._name = name
         self._interval = interval
         self._abort_timeout = abort_timeout
@@ -59,6 +60,10 @@ class LoopPool:
         if self._wakeup.asleep:
             self._wakeup.notify()
         return future
+
+    def resize(self, workers: int) -> None:
+        self.max_workers = workers
+        self.wake()
 
     def run_once(self, timeout: float) -> None:
         """Run one iteration in the caller's thread: start fetches, wait for up to `timeout` seconds, complete

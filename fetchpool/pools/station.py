@@ -78,6 +78,10 @@ class Station:
         """Return the requests for a host that were not started; without a host, all that were not started."""
         self._post(lambda: self._return(host))
 
+    def resize(self, places: int) -> None:
+        """Run at most so many fetches at once from now on; those that have started complete."""
+        self._post(lambda: self._resize(places))
+
     def hang_up(self, ips: frozenset[str]) -> None:
         """Close the idle connections to these addresses, whose server accepts few."""
         if isinstance(self._pool, AsyncPool):
@@ -114,6 +118,10 @@ class Station:
         self._backlog.extend(wire.decode_requests(message))
         if self._closed:
             self._return(None)
+
+    def _resize(self, places: int) -> None:
+        self._places = places
+        self._pool.resize(max(1, places))
 
     def _start_fetches(self) -> None:
         backlog, ended, submit, places = self._backlog, self._ended, self._pool.submit, self._places

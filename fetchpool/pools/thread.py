@@ -126,6 +126,12 @@ class ThreadPool:
     def stuck(self) -> int:
         return self._parsers.stuck
 
+    def resize(self, workers: int) -> None:
+        with self._lock:
+            self.max_workers = workers
+            self._limit.resize(workers)
+            self._add_threads()
+
     def cancel_pending(self, host: str | None = None) -> None:
         taken: list[LightFuture] = []
         with self._lock:  # no thread may find the queue empty meanwhile, and stop

@@ -32,6 +32,11 @@ class ThreadLimit:
         self.limit = workers
         """Number of threads that may run at once."""
 
+    def resize(self, workers: int) -> None:
+        """Change the highest limit, and begin with it."""
+        self._workers = self.limit = workers
+        self._last = None
+
     def update(self, now: float, cpu: float, done: int) -> None:
         """Update `limit`; `done` is the number of fetches so far. The limit is lowered only after each thread
         has done a fetch, since the last change shows no sooner."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from fetchpool.engine.events import ActiveRequest, Event, Notice, ReadBack, RetryScheduled, Snapshot
 from fetchpool.model.record import Record
+from fetchpool.model.steering import State
 from fetchpool.model.text import escape_invisible
 from fetchpool.progress.format import (
     Line,
@@ -65,8 +66,8 @@ def progress_line(snapshot: Snapshot) -> Line:
     parts.append(f"{count(snapshot.in_flight)} in flight")
     if waiting := wait_text(snapshot) or waiting_count(snapshot):
         parts.append(waiting)
-    if snapshot.stopping:
-        parts.append("stopping")
+    if snapshot.state is not State.RUNNING and snapshot.state is not State.ENDED:
+        parts.append(snapshot.state.value)
     elif left := time_left(snapshot):
         parts.append(left)
     return line(", ".join(parts))

@@ -57,7 +57,7 @@ def summary(
     if not snapshot.done and not interrupted:
         return [line(Span("nothing to fetch: the input contains no URLs", Style.STRONG))]
     fetched = snapshot.done - snapshot.done_before
-    lines = [_headline(snapshot, interrupted, result.stopped_by)]
+    lines = [_headline(snapshot, interrupted, _stopped(result))]
     if fetched:
         lines += [_rates(snapshot, fetched), *_sizes(snapshot, fetched), *_times(snapshot, fetched)]
     if changes is not None:
@@ -100,15 +100,23 @@ def _all_lookups_failed(snapshot: Snapshot) -> bool:
     return not snapshot.ok and all(kind.kind in DNS_KINDS for kind in snapshot.failed)
 
 
-def _headline(snapshot: Snapshot, interrupted: bool, stopped_by: str) -> Line:
+def _stopped(result: RunResult) -> str:
+    """Return how a run was stopped: `stopped by --max-runtime`, `stopped from the web page`."""
+    if result.stopped_by:
+        return f"stopped by {result.stopped_by}"
+    if result.steered_by:
+        return f"{'aborted' if result.aborted else 'stopped'} {result.steered_by}"
+    return "interrupted"
+
+
+def _headline(snapshot: Snapshot, interrupted: bool, stopped: str) -> Line:
     done, ok = snapshot.done, snapshot.ok
     failed = done - ok
     urls = Span(counted(done, "URL"), Style.STRONG)
     after = duration(snapshot.elapsed)
     before = f" ({_done_before(snapshot)})" if snapshot.done_before else ""
     if interrupted:
-        how = f"stopped by {stopped_by}" if stopped_by else "interrupted"
-        head: list[Span | str] = [Span(how, Style.BAD), f" after {after}: ", urls, f"{before} done"]
+        head: list[Span | str] = [Span(stopped, Style.BAD), f" after {after}: ", urls, f"{before} done"]
     else:
         head = [urls, f"{before} in {after}"]
     if not done:

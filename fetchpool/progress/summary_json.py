@@ -39,7 +39,7 @@ def summary_object(
         "retries": snapshot.retries,
         "not_fetched": left if result.interrupted else 0,
         "interrupted": result.interrupted,
-        "stopped_by": result.stopped_by,
+        "stopped_by": result.stopped_by or result.steered_by.removeprefix("by ").removeprefix("from "),
         "sizes": {
             "delivered": snapshot.size_delivered,
             "download": snapshot.size_download,

@@ -86,6 +86,11 @@ class AutoScaler:
         self._changed_at = now
         self._begin(now)
 
+    def start_round(self, now: float) -> None:
+        """Measure anew from now on: there was a time in which something else set the number."""
+        self._changed_at = now
+        self._begin(now)
+
     def _begin(self, now: float) -> None:
         """Begin a round."""
         self._since, self._seconds, self._done, self._overloads = now, 0.0, 0, 0

@@ -185,6 +185,11 @@ class HostSlot:
             else BlockReason.RATE_LIMIT
         )
 
+    def set_per_host(self, per_host: int) -> None:
+        """Change how many requests may be in flight."""
+        self._per_host = per_host
+        self._update_limit()
+
     def is_rejecting(self, now: float) -> bool:
         """Whether queued requests are abandoned without an attempt."""
         return self.breaker is OPEN and now < self.ready_at

@@ -14,10 +14,16 @@ class RateLimiter:
 
     def __init__(self, rate: float | None) -> None:
         """`rate`: starts per second; None means no limit."""
-        self._interval = 1.0 / rate if rate else 0.0
-        self._catch_up = CATCH_UP if self._interval < CATCH_UP else 0.0
+        self._interval = self._catch_up = 0.0
         self.next_at = float("-inf")
         """Earliest time of the next start."""
+        self.change(rate, 0.0)
+
+    def change(self, rate: float | None, now: float) -> None:
+        """Change the rate. The next start is one new interval from now, at the latest."""
+        self._interval = 1.0 / rate if rate else 0.0
+        self._catch_up = CATCH_UP if self._interval < CATCH_UP else 0.0
+        self.next_at = min(self.next_at, now + self._interval)
 
     def started(self, now: float) -> None:
         """Record a start."""

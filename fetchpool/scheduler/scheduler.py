@@ -34,6 +34,7 @@ from fetchpool.scheduler.waits import PausedHost, Wait, WaitReason, least_wait, 
 IDLE_TTL = 60.0
 """Seconds after which the state of an idle host is dropped, so that memory does not grow with the number of
 hosts."""
+NO_LIMIT = 1 << 60
 
 
 class Scheduler:
@@ -54,8 +55,10 @@ class Scheduler:
         `resolve_hosts`: the requests of a host wait for `host_resolved()`. `proxied`: all requests go through
         one proxy.
         """
-        self._per_host = per_host or (1 << 60)
+        self.per_host = per_host
+        self._per_host = per_host or NO_LIMIT
         self._host_delay = host_delay
+        self.rate = rate
         self._rate_limiter = RateLimiter(rate)
         self.is_rate_limited = bool(host_delay or rate)
         """Whether a request must reach the server when it is started, so that a pool must not queue it."""
@@ -78,6 +81,21 @@ class Scheduler:
         `host_resolved()` or `host_failed()`."""
         self.resolving = 0
         """Number of hosts that are being resolved or are on hold."""
+
+    def set_rate(self, rate: float | None, now: float) -> None:
+        """Change the number of starts per second over all hosts; None means no limit."""
+        self.rate = rate
+        self.is_rate_limited = bool(self._host_delay or rate)
+        self._rate_limiter.change(rate, now)
+
+    def set_per_host(self, per_host: int | None, now: float) -> None:
+        """Change the maximum of requests to one host in flight; None means no limit."""
+        self.per_host = per_host
+        self._per_host = per_host or NO_LIMIT
+        for slot in self._hosts.values():
+            slot.set_per_host(self._per_host)
+            if not slot.is_scheduled:
+                self._schedule(slot, now)
 
     def enqueue(self, request: FetchRequest, now: float, *, first: bool = False, retry: bool = False) -> None:
         """Add a request to the end of its host's queue; with `first` to the front (it was started before);

@@ -64,8 +64,7 @@ class AsyncPool(LoopPool):
     ) -> None:
         """`parses` is notified of user-defined parsers. `shares_hosts`: other processes fetch from the same
         hosts, which may accept few connections. Raises `UsageError` when a parser can't be loaded."""
-        super().__init__("async", interval=TICK, abort_timeout=ABORT_TIMEOUT)
-        self.max_workers = max_workers
+        super().__init__("async", max_workers, interval=TICK, abort_timeout=ABORT_TIMEOUT)
         self._options = options
         self._shares_hosts = shares_hosts
         self._clock = LimitClock()

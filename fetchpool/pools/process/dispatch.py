@@ -43,8 +43,6 @@ class WorkDispatcher:
         self._work = work
         self._supervisor = supervisor
         self._options = options
-        self._is_cancelling = False
-        """Requests that were not started are cancelled, those to come too."""
         self._hung_up: dict[str, float] = {}
         """When the processes last closed idle connections, by hosts that accept few."""
         self.completed: list[tuple[LightFuture, Outcome | None]] = []
@@ -57,8 +55,7 @@ class WorkDispatcher:
 
     def cancel(self, host: str | None) -> None:
         """Have the processes return the requests for a host that they have not started, to cancel them.
-        Without a host: of all hosts, and those to come, too."""
-        self._is_cancelling = self._is_cancelling or host is None
+        Without a host: of all hosts."""
         for worker in self._supervisor.workers:
             if worker.surplus:
                 for item in worker.held.values():
@@ -85,7 +82,7 @@ class WorkDispatcher:
 
     def send(self) -> None:
         """Send what waits to the processes: first to places that are free, then ahead."""
-        if self._is_cancelling:
+        if self._work.is_held:
             self._work.cancel(None)
             return
         workers, waiting = self._supervisor.workers, self._work.waiting
@@ -144,7 +141,7 @@ class WorkDispatcher:
         that."""
         workers = self._supervisor.workers
         chosen = next((worker for worker in workers if worker.is_isolating), None)
-        if chosen is None and (ready := [worker for worker in workers if worker.is_usable]):
+        if chosen is None and (ready := [each for each in workers if each.is_usable and each.places]):
             chosen = min(ready, key=lambda worker: len(worker.held))
         if chosen is not None:
             chosen.is_isolating = True

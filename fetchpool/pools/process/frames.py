@@ -21,6 +21,8 @@ class Kind(IntEnum):
     """Requests to fetch, as in `wire.py`."""
     CANCEL = auto()
     """Return the requests that were not started for the host that the payload names, or for all hosts."""
+    PLACES = auto()
+    """Run so many fetches at once from now on: a decimal number."""
     HANG_UP = auto()
     """Close idle connections to these addresses, one a line: another process needs them."""
     CLOSE = auto()

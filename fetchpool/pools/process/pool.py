@@ -15,6 +15,8 @@ abort kills them.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from tempfile import NamedTemporaryFile
 from time import monotonic
 from typing import IO
@@ -47,8 +49,7 @@ class ProcessPool(LoopPool):
         """Returns when every process is ready. Raises `UsageError` when a parser or the transport can't be
         loaded, or no process starts."""
         exit_if_spawning()
-        super().__init__("process", interval=CHECK, abort_timeout=ABORTED)
-        self.max_workers = max_workers
+        super().__init__("process", max_workers, interval=CHECK, abort_timeout=ABORTED)
         self._rate_file: IO[bytes] | None = None
         """Through it the processes keep one `--limit-rate` together. Closing it deletes it."""
         if options.limit_rate is not None:
@@ -58,8 +59,8 @@ class ProcessPool(LoopPool):
             options = replace(options, rate_file=file.name)
         self._options = options
         self._work = WorkQueue()
-        self._cancelled: deque[str | None] = deque()
-        """Hosts whose requests are to be returned by the processes; None: all."""
+        self._commands: deque[Callable[[], None]] = deque()
+        """What the thread that runs the loop is to do for another one."""
         self._next_check = 0.0
         try:
             Worker(options).close()  # raises now what every process would raise
@@ -91,8 +92,12 @@ class ProcessPool(LoopPool):
 
     def cancel_pending(self, host: str | None = None) -> None:
         self._work.cancel(host)
-        self._cancelled.append(host)
+        self._commands.append(partial(self._dispatcher.cancel, host))
         self._wakeup.notify()
+
+    def resize(self, workers: int) -> None:
+        self._commands.append(partial(self._supervisor.resize, workers))
+        super().resize(workers)
 
     def _end_with_main_thread(self) -> None:
         """The interpreter is about to wait for all processes."""
@@ -115,8 +120,8 @@ class ProcessPool(LoopPool):
     def _run_once(self, timeout: float) -> None:
         wakeup, work, dispatcher = self._wakeup, self._work, self._dispatcher
         wakeup.asleep = True  # from here on producers write to the socket; what came before is seen now
-        while self._cancelled:
-            dispatcher.cancel(self._cancelled.popleft())
+        while self._commands:
+            self._commands.popleft()()
         if work.waiting or work.alone:
             dispatcher.send()
         now = monotonic()

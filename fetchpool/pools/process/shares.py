@@ -18,7 +18,7 @@ MEASURED = 0.02
 
 
 def shares(most: int, processes: int) -> list[int]:
-    """Divide `most` fetches at once among the processes; the sum is exact, and no share is 0."""
+    """Divide `most` fetches at once among the processes; the sum is exact."""
     share, more = divmod(most, processes)
     return [share + (place < more) for place in range(processes)]
 

@@ -27,6 +27,7 @@ from fetchpool.pools.process.fork_server import (
     words_for_shortage,
 )
 from fetchpool.pools.process.frames import Frame, Kind
+from fetchpool.pools.process.shares import shares
 from fetchpool.pools.process.stopped import StoppedWorkerKiller
 from fetchpool.pools.process.worker_process import WorkerProcess
 from fetchpool.pools.wakeup import Wakeup
@@ -124,6 +125,13 @@ class Supervisor:
         self._selector.register(worker.channel, selectors.EVENT_READ, worker)
         self._selector.register(worker.sentinel, selectors.EVENT_READ, worker)
         self._stopped_killer.add(worker.process.pid, signal.SIGKILL)
+
+    def resize(self, workers: int) -> None:
+        """Divide so many fetches at once among the processes; some may get none."""
+        places = shares(workers, len(self.workers) + len(self._vacant))
+        for worker in self.workers:
+            worker.resize(places.pop(0))
+        self._vacant = places
 
     # The loop
 

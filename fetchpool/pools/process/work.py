@@ -40,11 +40,14 @@ class WorkQueue:
         self.open: dict[int, WorkItem] = {}
         """Requests that have no outcome."""
         self.waiting: deque[WorkItem] = deque()
+        self.is_held = False
+        """What waits is cancelled, instead of being sent to a process, until more is added."""
         self.alone: deque[WorkItem] = deque()
         """Those of the waiting that run alone."""
 
     def add(self, request: FetchRequest, future: LightFuture, *, alone: bool) -> None:
         with self._lock:
+            self.is_held = False
             self._count += 1
             item = self.open[self._count] = WorkItem(self._count, request, future, alone=alone)
             (self.alone if alone else self.waiting).append(item)
@@ -76,9 +79,10 @@ class WorkQueue:
 
     def cancel(self, host: str | None) -> None:
         """Cancel the waiting requests for a host, or for all, the last one first: a caller that puts each
-        before the others restores their order."""
+        before the others restores their order. After all, none waits until more is added."""
         cancelled: list[WorkItem] = []
         with self._lock:
+            self.is_held = self.is_held or host is None
             for waiting in (self.waiting, self.alone):
                 for _ in range(len(waiting)):
                     item = waiting.popleft()

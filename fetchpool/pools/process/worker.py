@@ -75,6 +75,8 @@ def serve(places: int, options: FetchOptions, channel: socket, board: ParseBoard
                 station.put(payload)
             elif kind is Kind.CANCEL:
                 station.cancel(payload.decode("utf-8", "surrogatepass") or None)
+            elif kind is Kind.PLACES:
+                station.resize(int(payload))
             elif kind is Kind.HANG_UP:
                 station.hang_up(frozenset(payload.decode().split("\n")))
             elif kind is Kind.CLOSE:

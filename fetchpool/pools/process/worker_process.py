@@ -84,7 +84,7 @@ class WorkerProcess:
 
     def capacity(self, *, ahead: bool) -> int:
         """Number of requests that it can be sent: those that it would start, and those `ahead` of them."""
-        if self.is_isolating or not self.is_usable:
+        if self.is_isolating or not self.is_usable or not self.places:
             return 0
         return max(0, self.places + (self.rate.ahead if ahead else 0) - len(self.held))
 
@@ -102,6 +102,12 @@ class WorkerProcess:
     def is_silent(self) -> bool:
         """Whether its loop has stood still since the last check but one."""
         return self._silent_checks >= SILENT_AFTER
+
+    def resize(self, places: int) -> None:
+        """Change the number of fetches that it runs at once."""
+        if places != self.places:
+            self.places = places
+            self.send(Kind.PLACES, str(places).encode())
 
     def check(self) -> None:
         """Look for a sign of life; to be called twice a second."""

@@ -91,6 +91,9 @@ class OneAtATime:
 
     def wake(self) -> None: ...
 
+    def resize(self, workers: int) -> None:
+        self.max_workers = workers
+
     def cancel_pending(self, host: str | None = None) -> None:
         self.recalled.append(host)
         queue, self._queue = self._queue, []

@@ -16,6 +16,7 @@ from fetchpool.engine.bottlenecks import Bottleneck, BottleneckTimer, cpu_second
 from fetchpool.engine.events import TIME_BOUNDS, ActiveRequest, Snapshot
 from fetchpool.engine.histogram import Histogram
 from fetchpool.engine.stats import Stats
+from fetchpool.model.steering import State
 from tests.factories import EVEN, record
 
 
@@ -29,7 +30,9 @@ class Clock:
         return self.now
 
 
-def now(stats: Stats, *, total: int | None = None, least_wait: float = 0.0) -> Snapshot:
+def now(
+    stats: Stats, *, total: int | None = None, least_wait: float = 0.0, state: State = State.RUNNING
+) -> Snapshot:
     return stats.snapshot(
         in_flight=3,
         slowest=(ActiveRequest("http://slow.example/", 7.0),),
@@ -39,7 +42,7 @@ def now(stats: Stats, *, total: int | None = None, least_wait: float = 0.0) -> S
         total_exact=True,
         workers=10,
         workers_reason="",
-        stopping=False,
+        state=state,
         wait_times=EVEN,
         least_wait=least_wait,
     )

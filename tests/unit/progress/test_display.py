@@ -24,6 +24,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from fetchpool.engine.events import ActiveRequest, Notice, RetryScheduled, Snapshot
+from fetchpool.model.steering import State
 from fetchpool.progress.display import MAX_PENDING, Progress
 from fetchpool.progress.format import Span, Style, line
 from fetchpool.progress.frame import frame
@@ -147,7 +148,7 @@ def test_the_bar_is_full_only_when_all_is_done() -> None:
 
 
 def test_a_stopping_run_shows_the_requests_in_flight_and_how_to_abort() -> None:
-    shown = lines(snapshot(stopping=True, in_flight=1))
+    shown = lines(snapshot(state=State.STOPPING, in_flight=1))
     assert shown[1] == "stopping: 1 request in flight  press Ctrl-C again to abort"
     assert "left" not in shown[0]
 
@@ -162,9 +163,9 @@ def test_requests_that_hang_are_named_the_longest_first() -> None:
 
 @pytest.mark.parametrize("width", [1, 7, 20, 40, 60, 79, 200])
 @pytest.mark.parametrize("total", [None, 98_213])
-@pytest.mark.parametrize("stopping", [False, True])
-def test_no_line_is_wider_than_the_terminal(width: int, total: int | None, stopping: bool) -> None:
-    shot = snapshot(slowest=STUCK * 2, total=total, stopping=stopping)
+@pytest.mark.parametrize("state", State)
+def test_no_line_is_wider_than_the_terminal(width: int, total: int | None, state: State) -> None:
+    shot = snapshot(slowest=STUCK * 2, total=total, state=state)
     shown = lines(shot, width)
     assert len(shown) == 6
     assert all(cell_len(row) <= max(width, 14) for row in shown)  # a time alone takes fourteen

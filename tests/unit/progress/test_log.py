@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from fetchpool.engine.events import ActiveRequest, Notice, RetryScheduled, Snapshot
 from fetchpool.model.record import Record
+from fetchpool.model.steering import State
 from fetchpool.progress.background_writer import BackgroundWriter, unbuffered
 from fetchpool.progress.log import MAX_PENDING, Log
 from fetchpool.progress.messages import progress_line, share_done, wait_text
@@ -54,7 +55,7 @@ def test_a_pipe_has_counts_and_neither_share_nor_time_left() -> None:
 
 
 def test_the_line_of_a_stopping_run_is_marked() -> None:
-    assert str(progress_line(snapshot(stopping=True))).endswith("10 in flight, 212 waiting, stopping")
+    assert str(progress_line(snapshot(state=State.STOPPING))).endswith("10 in flight, 212 waiting, stopping")
 
 
 def test_an_estimate_never_reaches_a_hundred_percent() -> None:

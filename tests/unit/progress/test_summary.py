@@ -15,7 +15,7 @@ from fetchpool.progress.summary import summary
 from tests.factories import EVEN, all_ok, snapshot
 
 CONFIG = RunConfig(outputs=(Output("sizes.txt", "text"),), per_host=None)
-ENDINGS = {"interrupted": False, "aborted": False, "stopped_by": ""}
+ENDINGS = {"interrupted": False, "aborted": False, "stopped_by": "", "steered_by": ""}
 FETCH = ("max_time", "parse", "save", "transport")
 
 

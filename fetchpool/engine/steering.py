@@ -1,0 +1,142 @@
+"""Steering: has a run follow the commands of its user, and tells the observers who asked.
+
+In: commands from the inbox. Out: changes of the run's state, its number of workers and its limits. A command
+that changes nothing is ignored, so that a button may be pressed twice. Only the engine's thread calls it.
+"""
+
+from __future__ import annotations
+
+from fetchpool.engine.events import EventKind
+from fetchpool.engine.in_flight import InFlightRequests
+from fetchpool.engine.lifecycle import Lifecycle, RunState
+from fetchpool.engine.observers import Observers
+from fetchpool.engine.workers import Workers
+from fetchpool.model.steering import (
+    AUTO,
+    Abort,
+    Command,
+    Pause,
+    PerHost,
+    Rate,
+    Resize,
+    Resume,
+    Settings,
+    State,
+    Stop,
+)
+from fetchpool.pools.base import Pool
+from fetchpool.scheduler.scheduler import Scheduler
+
+
+class Steering:
+    """Changes a run while it goes on."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        scheduler: Scheduler,
+        in_flight: InFlightRequests,
+        workers: Workers,
+        *,
+        lifecycle: Lifecycle,
+        observers: Observers,
+    ) -> None:
+        self._pool = pool
+        self._scheduler = scheduler
+        self._in_flight = in_flight
+        self.workers = workers
+        self._lifecycle = lifecycle
+        self._observers = observers
+        self._has_ended = False
+
+    def follow(self, command: Command, by: str, now: float) -> None:
+        """Follow a command. `by`: who asked; empty for a signal, which gets no notice."""
+        text = self._change(command, by, now)
+        if text and by:
+            self._observers.notify(text, EventKind.STEERED)
+
+    def state(self) -> State:
+        """Return what the run does at the moment."""
+        if self._has_ended:
+            return State.ENDED
+        if self._lifecycle.is_paused:
+            return State.PAUSING if self._in_flight else State.PAUSED
+        return State.STOPPING if self._lifecycle.is_stopped else State.RUNNING
+
+    def settings(self) -> Settings:
+        """Return the settings as they are now."""
+        return Settings(
+            workers=self.workers.setting,
+            ceiling=self.workers.ceiling,
+            rate=self._scheduler.rate,
+            per_host=self._scheduler.per_host,
+        )
+
+    def end(self) -> None:
+        """The run has ended."""
+        self._has_ended = True
+
+    def _change(self, command: Command, by: str, now: float) -> str:
+        """Follow a command; return the notice about it, empty if it has changed nothing."""
+        match command:
+            case Pause():
+                return self._pause(by)
+            case Resume():
+                return f"resumed {by}" if self._lifecycle.resume() else ""
+            case Resize(workers=workers):
+                return self._resize(workers, by, now)
+            case Rate(rate=rate):
+                return self._set_rate(rate, by, now)
+            case PerHost(limit=limit):
+                return self._set_per_host(limit, by, now)
+            case Stop():
+                return self._stop(by)
+            case Abort():
+                return self._abort(by)
+
+    def _pause(self, by: str) -> str:
+        if not self._lifecycle.pause():
+            return ""
+        self._pool.cancel_pending()
+        return f"paused {by}"
+
+    def _stop(self, by: str) -> str:
+        if not self._lifecycle.stop(by):
+            return ""
+        self._pool.cancel_pending()
+        return f"stopped {by}"
+
+    def _abort(self, by: str) -> str:
+        if not self._lifecycle.abort(by):
+            return ""
+        self._pool.cancel_pending()
+        self._pool.shutdown(abort=True)
+        return f"aborted {by}"
+
+    def _resize(self, workers: int | str, by: str, now: float) -> str:
+        before, ceiling = self.workers.setting, self.workers.ceiling
+        if isinstance(workers, str):
+            self.workers.adapt(now)
+            return "" if before == AUTO else f"workers adapted {by} (auto)"
+        number = self.workers.fix(workers)
+        limit = f" (at most {ceiling}: --max-workers)" if workers > ceiling else ""
+        return f"workers set to {number} {by}{limit}" if number != before or limit else ""
+
+    def _set_rate(self, rate: float | None, by: str, now: float) -> str:
+        if rate == self._scheduler.rate:
+            return ""
+        self._scheduler.set_rate(rate, now)
+        self._recall_queued()
+        return f"rate set to {rate:g}/s {by}" if rate else f"rate limit removed {by}"
+
+    def _set_per_host(self, limit: int | None, by: str, now: float) -> str:
+        if limit == self._scheduler.per_host:
+            return ""
+        self._scheduler.set_per_host(limit, now)
+        self._recall_queued()
+        return f"requests per host set to {limit} {by}" if limit else f"limit per host removed {by}"
+
+    def _recall_queued(self) -> None:
+        """Have the scheduler decide again about the requests that no worker has begun."""
+        if self._lifecycle.state is RunState.RUNNING:
+            self._pool.cancel_pending()

@@ -1,0 +1,60 @@
+"""The number of workers of a run: fixed, or adapted (`-w auto`), and changed by commands.
+
+In: the pool and the autoscaler. Out: how many fetches there may be at once. Only the engine's thread calls
+it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fetchpool.model.steering import AUTO
+from fetchpool.pools.base import Pool
+from fetchpool.scheduler.autoscale import AutoScaler
+
+
+class Workers:
+    """A fixed number is the pool's own `max_workers`. With an autoscaler the pool has its full size, and the
+    autoscaler's `target` says how many requests may be in flight."""
+
+    def __init__(self, pool: Pool, autoscaler: AutoScaler | None = None, number: int | None = None) -> None:
+        """The pool's size is the highest number there can be. `number`: how many there are at first, if not
+        all."""
+        self._pool = pool
+        self.ceiling = pool.max_workers
+        self.autoscaler = autoscaler
+        """None while the number is fixed."""
+        self._idle_autoscaler: AutoScaler | None = None
+        """The one that a fixed number has replaced."""
+        if autoscaler is None and number is not None and number < self.ceiling:
+            pool.resize(number)
+
+    @property
+    def number(self) -> int:
+        """How many fetches there may be at once."""
+        return self._pool.max_workers if self.autoscaler is None else self.autoscaler.target
+
+    @property
+    def setting(self) -> int | Literal["auto"]:
+        """The number as the user has set it."""
+        return self._pool.max_workers if self.autoscaler is None else AUTO
+
+    @property
+    def reason(self) -> str:
+        """Why `-w auto` chose the number; empty if the user did."""
+        return "" if self.autoscaler is None else self.autoscaler.reason
+
+    def fix(self, number: int) -> int:
+        """Set the number, or the ceiling if that is lower, and return it."""
+        number = min(number, self.ceiling)
+        if self.autoscaler is not None:
+            self._idle_autoscaler, self.autoscaler = self.autoscaler, None
+        self._pool.resize(number)
+        return number
+
+    def adapt(self, now: float) -> None:
+        """Adapt the number from now on."""
+        if self.autoscaler is None:
+            self.autoscaler = self._idle_autoscaler or AutoScaler(self.ceiling, now)
+            self.autoscaler.start_round(now)
+            self._pool.resize(self.ceiling)
