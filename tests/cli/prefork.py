@@ -22,6 +22,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from io import FileIO
 from pathlib import Path
+from typing import NoReturn
 
 PRELOADED = (
     "fetchpool.cli.main",
@@ -158,7 +159,23 @@ def _become(
     sys.argv[1:] = arguments
 
 
+def run_command() -> NoReturn:
+    """Runs the command and ends the process as the interpreter does, up to the point where it frees all
+    modules. To free those that are shared with the server copies each of their pages, which takes longer
+    than a short command."""
+    try:
+        runpy.run_module("fetchpool", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if not isinstance(end.code, int):
+            raise
+        threading._shutdown()
+        atexit._run_exitfuncs()
+        sys.stdout.flush()  # if that fails, the interpreter has to report it
+        sys.stderr.flush()
+        os._exit(end.code & 0xFF)
+
+
 if __name__ == "__main__":
     with socket.socket(fileno=int(sys.argv[1])) as ours:
         serve(ours)
-    runpy.run_module("fetchpool", run_name="__main__", alter_sys=True)
+    run_command()
