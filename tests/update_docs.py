@@ -3,7 +3,8 @@
 docs/reference/options.md has the options, docs/reference/from-curl-and-wget.md those of other programs,
 docs/fetchpool.1 is the manual page, docs/reference/exit-codes.md has the table of exit codes, and
 docs/architecture.md the tree of the modules with the first sentence of each docstring. The types of keyword
-arguments, fetchpool/config/settings.py, are made from the options too.
+arguments, fetchpool/config/settings.py, are made from the options too, and the description of the web page's
+API from its structs.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.config.describe import reference, settings_module
 from fetchpool.config.other_programs.table import page
 from tests.man_page import man_page
+from tests.openapi import openapi
 
 ROOT = Path(__file__).parents[1]
 OPTIONS = ROOT / "docs" / "reference" / "options.md"
@@ -26,12 +28,14 @@ EXIT_CODES = ROOT / "docs" / "reference" / "exit-codes.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 PACKAGE = ROOT / "fetchpool"
 SETTINGS = PACKAGE / "config" / "settings.py"
+OPENAPI = PACKAGE / "web" / "static" / "openapi.json"
 CODES = re.compile(r"(?P<before>^\|---:\|---\|\n)(?:\|.*\n)*(?P<after>)", re.MULTILINE)
 TREE = re.compile(r"(?P<before>^## The packages\n.*?^```text\n).*?(?P<after>^```$)", re.MULTILINE | re.DOTALL)
 ORDER = [
     "api",
     "cli",
     "progress",
+    "web",
     "config",
     "engine",
     "sources",
@@ -95,6 +99,7 @@ def generated() -> dict[Path, str]:
         OTHER_PROGRAMS: page(),
         SETTINGS: settings_module(),
         MAN_PAGE: man_page(),
+        OPENAPI: openapi(),
         EXIT_CODES: replaced(EXIT_CODES, CODES, exit_codes()),
         ARCHITECTURE: replaced(ARCHITECTURE, TREE, tree()),
     }

@@ -5,6 +5,7 @@ In: options as typed. Out: an exit code. `config` declares and checks the option
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from fetchpool.config.configure import configure
 from fetchpool.config.option import Scope
 from fetchpool.config.options import DEFAULT_OUTPUT, OPTIONS
 from fetchpool.config.other_programs.table import ACCEPTED, always_on
+from fetchpool.config.web_options import WEB_OPTIONS, web_options
 from fetchpool.model.errors import UsageError
 
 INPUTS = argument(
@@ -61,7 +63,8 @@ def run(ctx: typer.Context, inputs: list[str] | None, **typed: Any) -> int:
     display = DisplayOptions(**{name: typed[name] for name in DisplayOptions.__struct_fields__})
     from fetchpool.cli.session import run_session
 
-    result = run_session(config, display, arguments=showable(ctx.find_root().obj or (), typed))
+    web = web_options(**{name: typed[name] for name in WEB_OPTIONS}, environment=os.environ)
+    result = run_session(config, display, arguments=showable(ctx.find_root().obj or (), typed), web=web)
     if result.failure is not None:
         print_error(result.failure)
     return result.code

@@ -28,18 +28,21 @@ from fetchpool.cli.display import (
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.cli.signals import SignalHandler, terminable
 from fetchpool.config.run_config import RunConfig
+from fetchpool.config.web_options import WebOptions
 from fetchpool.engine.build import build
 from fetchpool.engine.engine import RunResult
 from fetchpool.engine.events import Snapshot
 from fetchpool.engine.observers import Observer
 from fetchpool.model.errors import OutputClosedError, OutputError
 from fetchpool.model.record import Record
+from fetchpool.progress.format import Line
 from fetchpool.progress.summary import summary
 from fetchpool.progress.summary_json import summary_object
 from fetchpool.sources.base import Source
 
-if TYPE_CHECKING:  # loaded only with --refresh
+if TYPE_CHECKING:  # loaded only with --refresh and --web
     from fetchpool.history.refresh import PreviousRun
+    from fetchpool.web.launch import WebPage
 
 
 GC_THRESHOLD = 20_000
@@ -64,9 +67,12 @@ def run_session(
     observers: Sequence[Observer] = (),
     repeatable: bool = True,
     arguments: Sequence[str] | None = None,
+    web: WebOptions | None = None,
 ) -> SessionResult:
     """Run to the end of the input, or until a signal. `repeatable`: running the same command again would read
-    the same list. `arguments`: those of the command, if they can be shown."""
+    the same list. `arguments`: those of the command, if they can be shown. `web`: the web page's options, if
+    there is one."""
+    page: WebPage | None = None
     rows_out = any(output.path == "-" for output in config.outputs)
     rows_on_terminal = rows_out and stdout_is_visible(sys.stdout, sys.stderr)
     hides_cursor = is_live(display, sys.stderr, rows_on_terminal=rows_on_terminal)
@@ -81,24 +87,34 @@ def run_session(
                 with diverted() if rows_out else nullcontext():  # workers inherit the fork server's stdout
                     process_context(config.fetch, is_command=True)
             old = _previous_run(config)
+            if web is not None:
+                from fetchpool.cli.web_page import open_page
+
+                page = open_page(web, config, shown, stack, arguments)
+                observers = [*observers, page]
             bodies = SavedBodyCounter()
             watching = [*observers, bodies] if config.fetch.save else observers
             engine = build(config, observers=[*shown, stop_notice, *watching], source=source, old=old)
+        if page is not None:
+            page.steered_by(engine.steer)
         with tuned_gc(config), SignalHandler(engine, hides_cursor=hides_cursor) as interruptions:
             stop_notice.interruptions = interruptions
             try:
                 result = engine.run()
             except OutputClosedError:
+                if page is not None:
+                    page.end(ExitCode.OK)
                 return SessionResult(ExitCode.OK, None)
-            except OutputError:
+            except OutputError as failure:
+                if page is not None:
+                    page.end(ExitCode.OUTPUT, [str(failure)])
                 if display.summary == "json":
                     _print_json(summary_object(engine.result(), config, ExitCode.OUTPUT, saved=bodies.saved))
                 raise
     changes = None if old is None else asdict(old.changes)
     code = _code(result, interruptions.code)
-    if display.summary == "json":
-        _print_json(summary_object(result, config, code, saved=bodies.saved, changes=changes))
-    elif not display.quiet:
+    lines: list[Line] = []
+    if page is not None or (display.summary != "json" and not display.quiet):
         lines = summary(
             result,
             config,
@@ -107,7 +123,12 @@ def run_session(
             saved=bodies.saved,
             changes=changes,
         )
+    if display.summary == "json":
+        _print_json(summary_object(result, config, code, saved=bodies.saved, changes=changes))
+    elif not display.quiet:
         print_lines(sys.stderr, lines)
+    if page is not None:
+        page.end(code, [str(each) for each in lines])
     return SessionResult(code, result.snapshot, result.input_failure)
 
 

@@ -693,6 +693,37 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             settable=Settable.ANYWHERE,
         ),
     ),
+    "Web page": (
+        Option(
+            "web",
+            "--web",
+            types.SWITCH,
+            "Serve a page that shows and steers this run; its link is printed.",
+            Scope.FLAG,
+        ),
+        Option(
+            "web_listen",
+            "--web-listen [HOST:]PORT",
+            types.WEB_LISTEN,
+            "Where the page listens. Implies --web. (default: 127.0.0.1:8642, or any free port if that is "
+            "taken)",
+            Scope.FLAG,
+        ),
+        Option(
+            "web_host",
+            "--web-host NAME",
+            types.WEB_HOST,
+            "Another host name under which browsers may reach the page. Implies --web. Repeatable.",
+            Scope.FLAG,
+        ),
+        Option(
+            "web_read_only",
+            "--web-read-only",
+            types.SWITCH,
+            "Serve a page that shows the run, but does not steer it. Implies --web.",
+            Scope.FLAG,
+        ),
+    ),
     "Other": (
         Option(
             "version", "-V --version", types.SWITCH, "Print the version.", Scope.FLAG, settable=Settable.TYPED

@@ -24,6 +24,7 @@ from fetchpool.config.option import ParamType
 from fetchpool.config.outputs import HASHES, save_directory, warc_archive
 from fetchpool.config.parsers import parsers
 from fetchpool.config.save_template import save_template
+from fetchpool.config.web_options import web_address, web_name
 from fetchpool.config.write_out import read_template
 from fetchpool.model.failures import GROUPS, FailureKind
 
@@ -62,6 +63,10 @@ def _limit(check: Callable[[str, Any], Any], accepts: Any, write: Callable[[Any]
 SWITCH = ParamType(accepts=bool)
 PROGRESS = ParamType(accepts=bool | Callable[[Any], object])
 TEXT = ParamType(accepts=str | None)
+WEB_LISTEN = ParamType(check=lambda _label, value: web_address(value), accepts=str)
+WEB_HOST = ParamType(
+    check=lambda _label, value: tuple(map(web_name, value)), accepts=Sequence[str], repeatable=True
+)
 TEXTS = ParamType(check=lambda _label, value: tuple(value), accepts=Sequence[str], repeatable=True)
 COUNT = ParamType(check=_integer(1), accepts=int | str)
 PROCESSES = ParamType(check=_integer(1), accepts=int | str | None)

@@ -1,0 +1,108 @@
+"""The metrics of a run in the format of Prometheus, with prometheus-client.
+
+In: the page's state. Out: text. Names follow Prometheus' rules: base units, `_total` for counters. No label
+has a value of a list or a server: there would be as many series as hosts or URLs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+
+from fetchpool.web.page import NOT_CAUSES, PageState
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+STATES = ("running", "pausing", "paused", "stopping", "ended")
+
+
+def metrics_text(state: PageState) -> bytes:
+    """Return the metrics of the newest snapshot."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collector(state))
+    return generate_latest(registry)
+
+
+class _Collector:
+    """Makes metrics of the newest snapshot, when they are asked for."""
+
+    def __init__(self, state: PageState) -> None:
+        self._state = state
+
+    def collect(self) -> Iterator[Metric]:
+        run, shot = self._state.run, self._state.answer()
+        info = InfoMetricFamily("fetchpool", "The program and how it fetches.")
+        info.add_metric((), {"version": run.version, "executor": run.executor, "transport": run.transport})
+        yield info
+        yield _gauge("start_time_seconds", "When the run began, in seconds since 1970.", run.started)
+        if "done" not in shot:
+            return
+        states = GaugeMetricFamily("fetchpool_state", "1 for the state of the run.", labels=("state",))
+        for name in STATES:
+            states.add_metric((name,), 1.0 if shot["state"] == name else 0.0)
+        yield states
+        rows = CounterMetricFamily("fetchpool_rows", "Final rows, by outcome.", labels=("outcome",))
+        rows.add_metric(("ok",), shot["ok"])
+        for failure in shot["failed"]:
+            rows.add_metric((failure["kind"],), failure["count"])
+        yield rows
+        yield _counter("retries", "Attempts that failed and were tried again.", shot["retries"])
+        yield _counter("duplicates", "URLs that the input had before.", shot["duplicates"])
+        yield _counter("received_bytes", "Bytes of bodies, as received.", shot["size_download"])
+        yield _counter("delivered_bytes", "Bytes of bodies, decoded.", shot["size_delivered"])
+        yield _histogram(
+            "request_duration_seconds",
+            "Times of rows; the sum includes attempts that were tried again.",
+            shot["times"],
+            run.time_bounds,
+            shot["time_waiting"] + shot["time_receiving"],
+        )
+        yield _histogram(
+            "delivered_size_bytes",
+            "Sizes of decoded bodies, of rows without an error.",
+            shot["sizes"],
+            run.size_bounds,
+            shot["size_delivered"],
+        )
+        yield _gauge("in_flight_requests", "Requests in flight.", shot["in_flight"])
+        yield _gauge("waiting_requests", "Queued requests that wait for a point in time.", shot["delayed"])
+        yield _gauge("backlog_requests", "Requests that were read and have not started.", shot["queued"])
+        yield _gauge("workers", "The most requests in flight at once.", shot["workers"])
+        if shot["total"] is not None:
+            yield _gauge("list_urls", "URLs of the input, exact or estimated.", shot["total"])
+        waits = shot["wait_times"]
+        held = CounterMetricFamily(
+            "fetchpool_held_back_seconds", "Seconds that each bottleneck held the run back.", labels=("by",)
+        )
+        for name, seconds in waits.items():
+            if name not in NOT_CAUSES:
+                held.add_metric((name,), seconds)
+        yield held
+        yield _counter("process_cpu_seconds", "CPU seconds of the run's processes.", waits["cpu"])
+
+
+def _histogram(
+    name: str, text: str, counts: Sequence[int], bounds: Sequence[float], total: float
+) -> HistogramMetricFamily:
+    """Return a histogram of the counts in buckets; the last of them has no bound."""
+    family = HistogramMetricFamily(f"fetchpool_{name}", text)
+    upper = [*(f"{bound:g}" for bound in bounds), "+Inf"]
+    family.add_metric((), list(zip(upper, accumulate(counts or [0] * len(upper)), strict=True)), total)
+    return family
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"fetchpool_{name}", text, value=value)
+
+
+def _counter(name: str, text: str, value: float) -> Metric:
+    return CounterMetricFamily(f"fetchpool_{name}", text, value=value)

@@ -1,0 +1,98 @@
+"""A headless Chromium, driven by selenium with Debian's driver, which downloads nothing."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+
+CHROMIUM = shutil.which("chromium")
+DRIVER = shutil.which("chromedriver")
+FLAGS = (
+    *(
+        "headless=new",
+        "no-sandbox",
+        "disable-gpu",
+        "disable-quic",
+        "no-first-run",
+        "disable-sync",
+        "mute-audio",
+    ),
+    *("disable-background-networking", "disable-component-update", "disable-extensions"),
+    "disable-dev-shm-usage",
+    # A page of another site, whose name is an address of this machine.
+    "host-resolver-rules=MAP *.example 127.0.0.1",
+)
+PATIENCE = 20.0
+
+Found = TypeVar("Found")
+
+
+def wait_until(condition: Callable[[], Found], what: str) -> Found:
+    """Waits until `condition` is true; returns its value."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not in {PATIENCE:.0f} s: {what}")
+        time.sleep(0.02)
+    return found
+
+
+class Browser:
+    """One browser for many pages. A context manager."""
+
+    def __init__(self) -> None:
+        assert CHROMIUM is not None
+        options = webdriver.ChromeOptions()
+        options.binary_location = CHROMIUM
+        for flag in FLAGS:
+            options.add_argument(f"--{flag}")
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        self.driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+        self.driver.set_script_timeout(PATIENCE)
+
+    def __enter__(self) -> Browser:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.driver.quit()
+
+    def open(self, address: str) -> None:
+        self.driver.get(address)
+
+    def button(self, name: str) -> WebElement:
+        """The button that a user sees under this name."""
+
+        def find() -> WebElement | None:
+            for button in self.driver.find_elements(By.XPATH, f"//button[normalize-space()='{name}']"):
+                if button.is_displayed() and button.is_enabled():
+                    return button
+            return None
+
+        return wait_until(find, f"a button {name!r}")
+
+    def click(self, name: str) -> None:
+        self.button(name).click()
+
+    @property
+    def words(self) -> str:
+        """The text that a user sees."""
+        return self.driver.find_element(By.TAG_NAME, "body").text
+
+    def wait_for(self, text: str) -> None:
+        wait_until(lambda: text in self.words, f"the page shows {text!r}")
+
+    def size(self, width: int, height: int, *, scale: float = 1) -> None:
+        metrics = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+    def scheme(self, name: str) -> None:
+        """Prefers `light` or `dark`."""
+        feature = {"name": "prefers-color-scheme", "value": name}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
