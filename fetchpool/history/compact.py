@@ -32,7 +32,7 @@ from fetchpool.sinks.file import RowFormat
 from fetchpool.sinks.file_ops import FileOps, lock, open_error_message, write_all
 from fetchpool.sinks.lines import blocks_backwards, last_line_end, read_exactly
 from fetchpool.sinks.open import open_parquet, open_sink, row_format
-from fetchpool.sinks.read_back import line_decoder
+from fetchpool.sinks.row_lines import line_decoder
 
 FIRST_LINE = 1 << 16
 """Bytes at the beginning that show whether a file is an output."""

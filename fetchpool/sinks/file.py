@@ -153,7 +153,7 @@ class FileSink:
         """Yield the rows that the file has now, a hundred kilobytes at a time."""
         if not (self._regular and self._readable):
             raise UsageError(f"{self.name}: --resume cannot read it back; name a regular file with -o")
-        from fetchpool.sinks.read_back import line_decoder  # loaded for --resume only
+        from fetchpool.sinks.row_lines import line_decoder  # loaded for --resume only
 
         skipped = len(self._rows.header)
         if self._compression is None:

@@ -37,7 +37,8 @@ from fetchpool.sinks.file_ops import (
 )
 from fetchpool.sinks.parquet_parts import IO_ERRORS, PartFiles
 from fetchpool.sinks.parquet_pending import PendingRows
-from fetchpool.sinks.read_back import STORED_FIELDS, stored_row
+from fetchpool.sinks.read_back import stored_row
+from fetchpool.sinks.row_lines import STORED_FIELDS
 
 UNTOUCHED = "choose another -o (nothing in it was changed)"
 LOCK = parquet_file.LOCK

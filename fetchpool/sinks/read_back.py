@@ -1,21 +1,19 @@
-"""Reads the rows of our own outputs: those of earlier runs, for --resume, --refresh and `compact`.
+"""Reads the rows of our own outputs: those of earlier runs, for --resume, --refresh, `compact` and reports.
 
-In: the path of an output and the names of fields, or complete lines of an output that is open already. Out:
-rows as mappings, or their URL and error as `StoredRow`, in the order in which they were written, whatever
-version wrote them. Memory is bounded; nothing is locked or changed.
+In: the path of an output, and the names of fields or a type with these fields. Out: rows as mappings or
+structs, or their URL and error as `StoredRow`, in the order in which they were written, whatever version
+wrote them. Memory is bounded; nothing is locked or changed.
 """
 
 from __future__ import annotations
 
-import csv
 import json
-import re
 import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import msgspec
 
@@ -26,6 +24,16 @@ from fetchpool.model.record import ROW_FIELDS, StoredRow
 from fetchpool.model.text import escape_invisible, one_line
 from fetchpool.sinks.added_columns import EXTRA, quoted
 from fetchpool.sinks.lines import blocks, sequential
+from fetchpool.sinks.row_lines import (
+    INVALID_JSON,
+    STORED_FIELDS,
+    decode_json,
+    decode_text,
+    is_row,
+    line_decoder,
+    parse_cells,
+    text_fields,
+)
 
 if TYPE_CHECKING:  # loaded for databases only
     import sqlite3
@@ -36,31 +44,9 @@ BATCH = 500
 """Rows that are read from a database at once."""
 MAX_LISTED = 1_000
 """Characters of column names in a message."""
-MAX_CELL = 1 << 30
-"""Characters: more than the 131,072 that the csv module reads by default."""
-INVALID_JSON = (ValueError, RecursionError)
-"""What a line raises that is not JSON, not UTF-8, or nested too deeply."""
-DELIMITERS = {"csv": ",", "tsv": "\t"}
-STORED_FIELDS = ("url", "error")
-URL, ERROR = map(ROW_FIELDS.index, STORED_FIELDS)
 
+T = TypeVar("T", bound=msgspec.Struct)
 Row = dict[str, Any]
-Decode = Callable[[bytes], list[StoredRow | None]]
-
-_TEXT_ROW = re.compile(r"^url:<(.*)> (?:size:\[\d*\]|error:\[(\w+)\])$", re.MULTILINE)
-_stored_json = msgspec.json.Decoder(StoredRow)
-
-
-def line_decoder(format: str, header: bytes = b"") -> Decode:
-    """Return the function that reads complete lines of an output, its header excluded: a row for each line,
-    None for a damaged one. The `header` of a CSV or TSV output tells its columns."""
-    if format in DELIMITERS:
-        delimiter = DELIMITERS[format]
-        names = next(iter(parse_cells(header.decode(errors="replace"), delimiter)), [])
-        if not names or tuple(names[: len(ROW_FIELDS)]) == ROW_FIELDS:
-            return partial(_decode_csv, delimiter=delimiter)
-        return partial(_decode_columns, names=names, delimiter=delimiter)
-    return {"text": _decode_text, "jsonl": _decode_jsonl}[format]
 
 
 def stored_row(row: Row) -> StoredRow | None:
@@ -85,17 +71,35 @@ def read_rows(path: str, format: str, fields: Collection[str]) -> Iterator[list[
 
     A row has its `url`, which is text, and the fields that have a value. In CSV a value is text, and an added
     field may be JSON. Raises `UsageError` for a file that isn't a readable output in that format."""
-    readers: dict[str, Callable[[str, frozenset[str]], Iterator[list[Row]]]] = {
-        "text": _text_rows,
-        "jsonl": _jsonl_rows,
-        "csv": _csv_rows,
-        "tsv": partial(_csv_rows, delimiter="\t"),
-        "sqlite": _sqlite_rows,
-        "parquet": _parquet_rows,
-    }
     wanted = frozenset((*fields, "url"))
-    for rows in readers[format](path, wanted | {EXTRA}):
+    for rows in READERS[format](path, wanted | {EXTRA}):
         yield [found for row in rows if (found := _row(row, wanted))["url"]]
+
+
+def typed_rows(path: str, format: str, type: type[T]) -> Iterator[list[T | None]]:
+    """Yield the rows of an output as structs of a type, whose fields have the row's names; None stands for a
+    damaged line. In contrast to `read_rows()`, a row without a URL is one, whose `url` is empty.
+
+    Raises `UsageError` for a file that isn't a readable output in that format."""
+    if format == "jsonl":
+        decoder = msgspec.json.Decoder(type)
+        for block in _blocks(path):
+            yield decode_json(block, decoder)
+    elif format == "text":
+        for block in _blocks(path):
+            yield [_converted(row, type) for row in text_fields(block)]
+    else:
+        wanted = frozenset(type.__struct_fields__)
+        for rows in READERS[format](path, wanted):
+            yield [_converted({"url": "", **row}, type) for row in rows if row]
+
+
+def _converted(row: Row | None, type: type[T]) -> T | None:
+    """Return a row as a struct: the cells of CSV are text."""
+    try:
+        return msgspec.convert(row, type, strict=False)
+    except msgspec.ValidationError:
+        return None
 
 
 def _row(row: Row, wanted: frozenset[str]) -> Row:
@@ -116,7 +120,7 @@ def _row(row: Row, wanted: frozenset[str]) -> Row:
 
 def _text_rows(path: str, _: frozenset[str]) -> Iterator[list[Row]]:
     for block in _blocks(path):
-        yield [{"url": row.url, "error": row.error} for row in _decode_text(block) if row is not None]
+        yield [{"url": row.url, "error": row.error} for row in decode_text(block) if row is not None]
 
 
 def _jsonl_rows(path: str, _: frozenset[str]) -> Iterator[list[Row]]:
@@ -145,7 +149,7 @@ def _csv_rows(path: str, wanted: frozenset[str], delimiter: str = ",") -> Iterat
                 raise UsageError(f"{escape_invisible(path)}: has no column 'url'; it has: {has}")
             is_ours = tuple(names[: len(ROW_FIELDS)]) == ROW_FIELDS
         if is_ours:
-            rows = [[unescape_cell(cell) for cell in cells] for cells in rows if _is_row(cells)]
+            rows = [[unescape_cell(cell) for cell in cells] for cells in rows if is_row(cells)]
         yield [
             {name: cell for name, cell in zip(names, cells, strict=False) if name in wanted and cell}
             for cells in rows
@@ -201,6 +205,16 @@ def import_parquet(path: str) -> None:
         ) from failure
 
 
+READERS: dict[str, Callable[[str, frozenset[str]], Iterator[list[Row]]]] = {
+    "text": _text_rows,
+    "jsonl": _jsonl_rows,
+    "csv": _csv_rows,
+    "tsv": partial(_csv_rows, delimiter="\t"),
+    "sqlite": _sqlite_rows,
+    "parquet": _parquet_rows,
+}
+
+
 def _blocks(path: str) -> Iterator[bytes]:
     """Yield the complete lines of a file, in blocks."""
     name = escape_invisible(path)
@@ -224,73 +238,3 @@ def _blocks(path: str) -> Iterator[bytes]:
 def _read(file: BinaryIO, offset: int, size: int) -> bytes:
     file.seek(offset)
     return file.read(size)
-
-
-# Lines
-
-
-def _decode_text(lines: bytes) -> list[StoredRow | None]:
-    rows: list[StoredRow | None] = [
-        StoredRow(url, error or None) for url, error in _TEXT_ROW.findall(lines.decode(errors="replace"))
-    ]
-    return rows if len(rows) == lines.count(b"\n") else [_text_row(line) for line in lines.split(b"\n")[:-1]]
-
-
-def _text_row(line: bytes) -> StoredRow | None:
-    row = _TEXT_ROW.fullmatch(line.decode(errors="replace"))
-    return StoredRow(row[1], row[2]) if row else None
-
-
-def _decode_jsonl(lines: bytes) -> list[StoredRow | None]:
-    """0.7 µs a line, since only the two fields of a `StoredRow` are made."""
-    try:
-        rows: list[StoredRow | None] = [*_stored_json.decode_lines(lines)]
-    except INVALID_JSON:
-        rows = []
-    return rows if len(rows) == lines.count(b"\n") else [_json_row(line) for line in lines.split(b"\n")[:-1]]
-
-
-def _json_row(line: bytes) -> StoredRow | None:
-    try:
-        return _stored_json.decode(line)
-    except INVALID_JSON:
-        return None
-
-
-def _decode_csv(lines: bytes, delimiter: str) -> list[StoredRow | None]:
-    return [
-        StoredRow(unescape_cell(cells[URL]), cells[ERROR] or None) if _is_row(cells) else None
-        for cells in parse_cells(lines.decode(errors="replace"), delimiter)
-    ]
-
-
-def _decode_columns(lines: bytes, names: list[str], delimiter: str) -> list[StoredRow | None]:
-    """Read rows of chosen columns (`--fields`)."""
-    url, error = map(names.index, STORED_FIELDS)
-    return [
-        StoredRow(unescape_cell(cells[url]), cells[error] or None) if len(cells) == len(names) else None
-        for cells in parse_cells(lines.decode(errors="replace"), delimiter)
-    ]
-
-
-def _is_row(cells: list[str]) -> bool:
-    return len(cells) > len(ROW_FIELDS) and cells[0].isdecimal()
-
-
-def parse_cells(lines: str, delimiter: str = ",") -> list[list[str]]:
-    """Return the cells of each of these complete lines of CSV or TSV; no cells for a damaged line, which
-    spoils no other line."""
-    each = lines.split("\n")[:-1]
-    before = csv.field_size_limit(MAX_CELL)
-    try:
-        rows = _parsed(each, delimiter)
-        return rows if len(rows) == len(each) else [(_parsed([line], delimiter) or [[]])[0] for line in each]
-    finally:
-        csv.field_size_limit(before)
-
-
-def _parsed(lines: list[str], delimiter: str) -> list[list[str]]:
-    try:
-        return list(csv.reader(lines, delimiter=delimiter, strict=True))
-    except csv.Error:
-        return []

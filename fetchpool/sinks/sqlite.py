@@ -32,7 +32,8 @@ from fetchpool.model.record import ROW_FIELDS, FieldType, Record, StoredRow
 from fetchpool.model.text import escape_invisible
 from fetchpool.sinks.added_columns import EXTRA, FEATURE_TYPES, AddedColumns, quoted, to_json
 from fetchpool.sinks.file_ops import GONE, NO_SPACE, RESOURCE_ERRNOS, open_error_message
-from fetchpool.sinks.read_back import STORED_FIELDS, stored_row, table_rows
+from fetchpool.sinks.read_back import stored_row, table_rows
+from fetchpool.sinks.row_lines import STORED_FIELDS
 
 MAGIC = b"SQLite format 3\0"  # sqlite.org/fileformat2.html, section 1.3
 APPLICATION_ID = 0x46504F4C

@@ -28,7 +28,8 @@ from fetchpool.model.errors import UsageError
 from fetchpool.scheduler import retry
 from fetchpool.sinks import lines as row_lines
 from fetchpool.sinks.added_columns import quoted
-from fetchpool.sinks.read_back import line_decoder, read_rows
+from fetchpool.sinks.read_back import read_rows
+from fetchpool.sinks.row_lines import line_decoder
 from fetchpool.sources import file_types, table_rows, tables
 from fetchpool.sources import parquet as parquet_table
 from fetchpool.sources.lines import LineSplitter

@@ -1,0 +1,177 @@
+"""Numbers: everything that a report says, as values. The page, the terminal and JSON are made of them.
+
+In: nothing. Out: frozen structs, whose field names are those of the JSON. Times are seconds, sizes bytes; a
+value that the outputs don't have, such as times in text rows, is null.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+GENERATOR = "fetchpool report"
+"""Shows in a file that it is a report, which can be overwritten."""
+
+
+class Example(Struct, frozen=True):
+    """A URL, with its message if it failed."""
+
+    url: str
+    errormsg: str | None = None
+
+
+class Slow(Struct, frozen=True):
+    """One of the slowest URLs."""
+
+    url: str
+    time_total: float
+
+
+class Large(Struct, frozen=True):
+    """One of the largest bodies."""
+
+    url: str
+    size_delivered: int
+
+
+class Named(Struct, frozen=True):
+    """The number of rows with some value: a status, a content type."""
+
+    name: str
+    urls: int
+    size_delivered: int = 0
+
+
+class Kind(Struct, frozen=True):
+    """A kind of failure."""
+
+    error: str
+    urls: int
+    share: float
+    """Of all URLs."""
+    examples: tuple[Example, ...]
+    hosts: tuple[Named, ...]
+    """The hosts with the most such failures."""
+
+
+class Host(Struct, frozen=True):
+    """A host. `error` is the most frequent kind of its failures."""
+
+    host: str
+    urls: int
+    failed: int
+    error: str | None
+    first_failure: str | None
+    last_failure: str | None
+    p50: float | None
+    p95: float | None
+    longest: float | None
+
+
+class Hosts(Struct, frozen=True):
+    """The hosts of a list: those with the most URLs, with the most failures, and with the highest p95."""
+
+    number: int
+    exact: bool
+    """False if there were too many hosts to count all of them."""
+    missed: int
+    """URLs that are missing in the numbers of each host, at most."""
+    all_failed: int
+    """Hosts of which every URL failed."""
+    busiest: tuple[Host, ...]
+    failing: tuple[Host, ...]
+    slowest: tuple[Host, ...]
+
+
+class Spread(Struct, frozen=True):
+    """The distribution of values. Percentiles are within 2.5 % of a value in the data."""
+
+    count: int
+    total: float
+    minimum: float
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+    p999: float
+    maximum: float
+    buckets: tuple[tuple[float, int], ...]
+    """The values up to which a bucket reaches, and the number of values in it."""
+
+
+class Phases(Struct, frozen=True):
+    """The mean time of each phase, of the URLs between two percentiles."""
+
+    above: float
+    """Share of URLs that were faster: 0 to 1."""
+    up_to: float
+    urls: int
+    name: float
+    connect: float
+    tls: float
+    wait: float
+    """Until the first byte of the response."""
+    receive: float
+
+
+class Course(Struct, frozen=True):
+    """The run by intervals. `start` is the time at which the first one begins."""
+
+    start: str
+    began: str
+    ended: str
+    elapsed: float
+    interval: float
+    covered: tuple[float, ...]
+    """Seconds of each interval in which the run was running."""
+    ok: tuple[int, ...]
+    failed: tuple[int, ...]
+    size_delivered: tuple[int, ...]
+    p50: tuple[float | None, ...]
+    p95: tuple[float | None, ...]
+
+
+class Redirects(Struct, frozen=True):
+    """How redirects and retries went."""
+
+    hops: tuple[Named, ...]
+    """URLs by their number of redirects."""
+    to_https: int
+    """URLs with `http:` that ended at `https:`."""
+    retried: int
+    """URLs that needed a retry."""
+    retried_ok: int
+    """Those of them that were ok in the end."""
+    retries: int
+
+
+class Numbers(Struct, frozen=True):
+    """The numbers of a report."""
+
+    generator: str
+    total: int
+    ok: int
+    failed: int
+    failures: dict[str, int]
+    """Failures by kind, the most frequent first."""
+    p50: float | None
+    p90: float | None
+    p95: float | None
+    p99: float | None
+    size_delivered: int
+    size_download: int
+    kinds: tuple[Kind, ...]
+    statuses: tuple[Named, ...]
+    """URLs by class: `2xx`, and `none` without a response."""
+    response_codes: tuple[Named, ...]
+    times: Spread | None
+    sizes: Spread | None
+    """Of the bodies of URLs that are ok."""
+    phases: tuple[Phases, ...]
+    course: Course | None
+    hosts: Hosts
+    slowest: tuple[Slow, ...]
+    largest: tuple[Large, ...]
+    redirects: Redirects | None
+    content_types: tuple[Named, ...]
+    http_versions: tuple[Named, ...]
+    addresses: tuple[Named, ...]

@@ -1,0 +1,95 @@
+"""The course of a run: rows by the time at which they were complete, in at most 240 bins.
+
+In: a time, and the outcome of a row. Out: bins of equal width. When there would be too many, the width
+doubles and pairs of bins become one, so that memory is the same for a second and for a month. Bins begin at
+multiples of their width, so that the order of the rows makes no difference.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from math import inf
+
+from fetchpool.report.buckets import TIMES, Distribution
+
+MAX_BINS = 240
+NARROWEST = 1 / 8
+"""Seconds of a bin at first."""
+
+
+def seconds_of(timestamp: str) -> float | None:
+    """Return a row's timestamp as seconds since 1970; None if it is not one."""
+    try:
+        time = datetime.fromisoformat(timestamp)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+class Bin:
+    """The rows of one interval."""
+
+    __slots__ = ("delivered", "failed", "ok", "times")
+
+    def __init__(self) -> None:
+        self.ok = 0
+        self.failed = 0
+        self.delivered = 0
+        """Bytes."""
+        self.times = Distribution(TIMES)
+
+    def merge(self, other: Bin) -> None:
+        self.ok += other.ok
+        self.failed += other.failed
+        self.delivered += other.delivered
+        self.times.merge(other.times)
+
+
+class Timeline:
+    """The bins of a run."""
+
+    def __init__(self) -> None:
+        self.width = NARROWEST
+        """Seconds."""
+        self.start = inf
+        """When the first fetch began, in seconds since 1970."""
+        self.end = -inf
+        """When the last one was complete."""
+        self._bins: dict[int, Bin] = {}
+        self._first = self._last = 0
+
+    def at(self, began: float, seconds: float) -> Bin:
+        """Return the bin of a row that was complete so many seconds after its fetch began."""
+        time = began + seconds
+        self.start = min(self.start, began)
+        self.end = max(self.end, time)
+        index = int(time // self.width)
+        found = self._bins.get(index)
+        return found if found is not None else self._new(index)
+
+    def bins(self) -> list[Bin]:
+        """Return all bins in order, empty ones included."""
+        if not self._bins:
+            return []
+        return [self._bins.get(index) or Bin() for index in range(self._first, self._last + 1)]
+
+    @property
+    def origin(self) -> float:
+        """The time at which the first bin begins."""
+        return self._first * self.width
+
+    def _new(self, index: int) -> Bin:
+        first = min(self._first, index) if self._bins else index
+        last = max(self._last, index) if self._bins else index
+        while last - first >= MAX_BINS:
+            self.width *= 2
+            index, first, last = index // 2, first // 2, last // 2
+            bins: dict[int, Bin] = {}
+            for old, content in self._bins.items():
+                if (merged := bins.get(old // 2)) is None:
+                    bins[old // 2] = content
+                else:
+                    merged.merge(content)
+            self._bins = bins
+        self._first, self._last = first, last
+        return self._bins.setdefault(index, Bin())
