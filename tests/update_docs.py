@@ -34,6 +34,7 @@ TREE = re.compile(r"(?P<before>^## The packages\n.*?^```text\n).*?(?P<after>^```
 ORDER = [
     "api",
     "cli",
+    "report",
     "progress",
     "web",
     "config",

@@ -15,6 +15,7 @@ from fetchpool.cli.compact import compact
 from fetchpool.cli.demo import demo
 from fetchpool.cli.help import GroupedHelp, RunHelp
 from fetchpool.cli.options import skip_conversion
+from fetchpool.cli.report import report
 from fetchpool.cli.run import run
 
 
@@ -40,3 +41,4 @@ app = typer.Typer(
 app.command("run", cls=RunHelp)(run)
 app.command("demo", cls=GroupedHelp)(demo)
 app.command("compact", cls=GroupedHelp)(compact)
+app.command("report", cls=GroupedHelp)(report)

@@ -64,7 +64,7 @@ def parameter(option: Option, help: str = "", default: str | None = None) -> Par
         *option.flags,
         metavar=option.metavar or None,
         help=help or option.help,
-        rich_help_panel=GROUP_OF[option.name],
+        rich_help_panel=GROUP_OF.get(option.name, OTHER),
         **more,
     )
     return _parameter(flag_name(option), kind, info, value)

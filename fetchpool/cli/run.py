@@ -34,6 +34,7 @@ INPUTS = argument(
     "INPUT, standard input is read.",
     "demo",  # the first argument may be a command
     "compact",
+    "report",
 )
 RUN_OPTIONS = [option for option in OPTIONS.values() if option.usage and option.name != "number"]
 

@@ -197,7 +197,7 @@ class Gatherer:
                 numbers.Large(one_line(url, MAX_URL), int(value)) for value, url in self._largest.ranked()
             ),
             redirects=self._redirects(),
-            content_types=results.named(self._types, LARGEST),
+            content_types=results.content_types(self._types),
             http_versions=results.named(self._versions, LARGEST),
             addresses=results.named(self._addresses, LARGEST),
         )

@@ -34,11 +34,18 @@ class Large(Struct, frozen=True):
 
 
 class Named(Struct, frozen=True):
-    """The number of rows with some value: a status, a content type."""
+    """The number of rows with some value, such as a status."""
 
     name: str
     urls: int
-    size_delivered: int = 0
+
+
+class ContentType(Struct, frozen=True):
+    """A type of bodies."""
+
+    name: str
+    urls: int
+    size_delivered: int
 
 
 class Kind(Struct, frozen=True):
@@ -172,6 +179,6 @@ class Numbers(Struct, frozen=True):
     slowest: tuple[Slow, ...]
     largest: tuple[Large, ...]
     redirects: Redirects | None
-    content_types: tuple[Named, ...]
+    content_types: tuple[ContentType, ...]
     http_versions: tuple[Named, ...]
     addresses: tuple[Named, ...]

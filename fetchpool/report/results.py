@@ -161,8 +161,15 @@ def hosts(table: Hosts, every: Sequence[HostNumbers]) -> numbers.Hosts:
 def named(counts: Counts, number: int) -> tuple[numbers.Named, ...]:
     """Return the most frequent values."""
     return tuple(
-        numbers.Named(one_line(name, MAX_WORD) or NONE, count.rows, count.octets)
-        for name, count in counts.most(number)
+        numbers.Named(one_line(name, MAX_WORD) or NONE, count.rows) for name, count in counts.most(number)
+    )
+
+
+def content_types(counts: Counts) -> tuple[numbers.ContentType, ...]:
+    """Return the most frequent types of bodies."""
+    return tuple(
+        numbers.ContentType(one_line(name, MAX_WORD) or NONE, count.rows, count.octets)
+        for name, count in counts.most(LARGEST)
     )
 
 

@@ -1,0 +1,125 @@
+"""`fetchpool report OUT...`: what outputs say about a run, as a page, as text or as JSON.
+
+In: outputs of runs. Out: a report in a file or on standard output, and one line on stderr about it.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from fetchpool.cli.display import print_lines
+from fetchpool.cli.exit_codes import ExitCode
+from fetchpool.cli.options import argument, parameter, takes
+from fetchpool.config import validate
+from fetchpool.config.command_options import REPORT_JSON, REPORT_OUTPUT, REPORT_TERM
+from fetchpool.config.options import OPTIONS
+from fetchpool.config.outputs import Output, parse_outputs
+from fetchpool.model.errors import UsageError
+from fetchpool.model.text import escape_invisible
+from fetchpool.progress.format import Line, Span, Style, counted, line
+
+if TYPE_CHECKING:
+    from fetchpool.report.build import Gathered
+    from fetchpool.report.write import Form
+
+
+@takes(
+    argument("outputs", "OUT", "Outputs of runs; of a URL with several rows the last one counts."),
+    parameter(REPORT_OUTPUT),
+    parameter(REPORT_TERM),
+    parameter(REPORT_JSON),
+    parameter(
+        OPTIONS["format"],
+        help="Format of every OUT: text, jsonl, csv, tsv, sqlite or parquet. By default the suffix decides.",
+    ),
+    parameter(OPTIONS["seen_memory"]),
+    parameter(OPTIONS["quiet"]),
+    parameter(OPTIONS["color"]),
+)
+def report(
+    outputs: list[str] | None,
+    output: str | None,
+    as_text: bool,
+    as_json: bool,
+    format: str | None,
+    seen_memory: str,
+    quiet: bool,
+    **_: Any,
+) -> int:
+    """Report what failed, how long it took and when, from the outputs of runs.
+
+    The report is a page (-o report.html), text (--term) or JSON (--json).
+    """
+    if not outputs:
+        raise UsageError("missing argument OUT, e.g. fetchpool report results.jsonl -o report.html")
+    read = parse_outputs(outputs, format)
+    if any(each.path == "-" for each in read):
+        raise UsageError("OUT: a report reads files; write the rows to one first, e.g. -o results.jsonl")
+    memory = validate.size("--seen-memory", seen_memory)
+    written, printed = _forms(output, as_text, as_json)
+    from fetchpool.report import build, write
+
+    if output is not None and written is not None:
+        write.check_path("--output", output)
+    found = build.gather(read, memory=memory)
+    if output is not None and written is not None:
+        write.write("--output", output, build.content(found.numbers, written))
+    if printed is not None:
+        _print(found, printed)
+    if not quiet and printed is None and output is not None:
+        print_lines(sys.stderr, [_summary(found, output)])
+    return ExitCode.OK
+
+
+def write_report(path: str, output: Output) -> None:
+    """Write the report of one output, at the end of a run. Raises `UsageError` and `OutputError`."""
+    from fetchpool.report import build, write
+
+    numbers = build.gather([output]).numbers
+    write.write("--report", path, build.content(numbers, write.form_of(path) or write.Form.PAGE))
+
+
+def _forms(output: str | None, as_text: bool, as_json: bool) -> tuple[Form | None, Form | None]:
+    """Return the forms that are written to the file, and to standard output."""
+    from fetchpool.report.write import Form, form_of
+
+    asked = [form for form, wanted in ((Form.JSON, as_json), (Form.TEXT, as_text)) if wanted]
+    written = None
+    if output == "-":
+        asked = asked or [Form.PAGE]
+    elif output is not None:
+        written = form_of(output) or (asked[0] if asked else Form.PAGE)
+        asked = [form for form in asked if form is not written]
+    elif not asked:
+        raise UsageError("nothing to write; name a file, e.g. -o report.html, or choose --term or --json")
+    if len(asked) > 1:
+        raise UsageError("--term and --json are mutually exclusive on standard output")
+    return written, asked[0] if asked else None
+
+
+def _print(found: Gathered, form: Form) -> None:
+    from fetchpool.report.build import content
+    from fetchpool.report.write import Form
+
+    if form is Form.TEXT:
+        from fetchpool.report.term import lines
+
+        print_lines(sys.stdout, lines(found.numbers))
+        return
+    sys.stdout.buffer.write(content(found.numbers, form))
+    sys.stdout.buffer.flush()
+
+
+def _summary(found: Gathered, output: str) -> Line:
+    numbers = found.numbers
+    parts: list[Span | str] = [f"{escape_invisible(output)}: {counted(numbers.total, 'URL')}"]
+    if numbers.failed:
+        parts += [", ", Span(f"{numbers.failed:,} failed", Style.BAD)]
+    elif numbers.total:
+        parts += [", ", Span("all ok", Style.GOOD)]
+    if found.superseded:
+        parts.append(f"; {counted(found.superseded, 'superseded row')} left out")
+    if found.unreadable:
+        parts.append(f"; {counted(found.unreadable, 'unreadable line')} left out")
+    return line(*parts)

@@ -1,0 +1,110 @@
+"""Scales and axes of the figures: one size, with room for labels on the left and below.
+
+In: values. Out: coordinates, and markup of axes. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import log
+
+from fetchpool.progress.format import duration
+from fetchpool.report.numbers import Course, Spread
+from fetchpool.report.svg import element, text, time_ticks, tip
+
+WIDTH = 560.0
+LEFT, RIGHT, TOP = 52.0, 12.0, 12.0
+HEIGHT = 190.0
+"""Of the area in which values are drawn."""
+AXIS = 24.0
+"""Below it."""
+
+Label = Callable[[float], str]
+
+
+def y_of(part: float) -> float:
+    return TOP + HEIGHT * (1 - part)
+
+
+def log_scale(low: float, high: float) -> Callable[[float], float]:
+    room = WIDTH - LEFT - RIGHT
+    return lambda value: LEFT + room * log(value / low) / log(high / low)
+
+
+def time_range(spread: Spread) -> tuple[float, float]:
+    """Return the ends of the axis: an extreme that is far from the other values is cut off."""
+    low = max(spread.minimum, spread.p50 / 1000, 1e-5)
+    high = max(spread.maximum, low * 1.01)
+    return (low / 2, high * 2) if high / low < 4 else (low / 1.05, high * 1.05)
+
+
+def x_axis(marks: Sequence[tuple[float, float]], label: Label) -> list[str]:
+    bottom = y_of(0.0)
+    found = [element("path", d=f"M{LEFT:g} {bottom:g}H{WIDTH - RIGHT:g}", class_="axis")]
+    free = 0.0
+    for value, x in marks:
+        words = label(value)
+        width = 6.5 * len(words)
+        if x - width / 2 >= free:
+            found.append(element("path", d=f"M{x:.1f} {bottom:g}v4", class_="axis"))
+            left = min(x, WIDTH - width / 2)
+            found.append(text(words, left, bottom + 18, text_anchor="middle", class_="mark"))
+            free = x + width / 2 + 8
+    return found
+
+
+def y_axis(marks: Sequence[tuple[float, float]], label: Label) -> list[str]:
+    found = []
+    for value, y in marks:
+        if value:
+            found.append(element("path", d=f"M{LEFT:g} {y:.1f}H{WIDTH - RIGHT:g}", class_="grid"))
+        found.append(text(label(value), LEFT - 8, y + 4, text_anchor="end", class_="mark"))
+    return found
+
+
+def marks_of(marks: Sequence[tuple[str, float, float, float]]) -> list[str]:
+    """Draw percentiles on a line: the labels of those that are close to each other are one below the
+    other."""
+    found = []
+    for name, x, y, value in marks:
+        words = f"{name} {duration(value)}"
+        anchor, left = ("end", x - 8) if x > WIDTH * 0.6 else ("start", x + 8)
+        found.append(element("circle", tip(words), cx=x, cy=y, r=3.5, class_="dot"))
+        found.append(text(words, left, y + 14, text_anchor=anchor, class_="value"))
+    return found
+
+
+def edges_of(course: Course) -> list[float]:
+    room = (WIDTH - LEFT - RIGHT) / len(course.ok)
+    return [LEFT + room * place for place in range(len(course.ok) + 1)]
+
+
+def seconds_of(course: Course) -> list[float]:
+    """Return the seconds of each interval; those of the first and last are fewer, but not too few to divide
+    by."""
+    return [max(each, course.interval / 4) for each in course.covered]
+
+
+def elapsed_ticks(course: Course) -> list[tuple[float, float]]:
+    whole = course.interval * len(course.ok)
+    room = WIDTH - LEFT - RIGHT
+    return [(value, LEFT + room * value / whole) for value in time_ticks(whole)]
+
+
+def unbroken(values: Sequence[tuple[float, float | None]]) -> list[list[tuple[float, float]]]:
+    """Return the parts of a line between intervals without a value."""
+    found: list[list[tuple[float, float]]] = [[]]
+    for x, value in values:
+        if value:
+            found[-1].append((x, value))
+        elif found[-1]:
+            found.append([])
+    return [part for part in found if part]
+
+
+def exact_duration(seconds: float) -> str:
+    """Format a round time without decimals: `50 ms`, `2 s`."""
+    for unit, name in ((60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
+        if seconds >= unit * 0.999 and (unit != 60 or seconds % 60 < 1):
+            return f"{seconds / unit:.3g} {name}"
+    return f"{seconds:g} s"

@@ -1,0 +1,62 @@
+"""The words of a report: shares, kinds of failure and their groups.
+
+In: numbers and the `error` of rows. Out: short text. Pure.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from fetchpool.model.failures import FailureKind
+from fetchpool.report.numbers import Numbers
+
+OK = "ok"
+KINDS = {str(kind): kind for kind in FailureKind}
+PHRASES = {f"http_{status.value}": status.phrase for status in HTTPStatus}
+REFUSED_HERE = ("invalid_url", "unsupported_scheme", "forbidden_address", "robots", "host_down", "proxy")
+"""Kinds of URLs that were not fetched."""
+RESPONSES = ("truncated", "protocol", "decode", "too_large", "too_many_redirects", "parse", "empty_reply")
+
+
+def share(part: int, of: int) -> str:
+    """Format a share with two significant digits: `2.5 %`, `0.031 %`; only all is `100 %`."""
+    if part == of:
+        return "100 %"
+    value = 100 * part / of
+    if value >= 99.95:
+        return f"{int(value * 100) / 100:.2f} %" if value < 99.995 else ">99.99 %"
+    if value >= 98.5:
+        return f"{value:.1f} %"
+    return f"{value:.0f} %" if value >= 9.95 else f"{value:.2g} %"
+
+
+def meaning(error: str) -> str:
+    """Return what a kind of failure means; empty for one that no version of fetchpool has."""
+    kind = KINDS.get(error)
+    return PHRASES.get(error, "") if kind is None else kind.message
+
+
+def group(error: str) -> str:
+    """Return the group of a kind of failure."""
+    if error.startswith("http_"):
+        return "HTTP 4xx" if error.startswith("http_4") else "HTTP 5xx" if error[5:6] >= "5" else "HTTP"
+    kind = KINDS.get(error)
+    if kind is None:
+        return "other"
+    if kind.is_dns:
+        return "DNS"
+    if kind.group == "timeout":
+        return "timeout"
+    if kind in REFUSED_HERE:
+        return "not fetched"
+    if kind in RESPONSES:
+        return "response"
+    return "other" if kind in ("aborted", "internal") else "connection"
+
+
+def groups(numbers: Numbers) -> list[tuple[str, int]]:
+    """Return the URLs by group, those that are ok first, then the group with the most failures."""
+    found: dict[str, int] = {}
+    for error, urls in numbers.failures.items():
+        found[group(error)] = found.get(group(error), 0) + urls
+    return [(OK, numbers.ok), *sorted(found.items(), key=lambda item: (-item[1], item[0]))]
