@@ -1,4 +1,4 @@
-"""Scales and axes of the figures: one size, with room for labels on the left and below.
+"""Scales and axes of the figures: one size, with space for labels on the left and below.
 
 In: values. Out: coordinates, and markup of axes. Pure.
 """
@@ -27,8 +27,8 @@ def y_of(part: float) -> float:
 
 
 def log_scale(low: float, high: float) -> Callable[[float], float]:
-    room = WIDTH - LEFT - RIGHT
-    return lambda value: LEFT + room * log(value / low) / log(high / low)
+    space = WIDTH - LEFT - RIGHT
+    return lambda value: LEFT + space * log(value / low) / log(high / low)
 
 
 def time_range(spread: Spread) -> tuple[float, float]:
@@ -75,8 +75,8 @@ def marks_of(marks: Sequence[tuple[str, float, float, float]]) -> list[str]:
 
 
 def edges_of(course: Course) -> list[float]:
-    room = (WIDTH - LEFT - RIGHT) / len(course.ok)
-    return [LEFT + room * place for place in range(len(course.ok) + 1)]
+    space = (WIDTH - LEFT - RIGHT) / len(course.ok)
+    return [LEFT + space * place for place in range(len(course.ok) + 1)]
 
 
 def seconds_of(course: Course) -> list[float]:
@@ -86,9 +86,9 @@ def seconds_of(course: Course) -> list[float]:
 
 
 def elapsed_ticks(course: Course) -> list[tuple[float, float]]:
-    whole = course.interval * len(course.ok)
-    room = WIDTH - LEFT - RIGHT
-    return [(value, LEFT + room * value / whole) for value in time_ticks(whole)]
+    seconds = course.interval * len(course.ok)
+    space = WIDTH - LEFT - RIGHT
+    return [(value, LEFT + space * value / seconds) for value in time_ticks(seconds)]
 
 
 def unbroken(values: Sequence[tuple[float, float | None]]) -> list[list[tuple[float, float]]]:

@@ -143,7 +143,7 @@ def phases(groups: Sequence[Phases]) -> Figure | None:
         return None
     parts, rows = [], []
     label, bar, gap = 118.0, 24.0, 14.0
-    room = WIDTH - label - 70
+    space = WIDTH - label - 70
     for row, group in enumerate(groups):
         values = [(name, float(getattr(group, name))) for name in PHASE_NAMES]
         total = sum(value for _, value in values)
@@ -151,7 +151,7 @@ def phases(groups: Sequence[Phases]) -> Figure | None:
         parts.append(text(_group_name(group), 0, y + bar / 2 + 4))
         x = label
         for name, value in values:
-            width = room * value / total if total else 0.0
+            width = space * value / total if total else 0.0
             if width >= 0.3:
                 words = f"{PHASE_NAMES[name]}: {duration(value)}"
                 parts.append(
@@ -318,11 +318,11 @@ def _group_class(name: str, place: int) -> str:
     return "ok" if name == "ok" else f"bad bad-{min(place, 6)}"
 
 
-def _widths(values: Sequence[int], room: float) -> list[float]:
+def _widths(values: Sequence[int], space: float) -> list[float]:
     """Return widths in proportion to values, none too narrow to be seen."""
     total = sum(values)
     least = 3.0
-    wide = [max(room * value / total, least) for value in values]
-    excess = sum(wide) - room
+    wide = [max(space * value / total, least) for value in values]
+    excess = sum(wide) - space
     largest = wide.index(max(wide))
     return [width - excess if place == largest else width for place, width in enumerate(wide)]

@@ -36,8 +36,8 @@ class Others(Struct, frozen=True):
 
 def page(numbers: Numbers) -> str:
     """Return the page."""
-    folder = files("fetchpool.report")
-    style = folder.joinpath("page.css").read_text("utf-8")
+    package = files("fetchpool.report")
+    style = package.joinpath("page.css").read_text("utf-8")
     course = numbers.course
     day = course.began[:10] if course is not None else ""
     environment = Environment(
@@ -52,7 +52,7 @@ def page(numbers: Numbers) -> str:
         "time": lambda seconds: "" if seconds is None else duration(seconds),
     }
     environment.tests["link"] = is_link
-    template = environment.from_string(folder.joinpath("page.html.j2").read_text("utf-8"))
+    template = environment.from_string(package.joinpath("page.html.j2").read_text("utf-8"))
     rest = numbers.kinds[DETAILED + BRIEF :]
     return template.render(
         numbers=numbers,

@@ -52,7 +52,7 @@ def test_a_terminal_has_colours_unless_they_are_refused(
         assert ("\x1b" in terminal.screen) == colored
 
 
-@pytest.mark.parametrize("command", [(), ("demo",), ("compact",)])
+@pytest.mark.parametrize("command", [(), ("demo",), ("compact",), ("report",)])
 def test_another_word_is_refused(tmp_path: Path, command: tuple[str, ...]) -> None:
     done = fetchpool(*command, "--color", "sometimes", cwd=tmp_path)
     assert done.returncode == 2
