@@ -65,6 +65,11 @@ class SeenSet:
             nodes, index, string = self._descend(string, key)
         if key in string and self._find(string, key) >= 0:
             return False
+        if self._free > 0 and len(string) + self._width < self._limits[index % BRANCHES]:  # nearly always
+            self._free -= 1
+            self._count += 1
+            nodes[index] = string + key + self._unmarked
+            return True
         return self._insert(nodes, index, string, fingerprint, self._unmarked) is None
 
     def set_mark(self, fingerprint: bytes, index_of_mark: int, mark: int) -> bytes:

@@ -189,7 +189,8 @@ class Exchange:
         self, request: FetchRequest, body: ResponseBody, elapsed: float, public_only: bool
     ) -> HopRequest:
         options = self._options
-        authority = urls.authority(request.href)
+        href = request.href
+        authority = urls.authority(href)
         addresses = request.addresses
         if self._resolve:
             addresses = self._resolve.get(authority, addresses)
@@ -197,7 +198,7 @@ class Exchange:
         if request.dns_time:
             connect_timeout = max(MIN_TIMEOUT, connect_timeout - request.dns_time)
         return HopRequest(
-            request.href,
+            href,
             authority,
             request.method or options.method,
             self._headers.of(request),
@@ -209,7 +210,7 @@ class Exchange:
             public_only,
             close=request.close,
             body=self._headers.body_of(request) if options.body else b"",
-            proxy=self._proxies.of(request.href) if self._proxies.depends_on_url else None,
+            proxy=self._proxies.of(href) if self._proxies.depends_on_url else None,
         )
 
     def _build_redirect(

@@ -77,6 +77,8 @@ class CurlHandle:
         self._http2 = options.http_version == "2"
         self._secure = False
         self._fresh = False
+        self._is_special = False
+        """The last hop did not simply use a kept connection."""
         self._data_before_request = False
         self._sent_on = NO_SOCKET
         """The TLS connection of the last request."""
@@ -109,8 +111,6 @@ class CurlHandle:
         self.hop = hop
         self.receiver.prepare(hop)
         url = hop.url
-        if hop.public_only:
-            self._filter.reset()
         self._data_before_request = self._surplus = self._is_checked = False
         if self.new_connections:
             self.new_connections.clear()
@@ -127,9 +127,8 @@ class CurlHandle:
         elif self.traced:
             self.traced = False
             setopt(pycurl.VERBOSE, 0)
-        if hop.fresh is not self._fresh:
-            self._fresh = hop.fresh
-            self._choose_connection()
+        if hop.fresh or hop.close or hop.public_only or self._is_special:
+            self._set_connection(hop)
         setopt(URL, url)
         if self._has_target or ("%" in url and LOWER_HEX.search(url)):
             setopt(pycurl.REQUEST_TARGET, self._target(url))
@@ -145,12 +144,6 @@ class CurlHandle:
         if connect_timeout != self._connect_timeout:
             setopt(pycurl.CONNECTTIMEOUT_MS, milliseconds(connect_timeout))
             self._connect_timeout = connect_timeout
-        closes = hop.close or hop.fresh
-        if closes is not self._closes:
-            setopt(pycurl.FORBID_REUSE, int(closes))
-            self._closes = closes
-        if hop.public_only != self._public_only:
-            self._filter_addresses(hop.public_only)
         self.where = where = hop.authority
         self._entries = entries = self._resolve_cache.open(where, hop.addresses)
         if self._proxy_at:
@@ -362,6 +355,21 @@ class CurlHandle:
             socks=getinfo(pycurl.PROXY_ERROR),
             arranging=tunnels and not status and getinfo(pycurl.NUM_CONNECTS) > 0,
         )
+
+    def _set_connection(self, hop: HopRequest) -> None:
+        """Set which connection the hop may use, and whether it is kept."""
+        self._is_special = hop.fresh or hop.close or hop.public_only
+        if hop.public_only:
+            self._filter.reset()
+        if hop.fresh is not self._fresh:
+            self._fresh = hop.fresh
+            self._choose_connection()
+        closes = hop.close or hop.fresh
+        if closes is not self._closes:
+            self.curl.setopt(pycurl.FORBID_REUSE, int(closes))
+            self._closes = closes
+        if hop.public_only != self._public_only:
+            self._filter_addresses(hop.public_only)
 
     def _set_method(self, method: str, body: bytes) -> None:
         """Set the method and the body."""
