@@ -13,11 +13,11 @@ and back. `cancel()` returns them.
 
 from __future__ import annotations
 
+import selectors
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
-from threading import Event
 from time import monotonic
 
 from fetchpool.config.fetch_options import FetchOptions
@@ -29,6 +29,7 @@ from fetchpool.pools.async_.pool import AsyncPool
 from fetchpool.pools.base import InlinePool, Pool
 from fetchpool.pools.future import LightFuture
 from fetchpool.pools.parser_threads import ParseObserver
+from fetchpool.pools.wakeup import Wakeup
 
 FLUSH_AFTER = 0.01
 """Seconds that an outcome waits for others."""
@@ -99,6 +100,11 @@ class Station:
 
     # The station's thread
 
+    def watch(self, descriptor: int, on_readable: Callable[[], None]) -> None:
+        """Have `run()`, which must not have been called yet, call a function while a descriptor is
+        readable."""
+        self._loop.watch(descriptor, on_readable)
+
     def run(self) -> None:
         """Run until the station is closed and all fetches have ended: the target of the station's thread."""
         loop, inbox = self._loop, self._inbox
@@ -113,6 +119,8 @@ class Station:
             if self._beat is not None:
                 self._beat()
         self._pool.shutdown()
+        if isinstance(self._loop, BlockingLoop):
+            self._loop.close()
 
     def _enqueue(self, message: bytes) -> None:
         self._backlog.extend(wire.decode_requests(message))
@@ -175,21 +183,34 @@ class BlockingLoop:
     """The loop of a station whose fetches run in threads of their own: waits for one of them to end."""
 
     def __init__(self) -> None:
-        self._event = Event()
+        self._wakeup = Wakeup()
+        self._selector = selectors.DefaultSelector()
+        self.watch(self._wakeup.descriptor, self._wakeup.drain)
+
+    def watch(self, descriptor: int, on_readable: Callable[[], None]) -> None:
+        """Call a function while a descriptor is readable."""
+        self._selector.register(descriptor, selectors.EVENT_READ, on_readable)
 
     def run_once(self, timeout: float) -> None:
-        """Wait until `wake()` is called, for `timeout` seconds at most."""
-        self._event.wait(timeout)
-        self._event.clear()
+        """Wait until `wake()` is called or a watched descriptor is readable, `timeout` seconds at most."""
+        self._wakeup.asleep = True
+        for key, _ in self._selector.select(0.0 if self._wakeup.pending else timeout):
+            key.data()
+        self._wakeup.asleep = self._wakeup.pending = False
 
     def wake(self) -> None:
         """End the current wait, or the next one."""
-        self._event.set()
+        self._wakeup.notify()
+
+    def close(self) -> None:
+        """Close the descriptors."""
+        self._selector.close()
+        self._wakeup.close()
 
 
 def open_loop(
     places: int, options: FetchOptions, parses: ParseObserver | None
-) -> tuple[Pool, InlinePool | BlockingLoop]:
+) -> tuple[Pool, AsyncPool | BlockingLoop]:
     """Return a pool, and what runs it in the station's thread."""
     if options.transport == "curl":
         pool = AsyncPool(places, options, parses=parses, shares_hosts=True)

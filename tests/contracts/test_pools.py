@@ -424,7 +424,7 @@ def die_while_sending(response):
     """More than a socket holds, and a process that ends as soon as a part of it is sent."""
     if not response.url.endswith("/die"):
         return {}
-    (sender,) = [each.ident for each in threading.enumerate() if each.name == "fetchpool-station"]
+    sender = threading.main_thread().ident
 
     def die():
         while True:

@@ -14,7 +14,7 @@ import contextlib
 import select
 import selectors
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import pycurl
@@ -47,6 +47,9 @@ class Poller(Protocol):
     def opened(self, descriptor: int) -> None:
         """Register a new connection."""
 
+    def watch(self, descriptor: int, on_readable: Callable[[], None]) -> None:
+        """Call a function while a descriptor, which is none of libcurl's, is readable."""
+
     def close(self) -> None:
         """Close the descriptors; the multi has been closed before."""
 
@@ -66,22 +69,26 @@ class PerformPoller:
 
     def __init__(self, multi: pycurl.CurlMulti, wakeup: Wakeup) -> None:
         self._multi = multi
-        self._wakeup = wakeup
         self._epoll = select.epoll()
-        self._epoll.register(wakeup.descriptor, select.EPOLLIN)
+        self._watched: dict[int, Callable[[], None]] = {}
+        self.watch(wakeup.descriptor, wakeup.drain)
 
     def poll(self, timeout: float, transfers: int) -> None:
         _, running = self._multi.perform()
         if running < transfers or timeout <= 0.0:
             return
         for descriptor, _ in self._epoll.poll(sooner(timeout, self._multi.timeout())):
-            if descriptor == self._wakeup.descriptor:
-                self._wakeup.drain()
+            if descriptor in self._watched:
+                self._watched[descriptor]()
         self._multi.perform()
 
     def opened(self, descriptor: int) -> None:
         # Never unregistered: the kernel does that when libcurl closes the socket.
         self._epoll.register(descriptor, select.EPOLLIN | select.EPOLLOUT | select.EPOLLET)
+
+    def watch(self, descriptor: int, on_readable: Callable[[], None]) -> None:
+        self._watched[descriptor] = on_readable
+        self._epoll.register(descriptor, select.EPOLLIN)
 
     def close(self) -> None:
         self._epoll.close()
@@ -92,9 +99,9 @@ class SocketPoller:
 
     def __init__(self, multi: pycurl.CurlMulti, wakeup: Wakeup) -> None:
         self._multi = multi
-        self._wakeup = wakeup
         self._readiness: EpollLike = select.epoll() if hasattr(select, "epoll") else SelectorEpoll()
-        self._readiness.register(wakeup.descriptor, READ)
+        self._watched: dict[int, Callable[[], None]] = {}
+        self.watch(wakeup.descriptor, wakeup.drain)
         self._registered: dict[int, int] = {}
         """The events that are watched, by descriptor."""
         self._idle: set[int] = set()
@@ -114,8 +121,8 @@ class SocketPoller:
         for descriptor, events in self._readiness.poll(sooner(timeout, timer)):
             if descriptor in self._registered and descriptor not in self._idle:
                 multi.socket_action(descriptor, CURL_EVENTS[events & 31])
-            elif descriptor == self._wakeup.descriptor:
-                self._wakeup.drain()
+            elif descriptor in self._watched:
+                self._watched[descriptor]()
             elif descriptor in self._idle:  # no transfer uses it: the server has closed it
                 self._forget(descriptor)
         if timer >= 0 and not multi.timeout():
@@ -125,6 +132,10 @@ class SocketPoller:
         # The kernel dropped the old one of that number when it was closed.
         if descriptor in self._registered:
             self._forget(descriptor)
+
+    def watch(self, descriptor: int, on_readable: Callable[[], None]) -> None:
+        self._watched[descriptor] = on_readable
+        self._readiness.register(descriptor, READ)
 
     def close(self) -> None:
         self._readiness.close()
@@ -180,6 +191,10 @@ class GrowingPoller:
             self._many.opened(descriptor)
         else:
             self._few.opened(descriptor)
+
+    def watch(self, descriptor: int, on_readable: Callable[[], None]) -> None:
+        self._few.watch(descriptor, on_readable)
+        self._many.watch(descriptor, on_readable)
 
     def close(self) -> None:
         self._few.close()

@@ -13,6 +13,7 @@ everything to each other take a fifth longer than one (docs/benchmarks.md).
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from time import monotonic
 
 import pycurl
@@ -117,6 +118,11 @@ class AsyncPool(LoopPool):
         for descriptor in self._connections:
             if descriptor not in in_use and peer_of(descriptor) in ips:
                 shut_down(descriptor)
+
+    def watch(self, descriptor: int, on_readable: Callable[[], None]) -> None:
+        """Have the loop call a function while a descriptor is readable; a loop that is busy may be late. Only
+        for the thread that runs the loop."""
+        self._poller.watch(descriptor, on_readable)
 
     def _enqueue(self, request: FetchRequest, future: LightFuture, alone: bool) -> None:  # noqa: ARG002
         self._submitted.append((request, future))

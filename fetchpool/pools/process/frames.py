@@ -9,6 +9,8 @@ from __future__ import annotations
 from enum import IntEnum, auto
 from struct import Struct
 
+SPACE = 1 << 18
+"""Bytes that are received at once, at most."""
 HEAD = Struct("<IB")
 """Length of the payload, kind."""
 
@@ -48,13 +50,17 @@ def frame(kind: Kind, payload: bytes = b"") -> bytes:
 class FrameReader:
     """Splits a stream into frames."""
 
-    def __init__(self) -> None:
+    def __init__(self, space: int = SPACE) -> None:
+        self.space = memoryview(bytearray(space))
+        """Where the next bytes are to be received: a buffer that is made anew for each call costs more than
+        the call."""
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> list[Frame]:
-        """Return the frames that are complete with this data. Raises `ValueError` for what is not a frame."""
+    def received(self, count: int) -> list[Frame]:
+        """Return the frames that are complete with so many bytes of `space`. Raises `ValueError` for what is
+        not a frame."""
         buffer = self._buffer
-        buffer += data
+        buffer += self.space[:count]
         frames: list[Frame] = []
         start = 0
         while len(buffer) - start >= HEAD.size:

@@ -1,6 +1,6 @@
 """What runs in a worker process: a station, fed from a socket.
 
-In: frames from the parent. Out: frames to it. The main thread reads, the station's thread writes.
+In: frames from the parent. Out: frames to it. The main thread runs the station, which reads and writes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import threading
 import traceback
 from functools import partial
 from multiprocessing.connection import Connection
-from socket import socket
+from socket import MSG_DONTWAIT, socket
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,6 @@ from fetchpool.model.errors import NoThreadError
 from fetchpool.pools.process.frames import FrameReader, Kind, frame
 from fetchpool.pools.process.lifeline import hold_on
 from fetchpool.pools.process.parse_board import ParseBoard, ParseNotes
-from fetchpool.runtime import threads
 
 if TYPE_CHECKING:
     from fetchpool.pools.station import Station
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 TO_THE_GROUP = (signal.SIGINT, signal.SIGTERM)
 KEEPS_FOR = 1.5
 """Seconds that the process keeps its connections while it has nothing to do."""
-READ = 1 << 18
-"""Bytes that are read at once."""
 YOUNG = 20_000
 """Objects that are created before the garbage collector checks them: a fetch leaves no cycles behind."""
 
@@ -66,24 +63,37 @@ def serve(places: int, options: FetchOptions, channel: socket, board: ParseBoard
     if not options.has_slow_parsers:  # a user's parser may leave responses in cycles
         gc.set_threshold(YOUNG)
     station = Station(places, options, partial(send, channel), parses=ParseNotes(board), beat=board.sign)
-    thread = threads.start(run_station, "fetchpool-station", station)
+    station.watch(channel.fileno(), Receiver(channel, station).receive)
     channel.sendall(frame(Kind.READY))
-    reader = FrameReader()
-    while data := channel.recv(READ):
-        for kind, payload in reader.feed(data):
+    run_station(station)
+
+
+class Receiver:
+    """Hands the parent's messages to the station."""
+
+    def __init__(self, channel: socket, station: Station) -> None:
+        self._channel = channel
+        self._station = station
+        self._reader = FrameReader()
+
+    def receive(self) -> None:
+        """Handle what has come, without waiting."""
+        station = self._station
+        try:
+            count = self._channel.recv_into(self._reader.space, flags=MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        if not count:
+            os._exit(1)  # the parent has ended
+        for kind, payload in self._reader.received(count):
             if kind is Kind.REQUESTS:
                 station.put(payload)
             elif kind is Kind.CANCEL:
                 station.cancel(payload.decode("utf-8", "surrogatepass") or None)
-            elif kind is Kind.PLACES:
-                station.resize(int(payload))
             elif kind is Kind.HANG_UP:
                 station.hang_up(frozenset(payload.decode().split("\n")))
             elif kind is Kind.CLOSE:
                 station.close()
-                thread.join()
-                return
-    os._exit(1)  # the parent has ended
 
 
 def send(channel: socket, outcomes: bytes) -> None:
@@ -92,7 +102,7 @@ def send(channel: socket, outcomes: bytes) -> None:
 
 
 def run_station(station: Station) -> None:
-    """Thread target. Ends the process when the station fails, so that its requests run in another one."""
+    """Run the station. Ends the process when it fails, so that its requests run in another one."""
     try:
         station.run()
     except OSError:  # the parent has ended

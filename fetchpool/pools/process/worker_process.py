@@ -20,8 +20,6 @@ from fetchpool.pools.process.shares import Rate
 from fetchpool.pools.process.work import WorkItem
 from fetchpool.runtime import forks
 
-READ = 1 << 18
-"""Bytes that are read at once."""
 SILENT_AFTER = 2
 BLOCKED_AFTER = 4
 """Checks, half a second apart, without a sign of life after which a process counts as silent, or as blocked.
@@ -140,12 +138,12 @@ class WorkerProcess:
     def receive(self) -> tuple[list[Frame], bool]:
         """Return the frames that have come, and whether more may come."""
         try:
-            data = self.channel.recv(READ)
+            count = self.channel.recv_into(self._reader.space)
         except BlockingIOError:
             return [], True
         except OSError:
             return [], False
-        return self._reader.feed(data), bool(data)
+        return self._reader.received(count), count > 0
 
     # Its end
 
