@@ -13,6 +13,7 @@ from typing import Unpack
 
 from fetchpool.api.arguments import run_config
 from fetchpool.api.keywords import in_keywords
+from fetchpool.api.log import open_log
 from fetchpool.api.progress import open_progress
 from fetchpool.config.describe import docstring
 from fetchpool.config.option import Scope
@@ -72,7 +73,7 @@ class Run:
         self._collected = RecordList()
         self._stack = ExitStack()
         with forks.none_meanwhile(), in_keywords():
-            observers = open_progress(config.progress, self._stack)
+            observers = [*open_progress(config.progress, self._stack), *open_log(config, self._stack)]
             self._engine = build(config, source=source, sinks=[self._collected], observers=observers)
         self._forget = at_exit(self._engine.close)
         self._generation = forks.generation

@@ -31,7 +31,7 @@ OUTPUT_HELP = "Append rows to PATH; '-' is standard output. (default: a temporar
     parameter(OPTIONS["number"], default="500"),
     *(parameter(OPTIONS[name]) for name in ("workers", "executor", "transport")),
     parameter(OPTIONS["outputs"], help=OUTPUT_HELP),
-    *(parameter(OPTIONS[name]) for name in ("format", "quiet", "verbose", "no_progress", "color")),
+    *(parameter(OPTIONS[name]) for name in ("format", "quiet", "verbose", "display", "no_progress", "color")),
 )
 def demo(
     number: str,
@@ -39,13 +39,14 @@ def demo(
     quiet: bool,
     verbose: bool,
     no_progress: bool,
+    display: str | None,
     color: str | None,
     **settings: Any,
 ) -> int:
     """Fetch from a small server on this machine, to try fetchpool without a network."""
     del color  # its callback has set it
     wanted = validate.integer("--number", number, 1)
-    display = DisplayOptions(quiet=quiet, verbose=verbose, no_progress=no_progress)
+    shown = DisplayOptions(quiet=quiet, verbose=verbose, no_progress=no_progress, display=display)
     from fetchpool.cli.demo_server.server import DemoServer
     from fetchpool.cli.demo_server.urls import demo_urls
     from fetchpool.cli.session import run_session
@@ -62,7 +63,7 @@ def demo(
             **settings,
         )
         checker = DemoChecker()
-        result = run_session(config, display, observers=[checker], repeatable=False)
+        result = run_session(config, shown, observers=[checker], repeatable=False)
     if result.snapshot is None or result.code not in (ExitCode.OK, ExitCode.FAILED):
         return result.code
     if checker.first is not None:

@@ -10,13 +10,16 @@ import os
 import stat
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from msgspec import Struct
 
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.cli.signals import SignalHandler
-from fetchpool.config.choices import SUMMARIES
+from fetchpool.config.choices import PROGRESS, SUMMARIES
+from fetchpool.config.options import OPTIONS
+from fetchpool.config.outputs import refuse_log
+from fetchpool.config.run_config import RunConfig
 from fetchpool.config.validate import choice
 from fetchpool.engine.events import Notice, Snapshot
 from fetchpool.engine.observers import Observer
@@ -25,6 +28,12 @@ from fetchpool.progress.color import ansi, is_colored
 from fetchpool.progress.format import Line, counted
 from fetchpool.progress.log import Log
 
+if TYPE_CHECKING:  # loaded only with an option
+    from fetchpool.cli.json_stderr import JsonStderr
+    from fetchpool.progress.log_file import LogFile, LogFileOptions
+
+LOG_OPTIONS = ("log_level", "log_max_size", "log_keep")
+
 
 class DisplayOptions(Struct, frozen=True):
     """The display options of the command line."""
@@ -32,14 +41,56 @@ class DisplayOptions(Struct, frozen=True):
     quiet: bool = False
     verbose: bool = False
     no_progress: bool = False
+    display: str | None = None
+    """The value of `--progress`."""
     summary: str | None = None
     """`json`: one object in place of the summary, and nothing else where no terminal is."""
+    log_file: str | None = None
+    log_level: str | None = None
+    log_max_size: str | None = None
+    log_keep: str | None = None
 
     def __post_init__(self) -> None:
         if self.quiet and self.verbose:
             raise UsageError("--quiet and --verbose are mutually exclusive")
         if self.summary is not None:
             choice("--summary", self.summary, SUMMARIES)
+        if self.display is not None:
+            choice("--progress", self.display, PROGRESS)
+            if self.no_progress:
+                raise UsageError("--progress and --no-progress are mutually exclusive")
+        if self.log_file is None:
+            for name in LOG_OPTIONS:
+                if getattr(self, name) is not None:
+                    raise UsageError(f"{OPTIONS[name].label} needs --log-file")
+
+    @property
+    def progress(self) -> str:
+        """How the progress is shown: one of `PROGRESS`."""
+        return "none" if self.no_progress else self.display or "auto"
+
+    @property
+    def is_json(self) -> bool:
+        """Whether standard error has lines of JSON only."""
+        return self.display == "json"
+
+    def log_options(self, inputs: Sequence[str], outputs: Sequence[str]) -> LogFileOptions | None:
+        """Return the options of the log file, which is not one of the inputs or outputs; None if there is
+        none."""
+        if self.log_file is None:
+            return None
+        from fetchpool.progress.log_entry import Level
+        from fetchpool.progress.log_file import LogFileOptions
+
+        given = {name: getattr(self, name) for name in ("log_file", *LOG_OPTIONS)}
+        options = [(OPTIONS[name], value) for name, value in given.items() if value is not None]
+        checked = {option.name: option.type.check(option.label, value) for option, value in options}
+        if "log_level" in checked:
+            checked["log_level"] = Level(checked["log_level"])
+        log = LogFileOptions(**{name.removeprefix("log_"): value for name, value in checked.items()})
+        for number in range(log.keep + 1):
+            refuse_log(f"{log.file}.{number}" if number else log.file, inputs, outputs)
+        return log
 
 
 class EventLog(Log):
@@ -63,7 +114,7 @@ def stdout_is_visible(stdout: TextIO, stderr: TextIO) -> bool:
 
 def is_live(display: DisplayOptions, stderr: TextIO, *, rows_on_terminal: bool) -> bool:
     """Whether there is a live display: on a terminal to which no rows are written."""
-    if display.quiet or display.no_progress or rows_on_terminal:
+    if display.quiet or display.progress in ("plain", "none") or display.is_json or rows_on_terminal:
         return False
     return stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
@@ -79,28 +130,54 @@ def open_observers(
         from fetchpool.progress.terminal import console
 
         return [stack.enter_context(Progress(console(stderr), verbose=display.verbose))]
-    if display.no_progress or rows_on_terminal:
+    if display.progress == "none" or (rows_on_terminal and display.progress != "plain"):
         return [stack.enter_context(EventLog(stderr, verbose=display.verbose))]
     return [stack.enter_context(Log(stderr, verbose=display.verbose))]
 
 
-class StopAnnouncer(Observer):
-    """Announces that a signal is stopping the run, through the observers that write to the terminal."""
+def json_stderr() -> JsonStderr | None:
+    """Return the standard error of this command as lines of JSON; None if the system has no descriptors or
+    threads left for it."""
+    from fetchpool.cli import json_stderr
 
-    def __init__(self, observers: Sequence[Observer]) -> None:
+    return json_stderr.current
+
+
+def open_json_progress(
+    display: DisplayOptions, config: RunConfig, stderr: JsonStderr, stack: ExitStack
+) -> list[Observer]:
+    """Return the observers of `--progress json`. Leaving `stack` closes them."""
+    if display.quiet:
+        return []
+    from fetchpool.progress.json_progress import JsonProgress, start_of
+
+    progress = JsonProgress(stderr.write, start_of(config), verbose=display.verbose)
+    return [stack.enter_context(progress)]
+
+
+class Announcer(Observer):
+    """Announces that a signal is stopping the run, or that the log file can't be written, through the
+    observers that write to the terminal."""
+
+    def __init__(self, observers: Sequence[Observer], log: LogFile | None = None) -> None:
+        self._log = log
         self._observers = observers
         self._announced = False
         self.interruptions: SignalHandler | None = None
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
+        if self._log is not None and (problem := self._log.take_problem()):
+            self._announce(problem)
         code = self.interruptions.code if self.interruptions is not None else None
         if code is None or self._announced or not snapshot.stopping:
             return
         self._announced = True
         again = "a second SIGTERM aborts" if code is ExitCode.TERMINATED else "press Ctrl-C again to abort"
-        notice = Notice(f"finishing {counted(snapshot.in_flight, 'request')}; {again}")
+        self._announce(f"finishing {counted(snapshot.in_flight, 'request')}; {again}")
+
+    def _announce(self, text: str) -> None:
         for observer in self._observers:
-            observer.on_event(notice)
+            observer.on_event(Notice(text))
 
 
 def print_lines(stderr: TextIO, lines: Sequence[Line]) -> None:

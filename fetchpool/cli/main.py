@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import typer
@@ -24,6 +26,27 @@ from fetchpool.model.errors import OutputError, UsageError
 def main(arguments: list[str]) -> int:
     """Run the command of `arguments`, which don't include the program's name."""
     _open_closed_streams()
+    if typed_progress(arguments) == "json":  # before anything can fail
+        from fetchpool.cli.json_stderr import run_with_json
+
+        return run_with_json(partial(_run, arguments))
+    return _run(arguments)
+
+
+def typed_progress(arguments: Sequence[str]) -> str:
+    """Return the value of the last `--progress` of a command, which need not be valid; empty without one."""
+    value = ""
+    for number, argument in enumerate(arguments):
+        if argument == "--":
+            break
+        if argument == "--progress":
+            value = "".join(arguments[number + 1 : number + 2])
+        elif argument.startswith("--progress="):
+            value = argument.partition("=")[2]
+    return value
+
+
+def _run(arguments: list[str]) -> int:
     command = typer.main.get_command(app)
     try:
         code = command.main(args=arguments, prog_name="fetchpool", standalone_mode=False, obj=arguments)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,8 @@ from fetchpool.config.configure import configure
 from fetchpool.config.option import Scope
 from fetchpool.config.options import DEFAULT_OUTPUT, OPTIONS
 from fetchpool.config.other_programs.table import ACCEPTED, always_on
-from fetchpool.config.web_options import WEB_OPTIONS, web_options
+from fetchpool.config.run_config import RunConfig
+from fetchpool.config.web_options import WEB_OPTIONS, WebOptions, web_options
 from fetchpool.model.errors import UsageError
 
 INPUTS = argument(
@@ -62,10 +65,22 @@ def run(ctx: typer.Context, inputs: list[str] | None, **typed: Any) -> int:
 
         return dry_run(config)
     display = DisplayOptions(**{name: typed[name] for name in DisplayOptions.__struct_fields__})
+    web = web_options(**{name: typed[name] for name in WEB_OPTIONS}, environment=os.environ)
+    arguments = showable(ctx.find_root().obj or (), typed)
+    run_it = partial(_run_session, config, display, arguments, web)
+    if display.is_json:
+        from fetchpool.cli.json_stderr import run_with_json
+
+        return run_with_json(run_it)
+    return run_it()
+
+
+def _run_session(
+    config: RunConfig, display: DisplayOptions, arguments: Sequence[str] | None, web: WebOptions | None
+) -> int:
     from fetchpool.cli.session import run_session
 
-    web = web_options(**{name: typed[name] for name in WEB_OPTIONS}, environment=os.environ)
-    result = run_session(config, display, arguments=showable(ctx.find_root().obj or (), typed), web=web)
+    result = run_session(config, display, arguments=arguments, web=web)
     if result.failure is not None:
         print_error(result.failure)
     return result.code

@@ -9,24 +9,23 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack, contextmanager, nullcontext
+from typing import TYPE_CHECKING
 
-import msgspec
 from msgspec import Struct
-from msgspec.structs import asdict
 
-from fetchpool.cli.again import resume_hint, retry_hint
 from fetchpool.cli.display import (
+    Announcer,
     DisplayOptions,
-    StopAnnouncer,
     is_live,
+    json_stderr,
+    open_json_progress,
     open_observers,
-    print_lines,
     stdout_is_visible,
 )
+from fetchpool.cli.ending import Ending
 from fetchpool.cli.exit_codes import ExitCode
-from fetchpool.cli.signals import SignalHandler, terminable
+from fetchpool.cli.signals import SignalHandler, ignore_code, terminable
 from fetchpool.config.run_config import RunConfig
 from fetchpool.config.web_options import WebOptions
 from fetchpool.engine.build import build
@@ -34,15 +33,11 @@ from fetchpool.engine.engine import RunResult
 from fetchpool.engine.events import Snapshot
 from fetchpool.engine.observers import Observer
 from fetchpool.model.errors import OutputClosedError, OutputError
-from fetchpool.model.record import Record
-from fetchpool.progress.format import Line
-from fetchpool.progress.summary import summary
-from fetchpool.progress.summary_json import summary_object
 from fetchpool.sources.base import Source
 
-if TYPE_CHECKING:  # loaded only with --refresh and --web
+if TYPE_CHECKING:  # loaded only with an option
     from fetchpool.history.refresh import PreviousRun
-    from fetchpool.web.launch import WebPage
+    from fetchpool.progress.log_file import LogFile
 
 
 GC_THRESHOLD = 20_000
@@ -72,71 +67,77 @@ def run_session(
     """Run to the end of the input, or until a signal. `repeatable`: running the same command again would read
     the same list. `arguments`: those of the command, if they can be shown. `web`: the web page's options, if
     there is one."""
-    page: WebPage | None = None
+    log = _open_log(config, display)
+    stderr = json_stderr() if display.is_json else None
+    ending = Ending(config, display, repeatable=repeatable, arguments=arguments, log=log, stderr=stderr)
     rows_out = any(output.path == "-" for output in config.outputs)
-    rows_on_terminal = rows_out and stdout_is_visible(sys.stdout, sys.stderr)
+    rows_on_terminal = rows_out and (
+        sys.stdout.isatty() if display.progress == "bar" else stdout_is_visible(sys.stdout, sys.stderr)
+    )
     hides_cursor = is_live(display, sys.stderr, rows_on_terminal=rows_on_terminal)
-    with ExitStack() as stack:
-        shown = open_observers(display, sys.stderr, stack, rows_on_terminal=rows_on_terminal)
-        stop_notice = StopAnnouncer(shown)
-        with terminable():
-            if config.executor == "process":  # before Ctrl-C is handled
-                from fetchpool.pools.process.fork_server import process_context
-                from fetchpool.sinks.stdout import diverted
+    before_exit = ignore_code if stderr is None else stderr.finish_at_once
+    try:
+        with ExitStack() as stack:
+            if stderr is not None:
+                shown = open_json_progress(display, config, stderr, stack)
+            else:
+                shown = open_observers(display, sys.stderr, stack, rows_on_terminal=rows_on_terminal)
+            announcer = Announcer(shown, log)
+            with terminable():
+                if config.executor == "process":  # before Ctrl-C is handled
+                    _start_fork_server(config, rows_out)
+                ending.old = old = _previous_run(config)
+                watching: list[Observer] = [*shown, announcer, *observers]
+                if web is not None:
+                    from fetchpool.cli.web_page import open_page
 
-                with diverted() if rows_out else nullcontext():  # workers inherit the fork server's stdout
-                    process_context(config.fetch, is_command=True)
-            old = _previous_run(config)
-            if web is not None:
-                from fetchpool.cli.web_page import open_page
-
-                page = open_page(web, config, shown, stack, arguments)
-                observers = [*observers, page]
-            bodies = SavedBodyCounter()
-            watching = [*observers, bodies] if config.fetch.save else observers
-            engine = build(config, observers=[*shown, stop_notice, *watching], source=source, old=old)
-        if page is not None:
-            page.steered_by(engine.steer)
-        with tuned_gc(config), SignalHandler(engine, hides_cursor=hides_cursor) as interruptions:
-            stop_notice.interruptions = interruptions
-            try:
-                result = engine.run()
-            except OutputClosedError:
-                if page is not None:
-                    page.end(ExitCode.OK)
-                return SessionResult(ExitCode.OK, None)
-            except OutputError as failure:
-                if page is not None:
-                    page.end(ExitCode.OUTPUT, [str(failure)])
-                if display.summary == "json":
-                    _print_json(summary_object(engine.result(), config, ExitCode.OUTPUT, saved=bodies.saved))
-                raise
-    changes = None if old is None else asdict(old.changes)
+                    ending.page = open_page(web, config, shown, stack, arguments)
+                    watching.append(ending.page)
+                if config.fetch.save:
+                    watching.append(ending.bodies)
+                if log is not None:
+                    watching.append(log)
+                engine = build(config, observers=watching, source=source, old=old)
+            if ending.page is not None:
+                ending.page.steered_by(engine.steer)
+            with (
+                tuned_gc(config),
+                SignalHandler(engine, hides_cursor=hides_cursor, before_exit=before_exit) as interruptions,
+            ):
+                announcer.interruptions = interruptions
+                try:
+                    result = engine.run()
+                except OutputClosedError:
+                    ending.closed(engine.result())
+                    return SessionResult(ExitCode.OK, None)
+                except OutputError as error:
+                    ending.failed(engine.result(), error)
+                    raise
+    except BaseException as error:
+        ending.raised(error)
+        raise
     code = _code(result, interruptions.code)
-    lines: list[Line] = []
-    if page is not None or (display.summary != "json" and not display.quiet):
-        lines = summary(
-            result,
-            config,
-            resume=resume_hint(config) if repeatable else "",
-            again=retry_hint(config, arguments) if repeatable else "",
-            saved=bodies.saved,
-            changes=changes,
-        )
-    if display.summary == "json":
-        _print_json(summary_object(result, config, code, saved=bodies.saved, changes=changes))
-    elif not display.quiet:
-        print_lines(sys.stderr, lines)
-    if page is not None:
-        page.end(code, [str(each) for each in lines])
+    ending.completed(result, code)
     return SessionResult(code, result.snapshot, result.input_failure)
 
 
-def _print_json(summary: dict[str, Any]) -> None:
-    """Print the summary as one line of JSON on standard error."""
-    with suppress(OSError):  # stderr is closed; the rows are written
-        sys.stderr.write(f"{msgspec.json.encode(summary).decode()}\n")
-        sys.stderr.flush()
+def _open_log(config: RunConfig, display: DisplayOptions) -> LogFile | None:
+    """Open the log file. Raises `UsageError`."""
+    options = display.log_options(config.inputs, [output.path for output in config.outputs])
+    if options is None:
+        return None
+    from fetchpool.progress.event_logger import started_message
+    from fetchpool.progress.log_file import LogFile
+
+    return LogFile(options, started_message(config))
+
+
+def _start_fork_server(config: RunConfig, rows_out: bool) -> None:
+    from fetchpool.pools.process.fork_server import process_context
+    from fetchpool.sinks.stdout import diverted
+
+    with diverted() if rows_out else nullcontext():  # workers inherit the fork server's stdout
+        process_context(config.fetch, is_command=True)
 
 
 @contextmanager
@@ -161,16 +162,6 @@ def _previous_run(config: RunConfig) -> PreviousRun | None:
     from fetchpool.history.refresh import PreviousRun
 
     return PreviousRun(config.refresh)
-
-
-class SavedBodyCounter(Observer):
-    """Counts the rows whose body was saved."""
-
-    def __init__(self) -> None:
-        self.saved = 0
-
-    def on_records(self, records: list[Record]) -> None:
-        self.saved += sum(1 for record in records if "filename_effective" in record.extra)
 
 
 def _code(result: RunResult, interrupted: ExitCode | None) -> ExitCode:

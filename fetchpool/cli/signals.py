@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import select
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from types import FrameType
@@ -49,6 +49,10 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
     raise SystemExit(int(ExitCode.TERMINATED))
 
 
+def ignore_code(_code: int) -> None:
+    """Do nothing before an immediate exit."""
+
+
 class Stoppable(Protocol):
     """What a signal handler can stop: the engine."""
 
@@ -61,10 +65,18 @@ class SignalHandler:
     """A context manager that handles SIGINT and SIGTERM during a run; after a signal it keeps handling them
     until the process exits."""
 
-    def __init__(self, engine: Stoppable, *, hides_cursor: bool) -> None:
-        """`hides_cursor`: the live display hides the cursor, so an immediate exit has to show it again."""
+    def __init__(
+        self,
+        engine: Stoppable,
+        *,
+        hides_cursor: bool,
+        before_exit: Callable[[int], object] = ignore_code,
+    ) -> None:
+        """`hides_cursor`: the live display hides the cursor, so an immediate exit has to show it again.
+        `before_exit`: called with the exit code before an immediate exit; must not block."""
         self._engine = engine
         self._hides_cursor = hides_cursor
+        self._before_exit = before_exit
         self._count = 0
         self._overdue: SimpleQueue[bool] = SimpleQueue()
         self._before: dict[signal.Signals, object] = {}
@@ -129,7 +141,10 @@ class SignalHandler:
         if self._hides_cursor:
             with suppress(OSError):
                 os.write(2, SHOW_CURSOR)
-        os._exit(self.code or ExitCode.INTERRUPTED)
+        code = self.code or ExitCode.INTERRUPTED
+        with suppress(Exception):
+            self._before_exit(code)
+        os._exit(code)
 
 
 def _write_if_possible(sequence: bytes) -> None:

@@ -12,6 +12,8 @@ TRANSPORTS = ("curl", "requests")
 COLORS = ("auto", "always", "never")
 FORMATS = ("text", "jsonl", "csv", "tsv", "sqlite", "parquet")
 SUMMARIES = ("text", "json")
+PROGRESS = ("auto", "bar", "plain", "json", "none")
+LOG_LEVELS = ("debug", "info", "warning", "error")
 SUFFIXES = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from fetchpool.config import param_types as types
-from fetchpool.config.choices import COLORS, EXECUTORS, TRANSPORTS
+from fetchpool.config.choices import COLORS, EXECUTORS, LOG_LEVELS, PROGRESS, TRANSPORTS
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.config.option import Option, Scope, Secret, Settable
 from fetchpool.config.run_config import RunConfig
@@ -677,12 +677,59 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "few times a second, and at last with the totals.",
         ),
         Option(
+            "display",
+            "--progress NAME",
+            types.choice_of(PROGRESS),
+            "How the progress is shown on standard error: bar (a live display on a terminal), plain (a line "
+            "now and then), json (one object per line, whatever happens) or none. (default: auto, which is "
+            "bar or plain)",
+            Scope.FLAG,
+            settable=Settable.ANYWHERE,
+            excludes=("no_progress",),
+        ),
+        Option(
             "no_progress",
             "--no-progress",
             types.SWITCH,
-            "Show no progress, only the summary.",
+            "Show no progress, only the summary: --progress none.",
             Scope.FLAG,
             settable=Settable.ANYWHERE,
+        ),
+        Option(
+            "log_file",
+            "--log-file PATH",
+            types.LOG_FILE,
+            "Append the events of the run to PATH: text, or JSON lines if it ends in .jsonl. Only the user "
+            "may read it.",
+            Scope.FLAG,
+        ),
+        Option(
+            "log_level",
+            "--log-level NAME",
+            types.choice_of(LOG_LEVELS),
+            "Least important events in the log: debug (each failure and retry as well), info, warning or "
+            "error. (default: info)",
+            Scope.FLAG,
+            settable=Settable.ANYWHERE,
+            only_with=("log_file", ""),
+        ),
+        Option(
+            "log_max_size",
+            "--log-max-size SIZE",
+            types.LOG_SIZE,
+            "Size at which the log is renamed to PATH.1, and that to PATH.2; 0 is never. (default: 10M)",
+            Scope.FLAG,
+            settable=Settable.ANYWHERE,
+            only_with=("log_file", ""),
+        ),
+        Option(
+            "log_keep",
+            "--log-keep N",
+            types.LOG_KEEP,
+            "Number of renamed logs that are kept. (default: 5)",
+            Scope.FLAG,
+            settable=Settable.ANYWHERE,
+            only_with=("log_file", ""),
         ),
         Option(
             "color",

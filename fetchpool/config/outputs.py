@@ -37,6 +37,13 @@ def refuse_same_file(inputs: Sequence[str], outputs: Sequence[str]) -> None:
             )
 
 
+def refuse_log(path: str, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    """Raise `UsageError` if a file of `--log-file` is an input or an output as well."""
+    for names, what in ((inputs, "input"), (outputs, "output")):
+        if is_among(path, names):
+            raise UsageError(f"--log-file: {escape_invisible(path)} is also an {what}; choose another name")
+
+
 def _identity(path: str, standard: int) -> tuple[int, int] | None:
     """Return device and inode of a regular file, which identify it under any name; None for anything else."""
     try:

@@ -97,6 +97,9 @@ SAVE = ParamType(check=lambda _label, value: save_directory(value), accepts=ANY_
 SAVE_AS = ParamType(check=save_template, accepts=str | None)
 WARC = ParamType(check=lambda _label, value: warc_archive(value), accepts=ANY_PATH)
 CACERT = ParamType(check=lambda _label, value: validate.cacert(value), accepts=ANY_PATH)
+LOG_FILE = ParamType(check=lambda label, value: validate.log_file(label, value), accepts=ANY_PATH)
+LOG_SIZE = ParamType(check=validate.size, accepts=int | str)
+LOG_KEEP = ParamType(check=_integer(0), accepts=int | str)
 SUMMARY = ParamType(check=_is_among(SUMMARIES), accepts=str | None, choices=SUMMARIES)
 FORMAT = ParamType(check=_is_among(FORMATS), accepts=str | None, choices=FORMATS)
 HASH = ParamType(

@@ -226,6 +226,13 @@ def places(option: str, given: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(listed))
 
 
+def log_file(option: str, path: str) -> str:
+    """Return the path of a log."""
+    if not path or path == "-":
+        raise UsageError(f"{option}: expected the name of a file; --progress plain writes to standard error")
+    return path
+
+
 def old_output(path: str) -> str:
     """Return the path of an existing output."""
     if not path or path == "-":

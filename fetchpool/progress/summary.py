@@ -57,7 +57,7 @@ def summary(
     if not snapshot.done and not interrupted:
         return [line(Span("nothing to fetch: the input contains no URLs", Style.STRONG))]
     fetched = snapshot.done - snapshot.done_before
-    lines = [_headline(snapshot, interrupted, _stopped(result))]
+    lines = [headline(result)]
     if fetched:
         lines += [_rates(snapshot, fetched), *_sizes(snapshot, fetched), *_times(snapshot, fetched)]
     if changes is not None:
@@ -109,27 +109,34 @@ def _stopped(result: RunResult) -> str:
     return "interrupted"
 
 
-def _headline(snapshot: Snapshot, interrupted: bool, stopped: str) -> Line:
+def headline(result: RunResult) -> Line:
+    """Return how the run ended: `4 URLs in 1 s: 3 ok, 1 failed`."""
+    snapshot, interrupted = result.snapshot, result.interrupted
     done, ok = snapshot.done, snapshot.ok
     failed = done - ok
     urls = Span(counted(done, "URL"), Style.STRONG)
     after = duration(snapshot.elapsed)
     before = f" ({_done_before(snapshot)})" if snapshot.done_before else ""
     if interrupted:
-        head: list[Span | str] = [Span(stopped, Style.BAD), f" after {after}: ", urls, f"{before} done"]
+        head: list[Span | str] = [
+            Span(_stopped(result), Style.BAD),
+            f" after {after}: ",
+            urls,
+            f"{before} done",
+        ]
     else:
         head = [urls, f"{before} in {after}"]
     if not done:
         return line(*head, _not_fetched(snapshot))
     if not failed:
-        result: list[Span | str] = [Span("ok" if done == 1 else "all ok", Style.GOOD)]
+        parts: list[Span | str] = [Span("ok" if done == 1 else "all ok", Style.GOOD)]
     elif not ok:
-        result = [Span("failed" if done == 1 else "all failed", Style.BAD)]
+        parts = [Span("failed" if done == 1 else "all failed", Style.BAD)]
     else:
-        result = [Span(f"{count(ok)} ok", Style.GOOD), ", ", Span(f"{count(failed)} failed", Style.BAD)]
+        parts = [Span(f"{count(ok)} ok", Style.GOOD), ", ", Span(f"{count(failed)} failed", Style.BAD)]
     if interrupted:
-        return line(*head, " (", *result, ")", _not_fetched(snapshot))
-    return line(*head, ": ", *result)
+        return line(*head, " (", *parts, ")", _not_fetched(snapshot))
+    return line(*head, ": ", *parts)
 
 
 def _done_before(snapshot: Snapshot) -> str:

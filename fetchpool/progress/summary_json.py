@@ -1,13 +1,14 @@
-"""The summary as an object, for programs (`--summary json`).
+"""The summary as an object, for programs (`--summary json`, `--progress json`).
 
-In: the `RunResult` and the configuration. Out: a mapping of numbers and text. Times are seconds, sizes bytes.
-Pure.
+In: the `RunResult` and the configuration. Out: a `Summary`. Times are seconds, sizes bytes. Pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:  # loaded by the caller already
     from fetchpool.config.run_config import RunConfig
@@ -17,6 +18,73 @@ DIGITS = 6
 """Decimals of a time: microseconds."""
 
 
+class Sizes(Struct, frozen=True):
+    """Bytes of the bodies."""
+
+    delivered: int
+    """After decoding."""
+    download: int
+    """On the wire."""
+    p50: int
+    max: int
+    """Of the delivered bytes, like `p50`, over all rows without an error."""
+
+
+class Times(Struct, frozen=True):
+    """Seconds."""
+
+    elapsed: float
+    p50: float
+    """Of `time_total`, like the next two fields, over all rows that have one."""
+    p95: float
+    max: float
+
+
+class OutputRows(Struct, frozen=True):
+    """An output, and the number of rows that the run has written to it."""
+
+    path: str
+    format: str
+    rows: int
+
+
+class SavedBodies(Struct, frozen=True):
+    """The number of bodies in the directory of `--save`."""
+
+    directory: str
+    bodies: int
+
+
+class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The result of a run. The last three fields before `exit_code` are left out where they do not apply."""
+
+    urls: int
+    """Finished URLs, including rows of earlier runs."""
+    ok: int
+    failed: int
+    by_kind: dict[str, int]
+    """Failed URLs by their error, the most frequent first."""
+    done_before: int
+    """Of `urls`: with a row from an earlier run."""
+    duplicates: int
+    retries: int
+    not_fetched: int | None
+    """URLs of the input that an interrupted run did not fetch; null if unknown."""
+    interrupted: bool
+    stopped_by: str
+    """The option whose limit stopped the run, or `a key`, `the web page`; empty if none did."""
+    sizes: Sizes
+    times: Times
+    urls_per_second: float
+    outputs: tuple[OutputRows, ...]
+    saved: SavedBodies | None = None
+    changes: dict[str, int] | None = None
+    """URLs by what has changed since the run that `--refresh` names."""
+    input_failure: str | None = None
+    """Why an input could not be read to its end."""
+    exit_code: int
+
+
 def summary_object(
     result: RunResult,
     config: RunConfig,
@@ -24,45 +92,36 @@ def summary_object(
     *,
     saved: int = 0,
     changes: Mapping[str, int] | None = None,
-) -> dict[str, Any]:
+) -> Summary:
     """Return the summary of a run; the arguments are those of `summary()`."""
     snapshot = result.snapshot
     left = None if snapshot.total is None else max(snapshot.total - snapshot.done, 0)
     fetched = snapshot.done - snapshot.done_before
-    found: dict[str, Any] = {
-        "urls": snapshot.done,
-        "ok": snapshot.ok,
-        "failed": snapshot.done - snapshot.ok,
-        "by_kind": {kind.kind: kind.count for kind in snapshot.failed},
-        "done_before": snapshot.done_before,
-        "duplicates": snapshot.duplicates,
-        "retries": snapshot.retries,
-        "not_fetched": left if result.interrupted else 0,
-        "interrupted": result.interrupted,
-        "stopped_by": result.stopped_by or result.steered_by.removeprefix("by ").removeprefix("from "),
-        "sizes": {
-            "delivered": snapshot.size_delivered,
-            "download": snapshot.size_download,
-            "p50": snapshot.size_p50,
-            "max": snapshot.size_max,
-        },
-        "times": {
-            "elapsed": round(snapshot.elapsed, DIGITS),
-            "p50": round(snapshot.time_p50, DIGITS),
-            "p95": round(snapshot.time_p95, DIGITS),
-            "max": round(snapshot.time_max, DIGITS),
-        },
-        "urls_per_second": round(fetched / snapshot.elapsed, 3) if snapshot.elapsed > 0 else 0.0,
-        "outputs": [
-            {"path": output.path, "format": output.format, "rows": rows}
+    return Summary(
+        urls=snapshot.done,
+        ok=snapshot.ok,
+        failed=snapshot.done - snapshot.ok,
+        by_kind={kind.kind: kind.count for kind in snapshot.failed},
+        done_before=snapshot.done_before,
+        duplicates=snapshot.duplicates,
+        retries=snapshot.retries,
+        not_fetched=left if result.interrupted else 0,
+        interrupted=result.interrupted,
+        stopped_by=result.stopped_by or result.steered_by.removeprefix("by ").removeprefix("from "),
+        sizes=Sizes(snapshot.size_delivered, snapshot.size_download, snapshot.size_p50, snapshot.size_max),
+        times=Times(
+            round(snapshot.elapsed, DIGITS),
+            round(snapshot.time_p50, DIGITS),
+            round(snapshot.time_p95, DIGITS),
+            round(snapshot.time_max, DIGITS),
+        ),
+        urls_per_second=round(fetched / snapshot.elapsed, 3) if snapshot.elapsed > 0 else 0.0,
+        outputs=tuple(
+            OutputRows(output.path, output.format, rows)
             for output, rows in zip(config.outputs, result.rows, strict=True)
-        ],
-    }
-    if config.fetch.save:
-        found["saved"] = {"directory": config.fetch.save, "bodies": saved}
-    if changes is not None:
-        found["changes"] = dict(changes)
-    if result.input_failure is not None:
-        found["input_failure"] = result.input_failure
-    found["exit_code"] = int(exit_code)
-    return found
+        ),
+        saved=SavedBodies(config.fetch.save, saved) if config.fetch.save else None,
+        changes=None if changes is None else dict(changes),
+        input_failure=result.input_failure,
+        exit_code=int(exit_code),
+    )

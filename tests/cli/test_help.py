@@ -141,6 +141,7 @@ def test_every_option_of_configure_sets_one_field() -> None:
 
 def test_an_options_name_in_python_is_its_long_name() -> None:
     exceptions = {
+        "display": "--progress",
         "outputs": "--output",
         "http1": "--http1.1",
         "headers": "--header",

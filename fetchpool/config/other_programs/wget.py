@@ -86,7 +86,7 @@ http-keep-alive + connections are reused
 quota -Q > --max-runtime
 background -b - use & or nohup of the shell
 debug -d ! a body, --data; for more messages --verbose
-progress > --no-progress
+progress ! bar, plain, json or none; --progress=dot is --progress plain here
 show-progress + progress is shown on a terminal
 force-progress - progress needs a terminal; otherwise a line appears now and then
 report-speed + rates are in bytes
