@@ -37,6 +37,7 @@ ORDER = [
     "report",
     "progress",
     "web",
+    "report",
     "config",
     "engine",
     "sources",
