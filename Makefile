@@ -16,7 +16,7 @@ JOBS ?= 4
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-compiled lint format types contracts fuzz compiled bench bench-full torture docs pictures clean
+.PHONY: help setup run test test-compiled lint format types contracts fuzz compiled bench bench-full torture docs pictures screenshots clean
 .PHONY: sdist pure-wheel wheel wheels check-tag check-wheels smoke-wheel workflows
 
 bin := $(VENV)/bin
@@ -118,6 +118,9 @@ docs: $(ready) ## write the generated parts of the documents
 
 pictures: $(ready) ## draw the README's pictures from the display and the summary
 	$(bin)/python -m tests.pictures
+
+screenshots: $(ready) ## take pictures of the web page, to look at (needs chromium and chromium-driver)
+	$(bin)/python -m tests.screenshots build/screenshots
 
 clean: ## remove everything that the other targets created
 	rm -rf $(VENV) $(release) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

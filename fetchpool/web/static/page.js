@@ -213,14 +213,14 @@ let run = null, latest = null, tab = "busiest", wants = null;
 const SAYS = { running: "running", pausing: "pausing", paused: "paused", stopping: "stopping", ended: "ended" };
 
 function draw(snapshot) {
-  const { state, done, ok } = snapshot, failed = done - ok, ended = state === "ended";
+  const { state, done, ok } = snapshot, failed = done - ok, ended = state === "ended", held = state === "paused";
   const urls = snapshot.total === null ? null : Math.max(snapshot.total, done, 1);
   const code = snapshot.exit_code;
   text($("state"), ended
     ? `ended after ${duration(snapshot.elapsed)}${code === null ? "" : `, exit code ${code}`}`
     : `${SAYS[state] ?? state} ${state === "running" ? duration(snapshot.elapsed) : ""}`.trim());
   $("dot").className = `dot ${ended && code ? "failed" : state}`;
-  document.title = `${ended ? "ended" : urls ? percent(done / urls) : state} · ${rate(snapshot.urls_per_second)}/s · fetchpool`;
+  document.title = `${ended || held ? state : urls ? percent(done / urls) : "running"} · ${rate(snapshot.urls_per_second)}/s · fetchpool`;
 
   const bar = $("bar"), share = urls ? done / urls : 0;
   bar.classList.toggle("unknown", urls === null && !ended);
@@ -231,8 +231,8 @@ function draw(snapshot) {
   text($("count"), urls ? `${count(done)} of ${total(snapshot)} URLs` : `${counted(done, "URL")} done`);
   text($("eta"), ended || snapshot.eta === null || state !== "running" ? waiting(snapshot) : `about ${duration(snapshot.eta)} left`);
 
-  text($("rate"), rate(snapshot.urls_per_second));
-  text($("rate-note"), `average ${rate(snapshot.rate_average)}`);
+  text($("rate"), rate(ended ? snapshot.rate_average : snapshot.urls_per_second));
+  text($("rate-note"), ended ? "on average" : `average ${rate(snapshot.rate_average)}`);
   text($("in-flight"), count(snapshot.in_flight));
   text($("in-flight-note"), `of ${count(snapshot.workers)}, ${count(snapshot.queued)} waiting`);
   text($("ok"), count(ok));
@@ -241,7 +241,7 @@ function draw(snapshot) {
   $("failed").classList.toggle("some", failed > 0);
   text($("failed-note"), `${done ? percent(failed / done) : "0 %"}, ${snapshot.retries === 1 ? "1 retry" : `${count(snapshot.retries)} retries`}`);
   text($("bytes"), size(snapshot.size_delivered));
-  text($("bytes-note"), `${size(snapshot.bytes_per_second)}/s`);
+  text($("bytes-note"), `${size(ended ? snapshot.size_delivered / Math.max(snapshot.elapsed, 0.001) : snapshot.bytes_per_second)}/s`);
   text($("p50"), duration(snapshot.time_p50));
   text($("p50-note"), `95 % within ${duration(snapshot.time_p95)}`);
 
@@ -307,18 +307,21 @@ function drawControls(snapshot) {
   show($("confirm"), confirming);
   show($("actions"), !confirming);
   show($("settings"), steers && !ended && Boolean(snapshot.settings));
-  const settings = snapshot.settings;
-  if (settings) {
-    const values = {
-      workers: settings.workers === "auto" ? "auto" : String(settings.workers),
-      rate: settings.rate === null ? "" : `${settings.rate < 1 ? `${+(settings.rate * 60).toFixed(2)}/m` : `${+settings.rate.toFixed(2)}/s`}`,
-      per_host: settings.per_host === null ? "" : String(settings.per_host),
-    };
+  if (snapshot.settings) {
+    const values = written(snapshot.settings);
     for (const [name, input] of Object.entries(inputs)) {
       if (document.activeElement !== input || !input.dataset.typing) input.value = values[name];
     }
   }
   if (wants && snapshot.seq > wants.seq + 1) asked(null);
+}
+
+function written({ workers, rate: limit, per_host: perHost }) {
+  return {
+    workers: String(workers),
+    rate: limit === null ? "" : limit < 1 ? `${+(limit * 60).toFixed(2)}/m` : `${+limit.toFixed(2)}/s`,
+    per_host: perHost === null ? "" : String(perHost),
+  };
 }
 
 function asked(what) {
@@ -365,7 +368,8 @@ function resize(factor) {
 function apply(input) {
   delete input.dataset.typing;
   const typed = input.value.trim();
-  if (input.name === "workers") return change({ workers: typed === "auto" ? typed : Number(typed) || typed });
+  if (latest?.settings && typed === written(latest.settings)[input.name]) return undefined;
+  if (input.name === "workers") return typed ? change({ workers: typed }) : undefined;
   return change({ [input.name]: typed === "" || typed === "none" || typed === "no limit" ? "0" : typed });
 }
 

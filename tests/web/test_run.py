@@ -1,0 +1,112 @@
+"""A real run, steered from the page in a browser; what the server has counted is the witness."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.runner import start
+from tests.web.browser import Browser, wait_until
+
+URLS = 300
+WORKERS = 4
+FREE = 40
+"""Requests that the server answers before it holds all others."""
+
+
+class CountingServer(ThreadingHTTPServer):
+    """Counts requests; from a number on it answers only after `release`."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.lock = threading.Lock()
+        self.paths: list[str] = []
+        self.release = threading.Event()
+
+    def handle_error(self, *_: Any) -> None:
+        """A client that closes its connection is no error."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: CountingServer
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    def do_GET(self) -> None:
+        with self.server.lock:
+            self.server.paths.append(self.path)
+            number = len(self.server.paths)
+        if number > FREE:
+            self.server.release.wait(30)
+        self.send_response(404 if self.path == "/7" else 200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[CountingServer]:
+    with CountingServer() as found:
+        thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield found
+        found.release.set()
+        found.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("executor", ["thread", "async", "process"])
+def test_a_paused_run_requests_nothing_and_loses_nothing(
+    executor: str, browser: Browser, server: CountingServer, tmp_path: Path
+) -> None:
+    urls = tmp_path / "urls.txt"
+    urls.write_text("".join(f"http://127.0.0.1:{server.server_port}/{number}\n" for number in range(URLS)))
+    arguments = ["-q", "-w", str(WORKERS), "--per-host", "0", "--web-listen", "0", "--executor", executor]
+    process = start(*arguments, "-o", "rows.jsonl", str(urls), cwd=tmp_path)
+    try:
+        assert process.stderr is not None
+        said = process.stderr.readline().decode()
+        match = re.fullmatch(r"fetchpool: web page: (http://127\.0\.0\.1:\d+/\?token=\S+)\n", said)
+        assert match, said
+        browser.open(match[1])
+        wait_until(lambda: len(server.paths) >= FREE + WORKERS, "requests in flight")
+        browser.click("Pause")
+        browser.wait_for("pausing")
+        # What is in flight completes, and nothing follows.
+        server.release.set()
+        browser.wait_for("paused")
+        asked = len(server.paths)
+        assert asked == FREE + WORKERS
+        browser.wait_for("paused from the web page")
+        assert "exit code" not in browser.words
+        seq = "return fetch('/api/snapshot').then((answer) => answer.json()).then((found) => found.seq)"
+        first = browser.driver.execute_script(seq)
+        wait_until(lambda: browser.driver.execute_script(seq) >= first + 4, "a second of pause")
+        assert len(server.paths) == asked
+        browser.click("Resume")
+        browser.wait_for("exit code 1")
+        assert process.wait(10) == 1
+    finally:
+        process.kill()
+        process.wait()
+    shown = browser.words
+    assert f"{URLS} of {URLS} URLs" in shown
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert Counter(row["urlnum"] for row in rows) == Counter(range(URLS))
+    assert [row["url"] for row in rows if row["error"]] == [f"http://127.0.0.1:{server.server_port}/7"]
+    assert len(server.paths) == URLS
