@@ -1,4 +1,4 @@
-"""The page's files: what is not ours is as its authors have published it, and all of them are in the package."""
+"""The page's files: those of others are as published, and all of them are in the package."""
 
 from __future__ import annotations
 
