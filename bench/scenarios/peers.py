@@ -155,7 +155,7 @@ def client(module: str) -> Callable[[Order], Call]:
 
     def call(order: Order) -> Call:
         rows = order.directory / "rows.txt"
-        command: list[str | Path] = [sys.executable, "-m", f"bench.clients.{module}"]
+        command: list[str | Path] = [sys.executable, "-m", f"bench.scenarios.clients.{module}"]
         command += [order.urls, str(order.workers), rows]
         if order.authority is not None:
             command.append(order.authority)

@@ -30,7 +30,7 @@ async def main() -> None:
     limits = httpx.Limits(max_connections=WORKERS, max_keepalive_connections=WORKERS)
     with LIST.open() as urls, OUTPUT.open("w") as file:
         async with httpx.AsyncClient(
-            wait_times=limits, http2=len(sys.argv) > 4, verify=CONTEXT, timeout=60
+            limits=limits, http2=len(sys.argv) > 4, verify=CONTEXT, timeout=60
         ) as client:
             await asyncio.gather(*(work(client, urls, file) for _ in range(WORKERS)))
 
