@@ -55,6 +55,8 @@ class InputFile:
         self._has_columns = has_columns
         self._is_sitemap = is_sitemap
         self._stream: io.FileIO | None = None
+        self.recognized = ""
+        """The encoding that its first bytes show; empty for UTF-8, and before it is read."""
         self._named = decompress.by_name(path)
         try:
             if path == "-" or not _is_named_pipe(path):
@@ -72,7 +74,12 @@ class InputFile:
                 self._open()
             assert self._stream is not None
             unpacked = self._unpacked(_raw(self._stream))
-            yield from to_utf8(unpacked, self._encoding) if as_text else unpacked
+            if as_text:
+                first = next(unpacked, (b"", 0))
+                if not self._encoding:
+                    self.recognized = text_encoding.recognized(first[0])
+                unpacked = to_utf8(chain_chunks(first, unpacked), self._encoding or self.recognized)
+            yield from unpacked
         except (DecompressionError, UndecodableError) as failure:
             raise InputReadError(f"{self.name}: {failure}") from failure
         except OSError as failure:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from fetchpool.model.errors import InputError
 from fetchpool.sources import json_array, tables
@@ -53,6 +54,9 @@ class LineInput:
     def batches(self) -> Iterator[UrlBatch]:
         """Yield the URLs, with offsets in this input. Raises `InputReadError`; then the incomplete line at
         the end of what could be read is left out."""
+        return _noting_encoding(self._batches(), self.input)
+
+    def _batches(self) -> Iterator[UrlBatch]:
         chunks = self.input.chunks()
         first = next(chunks, (b"", 0))
         chunks = chain_chunks(first, chunks)
@@ -124,6 +128,9 @@ class TableInput:
 
     def batches(self) -> Iterator[UrlBatch]:
         """Yield the URLs, with offsets in this input. Raises `InputReadError`."""
+        return _noting_encoding(self._batches(), self.input)
+
+    def _batches(self) -> Iterator[UrlBatch]:
         if self._parquet:
             found = _parquet_module().read(self._parquet, self._table)
         else:
@@ -139,6 +146,15 @@ class TableInput:
 
     def close(self) -> None:
         self.input.close()
+
+
+def _noting_encoding(batches: Iterator[UrlBatch], input: InputFile) -> Iterator[UrlBatch]:
+    """Yield the batches; the first tells the user when the input's encoding was recognized."""
+    for batch in batches:
+        if input.recognized and not batch.notice:
+            text = f"{input.name}: read as {input.recognized.upper()}; --encoding names another"
+            batch, input.recognized = replace(batch, notice=text), ""
+        yield batch
 
 
 def _url_batch(rows: RowBatch, name: str, *, with_line: bool) -> UrlBatch:
