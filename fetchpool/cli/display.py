@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from msgspec import Struct
@@ -30,6 +31,8 @@ from fetchpool.progress.log import Log
 
 if TYPE_CHECKING:  # loaded only with an option
     from fetchpool.cli.json_stderr import JsonStderr
+    from fetchpool.progress.keyboard import Keyboard
+    from fetchpool.progress.keys import Steerable
     from fetchpool.progress.log_file import LogFile, LogFileOptions
 
 LOG_OPTIONS = ("log_level", "log_max_size", "log_keep")
@@ -43,6 +46,7 @@ class DisplayOptions(Struct, frozen=True):
     no_progress: bool = False
     display: str | None = None
     """The value of `--progress`."""
+    no_keys: bool = False
     summary: str | None = None
     """`json`: one object in place of the summary, and nothing else where no terminal is."""
     log_file: str | None = None
@@ -133,6 +137,37 @@ def open_observers(
     if display.progress == "none" or (rows_on_terminal and display.progress != "plain"):
         return [stack.enter_context(EventLog(stderr, verbose=display.verbose))]
     return [stack.enter_context(Log(stderr, verbose=display.verbose))]
+
+
+def open_keyboard(
+    display: DisplayOptions, observers: Sequence[Observer], inputs: Sequence[str], engine: Steerable
+) -> Keyboard | None:
+    """Return the keyboard that steers the engine and the live display; None if `--no-keys` is given, or if
+    the list is typed on the terminal. Only for a run with a live display."""
+    if display.no_keys or _is_typed(inputs):
+        return None
+    from fetchpool.progress.display import Progress
+    from fetchpool.progress.keyboard import Keyboard, open_terminal
+    from fetchpool.progress.keys import Keys
+
+    (progress,) = (each for each in observers if isinstance(each, Progress))
+    terminal = open_terminal()
+    if terminal is None:
+        return None
+    keys = Keys(engine, progress.view, lambda: progress.latest, progress.redraw)
+    return Keyboard(terminal, keys.press, progress.view)
+
+
+def _is_typed(inputs: Sequence[str]) -> bool:
+    """Whether an input is a terminal, whose lines are the list."""
+    for name in inputs:
+        try:
+            kind = (os.fstat(0) if name == "-" else Path(name).stat()).st_mode
+        except (OSError, ValueError):  # not a file
+            continue
+        if stat.S_ISCHR(kind) and name != os.devnull:
+            return name != "-" or os.isatty(0)
+    return False
 
 
 def json_stderr() -> JsonStderr | None:

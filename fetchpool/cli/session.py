@@ -20,6 +20,7 @@ from fetchpool.cli.display import (
     is_live,
     json_stderr,
     open_json_progress,
+    open_keyboard,
     open_observers,
     stdout_is_visible,
 )
@@ -100,9 +101,13 @@ def run_session(
                 engine = build(config, observers=watching, source=source, old=old)
             if ending.page is not None:
                 ending.page.steered_by(engine.steer)
+            keyboard = open_keyboard(display, shown, config.inputs, engine) if hides_cursor else None
             with (
                 tuned_gc(config),
-                SignalHandler(engine, hides_cursor=hides_cursor, before_exit=before_exit) as interruptions,
+                SignalHandler(
+                    engine, hides_cursor=hides_cursor, keyboard=keyboard, before_exit=before_exit
+                ) as interruptions,
+                keyboard or nullcontext(),
             ):
                 announcer.interruptions = interruptions
                 try:

@@ -4,7 +4,8 @@
     second                             cancel requests in flight; they have no rows       engine.abort()
     third, or 2 s after the second     exit at once
 
-Ctrl-Z (SIGTSTP) suspends the process as usual, and the shell gets a terminal with a cursor.
+Ctrl-Z (SIGTSTP) suspends the process as usual, and the shell gets the terminal as it was, with a cursor. So
+it does when SIGHUP or SIGQUIT ends the process.
 
 A signal handler runs between any two instructions of the engine's thread. So it takes no lock, writes to no
 stream and starts no thread; it only puts messages into reentrant queues.
@@ -19,15 +20,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from types import FrameType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.model.errors import NoThreadError
 from fetchpool.runtime import threads
 
+if TYPE_CHECKING:  # loaded only for a live display
+    from fetchpool.progress.keyboard import Keyboard
+
 ABORT_TIMEOUT = 2.0
 """Seconds from the second signal until the process exits."""
 EXIT_CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
+SUSPENDING = (signal.SIGTSTP, signal.SIGHUP, signal.SIGQUIT)
+"""Signals that suspend or end the process, after the terminal is as it was before."""
 SHOW_CURSOR = b"\x1b[?25h"
 HIDE_CURSOR = b"\x1b[?25l"
 
@@ -70,12 +76,15 @@ class SignalHandler:
         engine: Stoppable,
         *,
         hides_cursor: bool,
+        keyboard: Keyboard | None = None,
         before_exit: Callable[[int], object] = ignore_code,
     ) -> None:
         """`hides_cursor`: the live display hides the cursor, so an immediate exit has to show it again.
-        `before_exit`: called with the exit code before an immediate exit; must not block."""
+        `keyboard`: it changes the terminal's settings. `before_exit`: called with the exit code before an
+        immediate exit; must not block."""
         self._engine = engine
         self._hides_cursor = hides_cursor
+        self._keyboard = keyboard
         self._before_exit = before_exit
         self._count = 0
         self._overdue: SimpleQueue[bool] = SimpleQueue()
@@ -86,9 +95,12 @@ class SignalHandler:
     def __enter__(self) -> SignalHandler:
         with suppress(NoThreadError):  # a third signal still exits
             threads.start(self._watch, "fetchpool-deadline")
-        if self._hides_cursor and signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL:
-            self._before[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, self._on_suspend)
-            self._before[signal.SIGCONT] = signal.signal(signal.SIGCONT, self._on_continue)
+        if self._hides_cursor:
+            for number in SUSPENDING:
+                if signal.getsignal(number) is signal.SIG_DFL:
+                    self._before[number] = signal.signal(number, self._on_suspend)
+            if signal.getsignal(signal.SIGCONT) is signal.SIG_DFL:
+                self._before[signal.SIGCONT] = signal.signal(signal.SIGCONT, self._on_continue)
         for number in EXIT_CODES:
             # A signal ignored from the start stays ignored: `nohup`, or `&` in a script.
             if signal.getsignal(number) is not signal.SIG_IGN:
@@ -114,7 +126,9 @@ class SignalHandler:
             self._end()
 
     def _on_suspend(self, number: int, _frame: FrameType | None) -> None:
-        """Show the cursor, and stop as the signal does by default."""
+        """Restore the terminal, and do what the signal does by default: stop or end the process."""
+        if self._keyboard is not None:
+            self._keyboard.restore()
         _write_if_possible(SHOW_CURSOR)
         handler = signal.signal(number, signal.SIG_DFL)
         signal.raise_signal(number)  # returns when the shell continues the process
@@ -122,7 +136,9 @@ class SignalHandler:
         self._on_continue(signal.SIGCONT, None)
 
     def _on_continue(self, _number: int, _frame: FrameType | None) -> None:
-        """Hide the cursor again for the display, unless the shell has the terminal (`bg`)."""
+        """Hide the cursor again for the display and read keys, unless the shell has the terminal (`bg`)."""
+        if self._keyboard is not None:
+            self._keyboard.resume()
         with suppress(OSError):
             if os.tcgetpgrp(2) == os.getpgrp():
                 _write_if_possible(HIDE_CURSOR)
@@ -138,6 +154,8 @@ class SignalHandler:
 
     def _end(self) -> None:
         # Outputs contain complete rows at any moment; nothing else needs cleaning up.
+        if self._keyboard is not None:
+            self._keyboard.restore()
         if self._hides_cursor:
             with suppress(OSError):
                 os.write(2, SHOW_CURSOR)

@@ -732,6 +732,15 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             only_with=("log_file", ""),
         ),
         Option(
+            "no_keys",
+            "--no-keys",
+            types.SWITCH,
+            "Read no keys from the terminal; without this, the live display names those that pause and steer "
+            "the run.",
+            Scope.FLAG,
+            settable=Settable.ANYWHERE,
+        ),
+        Option(
             "color",
             "--color WHEN",
             types.choice_of(COLORS),

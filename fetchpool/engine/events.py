@@ -164,6 +164,8 @@ class Snapshot(Struct, frozen=True):
     wait_times: WaitTimes
     done_before: int = 0
     """Of `done`: URLs with a row from an earlier run. Sizes, times and rates do not include them."""
+    failed_before: int = 0
+    """Of `done_before`: those with an error."""
     duplicates: int = 0
     """URLs that the input had before; not in `total`."""
     hosts_at_once: int = 0

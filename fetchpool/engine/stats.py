@@ -167,6 +167,7 @@ class Stats:
             done=self._done + self._done_before,
             ok=self._ok + self._ok_before,
             done_before=self._done_before,
+            failed_before=self._done_before - self._ok_before,
             duplicates=duplicates,
             failed=self.failures.kinds(),
             retries=self._retries,

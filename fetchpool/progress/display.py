@@ -1,8 +1,8 @@
 """The observer for a terminal: a live display of a few lines, removed at the end.
 
 In: snapshots and events. Out: `frame`s on a terminal, redrawn in place by a background thread, with notices
-(and with `verbose` failures and retries) scrolling above them. The engine's thread never writes to the
-terminal, so one that is stopped with Ctrl-S does not stop the run.
+(and with `verbose` failures and retries) scrolling above them; a `View` adds details and failures. The
+engine's thread never writes to the terminal, so one that is stopped with Ctrl-S does not stop the run.
 """
 
 from __future__ import annotations
@@ -15,10 +15,14 @@ from fetchpool.engine.events import Event, Notice, RetryScheduled, Snapshot, lig
 from fetchpool.engine.observers import Observer
 from fetchpool.model.record import Record
 from fetchpool.progress.background_writer import CLOSE_TIMEOUT, BackgroundWriter
+from fetchpool.progress.details import details
 from fetchpool.progress.format import Line
 from fetchpool.progress.frame import frame
+from fetchpool.progress.key_help import explained, hints
 from fetchpool.progress.messages import dropped_line, event_line
+from fetchpool.progress.rate_history import RateHistory
 from fetchpool.progress.terminal import show, text
+from fetchpool.progress.view import View
 
 FIRST_DRAW = 0.3
 """Seconds before the first drawing: a very short run should not flicker."""
@@ -27,6 +31,8 @@ DRAW_INTERVAL = 0.2
 MAX_PENDING = 200
 """Maximum number of lines above the display per drawing: more can't be read, and their rows are in the
 output."""
+MOST_LINES = 16
+"""Maximum height of the display, with details."""
 
 
 class Progress(Observer):
@@ -37,8 +43,12 @@ class Progress(Observer):
         """`redirects_stdout`: text that the program prints appears above the display."""
         self._console = console
         self._verbose = verbose
-        self._latest: Snapshot | None = None
+        self.view = View(failures=verbose)
+        self.latest: Snapshot | None = None
+        self._history = RateHistory()
         self._height = 0
+        self._shape = (False, False)
+        """What the view showed when `_height` was measured."""
         # Rows of the command line must not pass through this display.
         self._live = Live(
             console=console,
@@ -60,19 +70,31 @@ class Progress(Observer):
     def on_start(self, _snapshot: Snapshot) -> None:
         self._writer.start()
 
+    @property
+    def wants_details(self) -> bool:  # type: ignore[override]  # it changes with the view
+        return self.view.details
+
+    def redraw(self) -> None:
+        """Draw soon, as the view has changed."""
+        self._writer.wake()
+
     def on_event(self, event: Event) -> None:
-        if isinstance(event, Notice) or (self._verbose and isinstance(event, RetryScheduled)):
+        shows_retries = self._verbose and self.view.failures
+        if isinstance(event, Notice) or (shows_retries and isinstance(event, RetryScheduled)):
             self._writer.write(*light(event))
 
     def on_records(self, records: list[Record]) -> None:
-        if self._verbose:
+        if self.view.failures:
             for record in records:
                 if record.error is not None:
                     self._writer.write(*light(record))
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
+        self.latest = snapshot
+        failed = snapshot.done - snapshot.ok - snapshot.failed_before
+        done = snapshot.done - snapshot.done_before
+        self._history.add(snapshot.elapsed, done - failed, failed)
         if snapshot.elapsed >= FIRST_DRAW:
-            self._latest = snapshot
             self._writer.wake()
 
     def on_finish(self, _snapshot: Snapshot) -> None:
@@ -84,8 +106,8 @@ class Progress(Observer):
             self._print(messages, dropped)
             if last:
                 self._clear()
-            elif self._latest is not None:
-                self._draw(self._latest)
+            elif self.latest is not None and self.latest.elapsed >= FIRST_DRAW:
+                self._draw(self.latest)
         except BaseException:
             self._live.stop()  # restores standard error after any exception
             raise
@@ -98,13 +120,30 @@ class Progress(Observer):
 
     def _draw(self, snapshot: Snapshot) -> None:
         self._live.start()
-        # One cell is left free: in a full last column some terminals start a new line.
-        lines = frame(snapshot, self._console.width - 1, ascii_only=self._console.options.ascii_only)
-        self._height = max(self._height, len(lines))  # it grows when requests hang, and does not shrink
-        blank = [Text()] * (self._height - len(lines))
-        picture = Text("\n").join([*(text(each, self._console) for each in lines), *blank])
+        lines = [text(each, self._console) for each in self._lines(snapshot)]
+        picture = Text("\n").join(lines)
         picture.no_wrap = True
         self._live.update(picture, refresh=True)
+
+    def _lines(self, snapshot: Snapshot) -> list[Line]:
+        view = self.view
+        # One cell is left free: in a full last column some terminals start a new line.
+        width = self._console.width - 1
+        most = max(min(MOST_LINES, self._console.height - 1), 1)
+        ascii_only = self._console.options.ascii_only
+        below = [hints(snapshot, view, width)] if view.has_keys else []
+        if view.help:
+            below = explained(width)
+        grown = view.details and not view.help
+        lines = frame(snapshot, width, ascii_only=ascii_only, slow=not grown)
+        if grown:
+            lines += details(snapshot, self._history, width, ascii_only=ascii_only)
+        # It grows when requests hang, and shrinks only when the user has it show less.
+        shape = (view.details, view.help)
+        self._height = max(self._height, len(lines)) if shape == self._shape else len(lines)
+        self._shape = shape
+        lines += [Line(())] * (self._height - len(lines))
+        return [*lines[: max(most - len(below), 1)], *below][:most]
 
     def _clear(self) -> None:
         if self._live.is_started:

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from fetchpool.engine.events import ActiveRequest, Snapshot
+from fetchpool.model.steering import State
 from fetchpool.model.text import escape_invisible
 from fetchpool.progress.format import (
     Line,
@@ -58,15 +59,16 @@ class Segment(Struct, frozen=True):
         return self.span.text.ljust(self.width)
 
 
-def frame(snapshot: Snapshot, width: int, *, ascii_only: bool = False) -> list[Line]:
-    """Return three lines, one more for a long wait, and up to three for requests that hang. None is wider
-    than `width` cells."""
+def frame(snapshot: Snapshot, width: int, *, ascii_only: bool = False, slow: bool = True) -> list[Line]:
+    """Return three lines, one more for a long wait, and with `slow` up to three for requests that hang. None
+    is wider than `width` cells."""
+    hanging = stuck(snapshot)[:STUCK_SHOWN] if slow else []
     return [
         _position(snapshot, width, ascii_only),
         _rates(snapshot, width),
         _results(snapshot, width),
         *_waiting(snapshot, width, ascii_only),
-        *(_stuck(request, width, ascii_only) for request in stuck(snapshot)[:STUCK_SHOWN]),
+        *(_stuck(request, width, ascii_only) for request in hanging),
     ]
 
 
@@ -94,7 +96,7 @@ def _position(snapshot: Snapshot, width: int, ascii_only: bool) -> Line:
         Segment(Span(f" {percent(share):>5}", Style.STRONG), 0),
         Segment(Span(f"{count(snapshot.done)} of {of_all}"), 1),
     ]
-    if (left_text := time_left(snapshot)) and not snapshot.stopping:
+    if snapshot.state is State.RUNNING and (left_text := time_left(snapshot)):
         segments.append(Segment(Span(left_text, Style.HINT), 2))
     numbers = _fitted(segments, max(width - BAR_MINIMUM, 0))
     left = min(width - len(str(numbers)), BAR_WIDTH)
@@ -112,13 +114,22 @@ def _bar(share: float, width: int, ascii_only: bool) -> tuple[Span, Span]:
     return Span("━" * full + "╸" * half, Style.GOOD), Span("─" * (width - full - half), Style.QUIET)
 
 
+def _queue(snapshot: Snapshot) -> list[Segment]:
+    return [Segment(Span(f"{count(snapshot.queued)} waiting", Style.QUIET), 1)] if snapshot.queued else []
+
+
 def _of_auto(snapshot: Snapshot) -> str:
     """Return the current limit of requests in flight if `-w auto` sets it."""
     return f" of {count(snapshot.workers)}" if snapshot.workers_reason else ""
 
 
 def _rates(snapshot: Snapshot, width: int) -> Line:
-    """Return the rates and the number of requests in flight."""
+    """Return the rates and the number of requests in flight, or that no request starts."""
+    if snapshot.state is State.PAUSED:
+        return _fitted([Segment(Span("paused", Style.STRONG), 0, FIRST), *_queue(snapshot)], width)
+    if snapshot.state is State.PAUSING:
+        pausing = f"pausing: {counted(snapshot.in_flight, 'request')} in flight"
+        return _fitted([Segment(Span(pausing, Style.STRONG), 0)], width)
     if snapshot.stopping:
         stopping = f"stopping: {counted(snapshot.in_flight, 'request')} in flight"
         return _fitted(

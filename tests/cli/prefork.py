@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import gc
 import importlib
 import json
 import os
 import runpy
+import select
 import signal
 import socket
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Mapping, Sequence
 from io import FileIO
@@ -29,6 +32,9 @@ PRELOADED = (
     "fetchpool.cli.session",
     "fetchpool.history.refresh",
     "fetchpool.pools.thread",
+    "fetchpool.progress.display",
+    "fetchpool.progress.keyboard",
+    "fetchpool.progress.keys",
     "fetchpool.sinks.jsonl",
     "fetchpool.transports.curl.transport",
     "pydantic.types",
@@ -65,12 +71,11 @@ class PreforkServer:
         timeout: float,
     ) -> subprocess.CompletedProcess[bytes]:
         """Runs the command to its end, with a pipe on every stream. Kills it after `timeout` seconds."""
-        request = json.dumps([list(arguments), str(cwd or Path.cwd()), dict(environment)]).encode()
         pipes = [os.pipe() for _ in range(4)]
         theirs = [pipes[0][0], *(write for _, write in pipes[1:])]
         ours = [pipes[0][1], *(read for read, _ in pipes[1:])]
         try:
-            socket.send_fds(self._socket, [request], theirs)
+            self._send(arguments, theirs, cwd, environment, has_terminal=False)
         finally:
             for descriptor in theirs:
                 os.close(descriptor)
@@ -101,9 +106,56 @@ class PreforkServer:
             raise subprocess.TimeoutExpired(done.args, timeout, done.stdout, done.stderr)
         return done
 
+    def start(
+        self, arguments: Sequence[str], streams: Sequence[int], *, cwd: Path, environment: Mapping[str, str]
+    ) -> PreforkedProcess:
+        """Starts the command on a terminal, which is its standard error and its controlling terminal."""
+        read, write = os.pipe()
+        try:
+            self._send(arguments, [*streams, write], cwd, environment, has_terminal=True)
+        finally:
+            os.close(write)
+        return PreforkedProcess(os.fdopen(read, "rb", buffering=0))
+
+    def _send(
+        self,
+        arguments: Sequence[str],
+        descriptors: Sequence[int],
+        cwd: Path | None,
+        environment: Mapping[str, str],
+        *,
+        has_terminal: bool,
+    ) -> None:
+        request = [list(arguments), str(cwd or Path.cwd()), dict(environment), has_terminal]
+        socket.send_fds(self._socket, [json.dumps(request).encode()], descriptors)
+
     def close(self) -> None:
         self._socket.close()
         self._process.wait()
+
+
+class PreforkedProcess:
+    """A command that runs, as far as a test needs it of a `Popen`."""
+
+    def __init__(self, status: FileIO) -> None:
+        self._status = status
+        self.pid = int(status.readline())
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """The exit code, once it has ended."""
+        if self.returncode is None and select.select([self._status], [], [], 0)[0]:
+            return self.wait()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code, when it has ended."""
+        if self.returncode is None:
+            if not select.select([self._status], [], [], timeout)[0]:
+                raise TimeoutError(f"process {self.pid} has not ended")
+            with self._status:
+                self.returncode = int(self._status.readline())
+        return self.returncode
 
 
 def _write(pipe: FileIO, text: bytes) -> None:
@@ -146,9 +198,16 @@ def serve(requests: socket.socket) -> None:
 
 
 def _become(
-    streams: Sequence[int], arguments: Sequence[str], cwd: str, environment: Mapping[str, str]
+    streams: Sequence[int],
+    arguments: Sequence[str],
+    cwd: str,
+    environment: Mapping[str, str],
+    has_terminal: bool,
 ) -> None:
     """Makes this process what a shell would have started."""
+    if has_terminal:
+        os.setsid()
+        fcntl.ioctl(streams[2], termios.TIOCSCTTY, 0)
     for number, descriptor in enumerate(streams):
         os.dup2(descriptor, number)
         os.close(descriptor)

@@ -12,12 +12,15 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
-from tests.cli.prefork import PreforkServer
+import pyte
+
+from tests.cli.prefork import PreforkedProcess, PreforkServer
 
 FETCHPOOL = (sys.executable, "-m", "fetchpool")
 ROOT = Path(__file__).parents[2]
@@ -120,9 +123,10 @@ def start(
 
 
 class Terminal:
-    """The command on a terminal of 100 columns.
+    """The command on a terminal of 100 columns; another program with `command`.
 
-    `screen` is all that was written, in order, control sequences and all; `words` without them.
+    `screen` is all that was written, in order, control sequences and all; `words` without them; `shown` is
+    what is on the terminal now.
     """
 
     def __init__(
@@ -133,23 +137,33 @@ class Terminal:
         env: Mapping[str, str] | None = None,
         stdin: int | None = None,
         stdout: int | None = None,
-        command: Sequence[str] = FETCHPOOL,
+        command: Sequence[str] = (),
+        columns: int = 100,
     ) -> None:
         self._master, slave = os.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
-        self.process = subprocess.Popen(
-            [*command, *arguments],
-            cwd=cwd,
-            env=environment(env),
-            stdin=slave if stdin is None else stdin,
-            stdout=slave if stdout is None else stdout,
-            stderr=slave,
-            start_new_session=True,
-            # Its controlling terminal, so that ^C reaches it the way it reaches an interactive program.
-            preexec_fn=lambda: fcntl.ioctl(2, termios.TIOCSCTTY, 0),
-        )
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
+        self.settings_before = self.settings
+        streams = (slave if stdin is None else stdin, slave if stdout is None else stdout, slave)
+        self.process: subprocess.Popen[bytes] | PreforkedProcess
+        if env is None and not command:
+            self.process = _prefork_server().start(arguments, streams, cwd=cwd, environment=environment())
+        else:
+            self.process = subprocess.Popen(
+                [*(command or FETCHPOOL), *arguments],
+                cwd=cwd,
+                env=environment(env),
+                stdin=streams[0],
+                stdout=streams[1],
+                stderr=streams[2],
+                start_new_session=True,
+                # Its controlling terminal, so that ^C reaches it the way it reaches an interactive program.
+                preexec_fn=lambda: fcntl.ioctl(2, termios.TIOCSCTTY, 0),
+            )
         os.close(slave)
         self._written = b""
+        self._emulator = pyte.Screen(columns, 30)
+        self._stream = pyte.ByteStream(self._emulator)
+        self._emulated = 0
 
     @property
     def screen(self) -> str:
@@ -165,6 +179,35 @@ class Terminal:
         while text not in self.words:
             if not self._read(deadline):
                 raise AssertionError(f"{text!r} was not shown: {self.screen!r}")
+
+    @property
+    def shown(self) -> str:
+        self._stream.feed(self._written[self._emulated :])
+        self._emulated = len(self._written)
+        return "\n".join(line.rstrip() for line in self._emulator.display).rstrip()
+
+    @property
+    def settings(self) -> list[Any]:
+        """The terminal's settings, which a program may change."""
+        return termios.tcgetattr(self._master)
+
+    @property
+    def reads_keys(self) -> bool:
+        """Whether the terminal hands over single keys."""
+        return not self.settings[3] & (termios.ICANON | termios.ECHO)
+
+    def wait_until(self, holds: Callable[[], bool]) -> None:
+        """Reads until the condition holds, which is checked every few milliseconds."""
+        deadline = time.monotonic() + PATIENCE
+        while not holds():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"this is still shown: {self.shown}")
+            if select.select([self._master], [], [], 0.02)[0]:
+                self._read(deadline)
+
+    def wait_to_show(self, *texts: str) -> None:
+        """Reads until all of `texts` are on the terminal."""
+        self.wait_until(lambda: all(text in self.shown for text in texts))
 
     def press(self, keys: str) -> None:
         """Types."""

@@ -1,0 +1,51 @@
+"""The lines of the live display that name the keys.
+
+In: a snapshot, what is shown, and a width. Out: `Line`s. Pure.
+"""
+
+from __future__ import annotations
+
+from fetchpool.engine.events import Snapshot
+from fetchpool.model.steering import State
+from fetchpool.progress.format import Line, Span, Style, line
+from fetchpool.progress.view import View
+
+GAP = "  "
+KEY = 10
+"""Width of the keys in cells."""
+RANKS = ("? keys", "p pause", "p resume", "s stop", "s go on", "+/- workers")
+"""The hints that are kept longest in a narrow terminal, the first longest."""
+
+
+def hints(snapshot: Snapshot, view: View, width: int) -> Line:
+    """Return the keys in one line, as many as fit."""
+    shown = [
+        "p resume" if snapshot.state in (State.PAUSING, State.PAUSED) else "p pause",
+        "+/- workers",
+        "s go on" if view.is_stopped and snapshot.state is State.STOPPING else "s stop",
+        "d less" if view.details else "d details",
+        "f no failures" if view.failures else "f failures",
+        "? keys",
+    ]
+    if snapshot.state is State.STOPPING:
+        del shown[:2]
+    while len(GAP.join(shown)) > width and len(shown) > 1:
+        shown.remove(max(shown, key=lambda hint: RANKS.index(hint) if hint in RANKS else len(RANKS)))
+    return line(Span(GAP.join(shown)[:width], Style.QUIET))
+
+
+def explained(width: int) -> list[Line]:
+    """Return a line for each key."""
+    keys = (
+        ("p, space", "pause, resume"),
+        ("+ -", "a quarter more or fewer workers"),
+        ("s", "stop when the requests in flight have ended; again: go on"),
+        ("d", "details: rates, times, failures, hosts"),
+        ("f", "let the failures pass above"),
+        ("?", "hide this"),
+        ("Ctrl-C", "stop; again: cancel the requests in flight"),
+    )
+    return [
+        line(Span(key.ljust(KEY)[:width], Style.STRONG), Span(text[: max(width - KEY, 0)], Style.QUIET))
+        for key, text in keys
+    ]
