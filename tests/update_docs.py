@@ -37,7 +37,6 @@ ORDER = [
     "report",
     "progress",
     "web",
-    "report",
     "config",
     "engine",
     "sources",
