@@ -18,6 +18,7 @@ from fetchpool.config.run_config import RunConfig
 from fetchpool.config.web_options import WebOptions
 from fetchpool.engine.events import SIZE_BOUNDS, TIME_BOUNDS
 from fetchpool.engine.observers import Observer, Observers
+from fetchpool.model.urls import redact
 from fetchpool.model.version import VERSION
 from fetchpool.progress.format import line
 from fetchpool.web.launch import WebPage
@@ -39,7 +40,7 @@ def open_page(
         RunInfo(
             version=VERSION,
             command="" if arguments is None else shlex.join(["fetchpool", *arguments]),
-            inputs=config.inputs,
+            inputs=tuple(redact(each) if "://" in each else each for each in config.inputs),
             outputs=tuple(output.path for output in config.outputs),
             executor=config.executor,
             transport=config.fetch.transport,
