@@ -4,6 +4,7 @@ The run is made up."""
 
 from __future__ import annotations
 
+import importlib.resources
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -211,6 +212,22 @@ def test_nothing_is_loaded_from_elsewhere(browser: Browser, page: PageProcess) -
     assert [each for each in loaded if not each.startswith(page.address)] == []
     errors = [entry for entry in browser.driver.get_log("browser") if page.address in entry["message"]]
     assert errors == []
+
+
+def test_everybody_can_use_it(browser: Browser, page: PageProcess) -> None:
+    """The rules of axe-core: contrast, names, roles."""
+    page.show([shot(12, hosts=Hosts(failing=(FailingHost("a.example", 3, "dns"),)))])
+    page.notice(1_800_000_000.0, "paused from the web page")
+    browser.click("failing")
+    browser.wait_for("a.example")
+    axe = importlib.resources.files("axe_core_python") / "axe.min.js"
+    browser.driver.execute_script(axe.read_text())
+    for scheme in ("light", "dark"):
+        browser.scheme(scheme)
+        found = browser.driver.execute_async_script("axe.run().then(arguments[0])")
+        assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found["violations"]] == []
+        assert len(found["passes"]) > 20
+    browser.scheme("")
 
 
 class Attacker(BaseHTTPRequestHandler):

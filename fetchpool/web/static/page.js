@@ -398,7 +398,7 @@ tabs.forEach(([button, name], index) => {
   button.addEventListener("click", () => {
     tab = name;
     for (const [other] of tabs) { other.setAttribute("aria-selected", String(other === button)); other.tabIndex = other === button ? 0 : -1; }
-    $("hosts").setAttribute("aria-labelledby", button.id);
+    $("panel").setAttribute("aria-labelledby", button.id);
     if (latest) drawHosts(latest);
   });
   button.addEventListener("keydown", (event) => {

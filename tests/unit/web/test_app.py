@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from fetchpool.config import steering
@@ -208,6 +210,41 @@ def test_the_page_names_files_that_exist_and_never_change() -> None:
         answer = page.call("GET", f"/static/{name}")
         assert answer.status == 200
         assert "immutable" in answer.headers["cache-control"]
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["workers", "rate", "per_host", "x"]), json_values, max_size=3).map(
+        json.dumps
+    )
+    | json_values.map(json.dumps)
+    | st.text(max_size=20)
+)
+def test_whatever_is_sent_as_settings_is_passed_on_or_refused(body: str) -> None:
+    page = Page()
+    answer = page.call("PATCH", "/api/settings", body.encode("utf-8", "surrogatepass"))
+    assert answer.status in (202, 422)
+    assert bool(page.commands) == (answer.status == 202)
+
+
+def test_the_description_lists_what_there_is() -> None:
+    page = Page()
+    description = page.call("GET", "/api/openapi.json").json
+    for path, methods in description["paths"].items():
+        for method in methods:
+            assert page.call(method.upper(), path).status not in (404, 405)
+    schemas = description["components"]["schemas"]
+    answer = page.call("GET", "/api/snapshot").json
+    described = {**schemas["Snapshot"]["properties"], **schemas["PageSnapshot"]["allOf"][1]["properties"]}
+    assert set(answer) == set(described)
+    assert set(page.call("GET", "/api/series").json) == set(schemas["Series"]["properties"])
+    assert set(page.call("GET", "/api/run").json) == set(schemas["RunInfo"]["properties"])
 
 
 def metrics(page: Page) -> dict[str, float]:
