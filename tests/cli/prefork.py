@@ -1,8 +1,7 @@
 """A process that has the command loaded and forks once per command, so that a test pays for no start.
 
 Most of the CPU time of a short command are the interpreter's start and its imports. The forked command is a
-process of its own, with its own signals, exit code, directory, environment and file descriptors. A command
-with environment variables of its own starts in the usual way: the interpreter reads some of them first.
+process of its own, with its own signals, exit code, directory, environment and file descriptors.
 """
 
 from __future__ import annotations
@@ -14,18 +13,21 @@ import gc
 import importlib
 import json
 import os
+import resource
 import runpy
 import select
-import signal
 import socket
 import subprocess
 import sys
 import termios
 import threading
+import types
 from collections.abc import Mapping, Sequence
-from io import FileIO
+from functools import cache
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
+
+from tests.cli.environment import ROOT, environment
 
 PRELOADED = (
     "fetchpool.cli.main",
@@ -45,128 +47,95 @@ PRELOADED = (
 _REQUEST_SIZE = 1 << 20
 
 
-class PreforkServer:
-    """The tests' end of the process."""
+class ForkedProcess(subprocess.Popen[Any]):
+    """`Popen` for `python -m fetchpool ...` and `python -c ...`, forked from the process that has it loaded.
 
-    def __init__(self, environment: Mapping[str, str], root: Path) -> None:
-        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                cwd=root,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-            )
-        atexit.register(self.close)
+    `terminal`: stderr becomes the controlling terminal. `limits`: as of `resource.setrlimit`.
+    """
 
-    def run(
+    def __init__(
         self,
-        arguments: Sequence[str],
+        args: Sequence[str],
         *,
-        stdin: bytes,
-        cwd: Path | None,
-        environment: Mapping[str, str],
-        timeout: float,
-    ) -> subprocess.CompletedProcess[bytes]:
-        """Runs the command to its end, with a pipe on every stream. Kills it after `timeout` seconds."""
-        pipes = [os.pipe() for _ in range(4)]
-        theirs = [pipes[0][0], *(write for _, write in pipes[1:])]
-        ours = [pipes[0][1], *(read for read, _ in pipes[1:])]
-        try:
-            self._send(arguments, theirs, cwd, environment, has_terminal=False)
-        finally:
-            for descriptor in theirs:
-                os.close(descriptor)
-        written, printed, refused, status = (
-            os.fdopen(descriptor, "wb" if place == 0 else "rb", buffering=0)
-            for place, descriptor in enumerate(ours)
-        )
-        found: dict[str, bytes] = {}
-        with printed, refused, status:
-            pid = int(status.readline())
-            others = [
-                threading.Thread(target=_write, args=(written, stdin)),
-                threading.Thread(target=lambda: found.update(stdout=printed.read())),
-                threading.Thread(target=lambda: found.update(stderr=refused.read())),
-            ]
-            for thread in others:
-                thread.start()
-            for thread in others:
-                thread.join(timeout)
-            is_late = any(thread.is_alive() for thread in others)
-            if is_late:
-                os.kill(pid, signal.SIGKILL)
-                for thread in others:
-                    thread.join()
-            code = int(status.readline())
-        done = subprocess.CompletedProcess(["fetchpool", *arguments], code, found["stdout"], found["stderr"])
-        if is_late:
-            raise subprocess.TimeoutExpired(done.args, timeout, done.stdout, done.stderr)
-        return done
-
-    def start(
-        self, arguments: Sequence[str], streams: Sequence[int], *, cwd: Path, environment: Mapping[str, str]
-    ) -> PreforkedProcess:
-        """Starts the command on a terminal, which is its standard error and its controlling terminal."""
-        read, write = os.pipe()
-        try:
-            self._send(arguments, [*streams, write], cwd, environment, has_terminal=True)
-        finally:
-            os.close(write)
-        return PreforkedProcess(os.fdopen(read, "rb", buffering=0))
-
-    def _send(
-        self,
-        arguments: Sequence[str],
-        descriptors: Sequence[int],
-        cwd: Path | None,
-        environment: Mapping[str, str],
-        *,
-        has_terminal: bool,
+        terminal: bool = False,
+        limits: Mapping[int, tuple[int, int]] | None = None,
+        **options: Any,
     ) -> None:
-        request = [list(arguments), str(cwd or Path.cwd()), dict(environment), has_terminal]
-        socket.send_fds(self._socket, [json.dumps(request).encode()], descriptors)
+        self._status = -1
+        self._request = {"terminal": terminal, "limits": list((limits or {}).items())}
+        super().__init__(args, **options)
 
-    def close(self) -> None:
-        self._socket.close()
-        self._process.wait()
+    def _execute_child(self, args: Sequence[str], *others: Any) -> None:
+        """Called by `Popen` once the pipes are made."""
+        (_, preexec_fn, _, pass_fds, cwd, env, *_), pipes, others = others[:9], others[9:15], others[15:]
+        assert args[0] == sys.executable
+        assert preexec_fn is None
+        assert not pass_fds
+        session: bool = others[5]
+        request = self._request | {
+            "arguments": args[1:],
+            "cwd": str(cwd or Path.cwd()),
+            "variables": dict(os.environ if env is None else env),
+            "session": session,
+        }
+        p2cread, _, _, c2pwrite, _, errwrite = pipes
+        self._status, status = os.pipe()
+        streams = [
+            own if theirs == -1 else theirs for own, theirs in enumerate((p2cread, c2pwrite, errwrite))
+        ]
+        try:
+            socket.send_fds(_server(), [json.dumps(request).encode()], [*streams, status])
+        finally:
+            os.close(status)
+            self._close_pipe_fds(*pipes)
+        self.pid = int.from_bytes(os.read(self._status, 4))
+        assert self.pid, "the process that forks has ended"
+        self._child_created = True
 
+    def _try_wait(self, wait_flags: int) -> tuple[int, int]:
+        """Like `os.waitpid`, which is for children only: the process in between has waited."""
+        if wait_flags & os.WNOHANG and not select.select([self._status], [], [], 0)[0]:
+            return 0, 0
+        status = int.from_bytes(os.read(self._status, 4))
+        os.close(self._status)
+        return self.pid, status
 
-class PreforkedProcess:
-    """A command that runs, as far as a test needs it of a `Popen`."""
-
-    def __init__(self, status: FileIO) -> None:
-        self._status = status
-        self.pid = int(status.readline())
-        self.returncode: int | None = None
-
-    def poll(self) -> int | None:
-        """The exit code, once it has ended."""
-        if self.returncode is None and select.select([self._status], [], [], 0)[0]:
-            return self.wait()
+    def _internal_poll(self, *_: Any, **__: Any) -> int | None:
+        if self.returncode is None and self._waitpid_lock.acquire(False):
+            try:
+                if self.returncode is None and self._status != -1:
+                    pid, status = self._try_wait(os.WNOHANG)
+                    if pid:
+                        self._handle_exitstatus(status)
+            finally:
+                self._waitpid_lock.release()
         return self.returncode
 
-    def wait(self, timeout: float | None = None) -> int:
-        """Its exit code, when it has ended."""
-        if self.returncode is None:
-            if not select.select([self._status], [], [], timeout)[0]:
-                raise TimeoutError(f"process {self.pid} has not ended")
-            with self._status:
-                self.returncode = int(self._status.readline())
-        return self.returncode
+
+@cache
+def _server() -> socket.socket:
+    """Starts the process. It ends with this one."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-m", __name__, str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            cwd=ROOT,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+
+    @atexit.register
+    def end() -> None:
+        ours.close()
+        process.wait()
+
+    return ours
 
 
-def _write(pipe: FileIO, text: bytes) -> None:
-    with pipe, contextlib.suppress(BrokenPipeError):  # the command need not read its input
-        view = memoryview(text)
-        while view:
-            view = view[pipe.write(view) :]
-
-
-def serve(requests: socket.socket) -> None:
-    """Forks for each request until there are none. Returns in the forked process, which runs the command."""
+def serve(requests: socket.socket) -> list[str]:
+    """Forks for each request until there are none. Returns in the forked process, with its arguments."""
     for name in PRELOADED:
         with contextlib.suppress(ModuleNotFoundError):  # an older typer has no pydantic
             importlib.import_module(name)
@@ -181,14 +150,14 @@ def serve(requests: socket.socket) -> None:
             requests.close()
             command = os.fork()
             if command == 0:
-                _become(descriptors[:3], *json.loads(request))
-                os.close(descriptors[3])
-                return
+                os.close(descriptors.pop())
+                return _become(descriptors, **json.loads(request))
             for descriptor in descriptors[:3]:
                 os.close(descriptor)
-            os.write(descriptors[3], b"%d\n" % command)
+            os.write(descriptors[3], command.to_bytes(4))
             _, status = os.waitpid(command, 0)
-            os.write(descriptors[3], b"%d\n" % os.waitstatus_to_exitcode(status))
+            with contextlib.suppress(BrokenPipeError):
+                os.write(descriptors[3], status.to_bytes(4))
             os._exit(0)
         for descriptor in descriptors:
             os.close(descriptor)
@@ -199,42 +168,62 @@ def serve(requests: socket.socket) -> None:
 
 def _become(
     streams: Sequence[int],
-    arguments: Sequence[str],
+    *,
+    arguments: list[str],
     cwd: str,
-    environment: Mapping[str, str],
-    has_terminal: bool,
-) -> None:
+    variables: Mapping[str, str],
+    session: bool,
+    terminal: bool,
+    limits: Sequence[tuple[int, tuple[int, int]]],
+) -> list[str]:
     """Makes this process what a shell would have started."""
-    if has_terminal:
+    if session:
         os.setsid()
-        fcntl.ioctl(streams[2], termios.TIOCSCTTY, 0)
     for number, descriptor in enumerate(streams):
         os.dup2(descriptor, number)
         os.close(descriptor)
+    if terminal:
+        fcntl.ioctl(2, termios.TIOCSCTTY, 0)
     os.chdir(cwd)
     os.environ.clear()
-    os.environ.update(environment)
-    sys.path[0] = cwd
-    sys.argv[1:] = arguments
+    os.environ.update(variables)
+    sys.dont_write_bytecode = bool(variables.get("PYTHONDONTWRITEBYTECODE"))
+    if "multiprocessing.process" in sys.modules:
+        sys.modules["multiprocessing.process"].ORIGINAL_DIR = cwd
+    for kind, values in limits:
+        resource.setrlimit(kind, values)
+    return arguments
 
 
-def run_command() -> NoReturn:
-    """Runs the command and ends the process as the interpreter does, up to the point where it frees all
-    modules. To free those that are shared with the server copies each of their pages, which takes longer
-    than a short command."""
+def run(arguments: list[str]) -> None:
+    """Runs `-m MODULE` or `-c SCRIPT`, and ends the process as the interpreter does, up to the point where it
+    frees all modules. To free those that are shared with the server copies each of their pages, which takes
+    longer than a short command."""
+    kind, text, *arguments = arguments
+    sys.path[0] = str(Path.cwd()) if kind == "-m" else ""
+    sys.argv[:] = [kind, *arguments]
+    code: object = 0
     try:
-        runpy.run_module("fetchpool", run_name="__main__", alter_sys=True)
+        if kind == "-m":
+            runpy.run_module(text, run_name="__main__", alter_sys=True)
+        else:
+            main = sys.modules["__main__"] = types.ModuleType("__main__")
+            exec(compile(text, "<string>", "exec"), main.__dict__)
     except SystemExit as end:
-        if not isinstance(end.code, int):
+        code = end.code
+        if not isinstance(code, int):
             raise
-        threading._shutdown()
-        atexit._run_exitfuncs()
-        sys.stdout.flush()  # if that fails, the interpreter has to report it
-        sys.stderr.flush()
-        os._exit(end.code & 0xFF)
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    with contextlib.suppress(OSError):  # which the interpreter reports, in its own words
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None and not stream.closed:
+                stream.flush()
+        os._exit(code & 0xFF)
+    sys.exit(code)
 
 
 if __name__ == "__main__":
     with socket.socket(fileno=int(sys.argv[1])) as ours:
-        serve(ours)
-    run_command()
+        given = serve(ours)
+    run(given)

@@ -13,41 +13,20 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import pyte
 
-from tests.cli.prefork import PreforkedProcess, PreforkServer
+from tests.cli.environment import environment, needs_a_start
+from tests.cli.prefork import ForkedProcess
 
 FETCHPOOL = (sys.executable, "-m", "fetchpool")
-ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0
 """Seconds that anything here may take on a busy machine; none of it should take three."""
 
 _CONTROL_SEQUENCE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\-_])")
-
-
-UNCOMPILED = {"PYTHONDONTWRITEBYTECODE": "1"}
-"""For a command with a limit on the size of files: Python 3.11 would leave its bytecode cut off, for all who
-come later (its write is not looked at)."""
-
-
-HABITS = re.compile("NO_COLOR|COLUMNS|LINES|.*_proxy|.*_PROXY|NETRC")
-"""Variables that change what the command does or prints."""
-
-
-def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What the command sees: the package from this checkout, and nothing of the caller's taste."""
-    kept = {name: value for name, value in os.environ.items() if not HABITS.fullmatch(name)}
-    return {**kept, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "LANG": "C.UTF-8", **(extra or {})}
-
-
-@cache
-def _prefork_server() -> PreforkServer:
-    return PreforkServer(environment(), ROOT)
 
 
 def fetchpool(
@@ -56,26 +35,51 @@ def fetchpool(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Runs to the end, with a pipe on every stream.
-
-    With variables of its own it's started as a shell would; without, it's forked (`prefork.py`).
-    """
+    """Runs to the end, with a pipe on every stream."""
     text = stdin.encode() if isinstance(stdin, str) else stdin
-    if env is None:
-        done = _prefork_server().run(
-            arguments, stdin=text, cwd=cwd, environment=environment(), timeout=PATIENCE
-        )
-    else:
-        done = subprocess.run(
-            [*FETCHPOOL, *arguments],
-            input=text,
-            capture_output=True,
-            cwd=cwd,
-            env=environment(env),
-            timeout=PATIENCE,
-            check=False,
-        )
+    done = run([*FETCHPOOL, *arguments], input=text, capture_output=True, cwd=cwd, env=environment(env))
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def run(
+    command: Sequence[str],
+    *,
+    input: str | bytes | None = None,
+    capture_output: bool = False,
+    timeout: float = PATIENCE,
+    check: bool = False,
+    **options: Any,
+) -> subprocess.CompletedProcess[Any]:
+    """`subprocess.run`, but what can be forked is (`popen`)."""
+    if input is not None:
+        options["stdin"] = subprocess.PIPE
+    if capture_output:
+        options["stdout"] = options["stderr"] = subprocess.PIPE
+    with popen(command, **options) as process:
+        try:
+            stdout, stderr = process.communicate(input, timeout)
+        except BaseException:
+            process.kill()
+            raise
+    done = subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
+    if check and done.returncode:
+        raise subprocess.CalledProcessError(done.returncode, command, stdout, stderr)
+    return done
+
+
+def popen(
+    command: Sequence[str], *, env: Mapping[str, str] | None = None, **options: Any
+) -> subprocess.Popen[Any]:
+    """`subprocess.Popen`, but what can be forked is (`prefork.py`): `FETCHPOOL` and `python -c SCRIPT`."""
+    if env is None:
+        env = environment()
+    kind = ForkedProcess if _can_be_forked(command, env, options) else subprocess.Popen
+    return kind(command, env=env, **options)
+
+
+def _can_be_forked(command: Sequence[str], env: Mapping[str, str], options: Mapping[str, Any]) -> bool:
+    is_python = command[0] == sys.executable and command[1] in ("-m", "-c")
+    return is_python and not needs_a_start(env) and not options.keys() & {"preexec_fn", "pass_fds"}
 
 
 PEAK = """
@@ -94,30 +98,27 @@ def peak_memory(*arguments: str, cwd: Path) -> int:
 
     Not `ru_maxrss`: a process begins with that of its parent, and pytest may be large.
     """
-    done = subprocess.run(
-        [sys.executable, "-c", PEAK, *arguments],
-        cwd=cwd,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    done = run([sys.executable, "-c", PEAK, *arguments], cwd=cwd, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return int(done.stdout) * 1024
 
 
 def start(
-    *arguments: str, cwd: Path, stdin: int = subprocess.DEVNULL, stdout: int = subprocess.PIPE
+    *arguments: str,
+    cwd: Path,
+    stdin: int = subprocess.DEVNULL,
+    stdout: int = subprocess.PIPE,
+    start_new_session: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Starts it and returns at once."""
-    return subprocess.Popen(
+    return popen(
         [*FETCHPOOL, *arguments],
         cwd=cwd,
         env=environment(),
         stdin=stdin,
         stdout=stdout,
         stderr=subprocess.PIPE,
+        start_new_session=start_new_session,
         bufsize=0,  # a line that is read leaves the next one to communicate()
     )
 
@@ -143,22 +144,20 @@ class Terminal:
         self._master, slave = os.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
         self.settings_before = self.settings
-        streams = (slave if stdin is None else stdin, slave if stdout is None else stdout, slave)
-        self.process: subprocess.Popen[bytes] | PreforkedProcess
-        if env is None and not command:
-            self.process = _prefork_server().start(arguments, streams, cwd=cwd, environment=environment())
-        else:
-            self.process = subprocess.Popen(
-                [*(command or FETCHPOOL), *arguments],
-                cwd=cwd,
-                env=environment(env),
-                stdin=streams[0],
-                stdout=streams[1],
-                stderr=streams[2],
-                start_new_session=True,
-                # Its controlling terminal, so that ^C reaches it the way it reaches an interactive program.
-                preexec_fn=lambda: fcntl.ioctl(2, termios.TIOCSCTTY, 0),
-            )
+        # Its controlling terminal, so that ^C reaches it the way it reaches an interactive program.
+        control: dict[str, Any] = {"terminal": True}
+        if command:
+            control = {"preexec_fn": lambda: fcntl.ioctl(2, termios.TIOCSCTTY, 0)}
+        self.process = popen(
+            [*(command or FETCHPOOL), *arguments],
+            cwd=cwd,
+            env=environment(env),
+            stdin=slave if stdin is None else stdin,
+            stdout=slave if stdout is None else stdout,
+            stderr=slave,
+            start_new_session=True,
+            **control,
+        )
         os.close(slave)
         self._written = b""
         self._emulator = pyte.Screen(columns, 30)

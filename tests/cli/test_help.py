@@ -18,7 +18,8 @@ from fetchpool.config.options import DEFAULT_OUTPUT, OPTIONS
 from fetchpool.config.other_programs.table import ACCEPTED
 from fetchpool.config.param_types import SWITCH
 from fetchpool.config.run_config import RunConfig
-from tests.cli.runner import ROOT, Terminal, fetchpool
+from tests.cli.environment import ROOT
+from tests.cli.runner import Terminal, fetchpool
 
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # it is a group
 

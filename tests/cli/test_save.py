@@ -7,7 +7,6 @@ import hashlib
 import json
 import resource
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,8 @@ from fetchpool.cli.demo_server.pages import content, text
 from fetchpool.cli.demo_server.server import DemoServer
 from fetchpool.sinks.bodies import extension
 from fetchpool.sinks.spool import PREFIX, SpoolDirectory
-from tests.cli.runner import FETCHPOOL, PATIENCE, UNCOMPILED, environment, fetchpool, peak_memory, start
+from tests.cli.environment import UNCOMPILED, environment
+from tests.cli.runner import FETCHPOOL, fetchpool, peak_memory, run, start
 from tests.faults.matrix import Way, in_every_way
 from tests.faults.server import FaultServer, Peer, Received, scenario
 
@@ -141,16 +141,14 @@ def test_43_a_full_disk_ends_the_run_in_words_with_exit_code_3(
         "--transport",
         way.transport,
     ]
-    done = subprocess.run(
+    done = run(
         command,
         cwd=tmp_path,
         env=environment(UNCOMPILED),
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
         # A limit on a file's size stands for the disk's end.
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)),
-        check=False,
+        limits={resource.RLIMIT_FSIZE: (300_000, 300_000)},
     )
     assert done.returncode == 3, done.stderr
     words = "fetchpool: kept: can't save a body: File too large; free some space, or choose another --save"

@@ -8,7 +8,6 @@ import json
 import resource
 import signal
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -29,7 +28,8 @@ from fetchpool.model.outcome import Outcome
 from fetchpool.sinks.spool import PREFIX
 from fetchpool.sinks.warc import end_of_last_record
 from fetchpool.transports.base import Headers, HopResult, ResponseHead
-from tests.cli.runner import FETCHPOOL, PATIENCE, UNCOMPILED, environment, fetchpool, peak_memory, start
+from tests.cli.environment import UNCOMPILED, environment
+from tests.cli.runner import FETCHPOOL, fetchpool, peak_memory, run, start
 from tests.faults.matrix import Way, in_every_way, over_each_transport
 from tests.faults.server import FaultServer, Peer, Received, scenario
 
@@ -380,15 +380,13 @@ def test_43_a_full_disk_ends_the_run_with_exit_code_3_and_complete_records(
     (tmp_path / "urls.txt").write_text(f"{demo_server.url('/bytes/1')}\n{demo_server.url('/page/5')}\n")
     with (tmp_path / "urls.txt").open("a") as listed:
         listed.writelines(f"{demo_server.url(f'/bytes/{size}')}\n" for size in range(300_000, 300_060))
-    done = subprocess.run(
+    done = run(
         [*FETCHPOOL, "urls.txt", "--warc", "a.warc.gz", "-w", "1"],
         cwd=tmp_path,
         env=environment(UNCOMPILED),
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (space, space)),
-        check=False,
+        limits={resource.RLIMIT_FSIZE: (space, space)},
     )
     assert done.returncode == 3, done.stderr
     assert "File too large; free some space, or choose another --warc" in done.stderr

@@ -32,6 +32,8 @@ from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.record import Record
 from fetchpool.model.text import escape_invisible
 from fetchpool.sinks.open import open_sink
+from tests.cli import runner
+from tests.cli.environment import UNCOMPILED, environment
 from tests.factories import record
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="/dev/full, resource limits, uids")
@@ -144,9 +146,9 @@ def urls_in(path: Path, kind: Kind) -> list[str]:
 
 def start(script: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
     """The script in a process of its own, with `record` and what a sink needs at hand."""
-    return subprocess.Popen(
+    return runner.popen(
         [sys.executable, "-c", PREAMBLE + script, *arguments],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONDONTWRITEBYTECODE": "1"},
+        env=environment(UNCOMPILED),
         text=True,
         stderr=subprocess.PIPE,
         **options,

@@ -11,7 +11,8 @@ from time import monotonic
 
 import pytest
 
-from tests.cli.runner import PATIENCE, environment
+from tests.cli.environment import environment
+from tests.cli.runner import PATIENCE, run
 from tests.faults.matrix import (
     LATE,
     Way,
@@ -158,7 +159,7 @@ def test_61_a_header_of_40000_equal_names_and_a_deeply_nested_line_take_a_moment
     deep.write_text("\n".join(lines))
     out = tmp_path / "out.jsonl"
     options = ["--url-column", "url", "--keep-columns", "--executor", executor, "-o", str(out), "-q"]
-    done = subprocess.run(
+    done = run(
         [sys.executable, "-m", "fetchpool", str(wide), str(deep), *options],
         capture_output=True,
         env=environment(),

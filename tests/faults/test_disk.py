@@ -9,7 +9,7 @@ import resource
 import shutil
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,8 @@ from fetchpool.sinks.file import SYNC_INTERVAL, FileSink
 from fetchpool.sinks.file_ops import FileOps
 from fetchpool.sinks.open import open_sink, row_format
 from fetchpool.sinks.warc import WarcFile
-from tests.cli.runner import FETCHPOOL, PATIENCE, UNCOMPILED, environment, fetchpool, start
+from tests.cli.environment import UNCOMPILED, environment
+from tests.cli.runner import FETCHPOOL, PATIENCE, fetchpool, run, start
 from tests.factories import record
 
 LINE_FORMATS = ["text", "jsonl", "csv"]
@@ -153,19 +154,14 @@ class SmallDisk:
             subprocess.run(["mount", "-o", "remount,size=16m", str(self.directory)], check=True)
 
     def fetchpool(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        limit: Callable[[], None] | None = None
-        if not (self._mounted or self._enlarged):
-            limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (self.SIZE, self.SIZE))  # noqa: E731
-        command = [*FETCHPOOL, *arguments]
-        return subprocess.run(
-            command,
+        is_free = self._mounted or self._enlarged
+        return run(
+            [*FETCHPOOL, *arguments],
             cwd=self.directory,
             env=environment(UNCOMPILED),
             capture_output=True,
             text=True,
-            preexec_fn=limit,
-            timeout=PATIENCE,
-            check=False,
+            limits={} if is_free else {resource.RLIMIT_FSIZE: (self.SIZE, self.SIZE)},
         )
 
     def close(self) -> None:

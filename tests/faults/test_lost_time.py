@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -74,7 +73,7 @@ def test_74_a_stopped_process_group_causes_no_timeout(
     no request is repeated."""
     (tmp_path / "urls").write_text("".join(f"http://127.0.0.1:{held.port}/{n}\n" for n in range(6)))
     options = ("--executor", way.executor, "--transport", way.transport, "-w", "6", *limit, "-q")
-    run = subprocess.Popen(
+    run = runner.popen(
         [*runner.FETCHPOOL, "urls", "-o", "rows.jsonl", *options],
         cwd=tmp_path,
         env=runner.environment(),
@@ -93,16 +92,14 @@ def test_74_a_stopped_process_group_causes_no_timeout(
 
 
 SLOW_SINK = """
-import sys, time
+import ctypes, sys
 import fetchpool
 rows = []
 limits = {"max_time": "1.5s", "read_timeout": "1s", "retry": 0, "per_host": 0}
 for row in fetchpool.fetch(sys.argv[4:], executor=sys.argv[1], transport=sys.argv[2], workers=4, **limits):
     rows.append(row.error)
     if len(rows) == 1:
-        until = time.monotonic() + float(sys.argv[3])
-        while time.monotonic() < until:
-            sum(range(200_000_000))  # holds the interpreter lock all the time
+        ctypes.PyDLL(None).usleep(int(sys.argv[3]))  # holds the interpreter lock all the time
 print(rows)
 """
 
@@ -112,8 +109,8 @@ def test_74_a_program_that_holds_the_interpreter_causes_no_timeout(held: Held, w
     """The servers have responded meanwhile."""
     held.release.set()
     urls = [f"http://127.0.0.1:{held.port}/{n}" for n in range(12)]
-    done = subprocess.run(
-        [sys.executable, "-c", SLOW_SINK, way.executor, way.transport, str(STOPPED), *urls],
+    done = runner.run(
+        [sys.executable, "-c", SLOW_SINK, way.executor, way.transport, str(int(STOPPED * 1e6)), *urls],
         capture_output=True,
         env=runner.environment(),
         timeout=runner.PATIENCE,

@@ -150,12 +150,12 @@ def test_47_the_warning_names_both_numbers(server: FaultServer, tmp_path: Path) 
 
 def limited(directory: Path, soft: int, hard: int, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     """The command with 50 workers, in a process that may have so many open files."""
-    return subprocess.run(
+    return runner.run(
         [*runner.FETCHPOOL, "urls.txt", "-o", "-", "-w", "50", "--per-host", "0", *arguments],
         capture_output=True,
         cwd=directory,
         env=runner.environment(),
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard)),
+        limits={resource.RLIMIT_NOFILE: (soft, hard)},
         timeout=runner.PATIENCE,
         check=False,
     )
@@ -204,7 +204,7 @@ def test_47_without_file_descriptors_the_row_says_so_and_blames_no_host(
 ) -> None:
     """`internal`, with the fix: the host has not refused a connection."""
     with ports.refused() as port:
-        done = subprocess.run(
+        done = runner.run(
             [sys.executable, "-c", USED_UP, *way, f"http://127.0.0.1:{port}/", str(free), judged],
             capture_output=True,
             cwd=tmp_path,
@@ -254,7 +254,7 @@ def test_47_worker_processes_are_replaced_once_there_are_descriptors(
 ) -> None:
     """Requests of processes that died while no file descriptors were left fail. The pool continues, and
     starts new processes as soon as it can."""
-    done = subprocess.run(
+    done = runner.run(
         [sys.executable, "-c", REPLACED, server.url("ok")],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # on some of the ways there the fork server itself has its say
@@ -286,7 +286,7 @@ for row in sorted(rows, key=lambda row: row.urlnum):
 def test_48_a_clock_that_jumps_changes_no_timing(server: FaultServer, transport: str) -> None:
     """Timeouts, delays and measured times use a monotonic clock."""
     urls = [server.url(path) for path in ("bytes-in-pieces", "trickle", "empty-at-first?jump")]
-    done = subprocess.run(
+    done = runner.run(
         [sys.executable, "-c", JUMPING, transport, *urls],
         capture_output=True,
         env=runner.environment(),

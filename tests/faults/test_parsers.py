@@ -68,7 +68,7 @@ def begin(
     (directory / "hostile.py").write_text(PARSERS)
     paths = [f"ok?{number}{'stay' if stay and number in (2, 5) else ''}" for number in range(8)]
     (directory / "urls").write_text("".join(f"{server.url(path)}\n" for path in paths))
-    return subprocess.Popen(
+    return runner.popen(
         [
             *runner.FETCHPOOL,
             "urls",

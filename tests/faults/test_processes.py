@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.cli import runner
+from tests.cli.environment import ROOT
 from tests.faults.server import FaultServer
 
 EXECUTORS = ["thread", "process", "async"]
@@ -25,7 +26,7 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 
 def begin(directory: Path, *arguments: str, **more: Any) -> subprocess.Popen[bytes]:
     """The command, as the leader of a group of its own."""
-    return subprocess.Popen(
+    return runner.popen(
         [*runner.FETCHPOOL, *arguments],
         cwd=directory,
         env=runner.environment(),
@@ -162,7 +163,7 @@ def test_70_processes_load_the_fetchpool_of_their_parent(
 ) -> None:
     """Worker processes import the copy that their parent runs, next to the program or in the working
     directory of `python -m fetchpool`, not another installed one."""
-    for each in (*runner.ROOT.glob("*.so"), runner.ROOT / "fetchpool"):
+    for each in (*ROOT.glob("*.so"), ROOT / "fetchpool"):
         (shutil.copytree if each.is_dir() else shutil.copy)(each, tmp_path / each.name)
     (tmp_path / "ours.py").write_text(OURS)
     (tmp_path / "program.py").write_text(PROGRAM)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -150,7 +149,7 @@ def test_65_a_proxy_that_stays_down_ends_the_run(way: Way, tmp_path: Path) -> No
     urls = [f"http://127.0.0.{number % 50 + 1}/{number}" for number in range(300)]
     with ports.refused() as port:
         arguments = ["-", "-o", "rows.jsonl", "-x", f"http://127.0.0.1:{port}", "-w", "8", "--retry", "1"]
-        done = subprocess.run(
+        done = runner.run(
             [
                 sys.executable,
                 "-c",

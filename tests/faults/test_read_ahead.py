@@ -60,7 +60,7 @@ def test_62_reading_ahead_is_limited_by_memory(
     assert callable(line)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
-        process = subprocess.Popen(
+        process = runner.popen(
             [*runner.FETCHPOOL, "-", "-o", "rows.jsonl", *QUICK, "--executor", executor, *options],
             cwd=tmp_path,
             env=runner.environment(),

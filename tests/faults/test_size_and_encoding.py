@@ -3,13 +3,12 @@ are failures."""
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import pytest
 
 from fetchpool.transports.requests.http1 import READ_BODY
-from tests.cli.runner import PATIENCE, environment
+from tests.cli import runner
 from tests.faults.matrix import (
     LATE,
     Way,
@@ -84,11 +83,9 @@ def test_10_decoding_a_bomb_needs_little_memory(server: FaultServer, transport: 
     """The peak memory grows by less than 40 MB while four bombs of 1 GiB each are decoded at once, up to 64
     MiB of each."""
     urls = [server.url("ok"), *(server.url(f"gibibyte-{coding}") for coding in CODINGS)]
-    done = subprocess.run(
+    done = runner.run(
         [sys.executable, "-c", PEAK, transport, *urls],
         capture_output=True,
-        env=environment(),
-        timeout=PATIENCE,
         check=True,
     )
     *errors, grown = done.stdout.decode().split()

@@ -12,6 +12,7 @@ import pytest
 
 from fetchpool.config.choices import EXECUTORS
 from tests.cli import runner
+from tests.cli.environment import ROOT
 from tests.faults.server import FaultServer
 
 FEW_THREADS = """
@@ -46,7 +47,7 @@ def test_73_without_threads_the_run_is_rejected_in_one_line(
         done = runner.fetchpool(
             *("urls.txt", "-o", rows, "--executor", executor, "-w", workers, "--per-host", "0", "--quiet"),
             cwd=tmp_path,
-            env={"PYTHONPATH": f"{tmp_path}:{runner.ROOT}", "THREADS": str(threads)},
+            env={"PYTHONPATH": f"{tmp_path}:{ROOT}", "THREADS": str(threads)},
         )
         codes.append(done.returncode)
         file = tmp_path / rows

@@ -8,7 +8,6 @@ import pty
 import subprocess
 import sys
 import threading
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -17,6 +16,8 @@ import pytest
 import fetchpool
 from fetchpool.cli.demo_server.server import DemoServer
 from fetchpool.engine.events import Snapshot
+from tests.cli import runner
+from tests.cli.environment import environment
 
 SCRIPT = """
 import sys, fetchpool
@@ -98,9 +99,8 @@ def test_on_a_terminal_the_display_of_a_script_leaves_what_it_prints(demo_server
 
 
 def run_script(urls: list[str], **streams: Any) -> subprocess.Popen[str]:
-    root = str(Path(__file__).parents[2])
-    environment = {**os.environ, "PYTHONPATH": root, "TERM": "xterm", "COLUMNS": "100"}
-    return subprocess.Popen([sys.executable, "-c", SCRIPT, *urls], text=True, env=environment, **streams)
+    variables = environment({"TERM": "xterm", "COLUMNS": "100"})
+    return runner.popen([sys.executable, "-c", SCRIPT, *urls], text=True, env=variables, **streams)
 
 
 def test_in_a_notebook_the_progress_is_one_output_of_the_cell(

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli import runner
+
 TABLE_SIZES = """
 import os
 from fetchpool.config import machine
@@ -24,7 +26,7 @@ print(workers, before, table(), os.listdir("/proc/self/fd") == opened)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the size of the table")
 def test_the_kernels_table_is_made_long_enough_at_once_and_nothing_stays_open() -> None:
-    done = subprocess.run([sys.executable, "-c", TABLE_SIZES], capture_output=True, text=True, check=True)
+    done = runner.run([sys.executable, "-c", TABLE_SIZES], capture_output=True, text=True, check=True)
     workers, before, after, same = done.stdout.split()
     assert int(before) < int(workers) <= int(after)
     assert same == "True"

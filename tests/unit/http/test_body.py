@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +16,7 @@ from fetchpool.http.body import REDIRECT_BODY, ResponseBody
 from fetchpool.http.decoders import MAX_OUTPUT
 from fetchpool.model.failures import FailureKind
 from fetchpool.transports.base import Headers, ResponseHead
+from tests.cli import runner
 from tests.encoders import ENCODERS, one_brotli, zstd
 
 PAGE = b"".join(b"line %d of a page\n" % number for number in range(3_000))
@@ -310,9 +310,7 @@ def test_a_bomb_in_one_chunk_takes_no_memory(label: str) -> None:
     }
     command = [sys.executable, "-c", BOMB_READER, label]
     project = Path(__file__).parents[3]
-    run = subprocess.run(
-        command, input=bombs[label](), capture_output=True, check=True, timeout=50, cwd=project
-    )
+    run = runner.run(command, input=bombs[label](), capture_output=True, check=True, timeout=50, cwd=project)
     failure, size, kilobytes = run.stdout.split()
     assert (failure, int(size)) == (b"None", 12 << 24)
     assert int(kilobytes) < 24 * 1024  # brotli's own window may take 16 MB, zstd's 8

@@ -30,6 +30,7 @@ from fetchpool.progress.format import Span, Style, line
 from fetchpool.progress.frame import frame
 from fetchpool.progress.terminal import console, cut, show
 from fetchpool.scheduler.waits import Wait, WaitReason
+from tests.cli import runner
 from tests.factories import all_ok, record, snapshot
 
 ROOT = Path(__file__).parents[3]
@@ -368,13 +369,12 @@ try:
 except KeyboardInterrupt:
     sys.exit(130)
 """
-    return subprocess.Popen(
+    return runner.popen(
         [sys.executable, "-c", script],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=screen.slave,
-        env=os.environ | {"TERM": "xterm-256color"},
         text=True,
         bufsize=1,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +19,9 @@ from fetchpool.model.record import ROW_FIELDS, Record
 from fetchpool.sinks.open import open_sink
 from fetchpool.sinks.parquet import ParquetSink
 from fetchpool.sinks.parquet_pending import MAX_WAITING, PART_INTERVAL
-from tests.cli.runner import ROOT, fetchpool
+from tests.cli import runner
+from tests.cli.environment import ROOT
+from tests.cli.runner import fetchpool
 from tests.factories import record
 
 
@@ -132,7 +133,7 @@ sink.flush()
 os.kill(os.getpid(), 9)
 """
     for run in range(2):
-        done = subprocess.run(
+        done = runner.run(
             [sys.executable, "-c", script, str(path)], cwd=Path(__file__).parents[3], check=False
         )
         assert done.returncode == -signal.SIGKILL
@@ -192,7 +193,7 @@ sys.modules["pyarrow"] = None
 from fetchpool.sinks.open import open_sink
 open_sink(sys.argv[1])
 """
-    done = subprocess.run(
+    done = runner.run(
         [sys.executable, "-c", script, str(tmp_path / "rows.parquet")],
         cwd=Path(__file__).parents[3],
         capture_output=True,
@@ -222,7 +223,7 @@ except OutputError as failure: print(failure)
 sink.close()
 """
     for free in (6_000, 1_000):
-        done = subprocess.run(
+        done = runner.run(
             [sys.executable, "-c", script, str(path), str(free)],
             cwd=Path(__file__).parents[3],
             capture_output=True,
@@ -301,7 +302,7 @@ def test_bodies_are_converted_in_bounded_memory(tmp_path: Path) -> None:
     """Rows wait on the disk; only a row group is in memory, whatever the number of rows is."""
 
     def peak(name: str, rows: int) -> int:
-        done = subprocess.run(
+        done = runner.run(
             [sys.executable, "-c", BODIES, str(tmp_path / name), str(rows)],
             cwd=ROOT,
             capture_output=True,

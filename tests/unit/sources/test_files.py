@@ -21,6 +21,7 @@ from fetchpool.sources.base import Source
 from fetchpool.sources.files import FileSource
 from fetchpool.sources.input_file import CHUNK
 from fetchpool.sources.iterable import IterableSource
+from tests.cli import runner
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="named pipes and /dev/fd")
 
@@ -208,15 +209,7 @@ def test_a_file_without_permission_is_refused_beforehand(tmp_path: Path) -> None
         "except InputError as refused: print(refused)\n"
     )
     tmp_path.chmod(0o755)
-    environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
-    run = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    run = runner.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert run.stdout == "a.txt: permission denied; change its mode, or run as its owner\n"
 
 
@@ -285,13 +278,7 @@ print(source.failure)
 
 
 def start_stdin_reader(**streams: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", STDIN],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(Path.cwd())},
-        **streams,  # type: ignore[call-overload]
-    )
+    return runner.popen([sys.executable, "-c", STDIN], stdout=subprocess.PIPE, text=True, **streams)
 
 
 def test_standard_input_is_read_line_by_line_and_a_blocked_read_keeps_no_process_alive() -> None:
