@@ -37,6 +37,7 @@ ORDER = [
     "report",
     "progress",
     "web",
+    "compare",
     "config",
     "engine",
     "sources",

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from fetchpool.cli.compact import compact
+from fetchpool.cli.compare import compare
 from fetchpool.cli.demo import demo
 from fetchpool.cli.help import GroupedHelp, RunHelp
 from fetchpool.cli.options import skip_conversion
@@ -42,3 +43,4 @@ app.command("run", cls=RunHelp)(run)
 app.command("demo", cls=GroupedHelp)(demo)
 app.command("compact", cls=GroupedHelp)(compact)
 app.command("report", cls=GroupedHelp)(report)
+app.command("compare", cls=GroupedHelp)(compare)

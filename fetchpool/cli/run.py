@@ -38,6 +38,7 @@ INPUTS = argument(
     "demo",  # the first argument may be a command
     "compact",
     "report",
+    "compare",
 )
 RUN_OPTIONS = [option for option in OPTIONS.values() if option.usage and option.name != "number"]
 
@@ -57,7 +58,7 @@ def run(ctx: typer.Context, inputs: list[str] | None, **typed: Any) -> int:
                 typer.echo(SHORT_HELP, err=True)
             return ExitCode.USAGE
         inputs = ["-"]
-    config = configure(inputs or (), **_settings(typed))
+    config = configure(inputs or (), **settings_of(typed))
     habits = [always_on(name) for name in ACCEPTED if typed[name.replace("-", "_")]]
     config = replace(config, notices=(*config.notices, *habits))
     if typed["dry_run"]:
@@ -100,7 +101,7 @@ def with_password(user: str) -> str:
         return user
 
 
-def _settings(typed: dict[str, Any]) -> dict[str, Any]:
+def settings_of(typed: dict[str, Any]) -> dict[str, Any]:
     """Return the keyword arguments for `configure()`."""
     settings: dict[str, Any] = {}
     for option in RUN_OPTIONS:

@@ -6,6 +6,7 @@ They are declared like those in `options.py`, and are set on the command line on
 from __future__ import annotations
 
 from fetchpool.config import param_types as types
+from fetchpool.config.choices import EXECUTORS, TRANSPORTS
 from fetchpool.config.option import Option, Scope, Settable
 
 REPORT_OUTPUT = Option(
@@ -31,4 +32,54 @@ REPORT_JSON = Option(
     "Write the numbers as JSON, for programs.",
     Scope.FLAG,
     settable=Settable.TYPED,
+)
+COMPARE = (
+    Option(
+        "executors",
+        "--executors NAME,...",
+        types.several_of(EXECUTORS),
+        "Executors to compare.",
+        Scope.FLAG,
+        settable=Settable.TYPED,
+    ),
+    Option(
+        "transports",
+        "--transports NAME,...",
+        types.several_of(TRANSPORTS),
+        "Transports to compare.",
+        Scope.FLAG,
+        settable=Settable.TYPED,
+    ),
+    Option(
+        "repeat",
+        "--repeat N",
+        types.COUNT,
+        "Number of trials of each combination, after one to warm up.",
+        Scope.FLAG,
+        settable=Settable.TYPED,
+    ),
+    Option(
+        "seed",
+        "--seed N",
+        types.SEED,
+        "Seed of the random order of the trials. By default a new one, which is printed.",
+        Scope.FLAG,
+        settable=Settable.TYPED,
+    ),
+    Option(
+        "strict",
+        "--strict",
+        types.SWITCH,
+        "Exit with 1 if the rows of the trials differ.",
+        Scope.FLAG,
+        settable=Settable.TYPED,
+    ),
+    Option(
+        "yes",
+        "--yes",
+        types.SWITCH,
+        "Request public hosts, too: every URL once in each trial.",
+        Scope.FLAG,
+        settable=Settable.TYPED,
+    ),
 )

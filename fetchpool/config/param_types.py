@@ -42,6 +42,17 @@ def choice_of(choices: tuple[str, ...]) -> ParamType:
     return ParamType(check=_is_among(choices), accepts=str, choices=choices)
 
 
+def several_of(choices: tuple[str, ...]) -> ParamType:
+    """Return the type of an option of the command line that takes some of `choices`, with commas between."""
+    return ParamType(check=_are_among(choices), accepts=str, choices=choices)
+
+
+def _are_among(choices: tuple[str, ...]) -> Callable[[str, Any], tuple[str, ...]]:
+    return lambda label, value: tuple(
+        dict.fromkeys(validate.choice(label, name.strip(), choices) for name in value.split(","))
+    )
+
+
 def _is_among(choices: tuple[str, ...]) -> Callable[[str, Any], Any]:
     return lambda label, value: validate.choice(label, value, choices)
 
@@ -71,6 +82,7 @@ TEXTS = ParamType(check=lambda _label, value: tuple(value), accepts=Sequence[str
 COUNT = ParamType(check=_integer(1), accepts=int | str)
 PROCESSES = ParamType(check=_integer(1), accepts=int | str | None)
 INTEGER = ParamType(check=_integer(0), accepts=int | str, format=str)
+SEED = ParamType(check=_integer(0), accepts=int | str | None)
 INTEGER_LIMIT = _limit(_integer(0), int | str | None, str)
 DURATION = ParamType(check=validate.duration, accepts=float | str, format=units.format_duration)
 DURATION_LIMIT = _limit(validate.duration, float | str | None, units.format_duration)

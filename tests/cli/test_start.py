@@ -68,6 +68,7 @@ def test_a_run_loads_one_transport_and_without_a_terminal_no_display(
 ) -> None:
     loaded = loaded_by("-", "-o", str(tmp_path / "sizes.txt"), "--transport", transport)
     assert "fetchpool.engine.engine" in loaded
+    assert not any(name.startswith("fetchpool.compare") for name in loaded)
     assert (
         not {"rich", "pydantic", other, "fetchpool.cli.demo_server.server", "fetchpool.http.parsers.markup"}
         & loaded

@@ -1,0 +1,272 @@
+"""`fetchpool compare [INPUT]...`: run a list with each executor and transport, and compare.
+
+In: a list, and the options of `run`. Out: a table on standard output, files of `-o`, and the exit code.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fetchpool.cli.display import print_lines
+from fetchpool.cli.exit_codes import ExitCode
+from fetchpool.cli.options import argument, flag_name, parameter, takes
+from fetchpool.cli.run import RUN_OPTIONS, settings_of
+from fetchpool.config.choices import EXECUTORS
+from fetchpool.config.command_options import COMPARE
+from fetchpool.config.option import Option, Scope
+from fetchpool.config.options import OPTIONS, shown_default
+from fetchpool.config.validate import NO_PASSWORD
+from fetchpool.model.errors import InputError, UsageError
+from fetchpool.progress.format import line
+
+if TYPE_CHECKING:
+    from fetchpool.compare.judge import RowJudge
+    from fetchpool.compare.plan import Combination, Plan
+    from fetchpool.compare.table import Comparison
+    from fetchpool.compare.trial import Trial
+    from fetchpool.config.run_config import RunConfig
+
+OWN = {option.name: option for option in COMPARE}
+DEFAULTS = {"executors": "thread,process,async", "transports": "curl", "repeat": "3"}
+WITHOUT = {
+    *("executor", "transport"),
+    *("outputs", "overwrite", "format", "fields", "write_out"),
+    *("save", "save_as", "warc", "warc_max_size", "cookie_jar"),
+    *("resume", "retry_failed", "refresh", "paused"),
+}
+"""Options of `run` that a trial does not have: it has an output of its own, repeats no other trial's work,
+and waits for no user."""
+SWITCHES = {"head", "http1", "http2", "http3"}
+"""Options of the command line only that say how URLs are fetched."""
+PASSED = [
+    option
+    for option in RUN_OPTIONS
+    if option.name not in WITHOUT and (option.scope is not Scope.FLAG or option.name in SWITCHES)
+]
+OUTPUT_HELP = "Write the comparison to PATH: .json, .md or .html. Repeatable."
+
+
+@takes(
+    argument("inputs", "INPUT", "A list as `run` reads it: files, '-' for standard input, and URLs."),
+    *(parameter(option, default=DEFAULTS.get(option.name)) for option in COMPARE),
+    parameter(OPTIONS["outputs"], help=OUTPUT_HELP),
+    *map(parameter, PASSED),
+    *(parameter(OPTIONS[name]) for name in ("quiet", "color")),
+)
+def compare(inputs: list[str] | None, outputs: list[str] | None, quiet: bool, **typed: Any) -> int:
+    """Run a list several times with each executor and transport, and compare times, CPU, memory and rows.
+
+    Each trial is a new process, its start included. After a round to warm up, every round runs all
+    combinations once in random order. The other options are those of run, and hold in every trial.
+    """
+    if not inputs and not typed["sitemap"]:
+        raise UsageError("missing argument INPUT, e.g. fetchpool compare urls.txt --limit 1000")
+    from fetchpool.compare.judge import RowJudge
+    from fetchpool.compare.write import check_outputs, write
+
+    own = {name: _checked(option, typed) for name, option in OWN.items()}
+    check_outputs(outputs or ())
+    with _temporary_directory() as directory:
+        lists = [_stored(each, directory) for each in inputs or ()]
+        typed["sitemap"] = [_stored(each, directory) for each in typed["sitemap"] or ()]
+        plan, config = _plan(lists, own, typed)
+        urls = _check_list(config, plan, is_allowed=typed["yes"])
+        if not quiet:
+            _say(f"{plan.trials} trials of {urls:,} URLs each, with {', '.join(map(str, plan.combinations))}")
+        judge = RowJudge()
+        trials: list[Trial] = []
+        interrupted = False
+        try:
+            for trial in _trials(plan, lists, typed, directory, judge):
+                trials.append(trial)
+                if not quiet:
+                    _say(_progress(trial, len(trials), plan))
+        except KeyboardInterrupt:
+            interrupted = True
+    comparison = _comparison(plan, urls, trials, judge, interrupted=interrupted)
+    _print(comparison)
+    write(comparison, outputs or ())
+    if interrupted:
+        return ExitCode.INTERRUPTED
+    if comparison.failures or (typed["strict"] and comparison.differences.count):
+        return ExitCode.FAILED
+    return ExitCode.OK
+
+
+def _checked(option: Option, typed: dict[str, Any]) -> Any:
+    value = typed[option.name]
+    return None if value is None else option.type.check(option.label, value)
+
+
+# The plan
+
+
+def _plan(lists: list[str], own: dict[str, Any], typed: dict[str, Any]) -> tuple[Plan, RunConfig]:
+    """Return the plan, and the configuration of one of its combinations. Raises `UsageError`."""
+    from fetchpool.compare.plan import make_plan
+    from fetchpool.config.configure import configure
+
+    for option in PASSED:
+        if option.only_with:  # else its error would be the reason why a combination doesn't exist
+            _checked(option, typed)
+    if typed["user"] is not None and ":" not in typed["user"] and not (typed["netrc"] or typed["netrc_file"]):
+        raise UsageError(NO_PASSWORD)  # a trial can't ask for it
+    usable: list[RunConfig] = []
+
+    def check(combination: Combination) -> None:
+        names = {"executor": combination.executor, "transport": combination.transport}
+        given = {flag_name(option): typed[flag_name(option)] for option in _passed(combination)}
+        nothing = {flag_name(option): None for option in RUN_OPTIONS}
+        settings = settings_of({**nothing, **given, **names, "outputs": ["rows.jsonl"]})
+        config = configure(lists, **settings)
+        if config.fetch.transport != combination.transport:
+            raise UsageError(next(iter(config.notices), f"there is no {combination.transport}"))
+        usable.append(config)
+
+    seed = int.from_bytes(os.urandom(4)) if own["seed"] is None else own["seed"]
+    plan = make_plan(own["executors"], own["transports"], own["repeat"], seed, check)
+    return plan, usable[0]
+
+
+def _passed(combination: Combination) -> list[Option]:
+    """Return the options that a combination's trials are passed: without those for other executors."""
+    others = [("executor", name) for name in EXECUTORS if name != combination.executor]
+    return [option for option in PASSED if option.only_with not in others]
+
+
+def _check_list(config: RunConfig, plan: Plan, *, is_allowed: bool) -> int:
+    """Return the number of URLs of the list. Raises `UsageError` if it is empty or has public hosts that the
+    user does not allow."""
+    from fetchpool.cli.dry_run import estimate
+    from fetchpool.compare.plan import PublicHosts, refuse_public
+    from fetchpool.engine.open_source import open_source
+
+    source = open_source(config).source
+    try:
+        found = estimate(source, config)
+    finally:
+        source.close()
+    if found.failure is not None:
+        raise InputError(found.failure)
+    urls = found.urls + found.invalid
+    if not urls:
+        raise UsageError("INPUT: the list is empty")
+    if not is_allowed:
+        known = {where.rpartition(":")[0] for where, _ in config.fetch.resolve}
+        is_public = PublicHosts(known, has_proxy=bool(config.fetch.proxy))
+        refuse_public((host for host, _ in found.hosts), found.urls, plan.trials, is_public=is_public)
+    return urls
+
+
+# Trials
+
+
+def _trials(
+    plan: Plan, lists: list[str], typed: dict[str, Any], directory: Path, judge: RowJudge
+) -> Iterator[Trial]:
+    """Run all trials. The rows of those that count are given to the judge. A combination that has failed is
+    not run again."""
+    from fetchpool.compare.judge import ROW_FIELDS
+    from fetchpool.compare.trial import adopt_orphans, run_trial
+    from fetchpool.sinks.read_back import read_rows
+
+    adopts = adopt_orphans()
+    rows = directory / "rows.jsonl"
+    failed: set[Combination] = set()
+    for number, combinations in plan.rounds():
+        for combination in combinations:
+            if combination in failed:
+                continue
+            arguments = [f"--output={rows}", *_arguments(typed, combination), "--", *lists]
+            rows.unlink(missing_ok=True)
+            trial = run_trial(combination, number, arguments, directory, adopts=adopts)
+            if number and trial.summary is not None:
+                found = read_rows(str(rows), "jsonl", ROW_FIELDS)
+                judge.add(f"{combination} {number}", (row for batch in found for row in batch))
+            if trial.summary is None:
+                failed.add(combination)
+            yield trial
+
+
+def _arguments(typed: dict[str, Any], combination: Combination) -> list[str]:
+    """Return the options of `run` that were given, as arguments."""
+    found = []
+    for option in _passed(combination):
+        value = typed[flag_name(option)]
+        if isinstance(value, bool):
+            found += [option.label] if value else []
+        elif isinstance(value, str):
+            found += [f"{option.label}={value}"] if value != shown_default(option) else []
+        else:
+            found += [f"{option.label}={each}" for each in value or ()]
+    return found
+
+
+def _progress(trial: Trial, number: int, plan: Plan) -> str:
+    width = len(str(plan.trials))
+    took = f"{trial.wall:.2f} s" if trial.summary is not None else f"failed: {trial.failure}"
+    warm_up = "" if trial.round else "  (to warm up)"
+    return f"{number:>{width}}/{plan.trials}  {trial.combination}  {took}{warm_up}"
+
+
+# Files
+
+
+@contextmanager
+def _temporary_directory() -> Iterator[Path]:
+    """Make a directory that is removed at the end, Ctrl-C and SIGTERM included."""
+    from fetchpool.cli.signals import terminable
+    from fetchpool.compare.trial import uninterrupted
+
+    with terminable():
+        directory = Path(tempfile.mkdtemp(prefix="fetchpool-compare-"))
+        try:
+            yield directory
+        finally:
+            with uninterrupted():
+                shutil.rmtree(directory, ignore_errors=True)
+
+
+def _stored(name: str, directory: Path) -> str:
+    """Return the input; standard input, which can be read once only, as a file."""
+    if name != "-":
+        return name
+    path = directory / "standard-input"
+    with path.open("xb") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+    return str(path)
+
+
+# Output
+
+
+def _comparison(
+    plan: Plan, urls: int, trials: list[Trial], judge: RowJudge, *, interrupted: bool
+) -> Comparison:
+    from fetchpool.compare.judge import results
+    from fetchpool.compare.table import Comparison
+
+    failures = {trial.combination: trial.failure for trial in trials if trial.summary is None}
+    return Comparison(
+        plan, urls, results(trials), judge.differences(), tuple(failures.items()), interrupted=interrupted
+    )
+
+
+def _print(comparison: Comparison) -> None:
+    from fetchpool.compare.table import lines
+
+    text = "".join(f"{each}\n" for each in lines(comparison))
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+    sys.stdout.flush()
+
+
+def _say(text: str) -> None:
+    print_lines(sys.stderr, [line(text)])

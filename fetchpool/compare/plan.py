@@ -1,0 +1,133 @@
+"""The plan of a comparison: which combinations are run, how often, in which order, and with whose hosts.
+
+In: the names of executors and transports, and the hosts of the list. Out: rounds of trials in random order,
+or a `UsageError` if public hosts would be requested without the user's consent.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import product
+from random import Random
+
+from msgspec import Struct
+
+from fetchpool.model.addresses import address_is_public
+from fetchpool.model.errors import UsageError
+from fetchpool.model.text import escape_invisible
+
+MAX_LOOKUPS = 100
+"""Names that are resolved to find out whether they are public; any further name counts as public."""
+
+Resolve = Callable[[str], list[str]]
+
+
+class Combination(Struct, frozen=True):
+    """An executor with a transport."""
+
+    executor: str
+    transport: str
+
+    def __str__(self) -> str:
+        return f"{self.executor} {self.transport}"
+
+
+class Plan(Struct, frozen=True):
+    """What is run."""
+
+    combinations: tuple[Combination, ...]
+    missing: tuple[tuple[Combination, str], ...]
+    """Combinations that don't exist, each with the reason."""
+    repeat: int
+    """Trials of each combination that count; one more warms up."""
+    seed: int
+
+    @property
+    def trials(self) -> int:
+        """The number of trials, those that warm up included."""
+        return len(self.combinations) * (1 + self.repeat)
+
+    def rounds(self) -> Iterator[tuple[int, list[Combination]]]:
+        """Yield each round's number and its combinations, all of them once, in random order. Round 0 warms
+        up."""
+        random = Random(self.seed)
+        for number in range(1 + self.repeat):
+            yield number, random.sample(self.combinations, len(self.combinations))
+
+
+def make_plan(
+    executors: Sequence[str],
+    transports: Sequence[str],
+    repeat: int,
+    seed: int,
+    check: Callable[[Combination], None],
+) -> Plan:
+    """Return the plan. `check` raises `UsageError` for a combination that can't be run; if that holds for all
+    of them, so does this function."""
+    usable, missing = [], []
+    for names in product(executors, transports):
+        combination = Combination(*names)
+        try:
+            check(combination)
+        except UsageError as error:
+            missing.append((combination, str(error)))
+            failure = error
+        else:
+            usable.append(combination)
+    if not usable:
+        raise failure
+    return Plan(tuple(usable), tuple(missing), repeat, seed)
+
+
+def refuse_public(hosts: Iterable[str], urls: int, trials: int, *, is_public: Callable[[str], bool]) -> None:
+    """Raise `UsageError` for the first public host."""
+    for host in hosts:
+        if is_public(host):
+            raise UsageError(
+                f"{escape_invisible(host)} is a public host, and {urls:,} URLs × {trials} trials are "  # noqa: RUF001
+                f"{urls * trials:,} requests; add --yes to send them, or take fewer: --limit N, --repeat N"
+            )
+
+
+class PublicHosts:
+    """Decides whether a host may be a public one. A name is one if any of its addresses is."""
+
+    def __init__(self, known: Iterable[str] = (), *, has_proxy: bool = False, resolve: Resolve | None = None):
+        """`known`: names whose addresses the user has given. `has_proxy`: a proxy may resolve names that are
+        unknown here."""
+        self._known = frozenset(known)
+        self._has_proxy = has_proxy
+        self._resolve = resolve or _addresses
+        self._lookups = 0
+
+    def __call__(self, host: str) -> bool:
+        if host in self._known or host == "localhost" or host.endswith(".localhost"):
+            return False
+        if _is_address(address := host.strip("[]")):
+            return address_is_public(address)
+        self._lookups += 1
+        if self._lookups > MAX_LOOKUPS:
+            return True
+        try:
+            addresses = self._resolve(host)
+        except socket.gaierror as failure:
+            # No request is sent to a name that does not exist.
+            return self._has_proxy or failure.errno not in (socket.EAI_NONAME, socket.EAI_NODATA)
+        except (OSError, UnicodeError):
+            return True
+        return any(map(address_is_public, addresses))
+
+
+def _is_address(text: str) -> bool:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, text)
+        except OSError:
+            continue
+        return True
+    return False
+
+
+def _addresses(host: str) -> list[str]:
+    return [str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]

@@ -1,0 +1,264 @@
+"""A trial: one run of the list in a new process, and what it took.
+
+In: the arguments of the run. Out: a `Trial`: wall time, CPU time and memory of all its processes, and what
+the summary says. A trial that is interrupted is killed with all its processes.
+
+CPU time is what the kernel counts for processes that have ended. The kernel adds it to the parent's when the
+parent waits for them; but the server that worker processes are forked from ends after the run, which does
+not wait for it. So this process adopts it (Linux: `PR_SET_CHILD_SUBREAPER`) and waits for the entire process
+group.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Event
+
+import msgspec
+from msgspec import Struct
+
+import fetchpool
+from fetchpool.compare.plan import Combination
+from fetchpool.runtime import threads
+
+START = """import sys
+sys.path.insert(0, sys.argv.pop(1))
+import fetchpool.__main__ as start
+del sys.path[0]
+sys.exit(start.main())"""
+"""The command, of this package: another one may be installed, or in the working directory."""
+SAMPLES = 20.0
+"""Samples of the memory per second."""
+PR_SET_CHILD_SUBREAPER = 36
+"""prctl(2), Linux only."""
+PROCESS_EXECUTOR = "process"
+MAX_PATH = 72
+"""Bytes of a temporary directory's path: that of a socket in it must not exceed 108 (unix(7))."""
+PATIENCE = (0.1, 1.5)
+"""Seconds to wait after each SIGINT: the first stops a run, the second aborts it."""
+LAST_WORDS = 5
+"""Lines of a failed trial's standard error that are shown."""
+
+
+class Times(Struct, frozen=True):
+    p50: float
+    p95: float
+
+
+class Summary(Struct, frozen=True):
+    """What is read of `--summary json`."""
+
+    urls: int
+    failed: int
+    times: Times
+    exit_code: int
+
+
+class Trial(Struct, frozen=True):
+    """What a run took. Times are seconds, sizes bytes."""
+
+    combination: Combination
+    round: int
+    wall: float
+    """From the start of the process to its end."""
+    cpu: float | None
+    """User and system time of all its processes; None if the system does not tell."""
+    memory: int | None
+    """The peak."""
+    summary: Summary | None
+    """None if the run failed."""
+    failure: str = ""
+    """The reason why it failed."""
+
+
+class Usage(Struct):
+    """What ended processes have used."""
+
+    code: int
+    """The exit code of the first."""
+    ended: float
+    """When the first ended."""
+    cpu: float = 0.0
+    largest: int = 0
+    """The peak of the largest process: with `vfork`, at least that of this process."""
+
+
+def adopt_orphans() -> bool:
+    """Become the parent of descendants whose parent ends. Return False where that is not possible."""
+    if sys.platform != "linux":
+        return False
+    import ctypes
+
+    with suppress(OSError, AttributeError):
+        return bool(ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+    return False
+
+
+def run_trial(
+    combination: Combination, round: int, arguments: Sequence[str], directory: Path, *, adopts: bool
+) -> Trial:
+    """Run the list once. `arguments`: all but the executor and the transport. `directory`: for its temporary
+    files and its messages. `adopts`: whether this process adopts orphans."""
+    package = str(Path(fetchpool.__path__[0]).parent)
+    command = [sys.executable, "-P", "-c", START, package, "run", "--no-progress", "--summary", "json"]
+    command += ["--executor", combination.executor, "--transport", combination.transport, *arguments]
+    messages = directory / "messages"
+    with messages.open("wb") as stderr:
+        began = time.monotonic()
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            env={**os.environ, **_temporary_files(directory)},
+            process_group=0,  # Ctrl-C reaches this process only
+        )
+    several = combination.executor == PROCESS_EXECUTOR
+    try:
+        with measured_memory(process.pid, several=several) as memory:
+            usage = _wait(process)
+    except BaseException:  # Ctrl-C, SIGTERM, no thread
+        with uninterrupted():
+            _end(process)
+        raise
+    knows_cpu = adopts or not several
+    text = messages.read_text(errors="replace")
+    found = _summary(text)
+    words = [each for each in text.splitlines() if not each.startswith("{")][-LAST_WORDS:]
+    is_fine = found is not None and found.exit_code == usage.code and usage.code not in (2, 3)
+    return Trial(
+        combination,
+        round,
+        usage.ended - began,
+        usage.cpu if knows_cpu else None,
+        memory.peak or (None if several else usage.largest),
+        found if is_fine else None,
+        "" if is_fine else " ".join(words) or f"it ended with exit code {usage.code}",
+    )
+
+
+def _temporary_files(directory: Path) -> dict[str, str]:
+    """Return the variable that has a run put its temporary files into a directory. A run that is killed
+    leaves some."""
+    return {"TMPDIR": str(directory)} if len(os.fsencode(directory)) <= MAX_PATH else {}
+
+
+def _wait(process: subprocess.Popen[bytes]) -> Usage:
+    """Wait for the process and for those it leaves behind."""
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    unit = 1 if sys.platform == "darwin" else 1024
+    usage = Usage(process.returncode, time.monotonic(), used.ru_utime + used.ru_stime)
+    usage.largest = used.ru_maxrss * unit
+    usage.cpu += _wait_for_group(process.pid)
+    return usage
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Abort a run as a user would, so that it removes its own temporary files; then kill what is left."""
+    for patience in PATIENCE:
+        with suppress(ProcessLookupError, ChildProcessError):  # it has ended
+            os.kill(process.pid, signal.SIGINT)
+            deadline = time.monotonic() + patience
+            while not os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                if time.monotonic() >= deadline:
+                    break
+                Event().wait(0.01)
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    _wait_for_group(process.pid)
+    process.returncode = -signal.SIGINT
+
+
+def _wait_for_group(group: int) -> float:
+    """Wait for all child processes of a process group. Return their CPU time."""
+    cpu = 0.0
+    with suppress(ChildProcessError):  # there is none left
+        while True:
+            _, _, used = os.wait4(-group, 0)
+            cpu += used.ru_utime + used.ru_stime
+    return cpu
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ignore Ctrl-C for a moment in which things are cleaned up."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _summary(messages: str) -> Summary | None:
+    for line in reversed(messages.splitlines()):
+        if line.startswith("{"):
+            with suppress(msgspec.ValidationError, msgspec.DecodeError):
+                return msgspec.json.decode(line, type=Summary)
+    return None
+
+
+# Memory
+
+
+class Memory:
+    """The peak of the memory of a process, or of a process and its descendants."""
+
+    def __init__(self, pid: int, *, several: bool) -> None:
+        self._pid = pid
+        self._several = several
+        self._over = Event()
+        self.peak = 0
+        """Bytes; 0 if unknown."""
+
+    def watch(self) -> None:
+        """Take samples until `stop()`."""
+        while not self._over.wait(1 / SAMPLES):
+            self._sample()
+
+    def stop(self) -> None:
+        self._over.set()
+
+    def _sample(self) -> None:
+        if self._several:
+            # Memory that several processes share counts once: each has its share of it.
+            now = sum(_kilobytes(pid, "smaps_rollup", "Pss:") for pid in _tree(self._pid))
+        else:
+            now = _kilobytes(self._pid, "status", "VmHWM:")  # the kernel's own peak
+        self.peak = max(self.peak, now * 1024)
+
+
+@contextmanager
+def measured_memory(pid: int, *, several: bool) -> Iterator[Memory]:
+    """Measure the memory of a process meanwhile. Where there is no /proc, it stays unknown."""
+    memory = Memory(pid, several=several)
+    watcher = threads.start(memory.watch, "fetchpool-memory")
+    try:
+        yield memory
+    finally:
+        memory.stop()
+        watcher.join()
+
+
+def _tree(pid: int) -> Iterator[int]:
+    """Yield a process and its descendants."""
+    yield pid
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                yield from _tree(int(child))
+
+
+def _kilobytes(pid: int, file: str, name: str) -> int:
+    with suppress(OSError):  # it has ended
+        for line in Path(f"/proc/{pid}/{file}").read_text().splitlines():
+            if line.startswith(name):
+                return int(line.split()[1])
+    return 0
