@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -140,10 +140,15 @@ def open_observers(
 
 
 def open_keyboard(
-    display: DisplayOptions, observers: Sequence[Observer], inputs: Sequence[str], engine: Steerable
+    display: DisplayOptions,
+    observers: Sequence[Observer],
+    inputs: Sequence[str],
+    engine: Steerable,
+    show_link: Callable[[], None] | None = None,
 ) -> Keyboard | None:
     """Return the keyboard that steers the engine and the live display; None if `--no-keys` is given, or if
-    the list is typed on the terminal. Only for a run with a live display."""
+    the list is typed on the terminal. Only for a run with a live display. `show_link`: shows a new link to
+    the web page, if there is one."""
     if display.no_keys or _is_typed(inputs):
         return None
     from fetchpool.progress.display import Progress
@@ -154,7 +159,7 @@ def open_keyboard(
     terminal = open_terminal()
     if terminal is None:
         return None
-    keys = Keys(engine, progress.view, lambda: progress.latest, progress.redraw)
+    keys = Keys(engine, progress.view, lambda: progress.latest, progress.redraw, show_link)
     return Keyboard(terminal, keys.press, progress.view)
 
 

@@ -101,7 +101,10 @@ def run_session(
                 engine = build(config, observers=watching, source=source, old=old)
             if ending.page is not None:
                 ending.page.steered_by(engine.steer)
-            keyboard = open_keyboard(display, shown, config.inputs, engine) if hides_cursor else None
+            show_link = None if ending.page is None else ending.page.show_link
+            keyboard = (
+                open_keyboard(display, shown, config.inputs, engine, show_link) if hides_cursor else None
+            )
             with (
                 tuned_gc(config),
                 SignalHandler(

@@ -133,7 +133,7 @@ class Progress(Observer):
         ascii_only = self._console.options.ascii_only
         below = [hints(snapshot, view, width)] if view.has_keys else []
         if view.help:
-            below = explained(width)
+            below = explained(width, has_page=self.view.has_page)
         grown = view.details and not view.help
         lines = frame(snapshot, width, ascii_only=ascii_only, slow=not grown)
         if grown:

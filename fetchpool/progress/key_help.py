@@ -34,14 +34,15 @@ def hints(snapshot: Snapshot, view: View, width: int) -> Line:
     return line(Span(GAP.join(shown)[:width], Style.QUIET))
 
 
-def explained(width: int) -> list[Line]:
-    """Return a line for each key."""
+def explained(width: int, *, has_page: bool = False) -> list[Line]:
+    """Return a line for each key. `has_page`: there is a web page."""
     keys = (
         ("p, space", "pause, resume"),
         ("+ -", "a quarter more or fewer workers"),
         ("s", "stop when the requests in flight have ended; again: go on"),
         ("d", "details: rates, times, failures, hosts"),
         ("f", "let the failures pass above"),
+        *((("w", "a new link to the web page"),) if has_page else ()),
         ("?", "hide this"),
         ("Ctrl-C", "stop; again: cancel the requests in flight"),
     )

@@ -30,9 +30,16 @@ class Keys:
     """Acts on keys. Only the keyboard's thread calls it."""
 
     def __init__(
-        self, run: Steerable, view: View, latest: Callable[[], Snapshot | None], redraw: Callable[[], None]
+        self,
+        run: Steerable,
+        view: View,
+        latest: Callable[[], Snapshot | None],
+        redraw: Callable[[], None],
+        show_link: Callable[[], None] | None = None,
     ) -> None:
-        """`latest` returns the latest snapshot, `redraw` has the display drawn soon."""
+        """`latest` returns the latest snapshot, `redraw` has the display drawn soon. `show_link` shows a new
+        link to the web page; None without a page."""
+        view.has_page = show_link is not None
         self._run = run
         self._view = view
         self._latest = latest
@@ -51,6 +58,8 @@ class Keys:
             "f": lambda _: self._toggle("failures"),
             "?": lambda _: self._toggle("help"),
         }
+        if show_link is not None:
+            self._actions["w"] = lambda _: show_link()
 
     def press(self, key: str) -> None:
         """Do what the key means; nothing if it means nothing."""

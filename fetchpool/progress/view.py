@@ -9,7 +9,7 @@ from __future__ import annotations
 class View:
     """The choices for one display."""
 
-    __slots__ = ("details", "failures", "has_keys", "help", "is_stopped")
+    __slots__ = ("details", "failures", "has_keys", "has_page", "help", "is_stopped")
 
     def __init__(self, *, failures: bool = False) -> None:
         self.details = False
@@ -17,6 +17,8 @@ class View:
         """Whether failures scroll above the display."""
         self.has_keys = False
         """Whether keys are read."""
+        self.has_page = False
+        """Whether there is a web page, to which a key gives a new link."""
         self.help = False
         """Whether all keys are explained."""
         self.is_stopped = False

@@ -56,7 +56,7 @@ HEADERS = (
 NO_STORE = (b"cache-control", b"no-store")
 
 LOGIN = "open the link that the run printed, or send: Authorization: Bearer, with the FETCHPOOL_WEB_TOKEN"
-USED = "this link is not valid any more: each works once. Press w in the run's terminal for a new one"
+USED = "this link is not valid any more: each works once. In the run's terminal, the key w shows a new one"
 
 
 class Guard:

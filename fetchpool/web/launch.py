@@ -37,6 +37,7 @@ MAX_PENDING = 100
 LAST_WAIT = 1.8
 """Seconds for the child to end, at most: it waits for open tabs to fetch the end."""
 FROM_PAGE = "from the web page"
+LINK = "web page: {}"
 DIED = "the web page has ended ({reason}); the run goes on without it"
 
 CHILD = (sys.executable, "-P", "-m", "fetchpool.web.child")
@@ -70,7 +71,7 @@ class WebPage(Observer):
         """The address, for the user, and what to know of it."""
         address = link(self._options, self._port, self._access.links[0])
         caution = warning(self._options, self._port)
-        return [f"web page: {address}", *([caution] if caution else [])]
+        return [LINK.format(address), *([caution] if caution else [])]
 
     def start(self, run: RunInfo) -> None:
         """Start the child."""
@@ -101,11 +102,11 @@ class WebPage(Observer):
         """Pass commands of the page to this function from now on; any thread may call it."""
         self._steer = steer
 
-    def new_link(self) -> str:
-        """Return one more address that logs a browser in, once."""
+    def show_link(self) -> None:
+        """Show the user one more link, which works once. Any thread may call it."""
         token = new_token()
         self._writer.write(Link(token))
-        return link(self._options, self._port, token)
+        self._notify(LINK.format(link(self._options, self._port, token)))
 
     def on_start(self, snapshot: Snapshot) -> None:
         self.on_snapshot(snapshot)

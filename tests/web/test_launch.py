@@ -87,6 +87,24 @@ def test_the_page_shows_the_newest_snapshot_and_passes_commands(launched: Launch
     assert time.monotonic() - began < LAST_WAIT / 2, "without an open tab there is nothing to wait for"
 
 
+def test_a_new_link_is_shown_and_works_once(launched: Launched) -> None:
+    launched.page.show_link()
+    (said,) = launched.notices
+    path = said.removeprefix(f"web page: http://127.0.0.1:{launched.port}")
+
+    def redeem() -> tuple[int, str | None]:
+        connection = http.client.HTTPConnection("127.0.0.1", launched.port, timeout=PATIENCE)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        connection.close()
+        return answer.status, answer.getheader("set-cookie")
+
+    # The page gets the token a moment later than the user.
+    status, cookie = wait_until(lambda: (found := redeem())[0] == 303 and found, "the link is valid")
+    assert (status, bool(cookie)) == (303, True)
+    assert redeem() == (401, None)
+
+
 def test_a_dead_page_is_one_notice(launched: Launched) -> None:
     wait_until(lambda: launched.shows(1), "the page")
     os.kill(launched.pid, signal.SIGKILL)

@@ -443,7 +443,7 @@ let etag = "", answered = Date.now(), changed = Date.now(), failures = 0, timer 
 async function json(path, headers = {}) {
   const answer = await fetch(path, { headers, signal: AbortSignal.timeout(10 * SECOND) });
   if (answer.status === 304) return null;
-  if (answer.status === 401) throw new Error("this page is not logged in any more; press w in the run's terminal for a new link");
+  if (answer.status === 401) throw new Error("this page is not logged in any more; in the run's terminal, the key w shows a new link");
   if (!answer.ok) throw new Error(`error ${answer.status}`);
   etag = answer.headers.get("etag") ?? etag;
   return answer.json();

@@ -121,3 +121,13 @@ def test_hints_say_what_a_key_would_do_now() -> None:
     assert "p resume" in str(hints(replace(SHOT, state=State.PAUSED), view, 79))
     view.details = True
     assert "d less" in str(hints(SHOT, view, 79))
+
+
+def test_a_key_shows_a_new_link_only_if_there_is_a_web_page() -> None:
+    shown: list[str] = []
+    view = View()
+    Keys(Run(), view, lambda: SHOT, lambda: None, lambda: shown.append("link")).press("w")
+    assert shown == ["link"]
+    assert "a new link to the web page" in "".join(map(str, explained(80, has_page=view.has_page)))
+    assert Run().press("w") == []
+    assert "web page" not in "".join(map(str, explained(80)))
