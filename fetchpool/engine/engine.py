@@ -210,6 +210,7 @@ class Engine:
             self._preflight.on_lookup_done(message, self._clock())
         elif isinstance(message, SteeringRequest):
             self._steering.follow(message.command, message.by, self._clock())
+            self._monitor.next_snapshot = 0.0  # the change is shown at once
 
     def _write(self, now: float) -> None:
         """Write the rows that became final in this iteration."""

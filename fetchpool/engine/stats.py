@@ -151,7 +151,7 @@ class Stats:
         so it has to be called at least every few seconds."""
         now = self._clock()
         elapsed = now - self._started
-        if state is State.PAUSED and self._is_paused:
+        if self._is_paused:
             self._time_paused += now - self._snapshot_at
         self._is_paused, self._snapshot_at = state is State.PAUSED, now
         active = now - self._time_paused

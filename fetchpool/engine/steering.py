@@ -126,6 +126,7 @@ class Steering:
         if rate == self._scheduler.rate:
             return ""
         self._scheduler.set_rate(rate, now)
+        self._pool.space_hops(rate is not None)
         self._recall_queued()
         return f"rate set to {rate:g}/s {by}" if rate else f"rate limit removed {by}"
 

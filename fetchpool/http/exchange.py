@@ -69,7 +69,8 @@ class Exchange:
         self._options = options
         self._clock = clock
         self._follows_across = options.follow_across_hosts
-        self._follows_within = options.follow_within_hosts
+        self.follows_within = options.follow_within_hosts
+        """Whether a redirect within a host is followed; may be changed at any time."""
         self._resolve = dict(options.resolve)
         self._parse, self._wants = _parser(options.parse)
         self._accept = options.accept
@@ -166,7 +167,7 @@ class Exchange:
                 stays = BODY_STAYS.format(urls.origin(next_hop.href))
                 return self._build_outcome(request, hop, body, response, None, timestamp, refused=stays)
             same_host = next_hop.host == request.host
-            if not (self._follows_within if same_host else self._follows_across):
+            if not (self.follows_within if same_host else self._follows_across):
                 outcome = self._build_outcome(request, hop, body, response, None, timestamp)
                 return replace(outcome, redirect=derive.handed_back(next_hop, clock() - started))
             request, elapsed = next_hop, clock() - started

@@ -39,6 +39,10 @@ class Pool(Protocol):
         """Set `max_workers`, to no more than the pool was opened with. Fetches in flight beyond it
         complete."""
 
+    def space_hops(self, spaced: bool) -> None:
+        """From now on hand every redirect back, to be scheduled like any request, and start each request at
+        once (`spaced`), or do again as the options say."""
+
     def cancel_pending(self, host: str | None = None) -> None:
         """Cancel the submitted requests for a host that no worker has started. Without a host: of all hosts,
         and none starts until the next `submit()`."""

@@ -83,6 +83,10 @@ class Station:
         """Run at most so many fetches at once from now on; those that have started complete."""
         self._post(lambda: self._resize(places))
 
+    def space_hops(self, spaced: bool) -> None:
+        """Hand back every redirect from now on, or do again as the options say."""
+        self._post(lambda: self._pool.space_hops(spaced))
+
     def hang_up(self, ips: frozenset[str]) -> None:
         """Close the idle connections to these addresses, whose server accepts few."""
         if isinstance(self._pool, AsyncPool):

@@ -94,8 +94,7 @@ class ThreadPool:
         self._commands: SimpleQueue[Then] = SimpleQueue()
         # With a rate limit, each request must reach the server when it is started: none may wait in the
         # queue.
-        self._is_limited = max_workers > FEWEST and options.follow_within_hosts
-        self._limit = ThreadLimit(max_workers)
+        self._limit = ThreadLimit(max_workers, is_used=options.follow_within_hosts)
         self._adjuster: threading.Thread | None = None
         self._ended = threading.Event()
 
@@ -130,6 +129,14 @@ class ThreadPool:
         with self._lock:
             self.max_workers = workers
             self._limit.resize(workers)
+            self._add_threads()
+
+    def space_hops(self, spaced: bool) -> None:
+        follows = self._options.follow_within_hosts and not spaced
+        with self._lock:
+            self._exchange.follows_within = follows
+            self._limit.is_used = follows
+            self._limit.resize(self.max_workers)
             self._add_threads()
 
     def cancel_pending(self, host: str | None = None) -> None:
@@ -207,7 +214,7 @@ class ThreadPool:
             self._threads.append(thread)
             self._living += 1
         self._working += 1
-        if self._adjuster is None and self._is_limited and self._working > FEWEST:
+        if self._adjuster is None and self._limit.is_used and self._working > FEWEST:
             with suppress(NoThreadError):
                 self._adjuster = threads.start(self._adjust, "fetchpool-thread-limit")
 
@@ -284,10 +291,10 @@ class ThreadPool:
         nothing is submitted. Ends when the pool is idle, so as not to keep a dropped pool alive."""
         idle = 0
         while not self._ended.wait(TICK):
-            self._limit.update(monotonic(), process_time(), self._done)
             with self._lock:
                 if self._closed:
                     return
+                self._limit.update(monotonic(), process_time(), self._done)
                 self._add_threads()
                 idle = 0 if self._working else idle + 1
                 if idle > IDLE_TICKS:

@@ -26,7 +26,9 @@ FEWEST = 2
 class ThreadLimit:
     """Adapts the number of threads to CPU use. Times are seconds; `cpu` is the process's CPU time."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, *, is_used: bool = True) -> None:
+        """Unless `is_used`, `limit` stays at the number of workers."""
+        self.is_used = is_used
         self._workers = workers
         self._last: tuple[float, float, int] | None = None
         self.limit = workers
@@ -41,6 +43,8 @@ class ThreadLimit:
         """Update `limit`; `done` is the number of fetches so far. The limit is lowered only after each thread
         has done a fetch, since the last change shows no sooner."""
         last = self._last
+        if not self.is_used:
+            return
         if last is None or now <= last[0]:
             self._last = (now, cpu, done)
             return

@@ -85,6 +85,8 @@ class AsyncPool(LoopPool):
         self._resolve_cache = ResolveCache()
         self._multi = pycurl.CurlMulti()
         short = options.few_descriptors
+        self._kept_for = max_workers
+        """The number of workers for which libcurl keeps idle connections."""
         self._multi.setopt(pycurl.M_MAXCONNECTS, max_workers if short else 2 * max_workers)
         if short:  # an idle connection is closed before a new one is made
             self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, max_workers)
@@ -108,6 +110,9 @@ class AsyncPool(LoopPool):
 
     def cancel_pending(self, host: str | None = None) -> None:
         """Do nothing: every submitted request has started."""
+
+    def space_hops(self, spaced: bool) -> None:
+        self._exchange.follows_within = self._options.follow_within_hosts and not spaced
 
     def hang_up(self, ips: frozenset[str]) -> None:
         """Close the idle connections to these addresses, whose server accepts few. Only for the thread that
@@ -337,6 +342,11 @@ class AsyncPool(LoopPool):
 
     def _check_limits(self, now: float) -> None:
         """End the hops that have reached their deadline, or received no byte for their read timeout."""
+        if self._kept_for != self.max_workers:
+            self._kept_for = workers = self.max_workers
+            self._multi.setopt(
+                pycurl.M_MAXCONNECTS, workers if self._options.few_descriptors else 2 * workers
+            )
         for curl, transfer in list(self._transfers.items()):
             progress = transfer.progress + transfer.handle.header_lines
             if now >= transfer.deadline and not transfer.all_received:

@@ -25,6 +25,8 @@ class Kind(IntEnum):
     """Return the requests that were not started for the host that the payload names, or for all hosts."""
     PLACES = auto()
     """Run so many fetches at once from now on: a decimal number."""
+    SPACED = auto()
+    """Hand back every redirect from now on; with an empty payload, as the options say."""
     HANG_UP = auto()
     """Close idle connections to these addresses, one a line: another process needs them."""
     CLOSE = auto()

@@ -95,6 +95,10 @@ class ProcessPool(LoopPool):
         self._commands.append(partial(self._dispatcher.cancel, host))
         self._wakeup.notify()
 
+    def space_hops(self, spaced: bool) -> None:
+        self._commands.append(partial(self._supervisor.space_hops, spaced))
+        self._wakeup.notify()
+
     def resize(self, workers: int) -> None:
         self._commands.append(partial(self._supervisor.resize, workers))
         super().resize(workers)

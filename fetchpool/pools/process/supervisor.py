@@ -64,6 +64,7 @@ class Supervisor:
         self._refusal: BaseException | None = None
         """Why the processes could not be started."""
         self._closes = False
+        self._is_spaced = False
 
     # The start
 
@@ -122,6 +123,8 @@ class Supervisor:
             worker = start()
         self._vacant.pop()
         self.workers.append(worker)
+        if self._is_spaced:
+            worker.send(Kind.SPACED, b"1")
         self._selector.register(worker.channel, selectors.EVENT_READ, worker)
         self._selector.register(worker.sentinel, selectors.EVENT_READ, worker)
         self._stopped_killer.add(worker.process.pid, signal.SIGKILL)
@@ -132,6 +135,12 @@ class Supervisor:
         for worker in self.workers:
             worker.resize(places.pop(0))
         self._vacant = places
+
+    def space_hops(self, spaced: bool) -> None:
+        """Have the processes hand back every redirect, or do again as the options say."""
+        self._is_spaced = spaced
+        for worker in self.workers:
+            worker.send(Kind.SPACED, b"1" if spaced else b"")
 
     # The loop
 

@@ -90,6 +90,10 @@ class Receiver:
                 station.put(payload)
             elif kind is Kind.CANCEL:
                 station.cancel(payload.decode("utf-8", "surrogatepass") or None)
+            elif kind is Kind.PLACES:
+                station.resize(int(payload))
+            elif kind is Kind.SPACED:
+                station.space_hops(bool(payload))
             elif kind is Kind.HANG_UP:
                 station.hang_up(frozenset(payload.decode().split("\n")))
             elif kind is Kind.CLOSE:

@@ -94,6 +94,8 @@ class OneAtATime:
     def resize(self, workers: int) -> None:
         self.max_workers = workers
 
+    def space_hops(self, spaced: bool) -> None: ...
+
     def cancel_pending(self, host: str | None = None) -> None:
         self.recalled.append(host)
         queue, self._queue = self._queue, []
