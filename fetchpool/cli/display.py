@@ -149,7 +149,7 @@ def open_keyboard(
     """Return the keyboard that steers the engine and the live display; None if `--no-keys` is given, or if
     the list is typed on the terminal. Only for a run with a live display. `show_link`: shows a new link to
     the web page, if there is one."""
-    if display.no_keys or _is_typed(inputs):
+    if not takes_keys(display, inputs):
         return None
     from fetchpool.progress.display import Progress
     from fetchpool.progress.keyboard import Keyboard, open_terminal
@@ -161,6 +161,11 @@ def open_keyboard(
         return None
     keys = Keys(engine, progress.view, lambda: progress.latest, progress.redraw, show_link)
     return Keyboard(terminal, keys.press, progress.view)
+
+
+def takes_keys(display: DisplayOptions, inputs: Sequence[str]) -> bool:
+    """Whether a run with a live display can be steered by keys."""
+    return not display.no_keys and not _is_typed(inputs)
 
 
 def _is_typed(inputs: Sequence[str]) -> bool:

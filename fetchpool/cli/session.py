@@ -23,6 +23,7 @@ from fetchpool.cli.display import (
     open_keyboard,
     open_observers,
     stdout_is_visible,
+    takes_keys,
 )
 from fetchpool.cli.ending import Ending
 from fetchpool.cli.exit_codes import ExitCode
@@ -33,7 +34,7 @@ from fetchpool.engine.build import build
 from fetchpool.engine.engine import RunResult
 from fetchpool.engine.events import Snapshot
 from fetchpool.engine.observers import Observer
-from fetchpool.model.errors import OutputClosedError, OutputError
+from fetchpool.model.errors import OutputClosedError, OutputError, UsageError
 from fetchpool.sources.base import Source
 
 if TYPE_CHECKING:  # loaded only with an option
@@ -41,6 +42,9 @@ if TYPE_CHECKING:  # loaded only with an option
     from fetchpool.progress.log_file import LogFile
 
 
+NOT_STARTED = (
+    "--paused: nothing could start this run; add --web, or run it on a terminal, where the key p does"
+)
 GC_THRESHOLD = 20_000
 """New objects after which the garbage collector looks for cycles."""
 
@@ -78,6 +82,12 @@ def run_session(
     hides_cursor = is_live(display, sys.stderr, rows_on_terminal=rows_on_terminal)
     before_exit = ignore_code if stderr is None else stderr.finish_at_once
     try:
+        if (hides_cursor and takes_keys(display, config.inputs)) or (web is not None and not web.read_only):
+            from fetchpool.config.ceiling import with_ceiling
+
+            config = with_ceiling(config)
+        elif config.paused:
+            raise UsageError(NOT_STARTED)
         with ExitStack() as stack:
             if stderr is not None:
                 shown = open_json_progress(display, config, stderr, stack)

@@ -117,6 +117,7 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
         "inputs": tuple(inputs),
         "outputs": outputs,
         "workers": capacity.workers,
+        "max_workers": None if values["max_workers"] is None else int(values["max_workers"]),
         "processes": processes,
         "auto_workers": is_auto,
         "fd_limited": bool(capacity.notice),
@@ -257,9 +258,10 @@ def _workers(workers: int | str, max_workers: int | str | None) -> int:
     """Return the number of workers; for `auto`, its upper limit."""
     if workers == AUTO:
         return validate.integer("--max-workers", max_workers or AUTO_CEILING, 1, MAX_WORKERS)
-    if max_workers is not None:
-        raise UsageError("--max-workers only applies to -w auto")
-    return cast("int", steering.workers(workers))
+    number = cast("int", steering.workers(workers))
+    if max_workers is not None and validate.integer("--max-workers", max_workers, 1, MAX_WORKERS) < number:
+        raise UsageError(f"--max-workers: {max_workers} is less than --workers, which is {number}")
+    return number
 
 
 def _processes(wanted: int | None, workers: int, executor: str) -> tuple[int | None, tuple[str, ...]]:

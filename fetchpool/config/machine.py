@@ -72,6 +72,16 @@ def fit(workers: int, executor: str, transport: str, processes: int = 1) -> Capa
     return Capacity(fewer, True, notice)
 
 
+def fit_with_kept_connections(workers: int, executor: str, transport: str, processes: int = 1) -> int:
+    """Return how many of these workers there can be without closing connections early; 0 if not even one."""
+    if executor == "process":
+        executor = "async" if transport == "curl" else "thread"
+    wanted = RESERVE + EACH[executor] * -(-workers // processes)
+    limit = raise_limit(wanted)
+    preallocate_fd_table(wanted if limit is None else min(wanted, limit))
+    return workers if limit is None else max(0, min(workers, (limit - RESERVE) // EACH[executor] * processes))
+
+
 def raise_limit(wanted: int) -> int | None:
     """Raise the limit of open files to `wanted` if it is lower, as far as allowed. Return it; None if
     unlimited."""

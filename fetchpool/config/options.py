@@ -103,9 +103,8 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "max_workers",
             "--max-workers N",
             types.MAX_WORKERS,
-            "Upper limit for -w auto. (default: 1000)",
+            "Upper limit for -w auto, and for what is set while running. (default: 1000)",
             settable=Settable.ANYWHERE,
-            only_with=("workers", "auto"),
         ),
         Option(
             "executor",
@@ -125,6 +124,13 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             Scope.POOL,
             settable=Settable.ANYWHERE,
             only_with=("executor", "process"),
+        ),
+        Option(
+            "paused",
+            "--paused",
+            types.SWITCH,
+            "Begin paused: the web page or the key p starts the run. --max-runtime counts from now.",
+            Scope.CONFIG,
         ),
         Option(
             "per_host",

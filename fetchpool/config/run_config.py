@@ -22,6 +22,12 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     workers: int = 10
     auto_workers: bool = False
     """Whether the number of workers is adapted (`-w auto`) up to `workers`."""
+    max_workers: int | None = None
+    """The most workers that can be asked for while the run goes on; None is a default."""
+    ceiling: int | None = None
+    """With how many workers the pool is opened; None is `workers`."""
+    paused: bool = False
+    """Whether the run begins paused."""
     fd_limited: bool = False
     """Whether `workers` was reduced because of the limit of open files."""
     executor: str = "thread"

@@ -124,7 +124,7 @@ class FetchSettings(PoolSettings, total=False):
     """Fetch the URLs of OLD, the output of an earlier run, only if they have changed; with INPUT, the URLs of
     INPUT. Sends conditional requests. Implies --hash."""
     max_workers: int | str | None
-    """Upper limit for -w auto. (default: 1000)"""
+    """Upper limit for -w auto, and for what is set while running. (default: 1000)"""
     per_host: int | str | None
     """Maximum number of concurrent fetches per host; 0 is no limit. (default: 10)"""
     host_delay: float | str
@@ -186,6 +186,8 @@ class AllSettings(FetchSettings, total=False):
     encoding: str | None
     """Encoding of the inputs, such as utf-16, cp1252 or shift_jis. By default UTF-8, UTF-16 and, in tables,
     Windows-1252 are recognized."""
+    paused: bool
+    """Begin paused: the web page or the key p starts the run. --max-runtime counts from now."""
     outputs: Sequence[str]
     """Append rows to PATH; '-' is standard output. Repeatable. (default: sizes.txt)"""
     overwrite: bool

@@ -29,6 +29,7 @@ from fetchpool.engine.steering import Steering
 from fetchpool.engine.workers import Workers
 from fetchpool.engine.writer import Writer
 from fetchpool.history.duplicates import DuplicateFilter
+from fetchpool.model.steering import Pause
 from fetchpool.pools.base import Pool
 from fetchpool.pools.open import open_pool
 from fetchpool.scheduler.autoscale import AutoScaler
@@ -121,7 +122,8 @@ def build(
             fetch = replace(fetch, warc_spool=spool.path)
         if jar is not None:
             fetch = replace(fetch, cookies=(), report_cookies=True)
-        pool = open_pool(config.executor, config.workers, fetch, processes=config.processes)
+        most = config.ceiling or config.workers
+        pool = open_pool(config.executor, most, fetch, processes=config.processes)
     except BaseException:
         source.close()
         for each in spools:
@@ -148,7 +150,6 @@ def build(
         from fetchpool.scheduler.robots import RobotsCache
 
         robots = RobotsCache(config.fetch.user_agent, public_only=config.fetch.public_only)
-    scales = config.auto_workers
     writer = Writer(sinks, known, archive=archive, spools=spools, journals=opened, jar=jar)
     run_observers = Observers(observers)
     try:
@@ -175,11 +176,15 @@ def build(
             limits=Limits(
                 run=config.max_runtime, attempt=config.fetch.max_time, failures=config.max_failures
             ),
-            autoscaler=AutoScaler(config.workers, monotonic()) if scales else None,
+            workers=Workers(
+                pool, AutoScaler(most, monotonic()) if config.auto_workers else None, config.workers
+            ),
             observers=run_observers,
         )
         for text in [*notices, *_notices_of(config, opened)]:
             run_observers.notify(text)
+        if config.paused:
+            engine.steer(Pause(), "by --paused")
     except BaseException:
         source.close()
         pool.shutdown(abort=True)
@@ -199,7 +204,7 @@ def assemble(
     lookups: HostLookups | None = None,
     robots: RobotsCache | None = None,
     limits: Limits = NO_LIMITS,
-    autoscaler: AutoScaler | None = None,
+    workers: Workers | None = None,
     observers: Observers | None = None,
     clock: Callable[[], float] = monotonic,
 ) -> Engine:
@@ -210,7 +215,8 @@ def assemble(
     if known is None:
         known = DuplicateFilter(dedupe=False)
     inbox = Inbox()
-    lifecycle = Lifecycle(None if limits.run is None else clock() + limits.run, limits.failures)
+    deadline = None if limits.run is None else clock() + limits.run
+    lifecycle = Lifecycle(deadline, limits.failures)
     stats = Stats(clock)
     reader = RequestReader(source, known, stats)
     in_flight = InFlightRequests(
@@ -224,7 +230,8 @@ def assemble(
         observers=observers,
         clock=clock,
     )
-    workers = Workers(pool, autoscaler)
+    if workers is None:
+        workers = Workers(pool)
     steering = Steering(pool, scheduler, in_flight, workers, lifecycle=lifecycle, observers=observers)
     preflight = Preflight(scheduler, lookups, robots, in_flight)
     dispatcher = Dispatcher(

@@ -37,12 +37,10 @@ class Limits(Struct, frozen=True):
 class Lifecycle:
     """Holds the state of one run. A pause can be ended, a stop only if a command has stopped the run."""
 
-    def __init__(
-        self, deadline: float | None = None, max_failures: int | None = None, *, paused: bool = False
-    ) -> None:
+    def __init__(self, deadline: float | None = None, max_failures: int | None = None) -> None:
         """`deadline`: when the run is stopped, on the engine's clock (`--max-runtime`). `max_failures`: how
-        many failed URLs stop it. `paused`: it begins paused."""
-        self._state = RunState.PAUSED if paused else RunState.RUNNING
+        many failed URLs stop it."""
+        self._state = RunState.RUNNING
         self._deadline = deadline
         self.failures_left = max_failures
         """How many more failed URLs stop the run; None without a limit."""

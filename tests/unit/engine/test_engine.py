@@ -14,6 +14,7 @@ from fetchpool.engine.build import assemble, build
 from fetchpool.engine.engine import Engine
 from fetchpool.engine.events import BusyHost, FailingHost, Hosts, Snapshot, WaitTimes
 from fetchpool.engine.observers import Observer, Observers
+from fetchpool.engine.workers import Workers
 from fetchpool.engine.writer import Writer
 from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.model.errors import WorkerLostError
@@ -132,7 +133,7 @@ def engine_of(
         Writer([rows], DuplicateFilter(dedupe=False)),
         scheduler=scheduler or Scheduler(),
         retry=RetryPolicy(retry=retry),
-        autoscaler=concurrency,
+        workers=Workers(pool, concurrency),
         observers=Observers(observers),
         clock=lambda: next(ticks) / 1000,
     )

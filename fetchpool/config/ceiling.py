@@ -1,0 +1,25 @@
+"""The ceiling of a run that can be steered: the most workers that can be asked for while it goes on.
+
+In: the configuration. Out: the same with a `ceiling`, with which the pool is opened. Threads and connections
+are only made when they are needed, so that a high ceiling costs nothing.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from fetchpool.config import machine
+from fetchpool.config.configure import AUTO_CEILING
+from fetchpool.config.run_config import RunConfig
+
+
+def with_ceiling(config: RunConfig) -> RunConfig:
+    """Return the configuration with a ceiling: `--max-workers`, or `AUTO_CEILING`, as far as the limit of
+    open files allows without closing connections early."""
+    if config.auto_workers or config.fetch.few_descriptors:  # `workers` is the ceiling
+        return config
+    wanted = max(config.max_workers or AUTO_CEILING, config.workers)
+    fit = machine.fit_with_kept_connections(
+        wanted, config.executor, config.fetch.transport, config.processes or 1
+    )
+    return replace(config, ceiling=max(fit, config.workers))
