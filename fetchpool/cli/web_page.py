@@ -46,7 +46,7 @@ def open_page(
             transport=config.fetch.transport,
             started=time(),
             pid=os.getpid(),
-            ceiling=config.workers,
+            ceiling=config.ceiling or config.workers,
             read_only=options.read_only,
             time_bounds=TIME_BOUNDS,
             size_bounds=SIZE_BOUNDS,

@@ -45,7 +45,8 @@ def advice(snapshot: Snapshot, config: RunConfig, *, aborted: bool = False) -> l
     """
     waits = snapshot.wait_times
     executor = config.executor
-    snapshot = replace(snapshot, elapsed=snapshot.elapsed - waits.stopping)  # until the run was stopped
+    # Until the run was stopped, without its pauses.
+    snapshot = replace(snapshot, elapsed=snapshot.elapsed - waits.stopping - waits.paused)
     if snapshot.elapsed < MIN_ELAPSED:
         return []
     if waits.cpu >= CPU_BOUND * _cores_of(executor, waits) * snapshot.elapsed:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from fetchpool.engine.events import Snapshot
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.text import escape_invisible
@@ -31,6 +33,8 @@ if TYPE_CHECKING:  # loaded by the caller already
     from fetchpool.config.run_config import RunConfig
     from fetchpool.engine.engine import RunResult
 
+PAUSE_SHOWN = 0.5
+"""Seconds from which the time of pauses has a line."""
 KINDS_SHOWN = 12
 """Kinds of failure that get a line each: there are rarely more, and a screen has 24 lines."""
 DNS_KINDS = frozenset(kind for kind in FailureKind if kind.is_dns)
@@ -60,6 +64,8 @@ def summary(
     lines = [headline(result)]
     if fetched:
         lines += [_rates(snapshot, fetched), *_sizes(snapshot, fetched), *_times(snapshot, fetched)]
+    if snapshot.wait_times.paused >= PAUSE_SHOWN:
+        lines.append(_labelled("paused", duration(snapshot.wait_times.paused)))
     if changes is not None:
         counts = ", ".join(f"{count(number)} {what}" for what, number in changes.items())
         lines.append(_labelled("since", counts))
@@ -77,7 +83,7 @@ def summary(
     if not interrupted and fetched and _all_lookups_failed(snapshot):
         hint = Span("-x", Style.HINT)
         return [*lines, line("all DNS lookups failed: check the network, or set a proxy with ", hint)]
-    limited_by = advice(snapshot, config, aborted=result.aborted)
+    limited_by = advice(snapshot, as_steered(config, snapshot), aborted=result.aborted)
     if limited_by and (fetched or interrupted):
         lines.append(line(Span("bottleneck: ", Style.QUIET), *limited_by))
     if interrupted and resume:
@@ -98,6 +104,21 @@ def _rows(result: RunResult, config: RunConfig) -> str:
 def _all_lookups_failed(snapshot: Snapshot) -> bool:
     """Whether every URL failed in DNS. One misspelled host in a list does not count."""
     return not snapshot.ok and all(kind.kind in DNS_KINDS for kind in snapshot.failed)
+
+
+def as_steered(config: RunConfig, snapshot: Snapshot) -> RunConfig:
+    """Return the configuration with the settings that commands have changed."""
+    settings = snapshot.settings
+    if settings is None:
+        return config
+    is_auto = settings.workers == "auto"
+    return replace(
+        config,
+        workers=settings.ceiling if is_auto else settings.workers,
+        auto_workers=is_auto,
+        rate=settings.rate,
+        per_host=settings.per_host,
+    )
 
 
 def _stopped(result: RunResult) -> str:
@@ -155,10 +176,11 @@ def _not_fetched(snapshot: Snapshot) -> str:
 
 
 def _rates(snapshot: Snapshot, fetched: int) -> Line:
-    if snapshot.elapsed <= 0:
+    seconds = snapshot.elapsed - snapshot.time_paused
+    if seconds <= 0:
         return _labelled("rate", "too short to measure")
-    urls = rate(fetched / snapshot.elapsed)
-    octets = size(snapshot.size_delivered / snapshot.elapsed)
+    urls = rate(fetched / seconds)
+    octets = size(snapshot.size_delivered / seconds)
     return _labelled("rate", f"{urls} {'URL' if urls == '1' else 'URLs'}/s, {octets}/s")
 
 

@@ -34,6 +34,8 @@ class Times(Struct, frozen=True):
     """Seconds."""
 
     elapsed: float
+    paused: float
+    """Of `elapsed`: the run was paused."""
     p50: float
     """Of `time_total`, like the next two fields, over all rows that have one."""
     p95: float
@@ -97,6 +99,7 @@ def summary_object(
     snapshot = result.snapshot
     left = None if snapshot.total is None else max(snapshot.total - snapshot.done, 0)
     fetched = snapshot.done - snapshot.done_before
+    worked = snapshot.elapsed - snapshot.time_paused
     return Summary(
         urls=snapshot.done,
         ok=snapshot.ok,
@@ -111,11 +114,12 @@ def summary_object(
         sizes=Sizes(snapshot.size_delivered, snapshot.size_download, snapshot.size_p50, snapshot.size_max),
         times=Times(
             round(snapshot.elapsed, DIGITS),
+            round(snapshot.wait_times.paused, DIGITS),
             round(snapshot.time_p50, DIGITS),
             round(snapshot.time_p95, DIGITS),
             round(snapshot.time_max, DIGITS),
         ),
-        urls_per_second=round(fetched / snapshot.elapsed, 3) if snapshot.elapsed > 0 else 0.0,
+        urls_per_second=round(fetched / worked, 3) if worked > 0 else 0.0,
         outputs=tuple(
             OutputRows(output.path, output.format, rows)
             for output, rows in zip(config.outputs, result.rows, strict=True)

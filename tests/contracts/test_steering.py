@@ -91,12 +91,11 @@ class SteeredHandler(Handler):
 
 
 class Watcher(Observer):
-    """The rows and snapshots of a run, and what its user is told."""
+    """The latest snapshot of a run, and the notices about commands."""
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
         self.latest: Snapshot | None = None
-        self.rows: list[str] = []
         self.notices: list[str] = []
 
     def on_event(self, event: Event) -> None:
