@@ -133,7 +133,7 @@ def test_every_option_of_the_table_is_on_the_command_line_under_its_own_name() -
 def test_every_option_of_configure_sets_one_field() -> None:
     fields = [*FetchOptions.__struct_fields__, *RunConfig.__struct_fields__]
     without = {name for name, option in OPTIONS.items() if option.scope is not Scope.FLAG} - set(fields)
-    change_others = {"max_workers", "format"}
+    change_others = {"format"}
     make_headers_or_body = {"data", "json", "referer", "range", "cookie", "netrc_file"}
     make_connections = {"tlsv1_2", "tlsv1_3", "ipv4", "ipv6"}
     assert without == change_others | make_headers_or_body | make_connections

@@ -15,7 +15,7 @@ from fetchpool.api.keywords import rewritten
     [
         ({"workers": 0}, "workers=0 is not an integer from 1 to 10000"),
         ({"workers": "ten"}, "workers='ten' is neither an integer from 1 to 10000 nor auto"),
-        ({"max_workers": 5}, "max_workers: 5 is less than workers=, which is 10"),
+        ({"max_workers": 5}, "max_workers=5 is less than workers=, which is 10"),
         ({"processes": 2}, "processes= only applies to executor='process'"),
         ({"save_as": "{host}"}, "save_as= needs save=DIR, the directory of the files"),
         (
