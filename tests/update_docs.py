@@ -1,10 +1,10 @@
 """Write the generated parts of the documents: `python -m tests.update_docs`, from the project's top.
 
 docs/reference/options.md has the options, docs/reference/from-curl-and-wget.md those of other programs,
-docs/fetchpool.1 is the manual page, docs/reference/exit-codes.md has the table of exit codes, and
-docs/architecture.md the tree of the modules with the first sentence of each docstring. The types of keyword
-arguments, fetchpool/config/settings.py, are made from the options too, and the description of the web page's
-API from its structs.
+docs/reference/progress-json.md the lines of --progress json, docs/reference/exit-codes.md the table of exit
+codes, docs/fetchpool.1 is the manual page, and docs/architecture.md has the tree of the modules with the
+first sentence of each docstring. The types of keyword arguments, fetchpool/config/settings.py, are made from
+the options too, and the description of the web page's API from its structs.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from fetchpool.config.describe import reference, settings_module
 from fetchpool.config.other_programs.table import page
 from tests.man_page import man_page
 from tests.openapi import openapi
+from tests.progress_page import page as progress_page
 
 ROOT = Path(__file__).parents[1]
 OPTIONS = ROOT / "docs" / "reference" / "options.md"
 OTHER_PROGRAMS = ROOT / "docs" / "reference" / "from-curl-and-wget.md"
+PROGRESS = ROOT / "docs" / "reference" / "progress-json.md"
 MAN_PAGE = ROOT / "docs" / "fetchpool.1"
 EXIT_CODES = ROOT / "docs" / "reference" / "exit-codes.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
@@ -101,6 +103,7 @@ def generated() -> dict[Path, str]:
         OTHER_PROGRAMS: page(),
         SETTINGS: settings_module(),
         MAN_PAGE: man_page(),
+        PROGRESS: progress_page(),
         OPENAPI: openapi(),
         EXIT_CODES: replaced(EXIT_CODES, CODES, exit_codes()),
         ARCHITECTURE: replaced(ARCHITECTURE, TREE, tree()),

@@ -26,8 +26,8 @@ class RotatingFile:
         self._max_size = max_size
         self._keep = keep
         self._descriptor: int | None = None
-        self._rotates_from = max_size
-        """The size at which the file is renamed; more than `max_size` after that has failed."""
+        self._rotates_from = 0
+        """The size at which the file is renamed, more than `max_size` after that has failed; 0 is never."""
         self._open()
 
     def write(self, lines: Sequence[bytes]) -> tuple[int, OSError | None]:
@@ -36,9 +36,9 @@ class RotatingFile:
         try:
             descriptor, size = self._reopened()
             while written < len(lines):
-                if size and self._max_size and size + len(lines[written]) > self._rotates_from:
+                if size and 0 < self._rotates_from < size + len(lines[written]):
                     descriptor, size = self._rotated(size)
-                batch = _fitting(lines[written:], self._rotates_from - size if self._max_size else None)
+                batch = _fitting(lines[written:], self._rotates_from - size if self._rotates_from else None)
                 octets, failure = write_lines(descriptor, b"".join(batch))
                 if failure is not None:
                     return written + b"".join(batch).count(b"\n", 0, octets), failure
@@ -60,10 +60,11 @@ class RotatingFile:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOCTTY | os.O_CLOEXEC | os.O_NONBLOCK
         self._descriptor = descriptor = os.open(self._path, flags, PRIVATE)
         os.set_blocking(descriptor, True)
-        self._rotates_from = self._max_size
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
+        if not stat.S_ISREG(status.st_mode):  # a device or a named pipe
+            self._rotates_from = 0
             return descriptor, 0
+        self._rotates_from = self._max_size
         if status.st_size and not _ends_in_a_line(self._path, status.st_size):
             write_lines(descriptor, b"\n")
         return descriptor, status.st_size

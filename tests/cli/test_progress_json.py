@@ -13,14 +13,28 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args
 
+import msgspec
 import pytest
+from msgspec import Struct
 
 from fetchpool.cli.demo_server.server import DemoServer
+from fetchpool.cli.json_stderr import ExitSummary
 from fetchpool.engine.events import Snapshot
-from fetchpool.progress.json_progress import INTERVAL, LineType
+from fetchpool.progress.json_progress import INTERVAL, ErrorMessage, LineType, Start
+from fetchpool.progress.log_entry import LogEntry
+from fetchpool.progress.summary_json import Summary
 from tests.cli.runner import PATIENCE, environment, fetchpool, start
 
 TYPES = get_args(LineType)
+KINDS: dict[str, type[Struct]] = {
+    "start": Start,
+    "progress": Snapshot,
+    "notice": LogEntry,
+    "failure": LogEntry,
+    "error": ErrorMessage,
+    "summary": Summary,
+}
+"""What docs/reference/progress-json.md is made from."""
 PARSERS = """
 import os, signal, sys, time
 
@@ -73,6 +87,10 @@ def objects(stderr: str | bytes, code: int) -> list[dict[str, Any]]:
     text = stderr.decode() if isinstance(stderr, bytes) else stderr
     assert text.endswith("\n")
     found: list[dict[str, Any]] = [json.loads(line) for line in text.splitlines()]
+    for line in found:
+        kind = ExitSummary if set(line) == {"type", "exit_code"} else KINDS[line["type"]]
+        assert set(line) <= {"type", "time", *kind.__struct_fields__}
+        msgspec.convert(line, kind)
     assert all(next(iter(line)) == "type" and line["type"] in TYPES for line in found)
     assert [line["type"] for line in found].count("summary") == 1
     assert (found[-1]["type"], found[-1]["exit_code"]) == ("summary", code)
@@ -103,6 +121,7 @@ def test_a_run_begins_goes_on_and_ends(tmp_path: Path) -> None:
     progress = of_type("progress", lines)
     assert list(progress[-1])[2:] == list(Snapshot.__struct_fields__)
     assert (progress[-1]["done"], progress[-1]["ok"], progress[-1]["in_flight"]) == (3, 2, 0)
+    assert progress[-1]["state"] == "ended"
     assert (lines[-1]["urls"], lines[-1]["by_kind"]) == (3, {"http_404": 1})
     assert not of_type("failure", lines)
 
