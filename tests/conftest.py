@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,11 @@ settings.register_profile(
 )
 settings.register_profile("fuzz", settings.get_profile("fetchpool"), derandomize=False, max_examples=5000)
 settings.load_profile("fetchpool")
+
+# The configuration of the user who runs the tests does not apply.
+for name in [name for name in os.environ if name.startswith("FETCHPOOL_")]:
+    del os.environ[name]
+os.environ["XDG_CONFIG_HOME"] = "/dev/null/config"
 
 if sys.platform != "win32":
     import resource

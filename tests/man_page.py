@@ -69,6 +69,23 @@ def man_page() -> str:
         ".TP",
         "\\fBNO_COLOR\\fR, \\fBFORCE_COLOR\\fR, \\fBCLICOLOR_FORCE\\fR",
         "Whether text has colours, unless \\fB\\-\\-color\\fR says so.",
+        ".TP",
+        f"\\fB{escaped('FETCHPOOL_MAX_TIME')}\\fR and so on",
+        "The value of an option, unless it is on the command line. An empty variable is not set.",
+        ".TP",
+        "\\fBFETCHPOOL_CONFIG\\fR",
+        "The file of \\fB\\-\\-config\\fR.",
+        ".TP",
+        "\\fBFETCHPOOL_NO_CONFIG\\fR",
+        "1 is \\fB\\-\\-no\\-config\\fR.",
+        ".SH FILES",
+        ".TP",
+        "\\fI./fetchpool.toml\\fR, \\fI./pyproject.toml\\fR (table tool.fetchpool)",
+        "Options for the working directory. A file that \\fB\\-\\-config\\fR does not name cannot set what "
+        "runs code, writes files or sends data elsewhere.",
+        ".TP",
+        "\\fI~/.config/fetchpool/config.toml\\fR",
+        "The user's own options; in \\fB$XDG_CONFIG_HOME\\fR if that is set.",
         ".SH EXAMPLES",
     ]
     for example, meaning in EXAMPLES:

@@ -2,9 +2,10 @@
 
 docs/reference/options.md has the options, docs/reference/from-curl-and-wget.md those of other programs,
 docs/reference/progress-json.md the lines of --progress json, docs/reference/exit-codes.md the table of exit
-codes, docs/fetchpool.1 is the manual page, and docs/architecture.md has the tree of the modules with the
-first sentence of each docstring. The types of keyword arguments, fetchpool/config/settings.py, are made from
-the options too, and the description of the web page's API from its structs.
+codes, docs/reference/configuration.md that of keys and variables, docs/fetchpool.1 is the manual page, and
+docs/architecture.md has the tree of the modules with the first sentence of each docstring. The types of
+keyword arguments, fetchpool/config/settings.py, are made from the options too, and the description of the web
+page's API from its structs.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from textwrap import shorten
 
 from fetchpool.cli.exit_codes import ExitCode
-from fetchpool.config.describe import reference, settings_module
+from fetchpool.config.describe import configuration_keys, reference, settings_module
 from fetchpool.config.other_programs.table import page
 from tests.man_page import man_page
 from tests.openapi import openapi
@@ -31,7 +32,9 @@ ARCHITECTURE = ROOT / "docs" / "architecture.md"
 PACKAGE = ROOT / "fetchpool"
 SETTINGS = PACKAGE / "config" / "settings.py"
 OPENAPI = PACKAGE / "web" / "static" / "openapi.json"
+CONFIGURATION = ROOT / "docs" / "reference" / "configuration.md"
 CODES = re.compile(r"(?P<before>^\|---:\|---\|\n)(?:\|.*\n)*(?P<after>)", re.MULTILINE)
+KEYS = re.compile(r"(?P<before>^\| Key \|.*\n\|---\|.*\n)(?:\|.*\n)*(?P<after>)", re.MULTILINE)
 TREE = re.compile(r"(?P<before>^## The packages\n.*?^```text\n).*?(?P<after>^```$)", re.MULTILINE | re.DOTALL)
 ORDER = [
     "api",
@@ -106,6 +109,7 @@ def generated() -> dict[Path, str]:
         PROGRESS: progress_page(),
         OPENAPI: openapi(),
         EXIT_CODES: replaced(EXIT_CODES, CODES, exit_codes()),
+        CONFIGURATION: replaced(CONFIGURATION, KEYS, configuration_keys()),
         ARCHITECTURE: replaced(ARCHITECTURE, TREE, tree()),
     }
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from fetchpool.config.run_config import RunConfig
 
-SECRET_OPTIONS = ("user", "headers", "proxy", "cookie", "data", "json", "key", "netrc")
+SECRET_OPTIONS = ("user", "headers", "proxy", "cookie", "data", "json", "cert", "key", "netrc")
 """Options whose values may be secret."""
 RETRY = ("--retry-failed", "all")
 

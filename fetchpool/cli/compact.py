@@ -8,6 +8,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+import typer
+
+from fetchpool.cli.configuration import configured
 from fetchpool.cli.display import print_lines
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.cli.options import argument, parameter, takes
@@ -21,6 +24,9 @@ from fetchpool.progress.format import Line, counted, line
 if TYPE_CHECKING:
     from fetchpool.history import compact as history
 
+CONFIGURABLE = ("seen_memory", "quiet", "color")
+"""Options that the configuration can set."""
+
 
 @takes(
     argument("outputs", "OUT", "Outputs of earlier runs."),
@@ -28,11 +34,9 @@ if TYPE_CHECKING:
         OPTIONS["format"],
         help="Format of every OUT: text, jsonl, csv or sqlite. By default the suffix decides.",
     ),
-    parameter(OPTIONS["seen_memory"]),
-    parameter(OPTIONS["quiet"]),
-    parameter(OPTIONS["color"]),
+    *(parameter(OPTIONS[name]) for name in (*CONFIGURABLE, "config", "no_config")),
 )
-def compact(outputs: list[str] | None, format: str | None, seen_memory: str, quiet: bool, **_: Any) -> int:
+def compact(ctx: typer.Context, outputs: list[str] | None, format: str | None, **typed: Any) -> int:
     """Remove all but the final row of every URL from outputs.
 
     --retry-failed and --refresh append a second row for a URL. An OUT is replaced atomically, and a run may
@@ -42,11 +46,13 @@ def compact(outputs: list[str] | None, format: str | None, seen_memory: str, qui
         raise UsageError("missing argument OUT, e.g. fetchpool compact results.jsonl")
     from fetchpool.history import compact as history
 
+    configuration = configured(ctx, typed, [OPTIONS[name] for name in CONFIGURABLE])
     chosen = None if format is None else validate.choice("--format", format, FORMATS)
-    memory = validate.size("--seen-memory", seen_memory)
+    with configuration.naming_origins():
+        memory = validate.size("--seen-memory", configuration.values["seen_memory"])
     for path in outputs:
         result = history.compact(path, chosen, memory=memory)
-        if not quiet:
+        if not configuration.values["quiet"]:
             print_lines(sys.stderr, [_report(path, result)])
     return ExitCode.OK
 

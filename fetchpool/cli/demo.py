@@ -11,6 +11,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import typer
+from msgspec.structs import replace
+
+from fetchpool.cli.configuration import configured
 from fetchpool.cli.display import DisplayOptions, print_lines
 from fetchpool.cli.errors import print_error
 from fetchpool.cli.exit_codes import ExitCode
@@ -24,6 +28,8 @@ from fetchpool.progress.format import Line, Span, Style, counted, line
 
 RETRY_DELAY = 0.2
 """Seconds: the server's flaky pages need one or two retries, and a demo should not wait for a backoff."""
+CONFIGURABLE = ("workers", "executor", "transport", "quiet", "verbose", "display", "no_progress", "color")
+"""Options that the configuration can set. The rows of a demo don't belong into the outputs of a project."""
 OUTPUT_HELP = "Append rows to PATH; '-' is standard output. (default: a temporary file, named in the summary)"
 
 
@@ -32,10 +38,21 @@ OUTPUT_HELP = "Append rows to PATH; '-' is standard output. (default: a temporar
     *(parameter(OPTIONS[name]) for name in ("workers", "executor", "transport")),
     parameter(OPTIONS["outputs"], help=OUTPUT_HELP),
     *(parameter(OPTIONS[name]) for name in ("format", "quiet", "verbose", "display", "no_progress", "color")),
+    *(parameter(OPTIONS[name]) for name in ("config", "no_config")),
 )
-def demo(
+def demo(ctx: typer.Context, number: str, outputs: list[str] | None, format: str | None, **typed: Any) -> int:
+    """Fetch from a small server on this machine, to try fetchpool without a network."""
+    configuration = configured(ctx, typed, [OPTIONS[name] for name in CONFIGURABLE])
+    values = {name: configuration.values[name] for name in CONFIGURABLE}
+    with configuration.naming_origins():
+        return _demo(number, outputs, format, configuration.notices, **values)
+
+
+def _demo(
     number: str,
     outputs: list[str] | None,
+    format: str | None,
+    notices: tuple[str, ...],
     quiet: bool,
     verbose: bool,
     no_progress: bool,
@@ -43,8 +60,7 @@ def demo(
     color: str | None,
     **settings: Any,
 ) -> int:
-    """Fetch from a small server on this machine, to try fetchpool without a network."""
-    del color  # its callback has set it
+    del color  # it is set
     wanted = validate.integer("--number", number, 1)
     shown = DisplayOptions(quiet=quiet, verbose=verbose, no_progress=no_progress, display=display)
     from fetchpool.cli.demo_server.server import DemoServer
@@ -60,8 +76,10 @@ def demo(
             outputs=outputs or [_temporary_output()],
             retry_delay=RETRY_DELAY,
             per_host=0,  # the demo has one host only
+            format=format,
             **settings,
         )
+        config = replace(config, notices=(*notices, *config.notices))
         checker = DemoChecker()
         result = run_session(config, shown, observers=[checker], repeatable=False)
     if result.snapshot is None or result.code not in (ExitCode.OK, ExitCode.FAILED):

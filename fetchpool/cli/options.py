@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from fetchpool.cli.completion import complete_from, complete_inputs
-from fetchpool.config.option import Option
+from fetchpool.config.option import Option, Settable
 from fetchpool.config.options import GROUPED, OPTIONS, shown_default
 from fetchpool.config.other_programs.table import accepted_flags, always_on
 from fetchpool.model.version import version_line
@@ -61,13 +61,23 @@ def parameter(option: Option, help: str = "", default: str | None = None) -> Par
     if option.name == "color":
         more |= {"is_eager": True, "callback": choose_color}
     info = typer.Option(
-        *option.flags,
+        *_declarations(option),
         metavar=option.metavar or None,
         help=help or option.help,
         rich_help_panel=GROUP_OF.get(option.name, OTHER),
         **more,
     )
     return _parameter(flag_name(option), kind, info, value)
+
+
+def _declarations(option: Option) -> list[str]:
+    """Return the flags. A switch that a configuration file can turn on can be turned off: `--no-robots`. The
+    help doesn't list that."""
+    if option.metavar or option.settable is Settable.TYPED:
+        return option.flags
+    label = option.label
+    opposite = f"--{label.removeprefix('--no-')}" if label.startswith("--no-") else f"--no-{option.key}"
+    return [f"{flag}/{opposite}" if flag == label else flag for flag in option.flags]
 
 
 def accepted(name: str) -> Parameter:

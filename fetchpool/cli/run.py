@@ -16,6 +16,7 @@ import typer
 from msgspec.structs import replace
 
 from fetchpool.cli.again import showable
+from fetchpool.cli.configuration import Configuration, configured
 from fetchpool.cli.display import DisplayOptions
 from fetchpool.cli.errors import print_error
 from fetchpool.cli.exit_codes import ExitCode
@@ -49,6 +50,24 @@ def run(ctx: typer.Context, inputs: list[str] | None, **typed: Any) -> int:
 
     TIME is seconds, or 500ms, 10s, 2m, 1h, 1d; SIZE is bytes, or 512k, 10M, 1G (1M is 1048576 bytes).
     """
+    configuration = configured(ctx, typed, RUN_OPTIONS)
+    if typed["print_config"]:
+        from fetchpool.cli.print_config import print_config
+
+        print_config(configuration)
+        return ExitCode.OK
+    with configuration.naming_origins():
+        return _run(ctx, inputs, configuration, showable(ctx.find_root().obj or (), typed))
+
+
+def _run(
+    ctx: typer.Context,
+    inputs: list[str] | None,
+    configuration: Configuration,
+    arguments: tuple[str, ...] | None,
+) -> int:
+    """Run with the options of `configuration`. `arguments`: those of the command, if they can be shown."""
+    typed = configuration.values
     has_other_urls = typed["refresh"] is not None or typed["retry_failed"] or typed["sitemap"]
     if not inputs and not has_other_urls:
         if sys.stdin.isatty():
@@ -60,14 +79,13 @@ def run(ctx: typer.Context, inputs: list[str] | None, **typed: Any) -> int:
         inputs = ["-"]
     config = configure(inputs or (), **settings_of(typed))
     habits = [always_on(name) for name in ACCEPTED if typed[name.replace("-", "_")]]
-    config = replace(config, notices=(*config.notices, *habits))
+    config = replace(config, notices=(*configuration.notices, *config.notices, *habits))
     if typed["dry_run"]:
         from fetchpool.cli.dry_run import dry_run
 
         return dry_run(config)
     display = DisplayOptions(**{name: typed[name] for name in DisplayOptions.__struct_fields__})
     web = web_options(**{name: typed[name] for name in WEB_OPTIONS}, environment=os.environ)
-    arguments = showable(ctx.find_root().obj or (), typed)
     run_it = partial(_run_session, config, display, arguments, web)
     if display.is_json:
         from fetchpool.cli.json_stderr import run_with_json

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from textwrap import fill, indent
 from typing import Any
 
-from fetchpool.config.option import Option, Scope
-from fetchpool.config.options import GROUPED, in_scope, shown_default
+from fetchpool.config.option import Option, Scope, Settable
+from fetchpool.config.options import GROUPED, OPTIONS, in_scope, shown_default
 
 WIDTH = 106
 PARAMETERS = {"workers", "executor"}
@@ -107,3 +107,18 @@ def reference() -> str:
             page.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         page.append("")
     return "\n".join(page)
+
+
+def configuration_keys() -> str:
+    """Return the rows of the table of keys in `docs/reference/configuration.md`."""
+    rows = []
+    for option in OPTIONS.values():
+        if option.usage and option.settable is not Settable.TYPED:
+            default = shown_default(option)
+            value = "`true`, `false`" if not option.metavar else f"{option.metavar}"
+            value += " or a list" if option.type.repeatable else ""
+            value += "" if default is None else f"; default `{default}`"
+            unnamed = "yes" if option.settable is Settable.ANYWHERE else ""
+            cells = (f"`{option.key}`", f"`{option.variable}`", value.replace("|", "\\|"), unnamed)
+            rows.append(f"| {' | '.join(cells)} |\n")
+    return "".join(rows)

@@ -58,6 +58,8 @@ class ParamType(Struct, frozen=True, kw_only=True):
     choices: tuple[str, ...] = ()
     """Values for shell completion."""
     repeatable: bool = False
+    is_body: bool = False
+    """Whether repeated values are pieces of one body. An environment variable has the complete body."""
 
 
 class Option(Struct, frozen=True):

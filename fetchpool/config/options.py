@@ -786,6 +786,35 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             Scope.FLAG,
         ),
     ),
+    "Configuration": (
+        Option(
+            "config",
+            "--config FILE",
+            types.TEXT,
+            "Read options from FILE, which is TOML with the names of options as keys. It takes precedence "
+            "over ./fetchpool.toml or [tool.fetchpool] in ./pyproject.toml, and these over "
+            "~/.config/fetchpool/config.toml. Variables such as FETCHPOOL_MAX_TIME take precedence over "
+            "files.",
+            Scope.FLAG,
+            settable=Settable.TYPED,
+        ),
+        Option(
+            "no_config",
+            "--no-config",
+            types.SWITCH,
+            "Read no configuration file that --config does not name.",
+            Scope.FLAG,
+            settable=Settable.TYPED,
+        ),
+        Option(
+            "print_config",
+            "--print-config",
+            types.SWITCH,
+            "Print the value of every option and where it is from, and fetch nothing.",
+            Scope.FLAG,
+            settable=Settable.TYPED,
+        ),
+    ),
     "Other": (
         Option(
             "version", "-V --version", types.SWITCH, "Print the version.", Scope.FLAG, settable=Settable.TYPED

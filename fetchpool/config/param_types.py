@@ -152,10 +152,18 @@ HEADERS = ParamType(
     repeatable=True,
 )
 DATA = ParamType(
-    check=request_values.data, accepts=request_values.Body | None, checks_type=True, repeatable=True
+    check=request_values.data,
+    accepts=request_values.Body | None,
+    checks_type=True,
+    repeatable=True,
+    is_body=True,
 )
 JSON = ParamType(
-    check=request_values.json_body, accepts=request_values.Json | None, checks_type=True, repeatable=True
+    check=request_values.json_body,
+    accepts=request_values.Json | None,
+    checks_type=True,
+    repeatable=True,
+    is_body=True,
 )
 COOKIE = ParamType(
     check=lambda label, value: cookie_file.cookie_option(label, value),

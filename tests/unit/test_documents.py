@@ -80,6 +80,7 @@ def test_the_manual_page_is_valid_and_has_every_section() -> None:
         "COMMANDS",
         "EXIT STATUS",
         "ENVIRONMENT",
+        "FILES",
         "EXAMPLES",
         "SEE ALSO",
     ]

@@ -1,0 +1,121 @@
+"""Applies the environment and configuration files to the options of a command.
+
+In: the options as typed. Out: the same with values of variables and files where nothing was typed, and where
+each is from. Without a variable or a file this costs three calls of `stat()`, and nothing more is imported.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+from msgspec import Struct
+
+from fetchpool.cli.options import choose_color, flag_name
+from fetchpool.config.config_paths import local_file, own_file
+from fetchpool.config.option import PREFIX, Option
+from fetchpool.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from fetchpool.config.precedence import Setting, Source
+
+CONFIG, NO_CONFIG = "FETCHPOOL_CONFIG", "FETCHPOOL_NO_CONFIG"
+
+
+class Configuration(Struct, frozen=True):
+    """The options of a command from all sources."""
+
+    values: dict[str, Any]
+    """Values by the name of the command's parameter, as if all were typed."""
+    settings: Mapping[str, Setting] = {}
+    """The options that something sets, with their origin; empty if only the command line can."""
+    notices: tuple[str, ...] = ()
+
+    @contextmanager
+    def naming_origins(self) -> Iterator[None]:
+        """Add to the message of a `UsageError` where the options in it are from, unless they were typed."""
+        try:
+            yield
+        except UsageError as error:
+            if not self.settings:
+                raise
+            from fetchpool.config.precedence import with_origins
+
+            raise UsageError(with_origins(str(error), self.settings)) from None
+
+
+def configured(
+    context: typer.Context,
+    typed: Mapping[str, Any],
+    options: Sequence[Option],
+    environ: Mapping[str, str] = os.environ,
+) -> Configuration:
+    """Return the options of a command. `typed`: its parameters with their defaults. `options`: those that the
+    environment and files can set for this command. Raises `UsageError`."""
+    has_variables = any(name.startswith(PREFIX) for name in environ)
+    named, label = _named_file(typed, environ) if has_variables or typed["config"] is not None else ("", "")
+    is_off = typed["no_config"] or (has_variables and _is_off(environ))
+    local, own = ("", "") if is_off else (local_file(named), own_file(named, environ))
+    if not (has_variables or named or local or own or typed.get("print_config")):
+        return Configuration(dict(typed))
+    from fetchpool.config.environment import from_variables
+    from fetchpool.config.precedence import COMMAND_LINE, Source, combine
+
+    names = {option.name: flag_name(option) for option in options}
+    given = {name: typed[flag] for name, flag in names.items() if _is_typed(context, flag)}
+    variables, notices = from_variables(environ) if has_variables else ({}, [])
+    sources = [Source(COMMAND_LINE, given), Source("", variables), *_files(named, label, local, own)]
+    settings = combine(sources, {name: typed[flag] for name, flag in names.items()})
+    used = {names[name]: setting.value for name, setting in settings.items() if not setting.needs}
+    keys = ", ".join(each.option.key for each in settings.values() if each.origin == local and not each.needs)
+    if keys:
+        notices = [f"options from {local}: {keys}", *notices]
+    configuration = Configuration({**typed, **used}, settings, tuple(notices))
+    with configuration.naming_origins():
+        choose_color(used.get("color"))
+    return configuration
+
+
+def _is_typed(context: typer.Context, parameter: str) -> bool:
+    source = context.get_parameter_source(parameter)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _named_file(typed: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return the file that the user named, and how."""
+    if typed["config"] is not None:
+        return typed["config"], "--config"
+    return ("", "") if typed["no_config"] else (environ.get(CONFIG, ""), CONFIG)
+
+
+def _is_off(environ: Mapping[str, str]) -> bool:
+    text = environ.get(NO_CONFIG, "")
+    if not text:
+        return False
+    from fetchpool.config.environment import as_switch
+
+    return as_switch(NO_CONFIG, text)
+
+
+def _files(named: str, label: str, local: str, own: str) -> Iterator[Source]:
+    """Yield what the files set."""
+    from fetchpool.config.config_files import TABLE, read
+    from fetchpool.config.precedence import Source
+
+    if named or label == "--config":
+        if not named:
+            raise UsageError(f"{label}: expected the path of a file")
+        try:
+            values = read(named)
+        except UsageError as error:
+            raise UsageError(f"{label}: {error}") from None
+        if values is None:
+            raise UsageError(f"{label}: {named} has no table [{TABLE}]")
+        yield Source(named, values)
+    if local and (values := read(local, trusted=False)) is not None:
+        yield Source(local, values)
+    if own and (values := read(own)) is not None:
+        yield Source(own, values)

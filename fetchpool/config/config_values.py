@@ -1,0 +1,59 @@
+"""Checks the type of values from configuration files.
+
+In: a value as TOML has it. Out: what the command line would pass on: a switch as a bool, a repeatable option
+as a list of texts, any other as text, or as a number if the option takes one. Whether a number or text is
+valid is checked later, as it is for the command line.
+"""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from fetchpool.config.option import Option
+from fetchpool.model.errors import UsageError
+
+TYPE_NAMES = {
+    bool: "true or false",
+    str: "text",
+    int: "a number",
+    float: "a number",
+    list: "a list",
+    dict: "a table",
+}
+
+
+def from_toml(where: str, option: Option, value: object) -> Any:
+    """Return a value of a TOML file. `where` names the file and the key. Raises `UsageError`."""
+    if not option.metavar:
+        if not isinstance(value, bool):
+            raise UsageError(f"{where}: expected true or false, got {_type_of(value)}")
+        return value
+    if not option.type.repeatable:
+        return _single(where, option, value)
+    values = value if isinstance(value, list) else [value]
+    return [str(_single(where, option, each)) for each in values]
+
+
+def _single(where: str, option: Option, value: object) -> str | float:
+    expected = "a number or text" if _takes(option, int, float) else "text"
+    if option.type.repeatable:
+        expected += ", or a list"
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise UsageError(f"{where}: expected {expected}, got {_type_of(value)}")
+    if isinstance(value, str):
+        if "\0" in value:  # no argument of a command can have one
+            raise UsageError(f"{where}: a NUL character is not allowed")
+        return value
+    if _takes(option, int, float):
+        return int(value) if isinstance(value, float) and value.is_integer() else value
+    return str(value)  # tls-max = 1.3
+
+
+def _takes(option: Option, *kinds: type) -> bool:
+    """Whether a program may pass a number."""
+    accepts = option.type.accepts
+    return any(kind is accepts or kind in get_args(accepts) for kind in kinds)
+
+
+def _type_of(value: object) -> str:
+    return TYPE_NAMES.get(type(value), "a date or time")
