@@ -22,6 +22,7 @@ from fetchpool.progress import color
 
 GROUP_OF = {option.name: group for group, options in GROUPED.items() for option in options}
 OTHER = "Other"
+_FLAGS = {flag for option in OPTIONS.values() for flag in option.flags}
 
 
 def show_version(wanted: bool) -> None:
@@ -75,9 +76,16 @@ def _declarations(option: Option) -> list[str]:
     help doesn't list that."""
     if option.metavar or option.settable is Settable.TYPED:
         return option.flags
-    label = option.label
-    opposite = f"--{label.removeprefix('--no-')}" if label.startswith("--no-") else f"--no-{option.key}"
-    return [f"{flag}/{opposite}" if flag == label else flag for flag in option.flags]
+    flag = opposite_flag(option)
+    return [f"{each}/{flag}" if flag and each == option.label else each for each in option.flags]
+
+
+def opposite_flag(option: Option) -> str:
+    """Return the flag that turns a switch off: `--no-robots`, or `--dedupe` for `--no-dedupe`. Empty if that
+    is another option."""
+    key = option.key
+    flag = f"--{key.removeprefix('no-')}" if key.startswith("no-") else f"--no-{key}"
+    return "" if flag in _FLAGS else flag
 
 
 def accepted(name: str) -> Parameter:
