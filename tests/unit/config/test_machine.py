@@ -89,3 +89,22 @@ def test_a_low_limit_costs_workers_and_no_url(
         finally:
             server.kill()
     assert done.stdout.splitlines() == [f"{workers} 5", "{None}"], done.stderr
+
+
+CEILINGS = """
+import resource
+from msgspec.structs import replace
+from fetchpool.config.ceiling import with_ceiling
+from fetchpool.config.configure import configure
+
+config = configure(["urls.txt"], workers=10)
+print(with_ceiling(config).ceiling, with_ceiling(replace(config, max_workers=40)).ceiling)
+for limit in (1024, 200):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    print(with_ceiling(config).ceiling)
+"""
+
+
+def test_the_ceiling_of_a_run_that_can_be_steered_leaves_room_for_kept_connections() -> None:
+    done = runner.run([sys.executable, "-c", CEILINGS], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1000", "40", "96", "10"]

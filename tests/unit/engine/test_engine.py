@@ -13,6 +13,7 @@ from fetchpool.config.configure import configure
 from fetchpool.engine.build import assemble, build
 from fetchpool.engine.engine import Engine
 from fetchpool.engine.events import BusyHost, FailingHost, Hosts, Snapshot, WaitTimes
+from fetchpool.engine.lifecycle import Limits
 from fetchpool.engine.observers import Observer, Observers
 from fetchpool.engine.workers import Workers
 from fetchpool.engine.writer import Writer
@@ -22,8 +23,9 @@ from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome, refusal
 from fetchpool.model.record import Record
 from fetchpool.model.request import FetchRequest
+from fetchpool.model.steering import Pause, Resume, Stop
 from fetchpool.pools.future import LightFuture
-from fetchpool.scheduler.autoscale import ENOUGH, AutoScaler
+from fetchpool.scheduler.autoscale import ENOUGH, START, AutoScaler
 from fetchpool.scheduler.retry import RetryPolicy
 from fetchpool.scheduler.scheduler import Scheduler
 from fetchpool.sources.iterable import IterableSource
@@ -124,6 +126,7 @@ def engine_of(
     retry: int = 0,
     concurrency: AutoScaler | None = None,
     observers: Sequence[Observer] = (),
+    max_runtime: float | None = None,
 ) -> Engine:
     """With a clock that goes on by a millisecond each time it is looked at."""
     ticks = count()
@@ -134,6 +137,7 @@ def engine_of(
         scheduler=scheduler or Scheduler(),
         retry=RetryPolicy(retry=retry),
         workers=Workers(pool, concurrency),
+        limits=Limits(run=max_runtime),
         observers=Observers(observers),
         clock=lambda: next(ticks) / 1000,
     )
@@ -225,6 +229,66 @@ def test_time_after_a_stop_counts_as_stopping() -> None:
     limits = engine.run().snapshot.wait_times
     assert limits.stopping
     assert not limits.ending
+
+
+def test_a_number_replaces_the_adapted_one_until_it_is_given_back() -> None:
+    pool = OneAtATime(lambda request, _: fine(request))
+    pool.max_workers = 100
+    workers = Workers(pool, AutoScaler(100, 0.0))
+    scaler = workers.autoscaler
+    adapted = workers.number
+    assert (workers.setting, workers.ceiling) == ("auto", 100)
+    assert workers.fix(3) == 3
+    assert (workers.setting, workers.number, workers.reason, pool.max_workers) == (3, 3, "", 3)
+    assert workers.fix(500) == 100
+    workers.adapt(1.0)
+    assert (workers.setting, workers.number, pool.max_workers) == ("auto", adapted, 100)
+    assert workers.autoscaler is scaler
+
+
+def test_any_run_can_be_adapted() -> None:
+    pool = OneAtATime(lambda request, _: fine(request))
+    pool.max_workers = 100
+    workers = Workers(pool, number=4)
+    assert (workers.setting, workers.ceiling) == (4, 100)
+    workers.adapt(1.0)
+    assert (workers.setting, workers.number, pool.max_workers) == ("auto", START, 100)
+
+
+def test_a_limit_of_time_ends_a_paused_run() -> None:
+    engine = engine_of(
+        OneAtATime(lambda request, _: fine(request)), ["http://host/"], Rows(), max_runtime=2.0
+    )
+    engine.steer(Pause(), "by a key")
+    result = engine.run()
+    assert (result.interrupted, result.stopped_by, result.steered_by) == (True, "--max-runtime", "")
+    assert result.snapshot.done == 0
+    assert result.snapshot.wait_times.paused == pytest.approx(2.0, abs=0.3)
+    assert result.snapshot.wait_times.workers == 0.0
+
+
+def test_a_paused_run_ends_when_nothing_is_left() -> None:
+    def answer(request: FetchRequest, _attempt: int) -> Outcome:
+        engine.steer(Pause(), "by a key")
+        return fine(request)
+
+    rows = Rows()
+    engine = engine_of(OneAtATime(answer), ["http://host/"], rows)
+    result = engine.run()
+    assert rows.errors == {"http://host/": None}
+    assert not result.interrupted
+
+
+def test_a_stop_by_a_signal_is_not_taken_back() -> None:
+    def answer(request: FetchRequest, _attempt: int) -> Outcome:
+        engine.steer(Stop(), "by a key")
+        engine.stop()
+        engine.steer(Resume(), "by a key")
+        return fine(request)
+
+    engine = engine_of(OneAtATime(answer), [f"http://host/{number}" for number in range(9)], Rows())
+    result = engine.run()
+    assert (result.interrupted, result.steered_by, result.snapshot.done) == (True, "", 1)
 
 
 class Impatient(Rows):

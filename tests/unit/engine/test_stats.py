@@ -265,3 +265,24 @@ def test_counting_and_reporting_do_without_rich() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout == "False\n"
+
+
+def test_no_rate_and_no_remaining_time_includes_a_pause() -> None:
+    clock = Clock()
+    stats = Stats(clock)
+    for _ in range(40):  # ten seconds at forty a second
+        clock.now += 0.25
+        stats.add([record(size_delivered=100)] * 10)
+        now(stats)
+    assert now(stats, state=State.PAUSED).urls_per_second == 0
+    for _ in range(400):  # a hundred seconds
+        clock.now += 0.25
+        shot = now(stats, total=800, state=State.PAUSED)
+    assert (shot.urls_per_second, shot.bytes_per_second, shot.eta) == (0, 0, None)
+    clock.now += 0.125
+    shot = now(stats, total=800)
+    assert shot.time_paused == pytest.approx(100.125)
+    assert shot.urls_per_second == pytest.approx(40)
+    assert shot.rate_average == pytest.approx(40)
+    assert shot.eta == pytest.approx(10)
+    assert now(stats, total=800, state=State.PAUSING).eta is None

@@ -11,6 +11,7 @@ from fetchpool.config.outputs import Output
 from fetchpool.config.run_config import RunConfig
 from fetchpool.engine.engine import RunResult
 from fetchpool.engine.events import FailureCount, Snapshot, WaitTimes
+from fetchpool.model.steering import Settings
 from fetchpool.progress.summary import summary
 from tests.factories import EVEN, all_ok, snapshot
 
@@ -121,6 +122,29 @@ def test_an_interrupted_run_reports_why_it_stopped_and_how_to_continue() -> None
     )
     assert said[0] == "stopped by --max-runtime after 10 s: 60 URLs done (all ok), 40 not fetched"
     assert said[-1] == "to continue: run the same command with --resume"
+
+
+@pytest.mark.parametrize(("aborted", "how"), [(False, "stopped"), (True, "aborted")])
+def test_a_run_that_was_stopped_by_a_command_names_who_asked(aborted: bool, how: str) -> None:
+    shot = all_ok(elapsed=10.0, done=60, total=100, total_exact=True)
+    said = lines(shot, interrupted=True, aborted=aborted, steered_by="from the web page")
+    assert said[0] == f"{how} from the web page after 10 s: 60 URLs done (all ok), 40 not fetched"
+
+
+def test_pauses_have_a_line_and_are_in_no_rate_and_no_bottleneck() -> None:
+    waited = limits(workers=9.0, paused=90.0)
+    shot = all_ok(elapsed=100.0, time_paused=90.0, done=1000, wait_times=waited)
+    said = lines(shot)
+    assert "rate     100 URLs/s, 9.8 MB/s" in said
+    assert "paused   1 min 30 s" in said
+    assert said[-1].startswith("bottleneck: workers (all 10 busy 90 % of the time)")
+
+
+def test_the_bottleneck_is_about_the_settings_at_the_end() -> None:
+    waited = limits(workers=9.0)
+    changed = Settings(workers=40, ceiling=100, rate=None, per_host=None)
+    said = lines(all_ok(elapsed=10.0, done=1000, wait_times=waited, workers=40, settings=changed))
+    assert said[-1].startswith("bottleneck: workers (all 40 busy 90 % of the time)")
 
 
 def test_the_bottleneck_of_an_interrupted_run_is_measured_until_it_was_stopped() -> None:
