@@ -1,7 +1,7 @@
 """Takes pictures of the web page, to look at: `make screenshots`, or `python -m tests.screenshots DIRECTORY`.
 
-In four states, light and dark, 1,600 and 360 pixels wide. The runs are made up, the page and the browser are
-real.
+In four states, light and dark, 1,600 and 360 pixels wide; and `docs/pictures/page.png` for the README. The
+runs are made up, the page and the browser are real.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from tests.web.browser import Browser, wait_until
 from tests.web.process import PageProcess
 
 STATES = ("running", "paused", "failing", "ended")
+README_PICTURE = Path(__file__).parents[1] / "docs" / "pictures" / "page.png"
 SECONDS = 300
 URLS = 1_000_000
 SUMMARY = (
@@ -160,7 +161,7 @@ def main() -> None:
                     shots[-1] = replace(last, state=State(state))
                 page.show(shots)
                 page.notice(began + 3, "-w 64: 3 of 64 files are open already")
-                if state != "running":
+                if state in ("paused", "ended"):
                     page.notice(began + 262, "paused from the web page")
                 browser.open(page.link())
                 browser.wait_for("1,000,000")
@@ -172,17 +173,21 @@ def main() -> None:
                     for width in (1600, 360):
                         browser.size(width, 900)
                         take(browser, width, directory / f"page-{state}-{scheme}-{width}.png")
+                if state == "running":
+                    browser.scheme("light")
+                    browser.size(1280, 880)
+                    take(browser, 1280, README_PICTURE, height=880)
     print(directory)  # noqa: T201
 
 
-def take(browser: Browser, width: int, path: Path) -> None:
-    """Takes a picture of the complete page, when its charts fit."""
+def take(browser: Browser, width: int, path: Path, height: int = 0) -> None:
+    """Takes a picture when the charts fit: of the top of the page, or of all of it."""
     ready = (
         "return document.querySelector('.uplot').clientWidth === document.querySelector('.plot').clientWidth"
     )
     wait_until(lambda: browser.driver.execute_script(ready), "the charts fit")
-    height = browser.driver.execute_script("return document.documentElement.scrollHeight")
-    browser.size(width, max(height, 200))
+    height = height or browser.driver.execute_script("return document.documentElement.scrollHeight")
+    browser.size(width, height)
     shot = browser.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
     path.write_bytes(base64.b64decode(shot["data"]))
 

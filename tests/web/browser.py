@@ -25,7 +25,7 @@ FLAGS = (
         "mute-audio",
     ),
     *("disable-background-networking", "disable-component-update", "disable-extensions"),
-    "disable-dev-shm-usage",
+    *("disable-dev-shm-usage", "hide-scrollbars"),
     # A page of another site, whose name is an address of this machine.
     "host-resolver-rules=MAP *.example 127.0.0.1",
 )
