@@ -40,7 +40,7 @@ def wait_until(condition: Callable[[], Found], what: str) -> Found:
     while not (found := condition()):
         if time.monotonic() > deadline:
             raise AssertionError(f"not in {PATIENCE:.0f} s: {what}")
-        time.sleep(0.02)
+        time.sleep(0.05)
     return found
 
 

@@ -7,8 +7,10 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
 import pytest
@@ -70,20 +72,34 @@ def server() -> Iterator[CountingServer]:
         thread.join()
 
 
-@pytest.mark.parametrize("executor", ["thread", "async", "process"])
-def test_a_paused_run_requests_nothing_and_loses_nothing(
-    executor: str, browser: Browser, server: CountingServer, tmp_path: Path
-) -> None:
-    urls = tmp_path / "urls.txt"
+@contextmanager
+def running(server: CountingServer, directory: Path, *options: str) -> Iterator[tuple[Popen[bytes], str]]:
+    """The command with a list of this server's URLs, and the link to its page."""
+    urls = directory / "urls.txt"
     urls.write_text("".join(f"http://127.0.0.1:{server.server_port}/{number}\n" for number in range(URLS)))
-    arguments = ["-q", "-w", str(WORKERS), "--per-host", "0", "--web-listen", "0", "--executor", executor]
-    process = start(*arguments, "-o", "rows.jsonl", str(urls), cwd=tmp_path)
+    arguments = ["-q", "-w", str(WORKERS), "--per-host", "0", "--web-listen", "0", *options]
+    process = start(*arguments, "-o", "rows.jsonl", str(urls), cwd=directory)
     try:
         assert process.stderr is not None
         said = process.stderr.readline().decode()
         match = re.fullmatch(r"fetchpool: web page: (http://127\.0\.0\.1:\d+/\?token=\S+)\n", said)
         assert match, said
-        browser.open(match[1])
+        yield process, match[1]
+    finally:
+        process.kill()
+        process.wait()
+
+
+def rows(directory: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (directory / "rows.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("executor", ["thread", "async", "process"])
+def test_a_paused_run_requests_nothing_and_loses_nothing(
+    executor: str, browser: Browser, server: CountingServer, tmp_path: Path
+) -> None:
+    with running(server, tmp_path, "--executor", executor) as (process, link):
+        browser.open(link)
         wait_until(lambda: len(server.paths) >= FREE + WORKERS, "requests in flight")
         browser.click("Pause")
         browser.wait_for("pausing")
@@ -101,12 +117,27 @@ def test_a_paused_run_requests_nothing_and_loses_nothing(
         browser.click("Resume")
         browser.wait_for("exit code 1")
         assert process.wait(10) == 1
-    finally:
-        process.kill()
-        process.wait()
-    shown = browser.words
-    assert f"{URLS} of {URLS} URLs" in shown
-    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
-    assert Counter(row["urlnum"] for row in rows) == Counter(range(URLS))
-    assert [row["url"] for row in rows if row["error"]] == [f"http://127.0.0.1:{server.server_port}/7"]
+    assert f"{URLS} of {URLS} URLs" in browser.words
+    found = rows(tmp_path)
+    assert Counter(row["urlnum"] for row in found) == Counter(range(URLS))
+    assert [row["url"] for row in found if row["error"]] == [f"http://127.0.0.1:{server.server_port}/7"]
     assert len(server.paths) == URLS
+
+
+def test_a_run_is_started_and_stopped_from_the_page(
+    browser: Browser, server: CountingServer, tmp_path: Path
+) -> None:
+    with running(server, tmp_path, "--executor", "async", "--paused") as (process, link):
+        browser.open(link)
+        browser.wait_for("paused")
+        assert server.paths == []
+        browser.click("Start")
+        wait_until(lambda: len(server.paths) >= FREE + WORKERS, "requests in flight")
+        browser.click("Stop")
+        browser.click("Stop")
+        browser.wait_for("stopping")
+        server.release.set()
+        browser.wait_for("exit code 5")
+        assert process.wait(10) == 5
+    assert len(server.paths) == len(rows(tmp_path)) == FREE + WORKERS
+    assert "--resume" in browser.words
