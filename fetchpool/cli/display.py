@@ -202,7 +202,7 @@ def open_json_progress(
 
 class Announcer(Observer):
     """Announces that a signal is stopping the run, or that the log file can't be written, through the
-    observers that write to the terminal."""
+    observers that write to the terminal, and in the log."""
 
     def __init__(self, observers: Sequence[Observer], log: LogFile | None = None) -> None:
         self._log = log
@@ -221,7 +221,7 @@ class Announcer(Observer):
         self._announce(f"finishing {counted(snapshot.in_flight, 'request')}; {again}")
 
     def _announce(self, text: str) -> None:
-        for observer in self._observers:
+        for observer in self._observers if self._log is None else (*self._observers, self._log):
             observer.on_event(Notice(text))
 
 

@@ -22,6 +22,13 @@ def move(response):
     Path("run.jsonl").rename("run.jsonl.old")
     return {}
 
+def interrupt(response):
+    import signal, time
+    os.kill(os.getpid(), signal.SIGINT)
+    while not signal.getsignal(signal.SIGINT).__self__._count:
+        time.sleep(0.001)
+    return {}
+
 def loaded(response):
     import sys
     names = [name for name in sys.modules if name.startswith(("fetchpool.progress.", "fetchpool.cli."))]
@@ -139,6 +146,14 @@ def test_a_full_disk_is_one_notice_and_the_run_goes_on(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert (tmp_path / "rows").read_text().count("\n") == 2
     assert done.stderr.count("the log has a gap, the run goes on") == 1
+
+
+def test_an_interrupt_is_in_the_log(tmp_path: Path) -> None:
+    options = ("--log-file", "run.jsonl", "-w", "1", "--parse", "parsers:interrupt")
+    assert fetchpool("urls", "-o", "rows", *options, cwd=tmp_path).returncode == 130
+    ended = logged(tmp_path / "run.jsonl")[-1]
+    assert (ended["event"], ended["exit_code"]) == ("ended", 130)
+    assert ended["message"].startswith("interrupted after")
 
 
 def test_without_the_options_nothing_of_them_is_loaded(tmp_path: Path) -> None:

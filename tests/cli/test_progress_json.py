@@ -286,6 +286,15 @@ def test_standard_error_that_cannot_be_written_changes_nothing(tmp_path: Path, c
             assert (tmp_path / f"rows{number}").read_text().count("\n") == 3
 
 
+@pytest.mark.parametrize("option", ["--progress", "--summary"])
+def test_a_file_name_that_is_not_utf8_is_in_the_summary(tmp_path: Path, option: str) -> None:
+    name = os.fsdecode(b"rows\xff\x1b")
+    done = fetchpool("one", "-o", name, option, "json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stderr.splitlines()[-1])["outputs"][0]["path"] == name
+    assert done.stderr.replace("\n", "").isprintable()
+
+
 def test_ctrl_c_before_the_run_is_a_summary_as_well(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "list")
     process = start("list", "-o", "rows", "--progress", "json", "--resume", cwd=tmp_path)

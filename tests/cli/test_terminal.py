@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -29,6 +30,31 @@ def test_the_display_is_live_and_the_summary_stays(slow_list: Path) -> None:
         assert "1 http_404" in terminal.words
         assert "7 rows to sizes.txt" in terminal.words
         assert terminal.screen.count("\x1b[?25l") <= terminal.screen.count("\x1b[?25h"), "the cursor is back"
+
+
+def test_plain_progress_moves_no_cursor(slow_list: Path) -> None:
+    with Terminal(["urls.txt", "--progress", "plain"], slow_list) as terminal:
+        assert terminal.wait() == 1
+        assert "7 URLs in " in terminal.words
+        assert "\x1b[?25l" not in terminal.screen
+
+
+def test_a_bar_that_is_asked_for_is_shown_while_rows_go_to_a_pipe(slow_list: Path) -> None:
+    reader, writer = os.pipe()
+    with Terminal(
+        ["urls.txt", "-w", "2", "-o", "-", "--progress", "bar"], slow_list, stdout=writer
+    ) as terminal:
+        os.close(writer)
+        terminal.wait_for("2 in flight")
+        assert terminal.wait() == 1
+    with open(reader) as rows:  # noqa: PTH123 - a descriptor
+        assert len(rows.readlines()) == 7
+
+
+def test_progress_as_json_is_json_on_a_terminal_as_well(slow_list: Path) -> None:
+    with Terminal(["urls.txt", "--progress", "json"], slow_list) as terminal:
+        assert terminal.wait() == 1
+        assert all(json.loads(line) for line in terminal.screen.splitlines())
 
 
 def test_a_pause_that_a_host_asked_for_is_explained_while_it_lasts(tmp_path: Path) -> None:
