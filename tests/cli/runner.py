@@ -201,8 +201,12 @@ class Terminal:
         while not holds():
             if time.monotonic() > deadline:
                 raise AssertionError(f"this is still shown: {self.shown}")
-            if select.select([self._master], [], [], 0.02)[0]:
-                self._read(deadline)
+            self.read_for(0.02)
+
+    def read_for(self, seconds: float) -> None:
+        """Reads what is written within this time."""
+        if select.select([self._master], [], [], seconds)[0]:
+            self._read(time.monotonic() + PATIENCE)
 
     def wait_to_show(self, *texts: str) -> None:
         """Reads until all of `texts` are on the terminal."""
