@@ -29,7 +29,7 @@ FLAGS = (
     # A page of another site, whose name is an address of this machine.
     "host-resolver-rules=MAP *.example 127.0.0.1",
 )
-PATIENCE = 20.0
+PATIENCE = 30.0
 
 Found = TypeVar("Found")
 

@@ -23,7 +23,7 @@ from fetchpool.web.listen import access, link, listen, new_token
 from fetchpool.web.messages import End, Link, Notice, RunInfo, Start, Update
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 20.0
+PATIENCE = 30.0
 TOKEN = "sesame"
 RUN = RunInfo(
     version="1.0",
