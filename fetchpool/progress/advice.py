@@ -6,6 +6,7 @@ The engine accounts each second of the run to what it waited for (`WaitTimes`), 
 much CPU it used. CPU comes first, since a busy machine makes everything else look slow:
 
     CPU used up             ──▶ the CPU, and worker processes if cores are idle
+    --limit-rate reached    ──▶ --limit-rate, whatever waits for it
     all workers busy        ──▶ timeouts, the network, or the number of workers
     hosts at their limits   ──▶ --per-host, the rate limit, server backoff, or retries
     DNS                     ──▶ DNS lookups
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from fetchpool.config.units import format_size
 from fetchpool.engine.events import Snapshot, WaitTimes
 from fetchpool.progress import remedies
 from fetchpool.progress.format import Span, Style, count, counted, duration, percent, size
@@ -34,6 +36,8 @@ MIN_ELAPSED = 1.0
 """Seconds: of a shorter run, most is start-up, whatever the numbers say."""
 CPU_BOUND = 0.9
 """Share of a core (threads), or of all cores (processes), from which CPU is the bottleneck."""
+LIMIT_REACHED = 0.8
+"""Share of --limit-rate from which it is the bottleneck."""
 CPU_SHORT = 0.7
 """Share of a core from which more threads, or more transfers in one thread, need CPU that isn't there."""
 
@@ -51,6 +55,8 @@ def advice(snapshot: Snapshot, config: RunConfig, *, aborted: bool = False) -> l
         return []
     if waits.cpu >= CPU_BOUND * _cores_of(executor, waits) * snapshot.elapsed:
         return _cpu(snapshot, config)
+    if remedies.least_time(snapshot, config) >= LIMIT_REACHED * (snapshot.elapsed - waits.paused):
+        return _limit_rate(snapshot, config)
     hosts = waits.host_limit + waits.rate_limit + waits.backoff + waits.retries
     most = max(waits.workers, hosts, waits.proxy, waits.dns, waits.source, waits.ending, waits.output)
     share = _share(most, snapshot)
@@ -173,6 +179,12 @@ def _on_bodies(snapshot: Snapshot, workers: int) -> bool:
         _fetching(snapshot, workers) >= remedies.FETCHING_BOUND
         and snapshot.time_receiving >= remedies.BODIES_BOUND * in_all
     )
+
+
+def _limit_rate(snapshot: Snapshot, config: RunConfig) -> list[Span]:
+    limit = format_size(config.fetch.limit_rate or 0)
+    speed = size(snapshot.size_download / (snapshot.elapsed - snapshot.wait_times.paused))
+    return [Span(f"--limit-rate {limit} (bodies were received at {speed}/s in total)")]
 
 
 def _hosts(snapshot: Snapshot, config: RunConfig) -> list[Span]:

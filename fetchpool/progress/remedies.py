@@ -93,7 +93,8 @@ def more_workers(shot: Snapshot, config: RunConfig) -> Remedy | None:
     shortened = fetching * ceil(urls / wanted) / ceil(urls / workers)  # in rounds: the last ones take as long
     rest = shot.elapsed - waits.workers - waits.ending
     busy = waits.cpu * MORE_CPU
-    return remedy(options, shot.elapsed, max(rest + max(shortened, shot.time_max) + busy, waits.cpu / cores))
+    predicted = max(rest + max(shortened, shot.time_max) + busy, waits.cpu / cores)
+    return remedy(options, shot.elapsed, max(predicted, least_time(shot, config)))
 
 
 def _may_be_async(config: RunConfig) -> bool:
@@ -109,7 +110,8 @@ def higher_host_limit(shot: Snapshot, config: RunConfig) -> Remedy | None:
     waits = shot.wait_times
     saved = waits.host_limit * (1 - 1 / MORE_PER_HOST)
     cores = waits.cores if config.executor == "process" else CPU_SHARE
-    return remedy(options, shot.elapsed, max(shot.elapsed - saved, shot.time_max, waits.cpu / cores))
+    predicted = max(shot.elapsed - saved, shot.time_max, waits.cpu / cores)
+    return remedy(options, shot.elapsed, max(predicted, least_time(shot, config)))
 
 
 def all_cores(shot: Snapshot, config: RunConfig) -> Remedy | None:
@@ -120,7 +122,7 @@ def all_cores(shot: Snapshot, config: RunConfig) -> Remedy | None:
         return None
     spare = max(min(waits.idle / shot.elapsed, waits.cores - used), 0.0)
     predicted = PROCESS_START + shot.elapsed * used / (used + SPARE_SHARE * spare)
-    return remedy(("--executor process",), shot.elapsed, predicted)
+    return remedy(("--executor process",), shot.elapsed, max(predicted, least_time(shot, config)))
 
 
 def shorter_timeout(shot: Snapshot, config: RunConfig) -> Remedy | None:
@@ -157,6 +159,12 @@ def shorter_ending(shot: Snapshot, config: RunConfig) -> Remedy | None:
 def no_retries(shot: Snapshot) -> Remedy | None:
     """Return a run without retries."""
     return remedy(("--retry 0",), shot.elapsed, shot.elapsed - shot.wait_times.retries)
+
+
+def least_time(shot: Snapshot, config: RunConfig) -> float:
+    """Return the seconds that the bodies take at --limit-rate; 0 without a limit."""
+    limit = config.fetch.limit_rate
+    return 0.0 if limit is None else shot.size_download / limit
 
 
 def is_limited_by_bandwidth(shot: Snapshot, config: RunConfig) -> bool:

@@ -221,8 +221,12 @@ class AutoScaler:
             self._held_rates.extend(self._rates[1:])
         self._left = self._rest
         self._set(level.target, ScalePhase.RESTING, now)
-        if self.reason != ScalePhase.LOWERED.value or level.target >= self._ceiling:
-            self.reason = CEILING if level.target >= self._ceiling else ScalePhase.RESTING.value
+        # A ceiling that is almost the same is never tested, so nothing says that it would be no faster.
+        is_limited = level.target >= self._ceiling or (
+            self._too_many is None and not self._differs(self._ceiling)
+        )
+        if self.reason != ScalePhase.LOWERED.value or is_limited:
+            self.reason = CEILING if is_limited else ScalePhase.RESTING.value
 
     def _change(self, target: int, phase: ScalePhase, now: float) -> None:
         """Change to another number, unless it is almost the same."""

@@ -17,7 +17,7 @@ from tests.factories import EVEN, all_ok, snapshot
 
 CONFIG = RunConfig(outputs=(Output("sizes.txt", "text"),), per_host=None)
 ENDINGS = {"interrupted": False, "aborted": False, "stopped_by": "", "steered_by": ""}
-FETCH = ("max_time", "parse", "save", "transport")
+FETCH = ("limit_rate", "max_time", "parse", "save", "transport")
 
 
 def lines(
@@ -331,6 +331,21 @@ def test_workers_limited_by_open_files_get_no_advice_to_add_workers() -> None:
     assert advice(found, workers=40, fd_limited=True).startswith("limit of open files (allows 40 workers")
     found = replace(shot, workers=16, workers_reason="more were no faster")
     assert advice(found, workers=40, fd_limited=True).startswith("workers (16, chosen by -w auto")
+
+
+def test_a_limit_rate_that_is_reached_is_the_bottleneck_and_more_workers_are_not_suggested() -> None:
+    for waits in (limits(workers=10.0), limits(ending=9.0), limits(host_limit=9.0)):
+        shot = ten_seconds(wait_times=waits, size_download=900_000)
+        assert advice(shot, limit_rate=100_000) == (
+            "--limit-rate 100000 (bodies were received at 90.0 kB/s in total)"
+        )
+
+
+def test_no_more_is_promised_than_the_limit_rate_allows() -> None:
+    shot = ten_seconds(wait_times=limits(workers=10.0), size_download=500_000)
+    assert advice(shot).endswith("try -w 40 (about 2.6 times as fast)")
+    assert advice(shot, limit_rate=100_000).endswith("try -w 40 (about 1.7 times as fast)")
+    assert advice(shot, limit_rate=65_000) == "workers (all 10 busy 100 % of the time)"
 
 
 def test_a_per_host_limit_names_its_option() -> None:

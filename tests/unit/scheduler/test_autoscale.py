@@ -76,6 +76,14 @@ def test_the_ceiling_is_never_exceeded_and_is_the_reason() -> None:
     assert scaler.reason == CEILING
 
 
+@pytest.mark.parametrize("ceiling", [17, 35, 70])
+def test_a_ceiling_too_close_to_be_tested_is_the_reason(ceiling: int) -> None:
+    scaler = AutoScaler(ceiling, 0.0)
+    simulate(FAR, QUICK, scaler, 3.0)
+    assert ceiling * 0.9 < scaler.target <= ceiling
+    assert scaler.reason == CEILING
+
+
 @pytest.mark.parametrize(("seconds", "reason"), [(0.45, ScalePhase.CLIMBING.value), (1.5, CEILING)])
 def test_the_reason_is_never_that_more_were_no_faster_while_it_climbs(seconds: float, reason: str) -> None:
     scaler = AutoScaler(1000, 0.0)
