@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fetchpool.cli.demo_server.server import DemoServer
-from tests.cli.runner import fetchpool
+from tests.cli.environment import environment
+from tests.cli.runner import FETCHPOOL, fetchpool
 from tests.faults.test_disk import SmallDisk
 
 ABSENT = ("log_entry", "event_logger", "log_file", "rotating_file", "json_progress", "python_logger")
@@ -157,7 +159,8 @@ def test_an_interrupt_is_in_the_log(tmp_path: Path) -> None:
 
 
 def test_without_the_options_nothing_of_them_is_loaded(tmp_path: Path) -> None:
-    done = fetchpool("one", "-o", "rows.jsonl", "--parse", "parsers:loaded", "-q", cwd=tmp_path, env={})
+    command = [*FETCHPOOL, "one", "-o", "rows.jsonl", "--parse", "parsers:loaded", "-q"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     loaded = json.loads((tmp_path / "rows.jsonl").read_text())["loaded"].split()
     assert "fetchpool.progress.summary" in loaded

@@ -23,7 +23,8 @@ from fetchpool.engine.events import Snapshot
 from fetchpool.progress.json_progress import INTERVAL, ErrorMessage, LineType, Start
 from fetchpool.progress.log_entry import LogEntry
 from fetchpool.progress.summary_json import Summary
-from tests.cli.runner import PATIENCE, environment, fetchpool, start
+from tests.cli.runner import FETCHPOOL, PATIENCE, fetchpool, start
+from tests.cli.runner import run as run_command
 
 TYPES = get_args(LineType)
 KINDS: dict[str, type[Struct]] = {
@@ -257,9 +258,7 @@ def test_a_bug_is_an_error_with_its_traceback(tmp_path: Path) -> None:
         "def fail():\n print('before', file=sys.stderr)\n raise ZeroDivisionError('a bug')\n"
         "sys.exit(run_with_json(fail))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, env=environment(), cwd=tmp_path, check=False
-    )
+    done = run_command([sys.executable, "-c", script], capture_output=True, cwd=tmp_path)
     error, notice, _ = sorted(objects(done.stderr, 1), key=lambda line: str(line["type"]))
     assert error["message"] == "internal error: ZeroDivisionError('a bug')"
     assert error["traceback"].startswith("Traceback")
@@ -278,10 +277,8 @@ def closed_pipe() -> Iterator[int]:
 def test_standard_error_that_cannot_be_written_changes_nothing(tmp_path: Path, closed_pipe: int) -> None:
     with Path("/dev/full").open("wb") as full:
         for number, stderr in enumerate((full, closed_pipe)):
-            command = [sys.executable, "-m", "fetchpool", "urls", "-o", f"rows{number}", "--progress", "json"]
-            done = subprocess.run(
-                command, cwd=tmp_path, env=environment(), stdin=subprocess.DEVNULL, stderr=stderr, check=False
-            )
+            command = [*FETCHPOOL, "urls", "-o", f"rows{number}", "--progress", "json"]
+            done = run_command(command, cwd=tmp_path, stdin=subprocess.DEVNULL, stderr=stderr)
             assert done.returncode == 1
             assert (tmp_path / f"rows{number}").read_text().count("\n") == 3
 
