@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import log
 
-from fetchpool.progress.format import duration
+from fetchpool.progress.format import duration, size
 from fetchpool.report.numbers import Course, Spread
 from fetchpool.report.svg import element, text, time_ticks, tip
 
@@ -18,6 +18,10 @@ HEIGHT = 190.0
 """Of the area in which values are drawn."""
 AXIS = 24.0
 """Below it."""
+
+LETTER = 6.5
+"""Width of a character of a label, roughly."""
+UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 
 Label = Callable[[float], str]
 
@@ -44,7 +48,7 @@ def x_axis(marks: Sequence[tuple[float, float]], label: Label) -> list[str]:
     free = 0.0
     for value, x in marks:
         words = label(value)
-        width = 6.5 * len(words)
+        width = LETTER * len(words)
         if x - width / 2 >= free:
             found.append(element("path", d=f"M{x:.1f} {bottom:g}v4", class_="axis"))
             left = min(x, WIDTH - width / 2)
@@ -63,14 +67,17 @@ def y_axis(marks: Sequence[tuple[float, float]], label: Label) -> list[str]:
 
 
 def marks_of(marks: Sequence[tuple[str, float, float, float]]) -> list[str]:
-    """Draw percentiles on a line: the labels of those that are close to each other are one below the
-    other."""
-    found = []
-    for name, x, y, value in marks:
+    """Draw percentiles on a rising line, from the lowest to the highest. Their labels are below the line, one
+    below the other where they are close."""
+    found: list[str] = []
+    above = 0.0
+    for name, x, y, value in reversed(marks):
         words = f"{name} {duration(value)}"
-        anchor, left = ("end", x - 8) if x > WIDTH * 0.6 else ("start", x + 8)
+        fits = x + 8 + LETTER * len(words) < WIDTH
+        above = max(y + 15, above + 15)
         found.append(element("circle", tip(words), cx=x, cy=y, r=3.5, class_="dot"))
-        found.append(text(words, left, y + 14, text_anchor=anchor, class_="value"))
+        anchor = "start" if fits else "end"
+        found.append(text(words, x + 8 if fits else x - 4, above, text_anchor=anchor, class_="value"))
     return found
 
 
@@ -103,8 +110,15 @@ def unbroken(values: Sequence[tuple[float, float | None]]) -> list[list[tuple[fl
 
 
 def exact_duration(seconds: float) -> str:
-    """Format a round time without decimals: `50 ms`, `2 s`."""
-    for unit, name in ((60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
-        if seconds >= unit * 0.999 and (unit != 60 or seconds % 60 < 1):
-            return f"{seconds / unit:.3g} {name}"
-    return f"{seconds:g} s"
+    """Format a round time without decimals: `50 ms`, `2 s`, `1:30 min`, `3 h`, `7 d`."""
+    if 60 < seconds < 600 and seconds % 60:
+        return f"{int(seconds // 60)}:{seconds % 60:02.0f} min"
+    for unit, name in UNITS:
+        if seconds >= unit * 0.999 and abs(seconds / unit - round(seconds / unit)) < 0.001:
+            return f"{seconds / unit:.0f} {name}"
+    return duration(seconds)
+
+
+def exact_size(octets: float) -> str:
+    """Format a round size without decimals: `10 kB`."""
+    return size(octets).replace(".0 ", " ")

@@ -23,6 +23,7 @@ from fetchpool.report.axes import (
     edges_of,
     elapsed_ticks,
     exact_duration,
+    exact_size,
     log_scale,
     marks_of,
     seconds_of,
@@ -40,7 +41,7 @@ BAR_HEIGHT = 28.0
 LEGEND = 22.0
 MIN_BINS = 4
 """Intervals from which on there is a course."""
-TABLE_ROWS = 60
+TABLE_ROWS = 20
 PHASE_NAMES = {
     "name": "name",
     "connect": "connect",
@@ -194,7 +195,7 @@ def rates(course: Course | None) -> Figure | None:
     marks = ticks(max(every))
     top = max(*every, *marks)
     parts = [
-        *x_axis(elapsed_ticks(course), duration),
+        *x_axis(elapsed_ticks(course), exact_duration),
         *y_axis([(value, y_of(value / top)) for value in marks], rate),
         element("path", d=steps(edges, [y_of(value / top) for value in every], y_of(0.0)), class_="ok"),
         element("path", d=steps(edges, [y_of(value / top) for value in failed], y_of(0.0)), class_="bad"),
@@ -202,7 +203,7 @@ def rates(course: Course | None) -> Figure | None:
     mean = (sum(course.ok) + sum(course.failed)) / course.elapsed
     return Figure(
         "URLs per second",
-        f"{rate(mean)} URLs/s on average. Dark: those that failed.",
+        f"{rate(mean)} URLs/s on average. The lower area is those that failed.",
         "".join(parts),
         TOP + HEIGHT + AXIS,
         ("after", "ok per second", "failed per second"),
@@ -234,7 +235,7 @@ def time_course(course: Course | None) -> Figure | None:
     edges = edges_of(course)
     middles = [(before + after) / 2 for before, after in pairwise(edges)]
     parts = [
-        *x_axis(elapsed_ticks(course), duration),
+        *x_axis(elapsed_ticks(course), exact_duration),
         *y_axis([(value, y(value)) for value in log_ticks(low, high)], exact_duration),
     ]
     for values, name in ((course.p95, "line faint"), (course.p50, "line")):
@@ -267,7 +268,7 @@ def sizes(spread: Spread | None) -> Figure | None:
     low, high = max(spread.minimum, 1.0), spread.maximum
     low, high = (low / 2, high * 2) if high / low < 4 else (low / 1.05, high * 1.05)
     x = log_scale(low, high)
-    bars = 40
+    bars = 30
     heights = [0] * bars
     for up_to, number in spread.buckets:
         place = int(bars * log(max(up_to / 1.025, low) / low) / log(high / low))
@@ -275,7 +276,7 @@ def sizes(spread: Spread | None) -> Figure | None:
     top = max(heights)
     width = (WIDTH - LEFT - RIGHT) / bars
     parts = [
-        *x_axis([(value, x(value)) for value in log_ticks(low, high)], size),
+        *x_axis([(value, x(value)) for value in log_ticks(low, high)], exact_size),
         *y_axis([(value, y_of(value / top)) for value in ticks(top)], lambda value: count(round(value))),
     ]
     rows = []

@@ -17,7 +17,7 @@ from msgspec import Struct
 from fetchpool.progress.format import count, counted, duration, rate, size
 from fetchpool.report import figures
 from fetchpool.report.axes import WIDTH
-from fetchpool.report.numbers import Course, Numbers
+from fetchpool.report.numbers import Course, Numbers, Spread
 from fetchpool.report.words import meaning, share
 
 DETAILED = 12
@@ -70,6 +70,7 @@ def page(numbers: Numbers) -> str:
         hosts_sentence=_hosts_sentence(numbers),
         redirect_sentences=_redirect_sentences(numbers),
         notes=_notes(numbers),
+        percentiles=_percentiles(numbers.times),
         figures={
             "outcome": figures.outcome(numbers),
             "times": figures.times(numbers.times),
@@ -110,6 +111,14 @@ def _headline(numbers: Numbers) -> list[tuple[str, str, str]]:
     if numbers.course is not None and numbers.course.elapsed >= 1:
         found.append(("URLs per second", rate(numbers.total / numbers.course.elapsed), ""))
     return found
+
+
+def _percentiles(times: Spread | None) -> list[tuple[str, str]]:
+    if times is None:
+        return []
+    shares = (("p50", times.p50), ("p90", times.p90), ("p95", times.p95), ("p99", times.p99))
+    found = [*shares, ("p99.9", times.p999), ("longest", times.maximum), ("mean", times.total / times.count)]
+    return [(name, duration(value)) for name, value in found]
 
 
 def _subtitle(course: Course | None) -> str:
