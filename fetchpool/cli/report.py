@@ -20,6 +20,7 @@ from fetchpool.model.text import escape_invisible
 from fetchpool.progress.format import Line, Span, Style, counted, line
 
 if TYPE_CHECKING:
+    from fetchpool.config.run_config import RunConfig
     from fetchpool.report.build import Gathered
     from fetchpool.report.write import Form
 
@@ -72,12 +73,31 @@ def report(
     return ExitCode.OK
 
 
-def write_report(path: str, output: Output) -> None:
-    """Write the report of one output, at the end of a run. Raises `UsageError` and `OutputError`."""
+def output_of_run(path: str, config: RunConfig) -> Output:
+    """Return the output of a run of which `--report` makes a report. Raises `UsageError`, before anything is
+    fetched, if there can't be one."""
+    from fetchpool.report.write import check_path
+
+    output = next((each for each in config.outputs if each.path != "-"), None)
+    if output is None:
+        raise UsageError("--report reads an output file; add one, e.g. -o results.jsonl")
+    if config.write_out or (config.fields and not {"url", "error"} <= set(config.fields)):
+        raise UsageError("--report needs rows with the fields url and error")
+    check_path("--report", path)
+    return output
+
+
+def report_run(path: str, output: Output, *, quiet: bool) -> None:
+    """Write the report of a run's output. Raises `UsageError` and `OutputError`."""
+    from fetchpool.progress.summary import LABEL_WIDTH
     from fetchpool.report import build, write
 
     numbers = build.gather([output]).numbers
     write.write("--report", path, build.content(numbers, write.form_of(path) or write.Form.PAGE))
+    if not quiet:
+        print_lines(
+            sys.stderr, [line(Span("report".ljust(LABEL_WIDTH), Style.QUIET), escape_invisible(path))]
+        )
 
 
 def _forms(output: str | None, as_text: bool, as_json: bool) -> tuple[Form | None, Form | None]:

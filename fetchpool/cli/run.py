@@ -84,6 +84,11 @@ def _run(
         from fetchpool.cli.dry_run import dry_run
 
         return dry_run(config)
+    reported = None
+    if typed["report"] is not None:
+        from fetchpool.cli.report import output_of_run
+
+        reported = output_of_run(typed["report"], config)
     display = DisplayOptions(**{name: typed[name] for name in DisplayOptions.__struct_fields__})
     web = web_options(**{name: typed[name] for name in WEB_OPTIONS}, environment=os.environ)
     run_it = partial(_run_session, config, display, arguments, web)
@@ -102,6 +107,10 @@ def _run_session(
     result = run_session(config, display, arguments=arguments, web=web)
     if result.failure is not None:
         print_error(result.failure)
+    if reported is not None:
+        from fetchpool.cli.report import report_run
+
+        report_run(typed["report"], reported, quiet=display.quiet or display.summary == "json")
     return result.code
 
 

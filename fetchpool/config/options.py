@@ -258,6 +258,15 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             excludes=("fields",),
         ),
         Option(
+            "report",
+            "--report PATH",
+            types.TEXT,
+            "At the end, write a report of the first output file to PATH, as fetchpool report does; "
+            "report.html is a page.",
+            Scope.FLAG,
+            excludes=("write_out",),
+        ),
+        Option(
             "parse",
             "--parse NAME",
             types.PARSERS,

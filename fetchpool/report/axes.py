@@ -87,9 +87,9 @@ def edges_of(course: Course) -> list[float]:
 
 
 def seconds_of(course: Course) -> list[float]:
-    """Return the seconds of each interval; those of the first and last are fewer, but not too few to divide
-    by."""
-    return [max(each, course.interval / 4) for each in course.covered]
+    """Return the seconds of each interval. The first and the last have fewer, but a row in a very short one
+    would be a high rate."""
+    return [each if 2 * each > course.interval else course.interval for each in course.covered]
 
 
 def elapsed_ticks(course: Course) -> list[tuple[float, float]]:

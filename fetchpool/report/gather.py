@@ -22,6 +22,9 @@ from fetchpool.report.timeline import Timeline, seconds_of
 MAX_KINDS = 300
 """There are fewer; another program may have written anything."""
 MAX_HOPS = 20
+FEWEST_BINS = 12
+ROWS_OF_A_BIN = 5
+"""Rows for each interval of the run, on average, so that rates are not those of single rows."""
 LIMIT = 1e12
 """Seconds; a time beyond it is not one."""
 NOT_MODIFIED = 304
@@ -163,6 +166,7 @@ class Gatherer:
 
     def result(self) -> Numbers:
         """Return the numbers of all rows so far."""
+        self._timeline.coarsen(max(FEWEST_BINS, self.total // ROWS_OF_A_BIN))
         times = results.spread(self._times)
         ranked = sorted(self._kinds.items(), key=lambda item: (-item[1].rows, item[0]))
         hosts = self._hosts.all()

@@ -50,13 +50,13 @@ def spread(values: Measured) -> numbers.Spread | None:
     return numbers.Spread(
         count=values.count,
         total=round(values.total, DIGITS),
-        minimum=round(values.minimum, DIGITS),
+        minimum=round(float(values.minimum), DIGITS),
         p50=at(0.5),
         p90=at(0.9),
         p95=at(0.95),
         p99=at(0.99),
         p999=at(0.999),
-        maximum=round(values.maximum, DIGITS),
+        maximum=round(float(values.maximum), DIGITS),
         buckets=tuple(
             (float(f"{found.scale.start(bucket + 1):.4g}"), count) for bucket, count in found.counted()
         ),

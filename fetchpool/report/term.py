@@ -150,8 +150,8 @@ def _rates(counts: Sequence[int], course: Course) -> list[float]:
     step = -(-len(counts) // COLUMNS)
     rates = []
     for start in range(0, len(counts), step):
-        seconds = sum(course.covered[start : start + step])
-        rates.append(sum(counts[start : start + step]) / max(seconds, course.interval / 4))
+        seconds = len(counts[start : start + step]) * course.interval
+        rates.append(sum(counts[start : start + step]) / seconds)
     return rates
 
 

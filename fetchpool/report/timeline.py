@@ -78,18 +78,28 @@ class Timeline:
         """The time at which the first bin begins."""
         return self._first * self.width
 
+    def coarsen(self, most: int) -> None:
+        """Double the width until there are at most so many bins, as for a run with few rows."""
+        while self._last - self._first >= most:
+            self._double()
+
     def _new(self, index: int) -> Bin:
+        """Add a bin. The width doubles if that makes too many."""
         first = min(self._first, index) if self._bins else index
         last = max(self._last, index) if self._bins else index
-        while last - first >= MAX_BINS:
-            self.width *= 2
-            index, first, last = index // 2, first // 2, last // 2
-            bins: dict[int, Bin] = {}
-            for old, content in self._bins.items():
-                if (merged := bins.get(old // 2)) is None:
-                    bins[old // 2] = content
-                else:
-                    merged.merge(content)
-            self._bins = bins
         self._first, self._last = first, last
+        while self._last - self._first >= MAX_BINS:
+            self._double()
+            index //= 2
         return self._bins.setdefault(index, Bin())
+
+    def _double(self) -> None:
+        self.width *= 2
+        self._first, self._last = self._first // 2, self._last // 2
+        bins: dict[int, Bin] = {}
+        for old, content in self._bins.items():
+            if (merged := bins.get(old // 2)) is None:
+                bins[old // 2] = content
+            else:
+                merged.merge(content)
+        self._bins = bins
