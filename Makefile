@@ -16,7 +16,7 @@ JOBS ?= 4
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-compiled lint format types contracts fuzz compiled bench bench-full torture docs pictures screenshots clean
+.PHONY: help setup run test test-compiled lint format types contracts fuzz compiled bench bench-full torture docs pictures screenshots report-pictures clean
 .PHONY: sdist pure-wheel wheel wheels check-tag check-wheels smoke-wheel workflows
 
 bin := $(VENV)/bin
@@ -31,7 +31,7 @@ release_pip := $(release)/bin/python -m pip --quiet --disable-pip-version-check
 built := build/compiled/.built-for$(subst /,-,$(abspath $(VENV)))
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(ready) ## fetch 5,000 URLs from the embedded demo server
 	@$(bin)/fetchpool demo -n 5000 $(ARGS)
@@ -121,6 +121,9 @@ pictures: $(ready) ## draw the README's pictures from the display and the summar
 
 screenshots: $(ready) ## take pictures of the web page, to look at (needs chromium and chromium-driver)
 	$(bin)/python -m tests.screenshots build/screenshots
+
+report-pictures: $(ready) ## take pictures of a report, to look at, and the one in its documentation (as above)
+	$(bin)/python -m tests.report_pictures build/report-pictures
 
 clean: ## remove everything that the other targets created
 	rm -rf $(VENV) $(release) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

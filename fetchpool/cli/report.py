@@ -87,12 +87,12 @@ def output_of_run(path: str, config: RunConfig) -> Output:
     return output
 
 
-def report_run(path: str, output: Output, *, quiet: bool) -> None:
-    """Write the report of a run's output. Raises `UsageError` and `OutputError`."""
+def report_run(path: str, config: RunConfig, *, quiet: bool) -> None:
+    """Write the report of a run. Raises `UsageError` and `OutputError`."""
     from fetchpool.progress.summary import LABEL_WIDTH
     from fetchpool.report import build, write
 
-    numbers = build.gather([output]).numbers
+    numbers = build.gather([output_of_run(path, config)], memory=config.seen_memory).numbers
     write.write("--report", path, build.content(numbers, write.form_of(path) or write.Form.PAGE))
     if not quiet:
         print_lines(

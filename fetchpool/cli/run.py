@@ -84,14 +84,13 @@ def _run(
         from fetchpool.cli.dry_run import dry_run
 
         return dry_run(config)
-    reported = None
     if typed["report"] is not None:
         from fetchpool.cli.report import output_of_run
 
-        reported = output_of_run(typed["report"], config)
+        output_of_run(typed["report"], config)
     display = DisplayOptions(**{name: typed[name] for name in DisplayOptions.__struct_fields__})
     web = web_options(**{name: typed[name] for name in WEB_OPTIONS}, environment=os.environ)
-    run_it = partial(_run_session, config, display, arguments, web)
+    run_it = partial(_run_session, config, display, arguments, web, typed["report"])
     if display.is_json:
         from fetchpool.cli.json_stderr import run_with_json
 
@@ -100,17 +99,21 @@ def _run(
 
 
 def _run_session(
-    config: RunConfig, display: DisplayOptions, arguments: Sequence[str] | None, web: WebOptions | None
+    config: RunConfig,
+    display: DisplayOptions,
+    arguments: Sequence[str] | None,
+    web: WebOptions | None,
+    report: str | None,
 ) -> int:
     from fetchpool.cli.session import run_session
 
     result = run_session(config, display, arguments=arguments, web=web)
     if result.failure is not None:
         print_error(result.failure)
-    if reported is not None:
+    if report is not None:
         from fetchpool.cli.report import report_run
 
-        report_run(typed["report"], reported, quiet=display.quiet or display.summary == "json")
+        report_run(report, config, quiet=display.quiet or display.is_json or display.summary == "json")
     return result.code
 
 

@@ -67,7 +67,7 @@ def run_rows(number: int, *, seconds: float = 90.0) -> list[Record]:
             content_type=draw.choice(("text/html; charset=utf-8", "image/png", "TEXT/HTML")),
         )
         if draw.random() < 0.05:
-            error, code, message = draw.choice(FAILURES)
+            error, code, message = FAILURES[int(draw.triangular(0, len(FAILURES), 0))]
             fields: dict[str, Any] = {"error": error, "response_code": code, "errormsg": message}
             if code is None:
                 fields |= {"size_delivered": None, "size_download": None, "time_starttransfer": None}

@@ -107,11 +107,11 @@ def test_the_phases_of_a_group_are_its_time(rows: Path) -> None:
     found = of(rows).numbers
     assert found.times is not None
     assert sum(group.urls for group in found.phases) == found.total
-    whole = sum(
+    summed = sum(
         group.urls * (group.name + group.connect + group.tls + group.wait + group.receive)
         for group in found.phases
     )
-    assert whole == pytest.approx(found.times.total, rel=1e-3)
+    assert summed == pytest.approx(found.times.total, rel=1e-3)
 
 
 @pytest.mark.parametrize("format", [each for each in FORMATS if each not in ("text", "jsonl")])
