@@ -6,7 +6,9 @@ nothing that the guard has checked; no route takes a path of the file system or 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import PurePath
@@ -35,6 +37,8 @@ TYPES = {
 }
 COMMANDS: dict[str, Command] = {"pause": Pause(), "resume": Resume(), "stop": Stop(), "abort": Abort()}
 FOREVER = "public, max-age=31536000, immutable"
+BEGIN_TIMEOUT = 5.0
+"""Seconds that the first requests wait for the run to begin."""
 BUSY = "the run does not take commands at the moment; try again"
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -77,6 +81,11 @@ def build_app(state: PageState, send: Callable[[bytes], bool]) -> App:
         return _json(state.run)
 
     async def snapshot(request: Request) -> Response:
+        if not state.has_begun.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(state.has_begun.wait(), BEGIN_TIMEOUT)
+        if not state.has_begun.is_set():
+            return _error(503, "the run has not begun yet; it may be reading earlier outputs")
         etag = f'"{state.version}"'
         answer = state.answer(request.query_params.get("tab", "")[:64])
         if request.headers.get("if-none-match") == etag:

@@ -27,6 +27,8 @@ NICENESS = 10
 """The page yields to the run."""
 LAST_WAIT = 1.5
 """Seconds, at most, for open tabs to fetch the end of the run."""
+LINGER = 0.05
+"""Seconds for the last response to be sent."""
 MAX_LINE = 1 << 22
 """Bytes of a message, at most."""
 
@@ -85,12 +87,10 @@ async def serve(listener: socket.socket) -> None:
             case End() as end:
                 state.end(end)
                 await _last_requests(state)
+                if server.server_state.connections:
+                    await asyncio.sleep(LINGER)
                 break
-    server.should_exit = True
-    if not state.has_ended:
-        return  # the run's process was killed
-    with suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(serving, 0.3)
+    serving.cancel()
 
 
 async def _last_requests(state: PageState) -> None:

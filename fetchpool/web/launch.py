@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import monotonic, time
@@ -55,7 +56,8 @@ class WebPage(Observer):
         self._listener = listen(options)
         self._port: int = self._listener.getsockname()[1]
         self._access = access(options, self._port)
-        self._steer: Callable[[Command, str], None] | None = None
+        self._steer: Callable[[Command, str], None]
+        self._has_begun = threading.Event()
         self._child: subprocess.Popen[bytes] | None = None
         self._writer: BackgroundWriter[messages.Message] = BackgroundWriter(
             self._write, WRITE_INTERVAL, MAX_PENDING
@@ -99,8 +101,10 @@ class WebPage(Observer):
         threads.start(self._read, "fetchpool-web")
 
     def steered_by(self, steer: Callable[[Command, str], None]) -> None:
-        """Pass commands of the page to this function from now on; any thread may call it."""
+        """Pass commands of the page to this function from now on, in another thread. Earlier ones have
+        waited."""
         self._steer = steer
+        self._has_begun.set()
 
     def show_link(self) -> None:
         """Show the user one more link, which works once. Any thread may call it."""
@@ -179,8 +183,8 @@ class WebPage(Observer):
                     command = steering.decode(line)
                 except UsageError:
                     continue
-                if self._steer is not None:
-                    self._steer(command, FROM_PAGE)
+                self._has_begun.wait()
+                self._steer(command, FROM_PAGE)
         if not self._is_ending:
             with suppress(subprocess.TimeoutExpired):
                 code = self._child.wait(1.0)

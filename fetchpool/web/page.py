@@ -5,6 +5,7 @@ In: messages of the run. Out: the values of the API. It does no I/O; its clock i
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
@@ -32,6 +33,8 @@ class PageState:
         self.version = 0
         """Changes with each message."""
         self.snapshot: dict[str, Any] = {}
+        self.has_begun = asyncio.Event()
+        """Set with the first snapshot."""
         self._events: deque[Notice] = deque(maxlen=MAX_EVENTS)
         self._end: End | None = None
         self._clock = clock
@@ -50,6 +53,7 @@ class PageState:
         """Take a new snapshot."""
         self.snapshot = msgspec.json.decode(snapshot)
         self.version += 1
+        self.has_begun.set()
         self.series.add(_sample(self.snapshot))
 
     def notice(self, notice: Notice) -> None:

@@ -124,7 +124,8 @@ const INCREMENTS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 720
 function chart(id, keys, colors, write, more = {}) {
   const holder = $(id);
   const axis = { stroke: style("muted"), font: `12px ${getComputedStyle(document.body).fontFamily}` };
-  const plot = new uPlot({
+  let plot = null;
+  plot = new uPlot({
     width: holder.clientWidth, height: holder.clientHeight, legend: { show: false },
     cursor: { sync: { key: "run" }, y: false, points: { size: 6 }, drag: { x: false, y: false } },
     scales: { x: { time: false }, y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.1 : 1] } },
@@ -137,17 +138,20 @@ function chart(id, keys, colors, write, more = {}) {
       stroke: style(colors[index]), width: 1.5, points: { show: () => columns.t.length < 2 },
       ...(more[key] ?? {}),
     }))],
-    hooks: { setCursor: [(drawn) => tip(drawn, keys, write)] },
+    hooks: { setCursor: [() => charts.forEach((each) => each.plot === plot && legend(each))] },
   }, [columns.t, ...keys.map((key) => columns[key])], holder);
-  charts.push({ plot, holder, keys });
+  charts.push({ plot, holder, keys, write });
 }
 
-function tip(plot, keys, write) {
-  const index = plot.cursor.idx, caption = plot.root.closest("figure").querySelector(".legend");
-  if (index === null || index === undefined) return caption.removeAttribute("title");
-  const values = keys.map((key) => (columns[key][index] === null ? "none" : write(columns[key][index])));
-  caption.title = values.join(", ");
-  plot.root.title = `${elapsedTicks(plot, [columns.t[index]])}  ${values.join(" / ")}`;
+// The legend has the values below the cursor, of all charts at once; without one those of the last complete point.
+function legend({ plot, keys, write }, index = plot.cursor.idx) {
+  const node = plot.root.closest("figure").querySelector(".legend"), last = Math.max(columns.t.length - 2, 0);
+  const at = index ?? last;
+  text(node.querySelector("time"), index === null || index === undefined ? "" : elapsedTicks(plot, [columns.t[at] ?? 0])[0]);
+  node.querySelectorAll("b").forEach((value, place) => {
+    const number = columns[keys[place]][at];
+    text(value, number === null || number === undefined ? "–" : write(number));
+  });
 }
 
 function makeCharts() {
@@ -159,7 +163,10 @@ function makeCharts() {
 }
 
 function drawCharts() {
-  for (const { plot, keys } of charts) plot.setData([columns.t, ...keys.map((key) => columns[key])]);
+  for (const each of charts) {
+    each.plot.setData([columns.t, ...each.keys.map((key) => columns[key])]);
+    legend(each);
+  }
 }
 
 let complete = 0, step = 0, held = [];
@@ -440,11 +447,13 @@ function trouble(line) {
 
 let etag = "", answered = Date.now(), changed = Date.now(), failures = 0, timer = 0, busy = false;
 
+class Refused extends Error {}
+
 async function json(path, headers = {}) {
   const answer = await fetch(path, { headers, signal: AbortSignal.timeout(10 * SECOND) });
   if (answer.status === 304) return null;
-  if (answer.status === 401) throw new Error("this page is not logged in any more; in the run's terminal, the key w shows a new link");
-  if (!answer.ok) throw new Error(`error ${answer.status}`);
+  if (answer.status === 401) throw new Refused("this page is not logged in any more; in the run's terminal, the key w shows a new link");
+  if (!answer.ok) throw new Refused((await answer.json().catch(() => ({}))).error ?? `error ${answer.status}`);
   etag = answer.headers.get("etag") ?? etag;
   return answer.json();
 }
@@ -481,7 +490,7 @@ async function poll() {
     failures += 1;
     wait = Math.min(SECOND * failures, 10 * SECOND);
     const age = Math.round((Date.now() - answered) / SECOND);
-    trouble(error.message.startsWith("this page") ? error.message : `no answer for ${duration(Math.max(age, 1))}`);
+    trouble(error instanceof Refused ? error.message : `no answer for ${duration(Math.max(age, 1))}`);
   }
   busy = false;
   if (latest?.state === "ended" && latest.exit_code !== null) return;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -75,6 +76,17 @@ def test_the_snapshot_has_its_fields_and_what_only_the_page_shows() -> None:
     assert answer["seq"] == 7
     assert answer["exit_code"] is None
     assert answer["events"] == [{"time": 1_800_000_001.5, "text": "paused from the web page"}]
+
+
+def test_the_first_request_waits_for_the_run_to_begin() -> None:
+    state = PageState(RUN)
+    app = build_app(state, lambda _line: True)
+
+    async def begin_later(scope: Any, receive: Any, send: Any) -> None:
+        asyncio.get_running_loop().call_soon(state.update, encode(snapshot(seq=1)))
+        await app(scope, receive, send)
+
+    assert call(begin_later, "GET", "/api/snapshot").json["seq"] == 1
 
 
 def test_an_unchanged_snapshot_is_not_sent_again() -> None:
