@@ -7,9 +7,9 @@ In: a snapshot with its details, the history of its rates, and a width. Out: `Li
     times     2.7 ms ▁▂▅█▇▃▂▁▁   ▁ 9.1 s  half in 18 ms, 95 % in 41 ms now
     failures  402 http_404         https://example.org/missing
                61 timeout_connect  https://slow.example/
-    busiest   a.example 10, 4,011 waiting  b.example 8
-    paused    example.org (429) 60 waiting, again in 1:58
-    failing   example.org 211, last http_404
+    busiest   a.example 10 (4,011 waiting)  b.example 8
+    paused    example.org 429, again in 1:58 (60 waiting)
+    failing   example.org 211 (http_404)
     longest   42 s      https://slow.example/report.pdf
 """
 
@@ -113,17 +113,17 @@ def _failures(snapshot: Snapshot, width: int, mark: str) -> list[Line]:
 
 
 def _busy(host: BusyHost) -> str:
-    waiting = f", {count(host.waiting)} waiting" if host.waiting else ""
+    waiting = f" ({count(host.waiting)} waiting)" if host.waiting else ""
     return f"{_name(host.host)} {count(host.in_flight)}{waiting}"
 
 
 def _paused(host: PausedHost) -> str:
-    verb = f"({host.status})" if host.status else WAITS[WaitReason.NO_RESPONSE]
-    return f"{_name(host.host)} {verb} {count(host.requests)} waiting, again in {clock(host.seconds)}"
+    why = host.status or WAITS[WaitReason.NO_RESPONSE]
+    return f"{_name(host.host)} {why}, again in {clock(host.seconds)} ({count(host.requests)} waiting)"
 
 
 def _failing(host: FailingHost) -> str:
-    return f"{_name(host.host)} {count(host.count)}, last {host.kind}"
+    return f"{_name(host.host)} {count(host.count)} ({host.kind})"
 
 
 def _longest(snapshot: Snapshot, width: int, mark: str) -> list[Line]:

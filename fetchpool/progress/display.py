@@ -120,12 +120,13 @@ class Progress(Observer):
 
     def _draw(self, snapshot: Snapshot) -> None:
         self._live.start()
-        lines = [text(each, self._console) for each in self._lines(snapshot)]
+        lines = [text(each, self._console) for each in self.lines(snapshot)]
         picture = Text("\n").join(lines)
         picture.no_wrap = True
         self._live.update(picture, refresh=True)
 
-    def _lines(self, snapshot: Snapshot) -> list[Line]:
+    def lines(self, snapshot: Snapshot) -> list[Line]:
+        """Return what the display shows of a snapshot, as the view and the size of the terminal have it."""
         view = self.view
         # One cell is left free: in a full last column some terminals start a new line.
         width = self._console.width - 1

@@ -38,7 +38,7 @@ def test_keys_steer_a_run_whose_list_is_on_standard_input(demo_server: DemoServe
         assert terminal.reads_keys
         terminal.press("d")
         terminal.wait_to_show(
-            "URLs/s  ", "busiest   127.0.0.1 4", "failing   127.0.0.1 1, last http_404", "d less"
+            "URLs/s  ", "busiest   127.0.0.1 4", "failing   127.0.0.1 1 (http_404)", "d less"
         )
         assert len(display(terminal)) <= MOST_LINES
         terminal.press("p")

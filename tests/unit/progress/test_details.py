@@ -67,10 +67,10 @@ def test_every_line_says_one_thing() -> None:
     assert "19 ms ▁█" in times
     assert kinds[0] == "failures  30 http_404  http://example.org/missing"
     assert kinds[2] == "           4 tls       https://expired.example/"
-    assert busiest == "busiest   a.example 10, 4,011 waiting  b.example 8"
-    assert paused == "paused    c.example (429) 60 waiting, again in 1:58"
-    assert "d.example does not respond 4 waiting, again in 0:12" in "".join(lines(FULL, 120))
-    assert failing.startswith("failing   e.example 211, last http_404  long-long-")
+    assert busiest == "busiest   a.example 10 (4,011 waiting)  b.example 8"
+    assert paused == "paused    c.example 429, again in 1:58 (60 waiting)"
+    assert "d.example does not respond, again in 0:12 (4 waiting)" in "".join(lines(FULL, 120))
+    assert failing.startswith("failing   e.example 211 (http_404)  long-long-")
     assert slow == "longest   42 s      https://slow.example/0/日本語"
     assert slower.startswith("          41 s      https://slow.example/1/")
 
