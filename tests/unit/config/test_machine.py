@@ -105,6 +105,6 @@ for limit in (1024, 200):
 """
 
 
-def test_the_ceiling_of_a_run_that_can_be_steered_leaves_room_for_kept_connections() -> None:
+def test_the_ceiling_of_a_run_that_can_be_steered_allows_for_kept_connections() -> None:
     done = runner.run([sys.executable, "-c", CEILINGS], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["1000", "40", "96", "10"]
