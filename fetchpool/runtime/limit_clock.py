@@ -34,10 +34,14 @@ class LimitClock:
 
     def now(self) -> float:
         """Return the time in seconds."""
+        lost = self.lost
         now = self._clock()
+        while lost != self.lost:  # noticed by another thread meanwhile: `now` may be from before
+            lost = self.lost
+            now = self._clock()
         if now > self._due:  # not noticed yet
             now = self._due - LATE
-        return now - self.lost
+        return now - lost
 
     def sign(self) -> None:
         """Note that the process runs; to be called every `INTERVAL`."""

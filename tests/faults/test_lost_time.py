@@ -118,3 +118,31 @@ def test_74_a_program_that_holds_the_interpreter_causes_no_timeout(held: Held, w
         check=True,
     )
     assert done.stdout.strip() == str([None] * 12)
+
+
+AFTERWARDS = """
+import ctypes, sys, time
+import fetchpool
+with fetchpool.Pool(executor=sys.argv[1], transport=sys.argv[2], workers=2, max_time="1s") as pool:
+    in_flight = pool.submit(sys.argv[4])
+    while not in_flight.running():
+        time.sleep(0.01)
+    ctypes.PyDLL(None).usleep(int(sys.argv[3]))  # holds the interpreter lock all the time
+    began = time.monotonic()
+    row = pool.submit(sys.argv[5]).result()
+    print(row.error, time.monotonic() - began < 2.2)
+"""
+
+
+@pytest.mark.parametrize("way", [CURL, REQUESTS, ASYNC], ids=str)
+def test_74_limits_are_as_long_after_lost_time_as_before(held: Held, way: Way) -> None:
+    urls = [f"http://127.0.0.1:{held.port}/{n}" for n in range(2)]
+    done = runner.run(
+        [sys.executable, "-c", AFTERWARDS, way.executor, way.transport, str(int(STOPPED * 1e6)), *urls],
+        capture_output=True,
+        env=runner.environment(),
+        timeout=runner.PATIENCE,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["timeout_total", "True"]

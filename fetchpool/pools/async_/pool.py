@@ -270,7 +270,7 @@ class AsyncPool(LoopPool):
         try:
             hop = transfer.steps.send(result)
             if isinstance(hop, HopRequest):
-                now = monotonic()
+                now = self._clock.now()
                 host = self._lookups.missing(hop)
                 if host:
                     self._lookups.defer(host, transfer, hop, now)

@@ -51,3 +51,24 @@ def test_time_in_which_no_limit_runs_is_not_lost() -> None:
     assert clock.now() == before + 60.0
     clock.run()
     assert clock.lost == 0.0
+
+
+def test_a_reading_from_before_lost_time_that_is_noticed_meanwhile_is_read_again() -> None:
+    """A thread reads the machine's time, all are stopped, and another thread gives the sign first."""
+    time = Time()
+    stopped = [60.0]
+
+    def machine_time() -> float:
+        now = time.now
+        if clock_is_running and stopped:
+            time.now += stopped.pop()
+            clock.sign()
+        return now
+
+    clock_is_running = False
+    clock = LimitClock(machine_time)
+    clock.run()
+    before = clock.now()
+    clock_is_running = True
+    assert clock.now() == before + INTERVAL
+    assert clock.lost == 60.0 - INTERVAL
