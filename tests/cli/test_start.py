@@ -31,6 +31,7 @@ def loaded_by(*arguments: str) -> set[str]:
 
 
 WEB = ("starlette", "uvicorn", "h11", "prometheus_client", "fetchpool.web")
+REPORT = ("jinja2", "markupsafe", "fetchpool.report")
 SUFFIX = "" if engine.__file__.endswith(".py") else " (compiled)"
 
 
@@ -54,14 +55,14 @@ def test_the_version_is_printed_with_other_options_too(tmp_path: Path) -> None:
 
 
 def test_the_help_loads_neither_display_nor_transports_nor_typers_converters() -> None:
-    unused = {"rich", "pycurl", "requests", "pydantic", "fetchpool.engine.engine", *WEB}
+    unused = {"rich", "pycurl", "requests", "pydantic", "fetchpool.engine.engine", *WEB, *REPORT}
     assert not unused & loaded_by("--help")
 
 
 def test_a_run_with_curl_loads_none_of_the_modules_for_http_of_the_standard_library(tmp_path: Path) -> None:
     loaded = loaded_by("-", "-o", str(tmp_path / "sizes.txt"), "--executor", "async")
     assert "fetchpool.engine.engine" in loaded
-    assert not {"ssl", "http.client", "email.parser", *WEB} & loaded
+    assert not {"ssl", "http.client", "email.parser", *WEB, *REPORT} & loaded
 
 
 @pytest.mark.parametrize(("transport", "other"), [("curl", "requests"), ("requests", "pycurl")])
