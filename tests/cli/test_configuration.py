@@ -472,15 +472,15 @@ def test_an_option_of_a_file_does_not_make_a_command_invalid(text: str, argument
 
 
 def test_an_option_without_effect_is_printed_as_a_comment(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("f.toml").write_text("max-workers = 50")
+    Path("f.toml").write_text("processes = 2")
     assert main(["--print-config", "--config", "f.toml"]) == 0
     assert re.search(
-        r"^# max-workers = 50 +# f.toml; not used without --workers auto$",
+        r"^# processes = 2 +# f.toml; not used without --executor process$",
         capsys.readouterr().out,
         re.MULTILINE,
     )
-    assert main(["--print-config", "--config", "f.toml", "-w", "auto"]) == 0
-    assert re.search(r"^max-workers = 50 +# f.toml$", capsys.readouterr().out, re.MULTILINE)
+    assert main(["--print-config", "--config", "f.toml", "--executor", "process"]) == 0
+    assert re.search(r"^processes = 2 +# f.toml$", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_every_switch_of_a_file_can_be_turned_off(shown: Shown) -> None:

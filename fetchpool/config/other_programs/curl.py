@@ -69,7 +69,7 @@ proxytunnel -p + for https; http goes through the proxy's own requests
 anyauth > -u (Basic)
 ca-native - use --cacert FILE
 capath - use --cacert FILE
-config -K - write the options on the command line, or in a script
+config -K ! TOML, such as workers = 50; without -K
 continue-at -C - bodies are fetched completely; --resume continues a run
 data-ascii > --data
 data-binary > --json @FILE or -d with -H: -d @FILE leaves out line ends, --json @FILE keeps them
@@ -159,7 +159,7 @@ url-query - write the query into the URLs
 variable - the shell has variables
 write-out -w = for text output, also -W (-w is --workers)
 xattr - the row has what curl stores there
-disable -q + there is no configuration file (-q is --quiet)
+disable -q > --no-config
 disallow-username-in-url - a row shows them as ***
 request-target - a URL's target is sent as it is
 connect-to > --resolve

@@ -111,8 +111,8 @@ dns-cache-preload > --resolve
 ignore-length - a body that is shorter than its length is the failure truncated
 start-pos > --range
 chunk-size - a body is fetched completely; --range
-config - write the options on the command line, or in a script
-execute -e ! the Referer header; there is no configuration file
+config ! TOML, such as workers = 50
+execute -e ! the Referer header; a variable such as FETCHPOOL_RETRY sets an option
 https-only - a list says http or https for each URL
 https-enforce - a list says http or https for each URL
 hsts - a list says http or https for each URL
