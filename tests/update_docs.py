@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import shorten
 
@@ -99,25 +100,24 @@ def replaced(path: Path, block: re.Pattern[str], text: str) -> str:
     return document
 
 
-def generated() -> dict[Path, str]:
-    """Return the text of every document with a generated part, up to date."""
-    return {
-        OPTIONS: reference(),
-        OTHER_PROGRAMS: page(),
-        SETTINGS: settings_module(),
-        MAN_PAGE: man_page(),
-        PROGRESS: progress_page(),
-        OPENAPI: openapi(),
-        EXIT_CODES: replaced(EXIT_CODES, CODES, exit_codes()),
-        CONFIGURATION: replaced(CONFIGURATION, KEYS, configuration_keys()),
-        ARCHITECTURE: replaced(ARCHITECTURE, TREE, tree()),
-    }
+GENERATED: dict[Path, Callable[[], str]] = {
+    OPTIONS: reference,
+    OTHER_PROGRAMS: page,
+    SETTINGS: settings_module,
+    MAN_PAGE: man_page,
+    PROGRESS: progress_page,
+    OPENAPI: openapi,
+    EXIT_CODES: lambda: replaced(EXIT_CODES, CODES, exit_codes()),
+    CONFIGURATION: lambda: replaced(CONFIGURATION, KEYS, configuration_keys()),
+    ARCHITECTURE: lambda: replaced(ARCHITECTURE, TREE, tree()),
+}
+"""What makes the text of every document with a generated part."""
 
 
 def main() -> None:
     """Write the documents."""
-    for path, text in generated().items():
-        path.write_text(text)
+    for path, generate in GENERATED.items():
+        path.write_text(generate())
 
 
 if __name__ == "__main__":

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import pandas
 import pytest
 
 from fetchpool.cli.demo_server.server import DemoServer
@@ -68,9 +69,15 @@ def directory(tmp_path_factory: pytest.TempPathFactory, demo_server: DemoServer)
     return path
 
 
+@cache
+def pandas() -> Any:
+    """The module, which takes half a second to import."""
+    return importlib.import_module("pandas")
+
+
 def plain(value: Any) -> Any:
     """A value without what a reader makes of it: NaN for null, a float for an integer that can be null."""
-    if value is None or value is pandas.NaT or value is pandas.NA:
+    if value is None or value is pandas().NaT or value is pandas().NA:
         return None
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -96,13 +103,13 @@ def by_duckdb(query: str) -> Rows:
     return rows(relation.columns, relation.fetchall())
 
 
-def by_pandas(frame: pandas.DataFrame) -> Rows:
+def by_pandas(frame: Any) -> Rows:
     return rows(list(frame.columns), frame.astype(object).values.tolist())
 
 
-def sqlite_frame(path: Path) -> pandas.DataFrame:
+def sqlite_frame(path: Path) -> Any:
     with closing(sqlite3.connect(path)) as database:
-        return pandas.read_sql("SELECT * FROM fetches", database).drop(columns="identity")
+        return pandas().read_sql("SELECT * FROM fetches", database).drop(columns="identity")
 
 
 def sqlite_by_duckdb(path: Path) -> Rows:
@@ -115,14 +122,14 @@ def sqlite_by_duckdb(path: Path) -> Rows:
 READERS: dict[str, Callable[[Path], Rows]] = {
     "jsonl by duckdb": lambda directory: by_duckdb(f"SELECT * FROM read_json('{directory}/rows.jsonl')"),
     "jsonl by pandas": lambda directory: by_pandas(
-        pandas.read_json(directory / "rows.jsonl", lines=True, dtype=False, precise_float=True)
+        pandas().read_json(directory / "rows.jsonl", lines=True, dtype=False, precise_float=True)
     ),
     "csv by duckdb": lambda directory: by_duckdb(
         f"SELECT * FROM read_csv('{directory}/rows.csv',"
         " header = true, types = {'http_version': 'VARCHAR'})"
     ),
     "csv by pandas": lambda directory: by_pandas(
-        pandas.read_csv(
+        pandas().read_csv(
             directory / "rows.csv",
             dtype={"http_version": str, "label": str},
             keep_default_na=False,
@@ -132,7 +139,7 @@ READERS: dict[str, Callable[[Path], Rows]] = {
     "sqlite by duckdb": lambda directory: sqlite_by_duckdb(directory / "rows.sqlite"),
     "sqlite by pandas": lambda directory: by_pandas(sqlite_frame(directory / "rows.sqlite")),
     "parquet by duckdb": lambda directory: by_duckdb(f"SELECT * FROM '{directory}/rows.parquet'"),
-    "parquet by pandas": lambda directory: by_pandas(pandas.read_parquet(directory / "rows.parquet")),
+    "parquet by pandas": lambda directory: by_pandas(pandas().read_parquet(directory / "rows.parquet")),
 }
 
 

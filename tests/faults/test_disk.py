@@ -11,6 +11,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -25,7 +26,7 @@ from fetchpool.sinks.file_ops import FileOps
 from fetchpool.sinks.open import open_sink, row_format
 from fetchpool.sinks.warc import WarcFile
 from tests.cli.environment import UNCOMPILED, environment
-from tests.cli.runner import FETCHPOOL, PATIENCE, fetchpool, run, start
+from tests.cli.runner import FETCHPOOL, PATIENCE, fetchpool, popen, run, start
 from tests.factories import record
 
 LINE_FORMATS = ["text", "jsonl", "csv"]
@@ -69,6 +70,7 @@ def test_40_a_run_killed_at_any_moment_and_resumed_has_one_row_for_every_url(
     for variable, value in environment().items():
         monkeypatch.setenv(variable, value)
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    monkeypatch.setattr("bench.endurance.torture.subprocess", SimpleNamespace(Popen=popen))
     (result,) = torture(kills, [(name, executor)], seed=1174, urls=1000)
     assert (result.kills, result.lost, result.doubled) == (kills, 0, 0)
     assert result.rows >= 1000

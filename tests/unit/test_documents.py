@@ -45,9 +45,9 @@ def test_every_kind_has_an_exit_code_of_curls() -> None:
     assert all(0 < kind.exitcode < 102 for kind in failures.FailureKind)
 
 
-@pytest.mark.parametrize("document", update_docs.generated(), ids=lambda path: path.name)
+@pytest.mark.parametrize("document", update_docs.GENERATED, ids=lambda path: path.name)
 def test_the_generated_parts_of_the_documents_are_current(document: Path) -> None:
-    assert document.read_text() == update_docs.generated()[document], "run: python -m tests.update_docs"
+    assert document.read_text() == update_docs.GENERATED[document](), "run: python -m tests.update_docs"
 
 
 def shown_page() -> tuple[str, str]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pandas
 import pyarrow.parquet as parquet
 import pytest
 
@@ -99,6 +98,8 @@ def test_fields_that_appear_during_the_run_get_columns_which_later_parts_keep(tm
     done = compact(str(path))
     assert (done.kept, done.superseded) == (4, 0)
     assert duckdb.sql(query.format(f"'{path}/*.parquet'")).fetchall() == expected
+    import pandas  # half a second
+
     assert list(pandas.read_parquet(path)["mixed"].fillna("")) == ["", "1", "007", ""]
 
 
@@ -305,12 +306,13 @@ def test_bodies_are_converted_in_bounded_memory(tmp_path: Path) -> None:
         done = runner.run(
             [sys.executable, "-c", BODIES, str(tmp_path / name), str(rows)],
             cwd=ROOT,
+            timeout=50,
             capture_output=True,
             text=True,
             check=True,
         )
         return int(done.stdout) << 10
 
-    few, many = peak("few.parquet", 24), peak("many.parquet", 96)
-    assert (tmp_path / "many.parquet").stat().st_size > 96 << 20
+    few, many = peak("few.parquet", 24), peak("many.parquet", 72)
+    assert (tmp_path / "many.parquet").stat().st_size > 72 << 20
     assert many - few < 36 << 20
