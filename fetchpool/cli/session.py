@@ -141,7 +141,8 @@ def run_session(
 
 def _open_log(config: RunConfig, display: DisplayOptions) -> LogFile | None:
     """Open the log file. Raises `UsageError`."""
-    options = display.log_options(config.inputs, [output.path for output in config.outputs])
+    written = (*(output.path for output in config.outputs), config.warc, config.cookie_jar)
+    options = display.log_options(config.inputs, [path for path in written if path])
     if options is None:
         return None
     from fetchpool.progress.event_logger import started_message

@@ -28,6 +28,7 @@ from fetchpool.config.web_options import web_address, web_name
 from fetchpool.config.write_out import read_template
 from fetchpool.model.failures import GROUPS, FailureKind
 
+MAX_LOGS = 1_000
 HTTP_VERSIONS = ("1.1", "2", "3")
 ANY_PATH = str | PathLike[str] | None
 
@@ -111,7 +112,9 @@ WARC = ParamType(check=lambda _label, value: warc_archive(value), accepts=ANY_PA
 CACERT = ParamType(check=lambda _label, value: validate.cacert(value), accepts=ANY_PATH)
 LOG_FILE = ParamType(check=lambda label, value: validate.log_file(label, value), accepts=ANY_PATH)
 LOG_SIZE = ParamType(check=validate.size, accepts=int | str)
-LOG_KEEP = ParamType(check=_integer(0), accepts=int | str)
+LOG_KEEP = ParamType(
+    check=lambda label, value: validate.integer(label, value, 0, MAX_LOGS), accepts=int | str
+)
 SUMMARY = ParamType(check=_is_among(SUMMARIES), accepts=str | None, choices=SUMMARIES)
 FORMAT = ParamType(check=_is_among(FORMATS), accepts=str | None, choices=FORMATS)
 HASH = ParamType(

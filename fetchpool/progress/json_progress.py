@@ -21,7 +21,7 @@ from fetchpool.model.version import VERSION
 from fetchpool.progress.background_writer import CLOSE_TIMEOUT, BackgroundWriter
 from fetchpool.progress.log_entry import LogEntry, entry_of, message_entry
 from fetchpool.progress.messages import dropped_line
-from fetchpool.progress.snapshot_json import encode_line
+from fetchpool.progress.snapshot_json import encode, encode_line
 
 INTERVAL = 0.9
 """Seconds between two `progress` lines: a snapshot is taken four times a second, and not exactly so."""
@@ -92,9 +92,12 @@ class JsonProgress(Observer):
         self._write_lines = write
         self._start = start
         self._verbose = verbose
+        self._latest: tuple[str, Snapshot] | None = None
+        """The snapshot that the background thread has not written yet, with its time: for a slow reader, only
+        the newest."""
         self._next = 0.0
         """When the next `progress` line is due, in seconds since the start."""
-        self._writer: BackgroundWriter[bytes | tuple[str, Event | Record | Snapshot]] = BackgroundWriter(
+        self._writer: BackgroundWriter[bytes | tuple[str, Event | Record]] = BackgroundWriter(
             self._write, WRITE_INTERVAL, MAX_PENDING
         )
 
@@ -123,28 +126,29 @@ class JsonProgress(Observer):
     def on_snapshot(self, snapshot: Snapshot) -> None:
         if snapshot.elapsed >= self._next:
             self._next = snapshot.elapsed + INTERVAL
-            self._writer.write((utc_now(), snapshot))
+            self._latest = (utc_now(), snapshot)
+            self._writer.wake()
 
     def on_finish(self, snapshot: Snapshot) -> None:
-        self._writer.write((utc_now(), snapshot))
+        self._latest = (utc_now(), snapshot)
         self._writer.close()
 
-    def _write(
-        self, messages: list[bytes | tuple[str, Event | Record | Snapshot]], dropped: int, _last: bool
-    ) -> None:
-        lines = [each if isinstance(each, bytes) else _line(*each) for each in messages]
+    def _write(self, messages: list[bytes | tuple[str, Event | Record]], dropped: int, _last: bool) -> None:
+        lines = [
+            each if isinstance(each, bytes) else entry_line(entry_of(each[1], each[0])) for each in messages
+        ]
         if dropped:
             text = str(dropped_line(dropped))
             lines.append(entry_line(message_entry(EventKind.NOTICE, text, utc_now())))
+        latest, self._latest = self._latest, None
+        if latest is not None:
+            lines.append(_progress_line(*latest))
         if lines:
             self._write_lines(b"".join(lines))
 
 
-def _line(time: str, item: Event | Record | Snapshot) -> bytes:
-    if isinstance(item, Snapshot):
-        line = encode_line(item)
-        return b'{"type":"progress","time":"%s",%s\n' % (time.encode(), line[1:])
-    return entry_line(entry_of(item, time))
+def _progress_line(time: str, snapshot: Snapshot) -> bytes:
+    return b'{"type":"progress","time":"%s",%s\n' % (time.encode(), encode(snapshot)[1:])
 
 
 def entry_line(entry: LogEntry) -> bytes:

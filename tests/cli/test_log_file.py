@@ -102,6 +102,7 @@ def test_the_log_says_how_a_run_ended(
         (("--log-file", "rows"), "--log-file: rows is also an output; choose another name"),
         (("--log-file", "urls"), "--log-file: urls is also an input; choose another name"),
         (("--log-file", "rows.1", "-o", "rows.1.3"), "--log-file: rows.1.3 is also an output"),
+        (("--log-file", "a.warc.gz", "--warc", "a.warc.gz"), "--log-file: a.warc.gz is also an output"),
         (("--log-file", "-"), "--log-file: expected the name of a file"),
         (("--log-level", "info"), "--log-level needs --log-file"),
         (("--log-file", "log", "--log-level", "loud"), "'loud' is not one of debug, info, warning, error"),
