@@ -55,7 +55,7 @@ def advice(snapshot: Snapshot, config: RunConfig, *, aborted: bool = False) -> l
         return []
     if waits.cpu >= CPU_BOUND * _cores_of(executor, waits) * snapshot.elapsed:
         return _cpu(snapshot, config)
-    if remedies.least_time(snapshot, config) >= LIMIT_REACHED * (snapshot.elapsed - waits.paused):
+    if remedies.least_time(snapshot, config) >= LIMIT_REACHED * snapshot.elapsed:
         return _limit_rate(snapshot, config)
     hosts = waits.host_limit + waits.rate_limit + waits.backoff + waits.retries
     most = max(waits.workers, hosts, waits.proxy, waits.dns, waits.source, waits.ending, waits.output)
@@ -183,7 +183,7 @@ def _on_bodies(snapshot: Snapshot, workers: int) -> bool:
 
 def _limit_rate(snapshot: Snapshot, config: RunConfig) -> list[Span]:
     limit = format_size(config.fetch.limit_rate or 0)
-    speed = size(snapshot.size_download / (snapshot.elapsed - snapshot.wait_times.paused))
+    speed = size(snapshot.size_download / snapshot.elapsed)
     return [Span(f"--limit-rate {limit} (bodies were received at {speed}/s in total)")]
 
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
 from fetchpool.engine.events import Snapshot
 from fetchpool.model.failures import FailureKind
+from fetchpool.model.steering import AUTO
 from fetchpool.model.text import escape_invisible
 from fetchpool.progress.advice import advice
 from fetchpool.progress.format import (
@@ -83,7 +82,7 @@ def summary(
     if not interrupted and fetched and _all_lookups_failed(snapshot):
         hint = Span("-x", Style.HINT)
         return [*lines, line("all DNS lookups failed: check the network, or set a proxy with ", hint)]
-    limited_by = advice(snapshot, as_steered(config, snapshot), aborted=result.aborted)
+    limited_by = [] if is_changed(config, snapshot) else advice(snapshot, config, aborted=result.aborted)
     if limited_by and (fetched or interrupted):
         lines.append(line(Span("bottleneck: ", Style.QUIET), *limited_by))
     if interrupted and resume:
@@ -106,19 +105,13 @@ def _all_lookups_failed(snapshot: Snapshot) -> bool:
     return not snapshot.ok and all(kind.kind in DNS_KINDS for kind in snapshot.failed)
 
 
-def as_steered(config: RunConfig, snapshot: Snapshot) -> RunConfig:
-    """Return the configuration with the settings that commands have changed."""
+def is_changed(config: RunConfig, snapshot: Snapshot) -> bool:
+    """Whether commands have changed the settings of the run: its times are of several then."""
     settings = snapshot.settings
     if settings is None:
-        return config
-    is_auto = settings.workers == "auto"
-    return replace(
-        config,
-        workers=settings.ceiling if is_auto else settings.workers,
-        auto_workers=is_auto,
-        rate=settings.rate,
-        per_host=settings.per_host,
-    )
+        return False
+    is_same = settings.workers == (AUTO if config.auto_workers else config.workers)
+    return not (is_same and settings.rate == config.rate and settings.per_host == config.per_host)
 
 
 def _stopped(result: RunResult) -> str:

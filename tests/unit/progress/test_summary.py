@@ -140,11 +140,14 @@ def test_pauses_have_a_line_and_are_in_no_rate_and_no_bottleneck() -> None:
     assert said[-1].startswith("bottleneck: workers (all 10 busy 90 % of the time)")
 
 
-def test_the_bottleneck_is_about_the_settings_at_the_end() -> None:
-    waited = limits(workers=9.0)
-    changed = Settings(workers=40, ceiling=100, rate=None, per_host=None)
-    said = lines(all_ok(elapsed=10.0, done=1000, wait_times=waited, workers=40, settings=changed))
-    assert said[-1].startswith("bottleneck: workers (all 40 busy 90 % of the time)")
+@pytest.mark.parametrize(
+    ("changes", "has_bottleneck"),
+    [({}, True), ({"workers": 40}, False), ({"workers": "auto"}, False), ({"rate": 5.0}, False)],
+)
+def test_a_run_whose_settings_were_changed_has_no_bottleneck(changes: Any, has_bottleneck: bool) -> None:
+    settings = replace(Settings(workers=10, ceiling=100, rate=None, per_host=None), **changes)
+    shot = all_ok(elapsed=10.0, done=1000, wait_times=limits(workers=9.0), settings=settings)
+    assert has_bottleneck == any(line.startswith("bottleneck: workers (all 10 busy") for line in lines(shot))
 
 
 def test_the_bottleneck_of_an_interrupted_run_is_measured_until_it_was_stopped() -> None:
