@@ -155,9 +155,9 @@ def open_keyboard(
     from fetchpool.progress.keyboard import Keyboard, open_terminal
     from fetchpool.progress.keys import Keys
 
-    (progress,) = (each for each in observers if isinstance(each, Progress))
-    terminal = open_terminal()
-    if terminal is None:
+    progress = next((each for each in observers if isinstance(each, Progress)), None)
+    terminal = open_terminal() if progress is not None else None
+    if progress is None or terminal is None:
         return None
     keys = Keys(engine, progress.view, lambda: progress.latest, progress.redraw, show_link)
     return Keyboard(terminal, keys.press, progress.view)
@@ -171,12 +171,13 @@ def takes_keys(display: DisplayOptions, inputs: Sequence[str]) -> bool:
 def _is_typed(inputs: Sequence[str]) -> bool:
     """Whether an input is a terminal, whose lines are the list."""
     for name in inputs:
-        try:
-            kind = (os.fstat(0) if name == "-" else Path(name).stat()).st_mode
-        except (OSError, ValueError):  # not a file
-            continue
-        if stat.S_ISCHR(kind) and name != os.devnull:
-            return name != "-" or os.isatty(0)
+        if name == "-":
+            if os.isatty(0):
+                return True
+        elif name != os.devnull:
+            with suppress(OSError, ValueError):  # a URL, or no file
+                if stat.S_ISCHR(Path(name).stat().st_mode):
+                    return True
     return False
 
 
