@@ -122,15 +122,23 @@ class Watcher(Observer):
 class Run:
     """A run in a thread of its own, with its server."""
 
-    def __init__(self, engine: Engine, server: SteeredServer, watcher: Watcher) -> None:
+    def __init__(self, engine: Engine, server: SteeredServer, watcher: Watcher, *, by_steps: bool) -> None:
+        """`by_steps`: as a program's run, whose pool has a thread of its own."""
         self.engine = engine
+        self.by_steps = by_steps
         self.server = server
         self.watcher = watcher
         self.result: RunResult | None = None
         self.thread = threading.Thread(target=self._run)
 
     def _run(self) -> None:
-        self.result = self.engine.run()
+        if self.by_steps:
+            while not self.engine.done:
+                self.engine.step()
+            self.engine.close()
+            self.result = self.engine.result()
+        else:
+            self.result = self.engine.run()
 
     def steer(self, *commands: Command) -> None:
         for command in commands:
@@ -154,11 +162,18 @@ def server() -> Iterator[SteeredServer]:
 
 
 @pytest.fixture(
-    params=[("thread", "curl"), ("thread", "requests"), ("process", "curl"), ("async", "curl")], ids="-".join
+    params=[
+        ("thread", "curl"),
+        ("thread", "requests"),
+        ("process", "curl"),
+        ("async", "curl"),
+        ("async", "curl", "by-steps"),
+    ],
+    ids="-".join,
 )
 def steered(request: pytest.FixtureRequest, server: SteeredServer, tmp_path: Path) -> Callable[..., Run]:
     """Starts runs of one kind of pool, and ends them."""
-    executor, transport = request.param
+    executor, transport, *more = request.param
 
     @contextmanager
     def running(*paths: str, **given: object) -> Iterator[Run]:
@@ -175,7 +190,7 @@ def steered(request: pytest.FixtureRequest, server: SteeredServer, tmp_path: Pat
             config = replace(config, ceiling=CEILING)
         watcher = Watcher()
         source = IterableSource([server.url(path) for path in paths])
-        run = Run(build(config, source=source, observers=[watcher]), server, watcher)
+        run = Run(build(config, source=source, observers=[watcher]), server, watcher, by_steps=bool(more))
         run.thread.start()
         try:
             yield run
