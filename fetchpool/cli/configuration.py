@@ -7,8 +7,9 @@ each is from. Without a variable or a file this costs three calls of `stat()`, a
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -33,6 +34,19 @@ class Configuration(Struct, frozen=True):
     settings: Mapping[str, Setting] = {}
     """The options that something sets, with their origin; empty if only the command line can."""
     notices: tuple[str, ...] = ()
+
+    def run(self, command: Callable[[], int]) -> int:
+        """Run a command with these options and return its exit code. With `--progress json` its standard
+        error has lines of JSON; errors name where the options in them are from."""
+        if self.values["display"] == "json":
+            from fetchpool.cli.json_stderr import run_with_json
+
+            return run_with_json(partial(self._run, command))
+        return self._run(command)
+
+    def _run(self, command: Callable[[], int]) -> int:
+        with self.naming_origins():
+            return command()
 
     @contextmanager
     def naming_origins(self) -> Iterator[None]:

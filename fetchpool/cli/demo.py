@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,7 @@ def demo(ctx: typer.Context, number: str, outputs: list[str] | None, format: str
     """Fetch from a small server on this machine, to try fetchpool without a network."""
     configuration = configured(ctx, typed, [OPTIONS[name] for name in CONFIGURABLE])
     values = {name: configuration.values[name] for name in CONFIGURABLE}
-    with configuration.naming_origins():
-        return _demo(number, outputs, format, configuration.notices, **values)
+    return configuration.run(partial(_demo, number, outputs, format, configuration.notices, **values))
 
 
 def _demo(

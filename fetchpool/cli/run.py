@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,8 +25,7 @@ from fetchpool.config.configure import configure
 from fetchpool.config.option import Scope
 from fetchpool.config.options import DEFAULT_OUTPUT, OPTIONS
 from fetchpool.config.other_programs.table import ACCEPTED, always_on
-from fetchpool.config.run_config import RunConfig
-from fetchpool.config.web_options import WEB_OPTIONS, WebOptions, web_options
+from fetchpool.config.web_options import WEB_OPTIONS, web_options
 from fetchpool.model.errors import UsageError
 
 INPUTS = argument(
@@ -56,8 +54,8 @@ def run(ctx: typer.Context, inputs: list[str] | None, **typed: Any) -> int:
 
         print_config(configuration)
         return ExitCode.OK
-    with configuration.naming_origins():
-        return _run(ctx, inputs, configuration, showable(ctx.find_root().obj or (), typed))
+    arguments = showable(ctx.find_root().obj or (), typed)
+    return configuration.run(partial(_run, ctx, inputs, configuration, arguments))
 
 
 def _run(
@@ -90,30 +88,17 @@ def _run(
         output_of_run(typed["report"], config)
     display = DisplayOptions(**{name: typed[name] for name in DisplayOptions.__struct_fields__})
     web = web_options(**{name: typed[name] for name in WEB_OPTIONS}, environment=os.environ)
-    run_it = partial(_run_session, config, display, arguments, web, typed["report"])
-    if display.is_json:
-        from fetchpool.cli.json_stderr import run_with_json
-
-        return run_with_json(run_it)
-    return run_it()
-
-
-def _run_session(
-    config: RunConfig,
-    display: DisplayOptions,
-    arguments: Sequence[str] | None,
-    web: WebOptions | None,
-    report: str | None,
-) -> int:
     from fetchpool.cli.session import run_session
 
     result = run_session(config, display, arguments=arguments, web=web)
     if result.failure is not None:
         print_error(result.failure)
-    if report is not None:
+    if typed["report"] is not None:
         from fetchpool.cli.report import report_run
 
-        report_run(report, config, quiet=display.quiet or display.is_json or display.summary == "json")
+        report_run(
+            typed["report"], config, quiet=display.quiet or display.is_json or display.summary == "json"
+        )
     return result.code
 
 
