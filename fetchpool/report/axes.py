@@ -74,7 +74,7 @@ def marks_of(marks: Sequence[tuple[str, float, float, float]]) -> list[str]:
     for name, x, y, value in reversed(marks):
         words = f"{name} {duration(value)}"
         fits = x + 8 + LETTER * len(words) < WIDTH
-        above = max(y + 15, above + 15)
+        above = max(y + (15 if fits else 30), above + 15)  # on the left the line is lower
         found.append(element("circle", tip(words), cx=x, cy=y, r=3.5, class_="dot"))
         anchor = "start" if fits else "end"
         found.append(text(words, x + 8 if fits else x - 4, above, text_anchor=anchor, class_="value"))
@@ -110,7 +110,9 @@ def unbroken(values: Sequence[tuple[float, float | None]]) -> list[list[tuple[fl
 
 
 def exact_duration(seconds: float) -> str:
-    """Format a round time without decimals: `50 ms`, `2 s`, `1:30 min`, `3 h`, `7 d`."""
+    """Format a round time as short as possible: `50 ms`, `1.5 s`, `1:30 min`, `3 h`, `7 d`."""
+    if 1 < seconds < 60 and seconds % 1:
+        return f"{seconds:.3g} s"
     if 60 < seconds < 600 and seconds % 60:
         return f"{int(seconds // 60)}:{seconds % 60:02.0f} min"
     for unit, name in UNITS:

@@ -18,7 +18,7 @@ from fetchpool.progress.format import count, counted, duration, rate, size
 from fetchpool.report import figures
 from fetchpool.report.axes import WIDTH
 from fetchpool.report.numbers import Course, Numbers, Spread
-from fetchpool.report.words import meaning, share
+from fetchpool.report.words import meaning, message, share
 
 DETAILED = 12
 """Kinds of failure with examples: more would make the page large."""
@@ -48,6 +48,7 @@ def page(numbers: Numbers) -> str:
         "count": count,
         "markup": Markup,
         "meaning": meaning,
+        "message": message,
         "size": size,
         "time": lambda seconds: "" if seconds is None else duration(seconds),
     }
@@ -157,7 +158,7 @@ def _redirect_sentences(numbers: Numbers) -> list[str]:
     if redirects.retried:
         urls = counted(redirects.retried, "URL")
         found.append(
-            f"{urls} were tried more than once, {count(redirects.retried_ok)} of them ok in the end."
+            f"{urls} needed more than one attempt, {count(redirects.retried_ok)} of them ok in the end."
         )
     return found
 

@@ -19,7 +19,7 @@ from fetchpool.progress.format import (
     size,
 )
 from fetchpool.report.numbers import GENERATOR, Course, Host, Numbers, Spread
-from fetchpool.report.words import share
+from fetchpool.report.words import message, share
 
 KINDS = 20
 EXAMPLES = 2
@@ -83,10 +83,9 @@ def _failures(numbers: Numbers) -> list[Line]:
             line(Span(head, Style.BAD), f" {share(kind.urls, numbers.total):>7}  {_bar(kind.urls, most)}")
         )
         for example in kind.examples[:EXAMPLES]:
-            message = f"  {example.errormsg}" if example.errormsg else ""
-            found.append(
-                line(" " * (digits + 3), shortened(example.url), Span(message, Style.QUIET)),
-            )
+            said = message(example, kind.error)
+            after = Span(f"  {said}" if said else "", Style.QUIET)
+            found.append(line(" " * (digits + 3), shortened(example.url), after))
     if rest := numbers.kinds[KINDS:]:
         found.append(line(f"  {counted(sum(kind.urls for kind in rest), 'URL')} of {len(rest)} other kinds"))
     return found

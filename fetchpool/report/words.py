@@ -8,7 +8,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from fetchpool.model.failures import FailureKind
-from fetchpool.report.numbers import Numbers
+from fetchpool.report.numbers import Example, Numbers
 
 OK = "ok"
 KINDS = {str(kind): kind for kind in FailureKind}
@@ -34,6 +34,12 @@ def meaning(error: str) -> str:
     """Return what a kind of failure means; empty for one that no version of fetchpool has."""
     kind = KINDS.get(error)
     return PHRASES.get(error, "") if kind is None else kind.message
+
+
+def message(example: Example, error: str) -> str:
+    """Return what an example's message says beyond the kind of its failure."""
+    said = example.errormsg or ""
+    return "" if said in (meaning(error), f"the server answered {error[5:]}") else said
 
 
 def group(error: str) -> str:

@@ -115,6 +115,13 @@ def test_a_run_writes_its_report_at_the_end(demo_server: DemoServer, tmp_path: P
     assert json.loads((tmp_path / "report.json").read_text())["failures"] == {"http_404": 1}
 
 
+def test_a_run_that_was_stopped_has_a_report_too(demo_server: DemoServer, tmp_path: Path) -> None:
+    urls = [demo_server.url(f"/status/404?{number}") for number in range(50)]
+    done = fetchpool(*urls, "--max-failures", "1", "-w", "1", "--report", "report.json", "-q", cwd=tmp_path)
+    assert done.returncode == 4
+    assert 1 <= json.loads((tmp_path / "report.json").read_text())["total"] < 50
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
