@@ -82,7 +82,7 @@ class Steering:
             case Pause():
                 return self._pause(by)
             case Resume():
-                return f"resumed {by}" if self._lifecycle.resume() else ""
+                return self._resume(by, now)
             case Resize(workers=workers):
                 return self._resize(workers, by, now)
             case Rate(rate=rate):
@@ -99,6 +99,13 @@ class Steering:
             return ""
         self._pool.cancel_pending()
         return f"paused {by}"
+
+    def _resume(self, by: str, now: float) -> str:
+        if not self._lifecycle.resume():
+            return ""
+        if self.workers.autoscaler is not None:  # the pause says nothing about the number
+            self.workers.autoscaler.start_round(now)
+        return f"resumed {by}"
 
     def _stop(self, by: str) -> str:
         if not self._lifecycle.stop(by):

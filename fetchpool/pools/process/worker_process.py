@@ -54,7 +54,7 @@ class WorkerProcess:
         self._unsent = bytearray()
         self._lifeline = Lifeline(context)
         self.channel, theirs = socket.socketpair()
-        arguments = (places, options, self._lifeline.reader, theirs, self.board)
+        arguments = (max(places, 1), options, self._lifeline.reader, theirs, self.board)
         self.process = context.Process(target=worker.run, args=arguments, name="fetchpool-worker")  # type: ignore[attr-defined]
         try:
             self.channel.setblocking(False)
