@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
+from fetchpool.cli.configuration import configured
 from fetchpool.cli.display import print_lines
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.cli.options import argument, flag_name, parameter, takes
@@ -45,6 +47,7 @@ WITHOUT = {
 and waits for no user."""
 SWITCHES = {"head", "http1", "http2", "http3"}
 """Options of the command line only that say how URLs are fetched."""
+CONFIGURABLE = ("quiet", "color")
 PASSED = [
     option
     for option in RUN_OPTIONS
@@ -58,23 +61,33 @@ OUTPUT_HELP = "Write the comparison to PATH: .json, .md or .html. Repeatable."
     *(parameter(option, default=DEFAULTS.get(option.name)) for option in COMPARE),
     parameter(OPTIONS["outputs"], help=OUTPUT_HELP),
     *map(parameter, PASSED),
-    *(parameter(OPTIONS[name]) for name in ("quiet", "color")),
+    *(parameter(OPTIONS[name]) for name in (*CONFIGURABLE, "config", "no_config")),
 )
-def compare(inputs: list[str] | None, outputs: list[str] | None, quiet: bool, **typed: Any) -> int:
+def compare(ctx: typer.Context, inputs: list[str] | None, outputs: list[str] | None, **typed: Any) -> int:
     """Run a list several times with each executor and transport, and compare times, CPU, memory and rows.
 
     Each trial is a new process, its start included. After a round to warm up, every round runs all
     combinations once in random order. The other options are those of run, and hold in every trial.
     """
+    configuration = configured(ctx, typed, [*PASSED, *(OPTIONS[name] for name in CONFIGURABLE)])
+    if not configuration.values["quiet"]:
+        print_lines(sys.stderr, [line(notice) for notice in configuration.notices])
+    with configuration.naming_origins():
+        return _compare(inputs or [], outputs or [], dict(configuration.values))
+
+
+def _compare(inputs: list[str], outputs: list[str], typed: dict[str, Any]) -> int:
+    """Compare with the options `typed`, those of variables and files included."""
     if not inputs and not typed["sitemap"]:
         raise UsageError("missing argument INPUT, e.g. fetchpool compare urls.txt --limit 1000")
+    quiet = typed["quiet"]
     from fetchpool.compare.judge import RowJudge
     from fetchpool.compare.write import check_outputs, write
 
     own = {name: _checked(option, typed) for name, option in OWN.items()}
-    check_outputs(outputs or ())
+    check_outputs(outputs)
     with _temporary_directory() as directory:
-        lists = [_stored(each, directory) for each in inputs or ()]
+        lists = [_stored(each, directory) for each in inputs]
         typed["sitemap"] = [_stored(each, directory) for each in typed["sitemap"] or ()]
         plan, config = _plan(lists, own, typed)
         urls = _check_list(config, plan, is_allowed=typed["yes"])
@@ -92,7 +105,7 @@ def compare(inputs: list[str] | None, outputs: list[str] | None, quiet: bool, **
             interrupted = True
     comparison = _comparison(plan, urls, trials, judge, interrupted=interrupted)
     _print(comparison)
-    write(comparison, outputs or ())
+    write(comparison, outputs)
     if interrupted:
         return ExitCode.INTERRUPTED
     if comparison.failures or (typed["strict"] and comparison.differences.count):
@@ -186,7 +199,9 @@ def _trials(
                 continue
             arguments = [f"--output={rows}", *_arguments(typed, combination), "--", *lists]
             rows.unlink(missing_ok=True)
-            trial = run_trial(combination, number, arguments, directory, adopts=adopts)
+            trial = run_trial(
+                combination, number, arguments, directory, adopts=adopts, variables=_secrets(typed)
+            )
             if number and trial.summary is not None:
                 found = read_rows(str(rows), "jsonl", ROW_FIELDS)
                 judge.add(f"{combination} {number}", (row for batch in found for row in batch))
@@ -197,15 +212,28 @@ def _trials(
 
 def _arguments(typed: dict[str, Any], combination: Combination) -> list[str]:
     """Return the options of `run` that were given, as arguments."""
-    found = []
+    found = ["--no-config"]  # what files and variables set is among `typed`
     for option in _passed(combination):
+        if option.variable in _secrets(typed):
+            continue
         value = typed[flag_name(option)]
         if isinstance(value, bool):
             found += [option.label] if value else []
-        elif isinstance(value, str):
-            found += [f"{option.label}={value}"] if value != shown_default(option) else []
-        else:
-            found += [f"{option.label}={each}" for each in value or ()]
+        elif isinstance(value, list | tuple):
+            found += [f"{option.label}={each}" for each in value]
+        elif value is not None and value != shown_default(option):  # in a file it may be a number
+            found.append(f"{option.label}={value}")
+    return found
+
+
+def _secrets(typed: dict[str, Any]) -> dict[str, str]:
+    """Return options with passwords and such as environment variables: anyone may read the arguments of a
+    process."""
+    found = {}
+    for option in PASSED:
+        value = typed[flag_name(option)]
+        if option.secret and not option.type.is_body and value:
+            found[option.variable] = "\n".join(value) if isinstance(value, list | tuple) else str(value)
     return found
 
 
@@ -223,10 +251,10 @@ def _progress(trial: Trial, number: int, plan: Plan) -> str:
 def _temporary_directory() -> Iterator[Path]:
     """Make a directory that is removed at the end, Ctrl-C and SIGTERM included."""
     from fetchpool.cli.signals import terminable
-    from fetchpool.compare.trial import uninterrupted
+    from fetchpool.compare.trial import temporary_directory, uninterrupted
 
     with terminable():
-        directory = Path(tempfile.mkdtemp(prefix="fetchpool-compare-"))
+        directory = temporary_directory()
         try:
             yield directory
         finally:

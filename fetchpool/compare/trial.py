@@ -15,8 +15,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
@@ -26,6 +27,7 @@ from msgspec import Struct
 
 import fetchpool
 from fetchpool.compare.plan import Combination
+from fetchpool.config.option import PREFIX
 from fetchpool.runtime import threads
 
 START = """import sys
@@ -39,10 +41,9 @@ SAMPLES = 20.0
 PR_SET_CHILD_SUBREAPER = 36
 """prctl(2), Linux only."""
 PROCESS_EXECUTOR = "process"
+PREFIX_OF_DIRECTORY = "fetchpool-compare-"
 MAX_PATH = 72
 """Bytes of a temporary directory's path: that of a socket in it must not exceed 108 (unix(7))."""
-PATIENCE = (0.1, 1.5)
-"""Seconds to wait after each SIGINT: the first stops a run, the second aborts it."""
 LAST_WORDS = 5
 """Lines of a failed trial's standard error that are shown."""
 
@@ -90,6 +91,15 @@ class Usage(Struct):
     """The peak of the largest process: with `vfork`, at least that of this process."""
 
 
+def temporary_directory() -> Path:
+    """Make the directory for all temporary files of trials: one that is killed leaves some."""
+    path = Path(tempfile.mkdtemp(prefix=PREFIX_OF_DIRECTORY))
+    if len(os.fsencode(path)) > MAX_PATH:
+        path.rmdir()
+        path = Path(tempfile.mkdtemp(prefix=PREFIX_OF_DIRECTORY, dir="/tmp"))
+    return path
+
+
 def adopt_orphans() -> bool:
     """Become the parent of descendants whose parent ends. Return False where that is not possible."""
     if sys.platform != "linux":
@@ -102,10 +112,17 @@ def adopt_orphans() -> bool:
 
 
 def run_trial(
-    combination: Combination, round: int, arguments: Sequence[str], directory: Path, *, adopts: bool
+    combination: Combination,
+    round: int,
+    arguments: Sequence[str],
+    directory: Path,
+    *,
+    adopts: bool,
+    variables: Mapping[str, str],
 ) -> Trial:
     """Run the list once. `arguments`: all but the executor and the transport. `directory`: for its temporary
-    files and its messages. `adopts`: whether this process adopts orphans."""
+    files and its messages. `adopts`: whether this process adopts orphans. `variables`: options in the
+    environment, in place of those of this process."""
     package = str(Path(fetchpool.__path__[0]).parent)
     command = [sys.executable, "-P", "-c", START, package, "run", "--no-progress", "--summary", "json"]
     command += ["--executor", combination.executor, "--transport", combination.transport, *arguments]
@@ -117,7 +134,7 @@ def run_trial(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=stderr,
-            env={**os.environ, **_temporary_files(directory)},
+            env={**_environment(), **variables, "TMPDIR": str(directory)},
             process_group=0,  # Ctrl-C reaches this process only
         )
     several = combination.executor == PROCESS_EXECUTOR
@@ -126,7 +143,7 @@ def run_trial(
             usage = _wait(process)
     except BaseException:  # Ctrl-C, SIGTERM, no thread
         with uninterrupted():
-            _end(process)
+            _kill(process)
         raise
     knows_cpu = adopts or not several
     text = messages.read_text(errors="replace")
@@ -144,10 +161,8 @@ def run_trial(
     )
 
 
-def _temporary_files(directory: Path) -> dict[str, str]:
-    """Return the variable that has a run put its temporary files into a directory. A run that is killed
-    leaves some."""
-    return {"TMPDIR": str(directory)} if len(os.fsencode(directory)) <= MAX_PATH else {}
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
 
 
 def _wait(process: subprocess.Popen[bytes]) -> Usage:
@@ -161,20 +176,12 @@ def _wait(process: subprocess.Popen[bytes]) -> Usage:
     return usage
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Abort a run as a user would, so that it removes its own temporary files; then kill what is left."""
-    for patience in PATIENCE:
-        with suppress(ProcessLookupError, ChildProcessError):  # it has ended
-            os.kill(process.pid, signal.SIGINT)
-            deadline = time.monotonic() + patience
-            while not os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-                if time.monotonic() >= deadline:
-                    break
-                Event().wait(0.01)
-    with suppress(ProcessLookupError, PermissionError):
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill the process and those that it has started."""
+    with suppress(ProcessLookupError, PermissionError):  # there are none left
         os.killpg(process.pid, signal.SIGKILL)
     _wait_for_group(process.pid)
-    process.returncode = -signal.SIGINT
+    process.returncode = -signal.SIGKILL
 
 
 def _wait_for_group(group: int) -> float:

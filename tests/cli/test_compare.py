@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import signal
 import subprocess
+import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli.environment import ROOT
 from tests.cli.runner import FETCHPOOL, PATIENCE, environment, fetchpool
 
 BURNED = 0.25
@@ -33,11 +36,14 @@ def burn(response):
 
 
 class Site:
-    """Pages on loopback: `/same/N`, `/changing/N`, which is larger each time, and `/hanging/N`, which sends
-    nothing after the N-th time."""
+    """Pages on loopback: `/same/N`, `/seen/N`, `/changing/N`, which is larger each time, and `/hanging/N`,
+    which sends nothing after the N-th time."""
 
     def __init__(self) -> None:
         self.requests: Counter[str] = Counter()
+        self.authorizations: list[str | None] = []
+        self.command_lines: list[str] = []
+        """Of the trials that ran at requests for `/seen/N`."""
         self.hangs = threading.Event()
         self.over = threading.Event()
         site = self
@@ -47,6 +53,9 @@ class Site:
                 site.requests[self.path] += 1
                 _, kind, number = self.path.split("/")
                 times = site.requests[self.path]
+                if kind == "seen":
+                    site.authorizations.append(self.headers["Authorization"])
+                    site.command_lines += running_trials()
                 if kind == "hanging" and times > int(number):
                     site.hangs.set()
                     site.over.wait(PATIENCE)
@@ -74,6 +83,17 @@ class Site:
         self.over.set()
         self._server.shutdown()
         self._server.server_close()
+
+
+def running_trials() -> list[str]:
+    """Return the command lines of trials of this package."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has ended
+            words = path.read_bytes().decode(errors="replace").split("\0")
+            if str(ROOT) in words and "run" in words:
+                found.append(" ".join(words))
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -164,10 +184,17 @@ def test_differences_and_what_does_not_exist_are_listed_and_with_strict_the_exit
     assert missing.startswith("--executor async requires --transport curl")
 
 
-def test_ctrl_c_ends_the_trial_shows_what_there_is_and_leaves_nothing(site: Site, tmp_path: Path) -> None:
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A directory with a short path, as a socket in it needs one."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as directory:
+        yield Path(directory)
+
+
+def test_ctrl_c_ends_the_trial_shows_what_there_is_and_leaves_nothing(
+    site: Site, tmp_path: Path, temporary: Path
+) -> None:
     (tmp_path / "urls").write_text(site.urls("hanging", 1))  # it hangs in the second trial
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
     running = subprocess.Popen(
         [*FETCHPOOL, "compare", "urls", *PROCESS, "--repeat", "1", "-o", "found.json"],
         cwd=tmp_path,
@@ -247,3 +274,20 @@ def test_a_trial_that_fails_is_reported_with_its_reason(site: Site, tmp_path: Pa
     done = fetchpool("compare", "urls", *arguments, cwd=tmp_path)
     assert done.returncode == 1
     assert "thread curl: a trial failed: it ended with exit code 9" in done.stdout
+
+
+def test_variables_and_files_set_options_of_the_trials_and_no_password_is_an_argument(
+    site: Site, tmp_path: Path
+) -> None:
+    (tmp_path / "urls").write_text(site.urls("seen", 2))
+    (tmp_path / "fetchpool.toml").write_text("limit = 1\nretry = 0\n")
+    variables = {"FETCHPOOL_USER": "name:secret", "FETCHPOOL_WEB": "1", "FETCHPOOL_OUTPUT": "other"}
+    arguments = ("compare", "urls", "--executors", "async", "--repeat", "1", "-q")
+    done = fetchpool(*arguments, cwd=tmp_path, env=variables)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert site.requests["/seen/1"] == 2
+    assert site.requests["/seen/2"] == 0
+    assert set(site.authorizations) == {"Basic bmFtZTpzZWNyZXQ="}
+    assert not [line for line in site.command_lines if "secret" in line]
+    assert len(site.command_lines) >= 2  # other tests may run trials meanwhile
+    assert {path.name for path in tmp_path.iterdir()} == {"urls", "fetchpool.toml"}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import socket
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from fetchpool.compare.plan import Combination, PublicHosts, make_plan, refuse_public
+from fetchpool.compare.trial import MAX_PATH, temporary_directory
 from fetchpool.model.errors import UsageError
 
 
@@ -84,3 +87,15 @@ def test_a_refusal_names_the_host_and_the_number_of_requests() -> None:
     assert "public.example is a public host" in str(caught.value)
     assert "1,000 URLs × 15 trials are 15,000 requests" in str(caught.value)  # noqa: RUF001
     assert "--yes" in str(caught.value)
+
+
+def test_a_temporary_directory_has_a_path_short_enough_for_sockets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = tmp_path / ("deep" * 20)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    path = temporary_directory()
+    assert len(str(path)) <= MAX_PATH
+    path.rmdir()
+    assert not list(deep.iterdir())
