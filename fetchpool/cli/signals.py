@@ -157,8 +157,7 @@ class SignalHandler:
         if self._keyboard is not None:
             self._keyboard.restore()
         if self._hides_cursor:
-            with suppress(OSError):
-                os.write(2, SHOW_CURSOR)
+            _write_if_possible(SHOW_CURSOR)
         code = self.code or ExitCode.INTERRUPTED
         with suppress(Exception):
             self._before_exit(code)
