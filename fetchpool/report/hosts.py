@@ -67,17 +67,17 @@ class Hosts:
     def __init__(self, capacity: int = CAPACITY, kept: int = KEPT) -> None:
         self.missed = 0
         """Rows that are missing in the numbers of each host, at most; 0 if they are exact."""
-        self.dropped = 0
-        """Hosts that were dropped, those that appeared again included."""
+        self.exact = True
+        """Whether all hosts are here; otherwise there were more than the capacity."""
+        self.capacity = capacity
         self._by_name: dict[str, HostNumbers] = {}
-        self._capacity = capacity
         self._kept = kept
 
     def of(self, name: str) -> HostNumbers:
         """Return the numbers of a host, to be added to."""
         found = self._by_name.get(name)
         if found is None:
-            if len(self._by_name) >= self._capacity:
+            if len(self._by_name) >= self.capacity:
                 self._drop()
             found = self._by_name[name] = HostNumbers(name)
         return found
@@ -92,5 +92,5 @@ class Hosts:
     def _drop(self) -> None:
         ranked = sorted(self._by_name.values(), key=lambda host: (-host.rows, host.name))
         self.missed += ranked[self._kept].rows
-        self.dropped += len(ranked) - self._kept
+        self.exact = False
         self._by_name = {host.name: host for host in ranked[: self._kept]}

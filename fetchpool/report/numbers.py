@@ -79,7 +79,7 @@ class Hosts(Struct, frozen=True):
 
     number: int
     exact: bool
-    """False if there were too many hosts to count all of them."""
+    """False if there were too many hosts to count all of them: then there are more than `number`."""
     missed: int
     """URLs that are missing in the numbers of each host, at most."""
     all_failed: int

@@ -141,8 +141,8 @@ def _hosts_sentence(numbers: Numbers) -> str:
     hosts = numbers.hosts
     if not hosts.exact:
         return (
-            "There are too many hosts to count all of them: only those with many URLs are listed, and up to "
-            f"{counted(hosts.missed, 'URL')} of each may be missing."
+            f"More than {count(hosts.number)} hosts, too many to count all: only those with many URLs are "
+            f"listed, and up to {counted(hosts.missed, 'URL')} of each may be missing."
         )
     failing = f", {count(hosts.all_failed)} of which had only failures" if hosts.all_failed else ""
     return f"{counted(hosts.number, 'host')}{failing}."

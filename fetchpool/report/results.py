@@ -148,8 +148,8 @@ def hosts(table: Hosts, every: Sequence[HostNumbers]) -> numbers.Hosts:
     many = [(host.times.percentile(0.95) or 0.0, host) for host in named if len(host.times) >= MIN_ROWS]
     slowest = [host for _, host in sorted(many, key=lambda each: (-each[0], each[1].name))]
     return numbers.Hosts(
-        number=len(named) + table.dropped,
-        exact=not table.dropped,
+        number=len(named) if table.exact else table.capacity,
+        exact=table.exact,
         missed=table.missed,
         all_failed=sum(host.failed == host.rows for host in named),
         busiest=_listed(busiest),

@@ -22,7 +22,7 @@ OVERFLOW = "return document.documentElement.scrollWidth - document.documentEleme
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report") / "report.html"
-    rows = run_rows(1_000) + [row for text in HOSTILE for row in hostile_rows(text)]
+    rows = [*run_rows(1_000)] + [row for text in HOSTILE for row in hostile_rows(text)]
     path.write_bytes(content(numbers(rows), Form.PAGE))
     return path
 

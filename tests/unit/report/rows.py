@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,8 @@ def timestamp(seconds: float) -> str:
     return f"{time:%Y-%m-%dT%H:%M:%S}.{time.microsecond // 1000:03d}Z"
 
 
-def run_rows(number: int, *, seconds: float = 90.0) -> list[Record]:
+@cache
+def run_rows(number: int, *, seconds: float = 90.0) -> tuple[Record, ...]:
     """Return the rows of a run in which each twentieth URL fails."""
     draw = random.Random(number)
     rows = []
@@ -73,7 +75,7 @@ def run_rows(number: int, *, seconds: float = 90.0) -> list[Record]:
                 fields |= {"size_delivered": None, "size_download": None, "time_starttransfer": None}
             row = replace(row, **fields)
         rows.append(row)
-    return rows
+    return tuple(rows)
 
 
 def write(path: Path, rows: Sequence[Record]) -> Path:

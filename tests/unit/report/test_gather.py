@@ -31,7 +31,7 @@ def of(*paths: Path, **options: Any) -> Gathered:
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("rows") / "rows.jsonl", run_rows(4_000))
+    return write(tmp_path_factory.mktemp("rows") / "rows.jsonl", run_rows(2_000))
 
 
 def test_the_numbers_are_those_of_a_database(rows: Path) -> None:
@@ -93,8 +93,8 @@ def test_the_course_has_every_url_in_the_interval_of_its_end(rows: Path) -> None
     assert course is not None
     assert MAX_BINS / 2 <= len(course.ok) <= MAX_BINS
     expected: dict[int, list[int]] = {}
-    for row in run_rows(4_000):
-        end = (int(row.urlnum * 90_000 / 4_000) / 1000) + (row.time_total or 0) + 5 * 3600 + 6 * 60 + 9
+    for row in run_rows(2_000):
+        end = (int(row.urlnum * 90_000 / 2_000) / 1000) + (row.time_total or 0) + 5 * 3600 + 6 * 60 + 9
         counts = expected.setdefault(int(end // course.interval), [0, 0])
         counts[row.error is not None] += 1
     first = min(expected)
@@ -116,18 +116,18 @@ def test_the_phases_of_a_group_are_its_time(rows: Path) -> None:
 
 @pytest.mark.parametrize("format", [each for each in FORMATS if each not in ("text", "jsonl")])
 def test_every_format_gives_the_same_numbers(rows: Path, tmp_path: Path, format: str) -> None:
-    other = write(tmp_path / f"rows.{format}", run_rows(4_000))
+    other = write(tmp_path / f"rows.{format}", run_rows(2_000))
     assert of(other).numbers == of(rows).numbers
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".zst"])
 def test_a_compressed_output_gives_the_same_numbers(rows: Path, tmp_path: Path, suffix: str) -> None:
-    other = write(tmp_path / f"rows.jsonl{suffix}", run_rows(4_000))
+    other = write(tmp_path / f"rows.jsonl{suffix}", run_rows(2_000))
     assert of(other).numbers == of(rows).numbers
 
 
 def test_text_rows_have_the_same_counts_and_sizes(rows: Path, tmp_path: Path) -> None:
-    found, known = of(write(tmp_path / "sizes.txt", run_rows(4_000))).numbers, of(rows).numbers
+    found, known = of(write(tmp_path / "sizes.txt", run_rows(2_000))).numbers, of(rows).numbers
     assert (found.total, found.failures) == (known.total, known.failures)
     assert found.sizes == known.sizes
     assert (found.times, found.course, found.p50) == (None, None, None)
@@ -137,7 +137,7 @@ def test_text_rows_have_the_same_counts_and_sizes(rows: Path, tmp_path: Path) ->
 
 
 def test_the_order_of_the_rows_makes_no_difference(rows: Path, tmp_path: Path) -> None:
-    shuffled = run_rows(4_000)
+    shuffled = list(run_rows(2_000))
     random.Random(1).shuffle(shuffled)
     assert of(write(tmp_path / "rows.jsonl", shuffled)).numbers == of(rows).numbers
 
@@ -260,7 +260,7 @@ def test_hosts_beyond_the_capacity_are_dropped_and_the_error_is_known() -> None:
         name = f"h{int(draw.paretovariate(0.6))}"
         true[name] = true.get(name, 0) + 1
         hosts.of(name).rows += 1
-    assert hosts.dropped
+    assert not hosts.exact
     assert len(hosts) <= 20
     for host in hosts.all():
         assert true[host.name] - hosts.missed <= host.rows <= true[host.name]

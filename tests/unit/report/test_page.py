@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -28,7 +29,7 @@ MAX_SIZE = 400_000
 GOLDEN = Path(__file__).parent / "golden"
 
 
-def numbers(rows: list[Record]) -> Numbers:
+def numbers(rows: Sequence[Record]) -> Numbers:
     gatherer = Gatherer()
     names = Row.__struct_fields__
     gatherer.add([Row(**{name: getattr(row, name) for name in names}) for row in rows])
