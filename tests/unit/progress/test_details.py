@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from io import StringIO
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from rich.cells import cell_len
+from rich.console import Console
 
 from fetchpool.engine.events import (
     TIME_BOUNDS,
@@ -17,6 +21,7 @@ from fetchpool.engine.events import (
     Snapshot,
 )
 from fetchpool.progress.details import details
+from fetchpool.progress.display import MOST_LINES, Progress
 from fetchpool.progress.rate_history import MOST_POINTS, RateHistory
 from fetchpool.progress.sparkline import merged, sparkline
 from fetchpool.scheduler.waits import PausedHost, WaitReason
@@ -88,6 +93,24 @@ def test_no_line_is_wider_than_the_terminal(width: int, ascii_only: bool) -> Non
     assert [line for line in shown if cell_len(line) > width] == []
     if ascii_only:
         assert "█" not in "".join(shown)
+
+
+@pytest.mark.parametrize("shows_help", [False, True])
+@pytest.mark.parametrize("height", [1, 2, 5, 9, 16, 17, 50])
+def test_the_display_fits_a_low_terminal_and_ends_with_the_keys(height: int, shows_help: bool) -> None:
+    progress = Progress(Console(file=StringIO(), force_terminal=True, width=80, height=height))
+    progress.view.has_keys = progress.view.details = True
+    progress.view.help = shows_help
+    for quarter in range(1, 9):
+        progress.on_snapshot(replace(FULL, elapsed=quarter / 4, done=quarter * 50, ok=quarter * 40))
+    shown = [str(each) for each in progress.lines(FULL)]
+    assert 1 <= len(shown) <= max(min(MOST_LINES, height - 1), 1)
+    if height > 9:
+        assert shown[-1].startswith("Ctrl-C" if shows_help else "p pause")
+    if height == 50 and not shows_help:
+        assert len(shown) >= MOST_LINES - 1
+    progress.view.details = progress.view.help = False
+    assert len(progress.lines(FULL)) < 9
 
 
 def test_text_of_a_server_moves_no_cursor() -> None:
