@@ -26,7 +26,8 @@ INTRODUCTION = """# Progress and log for programs
 With `--progress json`, standard error has one JSON object per line and nothing else, however the command
 ends: an invalid option, an input that can't be read, a full disk, Ctrl-C once or more often, SIGTERM, a
 crashed worker, a bug. What a parser or a library prints there becomes a `notice`. Only a process that is
-killed (SIGKILL), or whose standard error can't be written, has no summary.
+killed (SIGKILL), or whose standard error can't be written, has no summary. If only a configuration file asks
+for JSON, errors in that file and in the arguments are still text.
 
 The first key of each line is `type`:
 

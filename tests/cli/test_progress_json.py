@@ -25,6 +25,7 @@ from fetchpool.progress.log_entry import LogEntry
 from fetchpool.progress.summary_json import Summary
 from tests.cli.runner import FETCHPOOL, PATIENCE, fetchpool, start
 from tests.cli.runner import run as run_command
+from tests.cli.test_interrupt import full_pipe
 
 TYPES = get_args(LineType)
 KINDS: dict[str, type[Struct]] = {
@@ -302,6 +303,13 @@ def test_the_environment_and_a_file_can_ask_for_it(tmp_path: Path) -> None:
     objects(fetchpool("one", "--wrong", cwd=tmp_path, env=environment).stderr, 2)
     for arguments in (("one", "--no-progress"), ("compact", "sizes.txt")):
         assert '"type"' not in fetchpool(*arguments, cwd=tmp_path, env=environment).stderr
+
+
+def test_a_reader_that_has_stopped_reading_does_not_hold_up_the_third_ctrl_c(tmp_path: Path) -> None:
+    command = [*FETCHPOOL, "urls", "-w", "1", "--parse", "parsers:thrice", "-o", "rows", "--progress", "json"]
+    with full_pipe() as pipe:
+        done = run_command(command, cwd=tmp_path, stdin=subprocess.DEVNULL, stderr=pipe)
+    assert done.returncode == 130
 
 
 def test_ctrl_c_before_the_run_is_a_summary_as_well(tmp_path: Path) -> None:

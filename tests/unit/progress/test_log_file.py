@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import threading
 from pathlib import Path
@@ -13,7 +14,7 @@ from msgspec.structs import replace
 
 from fetchpool.engine.events import EventKind, Notice, ReadBack, RetryScheduled
 from fetchpool.model.errors import UsageError
-from fetchpool.progress import event_logger
+from fetchpool.progress import event_logger, log_file
 from fetchpool.progress.event_logger import PROGRESS_INTERVAL, EventLogger
 from fetchpool.progress.log_entry import LEVELS, Level, LogEntry
 from fetchpool.progress.log_file import LogFile, LogFileOptions
@@ -136,6 +137,20 @@ def test_when_there_is_space_again_the_log_says_how_much_is_missing(tmp_path: Pa
     assert gap.endswith("2 lines missing here: the log could not be written")
     assert ended.endswith("3 URLs; exit code 1")
     assert "the log has a gap" in log.take_problem()
+
+
+def test_a_log_that_is_not_read_does_not_keep_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_file, "CLOSE_TIMEOUT", 0.1)
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    log = LogFile(LogFileOptions(str(path)), "x" * 200_000)
+    log.end("3 URLs", 1, None)
+    os.set_blocking(reader, True)
+    with open(reader, "rb") as lines:  # noqa: PTH123 - a descriptor
+        assert len(lines.readlines()) == 2
 
 
 def wait_for(condition: Any) -> None:
