@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fetchpool.cli.main import main
+from fetchpool.cli.session import NOT_STARTED
 from fetchpool.config.choices import EXECUTORS
 from tests.cli.runner import fetchpool
 
@@ -53,6 +54,11 @@ REFUSALS = [
         ("urls.txt", "-w", "0"),
         "--workers: 0 is not an integer from 1 to 10000",
     ),
+    (
+        ("urls.txt", "--max-workers", "5"),
+        "--max-workers: 5 is less than --workers, which is 10",
+    ),
+    (("urls.txt", "--paused"), NOT_STARTED),
     (
         ("urls.txt", "-m", "5 parsecs"),
         "--max-time: '5 parsecs' is not a duration; write 500ms, 10s, 2m, 1h or 1d",
