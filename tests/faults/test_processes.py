@@ -24,12 +24,14 @@ EXECUTORS = ["thread", "process", "async"]
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 
 
-def begin(directory: Path, *arguments: str, **more: Any) -> subprocess.Popen[bytes]:
+def begin(
+    directory: Path, *arguments: str, variables: dict[str, str] | None = None, **more: Any
+) -> subprocess.Popen[bytes]:
     """The command, as the leader of a group of its own."""
     return runner.popen(
         [*runner.FETCHPOOL, *arguments],
         cwd=directory,
-        env=runner.environment(),
+        env=runner.environment(variables),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -146,6 +148,19 @@ def test_73_processes_without_file_descriptors_are_rejected_in_one_line(tmp_path
 
     run = begin(tmp_path, "urls", "-o", "rows", "-q", "--executor", "process", preexec_fn=limit)
     assert "files" in one_line(run)
+
+
+def test_73_a_directory_for_temporary_files_whose_path_is_too_long_for_a_socket_is_named(
+    tmp_path: Path,
+) -> None:
+    """The processes are reached through a socket there. The exit code is 2."""
+    (tmp_path / "urls").write_text("http://127.0.0.1:1/\n")
+    long = tmp_path / ("t" * 100)
+    long.mkdir()
+    arguments = ("urls", "-o", "rows", "-q", "--executor", "process")
+    assert "set TMPDIR to a shorter one" in one_line(
+        begin(tmp_path, *arguments, variables={"TMPDIR": str(long)})
+    )
 
 
 OURS = "def f(response):\n    import fetchpool\n    return {'ours': fetchpool.__file__}\n"

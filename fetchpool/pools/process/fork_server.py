@@ -28,6 +28,10 @@ MAIN_GUARD_HELP = (
     "--executor process: no process came up; each imports the main module anew, which has to be a file, and "
     'what the file runs has to be under: if __name__ == "__main__":'
 )
+LONG_PATH = (
+    "--executor process: the path of the directory for temporary files is too long for a socket; set TMPDIR "
+    "to a shorter one"
+)
 NO_DIRECTORY = "--executor process: the working directory was removed; cd to one that exists"
 FEWER = "try fewer (-w), or another --executor"
 SHORTAGE = (OSError, EOFError, RuntimeError, ImportError, NotImplementedError)
@@ -84,6 +88,8 @@ def words_for_shortage() -> Iterator[None]:
     try:
         yield
     except SHORTAGE as shortage:
+        if shortage.args == ("AF_UNIX path too long",):
+            raise UsageError(LONG_PATH) from shortage
         why = getattr(shortage, "strerror", None) or str(shortage) or "the system has no more of them"
         message = f"--executor process: no processes can be started ({why}); {FEWER}"
         raise UsageError(message) from shortage
