@@ -8,6 +8,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+import typer
+
+from fetchpool.cli.configuration import configured
 from fetchpool.cli.display import print_lines
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.cli.options import argument, parameter, takes
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
     from fetchpool.report.build import Gathered
     from fetchpool.report.write import Form
 
+CONFIGURABLE = ("seen_memory", "quiet", "color")
+"""Options that the configuration can set."""
+
 
 @takes(
     argument("outputs", "OUT", "Outputs of runs; of a URL with several rows the last one counts."),
@@ -34,19 +40,16 @@ if TYPE_CHECKING:
         OPTIONS["format"],
         help="Format of every OUT: text, jsonl, csv, tsv, sqlite or parquet. By default the suffix decides.",
     ),
-    parameter(OPTIONS["seen_memory"]),
-    parameter(OPTIONS["quiet"]),
-    parameter(OPTIONS["color"]),
+    *(parameter(OPTIONS[name]) for name in (*CONFIGURABLE, "config", "no_config")),
 )
 def report(
+    ctx: typer.Context,
     outputs: list[str] | None,
     output: str | None,
     as_text: bool,
     as_json: bool,
     format: str | None,
-    seen_memory: str,
-    quiet: bool,
-    **_: Any,
+    **typed: Any,
 ) -> int:
     """Report what failed, how long it took and when, from the outputs of runs.
 
@@ -57,7 +60,9 @@ def report(
     read = parse_outputs(outputs, format)
     if any(each.path == "-" for each in read):
         raise UsageError("OUT: a report reads files; write the rows to one first, e.g. -o results.jsonl")
-    memory = validate.size("--seen-memory", seen_memory)
+    configuration = configured(ctx, typed, [OPTIONS[name] for name in CONFIGURABLE])
+    with configuration.naming_origins():
+        memory = validate.size("--seen-memory", configuration.values["seen_memory"])
     written, printed = _forms(output, as_text, as_json)
     from fetchpool.report import build, write
 
@@ -68,7 +73,7 @@ def report(
         write.write("--output", output, build.content(found.numbers, written))
     if printed is not None:
         _print(found, printed)
-    if not quiet and printed is None and output is not None:
+    if not configuration.values["quiet"] and printed is None and output is not None:
         print_lines(sys.stderr, [_summary(found, output)])
     return ExitCode.OK
 

@@ -1,8 +1,8 @@
 """Checks the type of values from configuration files.
 
 In: a value as TOML has it. Out: what the command line would pass on: a switch as a bool, a repeatable option
-as a list of texts, any other as text, or as a number if the option takes one. Whether a number or text is
-valid is checked later, as it is for the command line.
+as a list of texts, any other as text. Whether the text is valid is checked later, as it is for the command
+line.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from fetchpool.config.option import Option
+from fetchpool.config.param_types import RATE_LIMIT
 from fetchpool.model.errors import UsageError
 
 TYPE_NAMES = {
@@ -31,10 +32,10 @@ def from_toml(where: str, option: Option, value: object) -> Any:
     if not option.type.repeatable:
         return _single(where, option, value)
     values = value if isinstance(value, list) else [value]
-    return [str(_single(where, option, each)) for each in values]
+    return [_single(where, option, each) for each in values]
 
 
-def _single(where: str, option: Option, value: object) -> str | float:
+def _single(where: str, option: Option, value: object) -> str:
     expected = "a number or text" if _takes(option, int, float) else "text"
     if option.type.repeatable:
         expected += ", or a list"
@@ -44,9 +45,8 @@ def _single(where: str, option: Option, value: object) -> str | float:
         if "\0" in value:  # no argument of a command can have one
             raise UsageError(f"{where}: a NUL character is not allowed")
         return value
-    if _takes(option, int, float):
-        return int(value) if isinstance(value, float) and value.is_integer() else value
-    return str(value)  # tls-max = 1.3
+    text = f"{value:.9f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+    return f"{text}/s" if value and option.type is RATE_LIMIT else text
 
 
 def _takes(option: Option, *kinds: type) -> bool:

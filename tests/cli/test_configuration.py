@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fetchpool.cli.demo_server.server import DemoServer
 from fetchpool.cli.main import main
 from fetchpool.cli.options import opposite_flag
 from fetchpool.cli.run import RUN_OPTIONS
@@ -113,6 +114,8 @@ def values_of(option: Option) -> st.SearchStrategy[Any]:
         return st.sampled_from([each for each in option.type.choices if each != "json"])
     if option.type.repeatable:
         return st.lists(TEXT, min_size=1, max_size=1 if option.type.is_body else 3)
+    if option.name == "rate":  # a number in a file is per second, but text needs the unit
+        return st.integers(0, 10**6).map("{}/s".format)
     return st.one_of(st.integers(0, 10**6), TEXT)
 
 
@@ -590,3 +593,26 @@ def test_without_a_file_nothing_is_loaded_for_it(loads: Callable[..., set[str]])
     assert "tomllib" not in loads("urls.txt", "--dry-run")
     Path("fetchpool.toml").write_text("workers = 3")
     assert own <= loads("urls.txt", "--dry-run")
+
+
+def test_a_comparison_takes_over_how_urls_are_fetched_and_its_trials_read_no_file(
+    demo_server: DemoServer, directory: Path
+) -> None:
+    own = directory / "xdg" / "fetchpool" / "config.toml"
+    own.write_text('sitemap = ["http://203.0.113.1/"]\nformat = "csv"\n')
+    public = fetchpool("compare", "urls.txt", cwd=Path.cwd(), env={"XDG_CONFIG_HOME": str(directory / "xdg")})
+    assert "203.0.113.1" in public.stderr
+    assert public.returncode == 2
+    own.write_text('format = "csv"\nretry = 0\noutput = ["mine.jsonl"]\n')
+    Path("urls.txt").write_text(demo_server.url("/size/1\n"))
+    options = ("compare", "urls.txt", "--executors", "thread", "--repeat", "1", "-q", "-o", "out.json")
+    variables = {
+        "XDG_CONFIG_HOME": str(directory / "xdg"),
+        "FETCHPOOL_OVERWRITE": "1",
+        "FETCHPOOL_LIMIT": "1",
+    }
+    done = fetchpool(*options, cwd=Path.cwd(), env=variables)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not Path("mine.jsonl").exists()
+    refused = fetchpool(*options, cwd=Path.cwd(), env={"FETCHPOOL_LIMIT": "0"})
+    assert "(--limit is from FETCHPOOL_LIMIT)" in refused.stderr
