@@ -69,7 +69,7 @@ class Preflight:
         rules = self._robots.rules_for(request, now)
         if rules is None:
             self._last_urlnum -= 1
-            self._scheduler.hold_host(request)
+            self._scheduler.hold_host(request, now)
             return self._robots.request_for(request, self._last_urlnum)
         if rules.crawl_delay:
             self._scheduler.delay_host(request.host, rules.crawl_delay, now)

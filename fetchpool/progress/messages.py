@@ -25,7 +25,7 @@ from fetchpool.progress.format import (
     total,
 )
 from fetchpool.scheduler.host_change import HostChange
-from fetchpool.scheduler.waits import Wait, WaitReason
+from fetchpool.scheduler.waits import EVENTS, Wait, WaitReason
 
 STUCK_AFTER = 5.0
 """Seconds after which a request in flight is reported as slow."""
@@ -40,6 +40,8 @@ WAITS = {
     WaitReason.NO_RESPONSE: "does not respond",
     WaitReason.DELAY: "delay between requests",
     WaitReason.PROXY: "the proxy does not respond",
+    WaitReason.DNS: "DNS lookup of",
+    WaitReason.ROBOTS: "robots.txt of",
 }
 
 
@@ -106,6 +108,8 @@ def _why(wait: Wait) -> str:
         return f"{WAITS[wait.reason]}, again in"
     if wait.reason is WaitReason.DELAY:
         return f"{WAITS[wait.reason]} to {_hosts(wait)}, next in"
+    if wait.reason in EVENTS:
+        return f"{WAITS[wait.reason]} {_hosts(wait)}, for"
     verb = WAITS[wait.reason]
     if wait.hosts > 1:
         verb = {"is overloaded": "are overloaded", "does not respond": "do not respond"}.get(verb, verb)

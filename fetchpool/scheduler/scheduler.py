@@ -81,6 +81,10 @@ class Scheduler:
         `host_resolved()` or `host_failed()`."""
         self.resolving = 0
         """Number of hosts that are being resolved or are on hold."""
+        self._resolving_since: dict[str, float] = {}
+        """By host, the oldest first."""
+        self._held_since: dict[str, float] = {}
+        """By host, the oldest first."""
 
     def set_rate(self, rate: float | None, now: float) -> None:
         """Change the number of starts per second over all hosts; None means no limit."""
@@ -150,6 +154,7 @@ class Scheduler:
             elif slot.resolved_until <= now and self._resolve_hosts:
                 slot.resolving = True
                 self.resolving += 1
+                self._resolving_since[slot.host] = now
                 self.to_resolve.append(slot.host)
             elif slot.in_flight < slot.limit:
                 if slot.internal or slot.retries is not None:
@@ -209,7 +214,7 @@ class Scheduler:
         slot = self._hosts.get(host)
         return slot is not None and (slot.ready_at > now or slot.in_flight > slot.limit)
 
-    def hold_host(self, request: FetchRequest) -> None:
+    def hold_host(self, request: FetchRequest, now: float) -> None:
         """Take back a request that `next_request()` has just returned: an internal request has started in its
         place, for the same host. Until `resume_host()` no other request to the host starts."""
         slot = self._hosts[request.host]
@@ -217,6 +222,7 @@ class Scheduler:
         self.queued += 1
         slot.on_hold = True
         self.resolving += 1
+        self._held_since[slot.host] = now
 
     def delay_host(self, host: str, seconds: float, now: float) -> None:
         """Delay the next start at a host, at which a request has just started, by so many seconds
@@ -232,12 +238,14 @@ class Scheduler:
         slot = self._hosts[host]
         slot.resolved_until, slot.addresses, slot.dns_time = until, addresses, seconds
         slot.resolving = False
+        self._resolving_since.pop(host, None)
         self._release(slot, now)
 
     def resume_host(self, host: str, now: float) -> None:
         """Let the requests start that `hold_host()` has stopped."""
         slot = self._hosts[host]
         slot.on_hold = False
+        self._held_since.pop(host, None)
         self._release(slot, now)
 
     def host_failed(self, host: str, now: float) -> list[FetchRequest]:
@@ -245,6 +253,7 @@ class Scheduler:
         slot = self._hosts[host]
         slot.resolving = False
         self.resolving -= 1
+        self._resolving_since.pop(host, None)
         requests = slot.take_all()
         self.queued -= len(requests)
         self._maybe_evict(slot, now)
@@ -281,10 +290,17 @@ class Scheduler:
         return len(self._retries) + sum(slot.queued() for _, _, slot in self._waiting)
 
     def wait(self, now: float) -> Wait | None:
-        """Return what most of the delayed requests wait for; None if no request is delayed."""
+        """Return what most of the requests wait for that can't start; None if there are none."""
         if self._proxy is not None and self._proxy.paused:
             return Wait(WaitReason.PROXY, self.queued, max(self._proxy.next_wakeup() - now, 0.0))
-        return main_wait((slot for _, _, slot in self._waiting), self._retries, self._hosts, now)
+        return main_wait(
+            (slot for _, _, slot in self._waiting),
+            self._retries,
+            self._hosts,
+            now,
+            resolving=self._resolving_since,
+            held=self._held_since,
+        )
 
     def paused_hosts(self, now: float, most: int) -> tuple[PausedHost, ...]:
         """Return the hosts that pause, those with most waiting requests first, at most so many."""

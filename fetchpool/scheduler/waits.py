@@ -1,7 +1,8 @@
-"""Explains what delayed requests wait for, and how long at least.
+"""Explains what requests wait for that can't start, and how long at least.
 
-In: hosts that wait for a point in time, and retries. Out: a `Wait`, for the display. Pure: the time is a
-parameter. It takes a time proportional to their number, so it is called once per snapshot, not per request.
+In: hosts that wait for a point in time, for DNS or for robots.txt, and retries. Out: a `Wait`, for the
+display. Pure: the time is a parameter. It takes a time proportional to their number, so it is called once per
+snapshot, not per request.
 """
 
 from __future__ import annotations
@@ -31,16 +32,26 @@ class WaitReason(Enum):
     """Their last attempt failed."""
     PROXY = "proxy"
     """The proxy did not respond several times in a row."""
+    DNS = "dns"
+    """Their host's name is being resolved."""
+    ROBOTS = "robots"
+    """Their host's robots.txt is being fetched."""
+
+
+EVENTS = (WaitReason.DNS, WaitReason.ROBOTS)
+"""Reasons that end with a result, not at a known point in time."""
+LONG = 2.0
+"""Seconds from which a lookup or a robots.txt takes long: before, there is nothing to explain."""
 
 
 class Wait(Struct, frozen=True):
-    """What most of the delayed requests wait for."""
+    """What most of the requests wait for that can't start."""
 
     reason: WaitReason
     requests: int
     """Number of requests that wait for this reason."""
     seconds: float
-    """Until the first of them may start."""
+    """Until the first of them may start; for DNS and robots.txt, since the first of them began to wait."""
     host: str = ""
     """The host with most of them; empty for retries and the proxy."""
     hosts: int = 0
@@ -82,9 +93,13 @@ def main_wait(
     retries: Iterable[tuple[float, int, FetchRequest]],
     hosts: Mapping[str, HostSlot],
     now: float,
+    *,
+    resolving: Mapping[str, float],
+    held: Mapping[str, float],
 ) -> Wait | None:
-    """Return what most of the delayed requests wait for; None if there are none. `waiting`: hosts that wait
-    for a point in time; `hosts`: all by name."""
+    """Return what most of the requests wait for that can't start; None if there are none. `waiting`: hosts
+    that wait for a point in time; `hosts`: all by name; `resolving`, `held`: since when hosts wait for DNS
+    and for robots.txt, the oldest first."""
     groups: dict[WaitReason, _Group] = {}
     for slot in waiting:
         groups.setdefault(_reason(slot), _Group()).add(slot.host, slot.queued(), slot.ready_at)
@@ -94,6 +109,11 @@ def main_wait(
             groups.setdefault(_reason(host), _Group()).add(host.host, 1, max(at, host.ready_at))
         else:
             groups.setdefault(WaitReason.RETRY, _Group()).add("", 1, at)
+    for reason, since in ((WaitReason.DNS, resolving), (WaitReason.ROBOTS, held)):
+        if since and now - next(iter(since.values())) >= LONG:
+            group = groups[reason] = _Group()
+            for name, began in since.items():
+                group.add(name, hosts[name].queued(), began)
     if not groups:
         return None
     reason = max(groups, key=lambda each: groups[each].requests)
@@ -102,7 +122,7 @@ def main_wait(
     return Wait(
         reason,
         group.requests,
-        max(group.first - now, 0.0),
+        abs(group.first - now) if reason in EVENTS else max(group.first - now, 0.0),
         host=most,
         hosts=len(group.by_host),
         status=hosts[most].throttled_by if most in hosts else 0,

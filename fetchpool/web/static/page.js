@@ -11,7 +11,7 @@ const CAUSE = {
 };
 const WAIT = {
   pause: "asked to wait", backoff: "backs off", no_response: "does not respond", delay: "delay", retry: "retry",
-  proxy: "proxy",
+  proxy: "proxy", dns: "DNS lookup", robots: "robots.txt",
 };
 
 const $ = (id) => document.getElementById(id);

@@ -100,6 +100,11 @@ def test_a_long_wait_is_explained_with_its_host_reason_and_time() -> None:
             replace(PAUSE, reason=WaitReason.PROXY, host="", hosts=0, status=0),
             "the proxy does not respond, again in 1:58",
         ),
+        (replace(PAUSE, reason=WaitReason.DNS, status=0, seconds=4.1), "DNS lookup of example.org, for 0:05"),
+        (
+            replace(PAUSE, reason=WaitReason.ROBOTS, status=0, hosts=2, seconds=61.0),
+            "robots.txt of example.org and 1 other host, for 1:01",
+        ),
     ],
 )
 def test_every_reason_to_wait_is_explained(wait: Wait, text: str) -> None:

@@ -105,7 +105,7 @@ class SchedulerMachine(RuleBasedStateMachine):
             and request.host not in (*self.resolving, *self.on_hold.values())
         ):
             del self.in_flight[urlnum]
-            self.scheduler.hold_host(request)
+            self.scheduler.hold_host(request, self.now)
             ours = replace(request, urlnum=-len(self.added) - 1)
             self.added[ours.urlnum] = ours
             self.on_hold[ours.urlnum] = request.host

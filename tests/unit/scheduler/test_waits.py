@@ -83,6 +83,31 @@ def test_a_host_that_does_not_respond_is_named() -> None:
     )
 
 
+def test_names_that_are_resolved_for_long_are_named_until_they_are_known() -> None:
+    scheduler = Scheduler(resolve_hosts=True)
+    queued(scheduler, 3, "a")
+    queued(scheduler, 5, "b")
+    all_wait(scheduler, 1.0)
+    assert scheduler.wait(2.9) is None, "most lookups are over by then"
+    assert scheduler.wait(5.0) == Wait(WaitReason.DNS, 8, 4.0, host="b", hosts=2)
+    scheduler.host_resolved("b", 5.0, 65.0, (), 4.0)
+    assert scheduler.wait(5.0) == Wait(WaitReason.DNS, 3, 4.0, host="a", hosts=1)
+    assert len(scheduler.host_failed("a", 6.0)) == 3
+    assert scheduler.wait(9.0) is None
+
+
+def test_a_robots_txt_that_takes_long_is_named_until_it_is_there() -> None:
+    scheduler = Scheduler()
+    queued(scheduler, 4)
+    request = scheduler.next_request(0.0)
+    assert request is not None
+    scheduler.hold_host(request, 0.0)
+    assert scheduler.wait(1.9) is None
+    assert scheduler.wait(3.0) == Wait(WaitReason.ROBOTS, 4, 3.0, host="h", hosts=1)
+    scheduler.resume_host("h", 3.0)
+    assert scheduler.wait(9.0) is None
+
+
 def test_the_least_wait_counts_every_delay_that_is_known() -> None:
     scheduler = Scheduler(host_delay=10.0)
     queued(scheduler, 6)
