@@ -129,7 +129,6 @@ def test_the_seventh_tab_steers_as_well(browser: Browser, page: PageProcess) -> 
     for _ in range(6):
         driver.switch_to.new_window("tab")
         browser.open(page.address)
-        browser.wait_for("running")
     browser.click("Pause")
     assert page.command(timeout=5) == Pause()
     for window in driver.window_handles:

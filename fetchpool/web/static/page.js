@@ -6,7 +6,7 @@ const TAB = Math.random().toString(36).slice(2);
 const KINDS = 12, HOSTS = 10, SLOWEST = 5, EVENTS = 8, CAUSES = 7;
 const CAUSE = {
   workers: "workers", host_limit: "hosts' limit", rate_limit: "rate limit", backoff: "hosts backing off",
-  retries: "retries", proxy: "the proxy", dns: "names", source: "the input", output: "reader of the rows",
+  retries: "retries", proxy: "the proxy", dns: "DNS lookups", source: "the input", output: "reader of the rows",
   ending: "the last requests", stopping: "stopping", paused: "paused",
 };
 const WAIT = {
@@ -279,7 +279,7 @@ function draw(snapshot) {
 function waiting(snapshot) {
   const wait = snapshot.wait;
   if (!wait || snapshot.state !== "running") return "";
-  return `${count(wait.requests)} wait ${duration(wait.seconds)} or longer${wait.host ? ` for ${wait.host}` : ""}: ${WAIT[wait.reason] ?? wait.reason}`;
+  return `${count(wait.requests)} wait${["dns", "robots"].includes(wait.reason) ? "" : ` ${duration(wait.seconds)} or longer`}${wait.host ? ` for ${wait.host}` : ""}: ${WAIT[wait.reason] ?? wait.reason}`;
 }
 
 function drawHosts(snapshot) {
