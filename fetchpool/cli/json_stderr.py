@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import secrets
 import select
+import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from msgspec import Struct
 
@@ -34,6 +36,7 @@ from fetchpool.runtime import threads
 STDERR = 2
 MAX_LINE = 1 << 16
 """Bytes of printed text per `notice`; a longer line becomes several."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 PATIENCE = 0.2
 """Seconds for a line that is being written when the process has to exit at once."""
 
@@ -52,6 +55,8 @@ class JsonStderr:
         self._descriptor = os.dup(STDERR)
         self._lock = threading.Lock()
         self._is_finished = False
+        self.code = 0
+        """The exit code in the summary."""
         self.summary: Callable[[int], Summary] | None = None
         """Makes the summary of the run, with the exit code of the command; None before there is one."""
         self._mark = secrets.token_hex().encode()
@@ -82,12 +87,14 @@ class JsonStderr:
             os.dup2(nothing, STDERR)
             os.close(nothing)
         with self._lock:
-            self._is_finished = True  # also if a signal ends the process from here on
+            self._is_finished, self.code = True, code  # also if a signal ends the process from here on
             write_lines(self._descriptor, self._summary_line(code))
 
     def finish_at_once(self, code: int) -> None:
         """Write the summary, unless it is written already or the reader does not read. For a process that
         exits at once; also in a signal handler, which may have interrupted `write()`."""
+        if not self._is_finished:
+            self.code = code
         if not self._lock.acquire(timeout=PATIENCE):
             return
         with suppress(OSError, ValueError):
@@ -120,18 +127,25 @@ def run_with_json(command: Callable[[], int]) -> int:
     if current is not None:
         return command()
     with terminable():
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until an interrupt ends in a summary
         try:
             current = stderr = JsonStderr()
         except (OSError, UsageError):  # no descriptors or threads are left
-            return command()
+            return _unblocked(command)
         print_errors_with(stderr.error)
-        code = _exit_code(command, stderr)
         try:
-            stderr.finish(code)
+            stderr.finish(_exit_code(partial(_unblocked, command), stderr))
         except (KeyboardInterrupt, SystemExit) as interrupt:
-            code = _code_of(interrupt)
-            stderr.finish_at_once(code)
-    return code
+            stderr.finish_at_once(_code_of(interrupt))
+    for number in SIGNALS:  # the exit code is in the summary
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: os._exit(stderr.code))
+    return stderr.code
+
+
+def _unblocked(command: Callable[[], int]) -> int:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    return command()
 
 
 def _exit_code(command: Callable[[], int], stderr: JsonStderr) -> int:

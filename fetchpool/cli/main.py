@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -17,14 +16,11 @@ import typer
 import typer.main
 
 from fetchpool.cli.commands import app
+from fetchpool.cli.early_progress import progress_of
 from fetchpool.cli.errors import print_error
 from fetchpool.cli.exit_codes import ExitCode
-from fetchpool.config.options import OPTIONS
 from fetchpool.model.closest import closest
 from fetchpool.model.errors import OutputError, UsageError
-
-WITHOUT_ENVIRONMENT = {each.name for each in app.registered_commands} - {"run", "demo"}
-"""Commands that have no `--progress`: the environment's value is not theirs."""
 
 
 def main(arguments: list[str]) -> int:
@@ -35,23 +31,6 @@ def main(arguments: list[str]) -> int:
 
         return run_with_json(partial(_run, arguments))
     return _run(arguments)
-
-
-def progress_of(arguments: Sequence[str], environ: Mapping[str, str]) -> str:
-    """Return the value of `--progress` for a command, which need not be valid, before its arguments are
-    parsed: the last one that is typed, or that of the environment."""
-    command = arguments[0] if arguments else ""
-    value = "" if command in WITHOUT_ENVIRONMENT else environ.get(OPTIONS["display"].variable, "")
-    for number, argument in enumerate(arguments):
-        if argument == "--":
-            break
-        if argument == "--no-progress":
-            value = "none"
-        elif argument == "--progress":
-            value = "".join(arguments[number + 1 : number + 2])
-        elif argument.startswith("--progress="):
-            value = argument.partition("=")[2]
-    return value
 
 
 def _run(arguments: list[str]) -> int:
