@@ -7,6 +7,7 @@ of text that was not written as JSON: of a parser, a library or the interpreter.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import select
@@ -34,6 +35,8 @@ from fetchpool.progress.summary_json import Summary
 from fetchpool.runtime import threads
 
 STDERR = 2
+PIPE_SIZE = 1 << 20
+"""Bytes that C code may print while it keeps the interpreter from reading them."""
 MAX_LINE = 1 << 16
 """Bytes of printed text per `notice`; a longer line becomes several."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -61,6 +64,8 @@ class JsonStderr:
         """Makes the summary of the run, with the exit code of the command; None before there is one."""
         self._mark = secrets.token_hex().encode()
         reader, writer = os.pipe()
+        with suppress(AttributeError, OSError):  # not Linux, or not allowed
+            fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
         os.dup2(writer, STDERR)
         os.close(writer)
         self._relay = threads.start(self._relay_text, "fetchpool-stderr", reader)

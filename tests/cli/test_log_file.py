@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import stat
 import subprocess
 from pathlib import Path
@@ -11,8 +12,11 @@ from typing import Any
 import pytest
 
 from fetchpool.cli.demo_server.server import DemoServer
+from fetchpool.scheduler.host import FAILURE_THRESHOLD
 from tests.cli.environment import environment
 from tests.cli.runner import FETCHPOOL, fetchpool
+from tests.faults.scenarios import further  # noqa: F401 - registers `busy`
+from tests.faults.server import FaultServer
 from tests.faults.test_disk import SmallDisk
 
 ABSENT = ("log_entry", "event_logger", "log_file", "rotating_file", "json_progress", "python_logger")
@@ -68,6 +72,21 @@ def test_a_second_run_continues_the_log_with_what_it_read_back(tmp_path: Path) -
     assert [line["event"] for line in found] == [*first, *second]
     assert found[1]["url"].endswith("/status/404")
     assert found[-2]["message"] == "read 2 rows of earlier runs"
+
+
+def test_hosts_that_back_off_or_do_not_respond_are_logged(tmp_path: Path) -> None:
+    with FaultServer() as server:
+        (tmp_path / "busy").write_text(server.url("busy?429,60"))
+        fetchpool("busy", "-o", "rows", "--retry", "0", "--log-file", "busy.jsonl", cwd=tmp_path)
+    with socket.socket() as closed:  # it does not listen
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        urls = [f"http://127.0.0.1:{port}/{number}\n" for number in range(FAILURE_THRESHOLD)]
+        (tmp_path / "refused").write_text("".join(urls))
+        fetchpool("refused", "-o", "rows", "--retry", "0", "--log-file", "refused.jsonl", cwd=tmp_path)
+    for name, status in (("busy", 429), ("refused", None)):
+        (cooling,) = [line for line in logged(tmp_path / f"{name}.jsonl") if line["event"] == "host_cooling"]
+        assert (cooling["host"], cooling.get("status")) == ("127.0.0.1", status)
 
 
 def test_no_password_is_in_the_log(demo_server: DemoServer, tmp_path: Path) -> None:
