@@ -58,6 +58,10 @@ class ProxyBreaker:
             return 0.0
         return FOREVER if self._probing else self._ready_at
 
+    def seconds_left(self, now: float) -> float:
+        """Return the seconds until the next probe; 0 while one is on its way."""
+        return max(self._ready_at - now, 0.0)
+
     def started(self) -> None:
         """Record that a request has started."""
         self._probing = self._pause > 0.0

@@ -292,7 +292,7 @@ class Scheduler:
     def wait(self, now: float) -> Wait | None:
         """Return what most of the requests wait for that can't start; None if there are none."""
         if self._proxy is not None and self._proxy.paused:
-            return Wait(WaitReason.PROXY, self.queued, max(self._proxy.next_wakeup() - now, 0.0))
+            return Wait(WaitReason.PROXY, self.queued, self._proxy.seconds_left(now))
         return main_wait(
             (slot for _, _, slot in self._waiting),
             self._retries,

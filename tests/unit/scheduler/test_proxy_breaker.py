@@ -41,6 +41,14 @@ def test_after_some_failures_in_a_row_it_is_asked_with_one_request_at_a_time():
     assert (proxy.may_start(3.9), proxy.may_start(4.0)) == (False, True)
 
 
+def test_the_seconds_left_are_finite_while_a_probe_is_on_its_way():
+    """The display shows them."""
+    proxy = away()
+    assert proxy.seconds_left(0.25 * INITIAL_PAUSE) == 0.75 * INITIAL_PAUSE
+    proxy.started()
+    assert proxy.seconds_left(INITIAL_PAUSE + 1.0) == 0.0
+
+
 def test_any_request_that_gets_through_ends_the_pause():
     for outcome in (FINE, REFUSED):
         proxy = away()
