@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -145,13 +146,13 @@ def printed_value(option: Option, value: Any) -> Any:
     if isinstance(value, list):
         return [printed_value(option, each) for each in value]
     if option.secret is not None and isinstance(value, str):
-        return hide(option.secret, value)
+        value = hide(option.secret, value)
     if isinstance(value, str) and not option.type.repeatable and re.fullmatch("0|[1-9][0-9]*", value):
         return int(value)
     return value
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 @given(settings_of_sources())
 def test_the_first_source_that_sets_an_option_decides(
     directory: Path, capsys: pytest.CaptureFixture[str], sources: dict[str, dict[Option, Any]]
@@ -616,3 +617,13 @@ def test_a_comparison_takes_over_how_urls_are_fetched_and_its_trials_read_no_fil
     assert not Path("mine.jsonl").exists()
     refused = fetchpool(*options, cwd=Path.cwd(), env={"FETCHPOOL_LIMIT": "0"})
     assert "(--limit is from FETCHPOOL_LIMIT)" in refused.stderr
+
+
+@pytest.mark.parametrize("workers", ["1", "0"])
+def test_standard_error_is_json_also_if_a_variable_says_so(workers: str) -> None:
+    variables = {"FETCHPOOL_PROGRESS": "json", "FETCHPOOL_WORKERS": workers}
+    done = fetchpool("urls.txt", "--retry", "0", "-o", "-", cwd=Path.cwd(), env=variables)
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert lines[-1]["type"] == "summary"
+    assert lines[-1]["exit_code"] == done.returncode == (1 if workers == "1" else 2)
+    assert ("(--workers is from FETCHPOOL_WORKERS)" in done.stderr) == (workers == "0")
