@@ -6,6 +6,7 @@ needs for the URLs, and a byte for each row.
 
     backwards: the first row seen of a URL is its final one      forwards: final rows are copied byte by byte
 
+A compressed output is decompressed into a temporary file next to it first, since it can't be read backwards.
 The new file is written next to the old one, under the old one's lock, and replaces it when it is synced. A
 run that is appending meanwhile waits, and then continues with the new file.
 """
@@ -15,10 +16,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from msgspec import Struct
 
@@ -56,6 +58,18 @@ class _Block(Struct, frozen=True):
     stays: bytes
 
 
+class _OpenOutput(Struct, frozen=True):
+    """An output that is open and locked."""
+
+    path: Path
+    file: int
+    """The descriptor of the file."""
+    content: int
+    """The descriptor of its lines: the same, or a temporary file with what is compressed in it."""
+    pack: Callable[[bytes], bytes]
+    """Makes of complete lines what is written to the file."""
+
+
 def compact(
     path: str, format: str | None = None, *, memory: int = DEFAULT_MEMORY, disk: FileOps | None = None
 ) -> CompactResult:
@@ -67,11 +81,6 @@ def compact(
             raise UsageError(f"{name}: no such file")
     except ValueError as failure:  # a NUL in the path
         raise UsageError(f"{name}: {open_error_message(path, failure)}") from failure
-    if suffix := compression_of(path):
-        raise UsageError(
-            f"{name}: a compressed output can't be compacted; decompress it, and compact "
-            f"{escape_invisible(path[: -len(suffix)])}"
-        )
     format = format or format_of(path)
     if format == "parquet":
         parquet = open_parquet(path)
@@ -87,10 +96,11 @@ def compact(
         sink.close()
         return CompactResult(kept, 0, 0)
     try:
-        with _opened(name, str(resolved(path))) as (place, descriptor):
-            return _compact(
-                name, place, descriptor, row_format(format), SeenSet(memory=memory), disk or FileOps()
-            )
+        with (
+            _opened(name, str(resolved(path))) as (place, descriptor),
+            _content(name, place, descriptor, compression_of(path), disk or FileOps()) as output,
+        ):
+            return _compact(name, output, row_format(format), SeenSet(memory=memory), disk or FileOps())
     except OSError as failure:
         if failure.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OutputError(
@@ -119,17 +129,39 @@ def _opened(name: str, path: str) -> Iterator[tuple[Path, int]]:
             os.close(descriptor)
 
 
-def _compact(
-    name: str, path: Path, descriptor: int, rows: RowFormat, seen: SeenSet, disk: FileOps
-) -> CompactResult:
-    read = partial(_read, descriptor)
+@contextmanager
+def _content(
+    name: str, path: Path, descriptor: int, compression: str, disk: FileOps
+) -> Iterator[_OpenOutput]:
+    """Yield the output with its content, decompressed."""
+    if not compression:
+        yield _OpenOutput(path, descriptor, descriptor, bytes)
+        return
+    from fetchpool.sinks.compression import COMPRESSIONS
+
+    packer = COMPRESSIONS[compression]
+    read, size = partial(_read, descriptor), os.fstat(descriptor).st_size
+    end = packer.complete(read, 0, size)
+    if end < size:
+        raise UsageError(
+            f"{name}: can't be decompressed from byte {end:,} on; a run with --resume removes that part "
+            "(nothing in it was changed)"
+        )
+    with TemporaryFile(dir=path.parent, prefix=f".{path.name}.") as content:
+        for piece in packer.content(read, size):
+            write_all(content.fileno(), piece, disk)
+        yield _OpenOutput(path, descriptor, content.fileno(), packer.pack)
+
+
+def _compact(name: str, output: _OpenOutput, rows: RowFormat, seen: SeenSet, disk: FileOps) -> CompactResult:
+    read = partial(_read, output.content)
     line, end, _ = read(0, FIRST_LINE).partition(b"\n")
     heading = rows.parse_header(line + end)
     if heading is None:
         problem = rows.check_header(line + end)
         raise UsageError(f"{name}: {problem}; name its format with --format (nothing in it was changed)")
     decode = line_decoder(rows.name, heading)
-    size = os.fstat(descriptor).st_size
+    size = os.fstat(output.content).st_size
     blocks: list[_Block] = []
     lines = kept = damaged = 0
     for offset, block in blocks_backwards(read, len(heading), size):
@@ -140,7 +172,7 @@ def _compact(
         kept += stays.count(1)
         damaged += stored.count(None)
     if kept < lines or last_line_end(read, 0, size) < size:
-        _write(path, descriptor, heading, blocks[::-1], disk)
+        _write(output, heading, blocks[::-1], disk)
     return CompactResult(kept, lines - kept - damaged, damaged)
 
 
@@ -150,8 +182,9 @@ def _is_final(url: str, seen: SeenSet) -> bool:
     return not url or seen.add(from_record_url(url))
 
 
-def _write(path: Path, old: int, heading: bytes, blocks: list[_Block], disk: FileOps) -> None:
+def _write(output: _OpenOutput, heading: bytes, blocks: list[_Block], disk: FileOps) -> None:
     """Write the new file and rename it. The leftover of a killed compaction is overwritten."""
+    path, old = output.path, output.file
     compacted = path.with_name(f".{path.name}.compacting")
     status = os.fstat(old)
     new = os.open(compacted, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
@@ -161,13 +194,13 @@ def _write(path: Path, old: int, heading: bytes, blocks: list[_Block], disk: Fil
                 with suppress(PermissionError):  # only root can give a file to its old owner
                     os.fchown(new, status.st_uid, status.st_gid)
                 os.fchmod(new, stat.S_IMODE(status.st_mode))
-            write_all(new, heading, disk)
+            write_all(new, output.pack(heading), disk)
             for block in blocks:
-                lines = read_exactly(partial(_read, old), block.offset, block.size)
+                lines = read_exactly(partial(_read, output.content), block.offset, block.size)
                 if 0 in block.stays:
                     kept = zip(lines.split(b"\n")[:-1], block.stays, strict=True)
                     lines = b"".join([line + b"\n" for line, stays in kept if stays])
-                write_all(new, lines, disk)
+                write_all(new, output.pack(lines), disk)
             disk.sync(new)
         finally:
             os.close(new)

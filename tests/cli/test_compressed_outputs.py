@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from fetchpool.model.errors import OutputError
+from fetchpool.history.compact import CompactResult, compact
+from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.sinks.file import FileSink
 from fetchpool.sinks.file_ops import FileOps
 from fetchpool.sinks.open import open_compression, open_sink, row_format
@@ -137,11 +138,38 @@ def test_what_can_t_be_compressed_is_refused(name: str, tmp_path: Path) -> None:
     assert not (tmp_path / name).exists()
 
 
-def test_compacting_is_refused_with_what_to_do(urls: list[str], tmp_path: Path) -> None:
-    assert urls
-    fetchpool("urls", "-o", "rows.jsonl.gz", cwd=tmp_path)
-    before = (tmp_path / "rows.jsonl.gz").read_bytes()
-    done = fetchpool("compact", "rows.jsonl.gz", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "decompress it, and compact rows.jsonl" in done.stderr
-    assert (tmp_path / "rows.jsonl.gz").read_bytes() == before
+@pytest.mark.parametrize("name", NAMES)
+def test_compacting_keeps_the_final_rows_and_what_is_left_can_be_resumed(
+    name: str, urls: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    for _ in range(2):
+        fetchpool("first", "-o", name, cwd=tmp_path)
+    twice = lines(path)
+    assert compact(str(path)) == CompactResult(2, 2, 0)
+    header = name.split(".")[1] in ("csv", "tsv")
+    assert lines(path) == [*twice[:header], *twice[-2:]]
+    compacted = path.read_bytes()
+    assert compact(str(path)) == CompactResult(2, 0, 0)
+    assert path.read_bytes() == compacted
+    done = fetchpool("urls", "-o", name, "--resume", "--summary", "json", cwd=tmp_path)
+    assert json.loads(done.stderr)["done_before"] == 2
+    found = [url for line in lines(path) for url in urls if url in line]
+    assert sorted(found) == sorted(urls)
+    assert {path.name for path in tmp_path.iterdir()} == {"urls", "first", name}
+
+
+@pytest.mark.parametrize("suffix", DECOMPRESS)
+def test_compacting_a_truncated_output_is_refused_with_what_to_do(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"rows.jsonl{suffix}"
+    for _ in range(2):  # a member each
+        sink = open_sink(str(path))
+        sink.write([record(0, "http://a/")])
+        sink.close()
+    path.write_bytes(truncated := path.read_bytes()[:-3])
+    with pytest.raises(UsageError, match="a run with --resume removes that part"):
+        compact(str(path))
+    assert path.read_bytes() == truncated
+    open_sink(str(path)).close()
+    assert compact(str(path)) == CompactResult(1, 0, 0)
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
