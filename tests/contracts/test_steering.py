@@ -38,6 +38,8 @@ from tests.contracts.gauged import GaugedServer, Handler
 
 BY = "from the web page"
 CEILING = 40
+WAIT = 30.0
+"""Seconds until a condition counts as never met; machines may be busy."""
 QUIET = 0.3
 """Seconds in which nothing starts: a run that is not paused starts a thousand requests meanwhile."""
 
@@ -62,7 +64,7 @@ class SteeredServer(GaugedServer):
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
         with self.lock:
-            assert self.enough.wait_for(condition, 15), f"{self.held} held of {len(self.asked)}"
+            assert self.enough.wait_for(condition, WAIT), f"{self.held} held of {len(self.asked)}"
 
 
 class SteeredHandler(Handler):
@@ -77,7 +79,7 @@ class SteeredHandler(Handler):
             server.most = max(server.most, server.held)
             server.enough.notify_all()
         if self.path.startswith("/held"):
-            server.permits.acquire(timeout=15)
+            server.permits.acquire(timeout=WAIT)
         with server.lock:
             server.held -= 1
             server.enough.notify_all()
@@ -111,7 +113,7 @@ class Watcher(Observer):
 
     def wait_until(self, condition: Callable[[Snapshot], bool]) -> Snapshot:
         with self.changed:
-            assert self.changed.wait_for(lambda: self.latest is not None and condition(self.latest), 15)
+            assert self.changed.wait_for(lambda: self.latest is not None and condition(self.latest), WAIT)
             assert self.latest is not None
             return self.latest
 
@@ -145,7 +147,7 @@ class Run:
             self.engine.steer(command, BY)
 
     def end(self) -> RunResult:
-        self.thread.join(20)
+        self.thread.join(WAIT)
         assert self.result is not None, "the run does not end"
         return self.result
 
