@@ -173,7 +173,7 @@ def _check_list(config: RunConfig, plan: Plan, *, is_allowed: bool) -> int:
         raise UsageError("INPUT: the list is empty")
     if not is_allowed:
         known = {where.rpartition(":")[0] for where, _ in config.fetch.resolve}
-        is_public = PublicHosts(known, has_proxy=bool(config.fetch.proxy))
+        is_public = PublicHosts(known)
         refuse_public((host for host, _ in found.hosts), found.urls, plan.trials, is_public=is_public)
     return urls
 

@@ -20,6 +20,9 @@ from fetchpool.model.text import escape_invisible
 MAX_LOOKUPS = 100
 """Names that are resolved to find out whether they are public; any further name counts as public."""
 
+NEVER_PUBLIC = frozenset(("localhost", "invalid", "test"))
+"""Top-level domains without public hosts (RFC 6761)."""
+
 Resolve = Callable[[str], list[str]]
 
 
@@ -91,18 +94,17 @@ def refuse_public(hosts: Iterable[str], urls: int, trials: int, *, is_public: Ca
 
 
 class PublicHosts:
-    """Decides whether a host may be a public one. A name is one if any of its addresses is."""
+    """Decides whether a host may be a public one. A name is one if any of its addresses is, or if it can't be
+    resolved: it may be possible later, or for a proxy."""
 
-    def __init__(self, known: Iterable[str] = (), *, has_proxy: bool = False, resolve: Resolve | None = None):
-        """`known`: names whose addresses the user has given. `has_proxy`: a proxy may resolve names that are
-        unknown here."""
+    def __init__(self, known: Iterable[str] = (), *, resolve: Resolve | None = None):
+        """`known`: names whose addresses the user has given."""
         self._known = frozenset(known)
-        self._has_proxy = has_proxy
         self._resolve = resolve or _addresses
         self._lookups = 0
 
     def __call__(self, host: str) -> bool:
-        if host in self._known or host == "localhost" or host.endswith(".localhost"):
+        if host in self._known or host.rpartition(".")[2] in NEVER_PUBLIC:
             return False
         if _is_address(address := host.strip("[]")):
             return address_is_public(address)
@@ -111,9 +113,6 @@ class PublicHosts:
             return True
         try:
             addresses = self._resolve(host)
-        except socket.gaierror as failure:
-            # No request is sent to a name that does not exist.
-            return self._has_proxy or failure.errno not in (socket.EAI_NONAME, socket.EAI_NODATA)
         except (OSError, UnicodeError):
             return True
         return any(map(address_is_public, addresses))

@@ -60,7 +60,8 @@ def resolve(name: str) -> list[str]:
         ("intranet", False),
         ("public.example", True),
         ("both.example", True),
-        ("nowhere.example", False),
+        ("nowhere.example", True),
+        ("nowhere.invalid", False),
         ("later.example", True),
     ],
 )
@@ -68,9 +69,8 @@ def test_a_host_is_public_if_an_address_of_it_is(host: str, is_public: bool) -> 
     assert PublicHosts(resolve=resolve)(host) is is_public
 
 
-def test_names_that_the_user_gives_addresses_for_are_not_public_and_a_proxy_may_know_any_other() -> None:
+def test_names_that_the_user_gives_addresses_for_are_not_public() -> None:
     assert not PublicHosts(["public.example"], resolve=resolve)("public.example")
-    assert PublicHosts(has_proxy=True, resolve=resolve)("nowhere.example")
 
 
 def test_not_more_than_a_hundred_names_are_resolved() -> None:
