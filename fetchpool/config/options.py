@@ -734,7 +734,6 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             types.LOG_SIZE,
             "Size at which the log is renamed to PATH.1, and that to PATH.2; 0 is never. (default: 10M)",
             Scope.FLAG,
-            settable=Settable.ANYWHERE,
             only_with=("log_file", ""),
         ),
         Option(
@@ -743,7 +742,6 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             types.LOG_KEEP,
             "Number of renamed logs that are kept. (default: 5)",
             Scope.FLAG,
-            settable=Settable.ANYWHERE,
             only_with=("log_file", ""),
         ),
         Option(
