@@ -22,6 +22,7 @@ from fetchpool.web.connection import Connection
 from fetchpool.web.guard import Guard
 from fetchpool.web.messages import End, Link, Notice, Start, Update
 from fetchpool.web.page import PageState
+from fetchpool.web.request_limit import RequestLimit
 
 NICENESS = 10
 """The page yields to the run."""
@@ -62,7 +63,7 @@ async def serve(listener: socket.socket) -> None:
     os.set_blocking(1, False)
     guard = Guard(build_app(state, _send), start.access)
     config = uvicorn.Config(
-        guard,
+        RequestLimit(guard),
         http=Connection,
         loop="asyncio",
         ws="none",
