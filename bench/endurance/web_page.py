@@ -1,6 +1,6 @@
 """What the web page costs a run: `python -m bench.endurance.web_page`.
 
-Interleaved runs of the same list against the demo server: without a page, with one that a tab asks once a
+Interleaved runs of the same list against nginx: without a page, with one that a tab asks once a
 second, and with one that eight connections ask as fast as they can. A run should have 0.97 and 0.8 of its
 pace then. Needs a quiet machine with two cores.
 """
@@ -19,7 +19,8 @@ import time
 from pathlib import Path
 from statistics import median
 
-from fetchpool.cli.demo_server.server import DemoServer
+from bench.scenarios.lists import paths
+from bench.scenarios.servers import SMALL_FILES, nginx
 from fetchpool.config.web_options import TOKEN_VARIABLE
 
 TOKEN = "sesame"
@@ -88,9 +89,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     took: dict[str, list[float]] = {way: [] for way in WAYS}
-    with DemoServer() as server, tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory() as directory, nginx(Path(directory)) as server:
         urls = Path(directory, "urls.txt")
-        urls.write_text("".join(f"{server.url(f'/page/{number}')}\n" for number in range(given.number)))
+        small = f"{server.plain}/small/"
+        urls.write_text("\n".join(paths(small, ".html", SMALL_FILES, given.number)))
         output = ["-o", f"{directory}/rows.jsonl", "--overwrite", "--per-host", "0"]
         arguments = [str(urls), *output, "-w", given.workers, "--executor", given.executor]
         for _ in range(given.rounds):
