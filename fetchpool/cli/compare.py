@@ -26,7 +26,7 @@ from fetchpool.config.option import Option, Scope
 from fetchpool.config.options import OPTIONS, shown_default
 from fetchpool.config.validate import NO_PASSWORD
 from fetchpool.model.errors import InputError, UsageError
-from fetchpool.progress.format import line
+from fetchpool.progress.format import counted, line
 
 if TYPE_CHECKING:
     from fetchpool.compare.judge import RowJudge
@@ -92,7 +92,8 @@ def _compare(inputs: list[str], outputs: list[str], typed: dict[str, Any]) -> in
         plan, config = _plan(lists, own, typed)
         urls = _check_list(config, plan, is_allowed=typed["yes"])
         if not quiet:
-            _say(f"{plan.trials} trials of {urls:,} URLs each, with {', '.join(map(str, plan.combinations))}")
+            names = ", ".join(map(str, plan.combinations))
+            _say(f"{plan.trials} trials of {counted(urls, 'URL')} each, with {names}")
         judge = RowJudge()
         trials: list[Trial] = []
         interrupted = False

@@ -16,6 +16,7 @@ from msgspec import Struct
 from fetchpool.model.addresses import address_is_public
 from fetchpool.model.errors import UsageError
 from fetchpool.model.text import escape_invisible
+from fetchpool.progress.format import counted
 
 MAX_LOOKUPS = 100
 """Names that are resolved to find out whether they are public; any further name counts as public."""
@@ -87,9 +88,10 @@ def refuse_public(hosts: Iterable[str], urls: int, trials: int, *, is_public: Ca
     """Raise `UsageError` for the first public host."""
     for host in hosts:
         if is_public(host):
+            requests = f"{counted(urls, 'URL')} × {trials} trials are {urls * trials:,} requests"  # noqa: RUF001
             raise UsageError(
-                f"{escape_invisible(host)} is a public host, and {urls:,} URLs × {trials} trials are "  # noqa: RUF001
-                f"{urls * trials:,} requests; add --yes to send them, or take fewer: --limit N, --repeat N"
+                f"{escape_invisible(host)} is a public host, and {requests}; add --yes to send them, or take "
+                "fewer: --limit N, --repeat N"
             )
 
 
