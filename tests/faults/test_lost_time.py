@@ -18,7 +18,7 @@ import pytest
 from tests.cli import runner
 from tests.faults.matrix import ASYNC, CURL, PROCESS, REQUESTS, Way
 
-STOPPED = 2.5
+STOPPED = 1.9
 """Seconds."""
 
 
