@@ -109,6 +109,7 @@ def test_a_sitemap_that_cannot_be_read_is_reported_and_the_others_are_read(tmp_p
         (b"<urlset>" + b"<a>" * 200, "more than 100 elements within each other"),
         (gzip.compress(urlset("http://a/"))[:-9], "truncated gzip data"),
     ],
+    ids=["empty", "mismatched", "entities", "deep", "truncated"],  # gzip data contains the time
 )
 def test_what_is_not_a_sitemap_is_a_failure(content: bytes, words: str) -> None:
     _, failure = read("http://h/map", map=content)
