@@ -17,7 +17,7 @@ EXAMPLES = (
     ("fetchpool urls.txt -w 20", "append rows to sizes.txt, show progress"),
     ("cat urls.txt | fetchpool -o rows.jsonl", "read a pipe, write JSON lines"),
     ("fetchpool urls.txt -o - | grep error", "write rows to standard output"),
-    ("fetchpool urls.txt --resume", "continue: fetch only what has no row yet"),
+    ("fetchpool urls.txt --resume", "resume: fetch only URLs without a row"),
     ("fetchpool demo", "try it without a list or a network"),
 )
 

@@ -51,7 +51,7 @@ def report(
     format: str | None,
     **typed: Any,
 ) -> int:
-    """Report what failed, how long it took and when, from the outputs of runs.
+    """Make a report from outputs: what failed, how long it took, and when.
 
     The report is a page (-o report.html), text (--term) or JSON (--json).
     """

@@ -27,8 +27,8 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "url_column",
             "--url-column NAME",
             types.COLUMN,
-            "Read the URLs from column NAME of a CSV, TSV, JSONL or Parquet input, detected from the "
-            "suffix or the first line.",
+            "Read the URLs from column NAME of a CSV, TSV, JSONL or Parquet input. The format is detected "
+            "from the suffix or the first line.",
             Scope.CONFIG,
             settable=Settable.ANYWHERE,
         ),
@@ -45,8 +45,8 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "delimiter",
             "--delimiter CHAR",
             types.DELIMITER,
-            "Delimiter of CSV and TSV inputs: a character, or tab. By default it is recognized, and sep=; is "
-            "understood.",
+            "Delimiter of CSV and TSV inputs: a character, or tab. By default it is detected, or taken from "
+            "a first line such as 'sep=;'.",
             Scope.CONFIG,
             settable=Settable.ANYWHERE,
             only_with=("url_column", ""),
@@ -56,7 +56,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "--encoding NAME",
             types.ENCODING,
             "Encoding of the inputs, such as utf-16, cp1252 or shift_jis. By default UTF-8, UTF-16 and, in "
-            "tables, Windows-1252 are recognized.",
+            "tables, Windows-1252 are detected.",
             Scope.CONFIG,
             settable=Settable.ANYWHERE,
         ),
@@ -64,7 +64,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "sitemap",
             "--sitemap URL|FILE",
             types.PLACES,
-            "Fetch the URLs of a sitemap: XML, compressed, an index of others, or text. Repeatable.",
+            "Fetch the URLs of a sitemap: XML or text, also compressed, or an index of sitemaps. Repeatable.",
             secret=Secret.USERINFO,
         ),
         Option(
@@ -78,8 +78,8 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "refresh",
             "--refresh OLD",
             types.OLD_OUTPUT,
-            "Fetch the URLs of OLD, the output of an earlier run, only if they have changed; with INPUT, "
-            "the URLs of INPUT. Sends conditional requests. Implies --hash.",
+            "Fetch URLs only if they have changed since OLD, the output of an earlier run, by conditional "
+            "requests. Without INPUT, the URLs are those of OLD. Implies --hash.",
         ),
     ),
     "Speed": (
@@ -95,7 +95,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "workers",
             "-w --workers N",
             types.WORKERS,
-            "Maximum number of concurrent fetches; 'auto' adapts it while running.",
+            "Maximum number of concurrent fetches, or 'auto' to adapt it during the run.",
             Scope.POOL,
             settable=Settable.ANYWHERE,
         ),
@@ -103,7 +103,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "max_workers",
             "--max-workers N",
             types.MAX_WORKERS,
-            "Upper limit for -w auto, and for what is set while running. (default: 1000)",
+            "Upper limit of the workers for -w auto, and for changes during the run. (default: 1000)",
             settable=Settable.ANYWHERE,
         ),
         Option(
@@ -119,8 +119,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "processes",
             "--processes N",
             types.PROCESSES,
-            "Number of processes that share the fetches, with --executor process. (default: the number of "
-            "cores, and at most -w)",
+            "Number of worker processes, with --executor process. (default: the number of cores, at most -w)",
             Scope.POOL,
             settable=Settable.ANYWHERE,
             only_with=("executor", "process"),
@@ -129,7 +128,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "paused",
             "--paused",
             types.SWITCH,
-            "Begin paused: the web page or the key p starts the run. --max-runtime counts from now.",
+            "Begin paused; the web page or the key p starts the run. The pause counts towards --max-runtime.",
             Scope.CONFIG,
         ),
         Option(
@@ -153,8 +152,8 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "host_delay",
             "--host-delay TIME",
             types.DURATION,
-            "Minimum delay between two requests to the same host. 429, 503 and Retry-After always slow a "
-            "host down.",
+            "Minimum delay between two requests to the same host. Status 429, 503 and Retry-After always "
+            "increase the delay.",
             settable=Settable.ANYWHERE,
         ),
         Option(
@@ -213,7 +212,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "dry_run",
             "--dry-run",
             types.SWITCH,
-            "Fetch nothing; print the number of URLs, hosts and duplicates, and the minimum time.",
+            "Fetch nothing; print the number of URLs, hosts and duplicates, and the minimum time of a run.",
             Scope.FLAG,
         ),
     ),
@@ -252,8 +251,8 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "write_out",
             "-W --write-out FORMAT",
             types.WRITE_OUT,
-            "Write text rows in this format, curl's: '%{url} %{size_delivered}\\n'; %{json} is all fields, "
-            "%header{NAME} a header. @FILE reads it from a file.",
+            "Format of text rows, as in curl: '%{url} %{size_delivered}\\n'; %{json} is all fields, "
+            "%header{NAME} a response header. @FILE reads the format from FILE.",
             Scope.CONFIG,
             excludes=("fields",),
         ),
@@ -261,8 +260,8 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "report",
             "--report PATH",
             types.TEXT,
-            "At the end, write a report of the first output file to PATH, as fetchpool report does; "
-            "report.html is a page.",
+            "At the end of the run, write a report of the first output file to PATH, like fetchpool report; "
+            "report.html is an HTML page.",
             Scope.FLAG,
             excludes=("write_out",),
         ),
@@ -289,10 +288,8 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "--keep WHAT",
             types.KEEP,
             "Add fields to the row: headers, header:NAME (some of them), redirects (each with its status), "
-            "body "
-            "(at most 64M), text (the body, decoded) or line (where the URL is in the input). Repeatable, "
-            "or a "
-            "list: headers,body.",
+            "body (at most 64M), text (the body, decoded) or line (where the URL is in the input). "
+            "Repeatable, or a list: headers,body.",
             Scope.POOL,
         ),
         Option(
@@ -313,16 +310,15 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "save_as",
             "--save-as NAME",
             types.SAVE_AS,
-            "Name saved bodies by their URL: '{host}/{path}', also with {urlnum}, {sha256} and {ext}. No "
-            "body "
-            "replaces another one.",
+            "Template for the names of saved bodies: '{host}/{path}', also with {urlnum}, {sha256} and "
+            "{ext}. No body replaces another one.",
             only_with=("save", ""),
         ),
         Option(
             "warc",
             "--warc FILE.warc.gz",
             types.WARC,
-            "Write all requests and responses to a WARC 1.1 file (appends).",
+            "Append all requests and responses to a WARC 1.1 file.",
         ),
         Option(
             "warc_max_size",
@@ -336,16 +332,17 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "resume",
             "--resume",
             types.SWITCH,
-            "Skip URLs that the outputs already contain. Summary and exit code cover all of the list.",
+            "Skip URLs that the outputs already contain. The summary and the exit code cover all URLs of the "
+            "list.",
             Scope.CONFIG,
         ),
         Option(
             "retry_failed",
             "--retry-failed KIND",
             types.ERRORS,
-            "Resume, and also retry URLs whose row has one of these errors: all, timeout, http_5xx, "
-            "http_4xx, or single ones such as dns,http_429. The last row of a URL is final. Without INPUT "
-            "the URLs are those of the output. Repeatable.",
+            "Like --resume, and also retry URLs whose row has one of these errors: all, timeout, http_5xx, "
+            "http_4xx, or single ones such as dns,http_429. The last row of a URL counts. Without INPUT, the "
+            "URLs are those of the output. Repeatable.",
             Scope.CONFIG,
         ),
         Option(
@@ -359,7 +356,8 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "seen_memory",
             "--seen-memory SIZE",
             types.SIZE,
-            "Memory for duplicate detection, about 15 bytes per URL; beyond it a temporary file is used.",
+            "Memory for duplicate detection, about 15 bytes per URL. If it is full, a temporary file is "
+            "used.",
         ),
     ),
     "Tries and limits": (
@@ -375,7 +373,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "retry_delay",
             "--retry-delay TIME",
             types.DURATION,
-            "Initial backoff; doubles per retry, with full jitter.",
+            "Backoff before the first retry; doubled for each further one, with full jitter.",
             settable=Settable.ANYWHERE,
         ),
         Option(
@@ -429,7 +427,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "no_follow",
             "--no-follow",
             types.SWITCH,
-            "Follow no redirects: a 3xx is the final response, and no failure. Adds redirect_url to the row.",
+            "Follow no redirects: a 3xx response is final, and not a failure. Adds redirect_url to the row.",
             Scope.POOL,
             settable=Settable.ANYWHERE,
         ),
@@ -462,8 +460,8 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "data",
             "-d --data TEXT",
             types.DATA,
-            "Send TEXT, or with @FILE the content of FILE, as a form in the body of every request, by POST. "
-            "Not sent to other origins after a redirect. Repeated, the pieces are joined with &.",
+            "Send TEXT, or with @FILE the content of FILE, as form data in the body of every request (POST). "
+            "Not sent to other origins after a redirect. Repeatable; the values are joined with &.",
             Scope.POOL,
             secret=Secret.BODY,
             excludes=("json",),
@@ -472,7 +470,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "json",
             "--json TEXT",
             types.JSON,
-            "Send TEXT, or with @FILE the content of FILE, as JSON in the body of every request, by POST.",
+            "Send TEXT, or with @FILE the content of FILE, as JSON in the body of every request (POST).",
             Scope.POOL,
             secret=Secret.BODY,
         ),
@@ -490,7 +488,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "-b --cookie TEXT|FILE",
             types.COOKIE,
             "Cookies to send: 'name=value; name=value' to every URL, or a FILE of cookies (Netscape format), "
-            "each to its own site. Repeatable.",
+            "each cookie to its own site. Repeatable.",
             Scope.POOL,
             secret=Secret.COOKIE,
         ),
@@ -498,8 +496,8 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "cookie_jar",
             "-c --cookie-jar FILE",
             types.COOKIE_JAR,
-            "Share the cookies that servers set among all URLs, and write them to FILE at the end. Without "
-            "it a cookie is sent on only in its URL's redirects.",
+            "Share the cookies from servers among all URLs, and write them to FILE at the end. By default, a "
+            "cookie is only sent in the redirects of the URL that received it.",
         ),
         Option("referer", "-e --referer URL", types.REFERER, "Referer header to send.", Scope.POOL),
         Option(
@@ -516,8 +514,8 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "user",
             "-u --user NAME:PASSWORD",
             types.USER,
-            "Basic authentication, sent to the URL's own origin only. A missing password is asked for on "
-            "the terminal, or taken from --netrc.",
+            "Basic authentication, sent to the URL's own origin only. A missing password is asked for on the "
+            "terminal, or taken from --netrc.",
             Scope.POOL,
             secret=Secret.PASSWORD,
         ),
@@ -532,15 +530,16 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "netrc_file",
             "--netrc-file FILE",
             types.FILE,
-            "Like --netrc, with another file.",
+            "Like --netrc, but read FILE.",
             Scope.POOL,
         ),
         Option(
             "proxy",
             "-x --proxy URL",
             types.TEXT,
-            "Proxy to use: http, https, socks5 or socks5h (the proxy resolves names); 'env' for those of the "
-            "environment (http_proxy, https_proxy, all_proxy, no_proxy), which are not used otherwise.",
+            "Proxy to use: http, https, socks5 or socks5h (the proxy resolves names). 'env' uses the "
+            "environment variables http_proxy, https_proxy, all_proxy and no_proxy, which are ignored "
+            "otherwise.",
             Scope.POOL,
             secret=Secret.USERINFO,
         ),
@@ -576,7 +575,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "cert",
             "-E --cert FILE",
             types.CERTIFICATE,
-            "Our own certificate (PEM) for servers that ask for one; FILE:PASSWORD if its key is encrypted.",
+            "Client certificate (PEM) for servers that ask for one; FILE:PASSWORD if its key is encrypted.",
             Scope.POOL,
             secret=Secret.KEY_PASSWORD,
         ),
@@ -584,7 +583,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "key",
             "--key FILE",
             types.FILE,
-            "The key of --cert, if FILE is another one.",
+            "Private key of --cert, if it is in another file.",
             Scope.POOL,
             only_with=("cert", ""),
         ),
@@ -612,14 +611,14 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "interface",
             "--interface NAME",
             types.INTERFACE,
-            "Connect from this interface, or from this address of the machine.",
+            "Connect from this network interface or local address.",
             Scope.POOL,
         ),
         Option(
             "limit_rate",
             "--limit-rate SIZE",
             types.SIZE_LIMIT,
-            "Receive at most SIZE bytes of bodies per second, in all transfers together; 0 is no limit.",
+            "Receive at most SIZE bytes of bodies per second, over all transfers; 0 is no limit.",
             Scope.POOL,
             settable=Settable.ANYWHERE,
         ),
@@ -679,9 +678,8 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "summary",
             "--summary NAME",
             types.SUMMARY,
-            "How the summary is written: text, or json, one object on standard error; without a terminal "
-            "nothing "
-            "else is printed there then.",
+            "Format of the summary: text, or json, one object on standard error. Without a terminal, json "
+            "prints nothing else there.",
             Scope.FLAG,
         ),
         Option(
@@ -689,15 +687,15 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "",
             types.PROGRESS,
             "Show the progress on standard error or in the notebook. A function is called with a snapshot a "
-            "few times a second, and at last with the totals.",
+            "few times a second, and at the end with the totals.",
         ),
         Option(
             "display",
             "--progress NAME",
             types.choice_of(PROGRESS),
-            "How the progress is shown on standard error: bar (a live display on a terminal), plain (a line "
-            "now and then), json (one object per line, whatever happens) or none. (default: auto, which is "
-            "bar or plain)",
+            "Progress on standard error: bar (a live display), plain (a line now and then), json (JSON lines "
+            "and nothing else, also for errors) or none. (default: auto, which is bar on a terminal, else "
+            "plain)",
             Scope.FLAG,
             settable=Settable.ANYWHERE,
             excludes=("no_progress",),
@@ -714,7 +712,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "log_file",
             "--log-file PATH",
             types.LOG_FILE,
-            "Append the events of the run to PATH: text, or JSON lines if it ends in .jsonl. Only the user "
+            "Append the events of the run to PATH: text, or JSON lines if it ends in .jsonl. Only its owner "
             "may read it.",
             Scope.FLAG,
         ),
@@ -722,7 +720,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "log_level",
             "--log-level NAME",
             types.choice_of(LOG_LEVELS),
-            "Least important events in the log: debug (each failure and retry as well), info, warning or "
+            "Minimum level of the events in the log: debug (with each failure and retry), info, warning or "
             "error. (default: info)",
             Scope.FLAG,
             settable=Settable.ANYWHERE,
@@ -732,7 +730,8 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "log_max_size",
             "--log-max-size SIZE",
             types.LOG_SIZE,
-            "Size at which the log is renamed to PATH.1, and that to PATH.2; 0 is never. (default: 10M)",
+            "Size at which the log is renamed to PATH.1, PATH.1 to PATH.2, and so on; 0 is never. (default: "
+            "10M)",
             Scope.FLAG,
             only_with=("log_file", ""),
         ),
@@ -740,7 +739,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "log_keep",
             "--log-keep N",
             types.LOG_KEEP,
-            "Number of renamed logs that are kept. (default: 5)",
+            "Number of renamed logs to keep. (default: 5)",
             Scope.FLAG,
             only_with=("log_file", ""),
         ),
@@ -748,8 +747,8 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "no_keys",
             "--no-keys",
             types.SWITCH,
-            "Read no keys from the terminal; without this, the live display names those that pause and steer "
-            "the run.",
+            "Read no keys from the terminal. By default, keys pause and steer the run; the live display "
+            "lists them.",
             Scope.FLAG,
             settable=Settable.ANYWHERE,
         ),
@@ -767,29 +766,29 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "web",
             "--web",
             types.SWITCH,
-            "Serve a page that shows and steers this run; its link is printed.",
+            "Serve a web page that shows and steers this run, and print its link.",
             Scope.FLAG,
         ),
         Option(
             "web_listen",
             "--web-listen [HOST:]PORT",
             types.WEB_LISTEN,
-            "Where the page listens. Implies --web. (default: 127.0.0.1:8642, or any free port if that is "
-            "taken)",
+            "Address and port of the web page. Implies --web. (default: 127.0.0.1:8642, or any free port if "
+            "that is taken)",
             Scope.FLAG,
         ),
         Option(
             "web_host",
             "--web-host NAME",
             types.WEB_HOST,
-            "Another host name under which browsers may reach the page. Implies --web. Repeatable.",
+            "Another host name under which browsers may open the page. Implies --web. Repeatable.",
             Scope.FLAG,
         ),
         Option(
             "web_read_only",
             "--web-read-only",
             types.SWITCH,
-            "Serve a page that shows the run, but does not steer it. Implies --web.",
+            "Serve a web page that shows this run, but cannot steer it. Implies --web.",
             Scope.FLAG,
         ),
     ),
@@ -798,10 +797,9 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "config",
             "--config FILE",
             types.TEXT,
-            "Read options from FILE, which is TOML with the names of options as keys. It takes precedence "
-            "over ./fetchpool.toml or [tool.fetchpool] in ./pyproject.toml, and these over "
-            "~/.config/fetchpool/config.toml. Variables such as FETCHPOOL_MAX_TIME take precedence over "
-            "files.",
+            "Read options from FILE: TOML, with the names of options as keys. The order of precedence is the "
+            "command line, variables such as FETCHPOOL_MAX_TIME, FILE, ./fetchpool.toml or [tool.fetchpool] "
+            "in ./pyproject.toml, and ~/.config/fetchpool/config.toml.",
             Scope.FLAG,
             settable=Settable.TYPED,
         ),
@@ -809,7 +807,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "no_config",
             "--no-config",
             types.SWITCH,
-            "Read no configuration file that --config does not name.",
+            "Read no configuration file except that of --config.",
             Scope.FLAG,
             settable=Settable.TYPED,
         ),
@@ -817,7 +815,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
             "print_config",
             "--print-config",
             types.SWITCH,
-            "Print the value of every option and where it is from, and fetch nothing.",
+            "Print the value and the origin of every option, and fetch nothing.",
             Scope.FLAG,
             settable=Settable.TYPED,
         ),

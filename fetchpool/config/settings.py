@@ -14,8 +14,7 @@ class PoolSettings(TypedDict, total=False):
     """The keyword arguments of `Pool`: how each URL is fetched."""
 
     processes: int | str | None
-    """Number of processes that share the fetches, with --executor process. (default: the number of cores, and
-    at most -w)"""
+    """Number of worker processes, with --executor process. (default: the number of cores, at most -w)"""
     transport: str
     """HTTP library: curl (pycurl) or requests. The rows are the same. (default: curl)"""
     public_only: bool
@@ -47,23 +46,23 @@ class PoolSettings(TypedDict, total=False):
     max_redirs: int | str
     """Maximum number of redirects to follow. (default: 10)"""
     no_follow: bool
-    """Follow no redirects: a 3xx is the final response, and no failure. Adds redirect_url to the row."""
+    """Follow no redirects: a 3xx response is final, and not a failure. Adds redirect_url to the row."""
     accept: int | str | Sequence[int | str] | None
     """Statuses that count as success, such as 200..299,403; all others are failures. By default those under
     400 are successes. Repeatable."""
     method: str
     """Request method: GET, HEAD, OPTIONS and so on. (default: GET, or POST with --data or --json)"""
     data: str | bytes | Sequence[str | bytes] | None
-    """Send TEXT, or with @FILE the content of FILE, as a form in the body of every request, by POST. Not sent
-    to other origins after a redirect. Repeated, the pieces are joined with &."""
+    """Send TEXT, or with @FILE the content of FILE, as form data in the body of every request (POST). Not
+    sent to other origins after a redirect. Repeatable; the values are joined with &."""
     json: str | bytes | Mapping[str, object] | Sequence[object] | None
-    """Send TEXT, or with @FILE the content of FILE, as JSON in the body of every request, by POST."""
+    """Send TEXT, or with @FILE the content of FILE, as JSON in the body of every request (POST)."""
     headers: Mapping[str, str] | Iterable[str | tuple[str, str]]
     """Header to send: 'Name: value', or 'Name;' for an empty value, or @FILE for the headers in FILE. Not
     sent to other origins after a redirect. Repeatable."""
     cookie: str | PathLike[str] | Mapping[str, str] | Iterable[str | PathLike[str]] | None
-    """Cookies to send: 'name=value; name=value' to every URL, or a FILE of cookies (Netscape format), each to
-    its own site. Repeatable."""
+    """Cookies to send: 'name=value; name=value' to every URL, or a FILE of cookies (Netscape format), each
+    cookie to its own site. Repeatable."""
     referer: str | None
     """Referer header to send."""
     range: str | None
@@ -76,10 +75,10 @@ class PoolSettings(TypedDict, total=False):
     netrc: bool
     """Basic authentication with the name and password of each host in ~/.netrc."""
     netrc_file: str | PathLike[str] | None
-    """Like --netrc, with another file."""
+    """Like --netrc, but read FILE."""
     proxy: str | None
-    """Proxy to use: http, https, socks5 or socks5h (the proxy resolves names); 'env' for those of the
-    environment (http_proxy, https_proxy, all_proxy, no_proxy), which are not used otherwise."""
+    """Proxy to use: http, https, socks5 or socks5h (the proxy resolves names). 'env' uses the environment
+    variables http_proxy, https_proxy, all_proxy and no_proxy, which are ignored otherwise."""
     noproxy: str | None
     """Use no proxy for these hosts, domains and networks (10.0.0.0/8); '*' is all."""
     resolve: Sequence[str]
@@ -89,9 +88,9 @@ class PoolSettings(TypedDict, total=False):
     cacert: str | PathLike[str] | None
     """Trust the CA certificates in FILE (PEM) instead of the default ones."""
     cert: str | PathLike[str] | None
-    """Our own certificate (PEM) for servers that ask for one; FILE:PASSWORD if its key is encrypted."""
+    """Client certificate (PEM) for servers that ask for one; FILE:PASSWORD if its key is encrypted."""
     key: str | PathLike[str] | None
-    """The key of --cert, if FILE is another one."""
+    """Private key of --cert, if it is in another file."""
     tlsv1_2: bool
     """Use at least TLS 1.2."""
     tlsv1_3: bool
@@ -103,10 +102,9 @@ class PoolSettings(TypedDict, total=False):
     ipv6: bool
     """Use IPv6 addresses only."""
     interface: str | None
-    """Connect from this interface, or from this address of the machine."""
+    """Connect from this network interface or local address."""
     limit_rate: int | str | None
-    """Receive at most SIZE bytes of bodies per second, in all transfers together; 0 is no limit. (default:
-    0)"""
+    """Receive at most SIZE bytes of bodies per second, over all transfers; 0 is no limit. (default: 0)"""
     insecure: bool
     """Do not verify TLS certificates."""
     http_version: str
@@ -117,19 +115,19 @@ class FetchSettings(PoolSettings, total=False):
     """The keyword arguments of `fetch()`."""
 
     sitemap: str | Sequence[str]
-    """Fetch the URLs of a sitemap: XML, compressed, an index of others, or text. Repeatable."""
+    """Fetch the URLs of a sitemap: XML or text, also compressed, or an index of sitemaps. Repeatable."""
     limit: int | str | None
     """Fetch only the first N URLs of the input."""
     refresh: str | PathLike[str] | None
-    """Fetch the URLs of OLD, the output of an earlier run, only if they have changed; with INPUT, the URLs of
-    INPUT. Sends conditional requests. Implies --hash."""
+    """Fetch URLs only if they have changed since OLD, the output of an earlier run, by conditional requests.
+    Without INPUT, the URLs are those of OLD. Implies --hash."""
     max_workers: int | str | None
-    """Upper limit for -w auto, and for what is set while running. (default: 1000)"""
+    """Upper limit of the workers for -w auto, and for changes during the run. (default: 1000)"""
     per_host: int | str | None
     """Maximum number of concurrent fetches per host; 0 is no limit. (default: 10)"""
     host_delay: float | str
-    """Minimum delay between two requests to the same host. 429, 503 and Retry-After always slow a host down.
-    (default: 0)"""
+    """Minimum delay between two requests to the same host. Status 429, 503 and Retry-After always increase
+    the delay. (default: 0)"""
     rate: float | str | None
     """Maximum request rate over all hosts, evenly spaced: 10/s, 30/m, 1000/h; 0 is no limit. (default: 0)"""
     retry_after_max: float | str
@@ -146,48 +144,48 @@ class FetchSettings(PoolSettings, total=False):
     """Save the decoded bodies as DIR/ab/cd/SHA256.TYPE; identical bodies are stored once. Adds sha256 and
     filename_effective to the row."""
     save_as: str | None
-    """Name saved bodies by their URL: '{host}/{path}', also with {urlnum}, {sha256} and {ext}. No body
-    replaces another one."""
+    """Template for the names of saved bodies: '{host}/{path}', also with {urlnum}, {sha256} and {ext}. No
+    body replaces another one."""
     warc: str | PathLike[str] | None
-    """Write all requests and responses to a WARC 1.1 file (appends)."""
+    """Append all requests and responses to a WARC 1.1 file."""
     warc_max_size: int | str | None
     """Start a new WARC file (FILE-00001.warc.gz and so on) at this size; 0 is no limit. (default: 1G)"""
     dedupe: bool
     """Fetch duplicate URLs, too."""
     seen_memory: int | str
-    """Memory for duplicate detection, about 15 bytes per URL; beyond it a temporary file is used. (default:
-    1G)"""
+    """Memory for duplicate detection, about 15 bytes per URL. If it is full, a temporary file is used.
+    (default: 1G)"""
     retry: int | str
     """Retry transient failures up to N times: timeouts, broken connections, status 408, 429, 500, 502, 503,
     504, 522, 524. (default: 2)"""
     retry_delay: float | str
-    """Initial backoff; doubles per retry, with full jitter. (default: 1s)"""
+    """Backoff before the first retry; doubled for each further one, with full jitter. (default: 1s)"""
     retry_max_time: float | str | None
     """Start no retry later than TIME after the URL's first attempt; 0 is no limit. (default: 0)"""
     cookie_jar: str | PathLike[str] | None
-    """Share the cookies that servers set among all URLs, and write them to FILE at the end. Without it a
-    cookie is sent on only in its URL's redirects."""
+    """Share the cookies from servers among all URLs, and write them to FILE at the end. By default, a cookie
+    is only sent in the redirects of the URL that received it."""
     progress: bool | Callable[[Any], object]
     """Show the progress on standard error or in the notebook. A function is called with a snapshot a few
-    times a second, and at last with the totals."""
+    times a second, and at the end with the totals."""
 
 
 class AllSettings(FetchSettings, total=False):
     """The keyword arguments of `configure()`."""
 
     url_column: str | None
-    """Read the URLs from column NAME of a CSV, TSV, JSONL or Parquet input, detected from the suffix or the
-    first line."""
+    """Read the URLs from column NAME of a CSV, TSV, JSONL or Parquet input. The format is detected from the
+    suffix or the first line."""
     keep_columns: bool
     """Copy the other input columns to the rows; clashing names are prefixed with input_."""
     delimiter: str | None
-    """Delimiter of CSV and TSV inputs: a character, or tab. By default it is recognized, and sep=; is
-    understood."""
+    """Delimiter of CSV and TSV inputs: a character, or tab. By default it is detected, or taken from a first
+    line such as 'sep=;'."""
     encoding: str | None
     """Encoding of the inputs, such as utf-16, cp1252 or shift_jis. By default UTF-8, UTF-16 and, in tables,
-    Windows-1252 are recognized."""
+    Windows-1252 are detected."""
     paused: bool
-    """Begin paused: the web page or the key p starts the run. --max-runtime counts from now."""
+    """Begin paused; the web page or the key p starts the run. The pause counts towards --max-runtime."""
     outputs: Sequence[str]
     """Append rows to PATH; '-' is standard output. Repeatable. (default: sizes.txt)"""
     overwrite: bool
@@ -198,13 +196,14 @@ class AllSettings(FetchSettings, total=False):
     fields: str | Sequence[str]
     """Write only these fields, in this order (any format but text). Repeatable."""
     write_out: str | None
-    """Write text rows in this format, curl's: '%{url} %{size_delivered}\n'; %{json} is all fields,
-    %header{NAME} a header. @FILE reads it from a file."""
+    """Format of text rows, as in curl: '%{url} %{size_delivered}\n'; %{json} is all fields, %header{NAME} a
+    response header. @FILE reads the format from FILE."""
     resume: bool
-    """Skip URLs that the outputs already contain. Summary and exit code cover all of the list."""
+    """Skip URLs that the outputs already contain. The summary and the exit code cover all URLs of the
+    list."""
     retry_failed: str | Sequence[str] | None
-    """Resume, and also retry URLs whose row has one of these errors: all, timeout, http_5xx, http_4xx, or
-    single ones such as dns,http_429. The last row of a URL is final. Without INPUT the URLs are those of the
-    output. Repeatable."""
+    """Like --resume, and also retry URLs whose row has one of these errors: all, timeout, http_5xx, http_4xx,
+    or single ones such as dns,http_429. The last row of a URL counts. Without INPUT, the URLs are those of
+    the output. Repeatable."""
     workers: int | str
     executor: str
