@@ -4,24 +4,24 @@ as much faster as promised, by two thirds at least."""
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import functools
+import itertools
 import re
 import shlex
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from time import sleep
-from typing import Any
 
 import pytest
 
 from tests.cli.runner import fetchpool
+from tests.measured import measured
 
 HOSTS = 20
 SHARED = 4_000_000
 """Bytes per second of all transfers at `/shared`."""
 CHUNK = b"x" * 10_000
+NUMBERS = itertools.count()
 
 
 class FarServer:
@@ -46,10 +46,6 @@ class FarServer:
 
     def url(self, host: int, path: str) -> str:
         return f"http://127.0.0.{1 + host % HOSTS}:{self.port}/{path}"
-
-    def forget(self) -> None:
-        """Let every page be one that was not requested before."""
-        self._asked.clear()
 
     def _run(self) -> None:
         for number in range(1, HOSTS + 1):
@@ -105,7 +101,8 @@ def server() -> Iterator[FarServer]:
 
 
 def urls(server: FarServer, path: str, number: int, hosts: int = HOSTS) -> list[str]:
-    return [server.url(place % hosts, f"{path}?{place}") for place in range(number)]
+    """Return URLs that were not requested before."""
+    return [server.url(place % hosts, f"{path}?{next(NUMBERS)}") for place in range(number)]
 
 
 def run(directory: Path, listed: list[str], *options: str) -> tuple[float, str]:
@@ -117,21 +114,6 @@ def run(directory: Path, listed: list[str], *options: str) -> tuple[float, str]:
     assert pace is not None, done.stderr
     advice = re.search(r"^bottleneck: (.*)$", done.stderr, re.MULTILINE)
     return float(pace[1].replace(",", "")), advice[1] if advice else ""
-
-
-def measured(test: Callable[..., None]) -> Callable[..., None]:
-    """Repeat a test that fails, up to twice: other programs on the machine may have slowed its runs down, and
-    what holds a run up then is not what the test has arranged."""
-
-    @functools.wraps(test)
-    def repeated(*arguments: Any, server: FarServer, **others: Any) -> None:
-        for _ in range(2):
-            with contextlib.suppress(AssertionError):
-                return test(*arguments, server=server, **others)
-            server.forget()
-        return test(*arguments, server=server, **others)
-
-    return repeated
 
 
 PROMISE = re.compile(r"; try (.+) \(about ([\d.]+) times as fast\)$")

@@ -16,6 +16,7 @@ from fetchpool.cli.demo_server.server import DemoServer
 from fetchpool.config.choices import EXECUTORS, TRANSPORTS
 from fetchpool.scheduler.autoscale import START
 from tests.cli.runner import PATIENCE, environment, fetchpool, start
+from tests.measured import measured
 
 
 def listed(directory: Path, *urls: str) -> None:
@@ -36,6 +37,7 @@ def test_a_list_becomes_one_line_per_url(demo_server: DemoServer, tmp_path: Path
 
 
 @pytest.mark.parametrize("executor", ["thread", "async"])
+@measured
 def test_auto_finds_more_workers_where_waiting_is_all_there_is(
     demo_server: DemoServer, tmp_path: Path, executor: str
 ) -> None:

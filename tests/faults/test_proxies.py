@@ -22,6 +22,7 @@ from tests.cli import runner
 from tests.faults import ports
 from tests.faults.matrix import Rows, Way, engine_for, fetch_urls, in_every_way, over_each_transport
 from tests.faults.proxy import Proxy
+from tests.measured import measured
 
 TARGET = "https://203.0.113.7/"
 """An address that no client reaches: the proxy refuses."""
@@ -143,18 +144,21 @@ sys.exit(main())
 
 
 @over_each_transport
+@measured
 def test_65_a_proxy_that_stays_down_ends_the_run(way: Way, tmp_path: Path) -> None:
     """The run pauses, gives the proxy up, and every URL has a row that says so; the exit code is that of
     failed URLs."""
     urls = [f"http://127.0.0.{number % 50 + 1}/{number}" for number in range(300)]
     with ports.refused() as port:
-        arguments = ["-", "-o", "rows.jsonl", "-x", f"http://127.0.0.1:{port}", "-w", "8", "--retry", "1"]
+        arguments = ["-", "-o", "rows.jsonl", "--overwrite", "-x", f"http://127.0.0.1:{port}", "-w", "8"]
         done = runner.run(
             [
                 sys.executable,
                 "-c",
                 IMPATIENT,
                 *arguments,
+                "--retry",
+                "1",
                 "--retry-delay",
                 "100ms",
                 "--executor",
