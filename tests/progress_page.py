@@ -24,10 +24,10 @@ from fetchpool.progress.summary_json import Summary
 INTRODUCTION = """# Progress and log for programs
 
 With `--progress json`, standard error has one JSON object per line and nothing else, however the command
-ends: an invalid option, an input that can't be read, a full disk, Ctrl-C once or more often, SIGTERM, a
-crashed worker, a bug. What a parser or a library prints there becomes a `notice`. Only a process that is
-killed (SIGKILL), or whose standard error can't be written, has no summary. If only a configuration file asks
-for JSON, errors in that file and in the arguments are still text.
+ends: an invalid option, an input that can't be read, a full disk, Ctrl-C once or repeatedly, SIGTERM, a
+crashed worker, a bug. Text that a parser or a library prints there becomes a `notice`. There is no summary
+only if the process is killed (SIGKILL), or if standard error can't be written. If only a configuration file
+asks for JSON, errors in that file and in the arguments are still text.
 
 The first key of each line is `type`:
 
@@ -46,26 +46,27 @@ are written as `\\uXXXX`, so that a terminal can show the lines.
 
     fetchpool urls.txt --progress json 2>&1 | jq -r 'select(.type == "summary").exit_code'
 
-Times are seconds, sizes bytes, rates per second. A field that may be `null` has no value then.
+Times are seconds, sizes bytes, rates per second. A field is `null` if it has no value.
 """
 BUCKETS = """### Buckets
 
-`times` and `sizes` of a snapshot are numbers of rows by upper bound; the last bucket has none. Seconds:
+Each number in `times` and `sizes` is a count of rows up to an upper bound; the last bucket has no bound.
+Upper bounds of `times`, in seconds:
 
 {times}
 
-Bytes: 1, 2, 4 and so on, to {size:,}.
+Upper bounds of `sizes`, in bytes: 1, 2, 4 and so on, to {size:,}.
 """
 LOG = """## The log
 
 `--log-file run.log` appends the events of a run to a file, as text with the time in UTC, level and message.
 If the name ends in `.jsonl` or `.ndjson`, each line is an entry as above, without `type`. A new file is
-readable only by its user (mode 0600). At `--log-max-size` it is renamed to `run.log.1`, that to `run.log.2`
-and so on, as far as `--log-keep`. When another program such as logrotate has renamed the file, the log goes
-on in a new one. If it can't be written, there is one notice, and the run goes on; the log then says how many
-lines are missing.
+readable only by its user (mode 0600). At `--log-max-size` it is renamed to `run.log.1`, `run.log.1` to
+`run.log.2`, and so on; `--log-keep` is the number of renamed files to keep. If another program such as
+logrotate renames the file, the log continues in a new file. If the log can't be written, the user gets one
+notice, and the run goes on; later the log says how many lines are missing.
 
-In a program, `logging.getLogger("fetchpool")` gets the same events if a handler takes them; the fields of an
+In a program, `logging.getLogger("fetchpool")` gets the same events if it has a handler; the fields of an
 entry are attributes of its `LogRecord`.
 
 | `event` | level | |

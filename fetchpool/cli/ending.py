@@ -1,6 +1,6 @@
-"""The end of a run: its summary on standard error, in the log file, as JSON and on the web page.
+"""Reports the end of a run: on standard error, in the log file and on the web page.
 
-In: the result of the run and its exit code. Out: text, lines of JSON and log entries; each only once.
+In: the result of the run and its exit code. Out: the summary as text or JSON, and log entries; each once.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Ending:
         log: LogFile | None,
         stderr: JsonStderr | None,
     ) -> None:
-        """`stderr`: standard error if it has lines of JSON."""
+        """`stderr`: the writer of `--progress json`, or None."""
         self._config = config
         self._display = display
         self._repeatable = repeatable
@@ -69,7 +69,7 @@ class Ending:
         self.page: WebPage | None = None
 
     def completed(self, result: RunResult, code: ExitCode) -> None:
-        """Report the result of a run, to its end or interrupted."""
+        """Report the result of a run that was completed or interrupted."""
         self._log_end(result, code, result.input_failure or str(headline(result)))
         lines: list[Line] = []
         if self.page is not None or (self._prints_text and not self._display.quiet):
@@ -92,7 +92,7 @@ class Ending:
             self._write_json(result, ExitCode.OUTPUT)
 
     def closed(self, result: RunResult) -> None:
-        """Report that the reader of standard output has closed it, which needs no text."""
+        """Report that the reader has closed standard output. Nothing is printed as text."""
         self._log_end(result, ExitCode.OK, str(headline(result)))
         if self.page is not None:
             self.page.end(ExitCode.OK)
@@ -100,7 +100,7 @@ class Ending:
             self._write_json(result, ExitCode.OK)
 
     def raised(self, error: BaseException) -> None:
-        """Log an exception that the caller raises on."""
+        """Log an exception, which the caller raises again."""
         if self._log is not None:
             code = _code_of(error)
             self._log.end(str(error) or type(error).__name__, code, None, is_error=True)
@@ -125,7 +125,7 @@ class Ending:
         )
 
     def _write_json(self, result: RunResult, code: ExitCode) -> None:
-        """Print the summary as one line of JSON, or leave it to the end of the command."""
+        """Print the summary as one line of JSON, or store it for the end of the command."""
         summarize = partial(self._summary, result)
         if self._stderr is not None:
             self._stderr.summary = summarize

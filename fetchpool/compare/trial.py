@@ -1,12 +1,11 @@
-"""A trial: one run of the list in a new process, and what it took.
+"""Runs the list once in a new process, and measures its time, CPU time and memory.
 
 In: the arguments of the run. Out: a `Trial`: wall time, CPU time and memory of all its processes, and what
 the summary says. A trial that is interrupted is killed with all its processes.
 
-CPU time is what the kernel counts for processes that have ended. The kernel adds it to the parent's when the
-parent waits for them; but the server that worker processes are forked from ends after the run, which does
-not wait for it. So this process adopts it (Linux: `PR_SET_CHILD_SUBREAPER`) and waits for the entire process
-group.
+The kernel adds the CPU time of an ended process to that of its parent when the parent waits for it. But the
+server that forks the worker processes ends after the run, and the run does not wait for it. So this process
+adopts the server (Linux: `PR_SET_CHILD_SUBREAPER`) and waits for the entire process group.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ sys.path.insert(0, sys.argv.pop(1))
 import fetchpool.__main__ as start
 del sys.path[0]
 sys.exit(start.main())"""
-"""The command, of this package: another one may be installed, or in the working directory."""
+"""Runs the command of this package, even if another version is installed or in the working directory."""
 SAMPLES = 20.0
 """Samples of the memory per second."""
 PR_SET_CHILD_SUBREAPER = 36
@@ -43,7 +42,7 @@ PR_SET_CHILD_SUBREAPER = 36
 PROCESS_EXECUTOR = "process"
 PREFIX_OF_DIRECTORY = "fetchpool-compare-"
 MAX_PATH = 72
-"""Bytes of a temporary directory's path: that of a socket in it must not exceed 108 (unix(7))."""
+"""Maximum bytes of a temporary directory's path: the path of a socket in it must not exceed 108 (unix(7))."""
 LAST_WORDS = 5
 """Lines of a failed trial's standard error that are shown."""
 
@@ -54,7 +53,7 @@ class Times(Struct, frozen=True):
 
 
 class Summary(Struct, frozen=True):
-    """What is read of `--summary json`."""
+    """The fields of `--summary json` that are used."""
 
     urls: int
     failed: int
@@ -63,16 +62,16 @@ class Summary(Struct, frozen=True):
 
 
 class Trial(Struct, frozen=True):
-    """What a run took. Times are seconds, sizes bytes."""
+    """The measurements of one run. Times are seconds, sizes bytes."""
 
     combination: Combination
     round: int
     wall: float
     """From the start of the process to its end."""
     cpu: float | None
-    """User and system time of all its processes; None if the system does not tell."""
+    """User and system time of all its processes; None if the system does not report it."""
     memory: int | None
-    """The peak."""
+    """The peak in bytes."""
     summary: Summary | None
     """None if the run failed."""
     failure: str = ""
@@ -80,19 +79,20 @@ class Trial(Struct, frozen=True):
 
 
 class Usage(Struct):
-    """What ended processes have used."""
+    """Resources that ended processes have used."""
 
     code: int
-    """The exit code of the first."""
+    """The exit code of the run's first process."""
     ended: float
-    """When the first ended."""
+    """When the first process ended."""
     cpu: float = 0.0
     largest: int = 0
-    """The peak of the largest process: with `vfork`, at least that of this process."""
+    """The peak of the largest process. It includes that of this process if the run was started by `vfork`."""
 
 
 def temporary_directory() -> Path:
-    """Make the directory for all temporary files of trials: one that is killed leaves some."""
+    """Create the directory for all temporary files of the trials, as a killed trial does not remove its
+    own."""
     path = Path(tempfile.mkdtemp(prefix=PREFIX_OF_DIRECTORY))
     if len(os.fsencode(path)) > MAX_PATH:
         path.rmdir()
@@ -121,8 +121,8 @@ def run_trial(
     variables: Mapping[str, str],
 ) -> Trial:
     """Run the list once. `arguments`: all but the executor and the transport. `directory`: for its temporary
-    files and its messages. `adopts`: whether this process adopts orphans. `variables`: options in the
-    environment, in place of those of this process."""
+    files and its messages. `adopts`: whether this process adopts orphans. `variables`: environment
+    variables with options; those of this process are not used."""
     package = str(Path(fetchpool.__path__[0]).parent)
     command = [sys.executable, "-P", "-c", START, package, "run", "--no-progress", "--summary", "json"]
     command += ["--executor", combination.executor, "--transport", combination.transport, *arguments]
@@ -166,7 +166,7 @@ def _environment() -> dict[str, str]:
 
 
 def _wait(process: subprocess.Popen[bytes]) -> Usage:
-    """Wait for the process and for those it leaves behind."""
+    """Wait for the process and the rest of its process group."""
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     unit = 1 if sys.platform == "darwin" else 1024
@@ -177,7 +177,7 @@ def _wait(process: subprocess.Popen[bytes]) -> Usage:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill the process and those that it has started."""
+    """Kill the process and its process group."""
     with suppress(ProcessLookupError, PermissionError):  # there are none left
         os.killpg(process.pid, signal.SIGKILL)
     _wait_for_group(process.pid)
@@ -196,7 +196,7 @@ def _wait_for_group(group: int) -> float:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Ignore Ctrl-C for a moment in which things are cleaned up."""
+    """Ignore Ctrl-C during a cleanup."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
@@ -235,7 +235,7 @@ class Memory:
 
     def _sample(self) -> None:
         if self._several:
-            # Memory that several processes share counts once: each has its share of it.
+            # Pss: shared memory is divided among the processes that share it, so that it counts once.
             now = sum(_kilobytes(pid, "smaps_rollup", "Pss:") for pid in _tree(self._pid))
         else:
             now = _kilobytes(self._pid, "status", "VmHWM:")  # the kernel's own peak
@@ -244,7 +244,7 @@ class Memory:
 
 @contextmanager
 def measured_memory(pid: int, *, several: bool) -> Iterator[Memory]:
-    """Measure the memory of a process meanwhile. Where there is no /proc, it stays unknown."""
+    """Measure the memory of a process during the `with` block. Without /proc, it stays unknown."""
     memory = Memory(pid, several=several)
     watcher = threads.start(memory.watch, "fetchpool-memory")
     try:

@@ -3,7 +3,7 @@
 In: the path of a file. Out: the values by option, or a `UsageError` that names the file and the key.
 
 A file in the working directory that the user did not name may be part of a downloaded archive or a cloned
-repository. It may only set options that the table allows for that (`Settable.ANYWHERE`).
+repository. Such a file may only set the options with `Settable.ANYWHERE`.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _MAY_HAVE_TABLE = re.compile(
     rb"""^\s*(\[\s*["']?tool["']?\s*\.\s*|["']?tool["']?\s*[.=].*)?["']?fetchpool["']?\s*([].]|=\s*\{)""",
     re.MULTILINE,
 )
-"""A line such as `[tool.fetchpool]`, or below `[tool]` `fetchpool.workers = 3`. Most projects have none, and
-then the TOML parser is not loaded."""
+"""Matches a line such as `[tool.fetchpool]`, or `fetchpool.workers = 3` below `[tool]`. Without such a line,
+as in most projects, the TOML parser is not loaded."""
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 BY_KEY = {option.key: option for option in OPTIONS.values() if option.usage}
 
@@ -83,7 +83,7 @@ def _parsed(path: str, content: bytes) -> dict[str, Any]:
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield keys and values. Without quotes `http1.1 = true` is a table in a table."""
+    """Yield keys and values. Nested tables are flattened, as an unquoted `http1.1 = true` is one in TOML."""
     for key, value in table.items():
         name = f"{prefix}{key}"
         if isinstance(value, dict) and value and name not in BY_KEY:
@@ -102,7 +102,7 @@ def _option(path: str, key: str) -> Option:
 
 
 def _hint(key: str) -> str:
-    """Return what an unknown key may stand for: an option of another program, or a typing error."""
+    """Return a hint about an unknown key, which may be an option of another program, or misspelt."""
     from fetchpool.config.other_programs.table import foreign  # loaded for this message only
 
     names = {each.replace("-", "_").replace(".", "_"): each for each in BY_KEY}
@@ -124,7 +124,7 @@ def _refuse_untrusted(path: str, given: Mapping[Option, object]) -> None:
 
 
 def _refuse_credentials(path: str, values: Mapping[Option, Any]) -> None:
-    """Raise `UsageError` for a credential in a file that other users can read, as ssh does."""
+    """Raise `UsageError` for a credential in a file that other users can read."""
     for option, value in values.items():
         texts = value if isinstance(value, list) else [value]
         kind = option.secret

@@ -1,7 +1,7 @@
 """Combines options from the command line, the environment and configuration files.
 
-In: what each source sets, the one with the highest precedence first. Out: one value for each option, with its
-origin. A value replaces that of a lower source, also a list, and those of options that exclude it.
+In: the options of each source, in descending order of precedence. Out: one value for each option, with its
+origin. A value, also a list, replaces the value of a lower source, and the values of options that exclude it.
 
     command line > environment > --config > file of the working directory > the user's file
 """
@@ -21,28 +21,29 @@ COMMAND_LINE = "command line"
 
 
 class Source(Struct, frozen=True):
-    """Where options are set, and what to."""
+    """A source of options: its origin and their values."""
 
     origin: str
-    """As messages show it: a path, or for the environment empty, as every option has its variable."""
+    """A path or `COMMAND_LINE`, as shown in messages. Empty for the environment: its origin is each option's
+    variable."""
     values: Mapping[str, Any]
-    """Values by the name of the option. That of a switch is whether its flag is set: true for `dedupe` is
-    `--no-dedupe`."""
+    """Values by the name of the option. The value of a switch is whether its flag is set: for `dedupe`, true
+    means `--no-dedupe`."""
 
 
 class Setting(Struct, frozen=True):
-    """The value of an option, and where it is from."""
+    """The value of an option, and its origin."""
 
     option: Option
     value: Any
     origin: str
     needs: str = ""
-    """The option without which this one has no effect, if that is not set: `--save`, `--workers auto`."""
+    """The missing option that this one needs to have an effect, such as `--save`; else empty."""
 
 
 def combine(sources: Iterable[Source], defaults: Mapping[str, Any]) -> dict[str, Setting]:
-    """Return the options that some source sets, by name. `defaults`: the values of the command's options,
-    which hold if none does; other options are left out."""
+    """Return the options that are set in any source, by name. `defaults`: the default values of the command's
+    options; all other options are left out."""
     settings: dict[str, Setting] = {}
     for source in sources:
         excluded = _excluded(settings)
@@ -80,7 +81,8 @@ _FLAG = re.compile(r"(?<![\w-])--[a-z0-9][a-z0-9.-]*[a-z0-9]")
 
 
 def with_origins(message: str, settings: Mapping[str, Setting]) -> str:
-    """Return an error message with the origin of the options that it names, unless they were typed."""
+    """Return an error message with the origin of the options that it names, except those of the command
+    line."""
     origins = {
         setting.option.label: setting.origin
         for setting in settings.values()

@@ -1,7 +1,8 @@
-"""Steering: has a run follow the commands of its user, and tells the observers who asked.
+"""Applies the commands of the user to a run, and notifies the observers.
 
 In: commands from the inbox. Out: changes of the run's state, its number of workers and its limits. A command
-that changes nothing is ignored, so that a button may be pressed twice. Only the engine's thread calls it.
+that changes nothing is ignored, so that a button can be pressed twice. Only the engine's thread
+calls these methods.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from fetchpool.scheduler.scheduler import Scheduler
 
 
 class Steering:
-    """Changes a run while it goes on."""
+    """Changes a run that is in progress."""
 
     def __init__(
         self,
@@ -50,13 +51,13 @@ class Steering:
         self._has_ended = False
 
     def follow(self, command: Command, by: str, now: float) -> None:
-        """Follow a command. `by`: who asked; empty for a signal, which gets no notice."""
+        """Apply a command. `by`: its origin, such as "by a key"; empty for a signal, which gets no notice."""
         text = self._change(command, by, now)
         if text and by:
             self._observers.notify(text, EventKind.STEERED)
 
     def state(self) -> State:
-        """Return what the run does at the moment."""
+        """Return the current state of the run."""
         if self._has_ended:
             return State.ENDED
         if self._lifecycle.is_paused:
@@ -64,7 +65,7 @@ class Steering:
         return State.STOPPING if self._lifecycle.is_stopped else State.RUNNING
 
     def settings(self) -> Settings:
-        """Return the settings as they are now."""
+        """Return the current settings."""
         return Settings(
             workers=self.workers.setting,
             ceiling=self.workers.ceiling,
@@ -73,11 +74,11 @@ class Steering:
         )
 
     def end(self) -> None:
-        """The run has ended."""
+        """Record that the run has ended."""
         self._has_ended = True
 
     def _change(self, command: Command, by: str, now: float) -> str:
-        """Follow a command; return the notice about it, empty if it has changed nothing."""
+        """Apply a command; return the notice about it, which is empty if nothing has changed."""
         match command:
             case Pause():
                 return self._pause(by)
@@ -103,7 +104,7 @@ class Steering:
     def _resume(self, by: str, now: float) -> str:
         if not self._lifecycle.resume():
             return ""
-        if self.workers.autoscaler is not None:  # the pause says nothing about the number
+        if self.workers.autoscaler is not None:  # a pause is no measurement for the autoscaler
             self.workers.autoscaler.start_round(now)
         return f"resumed {by}"
 
@@ -145,6 +146,6 @@ class Steering:
         return f"requests per host set to {limit} {by}" if limit else f"limit per host removed {by}"
 
     def _recall_queued(self) -> None:
-        """Have the scheduler decide again about the requests that no worker has begun."""
+        """Return the requests that no worker has begun to the scheduler, which schedules them again."""
         if self._lifecycle.state is RunState.RUNNING:
             self._pool.cancel_pending()

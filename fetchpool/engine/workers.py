@@ -1,7 +1,7 @@
 """The number of workers of a run: fixed, or adapted (`-w auto`), and changed by commands.
 
-In: the pool and the autoscaler. Out: how many fetches there may be at once. Only the engine's thread calls
-it.
+In: the pool and the autoscaler. Out: the maximum number of concurrent fetches. Only the engine's thread calls
+these methods.
 """
 
 from __future__ import annotations
@@ -14,24 +14,23 @@ from fetchpool.scheduler.autoscale import AutoScaler
 
 
 class Workers:
-    """A fixed number is the pool's own `max_workers`. With an autoscaler the pool has its full size, and the
-    autoscaler's `target` says how many requests may be in flight."""
+    """Sets the number of workers. A fixed number is the pool's `max_workers`. With an autoscaler the pool has
+    its full size, and the autoscaler's `target` is the maximum number of requests in flight."""
 
     def __init__(self, pool: Pool, autoscaler: AutoScaler | None = None, number: int | None = None) -> None:
-        """The pool's size is the highest number there can be. `number`: how many there are at first, if not
-        all."""
+        """The pool's size is the upper limit. `number`: the number at first, if it is lower."""
         self._pool = pool
         self.ceiling = pool.max_workers
         self.autoscaler = autoscaler
         """None while the number is fixed."""
         self._idle_autoscaler: AutoScaler | None = None
-        """The one that a fixed number has replaced."""
+        """The autoscaler that a fixed number has replaced; `adapt()` uses it again."""
         if autoscaler is None and number is not None and number < self.ceiling:
             pool.resize(number)
 
     @property
     def number(self) -> int:
-        """How many fetches there may be at once."""
+        """The maximum number of concurrent fetches."""
         return self._pool.max_workers if self.autoscaler is None else self.autoscaler.target
 
     @property

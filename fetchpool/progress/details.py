@@ -1,4 +1,4 @@
-"""The details of the live display: lines that the `d` key adds below the first three.
+"""Formats the details of the live display: the lines that the `d` key adds below the first three.
 
 In: a snapshot with its details, the history of its rates, and a width. Out: `Line`s. Pure.
 
@@ -29,7 +29,7 @@ from fetchpool.scheduler.waits import PausedHost, WaitReason
 LABEL = 10
 """Width of the first column in cells."""
 DRAWN = 60
-"""Maximum width of a sparkline: a longer one can't be read at once."""
+"""Maximum width of a sparkline in cells, for legibility."""
 DRAWN_LEAST = 8
 NUMBER = 10
 """Width of a duration in cells."""
@@ -39,7 +39,7 @@ GAP = "  "
 
 
 def details(snapshot: Snapshot, history: RateHistory, width: int, *, ascii_only: bool = False) -> list[Line]:
-    """Return up to eleven lines, none wider than `width` cells. What the run does not have has no line."""
+    """Return up to eleven lines, none wider than `width` cells. A line without data is left out."""
     left = width - LABEL
     if left <= 0:
         return []
@@ -63,7 +63,7 @@ def details(snapshot: Snapshot, history: RateHistory, width: int, *, ascii_only:
 def _rates(
     snapshot: Snapshot, history: RateHistory, width: int, ascii_only: bool
 ) -> list[tuple[str, list[Line]]]:
-    """Return a line for all rows, and one for those that failed if any did."""
+    """Return a line for the rate of all rows, and one for the rate of failed rows, if there are any."""
     ok, failed = history.columns(_drawn(width, 34))
     done = [sum(both) for both in zip(ok, failed, strict=True)]
     if not any(done):
@@ -77,7 +77,7 @@ def _rates(
 
 
 def _times(snapshot: Snapshot, width: int, ascii_only: bool) -> list[Line]:
-    """Return the spread of times from the shortest to the longest, and those of the last second."""
+    """Return the distribution of times, and the percentiles of the last second."""
     times = snapshot.times
     used = [place for place, number in enumerate(times) if number]
     if not used:
@@ -156,7 +156,7 @@ def _name(host: str) -> str:
 
 
 def _drawn(width: int, note: int) -> int:
-    """Return the width of a sparkline that leaves so many cells for a note, if that is enough."""
+    """Return the width of a sparkline that leaves `note` cells for a note, if it is not too narrow then."""
     return min(DRAWN, width - note if width - note >= DRAWN_LEAST else width)
 
 

@@ -1,4 +1,4 @@
-"""The observer of `--progress json`: each event and, once a second, the snapshot, as a line of JSON.
+"""Observes a run for `--progress json`: writes each event and, once a second, the snapshot as a line of JSON.
 
 In: snapshots, events and rows. Out: lines for `write`, from a background thread. The first key of each line
 is `type`. The lines `summary` and `error` are written at the end, by the command.
@@ -24,10 +24,10 @@ from fetchpool.progress.messages import dropped_line
 from fetchpool.progress.snapshot_json import encode, encode_line
 
 INTERVAL = 0.9
-"""Seconds between two `progress` lines: a snapshot is taken four times a second, and not exactly so."""
+"""Seconds between two `progress` lines. Less than one, as snapshots are only taken about every 0.25 s."""
 WRITE_INTERVAL = 0.1
 MAX_PENDING = 10_000
-"""Maximum number of lines queued for a slow reader; further ones are only counted."""
+"""Maximum number of lines queued for a slow reader. Further lines are dropped, and counted."""
 LineType = Literal["start", "progress", "notice", "failure", "summary", "error"]
 
 
@@ -47,7 +47,7 @@ class Start(Struct, frozen=True, kw_only=True):
     executor: str
     transport: str
     workers: int
-    """Maximum of fetches at once; with `-w auto` the upper limit."""
+    """Maximum number of concurrent fetches; with `-w auto` the upper limit."""
     inputs: tuple[str, ...]
     outputs: tuple[OutputFile, ...]
     resume: bool
@@ -60,11 +60,11 @@ class ErrorMessage(Struct, frozen=True, omit_defaults=True):
     time: str
     message: str
     traceback: str | None = None
-    """Only of a bug in fetchpool."""
+    """Only for a bug in fetchpool."""
 
 
 def start_of(config: RunConfig) -> Start:
-    """Return what is known of a run when it begins, without secrets."""
+    """Return the `start` line of a run, without secrets."""
     return Start(
         time=utc_now(),
         version=VERSION,
@@ -78,12 +78,12 @@ def start_of(config: RunConfig) -> Start:
 
 
 def typed_line(kind: LineType, value: Struct) -> bytes:
-    """Return a struct as a line of JSON, line end included, that begins with its type."""
+    """Return a struct as a line of JSON that begins with `type` and ends with a newline."""
     return b'{"type":"%s",%s\n' % (kind.encode(), encode_line(value)[1:])
 
 
 class JsonProgress(Observer):
-    """Writes lines of JSON. As a context manager it writes the last lines however the run ends."""
+    """Writes lines of JSON. A context manager, which also writes the last lines after an exception."""
 
     wants_details = True
 
@@ -93,8 +93,8 @@ class JsonProgress(Observer):
         self._start = start
         self._verbose = verbose
         self._latest: tuple[str, Snapshot] | None = None
-        """The snapshot that the background thread has not written yet, with its time: for a slow reader, only
-        the newest."""
+        """The newest snapshot and its time, until the background thread writes it. For a slow reader, older
+        snapshots are skipped."""
         self._next = 0.0
         """When the next `progress` line is due, in seconds since the start."""
         self._writer: BackgroundWriter[bytes | tuple[str, Event | Record]] = BackgroundWriter(

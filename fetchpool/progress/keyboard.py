@@ -1,10 +1,11 @@
 """The keyboard of the terminal during a run: single keys, without Enter and without an echo.
 
-In: the controlling terminal, `/dev/tty`; never standard input, which may be the list. Out: keys, to a
-function that a thread of its own calls. Ctrl-C, Ctrl-Z and Ctrl-S keep their meaning.
+In: the controlling terminal, `/dev/tty`; never standard input, which may be the list. Out: calls of a
+function with each key, from a separate thread. Ctrl-C, Ctrl-Z and Ctrl-S keep their meaning.
 
-The terminal's settings are changed only while this process is in the foreground, and are put back when it is
-suspended and at every end. A background process neither reads nor changes them, so that no signal stops it.
+The terminal's settings are changed only while this process is in the foreground. They are restored when the
+process is suspended and whenever it ends. In the background it neither reads keys nor changes the settings,
+as the kernel would stop it with a signal.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from fetchpool.progress.view import View
 from fetchpool.runtime import threads
 
 CHECK_INTERVAL = 0.5
-"""Seconds between two looks at whether the process is in the foreground: a shell need not send a signal when
-it brings a background process there."""
+"""Seconds between two checks whether the process is in the foreground: a shell does not always send a signal
+when it brings a process to the foreground."""
 LOCAL, CONTROL = 3, 6
 """Indexes in the list of `termios.tcgetattr()`."""
 READ_SIZE = 4096
@@ -41,13 +42,13 @@ def is_foreground(descriptor: int = STDERR) -> bool:
 
 
 class KeyMode:
-    """The settings of the terminal with which it hands over single keys. All methods may be called in any
+    """Switches the terminal to single keys, and restores its settings. All methods may be called in any
     thread and in a signal handler: they take no lock, and never wait for the terminal."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._before: list[Any] | None = None
-        """The settings to put back."""
+        """The settings to restore."""
         self._is_set = False
         self._is_allowed = True
 
@@ -71,7 +72,8 @@ class KeyMode:
         return self._is_set
 
     def leave(self) -> None:
-        """Put the settings back, unless another process has the terminal now, and keep them. Idempotent."""
+        """Restore the settings, unless another process has the terminal now. `enter()` then changes nothing
+        until `allow()`. Idempotent."""
         self._is_allowed = False
         if self._is_set:
             self._is_set = False
@@ -80,12 +82,12 @@ class KeyMode:
                     self._set(self._before)
 
     def allow(self) -> None:
-        """Let `enter()` change the settings again, which a shell may have changed since."""
+        """Let `enter()` change the settings again: a shell may have changed them."""
         self._is_set = False
         self._is_allowed = True
 
     def _set(self, settings: list[Any]) -> None:
-        # At once: with output that waits (Ctrl-S) any other way would block.
+        # TCSANOW, as the other modes wait for pending output, which Ctrl-S may hold back.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
         try:
             termios.tcsetattr(self._descriptor, termios.TCSANOW, settings)
@@ -104,12 +106,12 @@ def _for_keys(settings: list[Any]) -> list[Any]:
 
 
 class Keyboard:
-    """Calls `pressed` with each key, in its own thread. A context manager, which puts the terminal's settings
-    back."""
+    """Calls `pressed` with each key, in its own thread. A context manager, which restores the terminal's
+    settings."""
 
     def __init__(self, descriptor: int, pressed: Callable[[str], None], view: View) -> None:
-        """`descriptor`: of `/dev/tty`, not blocking; it is closed at the end. `view` shows whether keys are
-        read."""
+        """`descriptor`: of `/dev/tty`, non-blocking; it is closed at the end. `view.has_keys` is set to
+        whether keys are read."""
         self._descriptor = descriptor
         self._pressed = pressed
         self._view = view
@@ -134,22 +136,22 @@ class Keyboard:
         if self._thread is not None:
             os.write(self._wake, b".")
             self._thread.join()
-        self.restore()  # it may have been in the middle of `enter()`
+        self.restore()  # the thread may have been in the middle of `enter()`
         for descriptor in (self._descriptor, self._woken, self._wake):
             os.close(descriptor)
 
     def restore(self) -> None:
-        """Put the terminal's settings back: the process is about to stop or to exit."""
+        """Restore the terminal's settings before the process stops or exits."""
         self._mode.leave()
 
     def resume(self) -> None:
-        """Change them again, now or when the process is in the foreground: it was continued."""
+        """Change the settings again after the process was continued, as soon as it is in the foreground."""
         if not self._closing:
             self._mode.allow()
             self._mode.enter()
 
     def _run(self) -> None:
-        # A read in the background then fails, instead of stopping the process.
+        # With SIGTTIN blocked, a read in the background fails instead of stopping the process.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTIN})
         while not self._closing:
             watched = [self._woken]
@@ -161,7 +163,7 @@ class Keyboard:
                 return
 
     def _read(self) -> bool:
-        """Read what there is; return whether the terminal is still there."""
+        """Read the pending keys; return whether the terminal still exists."""
         if not is_foreground(self._descriptor):
             return True
         try:

@@ -55,7 +55,7 @@ class LogEntry(Struct, frozen=True, omit_defaults=True, kw_only=True):
     level: Level
     event: EventKind
     message: str
-    """One line for people."""
+    """One line of text."""
     url: str | None = None
     """As in the row, like the next five fields (`failed`, `retrying`)."""
     urlnum: int | None = None

@@ -1,7 +1,7 @@
-"""The log file of a run (`--log-file`): text for people, or JSON lines if its name ends in `.jsonl`.
+"""Writes the log file of a run (`--log-file`): text, or JSON lines if its name ends in `.jsonl`.
 
-In: what an `EventLogger` observes. Out: one line per event, with the time in UTC. A log that can't be written
-does not end the run: it has a gap, and there is one notice.
+In: what an `EventLogger` observes. Out: one line per event, with the time in UTC. If the log can't be
+written, the run goes on; the user gets one notice, and the log says how many lines are missing.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ class LogFileOptions(Struct, frozen=True):
     """The options of a log file."""
 
     file: str
-    """Its path."""
+    """The path."""
     level: Level = Level.INFO
     max_size: int = 10 << 20
-    """Bytes at which the file is renamed; 0 is never."""
+    """Size in bytes at which the file is renamed; 0 is never."""
     keep: int = 5
-    """How many renamed files remain."""
+    """Number of renamed files to keep."""
 
 
 class LogFile(EventLogger):
@@ -62,8 +62,8 @@ class LogFile(EventLogger):
             self._file.close()
 
     def take_problem(self) -> str:
-        """Return a line for the user if the file could not be written, the first time; else an empty text.
-        Any thread may call it."""
+        """Return a line for the user after the first write error, once; otherwise an empty text. Any thread
+        may call it."""
         problem, self._problem = self._problem, ""
         return problem
 

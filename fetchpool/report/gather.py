@@ -20,19 +20,19 @@ from fetchpool.report.tallies import Counts, Examples, Largest
 from fetchpool.report.timeline import Timeline, seconds_of
 
 MAX_KINDS = 300
-"""There are fewer; another program may have written anything."""
+"""Limit for files of other programs; fetchpool itself has fewer kinds."""
 MAX_HOPS = 20
 FEWEST_BINS = 12
 ROWS_OF_A_BIN = 5
-"""Rows for each interval of the run, on average, so that rates are not those of single rows."""
+"""Minimum average number of rows per interval of the run, so that rates do not depend on single rows."""
 LIMIT = 1e12
-"""Seconds; a time beyond it is not one."""
+"""Seconds; longer times are ignored as invalid."""
 NOT_MODIFIED = 304
 _STATUS = re.compile(r"http_[0-9]{3}")
 
 
 class Gatherer:
-    """Counts rows."""
+    """Counts rows, and computes the numbers of a report."""
 
     def __init__(self) -> None:
         self.total = self.failed = 0
@@ -55,7 +55,7 @@ class Gatherer:
             self.total += 1
             error = row.error
             size = row.size_delivered
-            # The row of an unchanged page (--refresh) has the size of its earlier version: nothing came now.
+            # An unchanged page (--refresh) has the size of its earlier version, which was not transferred.
             if size is not None and (size < 0 or row.response_code == NOT_MODIFIED):
                 size = None
             host = self._hosts.of(host_of(row.url))
@@ -102,8 +102,8 @@ class Gatherer:
             place.times.add(bucket)
 
     def _phase(self, row: Row, total: float, bucket: int) -> None:
-        """Add the times between the points that the fetch reached; the rest belongs to the phase in which it
-        ended."""
+        """Add the times between the points that the fetch reached. The rest of `total` belongs to the phase
+        in which the fetch ended."""
         phases, before, phase = self._phases, 0.0, "name"
         name, connect, tls, first = (
             row.time_namelookup,
@@ -128,7 +128,7 @@ class Gatherer:
     def _response(self, row: Row, size: int) -> None:
         code = row.response_code
         if code is None and row.error is not None and _STATUS.fullmatch(row.error):
-            code = int(row.error[-3:])  # text rows have it there
+            code = int(row.error[-3:])  # in text rows, the status is part of the error
         self._codes[code] += 1
         if row.content_type is not None:
             name = row.content_type.partition(";")[0].strip().lower()
@@ -147,7 +147,8 @@ class Gatherer:
             self._retried_ok += row.error is None
 
     def _seconds(self, timestamp: str) -> float | None:
-        """Return a timestamp as a number. Rows are written in the order of their times, mostly."""
+        """Return a timestamp as a number. The last second is cached, as rows are mostly in the order of
+        time."""
         second, fraction = timestamp[:19], timestamp[19:]
         known, start = self._last_second
         if second != known:

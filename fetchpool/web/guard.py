@@ -1,20 +1,21 @@
-"""The guard of the web page: rejects every request that does not come from the user, before it is routed.
+"""Checks each request to the web page before it is routed, and rejects those that are not from the user.
 
-In: ASGI requests. Out: the same requests, or an error; and headers on every response that leave a browser
-nothing to run but the page's own files. It knows no routes apart from three prefixes, and imports no library.
+In: ASGI requests. Out: the same requests, or an error response. Every response gets headers with which a
+browser runs only the page's own files. The module knows no routes apart from three prefixes, and imports no
+third-party library.
 
 The checks, in this order, for every path:
 
     Host                  a name or address of this server, with its port        421
     method                GET, HEAD, POST, PATCH                                 405
-    Sec-Fetch-Site        a GET of /api comes from our page or no page at all    403
+    Sec-Fetch-Site        a GET of /api comes from our page or from no page      403
     Origin                anything but GET and HEAD comes from our page          403
     login                 the cookie, or `Authorization: Bearer`                 401
     read-only             nothing but GET and HEAD                               403
     size                  a body of at most 1 KB                                 413
 
-A page of another site can send requests to 127.0.0.1, even under a name of its own (DNS rebinding), and one
-on another port of this machine is the same site for `SameSite`: hence Host and Origin, literally.
+A page of another site can send requests to 127.0.0.1, even under its own host name (DNS rebinding). A page on
+another port of this machine is the same site for `SameSite`. Therefore Host and Origin must match exactly.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ METHODS = frozenset(("GET", "HEAD", "POST", "PATCH"))
 READING = frozenset(("GET", "HEAD"))
 OWN_SITE = frozenset(("none", "same-origin"))
 MAX_BODY = 1024
-"""Bytes of a request's body, at most."""
+"""Maximum bytes of a request's body."""
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -114,7 +115,8 @@ class Guard:
         await self._app(scope, _replay(body, receive), send_guarded)
 
     def _rejected(self, request: _Request) -> ErrorResponse | None:
-        """Return the error for a request that is not from our page or a script of the user."""
+        """Return the error for a request that is neither from our page nor from a script of the user, or
+        None."""
         host = request.only(b"host")
         if host is None or not self._is_ours(host.lower(), request) or not request.path.startswith("/"):
             return error_response(421, "not the name of this server: --web-host allows another")
@@ -144,7 +146,7 @@ class Guard:
         return session is not None and secrets.compare_digest(session.encode(), self._session.encode())
 
     def _redeem(self, token: str, request: _Request) -> ErrorResponse:
-        """Return the response to a link: the cookie, once, and the page without the token in its address."""
+        """Return the response to a link: the first time the cookie, and a redirect that removes the token."""
         digest = _digest(token)
         if digest in self._links:
             self._links.discard(digest)
@@ -182,7 +184,7 @@ class _Request:
 
     @property
     def bearer(self) -> bytes | None:
-        """The token of the Authorization header, whatever it is; None without that header."""
+        """The token of the Authorization header, not yet checked; None without that header."""
         values = self.all(b"authorization")
         if not values:
             return None
@@ -215,7 +217,7 @@ class _Request:
 
 
 def _digest(token: str) -> bytes:
-    # A set compares hashes, of which no timing can be learnt.
+    # The set compares digests, whose timing reveals nothing about the token.
     return sha256(token.encode()).digest()
 
 

@@ -1,8 +1,9 @@
-"""The web page of a run, in the run's process: starts the child process that serves it, and talks with it.
+"""The web page of a run, in the run's process: starts the child process that serves it, and exchanges
+messages with it.
 
 In: the run's events and snapshots, as an observer. Out: messages on the child's standard input, written by a
-thread, the newest snapshot only: a child that does not read costs the run nothing. The commands on its
-standard output are passed to the engine. Neither Starlette nor uvicorn is imported here.
+thread; older snapshots are skipped, so a child that does not read costs the run nothing. Commands on the
+child's standard output are passed to the engine. Neither Starlette nor uvicorn is imported here.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ from fetchpool.web.listen import access, link, listen, new_token, warning
 from fetchpool.web.messages import End, Link, Notice, RunInfo, Start, Update
 
 WRITE_INTERVAL = 0.25
-"""Seconds between two snapshots for the page, at least."""
+"""Minimum seconds between two snapshots for the page."""
 MAX_PENDING = 100
-"""Notices that wait for the child, at most."""
+"""Maximum number of notices queued for the child."""
 LAST_WAIT = 1.8
-"""Seconds for the child to end, at most: it waits for open tabs to fetch the end."""
+"""Maximum seconds for the child to end: it waits until open tabs have fetched the final numbers."""
 FROM_PAGE = "from the web page"
 LINK = "web page: {}"
 DIED = "the web page has ended ({reason}); the run goes on without it"
@@ -45,12 +46,13 @@ CHILD = (sys.executable, "-P", "-m", "fetchpool.web.child")
 
 
 class WebPage(Observer):
-    """The page of one run. A context manager: an exception ends the child, `end()` does otherwise."""
+    """The page of one run. A context manager: it kills the child after an exception; otherwise call
+    `end()`."""
 
     wants_details = True
 
     def __init__(self, options: WebOptions, notify: Callable[[str], None]) -> None:
-        """Listen. `notify` shows the user one line. Raises `UsageError`."""
+        """Open the listening socket. `notify` shows the user one line. Raises `UsageError`."""
         self._options = options
         self._notify = notify
         self._listener = listen(options)
@@ -64,13 +66,13 @@ class WebPage(Observer):
         )
         self._newest: Snapshot | None = None
         self._reason: str | None = None
-        """Why the child has ended, if the run has not."""
+        """Why the child has ended before the run."""
         self._is_ending = False
         self._is_reported = False
 
     @property
     def lines(self) -> list[str]:
-        """The address, for the user, and what to know of it."""
+        """The lines for the user: the link, and a warning if the address is not a local one."""
         address = link(self._options, self._port, self._access.links[0])
         caution = warning(self._options, self._port)
         return [LINK.format(address), *([caution] if caution else [])]
@@ -101,13 +103,13 @@ class WebPage(Observer):
         threads.start(self._read, "fetchpool-web")
 
     def steered_by(self, steer: Callable[[Command, str], None]) -> None:
-        """Pass commands of the page to this function from now on, in another thread. Earlier ones have
-        waited."""
+        """Pass commands of the page to this function from now on, in another thread. Earlier commands wait
+        for this call."""
         self._steer = steer
         self._has_begun.set()
 
     def show_link(self) -> None:
-        """Show the user one more link, which works once. Any thread may call it."""
+        """Show the user a new link, which works once. Any thread may call this."""
         token = new_token()
         self._writer.write(Link(token))
         self._notify(LINK.format(link(self._options, self._port, token)))
@@ -132,7 +134,7 @@ class WebPage(Observer):
         self.on_snapshot(snapshot)
 
     def end(self, exit_code: int, summary: Sequence[str] = ()) -> None:
-        """Show the end of the run, and wait a moment for open tabs to fetch it. Idempotent."""
+        """Show the end of the run, and wait briefly until open tabs have fetched it. Idempotent."""
         child = self._child
         if child is None or self._is_ending:
             return
@@ -143,7 +145,7 @@ class WebPage(Observer):
         try:
             child.wait(max(deadline - monotonic(), 0.0))
         except subprocess.TimeoutExpired:
-            child.kill()  # stopped, say
+            child.kill()  # for example, it was suspended
             child.wait()
         assert child.stdin is not None
         with suppress(OSError):
@@ -177,7 +179,7 @@ class WebPage(Observer):
         assert self._child is not None
         assert self._child.stdout is not None
         with self._child.stdout as lines:
-            # Without a buffer: a line is there as soon as it is written.
+            # The pipe is unbuffered, so that each line is read as soon as it is written.
             for line in iter(lines.readline, b""):
                 try:
                     command = steering.decode(line)
