@@ -7,11 +7,12 @@ tell which URLs are done. A command that may contain a password is not repeated:
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from fetchpool.config.run_config import RunConfig
+from fetchpool.model.failures import resumable_error
 
 SECRET_OPTIONS = ("user", "headers", "proxy", "cookie", "data", "json", "cert", "key", "netrc")
 """Options whose values may be secret."""
@@ -42,17 +43,17 @@ def resume_hint(config: RunConfig) -> str:
     return "" if config.refresh_in_place else "run the same command with --resume"
 
 
-def retry_hint(config: RunConfig, arguments: Sequence[str] | None) -> str:
+def retry_hint(config: RunConfig, arguments: Sequence[str] | None, errors: Iterable[str]) -> str:
     """Return the command that tries the failures of a run again. `arguments`: those of the run if they can be
-    shown."""
+    shown. `errors`: all that its rows have."""
     if not can_resume(config):
         return ""
-    repeats = bool(config.retry_failed)
+    repeats = all(resumable_error(error) in config.retry_failed for error in errors)
     piped = "-" in config.inputs
     if arguments is None or (piped and (len(config.inputs) > 1 or config.url_column is not None)):
         return "run the same command again" if repeats else f"run the same command with {' '.join(RETRY)}"
     if piped:  # standard input is not there a second time, but the output has the URLs
         arguments = [each for each in arguments if each != "-"]
     end = arguments.index("--") if "--" in arguments else len(arguments)
-    added = () if repeats else RETRY
+    added = () if repeats else RETRY  # a second --retry-failed adds to the first one
     return shlex.join(["fetchpool", *arguments[:end], *added, *arguments[end:]])

@@ -115,11 +115,12 @@ class Ending:
             self._log.end(message, code, result.snapshot, is_error=is_error)
 
     def _lines(self, result: RunResult) -> list[Line]:
+        errors = [failed.kind for failed in result.snapshot.failed]
         return summary(
             result,
             self._config,
             resume=resume_hint(self._config) if self._repeatable else "",
-            again=retry_hint(self._config, self._arguments) if self._repeatable else "",
+            again=retry_hint(self._config, self._arguments, errors) if self._repeatable else "",
             saved=self.bodies.saved,
             changes=None if self.old is None else asdict(self.old.changes),
         )

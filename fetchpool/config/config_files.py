@@ -105,6 +105,10 @@ def _hint(key: str) -> str:
     """Return a hint about an unknown key, which may be an option of another program, or misspelt."""
     from fetchpool.config.other_programs.table import foreign  # loaded for this message only
 
+    parts = key.split(".")
+    for start in range(1, len(parts)):
+        if (without_table := ".".join(parts[start:])) in BY_KEY:
+            return f"write {without_table}, without a [table]"
     names = {each.replace("-", "_").replace(".", "_"): each for each in BY_KEY}
     known = key.replace("-", "_")
     option = None if known in names or key.removesuffix("s") in BY_KEY else foreign(f"--{key}")

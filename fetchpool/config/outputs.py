@@ -56,6 +56,8 @@ def _identity(path: str, standard: int) -> tuple[int, int] | None:
 HASHES = ("sha256",)
 MISLEADING_SUFFIXES = {
     ".json": "JSON output has one object per line; use the suffix .jsonl, or add --format jsonl",
+    ".xlsx": "there is no Excel format; use the suffix .csv, which Excel opens",
+    ".xls": "there is no Excel format; use the suffix .csv, which Excel opens",
     ".bz2": "outputs are compressed with gzip or Zstandard; use .gz or .zst",
     ".xz": "outputs are compressed with gzip or Zstandard; use .gz or .zst",
 }

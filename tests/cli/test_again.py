@@ -42,6 +42,17 @@ def test_what_failed_again_is_tried_with_the_same_command(demo_server: DemoServe
     assert second == first
 
 
+def test_failures_that_the_command_would_not_retry_are_added(demo_server: DemoServer, tmp_path: Path) -> None:
+    (tmp_path / "urls.txt").write_text("\n".join(map(demo_server.url, ("/status/404", "/status/410"))))
+    fetchpool("urls.txt", cwd=tmp_path)
+    partial = fetchpool("urls.txt", "--retry-failed", "http_404", cwd=tmp_path)
+    command = hint(partial.stderr)
+    assert command == "fetchpool urls.txt --retry-failed http_404 --retry-failed all"
+    before = demo_server.requests
+    assert hint(fetchpool(*shlex.split(command)[1:], cwd=tmp_path).stderr) == command
+    assert demo_server.requests == before + 2
+
+
 @pytest.mark.parametrize(
     "options",
     [("-u", "me:secret"), ("-H", "Authorization: secret"), ("-x", "http://me:secret@127.0.0.1:9")],

@@ -324,6 +324,10 @@ REFUSALS = [
         "or add --format jsonl",
     ),
     (
+        {"outputs": ["rows.XLSX"]},
+        "--output: rows.XLSX: there is no Excel format; use the suffix .csv, which Excel opens",
+    ),
+    (
         {"outputs": ["rows.csv.bz2"]},
         "--output: rows.csv.bz2: outputs are compressed with gzip or Zstandard; use .gz or .zst",
     ),

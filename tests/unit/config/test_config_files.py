@@ -82,7 +82,15 @@ def test_a_key_with_a_dot_needs_no_quotes(text: str) -> None:
         ("headers = []", "f.toml: unknown key 'headers'; did you mean header?"),
         ("timeout = 3", "f.toml: unknown key 'timeout'; did you mean max-time?"),
         ("threads = 3", "f.toml: unknown key 'threads'; did you mean workers?"),
-        ("[run]\nworkers = 3", "f.toml: unknown key 'run.workers'; did you mean workers?"),
+        ("[run]\nworkers = 3", "f.toml: unknown key 'run.workers'; write workers, without a [table]"),
+        (
+            "[tool.fetchpool]\nmax-time = 3",
+            "f.toml: unknown key 'tool.fetchpool.max-time'; write max-time, without a [table]",
+        ),
+        (
+            "[fetchpool]\nhttp1.1 = true",
+            "f.toml: unknown key 'fetchpool.http1.1'; write http1.1, without a [table]",
+        ),
         ("frobnicate = 3", "f.toml: unknown key 'frobnicate'; fetchpool --help lists the options"),
         ('"\\u001b[2J" = 3', "f.toml: unknown key '\\x1b[2J'; fetchpool --help lists the options"),
         ("version = true", "f.toml: version is for the command line only"),
