@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -18,6 +19,8 @@ from fetchpool.cli.help import GroupedHelp, RunHelp
 from fetchpool.cli.options import skip_conversion
 from fetchpool.cli.report import report
 from fetchpool.cli.run import run
+from fetchpool.model.closest import closest
+from fetchpool.model.errors import UsageError
 
 
 class DefaultCommandGroup(TyperGroup):
@@ -29,8 +32,18 @@ class DefaultCommandGroup(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # Typer doesn't export Click's Context
         own_options = {option for param in self.params for option in param.opts}  # --install-completion
         if not args or args[0] not in {*self.commands, *own_options}:
+            if args and not ctx.resilient_parsing:  # which shells use to complete a word
+                self._refuse_misspelt(args[0])
             args = ["run", *args]
         return super().parse_args(ctx, args)
+
+    def _refuse_misspelt(self, word: str) -> None:
+        """Raise `UsageError` for a first argument that is no file and probably a mistyped command."""
+        if not word.isalpha() or Path(word).exists():
+            return
+        commands = self.commands.keys() - {"run"}
+        if likely := "--help" if word == "help" else closest(word, commands):
+            raise UsageError(f"{word}: no such file, and no such command; did you mean fetchpool {likely}?")
 
 
 app = typer.Typer(

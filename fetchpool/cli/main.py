@@ -78,6 +78,8 @@ def _format_parser_error(error: typer.TyperException) -> str:
         is_plural = unknown.endswith("s") and unknown[:-1] in own
         if not is_plural and (known := answer(unknown)):
             return f"{message}; {known}"
+        if unknown.removeprefix("--") in context.parent.command.commands:
+            return f"{message}; did you mean fetchpool {unknown.removeprefix('--')}?"
     if unknown is not None and context is not None:
         options = {_setting_name(name): name for param in context.command.params for name in param.opts}
         similar = options.get(closest(_setting_name(unknown), options) or "")

@@ -31,6 +31,13 @@ REFUSALS = [
     (("--data-urlencode", "x"), "no such option: --data-urlencode; encode the text, then use --data"),
     (("--referrer", "x"), "no such option: --referrer; did you mean --referer?"),
     (("--no-check-certificate",), "no such option: --no-check-certificate; did you mean --insecure?"),
+    (("--compare", "urls.txt"), "no such option: --compare; did you mean fetchpool compare?"),
+    (
+        ("reprot", "rows.jsonl"),
+        "reprot: no such file, and no such command; did you mean fetchpool report?",
+    ),
+    (("help",), "help: no such file, and no such command; did you mean fetchpool --help?"),
+    (("links", "urls.txt"), "links: no such file; check its name"),
     (("--heat",), "no such option: --heat; did you mean --head?"),
     (("--ahead",), "no such option: --ahead; did you mean --head?"),
     (("--overhead",), "no such option: --overhead; fetchpool --help lists the options"),
