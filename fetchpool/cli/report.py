@@ -59,7 +59,9 @@ def report(
         raise UsageError("missing argument OUT, e.g. fetchpool report results.jsonl -o report.html")
     read = parse_outputs(outputs, format)
     if any(each.path == "-" for each in read):
-        raise UsageError("OUT: a report reads files; write the rows to one first, e.g. -o results.jsonl")
+        raise UsageError(
+            "OUT: a report can't read standard input; write the rows to a file first, e.g. -o rows.jsonl"
+        )
     configuration = configured(ctx, typed, [OPTIONS[name] for name in CONFIGURABLE])
     with configuration.naming_origins():
         memory = validate.size("--seen-memory", configuration.values["seen_memory"])

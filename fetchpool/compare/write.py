@@ -1,7 +1,7 @@
 """Writes a comparison to files: JSON for programs, Markdown and HTML for readers.
 
 In: a `Comparison`, and paths whose suffixes say the format. Out: complete files, or a `UsageError` before the
-first trial. A file that is no comparison is not replaced.
+first trial. A file that is not a comparison is not replaced.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ def check_outputs(paths: Iterable[str]) -> None:
             raise UsageError(f"-o {name}: a comparison is written to {', '.join(WRITERS)} files")
         try:
             if Path(path).exists() and MARK not in _beginning(path):
-                raise UsageError(f"-o {name}: exists and is no comparison; choose another name")
+                raise UsageError(
+                    f"-o {name}: is not a comparison, and is not overwritten; choose another name"
+                )
             if not os.access(Path(path).parent, os.W_OK):
                 raise UsageError(f"-o {name}: its directory does not exist or can't be written to")
         except OSError as failure:

@@ -122,7 +122,7 @@ def _refuse_untrusted(path: str, given: Mapping[Option, object]) -> None:
     refused = ", ".join(option.key for option in given if option.settable is not Settable.ANYWHERE)
     if refused:
         raise UsageError(
-            f"{path}: {refused}: not allowed in a file of the working directory, unless it is named: use "
+            f"{path}: {refused}: not allowed in a file of the working directory that is not named; use "
             f"--config {path}, or --no-config to ignore the file"
         )
 
@@ -134,5 +134,6 @@ def _refuse_credentials(path: str, values: Mapping[Option, Any]) -> None:
         kind = option.secret
         if kind is not None and any(is_credential(kind, str(each)) for each in texts):
             raise UsageError(
-                f"{path}: {option.key}: other users can read the file, and this is secret; chmod 600 {path}"
+                f"{path}: {option.key}: this is secret, but other users can read the file; "
+                f"run chmod 600 {path}"
             )

@@ -60,9 +60,9 @@ def settings(given: Mapping[str, Any]) -> list[Command]:
     """Return the commands for new values, such as `{"workers": 50, "rate": "10/s"}`. For a limit, 0 and None
     are no limit. Raises `UsageError` at the first that is invalid, or if there are none."""
     if unknown := [name for name in given if name not in SETTINGS]:
-        raise UsageError(f"unknown setting {unknown[0]!r}; there are: {', '.join(SETTINGS)}")
+        raise UsageError(f"unknown setting {unknown[0]!r}; the settings are: {', '.join(SETTINGS)}")
     if not given:
-        raise UsageError(f"no setting to change; there are: {', '.join(SETTINGS)}")
+        raise UsageError(f"no setting to change; the settings are: {', '.join(SETTINGS)}")
     return [SETTINGS[name](value) for name, value in given.items()]
 
 

@@ -35,4 +35,4 @@ def open_pool(
         from fetchpool.pools.async_.pool import AsyncPool
 
         return AsyncPool(max_workers, options)
-    raise UsageError(f"no executor {executor!r}; there are: {', '.join(EXECUTORS)}")
+    raise UsageError(f"no executor {executor!r}; the executors are: {', '.join(EXECUTORS)}")

@@ -18,4 +18,4 @@ def open_transport(options: FetchOptions) -> Transport:
         from fetchpool.transports.requests.transport import RequestsTransport
 
         return RequestsTransport(options)
-    raise UsageError(f"no transport {options.transport!r}; there are: {', '.join(TRANSPORTS)}")
+    raise UsageError(f"no transport {options.transport!r}; the transports are: {', '.join(TRANSPORTS)}")

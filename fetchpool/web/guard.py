@@ -56,8 +56,8 @@ HEADERS = (
 )
 NO_STORE = (b"cache-control", b"no-store")
 
-LOGIN = "open the link that the run printed, or send: Authorization: Bearer, with the FETCHPOOL_WEB_TOKEN"
-USED = "this link is not valid any more: each works once. In the run's terminal, the key w shows a new one"
+LOGIN = "open the link that the run printed, or send Authorization: Bearer with the FETCHPOOL_WEB_TOKEN"
+USED = "this link is no longer valid: a link works once. Press w in the terminal of the run for a new one"
 
 
 class Guard:
@@ -119,7 +119,7 @@ class Guard:
         None."""
         host = request.only(b"host")
         if host is None or not self._is_ours(host.lower(), request) or not request.path.startswith("/"):
-            return error_response(421, "not the name of this server: --web-host allows another")
+            return error_response(421, "not a name of this server; --web-host NAME allows it")
         if request.method not in METHODS:
             methods = ", ".join(sorted(METHODS))
             return error_response(405, f"the methods are {methods}", headers=[(b"allow", methods.encode())])
@@ -128,7 +128,9 @@ class Guard:
             if request.path.startswith("/api") and not OWN_SITE.issuperset(site):
                 return error_response(403, "the request is from a page of another site")
         elif request.only(b"origin") not in self._own_origins(host) and request.bearer is None:
-            return error_response(403, "the request is not from this page: Origin is missing or another's")
+            return error_response(
+                403, "the request is not from this page: the Origin header is missing or wrong"
+            )
         return None
 
     def _is_ours(self, host: str, request: _Request) -> bool:

@@ -321,8 +321,8 @@ def test_a_file_that_is_not_named_runs_no_code(capsys: pytest.CaptureFixture[str
     Path("evil.py").write_text(CODE)
     Path("fetchpool.toml").write_text('parse = "evil:f"\nheader = "A: 1"\nworkers = 2\n')
     refusal = (
-        "fetchpool: ./fetchpool.toml: parse, header: not allowed in a file of the working directory, unless "
-        "it is named: use --config ./fetchpool.toml, or --no-config to ignore the file\n"
+        "fetchpool: ./fetchpool.toml: parse, header: not allowed in a file of the working directory that "
+        "is not named; use --config ./fetchpool.toml, or --no-config to ignore the file\n"
     )
     for arguments in (
         ["urls.txt"],
@@ -409,8 +409,8 @@ def test_the_project_file_is_read_without_a_file_of_its_own(shown: Shown) -> Non
         ),
         (
             ["--config", "open.toml"],
-            "--config: open.toml: user: other users can read the file, and this is secret; "
-            "chmod 600 open.toml",
+            "--config: open.toml: user: this is secret, but other users can read the file; "
+            "run chmod 600 open.toml",
         ),
     ],
 )

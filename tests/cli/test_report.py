@@ -79,7 +79,10 @@ def test_an_empty_output_has_a_report(directory: Path) -> None:
         (["rows.jsonl"], "nothing to write; name a file, e.g. -o report.html, or choose --term or --json"),
         (["rows.jsonl", "--term", "--json"], "--term and --json are mutually exclusive on standard output"),
         (["missing.jsonl", "--json"], "missing.jsonl: no such file; check its name"),
-        (["-", "--json"], "OUT: a report reads files; write the rows to one first, e.g. -o results.jsonl"),
+        (
+            ["-", "--json"],
+            "OUT: a report can't read standard input; write the rows to a file first, e.g. -o rows.jsonl",
+        ),
         (["/dev/null", "--json"], "/dev/null: not a regular file; write the rows to a file first"),
         ([".", "--json"], ".: is a directory; name an output of a run"),
         (

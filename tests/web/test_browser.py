@@ -289,7 +289,7 @@ def test_a_page_of_another_port_cannot_steer_or_read(browser: Browser, page: Pag
 def test_another_name_of_this_machine_shows_nothing(browser: Browser, page: PageProcess) -> None:
     browser.open(f"http://evil.example:{page.port}/")
     assert "fetchpool" not in browser.driver.title
-    assert "not the name of this server" in browser.words
+    assert "not a name of this server" in browser.words
     browser.open(page.address)
     browser.wait_for("running")
 
@@ -302,7 +302,7 @@ def test_a_page_without_a_login_says_how_to_get_one(browser: Browser) -> None:
         browser.open(link)
         browser.driver.delete_all_cookies()
         browser.open(link)
-        browser.wait_for("each works once")
+        browser.wait_for("a link works once")
 
 
 def test_a_read_only_page_has_no_buttons(browser: Browser) -> None:

@@ -278,7 +278,7 @@ def test_a_credential_must_not_be_readable_by_others(name: str, text: str, is_se
             continue
         with pytest.raises(UsageError) as error:
             read(path)
-        assert str(error.value).startswith(f"{path}: {OPTIONS[name].key}: other users can read the file")
+        assert str(error.value).startswith(f"{path}: {OPTIONS[name].key}: this is secret, but other users")
         assert str(error.value).endswith(f"chmod 600 {path}")
         assert "s3cret" not in str(error.value)
 

@@ -118,7 +118,9 @@ def test_a_full_disk_is_one_notice_and_a_gap() -> None:
     log = LogFile(LogFileOptions("/dev/full"), "fetchpool begins")
     everything(log)
     log.end("3 URLs", 1, None)
-    assert log.take_problem() == "/dev/full: No space left on device; the log has a gap, the run goes on"
+    assert (
+        log.take_problem() == "/dev/full: No space left on device; log entries are missing, the run goes on"
+    )
     assert log.take_problem() == ""
 
 
@@ -136,7 +138,7 @@ def test_when_there_is_space_again_the_log_says_how_much_is_missing(tmp_path: Pa
     gap, ended = path.read_text().splitlines()
     assert gap.endswith("2 lines missing here: the log could not be written")
     assert ended.endswith("3 URLs; exit code 1")
-    assert "the log has a gap" in log.take_problem()
+    assert "log entries are missing" in log.take_problem()
 
 
 def test_a_log_that_is_not_read_does_not_keep_the_process(
