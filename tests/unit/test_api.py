@@ -141,7 +141,7 @@ def test_a_script_without_the_guard_that_processes_need_gets_one_message(tmp_pat
 
 def named(begin: str, end: str) -> list[str]:
     """Return what docs/usage/python.md sets as code between these words."""
-    page = (Path(__file__).parents[2] / "docs" / "usage" / "python.md").read_text()
+    page = " ".join((Path(__file__).parents[2] / "docs" / "usage" / "python.md").read_text().split())
     return re.findall(r"`(\w+)(?:\(\))?`", page.split(begin, 1)[1].split(end, 1)[0])
 
 
