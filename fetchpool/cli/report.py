@@ -83,13 +83,14 @@ def report(
 def output_of_run(path: str, config: RunConfig) -> Output:
     """Return the output of a run of which `--report` makes a report. Raises `UsageError`, before anything is
     fetched, if there can't be one."""
-    from fetchpool.report.write import check_path
+    from fetchpool.report.write import check_path, form_of
 
     output = next((each for each in config.outputs if each.path != "-"), None)
     if output is None:
         raise UsageError("--report reads an output file; add one, e.g. -o results.jsonl")
     if config.write_out or (config.fields and not {"url", "error"} <= set(config.fields)):
         raise UsageError("--report needs rows with the fields url and error")
+    form_of("--report", path)
     check_path("--report", path)
     return output
 
@@ -100,7 +101,7 @@ def report_run(path: str, config: RunConfig, *, quiet: bool) -> None:
     from fetchpool.report import build, write
 
     numbers = build.gather([output_of_run(path, config)], memory=config.seen_memory).numbers
-    write.write("--report", path, build.content(numbers, write.form_of(path) or write.Form.PAGE))
+    write.write("--report", path, build.content(numbers, write.form_of("--report", path)))
     if not quiet:
         print_lines(
             sys.stderr, [line(Span("report".ljust(LABEL_WIDTH), Style.QUIET), escape_invisible(path))]
@@ -116,7 +117,7 @@ def _forms(output: str | None, as_text: bool, as_json: bool) -> tuple[Form | Non
     if output == "-":
         asked = asked or [Form.PAGE]
     elif output is not None:
-        written = form_of(output) or (asked[0] if asked else Form.PAGE)
+        written = form_of("--output", output, asked[0] if asked else None)
         asked = [form for form in asked if form is not written]
     elif not asked:
         raise UsageError("nothing to write; name a file, e.g. -o report.html, or choose --term or --json")

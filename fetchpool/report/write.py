@@ -31,9 +31,15 @@ class Form(StrEnum):
 SUFFIXES = {".html": Form.PAGE, ".htm": Form.PAGE, ".json": Form.JSON, ".txt": Form.TEXT}
 
 
-def form_of(path: str) -> Form | None:
-    """Return the form of a report by its suffix; None for any other suffix."""
-    return SUFFIXES.get(Path(path).suffix.lower())
+def form_of(option: str, path: str, other: Form | None = None) -> Form:
+    """Return the form of a report by the suffix of its file, and without a suffix that of a page. `other`:
+    the form for any other suffix; without it such a suffix raises `UsageError`."""
+    suffix = Path(path).suffix.lower()
+    form = SUFFIXES.get(suffix, other)
+    if form is None and suffix:
+        name = escape_invisible(path)
+        raise UsageError(f"{option}: {name}: a report is .html, .json or .txt; choose another name")
+    return form or Form.PAGE
 
 
 def check_path(option: str, path: str) -> None:

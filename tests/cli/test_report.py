@@ -95,7 +95,11 @@ def test_an_empty_output_has_a_report(directory: Path) -> None:
         ),
         (
             ["rows.jsonl", "-o", "rows.jsonl"],
-            "--output: rows.jsonl: is not a report, and is not overwritten; choose another name",
+            "--output: rows.jsonl: a report is .html, .json or .txt; choose another name",
+        ),
+        (
+            ["rows.jsonl", "-o", "rows.pdf"],
+            "--output: rows.pdf: a report is .html, .json or .txt; choose another name",
         ),
         (["rows.jsonl", "-o", "no/report.html"], "--output: no/report.html: there is no directory no"),
     ],
