@@ -8,9 +8,9 @@
 VENV ?= .venv
 PYTHON ?=
 ARGS ?=
-# Many tests wait for a server, a process or a timeout: two at a time for each of two cores keep the cores
-# busy, and more would slow each other down. A fixed number keeps measurements comparable.
-JOBS ?= 4
+# Most of the time of a test is waiting for a server, a process or a timeout: three at a time for each of two
+# cores keep the cores busy, and a fixed number keeps measurements comparable.
+JOBS ?= 6
 
 # Without bytecode files each command that a test starts would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE

@@ -27,7 +27,7 @@ from fetchpool.transports.requests.dialer import Dialer
 from fetchpool.transports.requests.errors import HANDLED, failure_of, forced_failure
 from fetchpool.transports.requests.framing import TransportError
 from fetchpool.transports.requests.http1 import READ_BODY
-from fetchpool.transports.requests.trace import Trace
+from fetchpool.transports.requests.trace import Phase, Trace
 from fetchpool.transports.resolver import Resolver
 from fetchpool.transports.resolver import shared as shared_resolver
 from fetchpool.transports.watchdog import CONNECT_LOST, Watch, Watchdog
@@ -39,6 +39,8 @@ KEPT_HOSTS = 8
 """Connections that a worker keeps alive, the least recently used closed first (curl: 5)."""
 UNTIMED: Any = Timeout(None)
 """urllib3's own timeouts are not used: they can't hold a deadline."""
+CONNECT_TIMEOUTS = (FailureKind.TIMEOUT_CONNECT, FailureKind.TIMEOUT_TOTAL)
+"""What a connection that takes too long is: which one depends on which limit is shorter."""
 URL_PARTS = re.compile(r"(https?)://(?:[^/?#]*@)?(\[[^\]]*\]|[^/?#:]*)(:[0-9]+)?([^#]*)")
 
 
@@ -85,7 +87,7 @@ class RequestsTransport:
             verdict = self._watch.stop()
         if verdict is not None and not stopped:
             failure = forced_failure(verdict, trace)
-        elif failure is not None and failure.kind is FailureKind.TIMEOUT_CONNECT:
+        elif failure is not None and failure.kind in CONNECT_TIMEOUTS and trace.phase is not Phase.RESPONSE:
             seconds = self._watch.now() - now
             if monotonic() - began - seconds >= CONNECT_LOST:
                 hop.max_time -= seconds

@@ -106,6 +106,29 @@ def test_one_hop_is_one_request_whatever_its_status(transport):
     assert len(responses.calls) == 2
 
 
+@pytest.mark.parametrize("connect_timeout", [1.0, 5.0])
+def test_a_connection_that_timed_out_because_of_lost_time_is_tried_again(
+    connect_timeout: float,
+) -> None:
+    """Whether the connect timeout or the deadline is shorter."""
+    transport = RequestsTransport(FetchOptions(transport="requests"), Watchdog())
+    send, sent = transport._adapter.send, []
+
+    def stopped_at_first(*arguments, **others):
+        sent.append(1)
+        if len(sent) == 1:
+            transport._watchdog.clock.lost += 10.0
+            raise TimeoutError
+        return send(*arguments, **others)
+
+    transport._adapter.send = stopped_at_first  # type: ignore[method-assign]
+    with FaultServer() as server:
+        hopped = hop(server.url("ok"), Recorder(), connect_timeout=connect_timeout, max_time=2.0)
+        assert transport.perform(hopped).failure is None
+    assert len(sent) == 2
+    transport.close()
+
+
 @responses.activate
 def test_a_cookie_that_is_set_is_not_sent_back(transport):
     responses.get("http://example.org/", headers={"Set-Cookie": "session=1"})
