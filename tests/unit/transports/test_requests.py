@@ -106,12 +106,18 @@ def test_one_hop_is_one_request_whatever_its_status(transport):
     assert len(responses.calls) == 2
 
 
+class Asleep(Watchdog):
+    """A watchdog without its thread, which is the only one that notices lost time."""
+
+    def wake(self) -> None: ...
+
+
 @pytest.mark.parametrize("connect_timeout", [1.0, 5.0])
 def test_a_connection_that_timed_out_because_of_lost_time_is_tried_again(
     connect_timeout: float,
 ) -> None:
     """Whether the connect timeout or the deadline is shorter."""
-    transport = RequestsTransport(FetchOptions(transport="requests"), Watchdog())
+    transport = RequestsTransport(FetchOptions(transport="requests"), Asleep())
     send, sent = transport._adapter.send, []
 
     def stopped_at_first(*arguments, **others):
