@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from typing import Any
 
@@ -56,6 +57,9 @@ def openapi() -> str:
         "/api/settings": {"patch": _settings()},
     }
     (_, components) = msgspec.json.schema_components((Snapshot, RunInfo, Notice), ref_template=REFERENCE)
+    for each in components.values():
+        if "description" in each:  # Python 3.13 takes the indentation out of docstrings
+            each["description"] = inspect.cleandoc(each["description"])
     notice = components["Notice"]
     notice["properties"].pop("type", None)
     notice["required"] = ["time", "text"]

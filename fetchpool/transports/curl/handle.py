@@ -295,7 +295,8 @@ class CurlHandle:
             return forced
         if code == pycurl.E_OPERATION_TIMEDOUT:
             return timeout_of(
-                total=getinfo(pycurl.TOTAL_TIME_T) / 1e6,
+                # Without a message the hop was ended at its deadline, by a clock that began before libcurl's.
+                total=getinfo(pycurl.TOTAL_TIME_T) / 1e6 if message else hop.max_time,
                 resolved=bool(getinfo(pycurl.NAMELOOKUP_TIME_T) or getinfo(pycurl.PRIMARY_IP)),
                 max_time=hop.max_time,
                 connect_timeout=hop.connect_timeout,

@@ -317,7 +317,7 @@ function drawControls(snapshot) {
   if (snapshot.settings) {
     const values = written(snapshot.settings);
     for (const [name, input] of Object.entries(inputs)) {
-      if (document.activeElement !== input || !input.dataset.typing) input.value = values[name];
+      if (document.activeElement !== input) input.value = values[name]; // nobody is about to type there
     }
   }
   if (wants && snapshot.seq > wants.seq + 1) asked(null);
@@ -373,7 +373,6 @@ function resize(factor) {
 }
 
 function apply(input) {
-  delete input.dataset.typing;
   const typed = input.value.trim();
   if (latest?.settings && typed === written(latest.settings)[input.name]) return undefined;
   if (input.name === "workers") return typed ? change({ workers: typed }) : undefined;
@@ -391,11 +390,9 @@ $("fewer").addEventListener("click", () => resize(0.8));
 $("help").addEventListener("click", () => $("keys").showModal());
 $("settings").addEventListener("submit", (event) => { event.preventDefault(); if (event.submitter === null || document.activeElement?.name) document.activeElement.blur(); });
 for (const input of Object.values(inputs)) {
-  input.addEventListener("input", () => { input.dataset.typing = "yes"; });
   input.addEventListener("change", () => apply(input));
   input.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
-    delete input.dataset.typing;
     input.blur();
     if (latest) drawControls(latest);
   });

@@ -10,7 +10,11 @@ import socket
 import pycurl
 import pytest
 
+from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.http.body import ResponseBody
 from fetchpool.model.failures import FailureKind
+from fetchpool.model.urls import authority
+from fetchpool.transports.base import HopRequest
 from fetchpool.transports.curl import errors
 from fetchpool.transports.curl.errors import (
     ANOTHER_PROTOCOLS,
@@ -19,6 +23,9 @@ from fetchpool.transports.curl.errors import (
     failure_of,
     timeout_of,
 )
+from fetchpool.transports.curl.transport import CurlTransport
+from fetchpool.transports.watchdog import Watch
+from tests.faults.server import FaultServer
 
 NOT_A_TRANSFERS = ("E_OK", "E_MULTI_", "E_CALL_MULTI_PERFORM", "E_ALREADY_COMPLETE")
 """What pycurl calls the multi interface's own codes, and no failure at all."""
@@ -105,3 +112,26 @@ def test_a_socket_is_opened_to_find_out_why_libcurl_could_not(
 )
 def test_the_elapsed_time_shows_which_timeout_it_was(resolved: bool, total: float, kind: FailureKind) -> None:
     assert timeout_of(total=total, resolved=resolved, max_time=5.0, connect_timeout=2.0).kind is kind
+
+
+@pytest.mark.parametrize("max_time", [0.2, 60.0])
+def test_a_hop_that_was_ended_at_its_deadline_reached_the_total_timeout(
+    monkeypatch: pytest.MonkeyPatch, max_time: float
+) -> None:
+    """However late libcurl began to measure."""
+    stop = Watch.stop
+
+    def stop_at_deadline(watch: Watch) -> FailureKind:
+        stop(watch)
+        return FailureKind.TIMEOUT_TOTAL
+
+    monkeypatch.setattr(Watch, "stop", stop_at_deadline)
+    options = FetchOptions()
+    transport = CurlTransport(options)
+    with FaultServer() as server:
+        url = server.url("ok")
+        body = ResponseBody(options, "GET")
+        failure = transport.perform(HopRequest(url, authority(url), "GET", (), 5, 5, max_time, body)).failure
+    transport.close()
+    assert failure is not None
+    assert failure.kind is FailureKind.TIMEOUT_TOTAL
