@@ -8,9 +8,9 @@
 VENV ?= .venv
 PYTHON ?=
 ARGS ?=
-# Most of the time of a test is waiting for a server, a process or a timeout: three at a time for each of two
-# cores keep the cores busy, and a fixed number keeps measurements comparable.
-JOBS ?= 6
+# Many tests wait for a server, a process or a timeout: two at a time for each of two cores. More are a little
+# faster, and slow each other down so much that pages in time become timeouts.
+JOBS ?= 4
 
 # Without bytecode files each command that a test starts would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE

@@ -11,6 +11,7 @@ from tests.faults.scenarios.broken import BROKEN_RESPONSES, bomb
 from tests.faults.scenarios.further import CODINGS
 from tests.faults.scenarios.normal import PAGE
 from tests.faults.server import FaultServer
+from tests.measured import measured
 
 ERRORS = {
     **dict.fromkeys(("byte-every-300-ms", "trickle-chunked", "slow-status", "slow-header"), "timeout_total"),
@@ -41,6 +42,7 @@ PAGES = ("ok", "chunked", "until-closed", "http10", "gzip", "continue", "bomb-re
 @pytest.mark.parametrize(
     ("executor", "transport"), [("thread", "curl"), ("thread", "requests"), ("async", "curl")]
 )
+@measured
 def test_every_fault_is_one_line_and_the_good_pages_are_fetched(
     server: FaultServer, tmp_path: Path, executor: str, transport: str
 ) -> None:
