@@ -14,6 +14,9 @@ RATE = 100.0
 """Requests per second; a tab sends two."""
 BURST = 50.0
 """Requests that are answered at once after a pause: a page and its files."""
+LONGEST = 1.0
+"""Seconds that a request waits at most: clients that leave before they are answered must not make the user's
+next request wait for theirs."""
 
 
 class RequestLimit:
@@ -26,7 +29,7 @@ class RequestLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         now = asyncio.get_running_loop().time()
-        self._next_at = max(self._next_at, now - BURST / RATE) + 1.0 / RATE
+        self._next_at = min(max(self._next_at, now - BURST / RATE) + 1.0 / RATE, now + LONGEST)
         if self._next_at > now:
             await asyncio.sleep(self._next_at - now)
         await self._app(scope, receive, send)

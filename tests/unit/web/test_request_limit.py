@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fetchpool.web import request_limit
-from fetchpool.web.request_limit import BURST, RATE, RequestLimit
+from fetchpool.web.request_limit import BURST, LONGEST, RATE, RequestLimit
 
 
 async def nothing(*_: Any) -> None:
@@ -34,3 +34,6 @@ def test_requests_beyond_the_rate_wait_one_after_the_other(monkeypatch: pytest.M
     assert len(waited) >= 18, "some milliseconds may have passed"
     assert waited == sorted(waited)
     assert waited[-1] <= 20 / RATE
+    waited.clear()
+    asyncio.run(ask(int(BURST + 3 * RATE * LONGEST)))
+    assert max(waited) <= LONGEST, "no request waits for clients that have left"
