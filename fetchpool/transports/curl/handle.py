@@ -80,11 +80,11 @@ class CurlHandle:
         self._is_special = False
         """The last hop did not simply use a kept connection."""
         self._data_before_request = False
+        """The request was not sent: unread bytes were waiting on its connection."""
         self._sent_on = NO_SOCKET
         """The TLS connection of the last request."""
         self._is_checked = False
         """Its response has been checked for surplus bytes."""
-        """The request was not sent: unread bytes were waiting on its connection."""
         self._surplus = False
         """The connection received bytes that belong to no response."""
         self.where = ""
