@@ -7,7 +7,7 @@ limited.
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Event, Thread
+from threading import Thread
 
 from fetchpool.model.errors import NoThreadError
 
@@ -25,17 +25,3 @@ def start(run: Callable[..., object], name: str, *arguments: object) -> Thread:
     except RuntimeError as failure:
         raise NoThreadError(NO_THREAD) from failure
     return thread
-
-
-def rehearse(number: int) -> None:
-    """Check that this number of threads can be started at once, before other code needs them. Raises
-    `NoThreadError`."""
-    over = Event()
-    started: list[Thread] = []
-    try:
-        for _ in range(number):
-            started.append(start(over.wait, "fetchpool-rehearsal"))
-    finally:
-        over.set()
-        for thread in started:
-            thread.join()
