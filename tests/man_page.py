@@ -17,7 +17,7 @@ from fetchpool.cli.help import EXAMPLES
 from fetchpool.cli.run import run
 from fetchpool.config.describe import with_default
 from fetchpool.config.option import Option
-from fetchpool.config.options import GROUPED
+from fetchpool.config.options.table import GROUPED
 from fetchpool.model.version import VERSION
 
 

@@ -21,7 +21,7 @@ from fetchpool.api.pool import Pool
 from fetchpool.api.run import Run
 from fetchpool.config.describe import docstring
 from fetchpool.config.option import Scope
-from fetchpool.config.options import in_scope
+from fetchpool.config.options.table import in_scope
 from fetchpool.config.run_config import RunConfig
 from fetchpool.config.settings import FetchSettings, PoolSettings
 from fetchpool.engine.events import Snapshot

@@ -12,7 +12,7 @@ from fetchpool.api.keywords import in_keywords
 from fetchpool.config import validate
 from fetchpool.config.configure import configure
 from fetchpool.config.option import Scope
-from fetchpool.config.options import in_scope
+from fetchpool.config.options.table import in_scope
 from fetchpool.config.run_config import RunConfig
 from fetchpool.model.closest import closest
 from fetchpool.runtime import forks

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from fetchpool.config.option import Option, Scope
-from fetchpool.config.options import in_scope
+from fetchpool.config.options.table import in_scope
 from fetchpool.model.errors import FetchpoolError
 
 FLAG = re.compile(r"(?<![\w-])(--?[A-Za-z][\w.-]*\w|-[A-Za-z])(?![\w-])(?: (\w[\w.]*\b)|(: )(?=['\d-])|(:))?")

@@ -17,7 +17,7 @@ from fetchpool.api.keywords import in_keywords
 from fetchpool.api.run import OF_THE_PARENT
 from fetchpool.config.describe import docstring
 from fetchpool.config.option import Scope
-from fetchpool.config.options import in_scope
+from fetchpool.config.options.table import in_scope
 from fetchpool.config.settings import PoolSettings
 from fetchpool.model import urls as url_parser
 from fetchpool.model.errors import PoolClosedError, UsageError

@@ -17,7 +17,7 @@ from fetchpool.api.log import open_log
 from fetchpool.api.progress import open_progress
 from fetchpool.config.describe import docstring
 from fetchpool.config.option import Scope
-from fetchpool.config.options import in_scope
+from fetchpool.config.options.table import in_scope
 from fetchpool.config.run_config import RunConfig
 from fetchpool.config.settings import FetchSettings
 from fetchpool.engine.build import build

@@ -16,7 +16,7 @@ from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.cli.options import argument, parameter, takes
 from fetchpool.config import validate
 from fetchpool.config.choices import FORMATS
-from fetchpool.config.options import OPTIONS
+from fetchpool.config.options.table import OPTIONS
 from fetchpool.model.errors import UsageError
 from fetchpool.model.text import escape_invisible
 from fetchpool.progress.format import Line, counted, line

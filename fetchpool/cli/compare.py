@@ -23,7 +23,7 @@ from fetchpool.cli.run import RUN_OPTIONS, settings_of
 from fetchpool.config.choices import EXECUTORS
 from fetchpool.config.command_options import COMPARE
 from fetchpool.config.option import Option, Scope
-from fetchpool.config.options import OPTIONS, shown_default
+from fetchpool.config.options.table import OPTIONS, shown_default
 from fetchpool.config.validate import NO_PASSWORD
 from fetchpool.model.errors import InputError, UsageError
 from fetchpool.progress.format import counted, line

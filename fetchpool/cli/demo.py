@@ -21,8 +21,9 @@ from fetchpool.cli.errors import print_error
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.cli.options import parameter, takes
 from fetchpool.config import validate
+from fetchpool.config.choices import DEFAULT_OUTPUT
 from fetchpool.config.configure import configure
-from fetchpool.config.options import DEFAULT_OUTPUT, OPTIONS
+from fetchpool.config.options.table import OPTIONS
 from fetchpool.engine.observers import Observer
 from fetchpool.model.record import Record
 from fetchpool.progress.format import Line, Span, Style, counted, line

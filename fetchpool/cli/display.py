@@ -18,7 +18,7 @@ from msgspec import Struct
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.cli.signals import SignalHandler
 from fetchpool.config.choices import PROGRESS, SUMMARIES
-from fetchpool.config.options import OPTIONS
+from fetchpool.config.options.table import OPTIONS
 from fetchpool.config.outputs import refuse_log
 from fetchpool.config.run_config import RunConfig
 from fetchpool.config.validate import choice

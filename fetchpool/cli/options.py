@@ -1,4 +1,4 @@
-"""The options of the command line, made from the table in `config/options.py`.
+"""The options of the command line, made from the table in `config/options/`.
 
 All values stay text: `configure()` checks them, as it does for programs, so error messages are the same
 everywhere.
@@ -15,7 +15,7 @@ import typer
 
 from fetchpool.cli.completion import complete_from, complete_inputs
 from fetchpool.config.option import Option, Settable
-from fetchpool.config.options import GROUPED, OPTIONS, shown_default
+from fetchpool.config.options.table import GROUPED, OPTIONS, shown_default
 from fetchpool.config.other_programs.table import accepted_flags, always_on
 from fetchpool.model.version import version_line
 from fetchpool.progress import color

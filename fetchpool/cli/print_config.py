@@ -12,8 +12,9 @@ from typing import Any
 
 from fetchpool.cli.configuration import Configuration
 from fetchpool.cli.options import flag_name
+from fetchpool.config.choices import DEFAULT_OUTPUT
 from fetchpool.config.option import Option, Settable
-from fetchpool.config.options import DEFAULT_OUTPUT, GROUPED
+from fetchpool.config.options.table import GROUPED
 from fetchpool.config.secrets import hide
 from fetchpool.model.text import escape_invisible
 

@@ -21,9 +21,10 @@ from fetchpool.cli.errors import print_error
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.cli.help import SHORT_HELP
 from fetchpool.cli.options import accepted, argument, flag_name, parameter, takes
+from fetchpool.config.choices import DEFAULT_OUTPUT
 from fetchpool.config.configure import configure
 from fetchpool.config.option import Scope
-from fetchpool.config.options import DEFAULT_OUTPUT, OPTIONS
+from fetchpool.config.options.table import OPTIONS
 from fetchpool.config.other_programs.table import ACCEPTED, always_on
 from fetchpool.config.web_options import WEB_OPTIONS, web_options
 from fetchpool.model.errors import UsageError

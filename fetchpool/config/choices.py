@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+DEFAULT_OUTPUT = "sizes.txt"
+"""The output of the command line without --output."""
 DEFAULT_MEMORY = 1 << 30
 """Bytes for duplicate detection: about seventy million fingerprints."""
 

@@ -1,6 +1,6 @@
 """The options that only commands other than `run` have, such as `fetchpool report --term`.
 
-They are declared like those in `options.py`, and are set on the command line only.
+They are declared like those in `options/`, and are set on the command line only.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from typing import Any
 from fetchpool.config.config_paths import PROJECT
 from fetchpool.config.config_values import from_toml
 from fetchpool.config.option import Option, Settable
-from fetchpool.config.options import OPTIONS
+from fetchpool.config.options.table import OPTIONS
 from fetchpool.config.secrets import is_credential
 from fetchpool.model.closest import closest
 from fetchpool.model.errors import UsageError

@@ -4,7 +4,7 @@ In: options as a user typed them or a program passed them: `"2m"` or `120`, `"Na
 `RunConfig` that needs no more checks, or a `UsageError` of one line that names the option. The command line
 and the library both use `configure()`, so they accept the same values.
 
-`options.py` declares each option with its check; the rules here concern several options together. Importing
+`options/` declares each option with its check; the rules here concern several options together. Importing
 this module loads no transport, and `configure()` opens no connection and no output.
 """
 
@@ -21,7 +21,7 @@ from fetchpool.config.dependencies import resolve_transport, usable_dns_servers,
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.config.keep import HEADER, MAX_BODY
 from fetchpool.config.machine import usable_cores
-from fetchpool.config.options import DEFAULTS, OPTIONS
+from fetchpool.config.options.table import DEFAULTS, OPTIONS
 from fetchpool.config.outputs import (
     Output,
     check_row_names,
@@ -56,7 +56,7 @@ AUTO_CEILING = 1_000
 
 
 def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunConfig:
-    """Return the checked configuration of a run. `given` has options by their names in `options.py`.
+    """Return the checked configuration of a run. `given` has options by their names in `options/`.
 
     Times are seconds, or text with a unit (`"500ms"`, `"2m"`); sizes bytes, or text (`"10M"`, binary
     multiples). For a limit, 0 and None are no limit.

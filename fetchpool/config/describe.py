@@ -1,6 +1,6 @@
 """Documentation made from the options table: docstrings, typed keyword arguments, the reference page.
 
-In: the table of `options.py`. Out: text. `settings.py` and `docs/reference/options.md` are written from it by
+In: the table of `options/`. Out: text. `settings.py` and `docs/reference/options.md` are written from it by
 `python -m tests.update_docs`.
 """
 
@@ -12,7 +12,7 @@ from textwrap import fill, indent
 from typing import Any
 
 from fetchpool.config.option import Option, Scope, Settable
-from fetchpool.config.options import GROUPED, OPTIONS, in_scope, shown_default
+from fetchpool.config.options.table import GROUPED, OPTIONS, in_scope, shown_default
 
 WIDTH = 106
 PARAMETERS = {"workers", "executor"}
@@ -20,7 +20,7 @@ PARAMETERS = {"workers", "executor"}
 
 SETTINGS = '''"""The keyword arguments of `fetch()`, `Pool` and `configure()`, for type checkers and editors.
 
-Written by `python -m tests.update_docs` out of `options.py`: change the table there.
+Written by `python -m tests.update_docs` out of `options/`: change the table there.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fetchpool.config.option import PREFIX, Option, Settable
-from fetchpool.config.options import OPTIONS
+from fetchpool.config.options.table import OPTIONS
 from fetchpool.model.closest import closest
 from fetchpool.model.errors import UsageError
 

@@ -1,4 +1,4 @@
-"""Option: the declaration of one option. The table of them is in `options.py`."""
+"""Option: the declaration of one option. The table of them is in `options/`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The types of option values: how each is checked, and what a program may pass.
 
-In: the checks of `validate.py`. Out: `ParamType` constants for the table in `options.py`.
+In: the checks of `validate.py`. Out: `ParamType` constants for the table in `options/`.
 """
 
 from __future__ import annotations

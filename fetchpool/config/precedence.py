@@ -15,7 +15,7 @@ from typing import Any
 from msgspec import Struct
 
 from fetchpool.config.option import Option
-from fetchpool.config.options import OPTIONS
+from fetchpool.config.options.table import OPTIONS
 
 COMMAND_LINE = "command line"
 

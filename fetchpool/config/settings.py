@@ -1,6 +1,6 @@
 """The keyword arguments of `fetch()`, `Pool` and `configure()`, for type checkers and editors.
 
-Written by `python -m tests.update_docs` out of `options.py`: change the table there.
+Written by `python -m tests.update_docs` out of `options/`: change the table there.
 """
 
 from __future__ import annotations

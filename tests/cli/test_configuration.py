@@ -19,7 +19,7 @@ from fetchpool.cli.main import main
 from fetchpool.cli.options import opposite_flag
 from fetchpool.cli.run import RUN_OPTIONS
 from fetchpool.config.option import Option, Settable
-from fetchpool.config.options import OPTIONS
+from fetchpool.config.options.table import OPTIONS
 from fetchpool.config.secrets import hide
 from fetchpool.progress import color
 from tests.cli.runner import environment, fetchpool

@@ -11,10 +11,11 @@ import typer.main
 from fetchpool.cli.commands import app
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.cli.options import flag_name
+from fetchpool.config.choices import DEFAULT_OUTPUT
 from fetchpool.config.configure import configure
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.config.option import Scope
-from fetchpool.config.options import DEFAULT_OUTPUT, OPTIONS
+from fetchpool.config.options.table import OPTIONS
 from fetchpool.config.other_programs.table import ACCEPTED
 from fetchpool.config.param_types import SWITCH
 from fetchpool.config.run_config import RunConfig

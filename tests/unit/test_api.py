@@ -12,7 +12,7 @@ import pytest
 import fetchpool
 from fetchpool.config.describe import with_default
 from fetchpool.config.option import Scope
-from fetchpool.config.options import in_scope
+from fetchpool.config.options.table import in_scope
 from fetchpool.config.settings import FetchSettings
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fetchpool.config.options import OPTIONS
+from fetchpool.config.options.table import OPTIONS
 from fetchpool.model import failures, record
 from tests import pictures, update_docs
 

@@ -8,7 +8,7 @@ import pytest
 
 from fetchpool.cli.commands import app
 from fetchpool.cli.early_progress import OTHER_COMMANDS, VARIABLE, progress_of
-from fetchpool.config.options import OPTIONS
+from fetchpool.config.options.table import OPTIONS
 from tests.cli.runner import run
 
 SCRIPT = """

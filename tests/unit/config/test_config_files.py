@@ -14,7 +14,7 @@ from fetchpool.config.config_files import read
 from fetchpool.config.config_paths import local_file, own_file, user_file
 from fetchpool.config.environment import BY_VARIABLE, OTHER, from_variables
 from fetchpool.config.option import Settable
-from fetchpool.config.options import OPTIONS
+from fetchpool.config.options.table import OPTIONS
 from fetchpool.config.secrets import hide, is_credential
 from fetchpool.model.errors import UsageError
 

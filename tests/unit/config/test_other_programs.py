@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fetchpool.config.options import OPTIONS
+from fetchpool.config.options.table import OPTIONS
 from fetchpool.config.other_programs import table
 from fetchpool.config.other_programs.table import ForeignOption
 

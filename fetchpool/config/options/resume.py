@@ -1,0 +1,39 @@
+"""Options of the group "Resume": how a run goes on from an earlier output."""
+
+from __future__ import annotations
+
+from fetchpool.config import param_types as types
+from fetchpool.config.option import Option, Scope
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        "resume",
+        "--resume",
+        types.SWITCH,
+        "Skip URLs that the outputs already contain. The summary and the exit code cover all URLs of the "
+        "list.",
+        Scope.CONFIG,
+    ),
+    Option(
+        "retry_failed",
+        "--retry-failed KIND",
+        types.ERRORS,
+        "Like --resume, and also retry URLs whose row has one of these errors: all, timeout, http_5xx, "
+        "http_4xx, or single ones such as dns,http_429. The last row of a URL counts. Without INPUT, the "
+        "URLs are those of the output. Repeatable.",
+        Scope.CONFIG,
+    ),
+    Option(
+        "dedupe",
+        "--no-dedupe",
+        types.SWITCH,
+        "Fetch duplicate URLs, too.",
+        excludes=("resume", "retry_failed"),
+    ),
+    Option(
+        "seen_memory",
+        "--seen-memory SIZE",
+        types.SIZE,
+        "Memory for duplicate detection, about 15 bytes per URL. If it is full, a temporary file is used.",
+    ),
+)

@@ -1,0 +1,73 @@
+"""Options of the group "Speed": how much is fetched at once."""
+
+from __future__ import annotations
+
+from fetchpool.config import param_types as types
+from fetchpool.config.choices import EXECUTORS, TRANSPORTS
+from fetchpool.config.option import Option, Scope, Settable
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        "number",
+        "-n --number N",
+        types.COUNT,
+        "Number of URLs to fetch.",
+        Scope.FLAG,
+        settable=Settable.TYPED,
+    ),
+    Option(
+        "workers",
+        "-w --workers N",
+        types.WORKERS,
+        "Maximum number of concurrent fetches, or 'auto' to adapt it during the run.",
+        Scope.POOL,
+        settable=Settable.ANYWHERE,
+    ),
+    Option(
+        "max_workers",
+        "--max-workers N",
+        types.MAX_WORKERS,
+        "Upper limit of the workers for -w auto, and for changes during the run. (default: 1000)",
+        settable=Settable.ANYWHERE,
+    ),
+    Option(
+        "executor",
+        "--executor NAME",
+        types.one_of(EXECUTORS),
+        "Worker type: thread, async (one event loop), or process (an event loop in each of several "
+        "processes; uses all cores, also for --parse).",
+        Scope.POOL,
+        settable=Settable.ANYWHERE,
+    ),
+    Option(
+        "processes",
+        "--processes N",
+        types.PROCESSES,
+        "Number of worker processes, with --executor process. (default: the number of cores, at most -w)",
+        Scope.POOL,
+        settable=Settable.ANYWHERE,
+        only_with=("executor", "process"),
+    ),
+    Option(
+        "paused",
+        "--paused",
+        types.SWITCH,
+        "Begin paused; the web page or the key p starts the run. The pause counts towards --max-runtime.",
+        Scope.CONFIG,
+    ),
+    Option(
+        "per_host",
+        "--per-host N",
+        types.INTEGER_LIMIT,
+        "Maximum number of concurrent fetches per host; 0 is no limit.",
+        settable=Settable.ANYWHERE,
+    ),
+    Option(
+        "transport",
+        "--transport NAME",
+        types.one_of(TRANSPORTS),
+        "HTTP library: curl (pycurl) or requests. The rows are the same.",
+        Scope.POOL,
+        settable=Settable.ANYWHERE,
+    ),
+)
