@@ -11,11 +11,19 @@ from tests.web.browser import CHROMIUM, DRIVER, Browser
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """A browser, which tests share: no test leaves a window open but the first."""
+def shared_browser() -> Iterator[Browser]:
+    """The process that all tests share, which takes a second to start."""
     if CHROMIUM is None or DRIVER is None:
         if os.environ.get("CI"):
             pytest.fail("there is no browser: apt-get install chromium chromium-driver")
         pytest.skip("there is no browser: apt-get install chromium chromium-driver")
     with Browser() as found:
         yield found
+
+
+@pytest.fixture
+def browser(shared_browser: Browser) -> Browser:
+    """A browser with an empty page and an empty log. No test leaves a window open but the first."""
+    shared_browser.open("about:blank")  # the page of the test before still asks its server, which has ended
+    shared_browser.driver.get_log("browser")
+    return shared_browser

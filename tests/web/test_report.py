@@ -29,7 +29,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_report_is_read_and_printed_without_scripts_and_network(browser: Browser, report: Path) -> None:
     driver = browser.driver
-    driver.get_log("browser")
     driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         browser.open(report.as_uri())
@@ -62,7 +61,6 @@ def test_markup_that_was_injected_would_do_nothing(browser: Browser, report: Pat
     )
     changed = report.with_name("changed.html")
     changed.write_text(html)
-    browser.driver.get_log("browser")
     browser.open(changed.as_uri())
     assert browser.driver.title.startswith("Report of")
     assert "Content Security Policy" in str(browser.driver.get_log("browser"))
