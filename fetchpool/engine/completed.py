@@ -43,7 +43,7 @@ def completed(request: FetchRequest, future: LightFuture) -> CompletedAttempt:
     return CompletedAttempt(request, outcome)
 
 
-def with_columns(record: Record, columns: dict[str, Any]) -> Record:
+def with_input_columns(record: Record, columns: dict[str, Any]) -> Record:
     """Return the row with the input's columns before its extra fields. A column whose name a field has gets
     `input_` before it."""
     extra = record.extra

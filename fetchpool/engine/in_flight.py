@@ -17,7 +17,7 @@ from time import monotonic
 from msgspec import Struct
 from msgspec.structs import replace
 
-from fetchpool.engine.completed import CompletedAttempt, completed, with_columns
+from fetchpool.engine.completed import CompletedAttempt, completed, with_input_columns
 from fetchpool.engine.crashes import MAX_CRASHES, CrashTracker
 from fetchpool.engine.events import ActiveRequest, EventKind, RetryScheduled
 from fetchpool.engine.inbox import Inbox
@@ -130,7 +130,7 @@ class InFlightRequests:
     def submit(self, request: FetchRequest, now: float) -> None:
         """Submit a request; alone if workers crashed on it."""
         self._in_flight[request.urlnum] = (request, now)
-        sent = request if request.columns is None else derive.without_columns(request)
+        sent = request if request.input_columns is None else derive.without_input_columns(request)
         if self._jar is not None and request.urlnum >= 0:
             sent = derive.with_cookies(sent, self._jar.of_host(sent.host))
         if self._crashes.counts and self._crashes.must_run_alone(request.urlnum):
@@ -180,8 +180,8 @@ class InFlightRequests:
             self._jar.learn(outcome.set_cookies)
         if outcome.record.error and self._pool.queued and self._scheduler.is_throttled(request.host, now):
             self._pool.cancel_pending(request.host)
-        if outcome.redirect is not None:
-            redirect = derive.with_columns(outcome.redirect, request)
+        if outcome.pending_redirect is not None:
+            redirect = derive.with_input_columns(outcome.pending_redirect, request)
             self._scheduler.enqueue(self._reweighed(redirect, request), now, first=True)
         else:
             self._finish(attempt, started)
@@ -229,8 +229,8 @@ class InFlightRequests:
             self.internal_results.append((request, outcome))
             return
         record = outcome.record
-        if request.columns is not None:
-            record = with_columns(record, request.columns)
+        if request.input_columns is not None:
+            record = with_input_columns(record, request.input_columns)
         self._writer.archive_failure(record, outcome)
         self.finished_records.append(record)
 
@@ -265,8 +265,8 @@ class InFlightRequests:
 def previous_attempts(started: float, attempt: CompletedAttempt, outcome: Outcome) -> PreviousAttempts:
     """Return what is stored of an attempt, without its archive records, which are written by now: thousands
     of requests may wait for their retry."""
-    if outcome.records or outcome.content:
-        outcome = replace(outcome, records=b"", warc_records_path="", content=b"")
+    if outcome.warc_records or outcome.content:
+        outcome = replace(outcome, warc_records=b"", warc_records_path="", content=b"")
         attempt = replace(attempt, outcome=outcome)
     record = outcome.record
     texts = (record.url_effective, record.errormsg, record.content_type, *record.extra.values())

@@ -169,7 +169,7 @@ class Exchange:
             same_host = next_hop.host == request.host
             if not (self.follows_within if same_host else self._follows_across):
                 outcome = self._build_outcome(request, hop, body, response, None, timestamp)
-                return replace(outcome, redirect=derive.handed_back(next_hop, clock() - started))
+                return replace(outcome, pending_redirect=derive.handed_back(next_hop, clock() - started))
             request, elapsed = next_hop, clock() - started
 
     def _with_configured_limit(self, failure: Failure) -> Failure:

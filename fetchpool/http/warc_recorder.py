@@ -114,7 +114,7 @@ class WarcBuffer:
         if failure or outcome.record.error == FailureKind.ABORTED:
             self.spool.discard()
         if not failure:
-            return replace(outcome, records=self.spool.content, warc_records_path=self.spool.path)
+            return replace(outcome, warc_records=self.spool.content, warc_records_path=self.spool.path)
         return replace(
             outcome,
             record=replace(
@@ -124,7 +124,7 @@ class WarcBuffer:
                 exitcode=FailureKind.ABORTED.exitcode,
             ),
             storage_error=failure,
-            redirect=None,
+            pending_redirect=None,
         )
 
     def _add_pair(self, hop: HopRequest, body: StoredBody, response: HopResult, timestamp: str) -> None:

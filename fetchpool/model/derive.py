@@ -60,7 +60,7 @@ def again(request: FetchRequest) -> FetchRequest:
         elapsed=0.0,
         close=False,
         num_uncounted=request.num_uncounted,
-        columns=request.columns,
+        input_columns=request.input_columns,
     )
 
 
@@ -89,14 +89,14 @@ def with_cookies(request: FetchRequest, cookies: tuple[Cookie, ...]) -> FetchReq
     return replace(request, cookies=cookies)
 
 
-def without_columns(request: FetchRequest) -> FetchRequest:
+def without_input_columns(request: FetchRequest) -> FetchRequest:
     """Return the request as it is sent to a worker."""
-    return replace(request, columns=None)
+    return replace(request, input_columns=None)
 
 
-def with_columns(request: FetchRequest, before: FetchRequest) -> FetchRequest:
+def with_input_columns(request: FetchRequest, before: FetchRequest) -> FetchRequest:
     """Return a redirect that a worker has made, with the columns that the worker was not sent."""
-    return request if before.columns is None else replace(request, columns=before.columns)
+    return request if before.input_columns is None else replace(request, input_columns=before.input_columns)
 
 
 def listed_by(request: FetchRequest, origin: str, *, from_public: bool) -> FetchRequest:
@@ -128,7 +128,7 @@ def on_behalf_of(request: FetchRequest, urlnum: int, href: str, capture_bytes: i
         cookies=(),
         redirects=(),
         previous=None,
-        columns=None,
+        input_columns=None,
         first=None,
         weight=0,
     )

@@ -30,9 +30,9 @@ class Outcome(Struct, frozen=True):
     """Whether the proxy can't be reached: other requests would fail as well."""
     storage_error: str = ""
     """Why the body could not be stored: the run ends, and the URL has no row (`error` is `aborted`)."""
-    redirect: FetchRequest | None = None
+    pending_redirect: FetchRequest | None = None
     """The next hop, if it is to another host: the engine has to schedule it."""
-    records: bytes = b""
+    warc_records: bytes = b""
     """Records for the archive, compressed: what this attempt sent and received, hop by hop."""
     warc_records_path: str = ""
     """The file of these records, if they are large. The engine removes the file."""

@@ -71,7 +71,7 @@ class FetchRequest(Struct, frozen=True, gc=False, array_like=True):
     """Validators for a conditional request."""
     position: int = -1
     """The URL's position in the input, which `urlnum` is not in a worker process."""
-    columns: dict[str, Any] | None = None
+    input_columns: dict[str, Any] | None = None
     """The input's other columns, for the row. They are not sent to workers."""
     first: FetchRequest | None = None
     """The request of the first hop, from which a retry starts; None for the first hop itself."""

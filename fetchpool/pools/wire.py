@@ -28,7 +28,7 @@ Fields = list[Any]
 
 ROW_SIZE = len(Record.__struct_fields__)
 ERROR = Record.__struct_fields__.index("error")
-REDIRECT = Outcome.__struct_fields__.index("redirect") - 1
+REDIRECT = Outcome.__struct_fields__.index("pending_redirect") - 1
 """Its place among the fields after the row."""
 KINDS: dict[str | None, str] = {kind.value: kind for kind in FailureKind}
 DEFAULTS = tuple(field.default for field in msgspec.structs.fields(Outcome)[1:])

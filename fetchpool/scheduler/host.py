@@ -269,7 +269,7 @@ class HostSlot:
         the host asked to wait; `retried`: the request had failed before."""
         status = outcome.record.response_code
         if status is None:
-            if _blames_host(outcome) and outcome.redirect is None:
+            if _blames_host(outcome) and outcome.pending_redirect is None:
                 # A page that fails each time says nothing about the host's limit.
                 if is_broken_connection(outcome) and (self.has_connection_limit or not retried):
                     if self.connection_limit is None:

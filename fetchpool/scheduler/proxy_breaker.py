@@ -71,7 +71,7 @@ class ProxyBreaker:
         was_probe = self._pause > 0.0 and started >= self._ready_at
         if was_probe:
             self._probing = False
-        if outcome is None or outcome.redirect is not None:
+        if outcome is None or outcome.pending_redirect is not None:
             return
         if outcome.proxy_down or outcome.record.error == FailureKind.TIMEOUT_CONNECT:
             self._record_failure(now, was_probe)

@@ -71,8 +71,8 @@ class WarcFile:
                 with Path(outcome.warc_records_path).open("rb") as records:
                     self._append(records)
                 Path(outcome.warc_records_path).unlink()
-            elif outcome.records:
-                self._append(io.BytesIO(outcome.records))
+            elif outcome.warc_records:
+                self._append(io.BytesIO(outcome.warc_records))
         except OSError as failure:
             raise self._failed(failure) from failure
 

@@ -84,7 +84,7 @@ class FileSource:
                 taken = slice(self._taken, self._taken + wanted)
                 columns, weights = self._batch.columns[taken], self._batch.weights[taken]
                 found = [
-                    replace(each, columns=kept, weight=each.weight + weight)
+                    replace(each, input_columns=kept, weight=each.weight + weight)
                     for each, kept, weight in zip(found, columns, weights, strict=True)
                 ]
             if self._batch.listed_by is not None:

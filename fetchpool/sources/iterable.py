@@ -88,7 +88,7 @@ class IterableSource:
                 )
             self._taken += 1
         if self._with_line:
-            requests = [replace(each, columns={LINE: f"urls:{each.urlnum + 1}"}) for each in requests]
+            requests = [replace(each, input_columns={LINE: f"urls:{each.urlnum + 1}"}) for each in requests]
         return requests
 
     def close(self) -> None:

@@ -412,8 +412,8 @@ def test_an_answer_over_http2_has_a_head_that_readers_know(tmp_path: Path) -> No
     with pytest.raises(StopIteration) as stopped:
         steps.send(HopResult(None, "192.0.2.1", 0.0, 0.1, 0.2, 0.3, 0.4))
     outcome: Outcome = stopped.value.value
-    assert [each.rec_type for each in ArchiveIterator(io.BytesIO(outcome.records))] == ["request", "response"]
-    *_, response = ArchiveIterator(io.BytesIO(outcome.records))
+    sent, response = (record for record in ArchiveIterator(io.BytesIO(outcome.warc_records)))
+    assert (sent.rec_type, response.rec_type) == ("request", "response")
     assert response.http_headers.protocol == "HTTP/1.1"
     assert response.http_headers.get_statuscode() == "200"
     assert response.rec_headers.get_header("WARC-Protocol") == "h2"

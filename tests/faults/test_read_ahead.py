@@ -100,9 +100,9 @@ def test_62_archived_records_are_freed_without_the_garbage_collector(
 def test_62_archived_records_are_written_before_the_retry() -> None:
     """Records are written when they arrive, since as many attempts may wait for a retry as there are URLs."""
     request = urls.request(0, "http://h/")
-    outcome = replace(refusal(request, FailureKind.RESET), records=bytes(1 << 18))
+    outcome = replace(refusal(request, FailureKind.RESET), warc_records=bytes(1 << 18))
     kept = previous_attempts(0.0, CompletedAttempt(request, outcome), outcome)
-    assert kept.last.outcome == replace(outcome, records=b"")
+    assert kept.last.outcome == replace(outcome, warc_records=b"")
     assert 0 < kept.weight < 100
 
 

@@ -39,7 +39,7 @@ COMPLETE = FetchRequest(
     redirects=(("http://a.example/", 302),),
     previous=CachedVersion("http://a.example/list", etag='"1"'),
     position=7,
-    columns={"name": "x"},
+    input_columns={"name": "x"},
     first=BEFORE,
     weight=100,
 )
@@ -67,9 +67,9 @@ CHANGES: dict[str, tuple[Callable[[FetchRequest], FetchRequest], dict[str, Any]]
         {"addresses": ("192.0.2.2",), "dns_time": 1.5, "elapsed": 4.0},
     ),
     "with cookies": (lambda request: derive.with_cookies(request, ()), {"cookies": ()}),
-    "without_columns": (derive.without_columns, {"columns": None}),
+    "without_input_columns": (derive.without_input_columns, {"input_columns": None}),
     "with its columns": (
-        lambda request: derive.with_columns(derive.without_columns(request), request),
+        lambda request: derive.with_input_columns(derive.without_input_columns(request), request),
         {},
     ),
     "one of our own": (
@@ -89,7 +89,7 @@ CHANGES: dict[str, tuple[Callable[[FetchRequest], FetchRequest], dict[str, Any]]
             "cookies": (),
             "redirects": (),
             "previous": None,
-            "columns": None,
+            "input_columns": None,
             "first": None,
             "weight": 0,
         },
@@ -139,8 +139,8 @@ def test_another_attempt_starts_with_the_first_hop_and_its_rights(start: FetchRe
 
 
 def test_another_attempt_keeps_the_columns_that_no_worker_was_sent() -> None:
-    hop = derive.redirected(derive.without_columns(COMPLETE), TARGET, "", cookies=(), from_public=False)
-    assert derive.again(derive.with_columns(hop, COMPLETE)).columns == COMPLETE.columns
+    hop = derive.redirected(derive.without_input_columns(COMPLETE), TARGET, "", cookies=(), from_public=False)
+    assert derive.again(derive.with_input_columns(hop, COMPLETE)).input_columns == COMPLETE.input_columns
 
 
 @pytest.mark.parametrize(

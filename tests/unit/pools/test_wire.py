@@ -55,7 +55,7 @@ def structs(struct: type[Any], **fields: st.SearchStrategy[Any]) -> st.SearchStr
 
 
 def requests(first: st.SearchStrategy[FetchRequest | None]) -> st.SearchStrategy[FetchRequest]:
-    return structs(FetchRequest, first=first, columns=st.none())
+    return structs(FetchRequest, first=first, input_columns=st.none())
 
 
 any_request = requests(st.none() | requests(st.none()))
@@ -79,7 +79,7 @@ BY_DEFAULT: dict[Any, st.SearchStrategy[Any]] = {
 """By a field's default: its type can't be read from the compiled class."""
 rest = {field.name: BY_DEFAULT[field.default] for field in msgspec.structs.fields(Outcome)[1:]}
 outcomes = st.builds(Outcome, records) | st.builds(
-    Outcome, records, **{**rest, "redirect": st.none() | any_request}
+    Outcome, records, **{**rest, "pending_redirect": st.none() | any_request}
 )
 
 
@@ -99,23 +99,24 @@ def test_outcomes_come_back_as_they_were(sent: list[Outcome], numbers: list[int]
     assert (returned, stuck) == (numbers, 3)
     for outcome, fields in zip(sent, items, strict=True):
         came = wire.outcome_of(fields, outcome.record.urlnum)
-        redirect = outcome.redirect
+        redirect = outcome.pending_redirect
         if redirect is not None:
             redirect = wire.renumbered(redirect, outcome.record.urlnum)
-        assert came == replace(outcome, redirect=redirect)
+        assert came == replace(outcome, pending_redirect=redirect)
         assert type(came.record.error) is type(outcome.record.error)
 
 
 def test_an_outcome_has_the_number_that_its_request_has_in_the_run() -> None:
     request = urls.request(7, "http://127.0.0.1/")
     outcome = refusal(replace(request, urlnum=1234), FailureKind.REFUSED)
-    moved = replace(outcome, redirect=replace(request, urlnum=1234, first=replace(request, urlnum=1234)))
+    first = replace(request, urlnum=1234)
+    moved = replace(outcome, pending_redirect=replace(request, urlnum=1234, first=first))
     (fields,), _, _ = wire.decode_outcomes(wire.encode_outcomes([moved]))
     assert fields[0] == 1234
     came = wire.outcome_of(fields, 7)
-    assert came.redirect is not None
-    assert came.redirect.first is not None
-    assert (came.record.urlnum, came.redirect.urlnum, came.redirect.first.urlnum) == (7, 7, 7)
+    assert came.pending_redirect is not None
+    assert came.pending_redirect.first is not None
+    assert (came.record.urlnum, came.pending_redirect.urlnum, came.pending_redirect.first.urlnum) == (7, 7, 7)
 
 
 @pytest.mark.parametrize(

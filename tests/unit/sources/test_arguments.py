@@ -74,7 +74,7 @@ def test_an_existing_file_is_a_file_whatever_its_name(
 def test_a_url_has_no_columns(tmp_path: Path) -> None:
     path = write(tmp_path / "list.csv", b"n,url\n1,http://a/\n")
     source = FileSource(["http://b/", path], TableOptions("url", keep=True))
-    assert [(each.url, each.columns) for each in Consumer(source).rest()] == [
+    assert [(each.url, each.input_columns) for each in Consumer(source).rest()] == [
         ("http://b/", None),
         ("http://a/", {"n": "1"}),
     ]
@@ -99,5 +99,5 @@ def test_a_line_says_where_a_url_stood(tmp_path: Path, monkeypatch: pytest.Monke
     for (name, column), lines in expected.items():
         source = FileSource([name], None if column is None else TableOptions(column), with_line=True)
         requests = Consumer(source).rest()
-        assert [each.columns for each in requests] == [{"line": line} for line in lines]
+        assert [each.input_columns for each in requests] == [{"line": line} for line in lines]
         assert all(each.weight > len(each.url) + 100 for each in requests)

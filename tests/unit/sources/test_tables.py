@@ -59,7 +59,7 @@ def requests_of(path: str, column: str = "url", *, keep: bool = True) -> list[Fe
 
 
 def rows(path: str, column: str = "url") -> list[tuple[str, Any]]:
-    return [(each.url, each.columns) for each in requests_of(path, column)]
+    return [(each.url, each.input_columns) for each in requests_of(path, column)]
 
 
 # Compressed
@@ -127,7 +127,7 @@ def test_csv_has_its_url_in_the_column_that_was_named(tmp_path: Path) -> None:
         ("", {"id": "3", "a, b": "", "input_url": ""}),
     ]
     last = requests_of(path, "link", keep=False)[-1]
-    assert (last.error, last.columns) == (FailureKind.INVALID_URL, None)
+    assert (last.error, last.input_columns) == (FailureKind.INVALID_URL, None)
     assert FileSource([path], TableOptions("link", True)).columns == ("id", "a, b", "input_url")
 
 
@@ -212,7 +212,7 @@ def test_parquet_values_are_converted_by_their_types(tmp_path: Path) -> None:
     assert found[1][1]["f"] is None
     assert json.dumps([columns for _, columns in found])
     assert FileSource([path], TableOptions("link", True)).columns == ("n", "day", "f", "text")
-    assert requests_of(path, "link", keep=False)[0].columns is None
+    assert requests_of(path, "link", keep=False)[0].input_columns is None
 
 
 def test_a_large_parquet_is_read_in_bounded_batches(tmp_path: Path) -> None:
@@ -288,7 +288,8 @@ def test_an_unterminated_quote_is_reported_and_the_rows_before_it_are_fetched(
     text = text.replace(",", "\t") if "tsv" in name else text
     data = gzip.compress(text.encode()) if name.endswith(".gz") else text
     source = FileSource([write(tmp_path / name, data)], TableOptions("url", True))
-    assert [(each.url, each.columns) for each in Consumer(source).rest()] == [("http://a/1", {"n": "x\ny"})]
+    requests = Consumer(source).rest()
+    assert [(each.url, each.input_columns) for each in requests] == [("http://a/1", {"n": "x\ny"})]
     assert source.failure == f"{tmp_path}/{name}: line 5: unterminated quoted field; close the quote"
 
 
@@ -303,7 +304,7 @@ def test_a_carriage_return_within_a_line_is_reported_and_the_rows_before_it_are_
     text = 'url,n\r\nhttp://a/1,"x\ry"\r\n\r\nhttp://a/2,x\ry\r\nhttp://a/3,\r\n'
     source = FileSource([write(tmp_path / "a.csv", text)], TableOptions("url", True))
     requests = Consumer(source).rest()
-    assert [(each.url, each.columns) for each in requests] == [("http://a/1", {"n": "x\ry"})]
+    assert [(each.url, each.input_columns) for each in requests] == [("http://a/1", {"n": "x\ry"})]
     assert source.failure == (
         f"{tmp_path}/a.csv: line 4: a carriage return (CR) within the line; "
         "save it with LF line ends, or: tr '\\r' '\\n'"
@@ -317,7 +318,7 @@ def test_a_pipe_that_stays_open_yields_its_first_row_at_once(tmp_path: Path) -> 
     consumer = Consumer(source)
     with pipe.open("wb", buffering=0) as writer:
         writer.write(b"url,n\nhttp://a/1,1\nhttp://a/2")
-        assert [(each.url, each.columns) for each in consumer.take(10)] == [("http://a/1", {"n": "1"})]
+        assert [(each.url, each.input_columns) for each in consumer.take(10)] == [("http://a/1", {"n": "1"})]
         writer.write(b",2\n")
         assert [each.url for each in consumer.take(10)] == ["http://a/2"]
     assert consumer.rest() == []
@@ -376,7 +377,8 @@ def test_a_delimiter_is_recognized_also_if_the_column_is_misspelt(
 def test_a_named_delimiter_is_used(tmp_path: Path) -> None:
     path = write(tmp_path / "list.csv", "a,b^url\nx,y^http://a/\n")
     source = FileSource([path], TableOptions("url", keep=True, delimiter="^"))
-    assert [(each.url, each.columns) for each in Consumer(source).rest()] == [("http://a/", {"a,b": "x,y"})]
+    requests = Consumer(source).rest()
+    assert [(each.url, each.input_columns) for each in requests] == [("http://a/", {"a,b": "x,y"})]
     with pytest.raises(InputError, match="has no column 'url'"):
         FileSource([path], TableOptions("url", delimiter=","))
 

@@ -91,7 +91,7 @@ def test_a_named_encoding_leaves_nothing_to_guess(tmp_path: Path) -> None:
     for encoding, name in (("cp850", "ß"), ("utf-8", "\\udce1")):
         options = TableOptions("url", keep=True, guess_encoding=False)
         source = FileSource([path], options, encoding=encoding)
-        assert [each.columns for each in Consumer(source).rest()] == [{"name": name}]
+        assert [each.input_columns for each in Consumer(source).rest()] == [{"name": name}]
         assert source.notices == []
 
 
