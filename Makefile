@@ -16,7 +16,7 @@ JOBS ?= 4
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-compiled lint format types contracts fuzz compiled bench bench-full torture docs pictures screenshots report-pictures clean
+.PHONY: help setup run test test-compiled lint format types contracts fuzz compiled bench bench-full bench-crawl torture crawl-torture docs pictures screenshots report-pictures clean
 .PHONY: sdist pure-wheel wheel wheels check-tag check-wheels smoke-wheel workflows
 
 bin := $(VENV)/bin
@@ -109,8 +109,15 @@ bench: $(peers) ## short comparison with other programs (minutes; needs a quiet 
 bench-full: $(peers) ## full comparison, written into docs/benchmarks.md
 	@$(bin)/python -m bench.harness.run --full --write $(ARGS)
 
+bench-crawl: $(peers) ## comparison with other crawlers on 100,000 pages, and crawls of a million pages (minutes)
+	@$(bin)/python -m bench.crawl.run $(ARGS)
+	@$(bin)/python -m bench.crawl.scale
+
 torture: $(ready) ## kill runs at random moments, resume them, and check that no row is lost (minutes)
 	@$(bin)/python -m bench.endurance.torture --kills 1000 $(ARGS)
+
+crawl-torture: $(ready) ## the same with crawls, and check that no page is fetched twice (minutes)
+	@$(bin)/python -m bench.endurance.crawl_torture --kills 300 $(ARGS)
 
 docs: $(ready) ## write the generated parts of the documents
 	$(bin)/python -m tests.update_docs

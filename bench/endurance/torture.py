@@ -148,20 +148,17 @@ FORMATS = {
 
 
 class Torture:
-    """One list, fetched into one output many times."""
+    """One list or one site, fetched into one output many times."""
 
     def __init__(
-        self, base: str, directory: Path, format: str, executor: str, random: Random, urls: int = URLS
+        self, expected: dict[str, str | None], directory: Path, format: str, executor: str, random: Random
     ) -> None:
-        """`base`: a demo server's address. `urls`: the list's length, some of it named twice."""
+        """`expected`: the URLs, and the `error` of each row."""
         self.result = Result(format, executor)
         self._format = FORMATS[format]
         self._random = random
-        self._expected = {url: expected_error(url) for url in demo_urls(base, urls)}
+        self._expected = expected
         self._directory = directory
-        with (directory / "urls.txt").open("w") as listed:
-            for place, url in enumerate(self._expected):
-                listed.write(f"{url}\n{url}#again\n" if place % 10 == 0 else f"{url}\n")
         self._output = directory / f"rows{self._format.suffix}"
         self._seen: Rows = []
         """The rows of the last check."""
@@ -188,7 +185,7 @@ class Torture:
             self._finished(process.wait(timeout=120))
 
     def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "fetchpool", "urls.txt", "-o", self._output.name, "--resume", "-q"]
+        command = [sys.executable, "-m", "fetchpool", *self._work(), "-o", self._output.name, "-q"]
         options = ["--executor", self.result.executor, "--workers", str(WORKERS), "--per-host", "0"]
         with (self._directory / "stderr.txt").open("wb") as stderr:
             return subprocess.Popen(
@@ -198,6 +195,10 @@ class Torture:
                 stderr=stderr,
                 start_new_session=True,
             )
+
+    def _work(self) -> list[str]:
+        """Return the arguments that say what to fetch."""
+        return ["urls.txt", "--resume"]
 
     def _moment(self) -> Callable[[], bool]:
         """Return whether it is time to kill: after a while, or while rows are written, when most can
@@ -273,12 +274,28 @@ def torture(kills: int, ways: Sequence[tuple[str, str]], seed: int, urls: int = 
         for format, executor in ways:
             directory = Path(top, f"{format}-{executor}")
             directory.mkdir()
-            runs.append(Torture(server.url("").rstrip("/"), directory, format, executor, random, urls))
-        while sum(run.result.kills for run in runs) < kills:
-            min(runs, key=lambda run: run.result.kills).kill_one()
-        for run in runs:
-            run.finish()
-        return [run.result for run in runs]
+            expected = write_list(server.url("").rstrip("/"), directory / "urls.txt", urls)
+            runs.append(Torture(expected, directory, format, executor, random))
+        return conduct(runs, kills)
+
+
+def write_list(base: str, path: Path, count: int) -> dict[str, str | None]:
+    """Write a list of that length, some of it named twice; return what its URLs end in. `base`: a demo
+    server's address."""
+    expected = {url: expected_error(url) for url in demo_urls(base, count)}
+    with path.open("w") as listed:
+        for place, url in enumerate(expected):
+            listed.write(f"{url}\n{url}#again\n" if place % 10 == 0 else f"{url}\n")
+    return expected
+
+
+def conduct(runs: Sequence[Torture], kills: int) -> list[Result]:
+    """Kill that many runs, each in turn, and let all of them end."""
+    while sum(run.result.kills for run in runs) < kills:
+        min(runs, key=lambda run: run.result.kills).kill_one()
+    for run in runs:
+        run.finish()
+    return [run.result for run in runs]
 
 
 def table(results: Sequence[Result]) -> str:
