@@ -1,8 +1,8 @@
 """fetchpool -r and other crawlers on the same site: `python -m bench.crawl.run [--pages N] [--rounds N]`.
 
 In: nginx, and the programs that are installed. Out: a table in Markdown, with the pages per second and the
-CPU time per page of each program, which has crawled the complete site: its own report or its requests prove it.
-Slow programs crawl a smaller site of the same kind. `--write` puts the table into docs/benchmarks.md.
+CPU time per page of each program. Its own report, or its requests, prove that it has crawled the complete
+site. Slow programs crawl a smaller site of the same kind. `--write` puts the table into docs/benchmarks.md.
 """
 
 from __future__ import annotations
