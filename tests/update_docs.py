@@ -51,6 +51,7 @@ ORDER = [
     "scheduler",
     "pools",
     "http",
+    "crawl",
     "transports",
     "sinks",
     "model",

@@ -9,7 +9,7 @@ from typing import Any
 
 from fetchpool.config.keep import HEADER
 from fetchpool.http.body import ResponseBody
-from fetchpool.http.response import decode, find_encoding
+from fetchpool.model.encodings import decode, find_encoding
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import redirects_of
 from fetchpool.model.request import FetchRequest

@@ -22,7 +22,7 @@ from fetchpool.http import conditional, response
 from fetchpool.http.body import ResponseBody
 from fetchpool.http.parsers import run as parsers
 from fetchpool.http.parsers.markup import first_title
-from fetchpool.model import fingerprint, urls
+from fetchpool.model import encodings, fingerprint, urls
 from fetchpool.model import text as clean
 from fetchpool.model.errors import UsageError
 from fetchpool.scheduler import retry
@@ -224,16 +224,16 @@ READERS: dict[str, tuple[int, Callable[[str], object]]] = {
             *(("text", ""), ("text", "<p hidden><div hidden>")),
         )
     },
-    "an encoding": (MEBIBYTE, lambda text: response.find_encoding(wire(text), None)),
-    "an encoding in a meta": (MEBIBYTE, lambda text: response.find_encoding(wire(f"<meta {text}"), None)),
-    "text": (MEBIBYTE, lambda text: response.decode(wire(text), "utf-8")),
+    "an encoding": (MEBIBYTE, lambda text: encodings.find_encoding(wire(text), None)),
+    "an encoding in a meta": (MEBIBYTE, lambda text: encodings.find_encoding(wire(f"<meta {text}"), None)),
+    "text": (MEBIBYTE, lambda text: encodings.decode(wire(text), "utf-8")),
     "a Content-Type": (
         HEADER,
-        lambda text: response.find_encoding(b"", f"text/html; charset={wire_text(text)}"),
+        lambda text: encodings.find_encoding(b"", f"text/html; charset={wire_text(text)}"),
     ),
     "a Content-Type's rest": (
         HEADER,
-        lambda text: response.find_encoding(b"", f"text/html{wire_text(text)}"),
+        lambda text: encodings.find_encoding(b"", f"text/html{wire_text(text)}"),
     ),
     "a Retry-After": (HEADER, retry.parse_retry_after),
     "an ETag": (HEADER, lambda text: conditional.validators_from(Headers([wire(f"ETag: {text}")]))),

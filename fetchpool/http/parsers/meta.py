@@ -11,8 +11,9 @@ from typing import Any
 from fetchpool.http.parsers.run import WANTS
 from fetchpool.http.parsers.title import looks_like_html
 from fetchpool.http.parsers.walk import collapsed, decoded, walk
-from fetchpool.http.response import Response, decode
+from fetchpool.http.response import Response
 from fetchpool.model import urls
+from fetchpool.model.encodings import decode
 
 WITHIN = WANTS["meta"]
 """Bytes of the page that are searched."""

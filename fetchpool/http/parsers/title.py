@@ -9,7 +9,8 @@ from typing import Any
 
 from fetchpool.http.parsers.markup import first_title
 from fetchpool.http.parsers.run import WANTS
-from fetchpool.http.response import Response, decode
+from fetchpool.http.response import Response
+from fetchpool.model.encodings import decode
 
 WITHIN = WANTS["title"]
 """Bytes of the page in which the title is looked for."""

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http.body import ResponseBody
-from fetchpool.http.response import PRESCAN, Response, response_of
+from fetchpool.http.response import Response, response_of
+from fetchpool.model.encodings import PRESCAN
 from fetchpool.model.urls import request
 from fetchpool.transports.base import Headers, HopRequest, HopResult, ResponseHead
 

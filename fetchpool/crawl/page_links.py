@@ -1,0 +1,80 @@
+"""PageLinks: what the extraction of a page's links has found, as one byte string for the engine."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import msgspec
+from msgspec import Struct
+
+FRAGMENT_SIZE = 8
+"""Bytes of the hash of a fragment's id."""
+
+
+class PageLinks(Struct, frozen=True, array_like=True, gc=False):
+    """The links of one page. URLs are normalised, without fragment, joined by line feeds."""
+
+    urls: bytes = b""
+    """Those to follow; without those that this worker has already reported."""
+    num_links: int = 0
+    """Distinct http and https targets, followed or not."""
+    canonical: str | None = None
+    """The canonical URL that the page declares."""
+    not_followed: dict[str, int] = {}
+    """Distinct targets by the `Reason` why they are not followed."""
+    requisites: bytes = b""
+    """Images, scripts, styles and fonts outside the scope, with `CrawlRules.requisites`."""
+    external: bytes = b""
+    """Other links outside the scope, with `CrawlRules.check_external`."""
+    link_rows: bytes = b""
+    """Every link, with `CrawlRules.want_links`; `decode_rows()`."""
+    fragments: bytes = b""
+    """The `fragment_hash()` of each id, with `CrawlRules.want_fragments`."""
+    body_hash: bytes = b""
+    """8 bytes: pages with the same body have the same, with `CrawlRules.trap_guard`."""
+
+    def encode(self) -> bytes:
+        return _encoder.encode(self)
+
+
+class LinkRow(Struct, frozen=True, array_like=True, gc=False):
+    """One link of a page. Links that are equal in all of this are one."""
+
+    to: str
+    """The normalised URL without fragment; as written, if it isn't http or https or invalid."""
+    tag: str
+    attribute: str
+    fragment: str | None = None
+    """As written, percent-encoded by the URL Standard; None if there is none."""
+    nofollow: bool = False
+    reason: str | None = None
+    """The `Reason` why it is not followed; None if it is."""
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(PageLinks)
+_rows_decoder = msgspec.msgpack.Decoder(list[LinkRow])
+
+
+def decode_links(data: bytes) -> PageLinks:
+    """Return what `PageLinks.encode()` was made from."""
+    return _decoder.decode(data)
+
+
+def encode_rows(rows: list[LinkRow]) -> bytes:
+    return _encoder.encode(rows)
+
+
+def decode_rows(data: bytes) -> list[LinkRow]:
+    """Return the links of `PageLinks.link_rows`."""
+    return _rows_decoder.decode(data) if data else []
+
+
+def split_urls(data: bytes) -> list[str]:
+    """Return the URLs of one of the fields of `PageLinks`."""
+    return data.decode("ascii").split("\n") if data else []
+
+
+def fragment_hash(fragment: str) -> bytes:
+    """Return the hash of an id, or of a fragment as it is compared with ids."""
+    return blake2b(fragment.encode("utf-8", "surrogatepass"), digest_size=FRAGMENT_SIZE).digest()
