@@ -19,7 +19,7 @@ def with_ceiling(config: RunConfig) -> RunConfig:
     if config.auto_workers or config.fetch.few_descriptors:  # `workers` is the ceiling
         return config
     wanted = max(config.max_workers or AUTO_CEILING, config.workers)
-    fit = machine.fit_with_kept_connections(
+    fit = machine.workers_with_kept_connections(
         wanted, config.executor, config.fetch.transport, config.processes or 1
     )
     return replace(config, ceiling=max(fit, config.workers))

@@ -101,7 +101,7 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
     }
     wanted = _workers(values["workers"], values["max_workers"])
     processes, fewer = _processes(values["processes"], wanted, values["executor"])
-    capacity = machine.fit(wanted, values["executor"], transport, processes or 1)
+    capacity = machine.workers_within_limit(wanted, values["executor"], transport, processes or 1)
     values["few_descriptors"] = capacity.is_short
     fetch = FetchOptions(**_fields(FetchOptions, values))
     added = extra_fields(fetch, refreshes)

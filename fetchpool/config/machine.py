@@ -53,7 +53,7 @@ class Capacity:
     """Message if there are fewer workers than wanted; else empty."""
 
 
-def fit(workers: int, executor: str, transport: str, processes: int = 1) -> Capacity:
+def workers_within_limit(workers: int, executor: str, transport: str, processes: int = 1) -> Capacity:
     """Return how many of these workers there can be, at least one. Each of the processes has the limit of
     this one, and an equal share of the workers."""
     if executor == "process":
@@ -72,7 +72,7 @@ def fit(workers: int, executor: str, transport: str, processes: int = 1) -> Capa
     return Capacity(fewer, True, notice)
 
 
-def fit_with_kept_connections(workers: int, executor: str, transport: str, processes: int = 1) -> int:
+def workers_with_kept_connections(workers: int, executor: str, transport: str, processes: int = 1) -> int:
     """Return how many of these workers there can be without closing connections early; 0 if not even one."""
     if executor == "process":
         executor = "async" if transport == "curl" else "thread"

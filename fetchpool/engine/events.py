@@ -130,8 +130,7 @@ class Snapshot(Struct, frozen=True):
     queued: int
     """Requests that were read from the input and have not started."""
     delayed: int
-    """Of `queued`: requests that wait for a point in time (a rate limit, a backoff or a retry), not for a
-    worker."""
+    """How many of `queued` wait for a time (a rate limit, a backoff or a retry), not for a worker."""
     total: int | None
     """Distinct URLs in the input: exact once it was read to its end, before that estimated from the share of
     bytes read; None if there is no estimate (a pipe)."""
@@ -143,11 +142,13 @@ class Snapshot(Struct, frozen=True):
     size_download: int
     urls_per_second: float
     bytes_per_second: float
-    """Of delivered bytes."""
+    """Delivered bytes, after decoding."""
     time_p50: float
+    """The median of `time_total` over all rows that have one, within 2.5 %."""
     time_p95: float
+    """The 95th percentile of them, within 2.5 %."""
     time_max: float
-    """Of `time_total`, over all rows that have one; percentiles are within 2.5 %."""
+    """The largest of them."""
     time_waiting: float
     """Sum over all attempts: until the first byte of the response, or until the attempt failed. Workers
     overlap."""
@@ -155,28 +156,29 @@ class Snapshot(Struct, frozen=True):
     """Sum over all rows, from the first byte to the last. Includes the time that threads wait for the
     interpreter."""
     size_p50: int
+    """The median of `size_delivered` over all rows without an error."""
     size_max: int
-    """Of `size_delivered`, over all rows without an error."""
+    """The largest of them."""
     workers: int
     """Maximum of fetches at once, at this moment."""
     workers_reason: str
     """Why `-w auto` chose that number; empty if the user did."""
     wait_times: WaitTimes
     done_before: int = 0
-    """Of `done`: URLs with a row from an earlier run. Sizes, times and rates do not include them."""
+    """How many of `done` have a row from an earlier run. Sizes, times and rates do not include them."""
     failed_before: int = 0
-    """Of `done_before`: those with an error."""
+    """How many of `done_before` have an error."""
     duplicates: int = 0
     """URLs that the input had before; not in `total`."""
     hosts_at_once: int = 0
     """Most hosts that had requests at the same time."""
     time_in_timeouts: tuple[tuple[str, float], ...] = ()
-    """Of `time_waiting` and `time_receiving`: attempts that timed out, by their error."""
+    """The parts of `time_waiting` and `time_receiving` that attempts took which timed out, by error."""
     time_longest_response: float = 0.0
     """The longest `time_total` of a row without an error."""
     state: State = State.RUNNING
     time_paused: float = 0.0
-    """Of `elapsed`: the run was paused, and nothing was in flight. No rate includes it."""
+    """The part of `elapsed` for which the run was paused with nothing in flight. No rate includes it."""
     settings: Settings | None = None
     """The settings that commands change, as they are now."""
     wait: Wait | None = None
@@ -192,8 +194,9 @@ class Snapshot(Struct, frozen=True):
     rate_failed: float = 0.0
     """The two parts of `urls_per_second`."""
     recent_p50: float | None = None
+    """The median of `time_total` over the rows of the last complete second; None if it had none."""
     recent_p95: float | None = None
-    """Of `time_total`, over the rows of the last complete second; None if it had none."""
+    """The 95th percentile of them."""
     hosts: Hosts = Hosts()
     """This and the fields below are updated once a second, and only for an observer that `wants_details`."""
     times: tuple[int, ...] = ()

@@ -19,27 +19,31 @@ DIGITS = 6
 
 
 class Sizes(Struct, frozen=True):
-    """Bytes of the bodies."""
+    """Sizes of the bodies, in bytes."""
 
     delivered: int
-    """After decoding."""
+    """The sum of `size_delivered`: after decoding."""
     download: int
-    """On the wire."""
+    """The sum of `size_download`: on the wire."""
     p50: int
+    """The median of `size_delivered` over all rows without an error."""
     max: int
-    """Of the delivered bytes, like `p50`, over all rows without an error."""
+    """The largest of them."""
 
 
 class Times(Struct, frozen=True):
-    """Seconds."""
+    """Durations, in seconds."""
 
     elapsed: float
+    """The run, from its start to its end."""
     paused: float
-    """Of `elapsed`: the run was paused."""
+    """The part of `elapsed` for which the run was paused."""
     p50: float
-    """Of `time_total`, like the next two fields, over all rows that have one."""
+    """The median of `time_total` over all rows that have one."""
     p95: float
+    """The 95th percentile of them."""
     max: float
+    """The largest of them."""
 
 
 class OutputRows(Struct, frozen=True):
@@ -58,7 +62,7 @@ class SavedBodies(Struct, frozen=True):
 
 
 class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The result of a run. The last three fields before `exit_code` are left out where they do not apply."""
+    """The result of a run. `saved`, `changes` and `input_failure` are left out if they do not apply."""
 
     urls: int
     """Finished URLs, including rows of earlier runs."""
@@ -67,7 +71,7 @@ class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     by_kind: dict[str, int]
     """Failed URLs by their error, the most frequent first."""
     done_before: int
-    """Of `urls`: with a row from an earlier run."""
+    """How many of `urls` have a row from an earlier run."""
     duplicates: int
     retries: int
     not_fetched: int | None

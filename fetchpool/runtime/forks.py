@@ -50,7 +50,7 @@ def in_child(renew: Callable[[], None]) -> Callable[[], None]:
     return renew
 
 
-def tell(each: Forked) -> None:
+def notify_child(each: Forked) -> None:
     """Call an object's `forked()` in each child, as long as the object lives."""
     _objects.add(each)
 

@@ -24,7 +24,7 @@ from fetchpool.model.errors import UsageError
 from fetchpool.pools.process import preload
 from fetchpool.pools.process import worker as process_worker
 
-MAIN_GUARD_HELP = (
+NEEDS_MAIN_GUARD = (
     "--executor process: no process came up; each imports the main module anew, which has to be a file, and "
     'what the file runs has to be under: if __name__ == "__main__":'
 )
@@ -151,4 +151,4 @@ def exit_if_spawning() -> None:
     There is no traceback; the parent reports the reason once."""
     # What `multiprocessing.spawn` itself goes by when it refuses, at length.
     if getattr(multiprocessing.current_process(), "_inheriting", False):
-        raise SystemExit(f"fetchpool: {MAIN_GUARD_HELP}")
+        raise SystemExit(f"fetchpool: {NEEDS_MAIN_GUARD}")

@@ -27,7 +27,7 @@ class Lifeline:
     def __init__(self, context: BaseContext) -> None:
         self.reader, self._writer = context.Pipe(duplex=False)
         self._lock = threading.Lock()
-        forks.tell(self)
+        forks.notify_child(self)
 
     def close(self) -> None:
         """End the processes; no more can be started. Idempotent."""

@@ -18,7 +18,7 @@ from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.errors import UsageError
 from fetchpool.pools.process.fork_server import (
     FEWER,
-    MAIN_GUARD_HELP,
+    NEEDS_MAIN_GUARD,
     SHORTAGE,
     check_descriptors,
     process_context,
@@ -81,7 +81,7 @@ class Supervisor:
             self.poll(0.2)
             if self.ended:
                 started = any(worker.is_started for worker in (*self.workers, *self.ended))
-                raise UsageError(DIED if started else MAIN_GUARD_HELP)
+                raise UsageError(DIED if started else NEEDS_MAIN_GUARD)
             now, before = monotonic(), steps
             steps = sum([worker.is_started + worker.is_ready for worker in self.workers])
             if steps != before:

@@ -55,7 +55,8 @@ def serve(places: int, options: FetchOptions, channel: socket, board: ParseBoard
     from fetchpool.pools.station import Station
     from fetchpool.transports import watchdog
 
-    capacity = machine.fit(places, "async" if options.transport == "curl" else "thread", options.transport)
+    executor = "async" if options.transport == "curl" else "thread"
+    capacity = machine.workers_within_limit(places, executor, options.transport)
     options = replace(options, few_descriptors=capacity.is_short)
     # Another process may need a connection to a host that accepts few: this one can't be asked to close it.
     watchdog.shared().keeps_for = KEEPS_FOR

@@ -19,7 +19,7 @@ def table():
     return next(int(line.split()[1]) for line in lines if line.startswith("FDSize"))
 
 before, opened = table(), os.listdir("/proc/self/fd")
-workers = machine.fit(2 * before, "async", "curl").workers
+workers = machine.workers_within_limit(2 * before, "async", "curl").workers
 print(workers, before, table(), os.listdir("/proc/self/fd") == opened)
 """
 
@@ -57,7 +57,7 @@ if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_NOFILE, (80, 80))
     urls = [f"http://127.0.0.{n % 20 + 1}:{sys.argv[2]}/{n}" for n in range(300)]
     executor, transport = sys.argv[1], sys.argv[3]
-    print(machine.fit(50, executor, transport).workers, machine.lookups(256))
+    print(machine.workers_within_limit(50, executor, transport).workers, machine.lookups(256))
     rows = fetchpool.fetch(urls, workers=50, executor=executor, transport=transport, per_host=0)
     print({row.error for row in rows})
 """
