@@ -22,8 +22,8 @@ def shared_browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def browser(shared_browser: Browser) -> Browser:
+def browser(shared_browser: Browser) -> Iterator[Browser]:
     """A browser with an empty page and an empty log. No test leaves a window open but the first."""
-    shared_browser.open("about:blank")  # the page of the test before still asks its server, which has ended
     shared_browser.driver.get_log("browser")
-    return shared_browser
+    yield shared_browser
+    shared_browser.open("about:blank")  # a page would ask its server, which has ended, until all tests have
