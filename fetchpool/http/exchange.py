@@ -117,6 +117,10 @@ class Exchange:
         elapsed = request.elapsed
         started = clock() - elapsed
         again = 0
+        addresses: tuple[str, ...] = ()
+        """The addresses that are left of the host, if a proxy could not reach others."""
+        connecting = 0.0
+        """Seconds that these took."""
         while True:
             if options.ip_version and (other := other_family(request.host, options.ip_version)):
                 return refusal(request, FailureKind.DNS, other, timestamp)
@@ -131,6 +135,9 @@ class Exchange:
             else:
                 body = self._keeping.body(method)
             hop = self._build_hop(request, body, elapsed, public_only)
+            if addresses:
+                hop.addresses = addresses
+                hop.connect_timeout = max(MIN_TIMEOUT, hop.connect_timeout - connecting)
             if self._rate is not None:
                 hop.receiver = self._throttled(body, self._rate)
             if self._unkept.until:
@@ -156,6 +163,13 @@ class Exchange:
                 elapsed = clock() - started
                 if elapsed < options.max_time:
                     continue
+            if response.untried:
+                now = clock() - started
+                connecting += now - elapsed
+                elapsed = now
+                if elapsed < options.max_time and connecting < options.connect_timeout:
+                    addresses = response.untried
+                    continue
             if failure is not None:
                 failure = self._with_configured_limit(failure)
             if failure is not None or body.location is None:
@@ -171,6 +185,7 @@ class Exchange:
                 outcome = self._build_outcome(request, hop, body, response, None, timestamp)
                 return replace(outcome, pending_redirect=derive.handed_back(next_hop, clock() - started))
             request, elapsed = next_hop, clock() - started
+            addresses, connecting = (), 0.0
 
     def _with_configured_limit(self, failure: Failure) -> Failure:
         """Report a timeout with the limit that the user set: the hop only had the time that earlier hops, or

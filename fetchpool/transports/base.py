@@ -184,6 +184,8 @@ class HopResult(Struct):
     one. Nothing of its response was passed to the handler."""
     surplus: bool = False
     """The connection received bytes that belong to no response."""
+    untried: tuple[str, ...] = ()
+    """Addresses of the host that are left to try: a SOCKS proxy could not reach the first one."""
 
 
 def add_lookup_time(response: HopResult, seconds: float) -> None:

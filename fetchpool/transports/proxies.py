@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.record import TRANSIENT_STATUSES
-from fetchpool.transports.base import Failure
+from fetchpool.transports.base import Failure, HopRequest
 
 DEFAULT_PORTS = {"https": 443}
 """The port of other kinds of proxies without a port is 1080, as in curl (CURLOPT_PROXY)."""
@@ -32,6 +32,8 @@ SOCKS_REPLIES = {
 }
 """Replies by RFC 1928 section 6."""
 SOCKS_PASSING = frozenset((1, 3, 4, 5, 6))
+SOCKS_OF_ADDRESS = (*SOCKS_PASSING, 8)
+"""Replies that may differ for another address of the same host."""
 NO_WAY = {
     FailureKind.REFUSED: "connection refused",
     FailureKind.UNREACHABLE: "it can't be reached from here",
@@ -66,6 +68,22 @@ def socks_refused(reply: int) -> Failure:
     return Failure(FailureKind.PROXY, f"the SOCKS proxy refused: {words}", reply in SOCKS_PASSING)
 
 
+ADDRESS_REFUSED = frozenset(map(socks_refused, SOCKS_OF_ADDRESS))
+
+
+def time_for_address(seconds: float, addresses: int) -> float:
+    """Return the part of the connect timeout for the first of a host's addresses: half of what is left while
+    there is another one, as a SOCKS proxy takes one address at a time."""
+    return seconds / 2 if addresses > 1 else seconds
+
+
+def untried_addresses(hop: HopRequest, failure: Failure) -> tuple[str, ...]:
+    """Return the addresses to try next, after a SOCKS proxy could not reach the hop's first one."""
+    if failure in ADDRESS_REFUSED or failure.kind is FailureKind.TIMEOUT_CONNECT:
+        return hop.addresses[1:]
+    return ()
+
+
 class Proxy(Struct, frozen=True):
     """The proxy that `FetchOptions.proxy` names."""
 
@@ -81,6 +99,11 @@ class Proxy(Struct, frozen=True):
     def socks(self) -> bool:
         """Whether the proxy doesn't use HTTP."""
         return self.scheme.startswith("socks")
+
+    @property
+    def takes_addresses(self) -> bool:
+        """Whether the proxy is given an address of the host, which is resolved here, instead of its name."""
+        return self.scheme == "socks5"
 
     @property
     def authorization(self) -> str:

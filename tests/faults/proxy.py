@@ -12,7 +12,7 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -30,11 +30,14 @@ class Proxy:
         credentials: tuple[str, str] | None = None,
         upgrades_to: int = 0,
         at_first: Sequence[str] = (),
+        unreachable: Mapping[str, int | None] | None = None,
         port: int = 0,
     ) -> None:
         """`refuses`: a status line's code and reason for every CONNECT. `credentials`: what SOCKS wants.
         `upgrades_to`: what is forwarded is redirected to https, and the port of the server there.
-        `at_first`: what the first connections get: `close`, `reset`, or the number of a SOCKS reply."""
+        `at_first`: what the first connections get: `close`, `reset`, or the number of a SOCKS reply.
+        `unreachable`: the SOCKS reply for an address, None for none at all."""
+        self._unreachable = unreachable or {}
         self._at_first = list(at_first)
         self._upgrades_to = upgrades_to
         self._tls = tls
@@ -155,6 +158,12 @@ class Proxy:
         self.destinations.append((host, port))
         if self._refuses:
             client.sendall(b"\x05\x02\x00\x01" + bytes(6))
+            return
+        if host in self._unreachable:
+            reply = self._unreachable[host]
+            if reply is not None:
+                client.sendall(b"\x05" + bytes([reply]) + b"\x00\x01" + bytes(6))
+            client.recv(1)  # until the client closes the connection
             return
         with socket.create_connection(("127.0.0.1", port)) as server:
             client.sendall(b"\x05\x00\x00\x01" + bytes(6))

@@ -22,6 +22,7 @@ from tests.cli import runner
 from tests.faults import ports
 from tests.faults.matrix import Rows, Way, engine_for, fetch_urls, in_every_way, over_each_transport
 from tests.faults.proxy import Proxy
+from tests.faults.server import FaultServer
 from tests.measured import measured
 
 TARGET = "https://203.0.113.7/"
@@ -92,6 +93,52 @@ def test_65_a_socks_error_is_reported(way: Way, reply: str, words: str, passes: 
         outcome = attempt(way, "http://203.0.113.7/", f"socks5h://127.0.0.1:{proxy.port}")
     assert (outcome.record.error, outcome.record.errormsg) == ("proxy", f"the SOCKS proxy refused: {words}")
     assert is_transient(outcome) is passes
+
+
+@over_each_transport
+def test_65_a_socks_proxy_is_given_the_next_address_when_it_cannot_reach_one(
+    way: Way, server: FaultServer
+) -> None:
+    """Also one that it does not answer for: the first address has half of the connect timeout."""
+    addresses = ("2001:db8::1", "203.0.113.1", "203.0.113.2", "203.0.113.3", "127.0.0.1")
+    unreachable = dict(zip(addresses, (8, 5, 4, None), strict=False))
+    port = server.port
+    with Proxy(unreachable=unreachable) as proxy:
+        pool = open_pool(
+            way.executor,
+            1,
+            FetchOptions(
+                transport=way.transport,
+                proxy=f"socks5://127.0.0.1:{proxy.port}",
+                resolve=((f"page.example:{port}", addresses),),
+                connect_timeout=2,
+            ),
+        )
+        try:
+            future = pool.submit(request(0, f"http://page.example:{port}/ok"))
+            future.result(20)
+            record = future.outcome().record
+        finally:
+            pool.shutdown()
+        assert proxy.destinations == [(address, port) for address in addresses]
+    assert (record.error, record.response_code, record.num_retries) == (None, 200, 0)
+
+
+@over_each_transport
+def test_65_a_socks_proxy_that_reaches_no_address_is_reported(way: Way) -> None:
+    """With the reply for the last one. What its rules forbid for one address is not tried with another."""
+    for replies, asked in (((5, 4), 2), ((2, 4), 1)):
+        unreachable = dict(zip(("203.0.113.1", "203.0.113.2"), replies, strict=True))
+        with Proxy(unreachable=unreachable) as proxy:
+            [row] = fetch_urls(
+                way,
+                ["http://page.example/"],
+                proxy=f"socks5://127.0.0.1:{proxy.port}",
+                resolve=["page.example:80:203.0.113.1,203.0.113.2"],
+            )
+            assert len(proxy.destinations) == asked
+        words = "host unreachable" if asked == 2 else "not allowed by its rules"
+        assert (row.error, row.errormsg) == ("proxy", f"the SOCKS proxy refused: {words}")
 
 
 @over_each_transport

@@ -38,7 +38,7 @@ from fetchpool.transports.curl.options import header_lines, milliseconds, new_cu
 from fetchpool.transports.curl.receiver import INVALID_STATUS_LINE, CurlReceiver, ProgressCounter
 from fetchpool.transports.curl.resolve_cache import ResolveCache
 from fetchpool.transports.curl.trace import CurlTrace, Streams
-from fetchpool.transports.proxies import proxy_of
+from fetchpool.transports.proxies import proxy_of, time_for_address, untried_addresses
 from fetchpool.transports.unread import has_unread, is_farewell
 
 PREREQ_OK = pycurl.PREREQFUNC_OK
@@ -141,6 +141,8 @@ class CurlHandle:
         connect_timeout = hop.connect_timeout
         if connect_timeout > hop.max_time:
             connect_timeout = hop.max_time
+        if self._gives_address:
+            connect_timeout = time_for_address(connect_timeout, len(hop.addresses))
         if connect_timeout != self._connect_timeout:
             setopt(pycurl.CONNECTTIMEOUT_MS, milliseconds(connect_timeout))
             self._connect_timeout = connect_timeout
@@ -277,6 +279,8 @@ class CurlHandle:
                 response.time_appconnect = response.time_appconnect or None
             if not receiver.begun:
                 response.time_starttransfer = None
+            if self._gives_address:
+                response.untried = untried_addresses(hop, failure)
         self.hop = None
         receiver.clear()
         return response
@@ -392,6 +396,7 @@ class CurlHandle:
         proxy = proxy_of(text)
         self._proxied = proxy is not None
         self._proxy_at = "" if proxy is None else f"{proxy.host}:{proxy.port}"
+        self._gives_address = proxy is not None and proxy.takes_addresses
         self._forwards = proxy is not None and not proxy.socks
         """An HTTP proxy takes absolute URLs."""
         self._traces_all = self._http2 or text.startswith("https:")

@@ -78,4 +78,4 @@ def of_proxy(text: str | None) -> tuple[str, bool]:
     proxy = proxy_of(text)
     name = "" if proxy is None else proxy.host
     needs_lookup = bool(name) and ":" not in name and not urls.is_address(name)
-    return name if needs_lookup else "", proxy is None or proxy.scheme == "socks5"
+    return name if needs_lookup else "", proxy is None or proxy.takes_addresses

@@ -23,7 +23,7 @@ from fetchpool.model.addresses import address_is_public
 from fetchpool.model.failures import FailureKind
 from fetchpool.runtime import forks
 from fetchpool.transports.lookup import Address, parse_ip
-from fetchpool.transports.proxies import Proxy, proxy_of, refused
+from fetchpool.transports.proxies import Proxy, proxy_of, refused, time_for_address
 from fetchpool.transports.requests.framing import ProxyError, TransportError
 from fetchpool.transports.requests.happy_eyeballs import Race
 from fetchpool.transports.requests.http1 import Readable, ResponseReader
@@ -70,8 +70,8 @@ class Dialer:
         trace.phase = Phase.CONNECT
         if proxy is None:
             return self._connect(host, port, checked=True)
-        if proxy.scheme == "socks5":
-            host = self._addresses(host, port, checked=True)[0].ip
+        if proxy.takes_addresses:
+            host = self._first_address(host, port)
         trace.phase = Phase.PROXY
         to_proxy = self._connect(proxy.host, proxy.port, checked=False)
         if trace.forwarded:
@@ -164,6 +164,15 @@ class Dialer:
                 self._check_address(addresses[0].ip)
             return public
         return addresses
+
+    def _first_address(self, host: str, port: int) -> str:
+        """Return the address for a SOCKS proxy, which has a part of the time if there are others."""
+        trace = self.trace
+        ips = tuple(address.ip for address in self._addresses(host, port, checked=True))
+        trace.gives_address = True
+        trace.hop.addresses = ips
+        trace.connect_by = monotonic() + time_for_address(trace.time_to_connect(), len(ips))
+        return ips[0]
 
     def _connect(self, host: str, port: int, *, checked: bool) -> socket.socket:
         """Connect to the first address that accepts."""

@@ -34,6 +34,7 @@ class Trace:
         "connect",
         "connect_by",
         "forwarded",
+        "gives_address",
         "hop",
         "namelookup",
         "origin",
@@ -57,6 +58,8 @@ class Trace:
         """Scheme, host (without brackets) and port of the server that the request is sent to."""
         self.forwarded = False
         """Whether an HTTP proxy makes the request for us, so that the server is the proxy."""
+        self.gives_address = False
+        """Whether a proxy was given an address of the host."""
         self.phase = Phase.CONNECT
         self.started = self.connect_by = 0.0
         self.namelookup = self.connect = self.appconnect = self.starttransfer = 0.0
@@ -70,6 +73,7 @@ class Trace:
         """Begin a new hop, whose time starts now."""
         now = monotonic()
         self.hop = hop
+        self.gives_address = False
         self.phase = Phase.CONNECT
         self.started = now
         self.connect_by = now + min(hop.connect_timeout, hop.max_time)

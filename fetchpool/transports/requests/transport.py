@@ -22,6 +22,7 @@ from urllib3.util import Timeout
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.failures import FailureKind
 from fetchpool.transports.base import Headers, HopRequest, HopResult, ResponseHandler, ResponseHead
+from fetchpool.transports.proxies import untried_addresses
 from fetchpool.transports.requests.connections import HopPool, HopTlsPool
 from fetchpool.transports.requests.dialer import Dialer
 from fetchpool.transports.requests.errors import HANDLED, failure_of, forced_failure
@@ -92,8 +93,11 @@ class RequestsTransport:
             if monotonic() - began - seconds >= CONNECT_LOST:
                 hop.max_time -= seconds
                 return self.perform(hop)  # it was not all the host's time, and nothing was sent
+        result = trace.response(failure)
+        if failure is not None and trace.gives_address:
+            result.untried = untried_addresses(hop, failure)
         del trace.hop  # a body may be stored in it
-        return trace.response(failure)
+        return result
 
     def abort(self) -> None:
         """Cancel the current hop, and every later one as it starts; any thread may call it."""
@@ -118,7 +122,7 @@ class RequestsTransport:
         trace.forwarded = False
         authorization = ""
         if proxy is not None:
-            if proxy.scheme != "socks5":
+            if not proxy.takes_addresses:
                 self._dialer.check_literal(trace.origin[1])
             if scheme == "http" and not proxy.socks:
                 trace.forwarded = True
