@@ -6,9 +6,10 @@ In: the number of kills, divided among formats and executors. Out: a table in Ma
 guarantee was broken. It needs nothing but this checkout: the URLs are those of the demo server. The outputs
 are read with independent code.
 
-After each `kill -9`: every complete line parses, every earlier row is still there, no URL has two rows, and
-no worker outlives its parent by more than five seconds. Whenever a run completes: each distinct URL of the
-list has one row, with the result that its server gave.
+After each `kill -9` of a run: every complete line parses, every earlier row is still there, no URL has two
+rows, and no worker outlives its parent by more than five seconds. With worker processes, every second run
+loses one of them first, and goes on. Whenever a run completes: each distinct URL of the list has one row,
+with the result that its server gave.
 """
 
 from __future__ import annotations
@@ -70,6 +71,8 @@ class Result(Struct):
     format: str
     executor: str
     kills: int = 0
+    worker_kills: int = 0
+    """Kills of workers."""
     finished: int = 0
     """Runs that completed, before they were killed or because they were not."""
     rows: int = 0
@@ -166,9 +169,9 @@ class Torture:
     def kill_one(self) -> None:
         """Start or resume a run, kill it at a random moment, and check its output."""
         with self._start() as process:
-            moment = self._moment()
-            while process.poll() is None and not moment():
-                time.sleep(0.001)
+            if self.result.executor == "process" and self._random.random() < 0.5:
+                self._kill_worker(process)
+            self._await_moment(process)
             if process.poll() is None:
                 os.kill(process.pid, signal.SIGKILL)
             code = process.wait()
@@ -178,6 +181,22 @@ class Torture:
             self._look()
         else:
             self._finished(code)
+
+    def _kill_worker(self, process: subprocess.Popen[bytes]) -> None:
+        """Kill a worker process of a run at a random moment. The run goes on."""
+        self._await_moment(process)
+        workers = [pid for pid, parent in _group(process.pid) if process.pid not in (pid, parent)]
+        if process.poll() is None and workers:
+            with suppress(ProcessLookupError):
+                os.kill(self._random.choice(workers), signal.SIGKILL)
+                self.result.kills += 1
+                self.result.worker_kills += 1
+
+    def _await_moment(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait for a random moment, or for the end of the run."""
+        moment = self._moment()
+        while process.poll() is None and not moment():
+            time.sleep(0.001)
 
     def finish(self) -> None:
         """Let the run end."""
@@ -247,23 +266,25 @@ class Torture:
 
     def _await_orphans(self, group: int) -> None:
         killed = time.monotonic()
-        while _alive(group):
+        while _group(group):
             self.result.slowest_orphan = max(self.result.slowest_orphan, time.monotonic() - killed)
             if self.result.slowest_orphan > ORPHANS_END:
                 raise BrokenPromiseError("a worker outlived its parent by more than five seconds")
             time.sleep(0.005)
 
 
-def _alive(group: int) -> bool:
-    """Whether a process of that group still runs: an ended process may still wait to be reaped."""
+def _group(group: int) -> list[tuple[int, int]]:
+    """Return the processes of that group that still run, each with its parent: an ended process may still
+    wait to be reaped. The parent of a worker is the fork server, which is a child of the run."""
+    found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
-            state, _, its_group = path.read_text().rpartition(")")[2].split()[:3]
+            state, parent, its_group = path.read_text().rpartition(")")[2].split()[:3]
         except (FileNotFoundError, ProcessLookupError):
             continue
         if int(its_group) == group and state not in "ZX":
-            return True
-    return False
+            found.append((int(path.parent.name), int(parent)))
+    return found
 
 
 def torture(kills: int, ways: Sequence[tuple[str, str]], seed: int, urls: int = URLS) -> list[Result]:
@@ -300,11 +321,14 @@ def conduct(runs: Sequence[Torture], kills: int) -> list[Result]:
 
 def table(results: Sequence[Result]) -> str:
     """Return the results in Markdown."""
-    head = "| format | executor | kills | rows checked | rows lost | rows doubled | last worker gone after |"
-    lines = [head, "|---|---|---:|---:|---:|---:|---:|"]
+    lines = [
+        "| format | executor | kills | of workers | rows checked | rows lost | rows doubled "
+        "| last worker gone after |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
+    ]
     lines += [
-        f"| {each.format} | {each.executor} | {each.kills:,} | {each.rows:,} | {each.lost:,} | "
-        f"{each.doubled:,} | {each.slowest_orphan:.2f} s |"
+        f"| {each.format} | {each.executor} | {each.kills:,} | {each.worker_kills:,} | {each.rows:,} | "
+        f"{each.lost:,} | {each.doubled:,} | {each.slowest_orphan:.2f} s |"
         for each in results
     ]
     return "\n".join(lines)

@@ -72,7 +72,8 @@ def test_40_a_run_killed_at_any_moment_and_resumed_has_one_row_for_every_url(
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     monkeypatch.setattr("bench.endurance.torture.subprocess", SimpleNamespace(Popen=popen))
     (result,) = torture(kills, [(name, executor)], seed=1174, urls=1000)
-    assert (result.kills, result.lost, result.doubled) == (kills, 0, 0)
+    assert result.kills >= kills  # the last run may have lost a worker as well
+    assert (result.lost, result.doubled) == (0, 0)
     assert result.rows >= 1000
 
 
