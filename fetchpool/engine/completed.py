@@ -22,11 +22,12 @@ from fetchpool.pools.future import LightFuture
 
 
 class CompletedAttempt(Struct, frozen=True):
-    """An attempt that has ended. It has no outcome if its worker crashed (`lost`) or it was cancelled."""
+    """An attempt that has ended. It has no outcome if its worker crashed or it was cancelled."""
 
     request: FetchRequest
     outcome: Outcome | None
-    lost: bool = False
+    crashed: str | None = None
+    """The name of the worker that has crashed; None if none has."""
 
 
 def completed(request: FetchRequest, future: LightFuture) -> CompletedAttempt:
@@ -35,8 +36,8 @@ def completed(request: FetchRequest, future: LightFuture) -> CompletedAttempt:
         outcome = future.outcome()
     except CancelledError:
         return CompletedAttempt(request, None)
-    except WorkerLostError:
-        return CompletedAttempt(request, None, lost=True)
+    except WorkerLostError as lost:
+        return CompletedAttempt(request, None, lost.worker)
     except BaseException as bug:  # noqa: BLE001 - a pool's own bug loses no URL: its row reports the bug
         message = escape_invisible(f"{type(bug).__name__}: {bug}".splitlines()[0])
         outcome = refusal(request, FailureKind.INTERNAL, message)

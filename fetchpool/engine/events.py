@@ -188,6 +188,10 @@ class Snapshot(Struct, frozen=True):
     they are slow; else None."""
     seq: int = 0
     """The snapshot's number."""
+    workers_lost: int = 0
+    """Workers (processes) that have crashed while they were fetching."""
+    attempts_lost: int = 0
+    """Attempts that ended with them. Their URLs are fetched again, which counts as no retry."""
     rate_average: float = 0.0
     """URLs per second since the start of the run, without `time_paused`."""
     rate_ok: float = 0.0

@@ -42,11 +42,6 @@ SLOWEST = 5
 """Number of requests that are shown as the slowest."""
 
 
-CRASHED = "worker crashed; retrying what it was fetching"
-CRASH_REPORTS = 1.0
-"""Seconds between two messages about crashed workers."""
-
-
 class PreviousAttempts(Struct, frozen=True, gc=False):
     """What is stored of a request until its next attempt."""
 
@@ -90,9 +85,7 @@ class InFlightRequests:
         """Requests and their start times by urlnum, in the order of their start."""
         self._previous: dict[int, PreviousAttempts] = {}
         """By urlnum, for requests that will be retried."""
-        self._crashes = CrashTracker()
-        self._crash_reported = float("-inf")
-        """When the user was last notified of a crash."""
+        self.crashes = CrashTracker()
         self.bytes_held = 0
         """The memory that all requests without a final row take, approximately."""
         self.finished_records: list[Record] = []
@@ -133,7 +126,7 @@ class InFlightRequests:
         sent = request if request.input_columns is None else derive.without_input_columns(request)
         if self._jar is not None and request.urlnum >= 0:
             sent = derive.with_cookies(sent, self._jar.of_host(sent.host))
-        if self._crashes.counts and self._crashes.must_run_alone(request.urlnum):
+        if self.crashes.counts and self.crashes.must_run_alone(request.urlnum):
             future = self._pool.submit(sent, alone=True)
         else:
             future = self._pool.submit(sent)
@@ -190,14 +183,13 @@ class InFlightRequests:
     def _requeue(self, attempt: CompletedAttempt, now: float) -> None:
         """Re-queue a request that has no outcome: its worker crashed, or it was cancelled."""
         request, state = attempt.request, self._lifecycle.state
-        if attempt.lost and state is not RunState.ABORTED:
-            crashes = self._crashes.count(request.urlnum)
+        if attempt.crashed is not None and state is not RunState.ABORTED:
+            crashes = self.crashes.count(request.urlnum, attempt.crashed)
+            if text := self.crashes.report(attempt.crashed, now):
+                self._observers.notify(text, EventKind.WORKER_LOST)
             if crashes >= MAX_CRASHES:
                 self.reject(request, FailureKind.INTERNAL, now, f"worker crashed {crashes} times on this URL")
                 return
-            if now - self._crash_reported >= CRASH_REPORTS:  # it may have lost hundreds of requests
-                self._crash_reported = now
-                self._observers.notify(CRASHED, EventKind.WORKER_LOST)
         elif state is RunState.ABORTED:
             self.has_dropped = True
             return
@@ -223,8 +215,8 @@ class InFlightRequests:
         self.bytes_held -= request.weight
         if self._previous and (previous := self._previous.pop(request.urlnum, None)) is not None:
             self.bytes_held -= previous.weight
-        if self._crashes.counts:
-            self._crashes.forget(request.urlnum)
+        if self.crashes.counts:
+            self.crashes.forget(request.urlnum)
         if request.urlnum < 0:
             self.internal_results.append((request, outcome))
             return

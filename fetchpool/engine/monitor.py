@@ -127,6 +127,8 @@ class Monitor:
             shot,
             hosts_at_once=self._hosts_at_once,
             seq=self._seq,
+            workers_lost=self._in_flight.crashes.workers,
+            attempts_lost=self._in_flight.crashes.attempts,
             hosts=self._hosts,
             times=times,
             sizes=sizes,

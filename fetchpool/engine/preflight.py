@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fetchpool.engine.in_flight import InFlightRequests
+from fetchpool.model.derive import spaced
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.request import FetchRequest
 from fetchpool.scheduler.scheduler import Scheduler
@@ -73,6 +74,7 @@ class Preflight:
             return self._robots.request_for(request, self._last_urlnum)
         if rules.crawl_delay:
             self._scheduler.delay_host(request.host, rules.crawl_delay, now)
+            request = spaced(request, max(request.spacing, rules.crawl_delay))
         if self._robots.allows(rules, request):
             return request
         self._scheduler.complete(request, now, now, None)

@@ -34,6 +34,7 @@ def redirected(
         method=method,
         addresses=request.addresses if target.host == request.host else (),
         dns_time=0.0,
+        spacing=0.0,
         num_redirects=request.num_redirects + 1,
         crossed_origin=request.crossed_origin
         or (target.origin != urls.origin(before) and not urls.is_upgrade(before, target.href)),
@@ -57,6 +58,7 @@ def again(request: FetchRequest) -> FetchRequest:
         num_retries=request.num_retries + 1,
         addresses=(),
         dns_time=0.0,
+        spacing=0.0,
         elapsed=0.0,
         close=False,
         num_uncounted=request.num_uncounted,
@@ -74,13 +76,22 @@ def again_uncounted(request: FetchRequest) -> FetchRequest:
     return replace(again(request), num_retries=request.num_retries, num_uncounted=request.num_uncounted + 1)
 
 
-def with_addresses(request: FetchRequest, addresses: tuple[str, ...], seconds: float) -> FetchRequest:
-    """Return the request with the addresses of its host; `seconds` is the duration of the lookup."""
+def spaced(request: FetchRequest, spacing: float) -> FetchRequest:
+    """Return the request with the delay that applies after its start."""
+    return request if request.spacing == spacing else replace(request, spacing=spacing)
+
+
+def with_addresses(
+    request: FetchRequest, addresses: tuple[str, ...], seconds: float, spacing: float = 0.0
+) -> FetchRequest:
+    """Return the request with the addresses of its host and the delay that applies after its start; `seconds`
+    is the duration of the lookup."""
     return replace(
         request,
         addresses=addresses,
         dns_time=request.dns_time + seconds,
         elapsed=request.elapsed + seconds,
+        spacing=spacing,
     )
 
 

@@ -45,3 +45,8 @@ class PoolClosedError(FetchpoolError, RuntimeError):
 class WorkerLostError(FetchpoolError):
     """The worker process crashed during the request (killed, out of memory, a crash in a parser). The request
     may be submitted again; `fetch()` and the command line do so."""
+
+    def __init__(self, message: str = "", worker: str = "") -> None:
+        """`worker`: what the pool calls the worker, for messages; each one that is lost has another name."""
+        super().__init__(message)
+        self.worker = worker

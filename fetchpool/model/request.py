@@ -57,6 +57,9 @@ class FetchRequest(Struct, frozen=True, gc=False, array_like=True):
     """The addresses of `host` to connect to. Empty: the transport resolves it."""
     dns_time: float = 0.0
     """Duration of the lookup, if it was for this request; part of `elapsed` and of the row's times."""
+    spacing: float = 0.0
+    """Seconds after its start in which no other request to `host` may start: the delay in force when the
+    scheduler handed it out. Workers elsewhere start requests later than that, so they measure it again."""
     capture_bytes: int = 0
     """Internal request (robots.txt): return up to this many body bytes in `Outcome.content`."""
     crossed_origin: bool = False

@@ -71,6 +71,9 @@ def summary(
     lines += _failures(snapshot)
     if snapshot.retries:
         lines.append(_labelled("retried", counted(snapshot.retries, "attempt")))
+    if snapshot.workers_lost:
+        fetches = counted(snapshot.attempts_lost, "fetch", "fetches")
+        lines.append(_labelled("lost", f"{counted(snapshot.workers_lost, 'worker')}; {fetches} began again"))
     if snapshot.duplicates:
         lines.append(_labelled("skipped", counted(snapshot.duplicates, "duplicate")))
     if config.outputs:

@@ -62,7 +62,8 @@ class SavedBodies(Struct, frozen=True):
 
 
 class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The result of a run. `saved`, `changes` and `input_failure` are left out if they do not apply."""
+    """The result of a run. `saved`, `workers_lost`, `changes` and `input_failure` are left out if they do not
+    apply."""
 
     urls: int
     """Finished URLs, including rows of earlier runs."""
@@ -84,6 +85,8 @@ class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     urls_per_second: float
     outputs: tuple[OutputRows, ...]
     saved: SavedBodies | None = None
+    workers_lost: int = 0
+    """Workers (processes) that have crashed while they were fetching; left out if none has."""
     changes: dict[str, int] | None = None
     """URLs by what has changed since the run that `--refresh` names."""
     input_failure: str | None = None
@@ -128,6 +131,7 @@ def summary_object(
             OutputRows(output.path, output.format, rows)
             for output, rows in zip(config.outputs, result.rows, strict=True)
         ),
+        workers_lost=snapshot.workers_lost,
         saved=SavedBodies(config.fetch.save, saved) if config.fetch.save else None,
         changes=None if changes is None else dict(changes),
         input_failure=result.input_failure,

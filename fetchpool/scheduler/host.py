@@ -247,14 +247,15 @@ class HostSlot:
         slow = self._failures or self._backoff or self.ready_at > now or self.has_connection_limit
         return not slow and self.request_rate is None and self.breaker is CLOSED
 
-    def started(self, now: float, host_delay: float) -> None:
-        """Count a request as in flight."""
+    def started(self, now: float, host_delay: float) -> float:
+        """Count a request as in flight; return the seconds until the next one may start."""
         self.in_flight += 1
         delay = max(host_delay, self._backoff)
         if self.request_rate is not None:
             delay = max(delay, self.request_rate.interval)
         if delay:
             self.ready_at = max(self.ready_at, now + delay)
+        return delay
 
     def record_result(
         self,

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
 
-from fetchpool.model.derive import by_itself, with_addresses
+from fetchpool.model.derive import by_itself, spaced, with_addresses
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.request import FetchRequest
@@ -162,7 +162,7 @@ class Scheduler:
                 else:
                     request = slot.queue.popleft()
                 self.queued -= 1
-                slot.started(now, self._host_delay)
+                spacing = slot.started(now, self._host_delay)
                 if self.is_rate_limited:
                     self._rate_limiter.started(now)
                 if proxy is not None:
@@ -172,8 +172,8 @@ class Scheduler:
                     request = by_itself(request)
                 if slot.addresses:  # the first request after a lookup gets its duration
                     seconds, slot.dns_time = slot.dns_time, 0.0
-                    return with_addresses(request, slot.addresses, seconds)
-                return request
+                    return with_addresses(request, slot.addresses, seconds, spacing)
+                return request if request.spacing == spacing else spaced(request, spacing)
         return None
 
     def complete(

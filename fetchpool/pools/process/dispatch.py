@@ -45,7 +45,7 @@ class WorkDispatcher:
         self._options = options
         self._hung_up: dict[str, float] = {}
         """When the processes last closed idle connections, by hosts that accept few."""
-        self.completed: list[tuple[LightFuture, Outcome | None]] = []
+        self.completed: list[tuple[LightFuture, Outcome]] = []
         """Futures to complete, with their outcome."""
 
     def set_results(self) -> None:
@@ -189,7 +189,7 @@ class WorkDispatcher:
             # are among the first next time.
             started = 0 if worker.killed_for_parser else worker.places
             self._put_back(held[started:])
-            self._work.lose(held[:started])
+            self._work.lose(held[:started], worker.name)
             if not worker.is_ready and not self._supervisor.workers:
                 self._work.lose_waiting()  # another one might not start either
 

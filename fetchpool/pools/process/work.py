@@ -93,10 +93,12 @@ class WorkQueue:
                         waiting.append(item)
         cancel(item.future for item in reversed(cancelled))
 
-    def lose(self, items: Iterable[WorkItem]) -> None:
-        """Fail requests whose worker has died."""
+    def lose(self, items: Iterable[WorkItem], worker: str = "") -> None:
+        """Fail requests whose worker has died. `worker`: what to call it."""
         lost = [item for item in items if self.open.pop(item.number, None) is not None]
-        complete((item.future, None) for item in lost)
+        for item in lost:
+            if item.future.set_running_or_notify_cancel():  # else its owner has cancelled it
+                item.future.set_exception(WorkerLostError(LOST, worker))
 
     def lose_waiting(self) -> None:
         """Fail all requests that wait for a worker."""
@@ -114,12 +116,8 @@ def cancel(futures: Iterable[LightFuture]) -> None:
         future.set_running_or_notify_cancel()
 
 
-def complete(ended: Iterable[tuple[LightFuture, Outcome | None]]) -> None:
-    """Complete futures, with an outcome or with `WorkerLostError`; not to be called with a lock held."""
+def complete(ended: Iterable[tuple[LightFuture, Outcome]]) -> None:
+    """Complete futures; not to be called with a lock held."""
     for future, outcome in ended:
-        if not future.set_running_or_notify_cancel():
-            continue  # its owner has cancelled it
-        if outcome is None:
-            future.set_exception(WorkerLostError(LOST))
-        else:
+        if future.set_running_or_notify_cancel():  # else its owner has cancelled it
             future.complete(outcome)

@@ -68,6 +68,7 @@ class WorkerProcess:
         finally:
             theirs.close()
             self._lifeline.reader.close()
+        self.name = f"worker process {self.process.pid}"
 
     @property
     def sentinel(self) -> int:

@@ -32,6 +32,7 @@ COMPLETE = FetchRequest(
     elapsed=3.0,
     addresses=("192.0.2.1",),
     dns_time=0.5,
+    spacing=2.0,
     capture_bytes=9,
     crossed_origin=True,
     from_public=True,
@@ -55,6 +56,7 @@ CHANGES: dict[str, tuple[Callable[[FetchRequest], FetchRequest], dict[str, Any]]
             "num_redirects": 3,
             "addresses": (),
             "dns_time": 0.0,
+            "spacing": 0.0,
             "cookies": (),
             "redirects": (),
             "weight": 100 + len(TARGET.href) - len(COMPLETE.href),
@@ -63,9 +65,10 @@ CHANGES: dict[str, tuple[Callable[[FetchRequest], FetchRequest], dict[str, Any]]
     "by itself": (derive.by_itself, {}),
     "handed back": (lambda request: derive.handed_back(request, 4.0), {"elapsed": 4.0}),
     "introduced": (
-        lambda request: derive.with_addresses(request, ("192.0.2.2",), 1.0),
-        {"addresses": ("192.0.2.2",), "dns_time": 1.5, "elapsed": 4.0},
+        lambda request: derive.with_addresses(request, ("192.0.2.2",), 1.0, 5.0),
+        {"addresses": ("192.0.2.2",), "dns_time": 1.5, "elapsed": 4.0, "spacing": 5.0},
     ),
+    "spaced": (lambda request: derive.spaced(request, 0.0), {"spacing": 0.0}),
     "with cookies": (lambda request: derive.with_cookies(request, ()), {"cookies": ()}),
     "without_input_columns": (derive.without_input_columns, {"input_columns": None}),
     "with its columns": (
@@ -133,7 +136,7 @@ def test_another_attempt_starts_with_the_first_hop_and_its_rights(start: FetchRe
     hop = derive.redirected(
         derive.with_addresses(start, ("192.0.2.3",), 1.0), TARGET, "", cookies=(), from_public=True
     )
-    fresh = {"num_retries": 1, "elapsed": 0.0, "dns_time": 0.0, "addresses": ()}
+    fresh = {"num_retries": 1, "elapsed": 0.0, "dns_time": 0.0, "addresses": (), "spacing": 0.0}
     for attempt in (start, derive.with_addresses(start, ("192.0.2.3",), 1.0), hop):
         assert asdict(derive.again(attempt)) == {**asdict(start), **fresh}
 

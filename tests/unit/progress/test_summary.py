@@ -75,6 +75,13 @@ def test_a_full_summary_has_counts_sizes_times_failures_and_outputs() -> None:
     ]
 
 
+def test_workers_that_crashed_have_a_line() -> None:
+    one, two = all_ok(workers_lost=1, attempts_lost=1), all_ok(workers_lost=2, attempts_lost=1200)
+    assert "lost     1 worker; 1 fetch began again" in lines(one)
+    assert "lost     2 workers; 1,200 fetches began again" in lines(two)
+    assert not [each for each in lines(all_ok()) if each.startswith("lost")]
+
+
 def test_an_empty_list_has_nothing_to_fetch() -> None:
     shot = all_ok(done=0, elapsed=0.01, time_max=0.0)
     assert lines(shot) == ["nothing to fetch: the input contains no URLs"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
-from fetchpool.model import urls
+from fetchpool.model import derive, urls
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome, refusal
 from fetchpool.model.request import FetchRequest
@@ -341,3 +341,24 @@ def test_the_reason_that_most_requests_wait_for_is_reported() -> None:
     scheduler.enqueue_at(first, 9.0)
     assert [started(scheduler, 0.0).host for _ in range(2)] == ["b", "c"]
     assert scheduler.block_reason(0.0) is BlockReason.HOST_LIMIT
+
+
+def test_a_request_carries_the_delay_in_force_at_its_host() -> None:
+    """Workers elsewhere measure it again from the actual start."""
+    delayed = filled(Scheduler(host_delay=1.0), "aa")
+    assert started(delayed, 0.0).spacing == 1.0
+    scheduler = filled(Scheduler(), "aaab")
+    first = started(scheduler, 0.0)
+    assert first.spacing == 0.0
+    scheduler.complete(first, 0.0, 0.0, TOO_MANY_REQUESTS)
+    other = started(scheduler, 1.0)
+    after = started(scheduler, 1.0)
+    assert (other.host, other.spacing, after.host, after.spacing) == ("b", 0.0, "a", INITIAL_BACKOFF)
+
+
+def test_a_request_that_starts_again_carries_no_earlier_delay() -> None:
+    scheduler = filled(Scheduler(), "a")
+    waited = derive.spaced(started(scheduler, 0.0), 5.0)
+    scheduler.complete(waited, 0.0, 0.0, None)
+    scheduler.enqueue(waited, 0.0, first=True)
+    assert started(scheduler, 0.0).spacing == 0.0
