@@ -80,6 +80,10 @@ def _run(
     habits = [always_on(name) for name in ACCEPTED if typed[name.replace("-", "_")]]
     config = replace(config, notices=(*configuration.notices, *config.notices, *habits))
     if typed["dry_run"]:
+        if config.recursive:
+            raise UsageError(
+                "--dry-run cannot be combined with --recursive: only a crawl itself can tell what it finds"
+            )
         from fetchpool.cli.dry_run import dry_run
 
         return dry_run(config)
@@ -123,6 +127,8 @@ def settings_of(typed: dict[str, Any]) -> dict[str, Any]:
     for option in RUN_OPTIONS:
         if option.scope is not Scope.FLAG:
             value = typed[flag_name(option)]
+            if value is None and option.type.none_is_no_limit and option.type.format is None:
+                continue  # its default depends on others
             if isinstance(value, list):  # a program's list may be a value: an array for --json
                 value = tuple(value)
             settings[option.name] = not value if option.is_negative else value

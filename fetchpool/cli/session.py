@@ -192,4 +192,7 @@ def _code(result: RunResult, interrupted: ExitCode | None) -> ExitCode:
         return ExitCode.LIMIT
     if result.steered_by:
         return ExitCode.STOPPED
-    return ExitCode.FAILED if result.snapshot.done > result.snapshot.ok else ExitCode.OK
+    failed = result.snapshot.done - result.snapshot.ok
+    if result.crawl is not None:
+        failed -= result.crawl.disallowed
+    return ExitCode.FAILED if failed > 0 else ExitCode.OK

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from fetchpool.config import machine, steering, validate
 from fetchpool.config.connection_options import connection_fields
+from fetchpool.config.crawl_options import PER_HOST, check_crawl, crawl_rules
 from fetchpool.config.dependencies import resolve_transport, usable_dns_servers, usable_proxy
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.config.keep import HEADER, MAX_BODY
@@ -65,6 +66,7 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
     """
     values = _checked(given)
     _refuse_contradictions(inputs, values)
+    check_crawl(values, {name: option.label for name, option in OPTIONS.items()})
     paths = values["outputs"]
     outputs = parse_outputs(paths, values["format"])
     _refuse_formats(outputs, values)
@@ -98,7 +100,14 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
         or any(each.format != "text" for each in outputs)
         or bool(shown & {"etag", "last_modified"}),
         "hash": refreshes or values["hash"],
+        "crawl": crawl_rules(values),
+        "no_follow": values["no_follow"] or values["recursive"],
     }
+    if values["recursive"]:
+        values["robots"] = not values["no_robots"]
+        values["robots_sitemaps"] = not values["no_sitemap"]
+        if "per_host" not in given:
+            values["per_host"] = PER_HOST
     wanted = _workers(values["workers"], values["max_workers"])
     processes, fewer = _processes(values["processes"], wanted, values["executor"])
     capacity = machine.workers_within_limit(wanted, values["executor"], transport, processes or 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from fetchpool.config.parsers import Parser, name_of
+from fetchpool.crawl.rules import CrawlRules
 from fetchpool.model.record import Cookie
 from fetchpool.model.version import VERSION
 
@@ -112,6 +113,9 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     follow_within_hosts: bool = True
     """Whether the worker follows a redirect within a host. If not, it returns every redirect, to be checked
     first (`robots.txt`)."""
+
+    crawl: CrawlRules | None = None
+    """Which links are looked for in pages; None without a crawl."""
 
     @property
     def has_proxy(self) -> bool:

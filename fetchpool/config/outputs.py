@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from fetchpool.config import validate
 from fetchpool.config.choices import FORMATS, format_of, without_compression
+from fetchpool.config.crawl_options import FIELDS as CRAWL_FIELDS
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.config.keep import KEPT, kept_fields
 from fetchpool.config.parsers import Parser
@@ -80,6 +81,10 @@ BUILT_IN_FIELDS: dict[Parser, tuple[str, ...]] = {
     "text": ("text",),
 }
 """The fields that built-in parsers add to a row, for outputs whose columns are fixed from the start."""
+CRAWL_TYPES: dict[str, FieldType] = {
+    **dict.fromkeys(CRAWL_FIELDS, "text"),
+    **dict.fromkeys(("depth", "num_links"), "integer"),
+}
 BUILT_IN_TYPES: dict[str, FieldType] = {"links": "texts"}
 """The types of those that are no text."""
 
@@ -148,10 +153,11 @@ def extra_fields(fetch: FetchOptions, refreshed: bool) -> tuple[str, ...]:
         "not_modified": refreshed,
         "redirect_url": fetch.no_follow,
     }
+    crawled = CRAWL_FIELDS if fetch.crawl is not None else ()
     parsed = [name for parser in fetch.parse for name in BUILT_IN_FIELDS.get(parser, ())]
     kept = kept_fields(fetch.keep)
     features = [name for name, wanted in fields.items() if wanted]
-    return tuple(dict.fromkeys((*features, *kept, *(parsed_name(name, kept) for name in parsed))))
+    return tuple(dict.fromkeys((*crawled, *features, *kept, *(parsed_name(name, kept) for name in parsed))))
 
 
 ADDED_BY = {
@@ -189,7 +195,8 @@ def field_types(fetch: FetchOptions) -> dict[str, FieldType]:
         for parser in fetch.parse
         for name in BUILT_IN_FIELDS.get(parser, ())
     }
-    return {**parsed, **kept}
+    crawled = CRAWL_TYPES if fetch.crawl is not None else {}
+    return {**parsed, **kept, **crawled}
 
 
 def parser_fields(parse: tuple[Parser, ...], keep: tuple[str, ...] = ()) -> frozenset[str] | None:

@@ -12,6 +12,7 @@ from typing import Any
 from fetchpool.config import (
     connection_options,
     cookie_file,
+    crawl_options,
     proxy_options,
     request_values,
     units,
@@ -91,6 +92,14 @@ TIMEOUT = ParamType(check=validate.timeout, accepts=float | str, format=units.fo
 SIZE = ParamType(check=validate.size, accepts=int | str, format=units.format_size)
 SIZE_LIMIT = _limit(validate.size, int | str | None, units.format_size)
 RATE_LIMIT = _limit(validate.rate, float | str | None, "{:g}/s".format)
+
+# Its default depends on --recursive.
+PER_HOST = ParamType(check=INTEGER_LIMIT.check, accepts=int | str | None, none_is_no_limit=True)
+SCOPE = ParamType(check=_is_among(crawl_options.SCOPES), accepts=str | None, choices=crawl_options.SCOPES)
+PATTERNS = ParamType(check=crawl_options.patterns, accepts=str | Sequence[str], repeatable=True)
+TAGS = ParamType(check=crawl_options.tags, accepts=str | Sequence[str] | None)
+DEPTH = ParamType(check=_integer(0), accepts=int | str | None)
+FRONTIER = ParamType(check=crawl_options.frontier_file, accepts=ANY_PATH)
 
 # Checked by `configure()`, since the valid values depend on other options.
 WORKERS = ParamType(accepts=int | str, format=str)

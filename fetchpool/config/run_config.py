@@ -61,6 +61,16 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     """Whether URLs that the outputs already contain are skipped."""
     retry_failed: frozenset[str] = frozenset()
     """Errors whose rows are retried in a resumed run."""
+    recursive: bool = False
+    """Whether links are followed. Then `fetch.crawl` has the rules."""
+    depth: int | None = None
+    """The largest number of links from a start URL; None is no limit."""
+    max_pages: int | None = None
+    """The number of rows of a crawl, those of earlier runs included; None is no limit."""
+    frontier: str = ""
+    """The file of the URLs of a crawl; empty for its usual name, next to the first output."""
+    robots_sitemaps: bool = True
+    """Whether a crawl reads the sitemaps that `robots.txt` names."""
     seen_memory: int = DEFAULT_MEMORY
     """Memory for duplicate detection; beyond it a temporary file is used."""
     url_column: str | None = None

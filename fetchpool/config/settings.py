@@ -121,10 +121,38 @@ class FetchSettings(PoolSettings, total=False):
     refresh: str | PathLike[str] | None
     """Fetch URLs only if they have changed since OLD, the output of an earlier run, by conditional requests.
     Without INPUT, the URLs are those of OLD. Implies --hash."""
+    recursive: bool
+    """Follow the links of pages: fetch all pages of a site, each once. Obeys robots.txt and nofollow."""
+    scope: str | None
+    """Follow links to: host (the host of a start URL), prefix (its directory), origin, domain (with
+    subdomains) or any."""
+    include: str | Sequence[str]
+    """Follow only links whose URL contains a match of REGEX. Repeatable."""
+    exclude: str | Sequence[str]
+    """Do not follow links whose URL contains a match of REGEX, whatever --include says. Repeatable."""
+    depth: int | str | None
+    """Follow links up to N steps from the start URLs; 0 is no link at all. (default: no limit)"""
+    max_pages: int | str | None
+    """End after N rows, those of resumed runs included, with exit code 4 if URLs are left. (default: no
+    limit)"""
+    no_robots: bool
+    """Ignore robots.txt, and links and pages that are marked nofollow."""
+    ignore_nofollow: bool
+    """Follow links and pages that are marked nofollow; robots.txt is obeyed."""
+    no_sitemap: bool
+    """Do not read the sitemaps that robots.txt names."""
+    page_requisites: bool
+    """Also fetch images, scripts, styles and fonts of the pages that are outside of the scope."""
+    follow_tags: str | Sequence[str] | None
+    """Follow only the links of these tags, such as a,area."""
+    ignore_param: Sequence[str]
+    """Remove this query parameter from links; utm_* stands for all that begin with utm_. Repeatable."""
+    no_trap_guard: bool
+    """Follow links that look endless, such as /a/a/a/, too."""
     max_workers: int | str | None
     """Upper limit of the workers for -w auto, and for changes during the run. (default: 1000)"""
     per_host: int | str | None
-    """Maximum number of concurrent fetches per host; 0 is no limit. (default: 10)"""
+    """Maximum number of concurrent fetches per host; 0 is no limit. (default: 10, or 4 with --recursive)"""
     host_delay: float | str
     """Minimum delay between two requests to the same host. Status 429, 503 and Retry-After always increase
     the delay. (default: 0)"""
@@ -184,6 +212,8 @@ class AllSettings(FetchSettings, total=False):
     encoding: str | None
     """Encoding of the inputs, such as utf-16, cp1252 or shift_jis. By default UTF-8, UTF-16 and, in tables,
     Windows-1252 are detected."""
+    frontier: str | PathLike[str] | None
+    """File of the URLs that were found. (default: the first output's name with .frontier.jsonl)"""
     paused: bool
     """Begin paused; the web page or the key p starts the run. The pause counts towards --max-runtime."""
     outputs: Sequence[str]

@@ -43,6 +43,8 @@ from fetchpool.transports.resolver import Resolver
 from fetchpool.transports.resolver import shared as shared_resolver
 
 if TYPE_CHECKING:  # loaded only if needed
+    from fetchpool.engine.crawl import Crawl
+    from fetchpool.engine.open_crawl import CrawlParts
     from fetchpool.history.refresh import PreviousRun
     from fetchpool.http.cookie_store import CookieJar
     from fetchpool.scheduler.robots import RobotsCache
@@ -74,6 +76,12 @@ def build(
         exit_if_spawning()  # before it opens an archive that its parent process holds open
     urls = open_source(config, source, old)
     source = urls.source
+    parts: CrawlParts | None = None
+    if config.recursive:
+        from fetchpool.engine.open_crawl import CrawlParts
+
+        parts = CrawlParts(config, source)
+        source = parts.frontier
     notices = [*config.notices, *source.notices]
     source.notices.clear()
     if urls.old is not None:
@@ -103,11 +111,17 @@ def build(
             stored_rows=[sink.stored_rows() for sink in opened] if config.resume else (),
             retry_errors=config.retry_failed,
             memory=config.seen_memory,
+            claims=parts is not None,
         )
+        crawl: Crawl | None = None
+        if parts is not None:
+            crawl = parts.crawl(known)
+            observers = [*observers, crawl]
         # With a rate limit, a delay or robots.txt rules, every hop has to be scheduled.
         spaced = bool(config.robots or config.rate or config.host_delay)
         jar = open_jar(config)
-        fetch = replace(config.fetch, follow_across_hosts=False, follow_within_hosts=not spaced)
+        fetch = config.fetch if parts is None else parts.fetch_options(config.fetch)
+        fetch = replace(fetch, follow_across_hosts=False, follow_within_hosts=not spaced)
         if fetch.save:
             from fetchpool.sinks.spool import open_spool
 
@@ -126,6 +140,8 @@ def build(
         pool = open_pool(config.executor, most, fetch, processes=config.processes)
     except BaseException:
         source.close()
+        if parts is not None:
+            parts.file.close()
         for each in spools:
             each.close()
         if archive is not None:
@@ -150,7 +166,15 @@ def build(
         from fetchpool.scheduler.robots import RobotsCache
 
         robots = RobotsCache(config.fetch.user_agent, public_only=config.fetch.public_only)
-    writer = Writer(sinks, known, archive=archive, spools=spools, journals=opened, jar=jar)
+    writer = Writer(
+        sinks,
+        known,
+        archive=archive,
+        spools=spools,
+        journals=opened,
+        jar=jar,
+        frontier=None if parts is None else parts.file,
+    )
     run_observers = Observers(observers)
     try:
         engine = assemble(
@@ -180,6 +204,7 @@ def build(
                 pool, AutoScaler(most, monotonic()) if config.auto_workers else None, config.workers
             ),
             observers=run_observers,
+            crawl=crawl,
         )
         for text in [*notices, *_notices_of(config, opened)]:
             run_observers.notify(text)
@@ -193,7 +218,7 @@ def build(
     return engine
 
 
-def assemble(
+def assemble(  # noqa: PLR0913 - the parts of an engine
     source: Source,
     pool: Pool,
     writer: Writer,
@@ -206,10 +231,12 @@ def assemble(
     limits: Limits = NO_LIMITS,
     workers: Workers | None = None,
     observers: Observers | None = None,
+    crawl: Crawl | None = None,
     clock: Callable[[], float] = monotonic,
 ) -> Engine:
     """Make the parts of an engine and connect them; start the source and notify the observers. `known` is the
-    writer's duplicate filter; without it nothing is a duplicate."""
+    writer's duplicate filter; without it nothing is a duplicate. `crawl`: the crawl whose frontier the source
+    is."""
     if observers is None:
         observers = Observers()
     if known is None:
@@ -218,7 +245,7 @@ def assemble(
     deadline = None if limits.run is None else clock() + limits.run
     lifecycle = Lifecycle(deadline, limits.failures)
     stats = Stats(clock)
-    reader = RequestReader(source, known, stats)
+    reader = RequestReader(source, known, stats, crawl)
     in_flight = InFlightRequests(
         pool,
         scheduler,
@@ -228,12 +255,15 @@ def assemble(
         lifecycle=lifecycle,
         stats=stats,
         observers=observers,
+        crawl=crawl,
         clock=clock,
     )
+    if crawl is not None:
+        crawl.ends_levels_when(lambda: not in_flight and not scheduler.queued)
     if workers is None:
         workers = Workers(pool)
     steering = Steering(pool, scheduler, in_flight, workers, lifecycle=lifecycle, observers=observers)
-    preflight = Preflight(scheduler, lookups, robots, in_flight)
+    preflight = Preflight(scheduler, lookups, robots, in_flight, crawl)
     dispatcher = Dispatcher(
         reader,
         scheduler,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from fetchpool.engine.bottlenecks import Bottleneck
 from fetchpool.engine.events import Notice, ReadBack
@@ -21,6 +22,9 @@ from fetchpool.engine.writer import Writer
 from fetchpool.pools.base import Pool
 from fetchpool.scheduler.host import BlockReason
 from fetchpool.scheduler.scheduler import Scheduler
+
+if TYPE_CHECKING:  # loaded only for a crawl
+    from fetchpool.engine.crawl import CrawlResult
 
 READ_AHEAD = 10_000
 """Requests that may be queued, so that a list sorted by host keeps all hosts busy. At this number reading
@@ -105,6 +109,11 @@ class Dispatcher:
     def input_failure(self) -> str | None:
         """Why an input could not be read to its end, in one line."""
         return self._reader.failure
+
+    @property
+    def crawl_result(self) -> CrawlResult | None:
+        """What a crawl has left; None for a list."""
+        return self._reader.crawl_result
 
     def next_wakeup(self) -> float | None:
         """Return when `dispatch()` may find something to do although no message came; None if only a message

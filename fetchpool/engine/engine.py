@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import monotonic, sleep
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -29,6 +30,9 @@ from fetchpool.engine.writer import Writer
 from fetchpool.model.steering import Abort, Command, Stop
 from fetchpool.pools.base import InlinePool, Pool
 from fetchpool.transports.dns import HostAddresses
+
+if TYPE_CHECKING:  # loaded only for a crawl
+    from fetchpool.engine.crawl import CrawlResult
 
 BATCH_WAIT_FROM = 4
 """Requests that the pool has queued: from here on completed attempts are handled in batches, since an
@@ -56,6 +60,8 @@ class RunResult(Struct, frozen=True):
     """Why an input could not be read to its end, in one line."""
     rows: tuple[int, ...]
     """Number of rows written to each output."""
+    crawl: CrawlResult | None = None
+    """What a crawl has left; None for a list."""
 
 
 class Engine:
@@ -168,14 +174,19 @@ class Engine:
         is_complete = not self._in_flight.has_dropped and not self._dispatcher.has_more
         aborted = lifecycle.state is RunState.ABORTED
         interrupted = lifecycle.is_stopped and not is_complete
+        stopped_by = lifecycle.stopped_by if interrupted else ""
+        crawl = self._dispatcher.crawl_result
+        if crawl is not None and crawl.left and not interrupted and not aborted:
+            interrupted, stopped_by = True, "--max-pages"
         return RunResult(
             self._monitor.snapshot(),
             interrupted=interrupted or aborted,
             aborted=aborted,
-            stopped_by=lifecycle.stopped_by if interrupted else "",
+            stopped_by=stopped_by,
             steered_by=lifecycle.steered_by if interrupted or aborted else "",
             input_failure=self._dispatcher.input_failure,
             rows=tuple(self._writer.rows),
+            crawl=crawl,
         )
 
     def _may_go_on(self) -> bool:

@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from functools import partial
 from itertools import islice
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -37,6 +38,9 @@ from fetchpool.pools.base import Pool
 from fetchpool.pools.future import LightFuture
 from fetchpool.scheduler.retry import RetryPolicy
 from fetchpool.scheduler.scheduler import Scheduler
+
+if TYPE_CHECKING:  # loaded only for a crawl
+    from fetchpool.engine.crawl import Crawl
 
 SLOWEST = 5
 """Number of requests that are shown as the slowest."""
@@ -67,10 +71,12 @@ class InFlightRequests:
         lifecycle: Lifecycle,
         stats: Stats,
         observers: Observers,
+        crawl: Crawl | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         """The pool's threads put completed attempts into `inbox`; the engine's thread passes each to
-        `complete()`."""
+        `complete()`. `crawl`: takes the links of each."""
+        self._crawl = crawl
         self._pool = pool
         self._scheduler = scheduler
         self._retry = retry
@@ -173,6 +179,8 @@ class InFlightRequests:
             self._jar.learn(outcome.set_cookies)
         if outcome.record.error and self._pool.queued and self._scheduler.is_throttled(request.host, now):
             self._pool.cancel_pending(request.host)
+        if self._crawl is not None:
+            self._crawl.take_links(request, outcome)  # before the row: then a crash loses no link
         if outcome.pending_redirect is not None:
             redirect = derive.with_input_columns(outcome.pending_redirect, request)
             self._scheduler.enqueue(self._reweighed(redirect, request), now, first=True)

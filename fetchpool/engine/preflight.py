@@ -18,6 +18,7 @@ from fetchpool.scheduler.scheduler import Scheduler
 from fetchpool.transports.dns import HostAddresses, HostLookups
 
 if TYPE_CHECKING:  # loaded only if needed
+    from fetchpool.engine.crawl import Crawl
     from fetchpool.scheduler.robots import RobotsCache
 
 
@@ -30,7 +31,10 @@ class Preflight:
         lookups: HostLookups | None,
         robots: RobotsCache | None,
         in_flight: InFlightRequests,
+        crawl: Crawl | None = None,
     ) -> None:
+        """`crawl`: reads the sitemaps that `robots.txt` files name."""
+        self._crawl = crawl
         self._scheduler = scheduler
         self._lookups = lookups
         self._robots = robots
@@ -86,6 +90,8 @@ class Preflight:
         assert self._robots is not None
         first = request.first or request
         rules = self._robots.add(first, outcome, now)
+        if self._crawl is not None:
+            self._crawl.read_robots(first, outcome)
         forbidden: list[FetchRequest] = []
         if rules.forbids_all:
             # Rejected now: by the time they could start, the rules may have expired.

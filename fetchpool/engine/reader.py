@@ -7,11 +7,15 @@ without URLs that an earlier run has finished. Only the engine's thread calls it
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from fetchpool.engine.stats import Stats
 from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.model.request import FetchRequest
 from fetchpool.sources.base import Source
+
+if TYPE_CHECKING:  # loaded only for a crawl
+    from fetchpool.engine.crawl import Crawl, CrawlResult
 
 MIN_BATCH = 64
 """Requests to read at once, at least: reading a batch takes longer than reading the requests in it."""
@@ -20,7 +24,11 @@ MIN_BATCH = 64
 class RequestReader:
     """Reads requests from a source and drops duplicates and finished URLs."""
 
-    def __init__(self, source: Source, known: DuplicateFilter, stats: Stats) -> None:
+    def __init__(
+        self, source: Source, known: DuplicateFilter, stats: Stats, crawl: Crawl | None = None
+    ) -> None:
+        """`crawl`: if the source is its frontier."""
+        self._crawl = crawl
         self._source = source
         self._known = known
         self._stats = stats
@@ -40,6 +48,8 @@ class RequestReader:
         """Load a part of the rows of earlier runs. Return a line for the user when all are loaded and some
         were unreadable."""
         self.loading = self._known.load()
+        if not self.loading and self._crawl is not None:
+            self._crawl.begin(self._stats)
         if self.loading or not self._known.corrupt_rows:
             return None
         lines = "line" if self._known.corrupt_rows == 1 else "lines"
@@ -88,10 +98,17 @@ class RequestReader:
         """Number of URLs that were dropped because the input had them before."""
         return self._known.duplicates
 
+    @property
+    def crawl_result(self) -> CrawlResult | None:
+        """What a crawl has left; None for a list."""
+        return None if self._crawl is None else self._crawl.result
+
     def estimate_total(self) -> tuple[int | None, bool]:
         """Return the number of URLs in the input, or None if nothing is known, and whether it is exact. It
         is estimated from the share of bytes that was read."""
         source = self._source
+        if self._crawl is not None:
+            return self._crawl.estimate_total(), False
         if source.exhausted:
             return self._read, True
         if not source.bytes_total or not source.bytes_read:

@@ -112,6 +112,11 @@ class Stats:
                 self._ok_before += 1
         self._done_before += len(rows)
 
+    def found_ok(self, number: int) -> None:
+        """Count URLs that an earlier run has finished without an error."""
+        self._ok_before += number
+        self._done_before += number
+
     @property
     def done(self) -> int:
         """Number of final rows."""

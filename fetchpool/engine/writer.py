@@ -18,6 +18,7 @@ from fetchpool.sinks.file import FileSink
 from fetchpool.sinks.unread import UnreadRows
 
 if TYPE_CHECKING:  # loaded only for --warc and --cookie-jar
+    from fetchpool.history.frontier_file import FrontierFile
     from fetchpool.http.cookie_store import CookieJar
     from fetchpool.sinks.spool import SpoolDirectory
     from fetchpool.sinks.warc import WarcFile
@@ -38,9 +39,11 @@ class Writer:
         spools: Sequence[SpoolDirectory] = (),
         journals: Sequence[ResumableSink] = (),
         jar: CookieJar | None = None,
+        frontier: FrontierFile | None = None,
     ) -> None:
         """`journals`: those of the sinks that can be resumed; they may have notices. `jar`: written at the
-        end."""
+        end. `frontier`: the links of a crawl, which are written before the rows of their pages."""
+        self._frontier = frontier
         self._sinks = sinks
         self._known = known
         self._archive = archive
@@ -93,6 +96,8 @@ class Writer:
 
     def write(self, records: list[Record], now: float) -> None:
         """Write final rows to every sink that lacks them."""
+        if self._frontier is not None:
+            self._frontier.flush()
         for number, sink in enumerate(self._sinks):
             if number in self._left:
                 continue
@@ -108,7 +113,9 @@ class Writer:
             self._flush_at = now + FLUSH_INTERVAL
 
     def flush(self) -> None:
-        """Flush everything to the operating system, archive records before rows."""
+        """Flush everything to the operating system, archive records and links before rows."""
+        if self._frontier is not None:
+            self._frontier.sync()
         if self._archive is not None:
             self._archive.flush()
         for number, sink in enumerate(self._sinks):
@@ -136,7 +143,9 @@ class Writer:
     def close(self) -> None:
         """Flush and close everything, whatever fails; raise the first failure. Idempotent."""
         failures: list[Exception] = []
-        outputs: list[WarcFile | Sink] = [*self._sinks]
+        outputs: list[WarcFile | FrontierFile | Sink] = [*self._sinks]
+        if self._frontier is not None:
+            outputs.insert(0, self._frontier)
         if self._archive is not None:
             outputs.insert(0, self._archive)
         for output in outputs:

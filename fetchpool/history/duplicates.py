@@ -53,9 +53,12 @@ class DuplicateFilter:
         stored_rows: Sequence[Iterator[list[StoredRow | None]]] = (),
         retry_errors: Collection[str] = (),
         memory: int = DEFAULT_MEMORY,
+        claims: bool = False,
     ) -> None:
         """`stored_rows`: the rows of each output to resume from. `retry_errors`: URLs whose row has one of
-        these errors are fetched again. `memory`: bytes; beyond them a temporary file is used."""
+        these errors are fetched again. `memory`: bytes; beyond them a temporary file is used. `claims`: the
+        list has each URL once, as each was passed to `claim()` before it was added."""
+        self._claims = claims
         self._filters = dedupe or bool(stored_rows)
         self._seen = SeenSet(1 + len(stored_rows) if stored_rows else 0, memory=memory)
         self._unread = deque(enumerate(stored_rows, IN_INPUT + 1))
@@ -93,7 +96,7 @@ class DuplicateFilter:
 
     def filter(self, requests: list[FetchRequest]) -> tuple[list[FetchRequest], list[StoredRow]]:
         """Return the requests to fetch, and the rows of those that are done. The rest are duplicates."""
-        if not self._filters:
+        if not self._filters or (self._claims and not self._outputs):
             return requests, []
         if not self._outputs:
             add = self._seen.add
@@ -106,7 +109,7 @@ class DuplicateFilter:
                 marks, missing = self._seen.set_mark(from_request(request), IN_INPUT, 1), self._missing
             else:
                 marks, missing = self._next_without_url(), NO_ROW
-            if marks[IN_INPUT]:
+            if marks[IN_INPUT] and not self._claims:
                 self.duplicates += 1
                 continue
             have = {index for index in self._outputs if marks[index] not in missing}
@@ -119,6 +122,32 @@ class DuplicateFilter:
             if have:
                 self._have[request.urlnum] = have
         return wanted, earlier
+
+    def claim(self, fingerprint: bytes) -> bool:
+        """Note that the list has a URL; return whether it had not. For a list that grows during the run."""
+        if not self._outputs:
+            return self._seen.add(fingerprint)
+        return not self._seen.set_mark(fingerprint, IN_INPUT, 1)[IN_INPUT]
+
+    def is_left(self, fingerprint: bytes) -> bool:
+        """Whether an output has no row of a claimed URL that counts."""
+        if not self._outputs:
+            return True
+        codes = self._seen.set_mark(fingerprint, IN_INPUT, 1)[IN_INPUT + 1 :]
+        return any(code in self._missing for code in codes)
+
+    def claim_stored(self, fingerprint: bytes) -> str | None:
+        """Note that the list has a URL. Return the error of its row, None without an error, and an empty text
+        if an output has no row that counts."""
+        if not self._outputs:
+            self._seen.add(fingerprint)
+            return ""
+        codes = self._seen.set_mark(fingerprint, IN_INPUT, 1)[IN_INPUT + 1 :]
+        for code in codes:
+            if code in self._missing:
+                return ""
+        code = max(codes)  # where outputs differ, an error counts
+        return None if code == OK else ERRORS[code - FIRST_ERROR]
 
     def _next_without_url(self) -> bytes:
         """Return the marks of the list's next input without a URL."""

@@ -46,6 +46,7 @@ from fetchpool.transports.base import (
 
 if TYPE_CHECKING:  # loaded when they are needed
     from fetchpool.http.kept import KeptFields
+    from fetchpool.http.page_links import PageLinkFinder
     from fetchpool.http.stored_body import BodyStorage
 
 RETRY_AFTER_STATUSES = frozenset((429, 503))
@@ -78,6 +79,9 @@ class Exchange:
         self._kept = _kept(options.keep)
         if self._kept is not None:
             self._wants = max(self._wants, self._kept.wants)
+        self._links = _link_finder(options)
+        if self._links is not None:
+            self._wants = max(self._wants, self._links.wants)
         self._has_slow_parsers = options.has_slow_parsers
         self._validators = options.validators
         self._keeping = _keeping(options, self._wants)
@@ -294,6 +298,9 @@ class Exchange:
         head = body.head
         extra: dict[str, Any] = {}
         status = http_version = content_type = size_download = size_delivered = retry_after = None
+        links = b""
+        found: dict[str, Any] = {}
+        """What the links add to the row."""
         accepted = True
         is_page = False
         """The response has the page. A 304 to the user's own condition is about a version whose
@@ -324,10 +331,14 @@ class Exchange:
                     )
                     size_delivered = previous.size_delivered
                     content_type = content_type or previous.content_type
+            if self._links is not None and failure is None and not request.capture_bytes:
+                links, found = self._links.find(request, hop.url, body)
             if parsing is not None:
                 extra, failure = parsing.parsed or ({}, self._unparsed(parsing))
             elif self._parse is not None and failure is None and self._is_parsed(request, body):
                 extra, failure = self._parse(request, hop, body, response)
+            if found:
+                extra = {**found, **extra}
             if self._no_follow and status in REDIRECTS and not request.capture_bytes:
                 extra = {**extra, "redirect_url": redirect_target(head, hop.url)}
         output_failure = ""
@@ -376,7 +387,7 @@ class Exchange:
             exitcode,
             extra,
         )
-        if failure is None and not request.capture_bytes and retry_after is None:
+        if failure is None and not request.capture_bytes and retry_after is None and not links:
             return Outcome(record)
         return Outcome(
             record,
@@ -385,6 +396,7 @@ class Exchange:
             transient=failure is not None and failure.transient,
             proxy_down=failure is not None and failure.proxy_down,
             storage_error=output_failure,
+            links=links,
         )
 
 
@@ -429,6 +441,15 @@ def _parser(given: tuple[Parser, ...]) -> tuple[Parse | None, int]:
     loaded = parsers.load(given)
     most = max(parser.wants for parser in loaded)
     return lambda *fetched: parsers.run(loaded, response_of(*fetched)), most
+
+
+def _link_finder(options: FetchOptions) -> PageLinkFinder | None:
+    """Return the finder of links; None without a crawl."""
+    if options.crawl is None:
+        return None
+    from fetchpool.http.page_links import PageLinkFinder
+
+    return PageLinkFinder(options.crawl)
 
 
 def _kept(names: tuple[str, ...]) -> KeptFields | None:

@@ -53,6 +53,13 @@ def from_request(request: FetchRequest) -> bytes:
     return _digest(_identity(display_url(url)))
 
 
+def from_href(href: bytes) -> bytes:
+    """Return the fingerprint of a normalised URL without credentials, as ASCII."""
+    digest = _EMPTY.copy()
+    digest.update(href)
+    return digest.digest()
+
+
 def original_url(shown: str) -> str:
     """Return a URL of the input from the text that its row shows, as far as it is in there."""
     return _ESCAPED.sub(_unescape, shown) if "\\" in shown else shown

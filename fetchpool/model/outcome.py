@@ -39,6 +39,9 @@ class Outcome(Struct, frozen=True):
     set_cookies: str = ""
     """A line for each `Set-Cookie`: the URL that sent it, a space, and its value. Only with a cookie jar."""
 
+    links: bytes = b""
+    """The links of the page, as `crawl/links.py` packs them; empty if they were not looked for."""
+
     @property
     def has_response(self) -> bool:
         """Whether a complete response came, whatever its status."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from fetchpool.model.discovery import Discovery
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.record import Cookie
 
@@ -76,6 +77,8 @@ class FetchRequest(Struct, frozen=True, gc=False, array_like=True):
     """The URL's position in the input, which `urlnum` is not in a worker process."""
     input_columns: dict[str, Any] | None = None
     """The input's other columns, for the row. They are not sent to workers."""
+    discovery: Discovery | None = None
+    """How a crawl has found the URL; None for a URL of a list."""
     first: FetchRequest | None = None
     """The request of the first hop, from which a retry starts; None for the first hop itself."""
     weight: int = 0

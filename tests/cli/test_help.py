@@ -137,7 +137,11 @@ def test_every_option_of_configure_sets_one_field() -> None:
     change_others = {"format"}
     make_headers_or_body = {"data", "json", "referer", "range", "cookie", "netrc_file"}
     make_connections = {"tlsv1_2", "tlsv1_3", "ipv4", "ipv6"}
-    assert without == change_others | make_headers_or_body | make_connections
+    make_rules_of_crawls = {
+        *("scope", "include", "exclude", "ignore_param", "follow_tags", "page_requisites"),
+        *("no_robots", "ignore_nofollow", "no_sitemap", "no_trap_guard"),
+    }
+    assert without == change_others | make_headers_or_body | make_connections | make_rules_of_crawls
     assert len(set(fields)) == len(fields)
 
 

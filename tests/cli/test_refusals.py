@@ -41,7 +41,7 @@ REFUSALS = [
     (("--heat",), "no such option: --heat; did you mean --head?"),
     (("--ahead",), "no such option: --ahead; did you mean --head?"),
     (("--overhead",), "no such option: --overhead; fetchpool --help lists the options"),
-    (("--frobnicate",), "no such option: --frobnicate; fetchpool --help lists the options"),
+    (("--quuxify",), "no such option: --quuxify; fetchpool --help lists the options"),
     (("urls.txt", "-w"), "option '-w' requires an argument; fetchpool --help lists the options"),
     (("--insecure=yes",), "option '--insecure' does not take a value; fetchpool --help lists the options"),
     (("demo", "--retry", "3"), "no such option: --retry; fetchpool --help lists the options"),

@@ -58,8 +58,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "per_host",
         "--per-host N",
-        types.INTEGER_LIMIT,
-        "Maximum number of concurrent fetches per host; 0 is no limit.",
+        types.PER_HOST,
+        "Maximum number of concurrent fetches per host; 0 is no limit. (default: 10, or 4 with --recursive)",
         settable=Settable.ANYWHERE,
     ),
     Option(

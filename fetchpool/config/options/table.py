@@ -16,6 +16,7 @@ from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.config.option import Option, Scope
 from fetchpool.config.options import (
     configuration,
+    crawl,
     display,
     input,
     limits,
@@ -31,6 +32,7 @@ from fetchpool.config.run_config import RunConfig
 
 GROUPED: dict[str, tuple[Option, ...]] = {
     "Input": input.OPTIONS,
+    "Crawl": crawl.OPTIONS,
     "Speed": speed.OPTIONS,
     "Politeness": politeness.OPTIONS,
     "Output": output.OPTIONS,

@@ -133,7 +133,7 @@ remote-time -R - the row has last_modified
 retry-all-errors > --retry-failed all, in a run with --resume
 retry-connrefused + refused connections are retried
 show-headers -i > --keep headers, which puts them into the rows
-include > --keep headers, which puts them into the rows
+include ! a pattern of links to follow; --keep headers puts headers into the rows
 skip-existing > --resume
 socks4 - use --proxy socks5://HOST:PORT
 socks4a - use --proxy socks5h://HOST:PORT

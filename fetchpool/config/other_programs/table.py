@@ -27,7 +27,7 @@ PROGRAMS = {
     "wget": (
         wget.OPTIONS,
         wget.OTHER_PROTOCOLS,
-        "only the URLs of the list are fetched, and saved by their hash",
+        "files are saved by their hash, and links are found as browsers do",
     ),
     "HTTPie": (httpie.OPTIONS, "", ""),
 }

@@ -16,7 +16,10 @@ netrc-file =
 quiet -q =
 read-timeout =
 referer = also -e
-robots = off by default: a list is no crawl
+recursive -r = each page once; any number of links away, unless --depth says otherwise
+page-requisites -p = also from outside of the scope
+follow-tags = without attributes
+robots = off for a list, on with --recursive
 user ! NAME:PASSWORD; a missing password is asked for on the terminal
 user-agent = -A; -U is wget's
 verbose -v ! a line for each failure and retry
@@ -34,7 +37,7 @@ random-wait + retries have jitter; --host-delay spaces requests evenly
 max-redirect > --max-redirs
 max-threads > --workers
 input-file -i > INPUT, the files without an option
-follow-sitemaps > --sitemap
+follow-sitemaps > --sitemap; with --recursive those that robots.txt names are read
 force-sitemap > --sitemap
 force-html -F - a list has one URL a line
 base -B - URLs in a list are absolute
@@ -176,15 +179,27 @@ lowest-speed-limit > --read-timeout
 all-proxy > --proxy
 conditional-get > --refresh OLD
 save-session > --resume
+level -l > --depth
+mirror -m > --recursive
+parent > --scope prefix
+span-hosts -H > --scope any
+domains -D > --scope domain
+exclude-domains > --exclude
+include-directories -I > --include
+exclude-directories -X > --exclude
+accept-regex > --include
+reject-regex > --exclude
+reject -R > --exclude
+filter-urls + patterns are searched in complete URLs
+ignore-tags > --follow-tags
+cut-url-get-vars > --ignore-param
 """
 
 OTHER_PROTOCOLS = """
-accept-regex, backup-converted -K, backups, convert-file-only, convert-links -k, cookie-suffixes, cut-dirs,
-cut-file-get-vars, cut-url-get-vars, default-page, directories, domains -D, download-attr,
-exclude-directories -X, exclude-domains, filter-mime-type, filter-urls, follow-tags,
+backup-converted -K, backups, convert-file-only, convert-links -k, cookie-suffixes, cut-dirs,
+cut-file-get-vars, default-page, directories, download-attr, filter-mime-type,
 force-atom, force-css, force-directories -x, force-metalink, force-rss, host-directories,
-ignore-case, ignore-tags, include-directories -I, keep-extension, level -l, mirror -m, n, page-requisites
--p, parent, protocol-directories, recursive -r, regex-type, reject -R, reject-regex, restrict-file-names,
-span-hosts -H, strict-comments
+ignore-case, keep-extension, n, protocol-directories, regex-type, restrict-file-names,
+strict-comments
 """
-"""Options of a crawl, or for the names of its files: a list says what is fetched."""
+"""Options for the names of its files, and for what it takes for a link."""

@@ -91,7 +91,7 @@ def test_a_key_with_a_dot_needs_no_quotes(text: str) -> None:
             "[fetchpool]\nhttp1.1 = true",
             "f.toml: unknown key 'fetchpool.http1.1'; write http1.1, without a [table]",
         ),
-        ("frobnicate = 3", "f.toml: unknown key 'frobnicate'; fetchpool --help lists the options"),
+        ("quuxify = 3", "f.toml: unknown key 'quuxify'; fetchpool --help lists the options"),
         ('"\\u001b[2J" = 3', "f.toml: unknown key '\\x1b[2J'; fetchpool --help lists the options"),
         ("version = true", "f.toml: version is for the command line only"),
         ('config = "a"', "f.toml: config is for the command line only"),

@@ -64,5 +64,5 @@ FLAGS = {
     "-i": "for curl's --show-headers use --keep headers, which puts them into the rows; for wget's "
     "--input-file use INPUT, the files without an option",
     "--ftp-port": "only http and https are fetched",
-    "--page-requisites": "only the URLs of the list are fetched, and saved by their hash",
+    "--convert-links": "files are saved by their hash, and links are found as browsers do",
 }

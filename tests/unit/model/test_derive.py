@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import asdict, fields
 
 from fetchpool.model import derive, urls
+from fetchpool.model.discovery import Discovery
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.record import Cookie
 from fetchpool.model.request import CachedVersion, FetchRequest
@@ -41,6 +42,7 @@ COMPLETE = FetchRequest(
     previous=CachedVersion("http://a.example/list", etag='"1"'),
     position=7,
     input_columns={"name": "x"},
+    discovery=Discovery(2, page_hash=b"12345678"),
     first=BEFORE,
     weight=100,
 )

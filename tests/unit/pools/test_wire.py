@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from fetchpool.model import urls
+from fetchpool.model.discovery import Discovery, LinkKind
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome, refusal
 from fetchpool.model.record import INT64, Cookie, Record
@@ -27,6 +28,14 @@ kinds = st.sampled_from(FailureKind)
 cookies = st.builds(Cookie, texts, texts, texts, st.booleans(), texts, st.booleans())
 versions = st.builds(CachedVersion, texts, texts, texts, st.none() | sizes, st.none() | texts, texts, texts)
 
+discoveries = st.builds(
+    Discovery,
+    depth=st.integers(0, 9),
+    kind=st.sampled_from(LinkKind),
+    is_start=st.booleans(),
+    moved_to=texts,
+    page_hash=st.binary(max_size=8),
+)
 
 VALUES: dict[Any, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
@@ -42,6 +51,7 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     tuple[tuple[str, int], ...]: st.lists(st.tuples(texts, sizes), max_size=2).map(tuple),
     tuple[Cookie, ...]: st.lists(cookies, max_size=2).map(tuple),
     CachedVersion | None: st.none() | versions,
+    Discovery | None: st.none() | discoveries,
 }
 """By the type of a field."""
 

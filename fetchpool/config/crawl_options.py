@@ -1,0 +1,87 @@
+"""Checks of the options of a crawl, and its rules for links.
+
+In: options as the user wrote them. Out: checked values and `CrawlRules`, or a `UsageError` of one line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fetchpool.crawl.rules import CrawlRules, ScopeKind
+from fetchpool.model.errors import UsageError
+
+SCOPES = tuple(str(kind) for kind in ScopeKind)
+PER_HOST = 4
+"""Concurrent fetches per host of a crawl without --per-host: the size of the site is not known."""
+FIELDS = ("depth", "found_on", "num_links", "canonical", "redirect_url")
+"""The fields that a crawl adds to the rows."""
+REFUSED = {
+    "refresh": "a crawl has no earlier output to compare with",
+    "keep_columns": "rows of links have no input columns",
+    "limit": "use --max-pages",
+    "data": "links are followed with GET",
+    "json": "links are followed with GET",
+}
+"""Options that make no sense with --recursive, and why."""
+
+
+def patterns(option: str, given: str | Iterable[str]) -> tuple[str, ...]:
+    """Return regular expressions that are valid."""
+    listed = (given,) if isinstance(given, str) else tuple(given)
+    for pattern in listed:
+        try:
+            re.compile(pattern)
+        except (re.error, RecursionError, OverflowError) as failure:
+            raise UsageError(
+                f"{option}: {pattern!r} is not a valid regular expression: {failure}"
+            ) from failure
+    return listed
+
+
+def tags(option: str, given: str | Iterable[str]) -> tuple[str, ...]:
+    """Return names of tags in lower case, each once."""
+    listed = [given] if isinstance(given, str) else list(given)
+    names = [name.strip().lower() for each in listed for name in each.split(",")]
+    if not all(name.isalnum() for name in names):
+        raise UsageError(f"{option}: expected names of tags, such as a,area")
+    return tuple(dict.fromkeys(names))
+
+
+def frontier_file(option: str, path: str) -> str:
+    """Return the path of the frontier."""
+    if not path or path == "-":
+        raise UsageError(f"{option}: expected the name of a file")
+    return path
+
+
+def check_crawl(values: Mapping[str, Any], labels: Mapping[str, str]) -> None:
+    """Raise `UsageError` for options that can't be combined with --recursive. `labels`: their flags."""
+    if not values["recursive"]:
+        return
+    for name, why in REFUSED.items():
+        if values.get(name) or (name == "limit" and values[name] is not None):
+            raise UsageError(f"{labels[name]} cannot be combined with --recursive: {why}")
+    if not values["dedupe"]:
+        raise UsageError("--no-dedupe cannot be combined with --recursive: it would never end")
+    if values["method"] not in (None, "GET"):
+        raise UsageError(
+            f"--method {values['method']} cannot be combined with --recursive: links are followed with GET"
+        )
+
+
+def crawl_rules(values: Mapping[str, Any]) -> CrawlRules | None:
+    """Return the rules for links; None without --recursive. The start URLs are added when they are known."""
+    if not values["recursive"]:
+        return None
+    return CrawlRules(
+        scope=ScopeKind(values["scope"] or ScopeKind.HOST),
+        include=values["include"] or (),
+        exclude=values["exclude"] or (),
+        ignore_params=values["ignore_param"] or (),
+        follow_tags=values["follow_tags"] or (),
+        follow_nofollow=bool(values["ignore_nofollow"] or values["no_robots"]),
+        requisites=bool(values["page_requisites"]),
+        trap_guard=not values["no_trap_guard"],
+    )

@@ -1,0 +1,285 @@
+"""Crawl: what a crawl adds to a run. Links become lines of the frontier, which is the source of the run.
+
+In: completed attempts with the links that a worker has found, and `robots.txt` files. Out: new lines in the
+frontier, before the page's row is written, and counts of the links that were not followed. Only the engine's
+thread calls it.
+
+    page completed ──links──▶ new ones (each once) ──▶ frontier file ──▶ row written
+                                                            │
+    next pages ◀── scheduler ◀── reader ◀──────take()───────┘
+
+A page is in flight until its links are in the frontier, so the run has ended when nothing is in flight and
+the frontier has nothing left: no other check is needed. A run that was killed in between has no row of the
+page, and fetches it again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from fetchpool.crawl.page_links import PageLinks, decode_links
+from fetchpool.crawl.policy import LinkPolicy
+from fetchpool.crawl.rules import CrawlRules, Reason
+from fetchpool.engine.observers import Observer
+from fetchpool.engine.stats import Stats
+from fetchpool.history.duplicates import DuplicateFilter
+from fetchpool.history.frontier import Frontier, FrontierLine
+from fetchpool.model import urls
+from fetchpool.model.addresses import address_is_public
+from fetchpool.model.discovery import Discovery, LinkKind
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.fingerprint import from_href, from_request
+from fetchpool.model.outcome import Outcome
+from fetchpool.model.record import Record, StoredRow
+from fetchpool.model.request import FetchRequest
+
+BATCH = 1_000
+SITEMAP = b"sitemap:"
+"""The beginning of a line of robots.txt that names a sitemap, in lower case."""
+
+
+class CrawlResult(Struct, frozen=True):
+    """What a crawl has left, and why."""
+
+    left: int
+    """URLs that were found and not fetched, as `--max-pages` was reached."""
+    not_followed: dict[str, int]
+    """The number of links that were not followed, by reason."""
+    disallowed: int
+    """Pages that robots.txt has disallowed, start URLs not counted. They are no failures."""
+
+
+class Crawl(Observer):
+    """The part of the engine that follows links."""
+
+    def __init__(
+        self,
+        frontier: Frontier,
+        known: DuplicateFilter,
+        rules: CrawlRules,
+        starts: Sequence[FetchRequest],
+        *,
+        reads_sitemaps: bool = False,
+        has_proxy: bool = False,
+        max_redirs: int = 10,
+    ) -> None:
+        """`starts`: the start URLs. `reads_sitemaps`: follow the sitemaps that robots.txt names."""
+        self._frontier = frontier
+        self._known = known
+        self._policy = LinkPolicy(rules)
+        self._starts = starts
+        self._reads_sitemaps = reads_sitemaps
+        self._has_proxy = has_proxy
+        self._max_redirs = max_redirs
+        self._not_followed: Counter[str] = Counter()
+        self._disallowed = 0
+        self._origins: set[str] = set()
+        """The origins that the user has named: their pages get the user's credentials and headers."""
+        self._credentials: dict[str, str] = {}
+        """By origin, those in a start URL."""
+        self._moved: dict[str, str] = {}
+        """By host, the URL to which a start of the crawl has redirected."""
+        for start in starts:
+            if start.error is None:
+                self._trust(start.href)
+                if start.credentials:
+                    self._credentials[urls.origin(start.href)] = start.credentials
+        frontier.with_rights = self._with_rights
+
+    # What is in the frontier
+
+    def begin(self, stats: Stats) -> None:
+        """Read the lines of earlier runs, and append the start URLs that are new. The rows of earlier runs
+        are loaded."""
+        ok = 0
+        failed: list[StoredRow] = []
+
+        def claim(href: bytes) -> bool:
+            nonlocal ok
+            error = self._known.claim_stored(from_href(href))
+            if error == "":
+                return True
+            if error is None:
+                ok += 1
+            else:
+                failed.append(StoredRow(href.decode(), error))
+                if len(failed) == BATCH:
+                    stats.found(failed)
+                    failed.clear()
+            return False
+
+        self._frontier.read_stored(claim, self._is_left)
+        stats.found(failed)
+        stats.found_ok(ok)
+        for start in self._starts:
+            if start.error is not None:
+                if self._known.claim(from_request(start)):
+                    self._frontier.invalid.append(start)
+            elif self._known.claim(from_href(start.href.encode())):
+                self._frontier.append([start.href.encode()], FrontierLine("", depth=0, start=True))
+        self._starts = ()
+
+    def _is_left(self, line: FrontierLine) -> bool:
+        """Whether a line of an earlier run is to be fetched: it has no row, and the rules of this run allow
+        it."""
+        if line.start and line.found_on is not None:
+            self._move(line.url)
+        if not self._known.is_left(from_href(line.url.encode())):
+            return False
+        return line.start or line.kind is not LinkKind.PAGE or not self._policy.reason(line.url)
+
+    def _with_rights(self, request: FetchRequest, line: FrontierLine) -> FetchRequest:
+        """Return the request of a line with the rights that a redirect from the page would have: the author
+        of the page is not the user."""
+        if request.error is not None:
+            return request
+        origin = urls.origin(request.href)
+        discovery = request.discovery
+        if discovery is not None and request.host in self._moved:
+            discovery = replace(discovery, moved_to=self._moved[request.host])
+        return replace(
+            request,
+            credentials=self._credentials.get(origin, ""),
+            crossed_origin=origin not in self._origins,
+            from_public=line.found_on is not None and not line.local,
+            discovery=discovery,
+        )
+
+    def _trust(self, href: str) -> None:
+        """Treat an origin as named by the user, and so the same site with https."""
+        origin = urls.origin(href)
+        self._origins.add(origin)
+        if origin.startswith("http://") and urls.authority(href) == f"{origin.removeprefix('http://')}:80":
+            self._origins.add(f"https{origin.removeprefix('http')}")
+
+    # Links
+
+    def take_links(self, request: FetchRequest, outcome: Outcome) -> None:
+        """Append what a completed attempt leads to."""
+        discovery = request.discovery
+        if discovery is None or request.urlnum < 0:
+            return
+        target = outcome.record.extra.get("redirect_url")
+        if target is not None:
+            target = self._policy.without_ignored(target)
+            self._add_redirect(request, discovery, outcome.record, target)
+        if outcome.links:
+            self._add_links(request, discovery, outcome.record, decode_links(outcome.links))
+
+    def _add_links(
+        self, request: FetchRequest, discovery: Discovery, record: Record, links: PageLinks
+    ) -> None:
+        self._not_followed.update(links.not_followed)
+        if not links.urls:
+            return
+        shared = FrontierLine(
+            "",
+            depth=discovery.depth + 1,
+            found_on=request.href,
+            local=self._is_local(request, record),
+            page_hash=links.body_hash.hex(),
+        )
+        self._append(links.urls.split(b"\n"), shared)
+
+    def _append(self, hrefs: list[bytes], shared: FrontierLine) -> None:
+        claim = self._known.claim
+        self._frontier.append([href for href in hrefs if claim(from_href(href))], shared)
+
+    def _add_redirect(self, request: FetchRequest, discovery: Discovery, record: Record, target: str) -> None:
+        if request.num_redirects >= self._max_redirs:
+            self._not_followed[Reason.TOO_MANY] += 1
+            return
+        is_start = discovery.is_start and is_same_site(request.href, target)
+        if is_start:
+            self._move(target)
+        if reason := self._policy.reason(target):
+            self._not_followed[reason] += 1
+            if discovery.is_start:
+                self._frontier.notices.append(
+                    f"{request.href} redirects to {target}, which is outside of the scope; to crawl that "
+                    "site, start there"
+                )
+            return
+        shared = FrontierLine(
+            "",
+            depth=discovery.depth,
+            found_on=request.href,
+            kind=discovery.kind,
+            start=is_start,
+            local=self._is_local(request, record),
+            num_redirects=request.num_redirects + 1,
+        )
+        self._append([target.encode()], shared)
+
+    def _move(self, href: str) -> None:
+        """Measure the scope from the target of a start URL's redirect, too."""
+        url = urls.parse(href)
+        if isinstance(url, urls.Url) and url.host not in self._moved:
+            self._moved[url.host] = href
+            self._policy.scope.add(href)
+            self._trust(href)
+
+    def _is_local(self, request: FetchRequest, record: Record) -> bool:
+        """Whether a page has a private address, so that its links may lead to other private addresses."""
+        if request.from_public:
+            return False
+        if self._has_proxy:
+            return urls.is_address(request.host) and not address_is_public(request.host.strip("[]"))
+        return record.remote_ip is not None and not address_is_public(record.remote_ip)
+
+    def read_robots(self, request: FetchRequest, outcome: Outcome) -> None:
+        """Append the sitemaps that a `robots.txt` names. `request`: the one for the file, as it started."""
+        if not self._reads_sitemaps or request.discovery is None or outcome.record.error is not None:
+            return
+        found: list[bytes] = []
+        for line in outcome.content.splitlines():
+            line = line.strip()
+            if line[: len(SITEMAP)].lower() == SITEMAP:
+                url = urls.parse(line[len(SITEMAP) :].strip().decode("utf-8", "replace"), request.href)
+                if isinstance(url, urls.Url):
+                    found.append(url.href.encode())
+        shared = FrontierLine(
+            "",
+            depth=request.discovery.depth,
+            found_on=request.href,
+            kind=LinkKind.SITEMAP,
+            local=self._is_local(request, outcome.record),
+        )
+        self._append(found, shared)
+
+    def ends_levels_when(self, is_idle: Callable[[], bool]) -> None:
+        """Set the function that tells whether no request is in flight or queued."""
+        self._frontier.is_idle = is_idle
+
+    # Counts
+
+    def on_records(self, records: list[Record]) -> None:
+        for record in records:
+            if record.error == FailureKind.ROBOTS and record.extra.get("found_on") is not None:
+                self._disallowed += 1
+
+    def estimate_total(self) -> int:
+        """Return the number of URLs found so far."""
+        return self._frontier.pages + self._frontier.waiting
+
+    @property
+    def result(self) -> CrawlResult:
+        """Return what is left now."""
+        counts = dict(self._not_followed)
+        if self._frontier.too_deep:
+            counts[Reason.DEPTH] = self._frontier.too_deep
+        return CrawlResult(self._frontier.waiting, counts, self._disallowed)
+
+
+def is_same_site(before: str, after: str) -> bool:
+    """Whether a redirect changes only the scheme, the default port or `www.` of the host."""
+    return _site(before) == _site(after)
+
+
+def _site(href: str) -> str:
+    host, _, port = urls.authority(href).rpartition(":")
+    return host.removeprefix("www.") + ("" if port in ("80", "443") else f":{port}")

@@ -1,0 +1,79 @@
+"""Opens a crawl: its start URLs, its rules and its frontier.
+
+In: the configuration and the source of the start URLs. Out: the crawl, whose frontier takes the place of the
+source, and the options of its workers.
+"""
+
+from __future__ import annotations
+
+from threading import Event
+
+from msgspec.structs import replace
+
+from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.config.run_config import RunConfig
+from fetchpool.engine.crawl import Crawl
+from fetchpool.history.duplicates import DuplicateFilter
+from fetchpool.history.frontier import Frontier, check_first_line
+from fetchpool.history.frontier_file import frontier_path, open_frontier
+from fetchpool.model.request import FetchRequest
+from fetchpool.sources.base import Source
+
+BATCH = 10_000
+
+
+class CrawlParts:
+    """What the rest of the run needs of a crawl."""
+
+    def __init__(self, config: RunConfig, source: Source) -> None:
+        """Open the frontier, then read the start URLs to their end. Raises `UsageError`."""
+        assert config.fetch.crawl is not None
+        outputs = tuple(output.path for output in config.outputs)
+        path = frontier_path(outputs, config.frontier)
+        self.file = open_frontier(path, outputs, resume=config.resume, overwrite=config.overwrite)
+        try:
+            check_first_line(self.file)
+            self._starts = read_to_end(source)
+        except BaseException:
+            self.file.close()
+            raise
+        self.frontier = Frontier(self.file, max_depth=config.depth, max_pages=config.max_pages)
+        self.frontier.failure = source.failure
+        self.frontier.notices += source.notices
+        hrefs = [start.href for start in self._starts if start.error is None]
+        self._rules = replace(config.fetch.crawl, starts=tuple(dict.fromkeys(hrefs)))
+        self._config = config
+
+    def fetch_options(self, fetch: FetchOptions) -> FetchOptions:
+        """Return the options of the workers. A redirect is a link, so none is followed."""
+        return replace(fetch, crawl=self._rules, no_follow=True)
+
+    def crawl(self, known: DuplicateFilter) -> Crawl:
+        """Return the crawl, with the filter that knows its URLs."""
+        config = self._config
+        return Crawl(
+            self.frontier,
+            known,
+            self._rules,
+            self._starts,
+            reads_sitemaps=config.robots_sitemaps,
+            has_proxy=config.fetch.has_proxy,
+            max_redirs=config.fetch.max_redirs,
+        )
+
+
+def read_to_end(source: Source) -> list[FetchRequest]:
+    """Return all requests of a source, and close it."""
+    more = Event()
+    requests: list[FetchRequest] = []
+    try:
+        source.start(more.set)
+        while not source.exhausted:
+            more.clear()
+            found = source.take(BATCH)
+            requests += found
+            if not found and not source.exhausted:
+                more.wait()
+    finally:
+        source.close()
+    return requests

@@ -1,0 +1,206 @@
+"""The frontier of a crawl: each URL is returned once, level by level, and a crash loses none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fetchpool.history.frontier import Frontier, FrontierLine, check_first_line
+from fetchpool.history.frontier_file import FrontierFile, frontier_path, open_frontier
+from fetchpool.model.discovery import LinkKind
+from fetchpool.model.errors import OutputError, UsageError
+from fetchpool.model.request import FetchRequest
+from fetchpool.sinks.file_ops import FileOps
+
+
+def hrefs(*names: str) -> list[bytes]:
+    return [f"http://a.example/{name}".encode() for name in names]
+
+
+def names(requests: list[FetchRequest]) -> list[str]:
+    return [request.href.removeprefix("http://a.example/") for request in requests]
+
+
+def line(depth: int, kind: LinkKind = LinkKind.PAGE) -> FrontierLine:
+    return FrontierLine("", depth=depth, found_on="http://a.example/", kind=kind)
+
+
+def opened(path: Path, **options: int) -> Frontier:
+    return Frontier(FrontierFile(str(path)), **options)
+
+
+def stored(path: Path, *done: str, **options: int) -> Frontier:
+    """Return the frontier of a resumed run, some of whose URLs have rows."""
+    frontier = opened(path, **options)
+    rows = hrefs(*done)
+    frontier.read_stored(lambda href: href not in rows, lambda line: line.url.encode() not in rows)
+    return frontier
+
+
+def test_urls_are_returned_in_the_order_in_which_they_were_found(tmp_path: Path) -> None:
+    frontier = opened(tmp_path / "f")
+    frontier.append(hrefs(""), FrontierLine("", depth=0, start=True))
+    (first,) = frontier.take(10)
+    assert (first.urlnum, first.input_columns) == (0, {"depth": 0, "found_on": None})
+    assert frontier.exhausted
+    frontier.append(hrefs("x", "y", "z"), line(1))
+    assert not frontier.exhausted
+    assert names(frontier.take(2)) == ["x", "y"]
+    (last,) = frontier.take(2)
+    assert (last.urlnum, last.input_columns) == (3, {"depth": 1, "found_on": "http://a.example/"})
+    assert frontier.exhausted
+    assert frontier.take(2) == []
+
+
+def test_a_line_longer_than_a_block_is_read(tmp_path: Path) -> None:
+    frontier = opened(tmp_path / "f")
+    long = "x" * 60_000
+    frontier.append(hrefs(*(f"{long}{number}" for number in range(5))), line(0))
+    assert [len(name) for name in names(frontier.take(9))] == [60_001] * 5
+
+
+def test_a_backslash_in_a_query_is_the_same_afterwards(tmp_path: Path) -> None:
+    frontier = opened(tmp_path / "f")
+    frontier.append(hrefs("?a=\\b", "?\\"), line(0))
+    assert names(frontier.take(9)) == ["?a=\\b", "?\\"]
+    frontier.file.close()
+    claimed: list[bytes] = []
+    again = opened(tmp_path / "f")
+    again.read_stored(lambda href: bool(claimed.append(href)), lambda _: True)
+    assert claimed == hrefs("?a=\\b", "?\\")
+
+
+def test_a_level_begins_when_the_one_before_has_ended(tmp_path: Path) -> None:
+    frontier = opened(tmp_path / "f", max_depth=2)
+    idle = False
+    frontier.is_idle = lambda: idle
+    frontier.append(hrefs("0"), line(0))
+    assert names(frontier.take(9)) == ["0"]
+    frontier.append(hrefs("1a", "1b"), line(1))
+    frontier.append(hrefs("moved"), line(0))
+    assert names(frontier.take(9)) == ["moved"]
+    assert frontier.take(9) == []
+    assert not frontier.exhausted
+    idle = True
+    assert names(frontier.take(1)) == ["1a"]
+    idle = False
+    frontier.append(hrefs("2"), line(2))
+    assert names(frontier.take(9)) == ["1b"]
+    frontier.append(hrefs("3"), line(3))
+    idle = True
+    assert names(frontier.take(9)) == ["2"]
+    assert frontier.exhausted
+    assert frontier.too_deep == 1
+
+
+@pytest.mark.parametrize("pages", [1, 2, 5])
+def test_no_more_than_max_pages_are_returned(tmp_path: Path, pages: int) -> None:
+    frontier = opened(tmp_path / "f", max_pages=pages)
+    frontier.append(hrefs(*"abcdefg"), line(0))
+    found = names(frontier.take(1)) + names(frontier.take(9))
+    assert found == list("abcdefg")[:pages]
+    assert frontier.exhausted
+    assert frontier.waiting == 7 - pages
+
+
+def test_a_resumed_run_returns_what_has_no_row(tmp_path: Path) -> None:
+    frontier = opened(tmp_path / "f")
+    frontier.append(hrefs(*"abcdef"), line(0))
+    frontier.file.close()
+    again = stored(tmp_path / "f", "a", "b", "d")
+    assert (again.pages, again.waiting) == (3, 3)
+    requests = again.take(9)
+    assert names(requests) == ["c", "e", "f"]
+    assert [request.urlnum for request in requests] == [2, 4, 5]
+    again.append(hrefs("g"), line(1))
+    assert [request.urlnum for request in again.take(9)] == [6]
+
+
+def test_max_pages_counts_the_rows_of_earlier_runs(tmp_path: Path) -> None:
+    frontier = opened(tmp_path / "f")
+    frontier.append(hrefs(*"abcdef"), line(0))
+    frontier.file.close()
+    again = stored(tmp_path / "f", "b", "f", max_pages=3)
+    assert names(again.take(9)) == ["a"]
+    assert again.exhausted
+
+
+def test_a_resumed_run_may_go_deeper(tmp_path: Path) -> None:
+    frontier = opened(tmp_path / "f", max_depth=0)
+    frontier.append(hrefs("0"), line(0))
+    frontier.take(9)
+    frontier.append(hrefs("1"), line(1))
+    assert frontier.exhausted
+    frontier.file.close()
+    again = stored(tmp_path / "f", "0", max_depth=1)
+    again.is_idle = lambda: True
+    assert names(again.take(9)) == ["1"]
+
+
+def test_a_truncated_last_line_is_removed(tmp_path: Path) -> None:
+    frontier = opened(tmp_path / "f")
+    frontier.append(hrefs("a"), line(0))
+    frontier.file.close()
+    with (tmp_path / "f").open("ab") as file:
+        file.write(b'{"url":"http://a.exam')
+    again = stored(tmp_path / "f")
+    again.append(hrefs("b"), line(1))
+    assert names(again.take(9)) == ["a", "b"]
+
+
+def test_a_second_run_is_kept_out(tmp_path: Path) -> None:
+    first = FrontierFile(str(tmp_path / "f"))
+    with pytest.raises(UsageError, match="frontier is used by another run"):
+        FrontierFile(str(tmp_path / "f"))
+    first.close()
+    FrontierFile(str(tmp_path / "f")).close()
+
+
+def test_another_file_is_not_taken_for_a_frontier(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text('{"url":"http://a.example/","depth":0}\n')
+    with pytest.raises(UsageError, match="is not the frontier of a crawl"):
+        check_first_line(FrontierFile(str(tmp_path / "f")))
+
+
+def test_a_full_disk_is_an_error_of_the_output(tmp_path: Path) -> None:
+    class FullDisk(FileOps):
+        def write(self, descriptor: int, rows: memoryview) -> int:
+            del descriptor, rows
+            raise OSError(28, "No space left on device")
+
+    file = FrontierFile(str(tmp_path / "f"), disk=FullDisk())
+    file.append(b"x\n")
+    with pytest.raises(OutputError, match="No space left"):
+        file.flush()
+    file.close()
+
+
+def test_the_frontier_has_the_name_of_the_first_output_that_is_a_file() -> None:
+    assert frontier_path(("-", "a.jsonl", "b.csv"), "") == "a.jsonl.frontier.jsonl"
+    assert frontier_path(("a.jsonl",), "other") == "other"
+    assert frontier_path(("-",), "") == ""
+
+
+def test_a_crawl_is_continued_only_with_its_own_frontier(tmp_path: Path) -> None:
+    rows, path = tmp_path / "rows", tmp_path / "f"
+    outputs = (str(rows),)
+
+    def opening(*, resume: bool = False, overwrite: bool = False) -> FrontierFile:
+        return open_frontier(str(path), outputs, resume=resume, overwrite=overwrite)
+
+    opening(resume=True).close()  # nothing is there: a new crawl
+    opening().close()
+    path.write_text("x\n")
+    with pytest.raises(UsageError, match="frontier of an earlier crawl; continue it with --resume"):
+        opening()
+    opening(resume=True).close()
+    rows.write_text("x\n")
+    path.unlink()
+    with pytest.raises(UsageError, match=r"the frontier .* is missing"):
+        opening(resume=True)
+    with pytest.raises(UsageError, match="has rows already, and no frontier"):
+        opening()
+    file = opening(overwrite=True)
+    assert file.size == 0
+    file.close()
