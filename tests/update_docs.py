@@ -41,6 +41,7 @@ ORDER = [
     "api",
     "cli",
     "report",
+    "linkcheck",
     "progress",
     "web",
     "compare",

@@ -12,6 +12,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from fetchpool.cli.broken import broken
 from fetchpool.cli.compact import compact
 from fetchpool.cli.compare import compare
 from fetchpool.cli.demo import demo
@@ -57,3 +58,4 @@ app.command("demo", cls=GroupedHelp)(demo)
 app.command("compact", cls=GroupedHelp)(compact)
 app.command("report", cls=GroupedHelp)(report)
 app.command("compare", cls=GroupedHelp)(compare)
+app.command("broken", cls=GroupedHelp)(broken)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 VARIABLE = "FETCHPOOL_PROGRESS"
-OTHER_COMMANDS = ("compact", "compare", "report")
+OTHER_COMMANDS = ("broken", "compact", "compare", "report")
 """Commands without a `--progress`: the environment's value is not theirs."""
 
 

@@ -39,6 +39,7 @@ INPUTS = argument(
     "compact",
     "report",
     "compare",
+    "broken",
 )
 RUN_OPTIONS = [option for option in OPTIONS.values() if option.usage and option.name != "number"]
 

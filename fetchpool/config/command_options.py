@@ -33,6 +33,24 @@ REPORT_JSON = Option(
     Scope.FLAG,
     settable=Settable.TYPED,
 )
+LINK_FORMATS = ("text", "json", "junit", "markdown")
+LINK_FORMAT = Option(
+    "format",
+    "--format NAME",
+    types.one_of(LINK_FORMATS),
+    "Format of the report: text, json, junit (XML, for CI systems) or markdown.",
+    Scope.FLAG,
+    settable=Settable.TYPED,
+)
+BROKEN_LINKS = Option(
+    "links",
+    "--links PATH",
+    types.TEXT,
+    "The links of the crawl, as --links wrote them: then all pages that link to each broken URL are "
+    "reported, not only the first, and fragments that --check-fragments has looked for.",
+    Scope.FLAG,
+    settable=Settable.TYPED,
+)
 COMPARE = (
     Option(
         "executors",

@@ -15,7 +15,7 @@ from fetchpool.config.choices import DEFAULT_MEMORY
 from fetchpool.config.outputs import Output
 from fetchpool.report.gather import Gatherer
 from fetchpool.report.numbers import Numbers
-from fetchpool.report.read import FinalRows
+from fetchpool.report.read import FinalRows, Row
 from fetchpool.report.write import Form
 
 
@@ -29,7 +29,7 @@ class Gathered(Struct, frozen=True):
 
 def gather(outputs: Sequence[Output], *, memory: int = DEFAULT_MEMORY) -> Gathered:
     """Read outputs. Raises `UsageError` for a file that is no output."""
-    rows = FinalRows(outputs, memory=memory)
+    rows = FinalRows(outputs, Row, memory=memory)
     gatherer = Gatherer()
     for batch in rows.batches():
         gatherer.add(batch)

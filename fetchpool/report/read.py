@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from msgspec import Struct
 
@@ -26,10 +27,15 @@ LOW, HIGH = 0, 1
 """The marks of a URL: the number of its rows that are still to be read, in two bytes."""
 
 
-class Row(Struct, gc=False):
-    """The fields of a row that a report needs. Text rows and outputs with chosen fields lack some."""
+class Url(Struct, gc=False):
+    """The part of a row that tells whose it is; other types of rows have more fields."""
 
     url: str
+
+
+class Row(Url, gc=False):
+    """The fields of a row that a report needs. Text rows and outputs with chosen fields lack some."""
+
     urlnum: int | None = None
     url_effective: str | None = None
     response_code: int | None = None
@@ -50,17 +56,15 @@ class Row(Struct, gc=False):
     errormsg: str | None = None
 
 
-class _Url(Struct, gc=False):
-    """The part of a row that tells whose it is."""
-
-    url: str
+R = TypeVar("R", bound=Url)
 
 
-class FinalRows:
-    """The final rows of outputs."""
+class FinalRows(Generic[R]):
+    """The final rows of outputs, with the fields of a type."""
 
-    def __init__(self, outputs: Sequence[Output], *, memory: int = DEFAULT_MEMORY) -> None:
+    def __init__(self, outputs: Sequence[Output], type: type[R], *, memory: int = DEFAULT_MEMORY) -> None:
         """Raises `UsageError` if an output is missing, or no file."""
+        self._type = type
         self.superseded = 0
         """Rows of URLs that have a later row."""
         self.unreadable = 0
@@ -70,13 +74,13 @@ class FinalRows:
         for output in outputs:
             _check(output)
 
-    def batches(self) -> Iterator[list[Row]]:
+    def batches(self) -> Iterator[list[R]]:
         """Yield the rows, some hundred at a time. Raises `UsageError` for a file that is no output, and
         `OutputError` when there is no space for a temporary file."""
         left = self._repeated()
         for output in self._outputs:
             found = unreadable = 0
-            for batch in typed_rows(output.path, output.format, Row):
+            for batch in typed_rows(output.path, output.format, self._type):
                 rows = [row for row in batch if row is not None]
                 unreadable += len(batch) - len(rows)
                 found += len(rows)
@@ -99,7 +103,7 @@ class FinalRows:
         seen = SeenSet(2, memory=self._memory)
         repeated = False
         for output in self._outputs:
-            for rows in typed_rows(output.path, output.format, _Url):
+            for rows in typed_rows(output.path, output.format, Url):
                 for row in rows:
                     if row is None or not row.url:
                         continue

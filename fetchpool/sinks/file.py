@@ -136,6 +136,13 @@ class FileSink:
         elif self._buffered >= MAX_BUFFERED:
             self.flush()
 
+    def append_lines(self, lines: bytes) -> None:
+        """Buffer complete lines that are no rows of URLs, as `write()` does rows."""
+        self._buffer.append(lines)
+        self._buffered += len(lines)
+        if self._buffered >= MAX_BUFFERED:
+            self.flush()
+
     def flush(self) -> None:
         """Append the buffered rows. Raises `OutputError` when that fails: then rows that were not written are
         not retried, and a regular file ends in its last complete row."""
@@ -147,6 +154,11 @@ class FileSink:
             if self.unread is not None:
                 self.unread.flushed()
         if self._regular and not self._closed and self._clock() >= self._next_sync:
+            self._sync()
+
+    def sync(self) -> None:
+        """Wait until the disk has everything that was flushed."""
+        if self._regular and not self._closed:
             self._sync()
 
     def stored_rows(self) -> Iterator[list[StoredRow | None]]:

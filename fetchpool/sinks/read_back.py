@@ -63,7 +63,7 @@ def stored_rows(path: str, format: str) -> Iterator[list[StoredRow | None]]:
         for rows in readers[format](path, frozenset(STORED_FIELDS)):
             yield [stored_row(row) for row in rows]
     else:
-        yield from map(line_decoder(format), _blocks(path))
+        yield from map(line_decoder(format), line_blocks(path))
 
 
 def read_rows(path: str, format: str, fields: Collection[str]) -> Iterator[list[Row]]:
@@ -83,10 +83,10 @@ def typed_rows(path: str, format: str, type: type[T]) -> Iterator[list[T | None]
     Raises `UsageError` for a file that isn't a readable output in that format."""
     if format == "jsonl":
         decoder = msgspec.json.Decoder(type)
-        for block in _blocks(path):
+        for block in line_blocks(path):
             yield decode_json(block, decoder)
     elif format == "text":
-        for block in _blocks(path):
+        for block in line_blocks(path):
             yield [_converted(row, type) for row in text_fields(block)]
     else:
         wanted = frozenset(type.__struct_fields__)
@@ -119,14 +119,14 @@ def _row(row: Row, wanted: frozenset[str]) -> Row:
 
 
 def _text_rows(path: str, _: frozenset[str]) -> Iterator[list[Row]]:
-    for block in _blocks(path):
+    for block in line_blocks(path):
         yield [{"url": row.url, "error": row.error} for row in decode_text(block) if row is not None]
 
 
 def _jsonl_rows(path: str, _: frozenset[str]) -> Iterator[list[Row]]:
     decoder = msgspec.json.Decoder(Row)
     found = False
-    for block in _blocks(path):
+    for block in line_blocks(path):
         rows = []
         for line in block.split(b"\n"):
             with suppress(*INVALID_JSON):
@@ -140,7 +140,7 @@ def _jsonl_rows(path: str, _: frozenset[str]) -> Iterator[list[Row]]:
 def _csv_rows(path: str, wanted: frozenset[str], delimiter: str = ",") -> Iterator[list[Row]]:
     names: list[str] = []
     is_ours = False
-    for block in _blocks(path):
+    for block in line_blocks(path):
         rows = parse_cells(block.decode(errors="replace"), delimiter)
         if not names:
             names = rows.pop(0)
@@ -215,7 +215,7 @@ READERS: dict[str, Callable[[str, frozenset[str]], Iterator[list[Row]]]] = {
 }
 
 
-def _blocks(path: str) -> Iterator[bytes]:
+def line_blocks(path: str) -> Iterator[bytes]:
     """Yield the complete lines of a file, in blocks."""
     name = escape_invisible(path)
     suffix = compression_of(path)

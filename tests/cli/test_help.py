@@ -25,7 +25,7 @@ from tests.cli.runner import Terminal, fetchpool
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # it is a group
 
 
-@pytest.mark.parametrize("command", ["run", "demo", "compact", "report", "compare"])
+@pytest.mark.parametrize("command", ["run", "demo", "compact", "report", "compare", "broken"])
 def test_every_option_is_in_the_help_with_words_of_its_own(command: str) -> None:
     shown = fetchpool(command, "--help", env={"COLUMNS": "100"}).stdout
     for param in [param for param in COMMANDS[command].params if not getattr(param, "hidden", False)]:
@@ -88,7 +88,10 @@ def directory(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("words", "completed"),
     [
-        ("", ["demo", "compact", "report", "compare", "demo.txt", "lists/", "urls.csv", "urls.txt"]),
+        (
+            "",
+            ["demo", "compact", "report", "compare", "broken", "demo.txt", "lists/", "urls.csv", "urls.txt"],
+        ),
         ("de", ["demo", "demo.txt"]),
         ("-w 3 ur", ["urls.csv", "urls.txt"]),
         ("compact ur", []),
