@@ -81,7 +81,6 @@ def build(
         from fetchpool.engine.open_crawl import CrawlParts
 
         parts = CrawlParts(config, source)
-        source = parts.frontier
     notices = [*config.notices, *source.notices]
     source.notices.clear()
     if urls.old is not None:
@@ -112,10 +111,12 @@ def build(
             retry_errors=config.retry_failed,
             memory=config.seen_memory,
             claims=parts is not None,
+            has_depths=config.depth is not None,
         )
         crawl: Crawl | None = None
         if parts is not None:
-            crawl = parts.crawl(known)
+            source = frontier = parts.frontier(known)
+            crawl = parts.crawl(frontier, known)
             observers = [*observers, crawl]
         # With a rate limit, a delay or robots.txt rules, every hop has to be scheduled.
         spaced = bool(config.robots or config.rate or config.host_delay)

@@ -32,7 +32,7 @@ from fetchpool.model import urls
 from fetchpool.model.addresses import address_is_public
 from fetchpool.model.discovery import Discovery, LinkKind
 from fetchpool.model.failures import FailureKind
-from fetchpool.model.fingerprint import from_href, from_request
+from fetchpool.model.fingerprint import from_request
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.record import Record, StoredRow
 from fetchpool.model.request import FetchRequest
@@ -89,6 +89,7 @@ class Crawl(Observer):
                 if start.credentials:
                     self._credentials[urls.origin(start.href)] = start.credentials
         frontier.with_rights = self._with_rights
+        frontier.is_allowed = self._is_allowed
 
     # What is in the frontier
 
@@ -98,39 +99,33 @@ class Crawl(Observer):
         ok = 0
         failed: list[StoredRow] = []
 
-        def claim(href: bytes) -> bool:
+        def count(href: str, error: str | None) -> None:
             nonlocal ok
-            error = self._known.claim_stored(from_href(href))
-            if error == "":
-                return True
             if error is None:
                 ok += 1
-            else:
-                failed.append(StoredRow(href.decode(), error))
-                if len(failed) == BATCH:
-                    stats.found(failed)
-                    failed.clear()
-            return False
+                return
+            failed.append(StoredRow(href, error))
+            if len(failed) == BATCH:
+                stats.found(failed)
+                failed.clear()
 
-        self._frontier.read_stored(claim, self._is_left)
+        self._frontier.read_stored(count)
         stats.found(failed)
         stats.found_ok(ok)
         for start in self._starts:
-            if start.error is not None:
-                if self._known.claim(from_request(start)):
-                    self._frontier.invalid.append(start)
-            elif self._known.claim(from_href(start.href.encode())):
-                self._frontier.append([start.href.encode()], FrontierLine("", depth=0, start=True))
+            if start.error is None:
+                self._frontier.add([start.href.encode()], FrontierLine("", depth=0, start=True))
+            elif self._known.claim(from_request(start), 0):
+                self._frontier.invalid.append(start)
         self._starts = ()
 
-    def _is_left(self, line: FrontierLine) -> bool:
-        """Whether a line of an earlier run is to be fetched: it has no row, and the rules of this run allow
-        it."""
-        if line.start and line.found_on is not None:
-            self._move(line.url)
-        if not self._known.is_left(from_href(line.url.encode())):
-            return False
-        return line.start or line.kind is not LinkKind.PAGE or not self._policy.reason(line.url)
+    def _is_allowed(self, line: FrontierLine) -> bool:
+        """Whether the rules of this run allow a line of an earlier one."""
+        if line.start:
+            if line.found_on is not None:
+                self._move(line.url)
+            return True
+        return line.kind is not LinkKind.PAGE or not self._policy.reason(line.url)
 
     def _with_rights(self, request: FetchRequest, line: FrontierLine) -> FetchRequest:
         """Return the request of a line with the rights that a redirect from the page would have: the author
@@ -183,11 +178,7 @@ class Crawl(Observer):
             local=self._is_local(request, record),
             page_hash=links.body_hash.hex(),
         )
-        self._append(links.urls.split(b"\n"), shared)
-
-    def _append(self, hrefs: list[bytes], shared: FrontierLine) -> None:
-        claim = self._known.claim
-        self._frontier.append([href for href in hrefs if claim(from_href(href))], shared)
+        self._frontier.add(links.urls.split(b"\n"), shared)
 
     def _add_redirect(self, request: FetchRequest, discovery: Discovery, record: Record, target: str) -> None:
         if request.num_redirects >= self._max_redirs:
@@ -213,7 +204,7 @@ class Crawl(Observer):
             local=self._is_local(request, record),
             num_redirects=request.num_redirects + 1,
         )
-        self._append([target.encode()], shared)
+        self._frontier.add_redirect(target.encode(), shared)
 
     def _move(self, href: str) -> None:
         """Measure the scope from the target of a start URL's redirect, too."""
@@ -249,7 +240,7 @@ class Crawl(Observer):
             kind=LinkKind.SITEMAP,
             local=self._is_local(request, outcome.record),
         )
-        self._append(found, shared)
+        self._frontier.add(found, shared)
 
     def ends_levels_when(self, is_idle: Callable[[], bool]) -> None:
         """Set the function that tells whether no request is in flight or queued."""

@@ -265,8 +265,8 @@ class InFlightRequests:
 def previous_attempts(started: float, attempt: CompletedAttempt, outcome: Outcome) -> PreviousAttempts:
     """Return what is stored of an attempt, without its archive records, which are written by now: thousands
     of requests may wait for their retry."""
-    if outcome.warc_records or outcome.content:
-        outcome = replace(outcome, warc_records=b"", warc_records_path="", content=b"")
+    if outcome.warc_records or outcome.content or outcome.links:
+        outcome = replace(outcome, warc_records=b"", warc_records_path="", content=b"", links=b"")
         attempt = replace(attempt, outcome=outcome)
     record = outcome.record
     texts = (record.url_effective, record.errormsg, record.content_type, *record.extra.values())

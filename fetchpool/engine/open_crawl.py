@@ -37,9 +37,7 @@ class CrawlParts:
         except BaseException:
             self.file.close()
             raise
-        self.frontier = Frontier(self.file, max_depth=config.depth, max_pages=config.max_pages)
-        self.frontier.failure = source.failure
-        self.frontier.notices += source.notices
+        self._failure = source.failure
         hrefs = [start.href for start in self._starts if start.error is None]
         self._rules = replace(config.fetch.crawl, starts=tuple(dict.fromkeys(hrefs)))
         self._config = config
@@ -48,11 +46,18 @@ class CrawlParts:
         """Return the options of the workers. A redirect is a link, so none is followed."""
         return replace(fetch, crawl=self._rules, no_follow=True)
 
-    def crawl(self, known: DuplicateFilter) -> Crawl:
-        """Return the crawl, with the filter that knows its URLs."""
+    def frontier(self, known: DuplicateFilter) -> Frontier:
+        """Return the frontier. `known`: the filter of its URLs."""
+        config = self._config
+        frontier = Frontier(self.file, known, max_depth=config.depth, max_pages=config.max_pages)
+        frontier.failure = self._failure
+        return frontier
+
+    def crawl(self, frontier: Frontier, known: DuplicateFilter) -> Crawl:
+        """Return the crawl with this frontier."""
         config = self._config
         return Crawl(
-            self.frontier,
+            frontier,
             known,
             self._rules,
             self._starts,

@@ -27,6 +27,8 @@ from fetchpool.model.request import FetchRequest
 
 IN_INPUT = 0
 """The index of the mark that the list had the URL; the outputs' marks follow."""
+MAX_DEPTH = 254
+"""Larger depths have the same mark."""
 OK = 1
 FIRST_ERROR = 2
 NO_ROW = frozenset((0,))
@@ -54,13 +56,16 @@ class DuplicateFilter:
         retry_errors: Collection[str] = (),
         memory: int = DEFAULT_MEMORY,
         claims: bool = False,
+        has_depths: bool = False,
     ) -> None:
         """`stored_rows`: the rows of each output to resume from. `retry_errors`: URLs whose row has one of
         these errors are fetched again. `memory`: bytes; beyond them a temporary file is used. `claims`: the
-        list has each URL once, as each was passed to `claim()` before it was added."""
+        list has each URL once, as each was passed to `claim()` before it was added. `has_depths`: store the
+        depth of each."""
         self._claims = claims
+        self._has_depths = has_depths
         self._filters = dedupe or bool(stored_rows)
-        self._seen = SeenSet(1 + len(stored_rows) if stored_rows else 0, memory=memory)
+        self._seen = SeenSet(1 + len(stored_rows) if stored_rows or has_depths else 0, memory=memory)
         self._unread = deque(enumerate(stored_rows, IN_INPUT + 1))
         self._outputs = range(IN_INPUT + 1, IN_INPUT + 1 + len(stored_rows))
         self._missing = frozenset((0, *(CODES[error] for error in retry_errors)))
@@ -123,31 +128,65 @@ class DuplicateFilter:
                 self._have[request.urlnum] = have
         return wanted, earlier
 
-    def claim(self, fingerprint: bytes) -> bool:
-        """Note that the list has a URL; return whether it had not. For a list that grows during the run."""
-        if not self._outputs:
+    def claim(self, fingerprint: bytes, depth: int) -> bool:
+        """Note that the list has a URL, at this depth; return whether it had not. For a list that grows in a
+        run."""
+        if not self._outputs and not self._has_depths:
             return self._seen.add(fingerprint)
-        return not self._seen.set_mark(fingerprint, IN_INPUT, 1)[IN_INPUT]
+        return self._claim(fingerprint, depth) == 0
 
-    def is_left(self, fingerprint: bytes) -> bool:
-        """Whether an output has no row of a claimed URL that counts."""
-        if not self._outputs:
+    def claim_closer(self, fingerprint: bytes, depth: int) -> int | None:
+        """Note that the list has a URL at this depth. Return the depth from before, -1 if there is none; None
+        if it is as small."""
+        mark = min(depth, MAX_DEPTH) + 1
+        before = self._claim(fingerprint, depth)
+        if 0 < before <= mark:
+            return None
+        if before:
+            self._seen.set_mark(fingerprint, IN_INPUT, mark)
+        return before - 1
+
+    def _claim(self, fingerprint: bytes, depth: int) -> int:
+        """Note the depth of a URL if it has none, and return the mark from before."""
+        mark = min(depth, MAX_DEPTH) + 1
+        before = self._seen.set_mark(fingerprint, IN_INPUT, mark)[IN_INPUT]
+        if before and before != mark:
+            self._seen.set_mark(fingerprint, IN_INPUT, before)
+        return before
+
+    def is_left(self, fingerprint: bytes, depth: int) -> bool:
+        """Whether an output has no row of a URL that counts, and the list has it at no smaller depth.
+        `depth`: the one of the line."""
+        if not self._outputs and not self._has_depths:
             return True
-        codes = self._seen.set_mark(fingerprint, IN_INPUT, 1)[IN_INPUT + 1 :]
-        return any(code in self._missing for code in codes)
+        mark = min(depth, MAX_DEPTH) + 1
+        marks = self._seen.set_mark(fingerprint, IN_INPUT, mark)
+        if marks[IN_INPUT] and marks[IN_INPUT] != mark:
+            self._seen.set_mark(fingerprint, IN_INPUT, marks[IN_INPUT])
+            return False
+        return not self._outputs or any(code in self._missing for code in marks[IN_INPUT + 1 :])
 
-    def claim_stored(self, fingerprint: bytes) -> str | None:
-        """Note that the list has a URL. Return the error of its row, None without an error, and an empty text
+    def claim_stored(self, fingerprint: bytes, depth: int) -> tuple[int, str | None]:
+        """Note that the list has a URL at this depth, as a stored line says. Return the smallest depth from
+        before, -1 if there is none, and the error of the URL's row: None without an error, and an empty text
         if an output has no row that counts."""
-        if not self._outputs:
-            self._seen.add(fingerprint)
-            return ""
-        codes = self._seen.set_mark(fingerprint, IN_INPUT, 1)[IN_INPUT + 1 :]
-        for code in codes:
+        if not self._outputs and not self._has_depths:
+            return (-1 if self._seen.add(fingerprint) else depth), ""
+        mark = min(depth, MAX_DEPTH) + 1
+        marks = self._seen.set_mark(fingerprint, IN_INPUT, mark)
+        before = marks[IN_INPUT]
+        if 0 < before < mark:
+            self._seen.set_mark(fingerprint, IN_INPUT, before)
+        worst = 0  # where outputs differ, an error counts
+        for index in self._outputs:
+            code = marks[index]
             if code in self._missing:
-                return ""
-        code = max(codes)  # where outputs differ, an error counts
-        return None if code == OK else ERRORS[code - FIRST_ERROR]
+                worst = 0
+                break
+            worst = max(worst, code)
+        if not worst:
+            return before - 1, ""
+        return before - 1, None if worst == OK else ERRORS[worst - FIRST_ERROR]
 
     def _next_without_url(self) -> bytes:
         """Return the marks of the list's next input without a URL."""

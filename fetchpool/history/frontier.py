@@ -11,21 +11,25 @@ all that a resumed crawl needs besides the rows: a URL with a row is done, all o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.history.frontier_file import FrontierFile
 from fetchpool.model import urls
 from fetchpool.model.discovery import Discovery, LinkKind
 from fetchpool.model.errors import UsageError
+from fetchpool.model.fingerprint import from_href
 from fetchpool.model.request import FetchRequest
 
 VERSION = 1
 """Of the format; in the first line of the file."""
 BLOCK = 1 << 17
+MAX_DEPTH = 1 << 30
 URL_KEY = b'{"url":"'
 """The beginning of each line."""
 
@@ -51,6 +55,7 @@ class FrontierLine(Struct, frozen=True, omit_defaults=True):
     """The version of the format, in the first line."""
 
 
+_DEPTH = re.compile(rb'","depth":(\d+)')
 _decode = msgspec.json.Decoder(FrontierLine).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -70,12 +75,19 @@ class Frontier:
     """A `Source` of the URLs of a crawl. Only the engine's thread calls it."""
 
     def __init__(
-        self, file: FrontierFile, *, max_depth: int | None = None, max_pages: int | None = None
+        self,
+        file: FrontierFile,
+        known: DuplicateFilter,
+        *,
+        max_depth: int | None = None,
+        max_pages: int | None = None,
     ) -> None:
-        """`max_depth`: URLs at a larger depth are stored, and not returned. With it, a level is returned when
-        the one before has ended, so that each URL has the smallest depth that the site allows. `max_pages`:
-        the number of requests to return, those of earlier runs included."""
+        """`known`: the URLs of the frontier, and those with rows of earlier runs. `max_depth`: URLs at a
+        larger depth are stored, and not returned. With it, a level is returned when the one before has ended,
+        so that each URL has the smallest depth that the site allows. `max_pages`: the number of requests to
+        return, those of earlier runs included."""
         self.file = file
+        self._known = known
         self._max_depth = max_depth
         self._max_pages = max_pages
         self._stored_end = file.size
@@ -98,8 +110,8 @@ class Frontier:
         """The number of URLs beyond `max_depth`."""
         self.is_idle: Callable[[], bool] = bool
         """Whether no request is in flight or queued: then the level has ended."""
-        self._is_left: Callable[[FrontierLine], bool] | None = None
-        """Whether a line of an earlier run is still to be fetched."""
+        self.is_allowed: Callable[[FrontierLine], bool] = lambda _: True
+        """Whether the rules of this run allow a line of an earlier one."""
         self.with_rights: Callable[[FetchRequest, FrontierLine], FetchRequest] = lambda request, _: request
         """Return the request with the rights that its URL has."""
         self.invalid: list[FetchRequest] = []
@@ -114,8 +126,28 @@ class Frontier:
     def start(self, notify: Callable[[], None]) -> None:
         """Do nothing: the file is read by `take()`."""
 
-    def append(self, hrefs: list[bytes], shared: FrontierLine) -> None:
-        """Append URLs that were found in the same way, and that the frontier does not have."""
+    def add(self, hrefs: list[bytes], shared: FrontierLine) -> None:
+        """Append those of the URLs that the frontier does not have. They were found in the same way."""
+        claim, depth = self._known.claim, shared.depth
+        self._append([href for href in hrefs if claim(from_href(href), depth)], shared)
+
+    def add_redirect(self, href: bytes, shared: FrontierLine) -> None:
+        """Append the target of a redirect, which has the same depth. With `max_depth` it is also appended if
+        a page of this level has a link to it, and is returned in this level, then: which of the two is found
+        first depends on the server."""
+        if self._max_depth is None:
+            self.add([href], shared)
+            return
+        before = self._known.claim_closer(from_href(href), shared.depth)
+        if before is None:
+            return
+        if before > self._max_depth:
+            self.too_deep -= 1
+        elif before >= 0:
+            self.waiting -= 1
+        self._append([href], shared)
+
+    def _append(self, hrefs: list[bytes], shared: FrontierLine) -> None:
         if not hrefs:
             return
         if not self._num_lines:
@@ -155,7 +187,7 @@ class Frontier:
                 if line.depth > self._level and self._next_level is None and line.depth <= self._max_depth:
                     self._next_level = offset, number
                 continue
-            if offset < self._stored_end and self._is_left is not None and not self._is_left(line):
+            if (offset < self._stored_end or self._max_depth is not None) and not self._is_left(line):
                 continue
             self.waiting -= 1
             self.pages += 1
@@ -200,28 +232,36 @@ class Frontier:
         )
         return self.with_rights(request, line)
 
-    def read_stored(self, claim: Callable[[bytes], bool], is_left: Callable[[FrontierLine], bool]) -> None:
-        """Read the lines of earlier runs. `claim`: called with each URL; whether it has no row that counts.
-        `is_left`: whether the URL of such a line is to be fetched."""
+    def _is_left(self, line: FrontierLine) -> bool:
+        """Whether the URL of a line has no row, has no line at a smaller depth, and is allowed now."""
+        return self._known.is_left(from_href(line.url.encode()), line.depth) and self.is_allowed(line)
+
+    def read_stored(self, count: Callable[[str, str | None], None]) -> None:
+        """Read the lines of earlier runs. `count`: called with each URL that has a row, and its error."""
         first_left: tuple[int, int] | None = None
+        max_depth = MAX_DEPTH if self._max_depth is None else self._max_depth
+        claim = self._known.claim_stored
         for offset, number, raw in self._stored_lines():
-            if claim(_href_of(raw)):
-                line = _decode(raw)
-                if not is_left(line):
-                    continue
-                if self._max_depth is not None and line.depth > self._max_depth:
-                    self.too_deep += 1
-                    continue
-                self.waiting += 1
-                if first_left is None:
-                    first_left = offset, number
-            else:
-                self.pages += 1
-        if first_left is not None:
-            self._seek(*first_left)
-        else:
-            self._seek(self._stored_end, self._num_lines)
-        self._is_left = is_left
+            href, depth = _start_of(raw)
+            before, error = claim(from_href(href), depth)
+            if error != "":
+                if before < 0:
+                    self.pages += 1
+                    count(href.decode(), error)
+                continue
+            if 0 <= before <= depth or not self.is_allowed(_decode(raw)):
+                continue
+            if before > max_depth:
+                self.too_deep -= 1
+            elif before >= 0:
+                self.waiting -= 1
+            if depth > max_depth:
+                self.too_deep += 1
+                continue
+            self.waiting += 1
+            if first_left is None:
+                first_left = offset, number
+        self._seek(*(first_left or (self._stored_end, self._num_lines)))
         self.exhausted = not self._may_return
 
     def _stored_lines(self) -> Iterator[tuple[int, int, bytes]]:
@@ -242,11 +282,16 @@ class Frontier:
         """Do nothing: the writer closes the file, after the rows."""
 
 
-def _href_of(raw: bytes) -> bytes:
-    """Return the URL of a line, without decoding the rest."""
-    end = raw.find(b'"', len(URL_KEY))
-    href = raw[len(URL_KEY) : end]
-    return href if b"\\" not in href else _decode(raw).url.encode()
+def _start_of(raw: bytes) -> tuple[bytes, int]:
+    """Return URL and depth of a line, in most cases without decoding it."""
+    start = len(URL_KEY)
+    end = raw.find(b'"', start)
+    href = raw[start:end]
+    depth = _DEPTH.match(raw, end)
+    if b"\\" in href or depth is None:
+        line = _decode(raw)
+        return line.url.encode(), line.depth
+    return href, int(depth[1])
 
 
 def check_first_line(file: FrontierFile) -> None:

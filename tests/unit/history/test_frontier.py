@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.history.frontier import Frontier, FrontierLine, check_first_line
 from fetchpool.history.frontier_file import FrontierFile, frontier_path, open_frontier
 from fetchpool.model.discovery import LinkKind
 from fetchpool.model.errors import OutputError, UsageError
+from fetchpool.model.record import StoredRow
 from fetchpool.model.request import FetchRequest
 from fetchpool.sinks.file_ops import FileOps
 
@@ -26,25 +29,28 @@ def line(depth: int, kind: LinkKind = LinkKind.PAGE) -> FrontierLine:
     return FrontierLine("", depth=depth, found_on="http://a.example/", kind=kind)
 
 
-def opened(path: Path, **options: int) -> Frontier:
-    return Frontier(FrontierFile(str(path)), **options)
-
-
-def stored(path: Path, *done: str, **options: int) -> Frontier:
-    """Return the frontier of a resumed run, some of whose URLs have rows."""
-    frontier = opened(path, **options)
-    rows = hrefs(*done)
-    frontier.read_stored(lambda href: href not in rows, lambda line: line.url.encode() not in rows)
+def opened(path: Path, rows: Sequence[str] = (), **options: int) -> Frontier:
+    """Return the frontier of a run. `rows`: the names of URLs with rows of earlier runs."""
+    stored = [StoredRow(href.decode(), None) for href in hrefs(*rows)]
+    known = DuplicateFilter(
+        stored_rows=[iter([list(stored)])] if path.exists() else (),
+        claims=True,
+        has_depths="max_depth" in options,
+    )
+    while known.load():
+        pass
+    frontier = Frontier(FrontierFile(str(path)), known, **options)
+    frontier.read_stored(lambda *_: None)
     return frontier
 
 
 def test_urls_are_returned_in_the_order_in_which_they_were_found(tmp_path: Path) -> None:
     frontier = opened(tmp_path / "f")
-    frontier.append(hrefs(""), FrontierLine("", depth=0, start=True))
+    frontier.add(hrefs(""), FrontierLine("", depth=0, start=True))
     (first,) = frontier.take(10)
     assert (first.urlnum, first.input_columns) == (0, {"depth": 0, "found_on": None})
     assert frontier.exhausted
-    frontier.append(hrefs("x", "y", "z"), line(1))
+    frontier.add(hrefs("x", "y", "z"), line(1))
     assert not frontier.exhausted
     assert names(frontier.take(2)) == ["x", "y"]
     (last,) = frontier.take(2)
@@ -56,48 +62,86 @@ def test_urls_are_returned_in_the_order_in_which_they_were_found(tmp_path: Path)
 def test_a_line_longer_than_a_block_is_read(tmp_path: Path) -> None:
     frontier = opened(tmp_path / "f")
     long = "x" * 60_000
-    frontier.append(hrefs(*(f"{long}{number}" for number in range(5))), line(0))
+    frontier.add(hrefs(*(f"{long}{number}" for number in range(5))), line(0))
     assert [len(name) for name in names(frontier.take(9))] == [60_001] * 5
 
 
 def test_a_backslash_in_a_query_is_the_same_afterwards(tmp_path: Path) -> None:
     frontier = opened(tmp_path / "f")
-    frontier.append(hrefs("?a=\\b", "?\\"), line(0))
+    frontier.add(hrefs("?a=\\b", "?\\"), line(0))
     assert names(frontier.take(9)) == ["?a=\\b", "?\\"]
     frontier.file.close()
-    claimed: list[bytes] = []
-    again = opened(tmp_path / "f")
-    again.read_stored(lambda href: bool(claimed.append(href)), lambda _: True)
-    assert claimed == hrefs("?a=\\b", "?\\")
+    again = opened(tmp_path / "f", ["?\\"])
+    again.add(hrefs("?a=\\b", "?\\"), line(1))
+    assert names(again.take(9)) == ["?a=\\b"]
 
 
 def test_a_level_begins_when_the_one_before_has_ended(tmp_path: Path) -> None:
     frontier = opened(tmp_path / "f", max_depth=2)
     idle = False
     frontier.is_idle = lambda: idle
-    frontier.append(hrefs("0"), line(0))
+    frontier.add(hrefs("0"), line(0))
     assert names(frontier.take(9)) == ["0"]
-    frontier.append(hrefs("1a", "1b"), line(1))
-    frontier.append(hrefs("moved"), line(0))
+    frontier.add(hrefs("1a", "1b"), line(1))
+    frontier.add(hrefs("moved"), line(0))
     assert names(frontier.take(9)) == ["moved"]
     assert frontier.take(9) == []
     assert not frontier.exhausted
     idle = True
     assert names(frontier.take(1)) == ["1a"]
     idle = False
-    frontier.append(hrefs("2"), line(2))
+    frontier.add(hrefs("2"), line(2))
     assert names(frontier.take(9)) == ["1b"]
-    frontier.append(hrefs("3"), line(3))
+    frontier.add(hrefs("3"), line(3))
     idle = True
     assert names(frontier.take(9)) == ["2"]
     assert frontier.exhausted
     assert frontier.too_deep == 1
 
 
+def test_a_redirect_is_of_the_same_level_even_if_a_link_leads_there_too(tmp_path: Path) -> None:
+    """Whether the page that links or the redirect is received first depends on the server."""
+    for name, link_first in (("f", True), ("g", False)):
+        frontier = opened(tmp_path / name, max_depth=1)
+        frontier.is_idle = lambda: True
+        frontier.add(hrefs("a", "b"), line(0))
+        frontier.take(9)
+        if link_first:
+            frontier.add(hrefs("target", "other"), line(1))
+        frontier.add_redirect(hrefs("target")[0], line(0))
+        if not link_first:
+            frontier.add(hrefs("target", "other"), line(1))
+        frontier.add_redirect(hrefs("target")[0], line(0))
+        (target,) = frontier.take(9)
+        assert (names([target]), target.input_columns["depth"]) == (["target"], 0)
+        assert names(frontier.take(9)) == ["other"]
+        assert frontier.exhausted
+        frontier.file.close()
+        again = opened(tmp_path / name, "ab", max_depth=1)
+        again.is_idle = lambda: True
+        assert again.waiting == 2
+        assert names(again.take(9)) == ["target"]
+        assert names(again.take(9)) == ["other"]
+        again.file.close()
+        assert names(opened(tmp_path / name, "ab").take(9)) in (["target", "other"], ["other", "target"])
+
+
+def test_a_redirect_out_of_the_deepest_level_is_fetched(tmp_path: Path) -> None:
+    frontier = opened(tmp_path / "f", max_depth=0)
+    frontier.add(hrefs("a", "b"), line(0))
+    frontier.take(9)
+    frontier.add(hrefs("target"), line(1))
+    assert frontier.too_deep == 1
+    frontier.add_redirect(hrefs("target")[0], line(0))
+    assert frontier.too_deep == 0
+    assert names(frontier.take(9)) == ["target"]
+    assert frontier.exhausted
+
+
 @pytest.mark.parametrize("pages", [1, 2, 5])
 def test_no_more_than_max_pages_are_returned(tmp_path: Path, pages: int) -> None:
     frontier = opened(tmp_path / "f", max_pages=pages)
-    frontier.append(hrefs(*"abcdefg"), line(0))
+    frontier.add(hrefs(*"abcdefg"), line(0))
     found = names(frontier.take(1)) + names(frontier.take(9))
     assert found == list("abcdefg")[:pages]
     assert frontier.exhausted
@@ -106,46 +150,46 @@ def test_no_more_than_max_pages_are_returned(tmp_path: Path, pages: int) -> None
 
 def test_a_resumed_run_returns_what_has_no_row(tmp_path: Path) -> None:
     frontier = opened(tmp_path / "f")
-    frontier.append(hrefs(*"abcdef"), line(0))
+    frontier.add(hrefs(*"abcdef"), line(0))
     frontier.file.close()
-    again = stored(tmp_path / "f", "a", "b", "d")
+    again = opened(tmp_path / "f", "abd")
     assert (again.pages, again.waiting) == (3, 3)
     requests = again.take(9)
     assert names(requests) == ["c", "e", "f"]
     assert [request.urlnum for request in requests] == [2, 4, 5]
-    again.append(hrefs("g"), line(1))
+    again.add(hrefs("g"), line(1))
     assert [request.urlnum for request in again.take(9)] == [6]
 
 
 def test_max_pages_counts_the_rows_of_earlier_runs(tmp_path: Path) -> None:
     frontier = opened(tmp_path / "f")
-    frontier.append(hrefs(*"abcdef"), line(0))
+    frontier.add(hrefs(*"abcdef"), line(0))
     frontier.file.close()
-    again = stored(tmp_path / "f", "b", "f", max_pages=3)
+    again = opened(tmp_path / "f", "bf", max_pages=3)
     assert names(again.take(9)) == ["a"]
     assert again.exhausted
 
 
 def test_a_resumed_run_may_go_deeper(tmp_path: Path) -> None:
     frontier = opened(tmp_path / "f", max_depth=0)
-    frontier.append(hrefs("0"), line(0))
+    frontier.add(hrefs("0"), line(0))
     frontier.take(9)
-    frontier.append(hrefs("1"), line(1))
+    frontier.add(hrefs("1"), line(1))
     assert frontier.exhausted
     frontier.file.close()
-    again = stored(tmp_path / "f", "0", max_depth=1)
+    again = opened(tmp_path / "f", "0", max_depth=1)
     again.is_idle = lambda: True
     assert names(again.take(9)) == ["1"]
 
 
 def test_a_truncated_last_line_is_removed(tmp_path: Path) -> None:
     frontier = opened(tmp_path / "f")
-    frontier.append(hrefs("a"), line(0))
+    frontier.add(hrefs("a"), line(0))
     frontier.file.close()
     with (tmp_path / "f").open("ab") as file:
         file.write(b'{"url":"http://a.exam')
-    again = stored(tmp_path / "f")
-    again.append(hrefs("b"), line(1))
+    again = opened(tmp_path / "f")
+    again.add(hrefs("b"), line(1))
     assert names(again.take(9)) == ["a", "b"]
 
 
