@@ -6,7 +6,7 @@ and the reason why no more could start. It never waits; only the engine's thread
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING
 
 from fetchpool.engine.bottlenecks import Bottleneck
@@ -27,14 +27,21 @@ if TYPE_CHECKING:  # loaded only for a crawl
     from fetchpool.engine.crawl import CrawlResult
 
 READ_AHEAD = 10_000
-"""Requests that may be queued, so that a list sorted by host keeps all hosts busy. At this number reading
-pauses until enough of them have started."""
+READ_AHEAD_EACH = 50
+DELAYED_AHEAD = 10
+MAX_READ_AHEAD = 1_000_000
+"""Requests that may be queued, so that a list sorted by host keeps all hosts busy: at least `READ_AHEAD`, or
+`READ_AHEAD_EACH` for each worker, `DELAYED_AHEAD` times as many if a delay between two starts at a host makes
+more hosts necessary, and at most `MAX_READ_AHEAD`, which take about 0.6 GB. At this number reading pauses
+until enough of them have started."""
 READ_AHEAD_BYTES = 64 << 20
 BYTES_PER_WORKER = 256 << 10
 """Reading also pauses while the requests in memory take more than `READ_AHEAD_BYTES`, or this much for each
 worker: a list may have a text of a megabyte in each row."""
 CHECK_INTERVAL = 0.25
-"""Seconds between two checks of what the queued requests wait for."""
+"""Seconds between two checks of what the queued requests wait for,"""
+CHECKING = 20
+"""and how many times as long as a check took, at least: there may be a million of them."""
 PIPE_INTERVAL = 0.002
 """Seconds until the reader of the output is checked for having read its rows, as no event tells; doubled by
 each check in vain."""
@@ -76,7 +83,6 @@ class Dispatcher:
         self._preflight = preflight
         self._in_flight = in_flight
         self._pool = pool
-        self._max_bytes = max(READ_AHEAD_BYTES, pool.max_workers * BYTES_PER_WORKER)
         self._workers = workers
         self._inbox = inbox
         self._lifecycle = lifecycle
@@ -167,6 +173,11 @@ class Dispatcher:
             return self._workers.autoscaler.target
         return self._pool.max_workers if self._scheduler.is_rate_limited else self._pool.max_pending
 
+    def _most_ahead(self) -> int:
+        """Return how many requests may be queued."""
+        each = READ_AHEAD_EACH * (DELAYED_AHEAD if self._scheduler.host_delay else 1)
+        return min(max(READ_AHEAD, each * self._workers.number), MAX_READ_AHEAD)
+
     def _window_of_reader(self, window: int, now: float) -> int:
         """Return how many requests may be in flight if rows that are not read count as such: at first all of
         them, later those beyond a tenth of what was read, since the reader probably reads on. A reader that
@@ -212,10 +223,11 @@ class Dispatcher:
 
     def _read_ahead(self, window: int, now: float) -> bool:
         """Queue a batch from the source. False if the batch is empty, or enough requests are queued."""
-        free = READ_AHEAD - self._scheduler.queued
+        free = self._most_ahead() - self._scheduler.queued
         if free <= 0 or self._reader.exhausted:
             return False
-        if self._in_flight.bytes_held >= self._max_bytes and (self._scheduler.queued or self._in_flight):
+        most = max(READ_AHEAD_BYTES, self._pool.max_workers * BYTES_PER_WORKER)
+        if self._in_flight.bytes_held >= most and (self._scheduler.queued or self._in_flight):
             return False
         requests, more = self._reader.read(free, window, window - len(self._in_flight))
         for request in requests:
@@ -232,9 +244,9 @@ class Dispatcher:
         return len(requests) > 0
 
     def _top_up(self, window: int, now: float) -> None:
-        """Read one batch ahead while all workers are busy, so that all hosts among the next `READ_AHEAD`
-        requests get their turn early. The first requests have started; the rest is read between results."""
-        if self._reader.has_batch(READ_AHEAD - self._scheduler.queued, window):
+        """Read one batch ahead while all workers are busy, so that all hosts among the next requests get
+        their turn early. The first requests have started; the rest is read between results."""
+        if self._reader.has_batch(self._most_ahead() - self._scheduler.queued, window):
             continues = self._continues
             self._read_ahead(window, now)
             self._continues = continues  # results come first: workers are busy
@@ -261,6 +273,7 @@ class Dispatcher:
         if not queued:
             return Bottleneck.SOURCE
         if self._has_idle_workers and now >= self._next_check:
-            self._next_check = now + CHECK_INTERVAL
+            began = perf_counter()
             self._bottleneck_of_hosts = BOTTLENECKS[self._scheduler.block_reason(now)]
+            self._next_check = now + max(CHECK_INTERVAL, CHECKING * (perf_counter() - began))
         return self._bottleneck_of_hosts

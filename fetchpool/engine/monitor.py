@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from heapq import nlargest
-from time import monotonic
+from time import monotonic, perf_counter
 
 from msgspec.structs import replace
 
@@ -24,7 +24,9 @@ from fetchpool.pools.base import Pool
 from fetchpool.scheduler.scheduler import Scheduler
 
 SNAPSHOT_INTERVAL = 0.25
-"""Seconds between two snapshots."""
+"""Seconds between two snapshots,"""
+SNAPSHOT_SHARE = 20
+"""and how many times as long as it took to make one, at least: hundreds of thousands of hosts may wait."""
 DETAILS_INTERVAL = 1.0
 """Seconds between two updates of a snapshot's details, which take a time proportional to the requests in
 flight."""
@@ -82,10 +84,11 @@ class Monitor:
 
     def update(self, now: float) -> None:
         """Hand a snapshot to the observers."""
-        self.next_snapshot = now + SNAPSHOT_INTERVAL
         self._report_stuck()
+        began = perf_counter()
         if self._observers:
             self._observers.on_snapshot(self.snapshot())
+        self.next_snapshot = now + max(SNAPSHOT_INTERVAL, SNAPSHOT_SHARE * (perf_counter() - began))
 
     def finish(self) -> None:
         """Tell the observers that the run has ended. Idempotent."""

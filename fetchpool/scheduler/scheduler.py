@@ -57,7 +57,7 @@ class Scheduler:
         """
         self.per_host = per_host
         self._per_host = per_host or NO_LIMIT
-        self._host_delay = host_delay
+        self.host_delay = host_delay
         self.rate = rate
         self._rate_limiter = RateLimiter(rate)
         self.is_rate_limited = bool(host_delay or rate)
@@ -89,7 +89,7 @@ class Scheduler:
     def set_rate(self, rate: float | None, now: float) -> None:
         """Change the number of starts per second over all hosts; None means no limit."""
         self.rate = rate
-        self.is_rate_limited = bool(self._host_delay or rate)
+        self.is_rate_limited = bool(self.host_delay or rate)
         self._rate_limiter.change(rate, now)
 
     def set_per_host(self, per_host: int | None, now: float) -> None:
@@ -162,7 +162,7 @@ class Scheduler:
                 else:
                     request = slot.queue.popleft()
                 self.queued -= 1
-                spacing = slot.started(now, self._host_delay)
+                spacing = slot.started(now, self.host_delay)
                 if self.is_rate_limited:
                     self._rate_limiter.started(now)
                 if proxy is not None:
@@ -315,7 +315,7 @@ class Scheduler:
         """Return how many seconds pass, at least, until the last of the queued requests may start."""
         waiting = (slot for _, _, slot in self._waiting)
         by_rate = self._rate_limiter.least_wait(self.queued, now)
-        return max(by_rate, least_wait(waiting, self._retries, self._host_delay, now))
+        return max(by_rate, least_wait(waiting, self._retries, self.host_delay, now))
 
     def block_reason(self, now: float) -> BlockReason:
         """Return what most of the queued requests wait for. Takes a time proportional to the number of hosts,

@@ -10,7 +10,7 @@ import pytest
 
 from fetchpool.config.configure import configure
 from fetchpool.engine.build import assemble, build
-from fetchpool.engine.dispatcher import READ_AHEAD
+from fetchpool.engine.dispatcher import DELAYED_AHEAD, READ_AHEAD, READ_AHEAD_EACH
 from fetchpool.engine.reader import MIN_BATCH
 from fetchpool.engine.writer import Writer
 from fetchpool.history.duplicates import DuplicateFilter
@@ -71,13 +71,13 @@ def test_a_list_of_nothing_but_duplicates_is_stopped_at_once() -> None:
 
 
 class SlowWorkers:
-    """A pool of five workers, which completes the oldest request in each iteration, and stops the run after
+    """A pool of a few workers, which completes the oldest request in each iteration, and stops the run after
     some."""
 
-    max_workers = max_pending = 5
     queued = stuck = 0
 
-    def __init__(self, source: SortedList, stop_after: int) -> None:
+    def __init__(self, source: SortedList, stop_after: int, workers: int) -> None:
+        self.max_workers = self.max_pending = workers
         self._source = source
         self._stop_after = stop_after
         self._in_flight: list[tuple[FetchRequest, LightFuture]] = []
@@ -144,11 +144,14 @@ class SortedList:
     def close(self) -> None: ...
 
 
-def run_until(source: SortedList, requests: int) -> SlowWorkers:
+def run_until(
+    source: SortedList, requests: int, *, workers: int = 5, host_delay: float = 0.0
+) -> SlowWorkers:
     """Run until so many requests have started."""
-    pool = SlowWorkers(source, requests)
+    pool = SlowWorkers(source, requests, workers)
     writer = Writer([CountingSink()], DuplicateFilter(dedupe=False))
-    engine = assemble(source, pool, writer, scheduler=Scheduler(per_host=10), retry=RetryPolicy(retry=0))
+    scheduler = Scheduler(per_host=10, host_delay=host_delay)
+    engine = assemble(source, pool, writer, scheduler=scheduler, retry=RetryPolicy(retry=0))
     pool.stop = engine.stop
     engine.run()
     return pool
@@ -164,6 +167,15 @@ def test_the_first_request_starts_after_a_single_batch_and_reading_goes_on_up_to
     assert pool.ahead[0] < MIN_BATCH
     assert max(pool.ahead) <= READ_AHEAD
     assert READ_AHEAD - 2 * MIN_BATCH < pool.ahead[-1] <= READ_AHEAD
+
+
+@pytest.mark.parametrize(("host_delay", "factor"), [(0.0, 1), (0.001, DELAYED_AHEAD)])
+def test_more_workers_have_more_read_ahead_and_most_with_a_delay(host_delay: float, factor: int) -> None:
+    """Of a list sorted by host, workers elsewhere would have too few hosts among 10,000 requests."""
+    workers = 2 * READ_AHEAD // READ_AHEAD_EACH // factor
+    hosts = (f"h{number}" for number in count())
+    pool = run_until(SortedList(hosts), 3 * workers + 300, workers=workers, host_delay=host_delay)
+    assert 1.5 * READ_AHEAD < max(pool.ahead) <= 2 * READ_AHEAD
 
 
 def test_no_more_of_a_lazy_source_is_read_than_can_start() -> None:
