@@ -58,6 +58,7 @@ def estimate(source: Source, config: RunConfig) -> DryRunEstimate:
         stored_rows=[_stored_rows(output) for output in config.outputs] if config.resume else (),
         retry_errors=config.retry_failed,
         memory=config.seen_memory,
+        shard=config.shard,
     )
     while known.load():
         pass

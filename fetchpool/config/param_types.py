@@ -28,6 +28,7 @@ from fetchpool.config.save_template import save_template
 from fetchpool.config.web_options import web_address, web_name
 from fetchpool.config.write_out import read_template
 from fetchpool.model.failures import GROUPS, FailureKind
+from fetchpool.model.shard import shard
 
 MAX_LOGS = 1_000
 HTTP_VERSIONS = ("1.1", "2", "3")
@@ -106,6 +107,7 @@ WORKERS = ParamType(accepts=int | str, format=str)
 MAX_WORKERS = ParamType(accepts=int | str | None)
 
 FIRST = ParamType(check=_integer(1), accepts=int | str | None)
+SHARD = ParamType(check=shard, accepts=str | None)
 DELIMITER = ParamType(check=lambda _label, value: validate.delimiter(value), accepts=str | None)
 ENCODING = ParamType(check=lambda _label, value: validate.encoding(value), accepts=str | None)
 PLACES = ParamType(

@@ -10,6 +10,7 @@ from msgspec import Struct
 from fetchpool.config.choices import DEFAULT_MEMORY
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.config.outputs import Output
+from fetchpool.model.shard import Shard
 
 
 class RunConfig(Struct, frozen=True, kw_only=True):
@@ -85,6 +86,8 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     """The delimiter of CSV and TSV inputs; empty if their first line decides."""
     sitemap: tuple[str, ...] = ()
     """Paths and URLs of sitemaps, whose URLs follow those of the inputs."""
+    shard: Shard | None = None
+    """The part of the hosts that are fetched; None for all."""
     limit: int | None = None
     """The number of URLs to read, at most; None is no limit."""
     refresh: str = ""

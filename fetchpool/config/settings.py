@@ -118,6 +118,9 @@ class FetchSettings(PoolSettings, total=False):
     """Fetch the URLs of a sitemap: XML or text, also compressed, or an index of sitemaps. Repeatable."""
     limit: int | str | None
     """Fetch only the first N URLs of the input."""
+    shard: str | None
+    """Fetch only the URLs of part K of N of the hosts, for several runs (K is 1 to N) that share nothing. The
+    parts are the same on every machine."""
     refresh: str | PathLike[str] | None
     """Fetch URLs only if they have changed since OLD, the output of an earlier run, by conditional requests.
     Without INPUT, the URLs are those of OLD. Implies --hash."""

@@ -112,6 +112,7 @@ def build(
             memory=config.seen_memory,
             claims=parts is not None,
             has_depths=config.depth is not None,
+            shard=config.shard,
         )
         crawl: Crawl | None = None
         if parts is not None:

@@ -1,4 +1,4 @@
-"""Filters out URLs that need no fetch: repeated in the list, or with a row from an earlier run.
+"""Filters out URLs that need no fetch: repeated, in another shard, or with a row from an earlier run.
 
 In: the rows of the outputs (with `--resume`), then requests as they are read from the list. Out: the requests
 to fetch, and for each row which outputs lack it. The module opens nothing and stores no URL: for each it
@@ -24,6 +24,7 @@ from fetchpool.model.failures import ERRORS, FailureKind, resumable_error
 from fetchpool.model.fingerprint import display_url, from_record_url, from_request
 from fetchpool.model.record import Record, StoredRow
 from fetchpool.model.request import FetchRequest
+from fetchpool.model.shard import Shard
 
 IN_INPUT = 0
 """The index of the mark that the list had the URL; the outputs' marks follow."""
@@ -57,13 +58,15 @@ class DuplicateFilter:
         memory: int = DEFAULT_MEMORY,
         claims: bool = False,
         has_depths: bool = False,
+        shard: Shard | None = None,
     ) -> None:
         """`stored_rows`: the rows of each output to resume from. `retry_errors`: URLs whose row has one of
         these errors are fetched again. `memory`: bytes; beyond them a temporary file is used. `claims`: the
         list has each URL once, as each was passed to `claim()` before it was added. `has_depths`: store the
-        depth of each."""
+        depth of each. `shard`: the rest of the list is not ours."""
         self._claims = claims
         self._has_depths = has_depths
+        self._shard = shard
         self._filters = dedupe or bool(stored_rows)
         self._seen = SeenSet(1 + len(stored_rows) if stored_rows or has_depths else 0, memory=memory)
         self._unread = deque(enumerate(stored_rows, IN_INPUT + 1))
@@ -100,7 +103,10 @@ class DuplicateFilter:
         return False
 
     def filter(self, requests: list[FetchRequest]) -> tuple[list[FetchRequest], list[StoredRow]]:
-        """Return the requests to fetch, and the rows of those that are done. The rest are duplicates."""
+        """Return the requests to fetch, and the rows of those that are done. The rest are duplicates, or in
+        other shards."""
+        if (shard := self._shard) is not None:
+            requests = [request for request in requests if request in shard]
         if not self._filters or (self._claims and not self._outputs):
             return requests, []
         if not self._outputs:

@@ -102,6 +102,8 @@ def test_a_misspelt_file_is_refused(tmp_path: Path) -> None:
         (("--encoding", "utf8x"), "--encoding: no encoding 'utf8x'; did you mean utf-8?"),
         (("--encoding", "rot13"), "--encoding: no encoding 'rot13'"),
         (("--limit", "0"), "--limit: 0 is not an integer of at least 1"),
+        (("--shard", "0/4"), "--shard: expected K/N, with K from 1 to N, such as 1/4; got '0/4'"),
+        (("--shard", "5/4"), "--shard: expected K/N, with K from 1 to N, such as 1/4; got '5/4'"),
         (("--sitemap", ""), "--sitemap: expected a path or a URL, got an empty string"),
         (("--sitemap", "none.xml"), "none.xml: no such file; check its name"),
         (("-", "--sitemap", "-"), "INPUT: standard input (-) is given twice"),
@@ -138,6 +140,33 @@ def test_a_limit_ends_the_list(demo_server: DemoServer, tmp_path: Path, options:
     again = fetchpool(*command, "--resume", cwd=tmp_path)
     assert again.returncode == 0
     assert len(rows_of(tmp_path / "rows.jsonl")) == 5
+
+
+def test_shards_divide_a_list_by_host_and_are_resumed_alone(demo_server: DemoServer, tmp_path: Path) -> None:
+    """Each host is in one shard, which is the same for every run, executor and order of the list."""
+    hosts = [f"127.0.0.{number}" for number in range(1, 21)]
+    pages = [f"http://{host}:{demo_server.port}/bytes/{n}" for n in range(2) for host in hosts]
+    rows: list[str] = []
+    for shard, options in (("1/3", ()), ("2/3", ("--executor", "async")), ("3/3", ("--executor", "process"))):
+        output = f"rows-{shard[0]}.jsonl"
+        (tmp_path / "urls.txt").write_text("".join(f"{url}\n" for url in [*pages, "http://[broken"]))
+        command = ("urls.txt", "--shard", shard, "-w", "4", "--retry", "0", "-o", output, *options)
+        planned = fetchpool(*command, "--dry-run", cwd=tmp_path)
+        for arguments in (("--limit", "30"), ("--resume",)):  # only one of the hosts has a server
+            assert fetchpool(*command, *arguments, cwd=tmp_path).returncode in (0, 1)
+        urls = [row["url"] for row in rows_of(tmp_path / output)]
+        fetched = [url for url in urls if url in pages]
+        assert f"would fetch {len(fetched)} URLs from {len(fetched) // 2} hosts" in planned.stdout
+        rows += urls
+        pages.reverse()
+    assert sorted(rows) == sorted([*pages, "http://[broken"])
+
+
+def test_a_program_fetches_a_shard(demo_server: DemoServer) -> None:
+    pages = [f"http://127.0.0.{number}:{demo_server.port}/bytes/1" for number in range(1, 9)]
+    parts = [[row.url for row in library.fetch(iter(pages), shard=f"{part}/2", retry=0)] for part in (1, 2)]
+    assert all(parts)
+    assert sorted(parts[0] + parts[1]) == sorted(pages)
 
 
 def test_a_limit_takes_no_more_of_an_iterable(demo_server: DemoServer) -> None:

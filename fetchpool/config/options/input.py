@@ -58,6 +58,14 @@ OPTIONS: tuple[Option, ...] = (
         settable=Settable.ANYWHERE,
     ),
     Option(
+        "shard",
+        "--shard K/N",
+        types.SHARD,
+        "Fetch only the URLs of part K of N of the hosts, for several runs (K is 1 to N) that share nothing. "
+        "The parts are the same on every machine.",
+        settable=Settable.ANYWHERE,
+    ),
+    Option(
         "refresh",
         "--refresh OLD",
         types.OLD_OUTPUT,

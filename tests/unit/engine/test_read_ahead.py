@@ -144,9 +144,7 @@ class SortedList:
     def close(self) -> None: ...
 
 
-def run_until(
-    source: SortedList, requests: int, *, workers: int = 5, host_delay: float = 0.0
-) -> SlowWorkers:
+def run_until(source: SortedList, requests: int, *, workers: int = 5, host_delay: float = 0.0) -> SlowWorkers:
     """Run until so many requests have started."""
     pool = SlowWorkers(source, requests, workers)
     writer = Writer([CountingSink()], DuplicateFilter(dedupe=False))
