@@ -3,10 +3,13 @@
 A run waits for none of its futures but is called back. The condition that a waiter needs, four fifths of a
 future's memory, is created for the first one; until then a lock is enough. Each method here is a fast path of
 the inherited one, and calls it in all other cases; together they save 2 µs of a fetch's 40.
+
+A Collector takes the place of the futures where the thread that submits requests also runs the pool's loop.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures._base import FINISHED, LOGGER, PENDING, RUNNING
@@ -99,3 +102,27 @@ class LightFuture(Future[Record]):
         if self._state == FINISHED and self._result is not None:
             return self._result
         return super().result(timeout)
+
+
+class Collector:
+    """Collects the outcomes of many requests, in place of a future for each, for a caller that runs the
+    pool's loop itself."""
+
+    def __init__(self) -> None:
+        self.outcomes: deque[Outcome] = deque()
+
+    def set_running_or_notify_cancel(self) -> bool:
+        """Return True: a request can't be cancelled."""
+        return True
+
+    def complete(self, outcome: Outcome) -> None:
+        """Add an outcome."""
+        self.outcomes.append(outcome)
+
+    def set_exception(self, exception: BaseException) -> None:
+        """Raise it: the loop has ended."""
+        raise exception
+
+
+Completion = LightFuture | Collector
+"""What a pool completes when a fetch has ended."""

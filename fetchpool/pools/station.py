@@ -21,13 +21,12 @@ from queue import SimpleQueue
 from time import monotonic
 
 from fetchpool.config.fetch_options import FetchOptions
-from fetchpool.model.outcome import Outcome
 from fetchpool.model.record import Record
 from fetchpool.model.request import FetchRequest
 from fetchpool.pools import wire
 from fetchpool.pools.async_.pool import AsyncPool
-from fetchpool.pools.base import InlinePool, Pool
-from fetchpool.pools.future import LightFuture
+from fetchpool.pools.base import Pool
+from fetchpool.pools.future import Collector, LightFuture
 from fetchpool.pools.parser_threads import ParseObserver
 from fetchpool.pools.wakeup import Wakeup
 
@@ -57,12 +56,12 @@ class Station:
         self._send = send
         self._beat = beat
         self._pool, self._loop = open_loop(places, options, parses)
-        self._on_done = self._add if isinstance(self._pool, InlinePool) else self._add_and_wake
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._backlog: deque[FetchRequest] = deque()
         self._started = 0
         """Requests that were started, and whose outcome was not sent."""
-        self._ended: deque[Outcome] = deque()
+        self._collector = Collector()
+        self._ended = self._collector.outcomes
         """The outcomes of some of them."""
         self._returned: list[int] = []
         self._flush_at = 0.0
@@ -136,18 +135,20 @@ class Station:
         self._pool.resize(max(1, places))
 
     def _start_fetches(self) -> None:
-        backlog, ended, submit, places = self._backlog, self._ended, self._pool.submit, self._places
-        while backlog and self._started - len(ended) < places:
+        backlog, pool = self._backlog, self._pool
+        number = min(len(backlog), self._places - self._started + len(self._ended))
+        for _ in range(number):
             self._started += 1
-            submit(backlog.popleft()).add_done_callback(self._on_done)
+            request = backlog.popleft()
+            if isinstance(pool, AsyncPool):
+                pool.collect(request, self._collector)
+            else:
+                pool.submit(request).add_done_callback(self._add)
 
     def _add(self, future: Future[Record]) -> None:
-        assert isinstance(future, LightFuture)
-        self._ended.append(future.outcome())
-
-    def _add_and_wake(self, future: Future[Record]) -> None:
         """For the threads that complete futures in another thread than the station's."""
-        self._add(future)
+        assert isinstance(future, LightFuture)
+        self._collector.complete(future.outcome())
         self._loop.wake()
 
     def _return(self, host: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from queue import SimpleQueue
@@ -119,6 +120,27 @@ def test_a_station_that_is_closed_returns_what_waits_and_ends_with_its_fetches(
     assert sorted(driver.outcomes(2)[0]) == [0, 1]
     driver.thread.join(PATIENCE)
     assert not driver.thread.is_alive()
+
+
+def test_an_aborted_station_ends_although_most_fetches_have_not_begun() -> None:
+    """They begin some at a time."""
+    sent: list[bytes] = []
+    messages = iter([lambda: station.put(requests), lambda: None, lambda: station.close(abort=True)])
+
+    def beat() -> None:
+        next(messages, lambda: None)()
+
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        requests = wire.encode_requests((number, urls.request(0, url)) for number in range(400))
+        station = Station(400, FetchOptions(), sent.append, beat=beat)
+        thread = threading.Thread(target=station.run, daemon=True)
+        thread.start()
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+    fields = [each for message in sent for each in wire.decode_outcomes(message)[0]]
+    assert sorted(each[0] for each in fields) == list(range(400))
+    assert {wire.outcome_of(each, 0).record.error for each in fields} == {"aborted"}
 
 
 def test_an_idle_station_gives_signs_of_life(driver: Driver) -> None:

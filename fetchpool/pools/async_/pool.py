@@ -28,7 +28,7 @@ from fetchpool.pools.async_.lookups import HopLookups
 from fetchpool.pools.async_.parsing import BackgroundParsing
 from fetchpool.pools.async_.pollers import choose_poller
 from fetchpool.pools.async_.transfer import Transfer
-from fetchpool.pools.future import LightFuture
+from fetchpool.pools.future import Collector, Completion, LightFuture
 from fetchpool.pools.loop_pool import LoopPool
 from fetchpool.pools.parser_threads import ParseObserver
 from fetchpool.runtime import forks
@@ -71,14 +71,14 @@ class AsyncPool(LoopPool):
         self._clock = LimitClock()
         """For all times: this thread is the one that enforces limits."""
         self._exchange = Exchange(options, self._clock.now)
-        self._submitted: deque[tuple[FetchRequest, LightFuture]] = deque()
+        self._submitted: deque[tuple[FetchRequest, Completion]] = deque()
         self._idle: list[Transfer] = []
         self._transfers: dict[pycurl.Curl, Transfer] = {}
         self._in_flight = 0
         """Fetches that have started and have no outcome yet."""
         self._paused: deque[CurlReceiver] = deque()
         """Receivers with decoding left to do, the one that has waited longest first."""
-        self._completed: list[tuple[LightFuture, Outcome]] = []
+        self._completed: list[tuple[Completion, Outcome]] = []
         self._next_tick = self._clock.now() + TICK
         self._connections = Connections()
         self._streams = Streams()
@@ -128,6 +128,10 @@ class AsyncPool(LoopPool):
         """Have the loop call a function while a descriptor is readable; a loop that is busy may be late. Only
         for the thread that runs the loop."""
         self._poller.watch(descriptor, on_readable)
+
+    def collect(self, request: FetchRequest, collector: Collector) -> None:
+        """Fetch a request, and add its outcome to the collector. Only for the thread that runs the loop."""
+        self._submitted.append((request, collector))
 
     def _enqueue(self, request: FetchRequest, future: LightFuture, alone: bool) -> None:  # noqa: ARG002
         self._submitted.append((request, future))
@@ -187,7 +191,7 @@ class AsyncPool(LoopPool):
                 started += 1
         return started
 
-    def _start(self, request: FetchRequest, future: LightFuture) -> None:
+    def _start(self, request: FetchRequest, future: Completion) -> None:
         try:
             transfer = self._idle.pop() if self._idle else self._new_transfer()
             transfer.steps = self._exchange.steps(request)
@@ -387,8 +391,11 @@ class AsyncPool(LoopPool):
                 outcome = refusal(transfer.request, FailureKind.ABORTED, "the run was stopped")
                 transfer.future.complete(outcome)
         while self._submitted:
-            _, future = self._submitted.popleft()
-            if not self._crash:
+            request, future = self._submitted.popleft()
+            if not self._crash and isinstance(future, Collector):
+                future.complete(refusal(request, FailureKind.ABORTED, "the run was stopped"))
+                continue
+            if not self._crash and isinstance(future, LightFuture):
                 future.cancel()
             if future.set_running_or_notify_cancel():
                 future.set_exception(WorkerLostError(self._crash))

@@ -9,7 +9,7 @@ import pycurl
 
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.request import FetchRequest
-from fetchpool.pools.future import LightFuture
+from fetchpool.pools.future import Completion
 from fetchpool.transports.base import Steps
 from fetchpool.transports.curl.connections import Connections
 from fetchpool.transports.curl.handle import CurlHandle
@@ -39,7 +39,7 @@ class Transfer:
     )
     __deletable__ = ("future", "request", "steps")  # mypyc: the attributes that `del` may remove
 
-    future: LightFuture
+    future: Completion
     request: FetchRequest
     steps: Steps
 
