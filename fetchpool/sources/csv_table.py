@@ -40,6 +40,11 @@ def column_names(lines: LineIterator, format: str, table: TableOptions) -> list[
     return [name for place, name in enumerate(as_fields(found.names, table)) if place != found.place]
 
 
+def first_row(lines: LineIterator, format: str, table: TableOptions) -> list[str]:
+    """Return the cells of the first row; none if the table is empty. Raises `TableFormatError`."""
+    return next((cells for cells in _records(lines, format, table) if cells), [])
+
+
 def read_cells(lines: LineIterator, format: str, table: TableOptions) -> Iterator[RowBatch]:
     rows = _records(lines, format, table)
     first = _heading(rows, table)

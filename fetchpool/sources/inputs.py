@@ -47,9 +47,14 @@ class LineInput:
         self.columns: list[str] = []
         self.notice = ""
         self._with_line = options.with_line
-        is_named_so = _suffix(path) in tables.FORMATS and self.size is not None
-        if is_named_so and tables.begins_table(_first_line(path, options.encoding)):
-            self.notice = f"{self.input.name} looks like a table: --url-column NAME reads its URLs"
+        format = tables.FORMATS.get(_suffix(path))
+        if (
+            format is not None
+            and self.size is not None
+            and (problem := _table_problem(path, options, format))
+        ):
+            self.close()
+            raise InputError(f"{self.input.name}: {problem}")
 
     def batches(self) -> Iterator[UrlBatch]:
         """Yield the URLs, with offsets in this input. Raises `InputReadError`; then the incomplete line at
@@ -174,19 +179,15 @@ def _suffix(path: str) -> str:
     return Path(path.removesuffix(named.suffix) if named else path).suffix.lower()
 
 
-def _first_line(path: str, encoding: str) -> str:
-    """Return the first line of a list; empty when its first chunk has none."""
-    lines = LineSplitter()
-    chunks = InputFile(path, encoding=encoding).chunks()
+def _table_problem(path: str, options: InputOptions, format: str) -> str:
+    """Return why a file can't be read as a list of lines; empty if it can."""
+    chunks = InputFile(path, encoding=options.encoding).chunks()
     try:
-        chunk, _ = next(chunks, (b"", 0))
+        return tables.needed_column(chunks, format)
     except InputReadError:  # reported again during reading
         return ""
     finally:
         chunks.close()
-    if json_array.element_kind(chunk):
-        return ""
-    return next(iter(lines.feed(chunk) + lines.finish()), "")
 
 
 def _parquet_module() -> ModuleType:

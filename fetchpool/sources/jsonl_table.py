@@ -52,6 +52,15 @@ def check_column(lines: LineIterator, table: TableOptions) -> None:
         raise no_column(list(names), table, is_header=False)
 
 
+def first_names(lines: LineIterator) -> list[str]:
+    """Return the names of the fields of the first line, and their paths; none if it is not an object."""
+    lines.first()
+    try:
+        return list(paths(msgspec.json.decode(next(lines), type=dict[str, Any])))
+    except (StopIteration, *INVALID_JSON):
+        return []
+
+
 def read_objects(lines: LineIterator, table: TableOptions) -> Iterator[RowBatch]:
     found = RowCollector(table.keep)
     decode = msgspec.json.Decoder(dict[str, Any]).decode

@@ -113,16 +113,27 @@ class RowCollector:
 
 def no_column(names: list[str], table: TableOptions, *, is_header: bool = True) -> TableFormatError:
     """Return the error for a missing column. `is_header`: the names are a table's first row."""
-    has = one_line(", ".join(names), MAX_LISTED) if names else "nothing"
     fix = ""
     named = {name.strip().casefold(): name for name in names}
     if similar := closest(table.column.casefold(), named):
         fix = f"; did you mean {escape_invisible(named[similar])!r}?"
-    elif is_header and any(map(may_be_url, names)) and not table.column.isdecimal():
-        fix = "; if that is not a header: --url-column 2 is the second column"
+    elif is_header and not table.column.isdecimal():
+        fix = by_number(names)
     return TableFormatError(
-        f"has no column {escape_invisible(table.column)!r} (--url-column); it has: {has}{fix}"
+        f"has no column {escape_invisible(table.column)!r} (--url-column); it has: {listed_names(names)}{fix}"
     )
+
+
+def listed_names(names: list[str]) -> str:
+    """Return the names of columns for an error message."""
+    return one_line(", ".join(names), MAX_LISTED) if names else "nothing"
+
+
+def by_number(names: list[str]) -> str:
+    """Return what an error message adds to the names in a first row that may not be a header."""
+    if not any(map(may_be_url, names)):
+        return ""
+    return "; if that is not a header: --url-column 2 is the second column"
 
 
 def place_of(names: list[str], table: TableOptions) -> int:

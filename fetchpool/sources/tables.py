@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from fetchpool.sources import json_array
-from fetchpool.sources.csv_table import column_names, read_cells
+from fetchpool.sources.csv_table import column_names, first_row, read_cells
 from fetchpool.sources.decompress import Chunks, chain_chunks
-from fetchpool.sources.jsonl_table import check_column, read_objects
+from fetchpool.sources.jsonl_table import check_column, first_names, read_objects
+from fetchpool.sources.table_header import may_be_url
 from fetchpool.sources.table_lines import LineIterator
-from fetchpool.sources.table_rows import RowBatch, TableOptions
+from fetchpool.sources.table_rows import RowBatch, TableFormatError, TableOptions, by_number, listed_names
 
 FORMATS = {
     ".csv": "csv",
@@ -53,12 +54,36 @@ def header(chunks: Chunks, format: str | None, table: TableOptions) -> list[str]
     return column_names(lines, format, table)
 
 
-def begins_table(line: str) -> bool:
-    """Whether a first line is a JSON object, or looks like a header and not like a URL."""
-    if line.startswith("{"):
-        return True
-    cell = re.split(r"[,;\t]", line)[0]
-    return line != "" and "://" not in cell and (cell != line or "." not in cell)
+def needed_column(chunks: Chunks, format: str) -> str:
+    """Return why a file of this format is no list with a URL a line, with its columns; empty if it may be
+    one."""
+    table = TableOptions(column="")
+    try:
+        lines, format = _lines(chunks, format, table)
+        if format == "jsonl":
+            names = first_names(lines)
+        else:
+            names = first_row(lines, format, table) if _begins_table(lines.first().strip()) else []
+    except TableFormatError:  # what it is says the reader of lines, or of the table
+        return ""
+    if not names:
+        return ""
+    wanted = "a table requires --url-column"
+    if place := next((place for place, name in enumerate(names, 1) if "://" in name), 0):
+        return f"{wanted} {place}, which says where its URLs are"
+    fix = "" if format == "jsonl" else by_number(names)
+    return f"{wanted} NAME, which says where its URLs are; it has: {listed_names(names)}{fix}"
+
+
+def _begins_table(line: str) -> bool:
+    """Whether a first line looks like a header, or like a row without a URL in its first cell."""
+    cell = re.split(r"[,;\t|]", line)[0]
+    return (
+        line != ""
+        and not line.startswith("#")
+        and "://" not in cell
+        and (cell != line or not may_be_url(cell))
+    )
 
 
 def _lines(chunks: Chunks, format: str | None, table: TableOptions) -> tuple[LineIterator, str]:

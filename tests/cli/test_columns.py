@@ -167,32 +167,53 @@ def test_a_line_of_jsonl_without_a_url_is_an_invalid_url_row(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("name", "data"),
+    ("name", "data", "said"),
     [
-        ("list.csv", b'"n","url"\n1,http://[::1\n'),
-        ("list.csv", b"url\nhttp://[::1\n"),
-        ("list.tsv.gz", gzip.compress(b"n\turl\n", mtime=0)),
-        ("list.jsonl", b'{"url":"http://[::1"}\n'),
+        ("list.csv", b'"n","url"\n1,http://[::1\n', "NAME, which says where its URLs are; it has: n, url"),
+        ("list.csv", b"sep=;\nn;url\n1;http://[::1\n", "NAME, which says where its URLs are; it has: n, url"),
+        ("list.csv", b"url\nhttp://[::1\n", "NAME, which says where its URLs are; it has: url"),
+        (
+            "list.csv",
+            b"1,a.example\n",
+            "NAME, which says where its URLs are; it has: 1, a.example; "
+            "if that is not a header: --url-column 2 is the second column",
+        ),
+        ("list.csv", b"1,http://[::1\n", "2, which says where its URLs are"),
+        (
+            "list.tsv.gz",
+            gzip.compress(b"n\turl\n", mtime=0),
+            "NAME, which says where its URLs are; it has: n, url",
+        ),
+        ("list.jsonl", b'{"url":"http://[::1"}\n', "NAME, which says where its URLs are; it has: url"),
     ],
-    ids=["quoted", "csv", "gz", "jsonl"],
+    ids=["quoted", "excel", "one-column", "hosts", "no-header", "gz", "jsonl"],
 )
-def test_a_table_as_a_list_of_lines_is_read_with_a_word_about_it(
-    tmp_path: Path, name: str, data: bytes
+@pytest.mark.parametrize("quiet", [(), ("-q",)], ids=["", "quiet"])
+def test_a_table_as_a_list_of_lines_is_refused_with_its_columns(
+    tmp_path: Path, name: str, data: bytes, said: str, quiet: tuple[str, ...]
 ) -> None:
     (tmp_path / name).write_bytes(data)
-    words = f"{name} looks like a table: --url-column NAME reads its URLs"
-    assert words in fetchpool(name, *UNASKED, cwd=tmp_path).stderr
-    assert "looks like" not in fetchpool(name, "--url-column", "url", *UNASKED, cwd=tmp_path).stderr
+    done = fetchpool(name, "-o", "rows.jsonl", *quiet, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"fetchpool: {name}: a table requires --url-column {said}\n"
+    assert not (tmp_path / "rows.jsonl").exists()
 
 
 @pytest.mark.parametrize(
-    ("name", "line"), [("a.csv", "http://[::1,x"), ("a.csv", "h.invalid"), ("a.csv", ""), ("a.txt", "url,n")]
+    ("name", "line"),
+    [
+        ("a.csv", "http://[::1,x"),
+        ("a.csv", "h.invalid"),
+        ("a.csv", "localhost"),
+        ("a.csv", "# n,url"),
+        ("a.csv", ""),
+        ("a.json", '["http://[::1"]'),
+        ("a.txt", "url,n"),
+    ],
 )
-def test_a_list_of_lines_is_read_without_a_notice_under_any_name(
-    tmp_path: Path, name: str, line: str
-) -> None:
+def test_a_list_of_lines_is_read_under_any_name(tmp_path: Path, name: str, line: str) -> None:
     (tmp_path / name).write_text(f"{line}\n")
-    assert "looks like" not in fetchpool(name, *UNASKED, cwd=tmp_path).stderr
+    assert fetchpool(name, *UNASKED, cwd=tmp_path).returncode < 2
 
 
 def test_parquet_as_a_list_of_lines_is_refused(tmp_path: Path) -> None:
