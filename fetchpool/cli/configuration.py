@@ -80,14 +80,13 @@ def configured(
 
     names = {option.name: flag_name(option) for option in options}
     given = {name: typed[flag] for name, flag in names.items() if _is_typed(context, flag)}
-    variables, notices = from_variables(environ) if has_variables else ({}, [])
+    variables = from_variables(environ) if has_variables else {}
     sources = [Source(COMMAND_LINE, given), Source("", variables), *_files(named, label, local, own)]
     settings = combine(sources, {name: typed[flag] for name, flag in names.items()})
     used = {names[name]: setting.value for name, setting in settings.items() if not setting.needs}
     keys = ", ".join(each.option.key for each in settings.values() if each.origin == local and not each.needs)
-    if keys:
-        notices = [f"options from {local}: {keys}", *notices]
-    configuration = Configuration({**typed, **used}, settings, tuple(notices))
+    notices = (f"options from {local}: {keys}",) if keys else ()
+    configuration = Configuration({**typed, **used}, settings, notices)
     with configuration.naming_origins():
         choose_color(used.get("color"))
     return configuration

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,7 @@ def main(arguments: list[str]) -> int:
 
 def _run(arguments: list[str]) -> int:
     command = typer.main.get_command(app)
+    assert isinstance(command, typer.core.TyperGroup)
     try:
         code = command.main(args=arguments, prog_name="fetchpool", standalone_mode=False, obj=arguments)
         sys.stdout.flush()
@@ -45,7 +47,9 @@ def _run(arguments: list[str]) -> int:
         print_error(str(error))
         return ExitCode.OUTPUT
     except typer.TyperException as error:
-        print_error(_format_parser_error(error))
+        named = arguments[0] if arguments and arguments[0] in command.commands else "run"
+        value = _expected_value(error, command.commands[named].params)
+        print_error(_format_parser_error(error) if not value else f"{_sentence(error)} {value}")
         return ExitCode.USAGE
     except BrokenPipeError:  # `fetchpool --help | head -1`: the reader has closed the pipe
         with suppress(OSError):  # else the interpreter tries to write the rest when it exits
@@ -67,8 +71,7 @@ def _open_closed_streams() -> None:
 
 def _format_parser_error(error: typer.TyperException) -> str:
     """Return the error message for an unknown option or a missing value, as Typer reports it."""
-    message = error.message.rstrip(".")
-    message = message[:1].lower() + message[1:]
+    message = _sentence(error)
     unknown, context = getattr(error, "option_name", None), getattr(error, "ctx", None)
     similar = None
     if unknown is not None and context is not None and context.command.name == "run":
@@ -85,6 +88,26 @@ def _format_parser_error(error: typer.TyperException) -> str:
         similar = options.get(closest(_setting_name(unknown), options) or "")
     hint = f"did you mean {similar}?" if similar else "fetchpool --help lists the options"
     return f"{message}; {hint}"
+
+
+def _expected_value(error: typer.TyperException, options: Sequence[object]) -> str:
+    """Return the value that one of a command's `options` lacks; empty if that is not the error."""
+    name = getattr(error, "option_name", None)
+    if not error.message.endswith("requires an argument."):
+        return ""
+    own = [each for each in options if isinstance(each, typer.core.TyperOption)]
+    option = next((each for each in own if name in each.opts), None)
+    if option is None or not option.help:
+        return ""
+    first = option.help.partition(". ")[0].rstrip(".")
+    if first.partition(" ")[0][1:].islower():
+        first = first[:1].lower() + first[1:]
+    return f"{option.metavar}: {first}"
+
+
+def _sentence(error: typer.TyperException) -> str:
+    message = error.message.rstrip(".")
+    return message[:1].lower() + message[1:]
 
 
 def _setting_name(option: str) -> str:

@@ -53,7 +53,7 @@ def report(
 ) -> int:
     """Make a report from outputs: what failed, how long it took, and when.
 
-    The report is a page (-o report.html), text (--term) or JSON (--json).
+    The report is a page (-o report.html), text (--term, the default on a terminal) or JSON (--json).
     """
     if not outputs:
         raise UsageError("missing argument OUT, e.g. fetchpool report results.jsonl -o report.html")
@@ -65,8 +65,14 @@ def report(
     configuration = configured(ctx, typed, [OPTIONS[name] for name in CONFIGURABLE])
     with configuration.naming_origins():
         memory = validate.size("--seen-memory", configuration.values["seen_memory"])
-    written, printed = _forms(output, as_text, as_json)
     from fetchpool.report import build, write
+    from fetchpool.report.read import check_output
+
+    for each in read:
+        check_output(each)
+    if output is None and not as_json:
+        as_text = as_text or sys.stdout.isatty()
+    written, printed = _forms(output, as_text, as_json)
 
     if output is not None and written is not None:
         write.check_path("--output", output)

@@ -21,7 +21,7 @@ from fetchpool.config.option import Option, Settable
 from fetchpool.config.options.table import OPTIONS
 from fetchpool.config.secrets import is_credential
 from fetchpool.model.closest import closest
-from fetchpool.model.errors import UsageError
+from fetchpool.model.errors import UsageError, why_unreadable
 
 TABLE = "tool.fetchpool"
 """The table of a `pyproject.toml`."""
@@ -64,8 +64,7 @@ def _content(path: str) -> tuple[bytes, int]:
         with Path(path).open("rb") as file:
             return file.read(), os.fstat(file.fileno()).st_mode
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a file name"
-        raise UsageError(f"{path}: {reason}") from None
+        raise UsageError(f"{path}: {why_unreadable(error)}") from None
 
 
 def _parsed(path: str, content: bytes) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Reads options from environment variables: `FETCHPOOL_MAX_TIME=20s` is `--max-time 20s`.
 
-In: the environment. Out: the values by option, and a notice about variables that are probably typing errors.
-A variable that is empty is not set.
+In: the environment. Out: the values by option. A variable that is probably a typing error is refused, as a
+key of a file is; others may belong to something else. A variable that is empty is not set.
 """
 
 from __future__ import annotations
@@ -31,10 +31,9 @@ OTHER = frozenset(
 the build."""
 
 
-def from_variables(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
-    """Return the values by the name of the option, and notices. Raises `UsageError`."""
+def from_variables(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values by the name of the option. Raises `UsageError`."""
     values: dict[str, Any] = {}
-    notices = []
     for name in sorted(environ):
         text = environ[name]
         if not name.startswith(PREFIX) or not text:
@@ -42,8 +41,8 @@ def from_variables(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str
         if option := BY_VARIABLE.get(name):
             values[option.name] = _value(option, text)
         elif name not in OTHER and (similar := _similar(name)):
-            notices.append(f"{name} is not used; did you mean {similar}?")
-    return values, notices
+            raise UsageError(f"{name} is no option; did you mean {similar}?")
+    return values
 
 
 def _similar(name: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fetchpool.config import validate
-from fetchpool.model.errors import UsageError
+from fetchpool.model.errors import UsageError, why_unreadable
 
 Body = str | bytes | Sequence[str | bytes]
 """A body as a program may pass it: one value, or pieces."""
@@ -80,8 +80,7 @@ def read_file(label: str, path: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a file name"
-        raise UsageError(f"{label}: {path}: {reason}") from None
+        raise UsageError(f"{label}: {path}: {why_unreadable(error)}") from None
 
 
 def headers(value: Any) -> tuple[tuple[str, str], ...]:

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from fetchpool.config import units
 from fetchpool.model import failures, urls
 from fetchpool.model.closest import closest
-from fetchpool.model.errors import UsageError
+from fetchpool.model.errors import NO_FILE, UsageError
 
 PROXY_PORTS = {"http": 1080, "https": 443, "socks5": 1080, "socks5h": 1080}
 """curl's default port by scheme."""
@@ -178,7 +178,7 @@ def proxy(address: str) -> str:
 def file(label: str, path: str) -> str:
     """Return the path of an existing file."""
     if not Path(path).is_file():
-        raise UsageError(f"{label}: {path!r} is not a file")
+        raise UsageError(f"{label}: {path!r} is not a file; check its name")
     return path
 
 
@@ -238,7 +238,7 @@ def old_output(path: str) -> str:
     if not path or path == "-":
         raise UsageError("--refresh: expected the output of an earlier run, a file or directory")
     if not Path(path).exists():
-        raise UsageError(f"--refresh: {path}: no such file or directory")
+        raise UsageError(f"--refresh: {path}: {NO_FILE}")
     return path
 
 

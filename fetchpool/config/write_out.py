@@ -13,7 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from fetchpool.model.closest import closest
-from fetchpool.model.errors import UsageError
+from fetchpool.model.errors import UsageError, why_unreadable
 from fetchpool.model.text import escape_invisible
 
 ALIASES = {"http_code": "response_code", "proxy_used": "", "onerror": ""}
@@ -51,7 +51,7 @@ def read_template(option: str, value: str) -> str:
     try:
         text = Path(value[1:]).read_text(encoding="utf-8")
     except (OSError, ValueError) as failure:
-        why = failure.strerror if isinstance(failure, OSError) else "is not UTF-8"
+        why = why_unreadable(failure, "is not UTF-8")
         raise UsageError(f"{option}: {escape_invisible(value[1:])}: {why}") from failure
     parse(option, text)
     return text

@@ -50,3 +50,18 @@ class WorkerLostError(FetchpoolError):
         """`worker`: what the pool calls the worker, for messages; each one that is lost has another name."""
         super().__init__(message)
         self.worker = worker
+
+
+NO_FILE = "no such file; check its name"
+
+
+def why_unreadable(failure: Exception, other: str = "not a file name") -> str:
+    """Return why a file can't be read, with the fix. `other`: what an exception means that is not the
+    system's."""
+    if isinstance(failure, FileNotFoundError):
+        return NO_FILE
+    if isinstance(failure, IsADirectoryError):
+        return "is a directory; name a file"
+    if isinstance(failure, PermissionError):
+        return "permission denied; change its mode, or run as its owner"
+    return (isinstance(failure, OSError) and failure.strerror) or other

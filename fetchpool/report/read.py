@@ -18,7 +18,7 @@ from msgspec import Struct
 from fetchpool.config.choices import DEFAULT_MEMORY
 from fetchpool.config.outputs import Output
 from fetchpool.history.seen import SeenSet
-from fetchpool.model.errors import UsageError
+from fetchpool.model.errors import NO_FILE, UsageError
 from fetchpool.model.fingerprint import from_record_url
 from fetchpool.model.text import escape_invisible
 from fetchpool.sinks.read_back import typed_rows
@@ -72,7 +72,7 @@ class FinalRows(Generic[R]):
         self._outputs = outputs
         self._memory = memory
         for output in outputs:
-            _check(output)
+            check_output(output)
 
     def batches(self) -> Iterator[list[R]]:
         """Yield the rows, some hundred at a time. Raises `UsageError` for a file that is no output, and
@@ -136,11 +136,12 @@ def _set_count(seen: SeenSet, fingerprint: bytes, before: bytes, count: int) -> 
         seen.set_mark(fingerprint, HIGH, count >> 8)
 
 
-def _check(output: Output) -> None:
+def check_output(output: Output) -> None:
+    """Raise `UsageError` if there is no such output."""
     name, place = escape_invisible(output.path), Path(output.path)
     try:
         if not place.exists():
-            raise UsageError(f"{name}: no such file; check its name")
+            raise UsageError(f"{name}: {NO_FILE}")
         if place.is_dir() and output.format != "parquet":
             raise UsageError(f"{name}: is a directory; name an output of a run")
         if not place.is_dir() and not place.is_file():

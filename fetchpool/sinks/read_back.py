@@ -19,7 +19,7 @@ import msgspec
 
 from fetchpool.config.choices import compression_of
 from fetchpool.model.csv_cells import unescape_cell
-from fetchpool.model.errors import UsageError
+from fetchpool.model.errors import NO_FILE, UsageError
 from fetchpool.model.record import ROW_FIELDS, StoredRow
 from fetchpool.model.text import escape_invisible, one_line
 from fetchpool.sinks.added_columns import EXTRA, quoted
@@ -230,7 +230,7 @@ def line_blocks(path: str) -> Iterator[bytes]:
             content = COMPRESSIONS[suffix].content(partial(_read, file), size)
             yield from blocks(sequential(content), 0, sys.maxsize)
     except FileNotFoundError as failure:
-        raise UsageError(f"{name}: no such file; check its name") from failure
+        raise UsageError(f"{name}: {NO_FILE}") from failure
     except OSError as failure:
         raise UsageError(f"{name}: can't be read: {failure.strerror}") from failure
 

@@ -16,7 +16,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from fetchpool.model.errors import InputError
+from fetchpool.model.errors import NO_FILE, InputError
 from fetchpool.model.text import escape_invisible
 from fetchpool.sources import decompress, file_types, text_encoding
 from fetchpool.sources.decompress import Chunks, DecompressionError, chain_chunks, decompressed
@@ -166,7 +166,7 @@ class InputFile:
     def _why(self, failure: OSError | ValueError) -> str:
         """Return the message for a failure, with the fix."""
         if isinstance(failure, FileNotFoundError):
-            return "no such file; check its name"
+            return NO_FILE
         if isinstance(failure, IsADirectoryError):
             return "is a directory; name the files in it"
         if isinstance(failure, PermissionError):

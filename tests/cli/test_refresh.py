@@ -306,7 +306,7 @@ def test_the_new_column_is_there_in_tables(site: Site, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "content", "words"),
     [
-        ("missing.jsonl", None, "--refresh: missing.jsonl: no such file or directory"),
+        ("missing.jsonl", None, "--refresh: missing.jsonl: no such file; check its name"),
         (
             "old.txt",
             "url:<http://a/> size:[1]\n",

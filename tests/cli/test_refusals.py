@@ -42,7 +42,21 @@ REFUSALS = [
     (("--ahead",), "no such option: --ahead; did you mean --head?"),
     (("--overhead",), "no such option: --overhead; fetchpool --help lists the options"),
     (("--quuxify",), "no such option: --quuxify; fetchpool --help lists the options"),
-    (("urls.txt", "-w"), "option '-w' requires an argument; fetchpool --help lists the options"),
+    (
+        ("urls.txt", "-w"),
+        "option '-w' requires an argument N: maximum number of concurrent fetches, or 'auto' to adapt it "
+        "during the run",
+    ),
+    (
+        ("urls.txt", "--retry-failed"),
+        "option '--retry-failed' requires an argument KIND: like --resume, and also retry URLs whose row has "
+        "one of these errors: all, timeout, http_5xx, http_4xx, or single ones such as dns,http_429",
+    ),
+    (
+        ("report", "rows.jsonl", "--format"),
+        "option '--format' requires an argument NAME: format of every OUT: text, jsonl, csv, tsv, sqlite or "
+        "parquet",
+    ),
     (("--insecure=yes",), "option '--insecure' does not take a value; fetchpool --help lists the options"),
     (("demo", "--retry", "3"), "no such option: --retry; fetchpool --help lists the options"),
     (

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fetchpool.cli.demo_server.server import DemoServer
-from tests.cli.runner import fetchpool, peak_memory
+from tests.cli.runner import Terminal, fetchpool, peak_memory
 from tests.unit.report.rows import run_rows, write
 
 
@@ -60,6 +60,12 @@ def test_json_and_text_go_to_standard_output_or_to_a_file(directory: Path) -> No
         assert (directory / arguments[-1]).read_text() == content
 
 
+def test_text_is_shown_on_a_terminal(directory: Path) -> None:
+    with Terminal(["report", "rows.jsonl"], directory) as terminal:
+        terminal.wait_for("300 URLs in ")
+        assert terminal.process.wait(timeout=30) == 0
+
+
 def test_a_page_and_text_are_made_at_once(directory: Path) -> None:
     done = fetchpool("report", "rows.jsonl", "-o", "both.html", "--term", cwd=directory)
     assert done.stdout.startswith("fetchpool report\n")
@@ -77,6 +83,7 @@ def test_an_empty_output_has_a_report(directory: Path) -> None:
     [
         ([], "missing argument OUT, e.g. fetchpool report results.jsonl -o report.html"),
         (["rows.jsonl"], "nothing to write; name a file, e.g. -o report.html, or choose --term or --json"),
+        (["missing.jsonl"], "missing.jsonl: no such file; check its name"),
         (["rows.jsonl", "--term", "--json"], "--term and --json are mutually exclusive on standard output"),
         (["missing.jsonl", "--json"], "missing.jsonl: no such file; check its name"),
         (

@@ -12,7 +12,7 @@ from fetchpool.config.cookie_file import cookie_file
 from fetchpool.model.errors import UsageError
 
 REFUSALS: list[tuple[dict[str, Any], str]] = [
-    ({"data": "@/nowhere"}, "--data: /nowhere: No such file or directory"),
+    ({"data": "@/nowhere"}, "--data: /nowhere: no such file; check its name"),
     ({"data": "@-"}, "--data: expected a file after @; standard input is for the list of URLs"),
     ({"data": 5}, "--data: expected str or bytes, got int"),
     ({"data": [None]}, "--data: expected str or bytes, got NoneType"),
@@ -23,7 +23,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
         {"json": float("nan")},
         "--json: not a JSON value (Out of range float values are not JSON compliant: nan)",
     ),
-    ({"headers": ["@/nowhere"]}, "--header: /nowhere: No such file or directory"),
+    ({"headers": ["@/nowhere"]}, "--header: /nowhere: no such file; check its name"),
     (
         {"referer": "https://a/;auto"},
         "--referer: ;auto is not offered; write the URL, which the URLs of the list get",
