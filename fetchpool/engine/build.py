@@ -74,13 +74,16 @@ def build(
         from fetchpool.pools.process.fork_server import exit_if_spawning
 
         exit_if_spawning()  # before it opens an archive that its parent process holds open
-    urls = open_source(config, source, old)
-    source = urls.source
     parts: CrawlParts | None = None
     if config.recursive:
-        from fetchpool.engine.open_crawl import CrawlParts
+        from fetchpool.engine.open_crawl import CrawlParts, starting
 
+        urls = open_source(starting(config), source)
+        source = urls.source
         parts = CrawlParts(config, source)
+    else:
+        urls = open_source(config, source, old)
+        source = urls.source
     notices = [*config.notices, *source.notices]
     source.notices.clear()
     if urls.old is not None:

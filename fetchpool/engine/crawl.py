@@ -28,6 +28,7 @@ from fetchpool.engine.observers import Observer
 from fetchpool.engine.stats import Stats
 from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.history.frontier import Frontier, FrontierLine
+from fetchpool.http.sitemap_links import SitemapLinks, decode_sitemap
 from fetchpool.model import urls
 from fetchpool.model.addresses import address_is_public
 from fetchpool.model.discovery import Discovery, LinkKind
@@ -38,6 +39,10 @@ from fetchpool.model.record import Record, StoredRow
 from fetchpool.model.request import FetchRequest
 
 BATCH = 1_000
+MAX_NESTING = 4
+"""Indexes of sitemaps within each other. The protocol allows one, and some sites have two."""
+UNSCOPED = (LinkKind.SITEMAP, LinkKind.REQUISITE)
+"""Kinds of URLs whose redirects may leave the scope, as they may be outside of it themselves."""
 SITEMAP = b"sitemap:"
 """The beginning of a line of robots.txt that names a sitemap, in lower case."""
 
@@ -63,15 +68,18 @@ class Crawl(Observer):
         rules: CrawlRules,
         starts: Sequence[FetchRequest],
         *,
+        sitemaps: Sequence[str] = (),
         reads_sitemaps: bool = False,
         has_proxy: bool = False,
         max_redirs: int = 10,
     ) -> None:
-        """`starts`: the start URLs. `reads_sitemaps`: follow the sitemaps that robots.txt names."""
+        """`starts`: the start URLs. `sitemaps`: the URLs of sitemaps that the user has named.
+        `reads_sitemaps`: read those that robots.txt names, too."""
         self._frontier = frontier
         self._known = known
         self._policy = LinkPolicy(rules)
         self._starts = starts
+        self._sitemaps = sitemaps
         self._reads_sitemaps = reads_sitemaps
         self._has_proxy = has_proxy
         self._max_redirs = max_redirs
@@ -83,6 +91,8 @@ class Crawl(Observer):
         """By origin, those in a start URL."""
         self._moved: dict[str, str] = {}
         """By host, the URL to which a start of the crawl has redirected."""
+        for href in sitemaps:
+            self._trust(href)
         for start in starts:
             if start.error is None:
                 self._trust(start.href)
@@ -117,7 +127,9 @@ class Crawl(Observer):
                 self._frontier.add([start.href.encode()], FrontierLine("", depth=0, start=True))
             elif self._known.claim(from_request(start), 0):
                 self._frontier.invalid.append(start)
-        self._starts = ()
+        shared = FrontierLine("", depth=0, kind=LinkKind.SITEMAP)
+        self._frontier.add([href.encode() for href in self._sitemaps], shared)
+        self._starts = self._sitemaps = ()
 
     def _is_allowed(self, line: FrontierLine) -> bool:
         """Whether the rules of this run allow a line of an earlier one."""
@@ -163,22 +175,38 @@ class Crawl(Observer):
             target = self._policy.without_ignored(target)
             self._add_redirect(request, discovery, outcome.record, target)
         if outcome.links:
-            self._add_links(request, discovery, outcome.record, decode_links(outcome.links))
+            found = FrontierLine(
+                "",
+                depth=discovery.depth + 1,
+                found_on=request.href,
+                local=self._is_local(request, outcome.record),
+            )
+            if discovery.kind is LinkKind.SITEMAP:
+                self._add_entries(discovery, decode_sitemap(outcome.links), found)
+            else:
+                self._add_links(decode_links(outcome.links), found)
 
-    def _add_links(
-        self, request: FetchRequest, discovery: Discovery, record: Record, links: PageLinks
-    ) -> None:
+    def _add_links(self, links: PageLinks, found: FrontierLine) -> None:
+        """Append the links of a page. `found`: how they were found."""
         self._not_followed.update(links.not_followed)
-        if not links.urls:
-            return
-        shared = FrontierLine(
-            "",
-            depth=discovery.depth + 1,
-            found_on=request.href,
-            local=self._is_local(request, record),
-            page_hash=links.body_hash.hex(),
-        )
-        self._frontier.add(links.urls.split(b"\n"), shared)
+        if links.urls:
+            shared = replace(found, page_hash=links.body_hash.hex())
+            self._frontier.add(links.urls.split(b"\n"), shared)
+        if links.requisites:
+            self._frontier.add(links.requisites.split(b"\n"), replace(found, kind=LinkKind.REQUISITE))
+
+    def _add_entries(self, sitemap: Discovery, links: SitemapLinks, found: FrontierLine) -> None:
+        """Append the entries of a sitemap, which are one step away however many indexes are in between."""
+        self._not_followed.update(links.not_followed)
+        if links.urls:
+            self._frontier.add(links.urls.split(b"\n"), found)
+        if links.sitemaps:
+            listed = links.sitemaps.split(b"\n")
+            if sitemap.nesting == MAX_NESTING:
+                self._not_followed[Reason.TOO_MANY] += len(listed)
+                return
+            shared = replace(found, depth=sitemap.depth, kind=LinkKind.SITEMAP, nesting=sitemap.nesting + 1)
+            self._frontier.add(listed, shared)
 
     def _add_redirect(self, request: FetchRequest, discovery: Discovery, record: Record, target: str) -> None:
         if request.num_redirects >= self._max_redirs:
@@ -187,7 +215,8 @@ class Crawl(Observer):
         is_start = discovery.is_start and is_same_site(request.href, target)
         if is_start:
             self._move(target)
-        if reason := self._policy.reason(target):
+        reason = None if discovery.kind in UNSCOPED else self._policy.reason(target)
+        if reason is not None:
             self._not_followed[reason] += 1
             if discovery.is_start:
                 self._frontier.notices.append(
@@ -200,6 +229,7 @@ class Crawl(Observer):
             depth=discovery.depth,
             found_on=request.href,
             kind=discovery.kind,
+            nesting=discovery.nesting,
             start=is_start,
             local=self._is_local(request, record),
             num_redirects=request.num_redirects + 1,

@@ -6,6 +6,7 @@ source, and the options of its workers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from threading import Event
 
 from msgspec.structs import replace
@@ -16,10 +17,13 @@ from fetchpool.engine.crawl import Crawl
 from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.history.frontier import Frontier, check_first_line
 from fetchpool.history.frontier_file import frontier_path, open_frontier
+from fetchpool.model import urls
 from fetchpool.model.request import FetchRequest
+from fetchpool.sources.arguments import is_url
 from fetchpool.sources.base import Source
 
 BATCH = 10_000
+AUTO = "auto"
 
 
 class CrawlParts:
@@ -39,7 +43,9 @@ class CrawlParts:
             raise
         self._failure = source.failure
         hrefs = [start.href for start in self._starts if start.error is None]
-        self._rules = replace(config.fetch.crawl, starts=tuple(dict.fromkeys(hrefs)))
+        self._sitemaps = tuple(sitemaps_of(config.sitemap, hrefs))
+        # Without a start URL the scope is measured from the sitemaps.
+        self._rules = replace(config.fetch.crawl, starts=tuple(dict.fromkeys(hrefs or self._sitemaps)))
         self._config = config
 
     def fetch_options(self, fetch: FetchOptions) -> FetchOptions:
@@ -61,10 +67,29 @@ class CrawlParts:
             known,
             self._rules,
             self._starts,
+            sitemaps=self._sitemaps,
             reads_sitemaps=config.robots_sitemaps,
             has_proxy=config.fetch.has_proxy,
             max_redirs=config.fetch.max_redirs,
         )
+
+
+def starting(config: RunConfig) -> RunConfig:
+    """Return the configuration with which the start URLs are read: sitemaps at a URL are none of them, as the
+    crawl fetches them itself."""
+    files = [place for place in config.sitemap if place != AUTO and not is_url(place)]
+    return replace(config, sitemap=tuple(files))
+
+
+def sitemaps_of(places: Sequence[str], starts: Sequence[str]) -> list[str]:
+    """Return the URLs of the sitemaps that the user has named; `auto` is /sitemap.xml of each start URL."""
+    found: list[str] = []
+    for place in places:
+        if place == AUTO:
+            found += [f"{urls.origin(href)}/sitemap.xml" for href in starts]
+        elif is_url(place) and isinstance(url := urls.parse_line(place), urls.Url):
+            found.append(url.href)
+    return list(dict.fromkeys(found))
 
 
 def read_to_end(source: Source) -> list[FetchRequest]:

@@ -47,6 +47,8 @@ class FrontierLine(Struct, frozen=True, omit_defaults=True):
     """Whether the scope is measured from this URL."""
     local: bool = False
     """Whether it was found on a page from a private address, which may lead to other private addresses."""
+    nesting: int = 0
+    """For a sitemap, the number of indexes within each other that led to it."""
     num_redirects: int = 0
     """The redirects that led to it, one after the other."""
     page_hash: str = ""
@@ -227,7 +229,11 @@ class Frontier:
             num_redirects=line.num_redirects,
             input_columns={"depth": line.depth, "found_on": line.found_on},
             discovery=Discovery(
-                line.depth, line.kind, is_start=line.start, page_hash=bytes.fromhex(line.page_hash)
+                line.depth,
+                line.kind,
+                is_start=line.start,
+                nesting=line.nesting,
+                page_hash=bytes.fromhex(line.page_hash),
             ),
         )
         return self.with_rights(request, line)

@@ -62,6 +62,8 @@ class ResponseBody:
         "_max_bytes",
         "_method",
         "_options",
+        "_page_bytes",
+        "_page_types",
         "_part",
         "_wants",
         "content_encoding",
@@ -82,6 +84,8 @@ class ResponseBody:
         self._max_bytes = max_bytes
         self._wants = max_bytes or wants
         self._keep = self._wants > 0
+        self._page_bytes = 0
+        self._page_types: tuple[str, ...] = ()
         self._method = method
         self._options = options
         self._part = ""
@@ -106,6 +110,19 @@ class ResponseBody:
         self.size_download = 0
         """Size on the wire: transfer coding removed, content coding not."""
 
+    def want_page(self, num_bytes: int, types: tuple[str, ...] = ()) -> None:
+        """Store so many bytes of the content at least, if its `Content-Type` contains one of these texts;
+        without `types` whatever it is. Called before the response."""
+        self._page_bytes = num_bytes
+        self._page_types = types
+
+    def _check_page(self) -> None:
+        """Store more of the content if it is a page that is wanted."""
+        kind = (self.content_type or "").lower()
+        if not kind or not self._page_types or any(each in kind for each in self._page_types):
+            self._wants = max(self._wants, self._page_bytes)
+            self._keep = True
+
     @property
     def size_delivered(self) -> int:
         """Size after decoding. A redirect's body is never decoded (fault 11)."""
@@ -128,6 +145,8 @@ class ResponseBody:
         content_type = index.get(CONTENT_TYPE)
         if content_type is not None:
             self.content_type = content_type[13:].decode("latin-1").strip()
+        if self._page_bytes:
+            self._check_page()
         # Most responses are plain: status 200, at most one valid length, no coding. `_validate_head` takes
         # 5 µs.
         if head.status != 200 or self._options.accept or not PLAIN.issuperset(index):

@@ -80,8 +80,6 @@ class Exchange:
         if self._kept is not None:
             self._wants = max(self._wants, self._kept.wants)
         self._links = _link_finder(options)
-        if self._links is not None:
-            self._wants = max(self._wants, self._links.wants)
         self._has_slow_parsers = options.has_slow_parsers
         self._validators = options.validators
         self._keeping = _keeping(options, self._wants)
@@ -138,6 +136,8 @@ class Exchange:
                 body = ResponseBody(options, method, request.capture_bytes, self._wants)
             else:
                 body = self._keeping.body(method)
+            if self._links is not None and not request.capture_bytes:
+                self._links.prepare(request, body)
             hop = self._build_hop(request, body, elapsed, public_only)
             if addresses:
                 hop.addresses = addresses
@@ -332,7 +332,7 @@ class Exchange:
                     size_delivered = previous.size_delivered
                     content_type = content_type or previous.content_type
             if self._links is not None and failure is None and not request.capture_bytes:
-                links, found = self._links.find(request, hop.url, body)
+                links, found, failure = self._links.find(request, hop.url, body)
             if parsing is not None:
                 extra, failure = parsing.parsed or ({}, self._unparsed(parsing))
             elif self._parse is not None and failure is None and self._is_parsed(request, body):

@@ -12,11 +12,19 @@ from typing import Any
 from fetchpool.crawl.links import LinkExtractor
 from fetchpool.crawl.rules import CrawlRules
 from fetchpool.http.body import REDIRECTS, ResponseBody
+from fetchpool.http.sitemap_links import SITEMAP_BYTES, SitemapReader
 from fetchpool.model.discovery import LinkKind
+from fetchpool.model.failures import FailureKind
 from fetchpool.model.request import FetchRequest
+from fetchpool.transports.base import Failure
 
 PAGE_BYTES = 4 << 20
 """Bytes of a page in which links are looked for."""
+PAGE_TYPES = ("html", "xml", "css")
+"""What the types of responses with links contain."""
+
+Found = tuple[bytes, dict[str, Any], Failure | None]
+NOTHING: Found = b"", {}, None
 
 
 class PageLinkFinder:
@@ -24,18 +32,28 @@ class PageLinkFinder:
 
     def __init__(self, rules: CrawlRules) -> None:
         self._extractor = LinkExtractor(rules)
+        self._sitemaps = SitemapReader(rules)
         self._lock = Lock()  # the extractor remembers which links it has reported
-        self.wants = PAGE_BYTES
 
-    def find(self, request: FetchRequest, href: str, body: ResponseBody) -> tuple[bytes, dict[str, Any]]:
-        """Return the links of a response, empty if it is no page, and the fields that it adds to the row.
-        `href`: where it was received from."""
+    def prepare(self, request: FetchRequest, body: ResponseBody) -> None:
+        """Make a body store what links are looked for in."""
+        if request.discovery is not None and request.discovery.kind is LinkKind.PAGE:
+            body.want_page(PAGE_BYTES, PAGE_TYPES)
+        elif request.discovery is not None and request.discovery.kind is LinkKind.SITEMAP:
+            body.want_page(SITEMAP_BYTES)
+
+    def find(self, request: FetchRequest, href: str, body: ResponseBody) -> Found:
+        """Return the links of a response, empty if it is no page, the fields that it adds to the row, and why
+        a sitemap can't be read. `href`: where it was received from."""
         discovery, head = request.discovery, body.head
-        if discovery is None or discovery.kind is not LinkKind.PAGE or not body.is_kept:
-            return b"", {}
-        assert head is not None
-        if head.status in REDIRECTS:
-            return b"", {}
+        if discovery is None or head is None or head.status in REDIRECTS or not body.is_kept:
+            return NOTHING
+        if discovery.kind is LinkKind.SITEMAP:
+            links, problem = self._sitemaps.read(body.content, href, discovery.moved_to)
+            failure = Failure(FailureKind.PARSE, problem) if problem else None
+            return links.encode(), {"num_links": links.num_links}, failure
+        if discovery.kind is not LinkKind.PAGE:
+            return NOTHING
         with self._lock:
             if discovery.moved_to:
                 self._extractor.add_start(discovery.moved_to)
@@ -47,4 +65,4 @@ class PageLinkFinder:
                 robots_headers=head.headers.get_all("x-robots-tag"),
                 parent_hash=discovery.page_hash,
             )
-        return found.encode(), {"num_links": found.num_links, "canonical": found.canonical}
+        return found.encode(), {"num_links": found.num_links, "canonical": found.canonical}, None

@@ -87,6 +87,10 @@ class StoredBody(ResponseBody):
             self.stored = self._storage.begin()
         return True
 
+    def _check_page(self) -> None:
+        super()._check_page()
+        self._parsed = self._wants > 0
+
     def _keep_piece(self, piece: bytes) -> None:
         if self.stored is not None:
             self.stored.write(piece)

@@ -34,6 +34,7 @@ discoveries = st.builds(
     kind=st.sampled_from(LinkKind),
     is_start=st.booleans(),
     moved_to=texts,
+    nesting=st.integers(0, 9),
     page_hash=st.binary(max_size=8),
 )
 
