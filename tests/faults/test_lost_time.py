@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -15,6 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.pools.open import open_pool
+from fetchpool.pools.process import supervisor
 from tests.cli import runner
 from tests.faults.matrix import ASYNC, CURL, PROCESS, REQUESTS, Way
 
@@ -146,3 +150,11 @@ def test_74_limits_are_as_long_after_lost_time_as_before(held: Held, way: Way) -
         check=True,
     )
     assert done.stdout.split() == ["timeout_total", "True"]
+
+
+def test_74_processes_that_start_are_given_the_time_that_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the process group was stopped meanwhile."""
+    lost = itertools.count(step=60)
+    monkeypatch.setattr(supervisor, "CHECK_START", 0.001)
+    monkeypatch.setattr(supervisor, "monotonic", lambda: time.monotonic() + next(lost))
+    open_pool("process", 1, FetchOptions()).shutdown()

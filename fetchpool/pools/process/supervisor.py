@@ -35,6 +35,8 @@ from fetchpool.runtime import threads
 
 STARTING = 30.0
 """Seconds in which, while the pool opens, a process has to get a step further."""
+CHECK_START = 0.2
+"""Seconds between two checks of that."""
 DIED = f"--executor process: the processes died while they started; {FEWER}"
 GRACE = 1.0
 """Seconds that idle processes get to end. A process whose parser has started a thread never would."""
@@ -76,17 +78,20 @@ class Supervisor:
             self._starter.join(0.2)
         if self._refusal is not None:
             raise self._refusal
-        steps, since = -1, monotonic()
+        steps, waited = -1, 0.0
         while not all(worker.is_ready for worker in self.workers):
-            self.poll(0.2)
+            began = monotonic()
+            self.poll(CHECK_START)
             if self.ended:
                 started = any(worker.is_started for worker in (*self.workers, *self.ended))
                 raise UsageError(DIED if started else NEEDS_MAIN_GUARD)
-            now, before = monotonic(), steps
+            before = steps
             steps = sum([worker.is_started + worker.is_ready for worker in self.workers])
+            # What takes longer than it should is a stop of this process, and perhaps of the others.
+            waited += min(monotonic() - began, 2 * CHECK_START)
             if steps != before:
-                since = now
-            elif now - since >= STARTING:
+                waited = 0.0
+            elif waited >= STARTING:
                 raise UsageError(f"--executor process: for {STARTING:g} s no process has started; {FEWER}")
 
     def _start_all(self) -> None:
