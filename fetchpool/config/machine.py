@@ -34,7 +34,8 @@ EACH = {"thread": 9, "async": 4}
 and what they wait with. Measured, plus one."""
 SHORT = {"thread": 4, "async": 1}
 """The same under a low limit: a thread has the connection in use, the previous one, and the two that libcurl
-waits with. The async pool keeps no idle connections."""
+waits with: every multi handle opens these two, and `perform()` creates one for each easy handle. The async pool
+has a single one, and keeps no idle connections."""
 SHORT_REQUESTS = 1
 """Open files per thread with requests, which closes a connection before it opens another one."""
 MOST_ON_MACOS = 10_240
@@ -69,6 +70,8 @@ def workers_within_limit(workers: int, executor: str, transport: str, processes:
     if fewer >= workers:
         return Capacity(workers, True, "")
     notice = f"reduced workers from {workers} to {fewer}: open-file limit is {limit} (raise with ulimit -Hn)"
+    if (executor, transport) == ("thread", "curl"):
+        notice += f"; with --executor async it is enough for {min(workers, limit - LEAST_RESERVE)}"
     return Capacity(fewer, True, notice)
 
 

@@ -144,9 +144,11 @@ def test_47_if_it_cannot_be_raised_there_are_fewer_workers_and_a_warning(
 
 
 def test_47_the_warning_names_both_numbers(server: FaultServer, tmp_path: Path) -> None:
+    """And an executor for which the limit is enough."""
     list_of(tmp_path, server.url("ok"))
     done = limited(tmp_path, 36, 36)
     assert b"reduced workers from 50 to 1: open-file limit is 36" in done.stderr
+    assert b"; with --executor async it is enough for 6" in done.stderr
 
 
 def limited(directory: Path, soft: int, hard: int, *arguments: str) -> subprocess.CompletedProcess[bytes]:
