@@ -391,14 +391,16 @@ def main() -> int:
     ways = [way for way in WAYS if not options.way or any(part in str(way) for part in options.way)]
     tallies = {way: Tally() for way in ways}
     done = batch = 0
-    while done < options.urls:
-        way = ways[batch % len(ways)]
-        count = min(BATCH, options.urls - done)
-        run(way, options.seed * 1_000_000 + batch, count, tallies[way])
-        done, batch = done + count, batch + 1
-        sys.stderr.write(f"\r{done} of {options.urls}")
-    sys.stderr.write("\n")
-    sys.stdout.write(table(tallies))
+    try:
+        while done < options.urls:
+            way = ways[batch % len(ways)]
+            count = min(BATCH, options.urls - done)
+            run(way, options.seed * 1_000_000 + batch, count, tallies[way])
+            done, batch = done + count, batch + 1
+            sys.stderr.write(f"\r{done} of {options.urls}")
+    finally:
+        sys.stderr.write("\n")
+        sys.stdout.write(table(tallies))
     false = [problem for tally in tallies.values() for problem in tally.false]
     missing = done - sum(tally.rows for tally in tallies.values())
     if missing:
