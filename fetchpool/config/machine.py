@@ -34,8 +34,8 @@ EACH = {"thread": 9, "async": 4}
 and what they wait with. Measured, plus one."""
 SHORT = {"thread": 4, "async": 1}
 """The same under a low limit: a thread has the connection in use, the previous one, and the two that libcurl
-waits with: every multi handle opens these two, and `perform()` creates one for each easy handle. The async pool
-has a single one, and keeps no idle connections."""
+waits with: every multi handle opens these two, and `perform()` creates one for each easy handle. The async
+pool has a single one, and keeps no idle connections."""
 SHORT_REQUESTS = 1
 """Open files per thread with requests, which closes a connection before it opens another one."""
 MOST_ON_MACOS = 10_240
