@@ -68,6 +68,8 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     """The largest number of links from a start URL; None is no limit."""
     max_pages: int | None = None
     """The number of rows of a crawl, those of earlier runs included; None is no limit."""
+    max_per_pattern: int | None = None
+    """The number of URLs of one shape, such as /calendar?month=N; None is no limit."""
     frontier: str = ""
     """The file of the URLs of a crawl; empty for its usual name, next to the first output."""
     robots_sitemaps: bool = True

@@ -152,6 +152,8 @@ class FetchSettings(PoolSettings, total=False):
     """Remove this query parameter from links; utm_* stands for all that begin with utm_. Repeatable."""
     no_trap_guard: bool
     """Follow links that look endless, such as /a/a/a/, too."""
+    max_per_pattern: int | str | None
+    """Fetch only N URLs of one shape, such as /calendar?month=1 and ?month=2. (default: no limit)"""
     max_workers: int | str | None
     """Upper limit of the workers for -w auto, and for changes during the run. (default: 1000)"""
     per_host: int | str | None

@@ -50,3 +50,10 @@ def with_input_columns(record: Record, columns: dict[str, Any]) -> Record:
     extra = record.extra
     kept = {f"input_{name}" if name in extra else name: value for name, value in columns.items()}
     return replace(record, extra=kept | extra)
+
+
+def with_crawl_fields(record: Record, found: dict[str, Any]) -> Record:
+    """Return the row of a URL of a crawl: how it was found, and what its page has, which is None if it is no
+    page."""
+    added = {**found, "num_links": None, "canonical": None, "redirect_url": None}
+    return replace(record, extra={**added, **record.extra, **found})

@@ -26,6 +26,7 @@ from fetchpool.crawl.policy import LinkPolicy
 from fetchpool.crawl.rules import CrawlRules, Reason
 from fetchpool.engine.observers import Observer
 from fetchpool.engine.stats import Stats
+from fetchpool.engine.url_patterns import UrlPatterns
 from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.history.frontier import Frontier, FrontierLine
 from fetchpool.http.sitemap_links import SitemapLinks, decode_sitemap
@@ -70,6 +71,7 @@ class Crawl(Observer):
         *,
         sitemaps: Sequence[str] = (),
         reads_sitemaps: bool = False,
+        max_per_pattern: int | None = None,
         has_proxy: bool = False,
         max_redirs: int = 10,
     ) -> None:
@@ -83,6 +85,7 @@ class Crawl(Observer):
         self._reads_sitemaps = reads_sitemaps
         self._has_proxy = has_proxy
         self._max_redirs = max_redirs
+        self._patterns = UrlPatterns(max_per_pattern)
         self._not_followed: Counter[str] = Counter()
         self._disallowed = 0
         self._origins: set[str] = set()
@@ -100,6 +103,7 @@ class Crawl(Observer):
                     self._credentials[urls.origin(start.href)] = start.credentials
         frontier.with_rights = self._with_rights
         frontier.is_allowed = self._is_allowed
+        frontier.select = self._select
 
     # What is in the frontier
 
@@ -130,6 +134,12 @@ class Crawl(Observer):
         shared = FrontierLine("", depth=0, kind=LinkKind.SITEMAP)
         self._frontier.add([href.encode() for href in self._sitemaps], shared)
         self._starts = self._sitemaps = ()
+
+    def _select(self, hrefs: list[bytes]) -> list[bytes]:
+        """Return the new URLs that are within the limits."""
+        if notice := self._patterns.notice(hrefs):
+            self._frontier.notices.append(notice)
+        return self._patterns.select(hrefs)
 
     def _is_allowed(self, line: FrontierLine) -> bool:
         """Whether the rules of this run allow a line of an earlier one."""
@@ -293,6 +303,8 @@ class Crawl(Observer):
         counts = dict(self._not_followed)
         if self._frontier.too_deep:
             counts[Reason.DEPTH] = self._frontier.too_deep
+        if self._patterns.cut:
+            counts[Reason.TRAP_PATTERN] = self._patterns.cut
         return CrawlResult(self._frontier.waiting, counts, self._disallowed)
 
 

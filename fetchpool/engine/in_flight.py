@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from fetchpool.engine.completed import CompletedAttempt, completed, with_input_columns
+from fetchpool.engine.completed import CompletedAttempt, completed, with_crawl_fields, with_input_columns
 from fetchpool.engine.crashes import MAX_CRASHES, CrashTracker
 from fetchpool.engine.events import ActiveRequest, EventKind, RetryScheduled
 from fetchpool.engine.inbox import Inbox
@@ -230,7 +230,10 @@ class InFlightRequests:
             return
         record = outcome.record
         if request.input_columns is not None:
-            record = with_input_columns(record, request.input_columns)
+            if self._crawl is None:
+                record = with_input_columns(record, request.input_columns)
+            else:
+                record = with_crawl_fields(record, request.input_columns)
         self._writer.archive_failure(record, outcome)
         self.finished_records.append(record)
 

@@ -69,6 +69,7 @@ class CrawlParts:
             self._starts,
             sitemaps=self._sitemaps,
             reads_sitemaps=config.robots_sitemaps,
+            max_per_pattern=config.max_per_pattern,
             has_proxy=config.fetch.has_proxy,
             max_redirs=config.fetch.max_redirs,
         )

@@ -114,6 +114,8 @@ class Frontier:
         """Whether no request is in flight or queued: then the level has ended."""
         self.is_allowed: Callable[[FrontierLine], bool] = lambda _: True
         """Whether the rules of this run allow a line of an earlier one."""
+        self.select: Callable[[list[bytes]], list[bytes]] = lambda hrefs: hrefs
+        """Return those of the new URLs that are wanted."""
         self.with_rights: Callable[[FetchRequest, FrontierLine], FetchRequest] = lambda request, _: request
         """Return the request with the rights that its URL has."""
         self.invalid: list[FetchRequest] = []
@@ -131,7 +133,8 @@ class Frontier:
     def add(self, hrefs: list[bytes], shared: FrontierLine) -> None:
         """Append those of the URLs that the frontier does not have. They were found in the same way."""
         claim, depth = self._known.claim, shared.depth
-        self._append([href for href in hrefs if claim(from_href(href), depth)], shared)
+        new = self.select([href for href in hrefs if claim(from_href(href), depth)])
+        self._append(new, shared)
 
     def add_redirect(self, href: bytes, shared: FrontierLine) -> None:
         """Append the target of a redirect, which has the same depth. With `max_depth` it is also appended if

@@ -30,6 +30,7 @@ from fetchpool.progress.format import (
 
 if TYPE_CHECKING:  # loaded by the caller already
     from fetchpool.config.run_config import RunConfig
+    from fetchpool.engine.crawl import CrawlResult
     from fetchpool.engine.engine import RunResult
 
 PAUSE_SHOWN = 0.5
@@ -74,6 +75,8 @@ def summary(
     if snapshot.workers_lost:
         fetches = counted(snapshot.attempts_lost, "fetch", "fetches")
         lines.append(_labelled("lost", f"{counted(snapshot.workers_lost, 'worker')}; {fetches} began again"))
+    if result.crawl is not None:
+        lines += _links(result.crawl)
     if snapshot.duplicates:
         lines.append(_labelled("skipped", counted(snapshot.duplicates, "duplicate")))
     if config.outputs:
@@ -89,6 +92,8 @@ def summary(
     if limited_by and (fetched or interrupted):
         lines.append(line(Span("bottleneck: ", Style.QUIET), *limited_by))
     if interrupted and resume:
+        if result.stopped_by == "--max-pages":
+            resume += " and a larger --max-pages"
         lines.append(line("to continue: ", Span(resume, Style.HINT)))
     elif again and any(kind.kind != FailureKind.INVALID_URL for kind in snapshot.failed):
         lines.append(line("to try the failures again: ", Span(again, Style.HINT)))
@@ -101,6 +106,20 @@ def _rows(result: RunResult, config: RunConfig) -> str:
         f"{counted(number, 'row')} to {escape_invisible(name)}"
         for name, number in zip(names, result.rows, strict=True)
     )
+
+
+def _links(crawl: CrawlResult) -> list[Line]:
+    """Return how many links were not followed, by reason, and how to follow those that look endless."""
+    counts = {**crawl.not_followed, **({"robots": crawl.disallowed} if crawl.disallowed else {})}
+    if not counts:
+        return []
+    ranked = sorted(counts.items(), key=lambda each: -each[1])
+    text = ", ".join(f"{count(number)} {reason}" for reason, number in ranked)
+    lines = [_labelled("links", f"not followed: {text}")]
+    if any(reason.startswith("trap") for reason in counts):
+        hint = Span("--no-trap-guard", Style.HINT)
+        lines.append(line("some links look endless, as of a trap; to follow them: ", hint))
+    return lines
 
 
 def _all_lookups_failed(snapshot: Snapshot) -> bool:

@@ -62,8 +62,8 @@ class SavedBodies(Struct, frozen=True):
 
 
 class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The result of a run. `saved`, `workers_lost`, `changes` and `input_failure` are left out if they do not
-    apply."""
+    """The result of a run. `saved`, `workers_lost`, `changes`, `links_not_followed` and `input_failure` are left out
+    if they do not apply."""
 
     urls: int
     """Finished URLs, including rows of earlier runs."""
@@ -89,6 +89,8 @@ class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Workers (processes) that have crashed while they were fetching; left out if none has."""
     changes: dict[str, int] | None = None
     """URLs by what has changed since the run that `--refresh` names."""
+    links_not_followed: dict[str, int] | None = None
+    """With --recursive, the number of links that were not followed, by reason."""
     input_failure: str | None = None
     """Why an input could not be read to its end."""
     exit_code: int
@@ -134,6 +136,7 @@ def summary_object(
         workers_lost=snapshot.workers_lost,
         saved=SavedBodies(config.fetch.save, saved) if config.fetch.save else None,
         changes=None if changes is None else dict(changes),
+        links_not_followed=None if result.crawl is None else result.crawl.not_followed,
         input_failure=result.input_failure,
         exit_code=int(exit_code),
     )

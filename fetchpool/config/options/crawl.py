@@ -102,6 +102,13 @@ OPTIONS: tuple[Option, ...] = (
         only_with=RECURSIVE,
     ),
     Option(
+        "max_per_pattern",
+        "--max-per-pattern N",
+        types.FIRST,
+        "Fetch only N URLs of one shape, such as /calendar?month=1 and ?month=2. (default: no limit)",
+        only_with=RECURSIVE,
+    ),
+    Option(
         "frontier",
         "--frontier PATH",
         types.FRONTIER,

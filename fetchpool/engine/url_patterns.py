@@ -1,0 +1,86 @@
+"""UrlPatterns: the shapes of the URLs that a crawl finds, such as /calendar?month=N.
+
+In: new URLs. Out: those that are within `--max-per-pattern`, and a line for the user when most URLs have the
+same shape, as of a calendar or of links that have a session in them. Memory is bounded.
+"""
+
+from __future__ import annotations
+
+import re
+
+SAMPLE = 16
+"""Of so many URLs one is looked at, unless the number of each shape is limited."""
+MANY = 10_000
+"""URLs of a shape from which on a line is due, if they are most of all."""
+MOST_PATTERNS = 100_000
+"""Shapes that are counted."""
+
+_NUMBER = re.compile(rb"[0-9a-fA-F]*[0-9][0-9a-fA-F]*")
+"""A number, decimal or hexadecimal: what differs between two pages of one shape."""
+
+
+def pattern_of(href: bytes) -> bytes:
+    """Return the shape of a URL: numbers in its path are N, and of its query only the names count."""
+    path, _, query = href.partition(b"?")
+    start = path.find(b"/", 8)
+    path = path[:start] + _NUMBER.sub(b"N", path[start:])
+    if not query:
+        return path
+    names = sorted({part.partition(b"=")[0] for part in query.split(b"&")})
+    return path + b"?" + b"&".join(names)
+
+
+class UrlPatterns:
+    """Counts the shapes of URLs."""
+
+    def __init__(self, most: int | None) -> None:
+        """`most`: the number of URLs of one shape; None is no limit."""
+        self._most = most
+        self._counts: dict[bytes, int] = {}
+        self._seen = 0
+        self._until_next = 0
+        self._reported: set[bytes] = set()
+        self.cut = 0
+        """The number of URLs beyond the limit."""
+
+    def select(self, hrefs: list[bytes]) -> list[bytes]:
+        """Return the URLs that are within the limit."""
+        if self._most is None:
+            return hrefs
+        selected = [href for href in hrefs if self._count(pattern_of(href)) <= self._most]
+        self.cut += len(hrefs) - len(selected)
+        return selected
+
+    def notice(self, hrefs: list[bytes]) -> str:
+        """Count some of the URLs; return a line for the user if most of all have one shape."""
+        if self._most is not None:
+            return ""
+        self._seen += len(hrefs)
+        text = ""
+        while self._until_next < len(hrefs):
+            pattern = pattern_of(hrefs[self._until_next])
+            number = self._count(pattern) * SAMPLE
+            if number >= MANY and 2 * number > self._seen and pattern not in self._reported:
+                self._reported.add(pattern)
+                text = (
+                    f"most URLs look like {pattern.decode()}; if they are endless, --exclude "
+                    f"{exclusion(pattern)!r} leaves them out, and --max-per-pattern limits them"
+                )
+            self._until_next += SAMPLE
+        self._until_next -= len(hrefs)
+        return text
+
+    def _count(self, pattern: bytes) -> int:
+        number = self._counts.get(pattern, 0) + 1
+        if number > 1 or len(self._counts) < MOST_PATTERNS:
+            self._counts[pattern] = number
+        return number
+
+
+def exclusion(pattern: bytes) -> str:
+    """Return a regular expression for the URLs of a shape."""
+    path, _, query = pattern.decode().partition("?")
+    end = path[path.find("/", 8) :]
+    if "N" in end:
+        return re.escape(end[: end.find("N")])
+    return re.escape(end) + ("\\?" if query else "$")
