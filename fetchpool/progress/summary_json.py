@@ -62,8 +62,8 @@ class SavedBodies(Struct, frozen=True):
 
 
 class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The result of a run. `saved`, `workers_lost`, `changes`, `links_not_followed` and `input_failure` are left
-    out if they do not apply."""
+    """The result of a run. `saved`, `workers_lost`, `changes`, `links_not_followed` and `input_failure` are
+    left out if they do not apply."""
 
     urls: int
     """Finished URLs, including rows of earlier runs."""
