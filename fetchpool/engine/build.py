@@ -264,7 +264,7 @@ def assemble(  # noqa: PLR0913 - the parts of an engine
         clock=clock,
     )
     if crawl is not None:
-        crawl.ends_levels_when(lambda: not in_flight and not scheduler.queued)
+        crawl.connect(lambda: not in_flight and not scheduler.queued, observers.notify)
     if workers is None:
         workers = Workers(pool)
     steering = Steering(pool, scheduler, in_flight, workers, lifecycle=lifecycle, observers=observers)

@@ -40,6 +40,8 @@ from fetchpool.model.record import Record, StoredRow
 from fetchpool.model.request import FetchRequest
 
 BATCH = 1_000
+PIECE = 1 << 16
+"""Bytes of URLs that are handled at once."""
 MAX_NESTING = 4
 """Indexes of sitemaps within each other. The protocol allows one, and some sites have two."""
 UNSCOPED = (LinkKind.SITEMAP, LinkKind.REQUISITE)
@@ -85,6 +87,7 @@ class Crawl(Observer):
         self._reads_sitemaps = reads_sitemaps
         self._has_proxy = has_proxy
         self._max_redirs = max_redirs
+        self._notify: Callable[[str], None] = lambda _: None
         self._patterns = UrlPatterns(max_per_pattern)
         self._not_followed: Counter[str] = Counter()
         self._disallowed = 0
@@ -138,7 +141,7 @@ class Crawl(Observer):
     def _select(self, hrefs: list[bytes]) -> list[bytes]:
         """Return the new URLs that are within the limits."""
         if notice := self._patterns.notice(hrefs):
-            self._frontier.notices.append(notice)
+            self._notify(notice)
         return self._patterns.select(hrefs)
 
     def _is_allowed(self, line: FrontierLine) -> bool:
@@ -198,25 +201,44 @@ class Crawl(Observer):
 
     def _add_links(self, links: PageLinks, found: FrontierLine) -> None:
         """Append the links of a page. `found`: how they were found."""
-        self._not_followed.update(links.not_followed)
+        self._count(links.not_followed, found)
         if links.urls:
             shared = replace(found, page_hash=links.body_hash.hex())
-            self._frontier.add(links.urls.split(b"\n"), shared)
+            self._add(links.urls, shared)
         if links.requisites:
-            self._frontier.add(links.requisites.split(b"\n"), replace(found, kind=LinkKind.REQUISITE))
+            self._add(links.requisites, replace(found, kind=LinkKind.REQUISITE))
 
     def _add_entries(self, sitemap: Discovery, links: SitemapLinks, found: FrontierLine) -> None:
         """Append the entries of a sitemap, which are one step away however many indexes are in between."""
-        self._not_followed.update(links.not_followed)
+        self._count(links.not_followed, found)
         if links.urls:
-            self._frontier.add(links.urls.split(b"\n"), found)
+            self._add(links.urls, found)
         if links.sitemaps:
-            listed = links.sitemaps.split(b"\n")
             if sitemap.nesting == MAX_NESTING:
-                self._not_followed[Reason.TOO_MANY] += len(listed)
+                self._not_followed[Reason.TOO_MANY] += links.sitemaps.count(b"\n") + 1
                 return
             shared = replace(found, depth=sitemap.depth, kind=LinkKind.SITEMAP, nesting=sitemap.nesting + 1)
-            self._frontier.add(listed, shared)
+            self._add(links.sitemaps, shared)
+
+    def _count(self, not_followed: dict[str, int], found: FrontierLine) -> None:
+        """Count links that are not followed, and tell the user of the first that look endless."""
+        for reason, number in not_followed.items():
+            if reason.startswith("trap") and reason not in self._not_followed:
+                self._notify(
+                    f"links on {found.found_on} look endless ({reason}) and are not followed; "
+                    "--no-trap-guard follows them"
+                )
+            self._not_followed[reason] += number
+
+    def _add(self, hrefs: bytes, shared: FrontierLine) -> None:
+        """Append URLs, joined by line feeds, that were found in the same way. A page may have very many, so
+        only some of them are objects at a time."""
+        start = 0
+        while start < len(hrefs):
+            end = hrefs.find(b"\n", start + PIECE) if len(hrefs) - start > PIECE else -1
+            piece = hrefs[start:] if end < 0 else hrefs[start:end]
+            self._frontier.add(piece.split(b"\n"), shared)
+            start += len(piece) + 1
 
     def _add_redirect(self, request: FetchRequest, discovery: Discovery, record: Record, target: str) -> None:
         if request.num_redirects >= self._max_redirs:
@@ -229,7 +251,7 @@ class Crawl(Observer):
         if reason is not None:
             self._not_followed[reason] += 1
             if discovery.is_start:
-                self._frontier.notices.append(
+                self._notify(
                     f"{request.href} redirects to {target}, which is outside of the scope; to crawl that "
                     "site, start there"
                 )
@@ -282,9 +304,10 @@ class Crawl(Observer):
         )
         self._frontier.add(found, shared)
 
-    def ends_levels_when(self, is_idle: Callable[[], bool]) -> None:
-        """Set the function that tells whether no request is in flight or queued."""
+    def connect(self, is_idle: Callable[[], bool], notify: Callable[[str], None]) -> None:
+        """Set the functions that tell whether no request is in flight or queued, and that show a line."""
         self._frontier.is_idle = is_idle
+        self._notify = notify
 
     # Counts
 

@@ -44,6 +44,14 @@ class Writer:
         """`journals`: those of the sinks that can be resumed; they may have notices. `jar`: written at the
         end. `frontier`: the links of a crawl, which are written before the rows of their pages."""
         self._frontier = frontier
+        self._syncs_first = False
+        """Whether a sink decides itself when the disk has its rows, and can't sync the frontier before."""
+        if frontier is not None:
+            for sink in sinks:
+                if isinstance(sink, FileSink):
+                    sink.before_sync = frontier.sync
+                else:
+                    self._syncs_first = True
         self._sinks = sinks
         self._known = known
         self._archive = archive
@@ -115,7 +123,10 @@ class Writer:
     def flush(self) -> None:
         """Flush everything to the operating system, archive records and links before rows."""
         if self._frontier is not None:
-            self._frontier.sync()
+            if self._syncs_first:
+                self._frontier.sync()
+            else:
+                self._frontier.flush()
         if self._archive is not None:
             self._archive.flush()
         for number, sink in enumerate(self._sinks):

@@ -109,17 +109,13 @@ def _rows(result: RunResult, config: RunConfig) -> str:
 
 
 def _links(crawl: CrawlResult) -> list[Line]:
-    """Return how many links were not followed, by reason, and how to follow those that look endless."""
+    """Return how many links were not followed, by reason."""
     counts = {**crawl.not_followed, **({"robots": crawl.disallowed} if crawl.disallowed else {})}
     if not counts:
         return []
     ranked = sorted(counts.items(), key=lambda each: -each[1])
     text = ", ".join(f"{count(number)} {reason}" for reason, number in ranked)
-    lines = [_labelled("links", f"not followed: {text}")]
-    if any(reason.startswith("trap") for reason in counts):
-        hint = Span("--no-trap-guard", Style.HINT)
-        lines.append(line("some links look endless, as of a trap; to follow them: ", hint))
-    return lines
+    return [_labelled("links", f"not followed: {text}")]
 
 
 def _all_lookups_failed(snapshot: Snapshot) -> bool:

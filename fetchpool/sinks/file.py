@@ -92,6 +92,8 @@ class FileSink:
         self._disk = disk or FileOps()
         self._clock = clock
         self._next_sync = clock() + SYNC_INTERVAL
+        self.before_sync: Callable[[], None] = lambda: None
+        """Called before the disk has rows that it must not have earlier than something else."""
         self.notices: list[str] = []
         self._buffer: list[bytes] = []
         self._buffered = 0
@@ -326,6 +328,7 @@ class FileSink:
         return os.read(self._descriptor, size)
 
     def _sync(self) -> None:
+        self.before_sync()
         try:
             self._disk.sync(self._descriptor)
         except OSError as failure:

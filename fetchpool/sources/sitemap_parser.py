@@ -10,8 +10,15 @@ from xml.parsers import expat
 
 from fetchpool.sources.lines import MAX_LINE, LineSplitter
 
-PARTS = {"urlset": ("url", "loc"), "sitemapindex": ("sitemap", "loc"), "rss": ("item", "link")}
-"""By root element, the element of an entry and the one of its URL. The protocol allows RSS, too."""
+PARTS = {
+    "urlset": ("url", "loc"),
+    "sitemapindex": ("sitemap", "loc"),
+    "rss": ("item", "link"),
+    "feed": ("entry", "link"),
+}
+"""By root element, the element of an entry and the one of its URL. The protocol allows RSS and Atom, too."""
+ATOM = "feed"
+"""The root element of the format whose URLs are attributes."""
 MAX_DEPTH = 100
 """Elements within each other."""
 MAX_TOKEN = 4 << 20
@@ -41,6 +48,7 @@ class SitemapParser:
         """The pieces of a URL, within its element."""
         self._length = 0
         self._line = 0
+        self._is_atom = False
         self._entries: list[Entry] = []
 
     def feed(self, chunk: bytes) -> list[Entry]:
@@ -99,7 +107,7 @@ class SitemapParser:
         except expat.ExpatError as failure:
             raise SitemapError(f"not well-formed XML: {failure}") from failure
 
-    def _on_start(self, name: str, _: dict[str, str]) -> None:
+    def _on_start(self, name: str, attributes: dict[str, str]) -> None:
         if not self._path:
             self._on_root(name)
         self._path.append(name)
@@ -107,6 +115,11 @@ class SitemapParser:
             raise SitemapError(f"more than {MAX_DEPTH} elements within each other")
         if tuple(self._path[-2:]) == self._wanted:
             assert self._xml is not None
+            if self._is_atom:
+                url = attributes.get("href", "").strip()
+                if url and attributes.get("rel", "alternate") == "alternate":
+                    self._entries.append((url[:MAX_LINE], self._xml.CurrentLineNumber))
+                return
             self._text, self._length, self._line = [], 0, self._xml.CurrentLineNumber
 
     def _on_root(self, name: str) -> None:
@@ -116,6 +129,7 @@ class SitemapParser:
         entry, location = PARTS[local]
         # The elements of extensions (images, languages) have another prefix than the sitemap's own.
         self._wanted = (f"{prefix}{colon}{entry}", f"{prefix}{colon}{location}")
+        self._is_atom = local == ATOM
         self.is_index = local == "sitemapindex"
 
     def _on_end(self, _: str) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from fetchpool.engine.writer import Writer
 from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.history.frontier import Frontier, FrontierLine, check_first_line
 from fetchpool.history.frontier_file import FrontierFile, frontier_path, open_frontier
@@ -14,7 +16,10 @@ from fetchpool.model.discovery import LinkKind
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.record import StoredRow
 from fetchpool.model.request import FetchRequest
+from fetchpool.sinks.file import FileSink
 from fetchpool.sinks.file_ops import FileOps
+from fetchpool.sinks.text import TextRows
+from tests.factories import FINE
 
 
 def hrefs(*names: str) -> list[bytes]:
@@ -248,3 +253,34 @@ def test_a_crawl_is_continued_only_with_its_own_frontier(tmp_path: Path) -> None
     file = opening(overwrite=True)
     assert file.size == 0
     file.close()
+
+
+class Disk(FileOps):
+    """Notes the order of what reaches the disk."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def sync(self, descriptor: int) -> None:
+        self.calls.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_the_disk_has_the_links_of_a_page_before_its_row(tmp_path: Path) -> None:
+    disk = Disk()
+    file = FrontierFile(str(tmp_path / "frontier"), disk=disk)
+    now = 0.0
+    sink = FileSink(str(tmp_path / "rows"), TextRows(), disk=disk, clock=lambda: now)
+    writer = Writer([sink], DuplicateFilter(), frontier=file)
+    file.append(b"x\n")
+    writer.write([FINE], now)
+    writer.flush()
+    assert disk.calls == [], "a sync every half a second would be slow"
+    now = 10.0
+    writer.flush()
+    assert disk.calls == ["frontier", "rows"]
+    file.append(b"y\n")
+    writer.write([FINE], now)
+    assert (tmp_path / "frontier").read_bytes() == b"x\ny\n", "the system has it first, too"
+    writer.close()
+    assert disk.calls == ["frontier", "rows", "frontier", "rows"]
