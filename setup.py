@@ -17,7 +17,7 @@ COMPILED = """
     model/urls pools/async_/pollers pools/async_/pool pools/async_/transfer pools/future
     pools/loop_pool pools/process/dispatch pools/process/pool pools/process/shares
     pools/process/work pools/station pools/wakeup pools/wire runtime/limit_clock scheduler/host
-    scheduler/rate_limit scheduler/retry scheduler/scheduler transports/curl/connections
+    scheduler/rate_limit scheduler/retry scheduler/rotation scheduler/scheduler transports/curl/connections
     transports/curl/address_filter transports/curl/handle transports/curl/head
     transports/curl/options transports/curl/receiver transports/curl/resolve_cache
     transports/curl/trace transports/curl/transport

@@ -102,6 +102,7 @@ class HostSlot:
         "resolved_until",
         "resolving",
         "retries",
+        "seconds",
     )
 
     def __init__(self, host: str, per_host: int, changes: deque[str | HostChange] | None = None) -> None:
@@ -118,6 +119,8 @@ class HostSlot:
         self.internal: list[FetchRequest] = []
         """Queued internal requests (`robots.txt`, of this host or for another), which start before all
         others."""
+        self.seconds = 0.0
+        """The mean time of its requests lately; 0 if it is not measured."""
         self.on_hold = False
         """An internal request for this host is on its way: no other request starts."""
         self.in_flight = 0

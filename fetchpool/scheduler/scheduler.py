@@ -2,11 +2,11 @@
 never sleeps and does no I/O.
 
 In: requests, in input order, and the outcomes of those that started. Out: the next request that may start.
-Each host has a queue of its own, and a rotation serves the hosts that may start a request one after the
-other, so that a list sorted by host does not hold up other hosts. A host that has to wait (its limit is
-reached, its delay is not over) is not in the rotation, so that finding the next request takes the same time
-however many hosts and requests wait. `host.py` has the rules for one host, `rate_limit.py` the rate over all
-hosts.
+Each host has a queue of its own, and a rotation (`rotation.py`) serves the hosts that may start a request one
+after the other, so that a list sorted by host does not hold up other hosts. A host that has to wait (its
+limit is reached, its delay is not over) is not in the rotation, so that finding the next request takes the
+same time however many hosts and requests wait. `host.py` has the rules for one host, `rate_limit.py` the rate
+over all hosts.
 
     enqueue() ──▶ HostSlot.queue ──▶ rotation ──next_request()──▶ in flight ──complete()──▶ done
                       ▲                 ▲                             │
@@ -29,12 +29,15 @@ from fetchpool.scheduler.host import OPEN, BlockReason, HostSlot
 from fetchpool.scheduler.host_change import HostChange
 from fetchpool.scheduler.proxy_breaker import ProxyBreaker
 from fetchpool.scheduler.rate_limit import RateLimiter
+from fetchpool.scheduler.rotation import Rotation
 from fetchpool.scheduler.waits import PausedHost, Wait, WaitReason, least_wait, main_wait, paused_hosts
 
 IDLE_TTL = 60.0
 """Seconds after which the state of an idle host is dropped, so that memory does not grow with the number of
 hosts."""
 NO_LIMIT = 1 << 60
+LATEST = 0.2
+"""Weight of a request in the mean time of its host."""
 
 
 class Scheduler:
@@ -64,7 +67,8 @@ class Scheduler:
         """Whether a request must reach the server when it is started, so that a pool must not queue it."""
         self._resolve_hosts = resolve_hosts
         self._hosts: dict[str, HostSlot] = {}
-        self._rotation: deque[HostSlot] = deque()
+        self._rotation = Rotation()
+        self._regular, self._slowest = self._rotation.regular, self._rotation.slowest
         self._waiting: list[tuple[float, int, HostSlot]] = []
         self._evicting: list[tuple[float, int, HostSlot]] = []
         self._retries: list[tuple[float, int, FetchRequest]] = []
@@ -131,15 +135,15 @@ class Scheduler:
             self._wake(now)
         if self._rate_limiter.next_at > now:
             return None
-        rotation = self._rotation
+        regular, slowest = self._regular, self._slowest
         proxy = self._proxy
         if proxy is not None and not proxy.may_start(now):
             if proxy.is_rejecting(now):
-                for slot in rotation:
+                for slot in self._rotation:
                     self._abandon(slot, FailureKind.PROXY)
             return None
-        while rotation:
-            slot = rotation.popleft()
+        while regular or slowest:
+            slot = self._rotation.take() if slowest else regular.popleft()
             slot.is_scheduled = False
             if slot.resolving:
                 continue  # `host_resolved()` schedules it again
@@ -190,6 +194,9 @@ class Scheduler:
         slot = self._hosts[request.host]
         slot.in_flight -= 1
         if outcome is not None:
+            if self.per_host and outcome.record.error is None:  # a timeout says nothing about the next ones
+                seconds = now - started
+                slot.seconds += LATEST * (seconds - slot.seconds) if slot.seconds else seconds
             before = slot.connection_limit is not None and slot.has_connection_limit
             slot.record_result(outcome, now, started, retry_after, retried=request.num_retries > 0)
             if slot.connection_limit is not None and slot.has_connection_limit and not before:
@@ -336,7 +343,7 @@ class Scheduler:
         """Earliest time at which `next_request()` may return a request; None if only a completion can change
         that."""
         times = [heap[0][0] for heap in (self._retries, self._waiting) if heap]
-        if self._rotation:
+        if self._regular or self._slowest:
             proxy_at = 0.0 if self._proxy is None else self._proxy.next_wakeup()
             times.append(max(self._rate_limiter.next_at, proxy_at))
         return min(times) if times else None
@@ -371,9 +378,11 @@ class Scheduler:
         if slot.ready_at > now and not slot.is_rejecting(now):
             self._push(self._waiting, slot.ready_at, slot)
         elif first:
-            self._rotation.appendleft(slot)
+            self._regular.appendleft(slot)
+        elif slot.seconds:
+            self._rotation.add(slot)
         else:
-            self._rotation.append(slot)
+            self._regular.append(slot)
 
     def _abandon(self, slot: HostSlot, kind: FailureKind) -> None:
         """Move all requests of a host to `abandoned`."""
