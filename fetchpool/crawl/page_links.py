@@ -16,8 +16,9 @@ class PageLinks(Struct, frozen=True, array_like=True, gc=False):
 
     urls: bytes = b""
     """Those to follow; without those that this worker has already reported."""
-    num_links: int = 0
-    """Distinct http and https targets, followed or not."""
+    num_links: int | None = None
+    """Distinct http and https targets, followed or not; None if no links were looked for: such content has
+    none, or the page is outside the scope."""
     canonical: str | None = None
     """The canonical URL that the page declares."""
     not_followed: dict[str, int] = {}
@@ -28,8 +29,8 @@ class PageLinks(Struct, frozen=True, array_like=True, gc=False):
     """Other links outside the scope, with `CrawlRules.check_external`."""
     link_rows: bytes = b""
     """Every link, with `CrawlRules.want_links`; `decode_rows()`."""
-    fragments: bytes = b""
-    """The `fragment_hash()` of each id, with `CrawlRules.want_fragments`."""
+    fragments: bytes | None = None
+    """The `fragment_hash()` of each id of an HTML page, with `CrawlRules.want_fragments`."""
     body_hash: bytes = b""
     """8 bytes: pages with the same body have the same, with `CrawlRules.trap_guard`."""
 
@@ -45,7 +46,7 @@ class LinkRow(Struct, frozen=True, array_like=True, gc=False):
     tag: str
     attribute: str
     fragment: str | None = None
-    """As written, percent-encoded by the URL Standard; None if there is none."""
+    """As written, character references decoded; None if there is none."""
     nofollow: bool = False
     reason: str | None = None
     """The `Reason` why it is not followed; None if it is."""

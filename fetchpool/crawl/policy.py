@@ -1,47 +1,55 @@
-"""LinkPolicy: whether a URL belongs to the crawl, whatever page links to it."""
+"""LinkPolicy: whether a URL belongs to the crawl, whatever page links to it: scope, patterns, trap guards.
+
+For links, redirect targets and entries of sitemaps alike. Pure.
+"""
 
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote_plus
 
 from fetchpool.crawl.rules import CrawlRules, Reason
-from fetchpool.model import urls
-
-
-class Scope:
-    """The hosts of the start URLs."""
-
-    def __init__(self, starts: tuple[str, ...]) -> None:
-        self._hosts = {urls.authority(href) for href in starts}
-
-    def add(self, href: str) -> bool:
-        """Add a start URL; return whether that extends the scope."""
-        before = len(self._hosts)
-        self._hosts.add(urls.authority(href))
-        return len(self._hosts) > before
-
-    def __contains__(self, href: str) -> bool:
-        return urls.authority(href) in self._hosts
+from fetchpool.crawl.scope import Scope
+from fetchpool.crawl.traps import trap
 
 
 class LinkPolicy:
     """What the rules of a crawl say about URLs. All URLs are normalised."""
 
     def __init__(self, rules: CrawlRules) -> None:
-        self.scope = Scope(rules.starts)
+        self.scope = Scope(rules.scope, rules.starts)
         self._include = tuple(re.compile(pattern).search for pattern in rules.include)
         self._exclude = tuple(re.compile(pattern).search for pattern in rules.exclude)
+        self._trap_guard = rules.trap_guard
+        self._ignored = frozenset(name for name in rules.ignore_params if name[-1:] != "*")
+        self._ignored_starts = tuple(name[:-1] for name in rules.ignore_params if name[-1:] == "*")
+        self._ignores = bool(rules.ignore_params)
 
     def without_ignored(self, href: str) -> str:
         """Return a URL without the query parameters that are ignored."""
-        return href
+        if not self._ignores or "?" not in href:
+            return href
+        start, _, query = href.partition("?")
+        kept = "&".join(part for part in query.split("&") if not self._is_ignored(part))
+        return f"{start}?{kept}" if kept else start
 
-    def reason(self, href: str) -> Reason | None:
-        """Return why a URL is not fetched; None if it is."""
-        if href not in self.scope:
+    def _is_ignored(self, parameter: str) -> bool:
+        name = parameter.partition("=")[0]
+        if "%" in name or "+" in name:
+            name = unquote_plus(name)
+        return name in self._ignored or (bool(self._ignored_starts) and name.startswith(self._ignored_starts))
+
+    def reason(self, href: str, *, is_requisite: bool = False) -> Reason | None:
+        """Return why a URL is not fetched; None if it is. A page requisite may be outside the scope, and need
+        not match `--include`."""
+        if not is_requisite and href not in self.scope:
             return Reason.SCOPE
-        if any(search(href) for search in self._exclude):
+        if self.is_excluded(href):
             return Reason.EXCLUDE
-        if self._include and not any(search(href) for search in self._include):
+        if self._include and not is_requisite and not any(search(href) for search in self._include):
             return Reason.INCLUDE
-        return None
+        return trap(href) if self._trap_guard else None
+
+    def is_excluded(self, href: str) -> bool:
+        """Whether a pattern of `--exclude` matches."""
+        return any(search(href) for search in self._exclude)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Any
 from urllib.parse import quote, unquote
 
 import can_ada
@@ -40,6 +41,9 @@ SLASHLESS_SCHEMES = frozenset(
 """Schemes that are recognised without `//`, such as `mailto:`; any other name before a colon is a host."""
 
 
+NO_URL = "not a valid http or https URL"
+
+
 class Url(Struct, frozen=True, gc=False):
     """A URL that can be fetched."""
 
@@ -70,7 +74,30 @@ def parse(text: str, base: str | None = None) -> Url | InvalidUrl:
     try:
         href = can_ada.parse(text).href if base is None else (can_ada.parse(base) + text).href
     except (ValueError, TypeError):  # TypeError: lone surrogates, from a line that is not UTF-8
-        return InvalidUrl(FailureKind.INVALID_URL, "not a valid http or https URL")
+        return InvalidUrl(FailureKind.INVALID_URL, NO_URL)
+    return _checked(href)
+
+
+class Base:
+    """A URL that many others are relative to, parsed once."""
+
+    def __init__(self, href: str) -> None:
+        self.href = href
+        self._url: Any = can_ada.parse(href)
+
+    def resolve(self, text: str) -> Url | InvalidUrl:
+        """Return what `parse()` returns for a text and this base."""
+        if len(text) > MAX_URL:
+            return InvalidUrl(FailureKind.INVALID_URL, f"longer than {MAX_URL} characters")
+        try:
+            href: str = (self._url + text).href
+        except (ValueError, TypeError):
+            return InvalidUrl(FailureKind.INVALID_URL, NO_URL)
+        return _checked(href)
+
+
+def _checked(href: str) -> Url | InvalidUrl:
+    """Return a URL that the parser accepts, or why it can't be fetched."""
     # A serialised http or https URL is `scheme://[userinfo@]host[:port]/path[?query][#fragment]`
     # and nothing else (URL Standard section 4.5): splitting it takes half the time of asking the parser for
     # each part.

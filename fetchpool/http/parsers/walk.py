@@ -1,8 +1,8 @@
 """Walks through the tags and texts of an HTML page, without building the page's tree.
 
 In: a page's text. Out: its start tags with their attributes, its end tags and the texts between them, in
-order. Tags are recognized by the rules of `markup.py`. Time and memory are linear in the page, whatever it
-contains.
+order. Tags are recognized by the rules of `crawl/html_syntax.py`. Time and memory are linear in the page,
+whatever it contains.
 """
 
 from __future__ import annotations
@@ -12,26 +12,9 @@ import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from fetchpool.http.parsers.markup import (
-    LONG_NUMBER,
-    TAG,
-    Place,
-    after,
-    comment_end,
-    content_end,
-    shorter,
-)
+from fetchpool.crawl.html_syntax import TAG, Place, after, attributes_of, comment_end, content_end
+from fetchpool.http.parsers.markup import LONG_NUMBER, shorter
 
-ATTRIBUTE = re.compile(
-    r"""[\t\n\f\r\ /]*(?:
-        (>)
-      | ([^\t\n\f\r\ />][^\t\n\f\r\ />=]*)  # an equals sign may begin a name
-        (?:[\t\n\f\r\ ]*=[\t\n\f\r\ ]*(?:
-            "([^"]*)(?:"|\Z) | '([^']*)(?:'|\Z) | ([^\t\n\f\r\ >"'][^\t\n\f\r\ >]*)
-        )?)?
-    )""",
-    re.VERBOSE,
-)
 BLANKS = re.compile(r"[\t\n\f\r ]+")
 
 
@@ -61,7 +44,7 @@ def walk(page: str) -> Iterator[Part]:
             is_data = place.foreign and page.startswith("[CDATA[", position)
             position = after(page, "]]>" if is_data else ">", position)
         else:
-            attributes, position = _attributes(page, position)
+            attributes, position = attributes_of(page, position)
             if position < 0:
                 return
             if tag[1] == "/":
@@ -80,18 +63,6 @@ def walk(page: str) -> Iterator[Part]:
             return
     if place.in_page and position < len(page):
         yield Part("text", "", page[position:])
-
-
-def _attributes(page: str, position: int) -> tuple[dict[str, str], int]:
-    """Return the attributes of a tag, and where the tag ends: -1 when it doesn't."""
-    attributes: dict[str, str] = {}
-    while attribute := ATTRIBUTE.match(page, position):
-        position = attribute.end()
-        end, name, double, single, bare = attribute.groups()
-        if end:
-            return attributes, position
-        attributes.setdefault(name.lower(), double or single or bare or "")
-    return attributes, -1
 
 
 def decoded(source: str) -> str:

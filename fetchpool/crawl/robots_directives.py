@@ -1,0 +1,30 @@
+"""Whether a page asks robots not to follow its links: in `<meta name=robots>`, or in `X-Robots-Tag`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+OURS = ("robots", "fetchpool")
+"""The names of `<meta>` that are for us."""
+VALUED = frozenset(("unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"))
+"""Directives with a value after a colon; any other name before a colon is that of a robot."""
+FORBIDDING = frozenset(("nofollow", "none"))
+
+
+def meta_forbids(content: str) -> bool:
+    """Whether the `content` of a meta element for robots says `nofollow`."""
+    return any(directive.strip().lower() in FORBIDDING for directive in content.split(","))
+
+
+def header_forbids(values: Iterable[str]) -> bool:
+    """Whether one of the values of `X-Robots-Tag` says `nofollow` to all robots, or to us."""
+    for value in values:
+        ours = True
+        for part in value.lower().split(","):
+            name, colon, rest = part.partition(":")
+            directive = part.strip()
+            if colon and name.strip() not in VALUED:
+                ours, directive = name.strip() in ("*", *OURS), rest.strip()
+            if ours and directive in FORBIDDING:
+                return True
+    return False

@@ -1,0 +1,57 @@
+"""Trap guards: URLs that a site makes up without end, recognized by their form."""
+
+from __future__ import annotations
+
+import re
+from zlib import crc32
+
+from fetchpool.crawl.rules import Reason
+
+MAX_LENGTH = 2_083
+"""Characters; browsers and proxies accepted no more for decades."""
+MAX_SEGMENTS = 20
+"""Segments of a path."""
+MAX_REPEATS = 2
+"""How often a sequence of segments, or of query parameters, may follow itself."""
+LONGEST_SEQUENCE = 10
+"""Segments or parameters in a sequence."""
+SEPARATOR = re.compile(r"[?&;]|%3F|%26", re.IGNORECASE)
+"""Separates the parameters of a query, also of one that is quoted in another."""
+ESCAPED_AGAIN = ("%2525", "amp;amp;")
+"""What escapes become that are escaped again and again."""
+
+
+def trap(href: str) -> Reason | None:
+    """Return why a normalised URL looks like one of a trap; None if it doesn't."""
+    if len(href) > MAX_LENGTH:
+        return Reason.TRAP_LENGTH
+    path, _, query = href[href.index("/", 8) + 1 :].partition("?")
+    slashes = path.count("/")
+    if slashes >= MAX_SEGMENTS:
+        return Reason.TRAP_SEGMENTS
+    if slashes > MAX_REPEATS:
+        segments = path.split("/")[:-1]  # the last is a file, or empty
+        if len(set(segments)) < slashes and repeats(segments):
+            return Reason.TRAP_REPEATS
+    if len(query) > 2 * MAX_REPEATS and repeats(SEPARATOR.split(query)):
+        return Reason.TRAP_REPEATS
+    if any(sign in href for sign in ESCAPED_AGAIN):
+        return Reason.TRAP_ESCAPES
+    return None
+
+
+def repeats(parts: list[str]) -> bool:
+    """Whether a sequence of parts follows itself more than twice: `a b a b a b`."""
+    count = len(parts)
+    for length in range(1, min(LONGEST_SEQUENCE, count // (MAX_REPEATS + 1)) + 1):
+        run = 0
+        for index in range(length, count):
+            run = run + 1 if parts[index] == parts[index - length] else 0
+            if run == length * MAX_REPEATS:
+                return True
+    return False
+
+
+def body_hash(body: bytes) -> bytes:
+    """Return 8 bytes that are equal for equal bodies."""
+    return crc32(body).to_bytes(4, "big") + (len(body) & 0xFFFFFFFF).to_bytes(4, "big")
