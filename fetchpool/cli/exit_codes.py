@@ -33,7 +33,7 @@ _MEANINGS = {
     ExitCode.USAGE: "invalid option, output that cannot be opened, or input that cannot be read "
     "(the readable part was fetched)",
     ExitCode.OUTPUT: "write error; the rows already written are intact",
-    ExitCode.LIMIT: "--max-runtime or --max-failures reached; unfetched URLs have no row",
+    ExitCode.LIMIT: "--max-runtime, --max-failures or --max-pages reached; unfetched URLs have no row",
     ExitCode.STOPPED: "stopped from the web page or by a key; unfetched URLs have no row",
     ExitCode.INTERRUPTED: "interrupted by Ctrl-C (SIGINT)",
     ExitCode.TERMINATED: "ended by SIGTERM",

@@ -21,6 +21,7 @@ REFUSED = {
     "refresh": "a crawl has no earlier output to compare with",
     "keep_columns": "rows of links have no input columns",
     "limit": "use --max-pages",
+    "shard": "links lead to other hosts",
     "data": "links are followed with GET",
     "json": "links are followed with GET",
 }
