@@ -45,7 +45,14 @@ class Pool:
         given = {"workers": workers, "executor": executor, **settings}
         config = run_config("Pool", given, Scope.POOL)
         with forks.none_meanwhile(), in_keywords():
-            self._pool = open_pool(config.executor, config.workers, config.fetch, processes=config.processes)
+            self._pool = open_pool(
+                config.executor,
+                config.workers,
+                config.fetch,
+                processes=config.processes,
+                cluster=config.cluster,
+                cluster_wait=config.cluster_wait,
+            )
         self._urlnums = count()
         self._generation = forks.generation
         self._forget = at_exit(partial(self._pool.shutdown, abort=True))

@@ -19,6 +19,8 @@ def with_ceiling(config: RunConfig) -> RunConfig:
     if config.auto_workers or config.fetch.few_descriptors:  # `workers` is the ceiling
         return config
     wanted = max(config.max_workers or AUTO_CEILING, config.workers)
+    if config.cluster is not None:  # each station fits its own
+        return replace(config, ceiling=wanted)
     fit = machine.workers_with_kept_connections(
         wanted, config.executor, config.fetch.transport, config.processes or 1
     )

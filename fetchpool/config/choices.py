@@ -9,7 +9,9 @@ DEFAULT_OUTPUT = "sizes.txt"
 DEFAULT_MEMORY = 1 << 30
 """Bytes for duplicate detection: about seventy million fingerprints."""
 
-EXECUTORS = ("thread", "process", "async")
+LOCAL_EXECUTORS = ("thread", "process", "async")
+"""Those whose workers are on this machine."""
+EXECUTORS = (*LOCAL_EXECUTORS, "cluster")
 TRANSPORTS = ("curl", "requests")
 COLORS = ("auto", "always", "never")
 FORMATS = ("text", "jsonl", "csv", "tsv", "sqlite", "parquet")

@@ -6,7 +6,7 @@ They are declared like those in `options/`, and are set on the command line only
 from __future__ import annotations
 
 from fetchpool.config import param_types as types
-from fetchpool.config.choices import EXECUTORS, TRANSPORTS
+from fetchpool.config.choices import LOCAL_EXECUTORS, TRANSPORTS
 from fetchpool.config.option import Option, Scope, Settable
 
 REPORT_OUTPUT = Option(
@@ -55,7 +55,7 @@ COMPARE = (
     Option(
         "executors",
         "--executors NAME,...",
-        types.several_of(EXECUTORS),
+        types.several_of(LOCAL_EXECUTORS),
         "Executors to compare.",
         Scope.FLAG,
         settable=Settable.TYPED,

@@ -36,7 +36,7 @@ from fetchpool.config.parsers import importable
 from fetchpool.config.proxy_options import proxy_fields
 from fetchpool.config.request_values import request_body, request_headers
 from fetchpool.config.run_config import RunConfig
-from fetchpool.config.steering import MAX_WORKERS
+from fetchpool.config.steering import MAX_CLUSTER_WORKERS, MAX_WORKERS
 from fetchpool.config.write_out import JSON, Variable, headers_of
 from fetchpool.config.write_out import parse as parse_template
 from fetchpool.model.addresses import address_is_public
@@ -76,7 +76,16 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
     proxy, proxy_notices = proxy_fields(values, os.environ, partial(usable_proxy, transport=transport))
     notices = (*notices, *proxy_notices)
     refreshes = bool(values["refresh"])
-    if values["executor"] == "process":
+    target = None
+    if values["executor"] == "cluster":
+        from fetchpool.config.cluster_options import EACH, cluster_target, refuse_secrets
+
+        target = cluster_target(values, os.environ)
+        if transport != "curl":
+            raise UsageError("--executor cluster requires pycurl, as its workers do")
+    elif values["cluster"] is not None:
+        raise UsageError("--cluster only applies to --executor cluster")
+    if values["executor"] in ("process", "cluster"):
         values["parse"] = tuple(map(importable, values["parse"]))
     values["method"], values["body"] = request_body(values, given.get("method"))
     template = parse_template("--write-out", values["write_out"]) if values["write_out"] else ()
@@ -108,11 +117,19 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
         values["robots_sitemaps"] = not values["no_sitemap"]
         if "per_host" not in given:
             values["per_host"] = PER_HOST
-    wanted = _workers(values["workers"], values["max_workers"])
+    by_cluster = target is not None and given.get("workers") is None
+    if target is not None and by_cluster:
+        values["workers"] = EACH * max(1, target.local)
+    wanted = _workers(values["workers"], values["max_workers"], values["executor"])
     processes, fewer = _processes(values["processes"], wanted, values["executor"])
-    capacity = machine.workers_within_limit(wanted, values["executor"], transport, processes or 1)
+    if target is None:
+        capacity = machine.workers_within_limit(wanted, values["executor"], transport, processes or 1)
+    else:
+        capacity = machine.Capacity(wanted, False, "")  # each station fits its own
     values["few_descriptors"] = capacity.is_short
     fetch = FetchOptions(**_fields(FetchOptions, values))
+    if target is not None:
+        notices = (*notices, *refuse_secrets(target, fetch))
     added = extra_fields(fetch, refreshes)
     check_row_names("--fields", values["fields"], fetch, added, values["keep_columns"])
     check_row_names("--write-out", sorted(shown - {JSON}), fetch, added, values["keep_columns"])
@@ -128,6 +145,8 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
         "workers": capacity.workers,
         "max_workers": None if values["max_workers"] is None else int(values["max_workers"]),
         "processes": processes,
+        "cluster": target,
+        "workers_by_cluster": by_cluster,
         "auto_workers": is_auto,
         "fd_limited": bool(capacity.notice),
         "resume": values["resume"] or bool(values["retry_failed"]),
@@ -263,12 +282,13 @@ def _parse_timeout(given: float | str | None, values: Mapping[str, Any]) -> floa
     return cast("float | None", values["parse_timeout"])
 
 
-def _workers(workers: int | str, max_workers: int | str | None) -> int:
+def _workers(workers: int | str, max_workers: int | str | None, executor: str) -> int:
     """Return the number of workers; for `auto`, its upper limit."""
+    most = MAX_CLUSTER_WORKERS if executor == "cluster" else MAX_WORKERS
     if workers == AUTO:
-        return validate.integer("--max-workers", max_workers or AUTO_CEILING, 1, MAX_WORKERS)
-    number = cast("int", steering.workers(workers))
-    if max_workers is not None and validate.integer("--max-workers", max_workers, 1, MAX_WORKERS) < number:
+        return validate.integer("--max-workers", max_workers or AUTO_CEILING, 1, most)
+    number = cast("int", steering.workers(workers, most))
+    if max_workers is not None and validate.integer("--max-workers", max_workers, 1, most) < number:
         raise UsageError(f"--max-workers: {max_workers} is less than --workers, which is {number}")
     return number
 

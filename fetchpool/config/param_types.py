@@ -74,9 +74,16 @@ def _limit(check: Callable[[str, Any], Any], accepts: Any, write: Callable[[Any]
     )
 
 
+def _cluster(label: str, value: Any) -> Any:
+    from fetchpool.config.cluster_options import check_cluster  # loaded only with the option
+
+    return check_cluster(label, value)
+
+
 SWITCH = ParamType(accepts=bool)
 PROGRESS = ParamType(accepts=bool | Callable[[Any], object])
 TEXT = ParamType(accepts=str | None)
+CLUSTER = ParamType(check=_cluster, accepts=Any, checks_type=True)
 WEB_LISTEN = ParamType(check=lambda _label, value: web_address(value), accepts=str)
 WEB_HOST = ParamType(
     check=lambda _label, value: tuple(map(web_name, value)), accepts=Sequence[str], repeatable=True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -11,6 +11,9 @@ from fetchpool.config.choices import DEFAULT_MEMORY
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.config.outputs import Output
 from fetchpool.model.shard import Shard
+
+if TYPE_CHECKING:  # loaded only with the executor
+    from fetchpool.config.cluster_options import ClusterTarget
 
 
 class RunConfig(Struct, frozen=True, kw_only=True):
@@ -34,6 +37,12 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     executor: str = "thread"
     processes: int | None = None
     """Processes that share the fetches; None unless the executor is `process`."""
+    cluster: ClusterTarget | None = None
+    """Where the cluster is; None unless the executor is `cluster`."""
+    cluster_wait: float = 300.0
+    """Maximum time to wait for a worker while the cluster has none."""
+    workers_by_cluster: bool = False
+    """Whether `workers` follows from the number of workers that the cluster has."""
     retry: int = 2
     """Maximum number of retries per URL."""
     retry_delay: float = 1.0

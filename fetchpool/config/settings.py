@@ -15,6 +15,11 @@ class PoolSettings(TypedDict, total=False):
 
     processes: int | str | None
     """Number of worker processes, with --executor process. (default: the number of cores, at most -w)"""
+    cluster: Any
+    """The cluster, with --executor cluster: tcp://HOST:PORT or tls://HOST:PORT of a Dask scheduler, a
+    scheduler file, or local:N for N workers on this machine. (default: Dask's configuration)"""
+    cluster_wait: float | str
+    """Maximum time to wait for a worker while the cluster has none; 0 does not wait. (default: 5m)"""
     transport: str
     """HTTP library: curl (pycurl) or requests. The rows are the same. (default: curl)"""
     public_only: bool

@@ -16,6 +16,7 @@ from fetchpool.model.errors import UsageError
 from fetchpool.model.steering import AUTO, Command, PerHost, Rate, Resize
 
 MAX_WORKERS = 10_000
+MAX_CLUSTER_WORKERS = 100_000
 MAX_MESSAGE = 1024
 """Bytes of a command, at most."""
 
@@ -23,17 +24,13 @@ _Checked = TypeVar("_Checked")
 _decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
 
 
-def workers(value: Any) -> int | Literal["auto"]:
-    """Return a number of workers, or `auto`."""
+def workers(value: Any, most: int = MAX_WORKERS) -> int | Literal["auto"]:
+    """Return a number of workers, `most` at most, or `auto`."""
     if value == AUTO:
         return AUTO
     if isinstance(value, str) and not value.isdecimal():
-        raise UsageError(f"--workers: {value!r} is neither an integer from 1 to {MAX_WORKERS} nor auto")
-    return _checked("--workers", _workers, value)
-
-
-def _workers(value: int | str) -> int:
-    return units.integer(value, 1, MAX_WORKERS)
+        raise UsageError(f"--workers: {value!r} is neither an integer from 1 to {most} nor auto")
+    return _checked("--workers", lambda given: units.integer(given, 1, most), value)
 
 
 def _rate(value: Any) -> float | None:

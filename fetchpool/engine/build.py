@@ -142,7 +142,14 @@ def build(
         if jar is not None:
             fetch = replace(fetch, cookies=(), report_cookies=True)
         most = config.ceiling or config.workers
-        pool = open_pool(config.executor, most, fetch, processes=config.processes)
+        pool = open_pool(
+            config.executor,
+            most,
+            fetch,
+            processes=config.processes,
+            cluster=config.cluster,
+            cluster_wait=config.cluster_wait,
+        )
     except BaseException:
         source.close()
         if parts is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from fetchpool.config.choices import EXECUTORS
 from fetchpool.config.fetch_options import FetchOptions
@@ -10,12 +11,22 @@ from fetchpool.config.machine import usable_cores
 from fetchpool.model.errors import UsageError
 from fetchpool.pools.base import Pool
 
+if TYPE_CHECKING:  # loaded only with the executor
+    from fetchpool.config.cluster_options import ClusterTarget
+
 
 def open_pool(
-    executor: str, max_workers: int, options: FetchOptions, *, processes: int | None = None
+    executor: str,
+    max_workers: int,
+    options: FetchOptions,
+    *,
+    processes: int | None = None,
+    cluster: ClusterTarget | None = None,
+    cluster_wait: float = 0.0,
 ) -> Pool:
-    """Return a running pool. `processes`: of the process pool; by default there is one for each core. Raises
-    `UsageError` for an unknown name, or a parser that the workers can't load."""
+    """Return a running pool. `processes`: of the process pool; by default there is one for each core.
+    `cluster`: of the cluster pool, and how long it waits for a worker. Raises `UsageError` for an unknown
+    name, a parser that the workers can't load, or a cluster that can't be used."""
     if executor == "thread":
         from fetchpool.pools.thread import ThreadPool
 
@@ -35,4 +46,9 @@ def open_pool(
         from fetchpool.pools.async_.pool import AsyncPool
 
         return AsyncPool(max_workers, options)
+    if executor == "cluster" and cluster is not None:
+        from fetchpool.pools.cluster.dask_cluster import open_cluster
+        from fetchpool.pools.cluster.pool import ClusterPool
+
+        return ClusterPool(max_workers, options, open_cluster(cluster), wait=cluster_wait)
     raise UsageError(f"no executor {executor!r}; the executors are: {', '.join(EXECUTORS)}")

@@ -8,7 +8,8 @@ process pool has one.
     put(bytes) ──▶ _backlog ──▶ the async pool's loop, or threads ──▶ _ended ──▶ send(bytes)
 
 Requests beyond the `places` wait in the station, so that the next fetch starts without a message's way there
-and back. `cancel()` returns them.
+and back. `cancel()` returns them. Requests with a `spacing` start no sooner than that after the last one of
+their host has started here (`spacing.py`).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from fetchpool.pools.async_.pool import AsyncPool
 from fetchpool.pools.base import Pool
 from fetchpool.pools.future import Collector, LightFuture
 from fetchpool.pools.parser_threads import ParseObserver
+from fetchpool.pools.spacing import StartSpacer
 from fetchpool.pools.wakeup import Wakeup
 
 FLUSH_AFTER = 0.01
@@ -49,15 +51,19 @@ class Station:
         *,
         parses: ParseObserver | None = None,
         beat: Callable[[], object] | None = None,
+        may_start: Callable[[], bool] | None = None,
     ) -> None:
         """`parses` is notified of user-defined parsers as they start and end; `beat` is called in each
-        iteration. Raises `UsageError` when a parser or the transport can't be loaded."""
+        iteration. Before each start `may_start` is asked: once it is false, the station aborts itself. Raises
+        `UsageError` when a parser or the transport can't be loaded."""
         self._places = places
+        self._may_start = may_start
         self._send = send
         self._beat = beat
         self._pool, self._loop = open_loop(places, options, parses)
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._backlog: deque[FetchRequest] = deque()
+        self._spacer = StartSpacer()
         self._started = 0
         """Requests that were started, and whose outcome was not sent."""
         self._collector = Collector()
@@ -68,7 +74,31 @@ class Station:
         """When the outcomes have to be sent; 0 if there are none."""
         self._closed = False
 
+    @property
+    def places(self) -> int:
+        """The number of fetches that it runs at once."""
+        return self._places
+
+    @property
+    def running(self) -> int:
+        """The number of fetches that have started and not ended."""
+        return self._started - len(self._ended)
+
+    @property
+    def stuck(self) -> int:
+        """The number of parsers that did not return in time."""
+        return self._pool.stuck
+
+    @property
+    def has_commands(self) -> bool:
+        """Whether a command of another thread was not carried out yet."""
+        return not self._inbox.empty()
+
     # Any thread
+
+    def wake(self) -> None:
+        """Have the loop run its next iteration at once."""
+        self._loop.wake()
 
     def put(self, message: bytes) -> None:
         """Queue the requests of a message."""
@@ -92,6 +122,10 @@ class Station:
             pool = self._pool
             self._post(lambda: pool.hang_up(ips))
 
+    def hold_host(self, host: str) -> None:
+        """Count a spaced host as asked now: it was, by another station."""
+        self._post(lambda: self._spacer.hold_host(host, monotonic()))
+
     def close(self, *, abort: bool = False) -> None:
         """Return the requests that were not started, and let `run()` return when the others have ended; with
         `abort` they end as `aborted`. Idempotent."""
@@ -112,9 +146,11 @@ class Station:
         """Run until the station is closed and all fetches have ended: the target of the station's thread."""
         loop, inbox = self._loop, self._inbox
         while not (self._closed and not self._started):
-            loop.run_once(max(0.0, self._flush_at - monotonic()) if self._flush_at else TICK)
+            loop.run_once(self._timeout() if self._flush_at or self._spacer else TICK)
             while not inbox.empty():
                 inbox.get()()
+            if self._spacer:
+                self._start_spaced()
             if self._backlog:
                 self._start_fetches()
             if self._ended or self._returned:
@@ -124,6 +160,13 @@ class Station:
         self._pool.shutdown()
         if isinstance(self._loop, BlockingLoop):
             self._loop.close()
+
+    def _timeout(self) -> float:
+        """Return for how long the loop may wait."""
+        until = self._flush_at or monotonic() + TICK
+        if self.running < self._places and (due := self._spacer.next_due) is not None:
+            until = min(until, due)
+        return min(TICK, max(0.0, until - monotonic()))
 
     def _enqueue(self, message: bytes) -> None:
         self._backlog.extend(wire.decode_requests(message))
@@ -135,15 +178,29 @@ class Station:
         self._pool.resize(max(1, places))
 
     def _start_fetches(self) -> None:
-        backlog, pool = self._backlog, self._pool
-        number = min(len(backlog), self._places - self._started + len(self._ended))
-        for _ in range(number):
-            self._started += 1
-            request = backlog.popleft()
-            if isinstance(pool, AsyncPool):
-                pool.collect(request, self._collector)
-            else:
-                pool.submit(request).add_done_callback(self._add)
+        """Start what waits, as far as places are free."""
+        while self._backlog and self._started - len(self._ended) < self._places:
+            request = self._backlog.popleft()
+            if not request.spacing or self._spacer.start(request, monotonic()):
+                self._start(request)
+
+    def _start_spaced(self) -> None:
+        """Start requests that were held back and may start now, as far as places are free."""
+        now = monotonic()
+        while self.running < self._places and (request := self._spacer.take(now)) is not None:
+            self._start(request)
+
+    def _start(self, request: FetchRequest) -> None:
+        if self._may_start is not None and not self._may_start():
+            self._returned.append(request.urlnum)
+            self._close(abort=True)
+            return
+        self._started += 1
+        pool = self._pool
+        if isinstance(pool, AsyncPool):
+            pool.collect(request, self._collector)
+        else:
+            pool.submit(request).add_done_callback(self._add)
 
     def _add(self, future: Future[Record]) -> None:
         """For the threads that complete futures in another thread than the station's."""
@@ -159,6 +216,7 @@ class Station:
             else:
                 kept.append(request)
         self._backlog = kept
+        self._returned += [request.urlnum for request in self._spacer.remove(host)]
 
     def _close(self, *, abort: bool) -> None:
         self._closed = True

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from fetchpool.config.choices import EXECUTORS, TRANSPORTS
+from fetchpool.config.choices import LOCAL_EXECUTORS, TRANSPORTS
 from tests.cli.runner import Terminal, fetchpool
 
 
-@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize("executor", LOCAL_EXECUTORS)
 def test_the_demo_needs_nothing_and_ends_well(executor: str, tmp_path: Path) -> None:
     done = fetchpool("demo", "-n", "120", "-w", "20", "--executor", executor, "-o", "rows.txt", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

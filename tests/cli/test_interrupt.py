@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from fetchpool.cli.demo_server.server import DemoServer
-from fetchpool.config.choices import EXECUTORS
+from fetchpool.config.choices import LOCAL_EXECUTORS
 from tests.cli.runner import PATIENCE, Terminal, environment, start
 
 HANGS = 60_000
@@ -63,7 +63,7 @@ def rows(path: Path) -> list[str]:
 
 @pytest.mark.parametrize(
     ("executor", "number", "code"),
-    [*((executor, signal.SIGINT, 130) for executor in EXECUTORS), ("thread", signal.SIGTERM, 143)],
+    [*((executor, signal.SIGINT, 130) for executor in LOCAL_EXECUTORS), ("thread", signal.SIGTERM, 143)],
 )
 def test_the_first_signal_lets_requests_in_flight_complete(
     demo_server: DemoServer, tmp_path: Path, executor: str, number: signal.Signals, code: int
@@ -84,7 +84,7 @@ def test_the_first_signal_lets_requests_in_flight_complete(
     assert b"Traceback" not in stderr
 
 
-@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize("executor", LOCAL_EXECUTORS)
 def test_the_second_signal_ends_at_once_and_all_rows_are_complete(
     demo_server: DemoServer, tmp_path: Path, executor: str
 ) -> None:

@@ -10,10 +10,13 @@ from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model import urls
 from fetchpool.model.record import Record
 from fetchpool.pools.base import Pool
+from fetchpool.pools.cluster.pool import ClusterPool
 from fetchpool.pools.open import open_pool
+from tests.contracts.fake_cluster import FakeCluster
 
 WITH_ADDRESSES: dict[str, object] = {"follow_across_hosts": False}
 """As the engine opens pools: libcurl has no names to look up."""
+PATIENCE = 15.0
 WAYS = [
     ("thread", "curl"),
     ("thread", "requests"),
@@ -21,6 +24,7 @@ WAYS = [
     ("async", "curl"),
     ("async", "curl", "addresses"),  # and another driver
     ("async", "curl", "elsewhere"),  # than on Linux
+    ("cluster", "curl"),
 ]
 
 
@@ -76,6 +80,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def opened(way: tuple[str, ...], workers: int, **options: object) -> Pool:
+    if way[0] == "cluster":
+        return ClusterPool(workers, FetchOptions(**options), FakeCluster(), wait=PATIENCE)  # type: ignore[arg-type]
     options = {"transport": way[1], **(WITH_ADDRESSES if "addresses" in way else {}), **options}
     return open_pool(way[0], workers, FetchOptions(**options))  # type: ignore[arg-type]
 

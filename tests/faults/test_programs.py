@@ -21,7 +21,7 @@ from time import monotonic
 import pytest
 
 import fetchpool
-from fetchpool.config.choices import EXECUTORS
+from fetchpool.config.choices import LOCAL_EXECUTORS
 from tests.faults.matrix import Way, in_every_way
 from tests.faults.server import FaultServer
 
@@ -275,7 +275,7 @@ print(None)
 """
 
 
-@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize("executor", LOCAL_EXECUTORS)
 @pytest.mark.parametrize("text", [KEPT, POOL, WAITING], ids=["run", "pool", "list"])
 def test_72_open_runs_and_pools_do_not_prevent_the_exit(
     server: FaultServer, tmp_path: Path, text: str, executor: str

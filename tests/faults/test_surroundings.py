@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fetchpool.config.choices import EXECUTORS
+from fetchpool.config.choices import LOCAL_EXECUTORS
 from tests.cli import runner
 from tests.cli.environment import ROOT
 from tests.faults.server import FaultServer
@@ -31,7 +31,7 @@ setattr(threading, starts, limited)
 """
 
 
-@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize("executor", LOCAL_EXECUTORS)
 def test_73_without_threads_the_run_is_rejected_in_one_line(
     server: FaultServer, tmp_path: Path, executor: str
 ) -> None:

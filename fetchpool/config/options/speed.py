@@ -19,7 +19,8 @@ OPTIONS: tuple[Option, ...] = (
         "workers",
         "-w --workers N",
         types.WORKERS,
-        "Maximum number of concurrent fetches, or 'auto' to adapt it during the run.",
+        "Maximum number of concurrent fetches, or 'auto' to adapt it during the run. With --executor cluster "
+        "over all workers, by default 100 for each.",
         Scope.POOL,
         settable=Settable.ANYWHERE,
     ),
@@ -34,8 +35,8 @@ OPTIONS: tuple[Option, ...] = (
         "executor",
         "--executor NAME",
         types.one_of(EXECUTORS),
-        "Worker type: thread, async (one event loop), or process (an event loop in each of several "
-        "processes; uses all cores, also for --parse).",
+        "Worker type: thread, async (one event loop), process (an event loop in each of several "
+        "processes; uses all cores, also for --parse), or cluster (worker processes on other machines).",
         Scope.POOL,
         settable=Settable.ANYWHERE,
     ),
@@ -47,6 +48,23 @@ OPTIONS: tuple[Option, ...] = (
         Scope.POOL,
         settable=Settable.ANYWHERE,
         only_with=("executor", "process"),
+    ),
+    Option(
+        "cluster",
+        "--cluster WHERE",
+        types.CLUSTER,
+        "The cluster, with --executor cluster: tcp://HOST:PORT or tls://HOST:PORT of a Dask scheduler, a "
+        "scheduler file, or local:N for N workers on this machine. (default: Dask's configuration)",
+        Scope.POOL,
+        only_with=("executor", "cluster"),
+    ),
+    Option(
+        "cluster_wait",
+        "--cluster-wait TIME",
+        types.DURATION,
+        "Maximum time to wait for a worker while the cluster has none; 0 does not wait.",
+        Scope.POOL,
+        only_with=("executor", "cluster"),
     ),
     Option(
         "paused",

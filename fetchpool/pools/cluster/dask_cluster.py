@@ -1,0 +1,219 @@
+"""The adapter for Dask distributed: a cluster by its scheduler's address.
+
+In: the calls of the pool. Out: events, from the thread of Dask's client. The actors' calls go through the
+scheduler, so that one port is enough. Stations are actors; there are no other tasks than an anchor for each,
+which neither moves nor repeats.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+from distributed import Client
+
+from fetchpool.config.cluster_options import ClusterTarget
+from fetchpool.model.errors import UsageError
+from fetchpool.pools.cluster.cluster import (
+    Delivered,
+    Event,
+    Joined,
+    Left,
+    Lost,
+    NotOpened,
+    Opened,
+    Reported,
+    Unreachable,
+    Worker,
+)
+from fetchpool.pools.cluster.dask_station import DaskStation, Sealed, anchor, wish
+from fetchpool.pools.cluster.local import LocalWorkers
+
+CONNECT = 10.0
+"""Seconds to reach the scheduler."""
+WATCH = 0.25
+"""Seconds between two looks at the connection to it."""
+CLOSE = 2.0
+"""Seconds to take leave of it."""
+TLS = "it asks for a certificate; see docs/usage/cluster.md (DASK_DISTRIBUTED__COMM__TLS__...)"
+
+
+def open_cluster(target: ClusterTarget) -> DaskCluster:
+    """Connect to a cluster, or start workers on this machine. Raises `UsageError`."""
+    if not target.local:
+        return DaskCluster(target.name, target.address, target.security)
+    local = LocalWorkers(target.local)
+    try:
+        return DaskCluster(target.name, local.address, None, local)
+    except BaseException:
+        local.close()
+        raise
+
+
+class DaskCluster:
+    """A cluster of Dask workers."""
+
+    def __init__(self, name: str, address: str, security: Any, local: LocalWorkers | None = None) -> None:
+        """`local`: the workers that end with the run."""
+        self._local = local
+        self._client: Any = _connect(name, address, security)
+        self._topic = f"fetchpool-{os.urandom(6).hex()}"
+        self._actors: dict[str, Any] = {}
+        self._futures: dict[str, list[Any]] = {}
+        """What keeps an actor and its anchor."""
+        self._on_event: Callable[[Event], None] = lambda _: None
+        self._is_closed = False
+
+    def listen(self, on_event: Callable[[Event], None]) -> None:
+        self._on_event = on_event
+        self._client.subscribe_topic(self._topic, self._on_report)
+        self._client.subscribe_topic("all", self._on_news)
+        self._run(self._watch())
+
+    def workers(self) -> list[Worker]:
+        return _workers(self._client.scheduler_info(n_workers=-1))
+
+    def open(self, station: str, worker: str, arguments: bytes) -> None:
+        self._run(self._open(station, worker, arguments))
+
+    def put(self, station: str, number: int, commands: bytes) -> None:
+        self._run(self._put(station, number, commands))
+
+    def drop(self, station: str) -> None:
+        self._client.loop.add_callback(self._drop, station)
+
+    def wish(self) -> None:
+        self._futures[""] = [self._client.submit(wish, pure=False)]
+
+    def close(self) -> None:
+        self._is_closed = True
+        self._actors.clear()
+        self._futures.clear()
+        with suppress(Exception):  # the scheduler may be gone
+            self._client.close(timeout=CLOSE)
+        if self._local is not None:
+            self._local.close()
+
+    # In the client's thread
+
+    def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine in the client's loop."""
+        self._client.loop.add_callback(lambda: coroutine)
+
+    async def _open(self, station: str, worker: str, arguments: bytes) -> None:
+        client = self._client
+        try:
+            with client.as_current():
+                future = client.submit(
+                    DaskStation,
+                    station,
+                    self._topic,
+                    Sealed(arguments),
+                    actor=True,
+                    workers=[worker],
+                    allow_other_workers=False,
+                    pure=False,
+                    key=f"fetchpool-station-{station}",
+                )
+                self._futures[station] = [future]
+                actor = await client.gather(future, asynchronous=True)
+                answer = await actor.opening()
+                if station not in self._futures:
+                    return
+                self._actors[station] = actor
+                self._futures[station].append(
+                    client.submit(
+                        anchor,
+                        station,
+                        workers=[worker],
+                        allow_other_workers=False,
+                        pure=False,
+                        key=f"fetchpool-anchor-{station}",
+                    )
+                )
+        except asyncio.CancelledError:
+            self._on_event(NotOpened(station, "it has left"))
+        except Exception as error:  # noqa: BLE001 - whatever the worker raises
+            self._on_event(NotOpened(station, _reason(error)))
+        else:
+            self._on_event(Opened(station, answer))
+
+    async def _put(self, station: str, number: int, commands: bytes) -> None:
+        actor = self._actors.get(station)
+        try:
+            is_taken = actor is not None and await actor.put(number, commands)
+        except Exception:  # noqa: BLE001 - the worker is gone, or the station has failed
+            is_taken = False
+        self._on_event(Delivered(station) if is_taken else Unreachable(station))
+
+    def _drop(self, station: str) -> None:
+        self._actors.pop(station, None)
+        for future in reversed(self._futures.pop(station, [])):
+            future.release()
+
+    def _on_report(self, event: tuple[float, Any]) -> None:
+        station, report = event[1]
+        self._on_event(Reported(station, report))
+
+    async def _on_news(self, event: tuple[float, Any]) -> None:
+        message = event[1]
+        action = message.get("action") if isinstance(message, dict) else None
+        if action == "remove-worker":
+            self._on_event(Left(message["worker"], bool(message.get("expected"))))
+        elif action == "add-worker":
+            worker = Worker(message["worker"])
+            with suppress(OSError):
+                info = await self._client.scheduler.identity(n_workers=-1)
+                worker = next((each for each in _workers(info) if each.address == worker.address), worker)
+            self._on_event(Joined(worker))
+
+    async def _watch(self) -> None:
+        """Notice that the scheduler is gone: its workers end, and no event tells."""
+        while self._client.status == "running":
+            await asyncio.sleep(WATCH)
+        if not self._is_closed:
+            self._on_event(Lost("the scheduler does not answer any more"))
+
+
+def _connect(name: str, address: str, security: Any) -> Client:
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it says is said in words
+    try:
+        return Client(  # type: ignore[no-untyped-call]
+            address,
+            security=security,
+            timeout=CONNECT,
+            set_as_default=False,
+            name="fetchpool",
+            direct_to_workers=False,
+        )
+    except TypeError as error:
+        if "ssl_context" in str(error):
+            raise UsageError(f"--cluster {name}: {TLS}") from None
+        raise
+    except (OSError, ValueError, ImportError) as error:
+        if "certificate" in _chain(error).lower():
+            raise UsageError(f"--cluster {name}: its certificate is not accepted: {TLS}") from None
+        raise UsageError(f"--cluster {name}: no scheduler answers there") from None
+
+
+def _chain(error: BaseException | None) -> str:
+    """Return the messages of an exception and its causes."""
+    texts = []
+    while error is not None:
+        texts.append(str(error))
+        error = error.__cause__ or error.__context__
+    return " ".join(texts)
+
+
+def _workers(info: Any) -> list[Worker]:
+    return [Worker(address, each.get("nthreads", 1)) for address, each in info["workers"].items()]
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ImportError) and "fetchpool" in str(error):
+        return f"has no such fetchpool ({type(error).__name__}: {error}); install the same version there"
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"

@@ -1,0 +1,240 @@
+"""Which station runs which request: sends them, receives outcomes, and returns to the engine what a station
+that has ended may have started.
+
+In: the requests that wait, the stations and their reports. Out: completed futures. Only the thread that runs
+the pool's loop uses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.model.outcome import Outcome, internal
+from fetchpool.pools import wire
+from fetchpool.pools.cluster.messages import Kind, Report
+from fetchpool.pools.cluster.remote_station import RemoteStation
+from fetchpool.pools.cluster.routing import Router
+from fetchpool.pools.cluster.stations import End, Stations
+from fetchpool.pools.future import LightFuture
+from fetchpool.pools.process.work import WorkItem, WorkQueue, cancel, complete
+
+HANG_UP_EVERY = 0.5
+"""Seconds between two messages about a host that accepts few connections: one may have become idle since."""
+MAX_HUNG_UP = 1000
+"""Hosts that are remembered for that."""
+UNCHECKED = 0.5
+"""Seconds until `recall()` has to be called again if there is nothing to recall."""
+RECALL_AFTER = 0.1
+"""Seconds without an outcome after which requests that a station has not started are returned, while another
+one has places free."""
+
+
+class ClusterDispatcher:
+    """Distributes the requests of a `WorkQueue` among the stations."""
+
+    def __init__(self, work: WorkQueue, stations: Stations, options: FetchOptions) -> None:
+        self._work = work
+        self._stations = stations
+        self._options = options
+        self._router = Router()
+        self._hung_up: dict[str, float] = {}
+        """When the stations last closed idle connections, by hosts that accept few."""
+        self._batches: dict[RemoteStation, list[WorkItem]] = {}
+        """What is about to be sent."""
+        self.completed: list[tuple[LightFuture, Outcome]] = []
+        """Futures to complete, with their outcome."""
+
+    def set_results(self) -> None:
+        """Complete the futures of all requests that have ended."""
+        completed, self.completed = self.completed, []
+        complete(completed)
+
+    def set_stations(self, now: float) -> None:
+        """Route to the stations that there are now."""
+        stations = [station for station in self._stations.opened if not station.is_silent(now)]
+        if stations != self._router.stations:
+            self._router.set_stations(stations)
+
+    def station_of(self, host: str) -> RemoteStation:
+        """Return the station of a host. There must be one."""
+        return self._router.preferred(host)
+
+    # Sending
+
+    def send(self, now: float) -> None:
+        """Give what waits to the stations, as far as they take it."""
+        work, router = self._work, self._router
+        if work.is_held:
+            work.cancel(None)
+            return
+        stations = router.stations
+        if not stations:
+            return
+        if work.alone:
+            self._isolate(now)
+        free = sum([station.capacity(ahead=False) for station in stations])
+        space = sum([station.capacity(ahead=True) for station in stations])
+        left: list[WorkItem] = []
+        for item in work.take(len(work.waiting)):
+            request = item.request
+            if request.spacing:
+                station: RemoteStation | None
+                station, has_moved = router.of_spaced(request.host)
+                if has_moved:
+                    station.add(Kind.HOLD, request.host.encode("utf-8", "surrogatepass"))
+                if station.is_isolating or station.is_silent(now):
+                    station = None
+            elif not space:
+                station = None
+            else:
+                station = router.choose(request.host, is_free=free > 0)
+            if station is None:
+                left.append(item)
+                continue
+            free -= station.capacity(ahead=False) > 0
+            space -= station.capacity(ahead=True) > 0
+            self._give(item, station, now)
+        if left:
+            work.put_back(left)
+        for station, items in self._batches.items():
+            self._encode(station, items)
+        self._batches.clear()
+
+    def _give(self, item: WorkItem, station: RemoteStation, now: float) -> None:
+        item.holder = station
+        station.held[item.number] = item
+        self._batches.setdefault(station, []).append(item)
+        if item.request.close:
+            self._hang_up(item, station, now)
+
+    def _encode(self, station: RemoteStation, items: list[WorkItem]) -> None:
+        try:
+            message = wire.encode_requests([(item.number, item.request) for item in items])
+        except Exception:  # noqa: BLE001 - what it is costs one row, not the run
+            for item in items:
+                try:
+                    message = wire.encode_requests([(item.number, item.request)])
+                except Exception as error:  # noqa: BLE001 - as above
+                    del station.held[item.number], self._work.open[item.number]
+                    self.completed.append((item.future, internal(item.request, error)))
+                else:
+                    station.add(Kind.REQUESTS, message)
+        else:
+            station.add(Kind.REQUESTS, message)
+
+    def _hang_up(self, item: WorkItem, station: RemoteStation, now: float) -> None:
+        """Have the other stations close their idle connections to a host that accepts few."""
+        request = item.request
+        if now - self._hung_up.get(request.host, 0.0) < HANG_UP_EVERY:
+            return
+        if len(self._hung_up) >= MAX_HUNG_UP:
+            self._hung_up.clear()
+        self._hung_up[request.host] = now
+        ips = [ip.strip("[]") for ip in request.addresses or (request.host,)]
+        for other in self._stations.opened:
+            if other is not station:
+                other.add(Kind.HANG_UP, "\n".join(ips).encode())
+
+    def _isolate(self, now: float) -> None:
+        """Send one request to a station that holds no other, and let a station finish what it holds for
+        that. The others go on."""
+        stations = self._router.stations
+        chosen = next((station for station in stations if station.is_isolating), None)
+        if chosen is None:
+            request = self._work.alone[0].request
+            if request.spacing:
+                chosen, _ = self._router.of_spaced(request.host)
+            elif ready := [station for station in stations if station.places]:
+                chosen = min(ready, key=lambda station: len(station.held))
+        if chosen is not None:
+            chosen.is_isolating = True
+            if not chosen.held:
+                for item in self._work.take_alone():
+                    self._give(item, chosen, now)
+
+    # Receiving
+
+    def receive(self, station: RemoteStation, report: Report, now: float) -> None:
+        """Handle the outcomes of a report."""
+        if report.outcomes:
+            fields, returned, station.stuck = wire.decode_outcomes(report.outcomes)
+            opened = self._work.open
+            for each in fields:
+                station.held.pop(each[0], None)
+                if (item := opened.pop(each[0], None)) is not None:
+                    self.completed.append((item.future, wire.outcome_of(each, item.request.urlnum)))
+            if returned:
+                held = [station.held.pop(number, None) for number in returned]
+                self._put_back(item for item in held if item is not None)
+            station.last_outcome = now
+            station.rate.add(len(fields), now)
+        if not station.held:
+            station.is_isolating = False
+        if report.ended:
+            self._stations.end(station, End.SILENT)
+
+    def _put_back(self, unstarted: Iterable[WorkItem]) -> None:
+        """Let requests wait again that a station has not started, or cancel them."""
+        items = [item for item in unstarted if item.number in self._work.open]
+        recalled = [item for item in items if item.recalled]
+        self._work.put_back(item for item in items if not item.recalled)
+        self._cancel(recalled)
+
+    def _cancel(self, items: list[WorkItem]) -> None:
+        """Cancel requests: the engine schedules them again, unless the run is being stopped."""
+        for item in items:
+            self._work.open.pop(item.number, None)
+        cancel(item.future for item in reversed(items))
+
+    # What is lost, and what is returned
+
+    def recover(self, now: float) -> None:
+        """Return what stations held that have ended. What they may have started was lost with a worker that
+        has died, and counts as such; all else is scheduled again."""
+        ended, self._stations.ended = self._stations.ended, []
+        for station, end in ended:
+            self._router.lost(station, now)
+            held = [item for item in station.held.values() if item.number in self._work.open]
+            lost: list[WorkItem] = []
+            if end is End.DIED or (end is End.SILENT and self._options.has_slow_parsers):
+                # Requests start in their order, except spaced ones, of which others may overtake.
+                spaced = [item for item in held if item.request.spacing]
+                others = [item for item in held if not item.request.spacing]
+                lost = [*spaced, *others[: max(station.bound, 1)]]
+            counted = {item.number for item in lost}
+            self._cancel([item for item in held if item.number not in counted])
+            self._work.lose(lost, f"worker {station.worker.address}")
+
+    def cancel(self, host: str | None) -> None:
+        """Have the stations return the requests for a host that they have not started, to cancel them.
+        Without a host: of all hosts."""
+        for station in self._stations.opened:
+            theirs = [item for item in station.held.values() if host is None or item.request.host == host]
+            if theirs:
+                for item in theirs:
+                    item.recalled = True
+                station.add(Kind.CANCEL, (host or "").encode("utf-8", "surrogatepass"))
+
+    def cancel_all(self) -> None:
+        """Cancel every request that has no outcome."""
+        self._cancel(list(self._work.open.values()))
+
+    def recall(self, now: float, interval: float) -> float:
+        """Have stations return what they have not started if others could start it; return the seconds until
+        that has to be checked again."""
+        stations = self._router.stations
+        if self._work.waiting or not any(station.capacity(ahead=False) for station in stations):
+            return UNCHECKED
+        after = RECALL_AFTER + 2 * interval
+        least = UNCHECKED
+        for station in stations:
+            if station.surplus:
+                since = max(station.last_outcome, station.recalled_at)
+                if now - since < after:
+                    least = min(least, since + after - now)
+                else:
+                    station.recalled_at = now
+                    station.rate.clear()
+                    station.add(Kind.CANCEL)
+        return least

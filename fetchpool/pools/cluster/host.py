@@ -1,0 +1,179 @@
+"""What runs in a worker of a cluster: a station in a thread of its own, the driver's calls, and its reports.
+
+In: the arguments of a station, and commands, as bytes, from any thread. Out: reports as bytes, to `publish`,
+in the station's thread. It imports nothing of the system that runs the cluster. The station ends when the
+driver drops it, or when its lease does (`lease.py`).
+"""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections.abc import Callable
+from threading import Event, Lock, Thread
+from time import monotonic
+
+from msgspec.structs import replace
+
+from fetchpool.config import machine
+from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.model.errors import FetchpoolError
+from fetchpool.model.version import VERSION
+from fetchpool.pools.cluster import messages
+from fetchpool.pools.cluster.lease import LEASE, PING, Lease
+from fetchpool.pools.cluster.lookups import StationLookups
+from fetchpool.pools.cluster.messages import Kind, Opening, Report
+from fetchpool.pools.wire import WireError
+from fetchpool.runtime import threads
+
+LEASE_ENDED = f"there was no call of the driver for {LEASE:g} s"
+
+
+def pack(most: int, options: FetchOptions) -> bytes:
+    """Return a station's arguments: the most fetches that it may ever run at once, and the options."""
+    return pickle.dumps((VERSION, pickle.dumps((most, options))))
+
+
+class StationHost:
+    """A station, as its worker holds it."""
+
+    def __init__(
+        self,
+        arguments: bytes,
+        publish: Callable[[bytes], object],
+        *,
+        is_cut_off: Callable[[], bool] | None = None,
+    ) -> None:
+        """`arguments` are those of `pack()`. `is_cut_off`: whether the worker is closing, or has lost its
+        cluster. Raises nothing: `opening` says what is in the way."""
+        self._publish = publish
+        self._is_cut_off = is_cut_off
+        self._lock = Lock()
+        self._lease = Lease()
+        self._calls = 0
+        """The number of the last call of the driver."""
+        self._reports = 0
+        self._wanted = self._settled = 0
+        """The serial numbers of the last command `PLACES`, and of the last that has taken effect."""
+        self._next_report = monotonic() + PING
+        self._thread: Thread | None = None
+        self.ended = Event()
+        """Set when the station has ended."""
+        version, packed = pickle.loads(arguments)
+        self.opening = Opening(VERSION)
+        if version != VERSION:
+            self.ended.set()
+            return
+        try:
+            self.opening = self._open(*pickle.loads(packed))
+        except FetchpoolError as error:
+            self.opening = Opening(VERSION, refusal=str(error))
+        except Exception as error:  # noqa: BLE001 - the driver says what is missing in which worker
+            self.opening = Opening(VERSION, refusal=f"{type(error).__name__}: {error}")
+        if self.opening.refusal:
+            self.ended.set()
+
+    def _open(self, most: int, options: FetchOptions) -> Opening:
+        from fetchpool.pools.station import Station
+
+        capacity = machine.workers_within_limit(most, "async", options.transport)
+        limit = min(most, capacity.workers)
+        self._station = Station(
+            limit,
+            replace(options, few_descriptors=capacity.is_short),
+            self._send,
+            beat=self._beat,
+            may_start=lambda: self._lease.holds,
+        )
+        self._station.resize(0)
+        self._lookups = StationLookups(options)
+        self._thread = threads.start(self._run, "fetchpool-station")
+        return Opening(VERSION, _libcurl_version(), machine.usable_cores(), limit)
+
+    # Any thread
+
+    def put(self, number: int, data: bytes) -> bool:
+        """Carry out the commands of the driver's call with this number; one that has come before is ignored.
+        Return False when the station has ended. Raises `WireError` when a call is missing."""
+        with self._lock:
+            if number <= self._calls:
+                return not self.ended.is_set()
+            if number != self._calls + 1:
+                self.close()
+                raise WireError(f"call {number} has come after call {self._calls}")
+            message = messages.decode_commands(data)
+            if self.ended.is_set() or not self._lease.renew(message.received):
+                return False
+            self._calls = number
+            for kind, payload in message.commands:
+                self._carry_out(Kind(kind), payload)
+            return True
+
+    def _carry_out(self, kind: Kind, payload: bytes) -> None:
+        station = self._station
+        if kind is Kind.REQUESTS:
+            station.put(payload)
+        elif kind is Kind.CANCEL:
+            station.cancel(payload.decode("utf-8", "surrogatepass") or None)
+        elif kind is Kind.PLACES:
+            serial, places = map(int, payload.split())
+            station.resize(places)
+            self._wanted = serial
+        elif kind is Kind.SPACED:
+            station.space_hops(bool(payload))
+        elif kind is Kind.HANG_UP:
+            station.hang_up(frozenset(payload.decode().split("\n")))
+        elif kind is Kind.HOLD:
+            for host in payload.decode("utf-8", "surrogatepass").split("\n"):
+                station.hold_host(host)
+        elif kind is Kind.LOOK_UP:
+            self._lookups.start(payload.decode("utf-8", "surrogatepass"), station.wake)
+
+    def close(self) -> None:
+        """Abort what the station does. Idempotent."""
+        if self._thread is not None:
+            self._station.close(abort=True)
+
+    # The station's thread
+
+    def _run(self) -> None:
+        reason = "it has failed"
+        try:
+            self._station.run()
+            reason = "" if self._lease.holds else LEASE_ENDED
+        finally:
+            self.ended.set()
+            self._report(ended=reason or "it was closed")
+
+    def _send(self, outcomes: bytes) -> None:
+        self._report(outcomes)
+
+    def _beat(self) -> None:
+        """Called in each iteration of the station."""
+        now = monotonic()
+        if self._settled != self._wanted:
+            serial = self._wanted
+            if self._station.running <= self._station.places and not self._station.has_commands:
+                self._settled = serial
+                self._next_report = 0.0
+        if self._lookups.has_results or now >= self._next_report:
+            self._report()
+        if not self._lease.holds or (self._is_cut_off is not None and self._is_cut_off()):
+            self._station.close(abort=True)
+
+    def _report(self, outcomes: bytes = b"", ended: str = "") -> None:
+        self._next_report = monotonic() + PING
+        self._reports += 1
+        self._lease.sending(self._reports)
+        cpu = time.process_time()
+        lookups = self._lookups.take()
+        report = Report(messages.VERSION, self._reports, self._settled, cpu, outcomes, lookups, ended)
+        self._publish(messages.encode(report))
+
+
+def _libcurl_version() -> str:
+    try:
+        import pycurl
+    except ImportError:
+        return ""
+    return str(pycurl.version_info()[1])

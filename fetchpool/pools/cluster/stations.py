@@ -1,0 +1,226 @@
+"""The stations of a run: opens one in each worker, and notices those that are gone.
+
+In: the events of the cluster. Out: stations that take requests, those that have ended, reports, and notices
+for the user. Only the thread that runs the pool's loop uses it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from enum import Enum, auto
+
+from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.model.errors import UsageError
+from fetchpool.model.version import VERSION
+from fetchpool.pools.cluster import messages
+from fetchpool.pools.cluster.cluster import (
+    Cluster,
+    Delivered,
+    Event,
+    Joined,
+    Left,
+    Lost,
+    NotOpened,
+    Opened,
+    Reported,
+    Unreachable,
+    Worker,
+)
+from fetchpool.pools.cluster.host import pack
+from fetchpool.pools.cluster.lease import ABANDONED
+from fetchpool.pools.cluster.messages import Report
+from fetchpool.pools.cluster.remote_station import RemoteStation
+from fetchpool.pools.wire import WireError
+
+RETRY_OPEN = 1.0
+"""Seconds until a worker in which no station could be opened is tried again; doubled by each failure."""
+MOST_RETRY = 30.0
+REST = 0.5
+"""Seconds without a check after which the driver has stood still itself: reports may wait to be read."""
+PART = 4
+"""How many times its equal share a station can run at once, if others have ended."""
+
+
+class End(Enum):
+    """How a station has ended."""
+
+    DIED = auto()
+    """Its worker is gone."""
+    SILENT = auto()
+    """It has sent no report for `ABANDONED` seconds, or not all that it has sent has come."""
+    PLANNED = auto()
+    """Its worker was asked to end."""
+
+
+class Stations:
+    """Opens stations, and knows which there are."""
+
+    def __init__(self, cluster: Cluster, options: FetchOptions, now: float) -> None:
+        self._cluster = cluster
+        self._options = options
+        self._run = os.urandom(6).hex()
+        self._count = 0
+        self._workers: dict[str, Worker] = {}
+        """The workers of the cluster by address."""
+        self._refused: dict[str, str] = {}
+        """Addresses of workers that can't be used, and why."""
+        self._all: dict[str, RemoteStation] = {}
+        """Stations by name, also those that are being opened."""
+        self._retries: dict[str, tuple[float, float]] = {}
+        """Workers in which no station could be opened: when to try again, and the wait after that."""
+        self._planned: set[str] = set()
+        self._checked_at = now
+        self.most = 0
+        """The most fetches at once of the run."""
+        self.opened: list[RemoteStation] = []
+        """Stations that take requests."""
+        self.ended: list[tuple[RemoteStation, End]] = []
+        """Stations that have ended; the caller that handles them clears the list."""
+        self.reports: deque[tuple[RemoteStation, Report]] = deque()
+        """Reports that were not handled."""
+        self.notices: deque[str] = deque()
+        self.lost = ""
+        """Why the cluster is lost; empty while it is there."""
+        self.has_changed = False
+        """Stations have come or gone; the caller that handles it clears it."""
+
+    # Opening
+
+    def open(self, workers: list[Worker], now: float) -> None:
+        """Open a station in each of these workers."""
+        for worker in workers:
+            self._workers[worker.address] = worker
+        self._open_missing(now)
+        several = [worker for worker in workers if worker.threads > 1]
+        if several:
+            number = several[0].threads
+            self.notices.append(
+                f"worker {several[0].address} has {number} threads, of which one is used: start it with "
+                f"--nworkers {number} --nthreads 1"
+            )
+
+    @property
+    def is_opening(self) -> bool:
+        """Whether a station is being opened."""
+        return any(not station.is_open for station in self._all.values())
+
+    @property
+    def workers(self) -> int:
+        """Number of workers that are there, and can be used."""
+        return len(self._workers) - len(self._refused.keys() & self._workers.keys())
+
+    def refuse(self) -> None:
+        """Raise `UsageError` for the first worker that can't be used."""
+        for address, why in self._refused.items():
+            raise UsageError(f"worker {address}: {why}")
+
+    def _open_missing(self, now: float) -> None:
+        have = {station.worker.address for station in self._all.values()}
+        for address, worker in self._workers.items():
+            retry_at = self._retries.get(address, (0.0, 0.0))[0]
+            if address in have or address in self._refused or now < retry_at:
+                continue
+            self._count += 1
+            name = f"{self._run}-{self._count}"
+            self._all[name] = RemoteStation(name, worker, self._cluster, now)
+            share = -(-self.most // max(1, self.workers))
+            self._cluster.open(name, address, pack(min(self.most, PART * share), self._options))
+
+    def _on_opened(self, station: RemoteStation, answer: bytes, now: float) -> None:
+        address = station.worker.address
+        try:
+            opening = messages.decode_opening(answer)
+        except WireError:
+            opening = messages.Opening("another version", refusal="")
+        if opening.fetchpool != VERSION:
+            refusal = f"has fetchpool {opening.fetchpool}, this is {VERSION}; install the same on all"
+        else:
+            refusal = opening.refusal
+        if refusal:
+            self._refuse(station, refusal)
+            return
+        self._retries.pop(address, None)
+        station.is_open = True
+        station.limit = opening.limit
+        station.reported_at = now
+        self.opened.append(station)
+        self.has_changed = True
+
+    def _refuse(self, station: RemoteStation, why: str) -> None:
+        self.end(station, End.SILENT)
+        self._refused[station.worker.address] = why
+        self.notices.append(f"worker {station.worker.address}: {why}")
+
+    # Events
+
+    def handle(self, event: Event, now: float) -> None:
+        """Handle an event of the cluster."""
+        if isinstance(event, Joined):
+            if event.worker.address not in self._workers:
+                self.open([event.worker], now)
+        elif isinstance(event, Left):
+            self._on_left(event)
+        elif isinstance(event, Lost):
+            self.lost = self.lost or event.reason
+        elif (station := self._all.get(event.station)) is not None:
+            self._on_station(station, event, now)
+
+    def _on_left(self, event: Left) -> None:
+        self._workers.pop(event.address, None)
+        self._refused.pop(event.address, None)
+        self._retries.pop(event.address, None)
+        for station in list(self._all.values()):
+            if station.worker.address == event.address:
+                self.end(station, End.PLANNED if event.planned else End.DIED)
+
+    def _on_station(self, station: RemoteStation, event: Event, now: float) -> None:
+        if isinstance(event, Reported):
+            self._on_report(station, event.report, now)
+        elif isinstance(event, Delivered):
+            station.delivered()
+        elif isinstance(event, Opened):
+            self._on_opened(station, event.answer, now)
+        elif isinstance(event, NotOpened):
+            address = station.worker.address
+            _, wait = self._retries.get(address, (0.0, RETRY_OPEN))
+            self._retries[address] = now + wait, min(2 * wait, MOST_RETRY)
+            self.notices.append(f"worker {address}: {event.reason}")
+            self.end(station, End.DIED)
+        elif isinstance(event, Unreachable):
+            self.end(station, End.DIED)
+
+    def _on_report(self, station: RemoteStation, data: bytes, now: float) -> None:
+        try:
+            report = messages.decode_report(data)
+        except WireError as error:
+            self._refuse(station, str(error))
+            return
+        if not station.take(report, now):
+            self.end(station, End.SILENT)
+            return
+        self.reports.append((station, report))
+
+    # Ends
+
+    def end(self, station: RemoteStation, end: End) -> None:
+        """Use a station no more. Idempotent."""
+        if self._all.pop(station.name, None) is None:
+            return
+        self._cluster.drop(station.name)
+        if station.is_open:
+            self.opened.remove(station)
+            self.ended.append((station, end))
+            self.has_changed = True
+
+    def check(self, now: float) -> None:
+        """Look for stations that are silent, and for workers without one; to be called twice a second at
+        least."""
+        if (stood := now - self._checked_at - REST) > REST:
+            for station in self._all.values():
+                station.reported_at += stood
+        self._checked_at = now
+        for station in list(self.opened):
+            if now - station.reported_at >= ABANDONED:
+                self.end(station, End.SILENT)
+        self._open_missing(now)

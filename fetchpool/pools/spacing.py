@@ -1,0 +1,82 @@
+"""The minimum time between two starts at a host whose requests are spaced, measured where they start. Pure.
+
+In: requests that could start now. Out: the same, each no sooner than its spacing after the last start at its
+host. The scheduler spaces requests as well, but what it hands out waits for a place and for messages, each
+for a time of its own: of requests that were handed out a second apart, some would start together.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from heapq import heappop, heappush
+
+from fetchpool.model.request import FetchRequest
+
+REMEMBERED = 10_000
+"""Hosts whose last start is remembered, as long as it matters."""
+
+
+class StartSpacer:
+    """Holds back the requests that may not start yet."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, float] = {}
+        """The last start by host."""
+        self._held: dict[str, deque[FetchRequest]] = {}
+        self._due: list[tuple[float, str]] = []
+        """A heap of the hosts that hold requests, by the time at which the next of them may start."""
+
+    def __bool__(self) -> bool:
+        return bool(self._held)
+
+    @property
+    def next_due(self) -> float | None:
+        """When the next request may start; None if none is held."""
+        return self._due[0][0] if self._due else None
+
+    def hold_host(self, host: str, now: float) -> None:
+        """Count a request that was started elsewhere until now."""
+        self._last[host] = now
+
+    def start(self, request: FetchRequest, now: float) -> bool:
+        """Return whether a request may start now, and count it as started; if not, hold it back."""
+        host = request.host
+        if host not in self._held:
+            last = self._last.get(host)
+            if last is None or now - last >= request.spacing:
+                self._started(host, now)
+                return True
+            self._held[host] = deque()
+            heappush(self._due, (last + request.spacing, host))
+        self._held[host].append(request)
+        return False
+
+    def take(self, now: float) -> FetchRequest | None:
+        """Remove and return a request that may start now, and count it as started."""
+        while self._due and self._due[0][0] <= now:
+            _, host = heappop(self._due)
+            if (held := self._held.get(host)) is None:
+                continue  # all of them were returned
+            due = self._last.get(host, 0.0) + held[0].spacing
+            if due > now:  # others were returned, and more have come since
+                heappush(self._due, (due, host))
+                continue
+            request = held.popleft()
+            if held:
+                heappush(self._due, (now + held[0].spacing, host))
+            else:
+                del self._held[host]
+            self._started(host, now)
+            return request
+        return None
+
+    def remove(self, host: str | None) -> list[FetchRequest]:
+        """Remove and return the requests for a host that are held; without a host, all of them."""
+        hosts = list(self._held) if host is None else [host] if host in self._held else []
+        return [request for each in hosts for request in self._held.pop(each)]
+
+    def _started(self, host: str, now: float) -> None:
+        self._last.pop(host, None)
+        self._last[host] = now
+        if len(self._last) > REMEMBERED:
+            del self._last[next(iter(self._last))]
