@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from fetchpool.cli.broken import broken
+from fetchpool.cli.check import check
 from fetchpool.cli.compact import compact
 from fetchpool.cli.compare import compare
 from fetchpool.cli.demo import demo
@@ -58,4 +59,5 @@ app.command("demo", cls=GroupedHelp)(demo)
 app.command("compact", cls=GroupedHelp)(compact)
 app.command("report", cls=GroupedHelp)(report)
 app.command("compare", cls=GroupedHelp)(compare)
+app.command("check", cls=GroupedHelp)(check)
 app.command("broken", cls=GroupedHelp)(broken)

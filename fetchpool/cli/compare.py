@@ -40,6 +40,7 @@ DEFAULTS = {"executors": "thread,process,async", "transports": "curl", "repeat":
 WITHOUT = {
     *("executor", "transport"),
     *("outputs", "overwrite", "format", "fields", "write_out"),
+    *("links", "check_fragments", "frontier"),
     *("save", "save_as", "warc", "warc_max_size", "cookie_jar"),
     *("resume", "retry_failed", "refresh", "paused"),
 }

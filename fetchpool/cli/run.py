@@ -6,6 +6,7 @@ In: options as typed. Out: an exit code. `config` declares and checks the option
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from msgspec.structs import replace
 
 from fetchpool.cli.again import showable
 from fetchpool.cli.configuration import Configuration, configured
-from fetchpool.cli.display import DisplayOptions
+from fetchpool.cli.display import DisplayOptions, print_lines
 from fetchpool.cli.errors import print_error
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.cli.help import SHORT_HELP
@@ -26,8 +27,11 @@ from fetchpool.config.configure import configure
 from fetchpool.config.option import Scope
 from fetchpool.config.options.table import OPTIONS
 from fetchpool.config.other_programs.table import ACCEPTED, always_on
+from fetchpool.config.run_config import RunConfig
 from fetchpool.config.web_options import WEB_OPTIONS, web_options
 from fetchpool.model.errors import UsageError
+from fetchpool.model.text import escape_invisible
+from fetchpool.progress.format import Line, Span, Style, line
 
 INPUTS = argument(
     "inputs",
@@ -39,6 +43,7 @@ INPUTS = argument(
     "compact",
     "report",
     "compare",
+    "check",
     "broken",
 )
 RUN_OPTIONS = [option for option in OPTIONS.values() if option.usage and option.name != "number"]
@@ -99,6 +104,8 @@ def _run(
     result = run_session(config, display, arguments=arguments, web=web)
     if result.failure is not None:
         print_error(result.failure)
+    if config.links and not (display.quiet or display.is_json or display.summary == "json"):
+        print_lines(sys.stderr, [_links_line(config)])
     if typed["report"] is not None:
         from fetchpool.cli.report import report_run
 
@@ -106,6 +113,19 @@ def _run(
             typed["report"], config, quiet=display.quiet or display.is_json or display.summary == "json"
         )
     return result.code
+
+
+def _links_line(config: RunConfig) -> Line:
+    """Return the line of the summary about the output of links."""
+    from fetchpool.progress.summary import LABEL_WIDTH
+
+    output = next((each.path for each in config.outputs if each.path != "-"), None)
+    command = "" if output is None else shlex.join(["fetchpool", "broken", output, "--links", config.links])
+    links = escape_invisible(config.links)
+    return line(
+        Span("links".ljust(LABEL_WIDTH), Style.QUIET),
+        f"{links}; broken ones: {escape_invisible(command)}" if command else links,
+    )
 
 
 def with_password(user: str) -> str:

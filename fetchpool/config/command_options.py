@@ -51,6 +51,22 @@ BROKEN_LINKS = Option(
     Scope.FLAG,
     settable=Settable.TYPED,
 )
+NO_EXTERNAL = Option(
+    "no_external",
+    "--no-external",
+    types.SWITCH,
+    "Check only links within the scope.",
+    Scope.FLAG,
+    settable=Settable.TYPED,
+)
+NO_FRAGMENTS = Option(
+    "no_fragments",
+    "--no-fragments",
+    types.SWITCH,
+    "Do not look for the elements that links with a #fragment name.",
+    Scope.FLAG,
+    settable=Settable.TYPED,
+)
 COMPARE = (
     Option(
         "executors",

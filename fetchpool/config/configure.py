@@ -137,7 +137,7 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
     notices = (*notices, *fewer)
     if capacity.notice and not is_auto:
         notices = (*notices, capacity.notice)
-    refuse_same_file(inputs, [*paths, values["warc"]] if values["warc"] else paths)
+    refuse_same_file(inputs, [*paths, *(values[name] for name in ("warc", "links") if values[name])])
     values |= {
         "fetch": fetch,
         "inputs": tuple(inputs),
@@ -178,6 +178,10 @@ def _refuse_contradictions(inputs: Sequence[str], values: Mapping[str, Any]) -> 
     resume = values["resume"] or values["retry_failed"]
     if values["public_only"] and values["allow_private"]:
         raise UsageError("--public-only and --allow-private are mutually exclusive")
+    if values["links"] and is_among(values["links"], paths):
+        raise UsageError(
+            f"--links: {escape_invisible(values['links'])} is also an output; choose another name"
+        )
     if values["save_as"] and not values["save"]:
         raise UsageError("--save-as needs --save DIR, the directory of the files")
     if [*inputs, *values["sitemap"]].count("-") > 1:

@@ -9,14 +9,18 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from fetchpool.config.choices import compression_of, format_of, without_compression
 from fetchpool.crawl.rules import CrawlRules, ScopeKind
 from fetchpool.model.errors import UsageError
+from fetchpool.model.text import escape_invisible
 
 SCOPES = tuple(str(kind) for kind in ScopeKind)
 PER_HOST = 4
 """Concurrent fetches per host of a crawl without --per-host: the size of the site is not known."""
 FIELDS = ("depth", "found_on", "num_links", "canonical", "redirect_url")
 """The fields that a crawl adds to the rows."""
+LINK_FORMATS = ("jsonl", "csv", "tsv", "sqlite", "parquet")
+"""Formats of outputs of links."""
 REFUSED = {
     "refresh": "a crawl has no earlier output to compare with",
     "keep_columns": "rows of links have no input columns",
@@ -57,10 +61,27 @@ def frontier_file(option: str, path: str) -> str:
     return path
 
 
+def links_file(option: str, path: str) -> str:
+    """Return the path of an output of links, whose suffix is that of a format."""
+    format = format_of(path)
+    name = escape_invisible(path)
+    if format not in LINK_FORMATS or path == "-":
+        raise UsageError(f"{option}: {name}: name a .jsonl, .csv, .tsv, .sqlite or .parquet file")
+    if compression_of(path) and format in ("sqlite", "parquet"):
+        plain = escape_invisible(without_compression(path))
+        raise UsageError(f"{option}: {name}: links in {format} can't be compressed; name {plain}")
+    return path
+
+
 def check_crawl(values: Mapping[str, Any], labels: Mapping[str, str]) -> None:
     """Raise `UsageError` for options that can't be combined with --recursive. `labels`: their flags."""
     if not values["recursive"]:
+        for name in ("links", "check_external", "check_fragments"):
+            if values[name]:
+                raise UsageError(f"{labels[name]} needs --recursive")
         return
+    if values["check_fragments"] and not values["links"]:
+        raise UsageError("--check-fragments needs --links PATH, where fetchpool broken finds the links")
     for name, why in REFUSED.items():
         if values.get(name) or (name == "limit" and values[name] is not None):
             raise UsageError(f"{labels[name]} cannot be combined with --recursive: {why}")
@@ -84,5 +105,8 @@ def crawl_rules(values: Mapping[str, Any]) -> CrawlRules | None:
         follow_tags=values["follow_tags"] or (),
         follow_nofollow=bool(values["ignore_nofollow"] or values["no_robots"]),
         requisites=bool(values["page_requisites"]),
+        check_external=bool(values["check_external"]),
         trap_guard=not values["no_trap_guard"],
+        want_links=bool(values["links"]),
+        want_fragments=bool(values["check_fragments"]),
     )

@@ -107,6 +107,7 @@ SCOPE = ParamType(check=_is_among(crawl_options.SCOPES), accepts=str | None, cho
 PATTERNS = ParamType(check=crawl_options.patterns, accepts=str | Sequence[str], repeatable=True)
 TAGS = ParamType(check=crawl_options.tags, accepts=str | Sequence[str] | None)
 DEPTH = ParamType(check=_integer(0), accepts=int | str | None)
+LINKS = ParamType(check=crawl_options.links_file, accepts=ANY_PATH)
 FRONTIER = ParamType(check=crawl_options.frontier_file, accepts=ANY_PATH)
 
 # Checked by `configure()`, since the valid values depend on other options.

@@ -79,6 +79,8 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     """The number of rows of a crawl, those of earlier runs included; None is no limit."""
     max_per_pattern: int | None = None
     """The number of URLs of one shape, such as /calendar?month=N; None is no limit."""
+    links: str = ""
+    """The path for every link of a crawl; empty without one."""
     frontier: str = ""
     """The file of the URLs of a crawl; empty for its usual name, next to the first output."""
     robots_sitemaps: bool = True

@@ -159,6 +159,13 @@ class FetchSettings(PoolSettings, total=False):
     """Follow links that look endless, such as /a/a/a/, too."""
     max_per_pattern: int | str | None
     """Fetch only N URLs of one shape, such as /calendar?month=1 and ?month=2. (default: no limit)"""
+    check_external: bool
+    """Also request links outside of the scope, once each, to see if they work: HEAD, then GET if that fails.
+    Nothing is followed there."""
+    check_fragments: bool
+    """Look for the element that each link with a #fragment names, for fetchpool broken. Needs --links."""
+    links: str | PathLike[str] | None
+    """Write every link to PATH, followed or not: .jsonl, .csv, .tsv, .sqlite or .parquet."""
     max_workers: int | str | None
     """Upper limit of the workers for -w auto, and for changes during the run. (default: 1000)"""
     per_host: int | str | None

@@ -96,7 +96,9 @@ def build(
         if config.overwrite and sinks is None:
             from fetchpool.sinks.overwrite import OldOutputs
 
-            overwritten = OldOutputs((output.path, output.format) for output in config.outputs)
+            overwritten = OldOutputs(
+                [*((output.path, output.format) for output in config.outputs), *link_files(config)]
+            )
         if sinks is None:
             fields = tuple(dict.fromkeys((*config.extra_fields, *urls.columns)))
             rows = RowOptions(
@@ -119,6 +121,7 @@ def build(
         )
         crawl: Crawl | None = None
         if parts is not None:
+            parts.open_links(known)
             source = frontier = parts.frontier(known)
             crawl = parts.crawl(frontier, known)
             observers = [*observers, crawl]
@@ -153,7 +156,7 @@ def build(
     except BaseException:
         source.close()
         if parts is not None:
-            parts.file.close()
+            parts.close()
         for each in spools:
             each.close()
         if archive is not None:
@@ -178,6 +181,8 @@ def build(
         from fetchpool.scheduler.robots import RobotsCache
 
         robots = RobotsCache(config.fetch.user_agent, public_only=config.fetch.public_only)
+        if parts is not None:
+            parts.links_obey(robots)
     writer = Writer(
         sinks,
         known,
@@ -185,7 +190,7 @@ def build(
         spools=spools,
         journals=opened,
         jar=jar,
-        frontier=None if parts is None else parts.file,
+        first=() if parts is None else parts.written_first,
     )
     run_observers = Observers(observers)
     try:
@@ -320,6 +325,15 @@ def assemble(  # noqa: PLR0913 - the parts of an engine
         lookups.start(inbox.post)
     monitor.start()
     return engine
+
+
+def link_files(config: RunConfig) -> tuple[tuple[str, str], ...]:
+    """Return the files of `--links`, each with its format."""
+    if not config.links:
+        return ()
+    from fetchpool.sinks.links.open import files_of
+
+    return files_of(config.links)
 
 
 def open_jar(config: RunConfig) -> CookieJar | None:

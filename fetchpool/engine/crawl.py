@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -30,7 +31,7 @@ from fetchpool.engine.url_patterns import UrlPatterns
 from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.history.frontier import Frontier, FrontierLine
 from fetchpool.http.sitemap_links import SitemapLinks, decode_sitemap
-from fetchpool.model import urls
+from fetchpool.model import derive, urls
 from fetchpool.model.addresses import address_is_public
 from fetchpool.model.discovery import Discovery, LinkKind
 from fetchpool.model.failures import FailureKind
@@ -39,6 +40,9 @@ from fetchpool.model.outcome import Outcome
 from fetchpool.model.record import Record, StoredRow
 from fetchpool.model.request import FetchRequest
 
+if TYPE_CHECKING:  # loaded only with --links
+    from fetchpool.engine.link_log import LinkLog
+
 BATCH = 1_000
 PIECE = 1 << 16
 """Bytes of URLs that are handled at once."""
@@ -46,6 +50,15 @@ MAX_NESTING = 4
 """Indexes of sitemaps within each other. The protocol allows one, and some sites have two."""
 UNSCOPED = (LinkKind.SITEMAP, LinkKind.REQUISITE)
 """Kinds of URLs whose redirects may leave the scope, as they may be outside of it themselves."""
+HEAD = "HEAD"
+NOT_OF_HEAD = frozenset(
+    (
+        *(FailureKind.DNS, FailureKind.TIMEOUT_DNS, FailureKind.REFUSED, FailureKind.UNREACHABLE),
+        *(FailureKind.TIMEOUT_CONNECT, FailureKind.TLS, FailureKind.PROXY, FailureKind.FORBIDDEN_ADDRESS),
+        *(FailureKind.ROBOTS, FailureKind.HOST_DOWN, FailureKind.ABORTED, FailureKind.INVALID_URL),
+    )
+)
+"""Failures that come before the server has seen the method."""
 SITEMAP = b"sitemap:"
 """The beginning of a line of robots.txt that names a sitemap, in lower case."""
 
@@ -76,9 +89,13 @@ class Crawl(Observer):
         max_per_pattern: int | None = None,
         has_proxy: bool = False,
         max_redirs: int = 10,
+        log: LinkLog | None = None,
     ) -> None:
         """`starts`: the start URLs. `sitemaps`: the URLs of sitemaps that the user has named.
-        `reads_sitemaps`: read those that robots.txt names, too."""
+        `reads_sitemaps`: read those that robots.txt names, too. `log`: the outputs of links, if there are
+        any."""
+        self._log = log
+        self._checks_external = rules.check_external
         self._frontier = frontier
         self._known = known
         self._policy = LinkPolicy(rules)
@@ -161,8 +178,10 @@ class Crawl(Observer):
         discovery = request.discovery
         if discovery is not None and request.host in self._moved:
             discovery = replace(discovery, moved_to=self._moved[request.host])
+        is_external = line.kind is LinkKind.EXTERNAL
         return replace(
             request,
+            method=HEAD if is_external else "",
             credentials=self._credentials.get(origin, ""),
             crossed_origin=origin not in self._origins,
             from_public=line.found_on is not None and not line.local,
@@ -185,7 +204,7 @@ class Crawl(Observer):
             return
         target = outcome.record.extra.get("redirect_url")
         if target is not None:
-            target = self._policy.without_ignored(target)
+            target = self._policy.without_ignored(target.partition("#")[0])
             self._add_redirect(request, discovery, outcome.record, target)
         if outcome.links:
             found = FrontierLine(
@@ -207,6 +226,9 @@ class Crawl(Observer):
             self._add(links.urls, shared)
         if links.requisites:
             self._add(links.requisites, replace(found, kind=LinkKind.REQUISITE))
+        if links.external:
+            # Of the page's own level: they are checked at any depth, and lead nowhere.
+            self._add(links.external, replace(found, depth=found.depth - 1, kind=LinkKind.EXTERNAL))
 
     def _add_entries(self, sitemap: Discovery, links: SitemapLinks, found: FrontierLine) -> None:
         """Append the entries of a sitemap, which are one step away however many indexes are in between."""
@@ -240,6 +262,14 @@ class Crawl(Observer):
             self._frontier.add(piece.split(b"\n"), shared)
             start += len(piece) + 1
 
+    def log_links(self, request: FetchRequest, outcome: Outcome) -> None:
+        """Write the links of a page to the outputs of links, if there are any. `outcome`: the final one."""
+        discovery = request.discovery
+        if self._log is None or discovery is None or not outcome.links:
+            return
+        if discovery.kind is LinkKind.PAGE:
+            self._log.add(request.href, discovery.depth, decode_links(outcome.links), outcome)
+
     def _add_redirect(self, request: FetchRequest, discovery: Discovery, record: Record, target: str) -> None:
         if request.num_redirects >= self._max_redirs:
             self._not_followed[Reason.TOO_MANY] += 1
@@ -247,20 +277,25 @@ class Crawl(Observer):
         is_start = discovery.is_start and is_same_site(request.href, target)
         if is_start:
             self._move(target)
-        reason = None if discovery.kind in UNSCOPED else self._policy.reason(target)
+        kind = discovery.kind
+        reason = None if kind in UNSCOPED else self._policy.reason(target)
+        if kind is LinkKind.EXTERNAL:
+            kind = LinkKind.PAGE  # if it leads back
+        if reason is not None and discovery.is_start:
+            self._notify(
+                f"{request.href} redirects to {target}, which is outside of the scope; to crawl that site, "
+                "start there"
+            )
+        if reason is Reason.SCOPE and self._checks_external:
+            kind, reason = LinkKind.EXTERNAL, None
         if reason is not None:
             self._not_followed[reason] += 1
-            if discovery.is_start:
-                self._notify(
-                    f"{request.href} redirects to {target}, which is outside of the scope; to crawl that "
-                    "site, start there"
-                )
             return
         shared = FrontierLine(
             "",
             depth=discovery.depth,
             found_on=request.href,
-            kind=discovery.kind,
+            kind=kind,
             nesting=discovery.nesting,
             start=is_start,
             local=self._is_local(request, record),
@@ -286,7 +321,10 @@ class Crawl(Observer):
 
     def read_robots(self, request: FetchRequest, outcome: Outcome) -> None:
         """Append the sitemaps that a `robots.txt` names. `request`: the one for the file, as it started."""
-        if not self._reads_sitemaps or request.discovery is None or outcome.record.error is not None:
+        discovery = request.discovery
+        if not self._reads_sitemaps or discovery is None or outcome.record.error is not None:
+            return
+        if discovery.kind is LinkKind.EXTERNAL:
             return
         found: list[bytes] = []
         for line in outcome.content.splitlines():
@@ -297,12 +335,23 @@ class Crawl(Observer):
                     found.append(url.href.encode())
         shared = FrontierLine(
             "",
-            depth=request.discovery.depth,
+            depth=discovery.depth,
             found_on=request.href,
             kind=LinkKind.SITEMAP,
             local=self._is_local(request, outcome.record),
         )
         self._frontier.add(found, shared)
+
+    def other_attempt(self, request: FetchRequest, outcome: Outcome) -> FetchRequest | None:
+        """Return the request that follows a failed HEAD of an external link: many servers support GET
+        only."""
+        discovery = request.discovery
+        if discovery is None or discovery.kind is not LinkKind.EXTERNAL or request.method != HEAD:
+            return None
+        error = outcome.record.error
+        if error is None or error in NOT_OF_HEAD:
+            return None
+        return derive.with_method(request, "GET")
 
     def connect(self, is_idle: Callable[[], bool], notify: Callable[[str], None]) -> None:
         """Set the functions that tell whether no request is in flight or queued, and that show a line."""

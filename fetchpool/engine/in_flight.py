@@ -212,6 +212,9 @@ class InFlightRequests:
                 return  # no row, so that a resumed run fetches the URL
             if outcome.storage_error:
                 raise OutputError(outcome.storage_error)
+            if self._crawl is not None and (other := self._crawl.other_attempt(attempt.request, outcome)):
+                self._scheduler.enqueue(self._reweighed(other, attempt.request), self._clock(), first=True)
+                return
             if self._maybe_retry(attempt, outcome, started):
                 return
         self._finalize(attempt)
@@ -228,6 +231,8 @@ class InFlightRequests:
         if request.urlnum < 0:
             self.internal_results.append((request, outcome))
             return
+        if self._crawl is not None:
+            self._crawl.log_links(request, outcome)  # before the row, too
         record = outcome.record
         if request.input_columns is not None:
             if self._crawl is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from threading import Event
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -19,8 +20,13 @@ from fetchpool.history.frontier import Frontier, check_first_line
 from fetchpool.history.frontier_file import frontier_path, open_frontier
 from fetchpool.model import urls
 from fetchpool.model.request import FetchRequest
+from fetchpool.sinks.base import WrittenFirst
 from fetchpool.sources.arguments import is_url
 from fetchpool.sources.base import Source
+
+if TYPE_CHECKING:  # loaded only with --links
+    from fetchpool.engine.link_log import LinkLog
+    from fetchpool.scheduler.robots import RobotsCache
 
 BATCH = 10_000
 AUTO = "auto"
@@ -47,6 +53,36 @@ class CrawlParts:
         # Without a start URL the scope is measured from the sitemaps.
         self._rules = replace(config.fetch.crawl, starts=tuple(dict.fromkeys(hrefs or self._sitemaps)))
         self._config = config
+        self._log: LinkLog | None = None
+
+    def open_links(self, known: DuplicateFilter) -> None:
+        """Open the outputs of links, if there are any. Raises `UsageError` and `OutputError`."""
+        config = self._config
+        if config.links:
+            from fetchpool.engine.link_log import open_link_log
+
+            self._log = open_link_log(
+                config.links,
+                known,
+                resume=config.resume,
+                ids=self._rules.want_fragments,
+                max_depth=config.depth,
+            )
+
+    def links_obey(self, robots: RobotsCache) -> None:
+        """Have the outputs of links say which links `robots.txt` disallows."""
+        if self._log is not None:
+            self._log.obey(robots)
+
+    @property
+    def written_first(self) -> tuple[WrittenFirst, ...]:
+        """The files that are written before the rows."""
+        return (self.file,) if self._log is None else (self.file, *self._log.sinks)
+
+    def close(self) -> None:
+        """Close the files."""
+        for each in self.written_first:
+            each.close()
 
     def fetch_options(self, fetch: FetchOptions) -> FetchOptions:
         """Return the options of the workers. A redirect is a link, so none is followed."""
@@ -72,6 +108,7 @@ class CrawlParts:
             max_per_pattern=config.max_per_pattern,
             has_proxy=config.fetch.has_proxy,
             max_redirs=config.fetch.max_redirs,
+            log=self._log,
         )
 
 

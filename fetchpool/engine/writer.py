@@ -13,12 +13,11 @@ from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.model.errors import OutputClosedError, OutputError
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.record import Record
-from fetchpool.sinks.base import ResumableSink, Sink
+from fetchpool.sinks.base import ResumableSink, Sink, WrittenFirst
 from fetchpool.sinks.file import FileSink
 from fetchpool.sinks.unread import UnreadRows
 
 if TYPE_CHECKING:  # loaded only for --warc and --cookie-jar
-    from fetchpool.history.frontier_file import FrontierFile
     from fetchpool.http.cookie_store import CookieJar
     from fetchpool.sinks.spool import SpoolDirectory
     from fetchpool.sinks.warc import WarcFile
@@ -39,17 +38,17 @@ class Writer:
         spools: Sequence[SpoolDirectory] = (),
         journals: Sequence[ResumableSink] = (),
         jar: CookieJar | None = None,
-        frontier: FrontierFile | None = None,
+        first: Sequence[WrittenFirst] = (),
     ) -> None:
         """`journals`: those of the sinks that can be resumed; they may have notices. `jar`: written at the
-        end. `frontier`: the links of a crawl, which are written before the rows of their pages."""
-        self._frontier = frontier
+        end. `first`: files of a crawl, which are written before the rows of its pages."""
+        self._first = first
         self._syncs_first = False
-        """Whether a sink decides itself when the disk has its rows, and can't sync the frontier before."""
-        if frontier is not None:
+        """Whether a sink decides itself when the disk has its rows, and can't sync those files before."""
+        if first:
             for sink in sinks:
                 if isinstance(sink, FileSink):
-                    sink.before_sync = frontier.sync
+                    sink.before_sync = self._sync_first
                 else:
                     self._syncs_first = True
         self._sinks = sinks
@@ -104,8 +103,8 @@ class Writer:
 
     def write(self, records: list[Record], now: float) -> None:
         """Write final rows to every sink that lacks them."""
-        if self._frontier is not None:
-            self._frontier.flush()
+        for each in self._first:
+            each.flush()
         for number, sink in enumerate(self._sinks):
             if number in self._left:
                 continue
@@ -122,11 +121,11 @@ class Writer:
 
     def flush(self) -> None:
         """Flush everything to the operating system, archive records and links before rows."""
-        if self._frontier is not None:
-            if self._syncs_first:
-                self._frontier.sync()
-            else:
-                self._frontier.flush()
+        if self._syncs_first:
+            self._sync_first()
+        else:
+            for each in self._first:
+                each.flush()
         if self._archive is not None:
             self._archive.flush()
         for number, sink in enumerate(self._sinks):
@@ -141,6 +140,11 @@ class Writer:
             while journal.notices:
                 self.notices.append(journal.notices.pop(0))
 
+    def _sync_first(self) -> None:
+        """Wait until the disk has what rows imply."""
+        for each in self._first:
+            each.sync()
+
     def _drop_sink(self, number: int, closed: OutputClosedError) -> None:
         """Continue without a sink whose reader has closed it; raise the error if there is no other output: no
         sink, no archive, no bodies."""
@@ -154,9 +158,7 @@ class Writer:
     def close(self) -> None:
         """Flush and close everything, whatever fails; raise the first failure. Idempotent."""
         failures: list[Exception] = []
-        outputs: list[WarcFile | FrontierFile | Sink] = [*self._sinks]
-        if self._frontier is not None:
-            outputs.insert(0, self._frontier)
+        outputs: list[WarcFile | WrittenFirst | Sink] = [*self._first, *self._sinks]
         if self._archive is not None:
             outputs.insert(0, self._archive)
         for output in outputs:

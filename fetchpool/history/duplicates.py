@@ -134,6 +134,18 @@ class DuplicateFilter:
                 self._have[request.urlnum] = have
         return wanted, earlier
 
+    def has_row(self, fingerprint: bytes) -> bool:
+        """Whether every output has a row of a URL that counts. Only before the first URL is claimed."""
+        codes = self._seen.set_mark(fingerprint, IN_INPUT, 0)[IN_INPUT + 1 :]
+        return all(code not in self._missing for code in codes)
+
+    def depth_of(self, fingerprint: bytes) -> int:
+        """Return the depth of a URL that was claimed; -1 for any other. For a filter that has depths."""
+        before = self._seen.set_mark(fingerprint, IN_INPUT, 0)[IN_INPUT]
+        if before:
+            self._seen.set_mark(fingerprint, IN_INPUT, before)
+        return before - 1
+
     def claim(self, fingerprint: bytes, depth: int) -> bool:
         """Note that the list has a URL, at this depth; return whether it had not. For a list that grows in a
         run."""

@@ -408,11 +408,12 @@ def other_family(host: str, ip_version: str) -> str:
 
 
 def redirect_target(head: ResponseHead, href: str) -> str | None:
-    """Return the URL that a redirect leads to; None if it has no valid one."""
+    """Return the URL that a redirect leads to, with its fragment; None if it has no valid one."""
     for location in head.headers.get_all("location"):
         target = urls.parse(urls.from_header(location), href) if location else None
         if isinstance(target, urls.Url):
-            return display_url(target.href)
+            _, sign, fragment = location.partition("#")
+            return display_url(f"{target.href}{sign}{urls.from_header(fragment)}")
     return None
 
 

@@ -15,6 +15,9 @@ from fetchpool.progress.format import Line, Span, Style, counted, line
 
 FOLD = 5
 """A target on more pages than this is one entry."""
+WIDTH = 13
+"""Columns of an error."""
+INDENT = " " * (2 + WIDTH + 2)
 GIVEN = "given, or in a sitemap"
 """In place of a page, if no page links to a URL."""
 
@@ -81,15 +84,15 @@ def _unsure(findings: Findings) -> Iterator[Line]:
 
 def entry(finding: Finding, style: Style) -> Iterator[Line]:
     """Yield the lines of a finding: the error, the target, and the redirects that lead from it."""
-    yield line("  ", Span(finding.error.ljust(10), style), "  ", escape_invisible(finding.url))
+    yield line("  ", Span(finding.error.ljust(WIDTH), style), "  ", escape_invisible(finding.url))
     for each in finding.chain[1:]:
-        yield line(Span(f"{'':12}  → {escape_invisible(each)}", Style.QUIET))
+        yield line(Span(f"{INDENT}→ {escape_invisible(each)}", Style.QUIET))
     if finding.message and not finding.error.startswith("http_"):
-        yield line(Span(f"{'':12}  {escape_invisible(finding.message)}", Style.QUIET))
+        yield line(Span(f"{INDENT}{escape_invisible(finding.message)}", Style.QUIET))
 
 
 def _on_pages(finding: Finding) -> Line:
-    return line(Span(f"{'':12}  {on_pages(finding)}", Style.QUIET))
+    return line(Span(f"{INDENT}{on_pages(finding)}", Style.QUIET))
 
 
 def on_pages(finding: Finding) -> str:

@@ -66,6 +66,11 @@ def again(request: FetchRequest) -> FetchRequest:
     )
 
 
+def with_method(request: FetchRequest, method: str) -> FetchRequest:
+    """Return the request for an attempt with another method, which does not count as a retry."""
+    return replace(again(request), method=method, num_retries=request.num_retries)
+
+
 def by_itself(request: FetchRequest) -> FetchRequest:
     """Return the request with its connection closed afterwards, for a host that accepts few connections."""
     return request if request.close else replace(request, close=True)

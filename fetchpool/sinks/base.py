@@ -29,6 +29,20 @@ class Sink(Protocol):
         """Flush and close. Idempotent."""
 
 
+class WrittenFirst(Protocol):
+    """A file that has what rows imply, and is written before them: the frontier of a crawl, its links. Every
+    method may raise `OutputError`."""
+
+    def flush(self) -> None:
+        """Pass everything to the operating system."""
+
+    def sync(self) -> None:
+        """Wait until the disk has everything."""
+
+    def close(self) -> None:
+        """Write everything and close. Idempotent."""
+
+
 class ResumableSink(Sink, Protocol):
     """A sink whose output can be read back. The output is all that a resumed run needs."""
 

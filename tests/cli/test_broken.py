@@ -28,14 +28,14 @@ def test_broken_links_are_on_standard_output_and_the_exit_code_is_1(crawled: Pat
         "1 broken link on 2 pages (4 URLs and 4 links checked)",
         "",
         "http://h/",
-        "  http_404    http://h/gone",
+        "  http_404       http://h/gone",
         "",
         "http://h/a",
-        "  http_404    http://h/gone",
+        "  http_404       http://h/gone",
         "",
         "1 unsure link (not counted as broken: the server may answer a browser)",
-        "  http_403    http://h/shut",
-        "              on http://h/",
+        "  http_403       http://h/shut",
+        "                 on http://h/",
     ]
 
 

@@ -25,7 +25,7 @@ from tests.cli.runner import Terminal, fetchpool
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # it is a group
 
 
-@pytest.mark.parametrize("command", ["run", "demo", "compact", "report", "compare", "broken"])
+@pytest.mark.parametrize("command", ["run", "demo", "compact", "report", "compare", "check", "broken"])
 def test_every_option_is_in_the_help_with_words_of_its_own(command: str) -> None:
     shown = fetchpool(command, "--help", env={"COLUMNS": "100"}).stdout
     for param in [param for param in COMMANDS[command].params if not getattr(param, "hidden", False)]:
@@ -90,7 +90,18 @@ def directory(tmp_path: Path) -> Path:
     [
         (
             "",
-            ["demo", "compact", "report", "compare", "broken", "demo.txt", "lists/", "urls.csv", "urls.txt"],
+            [
+                "demo",
+                "compact",
+                "report",
+                "compare",
+                "check",
+                "broken",
+                "demo.txt",
+                "lists/",
+                "urls.csv",
+                "urls.txt",
+            ],
         ),
         ("de", ["demo", "demo.txt"]),
         ("-w 3 ur", ["urls.csv", "urls.txt"]),
@@ -143,6 +154,7 @@ def test_every_option_of_configure_sets_one_field() -> None:
     make_rules_of_crawls = {
         *("scope", "include", "exclude", "ignore_param", "follow_tags", "page_requisites"),
         *("no_robots", "ignore_nofollow", "no_sitemap", "no_trap_guard"),
+        *("check_external", "check_fragments"),
     }
     assert without == change_others | make_headers_or_body | make_connections | make_rules_of_crawls
     assert len(set(fields)) == len(fields)

@@ -109,6 +109,28 @@ OPTIONS: tuple[Option, ...] = (
         only_with=RECURSIVE,
     ),
     Option(
+        "check_external",
+        "--check-external",
+        types.SWITCH,
+        "Also request links outside of the scope, once each, to see if they work: HEAD, then GET if that "
+        "fails. Nothing is followed there.",
+        only_with=RECURSIVE,
+    ),
+    Option(
+        "check_fragments",
+        "--check-fragments",
+        types.SWITCH,
+        "Look for the element that each link with a #fragment names, for fetchpool broken. Needs --links.",
+        only_with=("links", ""),
+    ),
+    Option(
+        "links",
+        "--links PATH",
+        types.LINKS,
+        "Write every link to PATH, followed or not: .jsonl, .csv, .tsv, .sqlite or .parquet.",
+        only_with=RECURSIVE,
+    ),
+    Option(
         "frontier",
         "--frontier PATH",
         types.FRONTIER,

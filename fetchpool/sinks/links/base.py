@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from fetchpool.model.link import Link
+from fetchpool.sinks.base import WrittenFirst
 
 IsDone = Callable[[str], bool]
 """Whether a page has its row already: then its links are complete, and it is not fetched again."""
 
 
-class LinkSink(Protocol):
+class LinkSink(WrittenFirst, Protocol):
     """Writes links as complete rows. Every method may raise `OutputError`."""
 
     name: str
@@ -19,12 +20,3 @@ class LinkSink(Protocol):
 
     def write(self, links: Sequence[Link]) -> None:
         """Write the links of a page; the sink may buffer them until `flush()`."""
-
-    def flush(self) -> None:
-        """Pass all buffered links to the operating system, so that a killed process leaves them."""
-
-    def sync(self) -> None:
-        """Wait until the disk has everything that was flushed."""
-
-    def close(self) -> None:
-        """Flush, sync and close. Idempotent."""

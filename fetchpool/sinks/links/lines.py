@@ -125,6 +125,7 @@ class LineSink(Generic[T]):
         self._file.flush()
 
     def sync(self) -> None:
+        self._file.flush()
         self._file.sync()
 
     def close(self) -> None:

@@ -14,7 +14,8 @@ from typing import TypeVar
 
 import msgspec
 
-from fetchpool.config.choices import compression_of, format_of, without_compression
+from fetchpool.config.choices import format_of
+from fetchpool.config.crawl_options import links_file
 from fetchpool.model.csv_cells import unescape_cell
 from fetchpool.model.errors import UsageError
 from fetchpool.model.link import LINK_COLUMNS, Link, PageIds
@@ -24,7 +25,6 @@ from fetchpool.sinks.row_lines import decode_json, parse_cells
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-FORMATS = ("jsonl", "csv", "tsv", "sqlite", "parquet")
 BATCH = 1_000
 """Links that are read from a database at once."""
 SELECT = 'SELECT "{}" FROM links ORDER BY rowid'.format('", "'.join(LINK_COLUMNS))
@@ -36,17 +36,7 @@ PENDING_SUFFIX = ".pending.jsonl"
 
 def links_format(option: str, path: str) -> str:
     """Return the format of an output of links by its suffix. Raises `UsageError`."""
-    format = format_of(path)
-    if format not in FORMATS or path == "-":
-        raise UsageError(
-            f"{option}: {escape_invisible(path)}: name a .jsonl, .csv, .tsv, .sqlite or .parquet file"
-        )
-    if compression_of(path) and format in ("sqlite", "parquet"):
-        raise UsageError(
-            f"{option}: {escape_invisible(path)}: links in {format} can't be compressed; name "
-            f"{escape_invisible(without_compression(path))}"
-        )
-    return format
+    return format_of(links_file(option, path))
 
 
 def ids_path(path: str) -> str:

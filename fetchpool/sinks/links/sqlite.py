@@ -90,6 +90,7 @@ class SqliteLinks:
             self._connection.executemany(INSERT, cells)
 
     def sync(self) -> None:
+        self.flush()
         with self._as_output_errors():
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 

@@ -271,7 +271,7 @@ def test_the_disk_has_the_links_of_a_page_before_its_row(tmp_path: Path) -> None
     file = FrontierFile(str(tmp_path / "frontier"), disk=disk)
     now = 0.0
     sink = FileSink(str(tmp_path / "rows"), TextRows(), disk=disk, clock=lambda: now)
-    writer = Writer([sink], DuplicateFilter(), frontier=file)
+    writer = Writer([sink], DuplicateFilter(), first=[file])
     file.append(b"x\n")
     writer.write([FINE], now)
     writer.flush()

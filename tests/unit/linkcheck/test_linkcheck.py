@@ -49,8 +49,8 @@ def test_every_page_that_links_to_a_broken_page_is_reported(tmp_path: Path, form
         "1 broken link on 100 pages (101 URLs and 101 links checked)",
         "",
         "On many pages",
-        "  http_404    http://h/gone",
-        "              on 100 pages, first http://h/page/000",
+        "  http_404       http://h/gone",
+        "                 on 100 pages, first http://h/page/000",
     ]
 
 
@@ -61,7 +61,7 @@ def test_without_links_the_page_that_was_first_is_reported(tmp_path: Path) -> No
     assert findings.links is None
     shown = [str(each) for each in text.lines(findings)]
     assert shown[0] == "3 broken links on 2 pages (4 URLs checked)"
-    assert shown[2:4] == ["Given, or in a sitemap", "  tls         http://h/x"]
+    assert shown[2:4] == ["Given, or in a sitemap", "  tls            http://h/x"]
     assert shown[-1] == "only one page of each link is known, and no fragment; --links has all of them"
 
 
@@ -113,9 +113,9 @@ def test_a_redirect_to_what_is_broken_is_broken_with_its_chain(tmp_path: Path) -
     (found,) = findings.of(Verdict.BROKEN)
     assert (found.error, found.chain) == ("http_404", ("http://h/old", "http://h/older", "http://h/gone"))
     assert [str(each) for each in text.entry(found, Style.BAD)] == [
-        "  http_404    http://h/old",
-        "              → http://h/older",
-        "              → http://h/gone",
+        "  http_404       http://h/old",
+        "                 → http://h/older",
+        "                 → http://h/gone",
     ]
 
 
