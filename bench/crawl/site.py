@@ -44,7 +44,7 @@ http {{
     fastcgi_temp_path fastcgi;
     uwsgi_temp_path uwsgi;
     scgi_temp_path scgi;
-    types {{ text/html html; }}
+    types {{ text/html html htm; text/css css; text/plain txt; }}
     # linkchecker waits between two requests, unless the server sends this.
     add_header LinkChecker on;
     root files;
@@ -134,7 +134,8 @@ def tree_locations(depths: Sequence[int]) -> str:
 def nginx(
     directory: Path, *, sites: Sequence[int] = (), trees: Sequence[int] = (), links: int = LINKS
 ) -> Iterator[CrawlSite]:
-    """Write the sites and serve them. Raises `FileNotFoundError` if nginx is not installed."""
+    """Write the sites and serve them, or what is in `files` of the directory already. Raises
+    `FileNotFoundError` if nginx is not installed."""
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if program is None:
         raise FileNotFoundError("nginx is not installed (apt-get install nginx-light)")

@@ -43,7 +43,7 @@ class CrawlTorture(Torture):
     ) -> None:
         self._server = server
         expected = {
-            server.url(target): "http_4xx" if truth.status == 404 else None
+            server.url(target): "http_404" if truth.status == 404 else None
             for target, truth in site.truth().items()
         }
         super().__init__(expected, directory, format, executor, random)

@@ -87,18 +87,18 @@ import sys
 from pathlib import Path
 from fetchpool.cli.main import main
 
-assert main(sys.argv[1:]) == 0
+assert main(sys.argv[2:]) == int(sys.argv[1])
 status = Path("/proc/self/status").read_text()
 print(*(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")))
 """
 
 
-def peak_memory(*arguments: str, cwd: Path) -> int:
-    """Bytes that the command, with these arguments, had resident at the most. Linux only.
+def peak_memory(*arguments: str, cwd: Path, code: int = 0) -> int:
+    """Bytes that the command, with these arguments and this exit code, had resident at the most. Linux only.
 
     Not `ru_maxrss`: a process begins with that of its parent, and pytest may be large.
     """
-    done = run([sys.executable, "-c", PEAK, *arguments], cwd=cwd, capture_output=True, text=True)
+    done = run([sys.executable, "-c", PEAK, str(code), *arguments], cwd=cwd, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return int(done.stdout) * 1024
 

@@ -41,7 +41,7 @@ http {{
     fastcgi_temp_path fastcgi;
     uwsgi_temp_path uwsgi;
     scgi_temp_path scgi;
-    types {{ text/html html; text/plain txt; }}
+    types {{ text/html html; text/plain txt; text/css css; }}
     root {root};
     server {{ listen 127.0.0.1:{plain_port}; }}
     server {{ listen 127.0.0.1:{gzip_port}; gzip on; gzip_types *; gzip_min_length 1; }}
