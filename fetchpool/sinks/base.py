@@ -37,7 +37,7 @@ class WrittenFirst(Protocol):
         """Pass everything to the operating system."""
 
     def sync(self) -> None:
-        """Wait until the disk has everything."""
+        """Wait until the disk has everything. Does nothing after `close()`."""
 
     def close(self) -> None:
         """Write everything and close. Idempotent."""

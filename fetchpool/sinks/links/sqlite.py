@@ -90,6 +90,8 @@ class SqliteLinks:
             self._connection.executemany(INSERT, cells)
 
     def sync(self) -> None:
+        if self._closed:
+            return
         self.flush()
         with self._as_output_errors():
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
@@ -134,7 +136,7 @@ class SqliteLinks:
             yield
         except sqlite3.Error as failure:
             self._release()
-            full = failure.sqlite_errorcode in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+            full = getattr(failure, "sqlite_errorcode", None) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
             raise OutputError(f"{self.name}: {failure}{f'; {NO_SPACE}' if full else ''}") from failure
 
     def _release(self) -> None:

@@ -32,6 +32,7 @@ def write(path: Path, links: list[Link]) -> None:
     sink = open_links(str(path))
     sink.write(links)
     sink.close()
+    sink.sync()  # as sinks of rows do that are closed later
     sink.close()
 
 
