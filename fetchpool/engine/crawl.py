@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -317,7 +318,7 @@ class Crawl(Observer):
             return False
         if self._has_proxy:
             return urls.is_address(request.host) and not address_is_public(request.host.strip("[]"))
-        return record.remote_ip is not None and not address_is_public(record.remote_ip)
+        return record.remote_ip is not None and not _is_public(record.remote_ip)
 
     def read_robots(self, request: FetchRequest, outcome: Outcome) -> None:
         """Append the sitemaps that a `robots.txt` names. `request`: the one for the file, as it started."""
@@ -378,6 +379,9 @@ class Crawl(Observer):
         if self._patterns.cut:
             counts[Reason.TRAP_PATTERN] = self._patterns.cut
         return CrawlResult(self._frontier.waiting, counts, self._disallowed)
+
+
+_is_public = lru_cache(1_000)(address_is_public)  # a site has few addresses
 
 
 def is_same_site(before: str, after: str) -> bool:

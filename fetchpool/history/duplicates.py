@@ -21,7 +21,7 @@ from collections.abc import Collection, Iterator, Sequence
 from fetchpool.config.choices import DEFAULT_MEMORY
 from fetchpool.history.seen import SeenSet
 from fetchpool.model.failures import ERRORS, FailureKind, resumable_error
-from fetchpool.model.fingerprint import display_url, from_record_url, from_request
+from fetchpool.model.fingerprint import display_url, from_href, from_record_url, from_request
 from fetchpool.model.record import Record, StoredRow
 from fetchpool.model.request import FetchRequest
 from fetchpool.model.shard import Shard
@@ -44,6 +44,11 @@ NO_URL = CODES[FailureKind.INVALID_URL]
 def _code(error: str | None) -> int:
     """Return the code of an error that is not in `ERRORS`."""
     return CODES[None if error is None else resumable_error(error)]
+
+
+def from_href_text(url: str) -> bytes:
+    """Return the fingerprint of a row of a crawl, whose URL is normalised."""
+    return from_href(url.encode("utf-8", "surrogatepass"))
 
 
 class DuplicateFilter:
@@ -91,13 +96,14 @@ class DuplicateFilter:
             if rows is not None:
                 self.rows_read += len(rows)
                 set_mark = self._seen.set_mark
+                fingerprint = from_href_text if self._claims else from_record_url
                 for row in rows:
                     if row is None:
                         self.corrupt_rows += 1
                     elif not row.url:
                         self._without_url[index] += 1
                     else:  # a later row of the same URL overwrites the mark of an earlier one
-                        set_mark(from_record_url(row.url), index, CODES.get(row.error) or _code(row.error))
+                        set_mark(fingerprint(row.url), index, CODES.get(row.error) or _code(row.error))
                 return True
             self._unread.popleft()
         return False
@@ -195,14 +201,12 @@ class DuplicateFilter:
         before = marks[IN_INPUT]
         if 0 < before < mark:
             self._seen.set_mark(fingerprint, IN_INPUT, before)
-        worst = 0  # where outputs differ, an error counts
-        for index in self._outputs:
-            code = marks[index]
+        worst = 0
+        for code in marks[IN_INPUT + 1 :]:
             if code in self._missing:
-                worst = 0
-                break
-            worst = max(worst, code)
-        if not worst:
+                return before - 1, ""
+            worst = max(worst, code)  # where outputs differ, an error counts
+        if not worst:  # there are no outputs
             return before - 1, ""
         return before - 1, None if worst == OK else ERRORS[worst - FIRST_ERROR]
 

@@ -11,7 +11,6 @@ all that a resumed crawl needs besides the rows: a URL with a row is done, all o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
@@ -30,6 +29,10 @@ VERSION = 1
 """Of the format; in the first line of the file."""
 BLOCK = 1 << 17
 MAX_DEPTH = 1 << 30
+DEPTH_BYTES = 20
+"""Bytes of a line after its URL that have the depth, and not more than the beginning of what follows."""
+MANY_DEPTHS = 10_000
+"""Such texts that are remembered, with the depth."""
 URL_KEY = b'{"url":"'
 """The beginning of each line."""
 
@@ -57,7 +60,6 @@ class FrontierLine(Struct, frozen=True, omit_defaults=True):
     """The version of the format, in the first line."""
 
 
-_DEPTH = re.compile(rb'","depth":(\d+)')
 _decode = msgspec.json.Decoder(FrontierLine).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -250,8 +252,17 @@ class Frontier:
         first_left: tuple[int, int] | None = None
         max_depth = MAX_DEPTH if self._max_depth is None else self._max_depth
         claim = self._known.claim_stored
+        depths: dict[bytes, int] = {}
+        start = len(URL_KEY)
         for offset, number, raw in self._stored_lines():
-            href, depth = _start_of(raw)
+            end = raw.find(b'"', start)
+            href = raw[start:end]
+            depth = depths.get(raw[end : end + DEPTH_BYTES], -1)
+            if depth < 0 or b"\\" in href:
+                line = _decode(raw)
+                href, depth = line.url.encode(), line.depth
+                if len(depths) < MANY_DEPTHS and b"\\" not in href:
+                    depths[raw[end : end + DEPTH_BYTES]] = depth
             before, error = claim(from_href(href), depth)
             if error != "":
                 if before < 0:
@@ -289,18 +300,6 @@ class Frontier:
 
     def close(self) -> None:
         """Do nothing: the writer closes the file, after the rows."""
-
-
-def _start_of(raw: bytes) -> tuple[bytes, int]:
-    """Return URL and depth of a line, in most cases without decoding it."""
-    start = len(URL_KEY)
-    end = raw.find(b'"', start)
-    href = raw[start:end]
-    depth = _DEPTH.match(raw, end)
-    if b"\\" in href or depth is None:
-        line = _decode(raw)
-        return line.url.encode(), line.depth
-    return href, int(depth[1])
 
 
 def check_first_line(file: FrontierFile) -> None:
