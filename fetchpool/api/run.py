@@ -21,7 +21,7 @@ from fetchpool.config.options.table import in_scope
 from fetchpool.config.run_config import RunConfig
 from fetchpool.config.settings import FetchSettings
 from fetchpool.engine.build import build
-from fetchpool.model.errors import PoolClosedError
+from fetchpool.model.errors import ClusterLostError, PoolClosedError
 from fetchpool.model.record import Record
 from fetchpool.runtime import forks
 from fetchpool.runtime.collector import call_outside
@@ -90,7 +90,10 @@ class Run:
             raise PoolClosedError(OF_THE_PARENT.format("run"))
         with in_keywords():
             self._engine.step()
-        return self._collected.take()
+            records = self._collected.take()
+            if self._engine.done and not records and self._engine.lost:
+                raise ClusterLostError(f"--cluster: {self._engine.lost}")
+        return records
 
     def abort(self) -> None:
         """Cancel the requests in flight. Any thread may call it."""

@@ -79,7 +79,7 @@ def configured(
     from fetchpool.config.precedence import COMMAND_LINE, Source, combine
 
     names = {option.name: flag_name(option) for option in options}
-    given = {name: typed[flag] for name, flag in names.items() if _is_typed(context, flag)}
+    given = {name: typed[flag] for name, flag in names.items() if is_typed(context, flag)}
     variables = from_variables(environ) if has_variables else {}
     sources = [Source(COMMAND_LINE, given), Source("", variables), *_files(named, label, local, own)]
     settings = combine(sources, {name: typed[flag] for name, flag in names.items()})
@@ -92,7 +92,8 @@ def configured(
     return configuration
 
 
-def _is_typed(context: typer.Context, parameter: str) -> bool:
+def is_typed(context: typer.Context, parameter: str) -> bool:
+    """Whether an option is on the command line."""
     source = context.get_parameter_source(parameter)
     return source is not None and source.name == "COMMANDLINE"
 

@@ -70,7 +70,7 @@ class Ending:
 
     def completed(self, result: RunResult, code: ExitCode) -> None:
         """Report the result of a run that was completed or interrupted."""
-        self._log_end(result, code, result.input_failure or str(headline(result)))
+        self._log_end(result, code, result.lost or result.input_failure or str(headline(result)))
         lines: list[Line] = []
         if self.page is not None or (self._prints_text and not self._display.quiet):
             lines = self._lines(result)
@@ -111,7 +111,7 @@ class Ending:
 
     def _log_end(self, result: RunResult, code: ExitCode, message: str) -> None:
         if self._log is not None:
-            is_error = code in (ExitCode.USAGE, ExitCode.OUTPUT)
+            is_error = code in (ExitCode.USAGE, ExitCode.OUTPUT, ExitCode.CLUSTER)
             self._log.end(message, code, result.snapshot, is_error=is_error)
 
     def _lines(self, result: RunResult) -> list[Line]:

@@ -9,7 +9,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """If several apply, 3 takes precedence over 130 and 143, those over 2, then 4, then 5, then 1."""
+    """If several apply, 3 takes precedence over 130 and 143, those over 6, then 2, then 4, then 5, then 1."""
 
     OK = 0
     FAILED = 1
@@ -17,6 +17,7 @@ class ExitCode(IntEnum):
     OUTPUT = 3
     LIMIT = 4
     STOPPED = 5
+    CLUSTER = 6
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -35,6 +36,7 @@ _MEANINGS = {
     ExitCode.OUTPUT: "write error; the rows already written are intact",
     ExitCode.LIMIT: "--max-runtime, --max-failures or --max-pages reached; unfetched URLs have no row",
     ExitCode.STOPPED: "stopped from the web page or by a key; unfetched URLs have no row",
+    ExitCode.CLUSTER: "the cluster was lost, or had no worker for --cluster-wait; unfetched URLs have no row",
     ExitCode.INTERRUPTED: "interrupted by Ctrl-C (SIGINT)",
     ExitCode.TERMINATED: "ended by SIGTERM",
 }

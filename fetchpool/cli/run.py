@@ -16,7 +16,7 @@ import typer
 from msgspec.structs import replace
 
 from fetchpool.cli.again import showable
-from fetchpool.cli.configuration import Configuration, configured
+from fetchpool.cli.configuration import Configuration, configured, is_typed
 from fetchpool.cli.display import DisplayOptions, print_lines
 from fetchpool.cli.errors import print_error
 from fetchpool.cli.exit_codes import ExitCode
@@ -25,7 +25,7 @@ from fetchpool.cli.options import accepted, argument, flag_name, parameter, take
 from fetchpool.config.choices import DEFAULT_OUTPUT
 from fetchpool.config.configure import configure
 from fetchpool.config.option import Scope
-from fetchpool.config.options.table import OPTIONS
+from fetchpool.config.options.table import OPTIONS, shown_default
 from fetchpool.config.other_programs.table import ACCEPTED, always_on
 from fetchpool.config.run_config import RunConfig
 from fetchpool.config.web_options import WEB_OPTIONS, web_options
@@ -33,6 +33,7 @@ from fetchpool.model.errors import UsageError
 from fetchpool.model.text import escape_invisible
 from fetchpool.progress.format import Line, Span, Style, line
 
+DEFAULT_WORKERS = shown_default(OPTIONS["workers"])
 INPUTS = argument(
     "inputs",
     "INPUT",
@@ -82,7 +83,14 @@ def _run(
                 typer.echo(SHORT_HELP, err=True)
             return ExitCode.USAGE
         inputs = ["-"]
-    config = configure(inputs or (), **settings_of(typed))
+    settings = settings_of(typed)
+    if (
+        typed["executor"] == "cluster"
+        and not is_typed(ctx, "workers")
+        and typed["workers"] == DEFAULT_WORKERS
+    ):
+        settings["workers"] = None  # depends on the workers that the cluster has
+    config = configure(inputs or (), **settings)
     habits = [always_on(name) for name in ACCEPTED if typed[name.replace("-", "_")]]
     config = replace(config, notices=(*configuration.notices, *config.notices, *habits))
     if typed["dry_run"]:

@@ -136,7 +136,8 @@ def run_session(
         raise
     code = _code(result, interruptions.code)
     ending.completed(result, code)
-    return SessionResult(code, result.snapshot, result.input_failure)
+    failure = f"--cluster: {result.lost}" if code is ExitCode.CLUSTER else result.input_failure
+    return SessionResult(code, result.snapshot, failure)
 
 
 def _open_log(config: RunConfig, display: DisplayOptions) -> LogFile | None:
@@ -186,6 +187,8 @@ def _previous_run(config: RunConfig) -> PreviousRun | None:
 def _code(result: RunResult, interrupted: ExitCode | None) -> ExitCode:
     if interrupted is not None:
         return interrupted
+    if result.lost:
+        return ExitCode.CLUSTER
     if result.input_failure is not None:
         return ExitCode.USAGE
     if result.stopped_by:

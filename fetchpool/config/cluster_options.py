@@ -29,7 +29,7 @@ SCHEMES = ("tcp://", "tls://")
 NEEDS_DASK = "--executor cluster: needs Dask; pip install 'fetchpool[cluster]'"
 WHICH = "--executor cluster: which? --cluster tcp://HOST:PORT, a scheduler file, or local"
 EACH = 100
-"""Fetches at once for each worker, unless the user sets their number."""
+"""Fetches at once for each worker that is there at the start, unless the user sets their number."""
 
 
 class ClusterTarget(Struct, frozen=True):

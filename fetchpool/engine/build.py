@@ -144,7 +144,7 @@ def build(
             fetch = replace(fetch, warc_spool=spool.path)
         if jar is not None:
             fetch = replace(fetch, cookies=(), report_cookies=True)
-        most = config.ceiling or config.workers
+        most = config.ceiling or (0 if config.workers_by_cluster else config.workers)
         pool = open_pool(
             config.executor,
             most,
@@ -168,6 +168,12 @@ def build(
         raise
     if overwritten is not None:
         overwritten.remove()
+    number = config.workers
+    if config.cluster is not None:
+        from fetchpool.engine import on_cluster
+
+        resolver = resolver or on_cluster.resolver_of(pool)
+        number = on_cluster.number_of(pool, config)
     # A proxy resolves host names itself, and may know others than we do; so does libcurl with --dns-servers.
     lookups = None
     if not config.fetch.has_proxy and not config.fetch.dns_servers:
@@ -218,11 +224,13 @@ def build(
                 run=config.max_runtime, attempt=config.fetch.max_time, failures=config.max_failures
             ),
             workers=Workers(
-                pool, AutoScaler(most, monotonic()) if config.auto_workers else None, config.workers
+                pool, AutoScaler(pool.max_workers, monotonic()) if config.auto_workers else None, number
             ),
             observers=run_observers,
             crawl=crawl,
         )
+        if config.cluster is not None:
+            on_cluster.connect(engine, pool)
         for text in [*notices, *_notices_of(config, opened)]:
             run_observers.notify(text)
         if config.paused:

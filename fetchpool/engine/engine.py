@@ -19,7 +19,7 @@ from fetchpool.engine.completed import CompletedAttempt
 from fetchpool.engine.dispatcher import Dispatcher
 from fetchpool.engine.events import Snapshot
 from fetchpool.engine.in_flight import InFlightRequests
-from fetchpool.engine.inbox import Inbox, Message, SteeringRequest
+from fetchpool.engine.inbox import Inbox, Message, PoolLost, PoolNotice, SteeringRequest
 from fetchpool.engine.lifecycle import Lifecycle, RunState
 from fetchpool.engine.monitor import Monitor
 from fetchpool.engine.observers import Observers
@@ -54,6 +54,8 @@ class RunResult(Struct, frozen=True):
     """In-flight requests were cancelled; they are not counted."""
     stopped_by: str
     """The option whose limit interrupted the run: `--max-runtime` or `--max-failures`; empty if none did."""
+    lost: str
+    """Why the cluster was lost, which has aborted the run; empty if it was not."""
     steered_by: str
     """Who interrupted the run by a command: `from the web page`, `by a key`; empty if none did."""
     input_failure: str | None
@@ -113,6 +115,19 @@ class Engine:
         """Have the run follow a command. `by`: who asked, as it ends a notice: `from the web page`, `by a
         key`; empty without a notice. A command that changes nothing is ignored."""
         self._inbox.post(SteeringRequest(command, by))
+
+    def notify(self, text: str) -> None:
+        """Show a line of the pool to the user."""
+        self._inbox.post(PoolNotice(text))
+
+    def lose_pool(self, reason: str) -> None:
+        """Abort the run: its pool can't fetch any more."""
+        self._inbox.post(PoolLost(reason))
+
+    @property
+    def lost(self) -> str:
+        """Why the pool was lost; empty if it was not."""
+        return self._lifecycle.lost
 
     # The loop
 
@@ -183,6 +198,7 @@ class Engine:
             interrupted=interrupted or aborted,
             aborted=aborted,
             stopped_by=stopped_by,
+            lost=lifecycle.lost,
             steered_by=lifecycle.steered_by if interrupted or aborted else "",
             input_failure=self._dispatcher.input_failure,
             rows=tuple(self._writer.rows),
@@ -222,6 +238,10 @@ class Engine:
         elif isinstance(message, SteeringRequest):
             self._steering.follow(message.command, message.by, self._clock())
             self._monitor.next_snapshot = 0.0  # the change is shown at once
+        elif isinstance(message, PoolNotice):
+            self._observers.notify(message.text)
+        elif isinstance(message, PoolLost) and self._lifecycle.lose(message.reason):
+            self._pool.shutdown(abort=True)
 
     def _write(self, now: float) -> None:
         """Write the rows that became final in this iteration."""

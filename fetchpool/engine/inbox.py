@@ -24,11 +24,23 @@ class SteeringRequest(Struct, frozen=True):
     by: str
 
 
+class PoolNotice(Struct, frozen=True):
+    """A line for the user from the pool."""
+
+    text: str
+
+
+class PoolLost(Struct, frozen=True):
+    """The pool can't fetch any more: its cluster is gone."""
+
+    reason: str
+
+
 class Wake(Struct, frozen=True):
     """Nothing but a reason to check for work again."""
 
 
-Message = CompletedAttempt | HostAddresses | SteeringRequest | Wake
+Message = CompletedAttempt | HostAddresses | SteeringRequest | PoolNotice | PoolLost | Wake
 WAKE = Wake()
 
 

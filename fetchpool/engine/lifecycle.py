@@ -46,6 +46,8 @@ class Lifecycle:
         """How many more failed URLs stop the run; None without a limit."""
         self.stopped_by = ""
         """The option whose limit stopped the run."""
+        self.lost = ""
+        """Why the pool was lost, which has aborted the run; empty if it was not."""
         self.steered_by = ""
         """Who has stopped or aborted the run by a command: `from the web page`."""
 
@@ -115,6 +117,13 @@ class Lifecycle:
             return False
         self._state = RunState.STOPPING
         self.steered_by = by
+        return True
+
+    def lose(self, reason: str) -> bool:
+        """Abort the run since its pool is lost; return whether it was not aborted before."""
+        if not self.abort():
+            return False
+        self.lost = reason
         return True
 
     def abort(self, by: str = "") -> bool:

@@ -7,6 +7,7 @@
     │   └── NoThreadError     a thread that can't be started                      exit 2
     ├── OutputError           an output that can't be written                     exit 3
     │   └── OutputClosedError standard output was closed by its reader            exit 0
+    ├── ClusterLostError      the cluster of a run is gone, or has no worker      exit 6
     ├── PoolClosedError       submit() after shutdown()                  (a RuntimeError too)
     └── WorkerLostError       a worker process crashed during a request
 """
@@ -36,6 +37,11 @@ class OutputError(FetchpoolError):
 
 class OutputClosedError(OutputError):
     """Standard output was closed by its reader (`| head`); the run ends normally."""
+
+
+class ClusterLostError(FetchpoolError):
+    """The cluster of a run is gone, or had no worker for too long: the run was aborted, and the rows that it
+    has returned are final."""
 
 
 class PoolClosedError(FetchpoolError, RuntimeError):

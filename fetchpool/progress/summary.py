@@ -134,6 +134,8 @@ def is_changed(config: RunConfig, snapshot: Snapshot) -> bool:
 
 def _stopped(result: RunResult) -> str:
     """Return how a run was stopped: `stopped by --max-runtime`, `stopped from the web page`."""
+    if result.lost:
+        return "the cluster was lost"
     if result.stopped_by:
         return f"stopped by {result.stopped_by}"
     if result.steered_by:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from functools import partial
 from time import monotonic
 
+from fetchpool.config.cluster_options import EACH
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.errors import UsageError
 from fetchpool.model.request import FetchRequest
@@ -38,22 +39,16 @@ ABORTED = 5.0
 """Seconds that an abort waits for its end."""
 INTERVAL = 0.002
 """Seconds between two calls to a station, for each station: some 500 messages a second in all."""
-DEFAULT_EACH = 100
-"""Fetches at once for each worker that is there at the start, unless the user sets the number."""
 
 
 class ClusterPool(LoopPool):
     """At most `max_workers` fetches at once, divided among the workers of a cluster."""
 
-    isolates = True
-
-    def __init__(
-        self, max_workers: int | None, options: FetchOptions, cluster: Cluster, *, wait: float
-    ) -> None:
-        """Returns when a station is open in each worker that is there. Without `max_workers`, it is chosen by
+    def __init__(self, max_workers: int, options: FetchOptions, cluster: Cluster, *, wait: float) -> None:
+        """Returns when a station is open in each worker that is there. If `max_workers` is 0, it depends on
         the number of workers. `wait`: seconds to wait for a worker when there is none. Raises `UsageError`
         when a worker can't be used."""
-        super().__init__("cluster", max_workers or DEFAULT_EACH, interval=CHECK, abort_timeout=ABORTED)
+        super().__init__("cluster", max_workers or EACH, interval=CHECK, abort_timeout=ABORTED)
         now = monotonic()
         self._options = options
         self._cluster = cluster
@@ -76,20 +71,23 @@ class ClusterPool(LoopPool):
         self.notify: Callable[[str], object] | None = None
         """Called with notices for the user."""
         self.on_lost: Callable[[str], object] | None = None
-        """Called with the reason, once, when the cluster is lost."""
+        """Called with the reason, once, when the cluster is lost; the caller aborts the pool then. Without it
+        the pool ends itself."""
         self._is_lost = False
         try:
-            self._open(max_workers)
+            self._open(depends=not max_workers)
         except BaseException:
             self._state = State.CLOSED
             self._close()
             raise
 
-    def _open(self, max_workers: int | None) -> None:
+    def _open(self, *, depends: bool) -> None:
         self._cluster.listen(self._on_event)
         workers = self._cluster.workers()
-        if max_workers is None:
-            self.max_workers = DEFAULT_EACH * max(1, len(workers))
+        self.default_workers = EACH * max(1, len(workers))
+        """The maximum number of fetches unless the user sets it."""
+        if depends:
+            self.max_workers = self.default_workers
         self._stations.most = self.max_workers
         now = monotonic()
         self._stations.open(workers, now)
@@ -247,9 +245,14 @@ class ClusterPool(LoopPool):
             self._lose(f"no worker came within {self._wait:g} s (--cluster-wait)")
 
     def _lose(self, reason: str) -> None:
-        if not self._is_lost and self.on_lost is not None:
-            self._is_lost = True
+        if self._is_lost:
+            return
+        self._is_lost = True
+        if self.on_lost is not None:
             self.on_lost(reason)
+        else:
+            self._crash = f"the cluster was lost: {reason}"
+            self._state = State.ABORTING
 
     def _ask_for_names(self) -> None:
         asked, self.resolver.asked = self.resolver.asked, []
@@ -272,6 +275,7 @@ class ClusterPool(LoopPool):
         self._cluster.close()
         self._dispatcher.set_results()
         if self._crash:
+            self._work.lose_waiting()
             self._work.lose(list(self._work.open.values()))
         else:
             self._work.cancel(None)

@@ -1,0 +1,276 @@
+"""The cluster pool over a cluster in this process: workers that die, leave, join, stop, and none at all."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.model import urls
+from fetchpool.model.errors import PoolClosedError, UsageError, WorkerLostError
+from fetchpool.pools.cluster import host, lease, remote_station, stations
+from fetchpool.pools.cluster.pool import ClusterPool
+from fetchpool.pools.cluster.shares import divide
+from tests.contracts.fake_cluster import FakeCluster
+from tests.contracts.gauged import PATIENCE, GaugedServer, ended, submit
+
+
+@pytest.fixture
+def cluster() -> FakeCluster:
+    return FakeCluster()
+
+
+@pytest.fixture
+def pools() -> Iterator[Any]:
+    opened: list[ClusterPool] = []
+
+    def open_pool(
+        cluster: FakeCluster, workers: int = 4, wait: float = PATIENCE, **options: Any
+    ) -> ClusterPool:
+        opened.append(ClusterPool(workers, FetchOptions(**options), cluster, wait=wait))
+        return opened[-1]
+
+    yield open_pool
+    for pool in opened:
+        pool.shutdown(abort=True)
+
+
+def until(condition: Any) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def held_by(pool: ClusterPool) -> list[int]:
+    return [len(station.held) for station in pool._stations.opened]
+
+
+def test_a_worker_that_dies_costs_what_it_had_started(
+    cluster: FakeCluster, pools: Any, server: GaugedServer
+) -> None:
+    pool = pools(cluster, 8)
+    futures = submit(pool, server, *(f"/held?{number}" for number in range(8)))
+    server.wait_until_held(8)
+    lost = min(held_by(pool))
+    address = pool._stations.opened[held_by(pool).index(lost)].worker.address
+    cluster.kill(address)
+    until(lambda: sum(future.done() for future in futures) == lost)
+    server.release.set()
+    assert Counter(ended(futures)) == {"lost": lost, "fetched": 8 - lost}
+    error = next(future.exception() for future in futures if future.exception() is not None)
+    assert isinstance(error, WorkerLostError)
+    assert error.worker == f"worker {address}"
+    assert ended(submit(pool, server, *["/x"] * 20)) == ["fetched"] * 20
+
+
+def test_a_worker_that_leaves_as_planned_loses_nothing(
+    cluster: FakeCluster, pools: Any, server: GaugedServer
+) -> None:
+    """What it was fetching is cancelled: the engine schedules it again, and counts no crash."""
+    pool = pools(cluster, 4)
+    futures = submit(pool, server, *["/held"] * 4)
+    server.wait_until_held(4)
+    cluster.kill(pool._stations.opened[0].worker.address, planned=True)
+    until(lambda: pool.workers == 1)
+    server.release.set()
+    assert set(ended(futures)) == {"cancelled", "fetched"}
+
+
+def test_a_worker_that_joins_takes_its_share_and_no_more_run_at_once(
+    cluster: FakeCluster, pools: Any, server: GaugedServer
+) -> None:
+    pool = pools(cluster, 6)
+    first = submit(pool, server, *(f"/held?{number}" for number in range(6)))
+    server.wait_until_held(6)
+    cluster.join()
+    until(lambda: pool.workers == 3)
+    more = submit(pool, server, *(f"/held?{number}" for number in range(6, 18)))
+    server.release.set()
+    assert ended([*first, *more]) == ["fetched"] * 18
+    assert server.most == 6
+    until(lambda: [station.places for station in pool._stations.opened] == [2, 2, 2])
+
+
+def test_the_last_worker_that_dies_leaves_requests_waiting_for_the_next(
+    cluster: FakeCluster, pools: Any, server: GaugedServer
+) -> None:
+    pool = pools(cluster, 4)
+    notices: list[str] = []
+    pool.notify = notices.append
+    for worker in cluster.workers():
+        cluster.kill(worker.address)
+    futures = submit(pool, server, *["/x"] * 10)
+    until(lambda: notices)
+    assert "waiting for workers" in notices[0]
+    assert cluster.wishes == 1
+    cluster.join()
+    assert ended(futures) == ["fetched"] * 10
+
+
+def test_a_pool_without_a_worker_is_lost_after_its_wait(pools: Any, server: GaugedServer) -> None:
+    pool = pools(FakeCluster(0), 4, wait=0.2)
+    futures = submit(pool, server, "/x")
+    assert ended(futures) == ["lost"]
+    with pytest.raises(PoolClosedError, match="--cluster-wait"):
+        until(lambda: submit(pool, server, "/x") is None)
+
+
+def test_the_caller_is_notified_once_when_the_cluster_is_lost(
+    cluster: FakeCluster, pools: Any, server: GaugedServer
+) -> None:
+    pool = pools(cluster, 4)
+    reasons: list[str] = []
+    pool.on_lost = reasons.append
+    submit(pool, server, *["/held"] * 4)
+    server.wait_until_held(4)
+    cluster.lose()
+    cluster.lose()
+    until(lambda: reasons)
+    assert reasons == ["its scheduler has ended"]
+
+
+def test_a_silent_worker_is_abandoned_and_its_station_has_ended_by_then(
+    cluster: FakeCluster, pools: Any, server: GaugedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its station is cut off, not stopped: it would go on. After its lease it starts nothing."""
+    monkeypatch.setattr(lease, "LEASE", 0.8)
+    monkeypatch.setattr(host, "PING", 0.1)
+    monkeypatch.setattr(remote_station, "PING", 0.1)
+    monkeypatch.setattr(remote_station, "SILENT_AFTER", 0.4)
+    pool = pools(cluster, 4)
+    address = pool._stations.opened[0].worker.address
+    name = pool._stations.opened[0].name
+    futures = submit(pool, server, *["/held"] * 8)
+    server.wait_until_held(4)
+    cut_off = cluster.stations[name]
+    cluster.stop(address)
+    assert cut_off.ended.wait(PATIENCE), "its lease does not end"
+    assert name in cluster.stations, "it was abandoned before its lease has ended"
+    monkeypatch.setattr(stations, "ABANDONED", 0.5)
+    until(lambda: all(station.worker.address != address for station in pool._stations.opened))
+    server.release.set()
+    assert "lost" not in ended(futures), "a worker that was cut off has not crashed"
+    cluster.go_on(address)
+    assert ended(submit(pool, server, "/last")) == ["fetched"]
+    assert server.asked.count("/last") == 1
+
+
+def test_a_station_whose_lease_has_ended_takes_no_call() -> None:
+    now = [100.0]
+    leased = lease.Lease(lambda: now[0])
+    leased.sending(1)
+    now[0] += 10
+    leased.sending(2)
+    now[0] += 4
+    assert leased.renew(1), "until 115"
+    now[0] += 1
+    assert not leased.renew(2), "a report that was sent in time, and whose answer comes too late"
+    assert not leased.holds
+
+
+def test_a_lease_counts_from_the_report_that_has_arrived() -> None:
+    now = [100.0]
+    leased = lease.Lease(lambda: now[0])
+    leased.sending(1)
+    now[0] += 10
+    leased.sending(2)
+    assert leased.renew(2)
+    now[0] += 14.9
+    assert leased.holds
+    now[0] += 0.1
+    assert not leased.holds
+
+
+def test_requests_of_a_spaced_host_keep_their_distance_over_all_workers(
+    cluster: FakeCluster, pools: Any, server: GaugedServer
+) -> None:
+    pool = pools(cluster, 10)
+    starts: list[float] = []
+    lock = threading.Lock()
+
+    def at_server(_: object) -> None:
+        with lock:
+            starts.append(time.monotonic())
+
+    spaced = [replace(urls.request(number, server.url("/x")), spacing=0.1) for number in range(5)]
+    began = time.monotonic()
+    futures = [pool.submit(request) for request in spaced]
+    for future in futures:
+        future.add_done_callback(at_server)
+    assert ended(futures) == ["fetched"] * 5
+    assert time.monotonic() - began >= 0.4
+    holders = {station.name for station in pool._stations.opened if station.last_outcome > began}
+    assert len(holders) == 1
+
+
+def test_a_request_that_runs_alone_does_not_stop_the_other_worker(
+    cluster: FakeCluster, pools: Any, server: GaugedServer
+) -> None:
+    pool = pools(cluster, 4)
+    (alone,) = [pool.submit(urls.request(0, server.url("/held")), alone=True)]
+    server.wait_until_held(1)
+    assert ended(submit(pool, server, *["/x"] * 20)) == ["fetched"] * 20
+    assert not alone.done()
+    server.release.set()
+    assert ended([alone]) == ["fetched"]
+
+
+def test_a_worker_with_another_version_is_refused_by_name(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "VERSION", "0.0.1")
+    with pytest.raises(UsageError, match=r"^worker fake://0: has fetchpool 0\.0\.1, this is .*; install"):
+        ClusterPool(2, FetchOptions(), cluster, wait=1)
+    assert cluster.has_closed
+
+
+def test_a_parser_that_a_worker_can_not_import_is_refused_by_name(cluster: FakeCluster) -> None:
+    with pytest.raises(UsageError, match=r"^worker fake://0: .*no_such_module"):
+        ClusterPool(2, FetchOptions(parse=("no_such_module:count",)), cluster, wait=1)
+
+
+def test_the_pool_notes_that_a_worker_has_threads_it_does_not_use(pools: Any) -> None:
+    pool = pools(FakeCluster(1, threads=8))
+    assert list(pool._stations.notices) == [
+        "worker fake://0 has 8 threads, of which one is used: start it with --nworkers 8 --nthreads 1"
+    ]
+
+
+def test_names_are_looked_up_at_a_station(cluster: FakeCluster, pools: Any, server: GaugedServer) -> None:
+    pool = pools(cluster, 2)
+    found: Any = []
+    done = threading.Event()
+
+    def on_done(lookup: Any) -> None:
+        found.append(lookup)
+        done.set()
+
+    submit(pool, server, "/x")  # starts the pool's own thread
+    pool.resolver.resolve_async("localhost", on_done)
+    assert done.wait(PATIENCE)
+    assert "127.0.0.1" in found[0].ips or "[::1]" in found[0].ips
+    done.clear()
+    pool.resolver.resolve_async("no-such-name.invalid", on_done)
+    assert done.wait(PATIENCE)
+    assert found[1].error
+
+
+@pytest.mark.parametrize(
+    ("most", "limits", "parts"),
+    [
+        (10, [100, 100, 100], [4, 3, 3]),
+        (10, [2, 100, 100], [2, 4, 4]),
+        (10, [2, 3], [2, 3]),
+        (2, [5, 5, 5], [1, 1, 0]),
+        (10, [], []),
+    ],
+)
+def test_the_shares_of_stations_add_up(most: int, limits: list[int], parts: list[int]) -> None:
+    assert divide(most, limits) == parts
