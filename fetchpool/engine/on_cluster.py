@@ -1,4 +1,4 @@
-"""What only the engine of a run on a cluster has: its resolver, its number of workers, and the pool's notices.
+"""What only the engine of a run on a cluster has: its resolver, its number of workers, and its notices.
 
 In: the pool, once it is open. Imported only with `--executor cluster`.
 """
