@@ -14,9 +14,9 @@ TOKEN = re.compile(
     rf"""
         /\*[\s\S]*?(?:\*/|\Z)  # comments
       | @namespace[^;{{]*+  # names no file
-      | @import{BLANKS}(?: "({DOUBLE})"? | '({SINGLE})'? )
+      | @import{BLANKS}(?: "({DOUBLE})(?:"|\Z) | '({SINGLE})(?:'|\Z) )
       | (?<![\w\\-])url\({BLANKS}(?:
-            "({DOUBLE})"? | '({SINGLE})'?
+            "({DOUBLE})(?:"|\Z) | '({SINGLE})(?:'|\Z)
           | ([^"'()\\\t\n\f\r\ ]*+(?:\\[^\n\r\f][^"'()\\\t\n\f\r\ ]*+){{0,1000}}){BLANKS}(?:\)|\Z)
         )
       | "{DOUBLE}"? | '{SINGLE}'?  # other strings

@@ -18,6 +18,11 @@ import pytest
 from pyarrow import parquet
 
 from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.crawl.link_header import header_links
+from fetchpool.crawl.links import LinkExtractor
+from fetchpool.crawl.robots_directives import header_forbids
+from fetchpool.crawl.rules import CrawlRules
+from fetchpool.crawl.traps import trap
 from fetchpool.http import conditional, response
 from fetchpool.http.body import ResponseBody
 from fetchpool.http.parsers import run as parsers
@@ -201,6 +206,11 @@ def parsed(parser: str, page: str) -> object:
     return found.function(response.Response(url="http://h/", content=wire(page), headers=page_type))
 
 
+def links_of(page: str, content_type: str) -> object:
+    rules = CrawlRules(starts=("http://h/",), want_links=True, want_fragments=True, trap_guard=False)
+    return LinkExtractor(rules).extract(wire(page), "http://h/", content_type)
+
+
 CELL, NAME = 1024, 64
 HEADER = 100 * 1024
 """Bytes: what both transports allow of one header line."""
@@ -224,6 +234,25 @@ READERS: dict[str, tuple[int, Callable[[str], object]]] = {
             *(("text", ""), ("text", "<p hidden><div hidden>")),
         )
     },
+    **{
+        f"the links of a page in {start!r}": (
+            MEBIBYTE // 8,
+            lambda text, start=start: links_of(start + text, "text/html; charset=utf-8"),
+        )
+        for start in (
+            *("", "<a ", "<a href='", "<a href=?", "<p style=\"url('", "<p style='", "<style>", "<script>"),
+            *("<svg>", "<template>", "<img srcset='", "<meta http-equiv=refresh content='", "<base href='"),
+        )
+    },
+    "the links of many tags": (
+        MEBIBYTE // 32,
+        lambda text: links_of("<b a='".join(text[at : at + 3] for at in range(0, len(text), 3)), "text/html"),
+    ),
+    "the links of a style sheet": (MEBIBYTE // 16, lambda text: links_of(text, "text/css")),
+    "the links of a url()": (MEBIBYTE // 16, lambda text: links_of(f"url({text}", "text/css")),
+    "the links of a header": (HEADER, lambda text: list(header_links([text, f"<a>;{text}"]))),
+    "directives for robots": (HEADER, lambda text: header_forbids([text])),
+    "a URL that may be a trap": (HEADER, lambda text: trap(f"https://h/{text}")),
     "an encoding": (MEBIBYTE, lambda text: encodings.find_encoding(wire(text), None)),
     "an encoding in a meta": (MEBIBYTE, lambda text: encodings.find_encoding(wire(f"<meta {text}"), None)),
     "text": (MEBIBYTE, lambda text: encodings.decode(wire(text), "utf-8")),
