@@ -52,6 +52,20 @@ class SteeredServer(GaugedServer):
         self.RequestHandlerClass = SteeredHandler  # type: ignore[assignment]
         self.permits = threading.Semaphore(0)
         self.times: list[float] = []
+        self.test = 0
+        """The number of the test whose requests are counted: one of an aborted run may come when the next test
+        has begun."""
+
+    def begin(self) -> None:
+        """Count from now on the requests of another run."""
+        with self.lock:
+            self.permits = threading.Semaphore(0)
+            self.asked.clear()
+            self.times.clear()
+            self.held = self.most = 0
+
+    def url(self, path: str) -> str:
+        return f"{super().url(path)}?{self.test}"
 
     def let_go(self, number: int) -> None:
         self.permits.release(number)
@@ -72,17 +86,21 @@ class SteeredHandler(Handler):
 
     def do_GET(self) -> None:  # noqa: N802
         server = self.server
+        test = int(urlsplit(self.path).query)
         with server.lock:
-            server.asked.append(self.path)
-            server.times.append(monotonic())
-            server.held += 1
-            server.most = max(server.most, server.held)
-            server.enough.notify_all()
+            permits = server.permits
+            if test == server.test:
+                server.asked.append(self.path)
+                server.times.append(monotonic())
+                server.held += 1
+                server.most = max(server.most, server.held)
+                server.enough.notify_all()
         if self.path.startswith("/held"):
-            server.permits.acquire(timeout=WAIT)
+            permits.acquire(timeout=WAIT)
         with server.lock:
-            server.held -= 1
-            server.enough.notify_all()
+            if test == server.test:
+                server.held -= 1
+                server.enough.notify_all()
         if self.path.startswith("/redirect"):
             self.send_response(302)
             self.send_header("Location", self.path.replace("redirect", "quick"))
@@ -176,13 +194,11 @@ def server() -> Iterator[SteeredServer]:
 def steered(request: pytest.FixtureRequest, server: SteeredServer, tmp_path: Path) -> Callable[..., Run]:
     """Starts runs of one kind of pool, and ends them."""
     executor, transport, *more = request.param
+    server.test += 1
 
     @contextmanager
     def running(*paths: str, **given: object) -> Iterator[Run]:
-        server.permits = threading.Semaphore(0)
-        server.asked.clear()
-        server.times.clear()
-        server.most = 0
+        server.begin()
         if executor == "process":
             given["processes"] = 2
         out = str(tmp_path / "rows.jsonl")

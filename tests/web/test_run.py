@@ -22,6 +22,13 @@ URLS = 300
 WORKERS = 4
 FREE = 40
 """Requests that the server answers before it holds all others."""
+PATIENCE = 120
+"""Seconds for which it holds them: nothing is answered or retried meanwhile, however long the browser takes."""
+
+
+SNAPSHOT = "return fetch('/api/snapshot').then((answer) => answer.json())"
+STATE = f"{SNAPSHOT}.then((found) => found.state)"
+SEQ = f"{SNAPSHOT}.then((found) => found.seq)"
 
 
 class CountingServer(ThreadingHTTPServer):
@@ -51,7 +58,7 @@ class Handler(BaseHTTPRequestHandler):
             self.server.paths.append(self.path)
             number = len(self.server.paths)
         if number > FREE:
-            self.server.release.wait(30)
+            self.server.release.wait(PATIENCE)
         self.send_response(404 if self.path == "/7" else 200)
         self.send_header("Content-Length", "2")
         self.end_headers()
@@ -78,6 +85,7 @@ def running(server: CountingServer, directory: Path, *options: str) -> Iterator[
     urls = directory / "urls.txt"
     urls.write_text("".join(f"http://127.0.0.1:{server.server_port}/{number}\n" for number in range(URLS)))
     arguments = ["-q", "-w", str(WORKERS), "--per-host", "0", "--web-listen", "0", *options]
+    arguments += ["--read-timeout", str(PATIENCE)]
     process = start(*arguments, "-o", "rows.jsonl", str(urls), cwd=directory)
     try:
         assert process.stderr is not None
@@ -105,18 +113,17 @@ def test_a_paused_run_requests_nothing_and_loses_nothing(
         browser.wait_for("pausing")
         # What is in flight completes, and nothing follows.
         server.release.set()
-        browser.wait_for("paused")
+        browser.wait_for("paused from the web page")
+        wait_until(lambda: browser.driver.execute_script(STATE) == "paused", "the run is paused")
         asked = len(server.paths)
         assert asked == FREE + WORKERS
-        browser.wait_for("paused from the web page")
         assert "exit code" not in browser.words
-        seq = "return fetch('/api/snapshot').then((answer) => answer.json()).then((found) => found.seq)"
-        first = browser.driver.execute_script(seq)
-        wait_until(lambda: browser.driver.execute_script(seq) >= first + 4, "a second of pause")
+        first = browser.driver.execute_script(SEQ)
+        wait_until(lambda: browser.driver.execute_script(SEQ) >= first + 4, "a second of pause")
         assert len(server.paths) == asked
         browser.click("Resume")
         browser.wait_for("exit code 1")
-        assert process.wait(10) == 1
+        assert process.wait(30) == 1
     assert f"{URLS} of {URLS} URLs" in browser.words
     found = rows(tmp_path)
     assert Counter(row["urlnum"] for row in found) == Counter(range(URLS))
@@ -138,6 +145,6 @@ def test_a_run_is_started_and_stopped_from_the_page(
         browser.wait_for("stopping")
         server.release.set()
         browser.wait_for("exit code 5")
-        assert process.wait(10) == 5
+        assert process.wait(30) == 5
     assert len(server.paths) == len(rows(tmp_path)) == FREE + WORKERS
     assert "--resume" in browser.words
