@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from inspect import getdoc
 from threading import Event
 from types import TracebackType
@@ -17,7 +17,9 @@ from typing import Unpack
 from msgspec.structs import replace
 
 from fetchpool.api.arguments import run_config
-from fetchpool.api.pool import Pool
+from fetchpool.api.async_urls import UrlsOfLoop, read_ahead
+from fetchpool.api.pool import Pool, refuse_string
+from fetchpool.api.rows import AsyncRows, Controls, with_max_workers
 from fetchpool.api.run import Run
 from fetchpool.config.describe import docstring
 from fetchpool.config.option import Scope
@@ -33,34 +35,47 @@ from fetchpool.sources.iterable import IterableSource
 
 
 def afetch(
-    urls: Iterable[str],
+    urls: Iterable[str] | AsyncIterable[str],
     *,
     workers: int | str = 10,
     executor: str = "thread",
     **settings: Unpack[FetchSettings],
-) -> AsyncGenerator[Record, None]:
+) -> AsyncRows:
     """Fetch every URL and yield its row when it is final, as `fetch()` does, without blocking the event loop:
 
         async for record in fetchpool.afetch(urls):
             print(record.url, record.size_delivered)
 
     The run has a thread of its own. It pauses while as many rows as it has workers wait for the loop's body.
-    An iterable that is no list or other collection is read in another thread, so it may block. Cancelling the
-    task, or closing the generator, cancels the requests in flight and closes everything.
+    An iterable that is no list or other collection is read in another thread, so it may block; an async
+    iterable is read in the event loop. Cancelling the task, or `aclose()`, cancels the requests in flight and
+    closes everything. The iterator's `pause()`, `resume()`, `resize()` and `stop()` steer the run.
 
     Raises `UsageError` for an invalid option. The failure of a URL is in its row.
     """
     given = {"workers": workers, "executor": executor, **settings}
     config = run_config("afetch", given, Scope.POOL, Scope.FETCH)
-    return _records(config, IterableSource(urls, with_line="line" in config.fetch.keep))
+    elements = None
+    if isinstance(urls, AsyncIterable):
+        urls = elements = UrlsOfLoop(urls)
+    source = IterableSource(urls, with_line="line" in config.fetch.keep)
+    config = with_max_workers(config)
+    controls = Controls(config)
+    return AsyncRows(_records(config, source, controls, elements), controls)
 
 
-async def _records(config: RunConfig, source: Source) -> AsyncGenerator[Record, None]:
-    run = BackgroundRun(config, source)
+async def _records(
+    config: RunConfig, source: Source, controls: Controls, elements: UrlsOfLoop | None
+) -> AsyncGenerator[Record, None]:
+    if elements is not None:
+        elements.open()
+    run = BackgroundRun(config, source, controls)
     try:
         while (record := await run.next()) is not None:
             yield record
     finally:
+        if elements is not None:
+            elements.close()
         await run.close()
 
 
@@ -68,8 +83,9 @@ class BackgroundRun:
     """A run in a thread of its own, whose rows a task takes. Except for `_work()`, `_pass_on()` and
     `_report()` every method is for the event loop's thread."""
 
-    def __init__(self, config: RunConfig, source: Source) -> None:
+    def __init__(self, config: RunConfig, source: Source, controls: Controls) -> None:
         """Start the thread."""
+        self._controls = controls
         self._progress = config.progress
         self._config = replace(config, progress=self._report) if callable(config.progress) else config
         self._source = source
@@ -141,7 +157,7 @@ class BackgroundRun:
         """Make the steps of the run: the thread's target."""
         failure: BaseException | None = None
         try:
-            run = self._run = Run(self._config, self._source)
+            run = self._run = Run(self._config, self._source, self._controls)
             try:
                 while not run.done and not self._closed:
                     if records := run.step():
@@ -191,6 +207,29 @@ class AsyncPool:
             if future.cancelled() and (task is None or not task.cancelling()):
                 raise PoolClosedError("the pool was shut down before it fetched this URL") from None
             raise
+
+    def map(self, urls: Iterable[str] | AsyncIterable[str]) -> AsyncGenerator[Record, None]:
+        """Submit every URL and yield the rows in the order of `urls`, as `Pool.map()` does:
+
+            async for record in pool.map(urls):
+                print(record.url, record.size_delivered)
+
+        `urls` is read only as far ahead as the workers need, in the event loop, which an iterable that is not
+        async must not block. Leaving the loop early cancels what has not started."""
+        refuse_string(urls)
+        return read_ahead(urls, self.submit, self._pool.ahead)
+
+    def pause(self) -> None:
+        """Start no more requests until `resume()` or `shutdown()`. Those in flight complete."""
+        self._pool.pause()
+
+    def resume(self) -> None:
+        """Start requests again."""
+        self._pool.resume()
+
+    def resize(self, workers: int) -> None:
+        """Set the number of workers, at most that of the beginning. Raises `UsageError`."""
+        self._pool.resize(workers)
 
     async def shutdown(self, *, abort: bool = False) -> None:
         """Wait for the submitted requests; with `abort` cancel them. Idempotent."""

@@ -15,6 +15,7 @@ from typing import Unpack
 from fetchpool.api.arguments import run_config
 from fetchpool.api.keywords import in_keywords
 from fetchpool.api.run import OF_THE_PARENT
+from fetchpool.config import validate
 from fetchpool.config.describe import docstring
 from fetchpool.config.option import Scope
 from fetchpool.config.options.table import in_scope
@@ -26,6 +27,12 @@ from fetchpool.pools.open import open_pool
 from fetchpool.runtime import forks
 from fetchpool.runtime.collector import call_outside
 from fetchpool.runtime.exit_hooks import at_exit
+
+
+def refuse_string(urls: object) -> None:
+    """Raise `UsageError` for a single string, whose characters would be taken for URLs."""
+    if isinstance(urls, str | bytes):
+        raise UsageError("urls: expected an iterable of URLs, got a single string; pass a list: [url]")
 
 
 class Pool:
@@ -44,6 +51,8 @@ class Pool:
         """Raises `UsageError` for an invalid option."""
         given = {"workers": workers, "executor": executor, **settings}
         config = run_config("Pool", given, Scope.POOL)
+        self._opened_with = self._workers = config.workers
+        self._is_paused = False
         with forks.none_meanwhile(), in_keywords():
             self._pool = open_pool(
                 config.executor,
@@ -72,12 +81,11 @@ class Pool:
         """Submit every URL and yield the rows in the order of `urls`, which is read only as far ahead as the
         workers need. Leaving the loop early cancels what has not started. Raises what `submit()` and its
         futures raise."""
-        if isinstance(urls, str | bytes):
-            raise UsageError("urls: expected an iterable of URLs, got a single string; pass a list: [url]")
+        refuse_string(urls)
         return self._rows(iter(urls))
 
     def _rows(self, urls: Iterator[str]) -> Iterator[Record]:
-        most = 2 * self._pool.max_pending  # a slow page delays the rows after it, not their requests
+        most = self.ahead
         submitted: deque[Future[Record]] = deque()
         try:
             for url in urls:
@@ -89,6 +97,34 @@ class Pool:
         finally:
             for future in submitted:
                 future.cancel()
+
+    @property
+    def ahead(self) -> int:
+        """How many URLs `map()` submits before it waits for the first: a slow page delays the rows after it,
+        not their requests."""
+        return max(2, 2 * self._pool.max_pending)
+
+    def pause(self) -> None:
+        """Start no more requests until `resume()` or `shutdown()`. Those in flight complete, and what is
+        submitted waits."""
+        if self._generation == forks.generation and not self._is_paused:
+            self._is_paused = True
+            self._pool.resize(0)
+
+    def resume(self) -> None:
+        """Start requests again."""
+        if self._generation == forks.generation and self._is_paused:
+            self._is_paused = False
+            self._pool.resize(self._workers)
+
+    def resize(self, workers: int) -> None:
+        """Set the number of workers, at most that of the beginning. Raises `UsageError`."""
+        with in_keywords():
+            number = validate.integer("--workers", workers, 1, self._opened_with)
+        if self._generation == forks.generation:
+            self._workers = number
+            if not self._is_paused:
+                self._pool.resize(number)
 
     def shutdown(self, *, abort: bool = False) -> None:
         """Wait for the submitted requests; with `abort` cancel them. Idempotent. In a future's callback it

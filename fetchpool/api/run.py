@@ -1,12 +1,12 @@
 """`fetch()`: the rows of a list of URLs, as an iterator.
 
-In: an iterable of URLs and options. Out: a `Run`, whose steps the caller's thread makes.
+In: an iterable of URLs and options. Out: the rows of a `Run`, whose steps the caller's thread makes.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import ExitStack
 from inspect import getdoc
 from typing import Unpack
@@ -15,6 +15,7 @@ from fetchpool.api.arguments import run_config
 from fetchpool.api.keywords import in_keywords
 from fetchpool.api.log import open_log
 from fetchpool.api.progress import open_progress
+from fetchpool.api.rows import Controls, Rows, with_max_workers
 from fetchpool.config.describe import docstring
 from fetchpool.config.option import Scope
 from fetchpool.config.options.table import in_scope
@@ -38,7 +39,7 @@ def fetch(
     workers: int | str = 10,
     executor: str = "thread",
     **settings: Unpack[FetchSettings],
-) -> Iterator[Record]:
+) -> Rows:
     """Fetch every URL and yield its row when it is final: in the order of completion, one per distinct URL,
     or, with `dedupe=False`, one per element.
 
@@ -46,17 +47,21 @@ def fetch(
     record and the workers have nothing more to do. A list or another collection is read in the caller's
     thread, any other iterable in a thread of its own, so that it may block, even until the caller continues.
     Leaving the loop early cancels the requests in flight and closes everything; an iterable that blocks for
-    ever is abandoned, in a daemon thread.
+    ever is abandoned, in a daemon thread. The iterator's `pause()`, `resume()`, `resize()` and `stop()` steer
+    the run, from any thread.
 
     Raises `UsageError` for an invalid option. The failure of a URL is in its row.
     """
     given = {"workers": workers, "executor": executor, **settings}
     config = run_config("fetch", given, Scope.POOL, Scope.FETCH)
-    return _records(config, IterableSource(urls, with_line="line" in config.fetch.keep))
+    source = IterableSource(urls, with_line="line" in config.fetch.keep)
+    config = with_max_workers(config)
+    controls = Controls(config)
+    return Rows(_records(config, source, controls), controls)
 
 
-def _records(config: RunConfig, source: Source) -> Iterator[Record]:
-    run = Run(config, source)  # when the caller asks for the first record
+def _records(config: RunConfig, source: Source, controls: Controls) -> Generator[Record, None, None]:
+    run = Run(config, source, controls)  # when the caller asks for the first record
     try:
         while not run.done:
             records = run.step()
@@ -69,7 +74,7 @@ def _records(config: RunConfig, source: Source) -> Iterator[Record]:
 class Run:
     """A run whose rows the program takes."""
 
-    def __init__(self, config: RunConfig, source: Source) -> None:
+    def __init__(self, config: RunConfig, source: Source, controls: Controls) -> None:
         self._collected = RecordList()
         self._stack = ExitStack()
         with forks.none_meanwhile(), in_keywords():
@@ -77,6 +82,8 @@ class Run:
             self._engine = build(config, source=source, sinks=[self._collected], observers=observers)
         self._forget = at_exit(self._engine.close)
         self._generation = forks.generation
+        self._controls = controls
+        controls.connect(self._engine.steer)
 
     @property
     def done(self) -> bool:
@@ -104,6 +111,7 @@ class Run:
         the parent."""
         if self._generation == forks.generation:
             self._forget()
+            self._controls.disconnect()
             with self._stack:
                 self._engine.close()
 

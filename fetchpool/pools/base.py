@@ -37,7 +37,7 @@ class Pool(Protocol):
 
     def resize(self, workers: int) -> None:
         """Set `max_workers`, to no more than the pool was opened with. Fetches in flight beyond it
-        complete."""
+        complete. With 0, requests wait until the pool is resized again, or shut down."""
 
     def space_hops(self, spaced: bool) -> None:
         """From now on hand every redirect back, to be scheduled like any request, and start each request at

@@ -37,6 +37,7 @@ class LoopPool:
         most. `abort_timeout`: seconds that an abort waits for that thread, which can't be ended while a
         program's callback does not return."""
         self.max_workers = max_workers
+        self._opened_with = max_workers
         self._name = name
         self._interval = interval
         self._abort_timeout = abort_timeout
@@ -83,6 +84,8 @@ class LoopPool:
                 self._state = State.ABORTING if abort or self._state is State.ABORTING else State.CLOSING
         if abort:
             self._abort()
+        elif not self.max_workers:
+            self.resize(self._opened_with)
         thread = self._own_thread
         if thread is None:
             if self._state is not State.CLOSED:
@@ -95,6 +98,8 @@ class LoopPool:
     def release(self) -> None:
         if self._state is State.OPEN:
             self._state = State.CLOSING
+        if not self.max_workers:
+            self.resize(self._opened_with)
         if self._own_thread is not None:
             self.wake()
         elif self._state is not State.CLOSED:

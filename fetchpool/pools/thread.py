@@ -72,6 +72,7 @@ class ThreadPool:
         """`parses` is notified of user-defined parsers. Raises `UsageError` when a parser or the transport
         can't be loaded."""
         self.max_workers = max_workers
+        self._opened_with = max_workers
         if max_workers > MANY:
             options = replace(options, buffersize=SMALL_BUFFER)
         self._options = options
@@ -158,6 +159,8 @@ class ThreadPool:
     def release(self) -> None:
         if self._living:
             self._commands.put(Then.RELEASE)
+        elif self._queue:  # requests wait for a `resize()`
+            threads.start(self.shutdown, "fetchpool-release")
 
     def shutdown(self, *, abort: bool = False) -> None:
         with self._lock:
@@ -170,6 +173,9 @@ class ThreadPool:
             self._parsers.stop()
         self._ended.set()
         with self._lock:  # all threads may work on what is left
+            if not self.max_workers:  # what waits is fetched now
+                self.max_workers = self._opened_with
+                self._limit.resize(self.max_workers)
             self._limit.limit = self.max_workers
             self._add_threads()
             for _ in range(self._idle):

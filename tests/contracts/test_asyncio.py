@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from time import monotonic
 
@@ -200,3 +200,75 @@ def test_map_reads_an_endless_iterable_as_it_goes(demo_server: DemoServer) -> No
         next(pool.map(urls()))
     with pytest.raises(fetchpool.UsageError, match="single string"):
         pool.map("https://example.org/")
+
+
+async def counted(urls: list[str], read: list[str]) -> AsyncIterator[str]:
+    """Yields the URLs, and notes those that were read."""
+    for url in urls:
+        await asyncio.sleep(0)
+        read.append(url)
+        yield url
+
+
+@with_every_executor
+def test_an_async_iterable_is_read_in_the_loop(demo_server: DemoServer, executor: str) -> None:
+    urls = [demo_server.url(f"/bytes/{size}") for size in range(20)]
+
+    async def main() -> None:
+        read: list[str] = []
+        rows = fetchpool.afetch(counted(urls, read), workers=2, executor=executor)
+        assert sorted([row.url async for row in rows]) == sorted(urls) == sorted(read)
+        slow = [demo_server.url("/delay/200?amap"), *urls]
+        async with fetchpool.AsyncPool(4, executor=executor) as pool:
+            assert [row.url async for row in pool.map(counted(slow, read))] == slow
+            assert [row.url async for row in pool.map(slow)] == slow
+
+    asyncio.run(main())
+    assert runs() == 0
+
+
+def test_async_iterables_that_fail_or_never_yield_end_with_the_loop_over_the_rows(
+    demo_server: DemoServer,
+) -> None:
+    async def failing() -> AsyncIterator[str]:
+        yield demo_server.url("/bytes/1")
+        raise ZeroDivisionError
+
+    closed: list[str] = []
+
+    async def endless(name: str) -> AsyncIterator[str]:
+        try:
+            yield demo_server.url("/bytes/1")
+            await asyncio.Event().wait()
+        finally:
+            closed.append(name)
+
+    async def main() -> None:
+        with pytest.raises(ZeroDivisionError):
+            _ = [row async for row in fetchpool.afetch(failing())]
+        async with aclosing(fetchpool.afetch(endless("afetch"))) as rows:
+            assert (await anext(rows)).size_delivered == 1
+        async with fetchpool.AsyncPool(2) as pool:
+            with pytest.raises(ZeroDivisionError):
+                _ = [row async for row in pool.map(failing())]
+            async with aclosing(pool.map(endless("map"))) as mapped:
+                assert (await anext(mapped)).size_delivered == 1  # though the next URL never comes
+            with pytest.raises(fetchpool.UsageError):
+                pool.map("http://a.example/")
+        await until(lambda: closed == ["afetch", "map"])
+
+    asyncio.run(main())
+    assert runs() == 0
+
+
+def test_an_async_pool_reads_no_further_ahead_than_it_needs(demo_server: DemoServer) -> None:
+    async def main() -> None:
+        read: list[str] = []
+        urls = [demo_server.url("/bytes/1")] * 200
+        async with fetchpool.AsyncPool(2) as pool:
+            async with aclosing(pool.map(counted(urls, read))) as rows:
+                for _ in range(10):
+                    await anext(rows)
+            assert len(read) < 100
+
+    asyncio.run(main())

@@ -53,8 +53,8 @@ class SteeredServer(GaugedServer):
         self.permits = threading.Semaphore(0)
         self.times: list[float] = []
         self.test = 0
-        """The number of the test whose requests are counted: one of an aborted run may come when the next test
-        has begun."""
+        """The number of the test whose requests are counted. One of an aborted run may come later than the
+        next test begins."""
 
     def begin(self) -> None:
         """Count from now on the requests of another run."""

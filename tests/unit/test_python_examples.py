@@ -23,8 +23,13 @@ def run_example(library: str, server: DemoServer) -> None:
 def test_asyncio(demo_server: DemoServer, capsys: pytest.CaptureFixture[str]) -> None:
     run_example("asyncio", demo_server)
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 3
+    assert len(lines) == 5
     assert "None" not in "".join(lines)
+
+
+def test_steering(demo_server: DemoServer, capsys: pytest.CaptureFixture[str]) -> None:
+    run_example("threading", demo_server)
+    assert len(capsys.readouterr().out.splitlines()) == 2
 
 
 def test_pandas(demo_server: DemoServer, capsys: pytest.CaptureFixture[str]) -> None:

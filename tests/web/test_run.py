@@ -23,7 +23,7 @@ WORKERS = 4
 FREE = 40
 """Requests that the server answers before it holds all others."""
 PATIENCE = 120
-"""Seconds for which it holds them: nothing is answered or retried meanwhile, however long the browser takes."""
+"""Seconds for which it holds them: nothing is answered or retried meanwhile, however slow the browser is."""
 
 
 SNAPSHOT = "return fetch('/api/snapshot').then((answer) => answer.json())"
