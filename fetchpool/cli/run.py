@@ -113,7 +113,7 @@ def _run(
     if result.failure is not None:
         print_error(result.failure)
     if config.links and not (display.quiet or display.is_json or display.summary == "json"):
-        print_lines(sys.stderr, [_links_line(config)])
+        print_lines(sys.stderr, [each for each in [_check_line(config)] if each is not None])
     if typed["report"] is not None:
         from fetchpool.cli.report import report_run
 
@@ -123,17 +123,16 @@ def _run(
     return result.code
 
 
-def _links_line(config: RunConfig) -> Line:
-    """Return the line of the summary about the output of links."""
+def _check_line(config: RunConfig) -> Line | None:
+    """Return the line of the summary with the command that reports broken links; None without a file of
+    rows."""
     from fetchpool.progress.summary import LABEL_WIDTH
 
     output = next((each.path for each in config.outputs if each.path != "-"), None)
-    command = "" if output is None else shlex.join(["fetchpool", "broken", output, "--links", config.links])
-    links = escape_invisible(config.links)
-    return line(
-        Span("links".ljust(LABEL_WIDTH), Style.QUIET),
-        f"{links}; broken ones: {escape_invisible(command)}" if command else links,
-    )
+    if output is None:
+        return None
+    command = shlex.join(["fetchpool", "broken", output, "--links", config.links])
+    return line(Span("check".ljust(LABEL_WIDTH), Style.QUIET), escape_invisible(command))
 
 
 def with_password(user: str) -> str:

@@ -24,7 +24,8 @@ from fetchpool.model.urls import parse_line
 from fetchpool.report.read import FinalRows, Url
 from fetchpool.sinks.links.read import links_format, read_ids, read_links
 
-MAX_REDIRECTS = 20  # as browsers: Fetch Standard, section 4.4
+MAX_REDIRECTS = 10
+"""A crawl follows no more of them, one after the other, by default."""
 NO_END = f"more than {MAX_REDIRECTS} redirects"
 CIRCLE = "redirects in a circle"
 NO_ELEMENT = "no element has this id"

@@ -174,6 +174,21 @@ def test_t37_a_redirect_to_a_missing_page_is_broken_with_its_chain(server: SiteS
     assert {each.error for each in found.of(Verdict.BROKEN)} == {"http_404"}
 
 
+def test_redirects_that_never_end_are_broken(server: SiteServer) -> None:
+    serve(server, {"/": page("/a", "/far"), "/a": redirect("/b"), "/b": redirect("/a")})
+    inside = server.site
+
+    def answer(request: Request) -> Answer:
+        return redirect(f"{request.target}r") if request.target.startswith("/far") else inside(request)
+
+    server.site = answer
+    found = check(server)
+    assert {each.url: each.message for each in found.of(Verdict.BROKEN)} == {
+        server.url("/a"): "redirects in a circle",
+        server.url("/far"): "more than 10 redirects",
+    }
+
+
 def test_t20_a_throttled_host_holds_up_only_itself_and_is_not_broken(server: SiteServer) -> None:
     names = [f"/p{number}" for number in range(30)]
     asked: list[str] = []
