@@ -312,8 +312,12 @@ def write_list(base: str, path: Path, count: int) -> dict[str, str | None]:
 
 def conduct(runs: Sequence[Torture], kills: int) -> list[Result]:
     """Kill that many runs, each in turn, and let all of them end."""
-    while sum(run.result.kills for run in runs) < kills:
-        min(runs, key=lambda run: run.result.kills).kill_one()
+    try:
+        while sum(run.result.kills for run in runs) < kills:
+            min(runs, key=lambda run: run.result.kills).kill_one()
+    except BaseException:  # what was found until then
+        sys.stderr.write(f"{table([run.result for run in runs])}\n")
+        raise
     for run in runs:
         run.finish()
     return [run.result for run in runs]
