@@ -14,6 +14,9 @@ from fetchpool.config.fetch_options import FetchOptions
 
 MAX_IDLE = 1000
 """Hosts without a hop in flight whose entries stay."""
+MAX_IDLE_OF_THREAD = 100
+"""The same in the cache of a thread's handle, which keeps five connections: with hundreds of threads, each of
+which knew a thousand hosts, the entries took 100 MB."""
 FOR_EVER = -1
 A_MINUTE = 60
 
@@ -34,7 +37,8 @@ class ResolveCache:
     libcurl reads a hop's lines when the transfer starts, and the order of transfers added together is
     undefined. So each hop carries all lines that no finished hop has carried."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_idle: int = MAX_IDLE) -> None:
+        self._max_idle = max_idle
         self._addresses: dict[str, tuple[str, ...]] = {}
         """The entries that libcurl certainly has."""
         self._hops: dict[str, int] = {}
@@ -52,7 +56,7 @@ class ResolveCache:
         self._hops[where] = hops + 1
         if not hops:
             self._idle.pop(where, None)
-            if len(self._idle) > MAX_IDLE:
+            if len(self._idle) > self._max_idle:
                 lines.append(line_to_remove(self._forget()))
         if addresses:
             known = self._addresses.get(where)

@@ -20,7 +20,7 @@ from fetchpool.transports.curl.connections import NO_SOCKET, Connections
 from fetchpool.transports.curl.errors import FORCED
 from fetchpool.transports.curl.handle import CurlHandle
 from fetchpool.transports.curl.lookups import HopNames
-from fetchpool.transports.curl.resolve_cache import ResolveCache
+from fetchpool.transports.curl.resolve_cache import MAX_IDLE_OF_THREAD, ResolveCache
 from fetchpool.transports.curl.trace import Streams
 from fetchpool.transports.lookup import ResolveError
 
@@ -33,7 +33,9 @@ class CurlTransport:
         self._names = HopNames(options, self._resolver)
         self._watch = watchdog.shared().watch()
         self._connections = Connections()
-        self._handle = CurlHandle(options, self._watch, ResolveCache(), self._connections, Streams())
+        self._handle = CurlHandle(
+            options, self._watch, ResolveCache(MAX_IDLE_OF_THREAD), self._connections, Streams()
+        )
         if options.few_descriptors:
             self._handle.curl.setopt(pycurl.MAXCONNECTS, 1)
         self._handle.curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pycurl
 import pytest
 
@@ -10,8 +12,12 @@ from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http.body import ResponseBody
 from fetchpool.model.urls import authority
 from fetchpool.transports.base import HopRequest
-from fetchpool.transports.curl import resolve_cache
-from fetchpool.transports.curl.resolve_cache import MAX_IDLE, ResolveCache, cache_timeout
+from fetchpool.transports.curl.resolve_cache import (
+    MAX_IDLE,
+    MAX_IDLE_OF_THREAD,
+    ResolveCache,
+    cache_timeout,
+)
 from fetchpool.transports.curl.transport import CurlTransport
 
 HERE, THERE = ("127.0.0.1",), ("127.0.0.2", "127.0.0.3")
@@ -36,11 +42,8 @@ def test_every_hop_passes_a_host_until_one_that_did_has_ended() -> None:
     assert book.open("a:80", HERE) == []
 
 
-def test_a_host_that_returns_while_it_is_being_removed_is_passed_until_it_was(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(resolve_cache, "MAX_IDLE", 0)
-    book = ResolveCache()
+def test_a_host_that_returns_while_it_is_being_removed_is_passed_until_it_was() -> None:
+    book = ResolveCache(0)
     cycle(book, "a:80")
     lines = book.open("b:80", HERE)
     assert lines == ["-a:80", "b:80:127.0.0.1"]
@@ -52,22 +55,22 @@ def test_a_host_that_returns_while_it_is_being_removed_is_passed_until_it_was(
     assert book.open("a:80", HERE) == []
 
 
-def test_a_thousand_of_a_million_hosts_are_kept() -> None:
-    book = ResolveCache()
+@pytest.mark.parametrize("most", [MAX_IDLE, MAX_IDLE_OF_THREAD])
+def test_a_thousand_of_a_million_hosts_are_kept_and_a_hundred_by_each_thread(most: int) -> None:
+    book = ResolveCache(most)
     known: set[str] = set()
-    for number in range(5 * MAX_IDLE):
+    for number in range(5 * most):
         for line in cycle(book, f"h{number}:80"):
             if line.startswith("-"):
                 known.remove(line[1:])
             else:
                 known.add(line.removesuffix(":127.0.0.1"))
-    assert len(known) == MAX_IDLE + 1
+    assert len(known) == most + 1
     assert cycle(book, "h0:80")[-1] == "h0:80:127.0.0.1", "removed, and added again"
 
 
-def test_a_host_that_is_being_fetched_from_is_never_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resolve_cache, "MAX_IDLE", 2)
-    book = ResolveCache()
+def test_a_host_that_is_being_fetched_from_is_never_forgotten() -> None:
+    book = ResolveCache(2)
     lines = book.open("slow:80", HERE)
     assert not any("-slow:80" in cycle(book, f"h{number}:80") for number in range(10))
     book.close("slow:80", lines, HERE)
@@ -99,3 +102,14 @@ def test_libcurl_never_goes_through_its_entries_where_it_looks_nothing_up() -> N
     assert cache_timeout(FetchOptions(follow_across_hosts=False)) == -1
     assert cache_timeout(FetchOptions(follow_across_hosts=False, dns_servers="192.0.2.1")) == 60
     assert cache_timeout(FetchOptions()) == -1
+
+
+def test_a_threads_transport_keeps_few_hosts(demo_server: DemoServer) -> None:
+    """There may be hundreds of threads, and each keeps its own."""
+    options = FetchOptions()
+    with closing(CurlTransport(options)) as transport:
+        for number in range(MAX_IDLE_OF_THREAD + 20):
+            url = f"http://h{number}.test:{demo_server.port}/bytes/1"
+            body = ResponseBody(options, "GET")
+            transport.perform(HopRequest(url, authority(url), "GET", (), 5, 5, 10, body, HERE))
+        assert len(transport._handle._resolve_cache._idle) == MAX_IDLE_OF_THREAD + 1
