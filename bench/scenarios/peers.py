@@ -194,7 +194,9 @@ def text_tally(lines: Path) -> Tally:
 ASYNC = ours("fetchpool async", "--executor", "async", module="pycurl")
 ASYNC_COMPILED = ours("fetchpool async, compiled", "--executor", "async", compiled=True)
 THREAD = ours("fetchpool thread", "--executor", "thread", module="pycurl")
-PROCESS = ours("fetchpool process", "--executor", "process", module="pycurl")
+PROCESSES = ("--executor", "process", "--processes", "2")
+PROCESS = ours("fetchpool process", *PROCESSES, module="pycurl")
+PROCESS_COMPILED = ours("fetchpool process, compiled", *PROCESSES, compiled=True)
 REQUESTS = ours("fetchpool thread, requests", "--executor", "thread", "--transport", "requests")
 
 CURL = Peer("curl -Z", curl, "curl")

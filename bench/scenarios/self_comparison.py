@@ -19,7 +19,7 @@ WITH_DISPLAY = ours("fetchpool async, display on", "--executor", "async", module
 PARSING = ("--parse", "bench.scenarios.parsing:words")
 PARSING_ASYNC = replace(peers.ASYNC, call=ours("", "--executor", "async", *PARSING).call)
 PARSING_THREAD = replace(peers.THREAD, call=ours("", "--executor", "thread", *PARSING).call)
-PARSING_PROCESS = replace(peers.PROCESS, call=ours("", "--executor", "process", *PARSING).call)
+PARSING_PROCESS = replace(peers.PROCESS, call=ours("", *peers.PROCESSES, *PARSING).call)
 
 
 def growth(results: Results) -> float:
