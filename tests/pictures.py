@@ -135,6 +135,7 @@ def summary() -> list[Line]:
         aborted=False,
         stopped_by="",
         steered_by="",
+        lost="",
         input_failure=None,
         rows=(END.done,),
     )

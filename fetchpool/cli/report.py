@@ -65,8 +65,8 @@ def report(
     configuration = configured(ctx, typed, [OPTIONS[name] for name in CONFIGURABLE])
     with configuration.naming_origins():
         memory = validate.size("--seen-memory", configuration.values["seen_memory"])
+    from fetchpool.history.final_rows import check_output
     from fetchpool.report import build, write
-    from fetchpool.report.read import check_output
 
     for each in read:
         check_output(each)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fetchpool.config.choices import compression_of, format_of, without_compression
-from fetchpool.crawl.rules import CrawlRules, ScopeKind
+from fetchpool.model.crawl_rules import CrawlRules, ScopeKind
 from fetchpool.model.errors import UsageError
 from fetchpool.model.text import escape_invisible
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from fetchpool.config.parsers import Parser, name_of
-from fetchpool.crawl.rules import CrawlRules
+from fetchpool.model.crawl_rules import CrawlRules
 from fetchpool.model.record import Cookie
 from fetchpool.model.version import VERSION
 

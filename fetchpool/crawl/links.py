@@ -11,7 +11,6 @@ from fetchpool.crawl.page_links import LinkRow, PageLinks, encode_rows, fragment
 from fetchpool.crawl.page_scan import FOLLOW, NOFOLLOW, REQUISITE, REQUISITE_RELATIONS, PageScan, escaped
 from fetchpool.crawl.policy import LinkPolicy
 from fetchpool.crawl.robots_directives import header_forbids
-from fetchpool.crawl.rules import CrawlRules, Reason
 from fetchpool.crawl.targets import (
     FIRST_REASON,
     INVALID_VERDICT,
@@ -24,6 +23,7 @@ from fetchpool.crawl.targets import (
     Targets,
 )
 from fetchpool.crawl.traps import body_hash
+from fetchpool.model.crawl_rules import CrawlRules, Reason
 from fetchpool.model.encodings import decode, find_encoding
 from fetchpool.model.urls import Base, Url
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote_plus
 
-from fetchpool.crawl.rules import CrawlRules, Reason
 from fetchpool.crawl.scope import Scope
 from fetchpool.crawl.traps import trap
+from fetchpool.model.crawl_rules import CrawlRules, Reason
 
 
 class LinkPolicy:

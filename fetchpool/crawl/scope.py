@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from fetchpool.crawl.rules import ScopeKind
+from fetchpool.model.crawl_rules import ScopeKind
 from fetchpool.model.errors import UsageError
 from fetchpool.model.urls import is_address, origin
 

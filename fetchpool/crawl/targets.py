@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from fetchpool.crawl.character_references import decoded
 from fetchpool.crawl.policy import LinkPolicy
 from fetchpool.crawl.query_encoding import encode_query
-from fetchpool.crawl.rules import Reason
+from fetchpool.model.crawl_rules import Reason
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.urls import Base, Url, origin
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from zlib import crc32
 
-from fetchpool.crawl.rules import Reason
+from fetchpool.model.crawl_rules import Reason
 
 MAX_LENGTH = 2_083
 """Characters; browsers and proxies accepted no more for decades."""

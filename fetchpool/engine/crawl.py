@@ -25,7 +25,6 @@ from msgspec.structs import replace
 
 from fetchpool.crawl.page_links import PageLinks, decode_links
 from fetchpool.crawl.policy import LinkPolicy
-from fetchpool.crawl.rules import CrawlRules, Reason
 from fetchpool.engine.observers import Observer
 from fetchpool.engine.stats import Stats
 from fetchpool.engine.url_patterns import UrlPatterns
@@ -34,6 +33,7 @@ from fetchpool.history.frontier import Frontier, FrontierLine
 from fetchpool.http.sitemap_links import SitemapLinks, decode_sitemap
 from fetchpool.model import derive, urls
 from fetchpool.model.addresses import address_is_public
+from fetchpool.model.crawl_rules import CrawlRules, Reason
 from fetchpool.model.discovery import Discovery, LinkKind
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.fingerprint import from_request

@@ -11,10 +11,10 @@ from functools import partial
 from time import monotonic
 
 from fetchpool.crawl.page_links import LinkRow, PageLinks, decode_rows
-from fetchpool.crawl.rules import Reason
 from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.http.page_links import PAGE_BYTES
 from fetchpool.model import urls
+from fetchpool.model.crawl_rules import Reason
 from fetchpool.model.fingerprint import from_href
 from fetchpool.model.link import Link, PageIds
 from fetchpool.model.outcome import Outcome

@@ -10,9 +10,9 @@ from threading import Lock
 from typing import Any
 
 from fetchpool.crawl.links import LinkExtractor
-from fetchpool.crawl.rules import CrawlRules
 from fetchpool.http.body import REDIRECTS, ResponseBody
 from fetchpool.http.sitemap_links import SITEMAP_BYTES, SitemapReader
+from fetchpool.model.crawl_rules import CrawlRules
 from fetchpool.model.discovery import LinkKind
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.request import FetchRequest

@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from fetchpool.crawl.policy import LinkPolicy
-from fetchpool.crawl.rules import CrawlRules, Reason
 from fetchpool.model import urls
+from fetchpool.model.crawl_rules import CrawlRules, Reason
 from fetchpool.model.text import escape_invisible
 from fetchpool.sources.decompress import Chunks, DecompressionError, by_magic, decompressed
 from fetchpool.sources.sitemap_parser import SitemapError, SitemapParser

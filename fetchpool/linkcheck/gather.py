@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from fetchpool.config.choices import DEFAULT_MEMORY
 from fetchpool.config.outputs import Output
+from fetchpool.history.final_rows import FinalRows, Url
 from fetchpool.linkcheck.findings import Findings
 from fetchpool.linkcheck.fragments import has_element, is_element, split_hashes
 from fetchpool.linkcheck.verdict import FRAGMENT, Verdict, verdict
@@ -21,7 +22,6 @@ from fetchpool.model.fingerprint import original_url
 from fetchpool.model.link import Link
 from fetchpool.model.urls import Url as ParsedUrl
 from fetchpool.model.urls import parse_line
-from fetchpool.report.read import FinalRows, Url
 from fetchpool.sinks.links.read import links_format, read_ids, read_links
 
 MAX_REDIRECTS = 10

@@ -13,9 +13,10 @@ from msgspec import Struct
 
 from fetchpool.config.choices import DEFAULT_MEMORY
 from fetchpool.config.outputs import Output
+from fetchpool.history.final_rows import FinalRows
 from fetchpool.report.gather import Gatherer
 from fetchpool.report.numbers import Numbers
-from fetchpool.report.read import FinalRows, Row
+from fetchpool.report.row import Row
 from fetchpool.report.write import Form
 
 

@@ -14,8 +14,8 @@ from fetchpool.report import numbers, results
 from fetchpool.report.buckets import SIZES, TIMES, Measured
 from fetchpool.report.hosts import HostNumbers, Hosts, host_of
 from fetchpool.report.numbers import Numbers
-from fetchpool.report.read import Row
 from fetchpool.report.results import LARGEST, LISTED, MAX_URL, MAX_WORD, PHASES
+from fetchpool.report.row import Row
 from fetchpool.report.tallies import Counts, Examples, Largest
 from fetchpool.report.timeline import Timeline, seconds_of
 

@@ -21,7 +21,6 @@ from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.crawl.link_header import header_links
 from fetchpool.crawl.links import LinkExtractor
 from fetchpool.crawl.robots_directives import header_forbids
-from fetchpool.crawl.rules import CrawlRules
 from fetchpool.crawl.traps import trap
 from fetchpool.http import conditional, response
 from fetchpool.http.body import ResponseBody
@@ -29,6 +28,7 @@ from fetchpool.http.parsers import run as parsers
 from fetchpool.http.parsers.markup import first_title
 from fetchpool.model import encodings, fingerprint, urls
 from fetchpool.model import text as clean
+from fetchpool.model.crawl_rules import CrawlRules
 from fetchpool.model.errors import UsageError
 from fetchpool.scheduler import retry
 from fetchpool.sinks import lines as row_lines

@@ -13,8 +13,8 @@ from fetchpool.crawl.page_links import (
     fragment_hash,
     split_urls,
 )
-from fetchpool.crawl.rules import CrawlRules, Reason, ScopeKind
 from fetchpool.crawl.targets import MAX_LENGTH, MAX_REMEMBERED
+from fetchpool.model.crawl_rules import CrawlRules, Reason, ScopeKind
 
 PAGE = "https://h/d/page"
 HTML = "text/html; charset=utf-8"
@@ -367,7 +367,8 @@ def test_each_link_has_a_row_on_request() -> None:
 
 def test_ids_are_reported_on_request() -> None:
     page = """
-        <p id=one><a name=two id='th&amp;ree'><input name=no><!-- <p id=no> --><svg><g id=four></svg><p ID=one>
+        <p id=one><a name=two id='th&amp;ree'><input name=no>
+        <!-- <p id=no> --><svg><g id=four></svg><p ID=one>
     """
     found = extract(page, want_fragments=True)
     assert found.fragments == b"".join(map(fragment_hash, ("one", "th&ree", "two", "four")))

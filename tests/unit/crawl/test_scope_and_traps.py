@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from fetchpool.crawl.policy import LinkPolicy
-from fetchpool.crawl.rules import CrawlRules, Reason, ScopeKind
 from fetchpool.crawl.scope import Scope
 from fetchpool.crawl.srcset import srcset_urls
 from fetchpool.crawl.traps import body_hash, trap
+from fetchpool.model.crawl_rules import CrawlRules, Reason, ScopeKind
 
 
 @pytest.mark.parametrize(

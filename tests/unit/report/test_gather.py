@@ -17,7 +17,7 @@ from fetchpool.report.build import Gathered, gather
 from fetchpool.report.gather import Gatherer
 from fetchpool.report.hosts import Hosts
 from fetchpool.report.numbers import Numbers
-from fetchpool.report.read import Row
+from fetchpool.report.row import Row
 from fetchpool.report.timeline import MAX_BINS
 from tests.factories import record
 from tests.unit.report.rows import run_rows, timestamp, write

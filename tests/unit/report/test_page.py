@@ -18,7 +18,7 @@ from fetchpool.report.build import content
 from fetchpool.report.gather import Gatherer
 from fetchpool.report.numbers import Numbers
 from fetchpool.report.page import page
-from fetchpool.report.read import Row
+from fetchpool.report.row import Row
 from fetchpool.report.term import lines
 from fetchpool.report.words import share
 from fetchpool.report.write import Form
