@@ -54,14 +54,14 @@ class RunResult(Struct, frozen=True):
     """In-flight requests were cancelled; they are not counted."""
     stopped_by: str
     """The option whose limit interrupted the run: `--max-runtime` or `--max-failures`; empty if none did."""
-    lost: str
-    """Why the cluster was lost, which has aborted the run; empty if it was not."""
     steered_by: str
     """Who interrupted the run by a command: `from the web page`, `by a key`; empty if none did."""
     input_failure: str | None
     """Why an input could not be read to its end, in one line."""
     rows: tuple[int, ...]
     """Number of rows written to each output."""
+    lost: str = ""
+    """Why the cluster was lost, which has aborted the run; empty if it was not."""
     crawl: CrawlResult | None = None
     """What a crawl has left; None for a list."""
 
