@@ -137,7 +137,11 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
     notices = (*notices, *fewer)
     if capacity.notice and not is_auto:
         notices = (*notices, capacity.notice)
-    refuse_same_file(inputs, [*paths, *(values[name] for name in ("warc", "links") if values[name])])
+    refuse_same_file(
+        inputs, [*paths, *(values[name] for name in ("warc", "links", "frontier") if values[name])]
+    )
+    if values["frontier"] and is_among(values["frontier"], paths):
+        raise UsageError("--frontier: it cannot be an output of rows, too; choose another name")
     values |= {
         "fetch": fetch,
         "inputs": tuple(inputs),

@@ -60,6 +60,7 @@ NOT_OF_HEAD = frozenset(
     )
 )
 """Failures that come before the server has seen the method."""
+UTF8_MARK = b"\xef\xbb\xbf"
 SITEMAP = b"sitemap:"
 """The beginning of a line of robots.txt that names a sitemap, in lower case."""
 
@@ -151,7 +152,7 @@ class Crawl(Observer):
             if start.error is None:
                 self._frontier.add([start.href.encode()], FrontierLine("", depth=0, start=True))
             elif self._known.claim(from_request(start), 0):
-                self._frontier.invalid.append(start)
+                self._frontier.reject(start)
         shared = FrontierLine("", depth=0, kind=LinkKind.SITEMAP)
         self._frontier.add([href.encode() for href in self._sitemaps], shared)
         self._starts = self._sitemaps = ()
@@ -328,7 +329,7 @@ class Crawl(Observer):
         if discovery.kind is LinkKind.EXTERNAL:
             return
         found: list[bytes] = []
-        for line in outcome.content.splitlines():
+        for line in outcome.content.removeprefix(UTF8_MARK).splitlines():
             line = line.strip()
             if line[: len(SITEMAP)].lower() == SITEMAP:
                 url = urls.parse(line[len(SITEMAP) :].strip().decode("utf-8", "replace"), request.href)

@@ -16,7 +16,8 @@ from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.config.run_config import RunConfig
 from fetchpool.engine.crawl import Crawl
 from fetchpool.history.duplicates import DuplicateFilter
-from fetchpool.history.frontier import Frontier, check_first_line
+from fetchpool.history.failed_urls import FailedUrls
+from fetchpool.history.frontier import Frontier, check_first_line, start_urls
 from fetchpool.history.frontier_file import frontier_path, open_frontier
 from fetchpool.model import urls
 from fetchpool.model.request import FetchRequest
@@ -43,7 +44,13 @@ class CrawlParts:
         self.file = open_frontier(path, outputs, resume=config.resume, overwrite=config.overwrite)
         try:
             check_first_line(self.file)
-            self._starts = read_to_end(source)
+            if has_inputs(config, source):
+                self._starts = read_to_end(source)
+            else:
+                source.close()
+                self._starts = [
+                    urls.request(number, href) for number, href in enumerate(start_urls(self.file))
+                ]
         except BaseException:
             self.file.close()
             raise
@@ -128,6 +135,12 @@ def sitemaps_of(places: Sequence[str], starts: Sequence[str]) -> list[str]:
         elif is_url(place) and isinstance(url := urls.parse_line(place), urls.Url):
             found.append(url.href)
     return list(dict.fromkeys(found))
+
+
+def has_inputs(config: RunConfig, source: Source) -> bool:
+    """Whether the user has named start URLs. `--retry-failed` needs none: those of the crawl are in its
+    frontier."""
+    return bool(config.inputs or config.sitemap) or not isinstance(source, FailedUrls)
 
 
 def read_to_end(source: Source) -> list[FetchRequest]:

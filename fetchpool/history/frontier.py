@@ -120,7 +120,7 @@ class Frontier:
         """Return those of the new URLs that are wanted."""
         self.with_rights: Callable[[FetchRequest, FrontierLine], FetchRequest] = lambda request, _: request
         """Return the request with the rights that its URL has."""
-        self.invalid: list[FetchRequest] = []
+        self._invalid: list[FetchRequest] = []
         """Start URLs that are invalid; they are in no line, and are returned first."""
         self.lazy = False
         self.exhausted = False
@@ -131,6 +131,11 @@ class Frontier:
 
     def start(self, notify: Callable[[], None]) -> None:
         """Do nothing: the file is read by `take()`."""
+
+    def reject(self, start: FetchRequest) -> None:
+        """Return an invalid start URL, which has no line, with the next requests."""
+        self._invalid.append(start)
+        self.exhausted = False
 
     def add(self, hrefs: list[bytes], shared: FrontierLine) -> None:
         """Append those of the URLs that the frontier does not have. They were found in the same way."""
@@ -171,14 +176,14 @@ class Frontier:
 
     @property
     def _may_return(self) -> bool:
-        if self.invalid:
+        if self._invalid:
             return True
         return self.waiting > 0 and (self._max_pages is None or self.pages < self._max_pages)
 
     def take(self, limit: int) -> list[FetchRequest]:
         """Return at most `limit` requests. An empty list means that there are none now: the requests in
         flight may find more."""
-        requests, self.invalid = self.invalid, []
+        requests, self._invalid = self._invalid, []
         if self._max_pages is not None:
             limit = min(limit, len(requests) + self._max_pages - self.pages)
         while len(requests) < limit and self.waiting:
@@ -300,6 +305,21 @@ class Frontier:
 
     def close(self) -> None:
         """Do nothing: the writer closes the file, after the rows."""
+
+
+def start_urls(file: FrontierFile) -> list[str]:
+    """Return the start URLs of the crawl that a frontier belongs to."""
+    found: list[str] = []
+    offset, rest = 0, b""
+    while offset < file.size and (block := file.read(offset, BLOCK)):
+        offset += len(block)
+        *lines, rest = (rest + block).split(b"\n")
+        for raw in lines:
+            line = _decode(raw)
+            if not line.start or line.found_on is not None:
+                return found
+            found.append(line.url)
+    return found
 
 
 def check_first_line(file: FrontierFile) -> None:
