@@ -11,7 +11,6 @@ import pytest
 from msgspec.structs import replace
 
 from fetchpool.crawl.page_links import PageLinks
-from fetchpool.crawl.rules import CrawlRules
 from fetchpool.engine.crawl import Crawl, is_same_site
 from fetchpool.engine.stats import Stats
 from fetchpool.history.duplicates import DuplicateFilter
@@ -19,6 +18,7 @@ from fetchpool.history.frontier import Frontier
 from fetchpool.history.frontier_file import FrontierFile
 from fetchpool.http.sitemap_links import SitemapLinks
 from fetchpool.model import urls
+from fetchpool.model.crawl_rules import CrawlRules
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.request import FetchRequest

@@ -6,8 +6,8 @@ import gzip
 
 import pytest
 
-from fetchpool.crawl.rules import CrawlRules
 from fetchpool.http.sitemap_links import SITEMAP_BYTES, SitemapReader
+from fetchpool.model.crawl_rules import CrawlRules
 
 START = "http://a.example/"
 HERE = "http://a.example/sitemap.xml"
