@@ -4,18 +4,25 @@ working directory."""
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import resource
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.pools.open import open_pool
+from fetchpool.pools.process import supervisor
 from tests.cli import runner
 from tests.cli.environment import ROOT
 from tests.faults.server import FaultServer
@@ -106,6 +113,27 @@ def test_71_a_signal_while_the_processes_start_leaves_neither_traceback_nor_proc
     while left := group(run.pid):
         assert time.monotonic() < deadline, left
         time.sleep(0.02)
+
+
+def test_71_an_interrupt_before_the_starting_thread_is_known_leaves_no_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ctrl-C arrives when the thread runs, and before `Thread.start()` has returned. The exit would wait for
+    the process for ever."""
+
+    def interrupted(run: Callable[[], object], name: str) -> None:
+        threading.Thread(target=run, name=name).start()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(supervisor, "threads", SimpleNamespace(start=interrupted))
+    before = multiprocessing.active_children()
+    with pytest.raises(KeyboardInterrupt):
+        open_pool("process", 1, FetchOptions())
+    monkeypatch.undo()
+    for thread in threading.enumerate():
+        if thread.name == "fetchpool-start":
+            thread.join(30)
+    assert multiprocessing.active_children() == before
 
 
 @LINUX

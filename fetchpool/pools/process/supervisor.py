@@ -11,11 +11,11 @@ import selectors
 import signal
 from collections.abc import Sequence
 from functools import partial
-from threading import Thread
+from threading import Event
 from time import monotonic
 
 from fetchpool.config.fetch_options import FetchOptions
-from fetchpool.model.errors import UsageError
+from fetchpool.model.errors import NoThreadError, UsageError
 from fetchpool.pools.process.fork_server import (
     FEWER,
     NEEDS_MAIN_GUARD,
@@ -62,7 +62,10 @@ class Supervisor:
         self.workers: list[WorkerProcess] = []
         self.ended: list[WorkerProcess] = []
         """Processes that have ended; the caller that handles them clears the list."""
-        self._starter: Thread | None = None
+        self._all_started = Event()
+        """The thread that starts the processes has ended. An interrupt may arrive before that thread is known,
+        so that it can't be joined."""
+        self._all_started.set()
         self._refusal: BaseException | None = None
         """Why the processes could not be started."""
         self._closes = False
@@ -73,9 +76,14 @@ class Supervisor:
     def open(self) -> None:
         """Start all processes, and return when they are ready. Raises `UsageError` when one can't be started
         or ends."""
-        self._starter = threads.start(self._start_all, "fetchpool-start")
-        while self._starter.is_alive():
-            self._starter.join(0.2)
+        self._all_started.clear()
+        try:
+            threads.start(self._start_all, "fetchpool-start")
+        except NoThreadError:
+            self._all_started.set()
+            raise
+        while not self._all_started.wait(0.2):
+            pass
         if self._refusal is not None:
             raise self._refusal
         steps, waited = -1, 0.0
@@ -104,6 +112,8 @@ class Supervisor:
                     self._start()
         except BaseException as refusal:  # noqa: BLE001 - raised in `open()`
             self._refusal = refusal
+        finally:
+            self._all_started.set()
 
     def replace(self, now: float) -> bool:
         """Start processes in place of those that have ended. Return False when there is none at all, and none
@@ -206,8 +216,7 @@ class Supervisor:
     def close(self) -> None:
         """End all processes, and close all descriptors. Those that work are killed."""
         self._closes = True
-        if self._starter is not None:
-            self._starter.join(STARTING)
+        self._all_started.wait(STARTING)
         idle = [worker for worker in self.workers if worker.is_ready and not worker.held]
         for worker in idle:
             worker.send(Kind.CLOSE)
