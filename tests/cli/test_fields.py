@@ -163,7 +163,7 @@ def test_a_file_that_was_not_written_with_the_template_is_left_unchanged(tmp_pat
         ({"write_out": "%output{x}%{url}"}, "is not supported"),
         ({"write_out": "%{respnse_code}"}, "did you mean response_code?"),
         ({"write_out": "%{title}"}, "add --parse title"),
-        ({"write_out": "@absent"}, "absent: No such file"),
+        ({"write_out": "@absent"}, "absent: no such file"),
         ({"fields": "url,sha256", "outputs": ["a.csv"]}, "add --hash sha256"),
         ({"fields": "url,body", "outputs": ["a.csv"]}, "add --keep body"),
         ({"fields": "url,url", "outputs": ["a.csv"]}, "'url' is given twice"),

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fetchpool.cli.demo_server.server import DemoServer
-from fetchpool.config.choices import EXECUTORS, TRANSPORTS
+from fetchpool.config.choices import LOCAL_EXECUTORS, TRANSPORTS
 from fetchpool.scheduler.autoscale import START
 from tests.cli.runner import PATIENCE, environment, fetchpool, start
 from tests.measured import measured
@@ -23,7 +23,7 @@ def listed(directory: Path, *urls: str) -> None:
     (directory / "urls.txt").write_text("".join(f"{url}\n" for url in urls))
 
 
-@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize("executor", LOCAL_EXECUTORS)
 def test_a_list_becomes_one_line_per_url(demo_server: DemoServer, tmp_path: Path, executor: str) -> None:
     urls = [demo_server.url(f"/bytes/{size}") for size in range(20)]
     listed(tmp_path, *urls)
@@ -239,7 +239,7 @@ def count(response):
 """
 
 
-@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize("executor", LOCAL_EXECUTORS)
 def test_text_that_a_parser_prints_is_not_among_the_rows_on_standard_output(
     demo_server: DemoServer, tmp_path: Path, executor: str
 ) -> None:

@@ -12,12 +12,12 @@ import pytest
 
 import fetchpool
 from fetchpool.cli.demo_server.server import DemoServer
-from fetchpool.config.choices import EXECUTORS
+from fetchpool.config.choices import LOCAL_EXECUTORS
 
 ENOUGH = 15.0
 """Seconds after which what was to happen won't."""
 
-with_every_executor = pytest.mark.parametrize("executor", EXECUTORS)
+with_every_executor = pytest.mark.parametrize("executor", LOCAL_EXECUTORS)
 
 
 async def until(holds: Callable[[], bool]) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 import fetchpool
 from fetchpool.cli.demo_server.server import DemoServer
-from fetchpool.config.choices import EXECUTORS
+from fetchpool.config.choices import LOCAL_EXECUTORS
 
 SCRIPT = """
 import sys, fetchpool
@@ -34,7 +34,7 @@ def broken(_response: fetchpool.Response) -> dict[str, Any]:
     raise ZeroDivisionError
 
 
-@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize("executor", LOCAL_EXECUTORS)
 def test_a_functions_fields_are_in_the_row_and_its_name_in_the_message(
     demo_server: DemoServer, executor: str
 ) -> None:

@@ -11,12 +11,12 @@ from concurrent.futures import wait
 import pytest
 
 import fetchpool
-from fetchpool.config.choices import EXECUTORS
+from fetchpool.config.choices import LOCAL_EXECUTORS
 from tests.contracts.gauged import GaugedServer
 
 PATIENCE = 30.0
 
-with_every_executor = pytest.mark.parametrize("executor", EXECUTORS)
+with_every_executor = pytest.mark.parametrize("executor", LOCAL_EXECUTORS)
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def test_the_last_value_that_is_typed_counts_or_that_of_the_environment(
 
 
 def test_the_commands_and_the_variable_are_those_of_the_options() -> None:
-    assert {each.name for each in app.registered_commands} == {"run", "demo", *OTHER_COMMANDS}
+    assert {each.name for each in app.registered_commands} == {"run", "check", "demo", *OTHER_COMMANDS}
     assert OPTIONS["display"].variable == VARIABLE
 
 
