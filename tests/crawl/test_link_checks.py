@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import fetchpool as api
 from fetchpool.config.configure import configure
 from fetchpool.engine.build import build
 from fetchpool.linkcheck.findings import Findings
 from fetchpool.linkcheck.gather import gather
 from fetchpool.linkcheck.verdict import Verdict
+from fetchpool.model.errors import UsageError
 from fetchpool.model.link import Link
 from fetchpool.sinks.links.read import links_format, read_links
-from tests.cli.runner import fetchpool
+from tests.cli.runner import FETCHPOOL, fetchpool, popen
 from tests.crawl.server import NOT_FOUND, Answer, Request, SiteServer, page, pages, redirect
 
 HERE, OUTSIDE = "127.0.0.1", "127.0.0.2"
@@ -274,6 +277,53 @@ def test_a_resumed_crawl_has_the_links_of_each_page_once(server: SiteServer, nam
     crawl(server, links=name, check_fragments=True, resume=True)
     assert sorted((link.from_, link.to) for link in links(name)) == expected
     assert sorted(Path(f"{name}.ids.jsonl").read_text().splitlines()) == sorted(ids.splitlines())
+
+
+@pytest.mark.parametrize("name", ["links.jsonl", "links.sqlite"])
+def test_a_killed_crawl_that_is_resumed_has_the_links_of_each_page_once(
+    server: SiteServer, name: str, tmp_path: Path
+) -> None:
+    names = [f"/p{number}" for number in range(5)]
+    serve(server, {"/": page(*names, "/last"), "/last": page("/")} | {each: page("/#x") for each in names})
+    inside, is_at_last = server.site, threading.Event()
+
+    def answer(request: Request) -> Answer:
+        if request.target != "/last":
+            return inside(request)
+        is_at_last.set()
+        return page(delay=60)
+
+    server.site = answer
+    command = ["-r", "-o", "rows.jsonl", "--links", name, "--check-fragments", "-q", server.url("/")]
+    with popen([*FETCHPOOL, *command, "-w", "1"], cwd=tmp_path) as process:
+        assert is_at_last.wait(30)
+        process.kill()
+        process.wait()
+    server.site = inside
+    assert fetchpool(*command, "--resume", cwd=tmp_path).returncode == 0
+    first = [(server.url("/"), server.url(each)) for each in (*names, "/last")]
+    back = [(server.url(each), server.url("/")) for each in (*names, "/last")]
+    assert sorted((link.from_, link.to) for link in links(name)) == sorted(first + back)
+    ids = [json.loads(each)["url"] for each in Path(f"{name}.ids.jsonl").read_text().splitlines()]
+    assert sorted(ids) == sorted(map(server.url, ("/", *names, "/last")))
+
+
+@pytest.mark.parametrize("name", ["links.jsonl", "links.sqlite", "links.parquet"])
+def test_a_crawl_that_overwrites_its_files_has_only_its_own_links(server: SiteServer, name: str) -> None:
+    serve(server, {"/": page("/a#x"), "/a": page()})
+    for _ in range(2):
+        crawl(server, links=name, check_fragments=True, overwrite=True)
+    assert [(link.from_, link.to) for link in links(name)] == [(server.url("/"), server.url("/a"))]
+    assert len(Path(f"{name}.ids.jsonl").read_text().splitlines()) == 2
+    with pytest.raises(UsageError, match="frontier"):
+        crawl(server, links=name)
+
+
+def test_a_program_gets_links_in_a_file_and_rows_as_ever(server: SiteServer) -> None:
+    serve(server, {"/": page("/a", "OUT/x"), "/a": page()}, {"/x": page("/y")})
+    rows = list(api.fetch([server.url("/")], recursive=True, links="links.csv", check_external=True))
+    assert {row.url for row in rows} == {server.url("/"), server.url("/a"), server.url("/x", OUTSIDE)}
+    assert [link.to for link in links("links.csv")] == [server.url("/a"), server.url("/x", OUTSIDE)]
 
 
 def test_check_reports_on_standard_output_and_leaves_no_file(server: SiteServer, tmp_path: Path) -> None:
