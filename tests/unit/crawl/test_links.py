@@ -13,7 +13,7 @@ from fetchpool.crawl.page_links import (
     fragment_hash,
     split_urls,
 )
-from fetchpool.crawl.targets import MAX_LENGTH, MAX_REMEMBERED
+from fetchpool.crawl.targets import MAX_LENGTH
 from fetchpool.model.crawl_rules import CrawlRules, Reason, ScopeKind
 
 PAGE = "https://h/d/page"
@@ -289,12 +289,14 @@ def test_a_url_is_reported_once_by_a_worker() -> None:
     assert [with_links.extract(page, PAGE, HTML).urls for _ in range(2)] == [b"https://h/x"] * 2
 
 
-def test_what_is_remembered_is_bounded_and_loses_no_link() -> None:
+def test_what_is_remembered_is_bounded_and_loses_no_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("links", "targets"):
+        monkeypatch.setattr(f"fetchpool.crawl.{module}.MAX_REMEMBERED", 100)
     extractor = LinkExtractor(CrawlRules(starts=("https://h/",)))
-    page = "".join(f"<a href=/{number}>" for number in range(2 * MAX_REMEMBERED)).encode()
+    page = "".join(f"<a href=/{number}>" for number in range(200)).encode()
     found = extractor.extract(page, PAGE, HTML)
-    assert len(set(split_urls(found.urls))) == found.num_links == 2 * MAX_REMEMBERED
-    assert len(extractor._verdicts) <= MAX_REMEMBERED + 1
+    assert len(set(split_urls(found.urls))) == found.num_links == 200
+    assert len(extractor._verdicts) <= 101
     assert extractor.extract(b"<a href=/new>", PAGE, HTML).urls == b"https://h/new"
 
 
