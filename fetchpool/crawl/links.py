@@ -129,6 +129,8 @@ class LinkExtractor:
                 verdict = local[href]
             if verdict in (NEW, REPORTED):
                 num_links += 1
+                if verdict == REPORTED and page_reason is Reason.TRAP_SAME_PAGE:
+                    continue  # followed from the other page, such as / for /index.html
                 if page_reason is not None or not bits & followed:
                     reason = page_reason or (Reason.NOFOLLOW if bits & NOFOLLOW else Reason.TAG)
                     not_followed[reason] = not_followed.get(reason, 0) + 1

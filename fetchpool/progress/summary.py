@@ -93,7 +93,7 @@ def summary(
         lines.append(line(Span("bottleneck: ", Style.QUIET), *limited_by))
     if interrupted and resume:
         if result.stopped_by == "--max-pages":
-            resume += " and a larger --max-pages"
+            resume += " and a larger --max-pages" if "--resume" in resume else ", with a larger --max-pages"
         lines.append(line("to continue: ", Span(resume, Style.HINT)))
     elif again and any(kind.kind != FailureKind.INVALID_URL for kind in snapshot.failed):
         lines.append(line("to try the failures again: ", Span(again, Style.HINT)))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from fetchpool.crawl.links import LinkExtractor
 from fetchpool.crawl.page_links import PageLinks
 from fetchpool.engine.crawl import Crawl, is_same_site
 from fetchpool.engine.stats import Stats
@@ -225,3 +226,14 @@ def test_a_trap_is_reported_once(crawled: Crawled) -> None:
     (notice,) = crawled.notices
     assert "--no-trap-guard" in notice
     assert crawled.crawl.result.not_followed == {"trap_repeats": 3, "scope": 1}
+
+
+def test_a_page_with_two_urls_is_no_trap() -> None:
+    """`/` and `/index.html` are the same page of most sites, and their links are the same."""
+    extractor = LinkExtractor(CrawlRules(starts=(START,)))
+    page = b"<a href='/x'>x</a> <a href='/index.html'>home</a> <a href='y/'>y</a>"
+    first = extractor.extract(page, START, "text/html")
+    same = extractor.extract(page, f"{START}index.html", "text/html", parent_hash=first.body_hash)
+    assert (same.urls, same.not_followed, same.num_links) == (b"", {}, 3)
+    deeper = extractor.extract(page, f"{START}y/", "text/html", parent_hash=first.body_hash)
+    assert (deeper.urls, deeper.not_followed) == (b"", {"trap_same_page": 1})
