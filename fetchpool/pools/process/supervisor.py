@@ -63,8 +63,8 @@ class Supervisor:
         self.ended: list[WorkerProcess] = []
         """Processes that have ended; the caller that handles them clears the list."""
         self._all_started = Event()
-        """The thread that starts the processes has ended. It can't be joined if an interrupt arrives before it
-        is known."""
+        """The thread that starts the processes has ended. It can't be joined if an interrupt arrives before
+        `threads.start()` has returned it."""
         self._all_started.set()
         self._refusal: BaseException | None = None
         """Why the processes could not be started."""
