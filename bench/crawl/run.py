@@ -24,7 +24,7 @@ from bench.scenarios.servers import ROOT
 
 MEMORY = Path("/dev/shm")
 WORKERS = 64
-BEGIN, END = "<!-- crawl: begin -->", "<!-- crawl: end -->"
+BEGIN, END = "<!-- crawls: written by `make bench-crawl ARGS=--write` -->", "<!-- end of crawls -->"
 DOCUMENT = ROOT / "docs/benchmarks.md"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 

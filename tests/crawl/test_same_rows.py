@@ -28,7 +28,7 @@ def test_t40_the_rows_are_the_same_with_every_executor_and_number_of_workers(
     executor: str, workers: int
 ) -> None:
     """Results of other crawlers differ from run to run."""
-    synthetic = SyntheticSite(250, planted=True)
+    synthetic = SyntheticSite(120, planted=True)
     order = random.Random(workers)
 
     def site(request: Request) -> Answer:
