@@ -56,7 +56,7 @@ class LoopPool:
             if self._state is not State.OPEN:
                 raise PoolClosedError(self._crash or "the pool was shut down; open another one")
             if self._own_thread is None and not self._is_inline:
-                self._own_thread = threads.start(self._run, f"fetchpool-{self._name}")
+                self._own_thread = threads.start(self._run_in_own_thread, f"fetchpool-{self._name}")
             self._enqueue(request, future, alone)
         if self._wakeup.asleep:
             self._wakeup.notify()
@@ -104,6 +104,11 @@ class LoopPool:
             self.wake()
         elif self._state is not State.CLOSED:
             self._run()  # nothing was submitted: only what the pool has opened is closed
+
+    def _run_in_own_thread(self) -> None:
+        """Thread target. An interrupt may arrive in `submit()` before that knows the thread."""
+        self._own_thread = threading.current_thread()
+        self._run()
 
     def _run(self) -> None:
         """Run the loop until the pool is shut down and done, or aborted."""

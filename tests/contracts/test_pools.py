@@ -27,6 +27,7 @@ from fetchpool.pools.async_.pollers import MANY, GrowingPoller, PerformPoller, S
 from fetchpool.pools.async_.pool import AsyncPool
 from fetchpool.pools.base import InlinePool, Pool
 from fetchpool.pools.open import open_pool
+from fetchpool.runtime import threads
 from tests.contracts.gauged import WAYS, WITH_ADDRESSES, ended, opened, submit
 
 
@@ -536,6 +537,32 @@ def test_a_parser_that_kills_its_worker_every_time_costs_one_row(server):
     records = list(fetchpool.fetch(urls, executor="process", workers=2, per_host=0, parse=parse))
     assert {record.url: record.error for record in records} == dict.fromkeys(urls) | {urls[0]: "internal"}
     assert len(records) == len(urls)
+
+
+@pytest.mark.parametrize("executor", ["async", "process"])
+def test_an_interrupted_submit_leaves_a_pool_that_works(monkeypatch, server, executor):
+    """Ctrl-C in a program: the thread of the loop runs, and `submit()` was not given it."""
+    has_begun = threading.Event()
+
+    def interrupted(run, name):
+        thread = threading.Thread(target=lambda: (has_begun.set(), run()), name=name, daemon=True)
+        thread.start()
+        raise KeyboardInterrupt
+
+    pool = open_pool(executor, 1, FetchOptions())
+    with monkeypatch.context() as patched:
+        patched.setattr(threads, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            submit(pool, server, "/quick")
+    assert has_begun.wait(15)
+    until = monotonic() + 5
+    while pool._own_thread is None and monotonic() < until:
+        threading.Event().wait(0.01)
+    [future] = submit(pool, server, "/quick")
+    assert future.result(15).error is None
+    assert sum(thread.name == f"fetchpool-{executor}" for thread in threading.enumerate()) == 1
+    pool.shutdown()
+    assert not any(thread.name == f"fetchpool-{executor}" for thread in threading.enumerate())
 
 
 def test_every_executor_is_held_to_this_contract():
