@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ from msgspec.structs import replace
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model import urls
 from fetchpool.model.errors import PoolClosedError, UsageError, WorkerLostError
-from fetchpool.pools.cluster import host, lease, remote_station, stations
+from fetchpool.pools.cluster import host, lease
+from fetchpool.pools.cluster.arguments import NOT_SHARED, TOKEN, Packer, unpack, version_of
 from fetchpool.pools.cluster.pool import ClusterPool
 from fetchpool.pools.cluster.shares import divide
 from tests.contracts.fake_cluster import FakeCluster
@@ -136,28 +138,23 @@ def test_the_caller_is_notified_once_when_the_cluster_is_lost(
     assert reasons == ["its scheduler has ended"]
 
 
-def test_a_silent_worker_is_abandoned_and_its_station_has_ended_by_then(
-    cluster: FakeCluster, pools: Any, server: GaugedServer, monkeypatch: pytest.MonkeyPatch
+def test_a_worker_that_is_cut_off_is_abandoned_and_starts_nothing_after_its_lease(
+    cluster: FakeCluster, pools: Any, server: GaugedServer
 ) -> None:
-    """Its station is cut off, not stopped: it would go on. After its lease it starts nothing."""
-    monkeypatch.setattr(lease, "LEASE", 0.8)
-    monkeypatch.setattr(host, "PING", 0.1)
-    monkeypatch.setattr(remote_station, "PING", 0.1)
-    monkeypatch.setattr(remote_station, "SILENT_AFTER", 0.4)
     pool = pools(cluster, 4)
-    address = pool._stations.opened[0].worker.address
-    name = pool._stations.opened[0].name
+    station = pool._stations.opened[0]
     futures = submit(pool, server, *["/held"] * 8)
     server.wait_until_held(4)
-    cut_off = cluster.stations[name]
-    cluster.stop(address)
-    assert cut_off.ended.wait(PATIENCE), "its lease does not end"
-    assert name in cluster.stations, "it was abandoned before its lease has ended"
-    monkeypatch.setattr(stations, "ABANDONED", 0.5)
-    until(lambda: all(station.worker.address != address for station in pool._stations.opened))
+    cut_off = cluster.stations[station.name]
+    cluster.stop(station.worker.address)
+    cut_off._lease._ends = float("-inf")  # as if it had waited
+    assert cut_off.ended.wait(PATIENCE)
+    assert station in pool._stations.opened
+    station.reported_at = float("-inf")
+    until(lambda: station not in pool._stations.opened)
     server.release.set()
     assert "lost" not in ended(futures), "a worker that was cut off has not crashed"
-    cluster.go_on(address)
+    cluster.go_on(station.worker.address)
     assert ended(submit(pool, server, "/last")) == ["fetched"]
     assert server.asked.count("/last") == 1
 
@@ -274,3 +271,27 @@ def test_names_are_looked_up_at_a_station(cluster: FakeCluster, pools: Any, serv
 )
 def test_the_shares_of_stations_add_up(most: int, limits: list[int], parts: list[int]) -> None:
     assert divide(most, limits) == parts
+
+
+def test_a_directory_that_a_worker_does_not_see_is_refused_by_name(
+    cluster: FakeCluster, tmp_path: Path
+) -> None:
+    options = FetchOptions(save=str(tmp_path), save_spool=str(tmp_path))
+    packer = Packer(options)
+    arguments = packer.pack(1)
+    (tmp_path / TOKEN).unlink()
+    refused = host.StationHost(arguments, lambda _: None)
+    assert refused.opening.refusal == NOT_SHARED.format(tmp_path)
+    pool = ClusterPool(2, options, cluster, wait=1)
+    pool.shutdown()
+
+
+def test_certificates_are_files_of_the_worker(tmp_path: Path) -> None:
+    certificate = tmp_path / "ca.pem"
+    certificate.write_text("a certificate")
+    _, content = version_of(Packer(FetchOptions(cacert=str(certificate))).pack(3))
+    certificate.unlink()
+    most, options = unpack(content)
+    assert most == 3
+    assert options.cacert is not None
+    assert Path(options.cacert).read_text() == "a certificate"

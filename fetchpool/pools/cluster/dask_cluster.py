@@ -176,11 +176,13 @@ class DaskCluster:
         while self._client.status == "running":
             await asyncio.sleep(WATCH)
         if not self._is_closed:
+            logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the client's attempts to connect again
             self._on_event(Lost("the scheduler does not answer any more"))
 
 
 def _connect(name: str, address: str, security: Any) -> Client:
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it says is said in words
+    for logger in ("distributed", "tornado.application"):  # events say what is wrong
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
     try:
         return Client(  # type: ignore[no-untyped-call]
             address,

@@ -7,7 +7,6 @@ driver drops it, or when its lease does (`lease.py`).
 
 from __future__ import annotations
 
-import pickle
 import time
 from collections.abc import Callable
 from threading import Event, Lock, Thread
@@ -20,6 +19,7 @@ from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.errors import FetchpoolError
 from fetchpool.model.version import VERSION
 from fetchpool.pools.cluster import messages
+from fetchpool.pools.cluster.arguments import unpack, version_of
 from fetchpool.pools.cluster.lease import LEASE, PING, Lease
 from fetchpool.pools.cluster.lookups import StationLookups
 from fetchpool.pools.cluster.messages import Kind, Opening, Report
@@ -27,11 +27,6 @@ from fetchpool.pools.wire import WireError
 from fetchpool.runtime import threads
 
 LEASE_ENDED = f"there was no call of the driver for {LEASE:g} s"
-
-
-def pack(most: int, options: FetchOptions) -> bytes:
-    """Return a station's arguments: the most fetches that it may ever run at once, and the options."""
-    return pickle.dumps((VERSION, pickle.dumps((most, options))))
 
 
 class StationHost:
@@ -44,7 +39,7 @@ class StationHost:
         *,
         is_cut_off: Callable[[], bool] | None = None,
     ) -> None:
-        """`arguments` are those of `pack()`. `is_cut_off`: whether the worker is closing, or has lost its
+        """`arguments` are those of a `Packer`. `is_cut_off`: whether the worker is closing, or has lost its
         cluster. Raises nothing: `opening` says what is in the way."""
         self._publish = publish
         self._is_cut_off = is_cut_off
@@ -59,13 +54,13 @@ class StationHost:
         self._thread: Thread | None = None
         self.ended = Event()
         """Set when the station has ended."""
-        version, packed = pickle.loads(arguments)
+        version, content = version_of(arguments)
         self.opening = Opening(VERSION)
         if version != VERSION:
             self.ended.set()
             return
         try:
-            self.opening = self._open(*pickle.loads(packed))
+            self.opening = self._open(*unpack(content))
         except FetchpoolError as error:
             self.opening = Opening(VERSION, refusal=str(error))
         except Exception as error:  # noqa: BLE001 - the driver says what is missing in which worker

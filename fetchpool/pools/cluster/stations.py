@@ -14,6 +14,7 @@ from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.errors import UsageError
 from fetchpool.model.version import VERSION
 from fetchpool.pools.cluster import messages
+from fetchpool.pools.cluster.arguments import Packer
 from fetchpool.pools.cluster.cluster import (
     Cluster,
     Delivered,
@@ -27,7 +28,6 @@ from fetchpool.pools.cluster.cluster import (
     Unreachable,
     Worker,
 )
-from fetchpool.pools.cluster.host import pack
 from fetchpool.pools.cluster.lease import ABANDONED
 from fetchpool.pools.cluster.messages import Report
 from fetchpool.pools.cluster.remote_station import RemoteStation
@@ -58,7 +58,7 @@ class Stations:
 
     def __init__(self, cluster: Cluster, options: FetchOptions, now: float) -> None:
         self._cluster = cluster
-        self._options = options
+        self._packer = Packer(options)
         self._run = os.urandom(6).hex()
         self._count = 0
         self._workers: dict[str, Worker] = {}
@@ -125,7 +125,7 @@ class Stations:
             name = f"{self._run}-{self._count}"
             self._all[name] = RemoteStation(name, worker, self._cluster, now)
             share = -(-self.most // max(1, self.workers))
-            self._cluster.open(name, address, pack(min(self.most, PART * share), self._options))
+            self._cluster.open(name, address, self._packer.pack(min(self.most, PART * share)))
 
     def _on_opened(self, station: RemoteStation, answer: bytes, now: float) -> None:
         address = station.worker.address
