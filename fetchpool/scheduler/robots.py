@@ -35,6 +35,19 @@ FOREVER = float("inf")
 MAX_CRAWL_DELAY = 60.0
 """Maximum of `Crawl-delay`, in seconds: a longer one could delay a list by weeks."""
 
+NOT_CONNECTED = frozenset(
+    (
+        FailureKind.FORBIDDEN_ADDRESS,
+        FailureKind.DNS,
+        FailureKind.TIMEOUT_DNS,
+        FailureKind.REFUSED,
+        FailureKind.UNREACHABLE,
+        FailureKind.TIMEOUT_CONNECT,
+        FailureKind.TLS,
+    )
+)
+"""Failures before a request is sent: the host's URLs would fail likewise, and their rows say so."""
+
 
 class RobotsFile(Struct, frozen=True):
     """A fetched `robots.txt`."""
@@ -46,8 +59,8 @@ class RobotsFile(Struct, frozen=True):
     until: float
     """When the file has to be fetched again."""
     kind: FailureKind = FailureKind.ROBOTS
-    """The `error` of URLs that may not be fetched. `forbidden_address`: no request may connect to this host
-    that a public page has redirected there."""
+    """The `error` of URLs that may not be fetched: why there is no connection to their host, if there is
+    none. `forbidden_address`: no request may connect to it that a public page has redirected there."""
 
 
 class RobotsRules(Struct, frozen=True):
@@ -160,10 +173,9 @@ def to_file(outcome: Outcome, now: float) -> RobotsFile:
         return RobotsFile(b"", "", FOREVER)  # no file: no rules (2.3.1.3)
     if outcome.record.error is None:
         return RobotsFile(b"", "", FOREVER)  # an empty file
-    if outcome.record.error == FailureKind.FORBIDDEN_ADDRESS and not outcome.record.num_redirects:
-        return RobotsFile(
-            b"", outcome.record.errormsg or "", now + UNREADABLE_TTL, FailureKind.FORBIDDEN_ADDRESS
-        )
+    if outcome.record.error in NOT_CONNECTED and not outcome.record.num_redirects:
+        kind = FailureKind(outcome.record.error)
+        return RobotsFile(b"", outcome.record.errormsg or "", now + UNREADABLE_TTL, kind)
     # Unreachable: everything is forbidden (2.3.1.4), until the file is fetched again.
     return RobotsFile(b"", f"cannot read robots.txt: {outcome.record.errormsg}", now + UNREADABLE_TTL)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -389,3 +390,13 @@ def test_mistakes_are_one_line_and_exit_code_2(arguments: list[str], said: str, 
     done = fetchpool(*arguments, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (2, f"fetchpool: {said}\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_to_a_host_that_accepts_no_connection_is_broken(server: SiteServer) -> None:
+    """Its robots.txt can't be read either, which alone would leave the link unsure."""
+    with socket.create_server((OUTSIDE, 0)) as taken:
+        closed = f"http://{OUTSIDE}:{taken.getsockname()[1]}/page"
+    serve(server, {"/": page(closed)})
+    found = check(server)
+    assert [(each.url, each.error) for each in found.of(Verdict.BROKEN)] == [(closed, "refused")]
+    assert not list(found.of(Verdict.UNSURE))

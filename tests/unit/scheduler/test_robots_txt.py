@@ -205,3 +205,22 @@ def test_where_nothing_may_be_reached_that_is_not_public_it_is_asked_once() -> N
     robots.add(robots.request_for(request, -1), outcome, 0.0)
     assert robots.rules_for(replace(request, from_public=True), 1.0) is not None
     assert robots.rules_for(request, 1.0) is not None
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "message"),
+    [
+        (FailureKind.REFUSED, "refused", "connection refused"),
+        (FailureKind.TLS, "tls", "TLS handshake failed"),
+        (FailureKind.RESET, "robots", "cannot read robots.txt: connection reset by server"),
+    ],
+)
+def test_urls_of_a_host_without_a_connection_have_its_error(
+    kind: FailureKind, error: str, message: str
+) -> None:
+    cache = RobotsCache("fetchpool")
+    request = urls.request(0, "http://127.0.0.1/page")
+    robots = cache.request_for(request, -1)
+    rules = cache.add(robots, refusal(robots, kind), now=0.0)
+    assert not cache.allows(rules, request)
+    assert (rules.kind, rules.refusal) == (error, message)
