@@ -173,8 +173,8 @@ def to_file(outcome: Outcome, now: float) -> RobotsFile:
         return RobotsFile(b"", "", FOREVER)  # no file: no rules (2.3.1.3)
     if outcome.record.error is None:
         return RobotsFile(b"", "", FOREVER)  # an empty file
-    if outcome.record.error in NOT_CONNECTED and not outcome.record.num_redirects:
-        kind = FailureKind(outcome.record.error)
+    kind = next((kind for kind in NOT_CONNECTED if kind == outcome.record.error), None)
+    if kind is not None and not outcome.record.num_redirects:
         return RobotsFile(b"", outcome.record.errormsg or "", now + UNREADABLE_TTL, kind)
     # Unreachable: everything is forbidden (2.3.1.4), until the file is fetched again.
     return RobotsFile(b"", f"cannot read robots.txt: {outcome.record.errormsg}", now + UNREADABLE_TTL)
