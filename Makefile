@@ -16,7 +16,7 @@ JOBS ?= 4
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-compiled lint format types contracts fuzz compiled bench bench-full bench-crawl torture crawl-torture docs pictures screenshots report-pictures clean
+.PHONY: help setup run test test-compiled lint format types contracts fuzz compiled bench bench-full bench-crawl torture crawl-torture docs pictures screenshots report-pictures clean kept-bodies web-connections
 .PHONY: sdist pure-wheel wheel wheels check-tag check-wheels smoke-wheel workflows
 
 bin := $(VENV)/bin
@@ -118,6 +118,12 @@ torture: $(ready) ## kill runs at random moments, resume them, and check that no
 
 crawl-torture: $(ready) ## the same with crawls, and check that no page is fetched twice (minutes)
 	@$(bin)/python -m bench.endurance.crawl_torture --kills 300 $(ARGS)
+
+kept-bodies: $(ready) ## memory of --keep body into Parquet, 10,000 pages of 1 MB (minutes)
+	@$(bin)/python -m bench.endurance.kept_bodies $(ARGS)
+
+web-connections: $(ready) ## 10,000 connections to the web page
+	@$(bin)/python -m bench.endurance.web_connections $(ARGS)
 
 docs: $(ready) ## write the generated parts of the documents
 	$(bin)/python -m tests.update_docs

@@ -34,6 +34,8 @@ class Configuration(Struct, frozen=True):
     settings: Mapping[str, Setting] = {}
     """The options that something sets, with their origin; empty if only the command line can."""
     notices: tuple[str, ...] = ()
+    failure: UsageError | None = None
+    """Why the files can't be used, if one of them asks for `--progress json`: the error is a line of JSON."""
 
     def run(self, command: Callable[[], int]) -> int:
         """Run a command with these options and return its exit code. With `--progress json` its standard
@@ -45,6 +47,8 @@ class Configuration(Struct, frozen=True):
         return self._run(command)
 
     def _run(self, command: Callable[[], int]) -> int:
+        if self.failure is not None:
+            raise self.failure
         with self.naming_origins():
             return command()
 
@@ -81,7 +85,17 @@ def configured(
     names = {option.name: flag_name(option) for option in options}
     given = {name: typed[flag] for name, flag in names.items() if is_typed(context, flag)}
     variables = from_variables(environ) if has_variables else {}
-    sources = [Source(COMMAND_LINE, given), Source("", variables), *_files(named, label, local, own)]
+    try:
+        files = list(_files(named, label, local, own))
+    except UsageError as error:
+        if (
+            "display" in names
+            and not {"display"} & {*given, *variables}
+            and _asks_for_json(named, local, own)
+        ):
+            return Configuration({**typed, "display": "json"}, failure=error)
+        raise
+    sources = [Source(COMMAND_LINE, given), Source("", variables), *files]
     settings = combine(sources, {name: typed[flag] for name, flag in names.items()})
     used = {names[name]: setting.value for name, setting in settings.items() if not setting.needs}
     keys = ", ".join(each.option.key for each in settings.values() if each.origin == local and not each.needs)
@@ -103,6 +117,14 @@ def _named_file(typed: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[s
     if typed["config"] is not None:
         return typed["config"], "--config"
     return ("", "") if typed["no_config"] else (environ.get(CONFIG, ""), CONFIG)
+
+
+def _asks_for_json(*paths: str) -> bool:
+    """Whether the first of these files that sets `progress` sets it to json. The files may be invalid."""
+    from fetchpool.config.config_files import progress_line
+
+    found = (progress_line(path) for path in paths if path)
+    return next((value for value in found if value), "") == "json"
 
 
 def _is_off(environ: Mapping[str, str]) -> bool:

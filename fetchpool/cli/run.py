@@ -57,7 +57,7 @@ def run(ctx: typer.Context, inputs: list[str] | None, **typed: Any) -> int:
     TIME is seconds, or 500ms, 10s, 2m, 1h, 1d; SIZE is bytes, or 512k, 10M, 1G (1M is 1048576 bytes).
     """
     configuration = configured(ctx, typed, RUN_OPTIONS)
-    if typed["print_config"]:
+    if typed["print_config"] and configuration.failure is None:
         from fetchpool.cli.print_config import print_config
 
         print_config(configuration)

@@ -56,6 +56,8 @@ class Result(Struct, frozen=True):
     failed: Spread
     p50: Spread
     p95: Spread
+    retries: int = 0
+    """The most of any trial."""
 
     @property
     def rate(self) -> float:
@@ -89,6 +91,7 @@ def _result(combination: Combination, trials: list[Trial]) -> Result:
         spread([summary.failed for summary in summaries]),
         spread([summary.times.p50 for summary in summaries]),
         spread([summary.times.p95 for summary in summaries]),
+        max(summary.retries for summary in summaries),
     )
 
 

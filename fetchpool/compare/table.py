@@ -159,6 +159,11 @@ def notes(comparison: Comparison) -> list[str]:
     text = [""]
     if any(result.wall.overlaps(comparison.results[0].wall) for result in comparison.results[1:]):
         text.append(NOISE)
+    if retries := max((result.retries for result in comparison.results), default=0):
+        text.append(
+            f"up to {counted(retries, 'retry', 'retries')} a trial, whose backoff is part of the times; "
+            "--retry 0 leaves them out"
+        )
     text += [
         f"{combination}: a trial failed: {escape_invisible(why)}" for combination, why in comparison.failures
     ]

@@ -59,6 +59,7 @@ class Summary(Struct, frozen=True):
     failed: int
     times: Times
     exit_code: int
+    retries: int = 0
 
 
 class Trial(Struct, frozen=True):

@@ -31,6 +31,7 @@ _MAY_HAVE_TABLE = re.compile(
 )
 """Matches a line such as `[tool.fetchpool]`, or `fetchpool.workers = 3` below `[tool]`. Without such a line,
 as in most projects, the TOML parser is not loaded."""
+_PROGRESS = re.compile(rb"""^\s*progress\s*=\s*["']([a-z]+)["']""", re.MULTILINE)
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 BY_KEY = {option.key: option for option in OPTIONS.values() if option.usage}
 
@@ -56,6 +57,15 @@ def read(path: str, *, trusted: bool = True) -> dict[str, Any] | None:
     if os.name == "posix" and stat.S_ISREG(mode) and mode & OTHERS:
         _refuse_credentials(path, values)
     return {option.name: value for option, value in values.items()}
+
+
+def progress_line(path: str) -> str:
+    """Return the value of `progress` in a file whose other lines may be invalid; empty without one."""
+    try:
+        found = _PROGRESS.search(Path(path).read_bytes())
+    except (OSError, ValueError):
+        return ""
+    return found[1].decode() if found else ""
 
 
 def _content(path: str) -> tuple[bytes, int]:

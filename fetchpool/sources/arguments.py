@@ -82,6 +82,10 @@ def is_url(argument: str) -> bool:
     return _looks_like_host(argument) and not _is_file(argument)
 
 
+_RANGE = re.compile(r"\[(?:\d+-\d+|[a-z]-[a-z]|[A-Z]-[A-Z])(?::\d+)?\]|\{[^{}]*,[^{}]*\}")
+"""A range or a set of URLs, as curl's arguments may have."""
+
+
 class ArgumentInput:
     """An input that is a single URL."""
 
@@ -96,6 +100,11 @@ class ArgumentInput:
         if "://" not in argument:
             shown = escape_invisible(redact(argument))
             self.notice = f"{shown}: no file has that name; reading it as the URL http://{shown}"
+        elif found := _RANGE.search(argument):
+            self.notice = (
+                f"{escape_invisible(redact(argument))}: {found[0]} is part of the URL, not a range as in "
+                "curl; in bash, {1..3} makes several arguments"
+            )
 
     def batches(self) -> Iterator[UrlBatch]:
         """Yield the URL."""

@@ -303,6 +303,12 @@ def test_the_environment_and_a_file_can_ask_for_it(tmp_path: Path) -> None:
         environment = {"FETCHPOOL_PROGRESS": "json"}
         objects(fetchpool(*arguments, cwd=tmp_path, env=environment).stderr, code)
     objects(fetchpool("one", "--wrong", cwd=tmp_path, env=environment).stderr, 2)
+    for wrong in ("nosuch = 1", "workers = ", 'output = ["a"]\nwrong'):
+        (tmp_path / "wrong.toml").write_text(f'progress = "json"\n{wrong}\n')
+        said = objects(fetchpool("one", "--config", "wrong.toml", cwd=tmp_path).stderr, 2)
+        assert "wrong.toml" in str(said)
+        plain = fetchpool("one", "--config", "wrong.toml", "--progress", "none", cwd=tmp_path)
+        assert plain.stderr.startswith("fetchpool: --config: wrong.toml: ")
     for arguments in (("one", "--no-progress"), ("compact", "sizes.txt")):
         assert '"type"' not in fetchpool(*arguments, cwd=tmp_path, env=environment).stderr
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from bench.endurance.web_connections import connect, is_fine
 from fetchpool.config.web_options import DEFAULT_PORT, WebOptions, web_options
 from fetchpool.engine.events import Notice
 from fetchpool.model.errors import UsageError
@@ -253,3 +254,9 @@ def test_without_an_option_there_is_no_page() -> None:
 def test_wrong_options_are_refused(given: dict[str, Any], named: str) -> None:
     with pytest.raises(UsageError, match=named):
         options(**given)
+
+
+def test_a_thousand_connections_do_not_keep_the_page_from_answering() -> None:
+    """`make web-connections` does the same with ten thousand."""
+    with PageProcess() as page:
+        assert is_fine(connect(page, 1_000), 1_000)

@@ -61,7 +61,7 @@ tcp-nodelay + for every connection
 remove-on-error + only complete bodies are saved
 suppress-connect-headers + a proxy's headers are never part of a response
 no-buffer -N + rows are written at once
-globoff -g + URLs are taken as they are
+globoff -g + URLs are taken as they are: ranges such as [1-3] are not expanded
 create-dirs + --save creates its directory
 proxy-basic + with credentials in the proxy's URL
 proxytunnel -p + for https; http goes through the proxy's own requests

@@ -144,3 +144,12 @@ def test_only_comparisons_are_replaced(tmp_path: Path) -> None:
         check_outputs(["found.csv"])
     with pytest.raises(UsageError, match="its directory"):
         check_outputs([str(tmp_path / "none" / "found.md")])
+
+
+def test_a_comparison_says_that_retries_take_time() -> None:
+    summary = Summary(100, 3, Times(0.018, 0.041), 1, retries=12)
+    trials = [trial(ASYNC, 1, 0.4, summary=summary), trial(THREAD, 1, 0.6)]
+    found = structs.replace(comparison(), results=results(trials))
+    said = "up to 12 retries a trial, whose backoff is part of the times; --retry 0 leaves them out"
+    assert said in lines(found)
+    assert "retr" not in "".join(lines(structs.replace(found, results=results(trials[1:]))))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fetchpool.model.errors import InputError
+from fetchpool.sources.arguments import ArgumentInput
 from fetchpool.sources.files import FileSource
 from fetchpool.sources.table_rows import TableOptions
 from tests.unit.sources.test_files import Consumer, urls_of, write
@@ -101,3 +102,14 @@ def test_a_line_says_where_a_url_stood(tmp_path: Path, monkeypatch: pytest.Monke
         requests = Consumer(source).rest()
         assert [each.input_columns for each in requests] == [{"line": line} for line in lines]
         assert all(each.weight > len(each.url) + 100 for each in requests)
+
+
+@pytest.mark.parametrize("found", ["[1-3]", "[001-100:10]", "[a-z]", "{one,two}"])
+def test_a_range_of_curls_is_said_to_be_part_of_the_url(found: str) -> None:
+    notice = ArgumentInput(f"http://h.example/p{found}", 1).notice
+    assert f"{found} is part of the URL" in notice
+
+
+@pytest.mark.parametrize("url", ["http://[::1]/", "http://h.example/?a[0]=1", "http://h.example/{id}"])
+def test_other_brackets_need_no_notice(url: str) -> None:
+    assert ArgumentInput(url, 1).notice == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import pytest
@@ -293,6 +294,33 @@ def test_the_metrics_are_those_of_the_snapshot() -> None:
     assert sum(value for name, value in found.items() if name.startswith("fetchpool_state")) == 1
     assert "fetchpool_list_urls" not in found
     assert found["fetchpool_start_time_seconds"] == RUN.started
+
+
+def test_the_metrics_follow_the_rules_of_prometheus() -> None:
+    """What `promtool check metrics` checks: help, names, units, and counters and histograms that are."""
+    times = tuple(range(len(TIME_BOUNDS) + 1))
+    body = (
+        Page(done=30, ok=20, times=times, failed=(FailureCount("dns", 10, ()),)).call("GET", "/metrics").body
+    )
+    lines = [line for line in body.decode().splitlines() if not line.startswith("#")]
+    families = list(text_string_to_metric_families(body.decode()))
+    assert sum(len(each.samples) for each in families) == len(lines) == len(set(lines))
+    for family in families:
+        assert family.documentation, family.name
+        assert re.fullmatch(r"fetchpool_[a-z_]+", family.name)
+        assert not re.search(r"milli|micro|_ms\b|kilo|minutes|gauge|counter|histogram", family.name)
+        if family.type == "counter":
+            assert all(each.name.endswith("_total") and each.value >= 0 for each in family.samples)
+        else:
+            assert not any(each.name.endswith("_total") for each in family.samples)
+        if family.type == "histogram":
+            buckets = [each for each in family.samples if each.name.endswith("_bucket")]
+            bounds = [float(each.labels["le"]) for each in buckets]
+            values = [each.value for each in buckets]
+            count = next(each.value for each in family.samples if each.name.endswith("_count"))
+            assert (bounds, values) == (sorted(bounds), sorted(values))
+            assert (bounds[-1], values[-1]) == (float("inf"), count)
+    assert {each.type for each in families} == {"gauge", "counter", "histogram"}
 
 
 def test_no_metric_has_a_text_of_the_list() -> None:
