@@ -9,7 +9,6 @@ compared.
 from __future__ import annotations
 
 import re
-from collections import Counter
 
 TAG = re.compile(r"<(?:!--|[!?]|/?[a-zA-Z][^\t\n\f\r />]*|/(?!>))")
 """The beginning of a tag, of a comment, or of what counts as a comment."""
@@ -51,7 +50,7 @@ class Place:
 
     def __init__(self) -> None:
         self._around: list[str] = []
-        self._counts: Counter[str] = Counter()
+        self._counts: dict[str, int] = {}
 
     @property
     def in_page(self) -> bool:
@@ -59,7 +58,7 @@ class Place:
 
     @property
     def in_template(self) -> bool:
-        return self._counts["template"] > 0
+        return self._counts.get("template", 0) > 0
 
     @property
     def foreign(self) -> bool:
@@ -84,13 +83,13 @@ class Place:
         """Process an end tag."""
         while self.foreign and name in ("br", "p"):
             self._leave_last()
-        if self._counts[name]:
+        if self._counts.get(name):
             while self._leave_last() != name:
                 pass
 
     def _enter(self, name: str) -> None:
         self._around.append(name)
-        self._counts[name] += 1
+        self._counts[name] = self._counts.get(name, 0) + 1
 
     def _leave_last(self) -> str:
         name = self._around.pop()

@@ -16,7 +16,7 @@ from functools import lru_cache
 
 W = r"\t\n\f\r\ "
 NAMES = """
-    a area base link meta img image script source video audio track embed iframe frame input object
+    a area base link img image script source video audio track embed iframe frame input object
     svg math template style textarea title xmp noembed noframes plaintext
 """
 """Tags of interest: with links, or changing how the tags after them are read."""
@@ -33,23 +33,33 @@ def any_case(names: str) -> str:
 
 @lru_cache
 def token_regex(attributes: str = "", *, is_a_short: bool) -> re.Pattern[str]:
-    """Return the regex. Its groups: the `href` of an `a`; the name and the attributes of any other tag of
-    interest; none for the rest, whose `<` it matches.
+    """Return the regex. Its groups: the `href` of an `a` without `rel`; the name and the attributes of any
+    other tag of interest; none for the rest, whose `<` it matches.
 
-    `attributes` are the names of attributes that make any tag interesting. `is_a_short`: of `a`, only `href`
-    matters.
+    `attributes` are the names of attributes that make any tag interesting, as `background` does.
+    `is_a_short`: of `a`, only `href` and `rel` matter.
     """
-    plain = rf"(?!(?:{any_case(attributes)})[{W}/>=])" if attributes else ""
-    some = f"(?:[{W}/]++{plain}{ATTRIBUTE_NAME}(?:={VALUE})?){{0,{MOST}}}[{W}/]*+>"
-    each = f"(?:[{W}/]++{ATTRIBUTE_NAME}(?:={VALUE})?){{0,{MOST}}}[{W}/]*+>"
-    href = any_case("href")
-    others = rf'(?:[{W}]++(?!{href}){ATTRIBUTE_NAME}="[^"<]*+"){{0,9}}'
-    short = rf'[aA]{others}[{W}]++{href}="([^"<]*+)"{each}' if is_a_short else r"(?!)()"
+    names = f"background {attributes}"
+    blanks, title, href = f"[{W}/]++", any_case("title"), any_case("href")
+    # Most are descriptions: one matters if it may be a refresh or have directives for robots.
+    meta = f"{any_case('meta')}(?=[^<]*(?:{any_case('refresh robots fetchpool')}))"
+
+    def rest(unless: str) -> str:
+        """Return a pattern for the attributes of a tag, unless it has some, and for its end."""
+        name = f"(?!(?:{any_case(unless)})[{W}/>=]){ATTRIBUTE_NAME}" if unless else ATTRIBUTE_NAME
+        return f"(?:{blanks}{name}(?:={VALUE})?){{0,{MOST}}}[{W}/]*+>"
+
+    other = f"(?!(?:{any_case(f'href rel {names}')})[{W}/>=]){ATTRIBUTE_NAME}"
+    before = rf'(?:[{W}]++{other}="[^"<]*+"){{0,9}}'
+    short = rf'[aA]{before}[{W}]++{href}="([^"<]*+)"{rest(f"rel {names}")}' if is_a_short else r"(?!)()"
     return re.compile(
         rf"""<(?!
             [^a-zA-Z/!?]
           | /[a-zA-Z][^"'<>]*+>
-          | (?!(?:{any_case(NAMES)})[{W}/>]) [a-zA-Z][^{W}/>"'<]*+ {some}
-        )(?: {short} | ([a-zA-Z][^{W}/>"'<]*+)({each}) | )""",
+          | {title}>[^<]*+</{title}[{W}/>]
+          | ![a-zA-Z][^<>]*+>
+          | !--[^<>]*+(?<=--)>
+          | (?!(?:{any_case(NAMES)}|{meta})[{W}/>]) [a-zA-Z][^{W}/>"'<]*+ {rest(names)}
+        )(?: {short} | ([a-zA-Z][^{W}/>"'<]*+)({rest("")}) | )""",
         re.VERBOSE,
     )

@@ -20,6 +20,7 @@ from fetchpool.crawl.targets import (
     REASONS,
     REPORTED,
     SCHEME_VERDICT,
+    Memory,
     Targets,
 )
 from fetchpool.crawl.traps import body_hash
@@ -42,15 +43,14 @@ class LinkExtractor:
         self._follow_tags = frozenset(rules.follow_tags)
         # With these, the engine needs each link of each page.
         self._reports_once = not (rules.want_links or rules.want_fragments)
-        self._verdicts: dict[str, int | str] = {}
-        """By normalised URL: its verdict. By another absolute URL: the normalised one."""
+        self._memory = Memory()
         self._outside: set[str] = set()
         """URLs outside the scope that were reported."""
 
     def add_start(self, href: str) -> None:
         """Add a start URL to those that the scope is measured from, if it is new: a redirect led to it."""
         if self._policy.scope.add(href):
-            self._verdicts.clear()
+            self._memory.clear()
 
     def extract(
         self,
@@ -95,9 +95,8 @@ class LinkExtractor:
         if not in_scope:
             return PageLinks(fragments=fragments, body_hash=own_hash)
         base = _base(scan.base, document)
-        if len(self._verdicts) >= MAX_REMEMBERED:
-            self._verdicts.clear()
-        targets = Targets(self._policy, self._verdicts, base, url, encoding.name if is_html else _utf_8)
+        self._memory.shrink()
+        targets = Targets(self._policy, self._memory, base, url, encoding.name if is_html else _utf_8)
         targets.add_all(scan.found, wants_sources=rules.want_links)
         reason = None
         if rules.trap_guard and parent_hash and parent_hash == own_hash:
@@ -116,7 +115,7 @@ class LinkExtractor:
         own_hash: bytes,
     ) -> PageLinks:
         """Return the result for a page of whose links none is followed if there is `page_reason`."""
-        rules, verdicts, local = self._rules, self._verdicts, targets.local
+        rules, verdicts, local = self._rules, self._memory.verdicts, targets.local
         followed = FOLLOW | REQUISITE if rules.requisites else FOLLOW
         urls: list[str] = []
         requisites: list[str] = []
@@ -127,7 +126,7 @@ class LinkExtractor:
             verdict = verdicts.get(href)
             if verdict is None:
                 verdict = local[href]
-            if verdict in (NEW, REPORTED):
+            if verdict < FIRST_REASON:
                 num_links += 1
                 if verdict == REPORTED and page_reason is Reason.TRAP_SAME_PAGE:
                     continue  # followed from the other page, such as / for /index.html
@@ -140,10 +139,10 @@ class LinkExtractor:
                         verdicts[href] = REPORTED
                 continue
             if verdict in (SCHEME_VERDICT, INVALID_VERDICT):
-                reason = REASONS[int(verdict) - FIRST_REASON]
+                reason = REASONS[verdict - FIRST_REASON]
             else:
                 num_links += 1
-                reason = REASONS[int(verdict) - FIRST_REASON]
+                reason = REASONS[verdict - FIRST_REASON]
                 if page_reason is None and (kind := self._outside_kind(href, bits, reason)):
                     if href not in self._outside:
                         (requisites if kind == REQUISITE else external).append(href)
@@ -185,12 +184,10 @@ class LinkExtractor:
             if raw not in targets.by_source:
                 continue
             href, fragment = targets.by_source[raw]
-            verdict = self._verdicts.get(href)
-            if verdict is None:
-                verdict = targets.local[href]
+            verdict = targets.verdict(href)
             reason: Reason | None = page_reason
-            if verdict != NEW and verdict != REPORTED:
-                reason = REASONS[int(verdict) - FIRST_REASON]
+            if verdict >= FIRST_REASON:
+                reason = REASONS[verdict - FIRST_REASON]
             elif reason is None and not bits & followed:
                 reason = Reason.NOFOLLOW if bits & NOFOLLOW else Reason.TAG
             rows[LinkRow(href, tag, attribute, fragment, bool(bits & NOFOLLOW), reason)] = None

@@ -127,19 +127,10 @@ class PageScan:
 
     def _tokens(self, page: str) -> re.Pattern[str]:
         """Return the fastest regex that finds all that matters in this page."""
-        interesting = []
-        if "rl(" in page or "RL(" in page:
-            interesting.append("style")
-        if "ackground" in page or "ACKGROUND" in page:
-            interesting.append("background")
+        interesting = ["style"] if "(" in page and ("rl(" in page or "RL(" in page) else []
         if self._want_ids:
             interesting += ["id", "name"]
-        is_a_short = (
-            not self._want_instances
-            and not interesting
-            and not (self._obeys_rel and ("ollow" in page or "OLLOW" in page))
-        )
-        return token_regex(" ".join(interesting), is_a_short=is_a_short)
+        return token_regex(" ".join(interesting), is_a_short=not self._want_instances)
 
     def _read(self, page: str, position: int) -> int:
         """Read what begins at `position`, up to where the page continues outside of pictures, formulas and

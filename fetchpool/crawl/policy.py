@@ -39,12 +39,12 @@ class LinkPolicy:
             name = unquote_plus(name)
         return name in self._ignored or (bool(self._ignored_starts) and name.startswith(self._ignored_starts))
 
-    def reason(self, href: str, *, is_requisite: bool = False) -> Reason | None:
+    def reason(self, href: str, *, is_requisite: bool = False, is_in_scope: bool = False) -> Reason | None:
         """Return why a URL is not fetched; None if it is. A page requisite may be outside the scope, and need
-        not match `--include`."""
-        if not is_requisite and href not in self.scope:
+        not match `--include`. `is_in_scope`: the caller knows that it is."""
+        if not is_in_scope and not is_requisite and href not in self.scope:
             return Reason.SCOPE
-        if self.is_excluded(href):
+        if self._exclude and self.is_excluded(href):
             return Reason.EXCLUDE
         if self._include and not is_requisite and not any(search(href) for search in self._include):
             return Reason.INCLUDE

@@ -27,6 +27,11 @@ class Scope:
         for href in starts:
             self.add(href)
 
+    @property
+    def has_paths(self) -> bool:
+        """Whether URLs of one origin may be inside and outside."""
+        return self._kind is ScopeKind.PREFIX
+
     def add(self, href: str) -> bool:
         """Add a start URL; return whether that extends the scope."""
         key = self._key(href)

@@ -32,15 +32,31 @@ SCHEME_VERDICT = FIRST_REASON + REASONS.index(Reason.SCHEME)
 INVALID_VERDICT = FIRST_REASON + REASONS.index(Reason.INVALID)
 OTHER_SCHEME = re.compile(r"[\0- ]*(?!https?:)[a-zA-Z][a-zA-Z0-9+.-]*:", re.IGNORECASE)
 
-Verdicts = dict[str, "int | str"]
-"""By normalised URL: its verdict. By another absolute URL: the normalised one."""
+
+class Memory:
+    """What a worker remembers of URLs, in bounded memory."""
+
+    def __init__(self) -> None:
+        self.verdicts: dict[str, int] = {}
+        """By normalised URL."""
+        self.aliases: dict[str, str] = {}
+        """Normalised URLs by other texts of absolute URLs."""
+
+    def shrink(self) -> None:
+        """Forget all if it is much."""
+        if len(self.verdicts) + len(self.aliases) >= MAX_REMEMBERED:
+            self.clear()
+
+    def clear(self) -> None:
+        self.verdicts.clear()
+        self.aliases.clear()
 
 
 class Targets:
-    """The targets of one page's links."""
+    """The targets of one page's links. The page is in the scope."""
 
     def __init__(
-        self, policy: LinkPolicy, verdicts: Verdicts, base: Base, url: str, encoding: Callable[[], str]
+        self, policy: LinkPolicy, memory: Memory, base: Base, url: str, encoding: Callable[[], str]
     ) -> None:
         self.found: dict[str, int] = {}
         """Each normalised URL, and the bits of its links; what is no URL that can be fetched, as written."""
@@ -51,29 +67,29 @@ class Targets:
         self.too_many = 0
         """Links beyond the limit."""
         self._policy = policy
-        self._verdicts = verdicts
+        self._memory = memory
         self._base = base
         self._url = url
         self._encoding = encoding
+        # What is of the page's origin is in the scope, unless that is limited to a directory.
+        self._inside = "\n" if policy.scope.has_paths else f"{origin(url)}/"
         self._bytes = 0
 
     def add_all(self, links: Mapping[str, int], *, wants_sources: bool = False) -> None:
         """Add links, with URLs as they are written in attributes."""
-        verdicts, found = self._verdicts, self.found
+        verdicts, aliases, found = self._memory.verdicts, self._memory.aliases, self.found
         base = self._base.href
         self_link = base == self._url
         root = origin(base)
         path = base.partition("?")[0]
         directory = path[: path.rindex("/") + 1]
-        for number, (written, bits) in enumerate(links.items(), 1):
+        for written, bits in links.items():
             text = decoded(written) if "&" in written else written
             fragment: str | None = None
             if "#" in text:
                 text, _, fragment = text.partition("#")
-            if not text and self_link:
-                href = base
-                if not wants_sources:
-                    continue
+            if not text and self_link and not wants_sources:
+                continue
             first = text[:1]
             if first == "/":
                 key = root + text if text[1:2] not in ("/", "\\") else ""
@@ -83,23 +99,22 @@ class Targets:
                 key = ""
             else:
                 key = directory + text
-            verdict = verdicts.get(key) if key else None
-            if verdict is None:
-                href = self._resolved(text, key)
-            elif type(verdict) is str:
-                href = verdict
-            else:
-                href = key
+            href = key if key in verdicts else aliases.get(key) or self._resolved(text, key)
             found[href] = found.get(href, 0) | bits
             if wants_sources:
                 self.by_source[written] = (href, fragment)
             if self._bytes > MAX_BYTES:
-                self.too_many = len(links) - number
+                self.too_many = len(links) - len(found)
                 return
+
+    def verdict(self, href: str) -> int:
+        """Return the verdict on one of the targets."""
+        known = self._memory.verdicts.get(href)
+        return self.local[href] if known is None else known
 
     def _resolved(self, text: str, key: str) -> str:
         """Return the normalised URL of a link whose verdict is not known by `key`; remember it."""
-        if OTHER_SCHEME.match(text):
+        if ":" in text and OTHER_SCHEME.match(text):
             return self._remember(text, SCHEME_VERDICT)
         if not text.isascii():
             text = encode_query(text, self._encoding())
@@ -109,25 +124,26 @@ class Targets:
             is_scheme = target.kind is FailureKind.UNSUPPORTED_SCHEME
             return self._remember(text, SCHEME_VERDICT if is_scheme else INVALID_VERDICT)
         href = self._policy.without_ignored(target.href)
-        verdict = self._verdicts.get(href)
-        if verdict is None:
-            reason = self._policy.reason(href)
+        if href not in self._memory.verdicts and href not in self.local:
+            reason = self._policy.reason(href, is_in_scope=href.startswith(self._inside))
             self._remember(href, NEW if reason is None else FIRST_REASON + REASONS.index(reason))
-        if (
-            key != href
-            and 0 < len(key) <= LONGEST_REMEMBERED
-            and key.isprintable()
-            and href not in self.local
-        ):
-            self._verdicts[key] = href
+        if key != href and self._is_alias(key) and href not in self.local:
+            self._memory.aliases[key] = href
         return href
+
+    def _is_alias(self, key: str) -> bool:
+        return (
+            0 < len(key) <= LONGEST_REMEMBERED
+            and key.isprintable()
+            and len(self._memory.aliases) < MAX_REMEMBERED
+        )
 
     def _remember(self, href: str, verdict: int) -> str:
         """Return `href`, or the beginning of what is no URL that can be fetched."""
-        if verdict in (SCHEME_VERDICT, INVALID_VERDICT):
+        if verdict in _NO_PAGES:
             href = href[:MAX_LENGTH]
-        if len(href) <= LONGEST_REMEMBERED and len(self._verdicts) < MAX_REMEMBERED:
-            self._verdicts[href] = verdict
+        if len(href) <= LONGEST_REMEMBERED and len(self._memory.verdicts) < MAX_REMEMBERED:
+            self._memory.verdicts[href] = verdict
         else:
             self.local[href] = verdict
             self._bytes += len(href)
@@ -135,3 +151,4 @@ class Targets:
 
 
 _SPECIAL = frozenset(("", " ", "?", "/", "\\"))
+_NO_PAGES = (SCHEME_VERDICT, INVALID_VERDICT)

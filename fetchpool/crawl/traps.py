@@ -17,8 +17,6 @@ LONGEST_SEQUENCE = 10
 """Segments or parameters in a sequence."""
 SEPARATOR = re.compile(r"[?&;]|%3F|%26", re.IGNORECASE)
 """Separates the parameters of a query, also of one that is quoted in another."""
-ESCAPED_AGAIN = ("%2525", "amp;amp;")
-"""What escapes become that are escaped again and again."""
 
 
 def trap(href: str) -> Reason | None:
@@ -35,7 +33,7 @@ def trap(href: str) -> Reason | None:
             return Reason.TRAP_REPEATS
     if len(query) > 2 * MAX_REPEATS and repeats(SEPARATOR.split(query)):
         return Reason.TRAP_REPEATS
-    if any(sign in href for sign in ESCAPED_AGAIN):
+    if "%2525" in href or "amp;amp;" in href:  # escaped again and again
         return Reason.TRAP_ESCAPES
     return None
 

@@ -296,7 +296,7 @@ def test_what_is_remembered_is_bounded_and_loses_no_link(monkeypatch: pytest.Mon
     page = "".join(f"<a href=/{number}>" for number in range(200)).encode()
     found = extractor.extract(page, PAGE, HTML)
     assert len(set(split_urls(found.urls))) == found.num_links == 200
-    assert len(extractor._verdicts) <= 101
+    assert len(extractor._memory.verdicts) <= 101
     assert extractor.extract(b"<a href=/new>", PAGE, HTML).urls == b"https://h/new"
 
 
