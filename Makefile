@@ -16,7 +16,7 @@ JOBS ?= 4
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-compiled lint format types contracts fuzz compiled bench bench-full bench-crawl torture crawl-torture docs pictures screenshots report-pictures clean kept-bodies web-connections
+.PHONY: help setup run test test-compiled lint format types contracts fuzz compiled bench bench-full bench-crawl torture crawl-torture simulation simulation-full docs pictures screenshots report-pictures clean kept-bodies web-connections
 .PHONY: sdist pure-wheel wheel wheels check-tag check-wheels smoke-wheel workflows
 
 bin := $(VENV)/bin
@@ -124,6 +124,12 @@ kept-bodies: $(ready) ## memory of --keep body into Parquet, 10,000 pages of 1 M
 
 web-connections: $(ready) ## 10,000 connections to the web page
 	@$(bin)/python -m bench.endurance.web_connections $(ARGS)
+
+simulation: $(ready) ## a cluster of 100 workers in virtual time: 10,000,000 URLs of each kind of list (an hour)
+	@$(bin)/python -m bench.simulation.run --urls 10000000 --hosts 1000000 $(ARGS)
+
+simulation-full: $(ready) ## the same with 100,000,000 URLs of one list (hours)
+	@$(bin)/python -m bench.simulation.run --urls 100000000 --hosts 10000000 --scenario shuffled $(ARGS)
 
 docs: $(ready) ## write the generated parts of the documents
 	$(bin)/python -m tests.update_docs

@@ -216,10 +216,12 @@ class Scheduler:
         return slot is not None and slot.hit_connection_limit(outcome)
 
     def is_throttled(self, host: str, now: float) -> bool:
-        """Whether the host is throttled now: it is backing off, or more of its requests are in flight than
-        allowed."""
+        """Whether requests of the host are in flight that would not be started now: it is backing off, or
+        more are in flight than allowed."""
         slot = self._hosts.get(host)
-        return slot is not None and (slot.ready_at > now or slot.in_flight > slot.limit)
+        if slot is None or not slot.in_flight:
+            return False
+        return slot.ready_at > now or slot.in_flight > slot.limit
 
     def hold_host(self, request: FetchRequest, now: float) -> None:
         """Take back a request that `next_request()` has just returned: an internal request has started in its

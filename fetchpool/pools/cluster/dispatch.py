@@ -14,7 +14,7 @@ from fetchpool.model.outcome import Outcome, internal
 from fetchpool.pools import wire
 from fetchpool.pools.cluster.messages import Kind, Report
 from fetchpool.pools.cluster.remote_station import RemoteStation
-from fetchpool.pools.cluster.routing import Router
+from fetchpool.pools.cluster.routing import Capacities, Router
 from fetchpool.pools.cluster.stations import End, Stations
 from fetchpool.pools.future import LightFuture
 from fetchpool.pools.process.work import WorkItem, WorkQueue, cancel, complete
@@ -73,8 +73,7 @@ class ClusterDispatcher:
             return
         if work.alone:
             self._isolate(now)
-        free = sum([station.capacity(ahead=False) for station in stations])
-        space = sum([station.capacity(ahead=True) for station in stations])
+        capacities = Capacities(stations)
         left: list[WorkItem] = []
         for item in work.take(len(work.waiting)):
             request = item.request
@@ -85,15 +84,14 @@ class ClusterDispatcher:
                     station.add(Kind.HOLD, request.host.encode("utf-8", "surrogatepass"))
                 if station.is_isolating or station.is_silent(now):
                     station = None
-            elif not space:
+            elif capacities.is_full:
                 station = None
             else:
-                station = router.choose(request.host, is_free=free > 0)
+                station = router.choose(request.host, capacities)
             if station is None:
                 left.append(item)
                 continue
-            free -= station.capacity(ahead=False) > 0
-            space -= station.capacity(ahead=True) > 0
+            capacities.given(station)
             self._give(item, station, now)
         if left:
             work.put_back(left)
@@ -198,10 +196,9 @@ class ClusterDispatcher:
             held = [item for item in station.held.values() if item.number in self._work.open]
             lost: list[WorkItem] = []
             if end is End.DIED or (end is End.SILENT and self._options.has_slow_parsers):
-                # Requests start in their order, except spaced ones, of which others may overtake.
-                spaced = [item for item in held if item.request.spacing]
-                others = [item for item in held if not item.request.spacing]
-                lost = [*spaced, *others[: max(station.bound, 1)]]
+                # Requests start in their order, nearly: those that are spaced may be overtaken. The others
+                # have probably not been started. If they have, they are among the first next time.
+                lost = held[: max(station.bound, 1)]
             counted = {item.number for item in lost}
             self._cancel([item for item in held if item.number not in counted])
             self._work.lose(lost, f"worker {station.worker.address}")

@@ -44,12 +44,21 @@ INTERVAL = 0.002
 class ClusterPool(LoopPool):
     """At most `max_workers` fetches at once, divided among the workers of a cluster."""
 
-    def __init__(self, max_workers: int, options: FetchOptions, cluster: Cluster, *, wait: float) -> None:
+    def __init__(
+        self,
+        max_workers: int,
+        options: FetchOptions,
+        cluster: Cluster,
+        *,
+        wait: float,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         """Returns when a station is open in each worker that is there. If `max_workers` is 0, it depends on
         the number of workers. `wait`: seconds to wait for a worker when there is none. Raises `UsageError`
         when a worker can't be used."""
         super().__init__("cluster", max_workers or EACH, interval=CHECK, abort_timeout=ABORTED)
-        now = monotonic()
+        self._clock = clock
+        now = clock()
         self._options = options
         self._cluster = cluster
         self._wait = wait
@@ -89,12 +98,12 @@ class ClusterPool(LoopPool):
         if depends:
             self.max_workers = self.default_workers
         self._stations.most = self.max_workers
-        now = monotonic()
+        now = self._clock()
         self._stations.open(workers, now)
         until = now + OPENING
-        while self._stations.is_opening and (left := until - monotonic()) > 0:
+        while self._stations.is_opening and (left := until - self._clock()) > 0:
             self._poll(min(left, CHECK))
-            self._handle_events(monotonic())
+            self._handle_events(self._clock())
         self._stations.refuse()
         if self._stations.lost:
             raise UsageError(f"--cluster: {self._stations.lost}")
@@ -160,7 +169,7 @@ class ClusterPool(LoopPool):
         wakeup.asleep = True  # from here on producers write to the socket; what came before is seen now
         while self._commands:
             self._commands.popleft()()
-        now = monotonic()
+        now = self._clock()
         if work.waiting or work.alone:
             dispatcher.send(now)
         interval = INTERVAL * max(1, self.workers)
@@ -175,7 +184,7 @@ class ClusterPool(LoopPool):
             timeout = 0.0
         self._poll(min(timeout, max(0.0, until - now)))
         wakeup.asleep = wakeup.pending = False
-        now = monotonic()
+        now = self._clock()
         self._handle_events(now)
         if now >= self._next_check:
             self._next_check = now + CHECK

@@ -7,12 +7,17 @@ while that station lives: the time between two starts is measured there.
 
 from __future__ import annotations
 
+from bisect import bisect
+from collections import deque
 from collections.abc import Sequence
 
 from fetchpool.pools.cluster.remote_station import RemoteStation
 
 MOST_HOSTS = 100_000
-"""Hosts whose station is remembered."""
+"""Spaced hosts whose station is remembered."""
+POINTS = 256
+"""Points of each station on the ring of hashes: the parts of the hosts that stations have differ by a
+sixteenth."""
 
 
 class Router:
@@ -21,17 +26,20 @@ class Router:
     def __init__(self) -> None:
         self.stations: Sequence[RemoteStation] = ()
         """Those that requests are routed to."""
-        self._preferred: dict[str, RemoteStation] = {}
-        """The station by host, for hosts that are not spaced."""
+        self._points: list[int] = []
+        self._ring: list[RemoteStation] = []
+        """A station for each of the points; that of a host is at the first point after its hash."""
         self._spaced: dict[str, RemoteStation] = {}
-        """The same for spaced hosts, which keep it when stations join."""
+        """The stations of spaced hosts, which keep them when stations join."""
         self._moved: dict[str, float] = {}
         """Spaced hosts whose station is gone, and when they may have been asked last."""
 
     def set_stations(self, stations: Sequence[RemoteStation]) -> None:
         """Route to these stations from now on."""
         self.stations = stations
-        self._preferred.clear()
+        ring = {hash((station.name, point)): station for station in stations for point in range(POINTS)}
+        self._points = sorted(ring)
+        self._ring = [ring[point] for point in self._points]
 
     def lost(self, station: RemoteStation, now: float) -> None:
         """Route the hosts of a station elsewhere."""
@@ -43,14 +51,8 @@ class Router:
 
     def preferred(self, host: str) -> RemoteStation:
         """Return the station of a host: the same one while no station comes or goes, and then for most hosts,
-        too (rendezvous hashing)."""
-        station = self._preferred.get(host)
-        if station is None:
-            if len(self._preferred) >= MOST_HOSTS:
-                self._preferred.clear()
-            station = max(self.stations, key=lambda each: hash((host, each.name)))
-            self._preferred[host] = station
-        return station
+        too (consistent hashing)."""
+        return self._ring[bisect(self._points, hash(host)) % len(self._ring)]
 
     def of_spaced(self, host: str) -> tuple[RemoteStation, bool]:
         """Return the station of a spaced host, and whether the host may have been asked from another one just
@@ -70,20 +72,59 @@ class Router:
             if host not in busy:
                 del self._spaced[host]
 
-    def choose(self, host: str, *, is_free: bool) -> RemoteStation | None:
+    def choose(self, host: str, capacities: Capacities) -> RemoteStation | None:
         """Return the station for a request to a host that is not spaced: the host's own, unless requests wait
-        there and another station has a place. `is_free`: whether any station has. None if all are full."""
+        there and another station has a place. None if all are full."""
         own = self.preferred(host)
-        if own.capacity(ahead=False):
+        if capacities.free[own] > 0:
             return own
-        if is_free and (other := self._emptiest(ahead=False)) is not None:
+        if (other := capacities.with_free_place()) is not None:
             return other
-        return own if own.capacity(ahead=True) else self._emptiest(ahead=True)
+        return own if capacities.open[own] > 0 else capacities.with_open_place()
 
-    def _emptiest(self, *, ahead: bool) -> RemoteStation | None:
-        """Return the station with the largest part of its capacity free; None if all are full."""
-        best, most = None, 0.0
-        for station in self.stations:
-            if (free := station.capacity(ahead=ahead)) and free / station.places > most:
-                best, most = station, free / station.places
-        return best
+
+class Capacities:
+    """What stations can be sent, counted down as they are given requests: one call takes the same time
+    however many stations there are."""
+
+    def __init__(self, stations: Sequence[RemoteStation]) -> None:
+        self.free = {station: station.capacity(ahead=False) for station in stations}
+        """The requests that each would start."""
+        self.open = {station: station.capacity(ahead=True) for station in stations}
+        """The same, and those ahead of them."""
+        self._free = _emptiest_first(self.free)
+        self._open = _emptiest_first(self.open)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no station takes more."""
+        return not self._open
+
+    def given(self, station: RemoteStation) -> None:
+        """Note that a station was given a request."""
+        if station in self.free:  # one that has been silent until now may not be
+            self.free[station] -= 1
+            self.open[station] -= 1
+
+    def with_free_place(self) -> RemoteStation | None:
+        """Return a station that would start a request; each time another one."""
+        return _next(self._free, self.free)
+
+    def with_open_place(self) -> RemoteStation | None:
+        """Return a station that takes a request; each time another one."""
+        return _next(self._open, self.open)
+
+
+def _emptiest_first(capacities: dict[RemoteStation, int]) -> deque[RemoteStation]:
+    """Return the stations that are not full, those first of which the largest part is free."""
+    stations = [station for station, number in capacities.items() if number > 0]
+    return deque(sorted(stations, key=lambda station: capacities[station] / station.places, reverse=True))
+
+
+def _next(stations: deque[RemoteStation], capacities: dict[RemoteStation, int]) -> RemoteStation | None:
+    while stations:
+        if capacities[stations[0]] > 0:
+            stations.rotate(-1)
+            return stations[-1]
+        stations.popleft()
+    return None

@@ -1,0 +1,105 @@
+"""The servers of a simulated run: how long each response takes, and whether a limit was exceeded.
+
+In: fetches as they start and end, at the time when they do. Out: their durations and statuses, and counts of
+what must not happen. It sees what servers see, whatever the driver believes.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from zlib import crc32
+
+from msgspec import Struct
+
+SLACK = 1e-6
+"""Seconds by which two starts may be closer: rounding."""
+LEARNS = 1.5
+"""Seconds after a 429 in which requests may still start that were on their way: the driver learns of it, and
+recalls what waits in a station."""
+
+
+class Behaviour(Struct, frozen=True):
+    """How servers respond."""
+
+    shortest: float = 0.1
+    mean: float = 1.1
+    """Seconds of a response, exponentially distributed above the shortest."""
+    longest: float = 20.0
+    throttling: float = 0.0
+    """Share of the hosts that respond with 429 to their tenth request."""
+    retry_after: int = 5
+
+
+class Host:
+    """A host, as its server sees it."""
+
+    __slots__ = ("last_start", "open", "requests", "silent_from", "silent_until")
+
+    def __init__(self) -> None:
+        self.open = self.requests = 0
+        self.last_start = float("-inf")
+        self.silent_from = self.silent_until = float("-inf")
+
+
+class Servers:
+    """All hosts."""
+
+    def __init__(
+        self, behaviour: Behaviour, *, workers: int, per_host: int, host_delay: float, seed: int
+    ) -> None:
+        self._behaviour = behaviour
+        self.retry_after = behaviour.retry_after
+        self._random = Random(seed)
+        self._workers, self._per_host, self._host_delay = workers, per_host, host_delay
+        self._hosts: dict[str, Host] = {}
+        self.open = 0
+        """Fetches in progress."""
+        self.starts = 0
+        self.above_total = self.above_host = self.too_close = self.in_silence = 0
+        """Starts that exceeded a limit: of the run, of a host, between two starts, after a Retry-After."""
+        self._busy = 0.0
+        self._busy_since = 0.0
+
+    @property
+    def violations(self) -> int:
+        """Starts that exceeded any limit but the time between two of them."""
+        return self.above_total + self.above_host + self.in_silence
+
+    def start(self, name: str, now: float) -> tuple[float, int]:
+        """Start a fetch; return how long it takes, and its status."""
+        host = self._hosts.get(name)
+        if host is None:
+            host = self._hosts[name] = Host()
+        self._count(now, 1)
+        host.open += 1
+        host.requests += 1
+        self.starts += 1
+        self.above_total += self.open > self._workers
+        self.above_host += host.open > self._per_host
+        self.too_close += now - host.last_start < self._host_delay - SLACK
+        self.in_silence += host.silent_from < now < host.silent_until - SLACK
+        host.last_start = now
+        behaviour, random = self._behaviour, self._random
+        seconds = behaviour.shortest + random.expovariate(1.0 / (behaviour.mean - behaviour.shortest))
+        throttles = behaviour.throttling and host.requests == 10
+        if throttles and crc32(name.encode()) % 1000 < 1000 * behaviour.throttling:
+            return 0.05, 429
+        return min(seconds, behaviour.longest), 200
+
+    def end(self, name: str, now: float, status: int = 200) -> None:
+        """End a fetch, with its response or without."""
+        host = self._hosts[name]
+        host.open -= 1
+        self._count(now, -1)
+        if status == 429:
+            host.silent_from, host.silent_until = now + LEARNS, now + self._behaviour.retry_after
+
+    def busy(self, now: float) -> float:
+        """Return the seconds that all fetches have taken so far."""
+        self._count(now, 0)
+        return self._busy
+
+    def _count(self, now: float, change: int) -> None:
+        self._busy += self.open * (now - self._busy_since)
+        self._busy_since = now
+        self.open += change

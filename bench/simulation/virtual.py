@@ -1,0 +1,42 @@
+"""Virtual time: a clock that only events move, and the events that are to come.
+
+In: functions and when to call them. Out: their calls, in the order of their times. Nothing waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import Any
+
+BEGIN = 1000.0
+"""The time at first: no time is 0."""
+
+
+class VirtualTime:
+    """The clock: call it for the time in seconds."""
+
+    def __init__(self) -> None:
+        self.now = BEGIN
+        self._count = 0
+        self._events: list[tuple[float, int, Callable[..., object], tuple[Any, ...]]] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def at(self, when: float, function: Callable[..., object], *arguments: Any) -> None:
+        """Call a function at a time; of equal times, in this order."""
+        self._count += 1
+        heappush(self._events, (when, self._count, function, arguments))
+
+    def run(self, until: float, *, stop: Callable[[], object]) -> None:
+        """Go on to a time, or to the first event after which `stop()` is true."""
+        events = self._events
+        while events and events[0][0] <= until:
+            when, _, function, arguments = heappop(events)
+            if when > self.now:
+                self.now = when
+            function(*arguments)
+            if stop():
+                return
+        self.now = max(self.now, until)

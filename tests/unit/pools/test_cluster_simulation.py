@@ -1,0 +1,30 @@
+"""Runs over a simulated cluster: the real engine and the real cluster pool in virtual time, while workers are
+killed and cut off. `make simulation` runs much larger ones."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from bench.simulation.run import SCENARIOS, Result, Scenario, simulate
+
+SMALL = {"urls": 4_000, "hosts": 400, "workers": 10, "places": 20, "kill_every": 8.0, "cut_off_every": 20.0}
+
+
+def run(scenario: Scenario, **changes: object) -> Result:
+    return simulate(replace(scenario, **SMALL | changes))
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_no_limit_is_exceeded_and_each_url_has_one_row_whatever_happens_to_workers(name: str) -> None:
+    result = run(SCENARIOS[name])
+    assert (result.rows, result.repeated_rows) == (4_000, 0)
+    assert (result.violations, result.too_close) == (0, 0)
+    assert result.workers_lost
+    assert result.attempts_lost <= result.workers_lost * 20  # no more than places
+    assert result.internal_rows <= 1  # three of three workers died during one URL
+
+
+def test_nearly_all_places_are_busy_until_the_list_ends() -> None:
+    result = run(SCENARIOS["sorted"], kill_every=0.0, cut_off_every=0.0)
+    assert result.busy >= 0.9
