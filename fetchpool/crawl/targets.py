@@ -16,8 +16,9 @@ from fetchpool.model.crawl_rules import Reason
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.urls import Base, Url, origin
 
-MAX_REMEMBERED = 50_000
-"""URLs whose verdict is remembered: some 12 MB."""
+MAX_REMEMBERED = 200_000
+"""URLs whose verdict is remembered: some 30 MB. If a site has more, linked at random, most links are parsed
+and reported again."""
 LONGEST_REMEMBERED = 500
 """Characters of a URL that is remembered."""
 MAX_LENGTH = 2_083
