@@ -144,7 +144,7 @@ def open_keyboard(
     observers: Sequence[Observer],
     inputs: Sequence[str],
     engine: Steerable,
-    show_link: Callable[[], None] | None = None,
+    show_link: Callable[..., None] | None = None,
 ) -> Keyboard | None:
     """Return the keyboard that steers the engine and the live display; None if `--no-keys` is given, or if
     the list is typed on the terminal. Only for a run with a live display. `show_link`: shows a new link to

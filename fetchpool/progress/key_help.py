@@ -42,7 +42,7 @@ def explained(width: int, *, has_page: bool = False) -> list[Line]:
         ("s", "stop when the requests in flight have ended; again: go on"),
         ("d", "details: rates, times, failures, hosts"),
         ("f", "let the failures pass above"),
-        *((("w", "a new link to the web page"),) if has_page else ()),
+        *((("w, W", "a new link to the web page; W: one that can't steer the run"),) if has_page else ()),
         ("?", "hide this"),
         ("Ctrl-C", "stop; again: cancel the requests in flight"),
     )

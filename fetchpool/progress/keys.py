@@ -35,10 +35,10 @@ class Keys:
         view: View,
         latest: Callable[[], Snapshot | None],
         redraw: Callable[[], None],
-        show_link: Callable[[], None] | None = None,
+        show_link: Callable[..., None] | None = None,
     ) -> None:
         """`latest` returns the latest snapshot, `redraw` has the display drawn soon. `show_link` shows a new
-        link to the web page; None without a page."""
+        link to the web page, with `read_only` one for others; None without a page."""
         view.has_page = show_link is not None
         self._run = run
         self._view = view
@@ -60,6 +60,7 @@ class Keys:
         }
         if show_link is not None:
             self._actions["w"] = lambda _: show_link()
+            self._actions["W"] = lambda _: show_link(read_only=True)
 
     def press(self, key: str) -> None:
         """Do what the key means; nothing if it means nothing."""

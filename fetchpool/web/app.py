@@ -15,6 +15,7 @@ from pathlib import PurePath
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -24,7 +25,7 @@ from starlette.routing import Route
 from fetchpool.config import steering
 from fetchpool.model.errors import UsageError
 from fetchpool.model.steering import Abort, Command, Pause, Resume, Stop
-from fetchpool.web.guard import App
+from fetchpool.web.guard import VIEWER, App
 from fetchpool.web.page import PageState
 
 STATIC = files("fetchpool.web") / "static"
@@ -77,8 +78,9 @@ def build_app(state: PageState, send: Callable[[bytes], bool]) -> App:
         headers = {"cache-control": FOREVER}
         return Response(content, media_type=TYPES[PurePath(name).suffix], headers=headers)
 
-    async def run(_request: Request) -> Response:
-        return _json(state.run)
+    async def run(request: Request) -> Response:
+        only_sees = bool(request.scope.get(VIEWER))
+        return _json(replace(state.run, read_only=True) if only_sees else state.run)
 
     async def snapshot(request: Request) -> Response:
         if not state.has_begun.is_set():

@@ -83,8 +83,8 @@ async def serve(listener: socket.socket) -> None:
                 state.update(snapshot)
             case Notice() as notice:
                 state.notice(notice)
-            case Link(token=token):
-                guard.add_link(token)
+            case Link(token=token, read_only=read_only):
+                guard.add_link(token, read_only=read_only)
             case End() as end:
                 state.end(end)
                 await _last_requests(state)

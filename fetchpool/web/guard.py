@@ -57,6 +57,8 @@ HEADERS = (
 NO_STORE = (b"cache-control", b"no-store")
 
 LOGIN = "open the link that the run printed, or send Authorization: Bearer with the FETCHPOOL_WEB_TOKEN"
+VIEWER = "fetchpool.viewer"
+"""Key in the scope: whether the browser only sees the run."""
 USED = "this link is no longer valid: a link works once. Press w in the terminal of the run for a new one"
 
 
@@ -72,14 +74,16 @@ class Guard:
         self._bearer = access.bearer.encode() or None
         self._read_only = access.read_only
         self._cookie = f"fetchpool-{access.port}"
-        self._session = secrets.token_urlsafe(32)
-        self._links: set[bytes] = set()
+        self._session, self._viewer = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+        """The cookie of a browser that steers, and of one that only sees the run."""
+        self._links: dict[bytes, str] = {}
+        """The cookie for each unused link, by the digest of its token."""
         for token in access.links:
             self.add_link(token)
 
-    def add_link(self, token: str) -> None:
-        """Accept this token once, in a link."""
-        self._links.add(_digest(token))
+    def add_link(self, token: str, *, read_only: bool = False) -> None:
+        """Accept this token once, in a link. `read_only`: its browser can't steer the run."""
+        self._links[_digest(token)] = self._viewer if read_only else self._session
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -98,11 +102,14 @@ class Guard:
             if request.path == "/" and request.method == "GET" and (token := request.token) is not None:
                 await self._redeem(token, request)(scope, receive, send_guarded)
                 return
+            scope[VIEWER] = self._has_session(request, self._viewer)
             if not is_static and not self._is_logged_in(request):
                 headers = [(b"www-authenticate", b"Bearer")]
                 error = error_response(401, LOGIN, headers=headers, as_page=request.wants_page)
             elif request.method not in READING and self._read_only:
                 error = error_response(403, "this page is read-only (--web-read-only)")
+            elif request.method not in READING and scope[VIEWER] and request.bearer is None:
+                error = error_response(403, "this page is read-only: its link was")
         if error is not None:
             await error(scope, receive, send_guarded)
             return
@@ -144,15 +151,17 @@ class Guard:
     def _is_logged_in(self, request: _Request) -> bool:
         if (given := request.bearer) is not None:
             return self._bearer is not None and secrets.compare_digest(given, self._bearer)
-        session = request.cookie(self._cookie)
-        return session is not None and secrets.compare_digest(session.encode(), self._session.encode())
+        return self._has_session(request, self._session) or self._has_session(request, self._viewer)
+
+    def _has_session(self, request: _Request, session: str) -> bool:
+        given = request.cookie(self._cookie)
+        return given is not None and secrets.compare_digest(given.encode(), session.encode())
 
     def _redeem(self, token: str, request: _Request) -> ErrorResponse:
         """Return the response to a link: the first time the cookie, and a redirect that removes the token."""
         digest = _digest(token)
-        if digest in self._links:
-            self._links.discard(digest)
-            cookie = f"{self._cookie}={self._session}; HttpOnly; SameSite=Strict; Path=/"
+        if (session := self._links.pop(digest, None)) is not None:
+            cookie = f"{self._cookie}={session}; HttpOnly; SameSite=Strict; Path=/"
             return ErrorResponse(303, b"", [(b"location", b"/"), (b"set-cookie", cookie.encode())])
         if self._is_logged_in(request):
             return ErrorResponse(303, b"", [(b"location", b"/")])

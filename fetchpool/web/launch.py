@@ -40,6 +40,7 @@ LAST_WAIT = 1.8
 """Maximum seconds for the child to end: it waits until open tabs have fetched the final numbers."""
 FROM_PAGE = "from the web page"
 LINK = "web page: {}"
+READ_ONLY_LINK = "web page, read-only: {}"
 DIED = "the web page has ended ({reason}); the run goes on without it"
 
 CHILD = (sys.executable, "-P", "-m", "fetchpool.web.child")
@@ -108,11 +109,13 @@ class WebPage(Observer):
         self._steer = steer
         self._has_begun.set()
 
-    def show_link(self) -> None:
-        """Show the user a new link, which works once. Any thread may call this."""
+    def show_link(self, *, read_only: bool = False) -> None:
+        """Show the user a new link, which works once; with `read_only` one to give away, whose browser can't
+        steer the run. Any thread may call this."""
         token = new_token()
-        self._writer.write(Link(token))
-        self._notify(LINK.format(link(self._options, self._port, token)))
+        self._writer.write(Link(token, read_only))
+        text = READ_ONLY_LINK if read_only else LINK
+        self._notify(text.format(link(self._options, self._port, token)))
 
     def on_start(self, snapshot: Snapshot) -> None:
         self.on_snapshot(snapshot)

@@ -60,6 +60,8 @@ class Link(Struct, frozen=True, tag="link"):
     """One more token for a link."""
 
     token: str
+    read_only: bool = False
+    """Whether the browser that opens it only sees the run."""
 
 
 class Update(Struct, frozen=True, tag="snapshot"):

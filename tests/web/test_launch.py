@@ -91,6 +91,24 @@ def test_the_page_shows_the_newest_snapshot_and_passes_commands(launched: Launch
     assert launched.code == 0, "it ends by itself: no tab is open"
 
 
+def test_a_link_to_give_away_is_for_a_page_without_buttons(launched: Launched) -> None:
+    launched.page.show_link(read_only=True)
+    (said,) = launched.notices
+    path = said.removeprefix(f"web page, read-only: http://127.0.0.1:{launched.port}")
+    connection = http.client.HTTPConnection("127.0.0.1", launched.port, timeout=PATIENCE)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    answer.read()
+    cookie = (answer.getheader("set-cookie") or "").partition(";")[0]
+    connection.request("GET", "/api/run", headers={"Cookie": cookie})
+    assert json.loads(connection.getresponse().read())["read_only"] is True
+    origin = f"http://127.0.0.1:{launched.port}"
+    connection.request("POST", "/api/pause", headers={"Cookie": cookie, "Origin": origin})
+    assert connection.getresponse().status == 403
+    connection.close()
+    assert launched.commands == []
+
+
 def test_a_new_link_is_shown_and_works_once(launched: Launched) -> None:
     launched.page.show_link()
     (said,) = launched.notices

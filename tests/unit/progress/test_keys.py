@@ -126,8 +126,14 @@ def test_hints_say_what_a_key_would_do_now() -> None:
 def test_a_key_shows_a_new_link_only_if_there_is_a_web_page() -> None:
     shown: list[str] = []
     view = View()
-    Keys(Run(), view, lambda: SHOT, lambda: None, lambda: shown.append("link")).press("w")
-    assert shown == ["link"]
+
+    def show_link(*, read_only: bool = False) -> None:
+        shown.append("read-only" if read_only else "link")
+
+    keys = Keys(Run(), view, lambda: SHOT, lambda: None, show_link)
+    keys.press("w")
+    keys.press("W")
+    assert shown == ["link", "read-only"]
     assert "a new link to the web page" in "".join(map(str, explained(80, has_page=view.has_page)))
     assert Run().press("w") == []
     assert "web page" not in "".join(map(str, explained(80)))

@@ -220,6 +220,23 @@ def test_a_read_only_page_takes_no_command() -> None:
     assert app.requests == ["GET /api/run"] * 2
 
 
+def test_a_read_only_link_lets_its_browser_see_and_not_steer() -> None:
+    app = Recorder()
+    guarded = guard(app)
+    guarded.add_link("for others", read_only=True)
+    viewer, user = cookie(log_in(guarded, "for others")), cookie(log_in(guarded))
+    assert viewer != user
+    assert log_in(guarded, "for others").status == 401
+    for path in ("/api/pause", "/api/abort", "/api/settings"):
+        answer = call(guarded, "POST", path, [HOST, ORIGIN, viewer])
+        assert answer.status == 403
+        assert "read-only" in answer.json["error"]
+    assert call(guarded, "GET", "/api/run", [HOST, viewer]).status == 200
+    assert call(guarded, "POST", "/api/pause", [HOST, ORIGIN, user]).status == 200
+    assert call(guarded, "POST", "/api/pause", [HOST, BEARER, viewer]).status == 200
+    assert app.requests == ["GET /api/run", "POST /api/pause", "POST /api/pause"]
+
+
 @pytest.mark.parametrize("length", ["10000000", str(MAX_BODY + 1), None])
 def test_a_large_body_is_not_read_to_its_end(length: str | None) -> None:
     app = Recorder()
