@@ -40,6 +40,12 @@ WITHOUT = {
 }
 """Options of `run` that a check does not have: it needs complete rows, and standard output for the report."""
 PASSED = [option for option in RUN_OPTIONS if option.name not in WITHOUT]
+TYPED = (
+    *("outputs", "overwrite", "links", "frontier", "resume", "retry_failed"),
+    *("save", "save_as", "warc", "cookie_jar"),
+)
+"""Options that the configuration can't set for a check: the files of a project's runs are not for it."""
+CONFIGURABLE = [option for option in PASSED if option.name not in TYPED]
 OUTPUT_HELP = (
     "Keep the rows in PATH (.jsonl, .csv, .tsv, .sqlite or .parquet), and the links next to it. Needed for "
     "--resume. (default: temporary files)"
@@ -74,7 +80,7 @@ def check(
     if not inputs:
         raise UsageError("missing argument URL, e.g. fetchpool check https://docs.example.org/")
     checked = checked_format(format)
-    configuration = configured(ctx, typed, PASSED)
+    configuration = configured(ctx, typed, CONFIGURABLE)
     implied = IMPLIED | {"check_external": not no_external, "check_fragments": not no_fragments}
     arguments = showable(ctx.find_root().obj or (), typed)
     return configuration.run(partial(_check, inputs, checked, configuration, implied, arguments))

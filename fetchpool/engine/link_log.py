@@ -13,15 +13,18 @@ from time import monotonic
 from fetchpool.crawl.page_links import LinkRow, PageLinks, decode_rows
 from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.http.page_links import PAGE_BYTES
-from fetchpool.model import urls
 from fetchpool.model.crawl_rules import Reason
 from fetchpool.model.fingerprint import from_href
 from fetchpool.model.link import Link, PageIds
 from fetchpool.model.outcome import Outcome
+from fetchpool.model.request import FetchRequest
 from fetchpool.scheduler.robots import RobotsCache
 from fetchpool.sinks.base import WrittenFirst
 from fetchpool.sinks.links.base import LinkSink
 from fetchpool.sinks.links.lines import LineSink
+
+MAX_REMEMBERED = 50_000
+"""URLs of which is remembered whether robots.txt disallows them: pages of a site repeat its navigation."""
 
 
 class LinkLog:
@@ -47,10 +50,19 @@ class LinkLog:
     def obey(self, robots: RobotsCache) -> None:
         """Have links that `robots.txt` disallows say so, as far as it is known when their page has ended."""
 
+        answers: dict[str, bool] = {}
+
         def is_disallowed(href: str) -> bool:
-            request = urls.request(0, href)
-            rules = robots.rules_for(request, monotonic())
-            return rules is not None and not robots.allows(rules, request)
+            answer = answers.get(href)
+            if answer is None:
+                request = FetchRequest(0, href, href, "")
+                rules = robots.rules_for(request, monotonic())
+                if rules is None:
+                    return False
+                if len(answers) >= MAX_REMEMBERED:
+                    answers.clear()
+                answer = answers[href] = not robots.allows(rules, request)
+            return answer
 
         self.is_disallowed = is_disallowed
 

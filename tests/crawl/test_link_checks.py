@@ -342,6 +342,14 @@ def test_check_reports_on_standard_output_and_leaves_no_file(server: SiteServer,
     assert (done.returncode, done.stdout) == (0, "no broken links (2 URLs and 3 links checked)\n")
 
 
+def test_outputs_of_a_configuration_file_are_not_for_checks(server: SiteServer, tmp_path: Path) -> None:
+    serve(server, {"/": page("/a", "/b"), "/a": page()})
+    Path("fetchpool.toml").write_text('output = ["rows.txt"]\nexclude = ["/b"]\n')
+    done = fetchpool("check", server.url("/"), "-q", "--config", "fetchpool.toml", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [each.name for each in tmp_path.iterdir()] == ["fetchpool.toml"]
+
+
 def test_check_keeps_its_files_and_resumes_with_them(server: SiteServer, tmp_path: Path) -> None:
     serve(server, {"/": page("/a"), "/a": page("/gone")})
     command = ("check", server.url("/"), "-q", "-o", "rows.jsonl", "--format", "json")
