@@ -26,6 +26,7 @@ from fetchpool.cli.options import argument, flag_name, parameter, takes
 from fetchpool.cli.run import RUN_OPTIONS, settings_of
 from fetchpool.config.command_options import LINK_FORMAT, LINK_FORMATS, NO_EXTERNAL, NO_FRAGMENTS
 from fetchpool.config.configure import configure
+from fetchpool.config.options.table import OPTIONS
 from fetchpool.config.web_options import WEB_OPTIONS, web_options
 from fetchpool.model.errors import UsageError
 from fetchpool.model.text import escape_invisible
@@ -80,7 +81,9 @@ def check(
     if not inputs:
         raise UsageError("missing argument URL, e.g. fetchpool check https://docs.example.org/")
     checked = checked_format(format)
-    configuration = configured(ctx, typed, CONFIGURABLE)
+    # A check is recursive without an option that says so: a file's options for crawls apply.
+    recursive = OPTIONS["recursive"]
+    configuration = configured(ctx, {**typed, recursive.name: True}, [*CONFIGURABLE, recursive])
     implied = IMPLIED | {"check_external": not no_external, "check_fragments": not no_fragments}
     arguments = showable(ctx.find_root().obj or (), typed)
     return configuration.run(partial(_check, inputs, checked, configuration, implied, arguments))
@@ -109,7 +112,9 @@ def _check(
         from fetchpool.cli.session import run_session
 
         is_kept = bool(configuration.values["outputs"])
-        result = run_session(config, display, repeatable=is_kept, arguments=arguments, web=web)
+        result = run_session(
+            config, display, repeatable=is_kept, arguments=arguments, web=web, keeps_outputs=is_kept
+        )
         if result.failure is not None:
             print_error(result.failure)
         sys.stderr.flush()

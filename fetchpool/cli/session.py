@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from fetchpool.cli.display import (
     Announcer,
@@ -68,13 +69,16 @@ def run_session(
     repeatable: bool = True,
     arguments: Sequence[str] | None = None,
     web: WebOptions | None = None,
+    keeps_outputs: bool = True,
 ) -> SessionResult:
     """Run to the end of the input, or until a signal. `repeatable`: running the same command again would read
     the same list. `arguments`: those of the command, if they can be shown. `web`: the web page's options, if
-    there is one."""
+    there is one. `keeps_outputs`: the outputs are the user's, and not temporary files, of which the summary
+    says nothing."""
     log = _open_log(config, display)
     stderr = json_stderr() if display.is_json else None
-    ending = Ending(config, display, repeatable=repeatable, arguments=arguments, log=log, stderr=stderr)
+    shown_config = config if keeps_outputs else replace(config, outputs=())
+    ending = Ending(shown_config, display, repeatable=repeatable, arguments=arguments, log=log, stderr=stderr)
     rows_out = any(output.path == "-" for output in config.outputs)
     rows_on_terminal = rows_out and (
         sys.stdout.isatty() if display.progress == "bar" else stdout_is_visible(sys.stdout, sys.stderr)

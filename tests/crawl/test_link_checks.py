@@ -329,8 +329,10 @@ def test_a_program_gets_links_in_a_file_and_rows_as_ever(server: SiteServer) -> 
 
 def test_check_reports_on_standard_output_and_leaves_no_file(server: SiteServer, tmp_path: Path) -> None:
     serve(server, {"/": page("/a#x", "OUT/x"), "/a": page("/gone")})
-    done = fetchpool("check", server.url("/"), "-q", "--retry", "0", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (1, "")
+    done = fetchpool("check", server.url("/"), "--no-progress", "--retry", "0", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "4 URLs in" in done.stderr
+    assert "rows.jsonl" not in done.stderr  # it is gone
     lines = done.stdout.splitlines()
     assert lines[0] == "3 broken links on 2 pages (4 URLs and 3 links checked)"
     assert f"  fragment       {server.url('/a#x')}" in lines
