@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from fetchpool.crawl.character_references import decoded
 from fetchpool.http.parsers.run import WANTS
 from fetchpool.http.parsers.title import looks_like_html
-from fetchpool.http.parsers.walk import collapsed, decoded, walk
+from fetchpool.http.parsers.walk import collapsed, walk
 from fetchpool.http.response import Response
 from fetchpool.model import urls
 from fetchpool.model.encodings import decode
