@@ -36,7 +36,8 @@ def test_links_are_absolute_and_each_is_there_once() -> None:
     page = """
         <a href="x">1</a> <A HREF='/y?a=1&amp;b=2#part'>2</a> <a href=//other.example/>3</a>
         <a href=x#2>1 again</a>
-        <a href="?a&copy=2&lt;">5</a> <a>none</a> <a href="">none</a> <a href="#part">none</a> <a href=mailto:a@b>none</a>
+        <a href="?a&copy=2&lt;">5</a> <a>none</a> <a href="">none</a> <a href="#part">none</a>
+        <a href=mailto:a@b>none</a>
         <a href="javascript:x">none</a> <area href=" z ">4 <link href=style.css> <a href="http://[">none</a>
     """
     assert links(page) == [
