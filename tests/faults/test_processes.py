@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.model.errors import UsageError
 from fetchpool.pools.open import open_pool
 from fetchpool.pools.process import supervisor
 from tests.cli import runner
@@ -113,6 +114,35 @@ def test_71_a_signal_while_the_processes_start_leaves_neither_traceback_nor_proc
     while left := group(run.pid):
         assert time.monotonic() < deadline, left
         time.sleep(0.02)
+
+
+DIES = """
+import os, pathlib
+
+died = pathlib.Path(__file__).with_name("died")
+if os.getpid() != {parent} and len(list(died.parent.glob("died.*"))) < {times}:
+    died.with_suffix(f".{{os.getpid()}}").touch()
+    os.kill(os.getpid(), 9)
+
+def parse(response):
+    return {{}}
+"""
+
+
+@pytest.mark.parametrize(("times", "is_opened"), [(1, True), (100, False)])
+def test_46_a_process_that_is_killed_while_it_starts_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int, is_opened: bool
+) -> None:
+    """By the kernel for want of memory, for example. If several are, the run is rejected."""
+    (tmp_path / f"dies{times}.py").write_text(DIES.format(parent=os.getpid(), times=times))
+    monkeypatch.syspath_prepend(tmp_path)
+    options = FetchOptions(parse=(f"dies{times}:parse",))
+    if is_opened:
+        open_pool("process", 2, options, processes=2).shutdown()
+    else:
+        with pytest.raises(UsageError, match="died while they started"):
+            open_pool("process", 2, options, processes=2)
+    assert len(list(tmp_path.glob("died.*"))) >= min(times, supervisor.MOST_DEATHS)
 
 
 def test_71_an_interrupt_before_the_starting_thread_is_known_leaves_no_process(

@@ -37,6 +37,8 @@ STARTING = 30.0
 """Seconds in which, while the pool opens, a process has to get a step further."""
 CHECK_START = 0.2
 """Seconds between two checks of that."""
+MOST_DEATHS = 3
+"""Processes that may die while the pool opens. Each is replaced, as it would be later."""
 DIED = f"--executor process: the processes died while they started; {FEWER}"
 GRACE = 1.0
 """Seconds that idle processes get to end. A process whose parser has started a thread never would."""
@@ -74,8 +76,32 @@ class Supervisor:
     # The start
 
     def open(self) -> None:
-        """Start all processes, and return when they are ready. Raises `UsageError` when one can't be started
-        or ends."""
+        """Start all processes, and return when they are ready. Raises `UsageError` when one can't be started,
+        or several end."""
+        self._start_in_thread()
+        steps, waited, deaths = -1, 0.0, 0
+        while not all(worker.is_ready for worker in self.workers):
+            began = monotonic()
+            self.poll(CHECK_START)
+            if self.ended:
+                if not any(worker.is_started for worker in (*self.workers, *self.ended)):
+                    raise UsageError(NEEDS_MAIN_GUARD)
+                deaths += len(self.ended)
+                if deaths > MOST_DEATHS:
+                    raise UsageError(DIED)
+                self.ended.clear()
+                self._start_in_thread()
+            before = steps
+            steps = sum([worker.is_started + worker.is_ready for worker in self.workers])
+            # What takes longer than it should is a stop of this process, and perhaps of the others.
+            waited += min(monotonic() - began, 2 * CHECK_START)
+            if steps != before:
+                waited = 0.0
+            elif waited >= STARTING:
+                raise UsageError(f"--executor process: for {STARTING:g} s no process has started; {FEWER}")
+
+    def _start_in_thread(self) -> None:
+        """Start a process for every vacant share. Raises what prevents it."""
         self._all_started.clear()
         try:
             threads.start(self._start_all, "fetchpool-start")
@@ -86,21 +112,6 @@ class Supervisor:
             pass
         if self._refusal is not None:
             raise self._refusal
-        steps, waited = -1, 0.0
-        while not all(worker.is_ready for worker in self.workers):
-            began = monotonic()
-            self.poll(CHECK_START)
-            if self.ended:
-                started = any(worker.is_started for worker in (*self.workers, *self.ended))
-                raise UsageError(DIED if started else NEEDS_MAIN_GUARD)
-            before = steps
-            steps = sum([worker.is_started + worker.is_ready for worker in self.workers])
-            # What takes longer than it should is a stop of this process, and perhaps of the others.
-            waited += min(monotonic() - began, 2 * CHECK_START)
-            if steps != before:
-                waited = 0.0
-            elif waited >= STARTING:
-                raise UsageError(f"--executor process: for {STARTING:g} s no process has started; {FEWER}")
 
     def _start_all(self) -> None:
         """Thread target."""
