@@ -174,7 +174,7 @@ class PageScan:
             for key in ("id", "name") if name == "a" else ("id",):
                 if value := attributes.get(key):
                     self.ids[decoded(value)] = None
-        if (style := attributes.get("style")) and ("url" in style or "URL" in style):
+        if (style := attributes.get("style")) and "(" in style:
             for url in css_urls(decoded(style)):
                 self.add(escaped(url), name, "style", FOLLOW | REQUISITE)
         if is_foreign:

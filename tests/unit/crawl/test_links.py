@@ -76,7 +76,7 @@ def links(page: str | bytes, url: str = PAGE, content_type: str | None = HTML, *
         ("<meta http-equiv=Refresh content='0;URL=\"x y\" z'>", ["/d/x%20y"]),
         ("<meta http-equiv=refresh content='5'><meta http-equiv=refresh content='x; url=y'>", []),
         ("<svg><a href=s></a><image xlink:href=i /><use href='u#id'/><a xlink:href=no href=t>", None),
-        ("<p style='background: url(b)'><p style=\"background: url('c')\"><p style='color:red'>", None),
+        ("<p style='background: Url(b)'><p style=\"background: url('c')\"><p style='color:red'>", None),
         ("<style>@import 'i'; a{b:url( c )}</style>", ["/d/i", "/d/c"]),
         ("<form action=no><button formaction=no><blockquote cite=no><a ping=no>", []),
     ],
