@@ -12,11 +12,12 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+from fetchpool.model.text import escape_invisible
 from fetchpool.sources import json_array
 from fetchpool.sources.csv_table import column_names, first_row, read_cells
 from fetchpool.sources.decompress import Chunks, chain_chunks
 from fetchpool.sources.jsonl_table import check_column, first_names, read_objects
-from fetchpool.sources.table_header import may_be_url
+from fetchpool.sources.table_header import may_be_url, place_of_name
 from fetchpool.sources.table_lines import LineIterator
 from fetchpool.sources.table_rows import RowBatch, TableFormatError, TableOptions, by_number, listed_names
 
@@ -72,7 +73,9 @@ def needed_column(chunks: Chunks, format: str) -> str:
     if place := next((place for place, name in enumerate(names, 1) if "://" in name), 0):
         return f"{wanted} {place}, which says where its URLs are"
     fix = "" if format == "jsonl" else by_number(names)
-    return f"{wanted} NAME, which says where its URLs are; it has: {listed_names(names)}{fix}"
+    place = place_of_name(names, "url")
+    example = "NAME" if place < 0 else escape_invisible(names[place])
+    return f"{wanted} {example}, which says where its URLs are; it has: {listed_names(names)}{fix}"
 
 
 def _begins_table(line: str) -> bool:

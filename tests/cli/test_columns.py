@@ -169,9 +169,9 @@ def test_a_line_of_jsonl_without_a_url_is_an_invalid_url_row(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("name", "data", "said"),
     [
-        ("list.csv", b'"n","url"\n1,http://[::1\n', "NAME, which says where its URLs are; it has: n, url"),
-        ("list.csv", b"sep=;\nn;url\n1;http://[::1\n", "NAME, which says where its URLs are; it has: n, url"),
-        ("list.csv", b"url\nhttp://[::1\n", "NAME, which says where its URLs are; it has: url"),
+        ("list.csv", b'"n","url"\n1,http://[::1\n', "url, which says where its URLs are; it has: n, url"),
+        ("list.csv", b"sep=;\nn;url\n1;http://[::1\n", "url, which says where its URLs are; it has: n, url"),
+        ("list.csv", b"url\nhttp://[::1\n", "url, which says where its URLs are; it has: url"),
         (
             "list.csv",
             b"1,a.example\n",
@@ -182,9 +182,9 @@ def test_a_line_of_jsonl_without_a_url_is_an_invalid_url_row(tmp_path: Path) -> 
         (
             "list.tsv.gz",
             gzip.compress(b"n\turl\n", mtime=0),
-            "NAME, which says where its URLs are; it has: n, url",
+            "url, which says where its URLs are; it has: n, url",
         ),
-        ("list.jsonl", b'{"url":"http://[::1"}\n', "NAME, which says where its URLs are; it has: url"),
+        ("list.jsonl", b'{"url":"http://[::1"}\n', "url, which says where its URLs are; it has: url"),
     ],
     ids=["quoted", "excel", "one-column", "hosts", "no-header", "gz", "jsonl"],
 )
