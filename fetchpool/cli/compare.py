@@ -20,7 +20,7 @@ from fetchpool.cli.display import print_lines
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.cli.options import argument, flag_name, parameter, takes
 from fetchpool.cli.run import RUN_OPTIONS, settings_of
-from fetchpool.config.choices import LOCAL_EXECUTORS
+from fetchpool.config.choices import EXECUTORS
 from fetchpool.config.command_options import COMPARE
 from fetchpool.config.option import Option, Scope
 from fetchpool.config.options.table import OPTIONS, shown_default
@@ -152,7 +152,7 @@ def _plan(lists: list[str], own: dict[str, Any], typed: dict[str, Any]) -> tuple
 
 def _passed(combination: Combination) -> list[Option]:
     """Return the options that a combination's trials are passed: without those for other executors."""
-    others = [("executor", name) for name in LOCAL_EXECUTORS if name != combination.executor]
+    others = [("executor", name) for name in EXECUTORS if name != combination.executor]
     return [option for option in PASSED if option.only_with not in others]
 
 
