@@ -29,8 +29,8 @@ SHOWN = 5
 
 def fetchpool(url: str, directory: Path) -> set[str]:
     rows = directory / "rows.jsonl"
-    command = [sys.executable, "-m", "fetchpool", url, "-r", "-o", str(rows), "-q", "--no-fail"]
-    subprocess.run([*command, "--per-host", "0", "--executor", "async"], env=ENVIRONMENT, check=True)
+    command = [sys.executable, "-m", "fetchpool", url, "-r", "-o", str(rows), "-q"]
+    subprocess.run([*command, "--per-host", "0", "--executor", "async"], env=ENVIRONMENT, check=False)
     with rows.open("rb") as lines:
         return {target(json.loads(line)["url"]) for line in lines}
 
@@ -56,14 +56,14 @@ def wget2(url: str, directory: Path) -> set[str]:
 
 def linkchecker(url: str, directory: Path) -> set[str]:
     """Return what linkchecker has checked on this host."""
-    table = directory / "linkchecker.csv"
     (directory / "linkchecker.ini").write_text("[checking]\nmaxrequestspersecond=100000\n")
-    options = ["-f", str(directory / "linkchecker.ini"), "-t", "20", "--no-status", "-v", "-o", "none"]
-    subprocess.run(["linkchecker", *options, "-F", f"csv/utf-8/{table}", url], env=ENVIRONMENT, check=False)
-    with table.open(encoding="utf-8") as lines:
-        rows = csv.DictReader((line for line in lines if not line.startswith("#")), delimiter=";")
-        host = urlsplit(url).netloc
-        return {target(row["url"]) for row in rows if urlsplit(row["url"]).netloc == host}
+    options = ["-f", str(directory / "linkchecker.ini"), "-t", "20", "--no-status", "-v", "-o", "csv"]
+    command = ["linkchecker", *options, url]
+    done = subprocess.run(command, env=ENVIRONMENT, stdout=subprocess.PIPE, check=False)
+    lines = [line for line in done.stdout.decode().splitlines() if not line.startswith("#")]
+    host = urlsplit(url).netloc
+    urls = [row["url"] for row in csv.DictReader(lines, delimiter=";")]
+    return {target(found) for found in urls if urlsplit(found).netloc == host}
 
 
 CRAWLERS: dict[str, Callable[[str, Path], set[str]]] = {
