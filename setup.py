@@ -15,7 +15,7 @@ COMPILED = """
     history/seen http/body http/conditional http/decoding http/exchange http/no_keepalive
     http/request_headers http/stored_body model/fingerprint model/outcome model/text model/timestamp
     model/urls pools/async_/pollers pools/async_/pool pools/async_/transfer pools/future
-    pools/loop_pool pools/process/dispatch pools/process/pool pools/process/shares
+    pools/cluster/pool pools/loop_pool pools/process/dispatch pools/process/pool pools/process/shares
     pools/process/work pools/station pools/wakeup pools/wire runtime/limit_clock scheduler/host
     scheduler/rate_limit scheduler/retry scheduler/rotation scheduler/scheduler transports/curl/connections
     transports/curl/address_filter transports/curl/handle transports/curl/head

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from collections import deque
-from typing import cast
+from pathlib import Path
 
 from msgspec.structs import replace
 
-from fetchpool.engine.in_flight import InFlightRequests
+from fetchpool.config.configure import configure
+from fetchpool.engine.build import build
 from fetchpool.engine.preflight import Preflight
 from fetchpool.model import urls
-from fetchpool.model.outcome import Outcome
-from fetchpool.model.request import FetchRequest
 from fetchpool.scheduler.robots import RobotsCache
 from fetchpool.scheduler.scheduler import Scheduler
 from tests import factories
 
 
-class Results:
-    """The only part of the requests in flight that is needed."""
-
-    def __init__(self) -> None:
-        self.internal_results: deque[tuple[FetchRequest, Outcome]] = deque()
-
-
-def test_a_request_carries_the_crawl_delay_of_its_host() -> None:
+def test_a_request_carries_the_crawl_delay_of_its_host(tmp_path: Path) -> None:
     """Workers elsewhere measure it again from the actual start."""
-    scheduler, results = Scheduler(host_delay=0.5), Results()
-    preflight = Preflight(scheduler, None, RobotsCache("x"), cast(InFlightRequests, results))
+    engine = build(configure(["http://a.example/"], outputs=[str(tmp_path / "rows.txt")]))
+    engine.close()
+    scheduler, results = Scheduler(host_delay=0.5), engine._in_flight
+    preflight = Preflight(scheduler, None, RobotsCache("x"), results)
     scheduler.enqueue(urls.request(0, "http://a.example/"), 0.0)
     first = scheduler.next_request(0.0)
     assert first is not None
