@@ -93,6 +93,7 @@ class SimulatedStation:
         self._reports = 0
         self._flush_at = self._reported_at = self._time.now
         self._is_flushing = False
+        self._report_interval = 0.0
         self._due = float("inf")
         self.is_gone = False
         self._ping()
@@ -102,6 +103,7 @@ class SimulatedStation:
         message = messages.decode_commands(data)
         if self.is_gone or not self._lease.renew(message.received):
             return False
+        self._report_interval = message.interval
         for number, payload in message.commands:
             kind = Kind(number)
             if kind is Kind.REQUESTS:
@@ -179,12 +181,17 @@ class SimulatedStation:
 
     def _flush(self) -> None:
         """Send outcomes by the rule of `Station`."""
-        is_full = len(self._running) + len(self._backlog) >= self._places
-        if is_full and len(self._ended) < MOST and not self._returned:
-            if not self._is_flushing:
-                self._is_flushing = True
-                self._time.at(self._time.now + FLUSH_AFTER, self._on_flush)
-            return
+        now = self._time.now
+        if len(self._ended) < MOST:
+            is_full = len(self._running) + len(self._backlog) >= self._places
+            earliest = self._reported_at + self._report_interval
+            if is_full and not self._returned:
+                earliest = max(earliest, now + FLUSH_AFTER)
+            if now < earliest:
+                if not self._is_flushing:
+                    self._is_flushing = True
+                    self._time.at(earliest, self._on_flush)
+                return
         self._report()
 
     def _on_flush(self) -> None:
@@ -231,14 +238,20 @@ class SimulatedCluster:
         """By station and direction, when the last message arrives: none overtakes another."""
         self._cut_off: dict[str, float] = {}
         """Workers that no message reaches or leaves, and until when."""
-        self._on_event: Callable[[Event], None]
+        self._listener: Callable[[Event], None]
+        self.events = 0
+        """Events that the pool was notified of."""
         self.messages = 0
         """Calls and reports."""
 
     # The calls of the pool
 
     def listen(self, on_event: Callable[[Event], None]) -> None:
-        self._on_event = on_event
+        self._listener = on_event
+
+    def _on_event(self, event: Event) -> None:
+        self.events += 1
+        self._listener(event)
 
     def workers(self) -> list[Worker]:
         return list(self._workers)

@@ -32,6 +32,7 @@ from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.model.record import Record
 from fetchpool.model.request import FetchRequest
 from fetchpool.pools.cluster.pool import ClusterPool
+from fetchpool.pools.wakeup import Wakeup
 from fetchpool.scheduler.retry import RetryPolicy
 from fetchpool.scheduler.scheduler import Scheduler
 
@@ -169,20 +170,24 @@ class Rows:
     def close(self) -> None: ...
 
 
-class SimulatedPool(ClusterPool):
-    """The cluster pool, whose loop moves virtual time in place of waiting."""
+class VirtualPoll:
+    """Moves virtual time in place of waiting."""
 
-    def __init__(self, workers: int, cluster: SimulatedCluster, time: VirtualTime) -> None:
+    def __init__(self, cluster: SimulatedCluster, time: VirtualTime) -> None:
+        self._cluster = cluster
         self._time = time
-        super().__init__(workers, FetchOptions(), cluster, wait=300.0, clock=time)
+        self._handled = 0
+        """Events that the pool has handled by now."""
 
-    def _poll(self, timeout: float) -> None:
-        if self._wakeup.pending:
+    def __call__(self, wakeup: Wakeup, timeout: float) -> None:
+        cluster, time = self._cluster, self._time
+        if wakeup.pending:
             with suppress(BlockingIOError):
-                self._wakeup.drain()
-        elif not self._events:
-            self._time.run(self._time.now + timeout, stop=lambda: self._events)
-        self._time.run(self._time.now + TURN, stop=lambda: False)
+                wakeup.drain()
+        elif cluster.events == self._handled:
+            time.run(time.now + timeout, stop=lambda: cluster.events > self._handled)
+        time.run(time.now + TURN, stop=lambda: False)
+        self._handled = cluster.events
 
 
 def simulate(scenario: Scenario, on_part: Callable[[Part], object] = lambda _: None) -> Result:
@@ -197,7 +202,8 @@ def simulate(scenario: Scenario, on_part: Callable[[Part], object] = lambda _: N
         seed=scenario.seed,
     )
     cluster = SimulatedCluster(time, servers, scenario.workers, transit=Transit(), seed=scenario.seed)
-    pool = SimulatedPool(most, cluster, time)
+    poll = VirtualPoll(cluster, time)
+    pool = ClusterPool(most, FetchOptions(), cluster, wait=300.0, clock=time, poll=poll)
     scheduler = Scheduler(per_host=scenario.per_host, host_delay=scenario.host_delay)
     source = SimulatedList(scenario)
     parts: list[Part] = []

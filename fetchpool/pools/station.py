@@ -72,6 +72,10 @@ class Station:
         self._returned: list[int] = []
         self._flush_at = 0.0
         """When the outcomes have to be sent; 0 if there are none."""
+        self._flushed_at = 0.0
+        self.report_interval = 0.0
+        """Seconds between two messages with outcomes, at least; may be set from any thread. Until it has
+        passed, the requests that wait here keep the places busy."""
         self._closed = False
 
     @property
@@ -229,13 +233,15 @@ class Station:
         ended = self._ended
         count = len(ended)
         is_full = self._started - count + len(self._backlog) >= self._places
-        if is_full and count < MOST and not self._returned:
-            now = monotonic()
-            if not self._flush_at:
-                self._flush_at = now + FLUSH_AFTER
-            if now < self._flush_at:
+        now = monotonic()
+        if count < MOST:
+            earliest = self._flushed_at + self.report_interval
+            if is_full and not self._returned:
+                earliest = max(earliest, self._flush_at or now + FLUSH_AFTER)
+            if now < earliest:
+                self._flush_at = earliest
                 return
-        self._flush_at = 0.0
+        self._flush_at, self._flushed_at = 0.0, now
         self._started -= count
         returned, self._returned = self._returned, []
         outcomes = [ended.popleft() for _ in range(count)]

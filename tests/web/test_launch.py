@@ -93,6 +93,8 @@ def test_the_page_shows_the_newest_snapshot_and_passes_commands(launched: Launch
 
 def test_a_link_to_give_away_is_for_a_page_without_buttons(launched: Launched) -> None:
     launched.page.show_link(read_only=True)
+    launched.page.on_snapshot(snapshot(elapsed=2.0, seq=2))
+    wait_until(lambda: launched.shows(2), "what was sent after the link")
     (said,) = launched.notices
     path = said.removeprefix(f"web page, read-only: http://127.0.0.1:{launched.port}")
     connection = http.client.HTTPConnection("127.0.0.1", launched.port, timeout=PATIENCE)

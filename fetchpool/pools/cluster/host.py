@@ -100,6 +100,7 @@ class StationHost:
             if self.ended.is_set() or not self._lease.renew(message.received):
                 return False
             self._calls = number
+            self._station.report_interval = message.interval
             for kind, payload in message.commands:
                 self._carry_out(Kind(kind), payload)
             return True

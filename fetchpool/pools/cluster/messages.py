@@ -45,6 +45,9 @@ class Commands(Struct, array_like=True, frozen=True):
     version: int
     received: int
     """The number of the last report that has reached the driver."""
+    interval: float
+    """Seconds between two reports with outcomes: more with more stations, whose reports all pass through the
+    cluster's scheduler and are read by one driver."""
     commands: Sequence[tuple[int, bytes]]
 
 

@@ -30,6 +30,7 @@ from fetchpool.pools.cluster.stations import Stations
 from fetchpool.pools.future import LightFuture
 from fetchpool.pools.loop_pool import LoopPool, State
 from fetchpool.pools.process.work import WorkQueue
+from fetchpool.pools.wakeup import Wakeup
 
 CHECK = 0.5
 """Seconds between two checks of the stations."""
@@ -39,6 +40,13 @@ ABORTED = 5.0
 """Seconds that an abort waits for its end."""
 INTERVAL = 0.002
 """Seconds between two calls to a station, for each station: some 500 messages a second in all."""
+
+
+def poll_wakeup(wakeup: Wakeup, timeout: float) -> None:
+    """Wait until `wakeup` is notified, `timeout` seconds at most."""
+    readable, _, _ = select.select([wakeup.descriptor], [], [], timeout)
+    if readable:
+        wakeup.drain()
 
 
 class ClusterPool(LoopPool):
@@ -52,12 +60,14 @@ class ClusterPool(LoopPool):
         *,
         wait: float,
         clock: Callable[[], float] = monotonic,
+        poll: Callable[[Wakeup, float], object] = poll_wakeup,
     ) -> None:
         """Returns when a station is open in each worker that is there. If `max_workers` is 0, it depends on
-        the number of workers. `wait`: seconds to wait for a worker when there is none. Raises `UsageError`
-        when a worker can't be used."""
+        the number of workers. `wait`: seconds to wait for a worker when there is none. `poll` waits to be
+        woken up, so many seconds at most. Raises `UsageError` when a worker can't be used."""
         super().__init__("cluster", max_workers or EACH, interval=CHECK, abort_timeout=ABORTED)
         self._clock = clock
+        self._poll = poll
         now = clock()
         self._options = options
         self._cluster = cluster
@@ -102,7 +112,7 @@ class ClusterPool(LoopPool):
         self._stations.open(workers, now)
         until = now + OPENING
         while self._stations.is_opening and (left := until - self._clock()) > 0:
-            self._poll(min(left, CHECK))
+            self._poll(self._wakeup, min(left, CHECK))
             self._handle_events(self._clock())
         self._stations.refuse()
         if self._stations.lost:
@@ -182,7 +192,7 @@ class ClusterPool(LoopPool):
                 until = min(until, station.next_call())
         if wakeup.pending or dispatcher.completed or self._events:
             timeout = 0.0
-        self._poll(min(timeout, max(0.0, until - now)))
+        self._poll(wakeup, min(timeout, max(0.0, until - now)))
         wakeup.asleep = wakeup.pending = False
         now = self._clock()
         self._handle_events(now)
@@ -190,11 +200,6 @@ class ClusterPool(LoopPool):
             self._next_check = now + CHECK
             self._check(now)
         dispatcher.set_results()
-
-    def _poll(self, timeout: float) -> None:
-        readable, _, _ = select.select([self._wakeup.descriptor], [], [], timeout)
-        if readable:
-            self._wakeup.drain()
 
     def _handle_events(self, now: float) -> None:
         events, stations, dispatcher = self._events, self._stations, self._dispatcher

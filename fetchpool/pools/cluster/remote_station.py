@@ -131,5 +131,5 @@ class RemoteStation:
         self._is_calling = True
         self._calls += 1
         self._next_call, self._ping_at = now + interval, now + PING
-        data = messages.encode(Commands(messages.VERSION, self._received, commands))
+        data = messages.encode(Commands(messages.VERSION, self._received, interval, commands))
         self._cluster.put(self.name, self._calls, data)
