@@ -10,6 +10,7 @@ import sys
 from setuptools import setup
 
 COMPILED = """
+    crawl/html_tokens crawl/links crawl/policy crawl/targets
     engine/completed engine/dispatcher engine/engine engine/histogram engine/in_flight
     engine/lifecycle engine/preflight engine/reader engine/stats engine/writer history/duplicates
     history/seen http/body http/conditional http/decoding http/exchange http/no_keepalive

@@ -37,7 +37,7 @@ http {{
     access_log off;
     sendfile on;
     keepalive_requests 1000000000;
-    open_file_cache max=200000 inactive=1h;
+    open_file_cache max=5000 inactive=1h;
     open_file_cache_valid 1h;
     client_body_temp_path body;
     proxy_temp_path proxy;

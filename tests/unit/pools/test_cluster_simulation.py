@@ -22,7 +22,7 @@ def test_no_limit_is_exceeded_and_each_url_has_one_row_whatever_happens_to_worke
     assert (result.violations, result.too_close) == (0, 0)
     assert result.workers_lost
     assert result.attempts_lost <= result.workers_lost * 20  # no more than places
-    assert result.internal_rows <= 3  # of URLs during which three workers died: each death takes twenty others
+    assert result.internal_rows <= 3  # URLs during which three workers died, each with twenty fetches
 
 
 def test_nearly_all_places_are_busy_until_the_list_ends() -> None:
