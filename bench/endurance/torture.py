@@ -173,7 +173,8 @@ class Torture:
                 self._kill_worker(process)
             self._await_moment(process)
             if process.poll() is None:
-                os.kill(process.pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it may end in between, and need not be a child of ours
+                    os.kill(process.pid, signal.SIGKILL)
             code = process.wait()
             self._await_orphans(process.pid)
         if code == -signal.SIGKILL:
