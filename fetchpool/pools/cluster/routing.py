@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect
 from collections import deque
 from collections.abc import Sequence
+from zlib import crc32
 
 from fetchpool.pools.cluster.remote_station import RemoteStation
 
@@ -37,7 +38,11 @@ class Router:
     def set_stations(self, stations: Sequence[RemoteStation]) -> None:
         """Route to these stations from now on."""
         self.stations = stations
-        ring = {hash((station.name, point)): station for station in stations for point in range(POINTS)}
+        ring = {
+            _point(f"{station.worker.address} {point}"): station
+            for station in stations
+            for point in range(POINTS)
+        }
         self._points = sorted(ring)
         self._ring = [ring[point] for point in self._points]
 
@@ -52,7 +57,7 @@ class Router:
     def preferred(self, host: str) -> RemoteStation:
         """Return the station of a host: the same one while no station comes or goes, and then for most hosts,
         too (consistent hashing)."""
-        return self._ring[bisect(self._points, hash(host)) % len(self._ring)]
+        return self._ring[bisect(self._points, _point(host)) % len(self._ring)]
 
     def of_spaced(self, host: str) -> tuple[RemoteStation, bool]:
         """Return the station of a spaced host, and whether the host may have been asked from another one just
@@ -113,6 +118,12 @@ class Capacities:
     def with_open_place(self) -> RemoteStation | None:
         """Return a station that takes a request; each time another one."""
         return _next(self._open, self.open)
+
+
+def _point(text: str) -> int:
+    """Return a place on the ring. Not by `hash()`, which differs from process to process: a run over a
+    simulated cluster is to depend on its seed alone."""
+    return crc32(text.encode("utf-8", "surrogatepass"))
 
 
 def _emptiest_first(capacities: dict[RemoteStation, int]) -> deque[RemoteStation]:
