@@ -31,9 +31,9 @@ LIST = "http://127.0.0.1:9/never-asked\n"
 @pytest.fixture(autouse=True)
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with a list, and an empty one for the user's own files."""
-    (tmp_path / "work").mkdir()
+    (tmp_path / "here").mkdir()
     (tmp_path / "xdg" / "fetchpool").mkdir(parents=True)
-    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
     monkeypatch.setattr(color._Choice, "value", "auto")
     Path("urls.txt").write_text(LIST)
@@ -344,7 +344,7 @@ def test_a_file_that_is_not_named_runs_no_code(capsys: pytest.CaptureFixture[str
     assert "options from" not in done.stderr
 
 
-@pytest.mark.parametrize("path", ["fetchpool.toml", "../work/fetchpool.toml", "link.toml"])
+@pytest.mark.parametrize("path", ["fetchpool.toml", "../here/fetchpool.toml", "link.toml"])
 def test_a_named_file_of_the_directory_is_read_once_and_may_set_everything(path: str, shown: Shown) -> None:
     Path("fetchpool.toml").write_text('output = "a.jsonl"\nworkers = 2\n')
     Path("link.toml").symlink_to("fetchpool.toml")

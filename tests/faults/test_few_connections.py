@@ -116,7 +116,7 @@ def test_66_a_host_that_serves_one_connection_at_a_time_is_accommodated(way: Way
     server = FewConnections(1, "wait")
     try:
         urls = [f"http://127.0.0.1:{server.port}/{number}" for number in range(40)]
-        records = fetch_urls(way, urls, workers=4, retry=2, retry_delay=0.1, read_timeout=1)
+        records = fetch_urls(way, urls, workers=4, retry=2, retry_delay=0.1, read_timeout=0.5)
     finally:
         server.close()
     assert Counter(record.error for record in records) == {None: 40}
