@@ -234,7 +234,8 @@ class Torture:
         paths = [self._output, Path(f"{self._output}-wal"), *self._output.glob("*part*")]
         size = 0
         for path in paths:
-            with suppress(FileNotFoundError):  # it may be gone by now
+            # It may be gone by now, or a directory of parts may have become one file.
+            with suppress(FileNotFoundError, NotADirectoryError):
                 size += path.stat().st_size
         return size
 
