@@ -22,6 +22,8 @@ from queue import SimpleQueue
 from time import monotonic
 
 from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.outcome import Outcome
 from fetchpool.model.record import Record
 from fetchpool.model.request import FetchRequest
 from fetchpool.pools import wire
@@ -54,13 +56,13 @@ class Station:
         may_start: Callable[[], bool] | None = None,
     ) -> None:
         """`parses` is notified of user-defined parsers as they start and end; `beat` is called in each
-        iteration. Before each start `may_start` is asked: once it is false, the station aborts itself. Raises
-        `UsageError` when a parser or the transport can't be loaded."""
+        iteration. `may_start` is asked before a fetch starts and before a request is sent: once it is false,
+        the station abandons all. Raises `UsageError` when a parser or the transport can't be loaded."""
         self._places = places
         self._may_start = may_start
         self._send = send
         self._beat = beat
-        self._pool, self._loop = open_loop(places, options, parses)
+        self._pool, self._loop = open_loop(places, options, parses, may_start)
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._backlog: deque[FetchRequest] = deque()
         self._spacer = StartSpacer()
@@ -77,6 +79,7 @@ class Station:
         """Seconds between two messages with outcomes, at least; may be set from any thread. Until it has
         passed, the requests that wait here keep the places busy."""
         self._closed = False
+        self._abandons = False
 
     @property
     def places(self) -> int:
@@ -134,6 +137,11 @@ class Station:
         """Return the requests that were not started, and let `run()` return when the others have ended; with
         `abort` they end as `aborted`. Idempotent."""
         self._post(lambda: self._close(abort=abort))
+
+    def abandon(self) -> None:
+        """Abort, and return all requests that have no outcome, also those that were started: another station
+        fetches them. Idempotent."""
+        self._post(self._abandon)
 
     def _post(self, command: Callable[[], None]) -> None:
         self._inbox.put(command)
@@ -197,7 +205,7 @@ class Station:
     def _start(self, request: FetchRequest) -> None:
         if self._may_start is not None and not self._may_start():
             self._returned.append(request.urlnum)
-            self._close(abort=True)
+            self._abandon()
             return
         self._started += 1
         pool = self._pool
@@ -228,6 +236,10 @@ class Station:
         if abort:
             self._pool.shutdown(abort=True)
 
+    def _abandon(self) -> None:
+        self._abandons = True
+        self._close(abort=True)
+
     def _flush(self) -> None:
         """Send the outcomes, unless there may soon be more of them."""
         ended = self._ended
@@ -245,7 +257,16 @@ class Station:
         self._started -= count
         returned, self._returned = self._returned, []
         outcomes = [ended.popleft() for _ in range(count)]
+        if self._abandons:
+            unfinished = [each for each in outcomes if is_unfinished(each)]
+            returned += [each.record.urlnum for each in unfinished]
+            outcomes = [each for each in outcomes if not is_unfinished(each)]
         self._send(wire.encode_outcomes(outcomes, returned, self._pool.stuck))
+
+
+def is_unfinished(outcome: Outcome) -> bool:
+    """Whether a fetch was aborted, and not since its body could not be stored."""
+    return outcome.record.error == FailureKind.ABORTED and not outcome.storage_error
 
 
 class BlockingLoop:
@@ -278,11 +299,14 @@ class BlockingLoop:
 
 
 def open_loop(
-    places: int, options: FetchOptions, parses: ParseObserver | None
+    places: int,
+    options: FetchOptions,
+    parses: ParseObserver | None,
+    may_start: Callable[[], bool] | None,
 ) -> tuple[Pool, AsyncPool | BlockingLoop]:
     """Return a pool, and what runs it in the station's thread."""
     if options.transport == "curl":
-        pool = AsyncPool(places, options, parses=parses, shares_hosts=True)
+        pool = AsyncPool(places, options, parses=parses, shares_hosts=True, may_send=may_start)
         pool.run_once(0.0)
         return pool, pool
     from fetchpool.pools.thread import ThreadPool

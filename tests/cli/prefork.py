@@ -50,7 +50,8 @@ _REQUEST_SIZE = 1 << 20
 class ForkedProcess(subprocess.Popen[Any]):
     """`Popen` for `python -m fetchpool ...` and `python -c ...`, forked from the process that has it loaded.
 
-    `terminal`: stderr becomes the controlling terminal. `limits`: as of `resource.setrlimit`.
+    `terminal`: stderr becomes the controlling terminal. `limits`: as of `resource.setrlimit`. `preloaded`:
+    the modules that the process which forks has loaded.
     """
 
     def __init__(
@@ -59,9 +60,11 @@ class ForkedProcess(subprocess.Popen[Any]):
         *,
         terminal: bool = False,
         limits: Mapping[int, tuple[int, int]] | None = None,
+        preloaded: tuple[str, ...] = PRELOADED,
         **options: Any,
     ) -> None:
         self._status = -1
+        self._preloaded = preloaded
         self._request = {"terminal": terminal, "limits": list((limits or {}).items())}
         super().__init__(args, **options)
 
@@ -84,7 +87,7 @@ class ForkedProcess(subprocess.Popen[Any]):
             own if theirs == -1 else theirs for own, theirs in enumerate((p2cread, c2pwrite, errwrite))
         ]
         try:
-            socket.send_fds(_server(), [json.dumps(request).encode()], [*streams, status])
+            socket.send_fds(_server(self._preloaded), [json.dumps(request).encode()], [*streams, status])
         finally:
             os.close(status)
             self._close_pipe_fds(*pipes)
@@ -113,12 +116,12 @@ class ForkedProcess(subprocess.Popen[Any]):
 
 
 @cache
-def _server() -> socket.socket:
+def _server(preloaded: tuple[str, ...]) -> socket.socket:
     """Starts the process. It ends with this one."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         process = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(theirs.fileno())],
+            [sys.executable, "-m", __name__, str(theirs.fileno()), *preloaded],
             pass_fds=[theirs.fileno()],
             cwd=ROOT,
             env=environment(),
@@ -134,9 +137,9 @@ def _server() -> socket.socket:
     return ours
 
 
-def serve(requests: socket.socket) -> list[str]:
+def serve(requests: socket.socket, preloaded: Sequence[str]) -> list[str]:
     """Forks for each request until there are none. Returns in the forked process, with its arguments."""
-    for name in PRELOADED:
+    for name in preloaded:
         with contextlib.suppress(ModuleNotFoundError):  # an older typer has no pydantic
             importlib.import_module(name)
     gc.collect()
@@ -225,5 +228,5 @@ def run(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     with socket.socket(fileno=int(sys.argv[1])) as ours:
-        given = serve(ours)
+        given = serve(ours, sys.argv[2:])
     run(given)

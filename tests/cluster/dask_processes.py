@@ -8,31 +8,43 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.cli.environment import environment
+from tests.cli.prefork import ForkedProcess
+
 STARTING = 90.0
 """Seconds that a process gets to start: the machine may be busy."""
+PRELOADED = (
+    "distributed.cli.dask_scheduler",
+    "distributed.cli.dask_worker",
+    "fetchpool.pools.async_.pool",
+    "fetchpool.pools.cluster.dask_station",
+    "fetchpool.transports.curl.transport",
+)
+"""What the processes are forked from has loaded this: their start would be most of their CPU time."""
+MAIN = "import dask; dask.config.refresh(); from distributed.cli.dask_{} import main; main()"
 
 
 class DaskProcesses:
     """A scheduler without workers at first."""
 
-    def __init__(self, directory: Path, *options: str) -> None:
+    def __init__(self, directory: Path, *options: str, host: str = "127.0.0.1") -> None:
         self.directory = directory
         self.file = directory / "scheduler.json"
         self.workers: list[subprocess.Popen[bytes]] = []
-        self.scheduler = self._start(
-            "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", *options
-        )
+        self._started = 0
+        self.scheduler = self._start("scheduler", "--host", host, "--port", "0", "--no-dashboard", *options)
         until = time.monotonic() + STARTING
-        while not self._address():
+        while not self.address:
             assert self.scheduler.poll() is None, self.log
             assert time.monotonic() < until, self.log
-            time.sleep(0.05)
+            time.sleep(0.01)
 
-    def _address(self) -> str:
+    @property
+    def address(self) -> str:
         try:
             address: str = json.loads(self.file.read_text())["address"]
         except (OSError, ValueError):
@@ -40,51 +52,32 @@ class DaskProcesses:
         return address
 
     @property
-    def address(self) -> str:
-        return self._address()
-
-    @property
     def log(self) -> str:
         """All that the processes have written."""
         return "".join(path.read_text(errors="replace") for path in sorted(self.directory.glob("*.log")))
 
-    def _start(self, kind: str, *options: str, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
-        number = len(self.workers)
-        with (self.directory / f"{kind}-{number}.log").open("wb") as log:
-            return subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "distributed.cli.dask_" + kind,
-                    "--scheduler-file",
-                    str(self.file),
-                    *options,
-                ],
-                stdout=log,
-                stderr=log,
-                cwd=self.directory,
-                env={
-                    **os.environ,
-                    "PYTHONPATH": str(ROOT),
-                    "DASK_DISTRIBUTED__ADMIN__LOG_FORMAT": "%(message)s",
-                }
-                | (env or {}),
-                start_new_session=True,
+    def _start(
+        self, kind: str, *options: str, env: dict[str, str] | None = None, within: Sequence[str] = ()
+    ) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-c", MAIN.format(kind), "--scheduler-file", str(self.file), *options]
+        self._started += 1
+        with (self.directory / f"{kind}-{self._started}.log").open("wb") as log:
+            streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, "cwd": self.directory}
+            variables = environment(env)
+            if within:
+                return subprocess.Popen([*within, *command], env=variables, start_new_session=True, **streams)
+            return ForkedProcess(
+                command, env=variables, start_new_session=True, preloaded=PRELOADED, **streams
             )
 
-    def add_worker(self, *options: str, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
-        """Start a worker; without a nanny, so that what is killed stays dead."""
+    def add_worker(
+        self, *options: str, env: dict[str, str] | None = None, within: Sequence[str] = ()
+    ) -> subprocess.Popen[bytes]:
+        """Start a worker; without a nanny, so that what is killed stays dead. `within`: a command that runs
+        it, as in a network namespace."""
         given = options or ("--no-nanny",)
-        worker = self._start(
-            "worker",
-            "--nthreads",
-            "1",
-            "--no-dashboard",
-            "--local-directory",
-            str(self.directory),
-            *given,
-            env=env,
-        )
+        common = ("--nthreads", "1", "--no-dashboard", "--local-directory", str(self.directory))
+        worker = self._start("worker", *common, *given, env=env, within=within)
         self.workers.append(worker)
         return worker
 
@@ -93,10 +86,14 @@ class DaskProcesses:
         until = time.monotonic() + STARTING
         while self.log.count("Register worker") < number:
             assert time.monotonic() < until, self.log
-            time.sleep(0.05)
+            time.sleep(0.01)
+
+    def end(self, process: subprocess.Popen[bytes]) -> None:
+        """Kill a process, and all that it has started."""
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
     def close(self) -> None:
         for process in (*self.workers, self.scheduler):
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            self.end(process)

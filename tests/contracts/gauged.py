@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 from concurrent.futures import Future, wait
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model import urls
 from fetchpool.model.record import Record
 from fetchpool.pools.base import Pool
+from fetchpool.pools.cluster.cluster import Cluster
 from fetchpool.pools.cluster.pool import ClusterPool
 from fetchpool.pools.open import open_pool
 from tests.contracts.fake_cluster import FakeCluster
@@ -24,8 +27,13 @@ WAYS = [
     ("async", "curl"),
     ("async", "curl", "addresses"),  # and another driver
     ("async", "curl", "elsewhere"),  # than on Linux
-    ("cluster", "curl"),
+    ("cluster", "curl"),  # in this process
+    ("cluster", "curl", "local:2"),  # by Dask
 ]
+
+
+IN_PROCESS = [way for way in WAYS if way[0] != "process" and "local:2" not in way]
+"""Those that fetch in the process of the test."""
 
 
 class GaugedServer(ThreadingHTTPServer):
@@ -34,8 +42,10 @@ class GaugedServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(
+        self, address: str = "127.0.0.1", handler: type[BaseHTTPRequestHandler] | None = None
+    ) -> None:
+        super().__init__((address, 0), handler or Handler)
         self.lock = threading.Lock()
         self.held = self.most = 0
         self.enough = threading.Condition(self.lock)
@@ -81,9 +91,26 @@ class Handler(BaseHTTPRequestHandler):
 
 def opened(way: tuple[str, ...], workers: int, **options: object) -> Pool:
     if way[0] == "cluster":
-        return ClusterPool(workers, FetchOptions(**options), FakeCluster(), wait=PATIENCE)  # type: ignore[arg-type]
+        cluster = local_cluster() if "local:2" in way else FakeCluster()
+        return ClusterPool(workers, FetchOptions(**options), cluster, wait=PATIENCE)  # type: ignore[arg-type]
     options = {"transport": way[1], **(WITH_ADDRESSES if "addresses" in way else {}), **options}
     return open_pool(way[0], workers, FetchOptions(**options))  # type: ignore[arg-type]
+
+
+def local_cluster() -> Cluster:
+    """Connect to a scheduler with two workers, which all tests of the session share."""
+    from fetchpool.pools.cluster.dask_cluster import DaskCluster
+
+    return DaskCluster("local:2", _local_workers(), None)
+
+
+@cache
+def _local_workers() -> str:
+    from fetchpool.pools.cluster.local import LocalWorkers
+
+    workers = LocalWorkers(2)
+    atexit.register(workers.close)
+    return workers.address
 
 
 def submit(pool: Pool, server: GaugedServer, *paths: str) -> list[Future[Record]]:

@@ -159,6 +159,21 @@ def test_a_worker_that_is_cut_off_is_abandoned_and_starts_nothing_after_its_leas
     assert server.asked.count("/last") == 1
 
 
+def test_what_a_worker_aborts_when_its_lease_ends_is_fetched_by_another_even_if_it_can_say_so(
+    cluster: FakeCluster, pools: Any, server: GaugedServer
+) -> None:
+    """A process that was stopped, and continued before the driver has abandoned it."""
+    pool = pools(cluster, 4)
+    futures = submit(pool, server, *["/held"] * 4)
+    server.wait_until_held(4)
+    station = pool._stations.opened[0]
+    cluster.stations[station.name]._lease._ends = float("-inf")
+    until(lambda: station not in pool._stations.opened)
+    server.release.set()
+    assert ended(futures) == ["fetched"] * 4
+    assert [future.result().error for future in futures] == [None] * 4
+
+
 def test_a_station_whose_lease_has_ended_takes_no_call() -> None:
     now = [100.0]
     leased = lease.Lease(lambda: now[0])

@@ -13,7 +13,7 @@ from time import monotonic
 import pytest
 
 from fetchpool.pools.base import Pool
-from tests.contracts.gauged import WAYS, GaugedServer, ended, opened, submit
+from tests.contracts.gauged import IN_PROCESS, WAYS, GaugedServer, ended, opened, submit
 
 QUICK = 10.0
 """Seconds that an ending may take on a busy machine."""
@@ -205,7 +205,7 @@ def test_programs_that_a_parser_starts_receive_signals_as_usual(way, server):
     pool.shutdown()
 
 
-@pytest.mark.parametrize("way", [way for way in WAYS if way[0] != "process"], ids="-".join)
+@pytest.mark.parametrize("way", IN_PROCESS, ids="-".join)
 def test_parsers_that_wait_have_threads_enough(way, server):
     """Twenty pages whose parsers wait for something, which comes once all of them do."""
     barrier = BARRIERS["twenty"] = threading.Barrier(20)

@@ -28,7 +28,7 @@ from fetchpool.pools.async_.pool import AsyncPool
 from fetchpool.pools.base import InlinePool, Pool
 from fetchpool.pools.open import open_pool
 from fetchpool.runtime import threads
-from tests.contracts.gauged import WAYS, WITH_ADDRESSES, ended, opened, submit
+from tests.contracts.gauged import IN_PROCESS, WAYS, WITH_ADDRESSES, ended, opened, submit
 
 
 def test_every_request_gets_its_own_outcome(way, server):
@@ -343,7 +343,7 @@ def test_a_parser_runs_while_the_body_arrives(way, server):
     pool.shutdown()
 
 
-@pytest.mark.parametrize("way", [way for way in WAYS if way[0] != "process"], ids="-".join)
+@pytest.mark.parametrize("way", IN_PROCESS, ids="-".join)
 def test_a_pool_that_waits_holds_no_body(way, server):
     gc.collect()
     others = [held for held in gc.get_objects() if isinstance(held, ResponseBody)]

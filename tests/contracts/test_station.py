@@ -148,3 +148,39 @@ def test_an_idle_station_gives_signs_of_life(driver: Driver) -> None:
     pause = threading.Event()
     while driver.beats < before + 5:
         pause.wait(0.05)
+
+
+def test_a_request_is_not_sent_and_comes_back_if_it_may_not_start_any_more_once_it_is_connected(
+    server: GaugedServer,
+) -> None:
+    """As in a process that was stopped while libcurl connected, for longer than its lease."""
+    messages: SimpleQueue[bytes] = SimpleQueue()
+    answers = iter([True])  # when it starts
+    station = Station(2, FetchOptions(), messages.put, may_start=lambda: next(answers, False))
+    thread = threading.Thread(target=station.run)
+    thread.start()
+    station.put(wire.encode_requests([(7, urls.request(0, server.url("/x")))]))
+    while thread.is_alive() and messages.empty():
+        thread.join(0.01)
+    station.abandon()
+    thread.join(PATIENCE)
+    outcomes, returned, _ = wire.decode_outcomes(messages.get(timeout=PATIENCE))
+    assert (outcomes, returned) == ([], [7])
+    assert server.asked == []
+
+
+def test_a_station_that_abandons_all_returns_also_what_is_in_progress(server: GaugedServer) -> None:
+    messages: SimpleQueue[bytes] = SimpleQueue()
+    station = Station(2, FetchOptions(), messages.put)
+    thread = threading.Thread(target=station.run)
+    thread.start()
+    station.put(wire.encode_requests(enumerate([urls.request(0, server.url("/held"))] * 5)))
+    server.wait_until_held(2)
+    station.abandon()
+    thread.join(PATIENCE)
+    came = []
+    while not messages.empty():
+        outcomes, returned, _ = wire.decode_outcomes(messages.get())
+        assert not outcomes
+        came += returned
+    assert sorted(came) == [0, 1, 2, 3, 4]

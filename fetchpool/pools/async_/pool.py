@@ -62,12 +62,16 @@ class AsyncPool(LoopPool):
         *,
         parses: ParseObserver | None = None,
         shares_hosts: bool = False,
+        may_send: Callable[[], bool] | None = None,
     ) -> None:
         """`parses` is notified of user-defined parsers. `shares_hosts`: other processes fetch from the same
-        hosts, which may accept few connections. Raises `UsageError` when a parser can't be loaded."""
+        hosts, which may accept few connections. `may_send` is asked before each request is sent; once it is
+        false, it remains so, and nothing but an abort completes a fetch. Raises `UsageError` when a parser
+        can't be loaded."""
         super().__init__("async", max_workers, interval=TICK, abort_timeout=ABORT_TIMEOUT)
         self._options = options
         self._shares_hosts = shares_hosts
+        self._may_send = may_send
         self._clock = LimitClock()
         """For all times: this thread is the one that enforces limits."""
         self._exchange = Exchange(options, self._clock.now)
@@ -159,6 +163,8 @@ class AsyncPool(LoopPool):
         self._poller.poll(timeout, len(self._transfers))
         wakeup.asleep = wakeup.pending = False
         self._clock.sign()
+        if self._may_send is not None and not self._may_send():
+            return  # what was not sent has failed for that
         self._read_finished()
         if self._paused:
             self._decode_paused()
@@ -210,6 +216,7 @@ class AsyncPool(LoopPool):
             self._streams,
             self._paused,
             self._on_connection,
+            self._may_send,
         )
 
     def _read_finished(self) -> None:

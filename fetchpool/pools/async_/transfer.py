@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import pycurl
 
@@ -22,6 +23,7 @@ class Transfer:
     """A curl handle, reused by fetch after fetch, and the fetch that uses the handle now."""
 
     __slots__ = (
+        "_may_send",
         "_on_connection",
         "all_received",
         "deadline",
@@ -51,8 +53,10 @@ class Transfer:
         streams: Streams,
         paused: deque[CurlReceiver],
         on_connection: Callable[[int], None],
+        may_send: Callable[[], bool] | None,
     ) -> None:
-        """`on_connection` is called with the descriptor of each new connection."""
+        """`on_connection` is called with the descriptor of each new connection. `may_send` is asked before a
+        request is sent; if not, the hop is aborted."""
         self.progress = self.seen = 0
         self.seen_at = self.read_timeout = self.deadline = 0.0
         self.lost = 0.0
@@ -64,7 +68,9 @@ class Transfer:
         self.ending = False
         self._on_connection = on_connection
         self.handle = CurlHandle(options, self, resolve_cache, connections, streams, paused)
-        self.handle.curl.setopt(pycurl.PREREQFUNCTION, self.handle.sending)
+        self._may_send = may_send
+        sending = self.handle.sending if may_send is None else self._sending_if_allowed
+        self.handle.curl.setopt(pycurl.PREREQFUNCTION, sending)
         self.handle.curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
 
     def _opened(self, descriptor: int, _purpose: int) -> int:
@@ -72,6 +78,11 @@ class Transfer:
         self.handle.opened(descriptor)
         self._on_connection(descriptor)
         return pycurl.SOCKOPT_OK
+
+    def _sending_if_allowed(self, *ends: Any) -> int:
+        """Handle libcurl's PREREQFUNCTION callback: the hop may have waited long for its connection."""
+        assert self._may_send is not None
+        return self.handle.sending(*ends) if self._may_send() else pycurl.PREREQFUNC_ABORT
 
     def clear(self) -> None:
         """Drop references to the finished request so that its data can be freed."""

@@ -126,9 +126,9 @@ class StationHost:
             self._lookups.start(payload.decode("utf-8", "surrogatepass"), station.wake)
 
     def close(self) -> None:
-        """Abort what the station does. Idempotent."""
+        """Have the station abort what it does, and return it. Idempotent."""
         if self._thread is not None:
-            self._station.close(abort=True)
+            self._station.abandon()
 
     # The station's thread
 
@@ -155,7 +155,7 @@ class StationHost:
         if self._lookups.has_results or now >= self._next_report:
             self._report()
         if not self._lease.holds or (self._is_cut_off is not None and self._is_cut_off()):
-            self._station.close(abort=True)
+            self._station.abandon()
 
     def _report(self, outcomes: bytes = b"", ended: str = "") -> None:
         self._next_report = monotonic() + PING
