@@ -263,7 +263,7 @@ def test_a_pool_can_be_shut_down_by_several_at_once(way, server):
         begun.wait()
         pool.shutdown()
 
-    for _ in range(1 if way[0] == "process" else 10):
+    for _ in range(10 if way in IN_PROCESS else 1):
         pool = opened(way, 8)
         futures = submit(pool, server, *["/x"] * 16)
         with ThreadPoolExecutor(4) as others:
