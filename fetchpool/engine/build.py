@@ -22,6 +22,7 @@ from fetchpool.engine.lifecycle import Lifecycle, Limits
 from fetchpool.engine.monitor import Monitor
 from fetchpool.engine.observers import Observer, Observers, RecordCounter
 from fetchpool.engine.open_source import open_source
+from fetchpool.engine.parser_columns import parser_columns
 from fetchpool.engine.preflight import Preflight
 from fetchpool.engine.reader import RequestReader
 from fetchpool.engine.stats import Stats
@@ -101,9 +102,12 @@ def build(
             )
         if sinks is None:
             fields = tuple(dict.fromkeys((*config.extra_fields, *urls.columns)))
+            parsed = parser_columns(config)
+            notices += () if parsed is None else parsed.notices
             rows = RowOptions(
                 extra_fields=fields,
                 types=field_types(config.fetch),
+                parser_fields=None if parsed is None else parsed.names,
                 fields=config.fields,
                 single_files=True,
                 template=config.write_out,

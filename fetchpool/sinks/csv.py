@@ -3,7 +3,8 @@
 In: records. Out: a header, written once, and one line for each record: the row's fields in their documented
 order, the added fields whose names are known when the output is opened, and a last column `extra`, which
 holds all other added fields as one JSON object and is empty when there are none. So the columns never change
-during a run, and no added field is lost.
+during a run, and no added field is lost. An existing output keeps its columns if a user-defined parser adds
+fields, since their names are not known for certain.
 
 Numbers are written as in JSON, null is an empty cell, lists and mappings are JSON. A text cell that a
 spreadsheet would take for a formula, since it begins with `=`, `+`, `-`, `@`, a tab, CR or LF, or with the
@@ -21,7 +22,7 @@ from typing import Any
 
 import msgspec
 
-from fetchpool.model.csv_cells import escape_cell
+from fetchpool.model.csv_cells import escape_cell, unescape_cell
 from fetchpool.model.record import ROW_FIELDS, FieldType, Record
 from fetchpool.sinks.binary import in_base64, with_encodings
 
@@ -39,15 +40,19 @@ class CsvRows:
         fields: tuple[str, ...] = (),
         *,
         format: str = "csv",
+        parser_fields: tuple[str, ...] | None = None,
     ) -> None:
         """`extra_fields`: added fields that get columns of their own, in this order; `types`: those of fields
         that are known. Binary ones are in base64, and the column after it says so. `fields`: the only
-        columns, in this order."""
+        columns, in this order. `parser_fields`: those of user-defined parsers, as far as they are known; None
+        without such a parser."""
         self.name = format
         self._delimiter = DELIMITERS[format]
         self._begin = self._delimiter.join(ROW_FIELDS).encode()
         self._types = types or {}
-        self._extra_fields = with_encodings(extra_fields, self._types)
+        self._required = with_encodings(extra_fields, self._types)
+        self._has_own_parser = parser_fields is not None
+        self._extra_fields = tuple(dict.fromkeys((*self._required, *(parser_fields or ()))))
         self._fields = with_encodings(fields, self._types)
         self._encoder = msgspec.json.Encoder()
         self._lines = io.StringIO()
@@ -63,8 +68,11 @@ class CsvRows:
         return self._written()
 
     def check_header(self, start: bytes) -> str:
-        """Check that the header has exactly these columns."""
+        """Check that the header has exactly these columns. With a user-defined parser, adopt those that the
+        output has."""
         if start == self.header or (not start.endswith(b"\n") and self.header.startswith(start)):
+            return ""
+        if self._has_own_parser and not self._fields and self._adopt(start):
             return ""
         name = self.name.upper()
         if start.startswith(self._begin) or (self._fields and b"url" in start):
@@ -78,6 +86,18 @@ class CsvRows:
             return None
         names = start.decode(errors="replace").rstrip("\n").split(self._delimiter)
         return start if start.startswith(self._begin) or {"url", "error"} <= set(names) else None
+
+    def _adopt(self, header: bytes) -> bool:
+        """Use the columns of an output from now on, if all fields but those of user-defined parsers have
+        one."""
+        if not header.startswith(self._begin) or not header.endswith(b"\n"):
+            return False
+        cells = next(csv.reader([header.decode(errors="replace")], delimiter=self._delimiter))
+        added = [unescape_cell(name) for name in cells[len(ROW_FIELDS) : -1]]
+        if cells[-1] != EXTRA or not set(self._required) <= set(added):
+            return False
+        self.header, self._extra_fields = header, tuple(added)
+        return True
 
     def _chosen(self, record: Record) -> list[Any]:
         row = record.to_dict()

@@ -26,6 +26,9 @@ class RowOptions(Struct, frozen=True):
     """Names of added fields that get columns from the first row on."""
     types: Mapping[str, FieldType] = {}
     """Those of added fields that don't depend on their values."""
+    parser_fields: tuple[str, ...] | None = None
+    """Names of the fields of user-defined parsers, as far as they are known, which get columns where columns
+    are fixed from the start; None without such a parser."""
     fields: tuple[str, ...] = ()
     """The only fields, in this order (`--fields`); empty for all of them."""
     single_files: bool = False
@@ -97,7 +100,9 @@ def row_format(format: str, rows: RowOptions | None = None) -> RowFormat:
     if format in ("csv", "tsv"):
         from fetchpool.sinks.csv import CsvRows
 
-        return CsvRows(rows.extra_fields, rows.types, rows.fields, format=format)
+        return CsvRows(
+            rows.extra_fields, rows.types, rows.fields, format=format, parser_fields=rows.parser_fields
+        )
     raise UsageError(f"--format: no format {escape_invisible(format)!r}; there is: {', '.join(FORMATS)}")
 
 

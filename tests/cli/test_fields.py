@@ -13,6 +13,7 @@ import pytest
 from pyarrow import parquet  # type: ignore[import-untyped]  # it ships no types
 
 from fetchpool.config.configure import configure
+from fetchpool.engine.parser_columns import UNKNOWN
 from fetchpool.model.errors import UsageError
 from tests.cli.runner import fetchpool
 from tests.faults.scenarios.normal import PAGE
@@ -110,6 +111,92 @@ def test_a_user_s_parser_gets_columns_of_its_own(urls: list[str], tmp_path: Path
         assert done.returncode == 1, done.stderr
         row = next(row for row in rows_in(tmp_path / name) if row["url"] == urls[0])
         assert (row["n"], row["listed"]) == ("5", "[1]")
+
+
+OWN = """
+from typing import TypedDict
+
+
+class Counts(TypedDict):
+    words: int
+    url: str
+
+
+def named(response):
+    if not response.text:
+        return {"n": None}
+    return {"n": 5, "listed": [1]}
+
+
+def typed(response) -> Counts:
+    return dict([("words", 3), ("url", "u"), ("more", True)])
+
+
+def unknown(response):
+    found = {"n": 5}
+    return found
+
+
+print("imported")
+"""
+
+
+@pytest.mark.parametrize(
+    ("executor", "outputs"),
+    [("thread", ("-o", "-", "--format", "csv", "-q")), ("process", ("-o", "rows.csv", "-o", "rows.tsv"))],
+)
+def test_a_user_s_parser_that_says_its_fields_has_columns_in_a_table_without_fields(
+    executor: str, outputs: tuple[str, ...], urls: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "own_fields.py").write_text(OWN)
+    parsers = ("--parse", "own_fields:named", "--parse", "title", "--parse", "own_fields:typed")
+    options = (*parsers, "--executor", executor, "-w", "1", "--keep", "text")
+    done = fetchpool("urls", *options, *outputs, cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    if "-" in outputs:
+        assert "imported" in done.stderr  # and not on standard output
+        (tmp_path / "rows.csv").write_text(done.stdout)
+    for name in tmp_path.glob("rows.*"):
+        found = {row["url"]: row for row in rows_in(name)}
+        row = found[urls[0]]
+        assert list(row)[-7:] == ["text", "title", "n", "listed", "words", "parse_url", "extra"]
+        assert (row["n"], row["listed"], row["words"], row["parse_url"]) == ("5", "[1]", "3", "u")
+        assert row["extra"] == '{"more":true}'
+        assert found[urls[1]]["n"] is None
+
+
+def test_a_parser_whose_fields_are_unknown_has_them_in_extra_and_a_notice_names_the_remedies(
+    urls: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "own_unknown.py").write_text(OWN)
+    options = ("--parse", "own_unknown:unknown", "-o", "rows.csv", "-o", "rows.parquet")
+    done = fetchpool("urls", *options, cwd=tmp_path)
+    assert UNKNOWN.format(output="rows.csv", parser="own_unknown:unknown") in done.stderr
+    row = next(row for row in rows_in(tmp_path / "rows.csv") if row["url"] == urls[0])
+    assert row["extra"] == '{"n":5}'
+    row = next(row for row in rows_in(tmp_path / "rows.parquet") if row["url"] == urls[0])
+    assert row["n"] == "5"
+    for quiet in (("--fields", "url,error,n"), ("--format", "jsonl")):
+        done = fetchpool("urls", "--parse", "own_unknown:unknown", *quiet, "-o", "other.csv", cwd=tmp_path)
+        assert "extra" not in done.stderr
+        (tmp_path / "other.csv").unlink()
+
+
+def test_a_table_keeps_its_columns_when_the_parser_s_fields_have_changed(
+    urls: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "own_old.py").write_text("def parse(response): return {'old': 1, 'n': 2}\n")
+    (tmp_path / "own_new.py").write_text("def parse(response): return {'n': 3, 'new': 4}\n")
+    (tmp_path / "first").write_text(f"{urls[1]}\n")
+    assert fetchpool("first", "--parse", "own_old:parse", "-o", "rows.csv", cwd=tmp_path).returncode == 1
+    done = fetchpool("urls", "--parse", "own_new:parse", "-o", "rows.csv", "--resume", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    rows = rows_in(tmp_path / "rows.csv")
+    assert [row["url"] for row in rows] == [urls[1], urls[0]]
+    assert (rows[1]["old"], rows[1]["n"], rows[1]["extra"]) == (None, "3", '{"new":4}')
+    done = fetchpool("urls", "--parse", "own_new:parse", "--parse", "title", "-o", "rows.csv", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "other columns" in done.stderr
 
 
 def test_text_rows_follow_a_template_in_curl_s_syntax(urls: list[str], tmp_path: Path) -> None:

@@ -127,9 +127,14 @@ def validate_fields(given: object, most: int = MAX_RESULT) -> dict[str, Any]:
         if not key:
             raise InvalidFieldError("gave a field with an empty name")
         limit.count(len(key))
-        name = escape_invisible(key)
-        row[f"parse_{name}" if name in RESERVED_NAMES else name] = to_json_value(value, name, limit)
+        row[row_name(key)] = to_json_value(value, escape_invisible(key), limit)
     return row
+
+
+def row_name(key: str) -> str:
+    """Return the name under which a row has a parser's field."""
+    name = escape_invisible(key)
+    return f"parse_{name}" if name in RESERVED_NAMES else name
 
 
 class SizeLimit:

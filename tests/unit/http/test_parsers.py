@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fetchpool.http.parsers import run as parsers
+from fetchpool.http.parsers.declared import declared_fields
 from fetchpool.http.parsers.run import DEPTH, MAX_RESULT, Parser
 from fetchpool.http.parsers.title import LENGTH
 from fetchpool.http.response import Response
@@ -133,6 +134,53 @@ def test_a_function_of_the_current_directory_is_found(directory: Path) -> None:
     )
     loaded = parsers.load(("own_page:links", "title"))
     assert parsers.run(loaded, page("<a><a><title>t</title>")) == ({"links": 2, "title": "t"}, None)
+
+
+@pytest.mark.parametrize(
+    ("source", "fields"),
+    [
+        ("def parse(r): return {'a': 1, 'b': 2}", ("a", "b")),
+        ("def parse(r): return dict(a=1, b=2)", ("a", "b")),
+        ("def parse(r):\n if r:\n  return {'a': 1}\n return {'b': 1, 'a': 2}", ("a", "b")),
+        ("def parse(r):\n def inner(): return 5\n return {'a': inner()}", ("a",)),
+        ("def parse(r): return {'url': 1, 'a\\nb': 2}", ("parse_url", "a\\x0ab")),
+        ("def parse(r):\n for x in r:\n  return {'a': x}\n return {}", ("a",)),
+        ("def parse(r): return {'a': 1, **r}", ()),
+        ("def parse(r): return {'a': 1} if r else None", ()),
+        ("def parse(r):\n if r: return\n return {'a': 1}", ()),
+        ("def parse(r): return dict(r, a=1)", ()),
+        ("def parse(r): pass", ()),
+        ("parse = lambda r: {'a': 1}", ()),
+        ("from operator import attrgetter\nparse = attrgetter('url')", ()),
+        ("class Parse:\n def __call__(self, r): return {'a': 1}\nparse = Parse()", ("a",)),
+        (
+            "from functools import wraps\n"
+            "def twice(f):\n"
+            " @wraps(f)\n"
+            " def g(r): return f(r)\n"
+            " return g\n"
+            "@twice\n"
+            "def parse(r): return {'a': 1}",
+            ("a",),
+        ),
+        (
+            "from __future__ import annotations\n"
+            "from typing import TypedDict\n"
+            "class A(TypedDict): a: int\n"
+            "class B(A, total=False): b: list[str]\n"
+            "def parse(r) -> B: return {'other': 1}",
+            ("a", "b"),
+        ),
+        ("def parse(r) -> 'absent': return {'a': 1}", ("a",)),
+    ],
+)
+def test_the_fields_that_a_parser_declares(
+    source: str, fields: tuple[str, ...], directory: Path, request: pytest.FixtureRequest
+) -> None:
+    name = f"own_declared_{request.node.callspec.indices['source']}"
+    (directory / f"{name}.py").write_text(f"{source}\n")
+    (loaded,) = parsers.load((f"{name}:parse",))
+    assert declared_fields(loaded.function) == fields
 
 
 def test_a_function_of_a_package_is_found(directory: Path) -> None:

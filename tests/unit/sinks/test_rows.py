@@ -143,3 +143,16 @@ def test_a_csv_file_with_other_columns_is_distinguished_from_a_foreign_one() -> 
     assert CsvRows(("title",)).check_header(b"a,b\n") == "is not a CSV output of fetchpool"
     assert CsvRows(("title",)).check_header(CsvRows(("title",)).header) == ""
     assert CsvRows(("title",)).check_header(CsvRows(("title",)).header[:30]) == ""
+
+
+def test_with_a_user_s_parser_the_columns_of_a_csv_file_are_adopted() -> None:
+    existing = CsvRows(("title", "=a", "b")).header
+    rows = CsvRows(("title",), parser_fields=("b", "c"))
+    assert rows.check_header(existing) == ""
+    assert rows.header == existing
+    (cells,) = csv.reader([rows.encode([record(extra={"title": "t", "=a": 1, "c": 2})]).decode()])
+    assert cells[-4:] == ["t", "1", "", '{"c":2}']
+    for other in (CsvRows(("b",)).header, CsvRows(fields=("url", "title")).header, existing[:-4], b"\n"):
+        rows = CsvRows(("title",), parser_fields=("b", "c"))
+        assert "output of fetchpool" in rows.check_header(other)
+        assert rows.header == CsvRows(("title", "b", "c")).header
