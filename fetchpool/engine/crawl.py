@@ -29,7 +29,8 @@ from fetchpool.engine.observers import Observer
 from fetchpool.engine.stats import Stats
 from fetchpool.engine.url_patterns import UrlPatterns
 from fetchpool.history.duplicates import DuplicateFilter
-from fetchpool.history.frontier import Frontier, FrontierLine
+from fetchpool.history.frontier import Frontier
+from fetchpool.history.frontier_line import FrontierLine
 from fetchpool.http.sitemap_links import SitemapLinks, decode_sitemap
 from fetchpool.model import derive, urls
 from fetchpool.model.addresses import address_is_public
@@ -44,7 +45,6 @@ from fetchpool.model.request import FetchRequest
 if TYPE_CHECKING:  # loaded only with --links
     from fetchpool.engine.link_log import LinkLog
 
-BATCH = 1_000
 PIECE = 1 << 16
 """Bytes of URLs that are handled at once."""
 MAX_NESTING = 4
@@ -126,28 +126,21 @@ class Crawl(Observer):
         frontier.with_rights = self._with_rights
         frontier.is_allowed = self._is_allowed
         frontier.select = self._select
+        if max_per_pattern is not None:
+            frontier.count_stored = self._patterns.count
 
     # What is in the frontier
 
-    def begin(self, stats: Stats) -> None:
-        """Read the lines of earlier runs, and append the start URLs that are new. The rows of earlier runs
-        are loaded."""
-        ok = 0
-        failed: list[StoredRow] = []
+    def begin(self, stats: Stats) -> bool:
+        """Read the next lines of earlier runs, whose rows are loaded. After the last of them, append the
+        start URLs that are new, and return False."""
 
-        def count(href: str, error: str | None) -> None:
-            nonlocal ok
-            if error is None:
-                ok += 1
-                return
-            failed.append(StoredRow(href, error))
-            if len(failed) == BATCH:
-                stats.found(failed)
-                failed.clear()
+        def count(ok: int, failed: list[StoredRow]) -> None:
+            stats.found_ok(ok)
+            stats.found(failed)
 
-        self._frontier.read_stored(count)
-        stats.found(failed)
-        stats.found_ok(ok)
+        if self._frontier.load(count):
+            return True
         for start in self._starts:
             if start.error is None:
                 self._frontier.add([start.href.encode()], FrontierLine("", depth=0, start=True))
@@ -156,6 +149,7 @@ class Crawl(Observer):
         shared = FrontierLine("", depth=0, kind=LinkKind.SITEMAP)
         self._frontier.add([href.encode() for href in self._sitemaps], shared)
         self._starts = self._sitemaps = ()
+        return False
 
     def _select(self, hrefs: list[bytes]) -> list[bytes]:
         """Return the new URLs that are within the limits."""

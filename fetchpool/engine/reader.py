@@ -45,11 +45,11 @@ class RequestReader:
         self._source.start(wake)
 
     def load_history(self) -> str | None:
-        """Load a part of the rows of earlier runs. Return a line for the user when all are loaded and some
+        """Load a part of what earlier runs have left. Return a line for the user when all are loaded and some
         were unreadable."""
         self.loading = self._known.load()
         if not self.loading and self._crawl is not None:
-            self._crawl.begin(self._stats)
+            self.loading = self._crawl.begin(self._stats)
         if self.loading or not self._known.corrupt_rows:
             return None
         lines = "line" if self._known.corrupt_rows == 1 else "lines"

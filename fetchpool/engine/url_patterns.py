@@ -51,6 +51,11 @@ class UrlPatterns:
         self.cut += len(hrefs) - len(selected)
         return selected
 
+    def count(self, hrefs: list[bytes]) -> None:
+        """Count URLs that earlier runs have selected."""
+        for href in hrefs:
+            self._count(pattern_of(href))
+
     def notice(self, hrefs: list[bytes]) -> str:
         """Count some of the URLs; return a line for the user if most of all have one shape."""
         if self._most is not None:

@@ -81,6 +81,8 @@ class DuplicateFilter:
         """The numbers of inputs without a URL, and of such rows in each output."""
         self._have: dict[int, set[int]] = {}
         """By urlnum, the outputs that have a row of a URL that is fetched for the others."""
+        self._meanings: dict[bytes, tuple[int, str | None]] = {}
+        """What marks of stored lines mean: few are different."""
         self.duplicates = 0
         self.rows_read = 0
         """Number of stored rows that were read."""
@@ -190,25 +192,36 @@ class DuplicateFilter:
             return False
         return not self._outputs or any(code in self._missing for code in marks[IN_INPUT + 1 :])
 
-    def claim_stored(self, fingerprint: bytes, depth: int) -> tuple[int, str | None]:
-        """Note that the list has a URL at this depth, as a stored line says. Return the smallest depth from
-        before, -1 if there is none, and the error of the URL's row: None without an error, and an empty text
-        if an output has no row that counts."""
+    def claim_stored(self, fingerprints: list[bytes], depths: list[int]) -> list[tuple[int, str | None]]:
+        """Note that the list has URLs at these depths, as stored lines say. Return for each the smallest
+        depth from before, -1 if there is none, and the error of the URL's row: None without an error, and an
+        empty text if an output has no row that counts."""
+        seen = self._seen
         if not self._outputs and not self._has_depths:
-            return (-1 if self._seen.add(fingerprint) else depth), ""
-        mark = min(depth, MAX_DEPTH) + 1
-        marks = self._seen.set_mark(fingerprint, IN_INPUT, mark)
-        before = marks[IN_INPUT]
-        if 0 < before < mark:
-            self._seen.set_mark(fingerprint, IN_INPUT, before)
-        worst = 0
-        for code in marks[IN_INPUT + 1 :]:
-            if code in self._missing:
-                return before - 1, ""
-            worst = max(worst, code)  # where outputs differ, an error counts
-        if not worst:  # there are no outputs
-            return before - 1, ""
-        return before - 1, None if worst == OK else ERRORS[worst - FIRST_ERROR]
+            return [
+                (-1 if seen.add(fingerprint) else depth, "")
+                for fingerprint, depth in zip(fingerprints, depths, strict=True)
+            ]
+        found: list[tuple[int, str | None]] = []
+        set_mark, meanings = seen.set_mark, self._meanings
+        for fingerprint, depth in zip(fingerprints, depths, strict=True):
+            mark = depth + 1 if depth < MAX_DEPTH else MAX_DEPTH + 1
+            marks = set_mark(fingerprint, IN_INPUT, mark)
+            if 0 < marks[IN_INPUT] < mark:
+                set_mark(fingerprint, IN_INPUT, marks[IN_INPUT])
+            meaning = meanings.get(marks)
+            if meaning is None:
+                meaning = meanings[marks] = self._meaning(marks)
+            found.append(meaning)
+        return found
+
+    def _meaning(self, marks: bytes) -> tuple[int, str | None]:
+        """Return the depth that marks have, and the error of the URL's row, as `claim_stored()` does."""
+        depth, codes = marks[IN_INPUT] - 1, marks[IN_INPUT + 1 :]
+        worst = max(codes, default=0)  # where outputs differ, an error counts
+        if not worst or any(code in self._missing for code in codes):
+            return depth, ""
+        return depth, None if worst == OK else ERRORS[worst - FIRST_ERROR]
 
     def _next_without_url(self) -> bytes:
         """Return the marks of the list's next input without a URL."""

@@ -11,68 +11,23 @@ all that a resumed crawl needs besides the rows: a URL with a row is done, all o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.history.frontier_file import FrontierFile
+from fetchpool.history.frontier_line import VERSION, FrontierLine, decode_line, encode_lines
+from fetchpool.history.stored_lines import StoredLines
 from fetchpool.model import urls
-from fetchpool.model.discovery import Discovery, LinkKind
+from fetchpool.model.discovery import Discovery
 from fetchpool.model.errors import UsageError
 from fetchpool.model.fingerprint import from_href
+from fetchpool.model.record import StoredRow
 from fetchpool.model.request import FetchRequest
 
-VERSION = 1
-"""Of the format; in the first line of the file."""
 BLOCK = 1 << 17
-MAX_DEPTH = 1 << 30
-DEPTH_BYTES = 20
-"""Bytes of a line after its URL that have the depth, and not more than the beginning of what follows."""
-MANY_DEPTHS = 10_000
-"""Such texts that are remembered, with the depth."""
-URL_KEY = b'{"url":"'
-"""The beginning of each line."""
-
-
-class FrontierLine(Struct, frozen=True, omit_defaults=True):
-    """A URL of the frontier, and how it was found."""
-
-    url: str
-    """Normalised, without credentials."""
-    depth: int = -1
-    found_on: str | None = None
-    """The page, the redirect or the sitemap that leads to the URL; None for a start URL."""
-    kind: LinkKind = LinkKind.PAGE
-    start: bool = False
-    """Whether the scope is measured from this URL."""
-    local: bool = False
-    """Whether it was found on a page from a private address, which may lead to other private addresses."""
-    nesting: int = 0
-    """For a sitemap, the number of indexes within each other that led to it."""
-    num_redirects: int = 0
-    """The redirects that led to it, one after the other."""
-    page_hash: str = ""
-    """The hash of that page's body, as hexadecimal digits."""
-    frontier: int = 0
-    """The version of the format, in the first line."""
-
-
-_decode = msgspec.json.Decoder(FrontierLine).decode
-_encode = msgspec.json.Encoder().encode
-
-
-def encode_lines(hrefs: Iterable[bytes], shared: FrontierLine) -> bytes:
-    """Return the lines of URLs that were found in the same way. `shared`: a line with all but the URL."""
-    rest = _encode(shared).removeprefix(URL_KEY) + b"\n"  # it begins with the quote after the URL
-    return b"".join([URL_KEY + _escaped(href) + rest for href in hrefs])
-
-
-def _escaped(href: bytes) -> bytes:
-    """A normalised URL is ASCII without quotes and controls, but may have a backslash in its query."""
-    return href if b"\\" not in href else href.replace(b"\\", b"\\\\")
 
 
 class Frontier:
@@ -96,6 +51,14 @@ class Frontier:
         self._max_pages = max_pages
         self._stored_end = file.size
         """The end of the lines of earlier runs."""
+        self._stored: StoredLines | None = None
+        """These lines, while they are read."""
+        self._gaps: dict[int, tuple[int, int]] = {}
+        """By the offset of the first of them, stored lines that need not be read: offset and number of the
+        next line that must be."""
+        self._checks_all = max_pages is not None or max_depth is not None
+        """Whether stored lines that are not allowed are left out of the counts at once, since something
+        depends on these. Else that is done as they are read, since it takes as long as all the rest."""
         self._num_lines = 0
         self._number = 0
         """The number of the line at the reading position."""
@@ -116,6 +79,8 @@ class Frontier:
         """Whether no request is in flight or queued: then the level has ended."""
         self.is_allowed: Callable[[FrontierLine], bool] = lambda _: True
         """Whether the rules of this run allow a line of an earlier one."""
+        self.count_stored: Callable[[list[bytes]], None] | None = None
+        """Count the URLs of earlier runs."""
         self.select: Callable[[list[bytes]], list[bytes]] = lambda hrefs: hrefs
         """Return those of the new URLs that are wanted."""
         self.with_rights: Callable[[FetchRequest, FrontierLine], FetchRequest] = lambda request, _: request
@@ -188,18 +153,21 @@ class Frontier:
             limit = min(limit, len(requests) + self._max_pages - self.pages)
         while len(requests) < limit and self.waiting:
             offset, number = self._block_start + self._at, self._number
+            if offset in self._gaps:
+                self._seek(*self._gaps[offset])
+                continue
             raw = self._next_line()
             if raw is None:
                 if requests or self._next_level is None or not self.is_idle():
                     break
                 self._begin_level()
                 continue
-            line = _decode(raw)
+            line = decode_line(raw)
             if self._max_depth is not None and line.depth != self._level:
                 if line.depth > self._level and self._next_level is None and line.depth <= self._max_depth:
                     self._next_level = offset, number
                 continue
-            if (offset < self._stored_end or self._max_depth is not None) and not self._is_left(line):
+            if not self._is_left(offset, line):
                 continue
             self.waiting -= 1
             self.pages += 1
@@ -248,60 +216,40 @@ class Frontier:
         )
         return self.with_rights(request, line)
 
-    def _is_left(self, line: FrontierLine) -> bool:
+    def _is_left(self, offset: int, line: FrontierLine) -> bool:
         """Whether the URL of a line has no row, has no line at a smaller depth, and is allowed now."""
-        return self._known.is_left(from_href(line.url.encode()), line.depth) and self.is_allowed(line)
+        is_stored = offset < self._stored_end
+        if not is_stored and self._max_depth is None:
+            return True
+        if not self._known.is_left(from_href(line.url.encode()), line.depth):
+            return False
+        if not is_stored or self.is_allowed(line):
+            return True
+        if not self._checks_all:
+            self.waiting -= 1
+        return False
 
-    def read_stored(self, count: Callable[[str, str | None], None]) -> None:
-        """Read the lines of earlier runs. `count`: called with each URL that has a row, and its error."""
-        first_left: tuple[int, int] | None = None
-        max_depth = MAX_DEPTH if self._max_depth is None else self._max_depth
-        claim = self._known.claim_stored
-        depths: dict[bytes, int] = {}
-        start = len(URL_KEY)
-        for offset, number, raw in self._stored_lines():
-            end = raw.find(b'"', start)
-            href = raw[start:end]
-            depth = depths.get(raw[end : end + DEPTH_BYTES], -1)
-            if depth < 0 or b"\\" in href:
-                line = _decode(raw)
-                href, depth = line.url.encode(), line.depth
-                if len(depths) < MANY_DEPTHS and b"\\" not in href:
-                    depths[raw[end : end + DEPTH_BYTES]] = depth
-            before, error = claim(from_href(href), depth)
-            if error != "":
-                if before < 0:
-                    self.pages += 1
-                    count(href.decode(), error)
-                continue
-            if 0 <= before <= depth or not self.is_allowed(_decode(raw)):
-                continue
-            if before > max_depth:
-                self.too_deep -= 1
-            elif before >= 0:
-                self.waiting -= 1
-            if depth > max_depth:
-                self.too_deep += 1
-                continue
-            self.waiting += 1
-            if first_left is None:
-                first_left = offset, number
-        self._seek(*(first_left or (self._stored_end, self._num_lines)))
-        self.exhausted = not self._may_return
-
-    def _stored_lines(self) -> Iterator[tuple[int, int, bytes]]:
-        """Yield offset, number and bytes of each line of earlier runs."""
-        rest, offset = b"", 0
-        start = 0
-        while start < self._stored_end:
-            block = rest + self.file.read(start, min(BLOCK, self._stored_end - start))
-            start = offset + len(block)
-            lines = block.split(b"\n")
-            rest = lines.pop()
-            for raw in lines:
-                yield offset, self._num_lines, raw
-                self._num_lines += 1
-                offset += len(raw) + 1
+    def load(self, count: Callable[[int, list[StoredRow]], None]) -> bool:
+        """Read the next lines of earlier runs. Return False when there are no more, which must happen before
+        anything else is called. `count`: called with the number of lines whose row has no error, and with
+        the rows that have one."""
+        if self._stored is None:
+            self._stored = StoredLines(
+                self.file,
+                self._known,
+                self.is_allowed,
+                self.count_stored,
+                max_depth=self._max_depth,
+                checks_all=self._checks_all,
+            )
+        stored = self._stored
+        has_more = stored.read()
+        count(stored.ok, stored.failed)
+        self.pages, self.waiting, self.too_deep = stored.pages, stored.waiting, stored.too_deep
+        if not has_more:
+            self._num_lines, self._gaps, self._stored = stored.num_lines, stored.gaps, None
+            self.exhausted = not self._may_return
+        return has_more
 
     def close(self) -> None:
         """Do nothing: the writer closes the file, after the rows."""
@@ -315,7 +263,7 @@ def start_urls(file: FrontierFile) -> list[str]:
         offset += len(block)
         *lines, rest = (rest + block).split(b"\n")
         for raw in lines:
-            line = _decode(raw)
+            line = decode_line(raw)
             if not line.start or line.found_on is not None:
                 return found
             found.append(line.url)
@@ -326,7 +274,7 @@ def check_first_line(file: FrontierFile) -> None:
     """Raise `UsageError` if a file with lines is not the frontier of a crawl."""
     raw = file.read(0, BLOCK).partition(b"\n")[0]
     try:
-        if not raw or _decode(raw).frontier == VERSION:
+        if not raw or decode_line(raw).frontier == VERSION:
             return
     except (msgspec.DecodeError, UnicodeDecodeError):
         pass

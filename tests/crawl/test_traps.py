@@ -65,13 +65,15 @@ def test_t24_a_calendar_ends_with_exclude() -> None:
         assert len(crawl(server, exclude=[r"[?&]month="])) == 2
 
 
-def test_t24_a_calendar_ends_with_max_per_pattern(tmp_path: Path) -> None:
+def test_t24_a_calendar_ends_with_max_per_pattern_in_several_runs(tmp_path: Path) -> None:
     def site(request: Request) -> Answer:
         month = int(request.query.removeprefix("month=") or 0)
         return page(f"/calendar?month={month + 1}", f"/about/{'abcdefgh'[month % 8]}", text=str(month))
 
     with SiteServer(site) as server:
-        done = crawl_command(server, tmp_path, "--max-per-pattern", "20", "--max-pages", "500")
+        options = ["--max-per-pattern", "20", "--max-pages"]
+        assert crawl_command(server, tmp_path, *options, "15").code == 4
+        done = crawl_command(server, tmp_path, *options, "500", "--resume")
         targets = {row["url"].removeprefix(server.url("")) for row in done.rows}
     calendar = {target for target in targets if target.startswith("/calendar")}
     assert len(calendar) == 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +11,9 @@ import pytest
 
 from fetchpool.engine.writer import Writer
 from fetchpool.history.duplicates import DuplicateFilter
-from fetchpool.history.frontier import Frontier, FrontierLine, check_first_line
+from fetchpool.history.frontier import BLOCK, Frontier, check_first_line
 from fetchpool.history.frontier_file import FrontierFile, frontier_path, open_frontier
+from fetchpool.history.frontier_line import FrontierLine
 from fetchpool.model.discovery import LinkKind
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.record import StoredRow
@@ -34,8 +36,9 @@ def line(depth: int, kind: LinkKind = LinkKind.PAGE) -> FrontierLine:
     return FrontierLine("", depth=depth, found_on="http://a.example/", kind=kind)
 
 
-def opened(path: Path, rows: Sequence[str] = (), **options: int) -> Frontier:
-    """Return the frontier of a run. `rows`: the names of URLs with rows of earlier runs."""
+def opened(path: Path, rows: Sequence[str] = (), *, load: bool = True, **options: int) -> Frontier:
+    """Return the frontier of a run. `rows`: the names of URLs with rows of earlier runs. `load`: read the
+    lines of earlier runs."""
     stored = [StoredRow(href.decode(), None) for href in hrefs(*rows)]
     known = DuplicateFilter(
         stored_rows=[iter([list(stored)])] if path.exists() else (),
@@ -45,7 +48,8 @@ def opened(path: Path, rows: Sequence[str] = (), **options: int) -> Frontier:
     while known.load():
         pass
     frontier = Frontier(FrontierFile(str(path)), known, **options)
-    frontier.read_stored(lambda *_: None)
+    while load and frontier.load(lambda *_: None):
+        pass
     return frontier
 
 
@@ -164,6 +168,79 @@ def test_a_resumed_run_returns_what_has_no_row(tmp_path: Path) -> None:
     assert [request.urlnum for request in requests] == [2, 4, 5]
     again.add(hrefs("g"), line(1))
     assert [request.urlnum for request in again.take(9)] == [6]
+
+
+def test_only_lines_with_something_left_are_read_again(tmp_path: Path) -> None:
+    """A slow page at the beginning of a large crawl that was killed must not cost a second pass."""
+    frontier = opened(tmp_path / "f")
+    words = [f"{'x' * 100}{number}" for number in range(9_000)]
+    frontier.add(hrefs(*words), line(0))
+    frontier.file.close()
+    left = [words[3], words[4_500], words[-1]]
+    again = opened(tmp_path / "f", [word for word in words if word not in left])
+    read, taken = again.file.read, 0
+
+    def counted(offset: int, size: int) -> bytes:
+        nonlocal taken
+        taken += size
+        return read(offset, size)
+
+    again.file.read = counted  # type: ignore[method-assign]
+    requests = again.take(9)
+    assert names(requests) == left
+    assert [request.urlnum for request in requests] == [3, 4_500, 8_999]
+    assert again.exhausted
+    assert again.file.size > 10 * BLOCK
+    assert taken < 5 * BLOCK
+    again.add(hrefs("new"), line(1))
+    assert [(request.urlnum, request.href) for request in again.take(9)] == [(9_000, "http://a.example/new")]
+
+
+def test_lines_of_earlier_runs_are_read_a_block_at_a_time(tmp_path: Path) -> None:
+    """So that Ctrl-C ends a run that reads millions of them."""
+    frontier = opened(tmp_path / "f")
+    frontier.add(hrefs(*map(str, range(9_000))), line(0))
+    frontier.file.close()
+    again = Frontier(FrontierFile(str(tmp_path / "f")), DuplicateFilter(claims=True))
+    reads = 0
+    while again.load(lambda *_: None):
+        reads += 1
+        assert again.waiting < 3_000 * reads
+    assert again.waiting == 9_000
+
+
+def test_lines_that_are_not_allowed_now_are_left_out(tmp_path: Path) -> None:
+    frontier = opened(tmp_path / "f")
+    frontier.add(hrefs(*"abcdef"), line(0))
+    frontier.file.close()
+    for options in ({}, {"max_pages": 9}, {"max_depth": 9}):
+        again = opened(tmp_path / "f", "ab", load=False, **options)
+        again.is_allowed = lambda stored: stored.url[-1] not in "ce"
+        while again.load(lambda *_: None):
+            pass
+        assert names(again.take(1)) + names(again.take(9)) == ["d", "f"]
+        assert again.exhausted
+        assert again.waiting == 0
+        again.file.close()
+
+
+def test_lines_that_another_program_has_written_are_read(tmp_path: Path) -> None:
+    frontier = opened(tmp_path / "f")
+    frontier.add(hrefs(*"ab"), line(0))
+    frontier.file.close()
+    written = [json.loads(text) for text in (tmp_path / "f").read_text().splitlines()]
+    (tmp_path / "f").write_text("".join(f"{json.dumps(each, sort_keys=True)}\n" for each in written))
+    assert names(opened(tmp_path / "f", "a").take(9)) == ["b"]
+
+
+def test_a_damaged_line_is_an_error_and_not_the_end(tmp_path: Path) -> None:
+    frontier = opened(tmp_path / "f")
+    frontier.add(hrefs(*"ab"), line(0))
+    frontier.file.close()
+    with (tmp_path / "f").open("ab") as file:
+        file.write(b"\0\0\n")
+    with pytest.raises(OutputError, match="has a damaged line"):
+        opened(tmp_path / "f")
 
 
 def test_max_pages_counts_the_rows_of_earlier_runs(tmp_path: Path) -> None:

@@ -1,0 +1,54 @@
+"""FrontierLine: a URL of a crawl's frontier, and the JSON line that it is in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+from msgspec import Struct
+
+from fetchpool.model.discovery import LinkKind
+
+VERSION = 1
+"""Of the format; in the first line of the file."""
+URL_KEY = b'{"url":"'
+"""The beginning of each line."""
+
+
+class FrontierLine(Struct, frozen=True, omit_defaults=True):
+    """A URL of the frontier, and how it was found."""
+
+    url: str
+    """Normalised, without credentials."""
+    depth: int = -1
+    found_on: str | None = None
+    """The page, the redirect or the sitemap that leads to the URL; None for a start URL."""
+    kind: LinkKind = LinkKind.PAGE
+    start: bool = False
+    """Whether the scope is measured from this URL."""
+    local: bool = False
+    """Whether it was found on a page from a private address, which may lead to other private addresses."""
+    nesting: int = 0
+    """For a sitemap, the number of indexes within each other that led to it."""
+    num_redirects: int = 0
+    """The redirects that led to it, one after the other."""
+    page_hash: str = ""
+    """The hash of that page's body, as hexadecimal digits."""
+    frontier: int = 0
+    """The version of the format, in the first line."""
+
+
+decode_line = msgspec.json.Decoder(FrontierLine).decode
+"""Return what a line says."""
+_encode = msgspec.json.Encoder().encode
+
+
+def encode_lines(hrefs: Iterable[bytes], shared: FrontierLine) -> bytes:
+    """Return the lines of URLs that were found in the same way. `shared`: a line with all but the URL."""
+    rest = _encode(shared).removeprefix(URL_KEY) + b"\n"  # it begins with the quote after the URL
+    return b"".join([URL_KEY + _escaped(href) + rest for href in hrefs])
+
+
+def _escaped(href: bytes) -> bytes:
+    """A normalised URL is ASCII without quotes and controls, but may have a backslash in its query."""
+    return href if b"\\" not in href else href.replace(b"\\", b"\\\\")
