@@ -10,18 +10,18 @@ import sys
 from setuptools import setup
 
 COMPILED = """
-    crawl/html_tokens crawl/links crawl/policy crawl/targets
-    engine/completed engine/dispatcher engine/engine engine/histogram engine/in_flight
-    engine/lifecycle engine/preflight engine/reader engine/stats engine/writer history/duplicates
-    history/seen http/body http/conditional http/decoding http/exchange http/no_keepalive
-    http/request_headers http/stored_body model/fingerprint model/outcome model/text model/timestamp
-    model/urls pools/async_/pollers pools/async_/pool pools/async_/transfer pools/future
-    pools/cluster/pool pools/loop_pool pools/process/dispatch pools/process/pool pools/process/shares
-    pools/process/work pools/station pools/wakeup pools/wire runtime/limit_clock scheduler/host
-    scheduler/rate_limit scheduler/retry scheduler/rotation scheduler/scheduler transports/curl/connections
-    transports/curl/address_filter transports/curl/handle transports/curl/head
-    transports/curl/options transports/curl/receiver transports/curl/resolve_cache
-    transports/curl/trace transports/curl/transport
+    crawl/html_tokens crawl/links crawl/policy crawl/targets engine/completed engine/dispatcher
+    engine/engine engine/histogram engine/in_flight engine/lifecycle engine/preflight engine/reader
+    engine/stats engine/writer history/duplicates history/seen http/body http/conditional http/decoding
+    http/exchange http/no_keepalive http/outcome http/redirects http/request_headers http/stored_body
+    model/fingerprint model/outcome model/text model/timestamp model/urls pools/async_/pollers
+    pools/async_/pool pools/async_/transfer pools/cluster/pool pools/future pools/loop_pool
+    pools/process/dispatch pools/process/pool pools/process/shares pools/process/work pools/station
+    pools/wakeup pools/wire runtime/limit_clock scheduler/host scheduler/rate_limit scheduler/retry
+    scheduler/rotation scheduler/scheduler transports/curl/address_filter
+    transports/curl/connection_choice transports/curl/connections transports/curl/handle
+    transports/curl/head transports/curl/hop_failure transports/curl/options transports/curl/receiver
+    transports/curl/resolve_cache transports/curl/trace transports/curl/transport
 """
 
 IN_PLACE = {"develop", "editable_wheel", "--inplace"}

@@ -4,8 +4,9 @@ In: a `FetchRequest` and the run's `FetchOptions`. A generator yields each hop's
 hop's `HopResult`, and returns the `Outcome`. Blocking pools and the async pool drive the same generator; it
 opens no socket, waits for nothing and raises nothing that a server can cause.
 
-This module decides for each hop: redirects and their limits, what is not sent to another origin, which
-addresses may be connected to, and whether the response is complete.
+This module decides for each hop which addresses may be connected to, what is left of the timeouts, and
+whether it is repeated or followed by another one. Where redirects lead is decided in `redirects.py`; the
+result is made in `outcome.py`.
 """
 
 from __future__ import annotations
@@ -13,53 +14,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from fetchpool.config.fetch_options import FetchOptions, parse_timeout_message
-from fetchpool.config.parsers import Parser
-from fetchpool.http import conditional, cookies
-from fetchpool.http.body import REDIRECTS, ResponseBody
+from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.http.body import ResponseBody
 from fetchpool.http.no_keepalive import Unkept
+from fetchpool.http.optional_parts import OptionalParts
+from fetchpool.http.outcome import STOPPED, OutcomeBuilder
 from fetchpool.http.proxy_choice import ProxyChoice
+from fetchpool.http.redirects import Redirects, check_host_literal, other_family
 from fetchpool.http.request_headers import RequestHeaders
 from fetchpool.model import derive, urls
-from fetchpool.model.addresses import address_is_public
-from fetchpool.model.failures import EXITCODE_HTTP, FailureKind
-from fetchpool.model.fingerprint import display_url
-from fetchpool.model.outcome import Outcome, refusal
-from fetchpool.model.record import Record
+from fetchpool.model.failures import FailureKind
+from fetchpool.model.outcome import refusal
 from fetchpool.model.request import FetchRequest
-from fetchpool.model.text import escape_invisible
 from fetchpool.model.timestamp import utc_now
-from fetchpool.transports.base import (
-    Failure,
-    HopRequest,
-    HopResult,
-    Parsed,
-    ParseRequest,
-    ResponseHead,
-    Steps,
-    add_lookup_time,
-)
+from fetchpool.transports.base import Failure, HopRequest, ParseRequest, Steps
 
-if TYPE_CHECKING:  # loaded when they are needed
-    from fetchpool.http.kept import KeptFields
-    from fetchpool.http.page_links import PageLinkFinder
-    from fetchpool.http.stored_body import BodyStorage
-
-RETRY_AFTER_STATUSES = frozenset((429, 503))
-"""Statuses whose `Retry-After` applies to the host (RFC 6585 section 4, RFC 9110 15.6.4)."""
 MIN_TIMEOUT = 0.001
 """Seconds for a connection when the DNS lookup took all the time: libcurl takes 0 for its default."""
-NOT_MODIFIED = 304
 MOST_AGAIN = 3
 """Hops of an attempt that may be repeated at once, after earlier requests left their connection unusable."""
-SHOWN = 1_000
-"""Characters of a `Content-Type` that go into the row."""
 BODY_STAYS = "the body is not sent to another origin, where the redirect leads; use a URL at {}"
-STOPPED = Failure(FailureKind.ABORTED, FailureKind.ABORTED.message)
 
 
 class Exchange:
@@ -73,17 +50,14 @@ class Exchange:
         self.follows_within = options.follow_within_hosts
         """Whether a redirect within a host is followed; may be changed at any time."""
         self._resolve = dict(options.resolve)
-        self._parse, self._wants = _parser(options.parse)
-        self._accept = options.accept
-        self._no_follow = options.no_follow
-        self._kept = _kept(options.keep)
-        if self._kept is not None:
-            self._wants = max(self._wants, self._kept.wants)
-        self._links = _link_finder(options)
+        parts = OptionalParts(options)
+        self._parse, self._wants = parts.parse, parts.wants
+        self._links = parts.links
+        self._storage = parts.storage
         self._has_slow_parsers = options.has_slow_parsers
-        self._validators = options.validators
-        self._keeping = _keeping(options, self._wants)
+        self._outcomes = OutcomeBuilder(options, parts)
         self._proxies = ProxyChoice(options)
+        self._redirects = Redirects(options, self._proxies)
         self._unkept = Unkept(self._proxies)
         self.steps: Callable[[FetchRequest], Steps] = self._steps
         """Return the steps of one request's fetch."""
@@ -132,10 +106,10 @@ class Exchange:
                     return refusal(request, FailureKind.FORBIDDEN_ADDRESS, forbidden, timestamp)
                 public_only = False  # the connection is to the proxy
             method = request.method or options.method
-            if self._keeping is None or request.capture_bytes:
+            if self._storage is None or request.capture_bytes:
                 body = ResponseBody(options, method, request.capture_bytes, self._wants)
             else:
-                body = self._keeping.body(method)
+                body = self._storage.body(method)
             if self._links is not None and not request.capture_bytes:
                 self._links.prepare(request, body)
             hop = self._build_hop(request, body, elapsed, public_only)
@@ -151,14 +125,14 @@ class Exchange:
                 response = yield hop
                 assert response is not None
                 failure = body.failure or response.failure or body.finish()
-                if self._has_slow_parsers and failure is None and self._is_parsed(request, body):
+                if self._has_slow_parsers and failure is None and self._outcomes.is_parsed(request, body):
                     assert self._parse is not None
                     parse = partial(self._parse, request, hop, body, response)
                     parsing = ParseRequest(parse, self._options.parse_timeout, request.urlnum)
                     yield parsing
             except GeneratorExit:  # the run was stopped
-                if self._keeping is not None:
-                    self._keeping.finish(body, {}, STOPPED, request)
+                if self._storage is not None:
+                    self._storage.finish(body, {}, STOPPED, request)
                 raise
             if response.surplus:
                 self._unkept.add(hop.url, clock())
@@ -177,16 +151,16 @@ class Exchange:
             if failure is not None:
                 failure = self._with_configured_limit(failure)
             if failure is not None or body.location is None:
-                return self._build_outcome(request, hop, body, response, failure, timestamp, parsing)
-            next_hop = self._build_redirect(request, response, body)
+                return self._outcomes.build(request, hop, body, response, failure, timestamp, parsing)
+            next_hop = self._redirects.follow(request, response, body)
             if isinstance(next_hop, Failure):
-                return self._build_outcome(request, hop, body, response, next_hop, timestamp)
+                return self._outcomes.build(request, hop, body, response, next_hop, timestamp)
             if hop.body and next_hop.crossed_origin and next_hop.method == hop.method:
                 stays = BODY_STAYS.format(urls.origin(next_hop.href))
-                return self._build_outcome(request, hop, body, response, None, timestamp, refused=stays)
+                return self._outcomes.build(request, hop, body, response, None, timestamp, refused=stays)
             same_host = next_hop.host == request.host
             if not (self.follows_within if same_host else self._follows_across):
-                outcome = self._build_outcome(request, hop, body, response, None, timestamp)
+                outcome = self._outcomes.build(request, hop, body, response, None, timestamp)
                 return replace(outcome, pending_redirect=derive.handed_back(next_hop, clock() - started))
             request, elapsed = next_hop, clock() - started
             addresses, connecting = (), 0.0
@@ -232,240 +206,3 @@ class Exchange:
             body=self._headers.body_of(request) if options.body else b"",
             proxy=self._proxies.of(href) if self._proxies.depends_on_url else None,
         )
-
-    def _build_redirect(
-        self, request: FetchRequest, response: HopResult, body: ResponseBody
-    ) -> FetchRequest | Failure:
-        """Build the request for a redirect; return a Failure if it must not be followed."""
-        if request.num_redirects >= self._options.max_redirs:
-            limit = self._options.max_redirs
-            return Failure(FailureKind.TOO_MANY_REDIRECTS, f"more than {limit} redirects")
-        assert body.location is not None
-        assert body.head is not None
-        target = urls.parse(urls.from_header(body.location), request.href)
-        if isinstance(target, urls.InvalidUrl):
-            return Failure(target.kind, f"invalid redirect target: {target.message}")
-        method = request.method or self._options.method
-        if (body.head.status == 303 and method != "HEAD") or (
-            body.head.status in (301, 302) and method == "POST"
-        ):
-            method = "GET"  # RFC 9110 sections 15.4.2 to 15.4.4
-        return derive.redirected(
-            request,
-            target,
-            method,
-            cookies=cookies.learned(request.cookies, body.head.headers.get_all("set-cookie"), request.href),
-            from_public=self._is_public(request, response),
-            redirects=(
-                (*request.redirects, (request.href, body.head.status))
-                if self._kept is not None and self._kept.redirects
-                else ()
-            ),
-        )
-
-    def _is_public(self, request: FetchRequest, response: HopResult) -> bool:
-        """Whether a response came from the internet; behind a proxy, whether it may have."""
-        if self._proxies.of(request.href):
-            return not urls.is_address(request.host) or address_is_public(request.host.strip("[]"))
-        return response.remote_ip is not None and address_is_public(response.remote_ip)
-
-    def _is_parsed(self, request: FetchRequest, body: ResponseBody) -> bool:
-        """Whether the parsers are given the response: only if it is complete and successful."""
-        if self._parse is None or request.capture_bytes or not body.is_kept:
-            return False
-        return body.head is not None and body.head.status != NOT_MODIFIED
-
-    def _unparsed(self, parsing: ParseRequest) -> Failure:
-        return (
-            STOPPED if parsing.stopped else Failure(FailureKind.PARSE, parse_timeout_message(self._options))
-        )
-
-    def _build_outcome(
-        self,
-        request: FetchRequest,
-        hop: HopRequest,
-        body: ResponseBody,
-        response: HopResult,
-        failure: Failure | None,
-        timestamp: str,
-        parsing: ParseRequest | None = None,
-        *,
-        refused: str = "",
-    ) -> Outcome:
-        """`refused`: why a redirect is the final response, and a failure."""
-        if request.dns_time:
-            add_lookup_time(response, request.dns_time)
-        head = body.head
-        extra: dict[str, Any] = {}
-        status = http_version = content_type = size_download = size_delivered = retry_after = None
-        links = b""
-        found: dict[str, Any] = {}
-        """What the links add to the row."""
-        accepted = True
-        is_page = False
-        """The response has the page. A 304 to the user's own condition is about a version whose
-        size is unknown here."""
-        if head is not None:
-            status, http_version = head.status, head.http_version
-            is_page = accepted = self._options.accepts(status) if self._accept else status < 400
-            content_type = body.content_type
-            if content_type is not None and (len(content_type) > SHOWN or not content_type.isprintable()):
-                content_type = escape_invisible(content_type[:SHOWN])
-            size_download, size_delivered = body.size_download, body.size_delivered
-            if status in RETRY_AFTER_STATUSES:
-                retry_after = (head.headers.get("retry-after") or "")[:100] or None
-            elif status == NOT_MODIFIED:
-                is_page = False
-                if failure is None:
-                    failure = conditional.doubt(hop.headers, head.headers)
-                previous = request.previous
-                if (
-                    failure is None
-                    and previous is not None
-                    and previous.url == hop.url
-                    and conditional.is_about(previous, hop.headers)
-                ):
-                    accepted = True  # it was requested by the condition
-                    extra = conditional.not_modified_fields(
-                        previous, conditional.validators_from(head.headers)
-                    )
-                    size_delivered = previous.size_delivered
-                    content_type = content_type or previous.content_type
-            if self._links is not None and failure is None and not request.capture_bytes:
-                links, found, failure = self._links.find(request, hop.url, body)
-            if parsing is not None:
-                extra, failure = parsing.parsed or ({}, self._unparsed(parsing))
-            elif self._parse is not None and failure is None and self._is_parsed(request, body):
-                extra, failure = self._parse(request, hop, body, response)
-            if found:
-                extra = {**found, **extra}
-            if self._no_follow and status in REDIRECTS and not request.capture_bytes:
-                extra = {**extra, "redirect_url": redirect_target(head, hop.url)}
-        output_failure = ""
-        if is_page and self._validators and failure is None:
-            assert head is not None
-            conditional.add_validators(extra, head.headers)
-        if self._keeping is not None:
-            output_failure = self._keeping.finish(body, extra, failure, request)
-            if output_failure:
-                failure = Failure(FailureKind.ABORTED, output_failure)
-        if self._kept is not None and not request.capture_bytes:
-            from fetchpool.http.kept import merged
-
-            extra = merged(self._kept.of(request, hop.method, body, failure), extra)
-        error: str | None = None
-        errormsg: str | None = None
-        exitcode = 0
-        if failure is not None:
-            error, errormsg, exitcode = failure.kind, failure.message, failure.kind.exitcode
-        elif refused or not accepted:
-            error, exitcode = f"http_{status}", EXITCODE_HTTP
-            errormsg = refused or f"the server answered {status}"
-        if body.content_encoding is not None:  # why both sizes are those on the wire
-            extra = {**extra, "content_encoding": body.content_encoding}
-        record = Record(  # positional: keywords take twice as long
-            request.urlnum,
-            display_url(request.url),
-            hop.url,
-            hop.method,
-            status,
-            http_version,
-            content_type,
-            request.num_redirects,
-            request.num_retries,
-            response.remote_ip,
-            size_download,
-            size_delivered,
-            response.time_namelookup,
-            response.time_connect,
-            response.time_appconnect,
-            response.time_starttransfer,
-            response.time_total,
-            timestamp,
-            error,
-            errormsg,
-            exitcode,
-            extra,
-        )
-        if failure is None and not request.capture_bytes and retry_after is None and not links:
-            return Outcome(record)
-        return Outcome(
-            record,
-            body.content[: request.capture_bytes] if request.capture_bytes else b"",
-            retry_after,
-            transient=failure is not None and failure.transient,
-            proxy_down=failure is not None and failure.proxy_down,
-            storage_error=output_failure,
-            links=links,
-        )
-
-
-def other_family(host: str, ip_version: str) -> str:
-    """Return why a host is not allowed that is an address of the other family; empty if it is none."""
-    if not urls.is_address(host) or (host[-1] == "]") == (ip_version == "6"):
-        return ""
-    return f"{host.strip('[]')} is no IPv{ip_version} address"
-
-
-def redirect_target(head: ResponseHead, href: str) -> str | None:
-    """Return the URL that a redirect leads to, with its fragment; None if it has no valid one."""
-    for location in head.headers.get_all("location"):
-        target = urls.parse(urls.from_header(location), href) if location else None
-        if isinstance(target, urls.Url):
-            _, sign, fragment = location.partition("#")
-            return display_url(f"{target.href}{sign}{urls.from_header(fragment)}")
-    return None
-
-
-def check_host_literal(host: str) -> str:
-    """Return why a host is not allowed, as far as its name shows; empty if it is. The addresses of a name
-    are checked on connecting, unless a proxy connects."""
-    ip = host.strip("[]")
-    return f"{ip} is not a public address" if urls.is_address(host) and not address_is_public(ip) else ""
-
-
-Parse = Callable[[FetchRequest, HopRequest, ResponseBody, HopResult], Parsed]
-
-
-def _parser(given: tuple[Parser, ...]) -> tuple[Parse | None, int]:
-    """Return the function that runs the parsers on a complete response, None without parsers; and how many
-    bytes of its content they need.
-
-    Raises `UsageError` when a parser can't be loaded.
-    """
-    if not given:
-        return None, 0
-    # Loading the parsers' libraries takes time, so only a run with --parse does it.
-    from fetchpool.http.parsers import run as parsers
-    from fetchpool.http.response import response_of
-
-    loaded = parsers.load(given)
-    most = max(parser.wants for parser in loaded)
-    return lambda *fetched: parsers.run(loaded, response_of(*fetched)), most
-
-
-def _link_finder(options: FetchOptions) -> PageLinkFinder | None:
-    """Return the finder of links; None without a crawl."""
-    if options.crawl is None:
-        return None
-    from fetchpool.http.page_links import PageLinkFinder
-
-    return PageLinkFinder(options.crawl)
-
-
-def _kept(names: tuple[str, ...]) -> KeptFields | None:
-    """Return the fields of `--keep`; None if rows have none of them."""
-    if not names:
-        return None
-    from fetchpool.http.kept import KeptFields
-
-    return KeptFields(names)
-
-
-def _keeping(options: FetchOptions, wants: int) -> BodyStorage | None:
-    """Return the storage for bodies; None when they are only measured."""
-    if not (options.hash or options.save or options.warc_spool):
-        return None
-    from fetchpool.http.stored_body import BodyStorage
-
-    return BodyStorage(options, wants)

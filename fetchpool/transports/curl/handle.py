@@ -19,23 +19,13 @@ from fetchpool.model import urls
 from fetchpool.model.failures import FailureKind
 from fetchpool.transports.base import Failure, HopRequest, HopResult
 from fetchpool.transports.curl.address_filter import AddressFilter
+from fetchpool.transports.curl.connection_choice import ConnectionChoice
 from fetchpool.transports.curl.connections import NO_SOCKET, Connections, Ends
-from fetchpool.transports.curl.errors import (
-    BY_SERVER,
-    CUT,
-    DATA_BEFORE_REQUEST,
-    HTTP3,
-    TLS_HUNG_UP,
-    failure_of,
-    http2_failure,
-    http3_failure,
-    is_http2,
-    proxy_failure,
-    timeout_of,
-)
+from fetchpool.transports.curl.errors import BY_SERVER, CUT, DATA_BEFORE_REQUEST, is_http2
 from fetchpool.transports.curl.head import has_length, is_keepable
+from fetchpool.transports.curl.hop_failure import HopFailures
 from fetchpool.transports.curl.options import header_lines, milliseconds, new_curl
-from fetchpool.transports.curl.receiver import INVALID_STATUS_LINE, CurlReceiver, ProgressCounter
+from fetchpool.transports.curl.receiver import CurlReceiver, ProgressCounter
 from fetchpool.transports.curl.resolve_cache import ResolveCache
 from fetchpool.transports.curl.trace import CurlTrace, Streams
 from fetchpool.transports.proxies import proxy_of, time_for_address, untried_addresses
@@ -76,9 +66,6 @@ class CurlHandle:
         """Whether libcurl reports TLS records and HTTP/2 frames."""
         self._http2 = options.http_version == "2"
         self._secure = False
-        self._fresh = False
-        self._is_special = False
-        """The last hop did not simply use a kept connection."""
         self._data_before_request = False
         """The request was not sent: unread bytes were waiting on its connection."""
         self._sent_on = NO_SOCKET
@@ -94,14 +81,13 @@ class CurlHandle:
         self._method = ""
         self._body = b""
         self._connect_timeout = 0.0
-        self._public_only = self._closes = False
-        self._filters_all = options.public_only
-        self._interface = options.interface
         self._proxy_entries: list[str] = []
         self._has_target = False
         self.curl = curl = new_curl(options)
         self.receiver = CurlReceiver(curl, counter, paused)
-        self._filter = AddressFilter()
+        address_filter = AddressFilter()
+        self._choice = ConnectionChoice(curl, address_filter, options.public_only)
+        self._failures = HopFailures(curl, self.receiver, self._trace, address_filter, options.interface)
         curl.setopt(pycurl.DEBUGFUNCTION, self._trace.on_debug)
         self._hop_proxy: str | None = None
         self._use_proxy(options.proxy or "")
@@ -127,8 +113,8 @@ class CurlHandle:
         elif self.traced:
             self.traced = False
             setopt(pycurl.VERBOSE, 0)
-        if hop.fresh or hop.close or hop.public_only or self._is_special:
-            self._set_connection(hop)
+        if hop.fresh or hop.close or hop.public_only or self._choice.is_special:
+            self._choice.set(hop)
         setopt(URL, url)
         if self._has_target or ("%" in url and LOWER_HEX.search(url)):
             setopt(pycurl.REQUEST_TARGET, self._target(url))
@@ -210,7 +196,7 @@ class CurlHandle:
         elif code:
             return
         elif descriptor == NO_SOCKET:
-            if not self._closes and is_keepable(lines):
+            if not self._choice.closes and is_keepable(lines):
                 self._surplus = True  # libcurl found surplus bytes, and closed the connection
         elif self.traced:
             self.check_response(descriptor)
@@ -249,7 +235,13 @@ class CurlHandle:
         if receiver.stopped and failure is None:
             pass  # the handler wants no more
         elif code or forced is not None or failure is not None:
-            failure = self._failure_of(hop, code, message, forced, gone)
+            if self._data_before_request and code:
+                failure = DATA_BEFORE_REQUEST
+            else:
+                tunnels = self._forwards and self._secure
+                failure = self._failures.find(
+                    hop, code, message, forced, gone=gone, proxied=self._proxied, tunnels=tunnels
+                )
         elif cut and hop.method != "HEAD" and not has_length(receiver.lines):
             failure = CUT
         elif not receiver.begun:
@@ -285,50 +277,6 @@ class CurlHandle:
         receiver.clear()
         return response
 
-    def _failure_of(
-        self, hop: HopRequest, code: int, message: str, forced: Failure | None, gone: bool
-    ) -> Failure:
-        """Return why a hop failed. `gone`: the server has closed the HTTP/2 connection."""
-        getinfo, receiver = self.curl.getinfo, self.receiver
-        if self._data_before_request and code:
-            return DATA_BEFORE_REQUEST
-        if code and hop.public_only and self._filter.forbidden:
-            forbidden = self._filter.forbidden
-            return Failure(FailureKind.FORBIDDEN_ADDRESS, f"{forbidden} is not a public address")
-        if forced is not None:  # takes precedence over what a callback found in the truncated response
-            return forced
-        if code == pycurl.E_OPERATION_TIMEDOUT:
-            return timeout_of(
-                # Without a message the hop was ended at its deadline, by a clock that began before libcurl's.
-                total=getinfo(pycurl.TOTAL_TIME_T) / 1e6 if message else hop.max_time,
-                resolved=bool(getinfo(pycurl.NAMELOOKUP_TIME_T) or getinfo(pycurl.PRIMARY_IP)),
-                max_time=hop.max_time,
-                connect_timeout=hop.connect_timeout,
-            )
-        if receiver.failure is not None:
-            return receiver.failure
-        if hop.public_only and self._filter.failure is not None:
-            return self._filter.failure
-        if (
-            code == pycurl.E_SEND_ERROR
-            and not self._trace.multiplexed
-            and getinfo(pycurl.NUM_CONNECTS)
-            and getinfo(pycurl.APPCONNECT_TIME_T)
-        ):
-            return TLS_HUNG_UP
-        failure = self._proxy_failure(code, message) if self._proxied else None
-        if failure is not None:
-            return failure
-        if is_http2(code, message):
-            return http2_failure(message, begun=receiver.headed, gone=gone)
-        if code == HTTP3:
-            return http3_failure(message, begun=receiver.headed)
-        if self._interface and code == pycurl.E_COULDNT_CONNECT and not getinfo(pycurl.OS_ERRNO):
-            return Failure(FailureKind.UNREACHABLE, FailureKind.UNREACHABLE.message)  # of the other family
-        if code == pycurl.E_GOT_NOTHING and receiver.has_invalid_status_line:
-            return INVALID_STATUS_LINE
-        return failure_of(code, message, getinfo(pycurl.OS_ERRNO))
-
     def _target(self, url: str) -> str:
         """Return the target of the request line (RFC 9112 section 3.2)."""
         if self._forwards and url.startswith("http:"):
@@ -347,34 +295,6 @@ class CurlHandle:
             self._surplus = True
             return True
         return False
-
-    def _proxy_failure(self, code: int, message: str) -> Failure | None:
-        getinfo = self.curl.getinfo
-        status = getinfo(pycurl.HTTP_CONNECTCODE)
-        tunnels = self._forwards and self._secure
-        return proxy_failure(
-            code,
-            message,
-            getinfo(pycurl.OS_ERRNO),
-            status=status,
-            socks=getinfo(pycurl.PROXY_ERROR),
-            arranging=tunnels and not status and getinfo(pycurl.NUM_CONNECTS) > 0,
-        )
-
-    def _set_connection(self, hop: HopRequest) -> None:
-        """Set which connection the hop may use, and whether it is kept."""
-        self._is_special = hop.fresh or hop.close or hop.public_only
-        if hop.public_only:
-            self._filter.reset()
-        if hop.fresh is not self._fresh:
-            self._fresh = hop.fresh
-            self._choose_connection()
-        closes = hop.close or hop.fresh
-        if closes is not self._closes:
-            self.curl.setopt(pycurl.FORBID_REUSE, int(closes))
-            self._closes = closes
-        if hop.public_only != self._public_only:
-            self._filter_addresses(hop.public_only)
 
     def _set_method(self, method: str, body: bytes) -> None:
         """Set the method and the body."""
@@ -402,18 +322,3 @@ class CurlHandle:
         self._traces_all = self._http2 or text.startswith("https:")
         self._proxy_entries = []
         self.curl.setopt(pycurl.PROXY, text.encode())  # also none: the environment's is ignored (fault 27)
-
-    def _filter_addresses(self, public_only: bool) -> None:
-        """Filter addresses only where required: opening sockets in Python adds a tenth to the cost of a
-        connection."""
-        if public_only:
-            self.curl.setopt(pycurl.OPENSOCKETFUNCTION, self._filter.open_socket)
-        else:
-            self.curl.unsetopt(pycurl.OPENSOCKETFUNCTION)
-        self._public_only = public_only
-        self._choose_connection()
-
-    def _choose_connection(self) -> None:
-        """Require a new connection where kept ones may have been checked by another policy."""
-        fresh = self._fresh or (self._public_only and not self._filters_all)
-        self.curl.setopt(pycurl.FRESH_CONNECT, int(fresh))
