@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -25,6 +24,7 @@ from msgspec.structs import replace
 
 from fetchpool.crawl.page_links import PageLinks, decode_links
 from fetchpool.crawl.policy import LinkPolicy
+from fetchpool.engine.crawl_rights import CrawlRights, is_same_site
 from fetchpool.engine.observers import Observer
 from fetchpool.engine.stats import Stats
 from fetchpool.engine.url_patterns import UrlPatterns
@@ -33,7 +33,6 @@ from fetchpool.history.frontier import Frontier
 from fetchpool.history.frontier_line import FrontierLine
 from fetchpool.http.sitemap_links import SitemapLinks, decode_sitemap
 from fetchpool.model import derive, urls
-from fetchpool.model.addresses import address_is_public
 from fetchpool.model.crawl_rules import CrawlRules, Reason
 from fetchpool.model.discovery import Discovery, LinkKind
 from fetchpool.model.failures import FailureKind
@@ -104,26 +103,13 @@ class Crawl(Observer):
         self._starts = starts
         self._sitemaps = sitemaps
         self._reads_sitemaps = reads_sitemaps
-        self._has_proxy = has_proxy
         self._max_redirs = max_redirs
         self._notify: Callable[[str], None] = lambda _: None
         self._patterns = UrlPatterns(max_per_pattern)
         self._not_followed: Counter[str] = Counter()
         self._disallowed = 0
-        self._origins: set[str] = set()
-        """The origins that the user has named: their pages get the user's credentials and headers."""
-        self._credentials: dict[str, str] = {}
-        """By origin, those in a start URL."""
-        self._moved: dict[str, str] = {}
-        """By host, the URL to which a start of the crawl has redirected."""
-        for href in sitemaps:
-            self._trust(href)
-        for start in starts:
-            if start.error is None:
-                self._trust(start.href)
-                if start.credentials:
-                    self._credentials[urls.origin(start.href)] = start.credentials
-        frontier.with_rights = self._with_rights
+        self._rights = CrawlRights(starts, sitemaps, has_proxy=has_proxy)
+        frontier.with_rights = self._rights.grant
         frontier.is_allowed = self._is_allowed
         frontier.select = self._select
         if max_per_pattern is not None:
@@ -165,32 +151,6 @@ class Crawl(Observer):
             return True
         return line.kind is not LinkKind.PAGE or not self._policy.reason(line.url)
 
-    def _with_rights(self, request: FetchRequest, line: FrontierLine) -> FetchRequest:
-        """Return the request of a line with the rights that a redirect from the page would have: the author
-        of the page is not the user."""
-        if request.error is not None:
-            return request
-        origin = urls.origin(request.href)
-        discovery = request.discovery
-        if discovery is not None and request.host in self._moved:
-            discovery = replace(discovery, moved_to=self._moved[request.host])
-        is_external = line.kind is LinkKind.EXTERNAL
-        return replace(
-            request,
-            method=HEAD if is_external else "",
-            credentials=self._credentials.get(origin, ""),
-            crossed_origin=origin not in self._origins,
-            from_public=line.found_on is not None and not line.local,
-            discovery=discovery,
-        )
-
-    def _trust(self, href: str) -> None:
-        """Treat an origin as named by the user, and so the same site with https."""
-        origin = urls.origin(href)
-        self._origins.add(origin)
-        if origin.startswith("http://") and urls.authority(href) == f"{origin.removeprefix('http://')}:80":
-            self._origins.add(f"https{origin.removeprefix('http')}")
-
     # Links
 
     def take_links(self, request: FetchRequest, outcome: Outcome) -> None:
@@ -207,7 +167,7 @@ class Crawl(Observer):
                 "",
                 depth=discovery.depth + 1,
                 found_on=request.href,
-                local=self._is_local(request, outcome.record),
+                local=self._rights.is_local(request, outcome.record),
             )
             if discovery.kind is LinkKind.SITEMAP:
                 self._add_entries(discovery, decode_sitemap(outcome.links), found)
@@ -294,26 +254,15 @@ class Crawl(Observer):
             kind=kind,
             nesting=discovery.nesting,
             start=is_start,
-            local=self._is_local(request, record),
+            local=self._rights.is_local(request, record),
             num_redirects=request.num_redirects + 1,
         )
         self._frontier.add_redirect(target.encode(), shared)
 
     def _move(self, href: str) -> None:
         """Measure the scope from the target of a start URL's redirect, too."""
-        url = urls.parse(href)
-        if isinstance(url, urls.Url) and url.host not in self._moved:
-            self._moved[url.host] = href
+        if self._rights.move(href):
             self._policy.scope.add(href)
-            self._trust(href)
-
-    def _is_local(self, request: FetchRequest, record: Record) -> bool:
-        """Whether a page has a private address, so that its links may lead to other private addresses."""
-        if request.from_public:
-            return False
-        if self._has_proxy:
-            return urls.is_address(request.host) and not address_is_public(request.host.strip("[]"))
-        return record.remote_ip is not None and not _is_public(record.remote_ip)
 
     def read_robots(self, request: FetchRequest, outcome: Outcome) -> None:
         """Append the sitemaps that a `robots.txt` names. `request`: the one for the file, as it started."""
@@ -334,7 +283,7 @@ class Crawl(Observer):
             depth=discovery.depth,
             found_on=request.href,
             kind=LinkKind.SITEMAP,
-            local=self._is_local(request, outcome.record),
+            local=self._rights.is_local(request, outcome.record),
         )
         self._frontier.add(found, shared)
 
@@ -374,16 +323,3 @@ class Crawl(Observer):
         if self._patterns.cut:
             counts[Reason.TRAP_PATTERN] = self._patterns.cut
         return CrawlResult(self._frontier.waiting, counts, self._disallowed)
-
-
-_is_public = lru_cache(1_000)(address_is_public)  # a site has few addresses
-
-
-def is_same_site(before: str, after: str) -> bool:
-    """Whether a redirect changes only the scheme, the default port or `www.` of the host."""
-    return _site(before) == _site(after)
-
-
-def _site(href: str) -> str:
-    host, _, port = urls.authority(href).rpartition(":")
-    return host.removeprefix("www.") + ("" if port in ("80", "443") else f":{port}")

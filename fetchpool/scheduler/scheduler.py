@@ -25,12 +25,12 @@ from fetchpool.model.derive import by_itself, spaced, with_addresses
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.request import FetchRequest
+from fetchpool.scheduler import waits
 from fetchpool.scheduler.host import OPEN, BlockReason, HostSlot
 from fetchpool.scheduler.host_change import HostChange
 from fetchpool.scheduler.proxy_breaker import ProxyBreaker
 from fetchpool.scheduler.rate_limit import RateLimiter
 from fetchpool.scheduler.rotation import Rotation
-from fetchpool.scheduler.waits import PausedHost, Wait, WaitReason, least_wait, main_wait, paused_hosts
 
 IDLE_TTL = 60.0
 """Seconds after which the state of an idle host is dropped, so that memory does not grow with the number of
@@ -298,11 +298,11 @@ class Scheduler:
         """Number of queued requests that wait for a point in time, not for a worker."""
         return len(self._retries) + sum(slot.queued() for _, _, slot in self._waiting)
 
-    def wait(self, now: float) -> Wait | None:
+    def wait(self, now: float) -> waits.Wait | None:
         """Return what most of the requests wait for that can't start; None if there are none."""
         if self._proxy is not None and self._proxy.paused:
-            return Wait(WaitReason.PROXY, self.queued, self._proxy.seconds_left(now))
-        return main_wait(
+            return waits.Wait(waits.WaitReason.PROXY, self.queued, self._proxy.seconds_left(now))
+        return waits.main_wait(
             (slot for _, _, slot in self._waiting),
             self._retries,
             self._hosts,
@@ -311,9 +311,11 @@ class Scheduler:
             held=self._held_since,
         )
 
-    def paused_hosts(self, now: float, most: int) -> tuple[PausedHost, ...]:
+    def paused_hosts(self, now: float, most: int) -> tuple[waits.PausedHost, ...]:
         """Return the hosts that pause, those with most waiting requests first, at most so many."""
-        return paused_hosts((slot for _, _, slot in self._waiting), self._retries, self._hosts, now, most)
+        return waits.paused_hosts(
+            (slot for _, _, slot in self._waiting), self._retries, self._hosts, now, most
+        )
 
     def queued_for(self, host: str) -> int:
         """Return the number of queued requests of a host, without retries that are not due."""
@@ -324,22 +326,13 @@ class Scheduler:
         """Return how many seconds pass, at least, until the last of the queued requests may start."""
         waiting = (slot for _, _, slot in self._waiting)
         by_rate = self._rate_limiter.least_wait(self.queued, now)
-        return max(by_rate, least_wait(waiting, self._retries, self.host_delay, now))
+        return max(by_rate, waits.least_wait(waiting, self._retries, self.host_delay, now))
 
     def block_reason(self, now: float) -> BlockReason:
-        """Return what most of the queued requests wait for. Takes a time proportional to the number of hosts,
-        so it must not be called for every request."""
+        """Return what most of the queued requests wait for."""
         if self._proxy is not None and self._proxy.paused:
             return BlockReason.PROXY
-        waiting = dict.fromkeys(BlockReason, 0)
-        for slot in self._hosts.values():
-            if slot.has_next() and not slot.resolving:
-                waiting[slot.block_reason(now)] += slot.queued()
-        for _, _, request in self._retries:
-            found = self._hosts.get(request.host)
-            paused = found is not None and found.block_reason(now) is BlockReason.BACKOFF
-            waiting[BlockReason.BACKOFF if paused else BlockReason.RETRY] += 1
-        return max(waiting, key=waiting.__getitem__)
+        return waits.main_block_reason(self._hosts, self._retries, now)
 
     def next_wakeup(self) -> float | None:
         """Earliest time at which `next_request()` may return a request; None if only a completion can change

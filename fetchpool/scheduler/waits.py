@@ -14,7 +14,7 @@ from heapq import nlargest
 from msgspec import Struct
 
 from fetchpool.model.request import FetchRequest
-from fetchpool.scheduler.host import Breaker, HostSlot
+from fetchpool.scheduler.host import BlockReason, Breaker, HostSlot
 
 
 class WaitReason(Enum):
@@ -165,6 +165,21 @@ def _reason(slot: HostSlot) -> WaitReason:
     if slot.throttled_by:
         return WaitReason.PAUSE if slot.asked_to_wait else WaitReason.BACKOFF
     return WaitReason.DELAY
+
+
+def main_block_reason(
+    hosts: Mapping[str, HostSlot], retries: Iterable[tuple[float, int, FetchRequest]], now: float
+) -> BlockReason:
+    """Return what most of the queued requests wait for, also those whose host could start one."""
+    waiting = dict.fromkeys(BlockReason, 0)
+    for slot in hosts.values():
+        if slot.has_next() and not slot.resolving:
+            waiting[slot.block_reason(now)] += slot.queued()
+    for _, _, request in retries:
+        found = hosts.get(request.host)
+        paused = found is not None and found.block_reason(now) is BlockReason.BACKOFF
+        waiting[BlockReason.BACKOFF if paused else BlockReason.RETRY] += 1
+    return max(waiting, key=waiting.__getitem__)
 
 
 def least_wait(

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from time import monotonic
 
 import pycurl
 
@@ -24,8 +23,10 @@ from fetchpool.model.errors import WorkerLostError
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome, internal, refusal
 from fetchpool.model.request import FetchRequest
+from fetchpool.pools.async_.limits import TransferLimits
 from fetchpool.pools.async_.lookups import HopLookups
 from fetchpool.pools.async_.parsing import BackgroundParsing
+from fetchpool.pools.async_.paused import PausedBodies
 from fetchpool.pools.async_.pollers import choose_poller
 from fetchpool.pools.async_.transfer import Transfer
 from fetchpool.pools.future import Collector, Completion, LightFuture
@@ -34,17 +35,13 @@ from fetchpool.pools.parser_threads import ParseObserver
 from fetchpool.runtime import forks
 from fetchpool.runtime.limit_clock import INTERVAL, LimitClock
 from fetchpool.transports.base import Failure, HopRequest, HopResult, add_lookup_time
-from fetchpool.transports.curl.connections import NO_SOCKET, Connections
-from fetchpool.transports.curl.errors import FORCED
-from fetchpool.transports.curl.receiver import CurlReceiver
+from fetchpool.transports.curl.connections import Connections
 from fetchpool.transports.curl.resolve_cache import ResolveCache
 from fetchpool.transports.curl.trace import Streams
-from fetchpool.transports.sockets import peer_of, seconds_idle, shut_down
+from fetchpool.transports.sockets import peer_of, shut_down
 
 TICK = INTERVAL
 """Seconds between two checks of deadlines and silent servers."""
-DECODING = 0.01
-"""Seconds of an iteration that are given to bodies which take long to decode."""
 STARTS = 32
 """Fetches started in one iteration: the first of a thousand need not wait until the last has its handle."""
 ABORT_TIMEOUT = 5.0
@@ -80,11 +77,11 @@ class AsyncPool(LoopPool):
         self._transfers: dict[pycurl.Curl, Transfer] = {}
         self._in_flight = 0
         """Fetches that have started and have no outcome yet."""
-        self._paused: deque[CurlReceiver] = deque()
-        """Receivers with decoding left to do, the one that has waited longest first."""
+        self._paused = PausedBodies()
         self._completed: list[tuple[Completion, Outcome]] = []
         self._next_tick = self._clock.now() + TICK
         self._connections = Connections()
+        self._limits = TransferLimits(self._connections)
         self._streams = Streams()
         self._resolve_cache = ResolveCache()
         self._multi = pycurl.CurlMulti()
@@ -151,9 +148,8 @@ class AsyncPool(LoopPool):
         wakeup.asleep = True  # from here on producers write to the socket; what came before is seen now
         if more or wakeup.pending or self._start_submitted() or self._completed:
             timeout = 0.0
-        elif self._paused:  # to be decoded, or within --limit-rate
-            ready_at = min([receiver.ready_at for receiver in self._paused])
-            timeout = min(timeout, max(0.0, ready_at - monotonic()))
+        elif self._paused.receivers:
+            timeout = min(timeout, self._paused.ready_in())
         is_busy = self._in_flight > 0
         if is_busy:
             self._clock.run()
@@ -166,8 +162,9 @@ class AsyncPool(LoopPool):
         if self._may_send is not None and not self._may_send():
             return  # what was not sent has failed for that
         self._read_finished()
-        if self._paused:
-            self._decode_paused()
+        if self._paused.receivers:
+            for curl in self._paused.go_on(self._transfers):
+                self._complete(curl, 0, "", None)
         now = self._clock.now()
         if self._lookups.waiting:
             self._resume_resolved(now)
@@ -214,7 +211,7 @@ class AsyncPool(LoopPool):
             self._resolve_cache,
             self._connections,
             self._streams,
-            self._paused,
+            self._paused.receivers,
             self._on_connection,
             self._may_send,
         )
@@ -240,27 +237,6 @@ class AsyncPool(LoopPool):
                     self._connect_again(transfer)
                 else:
                     self._complete(curl, code, message, None)
-
-    def _decode_paused(self) -> None:
-        """Continue decoding the bodies that take long, one after the other."""
-        now = monotonic()
-        until = now + DECODING
-        paused = self._paused
-        waiting = 0
-        """Receivers in a row that can do nothing yet."""
-        while waiting < len(paused) and now < until:
-            receiver = paused.popleft()
-            transfer = self._transfers.get(receiver.curl)
-            if transfer is None or not receiver.decoding:  # its hop was ended meanwhile
-                continue
-            transfer.progress += 1
-            more = receiver.go_on(transfer.all_received)
-            now = monotonic()
-            if more:
-                paused.append(receiver)
-                waiting = waiting + 1 if receiver.ready_at > now else 0
-            elif receiver.stopped or (transfer.all_received and not receiver.decoding):
-                self._complete(receiver.curl, 0, "", None)
 
     def _complete(self, curl: pycurl.Curl, code: int, message: str, forced: Failure | None) -> None:
         transfer = self._transfers.pop(curl)
@@ -358,29 +334,8 @@ class AsyncPool(LoopPool):
             self._multi.setopt(
                 pycurl.M_MAXCONNECTS, workers if self._options.few_descriptors else 2 * workers
             )
-        for curl, transfer in list(self._transfers.items()):
-            progress = transfer.progress + transfer.handle.header_lines
-            if now >= transfer.deadline and not transfer.all_received:
-                self._complete(curl, pycurl.E_OPERATION_TIMEDOUT, "", None)
-            elif progress != transfer.seen:
-                transfer.seen, transfer.seen_at = progress, now
-            elif now - transfer.seen_at >= transfer.read_timeout:
-                self._check_silence(curl, transfer, now)
-
-    def _check_silence(self, curl: pycurl.Curl, transfer: Transfer, now: float) -> None:
-        """End a hop for which libcurl has received nothing, unless the kernel has: it knows of bytes that
-        libcurl does not report (a handshake's, a partial header's). It does not know of which hop they are:
-        on a connection that carries several hops at once they may be another's."""
-        idle = now - transfer.seen_at
-        descriptor = curl.getinfo(pycurl.ACTIVESOCKET)
-        if descriptor == NO_SOCKET:
-            idle = 0.0  # not connected yet
-        elif descriptor not in self._connections.shared:
-            idle = min(idle, seconds_idle(descriptor))
-        if idle >= transfer.read_timeout:
-            self._complete(curl, pycurl.E_OPERATION_TIMEDOUT, "", FORCED[FailureKind.TIMEOUT_READ])
-        else:
-            transfer.seen_at = now - idle
+        for curl, forced in self._limits.expired(self._transfers, now):
+            self._complete(curl, pycurl.E_OPERATION_TIMEDOUT, "", forced)
 
     def _on_connection(self, descriptor: int) -> None:
         """Register a new connection of libcurl's."""

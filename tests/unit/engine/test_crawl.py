@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from fetchpool.crawl.links import LinkExtractor
 from fetchpool.crawl.page_links import PageLinks
-from fetchpool.engine.crawl import Crawl, is_same_site
+from fetchpool.engine.crawl import Crawl
+from fetchpool.engine.crawl_rights import is_same_site
 from fetchpool.engine.stats import Stats
 from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.history.frontier import Frontier
