@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from msgspec.structs import replace
 
-from fetchpool.history.frontier import FrontierLine
+from fetchpool.history.frontier_line import FrontierLine
 from fetchpool.model import urls
 from fetchpool.model.addresses import address_is_public
 from fetchpool.model.discovery import LinkKind
