@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from fetchpool.pools.cluster import dask_station
 from tests.cli.environment import environment
 from tests.cli.prefork import ForkedProcess
 
@@ -97,3 +98,8 @@ class DaskProcesses:
     def close(self) -> None:
         for process in (*self.workers, self.scheduler):
             self.end(process)
+
+
+def working_stations() -> int:
+    """Return how many stations work in this process, a worker's."""
+    return sum(not host.ended.is_set() for host in dask_station._hosts.values())

@@ -31,18 +31,6 @@ def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]:
     running.close()
 
 
-@pytest.fixture
-def server() -> Iterator[GaugedServer]:
-    with GaugedServer() as running:
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        running.release.set()
-        yield running
-        running.release.set()
-        running.shutdown()
-        thread.join()
-
-
 def test_every_url_has_its_row_through_a_clients_cluster_and_no_log_has_the_password(
     dask: DaskProcesses, server: GaugedServer
 ) -> None:

@@ -30,6 +30,7 @@ from fetchpool.pools.cluster.cluster import (
     Unreachable,
     Worker,
 )
+from fetchpool.pools.cluster.connection_errors import explain
 from fetchpool.pools.cluster.dask_station import DaskStation, Sealed, anchor, wish
 from fetchpool.pools.cluster.local import LocalWorkers
 
@@ -39,7 +40,6 @@ WATCH = 0.25
 """Seconds between two looks at the connection to it."""
 CLOSE = 2.0
 """Seconds to take leave of it."""
-TLS = "it asks for a certificate; see docs/usage/cluster.md (DASK_DISTRIBUTED__COMM__TLS__...)"
 
 
 def open_cluster(target: ClusterTarget) -> DaskCluster:
@@ -180,9 +180,10 @@ class DaskCluster:
             self._on_event(Lost("the scheduler does not answer any more"))
 
 
-def _connect(name: str, address: str, security: Any) -> Client:
-    for logger in ("distributed", "tornado.application"):  # events say what is wrong
-        logging.getLogger(logger).setLevel(logging.CRITICAL)
+def _connect(where: str, address: str, security: Any) -> Client:
+    names = [name for name in logging.root.manager.loggerDict if name.startswith("distributed.")]
+    for name in ("distributed", "tornado.application", *names):  # events say what is wrong
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         return Client(  # type: ignore[no-untyped-call]
             address,
@@ -192,23 +193,10 @@ def _connect(name: str, address: str, security: Any) -> Client:
             name="fetchpool",
             direct_to_workers=False,
         )
-    except TypeError as error:
-        if "ssl_context" in str(error):
-            raise UsageError(f"--cluster {name}: {TLS}") from None
-        raise
-    except (OSError, ValueError, ImportError) as error:
-        if "certificate" in _chain(error).lower():
-            raise UsageError(f"--cluster {name}: its certificate is not accepted: {TLS}") from None
-        raise UsageError(f"--cluster {name}: no scheduler answers there") from None
-
-
-def _chain(error: BaseException | None) -> str:
-    """Return the messages of an exception and its causes."""
-    texts = []
-    while error is not None:
-        texts.append(str(error))
-        error = error.__cause__ or error.__context__
-    return " ".join(texts)
+    except (OSError, ValueError, ImportError, TypeError) as error:
+        if isinstance(error, TypeError) and "ssl_context" not in str(error):
+            raise
+        raise UsageError(f"--cluster {where}: {explain(error)}") from None
 
 
 def _workers(info: Any) -> list[Worker]:

@@ -1,0 +1,41 @@
+"""Why the scheduler of a cluster can't be reached, in words. Pure.
+
+In: the exception with which Dask's client fails. Out: one line for the user.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+
+SEE = "see docs/usage/cluster.md (DASK_DISTRIBUTED__COMM__TLS__...)"
+NO_SCHEDULER = "no scheduler answers there"
+NO_CERTIFICATE = f"it asks for a certificate; {SEE}"
+NOT_TRUSTED = "its certificate is not accepted ({}); " + SEE
+NOT_ACCEPTED = f"it does not accept this side's certificate; {SEE}"
+NOT_READABLE = f"a file of certificates can't be read ({{}}); {SEE}"
+NOT_USABLE = f"the certificate can't be used ({{}}); {SEE}"
+
+
+def explain(error: BaseException) -> str:
+    """Return why the scheduler can't be reached."""
+    errors = list(_chain(error))
+    if any("ssl_context" in str(each) for each in errors):
+        return NO_CERTIFICATE
+    for each in errors:
+        if isinstance(each, ssl.SSLCertVerificationError):
+            return NOT_TRUSTED.format(each.verify_message)
+        if isinstance(each, FileNotFoundError | PermissionError):
+            return NOT_READABLE.format(each.strerror)
+    if any("_ALERT_" in str(each) or isinstance(each, ssl.SSLEOFError) for each in errors):
+        return NOT_ACCEPTED
+    for each in errors:
+        if isinstance(each, ssl.SSLError):
+            return NOT_USABLE.format(each)
+    return NO_SCHEDULER
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,34 @@
+"""A real cluster for the tests that leave its processes alone, and a server that counts what it holds."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.dask_processes import DaskProcesses
+from tests.contracts.gauged import GaugedServer
+
+
+@pytest.fixture(scope="session")
+def shared_dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]:
+    """A scheduler and three workers. A test that kills one starts a cluster of its own."""
+    running = DaskProcesses(tmp_path_factory.mktemp("shared-dask"))
+    for _ in range(3):
+        running.add_worker()
+    running.wait_for(3)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def server() -> Iterator[GaugedServer]:
+    with GaugedServer("0.0.0.0") as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        running.release.set()
+        yield running
+        running.release.set()
+        running.shutdown()
+        thread.join()
