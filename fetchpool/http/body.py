@@ -36,9 +36,9 @@ BODILESS = frozenset((204, 304))
 PLAIN = frozenset((CONTENT_TYPE, CONTENT_LENGTH, TRANSFER_ENCODING, ETAG, LAST_MODIFIED))
 """The header fields, of those that are indexed, that need no further look at the head."""
 NO_LIMIT = 1 << 62
-REDIRECT_BODY = 64 * 1024
-"""Bytes of a redirect's body that are read, so that its connection can be reused. A larger body costs more
-than a new connection."""
+UNUSED_BODY = 64 * 1024
+"""Bytes that are read of a body that nobody needs, such as a redirect's, so that its connection can be
+reused. A larger body costs more than a new connection."""
 MAX_CODINGS = 5
 """Content codings of one body, as in curl (fault 12)."""
 LENGTH_DIGITS = 19
@@ -56,6 +56,7 @@ class ResponseBody:
         "_declared",
         "_decoding",
         "_end",
+        "_is_unused",
         "_keep",
         "_kept",
         "_limit",
@@ -86,6 +87,7 @@ class ResponseBody:
         self._keep = self._wants > 0
         self._page_bytes = 0
         self._page_types: tuple[str, ...] = ()
+        self._is_unused = False
         self._method = method
         self._options = options
         self._part = ""
@@ -116,6 +118,13 @@ class ResponseBody:
         self._page_bytes = num_bytes
         self._page_types = types
 
+    def leave_out(self) -> None:
+        """Read no more of the body than a redirect's, and store nothing: only the head is needed. Called
+        before the response."""
+        self._is_unused = True
+        self._limit = UNUSED_BODY
+        self._keep = False
+
     def _check_page(self) -> None:
         """Store more of the content if it is a page that is wanted."""
         kind = (self.content_type or "").lower()
@@ -125,7 +134,8 @@ class ResponseBody:
 
     @property
     def size_delivered(self) -> int:
-        """Size after decoding. A redirect's body is never decoded (fault 11)."""
+        """Size after decoding. A redirect's body is never decoded (fault 11), nor another that nobody
+        needs."""
         return self.size_download if self._decoding is None else self._decoding.size
 
     @property
@@ -231,7 +241,7 @@ class ResponseBody:
         return not (
             head is None
             or self._has_enough
-            or self.location is not None
+            or self._is_unused
             or self._is_bodiless(head.status)
             or transfer_coding(head.headers)
         )
@@ -272,8 +282,10 @@ class ResponseBody:
         if self._options.no_follow and not self._max_bytes:
             self.location = None
         if self.location is not None:
-            self._limit = min(self._limit, REDIRECT_BODY) if self._end else REDIRECT_BODY
-            return length <= REDIRECT_BODY
+            self._is_unused = True
+        if self._is_unused:
+            self._limit = min(self._limit, UNUSED_BODY) if self._end else UNUSED_BODY
+            return length <= UNUSED_BODY
         limit = self._options.max_filesize
         if limit is not None and length > limit and not self._max_bytes:
             message = f"Content-Length exceeds {limit} bytes"
@@ -315,8 +327,7 @@ class ResponseBody:
         return 0 < self._end == self.size_download
 
     def _exceeds_limit(self, chunk: bytes) -> bool:
-        """Stop reading at a limit. For a redirect that is no failure, nor for a body that is complete; for
-        any other it is one."""
+        """Stop reading at a limit. That is a failure, unless the body is complete, or nobody needs it."""
         if self._end and self.failure is None:
             missing = len(chunk) - (self.size_download - self._end)  # bytes after the body don't belong to it
             self.size_download = self._end
@@ -325,7 +336,7 @@ class ResponseBody:
                 return self._decoded()
             if self._kept is not None:
                 self._keep_piece(chunk[:missing])
-        elif self.location is None and self.failure is None:
+        elif not self._is_unused and self.failure is None:
             self._fail(FailureKind.TOO_LARGE, f"the body is larger than {self._limit} bytes")
         return False
 

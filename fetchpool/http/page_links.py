@@ -36,11 +36,15 @@ class PageLinkFinder:
         self._lock = Lock()  # the extractor remembers which links it has reported
 
     def prepare(self, request: FetchRequest, body: ResponseBody) -> None:
-        """Make a body store what links are looked for in."""
-        if request.discovery is not None and request.discovery.kind is LinkKind.PAGE:
+        """Make a body store what links are looked for in. Of a link outside of the crawl only the head is
+        needed."""
+        kind = None if request.discovery is None else request.discovery.kind
+        if kind is LinkKind.PAGE:
             body.want_page(PAGE_BYTES, PAGE_TYPES)
-        elif request.discovery is not None and request.discovery.kind is LinkKind.SITEMAP:
+        elif kind is LinkKind.SITEMAP:
             body.want_page(SITEMAP_BYTES)
+        elif kind is LinkKind.EXTERNAL:
+            body.leave_out()
 
     def find(self, request: FetchRequest, href: str, body: ResponseBody) -> Found:
         """Return the links of a response, empty if it is no page, the fields that it adds to the row, and why

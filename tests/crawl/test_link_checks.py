@@ -126,14 +126,17 @@ def test_t36_a_page_that_fails_for_head_and_not_for_get_is_fine(server: SiteServ
 
     def answer(request: Request) -> Answer:
         if request.host.startswith(OUTSIDE) and request.target == "/x":
-            return page("OUT/never") if request.method == "GET" else Answer(status=status)
+            large = page("OUT/never", text="x" * 1_000_000)
+            return large if request.method == "GET" else Answer(status=status)
         return inside(request)
 
     server.site = answer
     found = check(server)
     assert list(broken(server, found)) == [server.url("/gone", OUTSIDE)]
     assert not any(found.of(Verdict.UNSURE))
-    assert rows()[server.url("/x", OUTSIDE)]["method"] == "GET"
+    row = rows()[server.url("/x", OUTSIDE)]
+    assert row["method"] == "GET"
+    assert row["size_download"] < 500_000, "the head says all"
     assert server.asked(OUTSIDE) == {"/x", "/gone"}  # nothing is followed there
 
 

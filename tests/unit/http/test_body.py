@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fetchpool.config.fetch_options import FetchOptions
-from fetchpool.http.body import REDIRECT_BODY, ResponseBody
+from fetchpool.http.body import UNUSED_BODY, ResponseBody
 from fetchpool.http.decoders import MAX_OUTPUT
 from fetchpool.model.failures import FailureKind
 from fetchpool.transports.base import Headers, ResponseHead
@@ -331,7 +331,7 @@ def test_a_redirect_has_a_location_and_its_body_is_never_decoded(status: int) ->
 
 def test_only_the_beginning_of_a_redirects_body_is_read() -> None:
     body = begun("Location: /next", status=302, limit=1 << 40)
-    assert body.feed(b"x" * REDIRECT_BODY)
+    assert body.feed(b"x" * UNUSED_BODY)
     assert not body.feed(b"x")
     assert body.finish() is None
 
@@ -341,6 +341,31 @@ def test_a_redirect_that_announces_a_large_body_is_not_read_at_all() -> None:
     headers = Headers([b"Location: /next\r\n", b"Content-Length: 1000000\r\n"])
     assert not body.on_head(ResponseHead(302, "1.1", headers))
     assert (body.location, body.finish()) == ("/next", None)
+
+
+@pytest.mark.parametrize(
+    ("lines", "read"),
+    [
+        ([], UNUSED_BODY + 1),
+        ([f"Content-Length: {UNUSED_BODY + 1}"], 0),
+        ([f"Content-Length: {UNUSED_BODY}"], UNUSED_BODY),
+        (["Content-Encoding: gzip"], UNUSED_BODY + 1),
+    ],
+)
+@pytest.mark.parametrize("status", [200, 404])
+def test_of_a_body_that_nobody_needs_only_the_beginning_is_read(
+    lines: list[str], read: int, status: int
+) -> None:
+    body = ResponseBody(FetchOptions(max_filesize=1 << 40), "GET", wants=100)
+    body.leave_out()
+    head = ResponseHead(status, "1.1", Headers([f"{line}\r\n".encode() for line in lines]))
+    goes_on = body.on_head(head)
+    while goes_on and body.size_download < read:
+        goes_on = body.feed(b"x" * min(UNUSED_BODY, read - body.size_download))
+    assert goes_on is (read == UNUSED_BODY)
+    assert body.size_download == read
+    assert body.finish() is None
+    assert not body.is_kept
 
 
 @pytest.mark.parametrize(
