@@ -37,7 +37,7 @@ PLAIN = frozenset((CONTENT_TYPE, CONTENT_LENGTH, TRANSFER_ENCODING, ETAG, LAST_M
 """The header fields, of those that are indexed, that need no further look at the head."""
 NO_LIMIT = 1 << 62
 UNUSED_BODY = 64 * 1024
-"""Bytes that are read of a body that nobody needs, such as a redirect's, so that its connection can be
+"""Bytes that are read of a body that is not needed, such as a redirect's, so that its connection can be
 reused. A larger body costs more than a new connection."""
 MAX_CODINGS = 5
 """Content codings of one body, as in curl (fault 12)."""
@@ -134,8 +134,8 @@ class ResponseBody:
 
     @property
     def size_delivered(self) -> int:
-        """Size after decoding. A redirect's body is never decoded (fault 11), nor another that nobody
-        needs."""
+        """Size after decoding. A redirect's body is never decoded (fault 11), nor another that is
+        not needed."""
         return self.size_download if self._decoding is None else self._decoding.size
 
     @property
@@ -327,7 +327,7 @@ class ResponseBody:
         return 0 < self._end == self.size_download
 
     def _exceeds_limit(self, chunk: bytes) -> bool:
-        """Stop reading at a limit. That is a failure, unless the body is complete, or nobody needs it."""
+        """Stop reading at a limit. That is a failure, unless the body is complete, or not needed."""
         if self._end and self.failure is None:
             missing = len(chunk) - (self.size_download - self._end)  # bytes after the body don't belong to it
             self.size_download = self._end

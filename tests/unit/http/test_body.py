@@ -353,7 +353,7 @@ def test_a_redirect_that_announces_a_large_body_is_not_read_at_all() -> None:
     ],
 )
 @pytest.mark.parametrize("status", [200, 404])
-def test_of_a_body_that_nobody_needs_only_the_beginning_is_read(
+def test_of_a_body_that_is_not_needed_only_the_beginning_is_read(
     lines: list[str], read: int, status: int
 ) -> None:
     body = ResponseBody(FetchOptions(max_filesize=1 << 40), "GET", wants=100)
