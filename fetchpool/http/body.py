@@ -149,6 +149,16 @@ class ResponseBody:
         """The decoded body, at most `wants` bytes, if `is_kept`; otherwise empty."""
         return b"" if self._kept is None else self._kept.getvalue()  # without a copy
 
+    def take(self) -> bytes:
+        """Return the content that is stored so far, and forget it."""
+        if self._kept is None or not self._kept.tell():
+            return b""
+        content = self._kept.getvalue()
+        self._kept.seek(0)
+        self._kept.truncate()
+        self._wants -= len(content)
+        return content
+
     def on_head(self, head: ResponseHead) -> bool:
         self.head = head
         index = head.headers.index

@@ -67,17 +67,22 @@ class ThreadPool:
     """A pool of up to `max_workers` threads, each started when there is work for it."""
 
     def __init__(
-        self, max_workers: int, options: FetchOptions, *, parses: ParseObserver | None = None
+        self,
+        max_workers: int,
+        options: FetchOptions,
+        *,
+        parses: ParseObserver | None = None,
+        exchange: Exchange | None = None,
     ) -> None:
-        """`parses` is notified of user-defined parsers. Raises `UsageError` when a parser or the transport
-        can't be loaded."""
+        """`parses` is notified of user-defined parsers; `exchange` is used in place of the options' own.
+        Raises `UsageError` when a parser or the transport can't be loaded."""
         self.max_workers = max_workers
         self._opened_with = max_workers
         if max_workers > MANY:
             options = replace(options, buffersize=SMALL_BUFFER)
         self._options = options
         self._closed = self._aborted = False
-        self._exchange = Exchange(options, watchdog.shared().clock.now)
+        self._exchange = exchange or Exchange(options, watchdog.shared().clock.now)
         self._lock = threading.Lock()
         """Held to queue a request, and to start or stop working on the queue."""
         self._queue: deque[tuple[FetchRequest, LightFuture]] = deque()

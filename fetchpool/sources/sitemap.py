@@ -7,7 +7,8 @@ the others are read. No sitemap is a URL of the list itself."""
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
+from itertools import chain
 from typing import Protocol
 
 from msgspec import Struct
@@ -16,8 +17,8 @@ from fetchpool.model.text import escape_invisible
 from fetchpool.model.urls import redact
 from fetchpool.sources.arguments import is_url
 from fetchpool.sources.batch import UrlBatch, with_lines
-from fetchpool.sources.decompress import Chunks, DecompressionError, by_magic, decompressed
-from fetchpool.sources.input_file import CHUNK, InputFile, InputReadError
+from fetchpool.sources.decompress import Chunks, DecompressionError, by_magic, decompressed, undecided
+from fetchpool.sources.input_file import InputFile, InputReadError
 from fetchpool.sources.sitemap_parser import Entry, SitemapError, SitemapParser
 
 MAX_SITEMAPS = 50_000
@@ -30,22 +31,34 @@ SHOWN = 3
 """Number of failures that are reported for one index."""
 
 
-class FetchedSitemap(Struct, frozen=True):
-    """A sitemap from a server."""
+class FetchInterrupted(Exception):  # noqa: N818 - nothing is wrong, as another attempt follows
+    """An attempt to fetch a sitemap has failed, and there is another one."""
 
-    content: bytes
+
+class FetchedSitemap(Struct):
+    """A sitemap from a server, which is fetched while it is read."""
+
     origin: str
     """Of the URL that the user has given, or of the index."""
-    is_public: bool
-    """Whether its server has a public address."""
-    is_complete: bool = True
+    attempts: Iterable[Iterator[bytes]] = ()
+    """The content of each attempt to fetch it, in pieces. All but the last end in `FetchInterrupted`."""
+    is_public: bool = True
+    """Whether its server has a public address. Known when there is a piece."""
+
+
+class _Progress(Struct):
+    """How many URLs of a sitemap the reader has: another attempt to fetch it yields only what follows."""
+
+    yielded: int = 0
+    seen: int = 0
+    """By the current attempt."""
 
 
 class SitemapFetcher(Protocol):
     """Fetches sitemaps."""
 
     def fetch(self, url: str, index: FetchedSitemap | None, /) -> FetchedSitemap:
-        """Fetch a sitemap, which `index` may have listed. Raises `InputReadError`."""
+        """Return a sitemap, which `index` may have listed. Raises `InputReadError`, and so do the pieces."""
 
     def close(self) -> None:
         """Abort the current fetch. Idempotent."""
@@ -76,10 +89,10 @@ class SitemapInput:
             try:
                 if self._file is None or level:
                     fetched = self._fetcher.fetch(place, index)
-                    chunks = _pieces(fetched)
+                    yield from self._read_fetched(_shown(place), fetched, children)
                 else:
                     chunks = self._file.chunks(as_text=False)
-                yield from self._read(_shown(place), chunks, fetched, children)
+                    yield from self._read(_shown(place), chunks, None, children, _Progress())
             except InputReadError as failure:
                 failures.append(str(failure))
             found = [url for url in dict.fromkeys(children) if url not in seen]
@@ -106,8 +119,27 @@ class SitemapInput:
         if self._file is not None:
             self._file.close()
 
+    def _read_fetched(self, name: str, fetched: FetchedSitemap, children: list[str]) -> Iterator[UrlBatch]:
+        """Yield the URLs of a sitemap as it arrives, each once, however many attempts that takes."""
+        progress = _Progress()
+        for content in fetched.attempts:
+            progress.seen = 0
+            children.clear()
+            chunks = _unpacked(content)
+            try:
+                yield from self._read(name, chunks, fetched, children, progress)
+            except FetchInterrupted:
+                continue
+            finally:
+                chunks.close()
+
     def _read(
-        self, name: str, chunks: Chunks, fetched: FetchedSitemap | None, children: list[str]
+        self,
+        name: str,
+        chunks: Chunks,
+        fetched: FetchedSitemap | None,
+        children: list[str],
+        progress: _Progress,
     ) -> Iterator[UrlBatch]:
         """Yield the URLs of one sitemap; add the sitemaps of an index to `children`."""
         parser = SitemapParser()
@@ -116,18 +148,15 @@ class SitemapInput:
                 try:
                     entries = parser.feed(chunk)
                 except SitemapError:
-                    yield from self._batches(name, parser.take(), fetched, children, is_index=parser.is_index)
+                    yield from self._batches(
+                        name, parser.take(), fetched, children, progress, is_index=parser.is_index
+                    )
                     raise
-                yield from self._batches(name, entries, fetched, children, is_index=parser.is_index)
+                yield from self._batches(name, entries, fetched, children, progress, is_index=parser.is_index)
             entries = parser.finish()
-            yield from self._batches(name, entries, fetched, children, is_index=parser.is_index)
+            yield from self._batches(name, entries, fetched, children, progress, is_index=parser.is_index)
         except (SitemapError, DecompressionError) as failure:
-            why = (
-                str(failure)
-                if fetched is None or fetched.is_complete
-                else "is too large; the rest is not read"
-            )
-            raise InputReadError(f"{name}: {escape_invisible(why)}") from failure
+            raise InputReadError(f"{name}: {escape_invisible(str(failure))}") from failure
 
     def _batches(
         self,
@@ -135,12 +164,17 @@ class SitemapInput:
         entries: list[Entry],
         fetched: FetchedSitemap | None,
         children: list[str],
+        progress: _Progress,
         *,
         is_index: bool,
     ) -> Iterator[UrlBatch]:
         if is_index:
             children += [url for url, _ in entries[: MAX_SITEMAPS - len(children)]]
-        elif entries:
+            return
+        known = progress.yielded - progress.seen
+        progress.seen += len(entries)
+        progress.yielded = max(progress.yielded, progress.seen)
+        if entries := entries[max(0, known) :]:
             found = [url for url, _ in entries]
             batch = UrlBatch(found, 0, sum(map(len, found)), listed_by=_origin(fetched))
             numbers = [line for _, line in entries]
@@ -151,19 +185,27 @@ def _origin(fetched: FetchedSitemap | None) -> tuple[str, bool] | None:
     return None if fetched is None else (fetched.origin, fetched.is_public)
 
 
-def _pieces(fetched: FetchedSitemap) -> Chunks:
-    """Yield a fetched sitemap in chunks, decompressed if necessary. Raises `DecompressionError`."""
-    content = fetched.content
-    chunks: Chunks = ((content[at : at + CHUNK], 0) for at in range(0, len(content), CHUNK))
-    format = by_magic(content)
-    if format is not None:
-        chunks = decompressed(format, chunks)
-    size = 0
-    for chunk, offset in chunks:
-        size += len(chunk)
-        if size > MAX_UNPACKED:
-            raise DecompressionError(f"more than {MAX_UNPACKED >> 30} GiB after decompression")
-        yield chunk, offset
+def _unpacked(content: Iterator[bytes]) -> Chunks:
+    """Yield the pieces of a fetched sitemap, decompressed if necessary. Raises `DecompressionError`."""
+    try:
+        start = b""
+        for piece in content:
+            start += piece
+            if not undecided(start):
+                break
+        chunks: Chunks = ((piece, 0) for piece in chain([start], content))
+        format = by_magic(start)
+        if format is not None:
+            chunks = decompressed(format, chunks)
+        size = 0
+        for chunk, offset in chunks:
+            size += len(chunk)
+            if size > MAX_UNPACKED:
+                raise DecompressionError(f"more than {MAX_UNPACKED >> 30} GiB after decompression")
+            yield chunk, offset
+    finally:
+        if isinstance(content, Generator):
+            content.close()  # a transfer may go on
 
 
 def _shown(place: str) -> str:

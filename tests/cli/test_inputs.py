@@ -9,17 +9,18 @@ import json
 import socket
 import sqlite3
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import duckdb
 import pytest
 
 import fetchpool as library
 from fetchpool.cli.demo_server.server import DemoServer
-from tests.cli.runner import fetchpool
+from tests.cli.runner import PATIENCE, fetchpool, peak_memory
 
 EXECUTORS = pytest.mark.parametrize(
     "options",
@@ -245,6 +246,79 @@ def test_the_urls_of_a_sitemap_are_fetched_and_it_has_no_row(
         (tmp_path / "map.xml").write_bytes(server.pages["map"])
         done = fetchpool("--sitemap", "map.xml", "-o", "local.jsonl", *options, cwd=tmp_path)
         assert [row["url"] for row in rows_of(tmp_path / "local.jsonl")] == pages[1:]
+
+
+class SlowSitemap(http.server.BaseHTTPRequestHandler):
+    """Sends the rest of a sitemap, or closes the connection, when the first of its pages is requested."""
+
+    pieces: Iterator[tuple[int, bytes, bytes]]
+    """For each request the size that it announces, what it sends at once, and what it sends then."""
+    requested: list[str]
+    page: threading.Event
+
+    def do_GET(self) -> None:
+        self.requested.append(self.path)
+        if self.path != "/map":
+            self.send_response(204)
+            self.end_headers()
+            self.page.set()
+            return
+        size, first, rest = next(self.pieces)
+        self.send_response(200)
+        self.send_header("Content-Length", str(size))
+        self.end_headers()
+        self.wfile.write(first)
+        if self.page.wait(PATIENCE):
+            self.wfile.write(rest)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.mark.parametrize("options", [(), ("--transport", "requests"), ("--limit-rate", "1M")])
+@pytest.mark.parametrize("is_compressed", [False, True])
+def test_urls_of_a_sitemap_are_fetched_while_it_arrives_and_once_after_a_retry(
+    tmp_path: Path, options: tuple[str, ...], is_compressed: bool
+) -> None:
+    class Handler(SlowSitemap):
+        requested: ClassVar[list[str]] = []
+        page = threading.Event()
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        here = f"http://127.0.0.1:{server.server_port}"
+        complete = URLSET.replace(b"{here}", here.encode())
+        beginning = complete[: complete.index(b"</url>") + 10]
+        if is_compressed:
+            packer = zlib.compressobj(wbits=31)
+            beginning = packer.compress(beginning) + packer.flush(zlib.Z_SYNC_FLUSH)
+            complete = gzip.compress(complete)
+        first = (len(complete) + 1000, beginning, b"")
+        Handler.pieces = iter([first, (len(complete), complete, b"")])
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        command = ("--sitemap", f"{here}/map", "--retry-delay", "10ms", "--no-dedupe", "-o", "rows.jsonl")
+        done = fetchpool(*command, *options, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert sorted(Handler.requested) == ["/map", "/map", "/page/1", "/page/2"]
+        assert Handler.requested[:2] == ["/map", "/page/1"]
+        server.shutdown()
+
+
+def test_memory_does_not_grow_with_a_sitemap_that_is_fetched(tmp_path: Path) -> None:
+    blank = b"<!--" + b" " * 1_000_000 + b"-->"
+    peaks = []
+    for count in (1, 50):
+        with SitemapServer(map=URLSET.replace(b"<url>", blank * count + b"<url>", 1)) as server:
+            peaks.append(peak_memory("--sitemap", server.url("map"), "-o", f"{count}.jsonl", cwd=tmp_path))
+            assert len(rows_of(tmp_path / f"{count}.jsonl")) == 2
+    assert peaks[1] < peaks[0] + 20_000_000
+
+
+def test_a_sitemap_that_is_too_large_is_read_up_to_the_limit(tmp_path: Path) -> None:
+    blank = b"<!--" + b" " * 1_000_000 + b"-->"
+    with SitemapServer(map=URLSET.replace(b"</urlset>", blank * 70 + b"</urlset>")) as server:
+        done = fetchpool("--sitemap", server.url("map"), "-o", "rows.jsonl", cwd=tmp_path)
+        assert done.returncode == 2
+        assert f"{server.url('map')}: is too large; the rest is not read" in done.stderr
+        assert len(rows_of(tmp_path / "rows.jsonl")) == 2
 
 
 def test_a_sitemap_that_cannot_be_fetched_is_an_input_failure(tmp_path: Path) -> None:

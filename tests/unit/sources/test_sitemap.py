@@ -29,6 +29,12 @@ def index(*urls: str) -> bytes:
     return f"<sitemapindex {NAMESPACE}>{entries}</sitemapindex>".encode()
 
 
+def complete(content: bytes) -> FetchedSitemap:
+    """A sitemap that arrives in small pieces."""
+    pieces = (content[at : at + 100] for at in range(0, len(content), 100))
+    return FetchedSitemap("http://h", [pieces], is_public=False)
+
+
 class Pages:
     """A `SitemapFetcher` with fixed pages."""
 
@@ -41,7 +47,7 @@ class Pages:
         name = url.rpartition("/")[2]
         if name not in self.pages:
             raise InputReadError(f"{url}: not found")
-        return FetchedSitemap(self.pages[name], "http://h", is_public=False)
+        return complete(self.pages[name])
 
     def close(self) -> None: ...
 
@@ -120,7 +126,7 @@ def test_indexes_that_never_end_are_bounded() -> None:
     class Endless(Pages):
         def fetch(self, url: str, _: FetchedSitemap | None) -> FetchedSitemap:
             self.fetched.append(url)
-            return FetchedSitemap(index(f"{url}1", f"{url}2"), "http://h", is_public=False)
+            return complete(index(f"{url}1", f"{url}2"))
 
     pages = Endless()
     source = FileSource([], more=[SitemapInput("http://h/", pages)])
