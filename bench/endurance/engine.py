@@ -40,6 +40,8 @@ ROUNDS = 5
 class AnswersAtOnce:
     """A pool that returns finished futures."""
 
+    keeps_spacing = False
+
     def __init__(self, workers: int, failed: float) -> None:
         self.max_workers = self.max_pending = workers
         self.queued = self.stuck = 0

@@ -42,8 +42,6 @@ WARM_UP = 5.0
 """Seconds until the share of busy places is measured."""
 LOOK = 0.25
 """Seconds between two looks at the run."""
-PARTS = 10
-"""Parts of a run, for which time and memory are measured."""
 
 
 class Scenario(Struct, frozen=True, kw_only=True):
@@ -64,6 +62,15 @@ class Scenario(Struct, frozen=True, kw_only=True):
     cut_off_every: float = 60.0
     """and between two that are cut off for half a minute."""
     seed: int = 1
+    parts: int = 10
+    """Parts of the run, for which time and memory are measured."""
+
+    @property
+    def ceiling(self) -> float:
+        """The most places that the hosts could keep busy if each was asked as often as allowed."""
+        mean = self.behaviour.mean
+        each = min(float(self.per_host), mean / self.host_delay if self.host_delay else float("inf"))
+        return self.hosts * each
 
 
 class Part(Struct, frozen=True):
@@ -75,6 +82,10 @@ class Part(Struct, frozen=True):
     """CPU seconds so far."""
     memory: int
     """Bytes of the process."""
+    violations: int
+    too_close: int
+    busy: float
+    """Share of the places that were busy from the warm-up on."""
 
 
 class Result(Struct, frozen=True, kw_only=True):
@@ -145,10 +156,10 @@ class Rows:
     name = "rows"
     is_nonblocking = True
 
-    def __init__(self, urls: int, on_part: Callable[[int], None]) -> None:
+    def __init__(self, urls: int, parts: int, on_part: Callable[[int], None]) -> None:
         self._have = bytearray(b"\0") * (urls // 8 + 1)
         self._on_part = on_part
-        self._part = max(1, urls // PARTS)
+        self._part = max(1, urls // parts)
         self.number = self.repeated = self.internal = 0
 
     def write(self, records: Sequence[Record]) -> None:
@@ -210,10 +221,12 @@ def simulate(scenario: Scenario, on_part: Callable[[Part], object] = lambda _: N
     cpu_at_begin = process_time()
 
     def note(rows: int) -> None:
-        parts.append(Part(rows, process_time() - cpu_at_begin, memory()))
+        cpu, now = process_time() - cpu_at_begin, time.now
+        busy = (servers.busy(now) - warm[1]) / most / max(now - warm[0], 1e-9)
+        parts.append(Part(rows, cpu, memory(), servers.violations, servers.too_close, busy))
         on_part(parts[-1])
 
-    rows = Rows(scenario.urls, note)
+    rows = Rows(scenario.urls, scenario.parts, note)
     known = DuplicateFilter(dedupe=False)
     jitter = Random(scenario.seed).random
     engine = assemble(
@@ -289,13 +302,23 @@ SCENARIOS = {
 def describe(name: str, result: Result) -> str:
     """Return a row of a table."""
     first, last = result.parts[0], result.parts[-1]
-    before = result.parts[-2] if len(result.parts) > 1 else Part(0, 0.0, 0)
     each_first = first.cpu / first.urls * 1e6
-    each_last = (last.cpu - before.cpu) / (last.urls - before.urls) * 1e6
+    each_last = each_first
+    if len(result.parts) > 1:
+        before = result.parts[-2]
+        each_last = (last.cpu - before.cpu) / (last.urls - before.urls) * 1e6
     return (
         f"| {name} | {result.rows:,} | {result.violations} | {result.too_close} | {100 * result.busy:.1f} % "
         f"| {result.rate:,.0f} | {result.workers_lost} | {result.attempts_lost:,} | {result.messages:,.0f} "
         f"| {each_first:.0f} / {each_last:.0f} | {first.memory >> 20} / {last.memory >> 20} |"
+    )
+
+
+def write_part(part: Part) -> None:
+    """Write an intermediate result: a run may take hours."""
+    sys.stderr.write(
+        f"{part.urls:,} rows, {part.cpu:.1f} s CPU, {part.memory >> 20} MiB, {part.violations} above a "
+        f"limit, {part.too_close} too close, {100 * part.busy:.1f} % busy\n"
     )
 
 
@@ -307,6 +330,7 @@ def main() -> int:
     parser.add_argument("--hosts", type=int, default=200_000)
     parser.add_argument("--workers", type=int, default=100)
     parser.add_argument("--places", type=int, default=200)
+    parser.add_argument("--parts", type=int, default=10, help="intermediate results, as they come")
     parser.add_argument("--scenario", choices=[*SCENARIOS, "all"], default="all")
     given = parser.parse_args()
     gc.freeze()
@@ -315,12 +339,17 @@ def main() -> int:
     for name, scenario in SCENARIOS.items():
         if given.scenario not in (name, "all"):
             continue
-        result = simulate(
-            replace(scenario, urls=given.urls, hosts=given.hosts, workers=given.workers, places=given.places),
-            lambda part: sys.stderr.write(
-                f"{part.urls:,} rows, {part.cpu:.0f} s CPU, {part.memory >> 20} MiB\n"
-            ),
+        chosen = replace(
+            scenario,
+            urls=given.urls,
+            hosts=given.hosts,
+            workers=given.workers,
+            places=given.places,
+            parts=given.parts,
         )
+        if chosen.ceiling < given.workers * given.places:
+            parser.error(f"{name}: {given.hosts:,} hosts keep at most {chosen.ceiling:,.0f} places busy")
+        result = simulate(chosen, write_part)
         sys.stdout.write(describe(name, result) + "\n")
         sys.stdout.flush()
         failed |= bool(result.violations or result.too_close or result.repeated_rows)

@@ -6,6 +6,7 @@ what must not happen. It sees what servers see, whatever the driver believes.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from random import Random
 from zlib import crc32
 
@@ -18,6 +19,11 @@ LEARNS = 1.5
 recalls what waits in a station."""
 
 
+FORGET_AFTER = 60.0
+"""Seconds after its last start for which a host is remembered: longer than any silence and any delay between
+two starts. So the memory of a simulated run is that of the driver, however many hosts there are."""
+
+
 class Behaviour(Struct, frozen=True):
     """How servers respond."""
 
@@ -26,17 +32,17 @@ class Behaviour(Struct, frozen=True):
     """Seconds of a response, exponentially distributed above the shortest."""
     longest: float = 20.0
     throttling: float = 0.0
-    """Share of the hosts that respond with 429 to their tenth request."""
+    """Share of the hosts that respond with 429 to each tenth request."""
     retry_after: int = 5
 
 
 class Host:
     """A host, as its server sees it."""
 
-    __slots__ = ("last_start", "open", "requests", "silent_from", "silent_until")
+    __slots__ = ("last_start", "open", "silent_from", "silent_until")
 
     def __init__(self) -> None:
-        self.open = self.requests = 0
+        self.open = 0
         self.last_start = float("-inf")
         self.silent_from = self.silent_until = float("-inf")
 
@@ -51,7 +57,8 @@ class Servers:
         self.retry_after = behaviour.retry_after
         self._random = Random(seed)
         self._workers, self._per_host, self._host_delay = workers, per_host, host_delay
-        self._hosts: dict[str, Host] = {}
+        self._hosts: OrderedDict[str, Host] = OrderedDict()
+        """The hosts by name, those last that were asked last."""
         self.open = 0
         """Fetches in progress."""
         self.starts = 0
@@ -70,18 +77,20 @@ class Servers:
         host = self._hosts.get(name)
         if host is None:
             host = self._hosts[name] = Host()
+        else:
+            self._hosts.move_to_end(name)
         self._count(now, 1)
         host.open += 1
-        host.requests += 1
         self.starts += 1
         self.above_total += self.open > self._workers
         self.above_host += host.open > self._per_host
         self.too_close += now - host.last_start < self._host_delay - SLACK
         self.in_silence += host.silent_from < now < host.silent_until - SLACK
         host.last_start = now
+        self._forget(now)
         behaviour, random = self._behaviour, self._random
         seconds = behaviour.shortest + random.expovariate(1.0 / (behaviour.mean - behaviour.shortest))
-        throttles = behaviour.throttling and host.requests == 10
+        throttles = behaviour.throttling and random.random() < 0.1
         if throttles and crc32(name.encode()) % 1000 < 1000 * behaviour.throttling:
             return 0.05, 429
         return min(seconds, behaviour.longest), 200
@@ -98,6 +107,15 @@ class Servers:
         """Return the seconds that all fetches have taken so far."""
         self._count(now, 0)
         return self._busy
+
+    def _forget(self, now: float) -> None:
+        """Forget the hosts that were asked last long ago."""
+        hosts = self._hosts
+        while (oldest := next(iter(hosts.items())))[1].last_start < now - FORGET_AFTER:
+            name, host = oldest
+            if host.open:
+                return
+            del hosts[name]
 
     def _count(self, now: float, change: int) -> None:
         self._busy += self.open * (now - self._busy_since)

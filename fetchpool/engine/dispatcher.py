@@ -171,7 +171,10 @@ class Dispatcher:
         """Return how many requests may be in flight."""
         if self._workers.autoscaler is not None:
             return self._workers.autoscaler.target
-        return self._pool.max_workers if self._scheduler.is_rate_limited else self._pool.max_pending
+        scheduler, pool = self._scheduler, self._pool
+        if scheduler.rate or (scheduler.host_delay and not pool.keeps_spacing):
+            return pool.max_workers  # the scheduler's times are to be those of the starts
+        return pool.max_pending
 
     def _most_ahead(self) -> int:
         """Return how many requests may be queued."""

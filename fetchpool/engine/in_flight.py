@@ -177,7 +177,9 @@ class InFlightRequests:
         self._writer.archive(outcome)
         if self._jar is not None and outcome.set_cookies:
             self._jar.learn(outcome.set_cookies)
-        if outcome.record.error and self._pool.queued and self._scheduler.is_throttled(request.host, now):
+        is_throttled = outcome.record.error and self._scheduler.is_throttled(request.host, now)
+        # Requests that wait for their spacing are not counted as queued: places may be free.
+        if is_throttled and (self._pool.queued or (request.spacing and self._pool.keeps_spacing)):
             self._pool.cancel_pending(request.host)
         if self._crawl is not None:
             self._crawl.take_links(request, outcome)  # before the row: then a crash loses no link

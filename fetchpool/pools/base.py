@@ -18,6 +18,11 @@ class Pool(Protocol):
     max_workers: int
 
     @property
+    def keeps_spacing(self) -> bool:
+        """Whether the pool keeps `FetchRequest.spacing` between the actual starts: then requests to spaced
+        hosts, too, may wait in it for a worker."""
+
+    @property
     def max_pending(self) -> int:
         """Number of submitted requests that keeps the workers busy: more than `max_workers` where requests
         are sent in batches."""

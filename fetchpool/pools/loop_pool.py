@@ -50,6 +50,10 @@ class LoopPool:
         """The caller runs the loop."""
         self._wakeup = Wakeup()
 
+    @property
+    def keeps_spacing(self) -> bool:
+        return False
+
     def submit(self, request: FetchRequest, *, alone: bool = False) -> LightFuture:
         future = LightFuture()
         with self._lock:

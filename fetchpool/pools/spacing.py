@@ -7,21 +7,23 @@ for a time of its own: of requests that were handed out a second apart, some wou
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from heapq import heappop, heappush
 
 from fetchpool.model.request import FetchRequest
 
 REMEMBERED = 10_000
-"""Hosts whose last start is remembered, as long as it matters."""
+"""Hosts whose last start is remembered, and all others for which it matters."""
 
 
 class StartSpacer:
     """Holds back the requests that may not start yet."""
 
     def __init__(self) -> None:
-        self._last: dict[str, float] = {}
-        """The last start by host."""
+        self._last: OrderedDict[str, float] = OrderedDict()
+        """The last start by host, the oldest first."""
+        self._longest = 0.0
+        """The longest spacing so far."""
         self._held: dict[str, deque[FetchRequest]] = {}
         self._due: list[tuple[float, str]] = []
         """A heap of the hosts that hold requests, by the time at which the next of them may start."""
@@ -37,6 +39,7 @@ class StartSpacer:
     def hold_host(self, host: str, now: float) -> None:
         """Count a request that was started elsewhere until now."""
         self._last[host] = now
+        self._last.move_to_end(host)
 
     def start(self, request: FetchRequest, now: float) -> bool:
         """Return whether a request may start now, and count it as started; if not, hold it back."""
@@ -44,7 +47,7 @@ class StartSpacer:
         if host not in self._held:
             last = self._last.get(host)
             if last is None or now - last >= request.spacing:
-                self._started(host, now)
+                self._started(request, now)
                 return True
             self._held[host] = deque()
             heappush(self._due, (last + request.spacing, host))
@@ -66,7 +69,7 @@ class StartSpacer:
                 heappush(self._due, (now + held[0].spacing, host))
             else:
                 del self._held[host]
-            self._started(host, now)
+            self._started(request, now)
             return request
         return None
 
@@ -75,8 +78,10 @@ class StartSpacer:
         hosts = list(self._held) if host is None else [host] if host in self._held else []
         return [request for each in hosts for request in self._held.pop(each)]
 
-    def _started(self, host: str, now: float) -> None:
-        self._last.pop(host, None)
-        self._last[host] = now
-        if len(self._last) > REMEMBERED:
-            del self._last[next(iter(self._last))]
+    def _started(self, request: FetchRequest, now: float) -> None:
+        last = self._last
+        last[request.host] = now
+        last.move_to_end(request.host)
+        self._longest = max(self._longest, request.spacing)
+        while len(last) > REMEMBERED and now - last[next(iter(last))] >= self._longest:
+            last.popitem(last=False)

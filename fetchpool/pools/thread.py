@@ -119,6 +119,10 @@ class ThreadPool:
         return future
 
     @property
+    def keeps_spacing(self) -> bool:
+        return False
+
+    @property
     def max_pending(self) -> int:
         limited = self._limit.limit < self.max_workers
         return max(self.max_workers, LIMITED_PENDING) if limited else self.max_workers

@@ -63,8 +63,6 @@ class Scheduler:
         self.host_delay = host_delay
         self.rate = rate
         self._rate_limiter = RateLimiter(rate)
-        self.is_rate_limited = bool(host_delay or rate)
-        """Whether a request must reach the server when it is started, so that a pool must not queue it."""
         self._resolve_hosts = resolve_hosts
         self._hosts: dict[str, HostSlot] = {}
         self._rotation = Rotation()
@@ -93,7 +91,6 @@ class Scheduler:
     def set_rate(self, rate: float | None, now: float) -> None:
         """Change the number of starts per second over all hosts; None means no limit."""
         self.rate = rate
-        self.is_rate_limited = bool(self.host_delay or rate)
         self._rate_limiter.change(rate, now)
 
     def set_per_host(self, per_host: int | None, now: float) -> None:
@@ -167,7 +164,7 @@ class Scheduler:
                     request = slot.queue.popleft()
                 self.queued -= 1
                 spacing = slot.started(now, self.host_delay)
-                if self.is_rate_limited:
+                if self.rate:
                     self._rate_limiter.started(now)
                 if proxy is not None:
                     proxy.started()

@@ -78,11 +78,8 @@ class ClusterDispatcher:
         for item in work.take(len(work.waiting)):
             request = item.request
             if request.spacing:
-                station: RemoteStation | None
-                station, has_moved = router.of_spaced(request.host)
-                if has_moved:
-                    station.add(Kind.HOLD, request.host.encode("utf-8", "surrogatepass"))
-                if station.is_isolating or station.is_silent(now):
+                station = router.choose_spaced(request.host, capacities, now)
+                if station is not None and (station.is_isolating or station.is_silent(now)):
                     station = None
             elif capacities.is_full:
                 station = None
@@ -100,10 +97,13 @@ class ClusterDispatcher:
         self._batches.clear()
 
     def _give(self, item: WorkItem, station: RemoteStation, now: float) -> None:
+        request = item.request
+        if request.spacing and self._router.give(request, station, now):
+            station.add(Kind.HOLD, request.host.encode("utf-8", "surrogatepass"))
         item.holder = station
         station.held[item.number] = item
         self._batches.setdefault(station, []).append(item)
-        if item.request.close:
+        if request.close:
             self._hang_up(item, station, now)
 
     def _encode(self, station: RemoteStation, items: list[WorkItem]) -> None:
@@ -114,7 +114,8 @@ class ClusterDispatcher:
                 try:
                     message = wire.encode_requests([(item.number, item.request)])
                 except Exception as error:  # noqa: BLE001 - as above
-                    del station.held[item.number], self._work.open[item.number]
+                    del self._work.open[item.number]
+                    self._release(station, item.number, None)
                     self.completed.append((item.future, internal(item.request, error)))
                 else:
                     station.add(Kind.REQUESTS, message)
@@ -142,7 +143,7 @@ class ClusterDispatcher:
         if chosen is None:
             request = self._work.alone[0].request
             if request.spacing:
-                chosen, _ = self._router.of_spaced(request.host)
+                chosen = self._router.choose_spaced(request.host, Capacities(stations), now)
             elif ready := [station for station in stations if station.places]:
                 chosen = min(ready, key=lambda station: len(station.held))
         if chosen is not None:
@@ -159,11 +160,11 @@ class ClusterDispatcher:
             fields, returned, station.stuck = wire.decode_outcomes(report.outcomes)
             opened = self._work.open
             for each in fields:
-                station.held.pop(each[0], None)
+                self._release(station, each[0], now)
                 if (item := opened.pop(each[0], None)) is not None:
                     self.completed.append((item.future, wire.outcome_of(each, item.request.urlnum)))
             if returned:
-                held = [station.held.pop(number, None) for number in returned]
+                held = [self._release(station, number, None) for number in returned]
                 self._put_back(item for item in held if item is not None)
             station.last_outcome = now
             station.rate.add(len(fields), now)
@@ -171,6 +172,14 @@ class ClusterDispatcher:
             station.is_isolating = False
         if report.ended:
             self._stations.end(station, End.SILENT)
+
+    def _release(self, station: RemoteStation, number: int, asked_at: float | None) -> WorkItem | None:
+        """Remove a request from those that a station holds. `asked_at`: when its host may have been asked;
+        None if the request was not started."""
+        item = station.held.pop(number, None)
+        if item is not None and item.request.spacing:
+            self._router.take_back(item.request.host, asked_at)
+        return item
 
     def _put_back(self, unstarted: Iterable[WorkItem]) -> None:
         """Let requests wait again that a station has not started, or cancel them."""

@@ -121,6 +121,10 @@ class ClusterPool(LoopPool):
     # Any thread
 
     @property
+    def keeps_spacing(self) -> bool:
+        return True
+
+    @property
     def max_pending(self) -> int:
         return self.max_workers + sum([station.ahead for station in self._stations.opened])
 

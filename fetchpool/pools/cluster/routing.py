@@ -1,24 +1,44 @@
 """Which station a request goes to. Pure.
 
 In: the hosts of requests, and the stations. Out: a station. The requests of a host go to one station as far
-as possible, which has its kept connections, TLS sessions and addresses. Those of a spaced host always do,
-while that station lives: the time between two starts is measured there.
+as possible, which has its kept connections, TLS sessions and addresses. Those of a spaced host always do
+while that station holds one of them: the time between two starts is measured there.
 """
 
 from __future__ import annotations
 
 from bisect import bisect
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from zlib import crc32
 
+from fetchpool.model.request import FetchRequest
 from fetchpool.pools.cluster.remote_station import RemoteStation
 
 MOST_HOSTS = 100_000
-"""Spaced hosts whose station is remembered."""
+"""Spaced hosts that are remembered, and as many more as their spacing makes necessary."""
 POINTS = 256
 """Points of each station on the ring of hashes: the parts of the hosts that stations have differ by a
 sixteenth."""
+
+
+class SpacedHost:
+    """Where a spaced host is asked from."""
+
+    __slots__ = ("asked_at", "held", "spacing", "station")
+
+    def __init__(self) -> None:
+        self.station: RemoteStation | None = None
+        """The last one that was given a request for it; None: that one has ended."""
+        self.held = 0
+        """How many requests for it the stations hold."""
+        self.asked_at = float("-inf")
+        """When it may have been asked last, unless a station holds a request for it."""
+        self.spacing = 0.0
+
+    def may_be_asked(self, now: float) -> bool:
+        """Whether any station may ask it at once."""
+        return not self.held and now >= self.asked_at + self.spacing
 
 
 class Router:
@@ -30,10 +50,8 @@ class Router:
         self._points: list[int] = []
         self._ring: list[RemoteStation] = []
         """A station for each of the points; that of a host is at the first point after its hash."""
-        self._spaced: dict[str, RemoteStation] = {}
-        """The stations of spaced hosts, which keep them when stations join."""
-        self._moved: dict[str, float] = {}
-        """Spaced hosts whose station is gone, and when they may have been asked last."""
+        self._spaced: OrderedDict[str, SpacedHost] = OrderedDict()
+        """Spaced hosts, those last that were given a request last."""
 
     def set_stations(self, stations: Sequence[RemoteStation]) -> None:
         """Route to these stations from now on."""
@@ -48,34 +66,14 @@ class Router:
 
     def lost(self, station: RemoteStation, now: float) -> None:
         """Route the hosts of a station elsewhere."""
-        for host in [host for host, each in self._spaced.items() if each is station]:
-            del self._spaced[host]
-            self._moved[host] = now
-        while len(self._moved) > MOST_HOSTS:
-            del self._moved[next(iter(self._moved))]
+        for known in self._spaced.values():
+            if known.station is station:
+                known.station, known.held, known.asked_at = None, 0, now
 
     def preferred(self, host: str) -> RemoteStation:
         """Return the station of a host: the same one while no station comes or goes, and then for most hosts,
         too (consistent hashing)."""
         return self._ring[bisect(self._points, _point(host)) % len(self._ring)]
-
-    def of_spaced(self, host: str) -> tuple[RemoteStation, bool]:
-        """Return the station of a spaced host, and whether the host may have been asked from another one just
-        now."""
-        station = self._spaced.get(host)
-        if station is not None:
-            return station, False
-        if len(self._spaced) >= MOST_HOSTS:
-            self._forget_idle()
-        station = self._spaced[host] = self.preferred(host)
-        return station, self._moved.pop(host, None) is not None
-
-    def _forget_idle(self) -> None:
-        """Forget the older half of the spaced hosts, except those with requests at their station."""
-        busy = {item.request.host for station in self.stations for item in station.held.values()}
-        for host in list(self._spaced)[: MOST_HOSTS // 2]:
-            if host not in busy:
-                del self._spaced[host]
 
     def choose(self, host: str, capacities: Capacities) -> RemoteStation | None:
         """Return the station for a request to a host that is not spaced: the host's own, unless requests wait
@@ -86,6 +84,61 @@ class Router:
         if (other := capacities.with_free_place()) is not None:
             return other
         return own if capacities.open[own] > 0 else capacities.with_open_place()
+
+    def choose_spaced(self, host: str, capacities: Capacities, now: float) -> RemoteStation | None:
+        """Return the station for a request to a spaced host: its own while that holds another one, or has
+        asked it just now. Else the host may go where a place is free, as at first: the ring alone would
+        leave some stations with too many hosts. None if it has to wait."""
+        known = self._spaced.get(host)
+        if known is None:
+            return self.choose(host, capacities)
+        own = known.station
+        if own is None:
+            return self.choose(host, capacities)
+        if known.held:
+            return own
+        free = capacities.free.get(own, 0)  # of a silent one nothing is known
+        if free > 0 or (capacities.open.get(own, 0) > 0 and not known.may_be_asked(now)):
+            return own
+        # Waiting there again for its spacing takes longer than a place does here, unless one is free.
+        if (other := capacities.with_free_place()) is not None or not known.may_be_asked(now):
+            return other
+        return own if capacities.open.get(own, 0) > 0 else capacities.with_open_place()
+
+    def give(self, request: FetchRequest, station: RemoteStation, now: float) -> bool:
+        """Note that a station is given a request to a spaced host; return whether the host may have been
+        asked from another one so recently that its spacing is not over."""
+        host = request.host
+        known = self._spaced.get(host)
+        if known is None:
+            known = self._spaced[host] = SpacedHost()
+            self._forget(now)
+        else:
+            self._spaced.move_to_end(host)
+        known.spacing = request.spacing
+        has_moved = known.station is not station and not known.may_be_asked(now)
+        known.station = station
+        known.held += 1
+        return has_moved
+
+    def take_back(self, host: str, asked_at: float | None) -> None:
+        """Note that a station no longer holds a request to a spaced host, and when the host may have been
+        asked; None if the request was not started."""
+        known = self._spaced.get(host)
+        if known is not None:
+            known.held = max(0, known.held - 1)
+            if asked_at is not None:
+                known.asked_at = asked_at
+
+    def _forget(self, now: float) -> None:
+        """Forget the oldest hosts that may be asked from anywhere: two for each new one, until few enough are
+        left."""
+        for _ in range(2):
+            if len(self._spaced) <= MOST_HOSTS:
+                return
+            host, known = self._spaced.popitem(last=False)
+            if not known.may_be_asked(now):
+                self._spaced[host] = known
 
 
 class Capacities:

@@ -54,6 +54,7 @@ class OneAtATime:
 
     max_workers = 1
     max_pending = 5
+    keeps_spacing = False
     stuck = 0
 
     def __init__(self, answer: Callable[[FetchRequest, int], Outcome | None]) -> None:

@@ -75,6 +75,7 @@ class SlowWorkers:
     some."""
 
     queued = stuck = 0
+    keeps_spacing = False
 
     def __init__(self, source: SortedList, stop_after: int, workers: int) -> None:
         self.max_workers = self.max_pending = workers

@@ -29,3 +29,22 @@ def test_no_limit_is_exceeded_and_each_url_has_one_row_whatever_happens_to_worke
 def test_nearly_all_places_are_busy_until_the_list_ends() -> None:
     result = run(SCENARIOS["sorted"], kill_every=0.0, cut_off_every=0.0)
     assert result.busy >= 0.9
+
+
+def test_nearly_all_places_are_busy_with_a_delay_at_many_small_stations() -> None:
+    """Calls to a station are 80 ms apart, so a place would wait for that long after each fetch if nothing
+    waited in the station."""
+    delayed = replace(SCENARIOS["delayed"], hosts=4_000, workers=40, places=5)
+    result = simulate(replace(delayed, urls=4_000, kill_every=0.0, cut_off_every=0.0))
+    assert delayed.ceiling > 2 * 200
+    assert result.busy >= 0.9
+    assert (result.violations, result.too_close) == (0, 0)
+
+
+def test_hosts_that_are_just_enough_for_all_places_are_divided_evenly() -> None:
+    """Each host always has a request at its station, so that it can't move to another one."""
+    delayed = replace(SCENARIOS["delayed"], hosts=440, workers=20, places=10)
+    result = simulate(replace(delayed, urls=6_000, kill_every=0.0, cut_off_every=0.0))
+    assert delayed.ceiling == pytest.approx(242)
+    assert result.busy >= 0.9
+    assert (result.violations, result.too_close) == (0, 0)
