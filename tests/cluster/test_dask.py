@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -100,3 +101,17 @@ def test_a_scheduler_that_does_not_answer_is_refused(monkeypatch: pytest.MonkeyP
     file.write_text('{"address": "tcp://127.0.0.1:1"}')
     with pytest.raises(fetchpool.UsageError, match="no scheduler answers there"):
         list(fetchpool.fetch(["http://127.0.0.1:1/"], cluster=str(file), **SETTINGS))
+
+
+def test_a_users_module_is_sent_to_workers_that_do_not_have_it(
+    shared_dask: DaskProcesses, server: GaugedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    urls = [server.url(f"/{number}") for number in range(20)]
+    for size in (10, 20):  # as it is now, and not as the workers have imported it before
+        (tmp_path / "far_words.py").write_text(f"def size(response): return {{'size': {size}}}\n")
+        rows = list(fetchpool.fetch(urls, cluster=shared_dask.address, parse="far_words:size", **SETTINGS))
+        assert [row.extra for row in rows] == [{"size": size}] * 20
+    with pytest.raises(fetchpool.UsageError, match=r"worker tcp://.*: parse: no module 'absent_words'"):
+        list(fetchpool.fetch(urls, cluster=shared_dask.address, parse="absent_words:size", **SETTINGS))

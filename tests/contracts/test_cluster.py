@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -10,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from msgspec.structs import replace
 
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model import urls
 from fetchpool.model.errors import PoolClosedError, UsageError, WorkerLostError
-from fetchpool.pools.cluster import host, lease
+from fetchpool.pools.cluster import host, lease, modules
 from fetchpool.pools.cluster.arguments import NOT_SHARED, TOKEN, Packer, unpack, version_of
 from fetchpool.pools.cluster.pool import ClusterPool
 from fetchpool.pools.cluster.shares import divide
@@ -301,12 +304,69 @@ def test_a_directory_that_a_worker_does_not_see_is_refused_by_name(
     pool.shutdown()
 
 
-def test_certificates_are_files_of_the_worker(tmp_path: Path) -> None:
-    certificate = tmp_path / "ca.pem"
-    certificate.write_text("a certificate")
-    _, content = version_of(Packer(FetchOptions(cacert=str(certificate))).pack(3))
+def test_certificates_are_files_of_the_worker_until_its_station_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, theirs = tmp_path / "ca.pem", tmp_path / "worker"
+    theirs.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(theirs))
+    certificate.write_text(trustme.CA().cert_pem.bytes().decode())
+    packed = Packer(FetchOptions(cacert=str(certificate))).pack(3)
+    _, content = version_of(packed)
     certificate.unlink()
-    most, options = unpack(content)
-    assert most == 3
-    assert options.cacert is not None
-    assert Path(options.cacert).read_text() == "a certificate"
+    assert unpack(content).most == 3
+    station = host.StationHost(packed, lambda _: None)
+    (copy,) = theirs.glob("*/cacert")
+    assert station._station._pool._options.cacert == str(copy)
+    assert "CERTIFICATE" in copy.read_text()
+    station.close()
+    assert station.ended.wait(PATIENCE)
+    until(lambda: not list(theirs.iterdir()))
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current directory, with a package and a module."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "shipped_words.py").write_text("def size(response): return {'size': len(response.text)}\n")
+    package = tmp_path / "shipped_package" / "inner"
+    package.mkdir(parents=True)
+    (package.parent / "__init__.py").write_text("from .inner import double\n")
+    (package / "__init__.py").write_text("def double(response): return {'double': 2 * len(response.text)}\n")
+    (package / "words.txt").write_text("data")
+    return tmp_path
+
+
+def test_a_users_modules_are_sent_to_the_workers_in_each_run_as_they_are_then(
+    cluster: FakeCluster, pools: Any, server: GaugedServer, here: Path
+) -> None:
+    parse = ("shipped_words:size", "shipped_package.inner:double")
+    pool = pools(cluster, 2, parse=parse)
+    (future,) = submit(pool, server, "/x")
+    assert future.result(PATIENCE).extra == {"size": 10, "double": 20}
+    for name in ("shipped_words", "shipped_package"):
+        place = Path(sys.modules[name].__file__ or "")
+        assert here not in place.parents
+    assert (place.parent / "inner" / "words.txt").read_text() == "data"
+    pool.shutdown()
+    (here / "shipped_words.py").write_text("def size(response): return {'size': -1}\n")
+    (future,) = submit(pools(FakeCluster(), 2, parse=parse), server, "/x")
+    assert future.result(PATIENCE).extra == {"size": -1, "double": 20}
+
+
+def test_a_package_that_is_large_is_not_sent(here: Path) -> None:
+    (here / "shipped_package" / "data").write_bytes(b"x" * (modules.MOST_BYTES + 1))
+    sent = modules.collect(["shipped_package:double", "shipped_words:size", "title", "json:loads"])
+    assert [(each.name, bool(each.files)) for each in sent] == [
+        ("shipped_package", False),
+        ("shipped_words", True),
+    ]
+    refusal = "--parse: no module 'shipped_package.inner' in the current directory or among those installed"
+    assert modules.explain(sent, refusal) == modules.TOO_LARGE.format("shipped_package", modules.MOST_FILES)
+    assert modules.explain(sent, "another one") == "another one"
+
+
+def test_a_parser_of_the_program_that_runs_is_refused() -> None:
+    with pytest.raises(UsageError, match="write it into a module"):
+        modules.collect(["__main__:count"])

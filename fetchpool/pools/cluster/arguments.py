@@ -1,27 +1,42 @@
 """A station's arguments as bytes: the options of the run, and the files that they name.
 
 In: the options of the driver. Out: the same for a station: certificates are files of its own, since paths of
-the driver mean nothing there; the directory of `--save` must be the same one, which a token in it proves.
+the driver mean nothing there, and so are the user's modules of `--parse`; the directory of `--save` must be
+the same one, which a token in it proves.
 """
 
 from __future__ import annotations
 
 import os
 import pickle
-import tempfile
 from pathlib import Path
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.errors import UsageError
 from fetchpool.model.version import VERSION
+from fetchpool.pools.cluster import modules
+from fetchpool.pools.cluster.modules import SentModule
 
 FILES = ("cacert", "cert", "key")
 """Options that name a file."""
 TOKEN = "cluster"
 """The name of the file in the run's temporary directory that proves that a worker sees it."""
 NOT_SHARED = "--save: it does not see the directory {}; it has to be on a file system that all workers share"
+
+
+class Arguments(Struct, frozen=True):
+    """What a station is opened with."""
+
+    most: int
+    """The most fetches that it is to run at once."""
+    options: FetchOptions
+    files: dict[str, bytes]
+    """The contents of files, by the options that name them."""
+    modules: tuple[SentModule, ...]
+    token: bytes
 
 
 class Packer:
@@ -34,6 +49,7 @@ class Packer:
             self._files = {name: Path(path).read_bytes() for name, path in paths.items() if path}
         except OSError as error:
             raise UsageError(f"--executor cluster: {error.filename}: {error.strerror}") from None
+        self._modules = modules.collect(options.parse)
         self._token = b""
         if options.save_spool:
             self._token = os.urandom(16)
@@ -48,7 +64,7 @@ class Packer:
     def pack(self, most: int) -> bytes:
         """Return the arguments of a station that runs so many fetches at once, at most. The version comes
         first: a station of another one reads no further."""
-        content = pickle.dumps((most, self._options, self._files, self._token))
+        content = pickle.dumps(Arguments(most, self._options, self._files, self._modules, self._token))
         return pickle.dumps((VERSION, content))
 
 
@@ -58,22 +74,25 @@ def version_of(arguments: bytes) -> tuple[str, bytes]:
     return version, content
 
 
-def unpack(content: bytes) -> tuple[int, FetchOptions]:
-    """Return the most fetches at once and the options, with files of this machine. Raises `UsageError` when
-    the directory of `--save` is not the driver's."""
-    most, options, files, token = pickle.loads(content)
-    if token:
+def unpack(content: bytes) -> Arguments:
+    """Return the arguments. Raises `UsageError` when the directory of `--save` is not the driver's."""
+    arguments: Arguments = pickle.loads(content)
+    if arguments.token:
         try:
-            found = (Path(options.save_spool) / TOKEN).read_bytes()
+            found = (Path(arguments.options.save_spool) / TOKEN).read_bytes()
         except OSError:
             found = b""
-        if found != token:
-            raise UsageError(NOT_SHARED.format(options.save))
-    if files:
-        directory = Path(tempfile.mkdtemp(prefix="fetchpool-files-"))
-        for name, data in files.items():
-            path = directory / name
-            path.touch(mode=0o600)
-            path.write_bytes(data)
-            options = replace(options, **{name: str(path)})
-    return most, options
+        if found != arguments.token:
+            raise UsageError(NOT_SHARED.format(arguments.options.save))
+    return arguments
+
+
+def options_at(directory: str, arguments: Arguments) -> FetchOptions:
+    """Write the files into a directory; return the options that name them there."""
+    options = arguments.options
+    for name, data in arguments.files.items():
+        path = Path(directory) / name
+        path.touch(mode=0o600)
+        path.write_bytes(data)
+        options = replace(options, **{name: str(path)})
+    return options

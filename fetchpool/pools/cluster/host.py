@@ -7,6 +7,8 @@ driver drops it, or when its lease does (`lease.py`).
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from threading import Event, Lock, Thread
@@ -16,10 +18,10 @@ from msgspec.structs import replace
 
 from fetchpool.config import machine
 from fetchpool.config.fetch_options import FetchOptions
-from fetchpool.model.errors import FetchpoolError
+from fetchpool.model.errors import FetchpoolError, UsageError
 from fetchpool.model.version import VERSION
-from fetchpool.pools.cluster import messages
-from fetchpool.pools.cluster.arguments import unpack, version_of
+from fetchpool.pools.cluster import messages, modules
+from fetchpool.pools.cluster.arguments import Arguments, options_at, unpack, version_of
 from fetchpool.pools.cluster.lease import LEASE, PING, Lease
 from fetchpool.pools.cluster.lookups import StationLookups
 from fetchpool.pools.cluster.messages import Kind, Opening, Report
@@ -52,6 +54,8 @@ class StationHost:
         """The serial numbers of the last command `PLACES`, and of the last that has taken effect."""
         self._next_report = monotonic() + PING
         self._thread: Thread | None = None
+        self._directory = ""
+        """The station's own files: certificates and keys."""
         self.ended = Event()
         """Set when the station has ended."""
         version, content = version_of(arguments)
@@ -60,15 +64,30 @@ class StationHost:
             self.ended.set()
             return
         try:
-            self.opening = self._open(*unpack(content))
+            self.opening = self._open(unpack(content))
         except FetchpoolError as error:
             self.opening = Opening(VERSION, refusal=str(error))
         except Exception as error:  # noqa: BLE001 - the driver says what is missing in which worker
             self.opening = Opening(VERSION, refusal=f"{type(error).__name__}: {error}")
         if self.opening.refusal:
             self.ended.set()
+            self._remove_files()
 
-    def _open(self, most: int, options: FetchOptions) -> Opening:
+    def _open(self, arguments: Arguments) -> Opening:
+        if arguments.files:
+            self._directory = tempfile.mkdtemp(prefix="fetchpool-files-")
+        options = options_at(self._directory, arguments)
+        modules.use(arguments.modules)
+        try:
+            return self._start(arguments.most, options)
+        except UsageError as error:
+            raise UsageError(modules.explain(arguments.modules, str(error))) from error
+
+    def _remove_files(self) -> None:
+        if self._directory:
+            shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _start(self, most: int, options: FetchOptions) -> Opening:
         from fetchpool.pools.station import Station
 
         capacity = machine.workers_within_limit(most, "async", options.transport)
@@ -140,6 +159,7 @@ class StationHost:
         finally:
             self.ended.set()
             self._report(ended=reason or "it was closed")
+            self._remove_files()
 
     def _send(self, outcomes: bytes) -> None:
         self._report(outcomes)
