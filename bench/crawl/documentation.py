@@ -21,7 +21,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench.crawl.run import ENVIRONMENT
-from bench.crawl.site import nginx
+from bench.crawl.site import NO_WAITS, nginx
 from tests.crawl.oracle import by_the_standard, closure
 
 SHOWN = 5
@@ -57,7 +57,18 @@ def wget2(url: str, directory: Path) -> set[str]:
 def linkchecker(url: str, directory: Path) -> set[str]:
     """Return what linkchecker has checked on this host."""
     (directory / "linkchecker.ini").write_text("[checking]\nmaxrequestspersecond=100000\n")
-    options = ["-f", str(directory / "linkchecker.ini"), "-t", "20", "--no-status", "-v", "-o", "csv"]
+    options = [
+        "-f",
+        str(directory / "linkchecker.ini"),
+        "-t",
+        "20",
+        "--user-agent",
+        NO_WAITS,
+        "--no-status",
+        "-v",
+        "-o",
+        "csv",
+    ]
     command = ["linkchecker", *options, url]
     done = subprocess.run(command, env=ENVIRONMENT, stdout=subprocess.PIPE, check=False)
     lines = [line for line in done.stdout.decode().splitlines() if not line.startswith("#")]

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.crawl.site import LINKS, SIZE, CrawlSite, nginx
+from bench.crawl.site import LINKS, NO_WAITS, SIZE, CrawlSite, nginx
 from bench.harness import measure
 from bench.scenarios.peers import COMPILED, rows_tally
 from bench.scenarios.servers import ROOT
@@ -74,7 +74,13 @@ def scrapy(url: str, directory: Path, _: int) -> list[str | Path]:
 
 
 def linkchecker(url: str, _: Path, __: int) -> list[str | Path]:
-    return ["linkchecker", "-f", "linkchecker.ini", "-t", "64", "--no-status", "-o", "none", url]
+    """As users run it: one request at a host every 0.1 to 0.6 seconds, however many threads there are."""
+    return ["linkchecker", "--no-status", "--no-warnings", "-o", "none", url]
+
+
+def linkchecker_without_waits(url: str, _: Path, __: int) -> list[str | Path]:
+    options = ["-f", "linkchecker.ini", "-t", str(WORKERS), "--user-agent", NO_WAITS]
+    return ["linkchecker", *options, "--no-status", "-o", "none", url]
 
 
 LINKCHECKER_INI = "[checking]\nmaxrequestspersecond=100000\n[output]\nwarnings=0\n"
@@ -87,7 +93,8 @@ CRAWLERS = (
     Crawler("fetchpool, the same URLs as a list", listed, rows=True),
     Crawler("wget2 -r", wget2, needs="wget2"),
     Crawler("Scrapy CrawlSpider", scrapy, 0.1, needs="scrapy"),
-    Crawler("linkchecker", linkchecker, 0.01, needs="linkchecker"),
+    Crawler("linkchecker, as it is installed", linkchecker, 0.001, needs="linkchecker"),
+    Crawler("linkchecker without its waits", linkchecker_without_waits, 0.01, needs="linkchecker"),
 )
 
 

@@ -25,6 +25,8 @@ from tests.crawl.synthetic import SyntheticSite
 SIZE = 4096
 LINKS = 20
 LETTERS = "abcdefgh"
+NO_WAITS = "no-waits"
+"""The `User-Agent` for which linkchecker does not wait."""
 CONFIGURATION = """
 daemon off;
 {user}
@@ -45,8 +47,9 @@ http {{
     uwsgi_temp_path uwsgi;
     scgi_temp_path scgi;
     types {{ text/html html htm; text/css css; text/plain txt; }}
-    # linkchecker waits between two requests, unless the server sends this.
-    add_header LinkChecker on;
+    # linkchecker waits between two requests, unless the server sends this header.
+    map $http_user_agent $linkchecker {{ default ""; {no_waits} on; }}
+    add_header LinkChecker $linkchecker;
     root files;
     server {{
         listen 127.0.0.1:{port};
@@ -146,7 +149,9 @@ def nginx(
     user = f"user {pwd.getpwuid(0).pw_name} {grp.getgrgid(0).gr_name};" if os.geteuid() == 0 else ""
     with listening("127.0.0.1") as listener, (directory / "nginx.log").open("wb") as log:
         port = listener.getsockname()[1]
-        configuration = CONFIGURATION.format(port=port, user=user, tree=tree_locations(trees))
+        configuration = CONFIGURATION.format(
+            port=port, user=user, tree=tree_locations(trees), no_waits=NO_WAITS
+        )
         (directory / "nginx.conf").write_text(configuration)
         child = subprocess.Popen(
             [program, "-p", directory, "-c", directory / "nginx.conf"],
