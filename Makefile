@@ -16,7 +16,7 @@ JOBS ?= 4
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-compiled lint format types contracts fuzz compiled bench bench-full bench-crawl torture crawl-torture torture-cluster simulation simulation-full docs pictures screenshots report-pictures clean kept-bodies web-connections
+.PHONY: help setup run test test-compiled lint format types contracts fuzz compiled bench bench-full bench-crawl torture crawl-torture torture-cluster partition-cluster simulation simulation-full docs pictures screenshots report-pictures clean kept-bodies web-connections
 .PHONY: sdist pure-wheel wheel wheels check-tag check-wheels smoke-wheel workflows
 
 bin := $(VENV)/bin
@@ -116,8 +116,11 @@ bench-crawl: $(peers) ## comparison with other crawlers on 100,000 pages, and cr
 torture: $(ready) ## kill runs at random moments, resume them, and check that no row is lost (minutes)
 	@$(bin)/python -m bench.endurance.torture --kills 1000 $(ARGS)
 
-torture-cluster: $(ready) ## 100 runs on a real Dask cluster whose workers are killed, stopped and joined (an hour)
-	$(bin)/python -m bench.endurance.cluster_torture --runs 100
+torture-cluster: $(ready) ## 100 runs on a real Dask cluster whose workers are killed, stopped and joined (minutes)
+	@$(bin)/python -m bench.endurance.cluster_torture --runs 100 $(ARGS)
+
+partition-cluster: $(ready) ## 10 runs on a Dask cluster one of whose workers is cut off the network (minutes; needs root)
+	@$(bin)/python -m bench.endurance.cluster_partition --runs 10 $(ARGS)
 
 crawl-torture: $(ready) ## the same with crawls, and check that no page is fetched twice (minutes)
 	@$(bin)/python -m bench.endurance.crawl_torture --kills 300 $(ARGS)

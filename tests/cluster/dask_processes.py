@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,6 +25,8 @@ PRELOADED = (
     "fetchpool.transports.curl.transport",
 )
 """What the processes are forked from has loaded this: their start would be most of their CPU time."""
+ENTER = "import ctypes; assert not ctypes.CDLL(None).setns(open('/run/netns/{}').fileno(), 1 << 30); "
+"""Makes a process one of a network namespace."""
 MAIN = "import dask; dask.config.refresh(); from distributed.cli.dask_{} import main; main()"
 
 
@@ -58,27 +59,31 @@ class DaskProcesses:
         return "".join(path.read_text(errors="replace") for path in sorted(self.directory.glob("*.log")))
 
     def _start(
-        self, kind: str, *options: str, env: dict[str, str] | None = None, within: Sequence[str] = ()
+        self, kind: str, *options: str, env: dict[str, str] | None = None, namespace: str = ""
     ) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-c", MAIN.format(kind), "--scheduler-file", str(self.file), *options]
+        script = (ENTER.format(namespace) if namespace else "") + MAIN.format(kind)
+        command = [sys.executable, "-c", script, "--scheduler-file", str(self.file), *options]
         self._started += 1
         with (self.directory / f"{kind}-{self._started}.log").open("wb") as log:
-            streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, "cwd": self.directory}
-            variables = environment(env)
-            if within:
-                return subprocess.Popen([*within, *command], env=variables, start_new_session=True, **streams)
             return ForkedProcess(
-                command, env=variables, start_new_session=True, preloaded=PRELOADED, **streams
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.directory,
+                env=environment(env),
+                start_new_session=True,
+                preloaded=PRELOADED,
             )
 
     def add_worker(
-        self, *options: str, env: dict[str, str] | None = None, within: Sequence[str] = ()
+        self, *options: str, env: dict[str, str] | None = None, namespace: str = ""
     ) -> subprocess.Popen[bytes]:
-        """Start a worker; without a nanny, so that what is killed stays dead. `within`: a command that runs
-        it, as in a network namespace."""
+        """Start a worker, perhaps in a network namespace; without a nanny, so that what is killed stays
+        dead."""
         given = options or ("--no-nanny",)
         common = ("--nthreads", "1", "--no-dashboard", "--local-directory", str(self.directory))
-        worker = self._start("worker", *common, *given, env=env, within=within)
+        worker = self._start("worker", *common, *given, env=env, namespace=namespace)
         self.workers.append(worker)
         return worker
 

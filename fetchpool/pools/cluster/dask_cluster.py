@@ -38,6 +38,8 @@ CONNECT = 10.0
 """Seconds to reach the scheduler."""
 WATCH = 0.25
 """Seconds between two looks at the connection to it."""
+NEWS = "all"
+"""The topic of the workers that come and go."""
 CLOSE = 2.0
 """Seconds to take leave of it."""
 
@@ -71,7 +73,7 @@ class DaskCluster:
     def listen(self, on_event: Callable[[Event], None]) -> None:
         self._on_event = on_event
         self._client.subscribe_topic(self._topic, self._on_report)
-        self._client.subscribe_topic("all", self._on_news)
+        self._client.subscribe_topic(NEWS, self._on_news)
         self._run(self._watch())
 
     def workers(self) -> list[Worker]:
@@ -94,6 +96,9 @@ class DaskCluster:
         self._actors.clear()
         self._futures.clear()
         with suppress(Exception):  # the scheduler may be gone
+            for topic in NEWS, self._topic:  # it would log that it can't send them any more
+                self._client.unsubscribe_topic(topic)
+        with suppress(Exception):
             self._client.close(timeout=CLOSE)
         if self._local is not None:
             self._local.close()

@@ -69,7 +69,7 @@ def main(number: int) -> None:
         n_workers=number,
         threads_per_worker=1,
         processes=True,
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",  # an address of its own: 8787 may be in use
         host="127.0.0.1",
         silence_logs=logging.CRITICAL,
         memory_limit=0,

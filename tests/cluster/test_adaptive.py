@@ -1,0 +1,88 @@
+"""Clusters that start and close workers, or end, as they see work: a run is work until it ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from distributed import LocalCluster
+from distributed.deploy.adaptive import Adaptive
+
+import fetchpool
+from tests.cluster.dask_processes import DaskProcesses
+from tests.contracts.gauged import GaugedServer
+
+NUMBER = 60
+PATIENCE = 60.0
+SETTINGS: dict[str, Any] = {"executor": "cluster", "workers": 8, "per_host": 0, "cluster_wait": PATIENCE}
+
+
+class Deciding(Adaptive):
+    """Counts how often it has decided how many workers there are to be."""
+
+    decisions = 0
+
+    async def target(self) -> int:
+        self.decisions += 1
+        return int(await super().target())
+
+
+def until(condition: Any) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def fetch_held(server: GaugedServer, cluster: Any, condition: Any) -> None:
+    """Fetch URLs all of which wait at the server until the condition holds: each has one row."""
+    server.release.clear()
+    urls = [server.url(f"/held?{number}") for number in range(NUMBER)]
+    rows: list[Any] = []
+    run = threading.Thread(target=lambda: rows.extend(fetchpool.fetch(urls, cluster=cluster, **SETTINGS)))
+    run.start()
+    server.wait_until_held(8)
+    until(condition)
+    server.release.set()
+    run.join()
+    assert Counter(row.url for row in rows) == Counter(urls)
+    assert {row.error for row in rows} == {None}
+    assert len(server.asked) == NUMBER, "no worker was closed"
+
+
+def test_a_cluster_that_adapts_starts_workers_for_a_run_and_closes_none_before_its_end(
+    server: GaugedServer, tmp_path: Path
+) -> None:
+    with LocalCluster(
+        n_workers=0,
+        threads_per_worker=1,
+        processes=False,
+        protocol="tcp://",
+        dashboard_address="127.0.0.1:0",
+        local_directory=str(tmp_path),
+    ) as cluster:
+        adaptive = cluster.adapt(Adaptive=Deciding, minimum=0, maximum=2, interval="50 ms", wait_count=2)
+        before: list[int] = []
+
+        def has_decided_often() -> bool:
+            before.append(adaptive.decisions)
+            return adaptive.decisions >= before[0] + 8
+
+        fetch_held(server, cluster, has_decided_often)
+        until(lambda: not cluster.workers)
+
+
+def test_a_scheduler_that_ends_when_it_is_idle_does_not_end_during_a_run(
+    server: GaugedServer, tmp_path: Path
+) -> None:
+    dask = DaskProcesses(tmp_path, "--idle-timeout", "1 s")
+    try:
+        dask.add_worker()
+        began = time.monotonic()
+        fetch_held(server, dask.address, lambda: time.monotonic() > began + 3.0)
+        dask.scheduler.wait(PATIENCE)
+    finally:
+        dask.close()
