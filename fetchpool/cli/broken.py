@@ -43,9 +43,9 @@ def broken(
 ) -> int:
     """Report the broken links of a crawl from its files, and exit with 1 if there are any.
 
-    A link is broken if its URL has an error, redirects to one that has, or has no element for its fragment.
-    Unsure are those that the server may serve to a browser (401, 403, 429, 451, 503, 999, robots.txt): they
-    are listed, and never the reason for exit code 1.
+    A link is broken if its URL has an error, redirects to a URL with an error, or lacks the element that the
+    fragment names. Links that may work in a browser (401, 403, 429, 451, 503, 999, robots.txt) are listed as
+    unsure and don't affect the exit code.
     """
     if not outputs:
         raise UsageError("missing argument OUT, e.g. fetchpool broken rows.jsonl --links links.jsonl")

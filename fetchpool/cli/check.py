@@ -56,7 +56,7 @@ LINKS_SUFFIX = ".links.jsonl"
 
 
 @takes(
-    argument("inputs", "URL", "The pages at which to start. Links are followed within their hosts."),
+    argument("inputs", "URL", "The start pages. Links are followed within their hosts."),
     parameter(LINK_FORMAT, default=LINK_FORMATS[0]),
     parameter(NO_EXTERNAL),
     parameter(NO_FRAGMENTS),
@@ -73,10 +73,10 @@ def check(
     no_fragments: bool,
     **typed: Any,
 ) -> int:
-    """Crawl sites, and report their broken links; exit with 1 if there are any.
+    """Crawl sites and report their broken links; exit with 1 if there are any.
 
-    Links to other hosts are requested once, and nothing is followed there. Links marked nofollow are
-    checked, too; robots.txt is obeyed. fetchpool broken makes the same report from files.
+    Links to other hosts are requested once, but not followed. Links marked nofollow are checked, too;
+    robots.txt is obeyed. fetchpool broken makes the same report from files.
     """
     if not inputs:
         raise UsageError("missing argument URL, e.g. fetchpool check https://docs.example.org/")

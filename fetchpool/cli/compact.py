@@ -39,8 +39,8 @@ CONFIGURABLE = ("seen_memory", "quiet", "color")
 def compact(ctx: typer.Context, outputs: list[str] | None, format: str | None, **typed: Any) -> int:
     """Remove all but the final row of every URL from outputs.
 
-    --retry-failed and --refresh append a second row for a URL. An OUT is replaced atomically, and a run may
-    append to it meanwhile.
+    --retry-failed and --refresh append a second row for a URL. Each OUT is replaced atomically, even while a
+    run appends to it.
     """
     if not outputs:
         raise UsageError("missing argument OUT, e.g. fetchpool compact results.jsonl")

@@ -58,7 +58,7 @@ OUTPUT_HELP = "Write the comparison to PATH: .json, .md or .html. Repeatable."
 
 
 @takes(
-    argument("inputs", "INPUT", "A list as `run` reads it: files, '-' for standard input, and URLs."),
+    argument("inputs", "INPUT", "The list to fetch, as for run: files, '-' for standard input, and URLs."),
     *(parameter(option, default=DEFAULTS.get(option.name)) for option in COMPARE),
     parameter(OPTIONS["outputs"], help=OUTPUT_HELP),
     *map(parameter, PASSED),
@@ -67,8 +67,8 @@ OUTPUT_HELP = "Write the comparison to PATH: .json, .md or .html. Repeatable."
 def compare(ctx: typer.Context, inputs: list[str] | None, outputs: list[str] | None, **typed: Any) -> int:
     """Run a list several times with each executor and transport, and compare times, CPU, memory and rows.
 
-    Each trial is a new process, its start included. After a round to warm up, every round runs all
-    combinations once in random order. The other options are those of run, and hold in every trial.
+    Each trial is a new process, and its start counts. After a warm-up round, every round runs all
+    combinations once, in random order. The other options are those of run and apply to every trial.
     """
     configuration = configured(ctx, typed, [*PASSED, *(OPTIONS[name] for name in CONFIGURABLE)])
     if not configuration.values["quiet"]:

@@ -43,7 +43,7 @@ OUTPUT_HELP = "Append rows to PATH; '-' is standard output. (default: a temporar
     *(parameter(OPTIONS[name]) for name in ("config", "no_config")),
 )
 def demo(ctx: typer.Context, number: str, outputs: list[str] | None, format: str | None, **typed: Any) -> int:
-    """Fetch from a small server on this machine, to try fetchpool without a network."""
+    """Try fetchpool without a network, on a small server on this machine."""
     configuration = configured(ctx, typed, [OPTIONS[name] for name in CONFIGURABLE])
     values = {name: configuration.values[name] for name in CONFIGURABLE}
     return configuration.run(partial(_demo, number, outputs, format, configuration.notices, **values))

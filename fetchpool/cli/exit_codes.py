@@ -30,8 +30,9 @@ class ExitCode(IntEnum):
 _MEANINGS = {
     ExitCode.OK: "all URLs succeeded (final status under 400, or in --accept), the list was empty, "
     "or standard output was closed by its reader",
-    ExitCode.FAILED: "at least one URL failed; its row has the error. "
-    "Or, of check and broken, a link is broken",
+    ExitCode.FAILED: (
+        "at least one URL failed; its row has the error. With check and broken: at least one link is broken"
+    ),
     ExitCode.USAGE: "invalid option, output that cannot be opened, or input that cannot be read "
     "(the readable part was fetched)",
     ExitCode.OUTPUT: "write error; the rows already written are intact",

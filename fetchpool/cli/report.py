@@ -51,7 +51,7 @@ def report(
     format: str | None,
     **typed: Any,
 ) -> int:
-    """Make a report from outputs: what failed, how long it took, and when.
+    """Report what failed, how long it took, and when, from the outputs of runs.
 
     The report is a page (-o report.html), text (--term, the default on a terminal) or JSON (--json).
     """

@@ -13,7 +13,8 @@ REPORT_OUTPUT = Option(
     "output",
     "-o --output PATH",
     types.TEXT,
-    "Write the report to PATH; '-' is standard output. Suffix .html is a page, .json the numbers, .txt text.",
+    "Write the report to PATH; '-' is standard output. The suffix .html selects a page, .json the numbers, "
+    ".txt text.",
     Scope.FLAG,
     settable=Settable.TYPED,
 )
@@ -46,8 +47,8 @@ BROKEN_LINKS = Option(
     "links",
     "--links PATH",
     types.TEXT,
-    "The links of the crawl, as --links wrote them: then all pages that link to each broken URL are "
-    "reported, not only the first, and fragments that --check-fragments has looked for.",
+    "The links of the crawl, written by --links. With them, the report lists every page that links to a "
+    "broken URL, not only the first, and the missing fragments that --check-fragments found.",
     Scope.FLAG,
     settable=Settable.TYPED,
 )
@@ -63,7 +64,7 @@ NO_FRAGMENTS = Option(
     "no_fragments",
     "--no-fragments",
     types.SWITCH,
-    "Do not look for the elements that links with a #fragment name.",
+    "Do not check the #fragments of links.",
     Scope.FLAG,
     settable=Settable.TYPED,
 )
@@ -88,7 +89,7 @@ COMPARE = (
         "repeat",
         "--repeat N",
         types.COUNT,
-        "Number of trials of each combination, after one to warm up.",
+        "Number of trials of each combination, after a warm-up trial.",
         Scope.FLAG,
         settable=Settable.TYPED,
     ),
@@ -96,7 +97,7 @@ COMPARE = (
         "seed",
         "--seed N",
         types.SEED,
-        "Seed of the random order of the trials. By default a new one, which is printed.",
+        "Seed of the random order of the trials. By default a new seed is chosen and printed.",
         Scope.FLAG,
         settable=Settable.TYPED,
     ),
@@ -112,7 +113,7 @@ COMPARE = (
         "yes",
         "--yes",
         types.SWITCH,
-        "Request public hosts, too: every URL once in each trial.",
+        "Allow public hosts: every URL is requested once in each trial.",
         Scope.FLAG,
         settable=Settable.TYPED,
     ),

@@ -21,7 +21,7 @@ class PoolSettings(TypedDict, total=False):
     cluster_wait: float | str
     """Maximum time to wait for a worker while the cluster has none; 0 does not wait. (default: 5m)"""
     transport: str
-    """HTTP library: curl (pycurl) or requests. The rows are the same. (default: curl)"""
+    """HTTP library: curl (pycurl) or requests. Both write the same rows. (default: curl)"""
     public_only: bool
     """For untrusted lists: refuse private, loopback and link-local addresses. By default they are refused
     only in redirects from public pages."""
@@ -45,13 +45,14 @@ class PoolSettings(TypedDict, total=False):
     read_timeout: float | str
     """Maximum time without receiving data. (default: 30s)"""
     max_time: float | str
-    """Maximum total time per attempt, redirects included. (default: 5m)"""
+    """Maximum total time per attempt, including redirects. (default: 5m)"""
     max_filesize: int | str | None
-    """Maximum body size, compressed and decompressed; 0 is no limit. (default: 1G)"""
+    """Maximum body size, before and after decompression; 0 is no limit. (default: 1G)"""
     max_redirs: int | str
     """Maximum number of redirects to follow. (default: 10)"""
     no_follow: bool
-    """Follow no redirects: a 3xx response is final, and not a failure. Adds redirect_url to the row."""
+    """Do not follow redirects: a 3xx response is final and counts as success. Adds redirect_url to the
+    row."""
     accept: int | str | Sequence[int | str] | None
     """Statuses that count as success, such as 200..299,403; all others are failures. By default those under
     400 are successes. Repeatable."""
@@ -63,15 +64,15 @@ class PoolSettings(TypedDict, total=False):
     json: str | bytes | Mapping[str, object] | Sequence[object] | None
     """Send TEXT, or with @FILE the content of FILE, as JSON in the body of every request (POST)."""
     headers: Mapping[str, str] | Iterable[str | tuple[str, str]]
-    """Header to send: 'Name: value', or 'Name;' for an empty value, or @FILE for the headers in FILE. Not
-    sent to other origins after a redirect. Repeatable."""
+    """Header to send: 'Name: value', 'Name;' for an empty value, or @FILE for the headers in FILE. Not sent
+    to other origins after a redirect. Repeatable."""
     cookie: str | PathLike[str] | Mapping[str, str] | Iterable[str | PathLike[str]] | None
-    """Cookies to send: 'name=value; name=value' to every URL, or a FILE of cookies (Netscape format), each
-    cookie to its own site. Repeatable."""
+    """Cookies to send: 'name=value; name=value' for every URL, or a FILE of cookies (Netscape format), each
+    for its own site. Repeatable."""
     referer: str | None
     """Referer header to send."""
     range: str | None
-    """Bytes to request: 0-499, -500 (the last 500) or 9500- (all from there on)."""
+    """Bytes to request: 0-499, -500 (the last 500) or 9500- (from there to the end)."""
     user_agent: str
     """User-Agent header to send. (default: fetchpool/0.1.0)"""
     user: str | None
@@ -85,7 +86,7 @@ class PoolSettings(TypedDict, total=False):
     """Proxy to use: http, https, socks5 or socks5h (the proxy resolves names). 'env' uses the environment
     variables http_proxy, https_proxy, all_proxy and no_proxy, which are ignored otherwise."""
     noproxy: str | None
-    """Use no proxy for these hosts, domains and networks (10.0.0.0/8); '*' is all."""
+    """Use no proxy for these hosts, domains and networks (10.0.0.0/8); '*' matches all."""
     resolve: Sequence[str]
     """Use this address for HOST and PORT. Repeatable."""
     dns_servers: str | None
@@ -95,7 +96,7 @@ class PoolSettings(TypedDict, total=False):
     cert: str | PathLike[str] | None
     """Client certificate (PEM) for servers that ask for one; FILE:PASSWORD if its key is encrypted."""
     key: str | PathLike[str] | None
-    """Private key of --cert, if it is in another file."""
+    """Private key of --cert, if it is in a separate file."""
     tlsv1_2: bool
     """Use at least TLS 1.2."""
     tlsv1_3: bool
@@ -109,65 +110,65 @@ class PoolSettings(TypedDict, total=False):
     interface: str | None
     """Connect from this network interface or local address."""
     limit_rate: int | str | None
-    """Receive at most SIZE bytes of bodies per second, over all transfers; 0 is no limit. (default: 0)"""
+    """Receive at most SIZE bytes of bodies per second over all transfers; 0 is no limit. (default: 0)"""
     insecure: bool
     """Do not verify TLS certificates."""
     http_version: str
-    """HTTP version: 1.1, or 2 or 3 (curl only). By default the highest that both sides support."""
+    """HTTP version: 1.1, or 2 or 3 (curl only). By default, the highest version that both sides support."""
 
 
 class FetchSettings(PoolSettings, total=False):
     """The keyword arguments of `fetch()`."""
 
     sitemap: str | Sequence[str]
-    """Fetch the URLs of a sitemap: XML or text, also compressed, or an index of sitemaps. Repeatable."""
+    """Fetch the URLs of a sitemap (XML or text, may be compressed) or of a sitemap index. Repeatable."""
     limit: int | str | None
     """Fetch only the first N URLs of the input."""
     shard: str | None
-    """Fetch only the URLs of part K of N of the hosts, for several runs (K is 1 to N) that share nothing. The
-    parts are the same on every machine."""
+    """Divide the hosts into N parts and fetch only the URLs of part K (1 to N), so that N machines can share
+    a list. A host is in the same part on every machine."""
     refresh: str | PathLike[str] | None
     """Fetch URLs only if they have changed since OLD, the output of an earlier run, by conditional requests.
     Without INPUT, the URLs are those of OLD. Implies --hash."""
     recursive: bool
     """Follow the links of pages: fetch all pages of a site, each once. Obeys robots.txt and nofollow."""
     scope: str | None
-    """Follow links to: host (the host of a start URL), prefix (its directory), origin, domain (with
-    subdomains) or any."""
+    """Follow links within: host (the host of a start URL), prefix (its directory), origin, domain (with
+    subdomains) or any (no restriction)."""
     include: str | Sequence[str]
-    """Follow only links whose URL contains a match of REGEX. Repeatable."""
+    """Follow only links whose URL contains a match for REGEX. Repeatable."""
     exclude: str | Sequence[str]
-    """Do not follow links whose URL contains a match of REGEX, whatever --include says. Repeatable."""
+    """Do not follow links whose URL contains a match for REGEX, even if --include matches. Repeatable."""
     depth: int | str | None
-    """Follow links up to N steps from the start URLs; 0 is no link at all. (default: no limit)"""
+    """Follow links up to N steps from the start URLs; 0 follows no links. (default: no limit)"""
     max_pages: int | str | None
-    """End after N rows, those of resumed runs included, with exit code 4 if URLs are left. (default: no
+    """Stop after N rows, including those of resumed runs, with exit code 4 if URLs are left. (default: no
     limit)"""
     no_robots: bool
-    """Ignore robots.txt, and links and pages that are marked nofollow."""
+    """Ignore robots.txt and nofollow."""
     ignore_nofollow: bool
-    """Follow links and pages that are marked nofollow; robots.txt is obeyed."""
+    """Ignore nofollow, but obey robots.txt."""
     no_sitemap: bool
-    """Do not read the sitemaps that robots.txt names."""
+    """Do not read the sitemaps listed in robots.txt."""
     page_requisites: bool
-    """Also fetch images, scripts, styles and fonts of the pages that are outside of the scope."""
+    """Also fetch the images, scripts, stylesheets and fonts of pages if they are outside the scope."""
     follow_tags: str | Sequence[str] | None
-    """Follow only the links of these tags, such as a,area."""
+    """Follow only links in these HTML tags, such as a,area."""
     ignore_param: Sequence[str]
-    """Remove this query parameter from links; utm_* stands for all that begin with utm_. Repeatable."""
+    """Remove this query parameter from links; utm_* matches all that begin with utm_. Repeatable."""
     no_trap_guard: bool
-    """Follow links that look endless, such as /a/a/a/, too."""
+    """Also follow links that look endless, such as /a/a/a/."""
     max_per_pattern: int | str | None
-    """Fetch only N URLs of one shape, such as /calendar?month=1 and ?month=2. (default: no limit)"""
+    """Fetch at most N URLs that differ only in numbers, such as /calendar?month=1 and ?month=2. (default: no
+    limit)"""
     check_external: bool
-    """Also request links outside of the scope, once each, to see if they work: HEAD, then GET if that fails.
-    Nothing is followed there."""
+    """Also check links outside the scope, once each, without following them: HEAD, then GET if that fails."""
     check_fragments: bool
-    """Look for the element that each link with a #fragment names, for fetchpool broken. Needs --links."""
+    """Check that the #fragments of links exist in their target pages, for fetchpool broken. Needs --links."""
     links: str | PathLike[str] | None
-    """Write every link to PATH, followed or not: .jsonl, .csv, .tsv, .sqlite or .parquet."""
+    """Write every link, followed or not, to PATH: .jsonl, .csv, .tsv, .sqlite or .parquet."""
     max_workers: int | str | None
-    """Upper limit of the workers for -w auto, and for changes during the run. (default: 1000)"""
+    """Upper limit of the workers, for -w auto and for changes during the run. (default: 1000)"""
     per_host: int | str | None
     """Maximum number of concurrent fetches per host; 0 is no limit. (default: 10, or 4 with --recursive)"""
     host_delay: float | str
@@ -178,38 +179,38 @@ class FetchSettings(PoolSettings, total=False):
     retry_after_max: float | str
     """Upper limit for a server's Retry-After. (default: 5m)"""
     robots: bool
-    """Obey robots.txt, including Crawl-delay. Off by default, as a URL list is not a crawl."""
+    """Obey robots.txt, including Crawl-delay. Off by default, because fetching a list is not crawling."""
     max_runtime: float | str | None
-    """Start no more fetches after TIME, finish those in flight, and exit with code 4; 0 is no limit.
+    """After TIME, start no more fetches, finish those in flight, and exit with code 4; 0 is no limit.
     (default: 0)"""
     max_failures: int | str | None
-    """Start no more fetches after N URLs have failed, finish those in flight, and exit with code 4; 0 is no
+    """After N failed URLs, start no more fetches, finish those in flight, and exit with code 4; 0 is no
     limit. (default: 0)"""
     save: str | PathLike[str] | None
     """Save the decoded bodies as DIR/ab/cd/SHA256.TYPE; identical bodies are stored once. Adds sha256 and
     filename_effective to the row."""
     save_as: str | None
-    """Template for the names of saved bodies: '{host}/{path}', also with {urlnum}, {sha256} and {ext}. No
-    body replaces another one."""
+    """Template for the names of saved bodies, such as '{host}/{path}'; also {urlnum}, {sha256} and {ext}. No
+    body overwrites another."""
     warc: str | PathLike[str] | None
     """Append all requests and responses to a WARC 1.1 file."""
     warc_max_size: int | str | None
     """Start a new WARC file (FILE-00001.warc.gz and so on) at this size; 0 is no limit. (default: 1G)"""
     dedupe: bool
-    """Fetch duplicate URLs, too."""
+    """Fetch duplicate URLs as well."""
     seen_memory: int | str
-    """Memory for duplicate detection, about 15 bytes per URL. If it is full, a temporary file is used.
+    """Memory for duplicate detection, about 15 bytes per URL. When it is full, a temporary file is used.
     (default: 1G)"""
     retry: int | str
     """Retry transient failures up to N times: timeouts, broken connections, status 408, 429, 500, 502, 503,
     504, 522, 524. (default: 2)"""
     retry_delay: float | str
-    """Backoff before the first retry; doubled for each further one, with full jitter. (default: 1s)"""
+    """Backoff before the first retry; doubles with each retry, with full jitter. (default: 1s)"""
     retry_max_time: float | str | None
     """Start no retry later than TIME after the URL's first attempt; 0 is no limit. (default: 0)"""
     cookie_jar: str | PathLike[str] | None
-    """Share the cookies from servers among all URLs, and write them to FILE at the end. By default, a cookie
-    is only sent in the redirects of the URL that received it."""
+    """Share the cookies that servers set among all URLs, and write them to FILE at the end. By default, a
+    cookie is only sent while following the redirects of the URL that received it."""
     progress: bool | Callable[[Any], object]
     """Show the progress on standard error or in the notebook. A function is called with a snapshot a few
     times a second, and at the end with the totals."""
@@ -224,19 +225,19 @@ class AllSettings(FetchSettings, total=False):
     keep_columns: bool
     """Copy the other input columns to the rows; clashing names are prefixed with input_."""
     delimiter: str | None
-    """Delimiter of CSV and TSV inputs: a character, or tab. By default it is detected, or taken from a first
+    """Delimiter of CSV and TSV inputs: a character, or tab. By default it is detected, or read from a first
     line such as 'sep=;'."""
     encoding: str | None
     """Encoding of the inputs, such as utf-16, cp1252 or shift_jis. By default UTF-8, UTF-16 and, in tables,
     Windows-1252 are detected."""
     frontier: str | PathLike[str] | None
-    """File of the URLs that were found. (default: the first output's name with .frontier.jsonl)"""
+    """Keep the list of URLs found in PATH. (default: the first output's name with .frontier.jsonl)"""
     paused: bool
-    """Begin paused; the web page or the key p starts the run. The pause counts towards --max-runtime."""
+    """Start paused; continue from the web page or with the key p. The pause counts towards --max-runtime."""
     outputs: Sequence[str]
     """Append rows to PATH; '-' is standard output. Repeatable. (default: sizes.txt)"""
     overwrite: bool
-    """Replace outputs that exist, instead of appending to them."""
+    """Replace existing outputs instead of appending to them."""
     format: str | None
     """Format of every output: text, jsonl, csv, tsv, sqlite or parquet. By default the suffix of PATH
     decides: .jsonl, .csv, .tsv, .sqlite or .db, .parquet, else text."""
@@ -250,7 +251,7 @@ class AllSettings(FetchSettings, total=False):
     list."""
     retry_failed: str | Sequence[str] | None
     """Like --resume, and also retry URLs whose row has one of these errors: all, timeout, http_5xx, http_4xx,
-    or single ones such as dns,http_429. The last row of a URL counts. Without INPUT, the URLs are those of
-    the output. Repeatable."""
+    or kinds such as dns,http_429. The last row of a URL counts. Without INPUT, the URLs are those of the
+    output. Repeatable."""
     workers: int | str
     executor: str

@@ -50,7 +50,7 @@ REFUSALS = [
     (
         ("urls.txt", "--retry-failed"),
         "option '--retry-failed' requires an argument KIND: like --resume, and also retry URLs whose row has "
-        "one of these errors: all, timeout, http_5xx, http_4xx, or single ones such as dns,http_429",
+        "one of these errors: all, timeout, http_5xx, http_4xx, or kinds such as dns,http_429",
     ),
     (
         ("report", "rows.jsonl", "--format"),

@@ -27,8 +27,8 @@ OPTIONS: tuple[Option, ...] = (
         "summary",
         "--summary NAME",
         types.SUMMARY,
-        "Format of the summary: text, or json, one object on standard error. Without a terminal, json "
-        "prints nothing else there.",
+        "Format of the summary: text, or json (one object on standard error, and without a terminal "
+        "nothing else but errors).",
         Scope.FLAG,
     ),
     Option(
@@ -42,9 +42,8 @@ OPTIONS: tuple[Option, ...] = (
         "display",
         "--progress NAME",
         types.choice_of(PROGRESS),
-        "Progress on standard error: bar (a live display), plain (a line now and then), json (JSON lines "
-        "and nothing else, also for errors) or none. (default: auto, which is bar on a terminal, else "
-        "plain)",
+        "Progress on standard error: bar (a live display), plain (a line from time to time), json (JSON "
+        "lines only, errors included) or none. (default: auto: bar on a terminal, otherwise plain)",
         Scope.FLAG,
         settable=Settable.ANYWHERE,
         excludes=("no_progress",),
@@ -61,15 +60,15 @@ OPTIONS: tuple[Option, ...] = (
         "log_file",
         "--log-file PATH",
         types.LOG_FILE,
-        "Append the events of the run to PATH: text, or JSON lines if it ends in .jsonl. Only its owner "
-        "may read it.",
+        "Append the events of the run to PATH: as JSON lines if it ends in .jsonl, otherwise as text. The "
+        "file is readable only by its owner.",
         Scope.FLAG,
     ),
     Option(
         "log_level",
         "--log-level NAME",
         types.choice_of(LOG_LEVELS),
-        "Minimum level of the events in the log: debug (with each failure and retry), info, warning or "
+        "Minimum level of the events in the log: debug (includes each failure and retry), info, warning or "
         "error. (default: info)",
         Scope.FLAG,
         settable=Settable.ANYWHERE,
@@ -79,7 +78,8 @@ OPTIONS: tuple[Option, ...] = (
         "log_max_size",
         "--log-max-size SIZE",
         types.LOG_SIZE,
-        "Size at which the log is renamed to PATH.1, PATH.1 to PATH.2, and so on; 0 is never. (default: 10M)",
+        "Rotate the log at this size: PATH becomes PATH.1, PATH.1 becomes PATH.2, and so on; 0 never "
+        "rotates. (default: 10M)",
         Scope.FLAG,
         only_with=("log_file", ""),
     ),
@@ -87,7 +87,7 @@ OPTIONS: tuple[Option, ...] = (
         "log_keep",
         "--log-keep N",
         types.LOG_KEEP,
-        "Number of renamed logs to keep. (default: 5)",
+        "Number of rotated logs to keep. (default: 5)",
         Scope.FLAG,
         only_with=("log_file", ""),
     ),
@@ -95,7 +95,7 @@ OPTIONS: tuple[Option, ...] = (
         "no_keys",
         "--no-keys",
         types.SWITCH,
-        "Read no keys from the terminal. By default, keys pause and steer the run; the live display "
+        "Do not read keys from the terminal. By default, keys pause and steer the run; the live display "
         "lists them.",
         Scope.FLAG,
         settable=Settable.ANYWHERE,

@@ -28,8 +28,8 @@ OPTIONS: tuple[Option, ...] = (
         "delimiter",
         "--delimiter CHAR",
         types.DELIMITER,
-        "Delimiter of CSV and TSV inputs: a character, or tab. By default it is detected, or taken from "
-        "a first line such as 'sep=;'.",
+        "Delimiter of CSV and TSV inputs: a character, or tab. By default it is detected, or read from a "
+        "first line such as 'sep=;'.",
         Scope.CONFIG,
         settable=Settable.ANYWHERE,
         only_with=("url_column", ""),
@@ -47,7 +47,7 @@ OPTIONS: tuple[Option, ...] = (
         "sitemap",
         "--sitemap URL|FILE",
         types.PLACES,
-        "Fetch the URLs of a sitemap: XML or text, also compressed, or an index of sitemaps. Repeatable.",
+        "Fetch the URLs of a sitemap (XML or text, may be compressed) or of a sitemap index. Repeatable.",
         secret=Secret.USERINFO,
     ),
     Option(
@@ -61,8 +61,8 @@ OPTIONS: tuple[Option, ...] = (
         "shard",
         "--shard K/N",
         types.SHARD,
-        "Fetch only the URLs of part K of N of the hosts, for several runs (K is 1 to N) that share nothing. "
-        "The parts are the same on every machine.",
+        "Divide the hosts into N parts and fetch only the URLs of part K (1 to N), so that N machines can "
+        "share a list. A host is in the same part on every machine.",
         settable=Settable.ANYWHERE,
     ),
     Option(

@@ -18,7 +18,7 @@ OPTIONS: tuple[Option, ...] = (
         "overwrite",
         "--overwrite",
         types.SWITCH,
-        "Replace outputs that exist, instead of appending to them.",
+        "Replace existing outputs instead of appending to them.",
         Scope.CONFIG,
         excludes=("resume", "retry_failed"),
     ),
@@ -50,7 +50,7 @@ OPTIONS: tuple[Option, ...] = (
         "report",
         "--report PATH",
         types.TEXT,
-        "At the end of the run, write a report of the first output file to PATH, like fetchpool report; "
+        "After the run, write a report of the first output file to PATH, like fetchpool report; "
         "report.html is an HTML page.",
         Scope.FLAG,
         excludes=("write_out",),
@@ -100,8 +100,8 @@ OPTIONS: tuple[Option, ...] = (
         "save_as",
         "--save-as NAME",
         types.SAVE_AS,
-        "Template for the names of saved bodies: '{host}/{path}', also with {urlnum}, {sha256} and "
-        "{ext}. No body replaces another one.",
+        "Template for the names of saved bodies, such as '{host}/{path}'; also {urlnum}, {sha256} and "
+        "{ext}. No body overwrites another.",
         only_with=("save", ""),
     ),
     Option(

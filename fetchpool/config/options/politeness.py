@@ -32,22 +32,22 @@ OPTIONS: tuple[Option, ...] = (
         "robots",
         "--robots",
         types.SWITCH,
-        "Obey robots.txt, including Crawl-delay. Off by default, as a URL list is not a crawl.",
+        "Obey robots.txt, including Crawl-delay. Off by default, because fetching a list is not crawling.",
         settable=Settable.ANYWHERE,
     ),
     Option(
         "max_runtime",
         "--max-runtime TIME",
         types.DURATION_LIMIT,
-        "Start no more fetches after TIME, finish those in flight, and exit with code 4; 0 is no limit.",
+        "After TIME, start no more fetches, finish those in flight, and exit with code 4; 0 is no limit.",
         settable=Settable.ANYWHERE,
     ),
     Option(
         "max_failures",
         "--max-failures N",
         types.INTEGER_LIMIT,
-        "Start no more fetches after N URLs have failed, finish those in flight, and exit with code 4; 0 "
-        "is no limit.",
+        "After N failed URLs, start no more fetches, finish those in flight, and exit with code 4; 0 is no "
+        "limit.",
         settable=Settable.ANYWHERE,
     ),
     Option(

@@ -43,8 +43,8 @@ OPTIONS: tuple[Option, ...] = (
         "headers",
         "-H --header LINE",
         types.HEADERS,
-        "Header to send: 'Name: value', or 'Name;' for an empty value, or @FILE for the headers in FILE. "
-        "Not sent to other origins after a redirect. Repeatable.",
+        "Header to send: 'Name: value', 'Name;' for an empty value, or @FILE for the headers in FILE. Not "
+        "sent to other origins after a redirect. Repeatable.",
         Scope.POOL,
         secret=Secret.HEADER,
     ),
@@ -52,8 +52,8 @@ OPTIONS: tuple[Option, ...] = (
         "cookie",
         "-b --cookie TEXT|FILE",
         types.COOKIE,
-        "Cookies to send: 'name=value; name=value' to every URL, or a FILE of cookies (Netscape format), "
-        "each cookie to its own site. Repeatable.",
+        "Cookies to send: 'name=value; name=value' for every URL, or a FILE of cookies (Netscape format), "
+        "each for its own site. Repeatable.",
         Scope.POOL,
         secret=Secret.COOKIE,
     ),
@@ -61,15 +61,15 @@ OPTIONS: tuple[Option, ...] = (
         "cookie_jar",
         "-c --cookie-jar FILE",
         types.COOKIE_JAR,
-        "Share the cookies from servers among all URLs, and write them to FILE at the end. By default, a "
-        "cookie is only sent in the redirects of the URL that received it.",
+        "Share the cookies that servers set among all URLs, and write them to FILE at the end. By default, "
+        "a cookie is only sent while following the redirects of the URL that received it.",
     ),
     Option("referer", "-e --referer URL", types.REFERER, "Referer header to send.", Scope.POOL),
     Option(
         "range",
         "--range RANGE",
         types.RANGE,
-        "Bytes to request: 0-499, -500 (the last 500) or 9500- (all from there on).",
+        "Bytes to request: 0-499, -500 (the last 500) or 9500- (from there to the end).",
         Scope.POOL,
     ),
     Option(
@@ -112,7 +112,7 @@ OPTIONS: tuple[Option, ...] = (
         "noproxy",
         "--noproxy HOST,...",
         types.NOPROXY,
-        "Use no proxy for these hosts, domains and networks (10.0.0.0/8); '*' is all.",
+        "Use no proxy for these hosts, domains and networks (10.0.0.0/8); '*' matches all.",
         Scope.POOL,
     ),
     Option(
@@ -148,7 +148,7 @@ OPTIONS: tuple[Option, ...] = (
         "key",
         "--key FILE",
         types.FILE,
-        "Private key of --cert, if it is in another file.",
+        "Private key of --cert, if it is in a separate file.",
         Scope.POOL,
         only_with=("cert", ""),
     ),
@@ -183,7 +183,7 @@ OPTIONS: tuple[Option, ...] = (
         "limit_rate",
         "--limit-rate SIZE",
         types.SIZE_LIMIT,
-        "Receive at most SIZE bytes of bodies per second, over all transfers; 0 is no limit.",
+        "Receive at most SIZE bytes of bodies per second over all transfers; 0 is no limit.",
         Scope.POOL,
         settable=Settable.ANYWHERE,
     ),
@@ -218,7 +218,7 @@ OPTIONS: tuple[Option, ...] = (
         "http_version",
         "",
         types.HTTP_VERSION,
-        "HTTP version: 1.1, or 2 or 3 (curl only). By default the highest that both sides support.",
+        "HTTP version: 1.1, or 2 or 3 (curl only). By default, the highest version that both sides support.",
         Scope.POOL,
     ),
 )

@@ -19,21 +19,21 @@ OPTIONS: tuple[Option, ...] = (
         "--retry-failed KIND",
         types.ERRORS,
         "Like --resume, and also retry URLs whose row has one of these errors: all, timeout, http_5xx, "
-        "http_4xx, or single ones such as dns,http_429. The last row of a URL counts. Without INPUT, the "
-        "URLs are those of the output. Repeatable.",
+        "http_4xx, or kinds such as dns,http_429. The last row of a URL counts. Without INPUT, the URLs "
+        "are those of the output. Repeatable.",
         Scope.CONFIG,
     ),
     Option(
         "dedupe",
         "--no-dedupe",
         types.SWITCH,
-        "Fetch duplicate URLs, too.",
+        "Fetch duplicate URLs as well.",
         excludes=("resume", "retry_failed"),
     ),
     Option(
         "seen_memory",
         "--seen-memory SIZE",
         types.SIZE,
-        "Memory for duplicate detection, about 15 bytes per URL. If it is full, a temporary file is used.",
+        "Memory for duplicate detection, about 15 bytes per URL. When it is full, a temporary file is used.",
     ),
 )

@@ -19,8 +19,8 @@ OPTIONS: tuple[Option, ...] = (
         "workers",
         "-w --workers N",
         types.WORKERS,
-        "Maximum number of concurrent fetches, or 'auto' to adapt it during the run. With --executor cluster "
-        "over all workers, by default 100 for each.",
+        "Maximum number of concurrent fetches, or 'auto' to adapt it during the run. With --executor "
+        "cluster, the total of all workers, by default 100 per worker.",
         Scope.POOL,
         settable=Settable.ANYWHERE,
     ),
@@ -28,7 +28,7 @@ OPTIONS: tuple[Option, ...] = (
         "max_workers",
         "--max-workers N",
         types.MAX_WORKERS,
-        "Upper limit of the workers for -w auto, and for changes during the run. (default: 1000)",
+        "Upper limit of the workers, for -w auto and for changes during the run. (default: 1000)",
         settable=Settable.ANYWHERE,
     ),
     Option(
@@ -70,7 +70,7 @@ OPTIONS: tuple[Option, ...] = (
         "paused",
         "--paused",
         types.SWITCH,
-        "Begin paused; the web page or the key p starts the run. The pause counts towards --max-runtime.",
+        "Start paused; continue from the web page or with the key p. The pause counts towards --max-runtime.",
         Scope.CONFIG,
     ),
     Option(
@@ -84,7 +84,7 @@ OPTIONS: tuple[Option, ...] = (
         "transport",
         "--transport NAME",
         types.one_of(TRANSPORTS),
-        "HTTP library: curl (pycurl) or requests. The rows are the same.",
+        "HTTP library: curl (pycurl) or requests. Both write the same rows.",
         Scope.POOL,
         settable=Settable.ANYWHERE,
     ),

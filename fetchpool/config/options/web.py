@@ -18,21 +18,21 @@ OPTIONS: tuple[Option, ...] = (
         "--web-listen [HOST:]PORT",
         types.WEB_LISTEN,
         "Address and port of the web page. Implies --web. (default: 127.0.0.1:8642, or any free port if "
-        "that is taken)",
+        "8642 is taken)",
         Scope.FLAG,
     ),
     Option(
         "web_host",
         "--web-host NAME",
         types.WEB_HOST,
-        "Another host name under which browsers may open the page. Implies --web. Repeatable.",
+        "Additional host name by which browsers may open the page. Implies --web. Repeatable.",
         Scope.FLAG,
     ),
     Option(
         "web_read_only",
         "--web-read-only",
         types.SWITCH,
-        "Serve a web page that shows this run, but cannot steer it. Implies --web.",
+        "Serve a web page that shows this run but cannot steer it. Implies --web.",
         Scope.FLAG,
     ),
 )
