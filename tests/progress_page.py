@@ -25,9 +25,9 @@ INTRODUCTION = """# Progress and log for programs
 
 With `--progress json`, standard error has one JSON object per line and nothing else, however the command
 ends: an invalid option, an input that can't be read, a full disk, Ctrl-C once or repeatedly, SIGTERM, a
-crashed worker, a bug. Text that a parser or a library prints there becomes a `notice`. There is no summary
+crashed worker, a bug. Text that a parser or a library prints there becomes a `notice`. The summary is missing
 only if the process is killed (SIGKILL), or if standard error can't be written. If only a configuration file
-asks for JSON, errors in that file and in the arguments are still text.
+asks for JSON, an error in the syntax of the command line is still text.
 
 The first key of each line is `type`:
 
@@ -38,7 +38,7 @@ The first key of each line is `type`:
 | `notice` | a line for the user; with `-v` also each retry, each host that backs off, and rows read back |
 | `failure` | with `-v`: a final row with an error |
 | `error` | an error that ends the command, or keeps it from starting |
-| `summary` | exactly once, as the last line: `exit_code` is that of the command |
+| `summary` | exactly once, as the last line; `exit_code` is that of the command |
 
 A command that has fetched nothing has a `summary` without any other field. With `-q` there are only `error`
 and `summary`. Fields may be added; none is renamed or changes its meaning. Characters that are not printable
@@ -61,10 +61,10 @@ LOG = """## The log
 
 `--log-file run.log` appends the events of a run to a file, as text with the time in UTC, level and message.
 If the name ends in `.jsonl` or `.ndjson`, each line is an entry as above, without `type`. A new file is
-readable only by its user (mode 0600). At `--log-max-size` it is renamed to `run.log.1`, `run.log.1` to
+readable only by its owner (mode 0600). At `--log-max-size` it is renamed to `run.log.1`, `run.log.1` to
 `run.log.2`, and so on; `--log-keep` is the number of renamed files to keep. If another program such as
-logrotate renames the file, the log continues in a new file. If the log can't be written, the user gets one
-notice, and the run goes on; later the log says how many lines are missing.
+logrotate renames the file, the log continues in a new file. If the log can't be written, a notice says so
+once, and the run continues; the log later says how many lines are missing.
 
 In a program, `logging.getLogger("fetchpool")` gets the same events if it has a handler; the fields of an
 entry are attributes of its `LogRecord`.
