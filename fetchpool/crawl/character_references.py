@@ -1,6 +1,6 @@
 """Decodes character references in the value of an HTML attribute (section 13.2.5.72 of the standard).
 
-`html.unescape()` is for texts: in an attribute, `&copy=1` and `&notes` are no references.
+`html.unescape()` is for text: in an attribute, `&copy=1` and `&notes` are not references.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from html.entities import html5
 
 REFERENCE = re.compile(r"&(?:#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?|([a-zA-Z][a-zA-Z0-9]*);?(=?))")
 MAX_DIGITS = 7
-"""Digits of the largest number of a character."""
+"""Number of digits in the largest code point."""
 LONGEST_NAME = max(map(len, html5))
 REPLACEMENT = "\ufffd"
 

@@ -1,6 +1,6 @@
 """Finds the URLs of a style sheet, or of an attribute `style`: `url()` and `@import` (CSS Syntax Level 3).
 
-Time is linear in the text: each alternative of the regex takes all that it has looked at.
+Time is linear in the text: each alternative of the regex consumes all that it has examined.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})(?:\r\n|[ \t\n\r\f])?|(\r\n|[\n\r\f
 
 
 def css_urls(text: str) -> list[str]:
-    """Return the URLs, escapes decoded, in their order."""
+    """Return the URLs in order, with escapes decoded."""
     found: list[str] = []
     for groups in TOKEN.findall(text):
         for url in groups:

@@ -1,9 +1,8 @@
-"""The syntax of HTML (section 13.2.5 of the standard), as far as tags need it, without building a tree.
+"""Parses the syntax of HTML tags (section 13.2.5 of the standard) without building a tree.
 
-Tags, comments and elements without tags in them are recognized as browsers do; `Place` knows which elements
-around a tag change how it is read. Time and memory are linear in the page, whatever it contains. Building
-the tree is not linear: by the standard, formatting elements grow without bound, and repeated attributes are
-compared.
+Tags, comments and raw-text elements are recognized as browsers do; `Place` knows which surrounding elements
+change how a tag is read. Time and memory are linear in the page, whatever it contains. Building a tree would
+not be linear: the standard lets formatting elements grow without bound, and compares repeated attributes.
 """
 
 from __future__ import annotations
@@ -35,18 +34,18 @@ INTEGRATION = {
     "svg": frozenset(("foreignobject", "desc", "title")),
     "math": frozenset(("mi", "mo", "mn", "ms", "mtext", "annotation-xml")),
 }
-"""Elements of a picture or a formula in which HTML begins again (section 13.2.6)."""
+"""Elements of SVG or MathML whose content is HTML again (section 13.2.6)."""
 HTML_ONLY = """
     b big blockquote body br center code dd div dl dt em embed h1 h2 h3 h4 h5 h6 head hr i img li listing menu
     meta nobr ol p pre ruby s small span strong strike sub sup table tt u ul var
 """
 BREAKS_OUT = frozenset(HTML_ONLY.split())
-"""Tags that end a surrounding picture or formula (section 13.2.6.5)."""
+"""Tags that end surrounding SVG or MathML (section 13.2.6.5)."""
 
 
 class Place:
-    """The position in a page, as far as it matters to a title: the surrounding pictures, formulas and
-    templates, and the elements in them that contain HTML again."""
+    """The elements around a position in a page that change how tags are read: SVG, MathML, templates, and the
+    elements in them whose content is HTML again."""
 
     def __init__(self) -> None:
         self._around: list[str] = []
@@ -66,7 +65,7 @@ class Place:
         return bool(self._around) and self._around[-1] in INTEGRATION
 
     def enter(self, name: str, *, empty: bool) -> bool:
-        """Process a start tag. Return whether the content may have tags. `empty`: the tag ends with `/>`,
+        """Process a start tag. Return whether its content may contain tags. `empty`: the tag ends with `/>`,
         which closes it in SVG and MathML."""
         while self.foreign:
             if name in BREAKS_OUT:
@@ -98,8 +97,8 @@ class Place:
 
 
 def attributes_of(page: str, position: int) -> tuple[dict[str, str], int]:
-    """Return the attributes of the tag whose name ends at `position`, and where the tag ends: -1 if it
-    doesn't. Values are as written, with character references; the first of each name counts."""
+    """Return the attributes of the tag whose name ends at `position`, and where the tag ends (-1 if it
+    doesn't). Values are as written, with character references; the first attribute of each name counts."""
     attributes: dict[str, str] = {}
     while attribute := ATTRIBUTE.match(page, position):
         position = attribute.end()
@@ -120,7 +119,7 @@ def comment_end(page: str, position: int) -> int:
 
 
 def content_end(page: str, position: int, name: str) -> int:
-    """Return the position of the end tag of an element without tags in it; -1 if there is none."""
+    """Return the position of the end tag of a raw-text element; -1 if there is none."""
     if name != "script":
         end = END[name].search(page, position) if name in END else None
         return end.start() if end else -1

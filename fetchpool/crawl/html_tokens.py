@@ -1,12 +1,11 @@
-"""The regex that finds the tags of a page that have links, with a fast path for tags in their usual form.
+"""The regex that finds the tags with links in a page, with a fast path for tags in their usual form.
 
-It matches at a tag of interest, or at what it can't read: tags in an unusual form, comments, declarations,
-and beginnings of elements that change how tags are read. `page_scan.py` reads those by `html_syntax.py`. All
-other tags are passed over: those of no interest, if the source of the tag has no `<`, since no other tag can
-be found in it then.
+It matches a tag of interest, or anything that it can't parse: tags in an unusual form, comments,
+declarations, and the start of elements that change how tags are read; `page_scan.py` parses those with
+`html_syntax.py`. It skips other tags whose source contains no `<`, since no tag can start inside them.
 
-Time is linear in the page: an attempt takes no more characters than the tag has, or than there are before the
-next `<`. Repeated groups are bounded, as their repetitions take memory.
+Time is linear in the page: an attempt consumes no more characters than the tag has, or than precede the next
+`<`. Repeated groups are bounded, because each repetition takes memory.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ NAMES = """
     a area base link img image script source video audio track embed iframe frame input object
     svg math template style textarea title xmp noembed noframes plaintext
 """
-"""Tags of interest: with links, or changing how the tags after them are read."""
+"""Tags of interest: those with links, and those that change how the following tags are read."""
 ATTRIBUTE_NAME = rf"""[^{W}"'<>/=]++"""
 VALUE = rf"""(?:"[^"<]*+"|'[^'<]*+'|[^{W}"'<>]++)"""
 MOST = 30
-"""Attributes of a tag in its usual form."""
+"""Maximum number of attributes of a tag in its usual form."""
 
 
 def any_case(names: str) -> str:
@@ -37,7 +36,7 @@ def token_regex(attributes: str = "", *, is_a_short: bool) -> re.Pattern[str]:
     other tag of interest; none for the rest, whose `<` it matches.
 
     `attributes` are the names of attributes that make any tag interesting, as `background` does.
-    `is_a_short`: of `a`, only `href` and `rel` matter.
+    `is_a_short`: only the `href` and `rel` of an `a` matter.
     """
     names = f"background {attributes}"
     blanks, title, href = f"[{W}/]++", any_case("title"), any_case("href")
@@ -45,7 +44,7 @@ def token_regex(attributes: str = "", *, is_a_short: bool) -> re.Pattern[str]:
     meta = f"{any_case('meta')}(?=[^<]*(?:{any_case('refresh robots fetchpool')}))"
 
     def rest(unless: str) -> str:
-        """Return a pattern for the attributes of a tag, unless it has some, and for its end."""
+        """Return a pattern for the attributes and the end of a tag without the attributes `unless`."""
         name = f"(?!(?:{any_case(unless)})[{W}/>=]){ATTRIBUTE_NAME}" if unless else ATTRIBUTE_NAME
         return f"(?:{blanks}{name}(?:={VALUE})?){{0,{MOST}}}[{W}/]*+>"
 

@@ -10,7 +10,7 @@ RELATION = re.compile(r""";\s*+rel\s*+=\s*+(?:"([^"]*+)"|([^\s;,"]++))""", re.IG
 
 
 def header_links(values: Iterable[str]) -> list[tuple[str, str]]:
-    """Return each target, as written, with its relations, separated by blanks. Links of other resources
+    """Return each target, as written, with its space-separated relations. Links with another context
     (`anchor`) are left out."""
     links: list[tuple[str, str]] = []
     for value in values:

@@ -29,13 +29,13 @@ from fetchpool.model.encodings import decode, find_encoding
 from fetchpool.model.urls import Base, Url
 
 SNIFFED = 1024
-"""Bytes in which a page without `Content-Type` is recognized, and binary data."""
+"""Number of bytes examined to recognize a page without `Content-Type`, and binary data."""
 
 
 class LinkExtractor:
-    """Finds the links of pages, one page after the other; one for each worker, as it remembers which URLs it
-    has already reported. So every result must reach the frontier, also that of a page whose row is an error.
-    Not thread-safe. Raises `UsageError` if a library is missing."""
+    """Finds the links of pages, one page after the other. Each worker has its own extractor, which remembers
+    the URLs that it has reported and reports each only once. So every result must reach the frontier, even
+    that of a page whose row is an error. Not thread-safe. Raises `UsageError` if a library is missing."""
 
     def __init__(self, rules: CrawlRules) -> None:
         self._rules = rules
@@ -45,10 +45,10 @@ class LinkExtractor:
         self._reports_once = not (rules.want_links or rules.want_fragments)
         self._memory = Memory()
         self._outside: set[str] = set()
-        """URLs outside the scope that were reported."""
+        """URLs outside the scope that have been reported."""
 
     def add_start(self, href: str) -> None:
-        """Add a start URL to those that the scope is measured from, if it is new: a redirect led to it."""
+        """Extend the scope by the target of a start URL's redirect, if it is new."""
         if self._policy.scope.add(href):
             self._memory.clear()
 
@@ -66,8 +66,8 @@ class LinkExtractor:
 
         `body` is decoded, and may be the page's first mebibytes; `url` is where it was received from,
         normalised. The other arguments are the values of its headers `Content-Type`, `Link` and
-        `X-Robots-Tag`, and the `body_hash` of the page that links to it: of a page with the same body no link
-        is followed.
+        `X-Robots-Tag`, and the `body_hash` of the page that links to it: the links of a page with the same
+        body are not followed.
         """
         rules = self._rules
         own_hash = body_hash(body) if rules.trap_guard else b""
@@ -114,7 +114,7 @@ class LinkExtractor:
         fragments: bytes | None,
         own_hash: bytes,
     ) -> PageLinks:
-        """Return the result for a page of whose links none is followed if there is `page_reason`."""
+        """Return the result for a page; with a `page_reason`, none of its links is followed."""
         rules, verdicts, local = self._rules, self._memory.verdicts, targets.local
         followed = FOLLOW | REQUISITE if rules.requisites else FOLLOW
         urls: list[str] = []
@@ -167,7 +167,8 @@ class LinkExtractor:
         )
 
     def _outside_kind(self, href: str, bits: int, reason: Reason) -> int:
-        """Return the bit for which a URL outside the crawl is fetched nevertheless; 0 if it isn't."""
+        """Return the bit that lets a URL outside the crawl be fetched all the same; 0 if it is not
+        fetched."""
         if reason not in (Reason.SCOPE, Reason.INCLUDE):
             return 0
         if self._rules.requisites and bits & REQUISITE:
@@ -195,7 +196,7 @@ class LinkExtractor:
 
 
 class _Encoding:
-    """The encoding of a body, looked for when it is needed."""
+    """The encoding of a body, detected when it is first needed."""
 
     def __init__(self, body: bytes, content_type: str | None) -> None:
         self._body = body
@@ -209,7 +210,7 @@ class _Encoding:
 
     def text(self) -> str:
         body = self._body
-        # ASCII is the same in all encodings but those with escape sequences, and UTF-16.
+        # ASCII is the same in all encodings except UTF-16 and those with escape sequences.
         if body.isascii() and b"\x1b" not in body and b"\0" not in body:
             return body.decode("ascii")
         return decode(body, self.name())
@@ -226,7 +227,7 @@ def _kind(body: bytes, content_type: str | None) -> tuple[bool, bool]:
         return start.lstrip(b"\xef\xbb\xbf \t\r\n\f").startswith(b"<"), False
     kind = content_type.lower()
     if b"\0" in start and not find_encoding(body, content_type).startswith("utf-16"):
-        return False, False  # a video, whatever it says
+        return False, False  # a video, whatever the header says
     return "html" in kind, "text/css" in kind
 
 
@@ -244,7 +245,7 @@ def _canonical(written: str | None, base: Base) -> str | None:
 
 
 def _add_header_links(scan: PageScan, document: Base, values: Sequence[str]) -> None:
-    """Add the links of the header `Link`, which are relative to the page, whatever its `<base>` is."""
+    """Add the links of the header `Link`, which are relative to the page even if it has a `<base>`."""
     for written, relation in header_links(values):
         target = document.resolve(written)
         if isinstance(target, Url):

@@ -1,4 +1,4 @@
-"""PageLinks: what the extraction of a page's links has found, as one byte string for the engine."""
+"""PageLinks: the links extracted from a page, encoded as one byte string for the engine."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ class PageLinks(Struct, frozen=True, array_like=True, gc=False):
     """The links of one page. URLs are normalised, without fragment, joined by line feeds."""
 
     urls: bytes = b""
-    """Those to follow; without those that this worker has already reported."""
+    """The URLs to follow, without those that this worker has already reported."""
     num_links: int | None = None
-    """Distinct http and https targets, followed or not; None if no links were looked for: such content has
-    none, or the page is outside the scope."""
+    """Number of distinct http and https targets, followed or not. None if the page was not searched: its
+    content type has no links, or it is outside the scope."""
     canonical: str | None = None
     """The canonical URL that the page declares."""
     not_followed: dict[str, int] = {}
-    """Distinct targets by the `Reason` why they are not followed."""
+    """Number of distinct targets that are not followed, by `Reason`."""
     requisites: bytes = b""
     """Images, scripts, styles and fonts outside the scope, with `CrawlRules.requisites`."""
     external: bytes = b""
@@ -32,24 +32,24 @@ class PageLinks(Struct, frozen=True, array_like=True, gc=False):
     fragments: bytes | None = None
     """The `fragment_hash()` of each id of an HTML page, with `CrawlRules.want_fragments`."""
     body_hash: bytes = b""
-    """8 bytes: pages with the same body have the same, with `CrawlRules.trap_guard`."""
+    """8 bytes, equal for pages with equal bodies; with `CrawlRules.trap_guard`."""
 
     def encode(self) -> bytes:
         return _encoder.encode(self)
 
 
 class LinkRow(Struct, frozen=True, array_like=True, gc=False):
-    """One link of a page. Links that are equal in all of this are one."""
+    """One link of a page. Links with equal fields count as one."""
 
     to: str
-    """The normalised URL without fragment; as written, if it isn't http or https or invalid."""
+    """The normalised URL without its fragment; as written if it is invalid, or not http or https."""
     tag: str
     attribute: str
     fragment: str | None = None
     """As written, character references decoded; None if there is none."""
     nofollow: bool = False
     reason: str | None = None
-    """The `Reason` why it is not followed; None if it is."""
+    """The `Reason` why the link is not followed; None if it is."""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -58,7 +58,7 @@ _rows_decoder = msgspec.msgpack.Decoder(list[LinkRow])
 
 
 def decode_links(data: bytes) -> PageLinks:
-    """Return what `PageLinks.encode()` was made from."""
+    """Return the `PageLinks` that `encode()` was called on."""
     return _decoder.decode(data)
 
 
@@ -77,5 +77,5 @@ def split_urls(data: bytes) -> list[str]:
 
 
 def fragment_hash(fragment: str) -> bytes:
-    """Return the hash of an id, or of a fragment as it is compared with ids."""
+    """Return the hash of an element ID, or of a fragment, for comparison."""
     return blake2b(fragment.encode("utf-8", "surrogatepass"), digest_size=FRAGMENT_SIZE).digest()

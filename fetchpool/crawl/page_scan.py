@@ -1,4 +1,4 @@
-"""Scans an HTML page for what a crawl needs of it: links, `<base>`, directives for robots, ids.
+"""Scans an HTML page for what a crawl needs: links, `<base>`, robots directives and element IDs.
 
 Linear in the page, whatever it contains.
 """
@@ -24,12 +24,12 @@ from fetchpool.crawl.robots_directives import OURS, meta_forbids
 from fetchpool.crawl.srcset import srcset_urls
 
 FOLLOW, NOFOLLOW, OTHER_TAG, REQUISITE = 1, 2, 4, 8
-"""What is known of a link; of links with the same target, all bits are set."""
+"""Properties of a link. For several links with the same target, the bits are combined."""
 
 IGNORED_RELATIONS = frozenset(
     ("canonical", "preconnect", "dns-prefetch", "pingback", "webmention", "search", "edituri", "nofollow")
 )
-"""Relations of `<link>` that lead to no page: to interfaces, or to what only a browser needs."""
+"""Relations of `<link>` whose targets are not pages: APIs, or resources that only a browser needs."""
 REQUISITE_RELATIONS = frozenset(
     ("stylesheet", "icon", "manifest", "preload", "modulepreload", "apple-touch-icon", "mask-icon")
 )
@@ -55,9 +55,9 @@ SOURCES = {
 IN_PICTURES = frozenset(("a", "image", "use", "script", "feimage"))
 """Tags of SVG with `href`, or `xlink:href`."""
 PAGES = frozenset(("a", "area", "iframe", "frame"))
-"""Tags whose links are no page requisites."""
+"""Tags whose links are not page requisites."""
 RAW = frozenset((*END, "script", "plaintext"))
-"""Elements without tags in them."""
+"""Raw-text elements: they contain no tags."""
 REFRESH = re.compile(
     r"""[\t\n\f\r ]*+(?=[0-9.])[0-9.]*+(?=[;,\t\n\f\r ])[\t\n\f\r ]*+[;,]?+[\t\n\f\r ]*+"""
     r"""(?:[uU][rR][lL][\t\n\f\r ]*+=[\t\n\f\r ]*+)?(?:"([^"]*)|'([^']*)|([\s\S]+))"""
@@ -66,11 +66,11 @@ REFRESH = re.compile(
 BLANKS = "\t\n\f\r "
 
 Instance = tuple[str, str, str, int]
-"""A link as `--links` has it: the URL as written, tag, attribute, bits."""
+"""A link for `--links`: the URL as written, tag, attribute, bits."""
 
 
 class PageScan:
-    """What one page contains. URLs are as written, with character references."""
+    """The content of one page. URLs are as written, with character references."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class PageScan:
         is_xml: bool = False,
     ) -> None:
         self.found: dict[str, int] = {}
-        """Each URL, and the bits of its links."""
+        """The bits of each URL's links."""
         self.instances: list[Instance] = []
         self.ids: dict[str, None] = {}
         self.base: str | None = None
@@ -126,15 +126,15 @@ class PageScan:
                 return
 
     def _tokens(self, page: str) -> re.Pattern[str]:
-        """Return the fastest regex that finds all that matters in this page."""
+        """Return the fastest regex that finds everything relevant in this page."""
         interesting = ["style"] if "(" in page and ("rl(" in page or "RL(" in page) else []
         if self._want_ids:
             interesting += ["id", "name"]
         return token_regex(" ".join(interesting), is_a_short=not self._want_instances)
 
     def _read(self, page: str, position: int) -> int:
-        """Read what begins at `position`, up to where the page continues outside of pictures, formulas and
-        templates. Return that position; -1 at the end of the page."""
+        """Read the tag or comment at `position`, with all SVG, MathML and templates that it opens. Return the
+        position after it; -1 at the end of the page."""
         place = Place()
         while found := TAG.search(page, position):
             tag, position = found[0], found.end()
@@ -162,7 +162,7 @@ class PageScan:
         return -1
 
     def _skip(self, page: str, position: int, name: str, *, is_hidden: bool = False) -> int:
-        """Return the end of the content of an element without tags in it; read it, if it is a style sheet."""
+        """Return the end of the content of a raw-text element; if it is a style sheet, read its links."""
         end = content_end(page, position, name)
         if name == "style" and not is_hidden:
             for url in css_urls(page[position:end] if end >= 0 else page[position:]):
@@ -219,7 +219,7 @@ class PageScan:
         self.add_relation(href, relations, "link", "href", bits)
 
     def add_relation(self, href: str, relations: frozenset[str], tag: str, attribute: str, bits: int) -> None:
-        """Add a link that has relations: those of `<link>`, or of the header `Link`."""
+        """Add a link with relations, from `<link>` or the header `Link`."""
         if not href.strip(BLANKS):
             return
         if "canonical" in relations and self.canonical is None:

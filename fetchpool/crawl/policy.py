@@ -1,6 +1,5 @@
-"""LinkPolicy: whether a URL belongs to the crawl, whatever page links to it: scope, patterns, trap guards.
-
-For links, redirect targets and entries of sitemaps alike. Pure.
+"""LinkPolicy: whether a URL belongs to the crawl, by scope, patterns and trap guards, whatever page links to
+it. Applies to links, redirect targets and sitemap entries alike. Pure.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from fetchpool.model.crawl_rules import CrawlRules, Reason
 
 
 class LinkPolicy:
-    """What the rules of a crawl say about URLs. All URLs are normalised."""
+    """Applies the rules of a crawl to URLs. All URLs are normalised."""
 
     def __init__(self, rules: CrawlRules) -> None:
         self.scope = Scope(rules.scope, rules.starts)
@@ -26,7 +25,7 @@ class LinkPolicy:
         self._ignores = bool(rules.ignore_params)
 
     def without_ignored(self, href: str) -> str:
-        """Return a URL without the query parameters that are ignored."""
+        """Return a URL without the ignored query parameters."""
         if not self._ignores or "?" not in href:
             return href
         start, _, query = href.partition("?")

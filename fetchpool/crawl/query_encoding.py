@@ -8,12 +8,12 @@ import webencodings  # type: ignore[import-untyped]  # it ships no types
 
 NOT_ASCII = re.compile(r"([^\0-\x7f]+)")
 SAFE = frozenset(range(0x21, 0x7F)) - frozenset(b"\"#<>'")
-"""Bytes of a query that are written as they are."""
+"""Bytes of a query that need no percent-encoding."""
 
 
 def encode_query(url: str, encoding: str) -> str:
-    """Return a URL, without fragment, with the characters of its query as the bytes of an encoding. What the
-    encoding lacks becomes a character reference, as in a form."""
+    """Return a URL (without fragment) whose query is percent-encoded in an encoding. Characters that the
+    encoding lacks become character references, as in a form."""
     if encoding == "utf-8" or encoding.startswith("utf-16"):
         return url
     start, mark, query = url.partition("?")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 OURS = ("robots", "fetchpool")
-"""The names of `<meta>` that are for us."""
+"""The names of `<meta>` that apply to fetchpool."""
 VALUED = frozenset(("unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"))
-"""Directives with a value after a colon; any other name before a colon is that of a robot."""
+"""Directives that take a value after a colon; any other name before a colon is a robot's name."""
 FORBIDDING = frozenset(("nofollow", "none"))
 
 
@@ -17,7 +17,7 @@ def meta_forbids(content: str) -> bool:
 
 
 def header_forbids(values: Iterable[str]) -> bool:
-    """Whether one of the values of `X-Robots-Tag` says `nofollow` to all robots, or to us."""
+    """Whether one of the values of `X-Robots-Tag` says `nofollow` to all robots, or to fetchpool."""
     for value in values:
         ours = True
         for part in value.lower().split(","):

@@ -12,7 +12,7 @@ from fetchpool.model.urls import is_address, origin
 DEFAULT_PORTS = (":80", ":443")
 NEEDS_LIST = "--scope domain needs publicsuffixlist: pip install 'fetchpool[domain]'"
 MAX_DOMAINS = 10_000
-"""Hosts whose domains are remembered."""
+"""Maximum number of hosts whose domains are cached."""
 
 
 class Scope:
@@ -29,16 +29,16 @@ class Scope:
 
     @property
     def has_paths(self) -> bool:
-        """Whether URLs of one origin may be inside and outside."""
+        """Whether one origin can have URLs both inside and outside the scope."""
         return self._kind is ScopeKind.PREFIX
 
     def add(self, href: str) -> bool:
-        """Add a start URL; return whether that extends the scope."""
+        """Add a start URL; return whether it extends the scope."""
         key = self._key(href)
         if self._kind is ScopeKind.PREFIX:
             prefix = directory(href)
             prefixes = self._directories.get(key, ())
-            if prefix.startswith(prefixes):  # also within a prefix that is there
+            if prefix.startswith(prefixes):  # also if it is within an existing prefix
                 return False
             self._directories[key] = (*prefixes, prefix)
             return True
@@ -76,7 +76,7 @@ class Domains:
         self._cache: dict[str, str] = {}
 
     def __call__(self, host: str) -> str:
-        """Return the domain of a host; of an address, or a public suffix, it is the host itself."""
+        """Return the domain of a host; an address or a public suffix is its own domain."""
         domain = self._cache.get(host)
         if domain is None:
             if len(self._cache) >= MAX_DOMAINS:

@@ -9,11 +9,11 @@ URL = re.compile(r"[\t\n\f\r ,]*([^\t\n\f\r ]*)")
 DELIMITER = re.compile(r"[,(]")
 INTEGER = re.compile(r"0*[1-9][0-9]*")
 NUMBER = re.compile(r"(?:-(?=[0.]*(?:[eE]|$)))?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?")
-"""A floating-point number (section 2.3.4.3) that is not negative; -0 is not."""
+"""A non-negative floating-point number (section 2.3.4.3), such as -0."""
 
 
 def srcset_urls(value: str) -> list[str]:
-    """Return the URLs, as written. A candidate whose descriptors are wrong is left out, as in browsers."""
+    """Return the URLs, as written. A candidate with invalid descriptors is left out, as in browsers."""
     urls: list[str] = []
     position = 0
     while (start := URL.match(value, position)) and (url := start[1]):
@@ -29,7 +29,7 @@ def srcset_urls(value: str) -> list[str]:
 
 
 def _descriptors_end(value: str, position: int) -> int:
-    """Return the position of the comma that ends the descriptors. One in parentheses ends none."""
+    """Return the position of the comma that ends the descriptors; commas in parentheses don't count."""
     while found := DELIMITER.search(value, position):
         if found[0] == ",":
             return found.start()
@@ -40,7 +40,7 @@ def _descriptors_end(value: str, position: int) -> int:
 
 
 def _are_valid(source: str) -> bool:
-    """Whether descriptors are right: a width and a height for the future, or a density, or none."""
+    """Whether descriptors are valid: a width with an optional height, a density, or none."""
     if "(" in source:
         return False
     units = ""

@@ -1,7 +1,6 @@
-"""Targets: the distinct URLs that the links of a page lead to, each with its verdict.
-
-Sites repeat their navigation on each page. Verdicts are remembered by the text of an absolute URL: most links
-need neither be parsed nor judged.
+"""Targets: the distinct URLs that the links of a page lead to, each with its verdict. Sites repeat their
+navigation on each page, so verdicts are cached by the text of an absolute URL: most links need neither be
+parsed nor evaluated again.
 """
 
 from __future__ import annotations
@@ -17,17 +16,18 @@ from fetchpool.model.failures import FailureKind
 from fetchpool.model.urls import Base, Url, origin
 
 MAX_REMEMBERED = 200_000
-"""URLs whose verdict is remembered: some 30 MB. If a site has more, linked at random, most links are parsed
-and reported again."""
+"""Maximum number of URLs whose verdicts are cached, about 30 MB. On a site with more URLs that are linked at
+random, most links are parsed and reported again."""
 LONGEST_REMEMBERED = 500
-"""Characters of a URL that is remembered."""
+"""Maximum length of a cached URL, in characters."""
 MAX_LENGTH = 2_083
-"""Characters of a `<base>`, which is part of every relative link, and of what is shown of an invalid URL."""
+"""Maximum length of a `<base>`, which is part of every relative link, and of an invalid URL as it is shown,
+in characters."""
 MAX_BYTES = 32 << 20
-"""Characters of all targets of a page together."""
+"""Maximum length of all targets of a page together, in characters."""
 
 NEW, REPORTED, FIRST_REASON = 0, 1, 2
-"""Verdicts: to be followed, and already reported or not. From 2 on they are the index of a reason."""
+"""Verdicts: to be followed (new, or already reported). From 2 on, a verdict is the index of a reason."""
 REASONS = list(Reason)
 SCHEME_VERDICT = FIRST_REASON + REASONS.index(Reason.SCHEME)
 INVALID_VERDICT = FIRST_REASON + REASONS.index(Reason.INVALID)
@@ -35,16 +35,16 @@ OTHER_SCHEME = re.compile(r"[\0- ]*(?!https?:)[a-zA-Z][a-zA-Z0-9+.-]*:", re.IGNO
 
 
 class Memory:
-    """What a worker remembers of URLs, in bounded memory."""
+    """A worker's cache of verdicts, in bounded memory."""
 
     def __init__(self) -> None:
         self.verdicts: dict[str, int] = {}
         """By normalised URL."""
         self.aliases: dict[str, str] = {}
-        """Normalised URLs by other texts of absolute URLs."""
+        """Normalised URLs, by the other spellings of absolute URLs."""
 
     def shrink(self) -> None:
-        """Forget all if it is much."""
+        """Empty the cache if it is too large."""
         if len(self.verdicts) + len(self.aliases) >= MAX_REMEMBERED:
             self.clear()
 
@@ -60,19 +60,20 @@ class Targets:
         self, policy: LinkPolicy, memory: Memory, base: Base, url: str, encoding: Callable[[], str]
     ) -> None:
         self.found: dict[str, int] = {}
-        """Each normalised URL, and the bits of its links; what is no URL that can be fetched, as written."""
+        """The bits of each target's links. The key is the normalised URL, or the text as written if it can't
+        be fetched."""
         self.local: dict[str, int] = {}
-        """Verdicts that are not remembered."""
+        """Verdicts that are not cached."""
         self.by_source: dict[str, tuple[str, str | None]] = {}
-        """By URL as written: the target, and the fragment."""
+        """The target and the fragment of each URL as written."""
         self.too_many = 0
-        """Links beyond the limit."""
+        """Number of links beyond the limit."""
         self._policy = policy
         self._memory = memory
         self._base = base
         self._url = url
         self._encoding = encoding
-        # What is of the page's origin is in the scope, unless that is limited to a directory.
+        # URLs of the page's origin are in the scope, unless it is limited to a directory.
         self._inside = "\n" if policy.scope.has_paths else f"{origin(url)}/"
         self._bytes = 0
 
@@ -114,7 +115,7 @@ class Targets:
         return self.local[href] if known is None else known
 
     def _resolved(self, text: str, key: str) -> str:
-        """Return the normalised URL of a link whose verdict is not known by `key`; remember it."""
+        """Return the normalised URL of a link whose verdict is not cached under `key`, and cache it."""
         if ":" in text and OTHER_SCHEME.match(text):
             return self._remember(text, SCHEME_VERDICT)
         if not text.isascii():
@@ -140,7 +141,7 @@ class Targets:
         )
 
     def _remember(self, href: str, verdict: int) -> str:
-        """Return `href`, or the beginning of what is no URL that can be fetched."""
+        """Return `href`, shortened if it can't be fetched."""
         if verdict in _NO_PAGES:
             href = href[:MAX_LENGTH]
         if len(href) <= LONGEST_REMEMBERED and len(self._memory.verdicts) < MAX_REMEMBERED:

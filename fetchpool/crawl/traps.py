@@ -1,4 +1,4 @@
-"""Trap guards: URLs that a site makes up without end, recognized by their form."""
+"""Trap guards: recognizes, by their form, URLs that a site generates endlessly."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from zlib import crc32
 from fetchpool.model.crawl_rules import Reason
 
 MAX_LENGTH = 2_083
-"""Characters; browsers and proxies accepted no more for decades."""
+"""Maximum length in characters; for decades browsers and proxies accepted no more."""
 MAX_SEGMENTS = 20
-"""Segments of a path."""
+"""Maximum number of segments in a path."""
 MAX_REPEATS = 2
-"""How often a sequence of segments, or of query parameters, may follow itself."""
+"""Maximum number of times that a sequence of segments or query parameters may occur in a row."""
 LONGEST_SEQUENCE = 10
-"""Segments or parameters in a sequence."""
+"""Maximum number of segments or parameters in a sequence."""
 SEPARATOR = re.compile(r"[?&;]|%3F|%26", re.IGNORECASE)
-"""Separates the parameters of a query, also of one that is quoted in another."""
+"""Separates the parameters of a query, also of a query quoted within another."""
 
 
 def trap(href: str) -> Reason | None:
-    """Return why a normalised URL looks like one of a trap; None if it doesn't."""
+    """Return why a normalised URL looks like a trap; None if it doesn't."""
     if len(href) > MAX_LENGTH:
         return Reason.TRAP_LENGTH
     path, _, query = href[href.index("/", 8) + 1 :].partition("?")
@@ -33,13 +33,13 @@ def trap(href: str) -> Reason | None:
             return Reason.TRAP_REPEATS
     if len(query) > 2 * MAX_REPEATS and repeats(SEPARATOR.split(query)):
         return Reason.TRAP_REPEATS
-    if "%2525" in href or "amp;amp;" in href:  # escaped again and again
+    if "%2525" in href or "amp;amp;" in href:  # percent-encoded again and again
         return Reason.TRAP_ESCAPES
     return None
 
 
 def repeats(parts: list[str]) -> bool:
-    """Whether a sequence of parts follows itself more than twice: `a b a b a b`."""
+    """Whether a sequence of parts occurs more than twice in a row: `a b a b a b`."""
     count = len(parts)
     for length in range(1, min(LONGEST_SEQUENCE, count // (MAX_REPEATS + 1)) + 1):
         run = 0

@@ -1,4 +1,5 @@
-"""Crawl: what a crawl adds to a run. Links become lines of the frontier, which is the source of the run.
+"""Crawl: the part of the engine that follows links. Links become lines of the frontier, which is the source
+of the run.
 
 In: completed attempts with the links that a worker has found, and `robots.txt` files. Out: new lines in the
 frontier, before the page's row is written, and counts of the links that were not followed. Only the engine's
@@ -45,11 +46,11 @@ if TYPE_CHECKING:  # loaded only with --links
     from fetchpool.engine.link_log import LinkLog
 
 PIECE = 1 << 16
-"""Bytes of URLs that are handled at once."""
+"""Bytes of URLs that are processed at once."""
 MAX_NESTING = 4
-"""Indexes of sitemaps within each other. The protocol allows one, and some sites have two."""
+"""Maximum nesting of sitemap indexes. The protocol allows one level, and some sites have two."""
 UNSCOPED = (LinkKind.SITEMAP, LinkKind.REQUISITE)
-"""Kinds of URLs whose redirects may leave the scope, as they may be outside of it themselves."""
+"""Kinds of URLs whose redirects may leave the scope, since they may be outside the scope themselves."""
 HEAD = "HEAD"
 NOT_OF_HEAD = frozenset(
     (
@@ -58,21 +59,21 @@ NOT_OF_HEAD = frozenset(
         *(FailureKind.ROBOTS, FailureKind.HOST_DOWN, FailureKind.ABORTED, FailureKind.INVALID_URL),
     )
 )
-"""Failures that come before the server has seen the method."""
+"""Failures that occur before the server has seen the method."""
 UTF8_MARK = b"\xef\xbb\xbf"
 SITEMAP = b"sitemap:"
-"""The beginning of a line of robots.txt that names a sitemap, in lower case."""
+"""The start of a robots.txt line that lists a sitemap, in lower case."""
 
 
 class CrawlResult(Struct, frozen=True):
-    """What a crawl has left, and why."""
+    """The URLs and links that a crawl left out, and why."""
 
     left: int
-    """URLs that were found and not fetched, as `--max-pages` was reached."""
+    """Number of URLs found but not fetched because `--max-pages` was reached."""
     not_followed: dict[str, int]
-    """The number of links that were not followed, by reason."""
+    """Number of links that were not followed, by reason."""
     disallowed: int
-    """Pages that robots.txt has disallowed, start URLs not counted. They are no failures."""
+    """Number of pages that robots.txt disallows, not counting start URLs. They are not failures."""
 
 
 class Crawl(Observer):
@@ -92,9 +93,8 @@ class Crawl(Observer):
         max_redirs: int = 10,
         log: LinkLog | None = None,
     ) -> None:
-        """`starts`: the start URLs. `sitemaps`: the URLs of sitemaps that the user has named.
-        `reads_sitemaps`: read those that robots.txt names, too. `log`: the outputs of links, if there are
-        any."""
+        """`starts`: the start URLs. `sitemaps`: the URLs of sitemaps given by the user. `reads_sitemaps`:
+        also read the sitemaps listed in robots.txt. `log`: the outputs of links, if there are any."""
         self._log = log
         self._checks_external = rules.check_external
         self._frontier = frontier
@@ -144,7 +144,7 @@ class Crawl(Observer):
         return self._patterns.select(hrefs)
 
     def _is_allowed(self, line: FrontierLine) -> bool:
-        """Whether the rules of this run allow a line of an earlier one."""
+        """Whether the rules of this run allow a line of an earlier run."""
         if line.start:
             if line.found_on is not None:
                 self._move(line.url)
@@ -154,7 +154,7 @@ class Crawl(Observer):
     # Links
 
     def take_links(self, request: FetchRequest, outcome: Outcome) -> None:
-        """Append what a completed attempt leads to."""
+        """Append the URLs that a completed attempt leads to."""
         discovery = request.discovery
         if discovery is None or request.urlnum < 0:
             return
@@ -183,11 +183,11 @@ class Crawl(Observer):
         if links.requisites:
             self._add(links.requisites, replace(found, kind=LinkKind.REQUISITE))
         if links.external:
-            # Of the page's own level: they are checked at any depth, and lead nowhere.
+            # They get the page's own depth: they are checked at any depth, and their links are not followed.
             self._add(links.external, replace(found, depth=found.depth - 1, kind=LinkKind.EXTERNAL))
 
     def _add_entries(self, sitemap: Discovery, links: SitemapLinks, found: FrontierLine) -> None:
-        """Append the entries of a sitemap, which are one step away however many indexes are in between."""
+        """Append the entries of a sitemap, which have depth 1 however many indexes are in between."""
         self._count(links.not_followed, found)
         if links.urls:
             self._add(links.urls, found)
@@ -199,7 +199,7 @@ class Crawl(Observer):
             self._add(links.sitemaps, shared)
 
     def _count(self, not_followed: dict[str, int], found: FrontierLine) -> None:
-        """Count links that are not followed, and tell the user of the first that look endless."""
+        """Count links that are not followed, and report the first of each kind that look endless."""
         for reason, number in not_followed.items():
             if reason.startswith("trap") and reason not in self._not_followed:
                 self._notify(
@@ -210,7 +210,7 @@ class Crawl(Observer):
 
     def _add(self, hrefs: bytes, shared: FrontierLine) -> None:
         """Append URLs, joined by line feeds, that were found in the same way. A page may have very many, so
-        only some of them are objects at a time."""
+        they are made objects in small pieces."""
         start = 0
         while start < len(hrefs):
             end = hrefs.find(b"\n", start + PIECE) if len(hrefs) - start > PIECE else -1
@@ -239,7 +239,7 @@ class Crawl(Observer):
             kind = LinkKind.PAGE  # if it leads back
         if reason is not None and discovery.is_start:
             self._notify(
-                f"{request.href} redirects to {target}, which is outside of the scope; to crawl that site, "
+                f"{request.href} redirects to {target}, which is outside the scope; to crawl that site, "
                 "start there"
             )
         if reason is Reason.SCOPE and self._checks_external:
@@ -265,7 +265,7 @@ class Crawl(Observer):
             self._policy.scope.add(href)
 
     def read_robots(self, request: FetchRequest, outcome: Outcome) -> None:
-        """Append the sitemaps that a `robots.txt` names. `request`: the one for the file, as it started."""
+        """Append the sitemaps that a `robots.txt` lists. `request`: the original request for the file."""
         discovery = request.discovery
         if not self._reads_sitemaps or discovery is None or outcome.record.error is not None:
             return
@@ -288,8 +288,8 @@ class Crawl(Observer):
         self._frontier.add(found, shared)
 
     def other_attempt(self, request: FetchRequest, outcome: Outcome) -> FetchRequest | None:
-        """Return the request that follows a failed HEAD of an external link: many servers support GET
-        only."""
+        """Return the request that follows a failed HEAD for an external link: some servers support only
+        GET."""
         discovery = request.discovery
         if discovery is None or discovery.kind is not LinkKind.EXTERNAL or request.method != HEAD:
             return None
@@ -299,7 +299,8 @@ class Crawl(Observer):
         return derive.with_method(request, "GET")
 
     def connect(self, is_idle: Callable[[], bool], notify: Callable[[str], None]) -> None:
-        """Set the functions that tell whether no request is in flight or queued, and that show a line."""
+        """Set the function that says whether no request is in flight or queued, and the function that shows a
+        notice."""
         self._frontier.is_idle = is_idle
         self._notify = notify
 
@@ -316,7 +317,7 @@ class Crawl(Observer):
 
     @property
     def result(self) -> CrawlResult:
-        """Return what is left now."""
+        """Return the current result."""
         counts = dict(self._not_followed)
         if self._frontier.too_deep:
             counts[Reason.DEPTH] = self._frontier.too_deep

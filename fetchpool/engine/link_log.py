@@ -1,4 +1,4 @@
-"""LinkLog: writes the links of a crawl (`--links`), and the ids of its pages (`--check-fragments`).
+"""LinkLog: writes the links of a crawl (`--links`), and the element IDs of its pages (`--check-fragments`).
 
 In: final outcomes of pages, with the links that a worker has found. Out: rows of links, and the ids of each
 page, before the page's row is written. Only the engine's thread calls it.
@@ -24,7 +24,7 @@ from fetchpool.sinks.links.base import LinkSink
 from fetchpool.sinks.links.lines import LineSink
 
 MAX_REMEMBERED = 50_000
-"""URLs of which is remembered whether robots.txt disallows them: pages of a site repeat its navigation."""
+"""Number of URLs for which the verdict of robots.txt is cached: pages of a site repeat its navigation."""
 
 
 class LinkLog:
@@ -38,8 +38,8 @@ class LinkLog:
         *,
         max_depth: int | None = None,
     ) -> None:
-        """`ids`: the file of the ids of pages; None if they are not looked for. `known`: has the depth of
-        each URL if there is a `max_depth`."""
+        """`ids`: the file of the element IDs of pages; None if fragments are not checked. `known`: has the
+        depth of each URL if there is a `max_depth`."""
         self._known = known
         self._links = links
         self._ids = ids
@@ -48,7 +48,7 @@ class LinkLog:
         """Whether robots.txt is known to disallow a URL."""
 
     def obey(self, robots: RobotsCache) -> None:
-        """Have links that `robots.txt` disallows say so, as far as it is known when their page has ended."""
+        """Mark the links that `robots.txt` disallows, as far as it is known when their page completes."""
 
         answers: dict[str, bool] = {}
 
@@ -79,7 +79,7 @@ class LinkLog:
         record = outcome.record
         if self._ids is None or record.error is not None or links.fragments is None:
             return
-        # Of a longer page not all ids are known.
+        # Not all IDs of a longer page are known.
         if record.size_delivered is not None and record.size_delivered <= PAGE_BYTES:
             self._ids.write([PageIds(href, links.fragments)])
 
@@ -96,7 +96,7 @@ class LinkLog:
 def open_link_log(
     path: str, known: DuplicateFilter, *, resume: bool, ids: bool, max_depth: int | None
 ) -> LinkLog:
-    """Open the outputs of links of a crawl. `ids`: whether the ids of pages are looked for. Raises
+    """Open the outputs of links of a crawl. `ids`: whether the element IDs of pages are written. Raises
     `UsageError` and `OutputError`."""
     from fetchpool.sinks.links.open import open_ids, open_links
 

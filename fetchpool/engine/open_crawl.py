@@ -1,7 +1,7 @@
 """Opens a crawl: its start URLs, its rules and its frontier.
 
-In: the configuration and the source of the start URLs. Out: the crawl, whose frontier takes the place of the
-source, and the options of its workers.
+In: the configuration and the source of the start URLs. Out: the crawl, whose frontier replaces the source,
+and the options of its workers.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ AUTO = "auto"
 
 
 class CrawlParts:
-    """What the rest of the run needs of a crawl."""
+    """The parts of a crawl that the rest of the run needs."""
 
     def __init__(self, config: RunConfig, source: Source) -> None:
         """Open the frontier, then read the start URLs to their end. Raises `UsageError`."""
@@ -77,7 +77,7 @@ class CrawlParts:
             )
 
     def links_obey(self, robots: RobotsCache) -> None:
-        """Have the outputs of links say which links `robots.txt` disallows."""
+        """Have the outputs of links mark the links that `robots.txt` disallows."""
         if self._log is not None:
             self._log.obey(robots)
 
@@ -92,7 +92,8 @@ class CrawlParts:
             each.close()
 
     def fetch_options(self, fetch: FetchOptions) -> FetchOptions:
-        """Return the options of the workers. A redirect is a link, so none is followed."""
+        """Return the options of the workers. They follow no redirects: a crawl treats a redirect as a
+        link."""
         return replace(fetch, crawl=self._rules, no_follow=True)
 
     def frontier(self, known: DuplicateFilter) -> Frontier:
@@ -120,14 +121,15 @@ class CrawlParts:
 
 
 def starting(config: RunConfig) -> RunConfig:
-    """Return the configuration with which the start URLs are read: sitemaps at a URL are none of them, as the
-    crawl fetches them itself."""
+    """Return the configuration for reading the start URLs. It has no sitemaps at URLs, which the crawl
+    fetches itself."""
     files = [place for place in config.sitemap if place != AUTO and not is_url(place)]
     return replace(config, sitemap=tuple(files))
 
 
 def sitemaps_of(places: Sequence[str], starts: Sequence[str]) -> list[str]:
-    """Return the URLs of the sitemaps that the user has named; `auto` is /sitemap.xml of each start URL."""
+    """Return the URLs of the sitemaps given by the user; `auto` is the /sitemap.xml of each start URL's
+    host."""
     found: list[str] = []
     for place in places:
         if place == AUTO:
@@ -138,8 +140,8 @@ def sitemaps_of(places: Sequence[str], starts: Sequence[str]) -> list[str]:
 
 
 def has_inputs(config: RunConfig, source: Source) -> bool:
-    """Whether the user has named start URLs. `--retry-failed` needs none: those of the crawl are in its
-    frontier."""
+    """Whether the user has given start URLs. `--retry-failed` needs none: the frontier has those of the
+    crawl."""
     return bool(config.inputs or config.sitemap) or not isinstance(source, FailedUrls)
 
 

@@ -30,7 +30,7 @@ from fetchpool.transports import watchdog
 from fetchpool.transports.base import Steps
 
 MAX_BYTES = 64 << 20
-"""Bytes of a sitemap as it is received; the protocol allows 50 MB."""
+"""Maximum size of a sitemap as received, in bytes; the protocol allows 50 MB."""
 
 
 class PoolSitemapFetcher:

@@ -1,7 +1,7 @@
 """UrlPatterns: the shapes of the URLs that a crawl finds, such as /calendar?month=N.
 
-In: new URLs. Out: those that are within `--max-per-pattern`, and a line for the user when most URLs have the
-same shape, as of a calendar or of links that have a session in them. Memory is bounded.
+In: new URLs. Out: those within `--max-per-pattern`, and a notice when most URLs have the same shape, as those
+of a calendar or with a session ID do. Memory is bounded.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from __future__ import annotations
 import re
 
 SAMPLE = 16
-"""Of so many URLs one is looked at, unless the number of each shape is limited."""
+"""One URL in this many is examined, unless the number of URLs per shape is limited."""
 MANY = 10_000
-"""URLs of a shape from which on a line is due, if they are most of all."""
+"""Number of URLs of one shape from which a notice is due, if they are the majority."""
 MOST_PATTERNS = 100_000
-"""Shapes that are counted."""
+"""Maximum number of shapes that are counted."""
 
 _NUMBER = re.compile(rb"[0-9a-fA-F]*[0-9][0-9a-fA-F]*")
-"""A number, decimal or hexadecimal: what differs between two pages of one shape."""
+"""A decimal or hexadecimal number: the part that differs between URLs of one shape."""
 
 
 def pattern_of(href: bytes) -> bytes:
-    """Return the shape of a URL: numbers in its path are N, and of its query only the names count."""
+    """Return the shape of a URL: numbers in the path become N, and only the names in the query count."""
     path, _, query = href.partition(b"?")
     start = path.find(b"/", 8)
     path = path[:start] + _NUMBER.sub(b"N", path[start:])
@@ -34,7 +34,7 @@ class UrlPatterns:
     """Counts the shapes of URLs."""
 
     def __init__(self, most: int | None) -> None:
-        """`most`: the number of URLs of one shape; None is no limit."""
+        """`most`: the maximum number of URLs of one shape; None is no limit."""
         self._most = most
         self._counts: dict[bytes, int] = {}
         self._seen = 0
@@ -57,7 +57,7 @@ class UrlPatterns:
             self._count(pattern_of(href))
 
     def notice(self, hrefs: list[bytes]) -> str:
-        """Count some of the URLs; return a line for the user if most of all have one shape."""
+        """Count a sample of the URLs; return a notice if most URLs have one shape."""
         if self._most is not None:
             return ""
         self._seen += len(hrefs)

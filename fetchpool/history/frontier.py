@@ -5,8 +5,8 @@ are only in the file, so memory doesn't grow with them.
 
     append() ──▶ frontier file: a line for each URL ──take()──▶ requests
 
-A line is a JSON object with the URL and how it was found. Its number is the `urlnum` of the URL. The file is
-all that a resumed crawl needs besides the rows: a URL with a row is done, all others are left.
+A line is a JSON object with the URL and how it was found. Its number is the `urlnum` of the URL. A resumed
+crawl needs only this file and the rows: a URL with a row is done, all others are left.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ class Frontier:
         max_depth: int | None = None,
         max_pages: int | None = None,
     ) -> None:
-        """`known`: the URLs of the frontier, and those with rows of earlier runs. `max_depth`: URLs at a
-        larger depth are stored, and not returned. With it, a level is returned when the one before has ended,
-        so that each URL has the smallest depth that the site allows. `max_pages`: the number of requests to
-        return, those of earlier runs included."""
+        """`known`: the URLs of the frontier, and those with rows of earlier runs. `max_depth`: deeper URLs
+        are stored, but not returned. With a maximum, each level is returned after the previous one has ended,
+        so that each URL gets the smallest possible depth. `max_pages`: the number of requests to return,
+        including those of earlier runs."""
         self.file = file
         self._known = known
         self._max_depth = max_depth
@@ -68,25 +68,25 @@ class Frontier:
         """The reading position within the block."""
         self._level = 0
         self._next_level: tuple[int, int] | None = None
-        """Offset and number of the first line that was skipped, as it is of the next level."""
+        """Offset and number of the first line that was skipped because it belongs to the next level."""
         self.pages = 0
-        """The number of URLs that were returned, or have a row of an earlier run."""
+        """Number of URLs that were returned or have a row of an earlier run."""
         self.waiting = 0
-        """The number of URLs that were not returned, and will be unless the run ends before."""
+        """Number of URLs that are still to be returned."""
         self.too_deep = 0
-        """The number of URLs beyond `max_depth`."""
+        """Number of URLs beyond `max_depth`."""
         self.is_idle: Callable[[], bool] = bool
-        """Whether no request is in flight or queued: then the level has ended."""
+        """Returns whether no request is in flight or queued, which ends a level."""
         self.is_allowed: Callable[[FrontierLine], bool] = lambda _: True
         """Whether the rules of this run allow a line of an earlier one."""
         self.count_stored: Callable[[list[bytes]], None] | None = None
         """Count the URLs of earlier runs."""
         self.select: Callable[[list[bytes]], list[bytes]] = lambda hrefs: hrefs
-        """Return those of the new URLs that are wanted."""
+        """Returns the new URLs that are wanted."""
         self.with_rights: Callable[[FetchRequest, FrontierLine], FetchRequest] = lambda request, _: request
-        """Return the request with the rights that its URL has."""
+        """Returns the request with the rights that its URL has."""
         self._invalid: list[FetchRequest] = []
-        """Start URLs that are invalid; they are in no line, and are returned first."""
+        """Invalid start URLs, which have no line and are returned first."""
         self.lazy = False
         self.exhausted = False
         self.bytes_read = 0
@@ -98,20 +98,20 @@ class Frontier:
         """Do nothing: the file is read by `take()`."""
 
     def reject(self, start: FetchRequest) -> None:
-        """Return an invalid start URL, which has no line, with the next requests."""
+        """Have `take()` return an invalid start URL, which has no line."""
         self._invalid.append(start)
         self.exhausted = False
 
     def add(self, hrefs: list[bytes], shared: FrontierLine) -> None:
-        """Append those of the URLs that the frontier does not have. They were found in the same way."""
+        """Append the URLs that the frontier does not have yet, all found in the same way."""
         claim, depth = self._known.claim, shared.depth
         new = self.select([href for href in hrefs if claim(from_href(href), depth)])
         self._append(new, shared)
 
     def add_redirect(self, href: bytes, shared: FrontierLine) -> None:
-        """Append the target of a redirect, which has the same depth. With `max_depth` it is also appended if
-        a page of this level has a link to it, and is returned in this level, then: which of the two is found
-        first depends on the server."""
+        """Append the target of a redirect, which has the same depth. With `max_depth` it is appended even if
+        a page of this level links to it, and is then returned in this level: otherwise its depth would depend
+        on which of the two is found first."""
         if self._max_depth is None:
             self.add([href], shared)
             return
@@ -146,8 +146,8 @@ class Frontier:
         return self.waiting > 0 and (self._max_pages is None or self.pages < self._max_pages)
 
     def take(self, limit: int) -> list[FetchRequest]:
-        """Return at most `limit` requests. An empty list means that there are none now: the requests in
-        flight may find more."""
+        """Return at most `limit` requests. An empty list means that there are none at present; the requests
+        in flight may find more."""
         requests, self._invalid = self._invalid, []
         if self._max_pages is not None:
             limit = min(limit, len(requests) + self._max_pages - self.pages)

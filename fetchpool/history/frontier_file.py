@@ -1,7 +1,7 @@
-"""The file of a crawl's frontier: lines are appended, and read behind.
+"""The file of a crawl's frontier: lines are appended at the end while earlier ones are read.
 
-In: complete lines. Out: the same lines, at any time, and after a crash. The module knows no format. When the
-file is opened, a truncated last line, which a crash has left, is removed. A lock keeps a second run out.
+In: complete lines, in any format. Out: the same lines, at any time, and after a crash. Opening the file
+removes a last line that a crash has truncated. A lock keeps other runs out.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fetchpool.sinks.file_ops import NO_SPACE, OPERATING_SYSTEM, FileOps, lock, 
 from fetchpool.sinks.lines import last_line_end
 
 MAX_BUFFERED = 1 << 20
-"""Bytes of lines that are buffered before they are written without a `flush()`."""
+"""Bytes of lines that are buffered before they are written even without a `flush()`."""
 IN_USE = "the frontier is used by another run; wait for its end, or choose another output with -o"
 
 
@@ -60,7 +60,7 @@ class FrontierFile:
 
     @property
     def size(self) -> int:
-        """The size of all lines in bytes, also those that are buffered."""
+        """The size of all lines in bytes, including buffered ones."""
         return self._written + self._buffered
 
     def append(self, lines: bytes) -> None:
@@ -71,7 +71,7 @@ class FrontierFile:
             self.flush()
 
     def flush(self) -> None:
-        """Write the buffered lines. Raises `OutputError`: then the file may end in a truncated line, which
+        """Write the buffered lines. Raises `OutputError`; the file may then end in a truncated line, which
         the next run removes."""
         if not self._buffer:
             return
@@ -86,7 +86,8 @@ class FrontierFile:
         self._is_synced = False
 
     def sync(self) -> None:
-        """Wait until the disk has all lines: called before the disk has the rows that follow from them."""
+        """Wait until all lines are on disk. Must be called before the rows that depend on them are written to
+        disk."""
         self.flush()
         if self._is_synced:
             return
@@ -123,7 +124,7 @@ class FrontierFile:
 
 
 def frontier_path(outputs: tuple[str, ...], given: str) -> str:
-    """Return the path of the frontier: next to the first output that is a file; empty if there is none."""
+    """Return the path of the frontier, next to the first output that is a file; empty if no output is."""
     if given:
         return given
     first = next((path for path in outputs if path != "-"), "")
@@ -138,8 +139,8 @@ def open_frontier(path: str, outputs: tuple[str, ...], *, resume: bool, overwrit
     if path and not overwrite:
         if resume and existing and not Path(path).exists():
             raise UsageError(
-                f"--resume: the frontier {name} is missing, which says what is left to fetch; name it with "
-                "--frontier, or crawl into another output with -o"
+                f"--resume: the frontier {name}, which lists the URLs left to fetch, is missing; name it "
+                "with --frontier, or crawl into another output with -o"
             )
         if not resume and _has_content(path):
             raise UsageError(
@@ -148,7 +149,7 @@ def open_frontier(path: str, outputs: tuple[str, ...], *, resume: bool, overwrit
             )
         if not resume and existing:
             raise UsageError(
-                f"{escape_invisible(existing[0])} has rows already, and no frontier that belongs to them; "
+                f"{escape_invisible(existing[0])} already has rows, but no frontier that belongs to them; "
                 "choose another output with -o, or replace it with --overwrite"
             )
     return FrontierFile(path, truncate=overwrite)

@@ -1,1 +1,1 @@
-"""Link checks: what is broken on a site, and which pages link to it."""
+"""Link checks: finds the broken links of a site, and the pages that have them."""

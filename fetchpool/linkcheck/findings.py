@@ -1,4 +1,4 @@
-"""Findings: broken links and unsure ones, in a temporary database, so that memory does not grow with them.
+"""Findings: broken and unsure links, in a temporary database, so that memory does not grow with their number.
 
 In: problems, redirects and links, from `gather.py`. Out: findings and the pages that link to them, always in
 the same order. Raises `sqlite3.Error` when the temporary file can't be written.
@@ -31,7 +31,7 @@ SUMMARIZE = (
     "CREATE UNIQUE INDEX finding_id ON finding (id)",
     "CREATE INDEX hit_problem ON hit (problem, page)",
 )
-"""Statements after the last hit."""
+"""Statements to run after the last hit is added."""
 SELECT = (
     "SELECT problem.id, url, error, message, chain, pages, first FROM problem JOIN finding USING (id) "
     "WHERE verdict = ? "
@@ -46,16 +46,16 @@ _decode_chain = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
 class Finding(Struct, frozen=True):
-    """A target to which links are broken, or unsure."""
+    """The target of broken or unsure links."""
 
     id: int
     url: str
     error: str
     message: str
     chain: tuple[str, ...]
-    """The URLs from the target to the one that is broken, if the target redirects."""
+    """If the target redirects: the URLs from the target to the broken one."""
     pages: int
-    """The number of pages that link to it."""
+    """The number of pages that link to the target."""
     first: str
     """The first of these pages in alphabetical order; empty if no page is known."""
 
@@ -64,7 +64,7 @@ class Referrer(Struct, frozen=True):
     """A link to a finding's target."""
 
     page: str
-    """Empty if the URL was given, and no page is known."""
+    """Empty if no page is known, as for a start URL."""
     tag: str
     attribute: str
 
@@ -79,7 +79,7 @@ class Findings:
         self.links: int | None = None
         """The number of links; None if they are not known."""
         self.fragments = 0
-        """The number of different fragments that were looked for."""
+        """The number of distinct fragments that were checked."""
         self.superseded = 0
         self.unreadable = 0
 
@@ -101,13 +101,13 @@ class Findings:
         yield from self._database.execute("SELECT url, target, found_on FROM redirect")
 
     def target_of(self, url: str) -> str | None:
-        """Return the URL to which one redirects; None if it is no redirect."""
+        """Return the target of a URL that redirects; None if it does not."""
         found = self._database.execute("SELECT target FROM redirect WHERE url = ?", (url,)).fetchone()
         return None if found is None else str(found[0])
 
     def add_chain(self, chain: list[str], found_on: str | None, loop_message: str = "") -> None:
-        """Add a URL that redirects to the last one of the chain. It is a problem if that one is, or if the
-        redirects never end, for which there is a message."""
+        """Add a URL that redirects to the last URL of the chain. It is a problem if the last URL is, or if
+        the redirects never end, in which case there is a message."""
         encoded = msgspec.json.encode(chain).decode()
         final = chain[-1].partition("#")[0]
         if loop_message:
@@ -132,17 +132,17 @@ class Findings:
         )
 
     def final_of(self, url: str) -> tuple[str, str | None]:
-        """Return the URL at which one ends after redirects, with the fragment that the redirect names, and
-        the chain."""
+        """Return the URL at which the redirects from a URL end, with the fragment that the redirect names,
+        and the chain."""
         found = self._database.execute("SELECT final, chain FROM resolved WHERE url = ?", (url,)).fetchone()
         return found or (url, None)
 
     def want_fragments(self, wanted: Iterable[tuple[str, str]]) -> None:
-        """Have fragments of pages looked for."""
+        """Register fragments of pages to be checked."""
         self._database.executemany("INSERT OR IGNORE INTO wanted VALUES (?, ?, NULL)", wanted)
 
     def wanted_of(self, page: str) -> list[str]:
-        """Return the fragments that are looked for in a page."""
+        """Return the fragments to check in a page."""
         found = self._database.execute("SELECT fragment FROM wanted WHERE page = ?", (page,)).fetchall()
         return [fragment for (fragment,) in found]
 
@@ -161,7 +161,7 @@ class Findings:
         return found is not None and bool(found[0])
 
     def add_missing(self, link: Link, error: str, message: str, chain: str | None) -> None:
-        """Add a link whose fragment its page lacks."""
+        """Add a link whose fragment is missing in its page."""
         url = f"{link.to}#{link.fragment}"
         self._database.execute(
             "INSERT OR IGNORE INTO problem (url, verdict, error, message, chain) VALUES (?, ?, ?, ?, ?)",
@@ -170,15 +170,16 @@ class Findings:
         self._add_hits([(link.from_, link.tag, link.attribute, url)])
 
     def add_links(self, links: Iterable[Link]) -> None:
-        """Add the links that lead to problems; the others are ignored."""
+        """Add the links that lead to problems; other links are ignored."""
         self._add_hits((each.from_, each.tag, each.attribute, each.to) for each in links)
 
     def _add_hits(self, hits: Iterable[tuple[str, str, str, str]]) -> None:
         self._database.executemany("INSERT INTO hit SELECT id, ?, ?, ? FROM problem WHERE url = ?", hits)
 
     def finish(self) -> None:
-        """Summarize, after everything was added. A problem without a link to it has the page on which it was
-        found, or none. If that is a redirect, the problem is reported as that redirect's."""
+        """Summarize, after everything has been added. A problem without known links gets the page on which it
+        was found, if any. If it was found by a redirect, it is reported only as a problem of that
+        redirect."""
         execute = self._database.execute
         execute(
             "INSERT INTO hit SELECT id, ifnull(found_on, ''), '', '' FROM problem "
@@ -203,7 +204,8 @@ class Findings:
         return int(targets[0]), int(pages[0])
 
     def of(self, verdict: Verdict, more_pages_than: int = 0) -> Iterator[Finding]:
-        """Yield the findings with a verdict, in the order of their URLs; only those with more pages."""
+        """Yield the findings with a verdict that are on more than a number of pages, in the order of their
+        URLs."""
         rows = self._database.execute(f"{SELECT} AND pages > ? ORDER BY url", (verdict, more_pages_than))
         return map(_finding, rows)
 
@@ -216,8 +218,8 @@ class Findings:
         return (Referrer(*row) for row in rows)
 
     def by_page(self, verdict: Verdict, most_pages: int) -> Iterator[tuple[str, Finding]]:
-        """Yield pages and the findings to which they link, in the order of both; without those findings that
-        are on more pages."""
+        """Yield each page with its findings, both in order, without the findings that are on more than a
+        number of pages."""
         for page, *row in self._database.execute(PAGES, (verdict, most_pages)):
             yield page, _finding(row)
 
@@ -240,4 +242,4 @@ def _finding(row: tuple[object, ...] | list[object]) -> Finding:
 
 
 ERRORS = (sqlite3.Error,)
-"""The exceptions of a database that can't be written."""
+"""The exceptions raised if the database can't be written."""

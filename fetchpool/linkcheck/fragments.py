@@ -1,6 +1,7 @@
-"""Checks whether a page has what the fragment of a link names.
+"""Checks whether a page has the element that the fragment of a link names.
 
-In: a fragment as written, and the hashes of a page's ids. Out: whether the page has it. Pure.
+In: a fragment as written, and the hashes of a page's element IDs. Out: whether the page has the element.
+Pure.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from urllib.parse import unquote
 from fetchpool.crawl.page_links import FRAGMENT_SIZE, fragment_hash
 
 DIRECTIVE = ":~:"
-"""What follows it is for the browser, such as a text to show (wicg.github.io/scroll-to-text-fragment)."""
+"""Starts a directive for the browser, such as a text to show (wicg.github.io/scroll-to-text-fragment)."""
 TOP = "top"
 
 
@@ -22,7 +23,8 @@ def is_element(fragment: str) -> bool:
 
 
 def has_element(ids: frozenset[bytes], fragment: str) -> bool:
-    """Whether a page with these ids has the element of a fragment: compared as written, then decoded."""
+    """Whether a page with these IDs has the element of a fragment, which is compared as written, then
+    percent-decoded."""
     fragment = fragment.partition(DIRECTIVE)[0]
     return fragment_hash(fragment) in ids or ("%" in fragment and fragment_hash(unquote(fragment)) in ids)
 

@@ -1,8 +1,8 @@
 """Gathers the findings of a link check from files: rows, links, and the ids of pages.
 
-In: outputs of a crawl, and that of its links. Out: `Findings`. Files are read in blocks, and joined in a
-temporary database, so memory does not depend on their size. The join comes last, so that the order in which
-pages were fetched changes nothing.
+In: the outputs of a crawl, and its output of links. Out: `Findings`. Files are read in blocks, and joined in
+a temporary database, so memory does not depend on their size. The join comes last, so the order in which
+pages were fetched makes no difference.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from fetchpool.model.urls import parse_line
 from fetchpool.sinks.links.read import links_format, read_ids, read_links
 
 MAX_REDIRECTS = 10
-"""A crawl follows no more of them, one after the other, by default."""
+"""Maximum number of redirects that a crawl follows in a row, by default."""
 NO_END = f"more than {MAX_REDIRECTS} redirects"
 CIRCLE = "redirects in a circle"
 NO_ELEMENT = "no element has this id"
 INVALID = "invalid"
-"""The reason of links that are no valid URL."""
+"""The reason of links without a valid URL."""
 
 
 class Row(Url, gc=False):
-    """The fields of a row that a link check needs."""
+    """The fields of a row that a link check reads."""
 
     response_code: int | None = None
     error: str | None = None
@@ -80,14 +80,14 @@ def _add_rows(findings: Findings, rows: FinalRows[Row]) -> None:
 
 
 def _href(shown: str) -> str:
-    """Return the URL of a row as links have it: normalised, without the fragment."""
+    """Return the URL of a row in the form of links: normalised, without the fragment."""
     text = original_url(shown)
     url = parse_line(text)
     return url.href if isinstance(url, ParsedUrl) else text
 
 
 def _resolve(findings: Findings) -> None:
-    """Follow each redirect to its end, which has a row of its own."""
+    """Follow each redirect to its final target, which has a row of its own."""
     for url, target, found_on in findings.redirects():
         chain = [url, target]
         message = ""
@@ -106,8 +106,8 @@ def _links_with_element(links: str) -> Iterator[list[Link]]:
 
 
 def _check_fragments(findings: Findings, links: str) -> None:
-    """Look for the elements that fragments of links name, if the ids of pages are known. A page without known
-    ids is not HTML, or was not fetched: nothing is said about it."""
+    """Look for the elements that the fragments of links name, in pages whose element IDs are known. Other
+    pages are not HTML or were not fetched: their fragments are not checked."""
     if next(read_ids(links), None) is None:
         return
     for batch in _links_with_element(links):
@@ -131,9 +131,9 @@ def _check_fragments(findings: Findings, links: str) -> None:
 
 
 def _wanted(findings: Findings, link: Link) -> tuple[str, str, str | None]:
-    """Return the page to which a link leads, the fragment that is looked for there, and the redirects. A
-    redirect keeps the fragment unless it names one itself (RFC 9110 section 10.2.2): then that one is the
-    site's business, and nothing is looked for."""
+    """Return the page to which a link leads, the fragment to check there, and the redirects. A redirect keeps
+    the fragment unless it names one itself (RFC 9110 section 10.2.2); that fragment was not chosen by the
+    link's author, and is not checked."""
     final, chain = findings.final_of(link.to)
     url, has_own, _ = final.partition("#")
     return url, "" if has_own else link.fragment or "", chain

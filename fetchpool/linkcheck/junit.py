@@ -1,7 +1,7 @@
 """Reports findings as JUnit XML, which CI systems show: a test case for each target.
 
 In: findings. Out: pieces of one XML document, in bounded memory: a failure for each broken target, whose text
-lists the pages; a skipped test case for each unsure one; and one that passes, for all others.
+lists the pages; a skipped test case for each unsure target; and one passing test case for all other targets.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Reports findings as Markdown, for the summary of a CI job or a comment: a table of the broken targets.
 
-In: findings. Out: lines of GitHub Flavored Markdown. Such places limit the length of a text, and so does this
-report the number of its rows.
+In: findings. Out: lines of GitHub Flavored Markdown. CI systems limit the length of such texts, so the number
+of rows is limited.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _problem(finding: Finding) -> str:
 
 
 def _code(url: str) -> str:
-    """Return a URL as code, in which nothing but the sign that ends it has a meaning."""
+    """Return a URL as code, in which only the closing backtick has a special meaning."""
     return f"`{_row(url.replace('`', '%60'))}`"
 
 

@@ -1,7 +1,7 @@
 """Reports findings as text, for a terminal: by page, or by target.
 
-In: findings. Out: lines. A target to which many pages link is usually in a header or footer: it is one entry,
-with the number of pages and the first of them. Pure except for reading the findings.
+In: findings. Out: lines. A target that many pages link to is usually in a header or footer: it gets one
+entry, with the number of pages and the first of them. Pure except for reading the findings.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from fetchpool.model.text import escape_invisible
 from fetchpool.progress.format import Line, Span, Style, counted, line
 
 FOLD = 5
-"""A target on more pages than this is one entry."""
+"""A target that is linked from more pages than this gets one entry."""
 WIDTH = 13
-"""Columns of an error."""
+"""Width of the column of errors."""
 INDENT = " " * (2 + WIDTH + 2)
 GIVEN = "given, or in a sitemap"
-"""In place of a page, if no page links to a URL."""
+"""Shown in place of a page if no page links to a URL."""
+ONE_PAGE = "only the first page of each link is known, and no fragments; add --links for all of them"
 
 
 def lines(findings: Findings) -> Iterator[Line]:
@@ -30,9 +31,7 @@ def lines(findings: Findings) -> Iterator[Line]:
     yield from _unsure(findings)
     if findings.links is None:
         yield line("")
-        yield line(
-            Span("only one page of each link is known, and no fragment; --links has all of them", Style.HINT)
-        )
+        yield line(Span(ONE_PAGE, Style.HINT))
 
 
 def headline(findings: Findings) -> Line:

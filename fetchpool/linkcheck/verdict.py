@@ -10,15 +10,15 @@ from enum import IntEnum
 from fetchpool.model.failures import FailureKind
 
 FRAGMENT = "fragment"
-"""The error of a link whose page is there, and has no element with the id that its fragment names."""
+"""The error of a link whose page exists but has no element with the ID that the fragment names."""
 
 
 class Verdict(IntEnum):
-    """What a row says about links to its URL."""
+    """The verdict on links to a URL."""
 
     FINE = 0
     UNSURE = 1
-    """A browser may well get the page: the server, or a rule for programs, refused this program."""
+    """The link may work in a browser: the server, or a rule for programs, refused this program."""
     BROKEN = 2
 
 
@@ -34,7 +34,7 @@ UNSURE = frozenset(
     )
 )
 FINE = frozenset((FailureKind.TOO_LARGE, FailureKind.PARSE, FailureKind.UNSUPPORTED_SCHEME))
-"""Errors of pages that are there."""
+"""Errors of pages that exist."""
 
 
 def verdict(error: str | None) -> Verdict:

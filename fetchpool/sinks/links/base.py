@@ -9,14 +9,14 @@ from fetchpool.model.link import Link
 from fetchpool.sinks.base import WrittenFirst
 
 IsDone = Callable[[str], bool]
-"""Whether a page has its row already: then its links are complete, and it is not fetched again."""
+"""Whether a page already has its row. If so, its links are complete, and it is not fetched again."""
 
 
 class LinkSink(WrittenFirst, Protocol):
     """Writes links as complete rows. Every method may raise `OutputError`."""
 
     name: str
-    """Its path, safe to show."""
+    """The path of the output, safe to show."""
 
     def write(self, links: Sequence[Link]) -> None:
         """Write the links of a page; the sink may buffer them until `flush()`."""

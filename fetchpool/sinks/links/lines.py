@@ -3,8 +3,9 @@
 In: links, or the ids of pages. Out: a file that ends in a complete line after every `flush()`; on resuming,
 without the links of pages that will be fetched again.
 
-The links of a page are written before its row. When the process is killed between the two, the page has links
-and no row: it is fetched again, and its links are written again. So what such pages left is removed first.
+The links of a page are written before its row. If the process is killed between the two, the page has links
+but no row: it is fetched again, and its links are written again. So the links of such pages are removed
+first.
 """
 
 from __future__ import annotations
@@ -42,10 +43,10 @@ class LineFormat(Protocol):
         """Return one line for each, with its line end."""
 
     def check_header(self, start: bytes) -> str:
-        """Return why a file with this first line is no such output; empty if it is one."""
+        """Return why a file with this first line is not such an output; empty if it is one."""
 
     def parse_header(self, start: bytes) -> bytes | None:
-        """Return the header of a file with this first line; None if it is no such output."""
+        """Return the header of a file with this first line; None if the file is not such an output."""
 
 
 class JsonLines:
@@ -55,7 +56,7 @@ class JsonLines:
     header = b""
 
     def __init__(self, first: str = "from", what: str = "JSONL output of links") -> None:
-        """`first`: the name of the first field. `what`: the file, in messages."""
+        """`first`: the name of the first field. `what`: what messages call the file."""
         self._begin = f'{{"{first}":'.encode()
         self._what = what
         self._encoder = msgspec.json.Encoder()
@@ -103,7 +104,7 @@ class CsvLines:
 
 def _cells(link: Link) -> list[str]:
     texts = (link.from_, link.to, link.tag, link.attribute)
-    # An empty fragment is not the same as none.
+    # An empty fragment differs from a missing one.
     fragment = "" if link.fragment is None else f"#{link.fragment}"
     flags = ("true" if each else "false" for each in (link.nofollow, link.followed))
     return [*map(escape_cell, texts), escape_cell(fragment), *flags, link.reason or ""]

@@ -1,4 +1,5 @@
-"""Opens an output of links, and the file with the ids of pages; only the chosen adapter is imported."""
+"""Opens an output of links, and the file with the element IDs of pages. Imports only the adapter of the
+chosen format."""
 
 from __future__ import annotations
 
@@ -25,9 +26,9 @@ OPTION = "--links"
 
 
 def open_links(path: str, is_done: IsDone | None = None) -> LinkSink:
-    """Return the sink of an output of links. `is_done`: on resuming, whether a page has its row; what the
-    output has of other pages is removed. Raises `UsageError` for a path that can't be opened or has other
-    content, and without `is_done` for one that has links already; `OutputError` when the system fails."""
+    """Return the sink of an output of links. `is_done`: on resuming, whether a page has its row; the links of
+    other pages are removed. Raises `UsageError` for a path that can't be opened or has other content, and
+    without `is_done` for one that has links already; `OutputError` when the system fails."""
     format = links_format(OPTION, path)
     with _naming_option(path):
         if is_done is None:
@@ -54,7 +55,7 @@ def open_ids(path: str, is_done: IsDone | None = None) -> LineSink[PageIds]:
     lines = JsonLines("url", "file of the ids of pages")
     with _naming_option(place):
         if is_done is None and Path(place).exists():
-            Path(place).unlink()  # of an output of links that is not there any more
+            Path(place).unlink()  # of an output of links that no longer exists
         if is_done is not None and Path(place).exists():
             keep_lines(place, lines, lambda: read_ids(path), attrgetter("url"), is_done)
         return LineSink[PageIds](place, lines)
@@ -67,8 +68,8 @@ def files_of(path: str) -> tuple[tuple[str, str], ...]:
 
 
 def _refuse_existing(path: str, format: str) -> None:
-    """Raise `UsageError` if the output has links already: a run that doesn't know its pages would write them
-    a second time."""
+    """Raise `UsageError` if the output already has links: a run that doesn't know its pages would write them
+    again."""
     if format == "parquet" and Path(pending_path(path)).exists():
         is_used = True
     else:
@@ -83,7 +84,7 @@ def _refuse_existing(path: str, format: str) -> None:
 
 @contextmanager
 def _naming_option(path: str) -> Iterator[None]:
-    """Name the option in messages, and turn errors of the system into `OutputError`."""
+    """Name the option in messages, and turn system errors into `OutputError`."""
     try:
         yield
     except UsageError as error:

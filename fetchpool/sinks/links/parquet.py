@@ -1,7 +1,6 @@
-"""Writes links to a Parquet file, which is made at the end of the run (extra `parquet`).
-
-In: links. Out: during the run a file of JSON lines, which a killed process leaves; at its end the Parquet
-file. While the file of lines exists, it has all links, and the Parquet file does not count.
+"""Writes links to a Parquet file, which is made at the end of the run (extra `parquet`). In: links. Out:
+during the run a file of JSON lines, which survives a kill; at the end the Parquet file. While the file of
+lines exists, it has all links, and the Parquet file does not count.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ class ParquetLinks:
     """A `LinkSink` for a Parquet file."""
 
     def __init__(self, path: str, is_done: IsDone | None = None) -> None:
-        """Open the file of lines. `is_done`: on resuming; links of other pages are left out. Raises
-        `UsageError` and `OutputError`."""
+        """Open the file of lines. `is_done`: on resuming, whether a page has its row; the links of other
+        pages are removed. Raises `UsageError` and `OutputError`."""
         self.name = escape_invisible(path)
         self._path = path
         waiting = Path(pending_path(path)).resolve()

@@ -26,12 +26,12 @@ from fetchpool.sinks.row_lines import decode_json, parse_cells
 T = TypeVar("T", bound=msgspec.Struct)
 
 BATCH = 1_000
-"""Links that are read from a database at once."""
+"""Number of links read from a database at once."""
 SELECT = 'SELECT "{}" FROM links ORDER BY rowid'.format('", "'.join(LINK_COLUMNS))
 IDS_SUFFIX = ".ids.jsonl"
-"""What is appended to the name of an output of links for the file with the ids of pages."""
+"""Suffix of the file with the element IDs of pages, appended to the name of the output of links."""
 PENDING_SUFFIX = ".pending.jsonl"
-"""What is appended to the name of a Parquet output for the links that wait to become one."""
+"""Suffix of the file with the links that a Parquet file will be made of, appended to its name."""
 
 
 def links_format(option: str, path: str) -> str:
@@ -45,12 +45,12 @@ def ids_path(path: str) -> str:
 
 
 def pending_path(path: str) -> str:
-    """Return the path of the links that wait to become a Parquet file."""
+    """Return the path of the file with the links that a Parquet file will be made of."""
     return f"{path}{PENDING_SUFFIX}"
 
 
 def read_links(path: str, format: str) -> Iterator[list[Link]]:
-    """Yield the links of an output. Raises `UsageError` for a file that can't be read or is no such
+    """Yield the links of an output. Raises `UsageError` for a file that can't be read or is not such an
     output."""
     if format == "jsonl":
         return _json_lines(path, Link)

@@ -1,8 +1,8 @@
 """Writes links to a SQLite table, `links`, which can be queried during the run and after it.
 
 In: links. Out: a database with one row for each link, in the order in which they were found. A flush is one
-transaction in a write-ahead log, which a killed process leaves complete. The file's header shows whether the
-database is one of links, so that no other is opened.
+transaction in a write-ahead log, which stays complete if the process is killed. The file's header marks it as
+a database of links, so that no other database is opened.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class SqliteLinks:
             yield
             self._connection.execute("COMMIT")
         except BaseException:
-            if self._connection.in_transaction:  # some failures have ended it already
+            if self._connection.in_transaction:  # some failures have ended the transaction already
                 self._connection.execute("ROLLBACK")
             raise
 
@@ -146,8 +146,8 @@ class SqliteLinks:
 
 
 def check_database(path: str) -> None:
-    """Check the header of a file, which is created if it is missing, without SQLite: it would create files
-    next to a database that it opens. Raises `UsageError`."""
+    """Check the header of a file, and create the file if it is missing. Doesn't use SQLite, which would
+    create files next to a database that it opens. Raises `UsageError`."""
     name = escape_invisible(path)
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)

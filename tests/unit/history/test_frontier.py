@@ -325,7 +325,7 @@ def test_a_crawl_is_continued_only_with_its_own_frontier(tmp_path: Path) -> None
     path.unlink()
     with pytest.raises(UsageError, match=r"the frontier .* is missing"):
         opening(resume=True)
-    with pytest.raises(UsageError, match="has rows already, and no frontier"):
+    with pytest.raises(UsageError, match="already has rows, but no frontier"):
         opening()
     file = opening(overwrite=True)
     assert file.size == 0

@@ -62,7 +62,7 @@ def test_without_links_the_page_that_was_first_is_reported(tmp_path: Path) -> No
     shown = [str(each) for each in text.lines(findings)]
     assert shown[0] == "3 broken links on 2 pages (4 URLs checked)"
     assert shown[2:4] == ["Given, or in a sitemap", "  tls            http://h/x"]
-    assert shown[-1] == "only one page of each link is known, and no fragment; --links has all of them"
+    assert shown[-1] == text.ONE_PAGE
 
 
 def test_the_last_row_of_a_url_counts(tmp_path: Path) -> None:
