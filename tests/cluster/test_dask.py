@@ -99,7 +99,7 @@ def test_a_scheduler_that_does_not_answer_is_refused(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(dask_cluster, "CONNECT", 0.2)
     file = tmp_path / "s.json"
     file.write_text('{"address": "tcp://127.0.0.1:1"}')
-    with pytest.raises(fetchpool.UsageError, match="no scheduler answers there"):
+    with pytest.raises(fetchpool.UsageError, match="no scheduler responds there"):
         list(fetchpool.fetch(["http://127.0.0.1:1/"], cluster=str(file), **SETTINGS))
 
 

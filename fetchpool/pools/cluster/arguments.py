@@ -1,4 +1,4 @@
-"""A station's arguments as bytes: the options of the run, and the files that they name.
+"""Encodes a station's arguments as bytes: the options of the run, and the files that they name.
 
 In: the options of the driver. Out: the same for a station: certificates are files of its own, since paths of
 the driver mean nothing there, and so are the user's modules of `--parse`; the directory of `--save` must be
@@ -21,10 +21,10 @@ from fetchpool.pools.cluster import modules
 from fetchpool.pools.cluster.modules import SentModule
 
 FILES = ("cacert", "cert", "key")
-"""Options that name a file."""
+"""The options that name a file."""
 TOKEN = "cluster"
 """The name of the file in the run's temporary directory that proves that a worker sees it."""
-NOT_SHARED = "--save: it does not see the directory {}; it has to be on a file system that all workers share"
+NOT_SHARED = "--save: it does not see the directory {}, which must be on a file system that all workers share"
 
 
 class Arguments(Struct, frozen=True):
@@ -69,7 +69,7 @@ class Packer:
 
 
 def version_of(arguments: bytes) -> tuple[str, bytes]:
-    """Return the driver's version, and the rest for `unpack()`."""
+    """Return the driver's version, and the remaining bytes for `unpack()`."""
     version, content = pickle.loads(arguments)
     return version, content
 

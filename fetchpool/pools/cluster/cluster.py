@@ -1,7 +1,7 @@
 """The interface between the cluster pool and the system that runs its workers: a few calls, and events.
 
-A system (Dask, or the fake of the tests) knows its workers, runs a `StationHost` in those that the pool
-chooses, takes bytes to it and brings bytes back. It holds no policy: it neither retries nor waits.
+A system (Dask, or the fake of the tests) knows its workers, runs a `StationHost` in the ones that the pool
+chooses, and carries bytes in both directions. It has no policy: it neither retries nor waits.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Left(Struct, frozen=True):
 
     address: str
     planned: bool
-    """It was asked to, as at the end of its lifetime."""
+    """The worker was asked to leave, as at the end of its lifetime."""
 
 
 class Opened(Struct, frozen=True):
-    """A station was opened, or has refused to be."""
+    """A station was opened, or refused to open."""
 
     station: str
     answer: bytes
@@ -49,13 +49,13 @@ class NotOpened(Struct, frozen=True):
 
 
 class Delivered(Struct, frozen=True):
-    """A station has taken the bytes of a `put()`."""
+    """A station has received the bytes of a `put()`."""
 
     station: str
 
 
 class Unreachable(Struct, frozen=True):
-    """A station can't be called any more: its worker has died, or it has ended."""
+    """A station can no longer be called: its worker has died, or it has ended."""
 
     station: str
 
@@ -68,7 +68,7 @@ class Reported(Struct, frozen=True):
 
 
 class Lost(Struct, frozen=True):
-    """The cluster itself is gone: its scheduler does not answer, and its workers end."""
+    """The cluster itself is gone: its scheduler does not respond, and its workers end."""
 
     reason: str
 
@@ -77,26 +77,26 @@ Event = Joined | Left | Opened | NotOpened | Delivered | Unreachable | Reported 
 
 
 class Cluster(Protocol):
-    """All methods return at once; what comes of them is an event. Events may come in any thread, and in each
-    station's own order."""
+    """A cluster. All methods return at once; their results are events. Events may arrive in any thread; those
+    of one station arrive in order."""
 
     def listen(self, on_event: Callable[[Event], None]) -> None:
         """Call a function with every event from now on."""
 
     def workers(self) -> list[Worker]:
-        """Return the workers that are there now."""
+        """Return the current workers."""
 
     def open(self, station: str, worker: str, arguments: bytes) -> None:
         """Open a station with these arguments in the worker with this address."""
 
     def put(self, station: str, number: int, commands: bytes) -> None:
-        """Take commands to a station."""
+        """Send commands to a station."""
 
     def drop(self, station: str) -> None:
-        """Let a station end: nothing is sent to it any more."""
+        """Let a station end. Nothing more is sent to it."""
 
     def wish(self) -> None:
-        """Show the cluster that there is work, while it has no workers: it may start some then."""
+        """Show a cluster without workers that there is work, so that it may start some."""
 
     def close(self) -> None:
         """Drop all stations, and leave the cluster."""

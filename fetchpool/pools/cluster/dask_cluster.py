@@ -1,8 +1,8 @@
-"""The adapter for Dask distributed: a cluster by its scheduler's address.
+"""The adapter for Dask distributed: a cluster, found by its scheduler's address.
 
 In: the calls of the pool. Out: events, from the thread of Dask's client. The actors' calls go through the
-scheduler, so that one port is enough. Stations are actors; there are no other tasks than an anchor for each,
-which neither moves nor repeats.
+scheduler, so that one port is enough. Stations are actors. The only other tasks are their anchors, one for
+each station, which are neither moved nor repeated.
 """
 
 from __future__ import annotations
@@ -60,13 +60,13 @@ class DaskCluster:
     """A cluster of Dask workers."""
 
     def __init__(self, name: str, address: str, security: Any, local: LocalWorkers | None = None) -> None:
-        """`local`: the workers that end with the run."""
+        """`local`: the workers on this machine, which end with the run."""
         self._local = local
         self._client: Any = _connect(name, address, security)
         self._topic = f"fetchpool-{os.urandom(6).hex()}"
         self._actors: dict[str, Any] = {}
         self._futures: dict[str, list[Any]] = {}
-        """What keeps an actor and its anchor."""
+        """The futures that keep each actor and its anchor alive."""
         self._on_event: Callable[[Event], None] = lambda _: None
         self._is_closed = False
 
@@ -177,12 +177,12 @@ class DaskCluster:
             self._on_event(Joined(worker))
 
     async def _watch(self) -> None:
-        """Notice that the scheduler is gone: its workers end, and no event tells."""
+        """Detect that the scheduler is gone: its workers end, but no event reports that."""
         while self._client.status == "running":
             await asyncio.sleep(WATCH)
         if not self._is_closed:
-            logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the client's attempts to connect again
-            self._on_event(Lost("the scheduler does not answer any more"))
+            logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the client's attempts to reconnect
+            self._on_event(Lost("the scheduler no longer responds"))
 
 
 def _connect(where: str, address: str, security: Any) -> Client:

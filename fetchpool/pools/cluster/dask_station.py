@@ -1,4 +1,5 @@
-"""What Dask runs in a worker: a station as an actor, and the task that shows Dask that the worker is busy.
+"""The code that Dask runs in a worker: a station as an actor, and a task that shows Dask that the worker is
+busy.
 
 In: the arguments of a station, and the driver's calls. Out: reports, as events of the run's topic.
 """
@@ -15,12 +16,12 @@ from fetchpool.pools.cluster import messages
 from fetchpool.pools.cluster.host import StationHost
 
 WORKING = ("running", "paused")
-"""The states of a worker that takes part in its cluster."""
+"""The states of a worker that is part of its cluster."""
 _hosts: WeakValueDictionary[str, StationHost] = WeakValueDictionary()
 
 
 class Sealed:
-    """Bytes that no log shows: the options of a run have passwords."""
+    """Bytes that no log shows: the options of a run may contain passwords."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content
@@ -51,23 +52,23 @@ class DaskStation:
         return self._host.put(number, commands)
 
     def __del__(self) -> None:
-        """The driver has dropped the station, or is gone."""
+        """End the station: the driver has dropped it, or is gone."""
         if hasattr(self, "_host"):
             self._host.close()
 
 
 def publish(worker: Worker, topic: str, name: str, report: bytes) -> None:
-    """Send a report. One of a worker that has left its cluster is lost, like the worker."""
+    """Send a report. The report of a worker that has left its cluster is lost, like the worker."""
     worker.log_event(topic, [name, report])
 
 
 def is_cut_off(worker: Worker) -> bool:
-    """Whether a worker takes no part in its cluster any more."""
+    """Whether a worker is no longer part of its cluster."""
     return worker.status.name not in WORKING
 
 
 def anchor(name: str) -> None:
-    """Run as long as a station works: Dask counts tasks, and closes workers without one as idle."""
+    """Run as long as a station works: Dask closes workers without tasks as idle."""
     host = _hosts.get(name)
     if host is None:
         return
@@ -76,4 +77,4 @@ def anchor(name: str) -> None:
 
 
 def wish() -> None:
-    """Do nothing, on any worker: a cluster that adapts starts one for it."""
+    """Do nothing, on any worker: an adaptive cluster starts a worker for this task."""

@@ -1,7 +1,7 @@
-"""Which station runs which request: sends them, receives outcomes, and returns to the engine what a station
-that has ended may have started.
+"""Distributes requests among the stations: sends them, receives outcomes, and returns to the engine the
+requests of stations that have ended.
 
-In: the requests that wait, the stations and their reports. Out: completed futures. Only the thread that runs
+In: the waiting requests, the stations and their reports. Out: completed futures. Only the thread that runs
 the pool's loop uses it.
 """
 
@@ -20,14 +20,15 @@ from fetchpool.pools.future import LightFuture
 from fetchpool.pools.process.work import WorkItem, WorkQueue, cancel, complete
 
 HANG_UP_EVERY = 0.5
-"""Seconds between two messages about a host that accepts few connections: one may have become idle since."""
+"""Seconds between two messages about a host that accepts few connections: another connection may have become
+idle since the first."""
 MAX_HUNG_UP = 1000
-"""Hosts that are remembered for that."""
+"""Maximum number of hosts with such a message that are remembered."""
 UNCHECKED = 0.5
-"""Seconds until `recall()` has to be called again if there is nothing to recall."""
+"""Seconds until `recall()` must be called again if there is nothing to recall."""
 RECALL_AFTER = 0.1
-"""Seconds without an outcome after which requests that a station has not started are returned, while another
-one has places free."""
+"""Seconds without an outcome after which a station returns the requests that it has not started, while
+another station has free places."""
 
 
 class ClusterDispatcher:
@@ -39,11 +40,11 @@ class ClusterDispatcher:
         self._options = options
         self._router = Router()
         self._hung_up: dict[str, float] = {}
-        """When the stations last closed idle connections, by hosts that accept few."""
+        """When the stations last closed idle connections, by host that accepts few."""
         self._batches: dict[RemoteStation, list[WorkItem]] = {}
-        """What is about to be sent."""
+        """The batches that are about to be sent."""
         self.completed: list[tuple[LightFuture, Outcome]] = []
-        """Futures to complete, with their outcome."""
+        """Futures to complete, with their outcomes."""
 
     def set_results(self) -> None:
         """Complete the futures of all requests that have ended."""
@@ -51,7 +52,7 @@ class ClusterDispatcher:
         complete(completed)
 
     def set_stations(self, now: float) -> None:
-        """Route to the stations that there are now."""
+        """Route to the current stations."""
         stations = [station for station in self._stations.opened if not station.is_silent(now)]
         if stations != self._router.stations:
             self._router.set_stations(stations)
@@ -63,7 +64,7 @@ class ClusterDispatcher:
     # Sending
 
     def send(self, now: float) -> None:
-        """Give what waits to the stations, as far as they take it."""
+        """Send waiting requests to the stations, as far as they have capacity."""
         work, router = self._work, self._router
         if work.is_held:
             work.cancel(None)
@@ -136,8 +137,8 @@ class ClusterDispatcher:
                 other.add(Kind.HANG_UP, "\n".join(ips).encode())
 
     def _isolate(self, now: float) -> None:
-        """Send one request to a station that holds no other, and let a station finish what it holds for
-        that. The others go on."""
+        """Send one request to a station that holds no others, after letting that station finish its requests.
+        The other stations continue."""
         stations = self._router.stations
         chosen = next((station for station in stations if station.is_isolating), None)
         if chosen is None:
@@ -182,7 +183,7 @@ class ClusterDispatcher:
         return item
 
     def _put_back(self, unstarted: Iterable[WorkItem]) -> None:
-        """Let requests wait again that a station has not started, or cancel them."""
+        """Put requests that a station has not started back into the queue, or cancel them."""
         items = [item for item in unstarted if item.number in self._work.open]
         recalled = [item for item in items if item.recalled]
         self._work.put_back(item for item in items if not item.recalled)
@@ -194,19 +195,19 @@ class ClusterDispatcher:
             self._work.open.pop(item.number, None)
         cancel(item.future for item in reversed(items))
 
-    # What is lost, and what is returned
+    # Lost and returned requests
 
     def recover(self, now: float) -> None:
-        """Return what stations held that have ended. What they may have started was lost with a worker that
-        has died, and counts as such; all else is scheduled again."""
+        """Return the requests of stations that have ended. Those that a dead worker may have started count as
+        lost with it; all others are scheduled again."""
         ended, self._stations.ended = self._stations.ended, []
         for station, end in ended:
             self._router.lost(station, now)
             held = [item for item in station.held.values() if item.number in self._work.open]
             lost: list[WorkItem] = []
             if end is End.DIED or (end is End.SILENT and self._options.has_slow_parsers):
-                # Requests start in their order, nearly: those that are spaced may be overtaken. The others
-                # have probably not been started. If they have, they are among the first next time.
+                # Requests start nearly in order: those that are spaced may be overtaken. The others have
+                # probably not been started. If they have, they are among the first next time.
                 lost = held[: max(station.bound, 1)]
             counted = {item.number for item in lost}
             self._cancel([item for item in held if item.number not in counted])
@@ -214,7 +215,7 @@ class ClusterDispatcher:
 
     def cancel(self, host: str | None) -> None:
         """Have the stations return the requests for a host that they have not started, to cancel them.
-        Without a host: of all hosts."""
+        Without a host: the requests for all hosts."""
         for station in self._stations.opened:
             theirs = [item for item in station.held.values() if host is None or item.request.host == host]
             if theirs:
@@ -227,8 +228,8 @@ class ClusterDispatcher:
         self._cancel(list(self._work.open.values()))
 
     def recall(self, now: float, interval: float) -> float:
-        """Have stations return what they have not started if others could start it; return the seconds until
-        that has to be checked again."""
+        """Have stations return requests that they have not started and that others could start. Return the
+        seconds until the next check."""
         stations = self._router.stations
         if self._work.waiting or not any(station.capacity(ahead=False) for station in stations):
             return UNCHECKED

@@ -1,8 +1,9 @@
-"""What runs in a worker of a cluster: a station in a thread of its own, the driver's calls, and its reports.
+"""Runs a station in a worker of a cluster, in its own thread: carries out the driver's calls and sends
+reports.
 
 In: the arguments of a station, and commands, as bytes, from any thread. Out: reports as bytes, to `publish`,
-in the station's thread. It imports nothing of the system that runs the cluster. The station ends when the
-driver drops it, or when its lease does (`lease.py`).
+in the station's thread. The module imports nothing of the system that runs the cluster. The station ends when
+the driver drops it, or when its lease does (`lease.py`).
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ from fetchpool.pools.cluster.messages import Kind, Opening, Report
 from fetchpool.pools.wire import WireError
 from fetchpool.runtime import threads
 
-LEASE_ENDED = f"there was no call of the driver for {LEASE:g} s"
+LEASE_ENDED = f"no call from the driver for {LEASE:g} s"
 
 
 class StationHost:
-    """A station, as its worker holds it."""
+    """A station in its worker."""
 
     def __init__(
         self,
@@ -42,16 +43,16 @@ class StationHost:
         is_cut_off: Callable[[], bool] | None = None,
     ) -> None:
         """`arguments` are those of a `Packer`. `is_cut_off`: whether the worker is closing, or has lost its
-        cluster. Raises nothing: `opening` says what is in the way."""
+        cluster. Raises nothing: `opening` has the error."""
         self._publish = publish
         self._is_cut_off = is_cut_off
         self._lock = Lock()
         self._lease = Lease()
         self._calls = 0
-        """The number of the last call of the driver."""
+        """The number of the driver's last call."""
         self._reports = 0
         self._wanted = self._settled = 0
-        """The serial numbers of the last command `PLACES`, and of the last that has taken effect."""
+        """The serial numbers of the last `PLACES` command, and of the last one that has taken effect."""
         self._next_report = monotonic() + PING
         self._thread: Thread | None = None
         self._directory = ""
@@ -107,14 +108,14 @@ class StationHost:
     # Any thread
 
     def put(self, number: int, data: bytes) -> bool:
-        """Carry out the commands of the driver's call with this number; one that has come before is ignored.
-        Return False when the station has ended. Raises `WireError` when a call is missing."""
+        """Carry out the commands of the driver's call with this number. A repeated call is ignored. Return
+        False if the station has ended. Raises `WireError` if a call is missing."""
         with self._lock:
             if number <= self._calls:
                 return not self.ended.is_set()
             if number != self._calls + 1:
                 self.close()
-                raise WireError(f"call {number} has come after call {self._calls}")
+                raise WireError(f"call {number} arrived after call {self._calls}")
             message = messages.decode_commands(data)
             if self.ended.is_set() or not self._lease.renew(message.received):
                 return False
@@ -145,7 +146,7 @@ class StationHost:
             self._lookups.start(payload.decode("utf-8", "surrogatepass"), station.wake)
 
     def close(self) -> None:
-        """Have the station abort what it does, and return it. Idempotent."""
+        """Have the station abort its requests and return them. Idempotent."""
         if self._thread is not None:
             self._station.abandon()
 

@@ -1,7 +1,7 @@
-"""The lease of a station: how long it may start fetches without a sign of the driver. Pure.
+"""The lease of a station: how long it may start fetches without a sign of life from the driver. Pure.
 
-The driver abandons a station that has sent no report for `ABANDONED` seconds, and has its hosts fetched from
-elsewhere. By then the station must have ended, also if its process was stopped or cut off. Each call of the
+The driver abandons a station that has sent no report for `ABANDONED` seconds, and routes its hosts to other
+stations. By then the station must have ended, even if its process was stopped or cut off. Each call of the
 driver names the last report that has reached it, and the lease counts from the time at which that report was
 sent: so it always ends before the driver abandons the station, however long a message took, and without
 comparing clocks.
@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 
 LEASE = 15.0
-"""Seconds for which a station works on after a report that has reached the driver."""
+"""Seconds for which a station may continue after a report that has reached the driver."""
 ABANDONED = 20.0
 """Seconds without a report after which the driver abandons a station."""
 PING = 2.0
@@ -23,7 +23,7 @@ PING = 2.0
 
 
 def boottime() -> float:
-    """A clock that goes on while the machine is suspended."""
+    """A clock that keeps running while the machine is suspended."""
     if sys.platform == "linux":
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic()
@@ -36,7 +36,7 @@ class Lease:
         self._clock = clock
         self._ends = clock() + LEASE
         self._sent: deque[tuple[int, float]] = deque()
-        """The numbers of the reports that the driver may not have, and when each was sent."""
+        """The numbers of the reports that the driver may not have received, and when each was sent."""
         self._is_over = False
 
     @property
@@ -47,11 +47,12 @@ class Lease:
         return not self._is_over
 
     def sending(self, number: int) -> None:
-        """Note that a report is about to be sent."""
+        """Record that a report is about to be sent."""
         self._sent.append((number, self._clock()))
 
     def renew(self, received: int) -> bool:
-        """Count the lease from the report that has reached the driver last; return whether it holds."""
+        """Restart the lease from the last report that has reached the driver; return whether the lease
+        holds."""
         if not self.holds:
             return False
         sent = self._sent

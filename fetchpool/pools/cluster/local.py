@@ -1,8 +1,8 @@
 """`--cluster local:N`: a scheduler and workers on this machine, in processes of their own.
 
-In: the number of workers. Out: the scheduler's address. All are children of one process, this module run as a
-program, which ends with its standard input: also when the run is killed. It is not in the terminal's process
-group, so that Ctrl-C only reaches the run.
+In: the number of workers. Out: the scheduler's address. All are children of one process, which runs this
+module as a program. It ends when its standard input does, so also when the run is killed. It is not in the
+terminal's process group, so that Ctrl-C reaches only the run.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from contextlib import suppress
 from fetchpool.model.errors import UsageError
 
 ENDING = 5.0
-"""Seconds that the processes get to end."""
+"""Seconds for the processes to end."""
 
 
 class LocalWorkers:
     """A cluster on this machine."""
 
     def __init__(self, number: int) -> None:
-        """Start it, and return when it has an address. Raises `UsageError`."""
+        """Start the cluster, and return when it has an address. Raises `UsageError`."""
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", __name__, str(number), *sys.path],
@@ -56,15 +56,15 @@ class LocalWorkers:
 
 
 def main(number: int) -> None:
-    """Run a scheduler and so many workers until standard input ends."""
+    """Run a scheduler and a number of workers until standard input ends."""
     import logging
 
     from distributed import LocalCluster
 
     directory = tempfile.mkdtemp(prefix="fetchpool-workers-")
-    logging.disable(logging.CRITICAL)  # the driver says in words what goes wrong
+    logging.disable(logging.CRITICAL)  # the driver reports errors in its own words
     answer = os.dup(1)
-    os.dup2(2, 1)  # what workers print is not an answer
+    os.dup2(2, 1)  # text that workers print must not be mistaken for the address
     cluster = LocalCluster(  # type: ignore[no-untyped-call]
         n_workers=number,
         threads_per_worker=1,

@@ -1,6 +1,6 @@
-"""DNS lookups at a station, for the driver: what is dialled there is looked up there.
+"""DNS lookups at a station, for the driver: the station that connects to a host also resolves it.
 
-In: host names. Out: the results, in the order in which they come, for the next report.
+In: host names. Out: the results, in order of completion, for the next report.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class StationLookups:
         self._results: deque[Lookup] = deque()
 
     def start(self, host: str, notify: Callable[[], object]) -> None:
-        """Look up a name, and call `notify`, from any thread, when its result is there."""
+        """Look up a name, and call `notify`, from any thread, when its result is available."""
 
         def on_done(found: PendingLookup) -> None:
             addresses = list(found.addresses)
@@ -36,7 +36,7 @@ class StationLookups:
 
     @property
     def has_results(self) -> bool:
-        """Whether a result waits for a report."""
+        """Whether results wait for the next report."""
         return bool(self._results)
 
     def take(self) -> list[Lookup]:

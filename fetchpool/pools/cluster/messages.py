@@ -1,7 +1,7 @@
-"""The messages between the driver and its stations, as bytes.
+"""Encodes and decodes the messages between the driver and its stations.
 
-In: commands for a station, or the report of one. Out: bytes, and from them the same values. The format is
-MessagePack behind a version, like `wire.py`, whose messages are payloads here.
+In: commands for a station, or a station's report. Out: bytes, and the same values again from them. The format
+is MessagePack behind a version, like `wire.py`, whose messages are payloads here.
 """
 
 from __future__ import annotations
@@ -18,20 +18,23 @@ VERSION = 1
 
 
 class Kind(IntEnum):
-    """What a command is."""
+    """The kind of a command."""
 
     REQUESTS = 1
     """Requests to fetch, as in `wire.py`."""
     CANCEL = 2
-    """Return the requests that were not started for the host that the payload names, or for all hosts."""
+    """Return the requests that have not started, for the host in the payload or, if it is empty, for all
+    hosts."""
     PLACES = 3
     """Run so many fetches at once from now on: a serial number and the places, in decimal."""
     SPACED = 4
-    """Hand back every redirect from now on; with an empty payload, as the options say."""
+    """Return every redirect to the driver from now on; with an empty payload, only those that the options
+    say."""
     HANG_UP = 5
-    """Close idle connections to these addresses, one a line: another station needs them."""
+    """Close idle connections to these addresses, one per line, because another station needs them."""
     HOLD = 6
-    """These hosts, one a line, were asked from another station until now: their spacing begins anew."""
+    """Restart the spacing of these hosts, one per line: another station has sent requests to them until
+    now."""
     LOOK_UP = 7
     """Look up a host name."""
 
@@ -40,14 +43,14 @@ Command = tuple[int, bytes]
 
 
 class Commands(Struct, array_like=True, frozen=True):
-    """What the driver sends with one call."""
+    """The commands that the driver sends in one call."""
 
     version: int
     received: int
     """The number of the last report that has reached the driver."""
     interval: float
-    """Seconds between two reports with outcomes: more with more stations, whose reports all pass through the
-    cluster's scheduler and are read by one driver."""
+    """Seconds between two reports with outcomes. It grows with the number of stations, since all reports pass
+    through the cluster's scheduler and are read by one driver."""
     commands: Sequence[tuple[int, bytes]]
 
 
@@ -62,32 +65,33 @@ class Lookup(Struct, array_like=True, frozen=True):
 
 
 class Report(Struct, array_like=True, frozen=True):
-    """What a station sends."""
+    """A report of a station."""
 
     version: int
     number: int
-    """Reports count from 1: a gap means that one was lost."""
+    """Reports are numbered from 1; a gap means that one was lost."""
     settled: int
-    """The serial number of the last command `PLACES` that has taken effect: no more fetches run."""
+    """The serial number of the last `PLACES` command that has taken effect: no more fetches are running than
+    it allows."""
     cpu_seconds: float
     """CPU time of the worker's process."""
     outcomes: bytes = b""
-    """A message of `wire.py`; empty in a mere sign of life."""
+    """A message of `wire.py`; empty if the report is only a sign of life."""
     lookups: list[Lookup] = []
     ended: str = ""
-    """Why the station has ended by itself; empty while it works."""
+    """Why the station has ended; empty while it works."""
 
 
 class Opening(Struct, array_like=True, frozen=True):
-    """What a station answers once it is opened, or why it was not."""
+    """A station's response when it is opened, or the reason why it can't be."""
 
     fetchpool: str
     libcurl: str = ""
     cores: int = 0
     limit: int = 0
-    """How many fetches its limit of open files allows."""
+    """The number of fetches that the limit of open files allows."""
     refusal: str = ""
-    """Why it can't work, in words."""
+    """Why the station can't work, as a message for the user."""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -122,7 +126,7 @@ def decode_report(data: bytes) -> Report:
 
 
 def decode_opening(data: bytes) -> Opening:
-    """Return what an opened station says. Raises `WireError`."""
+    """Return the response of an opened station. Raises `WireError`."""
     try:
         return _decode_opening(data)
     except msgspec.DecodeError as error:

@@ -1,4 +1,5 @@
-"""The cluster pool: stations in the workers of a cluster, on other machines, that run many fetches each.
+"""The cluster pool: runs stations in the workers of a cluster, on other machines, each with many fetches at
+once.
 
     submit() ──▶ WorkQueue ──▶ commands as bytes ──▶ the cluster ──▶ host.py: a station
     Future.set_result() ◀── reports as bytes ◀── the cluster ◀───────────┘
@@ -35,15 +36,15 @@ from fetchpool.pools.wakeup import Wakeup
 CHECK = 0.5
 """Seconds between two checks of the stations."""
 OPENING = 10.0
-"""Seconds that the first stations get to open; those that take longer join later."""
+"""Seconds for the first stations to open; those that take longer join later."""
 ABORTED = 5.0
-"""Seconds that an abort waits for its end."""
+"""Maximum seconds that an abort takes."""
 INTERVAL = 0.002
 """Seconds between two calls to a station, for each station: some 500 messages a second in all."""
 
 
 def poll_wakeup(wakeup: Wakeup, timeout: float) -> None:
-    """Wait until `wakeup` is notified, `timeout` seconds at most."""
+    """Wait until `wakeup` is notified, but at most `timeout` seconds."""
     readable, _, _ = select.select([wakeup.descriptor], [], [], timeout)
     if readable:
         wakeup.drain()
@@ -62,9 +63,9 @@ class ClusterPool(LoopPool):
         clock: Callable[[], float] = monotonic,
         poll: Callable[[Wakeup, float], object] = poll_wakeup,
     ) -> None:
-        """Returns when a station is open in each worker that is there. If `max_workers` is 0, it depends on
-        the number of workers. `wait`: seconds to wait for a worker when there is none. `poll` waits to be
-        woken up, so many seconds at most. Raises `UsageError` when a worker can't be used."""
+        """Open a station in each worker of the cluster. If `max_workers` is 0, it depends on the number of
+        workers. `wait`: seconds to wait for a worker when there is none. `poll`: waits for a wakeup, with a
+        timeout in seconds. Raises `UsageError` when a worker can't be used."""
         super().__init__("cluster", max_workers or EACH, interval=CHECK, abort_timeout=ABORTED)
         self._clock = clock
         self._poll = poll
@@ -73,24 +74,24 @@ class ClusterPool(LoopPool):
         self._cluster = cluster
         self._wait = wait
         self._waits_since: float | None = None
-        """Since when there is no worker."""
+        """When the wait for a worker began; None if there is a worker."""
         self._has_wished = False
         self._work = WorkQueue()
         self._commands: deque[Callable[[], object]] = deque()
-        """What the thread that runs the loop is to do for another one."""
+        """Commands from other threads for the thread that runs the loop."""
         self._events: deque[Event] = deque()
         self._is_spaced: bool | None = None
         self._next_check = now
         self._grants_all = True
-        """Every station has its share."""
+        """Whether every station has its share."""
         self._stations = Stations(cluster, options, now)
         self._dispatcher = ClusterDispatcher(self._work, self._stations, options)
         self.resolver = ClusterResolver(self._look_up)
-        """Looks names up at the stations."""
+        """Looks up names at the stations."""
         self.notify: Callable[[str], object] | None = None
         """Called with notices for the user."""
         self.on_lost: Callable[[str], object] | None = None
-        """Called with the reason, once, when the cluster is lost; the caller aborts the pool then. Without it
+        """Called with the reason, once, when the cluster is lost; the caller then aborts the pool. Without it
         the pool ends itself."""
         self._is_lost = False
         try:
@@ -180,7 +181,7 @@ class ClusterPool(LoopPool):
 
     def _run_once(self, timeout: float) -> None:
         wakeup, work, dispatcher = self._wakeup, self._work, self._dispatcher
-        wakeup.asleep = True  # from here on producers write to the socket; what came before is seen now
+        wakeup.asleep = True  # from here on producers write to the socket; earlier items are seen now
         while self._commands:
             self._commands.popleft()()
         now = self._clock()
@@ -227,7 +228,7 @@ class ClusterPool(LoopPool):
             self._lose(stations.lost)
 
     def _on_change(self, now: float) -> None:
-        """Handle stations that have come or gone."""
+        """Handle stations that have joined or ended."""
         stations, dispatcher = self._stations, self._dispatcher
         stations.has_changed = False
         for station, _ in stations.ended:
@@ -247,7 +248,7 @@ class ClusterPool(LoopPool):
         self._wait_for_workers(now)
 
     def _wait_for_workers(self, now: float) -> None:
-        """Wait while there is no worker, for the time that the user allows."""
+        """Wait for a worker while there is none, as long as `--cluster-wait` allows."""
         if self._stations.opened or self._is_lost:
             self._waits_since = None
             return

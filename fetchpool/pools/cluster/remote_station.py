@@ -1,7 +1,8 @@
-"""A station as the driver sees it: what it holds, how many fetches it may run, when it sent its last report.
+"""RemoteStation: the driver's view of a station: the requests that it holds, the number of fetches that it
+may run, and the time of its last report.
 
-In: requests and commands for it, and its reports. Out: calls to the cluster, one at a time; what is added
-meanwhile goes with the next one.
+In: requests and commands for it, and its reports. Out: calls to the cluster, one at a time; commands added
+meanwhile go with the next call.
 """
 
 from __future__ import annotations
@@ -18,35 +19,36 @@ SILENT_AFTER = 2.5 * PING
 
 
 class RemoteStation:
-    """One station, from its opening to its end."""
+    """One station, from when it is opened until it ends."""
 
     def __init__(self, name: str, worker: Worker, cluster: Cluster, now: float) -> None:
         self.name = name
-        """Unique in the run: reports of another station of the same worker are not taken for its own."""
+        """Unique in the run, so that reports of an earlier station in the same worker are not taken for this
+        one's."""
         self.worker = worker
         self._cluster = cluster
         self.is_open = False
         self.limit = 0
-        """The most fetches that it can run at once."""
+        """Maximum number of fetches that the station can run at once."""
         self.held: dict[int, WorkItem] = {}
-        """What it was sent and has not answered, by number, in that order."""
+        """Requests that were sent and have no outcome yet, by number, in the order of sending."""
         self.is_isolating = False
-        """It runs a single request, or is about to."""
+        """Whether the station runs a single request, or is about to."""
         self.places = 0
-        """How many fetches it may run at once."""
+        """Number of fetches that the station may run at once."""
         self._grants: dict[int, int] = {0: 0}
-        """Places by serial number, from the last that has taken effect on."""
+        """Places by serial number, from the last grant that has taken effect."""
         self.reported_at = self.last_outcome = self.recalled_at = now
-        """The times of its last report, of its last outcome, and of the last command to return requests that
+        """The times of the last report, of the last outcome, and of the last command to return requests that
         have not started."""
         self.cpu_seconds = 0.0
         self.stuck = 0
-        """Number of parsers there that did not return in time."""
+        """Number of parsers in the station that did not return in time."""
         self.lookups: set[str] = set()
-        """The names that it was asked to look up."""
+        """The names that the station was asked to look up."""
         self.rate = Rate()
         self._received = 0
-        """The number of its last report."""
+        """The number of the last report."""
         self._calls = 0
         self._commands: list[Command] = []
         self._is_calling = False
@@ -57,12 +59,12 @@ class RemoteStation:
 
     @property
     def bound(self) -> int:
-        """The most fetches that it may be running now: what it was granted last, and before as long as it may
-        not have taken that in."""
+        """Maximum number of fetches that the station may be running now: the largest grant that may still be
+        in effect."""
         return max(self._grants.values())
 
     def grant(self, places: int) -> None:
-        """Have it run so many fetches at once from now on."""
+        """Set the number of fetches that the station runs at once."""
         if places != self.places:
             self.places = places
             serial = max(self._grants) + 1
@@ -71,28 +73,30 @@ class RemoteStation:
 
     @property
     def ahead(self) -> int:
-        """How many requests may wait there for a place: so the next fetch starts without a message's way."""
+        """Number of requests that may wait in the station for a place, so that the next fetch starts without
+        waiting for a message."""
         return max(self.places // 2, self.rate.ahead)
 
     def capacity(self, *, ahead: bool) -> int:
-        """How many requests it can be sent: those that it would start, and those `ahead` of them."""
+        """Number of requests that the station can be sent: those that it would start, and those `ahead` of
+        them."""
         if not self.is_open or not self.places or self.is_isolating:
             return 0
         return max(0, self.places + (self.ahead if ahead else 0) - len(self.held))
 
     @property
     def surplus(self) -> int:
-        """Number of requests that it holds and has not started."""
+        """Number of requests that the station holds but has not started."""
         return max(0, len(self.held) - self.places)
 
     # Its reports
 
     def is_silent(self, now: float) -> bool:
-        """Whether it has sent no report for some time."""
+        """Whether the station has sent no report for some time."""
         return now - self.reported_at >= SILENT_AFTER
 
     def take(self, report: Report, now: float) -> bool:
-        """Note a report; return False if one before it is missing."""
+        """Record a report; return False if an earlier one is missing."""
         if report.number != self._received + 1:
             return False
         self._received = report.number
@@ -110,21 +114,21 @@ class RemoteStation:
         self._commands.append((kind, payload))
 
     def delivered(self) -> None:
-        """Note that the last call has reached the station."""
+        """Record that the last call has reached the station."""
         self._is_calling = False
 
     @property
     def may_call(self) -> bool:
-        """Whether a call can be made, as far as the station is concerned."""
+        """Whether the station can be called now."""
         return self.is_open and not self._is_calling
 
     def next_call(self) -> float:
-        """When there is a reason to call it."""
+        """The earliest time at which there is a reason to call the station."""
         return self._next_call if self._commands else self._ping_at
 
     def call(self, now: float, interval: float) -> None:
-        """Take all commands to the station, and make the next call after `interval` seconds at the
-        earliest. A silent station is not called: its lease is to end."""
+        """Send all commands to the station. The next call follows after at least `interval` seconds. A silent
+        station is not called, so that its lease ends."""
         if not self.may_call or now < self.next_call() or self.is_silent(now):
             return
         commands, self._commands = self._commands, []

@@ -1,7 +1,8 @@
-"""The resolver of a run on a cluster: asks stations, which see names as their network does.
+"""The resolver of a run on a cluster: has stations look up names, since results depend on their network.
 
-In: host names. Out: the lookups of `transports/lookup.py`. Several hosts are looked up at once, each at its
-own station. Nothing is cached here: the engine looks a host up once a minute, and stations have a cache.
+In: host names. Out: the lookups of `transports/lookup.py`. Several hosts are looked up at once, each at the
+station that fetches from it. Nothing is cached here: the engine looks a host up once a minute, and stations
+have a cache.
 """
 
 from __future__ import annotations
@@ -16,24 +17,24 @@ from fetchpool.transports.lookup import PendingLookup
 
 KINDS: dict[str, FailureKind] = {kind.value: kind for kind in (FailureKind.DNS, FailureKind.TIMEOUT_DNS)}
 MOST_LOOKUPS = 2_000
-"""Names that are looked up at once, over all stations."""
+"""Maximum number of concurrent lookups, over all stations."""
 
 
 class ClusterResolver:
-    """What the engine needs of a resolver, over the stations of a pool."""
+    """The engine's interface of a resolver, backed by the stations of a pool."""
 
     most_threads = MOST_LOOKUPS
 
     def __init__(self, ask: Callable[[str], None]) -> None:
-        """`ask` has a name looked up: the pool calls `finish()` with the result."""
+        """`ask` starts the lookup of a name; the pool calls `finish()` with the result."""
         self._ask = ask
         self._lock = threading.Lock()
         self._pending: dict[str, PendingLookup] = {}
         self.asked: list[str] = []
-        """Names that no station was asked for. Only the thread that runs the pool's loop uses it."""
+        """Names that have not been sent to a station. Only the thread that runs the pool's loop uses it."""
 
     def resolve_async(self, host: str, callback: Callable[[PendingLookup], None]) -> PendingLookup:
-        """Look a name up, and call `callback` with the finished lookup, in any thread."""
+        """Look up a name, and call `callback` with the finished lookup, in any thread."""
         with self._lock:
             found = self._pending.get(host)
             is_new = found is None
@@ -53,10 +54,10 @@ class ClusterResolver:
                 del self._pending[host]
 
     def hurry(self) -> None:
-        """Do nothing: the stations see to it that lookups begin."""
+        """Do nothing: the stations make sure that lookups start."""
 
     def begin(self, host: str) -> None:
-        """Count a name's timeout from now: a station is asked."""
+        """Start the timeout of a name: a station looks it up from now on."""
         with self._lock:
             if (found := self._pending.get(host)) is not None:
                 found.begun = monotonic()

@@ -1,4 +1,4 @@
-"""Which station a request goes to. Pure.
+"""Router: decides which station gets a request. Pure.
 
 In: the hosts of requests, and the stations. Out: a station. The requests of a host go to one station as far
 as possible, which has its kept connections, TLS sessions and addresses. Those of a spaced host always do
@@ -18,8 +18,7 @@ from fetchpool.pools.cluster.remote_station import RemoteStation
 MOST_HOSTS = 100_000
 """Spaced hosts that are remembered, and as many more as their spacing makes necessary."""
 POINTS = 256
-"""Points of each station on the ring of hashes: the parts of the hosts that stations have differ by a
-sixteenth."""
+"""Points of each station on the hash ring; with this number the shares of stations differ by a sixteenth."""
 
 
 class SpacedHost:
@@ -46,7 +45,7 @@ class Router:
 
     def __init__(self) -> None:
         self.stations: Sequence[RemoteStation] = ()
-        """Those that requests are routed to."""
+        """The stations that requests are routed to."""
         self._points: list[int] = []
         self._ring: list[RemoteStation] = []
         """A station for each of the points; that of a host is at the first point after its hash."""
@@ -71,8 +70,8 @@ class Router:
                 known.station, known.held, known.asked_at = None, 0, now
 
     def preferred(self, host: str) -> RemoteStation:
-        """Return the station of a host: the same one while no station comes or goes, and then for most hosts,
-        too (consistent hashing)."""
+        """Return the station of a host. It stays the same while no station joins or leaves, and for most
+        hosts even then (consistent hashing)."""
         return self._ring[bisect(self._points, _point(host)) % len(self._ring)]
 
     def choose(self, host: str, capacities: Capacities) -> RemoteStation | None:
@@ -142,45 +141,45 @@ class Router:
 
 
 class Capacities:
-    """What stations can be sent, counted down as they are given requests: one call takes the same time
+    """The remaining capacity of stations, reduced as they are given requests. A call takes constant time,
     however many stations there are."""
 
     def __init__(self, stations: Sequence[RemoteStation]) -> None:
         self.free = {station: station.capacity(ahead=False) for station in stations}
-        """The requests that each would start."""
+        """Number of requests that each station would start."""
         self.open = {station: station.capacity(ahead=True) for station in stations}
-        """The same, and those ahead of them."""
+        """The same, plus those that it would hold ahead."""
         self._free = _emptiest_first(self.free)
         self._open = _emptiest_first(self.open)
 
     @property
     def is_full(self) -> bool:
-        """Whether no station takes more."""
+        """Whether no station has capacity left."""
         return not self._open
 
     def given(self, station: RemoteStation) -> None:
-        """Note that a station was given a request."""
-        if station in self.free:  # one that has been silent until now may not be
+        """Record that a station was given a request."""
+        if station in self.free:  # a station that has been silent until now may not be included
             self.free[station] -= 1
             self.open[station] -= 1
 
     def with_free_place(self) -> RemoteStation | None:
-        """Return a station that would start a request; each time another one."""
+        """Return a station that would start a request, in rotation."""
         return _next(self._free, self.free)
 
     def with_open_place(self) -> RemoteStation | None:
-        """Return a station that takes a request; each time another one."""
+        """Return a station that has capacity for a request, in rotation."""
         return _next(self._open, self.open)
 
 
 def _point(text: str) -> int:
-    """Return a place on the ring. Not by `hash()`, which differs from process to process: a run over a
-    simulated cluster is to depend on its seed alone."""
+    """Return a point on the ring. `hash()` would differ between processes, and a run over a simulated cluster
+    must depend only on its seed."""
     return crc32(text.encode("utf-8", "surrogatepass"))
 
 
 def _emptiest_first(capacities: dict[RemoteStation, int]) -> deque[RemoteStation]:
-    """Return the stations that are not full, those first of which the largest part is free."""
+    """Return the stations that are not full, the one with the largest free share first."""
     stations = [station for station, number in capacities.items() if number > 0]
     return deque(sorted(stations, key=lambda station: capacities[station] / station.places, reverse=True))
 

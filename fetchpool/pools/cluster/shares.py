@@ -1,7 +1,7 @@
-"""How the fetches of a run are divided among stations, also while stations come and go. Pure.
+"""Divides the concurrent fetches of a run among stations, also while stations join and leave. Pure.
 
-At no moment may more than the run's number be in progress. A station that is to have fewer runs on until some
-have ended; another one gets these places only then.
+Never may more fetches than the run's maximum be in flight. If a station's share shrinks, other stations get
+its places only after enough of its fetches have completed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from fetchpool.pools.cluster.remote_station import RemoteStation
 
 
 def divide(most: int, limits: Sequence[int]) -> list[int]:
-    """Divide `most` fetches at once evenly, to no station more than its limit."""
+    """Divide `most` concurrent fetches evenly, giving no station more than its limit."""
     parts = [0] * len(limits)
     left = most
     open_ = [place for place, limit in enumerate(limits) if limit]
@@ -27,7 +27,7 @@ def divide(most: int, limits: Sequence[int]) -> list[int]:
 
 
 def grant_places(most: int, stations: Sequence[RemoteStation]) -> bool:
-    """Grant each station its share, as far as places are free; return whether all have theirs."""
+    """Grant each station its share, as far as places are free; return whether every station has its share."""
     wanted = divide(most, [station.limit for station in stations])
     for station, places in zip(stations, wanted, strict=True):
         if places < station.places:
@@ -35,7 +35,7 @@ def grant_places(most: int, stations: Sequence[RemoteStation]) -> bool:
     free = most - sum([station.bound for station in stations])
     for station, places in zip(stations, wanted, strict=True):
         if places > station.places and free > 0:
-            # What the station may still be running of an earlier, larger share is free for itself.
+            # Places that the station may still be using from an earlier, larger share are free for itself.
             more = min(places, max(station.bound, station.places) + free)
             if more > station.places:
                 free -= max(0, more - station.bound)

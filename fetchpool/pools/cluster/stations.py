@@ -1,4 +1,4 @@
-"""The stations of a run: opens one in each worker, and notices those that are gone.
+"""Stations: opens a station in each worker, and detects those that are gone.
 
 In: the events of the cluster. Out: stations that take requests, those that have ended, reports, and notices
 for the user. Only the thread that runs the pool's loop uses it.
@@ -34,12 +34,13 @@ from fetchpool.pools.cluster.remote_station import RemoteStation
 from fetchpool.pools.wire import WireError
 
 RETRY_OPEN = 1.0
-"""Seconds until a worker in which no station could be opened is tried again; doubled by each failure."""
+"""Seconds until a worker in which no station could be opened is tried again; doubles with each failure."""
 MOST_RETRY = 30.0
 REST = 0.5
-"""Seconds without a check after which the driver has stood still itself: reports may wait to be read."""
+"""Seconds without a check after which the driver itself must have been suspended: reports may be waiting to
+be read."""
 PART = 4
-"""How many times its equal share a station can run at once, if others have ended."""
+"""Maximum multiple of its equal share that a station can run at once if others have ended."""
 
 
 class End(Enum):
@@ -48,13 +49,13 @@ class End(Enum):
     DIED = auto()
     """Its worker is gone."""
     SILENT = auto()
-    """It has sent no report for `ABANDONED` seconds, or not all that it has sent has come."""
+    """It has sent no report for `ABANDONED` seconds, or a report was lost."""
     PLANNED = auto()
     """Its worker was asked to end."""
 
 
 class Stations:
-    """Opens stations, and knows which there are."""
+    """The stations of a run."""
 
     def __init__(self, cluster: Cluster, options: FetchOptions, now: float) -> None:
         self._cluster = cluster
@@ -66,24 +67,24 @@ class Stations:
         self._refused: dict[str, str] = {}
         """Addresses of workers that can't be used, and why."""
         self._all: dict[str, RemoteStation] = {}
-        """Stations by name, also those that are being opened."""
+        """Stations by name, including those that are being opened."""
         self._retries: dict[str, tuple[float, float]] = {}
-        """Workers in which no station could be opened: when to try again, and the wait after that."""
+        """Workers in which no station could be opened: when to retry, and the wait after that."""
         self._planned: set[str] = set()
         self._checked_at = now
         self.most = 0
-        """The most fetches at once of the run."""
+        """Maximum number of concurrent fetches of the run."""
         self.opened: list[RemoteStation] = []
         """Stations that take requests."""
         self.ended: list[tuple[RemoteStation, End]] = []
         """Stations that have ended; the caller that handles them clears the list."""
         self.reports: deque[tuple[RemoteStation, Report]] = deque()
-        """Reports that were not handled."""
+        """Reports that have not been handled yet."""
         self.notices: deque[str] = deque()
         self.lost = ""
-        """Why the cluster is lost; empty while it is there."""
+        """Why the cluster was lost; empty while it is available."""
         self.has_changed = False
-        """Stations have come or gone; the caller that handles it clears it."""
+        """Whether stations have joined or ended; the caller that handles this resets it."""
 
     # Opening
 
@@ -107,7 +108,7 @@ class Stations:
 
     @property
     def workers(self) -> int:
-        """Number of workers that are there, and can be used."""
+        """Number of usable workers in the cluster."""
         return len(self._workers) - len(self._refused.keys() & self._workers.keys())
 
     def refuse(self) -> None:
@@ -204,7 +205,7 @@ class Stations:
     # Ends
 
     def end(self, station: RemoteStation, end: End) -> None:
-        """Use a station no more. Idempotent."""
+        """Stop using a station. Idempotent."""
         if self._all.pop(station.name, None) is None:
             return
         self._cluster.drop(station.name)
@@ -214,8 +215,8 @@ class Stations:
             self.has_changed = True
 
     def check(self, now: float) -> None:
-        """Look for stations that are silent, and for workers without one; to be called twice a second at
-        least."""
+        """Check for silent stations, and for workers without a station. Must be called at least twice a
+        second."""
         if (stood := now - self._checked_at - REST) > REST:
             for station in self._all.values():
                 station.reported_at += stood
