@@ -141,7 +141,7 @@ def _accepted() -> Any:
             "409": {"description": "The run has ended"},
             "413": {"description": "The body is too large"},
             "422": {"description": "An invalid value, in the words of the option"},
-            "503": {"description": "The run does not take commands at the moment"},
+            "503": {"description": "The run does not accept commands at the moment"},
         }
     )
 

@@ -1,4 +1,4 @@
-"""Judges trials: the median and the range of what each combination took, and whether the rows agree.
+"""Evaluates trials: the median and range of each combination's measurements, and whether the rows agree.
 
 In: trials, and the rows of each. Out: a `Result` per combination, fastest first, and `Differences`. Pure.
 """
@@ -15,11 +15,11 @@ from fetchpool.compare.plan import Combination
 from fetchpool.compare.trial import Trial
 
 FIELDS = ("error", "response_code", "size_delivered")
-"""The fields in which the rows of a URL have to agree."""
+"""The fields in which the rows of a URL must agree."""
 ROW_FIELDS = ("urlnum", "url", *FIELDS)
-"""The fields that are compared or tell rows apart."""
+"""The fields that are compared, or that identify a row."""
 SHOWN = 10
-"""Differences that are listed."""
+"""Maximum number of differences that are listed."""
 
 
 class Spread(Struct, frozen=True):
@@ -45,7 +45,7 @@ def _spread_if_known(values: Iterable[float | None]) -> Spread | None:
 
 
 class Result(Struct, frozen=True):
-    """What one combination took, in the trials that ended well. Times are seconds, sizes bytes."""
+    """The measurements of one combination in its successful trials. Times are seconds, sizes bytes."""
 
     combination: Combination
     trials: int
@@ -57,11 +57,11 @@ class Result(Struct, frozen=True):
     p50: Spread
     p95: Spread
     retries: int = 0
-    """The most of any trial."""
+    """The largest number in any trial."""
 
     @property
     def rate(self) -> float:
-        """URLs per second, the start of the process included."""
+        """URLs per second, including the start of the process."""
         return self.urls / self.wall.median if self.wall.median else 0.0
 
     @property
@@ -70,7 +70,7 @@ class Result(Struct, frozen=True):
 
 
 def results(trials: Iterable[Trial]) -> list[Result]:
-    """Return the result of each combination that has a trial which counts, the fastest first."""
+    """Return the result of each combination with a trial that counts, the fastest first."""
     by_combination: dict[Combination, list[Trial]] = {}
     for trial in trials:
         if trial.round and trial.summary is not None:
@@ -102,26 +102,26 @@ Value = tuple[Any, ...] | None
 
 
 class Difference(Struct, frozen=True):
-    """A URL whose rows differ, and what each trial has."""
+    """A URL whose rows differ, and the values of each trial."""
 
     url: str
     found: dict[Value, list[str]]
 
 
 class Differences(Struct, frozen=True):
-    """URLs whose rows differ."""
+    """The URLs whose rows differ."""
 
     count: int
-    """All of them."""
+    """Their number."""
     listed: tuple[Difference, ...]
-    """The first ones."""
+    """The first of them."""
     trials: int
-    """Trials whose rows were compared."""
+    """Number of trials whose rows were compared."""
 
 
 Key = tuple[Any, str]
-"""A row's `urlnum` and `url`. The URL alone may be in the list twice, or be the same as another one, as rows
-have no passwords."""
+"""A row's `urlnum` and `url`. The URL alone is not unique: it may be in the list twice, or differ from
+another one only in its password, which rows don't have."""
 
 
 class RowJudge:
@@ -131,10 +131,10 @@ class RowJudge:
         self._first: dict[Key, Value] = {}
         self._names: list[str] = []
         self._differing: dict[Key, dict[str, Value]] = {}
-        """What trials have that differ from the first."""
+        """The values of trials that differ from the first."""
 
     def add(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Compare the rows of one trial. The name tells it from the others."""
+        """Compare the rows of one trial. `name` identifies the trial."""
         is_first = not self._names
         self._names.append(name)
         absent = set() if is_first else set(self._first)

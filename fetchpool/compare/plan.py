@@ -1,4 +1,5 @@
-"""The plan of a comparison: which combinations are run, how often, in which order, and with whose hosts.
+"""The plan of a comparison: which combinations are run, how often and in which order, and whether their hosts
+allow it.
 
 In: the names of executors and transports, and the hosts of the list. Out: rounds of trials in random order,
 or a `UsageError` if public hosts would be requested without the user's consent.
@@ -19,7 +20,8 @@ from fetchpool.model.text import escape_invisible
 from fetchpool.progress.format import counted
 
 MAX_LOOKUPS = 100
-"""Names that are resolved to find out whether they are public; any further name counts as public."""
+"""Maximum number of names that are resolved to find out whether they are public; all others count as
+public."""
 
 NEVER_PUBLIC = frozenset(("localhost", "invalid", "test"))
 """Top-level domains without public hosts (RFC 6761)."""
@@ -38,23 +40,23 @@ class Combination(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """What is run."""
+    """The plan of all trials."""
 
     combinations: tuple[Combination, ...]
     missing: tuple[tuple[Combination, str], ...]
-    """Combinations that don't exist, each with the reason."""
+    """Combinations that can't be run, each with the reason."""
     repeat: int
-    """Trials of each combination that count; one more warms up."""
+    """Number of trials of each combination that count, in addition to the warm-up."""
     seed: int
 
     @property
     def trials(self) -> int:
-        """The number of trials, those that warm up included."""
+        """The number of trials, including the warm-up."""
         return len(self.combinations) * (1 + self.repeat)
 
     def rounds(self) -> Iterator[tuple[int, list[Combination]]]:
-        """Yield each round's number and its combinations, all of them once, in random order. Round 0 warms
-        up."""
+        """Yield the number of each round, and all combinations once, in random order. Round 0 is the
+        warm-up."""
         random = Random(self.seed)
         for number in range(1 + self.repeat):
             yield number, random.sample(self.combinations, len(self.combinations))
@@ -67,8 +69,8 @@ def make_plan(
     seed: int,
     check: Callable[[Combination], None],
 ) -> Plan:
-    """Return the plan. `check` raises `UsageError` for a combination that can't be run; if that holds for all
-    of them, so does this function."""
+    """Return the plan. `check` raises `UsageError` for a combination that can't be run. Raises `UsageError`
+    if none can be run."""
     usable, missing = [], []
     for names in product(executors, transports):
         combination = Combination(*names)
@@ -90,14 +92,14 @@ def refuse_public(hosts: Iterable[str], urls: int, trials: int, *, is_public: Ca
         if is_public(host):
             requests = f"{counted(urls, 'URL')} × {trials} trials are {urls * trials:,} requests"  # noqa: RUF001
             raise UsageError(
-                f"{escape_invisible(host)} is a public host, and {requests}; add --yes to send them, or take "
-                "fewer: --limit N, --repeat N"
+                f"{escape_invisible(host)} is a public host, and {requests}; add --yes to send them, or send "
+                "fewer with --limit N or --repeat N"
             )
 
 
 class PublicHosts:
-    """Decides whether a host may be a public one. A name is one if any of its addresses is, or if it can't be
-    resolved: it may be possible later, or for a proxy."""
+    """Decides whether a host may be a public one. A name counts as public if any of its addresses is, or if
+    it can't be resolved: it may resolve later, or for a proxy."""
 
     def __init__(self, known: Iterable[str] = (), *, resolve: Resolve | None = None):
         """`known`: names whose addresses the user has given."""

@@ -27,12 +27,12 @@ HEADINGS = (
     "failed",
 )
 TEXT_COLUMNS = 3
-"""The first columns are aligned to the left, the others, which are numbers, to the right."""
+"""Number of columns with text, which are aligned to the left; the others have numbers."""
 BAR = 12
-"""Characters of the longest bar."""
+"""Length of the longest bar, in characters."""
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 UNKNOWN = "–"  # noqa: RUF001
-NOISE = "≈: its range of times overlaps with the fastest one's, so the difference may be chance"
+NOISE = "≈: the range of times overlaps that of the fastest, so the difference may be chance"
 
 
 class Comparison(Struct, frozen=True):
@@ -40,12 +40,12 @@ class Comparison(Struct, frozen=True):
 
     plan: Plan
     urls: int
-    """Distinct URLs of the list."""
+    """Number of distinct URLs in the list."""
     results: Sequence[Result]
-    """The fastest first."""
+    """Sorted, the fastest first."""
     differences: Differences
     failures: Sequence[tuple[Combination, str]] = ()
-    """Trials that failed, with the reasons."""
+    """Combinations whose trials failed, with the reasons."""
     interrupted: bool = False
 
     @property
@@ -55,7 +55,7 @@ class Comparison(Struct, frozen=True):
 
 
 def headline(plan: Plan, urls: int) -> str:
-    """Return what is compared, in a line."""
+    """Return one line that says what is compared."""
     return (
         f"{counted(urls, 'URL')}, {counted(len(plan.combinations), 'combination')}, each run "
         f"{counted(plan.repeat, 'time')} in random order (--seed {plan.seed}) after one to warm up"
@@ -63,14 +63,14 @@ def headline(plan: Plan, urls: int) -> str:
 
 
 def lines(comparison: Comparison) -> list[str]:
-    """Return the table, what it says, and how the rows differ."""
+    """Return the table, the notes below it, and how the rows differ."""
     text = [headline(comparison.plan, comparison.urls), ""]
     text += aligned(cells(comparison), bars(comparison.results))
     return [*text, *notes(comparison)]
 
 
 def cells(comparison: Comparison) -> list[list[str]]:
-    """Return the cells of the table, its headings included."""
+    """Return the cells of the table, including its headings."""
     rows = [list(HEADINGS)]
     for result in comparison.results:
         rows.append(_cells(result, comparison.results[0]))
@@ -110,7 +110,7 @@ def _unmeasured(comparison: Comparison) -> list[tuple[Combination, str]]:
 
 
 def wall(spread: Spread) -> str:
-    """Format times to run: `0.41 s (0.39-0.44)`."""
+    """Format wall times: `0.41 s (0.39-0.44)`."""
     digits = 2 if spread.high < 100 else 0
     return f"{spread.median:.{digits}f} s ({spread.low:.{digits}f}–{spread.high:.{digits}f})"  # noqa: RUF001
 
@@ -132,8 +132,8 @@ def _bar(share: float) -> str:
 
 
 def aligned(rows: list[list[str]], ends: Sequence[str] = ()) -> list[str]:
-    """Return rows of cells as lines. A row with fewer cells ends in a text of any length. `ends`: the ends of
-    the rows after the headings."""
+    """Return rows of cells as lines. A row with fewer cells ends with a text of any length. `ends`: the ends
+    of the rows after the headings."""
     complete = [row for row in rows if len(row) == len(HEADINGS)]
     widths = [max(len(row[column]) for row in complete) for column in range(len(HEADINGS))]
     for row in rows:

@@ -1,10 +1,10 @@
 """Runs the list once in a new process, and measures its time, CPU time and memory.
 
-In: the arguments of the run. Out: a `Trial`: wall time, CPU time and memory of all its processes, and what
-the summary says. A trial that is interrupted is killed with all its processes.
+In: the arguments of the run. Out: a `Trial`: wall time, CPU time and memory of all its processes, and the
+run's summary. A trial that is interrupted is killed with all its processes.
 
-The kernel adds the CPU time of an ended process to that of its parent when the parent waits for it. But the
-server that forks the worker processes ends after the run, and the run does not wait for it. So this process
+The kernel adds the CPU time of an ended process to that of its parent when the parent waits for it. However,
+the server that forks the worker processes ends after the run, which does not wait for it. So this process
 adopts the server (Linux: `PR_SET_CHILD_SUBREAPER`) and waits for the entire process group.
 """
 
@@ -34,17 +34,19 @@ sys.path.insert(0, sys.argv.pop(1))
 import fetchpool.__main__ as start
 del sys.path[0]
 sys.exit(start.main())"""
-"""Runs the command of this package, even if another version is installed or in the working directory."""
+"""Code that runs the command of this package, even if another version is installed or in the working
+directory."""
 SAMPLES = 20.0
-"""Samples of the memory per second."""
+"""Memory samples per second."""
 PR_SET_CHILD_SUBREAPER = 36
 """prctl(2), Linux only."""
 PROCESS_EXECUTOR = "process"
 PREFIX_OF_DIRECTORY = "fetchpool-compare-"
 MAX_PATH = 72
-"""Maximum bytes of a temporary directory's path: the path of a socket in it must not exceed 108 (unix(7))."""
+"""Maximum length of a temporary directory's path in bytes: the path of a socket in it must not exceed 108
+(unix(7))."""
 LAST_WORDS = 5
-"""Lines of a failed trial's standard error that are shown."""
+"""Maximum number of lines shown of a failed trial's standard error."""
 
 
 class Times(Struct, frozen=True):
@@ -53,7 +55,7 @@ class Times(Struct, frozen=True):
 
 
 class Summary(Struct, frozen=True):
-    """The fields of `--summary json` that are used."""
+    """The fields of `--summary json` that a comparison uses."""
 
     urls: int
     failed: int
@@ -92,7 +94,7 @@ class Usage(Struct):
 
 
 def temporary_directory() -> Path:
-    """Create the directory for all temporary files of the trials, as a killed trial does not remove its
+    """Create the directory for all temporary files of the trials, since a killed trial does not remove its
     own."""
     path = Path(tempfile.mkdtemp(prefix=PREFIX_OF_DIRECTORY))
     if len(os.fsencode(path)) > MAX_PATH:
@@ -102,7 +104,7 @@ def temporary_directory() -> Path:
 
 
 def adopt_orphans() -> bool:
-    """Become the parent of descendants whose parent ends. Return False where that is not possible."""
+    """Become the parent of descendants whose parent ends. Return False if the system doesn't support that."""
     if sys.platform != "linux":
         return False
     import ctypes
@@ -121,8 +123,8 @@ def run_trial(
     adopts: bool,
     variables: Mapping[str, str],
 ) -> Trial:
-    """Run the list once. `arguments`: all but the executor and the transport. `directory`: for its temporary
-    files and its messages. `adopts`: whether this process adopts orphans. `variables`: environment
+    """Run the list once. `arguments`: all but the executor and the transport. `directory`: for the trial's
+    temporary files and messages. `adopts`: whether this process adopts orphans. `variables`: environment
     variables with options; those of this process are not used."""
     package = str(Path(fetchpool.__path__[0]).parent)
     command = [sys.executable, "-P", "-c", START, package, "run", "--no-progress", "--summary", "json"]
@@ -197,7 +199,7 @@ def _wait_for_group(group: int) -> float:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Ignore Ctrl-C during a cleanup."""
+    """Ignore Ctrl-C during the cleanup."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
@@ -217,7 +219,7 @@ def _summary(messages: str) -> Summary | None:
 
 
 class Memory:
-    """The peak of the memory of a process, or of a process and its descendants."""
+    """The peak memory of a process, or of a process and its descendants."""
 
     def __init__(self, pid: int, *, several: bool) -> None:
         self._pid = pid
@@ -245,7 +247,7 @@ class Memory:
 
 @contextmanager
 def measured_memory(pid: int, *, several: bool) -> Iterator[Memory]:
-    """Measure the memory of a process during the `with` block. Without /proc, it stays unknown."""
+    """Measure the memory of a process during the `with` block. Without /proc the result is unknown."""
     memory = Memory(pid, several=several)
     watcher = threads.start(memory.watch, "fetchpool-memory")
     try:

@@ -1,7 +1,7 @@
 """Writes a comparison to files: JSON for programs, Markdown and HTML for readers.
 
-In: a `Comparison`, and paths whose suffixes say the format. Out: complete files, or a `UsageError` before the
-first trial. A file that is not a comparison is not replaced.
+In: a `Comparison`, and paths whose suffixes select the format. Out: complete files, or a `UsageError` before
+the first trial. A file that is not a comparison is not replaced.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from fetchpool.model.text import escape_invisible
 from fetchpool.model.version import VERSION
 
 MARK = "fetchpool compare"
-"""In the beginning of every file."""
+"""A text near the beginning of every file."""
 MARKED = 300
-"""Bytes of a file in which the mark is looked for."""
+"""Number of bytes searched for the mark."""
 DIGITS = 6
 """Decimals of a time: microseconds."""
 
@@ -43,16 +43,14 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 
 
 def check_outputs(paths: Iterable[str]) -> None:
-    """Raise `UsageError` for a path that can't be written to."""
+    """Raise `UsageError` for a path that can't be written."""
     for path in paths:
         name = escape_invisible(path)
         if Path(path).suffix.lower() not in WRITERS:
             raise UsageError(f"-o {name}: a comparison is written to {', '.join(WRITERS)} files")
         try:
             if Path(path).exists() and MARK not in _beginning(path):
-                raise UsageError(
-                    f"-o {name}: is not a comparison, and is not overwritten; choose another name"
-                )
+                raise UsageError(f"-o {name}: exists and is not a comparison; choose another name")
             if not os.access(Path(path).parent, os.W_OK):
                 raise UsageError(f"-o {name}: its directory does not exist or can't be written to")
         except OSError as failure:
@@ -65,7 +63,7 @@ def _beginning(path: str) -> str:
 
 
 def write(comparison: Comparison, paths: Iterable[str]) -> None:
-    """Write the files, each at once. Raises `OutputError`."""
+    """Write the files, each atomically. Raises `OutputError`."""
     for path in paths:
         text = WRITERS[Path(path).suffix.lower()](comparison)
         try:
@@ -176,14 +174,14 @@ def _row(texts: Iterable[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return text in which nothing is markup."""
+    """Escape text so that nothing in it is markup."""
     for character in "\\`*_[]<|":
         text = text.replace(character, f"\\{character}")
     return text
 
 
 def as_html(comparison: Comparison) -> str:
-    """Return the comparison as a page that needs nothing else."""
+    """Return the comparison as a self-contained page."""
     headings, *rows = cells(comparison)
     highest = max((result.rate for result in comparison.results), default=0.0)
     shares = [result.rate / highest if highest else 0.0 for result in comparison.results]

@@ -1,7 +1,7 @@
 """The routes of the web page: its files, the API and the metrics, with Starlette.
 
-In: the page's state, and a function that passes commands to the run. Out: an ASGI application. It checks
-nothing that the guard has checked; no route takes a path of the file system or changes anything by a GET.
+In: the page's state, and a function that passes commands to the run. Out: an ASGI application. It relies on
+the checks of the guard. No route takes a file system path, and no GET changes anything.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ TYPES = {
 COMMANDS: dict[str, Command] = {"pause": Pause(), "resume": Resume(), "stop": Stop(), "abort": Abort()}
 FOREVER = "public, max-age=31536000, immutable"
 BEGIN_TIMEOUT = 5.0
-"""Seconds that the first requests wait for the run to begin."""
-BUSY = "the run does not take commands at the moment; try again"
+"""Maximum seconds that the first requests wait for the run to begin."""
+BUSY = "the run does not accept commands at the moment; try again"
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Files:
-    """The page's files, in memory. Their address contains a hash of all of them, so browsers may keep
+    """The page's files, in memory. Their address contains a hash of all of them, so browsers may cache
     them."""
 
     def __init__(self) -> None:
@@ -111,7 +111,7 @@ def build_app(state: PageState, send: Callable[[bytes], bool]) -> App:
     def steer(command: Command) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             if (await request.body()).strip() not in (b"", b"{}"):
-                return _error(422, "this takes no body")
+                return _error(422, "this request takes no body")
             return accept([command])
 
         return endpoint
@@ -121,7 +121,7 @@ def build_app(state: PageState, send: Callable[[bytes], bool]) -> App:
             given = msgspec.json.decode(await request.body(), type=dict[str, Any])
             commands = steering.settings(given)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return _error(422, 'the body is an object of settings, such as {"workers": 50}')
+            return _error(422, 'the body must be an object of settings, such as {"workers": 50}')
         except UsageError as error:
             return _error(422, str(error))
         return accept(commands)
@@ -165,8 +165,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
     if error.status_code == 405:
         allowed = (error.headers or {}).get("allow") or (error.headers or {}).get("Allow", "")
         return _error(405, f"{request.url.path} takes {allowed}", headers={"allow": allowed})
-    return _error(error.status_code, "there is nothing at this address; /api/openapi.json lists what is")
+    return _error(error.status_code, "not found; /api/openapi.json lists the addresses")
 
 
 async def _internal_error(_request: Request, _failure: Exception) -> Response:
-    return _error(500, "internal error of the web page; the run goes on")
+    return _error(500, "internal error of the web page; the run continues")

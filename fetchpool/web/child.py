@@ -1,7 +1,7 @@
 """The process of the web page: serves it with uvicorn until the run ends.
 
 In: a listening socket, by its descriptor, and messages on standard input. Out: commands on standard output.
-Standard input ends when the run's process does, however it does; then this process ends as well.
+Standard input ends when the run's process does, for whatever reason; then this process ends as well.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from fetchpool.web.page import PageState
 from fetchpool.web.request_limit import RequestLimit
 
 NICENESS = 10
-"""The page yields to the run."""
+"""Niceness of the process: the run takes precedence."""
 LAST_WAIT = 1.5
-"""Seconds, at most, for open tabs to fetch the end of the run."""
+"""Maximum seconds for open tabs to fetch the final state of the run."""
 LINGER = 0.05
 """Seconds for the last response to be sent."""
 MAX_LINE = 1 << 22
-"""Bytes of a message, at most."""
+"""Maximum size of a message in bytes."""
 
 
 class PageServer(uvicorn.Server):
-    """uvicorn's server without its signal handlers: signals are for the run's process."""
+    """uvicorn's server without its signal handlers; the run's process handles signals."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -95,7 +95,7 @@ async def serve(listener: socket.socket) -> None:
 
 
 async def _last_requests(state: PageState) -> None:
-    """Wait until each open tab has fetched the end."""
+    """Wait until each open tab has fetched the final state."""
     loop = asyncio.get_running_loop()
     until = loop.time() + LAST_WAIT
     while state.has_tabs() and loop.time() < until:
@@ -110,9 +110,9 @@ async def _standard_input() -> asyncio.StreamReader:
 
 
 def _send(line: bytes) -> bool:
-    """Pass commands to the run, without waiting for it."""
+    """Pass commands to the run without waiting for it."""
     try:
-        return os.write(1, line) == len(line)  # a pipe takes so few bytes completely, or none
+        return os.write(1, line) == len(line)  # a pipe accepts so few bytes completely or not at all
     except OSError:
         return False
 

@@ -1,7 +1,7 @@
-"""A connection of a browser to the web page: uvicorn's, with limits that it does not have.
+"""A browser's connection to the web page: uvicorn's, with additional limits.
 
-Clients that send nothing, or half a request, would otherwise stay for ever; and one that opens thousands of
-connections would take all descriptors.
+Otherwise clients that send nothing, or half a request, would stay forever, and a client that opens thousands
+of connections would take all descriptors.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class Connection(H11Protocol):
 
     max_connections: ClassVar[int] = 256
     request_timeout: ClassVar[float] = 10.0
-    """Seconds for a request to arrive completely, from its first byte on, or from when its connection was
-    opened."""
+    """Seconds for a request to arrive completely, counted from its first byte or from the opening of its
+    connection."""
 
     _deadline: asyncio.TimerHandle | None = None
 
@@ -48,7 +48,7 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
 
     def send_400_response(self, _msg: str) -> None:
-        response = error_response(400, "this is no valid HTTP request")
+        response = error_response(400, "this is not a valid HTTP request")
         headers: list[Any] = [*response.headers, *HEADERS, NO_STORE, (b"connection", b"close")]
         for event in (
             h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
@@ -59,7 +59,7 @@ class Connection(H11Protocol):
         self.transport.close()
 
     def _is_waiting(self) -> bool:
-        """Whether the client has not sent its request completely."""
+        """Whether the client's request is incomplete."""
         return self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
 
     def _expect_request(self) -> None:

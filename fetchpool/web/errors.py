@@ -1,7 +1,7 @@
-"""Responses of the web page that are errors: `{"error": "one line that names the fix"}`.
+"""Error responses of the web page: `{"error": "one line that names the fix"}`.
 
-In: a status and a line. Out: an ASGI response. For someone who opened an address in a browser it is a page
-with the same line. Neither contains text from the outside.
+In: a status and a line. Out: an ASGI response. A browser that opened the address gets a page with the same
+line. Neither contains text from the request.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ PAGE = """<!doctype html>
 <p><a href="/">Load the page</a></p>
 </html>
 """
-"""A link that was opened from another site has set its cookie, which the browser sends from here on only."""
+"""The page for a browser. If a link was opened from another site, the browser sends the cookie that it has
+set only with requests from this page on."""
 
 
 class ErrorResponse(Struct, frozen=True):

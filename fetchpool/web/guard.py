@@ -1,7 +1,7 @@
 """Checks each request to the web page before it is routed, and rejects those that are not from the user.
 
-In: ASGI requests. Out: the same requests, or an error response. Every response gets headers with which a
-browser runs only the page's own files. The module knows no routes apart from three prefixes, and imports no
+In: ASGI requests. Out: the same requests, or an error response. Every response gets headers that make a
+browser run only the page's own files. The module knows only three prefixes of the routes, and imports no
 third-party library.
 
 The checks, in this order, for every path:
@@ -40,7 +40,7 @@ METHODS = frozenset(("GET", "HEAD", "POST", "PATCH"))
 READING = frozenset(("GET", "HEAD"))
 OWN_SITE = frozenset(("none", "same-origin"))
 MAX_BODY = 1024
-"""Maximum bytes of a request's body."""
+"""Maximum size of a request body in bytes."""
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -58,8 +58,10 @@ NO_STORE = (b"cache-control", b"no-store")
 
 LOGIN = "open the link that the run printed, or send Authorization: Bearer with the FETCHPOOL_WEB_TOKEN"
 VIEWER = "fetchpool.viewer"
-"""Key in the scope: whether the browser only sees the run."""
-USED = "this link is no longer valid: a link works once. Press w in the terminal of the run for a new one"
+"""Key in the scope: whether the browser may only view the run."""
+USED = (
+    "this link is no longer valid, as each link works once; press w in the terminal of the run for a new one"
+)
 
 
 class Guard:
@@ -75,14 +77,14 @@ class Guard:
         self._read_only = access.read_only
         self._cookie = f"fetchpool-{access.port}"
         self._session, self._viewer = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
-        """The cookie of a browser that steers, and of one that only sees the run."""
+        """The cookies of browsers that may steer the run, and of those that may only view it."""
         self._links: dict[bytes, str] = {}
-        """The cookie for each unused link, by the digest of its token."""
+        """The cookie of each unused link, by the digest of its token."""
         for token in access.links:
             self.add_link(token)
 
     def add_link(self, token: str, *, read_only: bool = False) -> None:
-        """Accept this token once, in a link. `read_only`: its browser can't steer the run."""
+        """Accept this token once, in a link. `read_only`: a browser that uses it can't steer the run."""
         self._links[_digest(token)] = self._viewer if read_only else self._session
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -109,7 +111,7 @@ class Guard:
             elif request.method not in READING and self._read_only:
                 error = error_response(403, "this page is read-only (--web-read-only)")
             elif request.method not in READING and scope[VIEWER] and request.bearer is None:
-                error = error_response(403, "this page is read-only: its link was")
+                error = error_response(403, "this page is read-only, because its link was")
         if error is not None:
             await error(scope, receive, send_guarded)
             return
@@ -122,21 +124,23 @@ class Guard:
         await self._app(scope, _replay(body, receive), send_guarded)
 
     def _rejected(self, request: _Request) -> ErrorResponse | None:
-        """Return the error for a request that is neither from our page nor from a script of the user, or
-        None."""
+        """Return the error for a request that comes neither from the page nor from a script of the user; None
+        if it is allowed."""
         host = request.only(b"host")
         if host is None or not self._is_ours(host.lower(), request) or not request.path.startswith("/"):
-            return error_response(421, "not a name of this server; --web-host NAME allows it")
+            return error_response(421, "unknown host name; --web-host NAME allows it")
         if request.method not in METHODS:
             methods = ", ".join(sorted(METHODS))
-            return error_response(405, f"the methods are {methods}", headers=[(b"allow", methods.encode())])
+            return error_response(
+                405, f"method not allowed; use {methods}", headers=[(b"allow", methods.encode())]
+            )
         if request.method in READING:
             site = request.all(b"sec-fetch-site")
             if request.path.startswith("/api") and not OWN_SITE.issuperset(site):
-                return error_response(403, "the request is from a page of another site")
+                return error_response(403, "the request comes from a page of another site")
         elif request.only(b"origin") not in self._own_origins(host) and request.bearer is None:
             return error_response(
-                403, "the request is not from this page: the Origin header is missing or wrong"
+                403, "the request does not come from this page: the Origin header is missing or wrong"
             )
         return None
 
@@ -158,7 +162,8 @@ class Guard:
         return given is not None and secrets.compare_digest(given.encode(), session.encode())
 
     def _redeem(self, token: str, request: _Request) -> ErrorResponse:
-        """Return the response to a link: the first time the cookie, and a redirect that removes the token."""
+        """Return the response to a link: on first use it sets the cookie and redirects to the address without
+        the token."""
         digest = _digest(token)
         if (session := self._links.pop(digest, None)) is not None:
             cookie = f"{self._cookie}={session}; HttpOnly; SameSite=Strict; Path=/"
@@ -204,7 +209,7 @@ class _Request:
 
     @property
     def address(self) -> str:
-        """The address that the client has connected to, as in a Host header."""
+        """The address that the client has connected to, in the form of a Host header."""
         if self._server is None:
             return ""
         address, port = self._server

@@ -2,7 +2,7 @@
 messages with it.
 
 In: the run's events and snapshots, as an observer. Out: messages on the child's standard input, written by a
-thread; older snapshots are skipped, so a child that does not read costs the run nothing. Commands on the
+thread, which skips outdated snapshots, so a child that does not read costs the run nothing. Commands from the
 child's standard output are passed to the engine. Neither Starlette nor uvicorn is imported here.
 """
 
@@ -37,17 +37,17 @@ WRITE_INTERVAL = 0.25
 MAX_PENDING = 100
 """Maximum number of notices queued for the child."""
 LAST_WAIT = 1.8
-"""Maximum seconds for the child to end: it waits until open tabs have fetched the final numbers."""
+"""Maximum seconds for the child to end, while open tabs fetch the final numbers."""
 FROM_PAGE = "from the web page"
 LINK = "web page: {}"
 READ_ONLY_LINK = "web page, read-only: {}"
-DIED = "the web page has ended ({reason}); the run goes on without it"
+DIED = "the web page has ended ({reason}); the run continues without it"
 
 CHILD = (sys.executable, "-P", "-m", "fetchpool.web.child")
 
 
 class WebPage(Observer):
-    """The page of one run. A context manager: it kills the child after an exception; otherwise call
+    """The page of one run. A context manager, which kills the child after an exception; otherwise call
     `end()`."""
 
     wants_details = True
@@ -67,13 +67,13 @@ class WebPage(Observer):
         )
         self._newest: Snapshot | None = None
         self._reason: str | None = None
-        """Why the child has ended before the run."""
+        """Why the child ended before the run."""
         self._is_ending = False
         self._is_reported = False
 
     @property
     def lines(self) -> list[str]:
-        """The lines for the user: the link, and a warning if the address is not a local one."""
+        """The lines for the user: the link, and a warning if the address is not local."""
         address = link(self._options, self._port, self._access.links[0])
         caution = warning(self._options, self._port)
         return [LINK.format(address), *([caution] if caution else [])]
@@ -104,14 +104,14 @@ class WebPage(Observer):
         threads.start(self._read, "fetchpool-web")
 
     def steered_by(self, steer: Callable[[Command, str], None]) -> None:
-        """Pass commands of the page to this function from now on, in another thread. Earlier commands wait
+        """Pass the page's commands to this function, in another thread. Commands that arrived earlier wait
         for this call."""
         self._steer = steer
         self._has_begun.set()
 
     def show_link(self, *, read_only: bool = False) -> None:
-        """Show the user a new link, which works once; with `read_only` one to give away, whose browser can't
-        steer the run. Any thread may call this."""
+        """Show the user a new link, which works once. A `read_only` link is for others, and can't steer the
+        run. Any thread may call this."""
         token = new_token()
         self._writer.write(Link(token, read_only))
         text = READ_ONLY_LINK if read_only else LINK
@@ -137,7 +137,7 @@ class WebPage(Observer):
         self.on_snapshot(snapshot)
 
     def end(self, exit_code: int, summary: Sequence[str] = ()) -> None:
-        """Show the end of the run, and wait briefly until open tabs have fetched it. Idempotent."""
+        """Show the final state of the run, and wait briefly until open tabs have fetched it. Idempotent."""
         child = self._child
         if child is None or self._is_ending:
             return

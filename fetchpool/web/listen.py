@@ -1,4 +1,4 @@
-"""The socket on which the web page listens, and the names under which it is reached.
+"""Opens the socket on which the web page listens, and determines the names by which it can be reached.
 
 In: the options. Out: a listening socket, opened before the run starts so that its errors stop the command,
 and who may use the page.
@@ -74,7 +74,7 @@ def new_token() -> str:
 
 
 def link(options: WebOptions, port: int, token: str) -> str:
-    """Return the address that logs a browser in, once."""
+    """Return the link that logs a browser in, once."""
     own = ip_address(options.address)
     host = options.names[0] if options.names and not own.is_loopback else ""
     host = host or (LOOPBACK[0] if own.is_unspecified else _literal(options.address))
@@ -82,12 +82,12 @@ def link(options: WebOptions, port: int, token: str) -> str:
 
 
 def warning(options: WebOptions, port: int) -> str:
-    """Return what to know of a page that other machines can reach; empty for others."""
+    """Return a warning for a page that other machines can reach; empty for any other page."""
     if ip_address(options.address).is_loopback:
         return ""
     return (
-        "other machines can reach the web page, and the connection is not encrypted; safer: --web alone, and "
-        f"on the other machine ssh -L {port}:127.0.0.1:{port} HOST"
+        "other machines can reach the web page, and the connection is not encrypted; it is safer to use "
+        f"--web alone, and on the other machine ssh -L {port}:127.0.0.1:{port} HOST"
     )
 
 

@@ -1,7 +1,6 @@
-"""Messages from the run to the process of its web page: one JSON object a line, on its standard input.
-
-The first line is `Start`; then come snapshots, notices and links; at last `End`. In the other direction go
-commands (`config/steering.py`), one a line.
+"""Messages from the run to the process of its web page: one JSON object per line, on its standard input.
+`Start` is the first line, followed by snapshots, notices and links; `End` is the last. Commands
+(`config/steering.py`), one per line, go in the other direction.
 """
 
 from __future__ import annotations
@@ -19,16 +18,16 @@ class Access(Struct, frozen=True, kw_only=True):
     origins: tuple[str, ...]
     """The values of the Origin header that are accepted."""
     any_address: bool = False
-    """Whether it listens on all addresses: each of them is accepted as a host, too."""
+    """Whether the page listens on all addresses. Then each of them is accepted as a host, too."""
     links: tuple[str, ...] = ()
-    """Tokens that work once, in a link."""
+    """Tokens of links, each of which works once."""
     bearer: str = ""
-    """The token of scripts; empty if there is none."""
+    """The token for scripts; empty if there is none."""
     read_only: bool = False
 
 
 class RunInfo(Struct, frozen=True, kw_only=True):
-    """The run, as it began (`/api/run`)."""
+    """The facts about a run when it begins (`/api/run`)."""
 
     version: str
     command: str
@@ -41,7 +40,7 @@ class RunInfo(Struct, frozen=True, kw_only=True):
     """Seconds since 1970."""
     pid: int
     ceiling: int
-    """The most workers that can be asked for."""
+    """The upper limit of the number of workers."""
     read_only: bool
     time_bounds: tuple[float, ...]
     """Upper bounds of the buckets of the snapshot's `times`, in seconds; the last bucket has none."""
@@ -57,11 +56,11 @@ class Start(Struct, frozen=True, tag="start"):
 
 
 class Link(Struct, frozen=True, tag="link"):
-    """One more token for a link."""
+    """A token for another link."""
 
     token: str
     read_only: bool = False
-    """Whether the browser that opens it only sees the run."""
+    """Whether a browser that uses it may only view the run."""
 
 
 class Update(Struct, frozen=True, tag="snapshot"):
@@ -78,7 +77,7 @@ class Notice(Struct, frozen=True, tag="notice"):
 
 
 class End(Struct, frozen=True, tag="end"):
-    """The run has ended. The last snapshot has come before."""
+    """The run has ended. The last snapshot was sent before."""
 
     exit_code: int
     summary: tuple[str, ...]
@@ -95,5 +94,5 @@ def encode(message: Message) -> bytes:
 
 
 def decode(line: bytes) -> Message:
-    """Return the message of a line of `encode()`."""
+    """Return the message in a line from `encode()`."""
     return _decoder.decode(line)

@@ -1,7 +1,7 @@
 """The metrics of a run in the format of Prometheus, with prometheus-client.
 
 In: the page's state. Out: text. Names follow Prometheus' rules: base units, `_total` for counters. No label
-has a value of a list or a server: there would be as many series as hosts or URLs.
+contains a host or URL, which would create a series for each.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def metrics_text(state: PageState) -> bytes:
 
 
 class _Collector:
-    """Makes metrics of the newest snapshot, when they are asked for."""
+    """Makes metrics from the newest snapshot on request."""
 
     def __init__(self, state: PageState) -> None:
         self._state = state
@@ -55,30 +55,30 @@ class _Collector:
         for failure in shot["failed"]:
             rows.add_metric((failure["kind"],), failure["count"])
         yield rows
-        yield _counter("retries", "Attempts that failed and were tried again.", shot["retries"])
-        yield _counter("duplicates", "URLs that the input had before.", shot["duplicates"])
+        yield _counter("retries", "Attempts that failed and were retried.", shot["retries"])
+        yield _counter("duplicates", "Duplicate URLs in the input.", shot["duplicates"])
         yield _counter("received_bytes", "Bytes of bodies, as received.", shot["size_download"])
         yield _counter("delivered_bytes", "Bytes of bodies, decoded.", shot["size_delivered"])
         yield _histogram(
             "request_duration_seconds",
-            "Times of rows; the sum includes attempts that were tried again.",
+            "Times of rows; the sum includes retried attempts.",
             shot["times"],
             run.time_bounds,
             shot["time_waiting"] + shot["time_receiving"],
         )
         yield _histogram(
             "delivered_size_bytes",
-            "Sizes of decoded bodies, of rows without an error.",
+            "Sizes of decoded bodies in rows without an error.",
             shot["sizes"],
             run.size_bounds,
             shot["size_delivered"],
         )
         yield _gauge("in_flight_requests", "Requests in flight.", shot["in_flight"])
         yield _gauge("waiting_requests", "Queued requests that wait for a point in time.", shot["delayed"])
-        yield _gauge("backlog_requests", "Requests that were read and have not started.", shot["queued"])
-        yield _gauge("workers", "The most requests in flight at once.", shot["workers"])
+        yield _gauge("backlog_requests", "Requests that were read but have not started.", shot["queued"])
+        yield _gauge("workers", "Maximum number of requests in flight at once.", shot["workers"])
         if shot["total"] is not None:
-            yield _gauge("list_urls", "URLs of the input, exact or estimated.", shot["total"])
+            yield _gauge("list_urls", "URLs in the input, exact or estimated.", shot["total"])
         waits = shot["wait_times"]
         held = CounterMetricFamily(
             "fetchpool_held_back_seconds", "Seconds that each bottleneck held the run back.", labels=("by",)

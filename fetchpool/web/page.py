@@ -1,4 +1,5 @@
-"""The state of the web page's process: what the run has sent, and which browser tabs wait for the end.
+"""PageState: the state of the web page's process: what the run has sent, and which browser tabs wait for the
+final state.
 
 In: messages of the run. Out: the values of the API. It does no I/O; its clock is a parameter.
 """
@@ -21,11 +22,11 @@ TAB_TIMEOUT = 3.0
 """Seconds without a request after which a tab counts as closed."""
 MAX_TABS = 64
 NOT_CAUSES = frozenset(("cpu", "cores", "idle"))
-"""Fields of `wait_times` that are no bottleneck."""
+"""Fields of `wait_times` that are not bottlenecks."""
 
 
 class PageState:
-    """What the page shows."""
+    """The content of the page."""
 
     def __init__(self, run: RunInfo, clock: Callable[[], float] = monotonic) -> None:
         self.run = run
@@ -50,24 +51,25 @@ class PageState:
         return int(self.snapshot["seq"]) if self.snapshot else 0
 
     def update(self, snapshot: bytes | msgspec.Raw) -> None:
-        """Take a new snapshot."""
+        """Store a new snapshot."""
         self.snapshot = msgspec.json.decode(snapshot)
         self.version += 1
         self.has_begun.set()
         self.series.add(_sample(self.snapshot))
 
     def notice(self, notice: Notice) -> None:
-        """Take a line for the user."""
+        """Store a notice."""
         self._events.append(notice)
         self.version += 1
 
     def end(self, end: End) -> None:
-        """The run has ended."""
+        """Store the end of the run."""
         self._end = end
         self.version += 1
 
     def answer(self, tab: str = "") -> dict[str, Any]:
-        """Return the snapshot with what only the page shows, for a tab if it has a name."""
+        """Return the snapshot with the values that only the page shows. `tab`: the name of the browser tab,
+        if it has one."""
         end = self._end
         if tab and (tab in self._tabs or len(self._tabs) < MAX_TABS):
             self._tabs[tab] = self._clock()
@@ -82,7 +84,7 @@ class PageState:
         }
 
     def has_tabs(self) -> bool:
-        """Whether a tab that was open a moment ago has not got the end yet."""
+        """Whether a tab that was open a moment ago has not fetched the final state yet."""
         since = self._clock() - TAB_TIMEOUT
         self._tabs = {tab: seen for tab, seen in self._tabs.items() if seen >= since}
         return bool(self._tabs)

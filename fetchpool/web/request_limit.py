@@ -1,7 +1,7 @@
-"""The request limit of the web page: answers wait beyond a rate that no browser reaches.
+"""The request limit of the web page: delays responses beyond a rate that no browser reaches.
 
-In: ASGI requests. Out: the same requests, the ones beyond the limit later. A program that asks for the page's
-numbers as fast as it can would otherwise take the processors that the run needs.
+In: ASGI requests. Out: the same requests, those beyond the limit delayed. Otherwise a program that requests
+the page's numbers as fast as it can would take CPU time that the run needs.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from fetchpool.web.guard import App, Receive, Scope, Send
 RATE = 100.0
 """Requests per second; a tab sends two."""
 BURST = 50.0
-"""Requests that are answered at once after a pause: a page and its files."""
+"""Number of requests that are processed at once after a pause: a page and its files."""
 LONGEST = 1.0
-"""Seconds that a request waits at most: clients that leave before they are answered must not make the user's
-next request wait for theirs."""
+"""Maximum seconds that a request waits: requests of clients that have disconnected must not delay the user's
+next request further."""
 
 
 class RequestLimit:
-    """ASGI middleware around everything else: a request without a login costs time as well."""
+    """ASGI middleware around everything else, since even a request without a login costs time."""
 
     def __init__(self, app: App) -> None:
         self._app = app
         self._next_at = 0.0
-        """When the next request is answered, on the event loop's clock."""
+        """When the next request is processed, on the event loop's clock."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         now = asyncio.get_running_loop().time()

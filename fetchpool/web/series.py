@@ -1,4 +1,4 @@
-"""The run over time, for the page's charts: at most 720 points, however long it takes.
+"""The run over time, for the page's charts: at most 720 points, however long the run takes.
 
 In: snapshots, with seconds since the run's start. Out: columns. A point is one second at first; if there are
 too many, neighbours are merged and points become twice as long. Pure.
@@ -16,7 +16,7 @@ FIRST_STEP = 1.0
 
 
 class Sample(Struct, frozen=True):
-    """What a snapshot says for the series. Counters are those since the run's start."""
+    """The values of a snapshot that the series needs. Counters are since the run's start."""
 
     elapsed: float
     ok: int
@@ -32,7 +32,7 @@ class Sample(Struct, frozen=True):
 
 
 class _Point(Struct):
-    """The run during one interval: differences of counters, and sums over its seconds."""
+    """The run during one interval: differences of counters, and sums over the seconds."""
 
     number: int
     start: float
@@ -41,7 +41,7 @@ class _Point(Struct):
     failed: int = 0
     size: int = 0
     timed: int = 0
-    """Rows during those seconds for which there are percentiles."""
+    """Number of rows in the seconds that have percentiles."""
     p50: float = 0.0
     p95: float = 0.0
     in_flight: float = 0.0
@@ -102,7 +102,7 @@ class Series:
         return len(self._points)
 
     def add(self, sample: Sample) -> None:
-        """Add a snapshot; they come in order."""
+        """Add a snapshot. Snapshots must be added in order."""
         before = self._latest
         if before is not None and sample.elapsed <= before.elapsed:
             return
@@ -128,8 +128,8 @@ class Series:
         self._points = merged
 
     def columns(self, after: int = 0) -> dict[str, Any]:
-        """Return the points with a number above `after`. The last one is not complete yet: `complete` is the
-        number of the one before. When `step` has changed, all points have."""
+        """Return the points with a number above `after`. The last point is incomplete; `complete` is the
+        number of the one before. When `step` has changed, all points have changed."""
         points = [point for point in self._points if point.number > after and point.seconds > 0]
         causes = sorted({name for point in points for name, value in point.held.items() if value > 0.0005})
         return {

@@ -140,7 +140,7 @@ def test_a_dead_page_is_one_notice(launched: Launched) -> None:
     wait_until(noticed, "the notice")
     for seq in range(3, 6):
         launched.page.on_snapshot(snapshot(seq=seq))
-    assert launched.notices == ["the web page has ended (signal 9); the run goes on without it"]
+    assert launched.notices == ["the web page has ended (signal 9); the run continues without it"]
     launched.page.end(1)
 
 

@@ -137,7 +137,7 @@ def test_only_comparisons_are_replaced(tmp_path: Path) -> None:
         write(comparison(), [str(path)])
         check_outputs([str(path)])
         path.write_text("my own")
-        with pytest.raises(UsageError, match="is not a comparison, and is not overwritten"):
+        with pytest.raises(UsageError, match="exists and is not a comparison"):
             check_outputs([str(path)])
     assert {path.suffix for path in tmp_path.iterdir()} == set(WRITERS)
     with pytest.raises(UsageError, match=r"written to \.json, \.md, \.html files"):

@@ -120,4 +120,4 @@ def test_what_is_no_request_gets_an_error_with_all_headers(sent: bytes) -> None:
     answer = serve(client).lower()
     assert answer.startswith(b"http/1.1 400")
     assert b"content-security-policy" in answer
-    assert answer.endswith(b'{"error":"this is no valid http request"}')
+    assert answer.endswith(b'{"error":"this is not a valid http request"}')
