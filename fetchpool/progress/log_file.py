@@ -101,7 +101,7 @@ class LogFile(EventLogger):
         self._missing += len(entries) - written
         if not self._has_failed:
             self._has_failed = True
-            self._problem = f"{self._name}: {failure.strerror}; log entries are missing, the run goes on"
+            self._problem = f"{self._name}: {failure.strerror}; log entries are missing; the run continues"
 
 
 def _json(entry: LogEntry) -> bytes:

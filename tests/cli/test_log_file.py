@@ -167,7 +167,7 @@ def test_a_full_disk_is_one_notice_and_the_run_goes_on(tmp_path: Path) -> None:
         disk.close()
     assert done.returncode == 1
     assert (tmp_path / "rows").read_text().count("\n") == 2
-    assert done.stderr.count("log entries are missing, the run goes on") == 1
+    assert done.stderr.count("log entries are missing; the run continues") == 1
 
 
 def test_an_interrupt_is_in_the_log(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def test_a_full_disk_is_one_notice_and_a_gap() -> None:
     everything(log)
     log.end("3 URLs", 1, None)
     assert (
-        log.take_problem() == "/dev/full: No space left on device; log entries are missing, the run goes on"
+        log.take_problem() == "/dev/full: No space left on device; log entries are missing; the run continues"
     )
     assert log.take_problem() == ""
 
