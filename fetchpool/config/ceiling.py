@@ -1,7 +1,7 @@
-"""The ceiling of a run that can be steered: the most workers that can be asked for while it goes on.
+"""The ceiling of a run that can be steered: the maximum number of workers that can be set while it runs.
 
-In: the configuration. Out: the same with a `ceiling`, with which the pool is opened. Threads and connections
-are only made when they are needed, so that a high ceiling costs nothing.
+In: the configuration. Out: the same with a `ceiling`, for which the pool is opened. Threads and connections
+are only created when needed, so a high ceiling costs nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def with_ceiling(config: RunConfig) -> RunConfig:
     if config.auto_workers or config.fetch.few_descriptors:  # `workers` is the ceiling
         return config
     wanted = max(config.max_workers or AUTO_CEILING, config.workers)
-    if config.cluster is not None:  # each station fits its own
+    if config.cluster is not None:  # each station limits its own
         return replace(config, ceiling=wanted)
     fit = machine.workers_with_kept_connections(
         wanted, config.executor, config.fetch.transport, config.processes or 1

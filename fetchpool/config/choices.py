@@ -10,7 +10,7 @@ DEFAULT_MEMORY = 1 << 30
 """Bytes for duplicate detection: about seventy million fingerprints."""
 
 LOCAL_EXECUTORS = ("thread", "process", "async")
-"""Those whose workers are on this machine."""
+"""The executors whose workers are on this machine."""
 EXECUTORS = (*LOCAL_EXECUTORS, "cluster")
 TRANSPORTS = ("curl", "requests")
 COLORS = ("auto", "always", "never")
@@ -33,7 +33,7 @@ SUFFIXES = {
 
 
 COMPRESSED = (".gz", ".zst")
-"""Suffixes of compressed outputs; the suffix before it decides on the format."""
+"""Suffixes of compressed outputs; the suffix before them decides the format."""
 
 
 def compression_of(path: str) -> str:
@@ -48,5 +48,5 @@ def format_of(path: str) -> str:
 
 
 def without_compression(path: str) -> str:
-    """Return a path without the suffix of a compression."""
+    """Return a path without its compression suffix."""
     return path[: -len(suffix)] if (suffix := compression_of(path)) else path

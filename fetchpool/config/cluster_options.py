@@ -1,7 +1,6 @@
-"""Checks of the options of `--executor cluster`.
-
-In: the options. Out: where the cluster is, or a `UsageError` that names the fix. Nothing connects here: what
-would send secrets unencrypted is refused before.
+"""Checks the options of `--executor cluster`. In: the options. Out: the address of the cluster, or a
+`UsageError` that names the fix. Options that would send secrets unencrypted are refused here, before anything
+connects.
 """
 
 from __future__ import annotations
@@ -27,20 +26,20 @@ LOCAL = re.compile(r"local(?::(\d+))?")
 MAX_LOCAL = 256
 SCHEMES = ("tcp://", "tls://")
 NEEDS_DASK = "--executor cluster: needs Dask; pip install 'fetchpool[cluster]'"
-WHICH = "--executor cluster: which? --cluster tcp://HOST:PORT, a scheduler file, or local"
+WHICH = "--executor cluster requires --cluster: tcp://HOST:PORT, a scheduler file, or local"
 EACH = 100
-"""Fetches at once for each worker that is there at the start, unless the user sets their number."""
+"""Concurrent fetches for each worker that is present at the start, unless the user sets their number."""
 
 
 class ClusterTarget(Struct, frozen=True):
-    """Where a cluster is."""
+    """The address of a cluster."""
 
     name: str
-    """As the user has written it."""
+    """The value as the user wrote it."""
     address: str = ""
-    """Of its scheduler; empty for workers that the run starts on this machine."""
+    """The address of its scheduler; empty for workers that the run starts on this machine."""
     local: int = 0
-    """The number of these."""
+    """The number of workers that the run starts on this machine."""
     security: Any = None
     """The certificates of a program's own client; None for Dask's configuration."""
 
@@ -61,7 +60,7 @@ def check_cluster(label: str, value: Any) -> Any:
 
 
 def cluster_target(values: Mapping[str, Any], environment: Mapping[str, str]) -> ClusterTarget:
-    """Return where the cluster of a run is."""
+    """Return the address of a run's cluster."""
     given = values["cluster"]
     if find_spec("distributed") is None:
         raise UsageError(NEEDS_DASK)
@@ -138,8 +137,8 @@ def refuse_secrets(target: ClusterTarget, fetch: FetchOptions) -> tuple[str, ...
     if secret := _secret(fetch):
         raise UsageError(f"--cluster {target.name}: {secret} would cross the network unencrypted; use tls://")
     return (
-        f"--cluster {target.name}: not encrypted; all who can reach that port can run programs on all "
-        "machines of the cluster (tls:// asks for certificates)",
+        f"--cluster {target.name}: not encrypted, and anyone who can reach that port can run programs on "
+        "all machines of the cluster; tls:// requires certificates",
     )
 
 

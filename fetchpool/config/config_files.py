@@ -24,7 +24,7 @@ from fetchpool.model.closest import closest
 from fetchpool.model.errors import UsageError, why_unreadable
 
 TABLE = "tool.fetchpool"
-"""The table of a `pyproject.toml`."""
+"""The name of the table in a `pyproject.toml`."""
 _MAY_HAVE_TABLE = re.compile(
     rb"""^\s*(\[\s*["']?tool["']?\s*\.\s*|["']?tool["']?\s*[.=].*)?["']?fetchpool["']?\s*([].]|=\s*\{)""",
     re.MULTILINE,
@@ -60,7 +60,7 @@ def read(path: str, *, trusted: bool = True) -> dict[str, Any] | None:
 
 
 def progress_line(path: str) -> str:
-    """Return the value of `progress` in a file whose other lines may be invalid; empty without one."""
+    """Return the value of `progress` in a file whose other lines may be invalid; empty if it has none."""
     try:
         found = _PROGRESS.search(Path(path).read_bytes())
     except (OSError, ValueError):
@@ -92,7 +92,8 @@ def _parsed(path: str, content: bytes) -> dict[str, Any]:
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield keys and values. Nested tables are flattened, as an unquoted `http1.1 = true` is one in TOML."""
+    """Yield keys and values. Nested tables are flattened, because an unquoted `http1.1 = true` is one in
+    TOML."""
     for key, value in table.items():
         name = f"{prefix}{key}"
         if isinstance(value, dict) and value and name not in BY_KEY:

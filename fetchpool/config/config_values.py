@@ -1,8 +1,7 @@
 """Checks the type of values from configuration files.
 
-In: a value as TOML has it. Out: what the command line would pass on: a switch as a bool, a repeatable option
-as a list of texts, any other as text. Whether the text is valid is checked later, as it is for the command
-line.
+In: a TOML value. Out: the value that the command line would pass: a bool for a switch, a list of strings for
+a repeatable option, otherwise a string. The string itself is checked later, as on the command line.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ def _single(where: str, option: Option, value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise UsageError(f"{where}: expected {expected}, got {_type_of(value)}")
     if isinstance(value, str):
-        if "\0" in value:  # no argument of a command can have one
+        if "\0" in value:  # no command-line argument can contain one
             raise UsageError(f"{where}: a NUL character is not allowed")
         return value
     text = f"{value:.9f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)

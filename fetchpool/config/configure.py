@@ -1,4 +1,4 @@
-"""configure(): turn raw options into one checked and frozen configuration.
+"""configure(): turns raw options into one checked and frozen configuration.
 
 In: options as a user typed them or a program passed them: `"2m"` or `120`, `"Name: value"` or a pair. Out: a
 `RunConfig` that needs no more checks, or a `UsageError` of one line that names the option. The command line
@@ -51,7 +51,8 @@ if TYPE_CHECKING:  # `Unpack` and the names of all options are for type checkers
 
 PIECES = 20
 SMALLEST_PIECE = 1024
-"""Pieces in which a second's bytes are received with --limit-rate, and libcurl's smallest buffer."""
+"""Number of pieces in which a second's bytes are received with --limit-rate, and the size of libcurl's
+smallest buffer."""
 AUTO_CEILING = 1_000
 """Upper limit of `-w auto` without --max-workers."""
 
@@ -125,7 +126,7 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
     if target is None:
         capacity = machine.workers_within_limit(wanted, values["executor"], transport, processes or 1)
     else:
-        capacity = machine.Capacity(wanted, False, "")  # each station fits its own
+        capacity = machine.Capacity(wanted, False, "")  # each station limits its own
     values["few_descriptors"] = capacity.is_short
     fetch = FetchOptions(**_fields(FetchOptions, values))
     if target is not None:
@@ -141,7 +142,7 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
         inputs, [*paths, *(values[name] for name in ("warc", "links", "frontier") if values[name])]
     )
     if values["frontier"] and is_among(values["frontier"], paths):
-        raise UsageError("--frontier: it cannot be an output of rows, too; choose another name")
+        raise UsageError("--frontier: this file is also an output of rows; choose another name")
     values |= {
         "fetch": fetch,
         "inputs": tuple(inputs),
@@ -162,7 +163,7 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
 
 
 def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the value of every option: the given one, checked, or the default."""
+    """Return the value of every option: the given value, checked, or the default."""
     values: dict[str, Any] = {**dict.fromkeys(OPTIONS), "outputs": (), **DEFAULTS}
     for name, value in given.items():
         option = OPTIONS[name]
@@ -207,7 +208,7 @@ def _refuse_contradictions(inputs: Sequence[str], values: Mapping[str, Any]) -> 
 
 
 def _refuse_formats(outputs: Sequence[Output], values: Mapping[str, Any]) -> None:
-    """Raise `UsageError` for options that outputs of these formats don't have."""
+    """Raise `UsageError` for options that outputs of these formats don't support."""
     resume = values["resume"] or values["retry_failed"]
     if values["write_out"]:
         for output in outputs:
@@ -250,7 +251,8 @@ def _refuse_private(resolved: Sequence[tuple[str, tuple[str, ...]]]) -> None:
 
 
 def _pieces(limit_rate: int | None) -> dict[str, int]:
-    """Return the size of pieces: small ones under a low limit, of which each is a wait."""
+    """Return the size in which bodies are received: small under a low limit, since each piece is waited
+    for."""
     if limit_rate is None:
         return {}
     return {"buffersize": max(SMALLEST_PIECE, min(limit_rate // PIECES, FetchOptions().buffersize))}
@@ -284,7 +286,7 @@ def _max_filesize(values: Mapping[str, Any]) -> int | None:
 
 
 def _parse_timeout(given: float | str | None, values: Mapping[str, Any]) -> float | None:
-    """Return the time limit of a parser; by default no more than its fetch has."""
+    """Return the time limit of a parser; by default no more than that of its fetch."""
     if given is None:
         return float(min(DEFAULTS["parse_timeout"], values["max_time"]))
     return cast("float | None", values["parse_timeout"])

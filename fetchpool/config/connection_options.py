@@ -1,4 +1,4 @@
-"""Checks of the options that make a connection: certificates, TLS versions, address families, interfaces.
+"""Checks the options of connections: certificates, TLS versions, address families, interfaces.
 
 In: values as a user typed them or a program passed them. Out: fields of `FetchOptions`, or a `UsageError` of
 one line. A certificate is loaded once here, so that a wrong file or password fails before the run.
@@ -19,7 +19,7 @@ TLS_VERSIONS = ("1.2", "1.3")
 
 
 def certificate(label: str, value: str) -> tuple[str, str]:
-    """Return the file and the password in `FILE[:PASSWORD]`, as curl's `--cert`."""
+    """Return the file and the password of `FILE[:PASSWORD]`, as in curl's `--cert`."""
     path, password = value, ""
     if not Path(value).is_file():
         path, _, password = value.partition(":")
@@ -43,7 +43,7 @@ def connection_fields(values: Mapping[str, Any]) -> dict[str, Any]:
     for where, addresses in values["resolve"]:
         for address in addresses:
             if version and (":" in address) != (version == "6"):
-                raise UsageError(f"--resolve: {where}:{address} is no IPv{version} address (--ipv{version})")
+                raise UsageError(f"--resolve: {where}:{address} is not an IPv{version} address (--ipv{version})")
     return {
         "cert": cert,
         "key": values["key"],
@@ -78,7 +78,7 @@ def interface(label: str, value: str) -> str:
         names = [name for _, name in socket.if_nameindex()]
         if value not in names:
             known = ", ".join(names)
-            raise UsageError(f"{label}: {value!r} is no address and no interface ({known})") from None
+            raise UsageError(f"{label}: {value!r} is neither an address nor an interface ({known})") from None
         return value
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     try:

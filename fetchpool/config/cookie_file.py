@@ -1,7 +1,6 @@
-"""Cookie files in the Netscape format, as curl, wget and extensions of browsers write them.
-
-In: a file. Out: its cookies, or a `UsageError` of one line; and from cookies the text of a file. No message
-repeats a cookie.
+"""Reads and writes cookie files in the Netscape format, which curl, wget and browser extensions use. In: a
+file, or cookies. Out: the cookies of the file, or a `UsageError` of one line; the text of a file with the
+cookies. No message repeats a cookie.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from fetchpool.model.record import Cookie
 
 HEADER = "# Netscape HTTP Cookie File\n# Written by fetchpool. It may be edited.\n\n"
 HTTP_ONLY = "#HttpOnly_"
-"""The beginning of a line with a cookie that scripts of a page can't read."""
+"""Prefix of a line with a cookie that the scripts of a page can't read."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 CookieOption = str | os.PathLike[str] | Mapping[str, str] | Iterable[str | os.PathLike[str]] | None
@@ -100,7 +99,7 @@ def cookie_file(cookies: Iterable[tuple[Cookie, float]]) -> str:
 
 
 def jar_path(label: str, path: str) -> str:
-    """Return the path of a cookie jar, which will be written."""
+    """Return the path of a cookie jar, a file that will be written."""
     if not path or path == "-":
         raise UsageError(f"{label}: expected the path of a file")
     if Path(path).is_dir() or not Path(path).absolute().parent.is_dir():

@@ -1,6 +1,5 @@
-"""Checks of the options of a crawl, and its rules for links.
-
-In: options as the user wrote them. Out: checked values and `CrawlRules`, or a `UsageError` of one line.
+"""Checks the options of a crawl. In: options as the user wrote them. Out: checked values and `CrawlRules`, or
+a `UsageError` of one line.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from fetchpool.model.text import escape_invisible
 
 SCOPES = tuple(str(kind) for kind in ScopeKind)
 PER_HOST = 4
-"""Concurrent fetches per host of a crawl without --per-host: the size of the site is not known."""
+"""Concurrent fetches per host in a crawl without --per-host, since nothing is known about the site."""
 FIELDS = ("depth", "found_on", "num_links", "canonical", "redirect_url")
 """The fields that a crawl adds to the rows."""
 LINK_FORMATS = ("jsonl", "csv", "tsv", "sqlite", "parquet")
@@ -29,7 +28,7 @@ REFUSED = {
     "data": "links are followed with GET",
     "json": "links are followed with GET",
 }
-"""Options that make no sense with --recursive, and why."""
+"""Options that make no sense with --recursive, with the reasons."""
 
 
 def patterns(option: str, given: str | Iterable[str]) -> tuple[str, ...]:

@@ -1,7 +1,5 @@
-"""Checks of options that need an installed library, or a libcurl with some feature.
-
-In: such options. Out: the same options, or a fallback and a message about it, or a `UsageError` that says
-what to install or to use.
+"""Checks options that need an optional library, or a libcurl with a certain feature. In: such options. Out:
+the same options, or a fallback and a message about it, or a `UsageError` that says what to install or use.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Documentation made from the options table: docstrings, typed keyword arguments, the reference page.
+"""Generates documentation from the options table: docstrings, typed keyword arguments, the reference page.
 
 In: the table of `options/`. Out: text. `settings.py` and `docs/reference/options.md` are written from it by
 `python -m tests.update_docs`.
@@ -16,7 +16,7 @@ from fetchpool.config.options.table import GROUPED, OPTIONS, in_scope, shown_def
 
 WIDTH = 106
 PARAMETERS = {"workers", "executor"}
-"""Options that `fetch()` and `Pool` have as parameters of their own."""
+"""Options that `fetch()` and `Pool` declare as parameters themselves."""
 
 SETTINGS = '''"""The keyword arguments of `fetch()`, `Pool` and `configure()`, for type checkers and editors.
 

@@ -1,7 +1,7 @@
 """Reads options from environment variables: `FETCHPOOL_MAX_TIME=20s` is `--max-time 20s`.
 
-In: the environment. Out: the values by option. A variable that is probably a typing error is refused, as a
-key of a file is; others may belong to something else. A variable that is empty is not set.
+In: the environment. Out: the values by option. A variable that is probably misspelled is an error, as it is
+in a file; other unknown variables may belong to another program. An empty variable counts as not set.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ WORDS = {
 OTHER = frozenset(
     f"{PREFIX}{name}" for name in ("CONFIG", "NO_CONFIG", "WEB_TOKEN", "FORK_SERVER", "COMPILE")
 )
-"""Variables with another use: which file is read, the token of the web page, those of the process pool and of
-the build."""
+"""Variables that are not options: the configuration file, the token of the web page, and those of the process
+pool and the build."""
 
 
 def from_variables(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -41,19 +41,19 @@ def from_variables(environ: Mapping[str, str]) -> dict[str, Any]:
         if option := BY_VARIABLE.get(name):
             values[option.name] = _value(option, text)
         elif name not in OTHER and (similar := _similar(name)):
-            raise UsageError(f"{name} is no option; did you mean {similar}?")
+            raise UsageError(f"{name} is not an option; did you mean {similar}?")
     return values
 
 
 def _similar(name: str) -> str:
-    """Return the variable that `name` is probably a typing error of; empty if there is none."""
+    """Return the variable that `name` is probably a misspelling of; empty if there is none."""
     names = {each.removeprefix(PREFIX).lower(): each for each in BY_VARIABLE}
     return names.get(closest(name.removeprefix(PREFIX).lower(), names) or "", "")
 
 
 def _value(option: Option, text: str) -> Any:
-    """Return the value of an option's variable. Of a repeatable option each line is a value.
-    Raises `UsageError`."""
+    """Return the value of an option's variable. For a repeatable option, each line is a value. Raises
+    `UsageError`."""
     if not option.metavar:
         return as_switch(option.variable, text)
     if not option.type.repeatable:

@@ -22,7 +22,7 @@ def parse_timeout_message(options: FetchOptions) -> str:
 
 
 class FetchOptions(Struct, frozen=True, kw_only=True):
-    """The settings that all fetches of a run share, which is all a worker needs to know. Picklable.
+    """The settings that all fetches of a run share: all that a worker needs to know. Picklable.
 
     Times are seconds, sizes bytes. Names are those of curl's options.
     """
@@ -36,22 +36,22 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     user: str | None = None
     """`name:password` for Basic authentication, sent to the URL's own origin only."""
     netrc: tuple[tuple[str, str], ...] = ()
-    """Host and `name:password` for each; an empty host stands for all others. Sent as `user` is."""
+    """Hosts with their `name:password`; an empty host stands for all others. Sent like `user`."""
     cookies: tuple[tuple[Cookie, float], ...] = ()
-    """Cookies of a file, with their expiry, each sent to its own hosts."""
+    """Cookies from files, with their expiry, each sent to its own hosts."""
     report_cookies: bool = False
     """Return the cookies that servers set to the engine, for other URLs (`--cookie-jar`)."""
     proxy: str | None = None
     proxies: tuple[tuple[str, str], ...] = ()
-    """Scheme and proxy, where they depend on the URL's scheme (`--proxy env`)."""
+    """The proxy for each scheme, if it depends on the URL's scheme (`--proxy env`)."""
     noproxy: tuple[str, ...] = ()
     """Hosts, domains and networks that are reached without a proxy."""
     cacert: str | None = None
     insecure: bool = False
     cert: str | None = None
-    """A file with our own certificate, for servers that ask for one."""
+    """The file with the client certificate."""
     key: str | None = None
-    """The file of its key; None if `cert` has it."""
+    """The file with the key of `cert`; None if `cert` contains it."""
     key_password: str = ""
     tls_min: str = ""
     """`"1.2"`, `"1.3"`, or empty for the TLS library's own minimum."""
@@ -59,7 +59,7 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     ip_version: str = ""
     """`"4"`, `"6"`, or empty for both."""
     interface: str = ""
-    """The name of an interface or one of our addresses, from which connections are made."""
+    """The name of a network interface or a local address, from which connections are made."""
     http_version: str = ""
     """`"1.1"`, `"2"`, `"3"`, or empty for the highest that both sides support."""
     connect_timeout: float = 10.0
@@ -71,28 +71,28 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     no_follow: bool = False
     """A redirect is the final response, and its target is in the row."""
     accept: tuple[tuple[int, int], ...] = ()
-    """The statuses that are no failure, as ranges; empty: those under 400."""
+    """The statuses that count as success, as ranges; if empty, those under 400."""
     buffersize: int = 256 * 1024
     """Bytes that libcurl reads at once. Each read is a callback: with 64 KiB large bodies take a tenth
     longer, and a larger buffer gains nothing."""
     limit_rate: int | None = None
     """Bytes per second of all bodies together; None is no limit."""
     rate_file: str = ""
-    """The file by which processes share that limit; empty if the run has one process."""
+    """The file through which processes share that limit; empty if the run has one process."""
     few_descriptors: bool = False
-    """Open files are short: a worker keeps at most one connection for later requests."""
+    """Whether file descriptors are short: a worker then keeps at most one connection for later requests."""
     parse: tuple[Parser, ...] = ()
     """Parsers: `title`, `meta`, `links`, `text`, `package.module:function`, or functions, with threads."""
     parse_timeout: float | None = 30.0
     """Maximum time of the user-defined parsers per response; None is no limit."""
     keep: tuple[str, ...] = ()
-    """What a row has in addition: `headers`, `header:etag`, `redirects`, `body`, `text`, `line`."""
+    """Additional fields of the row: `headers`, `header:etag`, `redirects`, `body`, `text`, `line`."""
     public_only: bool = False
-    """Refuse private, loopback and link-local addresses (`forbidden_address`), also in the list."""
+    """Refuse private, loopback and link-local addresses (`forbidden_address`), even in the list."""
     allow_private: bool = False
     """Allow such addresses even in a redirect from a public page."""
     resolve: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """`host:port` and the addresses to use for each, as curl's `--resolve`."""
+    """The addresses to use for each `host:port`, as in curl's `--resolve`."""
     dns_servers: str = ""
     """Name servers for libcurl to use instead of the system's, which needs c-ares."""
     validators: bool = False
@@ -115,15 +115,15 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     first (`robots.txt`)."""
 
     crawl: CrawlRules | None = None
-    """Which links are looked for in pages; None without a crawl."""
+    """The rules for links in pages; None without a crawl."""
 
     @property
     def has_proxy(self) -> bool:
-        """Whether URLs are fetched through a proxy, all or some."""
+        """Whether any URLs are fetched through a proxy."""
         return bool(self.proxy or self.proxies)
 
     def accepts(self, status: int) -> bool:
-        """Whether a final response with this status is no failure."""
+        """Whether a final response with this status counts as success."""
         if not self.accept:
             return status < 400
         return any(low <= status <= high for low, high in self.accept)
@@ -131,5 +131,5 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     @property
     def has_slow_parsers(self) -> bool:
         """Whether there are parsers that may take long: user-defined ones, which may never return, and those
-        that read all of a page."""
+        that read the complete page."""
         return any(map(is_slow, self.parse))

@@ -1,7 +1,6 @@
-"""The values of `--keep`: what a row has in addition, of its response or its input.
-
-In: names as users write them, `headers,body` or several texts. Out: checked names, or a `UsageError`; the
-fields that they add to a row, and their types in outputs with typed columns.
+"""The values of `--keep`: additional fields of a row, from its response or its input. In: names as users
+write them, `headers,body` or several strings. Out: checked names, or a `UsageError`; the fields that they add
+to a row, and their types in outputs with typed columns.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from fetchpool.model.errors import UsageError
 from fetchpool.model.record import FieldType
 
 HEADER = "header:"
-"""Before the name of one header; its value is in the field `headers`, as with all of them."""
+"""Prefix of the name of a single header, whose value goes into the field `headers`."""
 KEPT: dict[str, FieldType] = {
     "headers": "headers",
     "redirects": "redirects",
@@ -22,10 +21,11 @@ KEPT: dict[str, FieldType] = {
     "text": "text",
     "line": "text",
 }
-"""The fields in their order in the row, with their types."""
+"""The fields with their types, in the order of the row."""
 VALUES = ("headers", "header:NAME", "redirects", "body", "text", "line")
 MAX_BODY = 64 << 20
-"""Bytes of a body in a row. Rows are in memory, one for each worker at least; outputs have limits, too."""
+"""Maximum size of a body in a row. At least one row per worker is held in memory, and outputs have limits,
+too."""
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 

@@ -1,7 +1,7 @@
 """Limits of the machine: cores, and open files, of which every connection is one (fault 47).
 
-In: the wanted number of workers. Out: how many the limit of open files allows, after raising the soft limit
-as far as necessary and possible. It leaves nothing open.
+In: the wanted number of workers. Out: the number that the limit of open files allows, after raising the soft
+limit as far as necessary and possible. No descriptor stays open.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ program."""
 LEAST_RESERVE = 30
 """The same under a low limit: a dozen that the process has open anyway, outputs, and five lookups."""
 EACH = {"thread": 9, "async": 4}
-"""Open files per worker, by executor: five idle connections of libcurl or eight of requests, the one in use,
-and what they wait with. Measured, plus one."""
+"""Open files per worker, by executor: five idle connections with libcurl or eight with requests, the one in
+use, and the descriptors that they wait with. Measured, plus one."""
 SHORT = {"thread": 4, "async": 1}
-"""The same under a low limit: a thread has the connection in use, the previous one, and the two that libcurl
-waits with: every multi handle opens these two, and `perform()` creates one for each easy handle. The async
-pool has a single one, and keeps no idle connections."""
+"""The same under a low limit: a thread has the connection in use, the previous one, and the two descriptors
+that libcurl waits with: every multi handle opens these two, and `perform()` creates a multi handle for each
+easy handle. The async pool has a single multi handle, and keeps no idle connections."""
 SHORT_REQUESTS = 1
-"""Open files per thread with requests, which closes a connection before it opens another one."""
+"""Open files per thread with requests, which closes a connection before it opens the next."""
 MOST_ON_MACOS = 10_240
 """OPEN_MAX: macOS rejects a higher limit even if the hard limit is unlimited (setrlimit(2),
 "Compatibility")."""
@@ -45,18 +45,18 @@ MOST_ON_MACOS = 10_240
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """How many workers the limit of open files allows."""
+    """The number of workers that the limit of open files allows."""
 
     workers: int
     is_short: bool
-    """Whether connections have to be closed early to stay within the limit."""
+    """Whether connections must be closed early to stay within the limit."""
     notice: str
     """Message if there are fewer workers than wanted; else empty."""
 
 
 def workers_within_limit(workers: int, executor: str, transport: str, processes: int = 1) -> Capacity:
-    """Return how many of these workers there can be, at least one. Each of the processes has the limit of
-    this one, and an equal share of the workers."""
+    """Return the number of workers that is possible, at most `workers` and at least one. Each process has the
+    same limit as this one, and an equal share of the workers."""
     if executor == "process":
         executor = "async" if transport == "curl" else "thread"
     share = -(-workers // processes)
@@ -76,7 +76,8 @@ def workers_within_limit(workers: int, executor: str, transport: str, processes:
 
 
 def workers_with_kept_connections(workers: int, executor: str, transport: str, processes: int = 1) -> int:
-    """Return how many of these workers there can be without closing connections early; 0 if not even one."""
+    """Return the number of workers that is possible without closing connections early; 0 if there can't be
+    even one."""
     if executor == "process":
         executor = "async" if transport == "curl" else "thread"
     wanted = RESERVE + EACH[executor] * -(-workers // processes)
@@ -119,8 +120,8 @@ def preallocate_fd_table(number: int) -> None:
 
 
 def lookups(most: int) -> int:
-    """Return how many names may be looked up at once, `most` at most. Each takes two descriptors, and
-    lookups get a quarter of those that are not in use anyway."""
+    """Return the maximum number of concurrent DNS lookups, `most` or fewer. Each takes two descriptors, and
+    lookups get a quarter of those that are not otherwise in use."""
     if sys.platform == "win32":
         return most
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -128,7 +129,7 @@ def lookups(most: int) -> int:
 
 
 def idle_seconds() -> float | None:
-    """Return for how many core seconds the machine has been idle since its start; None if unknown."""
+    """Return the core seconds for which the machine has been idle since its start; None if unknown."""
     try:
         with open("/proc/stat", "rb") as stat:  # noqa: PTH123 - several times a second, and Path costs more
             fields = stat.readline().split()

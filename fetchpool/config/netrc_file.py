@@ -1,4 +1,4 @@
-"""Passwords of hosts in a .netrc file (`--netrc`).
+"""Reads the passwords of hosts from a .netrc file (`--netrc`).
 
 In: a file, and the user name of `--user`, if there is one. Out: the credentials by host, or a `UsageError` of
 one line that repeats no part of the file.
@@ -17,8 +17,8 @@ DEFAULT = ""
 
 
 def read_netrc(path: str, name: str = "") -> tuple[tuple[str, str], ...]:
-    """Return `name:password` by host; only those of user `name`, if it is given. Without a path the file is
-    that of the environment variable NETRC, or ~/.netrc."""
+    """Return `name:password` by host, only those of user `name` if it is given. Without a path, the file is
+    named by the environment variable NETRC, or is ~/.netrc."""
     label = "--netrc-file" if path else "--netrc"
     path = path or os.environ.get("NETRC") or str(Path("~/.netrc").expanduser())
     try:

@@ -1,4 +1,4 @@
-"""Option: the declaration of one option. The table of them is in `options/`."""
+"""Option: the declaration of one option. The table of all options is in `options/`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 PREFIX = "FETCHPOOL_"
-"""The beginning of the names of environment variables."""
+"""Prefix of the environment variables."""
 
 
 class Scope(Enum):
@@ -28,7 +28,7 @@ class Settable(Enum):
     TRUSTED = "also in the environment, in the user's configuration file, and in a file that is named"
     ANYWHERE = "also in a file of the working directory that is not named"
     """Only for options that can't run code, write files, send data elsewhere, or weaken the user's own limits
-    on that: such a file may be from anywhere."""
+    on these, because such a file may come from anywhere."""
 
 
 class Secret(Enum):
@@ -76,11 +76,11 @@ class Option(Struct, frozen=True):
     secret: Secret | None = None
     """None if the value can be shown."""
     excludes: tuple[str, ...] = ()
-    """Names of options that can't be combined with this one. One of them on the command line replaces the
-    other in a file."""
+    """Names of options that can't be combined with this one. On the command line, such an option replaces the
+    other one in a file."""
     only_with: tuple[str, str] | None = None
-    """Name and value of the option without which this one has no effect; an empty value is any. In a file it
-    is ignored then, on the command line refused."""
+    """Name and value of the option without which this one has no effect; an empty value means any. Without
+    that option, this one is ignored in a file and an error on the command line."""
 
     @property
     def flags(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Checks of the output options: rows, saved bodies, WARC files, and the fields of the rows.
+"""Checks the output options: rows, saved bodies, WARC files, and the fields of the rows.
 
 In: paths and names as the user wrote them. Out: path and format of each output, or a `UsageError` of one
 line. The sinks open them, later.
@@ -27,7 +27,7 @@ from fetchpool.model.text import escape_invisible
 
 def refuse_same_file(inputs: Sequence[str], outputs: Sequence[str]) -> None:
     """Raise `UsageError` if an output is an input as well: the run would read its own rows, endlessly. `-` is
-    standard input and standard output, which may be the same file, too (`<a >>a`)."""
+    standard input and standard output, which may also be the same file (`<a >>a`)."""
     read = {_identity(path, 0): path for path in inputs}
     read.pop(None, None)
     for path in outputs:
@@ -80,13 +80,13 @@ BUILT_IN_FIELDS: dict[Parser, tuple[str, ...]] = {
     "links": ("links",),
     "text": ("text",),
 }
-"""The fields that built-in parsers add to a row, for outputs whose columns are fixed from the start."""
+"""The fields that built-in parsers add to a row, for outputs whose columns are fixed at the start."""
 CRAWL_TYPES: dict[str, FieldType] = {
     **dict.fromkeys(CRAWL_FIELDS, "text"),
     **dict.fromkeys(("depth", "num_links"), "integer"),
 }
 BUILT_IN_TYPES: dict[str, FieldType] = {"links": "texts"}
-"""The types of those that are no text."""
+"""The types of those that are not text."""
 
 
 class Output(Struct, frozen=True):
@@ -174,8 +174,8 @@ ADDED_BY = {
 def check_row_names(
     option: str, names: Sequence[str], fetch: FetchOptions, added: Sequence[str], has_columns: bool
 ) -> None:
-    """Raise `UsageError` for names that are no fields of the rows. A user's parser and kept input columns may
-    add any."""
+    """Raise `UsageError` for names that are not fields of the rows. A user's parser and copied input columns
+    may add any field."""
     if not names or has_columns or any(parser not in BUILT_IN_FIELDS for parser in fetch.parse):
         return
     parsed = {name: f"--parse {parser}" for parser, each in BUILT_IN_FIELDS.items() for name in each}

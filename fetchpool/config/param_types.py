@@ -41,12 +41,12 @@ def one_of(choices: tuple[str, ...]) -> ParamType:
 
 
 def choice_of(choices: tuple[str, ...]) -> ParamType:
-    """Return the type of an option of the command line that takes one of `choices`."""
+    """Return the type of a command-line option that takes one of `choices`."""
     return ParamType(check=_is_among(choices), accepts=str, choices=choices)
 
 
 def several_of(choices: tuple[str, ...]) -> ParamType:
-    """Return the type of an option of the command line that takes some of `choices`, with commas between."""
+    """Return the type of a command-line option that takes a comma-separated list of `choices`."""
     return ParamType(check=_are_among(choices), accepts=str, choices=choices)
 
 

@@ -1,4 +1,4 @@
-"""The values of `--parse`: names of parsers, and in a program functions.
+"""The values of `--parse`: names of parsers or, in a program, functions.
 
 In: values that a program passed or a user typed. Out: the parsers, for the workers of an executor. Threads
 run a function as it is; worker processes import it by its name.

@@ -1,7 +1,7 @@
 """Combines options from the command line, the environment and configuration files.
 
 In: the options of each source, in descending order of precedence. Out: one value for each option, with its
-origin. A value, also a list, replaces the value of a lower source, and the values of options that exclude it.
+origin. A value (or a list) replaces the value from a lower source, and the values of options that exclude it.
 
     command line > environment > --config > file of the working directory > the user's file
 """
@@ -24,8 +24,8 @@ class Source(Struct, frozen=True):
     """A source of options: its origin and their values."""
 
     origin: str
-    """A path or `COMMAND_LINE`, as shown in messages. Empty for the environment: its origin is each option's
-    variable."""
+    """A path or `COMMAND_LINE`, as shown in messages. Empty for the environment, where the origin is each
+    option's variable."""
     values: Mapping[str, Any]
     """Values by the name of the option. The value of a switch is whether its flag is set: for `dedupe`, true
     means `--no-dedupe`."""
@@ -38,7 +38,7 @@ class Setting(Struct, frozen=True):
     value: Any
     origin: str
     needs: str = ""
-    """The missing option that this one needs to have an effect, such as `--save`; else empty."""
+    """The missing option without which this one has no effect, such as `--save`; else empty."""
 
 
 def combine(sources: Iterable[Source], defaults: Mapping[str, Any]) -> dict[str, Setting]:
@@ -57,7 +57,7 @@ def combine(sources: Iterable[Source], defaults: Mapping[str, Any]) -> dict[str,
 
 
 def _excluded(settings: Mapping[str, Setting]) -> set[str]:
-    """Return the options that can't be combined with those that are set."""
+    """Return the options that are excluded by those that are set."""
     on = {name for name, setting in settings.items() if setting.value not in (False, None)}
     return {
         name

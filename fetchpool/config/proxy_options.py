@@ -1,7 +1,8 @@
-"""Which proxy a URL is fetched through: `--proxy`, `--proxy env` and `--noproxy`.
+"""Decides which proxy a URL is fetched through: `--proxy`, `--proxy env` and `--noproxy`.
 
-In: the options, and the environment's variables. Out: the proxy of each scheme and the hosts that are reached
-without one, or a notice that the environment's proxies are not used. Nothing is read later than this.
+In: the options, and the environment's variables. Out: the proxy for each scheme and the hosts that are
+reached without one, or a notice that the environment's proxies are not used. The environment is read only
+here.
 """
 
 from __future__ import annotations
@@ -47,14 +48,14 @@ def proxy_fields(
     if found and proxy is None and noproxy is None:
         names = ", ".join(found)
         verb, them = ("is", "it") if len(found) == 1 else ("are", "them")
-        use = f"--proxy env uses {them}, --proxy '' hides this"
+        use = f"--proxy env uses {them}, --proxy '' hides this notice"
         notices = [f"{names} {verb} set in the environment and not used; {use}"]
     return {"proxy": None, "proxies": (), "noproxy": ()}, notices
 
 
 def proxies_in(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the proxies by the names of their variables. In a CGI program HTTP_PROXY is a header of the
-    client, and not read."""
+    """Return the proxies by the names of their variables. In a CGI program HTTP_PROXY is a header set by the
+    client, and is ignored."""
     is_cgi = "REQUEST_METHOD" in environ
     found = {}
     for name in VARIABLES:
@@ -69,7 +70,7 @@ def _variable(environ: Mapping[str, str], name: str) -> str:
 
 
 def hosts(text: str) -> list[str]:
-    """Return the hosts, domains and networks of `--noproxy`, which are separated by commas or blanks."""
+    """Return the hosts, domains and networks of `--noproxy`, which are separated by commas or spaces."""
     return [
         each.lower().strip("[]").rstrip(".").removeprefix("*.").removeprefix(".")
         for each in text.replace(",", " ").split()
@@ -77,7 +78,7 @@ def hosts(text: str) -> list[str]:
 
 
 def is_direct(host: str, port: str, direct: tuple[str, ...]) -> bool:
-    """Whether a host is reached without a proxy: as it is, in a domain, or as an address in a network."""
+    """Whether a host is reached without a proxy: it is listed itself, by its domain, or by its network."""
     host = host.lower().strip("[]").rstrip(".")
     for each in direct:
         if each in ("*", host, f"{host}:{port}") or host.endswith(f".{each}"):

@@ -1,4 +1,4 @@
-"""Checks of the options that make the request: its headers, cookies and body.
+"""Checks the options of the request: its headers, cookies and body.
 
 In: values as a user typed them, or a program passed them; `@file` reads a file, as in curl. Out: headers and
 bytes as they are sent, or a `UsageError` of one line. No message repeats a value that may be a secret.
@@ -16,7 +16,7 @@ from fetchpool.config import validate
 from fetchpool.model.errors import UsageError, why_unreadable
 
 Body = str | bytes | Sequence[str | bytes]
-"""A body as a program may pass it: one value, or pieces."""
+"""A body as a program may pass it: one value, or several pieces."""
 Json = str | bytes | Mapping[str, object] | Sequence[object]
 """JSON as text, or a value to write as JSON."""
 
@@ -40,11 +40,12 @@ def data(label: str, value: Any) -> bytes | None:
 
 
 def json_body(label: str, value: Any) -> bytes | None:
-    """Return the body of `--json`: text as it is, its pieces joined; any other value written as JSON."""
+    """Return the body of `--json`: text unchanged, with its pieces joined; any other value encoded as
+    JSON."""
     if value == ():  # the command line's, without the option
         return None
     is_text = isinstance(value, str | bytes)
-    is_pieces = isinstance(value, tuple)  # of the command line; a program's list is a JSON array
+    is_pieces = isinstance(value, tuple)  # from the command line; a program's list is a JSON array
     if is_text or is_pieces:
         return b"".join(_content(label, piece)[0] for piece in _pieces(label, value))
     try:
@@ -100,7 +101,7 @@ def headers(value: Any) -> tuple[tuple[str, str], ...]:
 def referer(label: str, value: str) -> str:
     """Return the value of the `Referer` header."""
     if value.endswith(";auto"):
-        raise UsageError(f"{label}: ;auto is not offered; write the URL, which the URLs of the list get")
+        raise UsageError(f"{label}: ;auto is not supported; write a URL, which is sent with every request")
     return validate.header_value(label, value)
 
 

@@ -27,22 +27,22 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     auto_workers: bool = False
     """Whether the number of workers is adapted (`-w auto`) up to `workers`."""
     max_workers: int | None = None
-    """The most workers that can be asked for while the run goes on; None is a default."""
+    """Maximum number of workers that can be set during the run; None is the default."""
     ceiling: int | None = None
-    """With how many workers the pool is opened; None is `workers`."""
+    """The number of workers that the pool is opened for; None is `workers`."""
     paused: bool = False
     """Whether the run begins paused."""
     fd_limited: bool = False
     """Whether `workers` was reduced because of the limit of open files."""
     executor: str = "thread"
     processes: int | None = None
-    """Processes that share the fetches; None unless the executor is `process`."""
+    """Number of processes that share the fetches; None unless the executor is `process`."""
     cluster: ClusterTarget | None = None
-    """Where the cluster is; None unless the executor is `cluster`."""
+    """The address of the cluster; None unless the executor is `cluster`."""
     cluster_wait: float = 300.0
     """Maximum time to wait for a worker while the cluster has none."""
     workers_by_cluster: bool = False
-    """Whether `workers` follows from the number of workers that the cluster has."""
+    """Whether `workers` depends on the number of workers in the cluster."""
     retry: int = 2
     """Maximum number of retries per URL."""
     retry_delay: float = 1.0
@@ -94,15 +94,15 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     cookie_jar: str = ""
     """The file for the cookies that all URLs share; empty if they share none."""
     encoding: str = ""
-    """The encoding of the inputs; empty if each is recognized."""
+    """The encoding of the inputs; empty to detect it for each."""
     delimiter: str = ""
-    """The delimiter of CSV and TSV inputs; empty if their first line decides."""
+    """The delimiter of CSV and TSV inputs; empty to detect it from the first line."""
     sitemap: tuple[str, ...] = ()
     """Paths and URLs of sitemaps, whose URLs follow those of the inputs."""
     shard: Shard | None = None
     """The part of the hosts that are fetched; None for all."""
     limit: int | None = None
-    """The number of URLs to read, at most; None is no limit."""
+    """Maximum number of URLs to read; None is no limit."""
     refresh: str = ""
     """An earlier output whose URLs are requested conditionally; empty without one."""
     refresh_in_place: bool = False
@@ -112,7 +112,7 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     warc_max_size: int | None = 1 << 30
     """A new WARC file is started at this size; None is no limit."""
     progress: bool | Callable[[Any], object] = False
-    """What a program wants to see of its run: a display, or snapshots as arguments of a function."""
+    """The progress that a program wants: a display, or a function that is called with snapshots."""
     extra_fields: tuple[str, ...] = ()
     """Fields that options add to the rows, in order."""
     fields: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""The template of `--save-as`: names of saved bodies that users can read.
+"""The template of `--save-as`: readable names for saved bodies.
 
 In: text such as `{host}/{path}`. Out: the checked text, or a `UsageError` of one line. `sinks/save_names.py`
 fills it in.

@@ -19,11 +19,11 @@ HARMLESS_HEADERS = frozenset(
     )
 )
 _CREDENTIALS = re.compile(r"auth|cookie|credential|key|passw|secret|session|token", re.IGNORECASE)
-"""What the name of a header has in it if its value is a credential."""
+"""Parts of a header's name that mark its value as a credential."""
 
 
 def hide(kind: Secret, text: str) -> str:
-    """Return the text of a value without its secret. The name of a file is no secret."""
+    """Return the text of a value without its secret. The name of a file is not secret."""
     if kind is Secret.HEADER:
         return _hide_header(text)
     if kind is Secret.COOKIE:

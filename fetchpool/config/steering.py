@@ -1,7 +1,7 @@
-"""Checks of the commands that steer a run: the same checks, with the same words, as those of the options.
+"""Checks the commands that steer a run, with the same checks and messages as the options.
 
 In: settings as users write them (`"30/m"`), or a command as JSON. Out: a `Command`, or a `UsageError` of one
-line. It imports nothing that a run needs.
+line. The module imports nothing that only a run needs.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from fetchpool.model.steering import AUTO, Command, PerHost, Rate, Resize
 MAX_WORKERS = 10_000
 MAX_CLUSTER_WORKERS = 100_000
 MAX_MESSAGE = 1024
-"""Bytes of a command, at most."""
+"""Maximum size of a command in bytes."""
 
 _Checked = TypeVar("_Checked")
 _decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
 
 
 def workers(value: Any, most: int = MAX_WORKERS) -> int | Literal["auto"]:
-    """Return a number of workers, `most` at most, or `auto`."""
+    """Return a number of workers, at most `most`, or `auto`."""
     if value == AUTO:
         return AUTO
     if isinstance(value, str) and not value.isdecimal():
@@ -89,5 +89,5 @@ def decode(message: bytes) -> Command:
 def _checked(option: str, check: Callable[[Any], _Checked], value: Any) -> _Checked:
     try:
         return check(value)
-    except (ValueError, TypeError) as error:  # TypeError: a list, say, in place of a number
+    except (ValueError, TypeError) as error:  # TypeError: a list instead of a number, for example
         raise UsageError(f"{option}: {error}") from None

@@ -1,4 +1,4 @@
-"""Checks of single options.
+"""Checks single options.
 
 In: a value from the command line or a program, and the option's name for the message. Out: the checked value,
 or a `UsageError` of one line that says what is expected. No message repeats a value that may be a secret.
@@ -46,7 +46,7 @@ ENCODINGS = (
 )
 """Encodings to suggest."""
 NO_ENCODINGS = frozenset(("idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"))
-"""Codecs of Python that are no encodings of texts."""
+"""Codecs of Python that are not text encodings."""
 
 _Given = TypeVar("_Given")
 _Checked = TypeVar("_Checked")
@@ -93,8 +93,8 @@ def header(text: str) -> tuple[str, str]:
 
 
 def headers(given: Headers) -> tuple[tuple[str, str], ...]:
-    """Return headers in their order, with repeated ones."""
-    if isinstance(given, str):  # would be read as a list of letters
+    """Return headers in order, including repeated ones."""
+    if isinstance(given, str):  # would be read as a list of characters
         raise UsageError("--header: expected a list of headers, got a string")
     if not isinstance(given, Iterable):
         raise UsageError(f"--header: expected a list of headers, got {type(given).__name__}")
@@ -207,7 +207,7 @@ def delimiter(char: str) -> str:
 def encoding(name: str) -> str:
     """Return the name of a text encoding. UTF-8 with a byte order mark is UTF-8."""
     try:
-        "".encode(name)  # refuses codecs that are no encodings of texts
+        "".encode(name)  # refuses codecs that are not text encodings
         known = codecs.lookup(name).name
     except (LookupError, ValueError):  # ValueError: a NUL in the name
         known = ""
@@ -310,8 +310,8 @@ def rate(option: str, value: float | str) -> float:
 
 
 def resolve(lines: Iterable[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return the addresses by `host:port` from lines of `host:port:address[,address]`, as curl's `--resolve`.
-    An IPv6 address may be in brackets."""
+    """Return the addresses by `host:port` from lines of `host:port:address[,address]`, as in curl's
+    `--resolve`. An IPv6 address may be in brackets."""
     return tuple(_resolve(line) for line in lines)
 
 

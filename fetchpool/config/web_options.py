@@ -1,4 +1,4 @@
-"""Checks of the options of the web page: where it listens, and under which names it may be reached.
+"""Checks the options of the web page: where it listens, and by which names it may be reached.
 
 In: the options as typed, and the environment. Out: `WebOptions`, or a `UsageError` of one line.
 """
@@ -30,12 +30,12 @@ class WebOptions(Struct, frozen=True, kw_only=True):
     port: int = DEFAULT_PORT
     """0 for any free port."""
     any_port: bool = True
-    """Whether another port will do if this one is taken."""
+    """Whether another port may be used if this one is taken."""
     names: tuple[str, ...] = ()
-    """Other names under which it may be reached, in lower case, some with a port."""
+    """Additional names by which the page may be reached, in lower case, possibly with a port."""
     read_only: bool = False
     token: str = ""
-    """The token of scripts; empty if there is none."""
+    """The token for scripts; empty if there is none."""
 
 
 def web_options(
@@ -45,7 +45,8 @@ def web_options(
     web_read_only: bool,
     environment: Mapping[str, str],
 ) -> WebOptions | None:
-    """Return the options of the web page; None without one. Each of them asks for it. Raises `UsageError`."""
+    """Return the options of the web page; None if no option asks for it. Each of them does. Raises
+    `UsageError`."""
     if not (web or web_listen is not None or web_host or web_read_only):
         return None
     address, port = DEFAULT_ADDRESS, DEFAULT_PORT
@@ -77,12 +78,12 @@ def web_address(value: str) -> tuple[str, int]:
     except ValueError:
         raise UsageError(
             f"--web-listen: {host!r} is not an address of this machine, such as 127.0.0.1; "
-            "a name goes to --web-host"
+            "use --web-host for a name"
         ) from None
 
 
 def web_name(value: str) -> str:
-    """Return a host name, perhaps with a port, in lower case. Raises `UsageError`."""
+    """Return a host name, possibly with a port, in lower case. Raises `UsageError`."""
     if not _NAME.fullmatch(value):
         raise UsageError(
             f"--web-host: {value!r} is not a host name, such as fetch.example.org or localhost:9000"

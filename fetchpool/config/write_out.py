@@ -17,7 +17,7 @@ from fetchpool.model.errors import UsageError, why_unreadable
 from fetchpool.model.text import escape_invisible
 
 ALIASES = {"http_code": "response_code", "proxy_used": "", "onerror": ""}
-"""Variables of curl that have another name here, or none."""
+"""Variables of curl with a different name here, or with none."""
 JSON = "json"
 """The variable for all fields, as one JSON object."""
 ESCAPES = {"\\n": "\n", "\\r": "\r", "\\t": "\t", "\\\\": "\\"}
@@ -58,7 +58,7 @@ def read_template(option: str, value: str) -> str:
 
 
 def parse(option: str, template: str) -> tuple[Piece, ...]:
-    """Return the pieces of a template. A row ends in a line end, whether the template does or not."""
+    """Return the pieces of a template. A row always ends with a newline, whether the template does or not."""
     pieces: list[Piece] = []
     position = 0
 
@@ -97,8 +97,8 @@ def headers_of(pieces: Collection[Piece]) -> list[str]:
 
 
 def check_names(option: str, names: Collection[str], known: Collection[str], hints: dict[str, str]) -> None:
-    """Raise `UsageError` for the first name that is no field of this run's rows. `hints`: options by the
-    fields that they add."""
+    """Raise `UsageError` for the first name that is not a field of this run's rows. `hints`: the options that
+    add fields, by field."""
     for name in names:
         if name in known:
             continue
@@ -106,5 +106,5 @@ def check_names(option: str, names: Collection[str], known: Collection[str], hin
         if name in hints:
             raise UsageError(f"{option}: the rows have no field {shown!r}; add {hints[name]}")
         similar = closest(name.lower(), [*known, *hints])
-        hint = f"; did you mean {similar}?" if similar else f"; there is: {', '.join(known)}"
+        hint = f"; did you mean {similar}?" if similar else f"; expected one of {', '.join(known)}"
         raise UsageError(f"{option}: no field {shown!r}{hint}")

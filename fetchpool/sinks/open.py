@@ -103,7 +103,8 @@ def row_format(format: str, rows: RowOptions | None = None) -> RowFormat:
         return CsvRows(
             rows.extra_fields, rows.types, rows.fields, format=format, parser_fields=rows.parser_fields
         )
-    raise UsageError(f"--format: no format {escape_invisible(format)!r}; there is: {', '.join(FORMATS)}")
+    known = ", ".join(FORMATS)
+    raise UsageError(f"--format: no format {escape_invisible(format)!r}; expected one of {known}")
 
 
 def open_compression(path: str) -> Compression | None:

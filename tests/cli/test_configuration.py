@@ -314,7 +314,7 @@ def test_a_variable_reaches_a_run() -> None:
     )
     done = fetchpool("urls.txt", "--dry-run", "-q", env={"FETCHPOOL_WORKER": "3"}, cwd=Path.cwd())
     assert done.returncode == 2
-    assert done.stderr == "fetchpool: FETCHPOOL_WORKER is no option; did you mean FETCHPOOL_WORKERS?\n"
+    assert done.stderr == "fetchpool: FETCHPOOL_WORKER is not an option; did you mean FETCHPOOL_WORKERS?\n"
 
 
 CODE = "from pathlib import Path\nPath('ran').touch()\ndef f(response): return {'evil': 1}\n"
@@ -404,7 +404,7 @@ def test_the_project_file_is_read_without_a_file_of_its_own(shown: Shown) -> Non
         ),
         (
             ["--config", "v6.toml", "--resolve", "a.example:80:127.0.0.1", "urls.txt"],
-            "--resolve: a.example:80:127.0.0.1 is no IPv6 address (--ipv6) (--ipv6 is from v6.toml)",
+            "--resolve: a.example:80:127.0.0.1 is not an IPv6 address (--ipv6) (--ipv6 is from v6.toml)",
         ),
         (
             ["--config", "color.toml"],

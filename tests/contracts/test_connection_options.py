@@ -121,7 +121,7 @@ def test_addresses_of_one_family_are_used(way: Way) -> None:
         urls[2] = six.url(host="localhost")
         records = fetch_urls(way, urls, ipv6=True)
         assert records[0].error == "dns"
-        assert records[0].errormsg == "127.0.0.1 is no IPv6 address"
+        assert records[0].errormsg == "127.0.0.1 is not an IPv6 address"
         assert records[1].error is None
         assert records[2].error in (None, "dns")  # localhost need not have an IPv6 address
 
@@ -142,13 +142,13 @@ def test_connections_are_made_from_an_address_or_an_interface(way: Way) -> None:
     ("settings", "message"),
     [
         ({"interface": "192.0.2.1"}, "interface=192.0.2.1 is not an address of this machine"),
-        ({"interface": "nope0"}, "interface='nope0' is no address and no interface"),
+        ({"interface": "nope0"}, "interface='nope0' is neither an address nor an interface"),
         ({"ipv4": True, "ipv6": True}, "ipv4= and ipv6= are mutually exclusive"),
         ({"tlsv1_3": True, "tls_max": "1.2"}, "tlsv1_3= and tls_max='1.2' are mutually exclusive"),
         ({"tls_max": "1.1"}, "tls_max='1.1' is not one of 1.2, 1.3"),
         (
             {"ipv6": True, "resolve": ["a.example:80:127.0.0.1"]},
-            "resolve: a.example:80:127.0.0.1 is no IPv6",
+            "resolve: a.example:80:127.0.0.1 is not an IPv6",
         ),
     ],
 )

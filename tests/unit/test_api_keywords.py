@@ -22,7 +22,7 @@ from fetchpool.api.keywords import rewritten
             {"public_only": True, "allow_private": True},
             "public_only= and allow_private= are mutually exclusive",
         ),
-        ({"parse": "nosuch"}, "parse: no parser 'nosuch'; there is: title, meta, links, text, or "),
+        ({"parse": "nosuch"}, "parse: no parser 'nosuch'; expected title, meta, links, text, or "),
     ],
 )
 def test_an_exception_names_the_keyword_argument(settings: dict[str, Any], words: str) -> None:

@@ -195,7 +195,7 @@ def find_function(name: str) -> Callable[[Response], Any]:
     module_name, colon, function_name = BUILT_IN.get(name, name).partition(":")
     if not colon or not module_name or not function_name:
         there_is = ", ".join(BUILT_IN)
-        raise UsageError(f"--parse: no parser {name!r}; there is: {there_is}, or package.module:function")
+        raise UsageError(f"--parse: no parser {name!r}; expected {there_is}, or package.module:function")
     module = find_module(module_name)
     function = getattr(module, function_name, None)
     if function is None:

@@ -320,7 +320,7 @@ def test_variables_are_named_like_the_options_and_an_empty_one_is_not_set() -> N
     for misspelt, known in (("TIMEOUT", "MAX_TIME"), ("WORKER", "WORKERS"), ("MAXTIME", "MAX_TIME")):
         with pytest.raises(UsageError) as refused:
             from_variables({f"FETCHPOOL_{misspelt}": "3"})
-        assert str(refused.value) == f"FETCHPOOL_{misspelt} is no option; did you mean FETCHPOOL_{known}?"
+        assert str(refused.value) == f"FETCHPOOL_{misspelt} is not an option; did you mean FETCHPOOL_{known}?"
     with pytest.raises(UsageError, match=r"^FETCHPOOL_ROBOTS: 'maybe' is neither true nor false"):
         from_variables({"FETCHPOOL_ROBOTS": "maybe"})
 

@@ -26,7 +26,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"headers": ["@/nowhere"]}, "--header: /nowhere: no such file; check its name"),
     (
         {"referer": "https://a/;auto"},
-        "--referer: ;auto is not offered; write the URL, which the URLs of the list get",
+        "--referer: ;auto is not supported; write a URL, which is sent with every request",
     ),
     ({"range": "bytes=0-4"}, "--range: 'bytes=0-4' is not a range of bytes; write 0-499, -500 or 9500-"),
     ({"range": "9-4"}, "--range: 9-4 ends before its start"),

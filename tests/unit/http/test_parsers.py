@@ -197,13 +197,13 @@ def test_a_function_of_a_package_is_found(directory: Path) -> None:
     [
         (
             "titel",
-            "--parse: no parser 'titel'; there is: title, meta, links, text, or package.module:function",
+            "--parse: no parser 'titel'; expected title, meta, links, text, or package.module:function",
         ),
-        ("", "--parse: no parser ''; there is: title, meta, links, text, or package.module:function"),
-        ("own:", "--parse: no parser 'own:'; there is: title, meta, links, text, or package.module:function"),
+        ("", "--parse: no parser ''; expected title, meta, links, text, or package.module:function"),
+        ("own:", "--parse: no parser 'own:'; expected title, meta, links, text, or package.module:function"),
         (
             ":links",
-            "--parse: no parser ':links'; there is: title, meta, links, text, or package.module:function",
+            "--parse: no parser ':links'; expected title, meta, links, text, or package.module:function",
         ),
         ("nowhere:f", "--parse: no module 'nowhere' in the current directory or among those installed"),
         ("own.deep:f", "--parse: no module 'own.deep' in the current directory or among those installed"),

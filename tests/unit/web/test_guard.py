@@ -176,7 +176,7 @@ def test_a_link_works_once_and_leaves_no_token_in_the_address() -> None:
     assert call(guarded, "GET", "/", [HOST, cookie(first)]).status == 200
     second = log_in(guarded)
     assert (second.status, "set-cookie" in second.headers) == (401, False)
-    assert "a link works once" in second.json["error"]
+    assert "each link works once" in second.json["error"]
     again = call(guarded, "GET", "/?token=ticket", [HOST, cookie(first)])
     assert (again.status, "set-cookie" in again.headers) == (303, False)
 
