@@ -43,7 +43,9 @@ def connection_fields(values: Mapping[str, Any]) -> dict[str, Any]:
     for where, addresses in values["resolve"]:
         for address in addresses:
             if version and (":" in address) != (version == "6"):
-                raise UsageError(f"--resolve: {where}:{address} is not an IPv{version} address (--ipv{version})")
+                raise UsageError(
+                    f"--resolve: {where}:{address} is not an IPv{version} address (--ipv{version})"
+                )
     return {
         "cert": cert,
         "key": values["key"],

@@ -685,5 +685,7 @@ print(sorted(name for name in sys.modules if name.startswith("fetchpool.sinks.")
 
 
 def test_an_unknown_format_is_refused_with_the_list_of_formats() -> None:
-    with pytest.raises(UsageError, match="no format 'xml'; expected one of text, jsonl, csv, tsv, sqlite, parquet"):
+    with pytest.raises(
+        UsageError, match="no format 'xml'; expected one of text, jsonl, csv, tsv, sqlite, parquet"
+    ):
         open_sink("/dev/null", "xml")
