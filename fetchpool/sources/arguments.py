@@ -1,8 +1,6 @@
-"""URLs among the INPUT arguments, mixed with files and `-`.
-
-In: an argument. Out: whether it is a URL, and an input with that URL alone. An argument with `://` is a URL.
-One without a scheme is a URL if no file has that name, and it looks like a host, as curl reads it; a notice
-says so, since it may be a misspelt file."""
+"""Recognizes URLs among the INPUT arguments. In: an argument. Out: whether it is a URL, and an input with
+only that URL. An argument with `://` is a URL. One without a scheme is a URL if no file has that name, and it
+looks like a host, as curl reads it; a notice says so, since it may be a misspelt file."""
 
 from __future__ import annotations
 
@@ -68,22 +66,22 @@ FILE_SUFFIXES = frozenset(
         ),
     )
 )
-"""Last labels that no host has, but files have."""
+"""Last labels that file names have but host names don't."""
 _PATH = re.compile(r"[./~]|[A-Za-z0-9_-]+/")
-"""The beginning of a path: a directory without a dot in its name, or a dot or slash."""
+"""The start of a path: a directory without a dot in its name, or a dot or slash."""
 _NAME = re.compile(r"(?:[A-Za-z]{2,}|xn--[A-Za-z0-9-]+)")
 """A top-level domain."""
 
 
 def is_url(argument: str) -> bool:
-    """Whether an argument is a URL, with a scheme or without, and no file."""
+    """Whether an argument is a URL, with or without a scheme, and not a file."""
     if "://" in argument:
         return True
     return _looks_like_host(argument) and not _is_file(argument)
 
 
 _RANGE = re.compile(r"\[(?:\d+-\d+|[a-z]-[a-z]|[A-Z]-[A-Z])(?::\d+)?\]|\{[^{}]*,[^{}]*\}")
-"""A range or a set of URLs, as curl's arguments may have."""
+"""A range or a set in a URL, as curl's arguments may have."""
 
 
 class ArgumentInput:
@@ -94,7 +92,7 @@ class ArgumentInput:
         self.columns: list[str] = []
         self.size: int | None = len(argument.encode("utf-8", "surrogatepass"))
         self.notice = ""
-        """A line for the user; may be empty."""
+        """A notice for the user, or empty."""
         self._url = argument.strip()[:MAX_LINE]
         self._number = number if with_line else 0
         if "://" not in argument:
@@ -135,7 +133,7 @@ def _looks_like_host(argument: str) -> bool:
         return False
     if has_port or url.host == "localhost":
         return True
-    if is_address(url.host):  # numbers are addresses to the parser, but may be names of files
+    if is_address(url.host):  # the URL parser takes numbers for addresses, but they may be file names
         return "[" in authority or authority.count(".") == 3
     last = url.host.rstrip(".").rpartition(".")
     return bool(last[0]) and bool(_NAME.fullmatch(last[2])) and last[2].lower() not in FILE_SUFFIXES

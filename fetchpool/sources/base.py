@@ -12,18 +12,19 @@ class Source(Protocol):
     """A source of requests. Only the engine's thread calls it."""
 
     lazy: bool
-    """Nothing is read before `take()`: the engine takes no more requests than can start, none ahead."""
+    """Whether nothing is read before `take()`: the engine then takes no more requests than can start, none
+    ahead."""
     exhausted: bool
     """Whether the input was read to its end and `take()` has returned all of it."""
     bytes_read: int
-    """The offset in the files, as they are on disk, that the requests returned so far reach."""
+    """The offset in the files on disk up to which requests have been returned."""
     bytes_total: int | None
-    """The input's size on the disk; None for a pipe or an iterable."""
+    """The input's size on disk; None for a pipe or an iterable."""
     failure: str | None
     """One clean line when an input could not be read to its end (unreadable, a truncated gzip). The readable
     part counts, the run continues with the next input, and its exit code is 2."""
     notices: list[str]
-    """Lines for the user; the caller removes them."""
+    """Notices for the user; the caller removes them."""
 
     def start(self, notify: Callable[[], None]) -> None:
         """Start reading. `notify` is called, from any thread, when more can be taken after a `take()` that

@@ -1,7 +1,5 @@
-"""UrlBatch: some URLs of an input, and Input: what yields them.
-
-In: nothing. Out: the types that the readers of all kinds of inputs share, and the column that says where a
-URL stood."""
+"""The types that all readers of inputs share: `UrlBatch`, some URLs of an input, and `Input`, which yields
+them. Also the column with the position of a URL."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ Columns = dict[str, Any]
 LINE = "line"
 """The column for the name of the input and the number of the line: `urls.txt:17`."""
 LINE_WEIGHT = 100
-"""Bytes that it takes in addition to its text, roughly."""
+"""Approximate number of bytes that the column takes in addition to its text."""
 
 
 class UrlBatch(Struct, frozen=True):
@@ -24,9 +22,9 @@ class UrlBatch(Struct, frozen=True):
     lines: list[str]
     offset: int
     weight: int = 0
-    """Its size in memory, roughly, in bytes."""
+    """Its approximate size in memory, in bytes."""
     columns: list[Columns] | None = None
-    """The other columns of each URL, if they are passed through."""
+    """The other columns of each URL, if they are copied to the rows."""
     weights: list[int] = []
     """The size of each URL's columns."""
     problems: dict[int, str] = {}
@@ -34,15 +32,15 @@ class UrlBatch(Struct, frozen=True):
     notice: str = ""
     """A line for the user; may be empty."""
     listed_by: tuple[str, bool] | None = None
-    """The origin of the sitemap that lists them, and whether its server has a public address; None for what
-    the user has listed."""
+    """The origin of the sitemap that lists the URLs, and whether its server has a public address; None for
+    URLs that the user has listed."""
 
 
 class Input(Protocol):
     """An opened input."""
 
     columns: list[str]
-    """The names of the columns that rows will have in addition, as far as they are known now."""
+    """The names of the additional columns of the rows, as far as they are known now."""
     size: int | None
     """Bytes to read; None for a pipe."""
     notice: str
@@ -52,14 +50,14 @@ class Input(Protocol):
         """Yield the URLs, with offsets in this input. Called once. Raises `InputReadError`."""
 
     def abort(self) -> None:
-        """End what the reader waits for, as far as that is possible. Any thread may call it."""
+        """End the reader's wait, as far as that is possible. Any thread may call this."""
 
     def close(self) -> None:
         """Close the input. Idempotent."""
 
 
 def with_lines(batch: UrlBatch, name: str, numbers: list[int]) -> UrlBatch:
-    """Return a batch with the line of each URL in its columns. `name`: the input's."""
+    """Return a batch with the line of each URL in its columns. `name`: the name of the input."""
     texts = [f"{name}:{number}" for number in numbers]
     before = batch.columns or [{} for _ in texts]
     columns = [{**columns, LINE: text} for columns, text in zip(before, texts, strict=True)]

@@ -1,6 +1,5 @@
-"""Reads one source after the other, as a single list.
-
-In: sources. Out: their requests, numbered through.
+"""Reads one source after the other, as a single list. In: sources. Out: their requests, numbered
+consecutively.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ class ChainedSource:
     """A `Source` over several sources."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
-        """`sources`: one at least."""
+        """`sources`: at least one."""
         self._sources = list(sources)
         self._current = 0
         self._taken = 0

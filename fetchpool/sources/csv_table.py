@@ -26,7 +26,7 @@ from fetchpool.sources.table_rows import (
 )
 
 MAX_ROW = 2 * MAX_LINE
-"""Characters of a CSV row, which may span many lines."""
+"""Maximum length of a CSV row, which may span many lines, in characters."""
 
 csv.field_size_limit(MAX_LINE)  # global and permanent; code that changes it temporarily restores it
 
@@ -109,7 +109,7 @@ class _Bounded:
     def __init__(self, lines: LineIterator) -> None:
         self._lines = lines
         self.begins = 1
-        """The number of the row's first line."""
+        """The line number at which the row begins."""
         self.most = MAX_ROW
 
     def __iter__(self) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Decompresses inputs (gzip, bzip2 and Zstandard, recognized by their first bytes) in bounded pieces.
 
 In: the bytes of an input, as they arrive. Out: decompressed pieces, each with the offset of its end in the
-input. Several members or frames in a row are one file. The module opens nothing.
+input. Consecutive members or frames form one file. The module opens nothing.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ else:
     from backports import zstd
 
 PIECE = 64 * 1024
-"""Bytes that are decompressed at a time."""
+"""Number of bytes that are decompressed at a time."""
 GZIP_FORMAT = 16 + zlib.MAX_WBITS  # zlib's manual, inflateInit2: a gzip header and trailer, checked
 
 Chunks = Generator[tuple[bytes, int]]
-"""Bytes, and the offset of their end in the input."""
+"""Chunks of bytes, each with the offset of its end in the input."""
 
 
 def chain_chunks(first: tuple[bytes, int], rest: Chunks) -> Chunks:

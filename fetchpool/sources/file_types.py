@@ -14,7 +14,7 @@ from fetchpool.sources import json_array, text_encoding
 from fetchpool.sources.decompress import by_magic
 
 ENOUGH = 4096
-"""The number of first bytes that are checked."""
+"""The number of bytes at the start that are checked."""
 
 
 class Signature(Struct, frozen=True):
@@ -51,7 +51,7 @@ SIGNATURES = (
     Signature(b"Rar!\x1a\7", "is a RAR archive (binary); unpack it: unrar p -inul FILE | fetchpool -"),
     Signature(b"ustar", "is a tar archive (binary); unpack it: tar -xOf FILE | fetchpool -", at=257),
     Signature(b"%PDF-", "is a PDF (binary); extract its URLs: pdftotext FILE - | grep -o 'https*://[^ ]*'"),
-    Signature(b"{\\rtf", "is a RTF document; save it as plain text"),
+    Signature(b"{\\rtf", "is an RTF document; save it as plain text"),
     Signature(PARQUET, "is Parquet (binary); name it FILE.parquet, and its column with --url-column"),
     Signature(b"ARROW1", "is an Arrow file (binary); save it as Parquet or CSV"),
     Signature(b"Obj\1", "is Avro (binary); save it as Parquet, CSV or JSONL"),
@@ -61,7 +61,7 @@ SHEETS = (b"xl/", b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet")
 """Text in a ZIP archive that is a spreadsheet (ECMA-376 part 2; OpenDocument 1.3 part 2)."""
 SHEET_SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".ods")
 OFFICE, OTHER_OFFICE = b"[Content_Types].xml", (b"word/", b"ppt/", b"visio/")
-"""The first name in most documents of an office program, and names in those that are no spreadsheets."""
+"""The first name in most office documents, and names in those that are not spreadsheets."""
 SITEMAP = re.compile(rb"<(?:\w+:)?(?:urlset|sitemapindex)[\s>]")
 """The root element of a sitemap (sitemaps.org/protocol.html)."""
 DECLARED = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:(!doctype\s+html|html)|\?xml)[\s>]", re.IGNORECASE)
@@ -71,8 +71,8 @@ def check(
     start: bytes, *, but: bytes = b"", encoding: str = "", has_columns: bool = False, is_sitemap: bool = False
 ) -> str:
     """Return why an input with these first bytes is not a list. `but`: the magic of the expected file type;
-    `encoding`: the one that the user has named; `has_columns`: a table is expected; `is_sitemap`: XML
-    is."""
+    `encoding`: the encoding given by the user; `has_columns`: a table is expected; `is_sitemap`: XML is
+    expected."""
     for each in SIGNATURES:
         if start.startswith(each.magic, each.at):
             if each.magic == but:
@@ -90,7 +90,7 @@ def check(
     if kind == "{" and not has_columns:
         return "is a JSON array of objects; name the field of its URLs with --url-column"
     if kind == '"' and has_columns:
-        return "is a JSON array of texts, which has no columns; leave out --url-column"
+        return "is a JSON array of strings, which has no columns; leave out --url-column"
     return BINARY if text_encoding.is_binary(text) else ""
 
 

@@ -1,4 +1,4 @@
-"""Reads URLs from files, compressed ones too, pipes, standard input and arguments, in the given order.
+"""Reads URLs from files (also compressed), pipes, standard input and arguments, in the given order.
 
 In: INPUT arguments (`-` is standard input). Out: requests. A reader thread reads ahead into a bounded buffer,
 so that the list is never in memory, the first line of a pipe that stays open is available at once, and a slow
@@ -26,7 +26,7 @@ from fetchpool.sources.reader import Reader
 from fetchpool.sources.table_rows import TableOptions
 
 TAKEN_BYTES = 4 << 20
-"""Bytes that one `take()` returns, apart from the last batch."""
+"""Maximum number of bytes that one `take()` returns, not counting the last batch."""
 
 
 class FileSource:
@@ -42,13 +42,13 @@ class FileSource:
         more: Sequence[Input] = (),
     ) -> None:
         """Open all inputs. `table`: the options of inputs with columns; without it every line is a URL.
-        `with_line`: each URL gets a column that says where it stood. `more`: opened inputs, which follow.
+        `with_line`: each URL gets a column with its position. `more`: opened inputs to read after the others.
         Raises `InputError` for the first input that can't be read."""
         self._inputs = [*open_inputs(arguments, InputOptions(table, encoding, with_line)), *more]
         self.columns = tuple(dict.fromkeys(name for each in self._inputs for name in each.columns))
-        """The names of the columns that are passed through, as far as they are known now."""
+        """The names of the columns that are copied to the rows, as far as they are known now."""
         self.notices = [each.notice for each in self._inputs if each.notice]
-        """Lines for the user; the caller removes them."""
+        """Notices for the user; the caller removes them."""
         self.lazy = False
         self.exhausted = False
         self.failure: str | None = None
@@ -58,7 +58,7 @@ class FileSource:
         self._urlnum = 0
         self._batch = UrlBatch([], 0)
         self._taken = 0
-        """Lines of the batch that were returned."""
+        """Number of lines of the batch that were returned."""
         self._total_weight = 0
         """The size of all batches so far."""
         self._batch_start = 0

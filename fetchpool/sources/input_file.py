@@ -23,7 +23,7 @@ from fetchpool.sources.decompress import Chunks, DecompressionError, chain_chunk
 from fetchpool.sources.text_encoding import UndecodableError, to_utf8
 
 CHUNK = 64 * 1024
-"""Bytes that are read at once: about a thousand lines."""
+"""Number of bytes that are read at once: about a thousand lines."""
 
 
 class InputReadError(Exception):
@@ -42,13 +42,13 @@ class InputFile:
         has_columns: bool = False,
         is_sitemap: bool = False,
     ) -> None:
-        """Open and check the input. `but`: the magic of a binary file type that is expected; `encoding`: that
-        of its text, empty if its first bytes decide; `has_columns`: a table is expected; `is_sitemap`: XML
-        is. Raises `InputError`. A named pipe is opened only when it is read, since opening waits for a
-        writer."""
+        """Open and check the input. `but`: the magic of an expected binary file type; `encoding`: the
+        encoding of its text, empty to detect it from the first bytes; `has_columns`: a table is expected;
+        `is_sitemap`: XML is expected. Raises `InputError`. A named pipe is opened only when it is read, since
+        opening waits for a writer."""
         self.name = "standard input" if path == "-" else escape_invisible(path)
         self.size: int | None = None
-        """Bytes to read from the file; None for a pipe."""
+        """Size of the file in bytes; None for a pipe."""
         self._path = path
         self._but = but
         self._encoding = encoding
@@ -56,7 +56,7 @@ class InputFile:
         self._is_sitemap = is_sitemap
         self._stream: io.FileIO | None = None
         self.recognized = ""
-        """The encoding that its first bytes show; empty for UTF-8, and before it is read."""
+        """The detected encoding; empty for UTF-8, and before the file is read."""
         self._named = decompress.by_name(path)
         try:
             if path == "-" or not _is_named_pipe(path):
@@ -65,10 +65,9 @@ class InputFile:
             raise InputError(f"{self.name}: {self._why(failure)}") from failure
 
     def chunks(self, *, as_text: bool = True) -> Chunks:
-        """Yield bytes, as they arrive, and the offset of their end in the input. `as_text`: they are text, to
-        be turned into UTF-8. To be called once. Raises
-        `InputReadError`; the chunks before it are correct, and the damaged piece of compressed data is not
-        yielded."""
+        """Yield bytes, as they arrive, and the offset of their end in the input. `as_text`: they are text,
+        and are converted to UTF-8. Must be called only once. Raises `InputReadError`; the chunks before it
+        are correct, and the damaged piece of compressed data is not yielded."""
         try:
             if self._stream is None:
                 self._open()
@@ -110,7 +109,7 @@ class InputFile:
             stream.seek(position)
 
     def _check(self, start: bytes) -> None:
-        """Reject an input that is not a list, judging by its first bytes, before and after decompression."""
+        """Reject an input that is not a list, as its first bytes show before or after decompression."""
         if problem := self._problem(start):
             raise InputError(f"{self.name}: {problem}")
         format = decompress.by_magic(start)

@@ -1,4 +1,4 @@
-"""The kinds of inputs, lists with a URL a line, tables and single URLs, as batches of URLs.
+"""Reads inputs of every kind (lists with one URL per line, tables and single URLs) as batches of URLs.
 
 In: an INPUT argument (`-` is standard input), and its options. Out: batches of URLs, each with the offset in
 the input that it reaches. Whatever can be checked before the run raises `InputError` when an input is opened;
@@ -30,11 +30,11 @@ class InputOptions(Struct, frozen=True):
     """The options of all inputs."""
 
     table: TableOptions | None = None
-    """Those of inputs with columns; without it every line is a URL."""
+    """The options for tables; without it every line is a URL."""
     encoding: str = ""
-    """The encoding of the inputs; empty if each is recognized."""
+    """The encoding of the inputs; empty to detect it for each."""
     with_line: bool = False
-    """Whether each URL gets a column that says where it stood."""
+    """Whether each URL gets a column with its position."""
 
 
 class LineInput:
@@ -57,8 +57,8 @@ class LineInput:
             raise InputError(f"{self.input.name}: {problem}")
 
     def batches(self) -> Iterator[UrlBatch]:
-        """Yield the URLs, with offsets in this input. Raises `InputReadError`; then the incomplete line at
-        the end of what could be read is left out."""
+        """Yield the URLs, with offsets in this input. Raises `InputReadError`; an incomplete line at the end
+        of the readable part is then left out."""
         return _noting_encoding(self._batches(), self.input)
 
     def _batches(self) -> Iterator[UrlBatch]:
@@ -154,10 +154,10 @@ class TableInput:
 
 
 def _noting_encoding(batches: Iterator[UrlBatch], input: InputFile) -> Iterator[UrlBatch]:
-    """Yield the batches; the first tells the user when the input's encoding was recognized."""
+    """Yield the batches; if an encoding was detected, the first batch has a notice about it."""
     for batch in batches:
         if input.recognized and not batch.notice:
-            text = f"{input.name}: read as {input.recognized.upper()}; --encoding names another"
+            text = f"{input.name}: read as {input.recognized.upper()}; --encoding sets another"
             batch, input.recognized = replace(batch, notice=text), ""
         yield batch
 
@@ -168,7 +168,7 @@ def _url_batch(rows: RowBatch, name: str, *, with_line: bool) -> UrlBatch:
     if rows.guessed:
         notice = (
             f"{name}: line {rows.guessed} is not UTF-8; reading such lines as Windows-1252 ({FALLBACK}); "
-            "--encoding names another"
+            "--encoding sets another"
         )
     batch = UrlBatch(rows.urls, rows.offset, rows.weight, rows.columns, rows.weights, rows.problems, notice)
     return with_lines(batch, name, rows.numbers) if with_line else batch
@@ -200,7 +200,8 @@ def _parquet_module() -> ModuleType:
 
 
 def open_input(argument: str, number: int, options: InputOptions) -> Input:
-    """Open the input that an argument names; `number` is the argument's, from 1. Raises `InputError`."""
+    """Open the input that an argument names; `number` is the position of the argument, from 1. Raises
+    `InputError`."""
     if argument != "-" and is_url(argument):
         return ArgumentInput(argument, number, with_line=options.with_line)
     if options.table is not None:

@@ -1,9 +1,8 @@
 """Reads URLs from a program's iterable of `str`, only as far as needed.
 
-In: an iterable, possibly endless. Out: requests. A list or other collection is read in the caller's thread,
-also ahead. Any other iterable may be slow, or wait for the results of earlier URLs, so a thread of its own
-reads it (`Puller`) while results are returned. An exception that the iterable raises is raised by `take()`
-unchanged.
+In: an iterable, possibly endless. Out: requests. A list or other collection is read ahead in the caller's
+thread. Any other iterable may be slow, or wait for the results of earlier URLs, so a separate thread reads it
+(`Puller`) while results are returned. An exception that the iterable raises is raised by `take()` unchanged.
 """
 
 from __future__ import annotations
@@ -30,16 +29,16 @@ from fetchpool.sources.lines import MAX_LINE
 COLLECTIONS = (list, tuple, set, frozenset, dict, deque)
 """Types that hold all their elements already, so that the next one is always available."""
 ELEMENT_WAIT = 0.001
-"""Seconds to wait for an element before other work is done: many times what a quick generator needs."""
+"""Seconds to wait for an element before doing other work: much longer than a fast generator needs."""
 SHOWN = 80
-"""Characters of an invalid element that a message shows."""
+"""Maximum number of characters of an invalid element that a message shows."""
 HUGE = 10**SHOWN
-"""An integer from here on is not shown."""
+"""Integers from this size on are not shown."""
 JOIN_TIMEOUT = 0.1
 """Seconds to wait for the reading thread at the end. A thread that waits for an element can't be stopped."""
 IN_A_THREAD = (
-    "fetchpool reads an iterator in a thread of its own, since it may have to wait for an element; "
-    "if your iterator only works in your thread, pass a list: fetch(list(urls))"
+    "fetchpool reads an iterator in a separate thread, since it may have to wait for an element; if your "
+    "iterator works only in your own thread, pass a list: fetch(list(urls))"
 )
 
 
@@ -47,8 +46,8 @@ class IterableSource:
     """A `Source` over an iterable. Each element is a URL and gets a row, even an empty string."""
 
     def __init__(self, urls: Iterable[str], *, with_line: bool = False) -> None:
-        """`with_line`: each URL gets a column with its position, as the lines of files do. Raises
-        `UsageError` for a single `str` or `bytes`, whose characters would be taken for URLs."""
+        """`with_line`: each URL gets a column with its position. Raises `UsageError` for a single `str` or
+        `bytes`, whose characters would be taken for URLs."""
         if isinstance(urls, str | bytes):
             raise UsageError("urls: expected an iterable of URLs, got a single string; pass a list: [url]")
         iterator: Iterator[object] = iter(urls)
@@ -131,7 +130,7 @@ class End:
 
 
 class Puller:
-    """Reads an iterable in a thread of its own, never more elements than requested.
+    """Reads an iterable in a separate thread, never more elements than requested.
 
     take() ──_requested──▶ the thread: next(iterator) ──_found──▶ take()
 
@@ -144,10 +143,10 @@ class Puller:
         self._iterator: Iterator[object] | None = iterator
         self._thread: Thread | None = None
         self._requested: SimpleQueue[int] = SimpleQueue()
-        """Numbers of further elements to read; 0 after `close()`."""
+        """Numbers of additional elements to read; 0 after `close()`."""
         self._found: SimpleQueue[object] = SimpleQueue()
         self._outstanding = 0
-        """Elements that were requested and have not been returned by `take()`."""
+        """Number of elements that were requested and have not been returned by `take()`."""
         self._notify_wanted = False
         """Whether the last `take()` returned nothing, so that the thread must call `notify` with the next
         element."""
@@ -175,7 +174,7 @@ class Puller:
             except Empty:
                 if self._notify_wanted or elements:
                     break
-                self._notify_wanted = True  # then try again: an element may have arrived before this was set
+                self._notify_wanted = True  # then retry: an element may have arrived before this was set
                 wait = 0.0
                 continue
             self._notify_wanted = False

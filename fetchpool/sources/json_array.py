@@ -1,4 +1,4 @@
-"""Reads JSON arrays (RFC 8259) element by element: makes lines of them, as in JSON Lines.
+"""Reads JSON arrays (RFC 8259) element by element, and converts them to JSON Lines.
 
 In: the bytes of an array in UTF-8, split anywhere. Out: the same elements, one per line. Elements are not
 checked: the readers of the lines do that. Memory is bounded by the longest element, which a limit bounds.
@@ -18,23 +18,24 @@ from fetchpool.sources.table_lines import LineIterator
 from fetchpool.sources.table_rows import BATCH_BYTES, RowBatch, RowCollector, TableFormatError
 
 START = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*([\"{])")
-"""The beginning of an array of texts or objects. A list may begin with a bracket, too: of an IPv6 address, or
-of a link in Markdown."""
+"""The start of an array of strings or objects. A list of URLs may also begin with a bracket: of an IPv6
+address, or of a link in Markdown."""
 _SIGNS = re.compile(rb"[\[\]{}\",]")
 _STRING_SIGNS = re.compile(rb"[\"\\]")
 _SPACES = bytes.maketrans(b"\t\r\n", b"   ")
-"""Within an element these are only between tokens: JSON escapes them in strings."""
+"""Within an element these occur only between tokens: JSON escapes them in strings."""
 
 
 def element_kind(start: bytes) -> str:
-    """Return `"` for data that begins an array of texts, `{` for one of objects, and nothing for others."""
+    """Return `"` if the data begins an array of strings, `{` for an array of objects, and an empty text for
+    anything else."""
     found = START.match(start)
     return found[1].decode() if found else ""
 
 
 def element_lines(chunks: Chunks) -> Chunks:
-    """Yield the elements of an array, each as a line. Raises `TableFormatError` at what is not an array, or
-    has no end."""
+    """Yield the elements of an array, each as a line. Raises `TableFormatError` for data that is not an
+    array, or is incomplete."""
     depth = 0
     in_string = escaped = False
     element: list[bytes] = []
@@ -84,7 +85,7 @@ def element_lines(chunks: Chunks) -> Chunks:
 
 
 def read_texts(lines: LineIterator) -> Iterator[RowBatch]:
-    """Yield the URLs of an array of texts. An element that is not a text becomes a row with an error."""
+    """Yield the URLs of an array of strings. An element that is not a string becomes a row with an error."""
     found = RowCollector(keep=False)
     decode = msgspec.json.Decoder(str).decode
     for line in lines:
@@ -92,7 +93,7 @@ def read_texts(lines: LineIterator) -> Iterator[RowBatch]:
         try:
             found.add(decode(text).strip()[:MAX_LINE], number=lines.number)
         except (msgspec.MsgspecError, UnicodeError):
-            problem = "the element is not a text; for objects name the field with --url-column"
+            problem = "the element is not a string; for objects, name the field with --url-column"
             found.add(text[:MAX_LINE], problem=problem, number=lines.number)
         if lines.waits or found.weight > BATCH_BYTES:
             yield found.rows(lines.offset)

@@ -1,7 +1,7 @@
 """Limits a source to its first URLs (`--limit N`).
 
-In: a source. Out: the same requests, in the same order, up to a number. No more is read from a source that
-reads only what is requested."""
+In: a source. Out: the same requests, in the same order, up to a number. Nothing more is read from a source
+that reads only on request."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class LimitedSource:
         self._source.start(notify)
 
     def take(self, limit: int) -> list[FetchRequest]:
-        """Return requests until there were as many as the limit."""
+        """Return requests until the limit is reached."""
         source = self._source
         requests = source.take(min(limit, self._left)) if self._left else []
         self._left -= len(requests)

@@ -15,8 +15,8 @@ import re
 from fetchpool.model.urls import MAX_URL
 
 MAX_LINE = MAX_URL + 1
-"""Characters of a line that are stored: enough to be rejected as too long, so that a line of a gigabyte takes
-no more memory than this (fault 34)."""
+"""Maximum number of characters of a line that are stored: enough to be rejected as too long, so a line of a
+gigabyte takes no more memory than this (fault 34)."""
 _MAX_BYTES = 4 * MAX_LINE
 _BLANKS = " \t\v\f\ufeff"
 _BLANK_BYTES = re.compile(rb"(?:[ \t\v\f]|\xef\xbb\xbf)*")
@@ -33,7 +33,7 @@ class LineSplitter:
         """The incomplete line, or its first `_MAX_BYTES`."""
         self._numbered = numbered
         self._count = 0
-        """Lines so far, those included that hold no URL."""
+        """Number of lines so far, including those without a URL."""
         self._after_cr = False
         """Whether the last line ended in CR, so that LF, if it follows, ends no line."""
         self.numbers: list[int] = []

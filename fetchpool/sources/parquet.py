@@ -1,4 +1,4 @@
-"""Reads Parquet files, one of whose columns holds the URL (extra `parquet`, which is pyarrow).
+"""Reads Parquet files in which one column holds the URL (extra `parquet`, which is pyarrow).
 
 In: a path. Out: batches of rows, as `table_rows.py` defines them.
 """
@@ -24,9 +24,9 @@ from fetchpool.sources.table_rows import (
 )
 
 ROWS = 500
-"""Rows that are read at once."""
+"""Maximum number of rows that are read at once."""
 ROWS_BYTES = 8 << 20
-"""Bytes in them, roughly, as the file's metadata has it."""
+"""Their approximate size in bytes, from the file's metadata."""
 
 
 def header(path: str, table: TableOptions) -> list[str]:

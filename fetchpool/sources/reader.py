@@ -1,4 +1,4 @@
-"""Reads inputs ahead in a thread of its own, into a bounded buffer.
+"""Reads inputs ahead in a separate thread, into a bounded buffer.
 
 In: opened inputs. Out: batches of URLs, for the engine's thread. A slow disk or pipe never blocks the engine.
 """
@@ -16,9 +16,9 @@ from fetchpool.sources.batch import Input, UrlBatch
 from fetchpool.sources.input_file import InputReadError
 
 BUFFERED = 8
-"""Batches in the buffer, each of the lines of one chunk at most."""
+"""Maximum number of batches in the buffer; a batch has the lines of at most one chunk."""
 BUFFERED_BYTES = 4 << 20
-"""Bytes in the buffer, unless a single batch has more."""
+"""Maximum number of bytes in the buffer, unless a single batch has more."""
 
 
 class Reader:
@@ -33,7 +33,7 @@ class Reader:
         # Guarded by `_changed`:
         self._batches: deque[UrlBatch] = deque()
         self._weight = 0
-        """The size of the batches."""
+        """The total size of the batches."""
         self._wanted = True
         """Whether the engine found the buffer empty and has not been notified of a batch since."""
         self._ended = False

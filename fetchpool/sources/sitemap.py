@@ -1,8 +1,8 @@
-"""Reads the URLs of sitemaps (`--sitemap URL|FILE`), those of an index included.
+"""Reads the URLs of sitemaps (`--sitemap URL|FILE`), including those of an index.
 
-In: the path or URL of a sitemap, and a function that fetches one. Out: batches of URLs. A sitemap is parsed
-as it is read, compressed ones too; one of many at a time, each once. One that can't be read is reported, and
-the others are read. No sitemap is a URL of the list itself."""
+In: the path or URL of a sitemap, and a function that fetches one. Out: batches of URLs. Sitemaps are read one
+at a time, each once, and parsed while they are read, also compressed ones. A sitemap that can't be read is
+reported, and the others are still read. Sitemaps themselves have no rows."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from fetchpool.sources.input_file import InputFile, InputReadError
 from fetchpool.sources.sitemap_parser import Entry, SitemapError, SitemapParser
 
 MAX_SITEMAPS = 50_000
-"""Number of sitemaps to read for one that is given: as many as an index may have."""
+"""Maximum number of sitemaps to read for each that is given: as many as an index may have."""
 MAX_LEVELS = 3
-"""Indexes within each other. The protocol allows one, and some sites have two."""
+"""Maximum nesting of indexes. The protocol allows one level, and some sites have two."""
 MAX_UNPACKED = 1 << 30
-"""Bytes of a fetched sitemap after decompression; the protocol allows 50 MB."""
+"""Maximum size of a fetched sitemap after decompression in bytes; the protocol allows 50 MB."""
 SHOWN = 3
-"""Number of failures that are reported for one index."""
+"""Maximum number of failures that are reported for one index."""
 
 
 class FetchInterrupted(Exception):  # noqa: N818 - nothing is wrong, as another attempt follows
@@ -97,7 +97,7 @@ class SitemapInput:
                 failures.append(str(failure))
             found = [url for url in dict.fromkeys(children) if url not in seen]
             if found and level == MAX_LEVELS:
-                failures.append(f"{_shown(place)}: more than {MAX_LEVELS} indexes within each other")
+                failures.append(f"{_shown(place)}: more than {MAX_LEVELS} nested indexes")
                 continue
             if len(seen) + len(found) > MAX_SITEMAPS:
                 failures.append(f"{_shown(place)}: more than {MAX_SITEMAPS:,} sitemaps; the rest is not read")

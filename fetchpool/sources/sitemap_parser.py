@@ -18,18 +18,18 @@ PARTS = {
 }
 """By root element, the element of an entry and the one of its URL. The protocol allows RSS and Atom, too."""
 ATOM = "feed"
-"""The root element of the format whose URLs are attributes."""
+"""The root element of the format in which URLs are attributes."""
 MAX_DEPTH = 100
-"""Elements within each other."""
+"""Maximum nesting of elements."""
 MAX_TOKEN = 4 << 20
-"""Bytes of a tag, a comment or a text that the XML parser has to hold."""
+"""Maximum size in bytes of a tag, comment or text, which the XML parser must hold."""
 
 Entry = tuple[str, int]
 """A URL, and the number of its line."""
 
 
 class SitemapError(Exception):
-    """The input is not a sitemap, or not to its end. `str()` is one clean clause."""
+    """The input is not a sitemap, or not a complete one. `str()` is one clean clause."""
 
 
 class SitemapParser:
@@ -112,7 +112,7 @@ class SitemapParser:
             self._on_root(name)
         self._path.append(name)
         if len(self._path) > MAX_DEPTH:
-            raise SitemapError(f"more than {MAX_DEPTH} elements within each other")
+            raise SitemapError(f"more than {MAX_DEPTH} nested elements")
         if tuple(self._path[-2:]) == self._wanted:
             assert self._xml is not None
             if self._is_atom:
@@ -127,7 +127,7 @@ class SitemapParser:
         if local not in PARTS:
             raise SitemapError(f"is not a sitemap: its root element is <{name[:50]}>, not <urlset>")
         entry, location = PARTS[local]
-        # The elements of extensions (images, languages) have another prefix than the sitemap's own.
+        # The elements of extensions (images, languages) have a prefix that differs from the sitemap's own.
         self._wanted = (f"{prefix}{colon}{entry}", f"{prefix}{colon}{location}")
         self._is_atom = local == ATOM
         self.is_index = local == "sitemapindex"

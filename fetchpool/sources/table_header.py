@@ -20,24 +20,24 @@ from fetchpool.model.record import ROW_FIELDS
 
 DELIMITERS = {"csv": ",;\t|", "tsv": "\t,;|"}
 """Delimiters by format. The first is the default; another is used if the requested column is found with it,
-or if only that one divides the first line."""
+or if it is the only one that splits the first line."""
 SEP_LINE = re.compile(r'\ufeff?"?sep=(.)"?[\r\n]*', re.IGNORECASE)
 """The line before the header in which Excel names the delimiter."""
 URL = re.compile(r"[a-z][a-z0-9+.-]*://|[^/:\s]+\.[^/:\s]+(?::\d+)?/|[^/:\s]+\.[^/:\s]+:\d+\Z", re.IGNORECASE)
-"""A URL that can't be the name of a column, as `page.url` could."""
+"""A URL that can't be the name of a column, unlike `page.url`."""
 
 
 class Heading(Struct, frozen=True):
-    """The first row's interpretation."""
+    """The interpretation of the first row."""
 
     place: int
     """The index of the URL's column; -1 when there is no such column."""
     names: list[str]
     """The names of the columns; empty strings without a header."""
     is_row: bool
-    """The first row is not a header, but a row like any other."""
+    """Whether the first row is not a header but an ordinary row."""
     is_ours: bool
-    """The table is an output of fetchpool."""
+    """Whether the table is an output of fetchpool."""
 
 
 def parse_header(cells: list[str], column: str) -> Heading:
@@ -70,8 +70,8 @@ def place_of_name(names: Sequence[str], column: str) -> int:
 
 
 def delimiter(line: str, format: str, column: str, given: str = "") -> tuple[str, bool]:
-    """Return the delimiter, judging by the first line, and whether that line only names the delimiter.
-    `given`: the delimiter that the user has named."""
+    """Return the delimiter that the first line suggests, and whether that line only names the delimiter.
+    `given`: the delimiter given by the user."""
     if sep_line := SEP_LINE.fullmatch(line):
         return given or sep_line[1], True
     if given:

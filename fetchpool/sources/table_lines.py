@@ -4,7 +4,7 @@ In: an input's bytes, in UTF-8. Out: text lines, each with its line end. The mod
 
 Spreadsheets write tables in Windows-1252 (Latin-1 with more characters), too. Its text beyond ASCII is hardly
 ever valid UTF-8, so a line that is not UTF-8 is read as Windows-1252, if that has all of its bytes; the user
-is notified. Each line decides for itself: a table may be a mixture."""
+is notified. This is decided for each line, because a table may be a mixture."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fetchpool.sources.decompress import Chunks
 from fetchpool.sources.table_rows import TableFormatError
 
 MAX_LINE = 16 << 20
-"""Bytes of a line, or characters of a cell. A longer one is an error, not a table."""
+"""Maximum length of a line in bytes, and of a cell in characters. A longer one is an error."""
 FALLBACK = "cp1252"
 """The encoding of lines that are not UTF-8."""
 
@@ -33,13 +33,13 @@ class LineIterator:
         self._before = 0
         """The number of lines in earlier chunks."""
         self._tail: list[bytes] = []
-        """The pieces of the line that is not complete yet, joined only when it is: there may be many."""
+        """The pieces of the incomplete line, joined only when it is complete: there may be many."""
         self._size = 0
-        """The number of bytes in them."""
+        """The total size of the pieces in bytes."""
         self._ended = False
         self.offset = 0
         self.taken = 0
-        """The size in memory of all lines returned so far, roughly, in bytes."""
+        """The approximate size in memory of all lines returned so far, in bytes."""
         self.over = False
         """Whether the iterator is exhausted."""
         self.row_number = 0

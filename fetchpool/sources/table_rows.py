@@ -1,7 +1,6 @@
-"""Batches of rows, and the names and values of columns, for the readers of all kinds of tables.
-
-In: names and values of an input's columns. Out: names that no field of the output row has, and values that
-every output can hold. Pure.
+"""Collects rows into batches, and adapts the names and values of columns, for the readers of all kinds of
+tables. In: names and values of an input's columns. Out: names that clash with no field of the output row, and
+values that every output can hold. Pure.
 """
 
 from __future__ import annotations
@@ -20,20 +19,20 @@ from fetchpool.sources.batch import Columns
 from fetchpool.sources.table_header import may_be_url
 
 BATCH_BYTES = 1 << 20
-"""Size of a batch of rows, roughly; a single row may have more."""
+"""Approximate maximum size of a batch of rows in bytes; a single row may be larger."""
 FIELD = 100
-"""Bytes that a value takes in addition to its text, roughly."""
+"""Approximate number of bytes that a value takes in addition to its text."""
 MAX_LISTED = 1_000
-"""Characters of column names in an error message."""
+"""Maximum number of characters of column names in an error message."""
 PREFIX = "input_"
 BREAKS = frozenset(("\n", "\r", "\t"))
-"""What a cell may contain; an output whose rows are lines escapes it."""
+"""Characters that a cell may contain, and that outputs with one row per line escape."""
 _BREAKS = re.compile(r"([\n\r\t])")
 _PREFIXES = re.compile(f"^(?:{PREFIX})+")
 DEPTH = 20
-"""Levels of lists and mappings in one column, as in one field of a parser."""
+"""Maximum nesting of lists and mappings in one column, as in one field of a parser."""
 INVALID_JSON = (msgspec.MsgspecError, UnicodeError, RecursionError)
-"""What a line raises that is not a JSON object, or one that can't be written again."""
+"""Exceptions raised for a line that is not a JSON object, or that can't be encoded again."""
 
 
 class TableOptions(Struct, frozen=True):
@@ -42,11 +41,11 @@ class TableOptions(Struct, frozen=True):
     column: str
     """The name or number of the column with the URL."""
     keep: bool = False
-    """Pass the other columns through to the row."""
+    """Whether the other columns are copied to the row."""
     taken: frozenset[str] | None = frozenset()
     """Names of parsers' fields; None: a parser may use any name."""
     delimiter: str = ""
-    """Of CSV and TSV; empty if the first line decides."""
+    """The delimiter of CSV and TSV; empty to detect it from the first line."""
     guess_encoding: bool = True
     """Whether lines that are not UTF-8 are read in the fallback encoding."""
 
@@ -57,15 +56,15 @@ class RowBatch(Struct, frozen=True):
     urls: list[str]
     columns: list[Columns] | None
     offset: int
-    """The offset of their end in the input."""
+    """The offset in the input at which the rows end."""
     weight: int = 0
-    """Their size in memory, roughly, in bytes."""
+    """The approximate size of the rows in memory, in bytes."""
     weights: list[int] = []
     """The size of each row's columns."""
     problems: dict[int, str] = {}
     """By index in `urls`, why there is no URL."""
     numbers: list[int] = []
-    """The line, row or element number of each, from 1."""
+    """The line, row or element number of each row, from 1."""
     guessed: int = 0
     """The number of the first line that was read in the fallback encoding, in the first batch after it."""
 
@@ -87,7 +86,7 @@ class RowCollector:
         self._problems: dict[int, str] = {}
         self._numbers: list[int] = []
         self.weight = 0
-        """The size of the rows in memory, roughly, in bytes."""
+        """The approximate size of the rows in memory, in bytes."""
 
     def add(
         self, url: str, columns: Columns | None = None, weight: int = 0, problem: str = "", *, number: int
@@ -112,7 +111,7 @@ class RowCollector:
 
 
 def no_column(names: list[str], table: TableOptions, *, is_header: bool = True) -> TableFormatError:
-    """Return the error for a missing column. `is_header`: the names are a table's first row."""
+    """Return the error for a missing column. `is_header`: the names come from a table's first row."""
     fix = ""
     named = {name.strip().casefold(): name for name in names}
     if similar := closest(table.column.casefold(), named):
@@ -130,14 +129,14 @@ def listed_names(names: list[str]) -> str:
 
 
 def by_number(names: list[str]) -> str:
-    """Return what an error message adds to the names in a first row that may not be a header."""
+    """Return the hint that an error message adds to the names in a first row that may not be a header."""
     if not any(map(may_be_url, names)):
         return ""
     return "; if that is not a header: --url-column 2 is the second column"
 
 
 def place_of(names: list[str], table: TableOptions) -> int:
-    """Return the index of the URL's column, among names of a header. Raises `TableFormatError`."""
+    """Return the index of the URL's column among the names of a header. Raises `TableFormatError`."""
     place = table_header.place_of(names, table.column)
     if place < 0:
         raise no_column(names, table)
@@ -145,7 +144,7 @@ def place_of(names: list[str], table: TableOptions) -> int:
 
 
 def as_fields(names: list[str], table: TableOptions) -> list[str]:
-    """Return the columns' names as a row can have them: none empty, none twice."""
+    """Return the names of the columns as fields of a row: none is empty, and none occurs twice."""
     used: set[str] = set()
     numbers: dict[str, int] = {}
     """The highest number used for each name; the search for a free name continues there."""
@@ -161,7 +160,7 @@ def as_fields(names: list[str], table: TableOptions) -> list[str]:
 
 
 def field_name(name: str, table: TableOptions) -> str:
-    """Return a column's name as a row can have it, the same in all rows. A name that begins with `input_`
+    """Return the name of a column as a field of a row, the same in all rows. A name that begins with `input_`
     gets another `input_` if the rest would get one, so that no two columns end up with the same name."""
     shown = escape_invisible(name.strip())
     own = _PREFIXES.sub("", shown) if shown.startswith(PREFIX) else shown
@@ -169,8 +168,8 @@ def field_name(name: str, table: TableOptions) -> str:
 
 
 def to_json_value(value: Any, depth: int = 0) -> Any:
-    """Return a value of an input as every output can hold it: without control characters, and as text where
-    JSON has no such type, or where the value has too many levels for readers of the outputs."""
+    """Return a value of an input in a form that every output can hold: without control characters, and as
+    text if JSON has no such type or if its nesting is too deep for readers of the outputs."""
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, str):

@@ -1,8 +1,8 @@
-"""Reads tables (CSV, TSV, JSONL and JSON arrays), one of whose columns holds the URL.
+"""Reads tables (CSV, TSV, JSONL and JSON arrays) in which one column holds the URL.
 
-In: an input's bytes. Out: the URL of each row and, on request, its other columns, under names that no field
-of the output row has. The module opens nothing, and its memory is bounded for any input. A row without a URL
-gets a request, too, which fails with `invalid_url`, so that no row is lost.
+In: an input's bytes. Out: the URL of each row and, on request, its other columns, under names that clash with
+no field of the output row. The module opens nothing, and its memory is bounded for any input. A row without a
+URL gets a request, too, which fails with `invalid_url`, so that no row is lost.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ FORMATS = {
     ".ndjson": "jsonl",
     ".json": "jsonl",
 }
-"""Formats by suffix, without a suffix for compression. For other names the first line decides. A JSON array
-is recognized by its beginning."""
+"""Formats by suffix, not counting a compression suffix. For other names the first line decides. A JSON array
+is recognized by its start."""
 
 
 def read(chunks: Chunks, format: str | None, table: TableOptions) -> Iterator[RowBatch]:
-    """Yield the rows, as soon as the chunks have them. Without a `format` the first line decides. Raises
+    """Yield the rows as soon as their chunks arrive. Without a `format` the first line decides. Raises
     `TableFormatError`."""
     lines, format = _lines(chunks, format, table)
     guessed = False
@@ -56,8 +56,8 @@ def header(chunks: Chunks, format: str | None, table: TableOptions) -> list[str]
 
 
 def needed_column(chunks: Chunks, format: str) -> str:
-    """Return why a file of this format is no list with a URL a line, with its columns; empty if it may be
-    one."""
+    """Return why a file of this format is not a list with one URL per line, with its columns; empty if it may
+    be a list."""
     table = TableOptions(column="")
     try:
         lines, format = _lines(chunks, format, table)
@@ -65,17 +65,17 @@ def needed_column(chunks: Chunks, format: str) -> str:
             names = first_names(lines)
         else:
             names = first_row(lines, format, table) if _begins_table(lines.first().strip()) else []
-    except TableFormatError:  # what it is says the reader of lines, or of the table
+    except TableFormatError:  # the reader of lines or tables reports what it is
         return ""
     if not names:
         return ""
     wanted = "a table requires --url-column"
     if place := next((place for place, name in enumerate(names, 1) if "://" in name), 0):
-        return f"{wanted} {place}, which says where its URLs are"
+        return f"{wanted} {place}, the column with its URLs"
     fix = "" if format == "jsonl" else by_number(names)
     place = place_of_name(names, "url")
     example = "NAME" if place < 0 else escape_invisible(names[place])
-    return f"{wanted} {example}, which says where its URLs are; it has: {listed_names(names)}{fix}"
+    return f"{wanted} {example}, the column with its URLs; it has: {listed_names(names)}{fix}"
 
 
 def _begins_table(line: str) -> bool:

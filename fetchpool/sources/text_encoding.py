@@ -1,8 +1,7 @@
-"""Recognizes the encoding of an input, and turns its bytes into UTF-8.
+"""Detects the encoding of an input, and converts its bytes to UTF-8.
 
 In: chunks of bytes, decompressed. Out: the same text in UTF-8, with the same offsets. UTF-8 itself passes
-unchanged, bytes included that are not valid: the readers of lists and tables decide about these. The module
-opens nothing.
+unchanged, including invalid bytes, which the readers of lists and tables handle. The module opens nothing.
 
 UTF-16 and UTF-32 are recognized by their byte order mark, UTF-16 also by the NUL in every other byte of ASCII
 text.
@@ -39,8 +38,8 @@ class UndecodableError(Exception):
 
 
 def recognized(start: bytes) -> str:
-    """Return the encoding of data with these first bytes; empty for UTF-8, and for what is none of the
-    recognized ones."""
+    """Return the encoding of data with these first bytes; empty for UTF-8 and for any encoding that is not
+    recognized."""
     for mark, name in MARKS:
         if start.startswith(mark):
             return name
@@ -67,7 +66,7 @@ def is_binary(start: bytes) -> bool:
 
 
 def is_utf8(start: bytes) -> bool:
-    """Whether bytes are UTF-8, apart from a character that is not complete at their end."""
+    """Whether bytes are UTF-8, apart from an incomplete character at the end."""
     try:
         codecs.getincrementaldecoder("utf-8")().decode(start)
     except UnicodeDecodeError:
@@ -107,5 +106,5 @@ def to_utf8(chunks: Chunks, encoding: str) -> Chunks:
 
 
 def _encoded(text: str) -> bytes:
-    """Return text in UTF-8; a byte that could not be decoded becomes that byte again, which is not UTF-8."""
+    """Return text in UTF-8; a byte that could not be decoded is restored as that (invalid) byte."""
     return text.encode("utf-8", "surrogateescape")

@@ -169,22 +169,22 @@ def test_a_line_of_jsonl_without_a_url_is_an_invalid_url_row(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("name", "data", "said"),
     [
-        ("list.csv", b'"n","url"\n1,http://[::1\n', "url, which says where its URLs are; it has: n, url"),
-        ("list.csv", b"sep=;\nn;url\n1;http://[::1\n", "url, which says where its URLs are; it has: n, url"),
-        ("list.csv", b"url\nhttp://[::1\n", "url, which says where its URLs are; it has: url"),
+        ("list.csv", b'"n","url"\n1,http://[::1\n', "url, the column with its URLs; it has: n, url"),
+        ("list.csv", b"sep=;\nn;url\n1;http://[::1\n", "url, the column with its URLs; it has: n, url"),
+        ("list.csv", b"url\nhttp://[::1\n", "url, the column with its URLs; it has: url"),
         (
             "list.csv",
             b"1,a.example\n",
-            "NAME, which says where its URLs are; it has: 1, a.example; "
+            "NAME, the column with its URLs; it has: 1, a.example; "
             "if that is not a header: --url-column 2 is the second column",
         ),
-        ("list.csv", b"1,http://[::1\n", "2, which says where its URLs are"),
+        ("list.csv", b"1,http://[::1\n", "2, the column with its URLs"),
         (
             "list.tsv.gz",
             gzip.compress(b"n\turl\n", mtime=0),
-            "url, which says where its URLs are; it has: n, url",
+            "url, the column with its URLs; it has: n, url",
         ),
-        ("list.jsonl", b'{"url":"http://[::1"}\n', "url, which says where its URLs are; it has: url"),
+        ("list.jsonl", b'{"url":"http://[::1"}\n', "url, the column with its URLs; it has: url"),
     ],
     ids=["quoted", "excel", "one-column", "hosts", "no-header", "gz", "jsonl"],
 )

@@ -27,7 +27,7 @@ def test_an_array_of_texts_is_a_list(tmp_path: Path) -> None:
     assert urls_of(FileSource([path])) == ["http://a/1", 'http://a/2?x="ü,]']
     [first, second] = Consumer(FileSource([write(tmp_path / "b", b'["http://a/", {"url": 1}]')])).rest()
     assert first.error is None
-    assert second.error_message == "the element is not a text; for objects name the field with --url-column"
+    assert second.error_message == "the element is not a string; for objects, name the field with --url-column"
 
 
 def test_an_array_of_objects_is_a_table_with_nested_columns(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_an_array_of_objects_is_a_table_with_nested_columns(tmp_path: Path) -> N
     ("data", "column", "words"),
     [
         ('[{"url":1}]', None, "is a JSON array of objects; name the field of its URLs with --url-column"),
-        ('["http://a/"]', "url", "is a JSON array of texts, which has no columns; leave out --url-column"),
+        ('["http://a/"]', "url", "is a JSON array of strings, which has no columns; leave out --url-column"),
         ('[{"page":{"url":1}}]', "page.ulr", "it has: page, page.url; did you mean 'page.url'?"),
         ('[{"page":{"url":1}}]', "x", "it has: page, page.url"),
     ],

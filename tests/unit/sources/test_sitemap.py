@@ -112,7 +112,7 @@ def test_a_sitemap_that_cannot_be_read_is_reported_and_the_others_are_read(tmp_p
         (b"", "is empty"),
         (b"<urlset><url></urlset>", "not well-formed XML: mismatched tag"),
         (b'<!DOCTYPE urlset [<!ENTITY a "x">]><urlset/>', "declares entities"),
-        (b"<urlset>" + b"<a>" * 200, "more than 100 elements within each other"),
+        (b"<urlset>" + b"<a>" * 200, "more than 100 nested elements"),
         (gzip.compress(urlset("http://a/"))[:-9], "truncated gzip data"),
     ],
     ids=["empty", "mismatched", "entities", "deep", "truncated"],  # gzip data contains the time
@@ -132,7 +132,7 @@ def test_indexes_that_never_end_are_bounded() -> None:
     source = FileSource([], more=[SitemapInput("http://h/", pages)])
     assert Consumer(source).rest() == []
     assert len(pages.fetched) == 15
-    assert "more than 3 indexes within each other" in (source.failure or "")
+    assert "more than 3 nested indexes" in (source.failure or "")
 
 
 def test_urls_of_a_foreign_author_have_no_more_rights_than_redirects(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_a_table_is_read_in_the_encodings_of_spreadsheets(tmp_path: Path, encodi
     guessed = "line 2 is not UTF-8; reading such lines as Windows-1252 (cp1252)"
     expected = {"cp1252": guessed, "utf-16": "read as UTF-16", "utf-16-le": "read as UTF-16-LE"}
     said = expected.get(encoding)
-    assert source.notices == ([f"{path}: {said}; --encoding names another"] if said else [])
+    assert source.notices == ([f"{path}: {said}; --encoding sets another"] if said else [])
 
 
 def test_each_line_of_a_table_has_its_own_encoding(tmp_path: Path) -> None:
