@@ -30,7 +30,7 @@ class UrlBatch(Struct, frozen=True):
     problems: dict[int, str] = {}
     """By index in `lines`, why the line is not a URL."""
     notice: str = ""
-    """A line for the user; may be empty."""
+    """A notice for the user, or empty."""
     listed_by: tuple[str, bool] | None = None
     """The origin of the sitemap that lists the URLs, and whether its server has a public address; None for
     URLs that the user has listed."""
@@ -44,7 +44,7 @@ class Input(Protocol):
     size: int | None
     """Bytes to read; None for a pipe."""
     notice: str
-    """A line for the user; may be empty."""
+    """A notice for the user, or empty."""
 
     def batches(self) -> Iterator[UrlBatch]:
         """Yield the URLs, with offsets in this input. Called once. Raises `InputReadError`."""
