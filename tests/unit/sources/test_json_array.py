@@ -27,7 +27,9 @@ def test_an_array_of_texts_is_a_list(tmp_path: Path) -> None:
     assert urls_of(FileSource([path])) == ["http://a/1", 'http://a/2?x="ü,]']
     [first, second] = Consumer(FileSource([write(tmp_path / "b", b'["http://a/", {"url": 1}]')])).rest()
     assert first.error is None
-    assert second.error_message == "the element is not a string; for objects, name the field with --url-column"
+    assert (
+        second.error_message == "the element is not a string; for objects, name the field with --url-column"
+    )
 
 
 def test_an_array_of_objects_is_a_table_with_nested_columns(tmp_path: Path) -> None:
