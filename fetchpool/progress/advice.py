@@ -33,13 +33,14 @@ if TYPE_CHECKING:  # loaded by the caller already
     from fetchpool.config.run_config import RunConfig
 
 MIN_ELAPSED = 1.0
-"""Seconds: of a shorter run, most is start-up, whatever the numbers say."""
+"""Seconds: a shorter run is mostly start-up, whatever the numbers say."""
 CPU_BOUND = 0.9
 """Share of a core (threads), or of all cores (processes), from which CPU is the bottleneck."""
 LIMIT_REACHED = 0.8
 """Share of --limit-rate from which it is the bottleneck."""
 CPU_SHORT = 0.7
-"""Share of a core from which more threads, or more transfers in one thread, need CPU that isn't there."""
+"""Share of a core from which more threads, or more transfers in one thread, would need CPU time that is not
+available."""
 
 
 def advice(snapshot: Snapshot, config: RunConfig, *, aborted: bool = False) -> list[Span]:
@@ -132,7 +133,7 @@ def _fetching(snapshot: Snapshot, workers: int) -> float:
 
 
 def _around_fetching(snapshot: Snapshot, workers: int) -> list[Span]:
-    # No hint: more processes would only start more slowly.
+    # No hint: more processes would only take longer to start.
     share = percent(_fetching(snapshot, workers))
     return [Span(f"process start, communication and parsing (workers spent {share} of the time fetching)")]
 
@@ -157,7 +158,7 @@ def _workers(snapshot: Snapshot, config: RunConfig, share: str) -> list[Span]:
         more = remedies.more_workers(snapshot, config) if snapshot.workers_reason == CEILING else None
         return [Span(found), *_try(more)]
     workers = config.workers
-    # Threads wait for the GIL while they receive if there is a parser: that is not the network's time.
+    # With a parser, threads wait for the GIL while they receive; this time is not spent on the network.
     if (config.executor == "process" or not config.fetch.parse) and _on_bodies(snapshot, workers):
         receiving = percent(snapshot.time_receiving / (snapshot.time_waiting + snapshot.time_receiving))
         speed = size(snapshot.size_download / snapshot.elapsed)

@@ -1,4 +1,4 @@
-"""A background thread for terminal and log output, so that a blocked terminal cannot block the run.
+"""Writes terminal and log output in a background thread, so that a blocked terminal cannot block the run.
 
 In: messages of any type, and a function that writes them. A terminal can be stopped (Ctrl-S), and the reader
 of a pipe can stop reading; observers only queue messages, and the thread writes them as fast as possible.
@@ -20,7 +20,7 @@ def unbuffered(stream: TextIO) -> TextIO:
     """Return a stream on the same file descriptor without Python's buffer and lock; `stream` if it has none.
 
     A thread that is blocked in a write to `sys.stderr` holds the lock of its buffer: other threads wait for
-    it, and an interpreter that exits meanwhile aborts ("could not acquire lock"). Characters that the
+    it, and an interpreter that exits at that moment aborts ("could not acquire lock"). Characters that the
     encoding lacks are written as backslash escapes.
     """
     try:
@@ -107,7 +107,7 @@ class BackgroundWriter(Generic[Message]):
         self._woken.set()
 
     def wake(self) -> None:
-        """Have `write` called soon, even without a message; never blocks."""
+        """Make the thread call `write` soon, even without a message; never blocks."""
         self._woken.set()
 
     def close(self, timeout: float | None = None) -> None:

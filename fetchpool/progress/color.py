@@ -23,7 +23,7 @@ CODES = {
 
 
 class _Choice:
-    """The choice of this process, for all that it prints."""
+    """The choice for everything that this process prints."""
 
     value = "auto"
 
@@ -34,8 +34,8 @@ def choose(value: str) -> None:
 
 
 def is_colored(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether text on the stream is coloured. `--color` takes precedence over NO_COLOR, that over FORCE_COLOR
-    and CLICOLOR_FORCE, and those over whether the stream is a terminal."""
+    """Whether text on the stream is coloured. In order of precedence, this depends on `--color`, on NO_COLOR,
+    on FORCE_COLOR and CLICOLOR_FORCE, and on whether the stream is a terminal."""
     if _Choice.value != "auto":
         return _Choice.value == "always"
     if environ.get("NO_COLOR"):
@@ -46,7 +46,7 @@ def is_colored(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
 
 
 def ansi(line: Line) -> str:
-    """Return a line with its styles as escape sequences."""
+    """Return a line in which styles are escape sequences."""
     return "".join(
         f"{CODES[span.style]}{span.text}{RESET}" if span.style in CODES else span.text for span in line.spans
     )

@@ -1,7 +1,5 @@
-"""Writes complete lines to a file descriptor: what a full disk cut off is removed, so that every line can be
-read.
-
-In: lines and a descriptor, which the caller owns. Out: the lines in the file, pipe or terminal.
+"""Writes complete lines to a file descriptor, and removes a line that a full disk has truncated. In: lines,
+and a descriptor, which the caller owns. Out: the lines in the file, pipe or terminal.
 """
 
 from __future__ import annotations
@@ -13,8 +11,8 @@ from contextlib import suppress
 
 
 def write_lines(descriptor: int, lines: bytes) -> tuple[int, OSError | None]:
-    """Write lines, however long it takes; return the number of bytes of those that are written completely,
-    and why not all are. A regular file then ends in a complete line."""
+    """Write lines, however long it takes. Return the size of the completely written lines, and the error if
+    not all are. A regular file then ends in a complete line."""
     view, written = memoryview(lines), 0
     try:
         while written < len(lines):
@@ -30,7 +28,7 @@ def write_lines(descriptor: int, lines: bytes) -> tuple[int, OSError | None]:
 
 
 def _remove_partial_line(descriptor: int, length: int) -> None:
-    """Remove the last `length` bytes that were written, if no other program has written after them."""
+    """Remove the last `length` bytes, unless another program has written after them."""
     if not length:
         return
     with suppress(OSError):  # a pipe or a terminal

@@ -1,10 +1,10 @@
-"""Formats the details of the live display: the lines that the `d` key adds below the first three.
+"""Formats the details of the live display, the lines that the key `d` adds below the first three.
 
 In: a snapshot with its details, the history of its rates, and a width. Out: `Line`s. Pure.
 
     URLs/s    ▂▅▆▇▇▇▇█▇▇▇▆▇▇▇▇▇▇▇▇▂▁▁▅▇▇▇█▇▇▇▇  1,430 at most, 1,198 on average
     failed/s         ▁  ▁▁▂▁                    12 at most
-    times     2.7 ms ▁▂▅█▇▃▂▁▁   ▁ 9.1 s  half in 18 ms, 95 % in 41 ms now
+    times     2.7 ms ▁▂▅█▇▃▂▁▁   ▁ 9.1 s  p50 18 ms, p95 41 ms now
     failures  402 http_404         https://example.org/missing
                61 timeout_connect  https://slow.example/
     busiest   a.example 10 (4,011 waiting)  b.example 8
@@ -92,7 +92,7 @@ def _times(snapshot: Snapshot, width: int, ascii_only: bool) -> list[Line]:
         return [line(bars[:width])]
     if snapshot.recent_p50 is None or snapshot.recent_p95 is None:
         return [drawn]
-    now = f"half in {duration(snapshot.recent_p50)}, 95 % in {duration(snapshot.recent_p95)} now"
+    now = f"p50 {duration(snapshot.recent_p50)}, p95 {duration(snapshot.recent_p95)} now"
     return [_with_note(drawn, now, width)]
 
 
@@ -156,7 +156,7 @@ def _name(host: str) -> str:
 
 
 def _drawn(width: int, note: int) -> int:
-    """Return the width of a sparkline that leaves `note` cells for a note, if it is not too narrow then."""
+    """Return the width of a sparkline that leaves `note` cells for a note, unless it would be too narrow."""
     return min(DRAWN, width - note if width - note >= DRAWN_LEAST else width)
 
 

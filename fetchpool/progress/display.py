@@ -2,7 +2,7 @@
 
 In: snapshots and events. Out: `frame`s on a terminal, redrawn in place by a background thread, with notices
 (and with `verbose` failures and retries) scrolling above them; a `View` adds details and failures. The
-engine's thread never writes to the terminal, so one that is stopped with Ctrl-S does not stop the run.
+engine's thread never writes to the terminal, so a terminal that is stopped with Ctrl-S does not stop the run.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ from fetchpool.progress.view import View
 FIRST_DRAW = 0.3
 """Seconds before the first drawing: a very short run should not flicker."""
 DRAW_INTERVAL = 0.2
-"""Minimum seconds between two drawings: a faster display can't be read, and takes CPU time from the run."""
+"""Minimum seconds between two drawings: a faster display could not be read, and would take CPU time from the
+run."""
 MAX_PENDING = 200
-"""Maximum number of lines above the display per drawing: more can't be read, and their rows are in the
+"""Maximum number of lines per drawing above the display: more could not be read, and their rows are in the
 output."""
 MOST_LINES = 16
 """Maximum height of the display, with details."""
@@ -40,7 +41,7 @@ class Progress(Observer):
     included, however the run ends."""
 
     def __init__(self, console: Console, *, verbose: bool = False, redirects_stdout: bool = False) -> None:
-        """`redirects_stdout`: text that the program prints appears above the display."""
+        """`redirects_stdout`: show text that the program prints above the display."""
         self._console = console
         self._verbose = verbose
         self.view = View(failures=verbose)
@@ -48,7 +49,7 @@ class Progress(Observer):
         self._history = RateHistory()
         self._height = 0
         self._shape = (False, False)
-        """What the view showed when `_height` was measured."""
+        """The state of the view when `_height` was measured."""
         # Rows of the command line must not pass through this display.
         self._live = Live(
             console=console,
@@ -75,7 +76,7 @@ class Progress(Observer):
         return self.view.details
 
     def redraw(self) -> None:
-        """Draw soon, as the view has changed."""
+        """Draw soon, because the view has changed."""
         self._writer.wake()
 
     def on_event(self, event: Event) -> None:
@@ -126,9 +127,9 @@ class Progress(Observer):
         self._live.update(picture, refresh=True)
 
     def lines(self, snapshot: Snapshot) -> list[Line]:
-        """Return what the display shows of a snapshot, as the view and the size of the terminal have it."""
+        """Return the lines of the display for a snapshot, the view and the size of the terminal."""
         view = self.view
-        # One cell is left free: in a full last column some terminals start a new line.
+        # One cell is left free, since some terminals start a new line after a full last column.
         width = self._console.width - 1
         most = max(min(MOST_LINES, self._console.height - 1), 1)
         ascii_only = self._console.options.ascii_only
@@ -139,7 +140,7 @@ class Progress(Observer):
         lines = frame(snapshot, width, ascii_only=ascii_only, slow=not grown)
         if grown:
             lines += details(snapshot, self._history, width, ascii_only=ascii_only)
-        # It grows when requests hang, and shrinks only when the user has it show less.
+        # It grows when requests hang, and shrinks only when the user hides something.
         shape = (view.details, view.help)
         self._height = max(self._height, len(lines)) if shape == self._shape else len(lines)
         self._shape = shape
@@ -148,5 +149,5 @@ class Progress(Observer):
 
     def _clear(self) -> None:
         if self._live.is_started:
-            self._live.update(Text())  # also if the terminal is lower than the display
+            self._live.update(Text())  # even if the terminal has fewer lines than the display
             self._live.stop()

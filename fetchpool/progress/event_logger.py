@@ -1,7 +1,7 @@
-"""The observer of a log: makes entries of what happens in a run, and writes them in a thread of its own.
-
-In: events, rows and snapshots. Out: batches of `LogEntry`s, from the level of the log on, for a function that
-may block. At most `MAX_PENDING` entries wait for it, further ones are only counted: the run does not wait.
+"""The observer of a log: turns the events of a run into log entries, and writes them in a separate thread.
+In: events, rows and snapshots. Out: batches of `LogEntry`s, of the log's level or above, for a function that
+may block. At most `MAX_PENDING` entries are queued for it; further ones are only counted, so the run does not
+wait.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from fetchpool.progress.messages import dropped_line
 PROGRESS_INTERVAL = 60.0
 """Seconds between two entries about the progress."""
 WRITE_INTERVAL = 0.1
-"""Minimum seconds between writes, as it is cheaper to write many entries together."""
+"""Minimum seconds between writes, since it is cheaper to write many entries together."""
 MAX_PENDING = 10_000
 
 SHOWN = 3
-"""Inputs and outputs that are named when a run begins."""
+"""Maximum number of inputs and outputs named in the first entry."""
 
 Item = Event | Record | Snapshot | LogEntry
 
@@ -44,8 +44,8 @@ class EventLogger(Observer):
     """Logs a run."""
 
     def __init__(self, write: Callable[[list[LogEntry]], object], level: Level, started: str) -> None:
-        """`write`: is called in the thread of the log, and raises no exception. `started`: what begins, in
-        one line. Raises `NoThreadError`."""
+        """`write`: called in the thread of the log; raises no exception. `started`: a description of the run
+        in one line. Raises `NoThreadError`."""
         self._write_entries = write
         self._level = level.number
         self._next_progress = PROGRESS_INTERVAL
@@ -90,7 +90,8 @@ class EventLogger(Observer):
 
 
 def started_message(config: RunConfig) -> str:
-    """Return what begins: `fetchpool 1.0: urls.txt to rows.csv, 10 workers, async, curl`; no secrets."""
+    """Return a description of the run, without secrets:
+    `fetchpool 1.0: urls.txt to rows.csv, 10 workers, async, curl`."""
     inputs = [redact(each) if "://" in each else each for each in config.inputs]
     outputs = [each.path for each in config.outputs]
     what = " to ".join(", ".join(_first(each)) for each in (inputs, outputs) if each)

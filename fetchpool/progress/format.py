@@ -119,7 +119,7 @@ def percent(share: float) -> str:
 
 
 def shortened(text: str, length: int = 100) -> str:
-    """Return at most `length` characters of a URL: the middle is cut out, its host and its end remain."""
+    """Return at most `length` characters of a URL: its middle is cut out, its host and end remain."""
     if len(text) <= length:
         return text
     tail = (length - 3) * 2 // 5

@@ -37,7 +37,8 @@ from fetchpool.progress.messages import share_done, stuck, time_left, wait_text,
 from fetchpool.progress.terminal import cut
 
 BAR_WIDTH = 40
-"""Maximum width in cells: a longer bar shows no more, and short lines survive a narrowed window."""
+"""Maximum width in cells: a longer bar would show no more, and short lines survive when the window is
+narrowed."""
 BAR_MINIMUM = 8
 KINDS_SHOWN = 3
 STUCK_SHOWN = 3
@@ -47,7 +48,7 @@ FIRST, SECOND, THIRD = 12, 10, 12
 
 
 class Segment(Struct, frozen=True):
-    """A part of a line that is shown completely or not at all; rank 0 is left out last."""
+    """A part of a line that is shown completely or not at all. Rank 0 is left out last."""
 
     span: Span
     rank: int
@@ -60,8 +61,8 @@ class Segment(Struct, frozen=True):
 
 
 def frame(snapshot: Snapshot, width: int, *, ascii_only: bool = False, slow: bool = True) -> list[Line]:
-    """Return three lines, one more for a long wait, and with `slow` up to three for requests that hang. None
-    is wider than `width` cells."""
+    """Return three lines, another one for a long wait, and with `slow` up to three more for requests that
+    hang. None is wider than `width` cells."""
     hanging = stuck(snapshot)[:STUCK_SHOWN] if slow else []
     return [
         _position(snapshot, width, ascii_only),
@@ -79,7 +80,7 @@ def _waiting(snapshot: Snapshot, width: int, ascii_only: bool) -> list[Line]:
 
 
 def _stuck(request: ActiveRequest, width: int, ascii_only: bool) -> Line:
-    """Return the line of a request that takes long."""
+    """Return the line about a slow request."""
     left = width - FIRST - len(GAP)
     url = cut(escape_invisible(request.url), left, "..." if ascii_only else "…")
     return line(Span(duration(request.seconds).ljust(FIRST), Style.BAD), GAP, url)
@@ -106,7 +107,7 @@ def _position(snapshot: Snapshot, width: int, ascii_only: bool) -> Line:
 
 
 def _bar(share: float, width: int, ascii_only: bool) -> tuple[Span, Span]:
-    """Return the two parts of the bar, which differ even without colours."""
+    """Return the two parts of the bar, which look different even without colours."""
     halves = int(share * width * 2)
     full, half = divmod(halves, 2)
     if ascii_only:
@@ -124,7 +125,7 @@ def _of_auto(snapshot: Snapshot) -> str:
 
 
 def _rates(snapshot: Snapshot, width: int) -> Line:
-    """Return the rates and the number of requests in flight, or that no request starts."""
+    """Return the rates and the number of requests in flight, or a text that no request starts."""
     if snapshot.state is State.PAUSED:
         return _fitted([Segment(Span("paused", Style.STRONG), 0, FIRST), *_queue(snapshot)], width)
     if snapshot.state is State.PAUSING:
@@ -187,6 +188,6 @@ def _fitted(segments: Sequence[Segment], width: int) -> Line:
 
 
 def _width(segments: Sequence[Segment]) -> int:
-    """Return the width in cells, which are characters here: none of these words is wide."""
+    """Return the width in cells, which equals the number of characters, since none of these is wide."""
     *others, last = segments
     return sum(len(segment.shown) + len(GAP) for segment in others) + len(last.span.text)

@@ -24,7 +24,7 @@ from fetchpool.progress.messages import dropped_line
 from fetchpool.progress.snapshot_json import encode, encode_line
 
 INTERVAL = 0.9
-"""Seconds between two `progress` lines. Less than one, as snapshots are only taken about every 0.25 s."""
+"""Seconds between two `progress` lines. Less than one, since snapshots are only taken about every 0.25 s."""
 WRITE_INTERVAL = 0.1
 MAX_PENDING = 10_000
 """Maximum number of lines queued for a slow reader. Further lines are dropped, and counted."""
@@ -88,13 +88,13 @@ class JsonProgress(Observer):
     wants_details = True
 
     def __init__(self, write: Callable[[bytes], object], start: Start, *, verbose: bool = False) -> None:
-        """`write`: writes complete lines, and raises no exception."""
+        """`write`: writes complete lines; raises no exception."""
         self._write_lines = write
         self._start = start
         self._verbose = verbose
         self._latest: tuple[str, Snapshot] | None = None
-        """The newest snapshot and its time, until the background thread writes it. For a slow reader, older
-        snapshots are skipped."""
+        """The newest snapshot and its time, until the background thread writes it. If the reader is slow,
+        older snapshots are skipped."""
         self._next = 0.0
         """When the next `progress` line is due, in seconds since the start."""
         self._writer: BackgroundWriter[bytes | tuple[str, Event | Record]] = BackgroundWriter(

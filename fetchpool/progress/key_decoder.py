@@ -1,7 +1,6 @@
-"""Decodes what a terminal sends into the keys that a user pressed.
-
-In: bytes, and when they were read. Out: single characters. Cursor and function keys, replies of the terminal
-and pasted text are no keys: each is dropped completely. Pure.
+"""Decodes the bytes that a terminal sends into the keys that a user pressed. In: bytes, and the time at which
+they were read. Out: single characters. Cursor and function keys, replies of the terminal and pasted text
+don't count as keys, and are dropped completely. Pure.
 """
 
 from __future__ import annotations
@@ -12,17 +11,19 @@ ESCAPE, BELL = 0x1B, 0x07
 PAUSE = 0.1
 """Seconds after which bytes belong to another key press or paste."""
 MAX_PRESSES = 3
-"""Maximum of different keys in one read. More at once are pasted; one key may repeat as often as it likes."""
+"""Maximum number of different keys in one read; more at once are pasted text. A single key may repeat any
+number of times."""
 STRING_STARTS = b"PX]^_"
-"""After an escape: begins a string, which ends with a bell or with an escape and a backslash."""
+"""Characters that, after an escape, start a string, which ends with a bell or with an escape and a
+backslash."""
 
 
 class _State(Enum):
-    """What the next byte is part of."""
+    """The context of the next byte."""
 
     KEY = auto()
     ESCAPE = auto()
-    """It follows an escape."""
+    """The byte after an escape."""
     SEQUENCE = auto()
     """A control sequence, which ends with a byte from `@` to `~`."""
     SINGLE = auto()
@@ -41,7 +42,7 @@ class KeyDecoder:
 
     def feed(self, octets: bytes, now: float) -> list[str]:
         """Return the keys in `octets`, which were read at `now`."""
-        if now - self._latest > PAUSE:  # an escape was the key of that name
+        if now - self._latest > PAUSE:  # the escape was the Escape key
             self._state = _State.KEY
             self._is_pasting = False
         self._latest = now
@@ -51,7 +52,7 @@ class KeyDecoder:
         return [] if self._is_pasting else keys
 
     def _is_key(self, octet: int) -> bool:
-        """Whether the next byte is a key by itself."""
+        """Whether the next byte is a key in itself."""
         if octet == ESCAPE:
             self._state = _State.ESCAPE
             self._sequence.clear()
@@ -72,7 +73,7 @@ class KeyDecoder:
         if self._sequence == b"200~":  # the terminal marks a paste
             self._is_pasting = True
         elif self._sequence == b"201~":
-            self._latest = float("-inf")  # what follows is another key press
+            self._latest = float("-inf")  # the next byte is another key press
 
 
 def _after_escape(octet: int) -> _State:
@@ -82,4 +83,4 @@ def _after_escape(octet: int) -> _State:
         return _State.SINGLE
     if octet in STRING_STARTS:
         return _State.STRING
-    return _State.KEY  # Alt and a key, or the end of a string
+    return _State.KEY  # Alt with a key, or the end of a string

@@ -1,6 +1,5 @@
-"""The lines of the live display that name the keys.
-
-In: a snapshot, what is shown, and a width. Out: `Line`s. Pure.
+"""Formats the lines of the live display that explain the keys. In: a snapshot, the view, and a width. Out:
+`Line`s. Pure.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ from fetchpool.progress.view import View
 GAP = "  "
 KEY = 10
 """Width of the keys in cells."""
-RANKS = ("? keys", "p pause", "p resume", "s stop", "s go on", "+/- workers")
-"""The hints that are kept longest in a narrow terminal, the first longest."""
+RANKS = ("? keys", "p pause", "p resume", "s stop", "s resume", "+/- workers")
+"""The hints that are kept longest in a narrow terminal, the most important first."""
 
 
 def hints(snapshot: Snapshot, view: View, width: int) -> Line:
@@ -22,7 +21,7 @@ def hints(snapshot: Snapshot, view: View, width: int) -> Line:
     shown = [
         "p resume" if snapshot.state in (State.PAUSING, State.PAUSED) else "p pause",
         "+/- workers",
-        "s go on" if view.is_stopped and snapshot.state is State.STOPPING else "s stop",
+        "s resume" if view.is_stopped and snapshot.state is State.STOPPING else "s stop",
         "d less" if view.details else "d details",
         "f no failures" if view.failures else "f failures",
         "? keys",
@@ -38,12 +37,12 @@ def explained(width: int, *, has_page: bool = False) -> list[Line]:
     """Return a line for each key. `has_page`: there is a web page."""
     keys = (
         ("p, space", "pause, resume"),
-        ("+ -", "a quarter more or fewer workers"),
-        ("s", "stop when the requests in flight have ended; again: go on"),
-        ("d", "details: rates, times, failures, hosts"),
-        ("f", "let the failures pass above"),
-        *((("w, W", "a new link to the web page; W: one that can't steer the run"),) if has_page else ()),
-        ("?", "hide this"),
+        ("+ -", "increase or reduce the workers by a quarter"),
+        ("s", "stop after the requests in flight; again: resume"),
+        ("d", "show details: rates, times, failures, hosts"),
+        ("f", "show failures above the display"),
+        *((("w, W", "show a new link to the web page; W: one that can't steer the run"),) if has_page else ()),
+        ("?", "hide this list"),
         ("Ctrl-C", "stop; again: cancel the requests in flight"),
     )
     return [

@@ -1,7 +1,6 @@
-"""The keyboard of the terminal during a run: single keys, without Enter and without an echo.
-
-In: the controlling terminal, `/dev/tty`; never standard input, which may be the list. Out: calls of a
-function with each key, from a separate thread. Ctrl-C, Ctrl-Z and Ctrl-S keep their meaning.
+"""Reads single keys from the terminal during a run, without Enter and without echo. In: the controlling
+terminal, `/dev/tty`; never standard input, which may be the list. Out: a function call for each key, from a
+separate thread. Ctrl-C, Ctrl-Z and Ctrl-S keep their meaning.
 
 The terminal's settings are changed only while this process is in the foreground. They are restored when the
 process is suspended and whenever it ends. In the background it neither reads keys nor changes the settings,
@@ -25,8 +24,8 @@ from fetchpool.progress.view import View
 from fetchpool.runtime import threads
 
 CHECK_INTERVAL = 0.5
-"""Seconds between two checks whether the process is in the foreground: a shell does not always send a signal
-when it brings a process to the foreground."""
+"""Seconds between two checks whether the process is in the foreground, since a shell does not always send a
+signal when it brings a process to the foreground."""
 LOCAL, CONTROL = 3, 6
 """Indexes in the list of `termios.tcgetattr()`."""
 READ_SIZE = 4096
@@ -43,7 +42,7 @@ def is_foreground(descriptor: int = STDERR) -> bool:
 
 class KeyMode:
     """Switches the terminal to single keys, and restores its settings. All methods may be called in any
-    thread and in a signal handler: they take no lock, and never wait for the terminal."""
+    thread and in signal handlers: they take no lock, and never wait for the terminal."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -61,7 +60,7 @@ class KeyMode:
             if found[LOCAL] & termios.ICANON:
                 self._before = found
             elif self._before is None:
-                return False  # another program reads keys
+                return False  # another program is reading keys
             self._is_set = True
             self._set(_for_keys(found))
             if not self._is_allowed or not is_foreground(self._descriptor):  # it was suspended meanwhile
@@ -124,7 +123,7 @@ class Keyboard:
 
     def __enter__(self) -> Keyboard:
         self._mode.enter()
-        with suppress(NoThreadError):  # the run goes on without keys
+        with suppress(NoThreadError):  # the run continues without keys
             self._thread = threads.start(self._run, "fetchpool-keys")
         if self._thread is None:
             self._mode.leave()
@@ -170,7 +169,7 @@ class Keyboard:
             octets = os.read(self._descriptor, READ_SIZE)
         except BlockingIOError:
             return True
-        except OSError:  # in the background by now, or the terminal is gone
+        except OSError:  # now in the background, or the terminal is gone
             return is_foreground(self._descriptor) or _is_terminal(self._descriptor)
         for key in self._decoder.feed(octets, monotonic()):
             if not self._closing:

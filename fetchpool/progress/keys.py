@@ -1,7 +1,5 @@
-"""What each key of the live display does.
-
-In: keys, from the keyboard's thread. Out: commands for the engine, and changes of what the display shows. A
-command takes effect when the engine gets to it, and the display shows it then; nothing is shown in advance.
+"""Acts on the keys of the live display. In: keys, from the keyboard's thread. Out: commands for the engine,
+and changes of the view. The display shows the effect of a command only after the engine has carried it out.
 """
 
 from __future__ import annotations
@@ -15,13 +13,13 @@ from fetchpool.progress.view import View
 
 BY = "by a key"
 STEP = 1.25
-"""By how much a key changes the number of workers."""
+"""Factor by which a key changes the number of workers."""
 UNSEEN = 2
-"""Snapshots after a command until one surely shows it."""
+"""Number of snapshots after a command until one certainly shows its effect."""
 
 
 class Steerable(Protocol):
-    """What keys steer: the engine."""
+    """The part of the engine that keys steer."""
 
     def steer(self, command: Command, by: str) -> None: ...
 
@@ -37,16 +35,16 @@ class Keys:
         redraw: Callable[[], None],
         show_link: Callable[..., None] | None = None,
     ) -> None:
-        """`latest` returns the latest snapshot, `redraw` has the display drawn soon. `show_link` shows a new
-        link to the web page, with `read_only` one for others; None without a page."""
+        """`latest` returns the latest snapshot; `redraw` makes the display draw soon. `show_link` shows a new
+        link to the web page, or with `read_only` a link for others; None without a page."""
         view.has_page = show_link is not None
         self._run = run
         self._view = view
         self._latest = latest
         self._redraw = redraw
         self._asked: dict[str, tuple[int, int]] = {}
-        """What was asked for with each key, and the snapshot from which on it is shown. A second press does
-        not wait for that."""
+        """The value requested with each key, and the number of the snapshot from which it is shown, so that a
+        second press need not wait for it."""
         self._actions: dict[str, Callable[[Snapshot], None]] = {
             "p": self._pause,
             " ": self._pause,
@@ -63,7 +61,7 @@ class Keys:
             self._actions["W"] = lambda _: show_link(read_only=True)
 
     def press(self, key: str) -> None:
-        """Do what the key means; nothing if it means nothing."""
+        """Carry out the action of a key, if it has one."""
         action, snapshot = self._actions.get(key), self._latest()
         if action is not None and snapshot is not None:
             action(snapshot)
@@ -92,12 +90,12 @@ class Keys:
             wanted = max(workers + 1, round(workers * STEP))
         else:
             wanted = max(min(workers - 1, round(workers / STEP)), 1)
-        # One more than there may be: the notice says which option allows more.
+        # One more than allowed: the notice then names the option that allows more.
         ceiling = snapshot.settings.ceiling if snapshot.settings is not None else wanted
         self._steer("workers", min(wanted, ceiling), Resize(min(wanted, ceiling + 1)), snapshot)
 
     def _value(self, name: str, snapshot: Snapshot, shown: int) -> int:
-        """Return what was asked for if the snapshot can't show it yet, else what it shows."""
+        """Return the requested value if the snapshot can't show it yet, else the value in the snapshot."""
         value, shown_from = self._asked.get(name, (shown, 0))
         return value if snapshot.seq < shown_from else shown
 

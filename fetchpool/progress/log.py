@@ -19,14 +19,14 @@ from fetchpool.progress.format import Line, line
 from fetchpool.progress.messages import dropped_line, event_line, progress_line, stuck_lines, wait_key
 
 INTERVALS = (5.0, 15.0, 60.0, 300.0)
-"""Seconds before each line; the last interval repeats. So a short run has only its summary, and the log of a
-long one stays short."""
+"""Seconds before each line; the last interval repeats. So a short run prints only its summary, and the log of
+a long run stays short."""
 EXPLAIN_INTERVAL = 5.0
-"""Minimum seconds before an additional line, which explains a wait that has begun since the last one."""
+"""Minimum seconds before an additional line that explains a wait."""
 MAX_EXPLAINED = 20
 """Maximum number of waits with an additional line: there may be as many as hosts."""
 WRITE_INTERVAL = 0.1
-"""Minimum seconds between writes, as it is cheaper to write many lines together."""
+"""Minimum seconds between writes, since it is cheaper to write many lines together."""
 MAX_PENDING = 10_000
 """Maximum number of lines queued for a slow reader; further ones are only counted."""
 
@@ -37,7 +37,7 @@ def local_time() -> str:
 
 
 class Log(Observer):
-    """Writes progress lines to a stream. As a context manager it writes the last lines however the run
+    """Writes progress lines to a stream. As a context manager, it writes the last lines however the run
     ends."""
 
     def __init__(
@@ -49,7 +49,7 @@ class Log(Observer):
         self._time = time
         self._number = 0
         self._latest = 0.0
-        """When the latest line was written."""
+        """The time at which the latest line was written."""
         self._explained: set[tuple[str, str]] = set()
         self._writer: BackgroundWriter[Line | Event | Record] = BackgroundWriter(
             self._write, WRITE_INTERVAL, MAX_PENDING

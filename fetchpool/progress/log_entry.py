@@ -44,7 +44,7 @@ LEVELS = {
     EventKind.PROGRESS: Level.INFO,
     EventKind.ENDED: Level.INFO,
 }
-"""The level of each kind of event. A run that ends with an error of its own ends at `ERROR`."""
+"""The level of each kind of event. The end of a run that fails as a whole has level `ERROR`."""
 
 
 class LogEntry(Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -57,7 +57,7 @@ class LogEntry(Struct, frozen=True, omit_defaults=True, kw_only=True):
     message: str
     """One line of text."""
     url: str | None = None
-    """As in the row, like the next five fields (`failed`, `retrying`)."""
+    """Of `failed` and `retrying`, like the next five fields: as in the row."""
     urlnum: int | None = None
     error: str | None = None
     errormsg: str | None = None

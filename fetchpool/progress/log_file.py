@@ -1,7 +1,7 @@
 """Writes the log file of a run (`--log-file`): text, or JSON lines if its name ends in `.jsonl`.
 
 In: what an `EventLogger` observes. Out: one line per event, with the time in UTC. If the log can't be
-written, the run goes on; the user gets one notice, and the log says how many lines are missing.
+written, the run continues; the user gets one notice, and the log says how many lines are missing.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class LogFileOptions(Struct, frozen=True):
     """The path."""
     level: Level = Level.INFO
     max_size: int = 10 << 20
-    """Size in bytes at which the file is renamed; 0 is never."""
+    """Size in bytes at which the file is renamed; with 0, never."""
     keep: int = 5
     """Number of renamed files to keep."""
 
@@ -62,8 +62,8 @@ class LogFile(EventLogger):
             self._file.close()
 
     def take_problem(self) -> str:
-        """Return a line for the user after the first write error, once; otherwise an empty text. Any thread
-        may call it."""
+        """Return a notice about the first write error, once; otherwise an empty text. Any thread may call
+        this."""
         problem, self._problem = self._problem, ""
         return problem
 

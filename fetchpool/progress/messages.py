@@ -1,6 +1,5 @@
-"""Messages about a running run, the same on a terminal and in a log.
-
-In: snapshots, records, events. Out: `Line`s. Pure.
+"""Formats messages about a run in progress, the same on a terminal and in a log. In: snapshots, records,
+events. Out: `Line`s. Pure.
 """
 
 from __future__ import annotations
@@ -30,9 +29,9 @@ from fetchpool.scheduler.waits import EVENTS, Wait, WaitReason
 STUCK_AFTER = 5.0
 """Seconds after which a request in flight is reported as slow."""
 EXPLAIN_FROM = 2.0
-"""Seconds: a shorter wait is over before it can be read."""
+"""Seconds: a shorter wait would be over before it can be read."""
 HOST_LENGTH = 40
-"""Characters of a host's name that are shown."""
+"""Maximum number of characters shown of a host's name."""
 
 WAITS = {
     WaitReason.PAUSE: "asked for a pause",
@@ -90,8 +89,8 @@ def wait_text(snapshot: Snapshot) -> str:
 
 
 def wait_key(snapshot: Snapshot) -> tuple[str, str] | None:
-    """Return what identifies the wait that a progress line explains, while its time runs down; None if it
-    explains none."""
+    """Return an identification of the wait that a progress line explains, the same while its time runs down;
+    None if there is no such wait."""
     if snapshot.stopping:
         return None
     if snapshot.last_within is not None:
@@ -101,7 +100,7 @@ def wait_key(snapshot: Snapshot) -> tuple[str, str] | None:
 
 
 def _why(wait: Wait) -> str:
-    """Return why requests wait, up to the time."""
+    """Return why requests wait: the text before the time."""
     if wait.reason is WaitReason.RETRY:
         return "next retry in"
     if wait.reason is WaitReason.PROXY:
@@ -123,8 +122,8 @@ def _hosts(wait: Wait) -> str:
 
 
 def time_left(snapshot: Snapshot) -> str:
-    """Return `52 s left`, or `waiting for the last 3 (up to 4:30)` if the rate says nothing about them; empty
-    if nothing is known."""
+    """Return `52 s left`, or `waiting for the last 3 (up to 4:30)` if only slow requests are left; empty if
+    nothing is known."""
     if snapshot.last_within is not None:
         limit = f" (up to {clock(snapshot.last_within)})" if snapshot.last_within else ""
         which = "request" if snapshot.in_flight == 1 else count(snapshot.in_flight)
@@ -170,7 +169,7 @@ def _host_line(change: HostChange) -> Line:
 
 
 def dropped_line(number: int) -> Line:
-    """Return the line in place of `number` lines that came faster than they could be written."""
+    """Return a line that stands for `number` lines that arrived faster than they could be written."""
     return line(Span(f"({counted(number, 'more line')} not shown)", Style.QUIET))
 
 

@@ -18,11 +18,11 @@ from fetchpool.progress.event_logger import EventLogger
 from fetchpool.progress.log_entry import Level, LogEntry, progress_entry
 
 RENAMED = ("time", "level", "message")
-"""Fields that a record has under other names."""
+"""Fields that have other names in a log record."""
 
 
 class PythonLogger(EventLogger):
-    """Logs a run with Python's `logging`. As a context manager it logs the last entries however the run
+    """Logs a run with Python's `logging`. As a context manager, it logs the last entries however the run
     ends."""
 
     def __init__(self, logger: logging.Logger, started: str) -> None:

@@ -1,4 +1,4 @@
-"""The rates of a run from its start, in bounded memory, for a drawing of any width.
+"""The rates of a run since its start, in bounded memory, for a sparkline of any width.
 
 In: the counts of snapshots. Out: rates, one for each column. Pure.
 """
@@ -10,11 +10,12 @@ from msgspec import Struct
 FIRST_STEP = 0.25
 """Seconds between two points of a short run."""
 MOST_POINTS = 480
-"""When there are more, every other one is dropped. So a long run has at least half as many."""
+"""Maximum number of points. When there are more, every other one is dropped, so a long run has at least half
+as many."""
 
 
 class Point(Struct, frozen=True, gc=False):
-    """Counts at one moment, in seconds since the start."""
+    """Counts at one moment, whose time is in seconds since the start."""
 
     at: float
     ok: int
@@ -22,7 +23,7 @@ class Point(Struct, frozen=True, gc=False):
 
 
 class RateHistory:
-    """Stores points at equal distances, which double when there are too many."""
+    """Stores points at equal intervals, which double when there are too many."""
 
     def __init__(self) -> None:
         self._points = [Point(0.0, 0, 0)]
@@ -30,7 +31,7 @@ class RateHistory:
         self._step = FIRST_STEP
 
     def add(self, at: float, ok: int, failed: int) -> None:
-        """Add the counts at a moment. Takes the same time however long the run is."""
+        """Add the counts at a moment. Takes constant time, however long the run is."""
         self._latest = Point(at, ok, failed)
         if at - self._points[-1].at < self._step:
             return
@@ -40,8 +41,8 @@ class RateHistory:
             self._step *= 2
 
     def columns(self, most: int) -> tuple[list[float], list[float]]:
-        """Return the rates of rows without an error and of failed rows, in at most so many columns of equal
-        length, the first from the start of the run."""
+        """Return the rates of rows without an error and of failed rows, in at most `most` columns of equal
+        length, the first of which begins at the start of the run."""
         points = [*self._points]
         if self._latest is not points[-1]:
             points.append(self._latest)

@@ -2,8 +2,8 @@
 
 In: the last `Snapshot` and the configuration. Out: a `Remedy`, or None if nothing is known to help. Pure.
 
-Each estimate is what a second run would take at least: the time that the option does not change, the time
-that it shortens, and what it costs. An estimate of little gain is no remedy.
+Each estimate is the minimum time of a second run: the time that the option does not change, the time that it
+shortens, and its cost. An option with little gain is not a remedy.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ if TYPE_CHECKING:  # loaded by the caller already
     from fetchpool.config.run_config import RunConfig
 
 WORTHWHILE = 1.3
-"""How many times as fast a run must become, for an option to be worth trying."""
+"""The speed-up from which an option is worth trying."""
 MORE_WORKERS = 4
-"""Factor of a suggested number of workers: a step that shows at once whether more workers help."""
+"""Factor by which more workers are suggested: a step that shows at once whether more workers help."""
 MORE_PER_HOST = 2
 MANY_THREADS = 64
 """Threads beyond which the async executor is suggested: it needs no thread for a fetch."""
 MAX_WORKERS = 10_000
 CPU_SHARE = 0.7
-"""The share of a core that one thread of Python code can use while others want it, too."""
+"""The share of a core that one thread of Python code can use while other threads compete for it."""
 MOST_PROMISED = 5.0
-"""A higher factor would depend on times too short to estimate."""
+"""The highest factor that is promised; a higher one would depend on times too short to estimate."""
 OVERHEAD = 1.1
 START = 0.1
-"""Seconds that a run takes however many fetches it makes at once."""
+"""Seconds that a run takes at least, whatever its concurrency."""
 MORE_CPU = 0.3
-"""Seconds lost for each CPU second of the first run: what was done while fetches were waited for."""
+"""Seconds lost for each CPU second of the first run, in which work was done while waiting for fetches."""
 SPARE_SHARE = 0.85
 """The share of idle cores that worker processes can use."""
 PROCESS_START = 0.5
-"""Seconds until all worker processes run."""
+"""Seconds until all worker processes are running."""
 INITIAL_WINDOW = 14_600
 """Bytes that a server sends before the first acknowledgement (RFC 6928); then twice as many each time."""
 HOST_PAUSE = 5.0
@@ -57,7 +57,7 @@ TIMEOUT_OPTIONS = (
 
 
 class Remedy(Struct, frozen=True):
-    """Options to add, and how many times as fast the run is with them."""
+    """Options to add, and the speed-up that they promise."""
 
     options: tuple[str, ...]
     factor: float
@@ -90,7 +90,7 @@ def more_workers(shot: Snapshot, config: RunConfig) -> Remedy | None:
         options = ("--executor async", *options)
     cores = waits.cores if config.executor == "process" else CPU_SHARE
     fetching = waits.workers + waits.ending
-    shortened = fetching * ceil(urls / wanted) / ceil(urls / workers)  # in rounds: the last ones take as long
+    shortened = fetching * ceil(urls / wanted) / ceil(urls / workers)  # in rounds: the last round takes as long
     rest = shot.elapsed - waits.workers - waits.ending
     busy = waits.cpu * MORE_CPU
     predicted = max(rest + max(shortened, shot.time_max) + busy, waits.cpu / cores)
@@ -126,8 +126,8 @@ def all_cores(shot: Snapshot, config: RunConfig) -> Remedy | None:
 
 
 def shorter_timeout(shot: Snapshot, config: RunConfig) -> Remedy | None:
-    """Return a shorter timeout, if most of the fetch time went into timeouts. It would have cut off no
-    response that came."""
+    """Return a shorter timeout, if most of the fetch time went into timeouts. It would not have cut off any
+    response that arrived."""
     spent = dict(shot.time_in_timeouts)
     if sum(spent.values()) < 0.5 * (shot.time_waiting + shot.time_receiving):
         return None
@@ -168,7 +168,7 @@ def least_time(shot: Snapshot, config: RunConfig) -> float:
 
 
 def is_limited_by_bandwidth(shot: Snapshot, config: RunConfig) -> bool:
-    """Whether more fetches at once would only share the bandwidth of the network or the servers."""
+    """Whether more concurrent fetches would only share the bandwidth of the network or the servers."""
     if config.executor != "process" and config.fetch.parse:
         return False  # threads wait for the interpreter while they receive
     in_all = shot.time_waiting + shot.time_receiving
@@ -177,8 +177,9 @@ def is_limited_by_bandwidth(shot: Snapshot, config: RunConfig) -> bool:
 
 
 def is_far(shot: Snapshot) -> bool:
-    """Whether the distance to the servers explains the time of receiving: about as many round trips as TCP's
-    slow start takes. If not, bandwidth or the servers limit it, and more fetches at once gain nothing."""
+    """Whether the distance to the servers explains the time spent receiving: about as many round trips as
+    TCP's slow start takes. If not, bandwidth or the servers limit it, and more concurrent fetches gain
+    nothing."""
     rows = max(shot.done - shot.done_before, 1)
     rounds = 2 + log2(1 + shot.size_download / rows / INITIAL_WINDOW)
     return shot.time_receiving <= shot.time_waiting * rounds

@@ -1,8 +1,7 @@
-"""A log file of limited size: at its limit it is renamed to `NAME.1`, and that to `NAME.2`.
-
-In: lines. Out: a file that ends in a complete line, also when the disk is full, and that only the user may
-read. When another program has renamed or removed it (logrotate), the next lines go to a new one. Only one
-thread may use it.
+"""A log file of limited size: at its limit it is renamed to `NAME.1`, and that file to `NAME.2`. In: lines.
+Out: a file that only its owner may read, and that ends in a complete line even if the disk is full. If
+another program has renamed or removed it (logrotate), the next lines go to a new file. Only one thread may
+use it.
 """
 
 from __future__ import annotations
@@ -21,17 +20,20 @@ class RotatingFile:
     """Appends lines to a file."""
 
     def __init__(self, path: str, *, max_size: int, keep: int) -> None:
-        """`max_size`: bytes; 0 is no limit. `keep`: how many renamed files remain. Raises `OSError`."""
+        """`max_size`: in bytes; 0 is no limit. `keep`: the number of renamed files to keep. Raises
+        `OSError`."""
         self._path = path
         self._max_size = max_size
         self._keep = keep
         self._descriptor: int | None = None
         self._rotates_from = 0
-        """The size at which the file is renamed, more than `max_size` after that has failed; 0 is never."""
+        """The size at which the file is renamed, larger than `max_size` after renaming has failed; with 0,
+        never."""
         self._open()
 
     def write(self, lines: Sequence[bytes]) -> tuple[int, OSError | None]:
-        """Append lines, with their line ends; return how many are written, and why not all are."""
+        """Append lines, with their line ends. Return the number of lines written, and the error if not all
+        are."""
         written = 0
         try:
             descriptor, size = self._reopened()
@@ -70,7 +72,7 @@ class RotatingFile:
         return descriptor, status.st_size
 
     def _reopened(self) -> tuple[int, int]:
-        """Return descriptor and size of the file of this name, which may be another one by now."""
+        """Return descriptor and size of the file at the path, which may have been replaced."""
         if self._descriptor is not None:
             ours = os.fstat(self._descriptor)
             if not stat.S_ISREG(ours.st_mode):
@@ -83,7 +85,8 @@ class RotatingFile:
         return self._open()
 
     def _rotated(self, size: int) -> tuple[int, int]:
-        """Rename the file, and return descriptor and size of a new one; of the same one if that fails."""
+        """Rename the file, and return descriptor and size of a new file, or of the same one if renaming
+        fails."""
         assert self._descriptor is not None
         try:
             for number in range(self._keep - 1, 0, -1):
@@ -112,7 +115,7 @@ def _fitting(lines: Sequence[bytes], space: int | None) -> Sequence[bytes]:
 
 
 def _ends_in_a_line(path: str, size: int) -> bool:
-    """Whether the last byte of a file is a line end; if that is unknown, too."""
+    """Whether the last byte of a file is a line end; true if that is unknown."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - like the rest
             return os.pread(file.fileno(), 1, size - 1) == b"\n"

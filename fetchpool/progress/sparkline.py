@@ -12,7 +12,7 @@ ASCII_BLOCKS = "_.-:=+*#"
 
 
 def sparkline(numbers: Sequence[float], *, ascii_only: bool = False) -> str:
-    """Return a bar for each number, the highest for the largest. Only zero has none."""
+    """Return a bar for each number, the highest for the largest number. Only zero has no bar."""
     blocks = ASCII_BLOCKS if ascii_only else BLOCKS
     most = max(numbers, default=0.0)
     if most <= 0:
@@ -22,6 +22,6 @@ def sparkline(numbers: Sequence[float], *, ascii_only: bool = False) -> str:
 
 
 def merged(numbers: Sequence[int], most: int) -> list[int]:
-    """Return sums of equally many neighbours, at most so many."""
+    """Return at most `most` sums, each of the same number of neighbours."""
     size = -(-len(numbers) // max(most, 1)) or 1
     return [sum(numbers[place : place + size]) for place in range(0, len(numbers), size)]

@@ -34,12 +34,12 @@ if TYPE_CHECKING:  # loaded by the caller already
     from fetchpool.engine.engine import RunResult
 
 PAUSE_SHOWN = 0.5
-"""Seconds from which the time of pauses has a line."""
+"""Seconds of pauses from which the summary has a line about them."""
 KINDS_SHOWN = 12
-"""Kinds of failure that get a line each: there are rarely more, and a screen has 24 lines."""
+"""Maximum number of failure kinds with a line each: there are rarely more, and a screen has 24 lines."""
 DNS_KINDS = frozenset(kind for kind in FailureKind if kind.is_dns)
 LABEL_WIDTH = 9
-"""Columns of the longest label and the gap after it."""
+"""Width of the longest label with the gap after it."""
 
 
 def summary(
@@ -53,8 +53,8 @@ def summary(
 ) -> list[Line]:
     """Return the lines of the summary.
 
-    `resume`: how to continue an interrupted run, `again`: how to try failures again, each empty if that is
-    not possible; `saved`: how many rows have a saved body; `changes`: counts of new, changed and unchanged
+    `resume`: how to continue an interrupted run; `again`: how to retry failures; each is empty if that is not
+    possible. `saved`: the number of rows with a saved body. `changes`: counts of new, changed and unchanged
     URLs since an earlier run.
     """
     snapshot, interrupted = result.snapshot, result.interrupted
@@ -74,7 +74,7 @@ def summary(
         lines.append(_labelled("retried", counted(snapshot.retries, "attempt")))
     if snapshot.workers_lost:
         fetches = counted(snapshot.attempts_lost, "fetch", "fetches")
-        lines.append(_labelled("lost", f"{counted(snapshot.workers_lost, 'worker')}; {fetches} began again"))
+        lines.append(_labelled("lost", f"{counted(snapshot.workers_lost, 'worker')}; {fetches} restarted"))
     if result.crawl is not None:
         lines += _links(result.crawl)
     if snapshot.duplicates:
@@ -96,7 +96,7 @@ def summary(
             resume += " and a larger --max-pages" if "--resume" in resume else ", with a larger --max-pages"
         lines.append(line("to continue: ", Span(resume, Style.HINT)))
     elif again and any(kind.kind != FailureKind.INVALID_URL for kind in snapshot.failed):
-        lines.append(line("to try the failures again: ", Span(again, Style.HINT)))
+        lines.append(line("to retry the failures: ", Span(again, Style.HINT)))
     return lines
 
 
@@ -109,7 +109,7 @@ def _rows(result: RunResult, config: RunConfig) -> str:
 
 
 def _links(crawl: CrawlResult) -> list[Line]:
-    """Return how many links were not followed, by reason."""
+    """Return the number of links that were not followed, by reason."""
     counts = {**crawl.not_followed, **({"robots": crawl.disallowed} if crawl.disallowed else {})}
     if not counts:
         return []
@@ -119,12 +119,12 @@ def _links(crawl: CrawlResult) -> list[Line]:
 
 
 def _all_lookups_failed(snapshot: Snapshot) -> bool:
-    """Whether every URL failed in DNS. One misspelled host in a list does not count."""
+    """Whether every URL failed in DNS. A single misspelled host does not count."""
     return not snapshot.ok and all(kind.kind in DNS_KINDS for kind in snapshot.failed)
 
 
 def is_changed(config: RunConfig, snapshot: Snapshot) -> bool:
-    """Whether commands have changed the settings of the run: its times are of several then."""
+    """Whether commands have changed the settings of the run, so that its times are for mixed settings."""
     settings = snapshot.settings
     if settings is None:
         return False
@@ -174,13 +174,14 @@ def headline(result: RunResult) -> Line:
 
 
 def _done_before(snapshot: Snapshot) -> str:
-    """Return how many URLs were done before a resumed run."""
+    """Return the number of URLs that were done before a resumed run."""
     which = "all" if snapshot.done_before == snapshot.done else count(snapshot.done_before)
     return f"{which} by earlier runs"
 
 
 def _not_fetched(snapshot: Snapshot) -> str:
-    """Return how much of the input an interrupted run did not fetch, as exactly as its length is known."""
+    """Return the number of URLs that an interrupted run did not fetch, as exactly as the length of the input
+    is known."""
     if snapshot.total is not None:
         left = max(snapshot.total - snapshot.done, 0)
         if left or snapshot.total_exact:

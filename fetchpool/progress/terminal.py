@@ -25,7 +25,7 @@ STYLES = {
     Style.BAD: "red",
     Style.HINT: "cyan",
 }
-"""The sixteen standard colours, which every terminal shows readably on its background."""
+"""Styles in the sixteen standard colours, which are readable on the background of every terminal."""
 
 
 def console(stream: TextIO) -> Console:
@@ -51,7 +51,7 @@ def show(on: Console, lines: Iterable[Line]) -> None:
 
 
 def cut(text: str, width: int, mark: str = "…") -> str:
-    """Return at most `width` cells of a URL: the middle is cut out, its host and its end remain."""
+    """Return at most `width` cells of a URL: its middle is cut out, its host and end remain."""
     if cell_len(text) <= width:
         return text
     left = width - cell_len(mark)
@@ -62,7 +62,8 @@ def cut(text: str, width: int, mark: str = "…") -> str:
 
 
 def _head(text: str, width: int) -> str:
-    """Return the characters that fit into `width` cells; a wide one that fits by half is left out."""
+    """Return the characters that fit into `width` cells; a wide character that fits only by half is left
+    out."""
     used = 0
     for position, character in enumerate(text):
         used += cell_len(character)

@@ -1,13 +1,12 @@
-"""What the live display shows below its first lines, as the user has chosen it by keys.
-
-The thread that reads the keys changes it, and the one that draws reads it.
+"""View: the parts of the live display that the user has chosen with keys. The thread that reads the keys
+changes it, and the thread that draws reads it.
 """
 
 from __future__ import annotations
 
 
 class View:
-    """The choices for one display."""
+    """The choices for one live display."""
 
     __slots__ = ("details", "failures", "has_keys", "has_page", "help", "is_stopped")
 
@@ -18,8 +17,8 @@ class View:
         self.has_keys = False
         """Whether keys are read."""
         self.has_page = False
-        """Whether there is a web page, to which a key gives a new link."""
+        """Whether there is a web page, for which a key shows a new link."""
         self.help = False
         """Whether all keys are explained."""
         self.is_stopped = False
-        """Whether a key has stopped the run, so that a key can take it back."""
+        """Whether a key has stopped the run, so that a second press resumes it."""

@@ -29,15 +29,16 @@ FEATURE_TYPES: dict[str, FieldType] = {
     "not_modified": "boolean",
 }
 FIXED: frozenset[FieldType] = frozenset(("binary", "texts", "headers", "redirects"))
-"""Types of known fields. Columns of these types stay: what doesn't fit them is in `extra`."""
+"""Types of known fields. Columns of these types never change; values that don't fit go to `extra`."""
 MAX_COLUMNS = 500
-"""SQLite has 2,000 at most (sqlite.org/limits.html)."""
+"""Maximum number of added columns. SQLite allows 2,000 columns (sqlite.org/limits.html)."""
 MAX_NAME = 200
-"""Characters of a column's name."""
+"""Maximum length of a column's name, in characters."""
 RESERVED = (*ROW_FIELDS, EXTRA, "identity", "rowid", "oid", "_rowid_")
-"""The last three name the number of a row in SQLite (sqlite.org/rowidtable.html)."""
+"""Names that no added column has. In SQLite the last three are the number of a row
+(sqlite.org/rowidtable.html)."""
 EXACT = range(-(1 << 53), (1 << 53) + 1)
-"""The integers that a floating-point number can hold."""
+"""The integers that a floating-point number can hold exactly."""
 
 Extra = Mapping[str, Any]
 
@@ -48,7 +49,7 @@ class AddedColumns:
     def __init__(
         self, existing: Mapping[str, FieldType] | None = None, known: Mapping[str, FieldType] | None = None
     ) -> None:
-        """`existing`: the added columns that the output has already; `known`: types of fields that don't
+        """`existing`: the added columns that the output already has; `known`: types of fields that don't
         depend on their values."""
         self.types: dict[str, FieldType] = dict(existing or {})
         self._known: Mapping[str, FieldType] = {**FEATURE_TYPES, **(known or {})}
@@ -63,8 +64,8 @@ class AddedColumns:
     ) -> dict[str, FieldType]:
         """Add columns for these names, and for all fields with a value; return the new ones.
 
-        A new column gets the type that holds all of its values, and text if it has none. With `widen`,
-        existing columns get such a type, too."""
+        A new column gets the type that holds all of its values, or text if it has none. With `widen`,
+        existing columns are widened in the same way."""
         found: dict[str, FieldType] = {}
         for extra in extras:
             for name, value in extra.items():
@@ -118,7 +119,7 @@ def type_of(value: Any) -> FieldType:
 
 
 def join(one: FieldType, other: FieldType) -> FieldType:
-    """Return the narrowest type for the values of both, the first of which may be that of a column."""
+    """Return the narrowest type that holds the values of both types."""
     if one == other or one in FIXED:
         return one
     return "real" if {one, other} == {"integer", "real"} else "text"
@@ -134,7 +135,7 @@ def join_all(tables: Sequence[Mapping[str, FieldType]]) -> dict[str, FieldType]:
 
 
 def as_type(value: Any, type: FieldType) -> Any:
-    """Return a value as a column of that type holds it; None when the column can't hold it."""
+    """Return a value in the form that a column of that type holds; None if the column can't hold it."""
     if value is None:
         return None
     if type == "text":
@@ -151,7 +152,7 @@ def as_type(value: Any, type: FieldType) -> Any:
 
 
 def as_text(value: Any) -> str:
-    """Return a value as text: bytes in base64, what is neither as JSON."""
+    """Return a value as text: bytes in base64, anything else but text as JSON."""
     if isinstance(value, bytes):
         return b64encode(value).decode()
     return value if isinstance(value, str) else to_json(value)
@@ -185,7 +186,7 @@ FITS: dict[FieldType, Callable[[Any], bool]] = {
 
 
 def quoted(name: str) -> str:
-    """Return a column's name as SQL writes it (sqlite.org/lang_keywords.html)."""
+    """Return a column's name quoted for SQL (sqlite.org/lang_keywords.html)."""
     return '"{}"'.format(name.replace('"', '""'))
 
 

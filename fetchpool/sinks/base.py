@@ -1,4 +1,4 @@
-"""The interface between the engine and the outputs. The engine's thread is the only caller."""
+"""The interfaces of outputs, which the engine uses. The engine's thread is the only caller."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ class Sink(Protocol):
     """Writes records as complete rows. Every method may raise `OutputError`."""
 
     name: str
-    """Its name in the summary: the path, or `standard output`."""
+    """The output's name in the summary: the path, or `standard output`."""
 
     @property
     def is_nonblocking(self) -> bool:
-        """Whether `write()` and `flush()` are quick: no reader has to take the rows first, and the sink
-        does not collect rows for one large write."""
+        """Whether `write()` and `flush()` are quick: they wait for no reader, and the sink does not collect
+        rows for one large write."""
 
     def write(self, records: Sequence[Record]) -> None:
         """Write a batch; the sink may buffer it until `flush()`."""
@@ -30,21 +30,21 @@ class Sink(Protocol):
 
 
 class WrittenFirst(Protocol):
-    """A file that has what rows imply, and is written before them: the frontier of a crawl, its links. Every
-    method may raise `OutputError`."""
+    """A file whose content must be written before the rows that depend on it: the frontier of a crawl, or its
+    links. Every method may raise `OutputError`."""
 
     def flush(self) -> None:
         """Pass everything to the operating system."""
 
     def sync(self) -> None:
-        """Wait until the disk has everything. Does nothing after `close()`."""
+        """Wait until everything is on disk. Does nothing after `close()`."""
 
     def close(self) -> None:
         """Write everything and close. Idempotent."""
 
 
 class ResumableSink(Sink, Protocol):
-    """A sink whose output can be read back. The output is all that a resumed run needs."""
+    """A sink whose output can be read back. A resumed run needs nothing but the output."""
 
     appends: bool
     """Whether the output had rows when it was opened, and they can be read back."""
@@ -53,5 +53,5 @@ class ResumableSink(Sink, Protocol):
     """Messages for the user. The caller that shows them clears the list."""
 
     def stored_rows(self) -> Iterator[list[StoredRow | None]]:
-        """Yield the rows that the output has now, in order, in batches; None for a damaged line. The last
-        row of a URL is its final one. Raises `UsageError`, at once, when the output can't be read."""
+        """Yield the current rows of the output, in order, in batches; None for a damaged line. The last row
+        of a URL is its final one. Raises `UsageError`, at once, when the output can't be read."""

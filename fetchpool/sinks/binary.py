@@ -1,6 +1,5 @@
-"""Binary fields in formats of text: base64, and a field after it that says so.
-
-In: the added fields of a row. Out: those without bytes. Pure.
+"""Encodes binary fields for text formats: as base64, followed by a field that names the encoding. In: the
+added fields of a row. Out: the same fields without bytes. Pure.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ BASE64 = "base64"
 
 
 def encoding_field(name: str) -> str:
-    """Return the name of the field that says how a binary field is encoded."""
+    """Return the name of the field with the encoding of a binary field."""
     return f"{name}_encoding"
 
 
 def with_encodings(names: Sequence[str], types: Mapping[str, FieldType]) -> tuple[str, ...]:
-    """Return the names of fields, each binary one followed by that of its encoding."""
+    """Return the names of fields, each binary field followed by the one with its encoding."""
     return tuple(
         column
         for name in names
@@ -29,7 +28,7 @@ def with_encodings(names: Sequence[str], types: Mapping[str, FieldType]) -> tupl
 
 
 def in_base64(extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields with bytes in base64."""
+    """Return the fields, with bytes encoded in base64."""
     fields: dict[str, Any] = {}
     for name, value in extra.items():
         if isinstance(value, bytes):

@@ -1,9 +1,9 @@
 """Hashes and saves bodies (`--hash` and `--save`), in the worker.
 
 In: the decoded pieces of a response, as they arrive. Out: the row's `sha256`, and with a directory its
-`filename_effective`: `ab/cd/<sha256>.<extension>`, a complete file or none. The name is ours: the server's
-type only selects an extension from a fixed table, no link within the directory is followed, and an existing
-file of that name stays (fault 39).
+`filename_effective`: `ab/cd/<sha256>.<extension>`, a complete file or none. The server does not influence the
+name: its type only selects an extension from a fixed table, no link within the directory is followed, and an
+existing file of that name stays (fault 39).
 
 Identical bodies of one type share a file. A body is written to the run's own directory of unfinished files
 and gets its name, by renaming, when it is complete.
@@ -79,8 +79,8 @@ EXTENSIONS = {
     "video/ogg": "ogv",
     "video/webm": "webm",
 }
-"""File extensions by media type (IANA's registry, and older names that servers use); all others are
-`bin`. None belongs to a type that a desktop runs."""
+"""File extensions by media type (IANA's registry, and older names that servers use); all others are `bin`.
+None of them belongs to a type that a desktop would execute."""
 
 
 class BodyStore:
@@ -111,7 +111,7 @@ class BodyWriter:
         """Why the body can't be saved, as a message for the user; empty while there is no error."""
 
     def write(self, piece: bytes) -> None:
-        """Add a piece. When the disk fails, `failure` is set, and the fetch must stop."""
+        """Add a piece. If the disk fails, `failure` is set, and the fetch must stop."""
         self._digest.update(piece)
         if self._spool is not None and not self.failure:
             try:
@@ -166,7 +166,7 @@ def extension(content_type: str | None) -> str:
 
 def save(directory: str, name: str, spool: SpooledBody) -> None:
     """Give a complete body its name. Raises `OSError`."""
-    root = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)  # given by the user, so it may be a link
+    root = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)  # it is given by the user, so it may be a link
     try:
         outer = open_subdir(root, name[:2])
         try:
@@ -199,7 +199,8 @@ def open_subdir(parent: int, name: str) -> int:
 
 
 def _already_saved(directory: int, name: str, size: int) -> bool:
-    """Whether that body is saved already. A file of another size is not it: a power failure truncated it."""
+    """Whether that body is saved already. A file of another size does not count: a power failure has
+    truncated it."""
     try:
         status = os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:

@@ -1,8 +1,8 @@
-"""Compressed outputs: each batch of rows is a member (gzip) or frame (Zstandard) of its own.
+"""Reads and writes compressed outputs: each batch of rows is a separate gzip member or Zstandard frame.
 
 In: complete rows; or a function that reads bytes at an offset. Out: a member to append; the content, in
-order; or the offset after the last complete member, where a crash has truncated the one after it. Programs
-read such a file as one (`zcat`, `zstdcat`, DuckDB). Memory is bounded, whatever the file's size.
+order; or the offset after the last complete member, if a crash has truncated the next one. Programs read such
+a file as one (`zcat`, `zstdcat`, DuckDB). Memory is bounded, whatever the file's size.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ else:
     from backports import zstd
 
 BLOCK = 1 << 16
-"""Bytes that are read, and decompressed, at a time."""
+"""Number of bytes that are read, or decompressed, at a time."""
 GZIP_FORMAT = 16 + zlib.MAX_WBITS  # zlib's manual, inflateInit2: a gzip header and trailer, checked
 GZIP_LEVEL = 6
 
@@ -33,12 +33,12 @@ class Compression(Struct, frozen=True):
 
     name: str
     compress: Callable[[bytes], bytes]
-    """Returns a member with these bytes."""
+    """Compresses bytes into a member."""
     open: Callable[[], Any]
     """Returns a decompressor for one member."""
 
     def pack(self, rows: bytes) -> bytes:
-        """Return rows as a member; nothing for no rows."""
+        """Return rows as a member; empty without rows."""
         return self.compress(rows) if rows else b""
 
     def complete(self, read: Read, start: int, size: int) -> int:
@@ -74,7 +74,7 @@ class Compression(Struct, frozen=True):
             if decompressor is None:
                 decompressor = self.open()
             piece = decompressor.decompress(data, BLOCK)
-            data = getattr(decompressor, "unconsumed_tail", b"")  # zlib's; the others keep it
+            data = getattr(decompressor, "unconsumed_tail", b"")  # of zlib; the others store it
             if decompressor.eof:
                 data = decompressor.unused_data
                 decompressor = None
@@ -84,7 +84,7 @@ class Compression(Struct, frozen=True):
 
 
 def _has_more(decompressor: Any) -> bool:
-    """Whether a decompressor can go on without more data."""
+    """Whether a decompressor can continue without more data."""
     return not getattr(decompressor, "needs_input", True)
 
 

@@ -42,10 +42,10 @@ class CsvRows:
         format: str = "csv",
         parser_fields: tuple[str, ...] | None = None,
     ) -> None:
-        """`extra_fields`: added fields that get columns of their own, in this order; `types`: those of fields
-        that are known. Binary ones are in base64, and the column after it says so. `fields`: the only
-        columns, in this order. `parser_fields`: those of user-defined parsers, as far as they are known; None
-        without such a parser."""
+        """`extra_fields`: added fields with their own columns, in this order; `types`: the types of known
+        fields. Binary fields are in base64, followed by a column that says so. `fields`: the only columns, in
+        this order. `parser_fields`: those of user-defined parsers, as far as they are known; None without
+        such a parser."""
         self.name = format
         self._delimiter = DELIMITERS[format]
         self._begin = self._delimiter.join(ROW_FIELDS).encode()

@@ -44,9 +44,9 @@ if TYPE_CHECKING:  # loaded for compressed outputs only
 from fetchpool.sinks.unread import CLOSED, UnreadRows, is_pipe
 
 MAX_BUFFERED = 1 << 20
-"""Bytes of rows that are buffered before they are written without a `flush()`."""
+"""Bytes of rows that are buffered before they are written even without a `flush()`."""
 SYNC_INTERVAL = 5.0
-"""Seconds between two calls of fsync: a power failure costs the rows of that long."""
+"""Seconds between two calls of fsync: a power failure loses at most the rows of this time."""
 BLOCK = 1 << 16
 
 
@@ -62,8 +62,8 @@ class RowFormat(Protocol):
         """Return complete rows, each with its line end."""
 
     def check_header(self, start: bytes) -> str:
-        """Return why a file whose first line is `start` is not an output in this format; empty when it is
-        one. A `start` without a line end may be truncated anywhere."""
+        """Return why a file whose first line is `start` is not an output in this format; empty if it is one.
+        A `start` without a line end may be truncated anywhere."""
 
     def parse_header(self, start: bytes) -> bytes | None:
         """Return the header of an output whose first line is `start`, whatever its columns; None when the
@@ -93,12 +93,13 @@ class FileSink:
         self._clock = clock
         self._next_sync = clock() + SYNC_INTERVAL
         self.before_sync: Callable[[], None] = lambda: None
-        """Called before the disk has rows that it must not have earlier than something else."""
+        """Called before rows are synced to disk, to sync the files that must precede them."""
         self.notices: list[str] = []
         self._buffer: list[bytes] = []
         self._buffered = 0
         self._end = -1
-        """The size of a regular file after our last write: while it is the same, no other run has written."""
+        """The size of a regular file after the last write: while it is unchanged, no other run has
+        written."""
         self._closed = False
         self._descriptor, self._readable = self._open()
         try:
@@ -121,13 +122,13 @@ class FileSink:
         return self._regular
 
     def follow_reader(self) -> UnreadRows | None:
-        """Write rows soon, and count those that are not read, if this is standard output and a pipe."""
+        """If this is standard output and a pipe, write rows soon and count the unread ones."""
         if self._path == "-" and is_pipe(self._descriptor):
             self.unread = UnreadRows(self._descriptor)
         return self.unread
 
     def write(self, records: Sequence[Record]) -> None:
-        """Buffer rows until `flush()`, or until there is a mebibyte of them."""
+        """Buffer rows until `flush()`, or until they exceed a mebibyte."""
         rows = self._rows.encode(records)
         self._buffer.append(rows)
         self._buffered += len(rows)
@@ -139,15 +140,15 @@ class FileSink:
             self.flush()
 
     def append_lines(self, lines: bytes) -> None:
-        """Buffer complete lines that are no rows of URLs, as `write()` does rows."""
+        """Buffer complete lines that are not rows of URLs, like `write()`."""
         self._buffer.append(lines)
         self._buffered += len(lines)
         if self._buffered >= MAX_BUFFERED:
             self.flush()
 
     def flush(self) -> None:
-        """Append the buffered rows. Raises `OutputError` when that fails: then rows that were not written are
-        not retried, and a regular file ends in its last complete row."""
+        """Append the buffered rows. Raises `OutputError`: rows that were not written are then not retried,
+        and a regular file ends in its last complete row."""
         rows = b"".join(self._buffer)
         self._buffer.clear()
         self._buffered = 0
@@ -159,12 +160,12 @@ class FileSink:
             self._sync()
 
     def sync(self) -> None:
-        """Wait until the disk has everything that was flushed."""
+        """Wait until everything that was flushed is on disk."""
         if self._regular and not self._closed:
             self._sync()
 
     def stored_rows(self) -> Iterator[list[StoredRow | None]]:
-        """Yield the rows that the file has now, a hundred kilobytes at a time."""
+        """Yield the current rows of the file, a hundred kilobytes at a time."""
         if not (self._regular and self._readable):
             raise UsageError(f"{self.name}: --resume cannot read it back; name a regular file with -o")
         from fetchpool.sinks.row_lines import line_decoder  # loaded for --resume only
@@ -232,12 +233,12 @@ class FileSink:
         return start
 
     def _packed(self, rows: bytes) -> bytes:
-        """Return rows as they are in the file."""
+        """Return rows in the form of the file."""
         return rows if self._compression is None else self._compression.pack(rows)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Hold the lock of the file that our path leads to, if it is a regular file and the file system has
+        """Hold the lock of the file at the path, if it is a regular file and the file system supports
         locks."""
         locked = self._regular and lock(self._descriptor)
         while self._readable and self._replaced():
@@ -250,14 +251,14 @@ class FileSink:
                 unlock(self._descriptor)
 
     def _replaced(self) -> bool:
-        """Whether the path leads to another file by now, or to none: `compact` replaces the file."""
+        """Whether the path now leads to another file or to none: `compact` replaces the file."""
         return is_gone(self._descriptor, self._path)
 
     def _reopen(self) -> None:
-        """Continue with the file that the path leads to now, a new one if there is none."""
+        """Continue with the file that is now at the path, or with a new one."""
         if not Path(self._path).exists():
             self.notices.append(
-                f"{self.name} was removed during the run: all further rows are in a new file of that name"
+                f"{self.name} was removed during the run; all further rows are in a new file of that name"
             )
         try:
             descriptor, self._readable = self._open()
@@ -291,7 +292,7 @@ class FileSink:
                 self._end = start + len(rows)
         except OSError as failure:
             error = self._failed(failure)
-            # With its reader gone, standard output stays redirected: other code may still print.
+            # If its reader is gone, standard output stays redirected, since other code may still print.
             if not isinstance(error, OutputClosedError):
                 self._release()
             raise error from failure
@@ -314,8 +315,8 @@ class FileSink:
         return end
 
     def _undo_partial_write(self, start: int, rows: bytes) -> None:
-        """Remove the part of a row that was written, judging by the file's size. If that shows that another
-        run wrote meanwhile, on a file system without locks, leave the file as it is."""
+        """Remove the part of a row that was written, as found from the file's size. If the size shows that
+        another run wrote meanwhile, on a file system without locks, leave the file unchanged."""
         written = os.fstat(self._descriptor).st_size - start
         if self._compression is not None and 0 < written <= len(rows):
             self._disk.truncate(self._descriptor, start)
@@ -323,7 +324,7 @@ class FileSink:
             self._disk.truncate(self._descriptor, start + rows.rfind(b"\n", 0, written) + 1)
 
     def _read(self, offset: int, size: int) -> bytes:
-        """Read at an offset. The position doesn't matter for writing: `O_APPEND` writes at the end."""
+        """Read at an offset. This does not affect writing: `O_APPEND` always writes at the end."""
         os.lseek(self._descriptor, offset, os.SEEK_SET)
         return os.read(self._descriptor, size)
 

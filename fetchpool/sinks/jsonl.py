@@ -1,8 +1,8 @@
 """Formats rows as JSON Lines: one object per line, the row's fields in their documented order, then the added
 fields.
 
-In: records. Out: lines of JSON (RFC 8259, in UTF-8). No added field has the name of one of the row's own:
-the parsers' runner renames those.
+In: records. Out: lines of JSON (RFC 8259, in UTF-8). No added field has the name of one of the row's own
+fields, since the runner of parsers renames such fields.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _INVISIBLE = re.compile(
     "[\\x7f-\\x9f\\xad\\u0600-\\u0605\\u061c\\u06dd\\u070f\\u180e\\u200b\\u200e\\u200f\\u2028-\\u202e"
     "\\u2060-\\u2064\\u2066-\\u206f\\ufeff\\ufff9-\\ufffb\\U000e0000-\\U000e007f]"
 )
-"""Characters that a terminal would act on, or not show. JSON can write them as escapes."""
+"""Characters that a terminal would interpret or not show. JSON can write them as escapes."""
 
 
 class JsonlRows:
@@ -35,7 +35,7 @@ class JsonlRows:
     header = b""
 
     def __init__(self, types: Mapping[str, FieldType] | None = None, fields: tuple[str, ...] = ()) -> None:
-        """`types`: those of added fields that are known; `fields`: the only ones, in this order."""
+        """`types`: the types of known added fields; `fields`: the only fields, in this order."""
         self._fields = with_encodings(fields, types or {})
         self._encoder = msgspec.json.Encoder()
         self._has_content = bool({"body", "text"} & (types or {}).keys())
@@ -62,7 +62,7 @@ class JsonlRows:
         return b"\n".join([row[:-1] for row in lines.split(b"\n")])
 
     def check_header(self, start: bytes) -> str:
-        """Check that the first row begins with its first field, and has the chosen ones."""
+        """Check that the first row begins with its first field, and has the chosen fields."""
         begin = BEGIN if not self._fields else b'{"%b":' % self._fields[0].encode()
         if not start.endswith(b"\n"):
             is_ours = start.startswith(begin) or begin.startswith(start)
@@ -95,7 +95,7 @@ class JsonlRows:
 
 
 def _names(line: bytes) -> tuple[str, ...]:
-    """Return the names of the fields of a row; none if the line is no object."""
+    """Return the names of the fields of a row; none if the line is not an object."""
     try:
         return tuple(msgspec.json.decode(line, type=dict[str, msgspec.Raw]))
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -108,8 +108,8 @@ def without_bytes(record: Record) -> Record:
 
 
 def escape_json(line: bytes) -> bytes:
-    """Return a row with its invisible characters escaped: the text of a page is unchanged, but moves no
-    cursor when the row is shown."""
+    """Return a row with its invisible characters escaped: the decoded text is unchanged, but can't move the
+    cursor when the row is shown on a terminal."""
     if line.isascii() and b"\x7f" not in line:
         return line
     return _INVISIBLE.sub(_escaped, line.decode()).encode()

@@ -1,4 +1,4 @@
-"""Reads a file of rows in blocks of complete lines: bounded memory, whatever the file's size.
+"""Reads a file of rows in blocks of complete lines, in bounded memory whatever the file's size.
 
 In: a function that reads bytes at an offset. Out: blocks of bytes that end in a line end, from the first to
 the last or from the last to the first, without the truncated line that a crash left at the end. The module
@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 MAX_LINE = 1 << 28
-"""Bytes, roughly: a longer line is no row, and only its beginning and end are kept in memory."""
+"""Approximate maximum length of a row, in bytes: of a longer line only the start and end are kept in
+memory."""
 
 Read = Callable[[int, int], bytes]
 """`read(offset, size)` returns at least a byte unless the file has been truncated."""
 
 BLOCK = 1 << 17
-"""Bytes, some hundred rows; a longer line is a block of its own. Blocks of a mebibyte take half as long
-again: the allocator returns pieces of that size to the system each time."""
+"""Size of a block in bytes, a few hundred rows; a longer line is a block of its own. Blocks of a mebibyte
+take half as long again: the allocator returns pieces of that size to the system each time."""
 
 
 def blocks(read: Read, start: int, end: int) -> Iterator[bytes]:
@@ -39,7 +40,7 @@ def blocks(read: Read, start: int, end: int) -> Iterator[bytes]:
 
 
 def sequential(pieces: Iterator[bytes]) -> Read:
-    """Return a function that reads content in its order, as `lines.blocks()` does."""
+    """Return a function that reads content sequentially, for `lines.blocks()`."""
     rest = b""
 
     def read(_offset: int, size: int) -> bytes:
@@ -73,7 +74,7 @@ def blocks_backwards(read: Read, start: int, end: int) -> Iterator[tuple[int, by
 
 
 def last_line_end(read: Read, start: int, end: int) -> int:
-    """Return the offset after the last line end; `start` when there is none."""
+    """Return the offset after the last line end; `start` if there is none."""
     while end > start:
         at = max(start, end - BLOCK)
         cut = read_exactly(read, at, end - at).rfind(b"\n") + 1
@@ -84,7 +85,7 @@ def last_line_end(read: Read, start: int, end: int) -> int:
 
 
 def read_exactly(read: Read, offset: int, size: int) -> bytes:
-    """Return `size` bytes, however many reads that takes; fewer only where the file ends."""
+    """Return `size` bytes, however many reads that takes; fewer only at the end of the file."""
     pieces: list[bytes] = []
     while size and (piece := read(offset, size)):
         pieces.append(piece)

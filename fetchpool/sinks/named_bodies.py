@@ -1,9 +1,8 @@
-"""Saves bodies under names that URLs give them (`--save-as`), each body in a file of its own.
+"""Saves bodies under names derived from their URLs (`--save-as`).
 
 In: the parts of a relative path, and a complete body. Out: the path of its file. No link is followed, and no
-file is replaced: where a name is taken by another body, the new one gets the hash of its content in its name;
-where a file is in place of a directory, the directory gets a `~` after its name. An identical body shares the
-file.
+file is replaced: if a name is taken by another body, the hash of the new content is added to the name; if a
+directory's name is taken by a file, a `~` is added to it. Identical bodies share a file.
 """
 
 from __future__ import annotations
@@ -20,15 +19,15 @@ from fetchpool.sinks.save_names import DIGITS, with_suffix
 from fetchpool.sinks.spool import NO_LINK, SpooledBody
 
 IN_THE_WAY = (errno.ENOTDIR, errno.ELOOP)
-"""How opening a directory fails where a file or a link is."""
+"""Errors of opening a directory if a file or link has its name."""
 NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS)
 MAX_MARKS = 5
-"""Directories whose names are taken by files, one `~` longer each."""
+"""Maximum number of `~` added to the name of a directory."""
 BLOCK = 1 << 20
 
 
 def save_as(directory: str, parts: Sequence[str], spool: SpooledBody, sha256: str) -> list[str]:
-    """Give a complete body its name; return the parts of the name that it got. Raises `OSError`."""
+    """Give a complete body its name; return the parts of its final name. Raises `OSError`."""
     *above, last = parts
     path: list[str] = []
     place = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)  # given by the user, so it may be a link
@@ -60,7 +59,7 @@ def _enter(parent: int, part: str) -> tuple[str, int]:
 
 
 def _is_placed(directory: int, name: str, spool: SpooledBody, sha256: str) -> bool:
-    """Give the body this name; False when another body has it."""
+    """Give the body this name; return False if another body has it."""
     if _has_body(directory, name, spool.size, sha256):
         return True
     if not spool.path:

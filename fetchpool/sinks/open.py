@@ -1,4 +1,4 @@
-"""Opens an output by its path and format; only the chosen adapter is imported."""
+"""Opens an output by its path and format. Imports only the adapter of the chosen format."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:  # loaded when it is chosen
 
 
 class RowOptions(Struct, frozen=True):
-    """What rows consist of."""
+    """The content of rows."""
 
     extra_fields: tuple[str, ...] = ()
     """Names of added fields that get columns from the first row on."""
     types: Mapping[str, FieldType] = {}
-    """Those of added fields that don't depend on their values."""
+    """Types of added fields that don't depend on their values."""
     parser_fields: tuple[str, ...] | None = None
     """Names of the fields of user-defined parsers, as far as they are known, which get columns where columns
     are fixed from the start; None without such a parser."""

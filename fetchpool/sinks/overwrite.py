@@ -1,7 +1,6 @@
-"""Sets outputs aside for a run that starts them anew (`--overwrite`).
-
-In: paths of outputs. Out: the same paths without a file. Until the run has opened everything that it needs,
-the old outputs can be put back: a misspelled option costs nothing.
+"""Moves outputs aside for a run that replaces them (`--overwrite`). In: paths of outputs. Out: the same paths
+without a file. Until the run has opened everything that it needs, the old outputs can be restored, so that a
+misspelled option loses nothing.
 """
 
 from __future__ import annotations
@@ -17,15 +16,15 @@ from fetchpool.model.text import escape_invisible
 
 SUFFIX = ".overwritten"
 FILES_OF_A_DATABASE = ("", "-wal", "-shm", "-journal")
-"""What SQLite appends to the name of a database for the files that belong to it."""
+"""Suffixes that SQLite appends to the name of a database for the files that belong to it."""
 
 
 class OldOutputs:
-    """The outputs that were set aside."""
+    """The outputs that were moved aside."""
 
     def __init__(self, paths: Iterable[tuple[str, str]]) -> None:
-        """`paths`: each output and its format. Only regular files are set aside, and directories of Parquet
-        files. Raises `UsageError` for one that can't be, and then puts all back."""
+        """`paths`: each output and its format. Only regular files and directories of Parquet files are moved
+        aside. Raises `UsageError` for one that can't be moved, after restoring the others."""
         self._moved: list[tuple[Path, Path]] = []
         try:
             for path, format in paths:
@@ -56,7 +55,7 @@ class OldOutputs:
             ) from failure
 
     def restore(self) -> None:
-        """Put the outputs back."""
+        """Restore the outputs."""
         for place, aside in reversed(self._moved):
             with suppress(OSError):
                 _remove(place)
@@ -72,10 +71,10 @@ class OldOutputs:
 
 
 def check_parquet(path: str) -> None:
-    """Raise `UsageError` for a directory that has other files than those of a Parquet output."""
+    """Raise `UsageError` for a directory with files that don't belong to a Parquet output."""
     from fetchpool.sinks.open import open_parquet
 
-    open_parquet(path).close()  # it also refuses one that another run is writing to
+    open_parquet(path).close()  # it also refuses a directory that another run is writing to
 
 
 def _remove(path: Path) -> None:

@@ -45,7 +45,7 @@ LOCK = parquet_file.LOCK
 BUSY = "another run is writing to it, and a Parquet output allows only one; wait for it, or choose another -o"
 MAX_BUFFERED = 5_000
 MAX_BUFFERED_BYTES = 8 << 20
-"""Rows, and bytes in them, that are buffered before they are written without a `flush()`."""
+"""Number and total size of the rows that are buffered before they are written even without a `flush()`."""
 
 
 class ParquetSink:
@@ -62,11 +62,11 @@ class ParquetSink:
         fields: tuple[str, ...] = (),
         single: bool = False,
     ) -> None:
-        """Open the directory, create it if it is missing, and make a part of the rows that a crash left
-        waiting. Without `extra_fields` the sink can only be compacted. `single`: a new output becomes one
-        file when it is closed, if its size allows that. Raises `UsageError` for an invalid
-        path, a directory or file with other content (which is left unchanged), or when another run is writing
-        to it; `OutputError` when the system fails."""
+        """Open the directory, create it if it is missing, and make a part of the pending rows that a crash
+        has left. Without `extra_fields` the sink can only be compacted. `single`: a new output becomes one
+        file when it is closed, if its size allows that. Raises `UsageError` for an invalid path, a directory
+        or file with other content (which is left unchanged), or when another run is writing to it;
+        `OutputError` when the system fails."""
         self.name = escape_invisible(path)
         self.is_nonblocking = False
         self._parts = PartFiles(resolved(path))
@@ -107,17 +107,17 @@ class ParquetSink:
             self.flush()
 
     def flush(self) -> None:
-        """Append the buffered rows to the waiting ones, and make a part of them when that is due. Raises
-        `OutputError` when that fails; nothing is retried then."""
+        """Append the buffered rows to the pending ones, and make a part of them if that is due. Raises
+        `OutputError`; nothing is retried then."""
         self._flush(closing=False)
 
     def stored_rows(self) -> Iterator[list[StoredRow | None]]:
-        """Yield the rows that are in parts now: all rows, until the first `write()`."""
+        """Yield the rows of the current parts, which are all rows until the first `write()`."""
         for rows in self._parts.rows(STORED_FIELDS):
             yield [stored_row(row) for row in rows]
 
     def compact(self, is_final: Callable[[str], bool]) -> tuple[int, int]:
-        """Merge all parts into one that holds only final rows; return how many stay and how many do not.
+        """Merge all parts into one that holds only final rows; return the number of rows kept and removed.
         `is_final` is called with each row's URL, the last row first. Raises `OutputError`."""
         rows = left = 0
         stays: dict[int, list[bytes]] = {}
@@ -137,7 +137,7 @@ class ParquetSink:
         return left, rows - left
 
     def close(self) -> None:
-        """Flush, make a part of the waiting rows, and close. Idempotent; raises nothing after a failure that
+        """Flush, make a part of the pending rows, and close. Idempotent; raises nothing after a failure that
         was reported already."""
         if self._closed:
             return
@@ -169,7 +169,7 @@ class ParquetSink:
             raise self._failed(failure) from failure
 
     def _check_columns(self, fields: tuple[str, ...]) -> None:
-        """Raise `UsageError` if the parts have other columns than the chosen ones."""
+        """Raise `UsageError` if the columns of the parts differ from the chosen ones."""
         found = self._parts.columns()
         if found and (found != list(fields) if fields else found[: len(ROW_FIELDS)] != list(ROW_FIELDS)):
             raise UsageError(f"{self.name}: is a parquet output of fetchpool with other columns; {UNTOUCHED}")
@@ -187,7 +187,7 @@ class ParquetSink:
                     f"{UNTOUCHED}"
                 )
             descriptor = os.open(self._parts.directory / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
-        except (BlockingIOError, FileExistsError):  # it is becoming a directory, or a file
+        except (BlockingIOError, FileExistsError):  # it is being converted to a directory or a file
             raise UsageError(f"{self.name}: {BUSY}") from None
         except (OSError, ValueError) as failure:  # ValueError: a NUL in the path
             words = f"{self.name}: {open_error_message(path, failure)}"
@@ -205,7 +205,8 @@ class ParquetSink:
         return descriptor
 
     def _prepare(self, path: Path) -> None:
-        """Make the output a directory: a new one, or of the file that an earlier run left."""
+        """Make the output a directory: a new one, or one with the file of an earlier run as its first
+        part."""
         parquet_file.recover(path)
         if path.is_file() and PartFiles.is_ours(path):
             parquet_file.expand(path)

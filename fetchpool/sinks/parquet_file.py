@@ -1,8 +1,7 @@
-"""A Parquet output as one file, between the runs that write to it as a directory.
-
-In: the path of an output. Out: a directory for a run to write parts to, which becomes one file again when the
-run is over, if its size allows that. Whatever is interrupted, all rows are at the path, or in a hidden
-directory next to it, from which they return when the output is next opened.
+"""Converts a Parquet output between one file, its form after a run, and a directory, its form during a run.
+In: the path of an output. Out: a directory for a run to write parts to, which becomes one file again after
+the run if its size allows that. If a conversion is interrupted, all rows are at the path or in a hidden
+directory next to it, from which they are restored when the output is next opened.
 
     pages.parquet ──expand()──▶ pages.parquet/part-000000.parquet … ──collapse()──▶ pages.parquet
 
@@ -20,19 +19,20 @@ from fetchpool.sinks.file_ops import lock
 from fetchpool.sinks.parquet_parts import PartFiles
 
 MAX_SIZE = 1 << 30
-"""Bytes of parts that are joined: some seconds of work. A larger output stays a directory."""
+"""Maximum size of the parts that are merged, in bytes, which takes a few seconds. A larger output stays a
+directory."""
 LOCK = "_lock"
 SINGLE = "_single"
 
 
 def hidden_directory(path: Path) -> Path:
-    """Return the directory in which the rows are while a file becomes a directory, or a directory a file."""
+    """Return the directory that holds the rows during a conversion."""
     return path.with_name(f".{path.name}.parts")
 
 
 def recover(path: Path) -> None:
-    """Bring back what an interrupted run left in the hidden directory. Raises `BlockingIOError` while another
-    run uses it, and `OSError`."""
+    """Restore the rows that an interrupted run has left in the hidden directory. Raises `BlockingIOError`
+    while another run uses it, and `OSError`."""
     hidden = hidden_directory(path)
     if not hidden.is_dir():
         return
@@ -49,8 +49,8 @@ def recover(path: Path) -> None:
 
 
 def expand(path: Path) -> None:
-    """Make the file the first part of a directory. Raises `FileExistsError` while another run does the same,
-    and `OSError`."""
+    """Convert the file to the first part of a directory. Raises `FileExistsError` while another run does the
+    same, and `OSError`."""
     hidden = hidden_directory(path)
     hidden.mkdir()
     (hidden / SINGLE).touch()
@@ -59,8 +59,9 @@ def expand(path: Path) -> None:
 
 
 def collapse(parts: PartFiles, number: int) -> None:
-    """Make the directory one file; `number`: of the next part. Nothing happens if it began as a directory,
-    has no part or is too large. Raises `IO_ERRORS`; then all rows are still in the directory."""
+    """Convert the directory to one file. `number`: that of the next part. Does nothing if the output began as
+    a directory, has no parts or is too large. Raises `IO_ERRORS`; all rows are then still in the
+    directory."""
     path = parts.directory
     numbers = parts.numbers()
     if not numbers or not (path / SINGLE).exists() or parts.waiting():

@@ -33,13 +33,13 @@ from fetchpool.model.version import VERSION
 from fetchpool.sinks.added_columns import EXTRA, AddedColumns, join_all
 
 ROWS = 20_000
-"""Rows of a row group, all of which are in memory at once."""
+"""Number of rows in a row group, which are all in memory at once."""
 BATCH = 5_000
 BATCH_BYTES = 8 << 20
-"""Rows, and roughly bytes in them, that are read at once."""
+"""Number and approximate size of the rows that are read at once."""
 COMPRESSION = "zstd"
 OURS = b"fetchpool"
-"""The key in the metadata of the files that fetchpool wrote."""
+"""The metadata key that marks files written by fetchpool."""
 MAKING = "_making.unfinished"
 _PART = re.compile(r"part-(\d{6,})\.parquet")
 _PENDING = re.compile(r"_part-(\d{6,})\.jsonl")
@@ -79,11 +79,11 @@ class PartFiles:
         return self._numbered(_PART)
 
     def waiting(self) -> list[int]:
-        """Return the numbers of the parts whose rows a run left waiting."""
+        """Return the numbers of the parts whose pending rows a run has left."""
         return self._numbered(_PENDING)
 
     def finish_merge(self) -> None:
-        """Replace the parts by the file of a compaction, also of one that was interrupted while it did so."""
+        """Replace the parts by the merged file, also if an earlier replacement was interrupted."""
         for number in self._numbered(_MERGED):
             for part in self.numbers():
                 if part <= number:
@@ -92,7 +92,7 @@ class PartFiles:
 
     @staticmethod
     def is_ours(path: Path) -> bool:
-        """Whether fetchpool wrote a file."""
+        """Whether a file was written by fetchpool."""
         try:
             return OURS in (parquet.read_schema(path).metadata or {})
         except IO_ERRORS:
@@ -114,7 +114,7 @@ class PartFiles:
         return join_all([_added(parquet.read_schema(self.path(number))) for number in self.numbers()])
 
     def rows(self, names: Collection[str]) -> Iterator[list[dict[str, Any]]]:
-        """Yield the rows of all parts, in order, with the named columns that a part has."""
+        """Yield the rows of all parts, in order, with those of the named columns that a part has."""
         for number in self.numbers():
             yield from file_rows(self.path(number), names)
 
@@ -163,7 +163,7 @@ class PartFiles:
         self.merge(number, stays)
 
     def urls_backwards(self) -> Iterator[tuple[int, int, list[str]]]:
-        """Yield each part's number, each of its row groups and the URLs in it, the last row groups first."""
+        """Yield each part's number, each row group and its URLs, the last row groups first."""
         for number in reversed(self.numbers()):
             with parquet.ParquetFile(self.path(number)) as part:
                 for group in reversed(range(part.num_row_groups)):
@@ -193,7 +193,7 @@ class PartFiles:
 
 
 def file_rows(path: Path, names: Collection[str]) -> Iterator[list[dict[str, Any]]]:
-    """Yield the rows of one file, with the named columns that it has."""
+    """Yield the rows of one file, with those of the named columns that it has."""
     with parquet.ParquetFile(path) as part:
         columns = [name for name in part.schema_arrow.names if name in names]
         for batch in part.iter_batches(_batch_size(part.metadata), columns=columns):
@@ -215,8 +215,8 @@ def schema_of(added: Mapping[str, FieldType]) -> pa.Schema:
 
 
 def chosen_from(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
-    """Return the named columns of a schema, in this order. A column that it lacks has no values, and is
-    text."""
+    """Return the named columns of a schema, in this order. A column that the schema lacks is text without
+    values."""
     fields = [schema.field(name) if name in schema.names else pa.field(name, pa.string()) for name in names]
     return pa.schema(fields, metadata=schema.metadata)
 
@@ -250,7 +250,7 @@ def _added(schema: pa.Schema) -> dict[str, FieldType]:
 
 
 def _aligned(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Return rows with the columns of the schema: null where they lack one, and cast to its types."""
+    """Return rows cast to the columns of the schema; missing columns are null."""
     columns = [
         rows[field.name].cast(field.type, safe=False)
         if field.name in rows.schema.names

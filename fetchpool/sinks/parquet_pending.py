@@ -1,7 +1,7 @@
-"""Holds the rows that wait to become a part of a Parquet output, in a file of JSON lines that a crash leaves.
-
-In: rows as lines of JSON. Out: a part of them. The first line has the names of the added fields that are
-known when the output is opened. One file at a time is written, `_part-000007.jsonl` for part 7.
+"""Holds the pending rows of a Parquet output, which will become its next part, in a file of JSON lines that
+survives a crash. In: rows as lines of JSON. Out: a part made of them. The first line has the names of the
+added fields that are known when the output is opened. One file at a time is written, `_part-000007.jsonl` for
+part 7.
 """
 
 from __future__ import annotations
@@ -29,23 +29,24 @@ from fetchpool.sinks.parquet_parts import ROWS, PartFiles
 T = TypeVar("T", bound="_AddedFields | Record")
 
 PART_INTERVAL = 60.0
-"""Seconds after which the waiting rows become a part, so that a night makes some hundred files, not a
+"""Seconds after which the pending rows become a part, so that a night's run makes a few hundred files, not a
 million."""
 MAX_WAITING = 50_000
 MAX_WAITING_BYTES = 128 << 20
-"""Rows, and bytes in them, that become a part at once. That takes under half a second."""
+"""Number and total size of pending rows from which they become a part at once, which takes less than half a
+second."""
 GROUP_BYTES = 32 << 20
-"""Bytes of the lines of a row group, roughly."""
+"""Approximate size of the lines of a row group in bytes."""
 
 
 class _AddedFields(Struct):
-    """The fields of a row on which its columns depend."""
+    """The fields of a row that determine its columns."""
 
     extra: dict[str, Any] = {}
 
 
 class PendingRows:
-    """The rows that wait. Methods raise `IO_ERRORS`."""
+    """The pending rows. Methods raise `IO_ERRORS`."""
 
     def __init__(
         self,
@@ -56,7 +57,7 @@ class PendingRows:
         types: Mapping[str, FieldType] | None = None,
         fields: tuple[str, ...] = (),
     ) -> None:
-        """`types`: those of added fields that don't depend on their values; `fields`: the only columns."""
+        """`types`: types of added fields that don't depend on their values; `fields`: the only columns."""
         self._fields = fields
         self._types = dict(types or {})
         self._parts = parts
@@ -72,7 +73,7 @@ class PendingRows:
         """The number of the next part."""
 
     def recover(self) -> None:
-        """Make parts of the rows that interrupted runs left. A part that exists already was made of them."""
+        """Make parts of the pending rows that interrupted runs have left, unless the part exists already."""
         self._columns = AddedColumns(self._parts.added_columns())
         existing = self._parts.numbers()
         for number in self._parts.waiting():
@@ -115,13 +116,13 @@ class PendingRows:
         self._next_part = self._clock() + PART_INTERVAL
 
     def close(self) -> None:
-        """Close the file and leave it. Idempotent."""
+        """Close the file without deleting it. Idempotent."""
         if self._descriptor >= 0:
             descriptor, self._descriptor = self._descriptor, -1
             os.close(descriptor)
 
     def _convert(self, number: int) -> None:
-        """Make a part of a file's lines; none if there are none. A truncated last line is left out.
+        """Make a part of a file's lines, if there are any. A truncated last line is left out.
 
         The lines are read twice: a part needs its columns, and their types, before its rows."""
         with self._parts.pending(number).open("rb") as waiting:
@@ -138,8 +139,8 @@ class PendingRows:
                 self._parts.write(number, self._columns, chain([first], records), chosen)
 
     def _first_line(self, number: int, line: bytes) -> tuple[list[str], dict[str, FieldType], list[str]]:
-        """Return what the first line of a file has: names of added fields, the types of some of them, and the
-        only columns of the part; none of these for all columns."""
+        """Return the content of a file's first line: the names of added fields, the types of some of them,
+        and the only columns of the part (empty for all columns)."""
         try:
             found = msgspec.json.decode(line, type=list[str | dict[str, FieldType] | list[str]])
             names = [each for each in found if isinstance(each, str)]

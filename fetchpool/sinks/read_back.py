@@ -1,4 +1,4 @@
-"""Reads the rows of our own outputs: those of earlier runs, for --resume, --refresh, `compact` and reports.
+"""Reads the rows of outputs of earlier runs, for --resume, --refresh, `compact` and reports.
 
 In: the path of an output, and the names of fields or a type with these fields. Out: rows as mappings or
 structs, or their URL and error as `StoredRow`, in the order in which they were written, whatever version
@@ -41,16 +41,16 @@ if TYPE_CHECKING:  # loaded for databases only
 FORMATS = ("jsonl", "csv", "tsv", "sqlite", "parquet")
 """The formats whose rows have more fields than a URL and a size."""
 BATCH = 500
-"""Rows that are read from a database at once."""
+"""Number of rows that are read from a database at once."""
 MAX_LISTED = 1_000
-"""Characters of column names in a message."""
+"""Maximum number of characters of column names in a message."""
 
 T = TypeVar("T", bound=msgspec.Struct)
 Row = dict[str, Any]
 
 
 def stored_row(row: Row) -> StoredRow | None:
-    """Return the URL and the error of a row; None when other programs put something else there."""
+    """Return the URL and the error of a row; None if another program has put something else there."""
     url, error = row.get("url"), row.get("error")
     return StoredRow(url, error) if isinstance(url, str) and isinstance(error, str | None) else None
 
@@ -67,10 +67,9 @@ def stored_rows(path: str, format: str) -> Iterator[list[StoredRow | None]]:
 
 
 def read_rows(path: str, format: str, fields: Collection[str]) -> Iterator[list[Row]]:
-    """Yield the rows of an output, some hundred at a time, without damaged rows.
-
-    A row has its `url`, which is text, and the fields that have a value. In CSV a value is text, and an added
-    field may be JSON. Raises `UsageError` for a file that isn't a readable output in that format."""
+    """Yield the rows of an output, a few hundred at a time, without damaged rows. A row has its `url`, which
+    is a string, and the fields that have a value. In CSV a value is text, and an added field may be JSON.
+    Raises `UsageError` for a file that isn't a readable output in that format."""
     wanted = frozenset((*fields, "url"))
     for rows in READERS[format](path, wanted | {EXTRA}):
         yield [found for row in rows if (found := _row(row, wanted))["url"]]
@@ -78,7 +77,7 @@ def read_rows(path: str, format: str, fields: Collection[str]) -> Iterator[list[
 
 def typed_rows(path: str, format: str, type: type[T]) -> Iterator[list[T | None]]:
     """Yield the rows of an output as structs of a type, whose fields have the row's names; None stands for a
-    damaged line. In contrast to `read_rows()`, a row without a URL is one, whose `url` is empty.
+    damaged line. Unlike `read_rows()`, this includes rows without a URL, whose `url` is empty.
 
     Raises `UsageError` for a file that isn't a readable output in that format."""
     if format == "jsonl":
@@ -103,8 +102,8 @@ def _converted(row: Row | None, type: type[T]) -> T | None:
 
 
 def _row(row: Row, wanted: frozenset[str]) -> Row:
-    """Return the wanted fields of a row, those in `extra` included. Other programs may have changed the row:
-    `extra` may be no object, and the URL no text."""
+    """Return the wanted fields of a row, including those in `extra`. Another program may have changed the
+    row: `extra` may not be an object, and the URL may not be text."""
     extra: Any = row.get(EXTRA)
     found: Row = {}
     if extra and isinstance(extra, str | bytes):

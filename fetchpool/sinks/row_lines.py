@@ -1,4 +1,4 @@
-"""Decodes complete lines of our own outputs, for `read_back.py`, `compact` and --resume.
+"""Decodes complete lines of outputs of fetchpool, for `read_back.py`, `compact` and --resume.
 
 In: lines, each with its line end. Out: a row for each line, None for a damaged one, whatever version wrote
 them. Pure: opens no file.
@@ -18,9 +18,9 @@ from fetchpool.model.csv_cells import unescape_cell
 from fetchpool.model.record import ROW_FIELDS, StoredRow
 
 MAX_CELL = 1 << 30
-"""Characters: more than the 131,072 that the csv module reads by default."""
+"""Maximum length of a cell in characters, more than the csv module's default of 131,072."""
 INVALID_JSON = (ValueError, RecursionError)
-"""What a line raises that is not JSON, not UTF-8, or nested too deeply."""
+"""Exceptions raised for a line that is not JSON, not UTF-8, or nested too deeply."""
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 STORED_FIELDS = ("url", "error")
 URL, ERROR = map(ROW_FIELDS.index, STORED_FIELDS)
@@ -34,7 +34,7 @@ _stored_json = msgspec.json.Decoder(StoredRow)
 
 def line_decoder(format: str, header: bytes = b"") -> Decode:
     """Return the function that reads complete lines of an output, its header excluded: a row for each line,
-    None for a damaged one. The `header` of a CSV or TSV output tells its columns."""
+    None for a damaged one. The `header` of a CSV or TSV output names its columns."""
     if format in DELIMITERS:
         delimiter = DELIMITERS[format]
         names = next(iter(parse_cells(header.decode(errors="replace"), delimiter)), [])
@@ -69,7 +69,7 @@ def text_fields(lines: bytes) -> list[dict[str, str | None] | None]:
 
 
 def _decode_jsonl(lines: bytes) -> list[StoredRow | None]:
-    """0.7 µs a line, since only the two fields of a `StoredRow` are made."""
+    """Read lines of JSON: 0.7 µs per line, since only the two fields of a `StoredRow` are decoded."""
     return decode_json(lines, _stored_json)
 
 
@@ -113,8 +113,8 @@ def is_row(cells: list[str]) -> bool:
 
 
 def parse_cells(lines: str, delimiter: str = ",") -> list[list[str]]:
-    """Return the cells of each of these complete lines of CSV or TSV; no cells for a damaged line, which
-    spoils no other line."""
+    """Return the cells of each complete line of CSV or TSV; no cells for a damaged line, which does not
+    affect other lines."""
     each = lines.split("\n")[:-1]
     before = csv.field_size_limit(MAX_CELL)
     try:

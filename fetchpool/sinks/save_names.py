@@ -1,8 +1,8 @@
-"""Names of saved bodies by the template of `--save-as`.
+"""Makes the names of saved bodies from the template of `--save-as`.
 
-In: a URL, its position in the input, the hash and the type of its body. Out: the parts of a relative path,
-each of which every file system takes, and none of which leads out of the directory, whatever the URL is.
-Different URLs may get the same name; `bodies.py` keeps them apart. Pure.
+In: a URL, its position in the input, the hash and the type of its body. Out: the parts of a relative path
+that every file system accepts and that can't lead out of the directory, whatever the URL is. Different URLs
+may get the same name; `bodies.py` keeps them apart. Pure.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from fetchpool.config.save_template import FIELD
 from fetchpool.model.text import INVISIBLE
 
 MAX_PART = 200
-"""Bytes of a part. File systems take 255, and a suffix may follow."""
+"""Maximum length of a part in bytes. File systems allow 255, and a suffix may follow."""
 MAX_PATH = 900
 MAX_PARTS = 40
-"""Bytes and parts of a path: some systems take 1,024 bytes, and programs that walk directories have
-limits."""
+"""Maximum length of a path in bytes, and of its parts: some systems allow 1,024 bytes, and programs that walk
+directories have limits."""
 DIGITS = 16
-"""Digits of a hash in a name."""
+"""Number of digits of a hash in a name."""
 INDEX = "index"
 """The name of a page whose path ends in a slash."""
 
@@ -58,7 +58,7 @@ def _path(path: str, query: str, extension: str) -> str:
 
 
 def safe(part: str) -> str:
-    """Return a part without what some file system doesn't take, or what has a meaning in a path."""
+    """Return a part without characters that some file system rejects or that have a meaning in a path."""
     part = normalize("NFC", part)
     part = "".join("_" if char in _RESERVED or category(char) in INVISIBLE else char for char in part)
     part = part.rstrip(". ")
@@ -89,7 +89,8 @@ def digest(text: str) -> str:
 
 
 def _bounded(parts: list[str]) -> list[str]:
-    """Return the parts; of a path that is too long the first one, and the last one with the hash of all."""
+    """Return the parts; if the path is too long, the first part, and the last one with the hash of the
+    complete path."""
     path = "/".join(parts)
     if len(parts) <= MAX_PARTS and len(path.encode()) <= MAX_PATH:
         return parts

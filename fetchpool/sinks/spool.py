@@ -1,10 +1,10 @@
 """Spools bodies to disk in bounded memory, in a directory of unfinished files that belongs to the run.
 
-In: pieces of a body. Out: a file of the body, or, while it is small, its bytes. Disk errors are raised as
-`OSError`; the caller knows which output they concern.
+In: pieces of a body. Out: a file of the body, or its bytes if it is small. Disk errors are raised as
+`OSError`; the caller knows which output they belong to.
 
 The run's process holds a lock on the directory. However the process ends, the lock is released: the next run
-with the same output removes directories that are not locked. Runs at the same time don't touch each other's
+with the same output removes directories that are not locked. Concurrent runs don't touch each other's
 directories.
 """
 
@@ -24,22 +24,22 @@ from fetchpool.model.text import escape_invisible
 from fetchpool.sinks.file_ops import lock, write_all
 
 IN_MEMORY = 256 * 1024
-"""Bytes of a body in memory; a larger one goes to a file. Nearly every page fits, and a thousand at once are
-a quarter of a gigabyte."""
+"""Maximum bytes of a body held in memory; a larger body goes to a file. Nearly every page fits, and a
+thousand of them take a quarter of a gigabyte."""
 PREFIX = ".fetchpool-"
-"""How the names of directories of unfinished files begin."""
+"""Prefix of the names of directories for unfinished files."""
 NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 _numbers = count()
 
 
 class SpooledBody:
-    """A body that is being received: in memory first, in a file once it is large. Not thread-safe."""
+    """A body that is being received: in memory at first, in a file once it is large. Not thread-safe."""
 
     __slots__ = ("_descriptor", "_directory", "_held", "path", "size")
 
     def __init__(self, directory: str) -> None:
-        """`directory`: the place of the file."""
+        """`directory`: where the file is created."""
         self._directory = directory
         self._held: list[bytes] = []
         self._descriptor = -1
@@ -58,8 +58,7 @@ class SpooledBody:
             self.rollover()
 
     def _open(self) -> str:
-        """Create the file. A worker that crashed may have had our process id and left files with that
-        name."""
+        """Create the file. A crashed worker with the same process id may have left files with that name."""
         while True:
             path = str(Path(self._directory, f"{os.getpid()}-{next(_numbers)}"))
             with suppress(FileExistsError):
@@ -80,7 +79,7 @@ class SpooledBody:
         return b"".join(self._held)
 
     def close(self) -> None:
-        """Close the file and leave it; the caller that uses `path` owns it. Idempotent."""
+        """Close the file without deleting it; the caller that uses `path` owns it. Idempotent."""
         if self._descriptor >= 0:
             descriptor, self._descriptor = self._descriptor, -1
             os.close(descriptor)
@@ -149,9 +148,9 @@ def open_spool(option: str, place: str, purpose: str) -> SpoolDirectory:
 
 
 def _locked(directory: str) -> int | None:
-    """Lock a directory; return the descriptor that holds the lock, or None where directories can't be locked:
-    leftovers stay there. Raises `BlockingIOError` when another process holds the lock, and `OSError` when the
-    directory is gone."""
+    """Lock a directory; return the descriptor that holds the lock, or None if directories can't be locked, in
+    which case leftovers stay. Raises `BlockingIOError` when another process holds the lock, and `OSError`
+    when the directory is gone."""
     if sys.platform == "win32":
         return None
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | NO_LINK)

@@ -1,11 +1,11 @@
 """Writes rows to a SQLite table, `fetches`, which can be queried during the run and after it.
 
 In: records. Out: a database with one row for each URL, which a later row of the same URL replaces. A row
-without a URL replaces none, and has a null `identity` (sqlite.org/nulls.html: no two nulls are the same).
-The columns are `identity`, the URL's fingerprint, which two rows of the same URL share; the row's fields, in
-their documented order; `extra`; and one for each field that features, parsers and inputs add, created when
-the field first appears. Values that fit no column are in `extra`, as one JSON object. Rows that an earlier
-version wrote with all added fields in `extra` are left as they are.
+without a URL replaces no other row, and its `identity` is null (sqlite.org/nulls.html: no two nulls are
+equal). The columns are `identity`, the URL's fingerprint, which two rows of the same URL share; the row's
+fields, in their documented order; `extra`; and one for each field that features, parsers and inputs add,
+created when the field first appears. Values that fit no column are in `extra`, as one JSON object. Rows that
+an earlier version wrote with all added fields in `extra` are left as they are.
 
 The journal is a write-ahead log, so that other programs can read at any time, and committed rows survive a
 crash of the process. A batch is one transaction. Every few seconds the log is written back and synced: a
@@ -42,7 +42,7 @@ HEADER = 100
 UNTOUCHED = "choose another -o (nothing in it was changed)"
 MAX_BUFFERED = 5_000
 MAX_BUFFERED_BYTES = 8 << 20
-"""Rows, and bytes in them, that are buffered before they are written without a `flush()`."""
+"""Number and total size of the rows that are buffered before they are written even without a `flush()`."""
 CHECKPOINT_INTERVAL = 5.0
 """Seconds after which a flush writes the log back and syncs it."""
 BUSY_TIMEOUT = 60.0
@@ -57,8 +57,8 @@ ADDED_TYPES: dict[FieldType, str] = {
     "text": "TEXT",
     "binary": "BLOB",
 }
-"""How the types of added columns are declared; lists and mappings are JSON, which is text. A boolean is 0 or
-1 (sqlite.org/datatype3.html)."""
+"""The declared types of added columns; lists and mappings are JSON, which is text. A boolean is 0 or 1
+(sqlite.org/datatype3.html)."""
 COLUMNS = ("identity", *ROW_FIELDS, EXTRA)
 """The columns of every database; added columns follow."""
 
@@ -69,7 +69,7 @@ CREATE = "CREATE TABLE fetches (identity BLOB PRIMARY KEY, {}, extra TEXT)".form
 
 
 def insert_statement(added: Iterable[str]) -> str:
-    """The statement that inserts a row, or replaces the one of the same URL."""
+    """Return the statement that inserts a row, or replaces the row of the same URL."""
     columns = [*COLUMNS, *map(quoted, added)]
     return "INSERT INTO fetches ({}) VALUES ({}) ON CONFLICT (identity) DO UPDATE SET {}".format(
         ", ".join(columns),
@@ -117,7 +117,7 @@ class SqliteSink:
         self._columns = AddedColumns()
         self._insert = ""
         self._schema_version = -1
-        """SQLite's count of changes to the columns: another run may add some, too."""
+        """SQLite's counter of changes to the columns, since another run may add columns, too."""
         self._buffer: list[Record] = []
         self._buffered_bytes = 0
         self._closed = False
@@ -146,7 +146,7 @@ class SqliteSink:
                 self.flush()
 
     def flush(self) -> None:
-        """Commit the buffered rows: all of them, or none when that fails with `OutputError`."""
+        """Commit the buffered rows: all of them, or none if it raises `OutputError`."""
         rows, self._buffer, self._buffered_bytes = self._buffer, [], 0
         if rows:
             if self._closed:
@@ -163,7 +163,7 @@ class SqliteSink:
             self._next_checkpoint = self._clock() + CHECKPOINT_INTERVAL
 
     def stored_rows(self) -> Iterator[list[StoredRow | None]]:
-        """Yield the rows that the database has now, some hundred at a time."""
+        """Yield the current rows of the database, a few hundred at a time."""
         with self._as_output_errors():
             for rows in table_rows(self._connection, STORED_FIELDS):
                 yield [stored_row(row) for row in rows]
@@ -183,8 +183,7 @@ class SqliteSink:
             self._release()
 
     def _is_gone(self) -> bool:
-        """Whether the path leads to another file by now, or to none, so that everything written here is
-        lost."""
+        """Whether the path now leads to another file or to none, so that everything written here is lost."""
         try:
             return not os.path.samestat(self._identity, Path(self._path).stat())
         except (FileNotFoundError, NotADirectoryError):
@@ -224,7 +223,7 @@ class SqliteSink:
         execute("PRAGMA journal_mode = WAL")
         # With a log only the last seconds are at risk (sqlite.org/wal.html).
         execute("PRAGMA synchronous = NORMAL")
-        execute("PRAGMA cache_size = -65536")  # KiB: identities come in no order, and their index grows
+        execute("PRAGMA cache_size = -65536")  # KiB: identities arrive in random order, and their index grows
         self.appends = bool(execute("SELECT EXISTS (SELECT 1 FROM fetches)").fetchone()[0])
 
     def _add_columns(self, names: Sequence[str], extras: Sequence[dict[str, Any]] = ()) -> None:
@@ -292,13 +291,14 @@ class SqliteSink:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """Run a transaction that takes the write lock at its start, and so can't fail to get it later."""
+        """Run a transaction that takes the write lock at its start, so that it can't fail to get the lock
+        later."""
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
             self._connection.execute("COMMIT")
         except BaseException:
-            if self._connection.in_transaction:  # some failures have ended it already
+            if self._connection.in_transaction:  # some failures have ended the transaction already
                 self._connection.execute("ROLLBACK")
             raise
 
@@ -318,7 +318,7 @@ class SqliteSink:
 
 
 def as_cell(value: Any) -> Any:
-    """Return a value that SQLite stores: lists and mappings as JSON."""
+    """Return a value in the form that SQLite stores: lists and mappings as JSON."""
     return to_json(value) if isinstance(value, list | dict) else value
 
 

@@ -1,8 +1,7 @@
-"""Reserves standard output for rows: everything else that this process or its children print meanwhile goes
-to standard error, so that the output of a parser's `print()` never looks like a row.
-
-In: nothing. Out: a descriptor of the real standard output, until it is restored. C code is redirected as
-well, since the redirection is of the descriptor and not of `sys.stdout`.
+"""Reserves standard output for rows: everything else that this process or its children print goes to standard
+error, so that the output of a parser's `print()` never looks like a row. Out: a descriptor of the real
+standard output, until it is restored. The descriptor is redirected, not only `sys.stdout`, so this includes C
+code.
 """
 
 from __future__ import annotations
@@ -30,7 +29,8 @@ def redirect() -> int:
 
 
 def restore(descriptor: int) -> None:
-    """Make descriptor 1 lead to standard output again, after everything buffered went to standard error."""
+    """Make descriptor 1 lead to standard output again, after all buffered output has gone to standard
+    error."""
     with suppress(OSError, ValueError):  # its reader is gone, or it was closed
         sys.stdout.flush()
     _flush_c()
@@ -51,7 +51,7 @@ def diverted() -> Iterator[None]:
 
 def _flush_c() -> None:
     """Flush C's own buffer, which would be written to standard output when the process ends."""
-    with suppress(ImportError, OSError, TypeError):  # there is no ctypes, or no C library to be found
+    with suppress(ImportError, OSError, TypeError):  # ctypes or the C library was not found
         import ctypes
 
         ctypes.CDLL(None).fflush(None)

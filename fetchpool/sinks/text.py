@@ -3,8 +3,8 @@
     url:<https://example.org/> size:[1256]
     url:<https://example.org/slow> error:[timeout_total]
 
-In: records. Out: one line each, whatever the values hold. A URL may contain `> size:[`: the last one on the
-line is the row's own.
+In: records. Out: one line each, whatever the values contain. A URL may contain `> size:[`: the last one on
+the line is the row's own.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class TextRows:
 
 
 def line(record: Record) -> str:
-    """Return the row of a record, with its line end. The size is that of the delivered body; empty when it is
+    """Return the row of a record, with its line end. The size is that of the delivered body; empty if
     unknown."""
     if record.error is not None:
         row = f"{BEGIN}{record.url}> error:[{record.error}]"

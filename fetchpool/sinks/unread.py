@@ -1,7 +1,6 @@
-"""Finds out how much of a pipe its reader has not read yet, and whether the reader has closed it.
-
-In: the descriptor of a pipe, and the rows that are written to it. Out: the number of unread rows. So a run
-whose rows go to `head -3` ends soon after the third row, though a pipe holds a thousand rows.
+"""Determines how many rows in a pipe its reader has not read yet, and whether the reader has closed the pipe.
+In: the descriptor of a pipe, and the rows that are written to it. Out: the number of unread rows. This lets a
+run whose rows go to `head -3` end soon after the third row, although a pipe holds a thousand rows.
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ import termios
 from fetchpool.model.errors import OutputClosedError
 
 SMALL_PART = 20
-"""The part of all rows, as a divisor, that may be buffered."""
+"""The share of all rows that may be buffered, as a divisor."""
 CLOSED = "standard output was closed by its reader"
 
 
 def is_pipe(descriptor: int) -> bool:
-    """Whether a descriptor is that of a pipe."""
+    """Whether a descriptor is a pipe."""
     return stat.S_ISFIFO(os.fstat(descriptor).st_mode)
 
 
@@ -36,30 +35,31 @@ class UnreadRows:
         self._poll.register(descriptor, 0)  # only for errors, which are always reported
 
     def written(self, rows: int, octets: int) -> None:
-        """Count rows that were written, into a buffer at first."""
+        """Count rows that were written, for now into a buffer."""
         self._rows += rows
         self._bytes += octets
         self._buffered += rows
 
     def flushed(self) -> None:
-        """Record that the pipe has all rows."""
+        """Record that all rows are in the pipe."""
         self._buffered = 0
 
     @property
     def must_flush(self) -> bool:
-        """Whether buffered rows should be written at once: the first ones each, then ever more together."""
+        """Whether buffered rows should be written at once: the first rows one by one, later ones in growing
+        batches."""
         return self._buffered * SMALL_PART >= self._rows
 
     def count(self) -> tuple[int, int]:
-        """Return the number of rows that were read, and of those that were not. Raises `OutputClosedError` if
-        there is no reader any more."""
+        """Return the numbers of rows that were read and not read. Raises `OutputClosedError` if there is no
+        longer a reader."""
         if any(events & select.POLLERR for _, events in self._poll.poll(0)):
             raise OutputClosedError(CLOSED)
         if not self._rows:
             return 0, 0
         try:
             answer = fcntl.ioctl(self._descriptor, termios.FIONREAD, b"\0" * 4)
-        except OSError:  # a system that does not tell
+        except OSError:  # a system that doesn't report this
             return self._rows, 0
         unread: int = struct.unpack("i", answer)[0]
         rows = -(-unread * self._rows // self._bytes) + self._buffered

@@ -44,9 +44,9 @@ class WarcFile:
     """An archive of one or more files, the last of which is written to."""
 
     def __init__(self, path: str, max_size: int | None, clock: Callable[[], float] = monotonic) -> None:
-        """Open the last file, create it if it is missing, and repair its end. `max_size`: bytes from which on
-        a file gets no more records. Raises `UsageError` for an invalid path or a file with other content
-        (which is left unchanged), and `OutputError` when the system fails."""
+        """Open the last file, create it if it is missing, and repair its end. `max_size`: the size in bytes
+        from which a file gets no more records. Raises `UsageError` for an invalid path or a file with other
+        content (which is left unchanged), and `OutputError` when the system fails."""
         self._stem = path.removesuffix(SUFFIX)
         self._max_size = max_size
         self._clock = clock
@@ -77,7 +77,8 @@ class WarcFile:
             raise self._failed(failure) from failure
 
     def write_failure(self, record: Record) -> None:
-        """Append why a URL has no complete response, as a metadata record. Raises `OutputError`."""
+        """Append a metadata record with the reason why a URL has no complete response. Raises
+        `OutputError`."""
         fields = {
             "url": record.url,
             "error": record.error,
@@ -245,7 +246,8 @@ def end_of_last_record(descriptor: int, size: int) -> int:
     the last record.
 
     Usually a search from the end finds that record, and nothing else is read. Otherwise the file is read from
-    its start, at some hundred megabytes a second: a record may contain bytes that look like other records.
+    its start, at a few hundred megabytes per second, because a record may contain bytes that look like other
+    records.
     """
     start = max(0, size - TAIL)
     tail = os.pread(descriptor, size - start, start)

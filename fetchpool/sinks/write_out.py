@@ -1,6 +1,6 @@
 """Formats rows as text by a template, `-W/--write-out`.
 
-In: records. Out: the template for each, filled in. Such rows can't be read back.
+In: records. Out: the filled-in template for each. Such rows can't be read back.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class WriteOutRows:
             if end:
                 break
         self._first_line = re.compile(f"{pattern}\n")
-        """A first line that such a row may have."""
+        """Matches a possible first line of such a row."""
 
     def encode(self, records: Sequence[Record]) -> bytes:
         """Return the text of each record."""
@@ -44,7 +44,7 @@ class WriteOutRows:
         return "".join([_filled(piece, record) for record in records for piece in pieces]).encode()
 
     def check_header(self, start: bytes) -> str:
-        """Check that the first line may be one of a row. A template can't show more."""
+        """Check that the first line may belong to a row. A template does not allow a stricter check."""
         if not start.endswith(b"\n") or self._first_line.fullmatch(start.decode(errors="replace")):
             return ""
         return "was not written with this --write-out"

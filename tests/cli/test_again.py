@@ -10,7 +10,7 @@ import pytest
 from fetchpool.cli.demo_server.server import DemoServer
 from tests.cli.runner import fetchpool
 
-LABEL = "to try the failures again: "
+LABEL = "to retry the failures: "
 
 
 def hint(stderr: str) -> str:

@@ -45,7 +45,7 @@ def test_keys_steer_a_run_whose_list_is_on_standard_input(demo_server: DemoServe
         terminal.wait_to_show("paused by a key", "paused  ", "p resume")
         requests = demo_server.requests
         terminal.press("?")
-        terminal.wait_to_show("pause, resume", "again: go on")
+        terminal.wait_to_show("pause, resume", "again: resume")
         terminal.press("?\x1b[A\x1bOPd")  # an arrow and F1 are no keys
         terminal.wait_to_show("d details")
         assert demo_server.requests == requests

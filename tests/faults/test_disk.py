@@ -343,7 +343,7 @@ def test_43_a_file_that_is_removed_during_the_run_is_reported(tmp_path: Path, na
     sink.write([record(1)])
     sink.flush()
     [notice] = sink.notices
-    assert "was removed during the run: all further rows are in a new file of that name" in notice
+    assert "was removed during the run; all further rows are in a new file of that name" in notice
     assert [list(map(bool, rows)) for rows in sink.stored_rows()] == [[True]]
     remove(directory)
     sink.write([record(2)])

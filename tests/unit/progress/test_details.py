@@ -68,7 +68,7 @@ def test_every_line_says_one_thing() -> None:
     assert rates.endswith("  20 at most, 1,198 on average")
     assert failed.startswith("failed/s  ")
     assert failed.endswith("at most")
-    assert times.endswith("  half in 18 ms, 95 % in 41 ms now")
+    assert times.endswith("  p50 18 ms, p95 41 ms now")
     assert "19 ms ▁█" in times
     assert kinds[0] == "failures  30 http_404  http://example.org/missing"
     assert kinds[2] == "           4 tls       https://expired.example/"

@@ -83,7 +83,7 @@ def test_a_stop_by_a_key_is_taken_back_and_the_stop_by_a_signal_is_not() -> None
     run = Run()
     assert run.press("s") == [Stop()]
     run.see(2, state=State.STOPPING)
-    assert str(hints(run.latest or SHOT, run.view, 80)).startswith("s go on")
+    assert str(hints(run.latest or SHOT, run.view, 80)).startswith("s resume")
     assert run.press("p") == []
     assert run.press("s") == [Resume()]
     run.see(2, state=State.STOPPING)  # Ctrl-C meanwhile
@@ -134,6 +134,6 @@ def test_a_key_shows_a_new_link_only_if_there_is_a_web_page() -> None:
     keys.press("w")
     keys.press("W")
     assert shown == ["link", "read-only"]
-    assert "a new link to the web page" in "".join(map(str, explained(80, has_page=view.has_page)))
+    assert "show a new link to the web page" in "".join(map(str, explained(80, has_page=view.has_page)))
     assert Run().press("w") == []
     assert "web page" not in "".join(map(str, explained(80)))

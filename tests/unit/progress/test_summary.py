@@ -77,8 +77,8 @@ def test_a_full_summary_has_counts_sizes_times_failures_and_outputs() -> None:
 
 def test_workers_that_crashed_have_a_line() -> None:
     one, two = all_ok(workers_lost=1, attempts_lost=1), all_ok(workers_lost=2, attempts_lost=1200)
-    assert "lost     1 worker; 1 fetch began again" in lines(one)
-    assert "lost     2 workers; 1,200 fetches began again" in lines(two)
+    assert "lost     1 worker; 1 fetch restarted" in lines(one)
+    assert "lost     2 workers; 1,200 fetches restarted" in lines(two)
     assert not [each for each in lines(all_ok()) if each.startswith("lost")]
 
 
@@ -187,7 +187,7 @@ def test_if_all_lookups_failed_the_summary_suggests_checking_the_network() -> No
 
 def test_failures_end_with_the_command_that_tries_them_again() -> None:
     again = "fetchpool urls.txt --retry-failed all"
-    assert lines(snapshot(), again=again)[-1] == f"to try the failures again: {again}"
+    assert lines(snapshot(), again=again)[-1] == f"to retry the failures: {again}"
     assert again not in str(lines(all_ok(), again=again))
     invalid = snapshot(failed=(FailureCount("invalid_url", 3, ("http://[",)),))
     assert again not in str(lines(invalid, again=again))
