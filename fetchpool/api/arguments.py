@@ -37,8 +37,8 @@ def _checked(function: str, given: Mapping[str, object], scopes: tuple[Scope, ..
 
 
 def _hint(name: str, known: Collection[str]) -> str:
-    """Return what an unknown keyword argument may stand for: an option of another program, or a typing
-    error."""
+    """Return a hint about an unknown keyword argument, which may be an option of another program, or
+    misspelled."""
     from fetchpool.config.other_programs.table import foreign  # loaded for this message only
 
     option = None if name.removesuffix("s") in known else foreign(f"--{name.replace('_', '-')}")

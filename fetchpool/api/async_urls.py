@@ -1,4 +1,4 @@
-"""Iterables of URLs with asyncio: async ones for a run in another thread, and both kinds for a pool.
+"""Reads iterables of URLs with asyncio: async ones for a run in another thread, and both kinds for a pool.
 
 In: an iterable, async or not. Out: its elements, read only as far as needed.
 """
@@ -23,7 +23,7 @@ from typing import Any
 from fetchpool.model.record import Record
 
 END = object()
-"""Stands for the element after the last."""
+"""Stands for the end of the iterable."""
 
 
 class UrlsOfLoop(Iterator[Any]):
@@ -37,7 +37,7 @@ class UrlsOfLoop(Iterator[Any]):
         self._closed = False
 
     def open(self) -> None:
-        """Set the loop that reads: the one that is running."""
+        """Use the running event loop for reading."""
         self._loop = asyncio.get_running_loop()
 
     def __next__(self) -> Any:
@@ -56,7 +56,7 @@ class UrlsOfLoop(Iterator[Any]):
         return element
 
     def close(self) -> None:
-        """Read no more, and cancel what is waited for."""
+        """Stop reading, and cancel the wait for an element."""
         self._closed = True
         if self._awaited is not None:
             self._awaited.cancel()
@@ -69,11 +69,11 @@ async def read_ahead(
     urls: Iterable[str] | AsyncIterable[str], submit: Callable[[str], Coroutine[Any, Any, Record]], ahead: int
 ) -> AsyncGenerator[Record, None]:
     """Submit URLs, at most `ahead` before the first row, and yield the rows in the same order, each as soon
-    as it is there."""
+    as it is available."""
     submitted: deque[asyncio.Task[Record]] = deque()
     iterator = aiter(urls) if isinstance(urls, AsyncIterable) else iter(urls)
     element: asyncio.Task[Any] | None = None
-    """The one that is waited for."""
+    """The element that is waited for."""
     is_over = False
     try:
         while True:

@@ -1,4 +1,4 @@
-"""Rewrites messages that name options of the command line, so that they name keyword arguments.
+"""Rewrites messages about command-line options so that they name keyword arguments.
 
 In: an exception whose message says `--workers: 0 is not an integer`. Out: the same exception, with `workers=0
 is not an integer`.
@@ -33,7 +33,7 @@ def in_keywords() -> Iterator[None]:
 
 
 def rewritten(message: str) -> str:
-    """Return a message with keyword arguments in place of flags; flags without a keyword stay."""
+    """Return a message with keyword arguments instead of flags; flags without a keyword stay."""
     options = {flag: option for option in in_scope(Scope.POOL, Scope.FETCH) for flag in option.flags}
     return FLAG.sub(lambda match: _keyword(match, options.get(match[1])), message)
 

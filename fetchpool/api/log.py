@@ -1,7 +1,6 @@
-"""The log of a run in a program: `logging.getLogger("fetchpool")`, if a handler takes its events.
-
-In: the handlers and levels that the program has set. Out: an observer, or none. What it takes to log is
-imported only then.
+"""Opens the log of a run in a program: `logging.getLogger("fetchpool")`, if it has a handler. In: the
+handlers and levels that the program has set. Out: an observer, or none. The modules for logging are imported
+only if they are needed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`Pool`: workers for single URLs, whose rows come as futures."""
+"""`Pool`: fetches single URLs and returns futures of their rows."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def refuse_string(urls: object) -> None:
 
 
 class Pool:
-    """Workers that fetch single URLs, without retries and limits per host, which only `fetch()` has.
+    """Workers that fetch single URLs. Unlike `fetch()`, a pool has no retries and no limits per host.
 
         with fetchpool.Pool(workers=10) as pool:
             pool.submit("https://example.org/").add_done_callback(lambda f: print(f.result().size_delivered))
@@ -79,8 +79,8 @@ class Pool:
 
     def map(self, urls: Iterable[str]) -> Iterator[Record]:
         """Submit every URL and yield the rows in the order of `urls`, which is read only as far ahead as the
-        workers need. Leaving the loop early cancels what has not started. Raises what `submit()` and its
-        futures raise."""
+        workers need. Leaving the loop early cancels requests that have not started. Raises what `submit()`
+        and its futures raise."""
         refuse_string(urls)
         return self._rows(iter(urls))
 
@@ -100,13 +100,13 @@ class Pool:
 
     @property
     def ahead(self) -> int:
-        """How many URLs `map()` submits before it waits for the first: a slow page delays the rows after it,
-        not their requests."""
+        """Number of URLs that `map()` submits before it waits for the first: a slow page delays the rows
+        after it, but not their requests."""
         return max(2, 2 * self._pool.max_pending)
 
     def pause(self) -> None:
-        """Start no more requests until `resume()` or `shutdown()`. Those in flight complete, and what is
-        submitted waits."""
+        """Start no more requests until `resume()` or `shutdown()`. Those in flight complete, and submitted
+        URLs wait."""
         if self._generation == forks.generation and not self._is_paused:
             self._is_paused = True
             self._pool.resize(0)
@@ -118,7 +118,7 @@ class Pool:
             self._pool.resize(self._workers)
 
     def resize(self, workers: int) -> None:
-        """Set the number of workers, at most that of the beginning. Raises `UsageError`."""
+        """Set the number of workers, up to the initial number. Raises `UsageError`."""
         with in_keywords():
             number = validate.integer("--workers", workers, 1, self._opened_with)
         if self._generation == forks.generation:
@@ -127,8 +127,8 @@ class Pool:
                 self._pool.resize(number)
 
     def shutdown(self, *, abort: bool = False) -> None:
-        """Wait for the submitted requests; with `abort` cancel them. Idempotent. In a future's callback it
-        does not wait: the pool closes when the last request has completed."""
+        """Wait for the submitted requests; with `abort` cancel them. Idempotent. If called in a future's
+        callback it does not wait: the pool closes when the last request has completed."""
         if self._generation != forks.generation:
             return  # the workers belong to the parent
         call_outside(partial(self._close, abort=abort))

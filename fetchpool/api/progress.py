@@ -15,7 +15,7 @@ from fetchpool.engine.observers import Observer
 
 
 class Callback(Observer):
-    """Calls a program's function with each snapshot, the last one, with the totals, included."""
+    """Calls a program's function with each snapshot, including the last one, which has the totals."""
 
     def __init__(self, function: Callable[[Snapshot], object]) -> None:
         self._function = function
@@ -43,7 +43,7 @@ def open_progress(progress: bool | Callable[[Any], object], stack: ExitStack) ->
         from fetchpool.progress.display import Progress
         from fetchpool.progress.terminal import console
 
-        # What the program prints on the same terminal appears above the display.
+        # Text that the program prints on the same terminal appears above the display.
         prints = sys.stdout is not None and sys.stdout.isatty()
         return [stack.enter_context(Progress(console(sys.stderr), redirects_stdout=prints))]
     from fetchpool.progress.log import Log

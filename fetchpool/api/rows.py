@@ -1,7 +1,7 @@
-"""The rows of a run of a program, which can steer it meanwhile: the results of `fetch()` and `afetch()`.
+"""The iterators that `fetch()` and `afetch()` return: they yield the rows of a run and can steer it.
 
 In: a generator of rows, and calls of `pause()` and the like from any thread. Out: the rows, and commands to
-the run's engine; those that come before the run has begun are kept for it.
+the run's engine. Commands from before the start of the run are stored until then.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class Controls:
         self.ceiling = config.ceiling or config.workers
         self._lock = Lock()
         self._early: list[Command] = []
-        """Commands from before the run."""
+        """Commands that arrived before the run began."""
         self._steer: Callable[[Command, str], None] | None = None
 
     def connect(self, steer: Callable[[Command, str], None]) -> None:
-        """Steer a run by this function from now on."""
+        """Send commands to this function from now on."""
         with self._lock:
             early, self._early = self._early, []
             for command in early:
@@ -48,12 +48,12 @@ class Controls:
             self._steer = steer
 
     def disconnect(self) -> None:
-        """Forget the run, which has ended."""
+        """Drop the run, which has ended."""
         with self._lock:
             self._steer = _ignore
 
     def send(self, command: Command) -> None:
-        """Have the run follow a command. Any thread may call this."""
+        """Send a command to the run. Any thread may call this."""
         with self._lock:
             if self._steer is None:
                 self._early.append(command)
@@ -62,14 +62,14 @@ class Controls:
 
 
 class Steered:
-    """A run that can be steered, from any thread and also before the first row."""
+    """A run that can be steered from any thread, even before the first row."""
 
     def __init__(self, controls: Controls) -> None:
         self._controls = controls
 
     def pause(self) -> None:
-        """Start no more requests until `resume()`. Those in flight complete, and their rows come; then the
-        loop over the rows waits, so `resume()` has to be called in another thread or task."""
+        """Start no more requests until `resume()`. Those in flight complete, and their rows are returned;
+        then the loop over the rows waits, so `resume()` must be called in another thread or task."""
         self._controls.send(Pause())
 
     def resume(self) -> None:
@@ -77,7 +77,7 @@ class Steered:
         self._controls.send(Resume())
 
     def resize(self, workers: int | str) -> None:
-        """Set the number of workers, or `auto`. It can be more than at first if `max_workers` was passed.
+        """Set the number of workers, or `auto`. It can exceed the initial number if `max_workers` was passed.
         Raises `UsageError`."""
         with in_keywords():
             number = steering.workers(workers)
@@ -87,7 +87,7 @@ class Steered:
         self._controls.send(Resize(number))
 
     def stop(self) -> None:
-        """Start no more requests. Those in flight complete, and the loop over the rows ends with them."""
+        """Start no more requests. Those in flight complete, and the loop over the rows ends after them."""
         self._controls.send(Stop())
 
 

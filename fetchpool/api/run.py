@@ -1,6 +1,5 @@
-"""`fetch()`: the rows of a list of URLs, as an iterator.
-
-In: an iterable of URLs and options. Out: the rows of a `Run`, whose steps the caller's thread makes.
+"""`fetch()`: fetches a list of URLs and returns an iterator over their rows. In: an iterable of URLs and
+options. Out: the rows of a `Run`, which advances in the caller's thread.
 """
 
 from __future__ import annotations
@@ -72,7 +71,7 @@ def _records(config: RunConfig, source: Source, controls: Controls) -> Generator
 
 
 class Run:
-    """A run whose rows the program takes."""
+    """A run whose rows are returned to the program."""
 
     def __init__(self, config: RunConfig, source: Source, controls: Controls) -> None:
         self._collected = RecordList()
@@ -91,7 +90,7 @@ class Run:
         return self._engine.done
 
     def step(self) -> deque[Record]:
-        """Let the run continue until something happens, and return the rows that are final. Raises
+        """Let the run continue until the next event, and return the rows that are final. Raises
         `PoolClosedError` in a forked child."""
         if self._generation != forks.generation:
             raise PoolClosedError(OF_THE_PARENT.format("run"))
@@ -107,8 +106,8 @@ class Run:
         self._engine.abort()
 
     def close(self) -> None:
-        """Cancel what is in flight and close everything. Does nothing in a forked child: the run continues in
-        the parent."""
+        """Cancel the requests in flight and close everything. Does nothing in a forked child: the run
+        continues in the parent."""
         if self._generation == forks.generation:
             self._forget()
             self._controls.disconnect()
@@ -117,7 +116,7 @@ class Run:
 
 
 class RecordList:
-    """A sink that stores the records until the caller takes them."""
+    """A sink that stores records until the caller takes them."""
 
     name = "the caller"
     is_nonblocking = False
@@ -126,7 +125,7 @@ class RecordList:
         self._records: deque[Record] = deque()
 
     def take(self) -> deque[Record]:
-        """Return the records, and forget them."""
+        """Remove and return the records."""
         records, self._records = self._records, deque()
         return records
 

@@ -1,7 +1,7 @@
-"""How to go on after a run: the command that tries its failures again, or continues an interrupted run.
-
-In: the configuration and the arguments of the command. Out: text for the summary; empty if the outputs don't
-tell which URLs are done. A command that may contain a password is not repeated: summaries end in logs.
+"""Suggests how to continue after a run: the command that retries its failures, or continues an interrupted
+run. In: the configuration and the arguments of the command. Out: text for the summary; empty if the outputs
+don't show which URLs are done. A command that may contain a password is not repeated, because summaries end
+up in logs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def showable(arguments: Sequence[str], typed: Mapping[str, Any]) -> tuple[str, .
 
 
 def can_resume(config: RunConfig) -> bool:
-    """Whether the outputs tell which URLs are done."""
+    """Whether the outputs show which URLs are done."""
     return config.dedupe and all(
         output.path != "-" and (Path(output.path).is_file() or Path(output.path).is_dir())
         for output in config.outputs
@@ -35,7 +35,7 @@ def can_resume(config: RunConfig) -> bool:
 
 
 def resume_hint(config: RunConfig) -> str:
-    """Return how to continue an interrupted run."""
+    """Return the instruction for continuing an interrupted run."""
     if not can_resume(config):
         return ""
     if config.resume:
@@ -44,15 +44,15 @@ def resume_hint(config: RunConfig) -> str:
 
 
 def retry_hint(config: RunConfig, arguments: Sequence[str] | None, errors: Iterable[str]) -> str:
-    """Return the command that tries the failures of a run again. `arguments`: those of the run if they can be
-    shown. `errors`: all that its rows have."""
+    """Return the command that retries the failures of a run. `arguments`: the arguments of the run, if they
+    can be shown. `errors`: all errors in its rows."""
     if not can_resume(config):
         return ""
     repeats = all(resumable_error(error) in config.retry_failed for error in errors)
     piped = "-" in config.inputs
     if arguments is None or (piped and (len(config.inputs) > 1 or config.url_column is not None)):
         return "run the same command again" if repeats else f"run the same command with {' '.join(RETRY)}"
-    if piped:  # standard input is not there a second time, but the output has the URLs
+    if piped:  # standard input can't be read a second time, but the output has the URLs
         arguments = [each for each in arguments if each != "-"]
     end = arguments.index("--") if "--" in arguments else len(arguments)
     added = () if repeats else RETRY  # a second --retry-failed adds to the first one

@@ -1,4 +1,4 @@
-"""`fetchpool broken OUT... [--links L]`: the broken links that the files of a crawl show.
+"""`fetchpool broken OUT... [--links L]`: reports the broken links found in the files of a crawl.
 
 In: outputs of a crawl. Out: a report on standard output, and exit code 1 if a link is broken.
 """
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 CONFIGURABLE = ("seen_memory", "quiet", "color")
 """Options that the configuration can set."""
 LINES = 200
-"""Lines that are written at once."""
+"""Number of lines that are written at once."""
 
 
 @takes(

@@ -1,7 +1,7 @@
-"""`fetchpool check URL...`: crawl sites, and report their broken links.
+"""`fetchpool check URL...`: crawls sites, and reports their broken links.
 
 In: start URLs, and the options of `run`. Out: a report on standard output, and exit code 1 if a link is
-broken. The rows and links of the crawl are in files of their own, which are removed unless they are named.
+broken. The rows and links of the crawl are in temporary files unless the user names them.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ WITHOUT = {
     *("refresh", "keep_columns", "url_column", "delimiter", "limit"),
     *("dry_run", "print_config", "dedupe", "method", "head", "data", "json"),
 }
-"""Options of `run` that a check does not have: it needs complete rows, and standard output for the report."""
+"""Options of `run` that a check lacks, since it needs complete rows, and standard output for the report."""
 PASSED = [option for option in RUN_OPTIONS if option.name not in WITHOUT]
 TYPED = (
     *("outputs", "overwrite", "links", "frontier", "resume", "retry_failed"),
     *("save", "save_as", "warc", "cookie_jar"),
 )
-"""Options that the configuration can't set for a check: the files of a project's runs are not for it."""
+"""Options that the configuration can't set for a check: they name files for the runs of a project."""
 CONFIGURABLE = [option for option in PASSED if option.name not in TYPED]
 OUTPUT_HELP = (
     "Keep the rows in PATH (.jsonl, .csv, .tsv, .sqlite or .parquet), and the links next to it. Needed for "
     "--resume. (default: temporary files)"
 )
 LINKS_SUFFIX = ".links.jsonl"
-"""What is appended to the name of the rows for the links."""
+"""Suffix of the file of links, appended to the name of the rows."""
 
 
 @takes(
@@ -81,7 +81,7 @@ def check(
     if not inputs:
         raise UsageError("missing argument URL, e.g. fetchpool check https://docs.example.org/")
     checked = checked_format(format)
-    # A check is recursive without an option that says so: a file's options for crawls apply.
+    # A check is recursive without an option: a file's options for crawls apply.
     recursive = OPTIONS["recursive"]
     configuration = configured(ctx, {**typed, recursive.name: True}, [*CONFIGURABLE, recursive])
     implied = IMPLIED | {"check_external": not no_external, "check_fragments": not no_fragments}

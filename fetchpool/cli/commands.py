@@ -40,7 +40,7 @@ class DefaultCommandGroup(TyperGroup):
         return super().parse_args(ctx, args)
 
     def _refuse_misspelt(self, word: str) -> None:
-        """Raise `UsageError` for a first argument that is no file and probably a mistyped command."""
+        """Raise `UsageError` for a first argument that is not a file and probably a mistyped command."""
         if not word.isalpha() or Path(word).exists():
             return
         commands = self.commands.keys() - {"run"}

@@ -1,4 +1,4 @@
-"""`fetchpool compact OUT...`: keep only the final row of every URL.
+"""`fetchpool compact OUT...`: keeps only the final row of every URL.
 
 In: outputs of earlier runs. Out: one line on stderr per output, and the exit code.
 """

@@ -1,4 +1,4 @@
-"""`fetchpool compare [INPUT]...`: run a list with each executor and transport, and compare.
+"""`fetchpool compare [INPUT]...`: runs a list with each executor and transport, and compares them.
 
 In: a list, and the options of `run`. Out: a table on standard output, files of `-o`, and the exit code.
 """
@@ -44,10 +44,10 @@ WITHOUT = {
     *("save", "save_as", "warc", "warc_max_size", "cookie_jar"),
     *("resume", "retry_failed", "refresh", "paused"),
 }
-"""Options of `run` that a trial does not have: it has an output of its own, repeats no other trial's work,
-and waits for no user."""
+"""Options of `run` that a trial lacks: it has its own output, does not depend on earlier runs, and waits for
+no user."""
 SWITCHES = {"head", "http1", "http2", "http3"}
-"""Options of the command line only that say how URLs are fetched."""
+"""Command-line options that affect how URLs are fetched."""
 CONFIGURABLE = ("quiet", "color")
 PASSED = [
     option
@@ -78,7 +78,7 @@ def compare(ctx: typer.Context, inputs: list[str] | None, outputs: list[str] | N
 
 
 def _compare(inputs: list[str], outputs: list[str], typed: dict[str, Any]) -> int:
-    """Compare with the options `typed`, those of variables and files included."""
+    """Compare with the options `typed`, which include those of variables and files."""
     if not inputs and not typed["sitemap"]:
         raise UsageError("missing argument INPUT, e.g. fetchpool compare urls.txt --limit 1000")
     quiet = typed["quiet"]
@@ -129,7 +129,7 @@ def _plan(lists: list[str], own: dict[str, Any], typed: dict[str, Any]) -> tuple
     from fetchpool.config.configure import configure
 
     for option in PASSED:
-        if option.only_with:  # else its error would be the reason why a combination doesn't exist
+        if option.only_with:  # otherwise its error would be the reason why a combination doesn't exist
             _checked(option, typed)
     if typed["user"] is not None and ":" not in typed["user"] and not (typed["netrc"] or typed["netrc_file"]):
         raise UsageError(NO_PASSWORD)  # a trial can't ask for it
@@ -151,7 +151,7 @@ def _plan(lists: list[str], own: dict[str, Any], typed: dict[str, Any]) -> tuple
 
 
 def _passed(combination: Combination) -> list[Option]:
-    """Return the options that a combination's trials are passed: without those for other executors."""
+    """Return the options passed to a combination's trials, without those for other executors."""
     others = [("executor", name) for name in EXECUTORS if name != combination.executor]
     return [option for option in PASSED if option.only_with not in others]
 
@@ -186,7 +186,7 @@ def _check_list(config: RunConfig, plan: Plan, *, is_allowed: bool) -> int:
 def _trials(
     plan: Plan, lists: list[str], typed: dict[str, Any], directory: Path, judge: RowJudge
 ) -> Iterator[Trial]:
-    """Run all trials. The rows of those that count are given to the judge. A combination that has failed is
+    """Run all trials. The rows of those that count are passed to the judge. A combination that has failed is
     not run again."""
     from fetchpool.compare.judge import ROW_FIELDS
     from fetchpool.compare.trial import adopt_orphans, run_trial
@@ -214,7 +214,7 @@ def _trials(
 
 def _arguments(typed: dict[str, Any], combination: Combination) -> list[str]:
     """Return the options of `run` that were given, as arguments."""
-    found = ["--no-config"]  # what files and variables set is among `typed`
+    found = ["--no-config"]  # `typed` includes the values of files and variables
     for option in _passed(combination):
         if option.variable in _secrets(typed):
             continue
@@ -229,7 +229,7 @@ def _arguments(typed: dict[str, Any], combination: Combination) -> list[str]:
 
 
 def _secrets(typed: dict[str, Any]) -> dict[str, str]:
-    """Return options with passwords and such as environment variables: anyone may read the arguments of a
+    """Return the options with secrets as environment variables, since anyone may read the arguments of a
     process."""
     found = {}
     for option in PASSED:
@@ -251,7 +251,7 @@ def _progress(trial: Trial, number: int, plan: Plan) -> str:
 
 @contextmanager
 def _temporary_directory() -> Iterator[Path]:
-    """Make a directory that is removed at the end, Ctrl-C and SIGTERM included."""
+    """Make a directory that is removed at the end, even after Ctrl-C and SIGTERM."""
     from fetchpool.cli.signals import terminable
     from fetchpool.compare.trial import temporary_directory, uninterrupted
 
@@ -265,7 +265,7 @@ def _temporary_directory() -> Iterator[Path]:
 
 
 def _stored(name: str, directory: Path) -> str:
-    """Return the input; standard input, which can be read once only, as a file."""
+    """Return the input. Standard input is stored in a file, since it can be read only once."""
     if name != "-":
         return name
     path = directory / "standard-input"

@@ -1,7 +1,6 @@
-"""Shell completion: fixed choices, and files.
-
-In: the incomplete word. Out: the words that it may become. Where there are no choices the shell completes
-files itself; this module lists them where a word may be a choice or a file.
+"""Completes words in a shell: fixed choices, and files. In: the incomplete word. Out: its completions. If an
+argument has no choices, the shell completes files itself; this module lists files only if a word may be a
+choice or a file.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 PLAIN = re.compile(r"[\w./,+@%=:-]*")
-"""A name that a shell needs no quotes for. It completes other names itself, with quotes."""
+"""A name that needs no quotes in a shell. The shell itself completes other names, with quotes."""
 
 
 def complete_from(*choices: str) -> Callable[[str], list[str]]:
@@ -33,8 +32,9 @@ def complete_inputs(*choices: str) -> Callable[[str], list[str]]:
 
 
 def matching_files(incomplete: str) -> list[str]:
-    """Return the files and directories whose path begins with `incomplete`; of a single directory, what is in
-    it, so that the shell adds no space after its name. Hidden ones only if the word begins so."""
+    """Return the files and directories whose path begins with `incomplete`; for a single directory its
+    content, so that the shell adds no space after its name. Hidden files are only included if the word begins
+    with a dot."""
     while True:
         before, slash, start = incomplete.rpartition("/")
         try:

@@ -1,7 +1,6 @@
-"""Applies the environment and configuration files to the options of a command.
-
-In: the options as typed. Out: the same with values of variables and files where nothing was typed, and where
-each is from. Without a variable or a file this costs three calls of `stat()`, and nothing more is imported.
+"""Applies the environment and configuration files to the options of a command. In: the options as typed. Out:
+the same options, with the values of variables and files for those that were not typed, and the origin of
+each. Without variables or files, this costs three calls of `stat()`, and imports nothing.
 """
 
 from __future__ import annotations
@@ -32,14 +31,15 @@ class Configuration(Struct, frozen=True):
     values: dict[str, Any]
     """Values by the name of the command's parameter, as if all were typed."""
     settings: Mapping[str, Setting] = {}
-    """The options that something sets, with their origin; empty if only the command line can."""
+    """The options that are set, with their origins; empty if only the command line sets any."""
     notices: tuple[str, ...] = ()
     failure: UsageError | None = None
-    """Why the files can't be used, if one of them asks for `--progress json`: the error is a line of JSON."""
+    """Why the files can't be used, if one of them asks for `--progress json`. The error is then a line of
+    JSON."""
 
     def run(self, command: Callable[[], int]) -> int:
-        """Run a command with these options and return its exit code. With `--progress json` its standard
-        error has lines of JSON; errors name where the options in them are from."""
+        """Run a command with these options and return its exit code. With `--progress json`, standard error
+        has lines of JSON. Errors name the origins of the options in them."""
         if self.values["display"] == "json":
             from fetchpool.cli.json_stderr import run_with_json
 
@@ -54,7 +54,7 @@ class Configuration(Struct, frozen=True):
 
     @contextmanager
     def naming_origins(self) -> Iterator[None]:
-        """Add to the message of a `UsageError` where the options in it are from, unless they were typed."""
+        """Add the origins of options to the message of a `UsageError`, except for typed options."""
         try:
             yield
         except UsageError as error:
@@ -71,8 +71,8 @@ def configured(
     options: Sequence[Option],
     environ: Mapping[str, str] = os.environ,
 ) -> Configuration:
-    """Return the options of a command. `typed`: its parameters with their defaults. `options`: those that the
-    environment and files can set for this command. Raises `UsageError`."""
+    """Return the options of a command. `typed`: its parameters with their defaults. `options`: the options
+    that the environment and files can set for this command. Raises `UsageError`."""
     has_variables = any(name.startswith(PREFIX) for name in environ)
     named, label = _named_file(typed, environ) if has_variables or typed["config"] is not None else ("", "")
     is_off = typed["no_config"] or (has_variables and _is_off(environ))
@@ -113,7 +113,7 @@ def is_typed(context: typer.Context, parameter: str) -> bool:
 
 
 def _named_file(typed: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[str, str]:
-    """Return the file that the user named, and how."""
+    """Return the file that the user named, and the option or variable that names it."""
     if typed["config"] is not None:
         return typed["config"], "--config"
     return ("", "") if typed["no_config"] else (environ.get(CONFIG, ""), CONFIG)

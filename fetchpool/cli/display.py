@@ -48,7 +48,7 @@ class DisplayOptions(Struct, frozen=True):
     """The value of `--progress`."""
     no_keys: bool = False
     summary: str | None = None
-    """`json`: one object in place of the summary, and nothing else where no terminal is."""
+    """`json`: one object instead of the summary and, without a terminal, nothing else."""
     log_file: str | None = None
     log_level: str | None = None
     log_max_size: str | None = None
@@ -70,12 +70,12 @@ class DisplayOptions(Struct, frozen=True):
 
     @property
     def progress(self) -> str:
-        """How the progress is shown: one of `PROGRESS`."""
+        """The form of the progress: one of `PROGRESS`."""
         return "none" if self.no_progress else self.display or "auto"
 
     @property
     def is_json(self) -> bool:
-        """Whether standard error has lines of JSON only."""
+        """Whether standard error has only lines of JSON."""
         return self.display == "json"
 
     def log_options(self, inputs: Sequence[str], outputs: Sequence[str]) -> LogFileOptions | None:
@@ -106,7 +106,7 @@ class EventLog(Log):
 
 def stdout_is_visible(stdout: TextIO, stderr: TextIO) -> bool:
     """Whether rows on standard output may appear on the terminal. The reader of a pipe (`| grep error`)
-    mostly writes to it, and a live display would erase its output."""
+    usually writes to the terminal, and a live display would erase its output."""
     if stdout.isatty():
         return True
     try:
@@ -117,7 +117,7 @@ def stdout_is_visible(stdout: TextIO, stderr: TextIO) -> bool:
 
 
 def is_live(display: DisplayOptions, stderr: TextIO, *, rows_on_terminal: bool) -> bool:
-    """Whether there is a live display: on a terminal to which no rows are written."""
+    """Whether there is a live display, which requires a terminal to which no rows are written."""
     if display.quiet or display.progress in ("plain", "none") or display.is_json or rows_on_terminal:
         return False
     return stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
@@ -175,7 +175,7 @@ def _is_typed(inputs: Sequence[str]) -> bool:
             if os.isatty(0):
                 return True
         elif name != os.devnull:
-            with suppress(OSError, ValueError):  # a URL, or no file
+            with suppress(OSError, ValueError):  # a URL, or not a file
                 if stat.S_ISCHR(Path(name).stat().st_mode):
                     return True
     return False
@@ -202,8 +202,8 @@ def open_json_progress(
 
 
 class Announcer(Observer):
-    """Announces that a signal is stopping the run, or that the log file can't be written, through the
-    observers that write to the terminal, and in the log."""
+    """Announces, through the observers on the terminal and in the log, that a signal is stopping the run or
+    that the log file can't be written."""
 
     def __init__(self, observers: Sequence[Observer], log: LogFile | None = None) -> None:
         self._log = log

@@ -1,4 +1,5 @@
-"""`--dry-run`: print what a run would fetch, and the minimum time. Nothing is fetched, no output opened.
+"""`--dry-run`: prints what a run would fetch, and the minimum time. Nothing is fetched, and no output is
+opened.
 
 In: a checked configuration. Out: lines on standard output, and an exit code.
 """
@@ -40,7 +41,7 @@ class DryRunEstimate(Struct, frozen=True):
     hosts: tuple[tuple[str, int], ...]
     """Each host with its number of URLs, the largest first."""
     min_time: float
-    """What the limits alone require, if every response took no time."""
+    """The time that the limits alone require, if responses took no time."""
     limited_by: str
     """The option that requires `min_time`; empty if there is none."""
     finished: int = 0
@@ -107,7 +108,7 @@ def minimum_time(hosts: Counter[str], config: RunConfig) -> tuple[float, str]:
 
 
 SHOWN = 20
-"""Number of hosts with a line of their own."""
+"""Maximum number of hosts that are listed."""
 
 
 def dry_run(config: RunConfig) -> ExitCode:

@@ -1,7 +1,6 @@
-"""`--progress json` before the command line is loaded: whether it is asked for, and how an interrupt ends.
-
-In: the arguments and the environment, not parsed yet. Out: the value of the option, and a summary. It imports
-nothing that is not loaded anyway, since every start of the command needs it.
+"""Handles `--progress json` before the command line is loaded: finds the option, and writes a summary after
+an interrupt. In: the unparsed arguments, and the environment. Out: the value of the option, and a summary.
+Every start of the command loads this module, so it imports nothing that is not loaded anyway.
 """
 
 from __future__ import annotations
@@ -12,12 +11,12 @@ from contextlib import suppress
 
 VARIABLE = "FETCHPOOL_PROGRESS"
 OTHER_COMMANDS = ("broken", "compact", "compare", "report")
-"""Commands without a `--progress`: the environment's value is not theirs."""
+"""Commands without `--progress`, which ignore the environment's value."""
 
 
 def progress_of(arguments: Sequence[str], environ: Mapping[str, str]) -> str:
-    """Return the value of `--progress`, which need not be valid: the last one that is typed, or that of the
-    environment."""
+    """Return the value of `--progress`, which may be invalid: the last one on the command line, or that of
+    the environment."""
     value = "" if arguments[:1] and arguments[0] in OTHER_COMMANDS else environ.get(VARIABLE, "")
     for number, argument in enumerate(arguments):
         if argument == "--":
@@ -32,7 +31,7 @@ def progress_of(arguments: Sequence[str], environ: Mapping[str, str]) -> str:
 
 
 def terminable_from_the_start() -> None:
-    """Let SIGTERM raise `SystemExit` from now on, so that a command that it ends can write its summary."""
+    """Let SIGTERM raise `SystemExit` from now on, so that a terminated command can write its summary."""
     import signal
 
     def terminate(_number: int, _frame: object) -> None:
@@ -43,7 +42,8 @@ def terminable_from_the_start() -> None:
 
 
 def ignore_signals() -> None:
-    """Let no signal change the exit code that the summary has, while the interpreter ends."""
+    """Ignore signals, so that none changes the exit code while the interpreter ends: the summary already has
+    it."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -51,7 +51,7 @@ def ignore_signals() -> None:
 
 
 def write_summary(code: int) -> None:
-    """Write the summary of a command that was interrupted while it was loaded. (Of any other this goes
-    nowhere: it has written its summary.)"""
+    """Write the summary of a command that was interrupted while it was loaded. (Any other command has written
+    its summary already, and this goes nowhere.)"""
     with suppress(OSError):
         os.write(2, b'{"type":"summary","exit_code":%d}\n' % code)

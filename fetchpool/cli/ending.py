@@ -1,6 +1,6 @@
 """Reports the end of a run: on standard error, in the log file and on the web page.
 
-In: the result of the run and its exit code. Out: the summary as text or JSON, and log entries; each once.
+In: the result of the run and its exit code. Out: the summary as text or JSON, and log entries, each once.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Ending:
         self._stderr = stderr
         self.bodies = SavedBodyCounter()
         self.old: PreviousRun | None = None
-        """The earlier run that `--refresh` names."""
+        """The earlier run of `--refresh`."""
         self.page: WebPage | None = None
 
     def completed(self, result: RunResult, code: ExitCode) -> None:
@@ -92,7 +92,7 @@ class Ending:
             self._write_json(result, ExitCode.OUTPUT)
 
     def closed(self, result: RunResult) -> None:
-        """Report that the reader has closed standard output. Nothing is printed as text."""
+        """Report that the reader has closed standard output. No text is printed."""
         self._log_end(result, ExitCode.OK, str(headline(result)))
         if self.page is not None:
             self.page.end(ExitCode.OK)
@@ -100,7 +100,7 @@ class Ending:
             self._write_json(result, ExitCode.OK)
 
     def raised(self, error: BaseException) -> None:
-        """Log an exception, which the caller raises again."""
+        """Log an exception, which the caller re-raises."""
         if self._log is not None:
             code = _code_of(error)
             self._log.end(str(error) or type(error).__name__, code, None, is_error=True)

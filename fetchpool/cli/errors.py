@@ -1,4 +1,4 @@
-"""Error messages on the command line: `fetchpool: ` and one line that names the fix.
+"""Prints error messages: `fetchpool: ` and one line that names the fix.
 
 In: messages. Out: lines on standard error, or whatever `print_errors_with()` has set.
 """
@@ -20,7 +20,7 @@ def print_error(message: str) -> None:
 
 
 def print_errors_with(printer: Callable[[str], None]) -> None:
-    """Have `print_error()` call this function from now on."""
+    """Make `print_error()` call this function from now on."""
     global _print
     _print = printer
 

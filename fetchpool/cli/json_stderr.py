@@ -1,8 +1,8 @@
-"""Standard error as lines of JSON (`--progress json`): everything that a command or its children print there,
-and one `summary` with the exit code at the end.
+"""Turns standard error into lines of JSON (`--progress json`): everything that a command or its children
+print there, and one `summary` with the exit code at the end.
 
-In: a command. Out: its exit code. Descriptor 2 leads into a pipe meanwhile, whose reader makes `notice` lines
-of text that was not written as JSON: of a parser, a library or the interpreter. Afterwards it leads nowhere.
+In: a command. Out: its exit code. Meanwhile descriptor 2 is a pipe, whose reader turns text that is not JSON
+(from a parser, a library or the interpreter) into `notice` lines. Afterwards it is the null device.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from fetchpool.runtime import threads
 
 STDERR = 2
 PIPE_SIZE = 1 << 20
-"""Bytes that C code may print while it keeps the interpreter from reading them."""
+"""Size of the pipe in bytes: C code may print this much while it keeps the interpreter from reading."""
 MAX_LINE = 1 << 16
-"""Bytes of printed text per `notice`; a longer line becomes several."""
+"""Maximum bytes of printed text per `notice`; a longer line becomes several."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 PATIENCE = 0.2
-"""Seconds for a line that is being written when the process has to exit at once."""
+"""Seconds to wait for a line that is being written when the process must exit at once."""
 
 
 class ExitSummary(Struct, frozen=True):
@@ -61,7 +61,7 @@ class JsonStderr:
         self.code = 0
         """The exit code in the summary."""
         self.summary: Callable[[int], Summary] | None = None
-        """Makes the summary of the run, with the exit code of the command; None before there is one."""
+        """Makes the summary of the run from the exit code of the command; None before the run has one."""
         self._mark = secrets.token_hex().encode()
         reader, writer = os.pipe()
         with suppress(AttributeError, OSError):  # not Linux, or not allowed
@@ -81,7 +81,7 @@ class JsonStderr:
         self.write(typed_line("error", ErrorMessage(utc_now(), escape_invisible(message), trace)))
 
     def finish(self, code: int) -> None:
-        """Write what was printed, and then the summary. Nothing else is written afterwards."""
+        """Write the printed text, then the summary. Nothing is written afterwards."""
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):  # its reader is gone, or it was closed
                 stream.flush()
@@ -92,7 +92,7 @@ class JsonStderr:
             os.dup2(nothing, STDERR)
             os.close(nothing)
         with self._lock:
-            self._is_finished, self.code = True, code  # also if a signal ends the process from here on
+            self._is_finished, self.code = True, code  # even if a signal ends the process from here on
             write_lines(self._descriptor, self._summary_line(code))
 
     def finish_at_once(self, code: int) -> None:

@@ -1,7 +1,6 @@
-"""The command line from arguments to exit code.
-
-In: the arguments. Out: the exit code, and for an error that the user can fix one line on stderr that begins
-with `fetchpool: `. Only a bug in fetchpool gives a traceback.
+"""Runs the command line, from arguments to exit code. In: the arguments. Out: the exit code and, for an error
+that the user can fix, one line on stderr that begins with `fetchpool: `. Only a bug in fetchpool causes a
+traceback.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ def _run(arguments: list[str]) -> int:
         print_error(_format_parser_error(error) if not value else f"{_sentence(error)} {value}")
         return ExitCode.USAGE
     except BrokenPipeError:  # `fetchpool --help | head -1`: the reader has closed the pipe
-        with suppress(OSError):  # else the interpreter tries to write the rest when it exits
+        with suppress(OSError):  # otherwise the interpreter tries to write the rest when it exits
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return ExitCode.OK
     return int(code or 0)
@@ -70,7 +69,7 @@ def _open_closed_streams() -> None:
 
 
 def _format_parser_error(error: typer.TyperException) -> str:
-    """Return the error message for an unknown option or a missing value, as Typer reports it."""
+    """Return the message for an error that Typer reports: an unknown option or a missing value."""
     message = _sentence(error)
     unknown, context = getattr(error, "option_name", None), getattr(error, "ctx", None)
     similar = None
@@ -91,7 +90,7 @@ def _format_parser_error(error: typer.TyperException) -> str:
 
 
 def _expected_value(error: typer.TyperException, options: Sequence[object]) -> str:
-    """Return the value that one of a command's `options` lacks; empty if that is not the error."""
+    """Return a description of the value that an option lacks; empty for any other error."""
     name = getattr(error, "option_name", None)
     if not error.message.endswith("requires an argument."):
         return ""

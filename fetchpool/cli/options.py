@@ -1,7 +1,6 @@
 """The options of the command line, made from the table in `config/options/`.
 
-All values stay text: `configure()` checks them, as it does for programs, so error messages are the same
-everywhere.
+All values stay text: `configure()` checks them, as for programs, so error messages are the same everywhere.
 """
 
 from __future__ import annotations
@@ -115,7 +114,7 @@ def takes(*parameters: Parameter) -> Callable[[Callable[..., int]], Callable[...
 
 
 def skip_conversion(parameters: list[Any]) -> list[Any]:
-    """Have Typer pass the values of these parameters on as text. It would convert them with pydantic, whose
+    """Make Typer pass the values of these parameters on as text. It would convert them with pydantic, whose
     import takes as long as the rest of `fetchpool --help`."""
     for each in parameters:
         each.process_value = partial(_unconverted, each)

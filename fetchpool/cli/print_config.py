@@ -1,7 +1,5 @@
-"""`--print-config`: print the value of every option, and where it is from.
-
-In: the options of a command from all sources. Out: lines on standard output, which are a configuration file
-again. Secrets are printed as `***`.
+"""`--print-config`: prints the value and origin of every option. In: the options of a command from all
+sources. Out: lines on standard output, which form a valid configuration file. Secrets are printed as `***`.
 """
 
 from __future__ import annotations

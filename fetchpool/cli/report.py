@@ -1,4 +1,4 @@
-"""`fetchpool report OUT...`: what outputs say about a run, as a page, as text or as JSON.
+"""`fetchpool report OUT...`: reports on runs from their outputs, as a page, text or JSON.
 
 In: outputs of runs. Out: a report in a file or on standard output, and one line on stderr about it.
 """
@@ -87,8 +87,8 @@ def report(
 
 
 def output_of_run(path: str, config: RunConfig) -> Output:
-    """Return the output of a run of which `--report` makes a report. Raises `UsageError`, before anything is
-    fetched, if there can't be one."""
+    """Return the output that `--report` reads after the run. Raises `UsageError`, before anything is fetched,
+    if no report can be made."""
     from fetchpool.report.write import check_path, form_of
 
     output = next((each for each in config.outputs if each.path != "-"), None)
@@ -115,7 +115,7 @@ def report_run(path: str, config: RunConfig, *, quiet: bool) -> None:
 
 
 def _forms(output: str | None, as_text: bool, as_json: bool) -> tuple[Form | None, Form | None]:
-    """Return the forms that are written to the file, and to standard output."""
+    """Return the form written to the file, and the form written to standard output."""
     from fetchpool.report.write import Form, form_of
 
     asked = [form for form, wanted in ((Form.JSON, as_json), (Form.TEXT, as_text)) if wanted]

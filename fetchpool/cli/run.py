@@ -72,7 +72,8 @@ def _run(
     configuration: Configuration,
     arguments: tuple[str, ...] | None,
 ) -> int:
-    """Run with the options of `configuration`. `arguments`: those of the command, if they can be shown."""
+    """Run with the options of `configuration`. `arguments`: the arguments of the command, if they can be
+    shown."""
     typed = configuration.values
     has_other_urls = typed["refresh"] is not None or typed["retry_failed"] or typed["sitemap"]
     if not inputs and not has_other_urls:
@@ -124,7 +125,7 @@ def _run(
 
 
 def _check_line(config: RunConfig) -> Line | None:
-    """Return the line of the summary with the command that reports broken links; None without a file of
+    """Return the line of the summary that suggests the command for broken links; None without a file of
     rows."""
     from fetchpool.progress.summary import LABEL_WIDTH
 

@@ -47,7 +47,7 @@ NOT_STARTED = (
     "--paused: nothing could start this run; add --web, or run it on a terminal, where the key p does"
 )
 GC_THRESHOLD = 20_000
-"""New objects after which the garbage collector looks for cycles."""
+"""Number of new objects after which the garbage collector looks for cycles."""
 
 
 class SessionResult(Struct, frozen=True):
@@ -72,9 +72,9 @@ def run_session(
     keeps_outputs: bool = True,
 ) -> SessionResult:
     """Run to the end of the input, or until a signal. `repeatable`: running the same command again would read
-    the same list. `arguments`: those of the command, if they can be shown. `web`: the web page's options, if
-    there is one. `keeps_outputs`: the outputs are the user's, and not temporary files, of which the summary
-    says nothing."""
+    the same list. `arguments`: the arguments of the command, if they can be shown. `web`: the options of the
+    web page, if there is one. `keeps_outputs`: the outputs are files of the user, not temporary files, which
+    the summary does not mention."""
     log = _open_log(config, display)
     stderr = json_stderr() if display.is_json else None
     shown_config = config if keeps_outputs else replace(config, outputs=())
@@ -167,8 +167,8 @@ def _start_fork_server(config: RunConfig, rows_out: bool) -> None:
 @contextmanager
 def tuned_gc(config: RunConfig) -> Iterator[None]:
     """Tune the garbage collector for the run, which saves a twentieth of the CPU time per URL: imported
-    objects are frozen, and it runs less often, since a fetch leaves no cycles behind. A user's parser may,
-    and then it runs as often as usual."""
+    objects are frozen, and it runs less often, since a fetch leaves no cycles behind. With a user's parser,
+    which may leave some, it runs as often as usual."""
     before = gc.get_threshold()
     gc.freeze()
     if not config.fetch.parse:

@@ -1,14 +1,14 @@
-"""Ctrl-C and SIGTERM during a run: the first stops it, the second aborts it, the third exits.
+"""Handles Ctrl-C and SIGTERM during a run: the first stops it, the second aborts it, the third exits.
 
     first                              start no new requests, finish those in flight      engine.stop()
     second                             cancel requests in flight; they have no rows       engine.abort()
     third, or 2 s after the second     exit at once
 
-Ctrl-Z (SIGTSTP) suspends the process as usual, and the shell gets the terminal as it was, with a cursor. So
-it does when SIGHUP or SIGQUIT ends the process.
+Ctrl-Z (SIGTSTP) suspends the process as usual, and the shell gets the terminal back as it was, with a cursor.
+The same applies when SIGHUP or SIGQUIT ends the process.
 
 A signal handler runs between any two instructions of the engine's thread. So it takes no lock, writes to no
-stream and starts no thread; it only puts messages into reentrant queues.
+stream and starts no thread, but only puts messages into reentrant queues.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ ABORT_TIMEOUT = 2.0
 """Seconds from the second signal until the process exits."""
 EXIT_CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 SUSPENDING = (signal.SIGTSTP, signal.SIGHUP, signal.SIGQUIT)
-"""Signals that suspend or end the process, after the terminal is as it was before."""
+"""Signals that suspend or end the process, after the terminal has been restored."""
 SHOW_CURSOR = b"\x1b[?25h"
 HIDE_CURSOR = b"\x1b[?25l"
 
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """While a run is prepared, let SIGTERM end the process as Ctrl-C does, so that open files are closed."""
+    """Let SIGTERM end the process like Ctrl-C while a run is prepared, so that open files are closed."""
     if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
@@ -60,7 +60,7 @@ def ignore_code(_code: int) -> None:
 
 
 class Stoppable(Protocol):
-    """What a signal handler can stop: the engine."""
+    """The part of the engine that a signal handler uses."""
 
     def stop(self) -> None: ...
 
@@ -109,7 +109,7 @@ class SignalHandler:
 
     def __exit__(self, *_: object) -> None:
         if self.code is not None:
-            return  # a further Ctrl-C must work until the process exits, also during the summary
+            return  # Ctrl-C must work until the process exits, also during the summary
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # what signal() returned, it takes
         self._overdue.put(False)

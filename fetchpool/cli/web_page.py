@@ -1,7 +1,6 @@
-"""The web page of a session (`--web`): opened before the run, its link printed on standard error.
-
-In: the options and the run's configuration. Out: the observer that serves the page. The link is printed with
-`--quiet` as well, as it was asked for; it is no notice, so that no log contains it.
+"""Opens the web page of a session (`--web`) before the run, and prints its link on standard error. In: the
+options and the run's configuration. Out: the observer that serves the page. The link is printed even with
+`--quiet`, because the user has asked for it; it is not a notice, so that no log contains it.
 """
 
 from __future__ import annotations
@@ -33,8 +32,8 @@ def open_page(
     arguments: Sequence[str] | None,
 ) -> WebPage:
     """Start the page's process and print the link. `shown`: the observers for messages about the page;
-    `arguments`: those of the command, if they can be shown. Leaving `stack` ends the process if the run was
-    not ended by `WebPage.end()`. Raises `UsageError`."""
+    `arguments`: the arguments of the command, if they can be shown. Leaving `stack` ends the process if the
+    run was not ended by `WebPage.end()`. Raises `UsageError`."""
     page = stack.enter_context(WebPage(options, Observers(tuple(shown)).notify))
     page.start(
         RunInfo(

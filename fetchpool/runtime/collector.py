@@ -1,8 +1,7 @@
-"""Closes things safely when the garbage collector does it.
-
-In: a function that takes locks and waits for threads. Out: its call: at once, or in a thread of its own
-during a garbage collection. A collection may start at any point of any thread, also while that thread holds
-one of our locks: code that waits there for another lock or thread may wait for ever.
+"""Closes objects safely when the garbage collector finalizes them. In: a function that takes locks and waits
+for threads. Out: a call of it, at once or, during a garbage collection, in a separate thread. A collection
+may start at any point of any thread, even while that thread holds a lock of fetchpool: code that waits there
+for another lock or thread may wait forever.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 _collecting: set[int] = set()
-"""Threads in which a collection runs."""
+"""Threads in which a garbage collection is running."""
 
 
 def _on_collection(phase: str, _info: Mapping[str, int]) -> None:
@@ -24,12 +23,12 @@ def _on_collection(phase: str, _info: Mapping[str, int]) -> None:
 
 
 def call_outside(close: Callable[[], object]) -> None:
-    """Call `close`. During a garbage collection return at once, and call it in another thread. If there is
-    none to be had, it is not called: what is open at exit is closed then."""
+    """Call `close`. During a garbage collection return at once, and call it in another thread. If no thread
+    can be started, it is not called; whatever is still open is closed at exit."""
     if _thread.get_ident() not in _collecting:
         close()
         return
-    with suppress(RuntimeError):  # `threading` would take locks of its own, which this thread may hold
+    with suppress(RuntimeError):  # `threading` would take its own locks, which this thread may hold
         _thread.start_new_thread(close, ())
 
 

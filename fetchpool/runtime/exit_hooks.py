@@ -1,8 +1,6 @@
-"""Calls functions when the program ends, to abort what is still open: its deadlines may be minutes away, and
-the interpreter would wait for them, or stop in the middle of a write.
-
-In: a function. Out: the call, unless the function is unregistered before, after the main thread and all other
-non-daemon threads have ended.
+"""Calls functions when the program ends, to abort open runs and pools: their timeouts may be minutes away,
+and the interpreter would wait for them, or stop in the middle of a write. In: a function. Out: a call of it,
+unless it has been unregistered, after the main thread and all other non-daemon threads have ended.
 """
 
 from __future__ import annotations
@@ -38,7 +36,7 @@ def _end(endings: dict[object, Ending]) -> None:
     while endings:
         with suppress(KeyError):  # unregistered meanwhile
             _, end = endings.popitem()
-            with suppress(Exception):  # there is no caller to report to, and the others still have to run
+            with suppress(Exception):  # there is no caller to report to, and the other functions must still run
                 end()
 
 

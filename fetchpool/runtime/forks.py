@@ -2,7 +2,7 @@
 sockets and pipes that the parent continues to use.
 
 In: functions, objects and descriptors, registered when they are created. Out: in each child, before anything
-else runs, new locks, closed pools, and no copies. This covers only forks that Python knows of (`os.fork()`,
+else runs, new locks, closed pools, and no copies. This covers only forks made by Python (`os.fork()`,
 `multiprocessing`); a fork followed by `exec` inherits nothing anyway.
 """
 
@@ -20,17 +20,17 @@ class Forked(Protocol):
     """An object with state to reset in a child."""
 
     def forked(self) -> None:
-        """Reset the object in the child, which has only this thread. Must not take a lock from before the
-        fork."""
+        """Reset the object in the child, which has only this thread. Must not take a lock that was created
+        before the fork."""
 
 
 generation = 0
-"""Number of forks between the process that imported this module and this one: an object that remembers
-another number was made in a parent."""
+"""Number of forks between the process that imported this module and this one: an object that stores a
+different number was made in a parent."""
 _renewals: list[Callable[[], None]] = []
 _objects: weakref.WeakSet[Forked] = weakref.WeakSet()
 _sockets: dict[int, int] = {}
-"""Inodes by descriptor; another inode means that the number belongs to another socket by now."""
+"""Inodes by descriptor. If the inode has changed, the descriptor now belongs to another socket."""
 
 
 _loading = threading.RLock()
@@ -39,7 +39,7 @@ _loading = threading.RLock()
 @contextmanager
 def none_meanwhile() -> Iterator[None]:
     """Block forks in other threads while modules are imported: a child with a half-imported module would wait
-    for the other half for ever."""
+    for the other half forever."""
     with _loading:
         yield
 

@@ -1,7 +1,5 @@
-"""Starts the threads of all parts of the program.
-
-In: a function. Out: a daemon thread, or an error message: the number of threads of a user or container may be
-limited.
+"""Starts the threads of all parts of the program. In: a function. Out: a daemon thread, or an error message,
+since the number of threads of a user or container may be limited.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ from fetchpool.model.errors import NoThreadError
 
 NO_THREAD = (
     "no thread can be started: the limit of processes and threads is reached "
-    "(ulimit -u, or the container's pids limit); raise it, or take fewer workers: -w 2"
+    "(ulimit -u, or the container's pids limit); raise it, or use fewer workers: -w 2"
 )
 
 

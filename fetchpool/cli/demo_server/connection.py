@@ -33,7 +33,7 @@ class Next(Enum):
     DELAY = auto()
     """The delay of its response (`Connection.delay`)."""
     CONTINUE = auto()
-    """A thread, as there is more to send at once."""
+    """A thread, since there is more to send at once."""
     CLOSE = auto()
     """Nothing; the connection is finished."""
 
@@ -82,7 +82,7 @@ class Connection:
                     return Next.DELAY
             elif self._reader.take_continue():
                 self._pending = memoryview(b"HTTP/1.1 100 Continue\r\n\r\n")
-            elif received:  # more bytes are rarely there yet, so another read would be in vain
+            elif received:  # more bytes have rarely arrived yet, so another read would be in vain
                 return Next.READ
             else:
                 try:
