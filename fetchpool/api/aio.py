@@ -228,7 +228,7 @@ class AsyncPool:
         self._pool.resume()
 
     def resize(self, workers: int) -> None:
-        """Set the number of workers, at most that of the beginning. Raises `UsageError`."""
+        """Set the number of workers, up to the initial number. Raises `UsageError`."""
         self._pool.resize(workers)
 
     async def shutdown(self, *, abort: bool = False) -> None:

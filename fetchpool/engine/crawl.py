@@ -260,7 +260,7 @@ class Crawl(Observer):
         self._frontier.add_redirect(target.encode(), shared)
 
     def _move(self, href: str) -> None:
-        """Measure the scope from the target of a start URL's redirect, too."""
+        """Extend the scope by the target of a start URL's redirect."""
         if self._rights.move(href):
             self._policy.scope.add(href)
 

@@ -27,11 +27,11 @@ class CrawlRights:
     def __init__(self, starts: Sequence[FetchRequest], sitemaps: Sequence[str], *, has_proxy: bool) -> None:
         self._has_proxy = has_proxy
         self._origins: set[str] = set()
-        """The origins that the user has named: their pages get the user's credentials and headers."""
+        """The origins named by the user: requests to them carry the user's credentials and headers."""
         self._credentials: dict[str, str] = {}
-        """By origin, those in a start URL."""
+        """The credentials in start URLs, by origin."""
         self._moved: dict[str, str] = {}
-        """By host, the URL to which a start of the crawl has redirected."""
+        """The target of a start URL's redirect, by host."""
         for href in sitemaps:
             self._trust(href)
         for start in starts:
@@ -76,7 +76,7 @@ class CrawlRights:
         return record.remote_ip is not None and not _is_public(record.remote_ip)
 
     def _trust(self, href: str) -> None:
-        """Treat an origin as named by the user, and so the same site with https."""
+        """Treat an origin as named by the user, together with the same site over https."""
         origin = urls.origin(href)
         self._origins.add(origin)
         if origin.startswith("http://") and urls.authority(href) == f"{origin.removeprefix('http://')}:80":

@@ -1,7 +1,7 @@
 """Fetches sitemaps for `--sitemap`, one after the other, for the thread that reads the inputs.
 
-In: the run's configuration and URLs. Out: the bytes of sitemaps, as they arrive. A fetch has the run's own
-settings for requests, retries and delays, but no row, no record in an archive, and nothing is saved."""
+In: the run's configuration and URLs. Out: the bytes of sitemaps, as they arrive. A fetch uses the run's
+settings for requests, retries and delays, but has no row and no archive record, and saves no body."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class Writer:
         self._left: set[int] = set()
         """Numbers of the sinks whose reader has closed them."""
         self.notices: list[str] = []
-        """Lines for the user; the caller removes them."""
+        """Notices for the user; the caller removes them."""
         self.rows = [0] * len(sinks)
         """Number of rows written to each sink."""
 

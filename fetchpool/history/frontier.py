@@ -78,7 +78,7 @@ class Frontier:
         self.is_idle: Callable[[], bool] = bool
         """Returns whether no request is in flight or queued, which ends a level."""
         self.is_allowed: Callable[[FrontierLine], bool] = lambda _: True
-        """Whether the rules of this run allow a line of an earlier one."""
+        """Whether the rules of this run allow a line of an earlier run."""
         self.count_stored: Callable[[list[bytes]], None] | None = None
         """Count the URLs of earlier runs."""
         self.select: Callable[[list[bytes]], list[bytes]] = lambda hrefs: hrefs
@@ -217,7 +217,8 @@ class Frontier:
         return self.with_rights(request, line)
 
     def _is_left(self, offset: int, line: FrontierLine) -> bool:
-        """Whether the URL of a line has no row, has no line at a smaller depth, and is allowed now."""
+        """Whether the URL of a line has no row, has no line at a smaller depth, and is allowed by this
+        run."""
         is_stored = offset < self._stored_end
         if not is_stored and self._max_depth is None:
             return True

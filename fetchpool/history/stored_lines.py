@@ -24,9 +24,9 @@ from fetchpool.sinks.lines import blocks
 
 MAX_DEPTH = 1 << 30
 DEPTH_BYTES = 20
-"""Bytes of a line after its URL that have the depth, and not more than the beginning of what follows."""
+"""Number of bytes after a line's URL that contain the depth, and at most the start of the next field."""
 MANY_DEPTHS = 10_000
-"""Such texts that are remembered, with the depth."""
+"""Number of these texts that are cached with their depth."""
 DAMAGED = "has a damaged line, so what is left to fetch is unknown; crawl into another output with -o"
 IS_START = b'"start":true'
 """In a line of a start URL, and of what it has redirected to."""

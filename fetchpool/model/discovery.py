@@ -35,6 +35,6 @@ class Discovery(Struct, frozen=True, gc=False, array_like=True):
     """The URL to which the start of this URL's site has redirected, if the user has named another host: the
     scope is measured from this one, too."""
     nesting: int = 0
-    """For a sitemap, the number of indexes within each other that led to it."""
+    """For a sitemap: the number of nested indexes that led to it."""
     page_hash: bytes = b""
     """The hash of the body of the page that links to this URL; empty if there is none."""

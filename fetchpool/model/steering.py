@@ -70,7 +70,7 @@ class Settings(Struct, frozen=True):
     workers: int | Literal["auto"]
     """The number of concurrent fetches, or `auto` while it is adapted."""
     ceiling: int
-    """The most workers that can be asked for."""
+    """The upper limit of the number of workers."""
     rate: float | None
     """Requests per second over all hosts; None is no limit."""
     per_host: int | None

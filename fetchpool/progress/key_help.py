@@ -41,7 +41,11 @@ def explained(width: int, *, has_page: bool = False) -> list[Line]:
         ("s", "stop after the requests in flight; again: resume"),
         ("d", "show details: rates, times, failures, hosts"),
         ("f", "show failures above the display"),
-        *((("w, W", "show a new link to the web page; W: one that can't steer the run"),) if has_page else ()),
+        *(
+            (("w, W", "show a new link to the web page; W: one that can't steer the run"),)
+            if has_page
+            else ()
+        ),
         ("?", "hide this list"),
         ("Ctrl-C", "stop; again: cancel the requests in flight"),
     )

@@ -90,7 +90,9 @@ def more_workers(shot: Snapshot, config: RunConfig) -> Remedy | None:
         options = ("--executor async", *options)
     cores = waits.cores if config.executor == "process" else CPU_SHARE
     fetching = waits.workers + waits.ending
-    shortened = fetching * ceil(urls / wanted) / ceil(urls / workers)  # in rounds: the last round takes as long
+    shortened = (
+        fetching * ceil(urls / wanted) / ceil(urls / workers)
+    )  # in rounds: the last round takes as long
     rest = shot.elapsed - waits.workers - waits.ending
     busy = waits.cpu * MORE_CPU
     predicted = max(rest + max(shortened, shot.time_max) + busy, waits.cpu / cores)

@@ -36,7 +36,9 @@ def _end(endings: dict[object, Ending]) -> None:
     while endings:
         with suppress(KeyError):  # unregistered meanwhile
             _, end = endings.popitem()
-            with suppress(Exception):  # there is no caller to report to, and the other functions must still run
+            with suppress(
+                Exception
+            ):  # there is no caller to report to, and the other functions must still run
                 end()
 
 

@@ -71,7 +71,7 @@ def unlock(descriptor: int) -> None:
 
 
 def is_gone(descriptor: int, path: str | Path) -> bool:
-    """Whether the path leads to another file by now, or to none, so that everything written here is lost."""
+    """Whether the path now leads to another file or to none, so that everything written here is lost."""
     try:
         return not os.path.samestat(os.fstat(descriptor), Path(path).stat())
     except (FileNotFoundError, NotADirectoryError):

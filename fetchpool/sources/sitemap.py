@@ -39,7 +39,7 @@ class FetchedSitemap(Struct):
     """A sitemap from a server, which is fetched while it is read."""
 
     origin: str
-    """Of the URL that the user has given, or of the index."""
+    """The origin of the URL that the user has given, or of the index."""
     attempts: Iterable[Iterator[bytes]] = ()
     """The content of each attempt to fetch it, in pieces. All but the last end in `FetchInterrupted`."""
     is_public: bool = True

@@ -27,7 +27,7 @@ ATTRIBUTE = re.compile(
 )
 LONG_NUMBER = re.compile(r"&#(?:([xX])([0-9a-fA-F]{20,})|([0-9]{20,}))")
 DIGITS = 7
-"""Digits of the largest number of a character."""
+"""Number of digits in the largest code point."""
 
 
 def first_title(page: str) -> str | None:

@@ -145,7 +145,7 @@ class AsyncPool(LoopPool):
     def _run_once(self, timeout: float) -> None:
         wakeup = self._wakeup
         more = self._start_submitted() == STARTS and self._in_flight < self.max_workers
-        wakeup.asleep = True  # from here on producers write to the socket; what came before is seen now
+        wakeup.asleep = True  # from here on producers write to the socket; earlier items are seen now
         if more or wakeup.pending or self._start_submitted() or self._completed:
             timeout = 0.0
         elif self._paused.receivers:

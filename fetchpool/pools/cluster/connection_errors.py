@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Iterator
 
 SEE = "see docs/usage/cluster.md (DASK_DISTRIBUTED__COMM__TLS__...)"
-NO_SCHEDULER = "no scheduler answers there"
+NO_SCHEDULER = "no scheduler responds there"
 NO_CERTIFICATE = f"it asks for a certificate; {SEE}"
 NOT_TRUSTED = "its certificate is not accepted ({}); " + SEE
 NOT_ACCEPTED = f"it does not accept this side's certificate; {SEE}"

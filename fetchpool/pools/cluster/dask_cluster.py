@@ -41,7 +41,7 @@ WATCH = 0.25
 NEWS = "all"
 """The topic of the workers that come and go."""
 CLOSE = 2.0
-"""Seconds to take leave of it."""
+"""Seconds to disconnect from the scheduler."""
 
 
 def open_cluster(target: ClusterTarget) -> DaskCluster:
@@ -187,7 +187,7 @@ class DaskCluster:
 
 def _connect(where: str, address: str, security: Any) -> Client:
     names = [name for name in logging.root.manager.loggerDict if name.startswith("distributed.")]
-    for name in ("distributed", "tornado.application", *names):  # events say what is wrong
+    for name in ("distributed", "tornado.application", *names):  # events report the error
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         return Client(  # type: ignore[no-untyped-call]

@@ -23,11 +23,12 @@ from fetchpool.pools.process.work import WorkItem, WorkQueue, cancel, complete
 from fetchpool.pools.process.worker_process import WorkerProcess
 
 HANG_UP_EVERY = 0.5
-"""Seconds between two messages about a host that accepts few connections: one may have become idle since."""
+"""Seconds between two messages about a host that accepts few connections: another connection may have become
+idle since the first."""
 MAX_HUNG_UP = 1000
-"""Hosts that are remembered for that."""
+"""Maximum number of hosts with such a message that are remembered."""
 UNCHECKED = 0.5
-"""Seconds until `recall()` has to be called again if there is nothing to recall."""
+"""Seconds until `recall()` must be called again if there is nothing to recall."""
 RECALL_AFTER = 0.05
 """Seconds without an outcome after which requests that a process has not started are returned, while another
 one has places free."""
@@ -46,7 +47,7 @@ class WorkDispatcher:
         self._hung_up: dict[str, float] = {}
         """When the processes last closed idle connections, by hosts that accept few."""
         self.completed: list[tuple[LightFuture, Outcome]] = []
-        """Futures to complete, with their outcome."""
+        """Futures to complete, with their outcomes."""
 
     def set_results(self) -> None:
         """Complete the futures of all requests that have ended."""
@@ -55,7 +56,7 @@ class WorkDispatcher:
 
     def cancel(self, host: str | None) -> None:
         """Have the processes return the requests for a host that they have not started, to cancel them.
-        Without a host: of all hosts."""
+        Without a host: the requests for all hosts."""
         for worker in self._supervisor.workers:
             if worker.surplus:
                 for item in worker.held.values():

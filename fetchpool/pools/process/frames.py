@@ -22,11 +22,13 @@ class Kind(IntEnum):
     REQUESTS = auto()
     """Requests to fetch, as in `wire.py`."""
     CANCEL = auto()
-    """Return the requests that were not started for the host that the payload names, or for all hosts."""
+    """Return the requests that have not started, for the host in the payload or, if it is empty, for all
+    hosts."""
     PLACES = auto()
     """Run so many fetches at once from now on: a decimal number."""
     SPACED = auto()
-    """Hand back every redirect from now on; with an empty payload, as the options say."""
+    """Return every redirect to the parent from now on; with an empty payload, only those that the options
+    say."""
     HANG_UP = auto()
     """Close idle connections to these addresses, one a line: another process needs them."""
     CLOSE = auto()

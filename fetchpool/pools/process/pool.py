@@ -60,7 +60,7 @@ class ProcessPool(LoopPool):
         self._options = options
         self._work = WorkQueue()
         self._commands: deque[Callable[[], None]] = deque()
-        """What the thread that runs the loop is to do for another one."""
+        """Commands from other threads for the thread that runs the loop."""
         self._next_check = 0.0
         try:
             Worker(options).close()  # raises now what every process would raise
@@ -123,7 +123,7 @@ class ProcessPool(LoopPool):
 
     def _run_once(self, timeout: float) -> None:
         wakeup, work, dispatcher = self._wakeup, self._work, self._dispatcher
-        wakeup.asleep = True  # from here on producers write to the socket; what came before is seen now
+        wakeup.asleep = True  # from here on producers write to the socket; earlier items are seen now
         while self._commands:
             self._commands.popleft()()
         if work.waiting or work.alone:

@@ -34,11 +34,11 @@ class WorkerProcess:
         lacks what it takes."""
         self.places = places
         self.held: dict[int, WorkItem] = {}
-        """What it was sent and has not answered, by number, in that order."""
+        """Requests that were sent and have no outcome yet, by number, in the order of sending."""
         self.is_started = self.is_ready = False
         """The process runs; its station takes requests."""
         self.is_isolating = False
-        """It runs a single request, or is about to."""
+        """Whether the process runs a single request, or is about to."""
         self.retires_at = 0.0
         """When it is killed, since a parser in it did not return; 0: it stays. It gets no more requests."""
         self.killed_for_parser = False
@@ -89,7 +89,7 @@ class WorkerProcess:
 
     @property
     def surplus(self) -> int:
-        """Number of requests that it holds and has not started."""
+        """Number of requests that the process holds but has not started."""
         return max(0, len(self.held) - self.places)
 
     @property
