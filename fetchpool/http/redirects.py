@@ -64,7 +64,7 @@ def other_family(host: str, ip_version: str) -> str:
     """Return why a host is not allowed that is an address of the other family; empty if it is none."""
     if not urls.is_address(host) or (host[-1] == "]") == (ip_version == "6"):
         return ""
-    return f"{host.strip('[]')} is no IPv{ip_version} address"
+    return f"{host.strip('[]')} is not an IPv{ip_version} address"
 
 
 def redirect_target(head: ResponseHead, href: str) -> str | None:

@@ -44,7 +44,7 @@ LEVELS = {
     EventKind.PROGRESS: Level.INFO,
     EventKind.ENDED: Level.INFO,
 }
-"""The level of each kind of event. The end of a run that fails as a whole has level `ERROR`."""
+"""The level of each kind of event. The end of a run that fails with an error of its own has level `ERROR`."""
 
 
 class LogEntry(Struct, frozen=True, omit_defaults=True, kw_only=True):
