@@ -17,7 +17,7 @@ quiet -q =
 read-timeout =
 referer = also -e
 recursive -r = each page once; any number of links away, unless --depth says otherwise
-page-requisites -p = also from outside of the scope
+page-requisites -p = also from outside the scope
 follow-tags = without attributes
 robots = off for a list, on with --recursive
 user ! NAME:PASSWORD; a missing password is asked for on the terminal

@@ -150,7 +150,7 @@ def test_a_start_that_redirects_elsewhere_is_reported(crawled: Crawled) -> None:
     crawled.redirects(start, "http://other.example/")
     assert crawled.take() == []
     (notice,) = crawled.notices
-    assert "redirects to http://other.example/, which is outside of the scope" in notice
+    assert "redirects to http://other.example/, which is outside the scope" in notice
 
 
 @pytest.mark.parametrize(
