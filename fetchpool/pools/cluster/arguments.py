@@ -1,8 +1,8 @@
 """Encodes a station's arguments as bytes: the options of the run, and the files that they name.
 
-In: the options of the driver. Out: the same for a station: certificates are files of its own, since paths of
-the driver mean nothing there, and so are the user's modules of `--parse`; the directory of `--save` must be
-the same one, which a token in it proves.
+In: the options of the driver. Out: the same options for a station. Certificates and the user's modules of
+`--parse` become temporary files there, since paths of the driver mean nothing in the worker; the directory of
+`--save` must be shared, which a token file in it proves.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ class Packer:
         self._options = options
 
     def pack(self, most: int) -> bytes:
-        """Return the arguments of a station that runs so many fetches at once, at most. The version comes
-        first: a station of another one reads no further."""
+        """Return the arguments of a station, with the maximum number of fetches that it runs at once. The
+        version comes first, so that a station of another version reads no further."""
         content = pickle.dumps(Arguments(most, self._options, self._files, self._modules, self._token))
         return pickle.dumps((VERSION, content))
 

@@ -1,8 +1,8 @@
 """Router: decides which station gets a request. Pure.
 
-In: the hosts of requests, and the stations. Out: a station. The requests of a host go to one station as far
-as possible, which has its kept connections, TLS sessions and addresses. Those of a spaced host always do
-while that station holds one of them: the time between two starts is measured there.
+In: the hosts of requests, and the stations. Out: a station. As far as possible, the requests of a host go to
+one station, which has its open connections, TLS sessions and addresses. Those of a spaced host always do
+while the station holds one of them, because it measures the time between two starts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fetchpool.model.request import FetchRequest
 from fetchpool.pools.cluster.remote_station import RemoteStation
 
 MOST_HOSTS = 100_000
-"""Spaced hosts that are remembered, and as many more as their spacing makes necessary."""
+"""Number of spaced hosts that are remembered; more if their spacing makes it necessary."""
 POINTS = 256
 """Points of each station on the hash ring; with this number the shares of stations differ by a sixteenth."""
 
@@ -48,9 +48,9 @@ class Router:
         """The stations that requests are routed to."""
         self._points: list[int] = []
         self._ring: list[RemoteStation] = []
-        """A station for each of the points; that of a host is at the first point after its hash."""
+        """The station of each point. A host belongs to the station at the first point after its hash."""
         self._spaced: OrderedDict[str, SpacedHost] = OrderedDict()
-        """Spaced hosts, those last that were given a request last."""
+        """Spaced hosts, in the order of their latest request."""
 
     def set_stations(self, stations: Sequence[RemoteStation]) -> None:
         """Route to these stations from now on."""
