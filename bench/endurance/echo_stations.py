@@ -1,4 +1,4 @@
-"""The driver's CPU time per URL with a cluster, beside that of the engine alone.
+"""The driver's CPU time per URL with a cluster, and that of the engine alone.
 
 `python -m bench.endurance.echo_stations [--urls N] [--hosts N] [--stations N] [--workers N] [--profile]`: the
 real engine and cluster pool, and stations in processes of their own that return an outcome for each request
