@@ -3,9 +3,10 @@
     python -m bench.endurance.kept_bodies                10,000 pages of 1 MB
     python -m bench.endurance.kept_bodies 1000 --executor async
 
-In: the number of pages. Out: the time, the peak memory of the process and the size of the file, and exit
-code 1 if the memory exceeds 600 MB, or a page is missing or wrong. Each page is another one, half of it
-random. Needs free space in the temporary directory: half of all pages, twice.
+In: the number of pages. Out: the time, the memory of the process at ten points and at its peak, and the
+size of the output, one file or a directory of parts; exit code 1 if the memory exceeds 600 MB, or a page is
+missing or wrong. Each page is another one, half of it random. Needs free space in the temporary directory:
+half of all pages, and 2 GB.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 
 import pyarrow.parquet
@@ -37,8 +40,12 @@ def page(number: int) -> bytes:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    served = count(1)
+    on_page: Callable[[int], None]
+    """Is called with the number of pages that were requested."""
 
     def do_GET(self) -> None:
+        self.on_page(next(self.served))
         body = page(int(self.path[1:]))
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
@@ -60,6 +67,13 @@ def run(pages: int, executor: str, directory: Path) -> tuple[float, int]:
     arguments = ["-q", "--executor", executor, "--keep", "body", "-o", "pages.parquet", str(urls)]
     began = time.monotonic()
     process = subprocess.Popen([sys.executable, "-m", "fetchpool", *arguments], cwd=directory)
+
+    def report(served: int) -> None:
+        if served % max(1, pages // 10) == 0:
+            sys.stdout.write(f"{served:,} pages: {resident(process.pid) / 1e6:.0f} MB\n")
+            sys.stdout.flush()
+
+    Handler.on_page = staticmethod(report)  # type: ignore[assignment]
     _, status, usage = os.wait4(process.pid, 0)
     took = time.monotonic() - began
     server.shutdown()
@@ -68,13 +82,27 @@ def run(pages: int, executor: str, directory: Path) -> tuple[float, int]:
     return took, usage.ru_maxrss * 1024
 
 
+def resident(pid: int) -> int:
+    """Return the bytes that a process has resident; 0 without `/proc`."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
+def parts_of(path: Path) -> list[Path]:
+    """Return the files of an output, which is a directory if it is large."""
+    return sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+
+
 def wrong_pages(path: Path, pages: int) -> int:
-    """Return how many pages of the file are missing or wrong."""
+    """Return how many pages of the output are missing or wrong."""
     left = set(range(pages))
-    for batch in pyarrow.parquet.ParquetFile(path).iter_batches(16, columns=["urlnum", "body"]):
-        for number, body in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-            if body == page(number):
-                left.discard(number)
+    for part in parts_of(path):
+        for batch in pyarrow.parquet.ParquetFile(part).iter_batches(16, columns=["urlnum", "body"]):
+            for number, body in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                if body == page(number):
+                    left.discard(number)
     return len(left)
 
 
@@ -87,10 +115,11 @@ def main() -> None:
         took, memory = run(given.pages, given.executor, Path(directory))
         made = Path(directory) / "pages.parquet"
         wrong = wrong_pages(made, given.pages)
-        size = made.stat().st_size
+        parts = parts_of(made)
+        size = sum(part.stat().st_size for part in parts)
     sys.stdout.write(
         f"{given.pages:,} pages of {PAGE:,} bytes, {given.executor}: {took:.0f} s, {memory / 1e6:.0f} MB "
-        f"resident; the file has {size / 1e6:,.0f} MB, and {wrong} pages are missing or wrong\n"
+        f"resident at the most; {size / 1e6:,.0f} MB in {len(parts)} files, {wrong} pages missing or wrong\n"
     )
     sys.exit(1 if wrong or memory > MOST else 0)
 

@@ -17,11 +17,13 @@ ALIASES = {
 ALIKE, VERY_ALIKE = 0.65, 0.75
 """Minimum similarity of two words that begin with the same letter, as most typing errors leave the first
 letter, and of other words."""
+PREFIX = 0.05
+"""What each letter of a common prefix adds: `--retries` means `--retry`, not `--refresh`."""
 
 
 def closest(word: str, choices: Iterable[str]) -> str | None:
-    """Return the choice that `word` is most probably a typing error of: of the similar ones the one with the
-    longest common prefix. None if none is similar."""
+    """Return the choice that `word` is most probably a typing error of: the most similar one, where a common
+    prefix counts in addition. None if none is similar."""
     choices = list(choices)
     if ALIASES.get(word) in choices:
         return ALIASES[word]
@@ -30,5 +32,5 @@ def closest(word: str, choices: Iterable[str]) -> str | None:
         begins = len(commonprefix((word, choice)))  # noqa: RUF071 - letters, not a path
         alike = SequenceMatcher(None, word, choice).ratio()
         if alike >= (ALIKE if begins else VERY_ALIKE):
-            near.append((begins, alike, choice))
+            near.append((alike + begins * PREFIX, choice))
     return max(near)[-1] if near else None

@@ -62,9 +62,12 @@ SHEETS = (b"xl/", b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet")
 SHEET_SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".ods")
 OFFICE, OTHER_OFFICE = b"[Content_Types].xml", (b"word/", b"ppt/", b"visio/")
 """The first name in most office documents, and names in those that are not spreadsheets."""
-SITEMAP = re.compile(rb"<(?:\w+:)?(?:urlset|sitemapindex)[\s>]")
+ROOT = rb"<(?:\w+:)?(?:urlset|sitemapindex)[\s>]"
+SITEMAP = re.compile(ROOT)
 """The root element of a sitemap (sitemaps.org/protocol.html)."""
-DECLARED = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:(!doctype\s+html|html)|\?xml)[\s>]", re.IGNORECASE)
+DECLARED = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<(?:(!doctype\s+html|html)|\?xml)[\s>]|" + ROOT + rb")", re.IGNORECASE
+)
 
 
 def check(

@@ -30,6 +30,7 @@ REFUSALS = [
     ),
     (("--data-urlencode", "x"), "no such option: --data-urlencode; encode the text, then use --data"),
     (("--referrer", "x"), "no such option: --referrer; did you mean --referer?"),
+    (("--refrer", "x"), "no such option: --refrer; did you mean --referer?"),
     (("--no-check-certificate",), "no such option: --no-check-certificate; did you mean --insecure?"),
     (("--compare", "urls.txt"), "no such option: --compare; did you mean fetchpool compare?"),
     (

@@ -143,8 +143,10 @@ def test_urls_of_a_foreign_author_have_no_more_rights_than_redirects(tmp_path: P
     assert [each.crossed_origin for each in Consumer(own).rest()] == [False, False]
 
 
-def test_a_sitemap_is_no_list_and_a_list_names_the_option(tmp_path: Path) -> None:
-    place = write(tmp_path / "map.xml", urlset("http://a/"))
+@pytest.mark.parametrize("start", [0, 1])
+def test_a_sitemap_is_no_list_and_a_list_names_the_option(tmp_path: Path, start: int) -> None:
+    """Also without the declaration of XML in its first line."""
+    place = write(tmp_path / "map.xml", urlset("http://a/").split(b"\n", start)[-1])
     with pytest.raises(InputError, match=f"is a sitemap; read it with: fetchpool --sitemap {place}"):
         FileSource([place])
     with pytest.raises(InputError, match="no such file"):
