@@ -60,7 +60,7 @@ class BottleneckTimer:
         return None if idle is None or self._idle_before is None else idle - self._idle_before
 
     def switch_to(self, now: float, state: Bottleneck) -> None:
-        """Count the time up to `now` for the state before, and the time from `now` on for `state`."""
+        """Attribute the time up to `now` to the previous state, and the time from `now` on to `state`."""
         self._seconds[self._state] += now - self._since
         self._since = now
         self._state = state.value

@@ -69,12 +69,12 @@ def build(
     earlier output that `--refresh` names, if the caller has opened it; `resolver` is used in place of the
     process's own.
 
-    Raises `UsageError` for what can't be opened; nothing has been fetched then.
+    Raises `UsageError` if something can't be opened, before anything is fetched.
     """
     if config.executor == "process":
         from fetchpool.pools.process.fork_server import exit_if_spawning
 
-        exit_if_spawning()  # before it opens an archive that its parent process holds open
+        exit_if_spawning()  # before the child opens an archive that its parent process holds open
     parts: CrawlParts | None = None
     if config.recursive:
         from fetchpool.engine.open_crawl import CrawlParts, starting
@@ -178,7 +178,8 @@ def build(
 
         resolver = resolver or on_cluster.resolver_of(pool)
         number = on_cluster.number_of(pool, config)
-    # A proxy resolves host names itself, and may know others than we do; so does libcurl with --dns-servers.
+    # A proxy resolves host names itself, and may know names that this machine doesn't; so does libcurl with
+    # --dns-servers.
     lookups = None
     if not config.fetch.has_proxy and not config.fetch.dns_servers:
         timeout = min(config.fetch.connect_timeout, config.fetch.max_time)
@@ -263,9 +264,9 @@ def assemble(  # noqa: PLR0913 - the parts of an engine
     crawl: Crawl | None = None,
     clock: Callable[[], float] = monotonic,
 ) -> Engine:
-    """Make the parts of an engine and connect them; start the source and notify the observers. `known` is the
-    writer's duplicate filter; without it nothing is a duplicate. `crawl`: the crawl whose frontier the source
-    is."""
+    """Create and connect the parts of an engine, start the source and notify the observers. `known` is the
+    writer's duplicate filter; without it nothing is a duplicate. `crawl`: the crawl, if the source is its
+    frontier."""
     if observers is None:
         observers = Observers()
     if known is None:
@@ -358,7 +359,7 @@ def open_jar(config: RunConfig) -> CookieJar | None:
 
 
 def _notices_of(config: RunConfig, opened: Sequence[ResumableSink]) -> list[str]:
-    """Return a line for the user for each output that has rows already."""
+    """Return a notice for each output that already has rows."""
     appends = [sink.name for sink in opened if sink.appends]
     if config.resume:
         return [f"resuming from {name}" for name in appends]

@@ -27,7 +27,7 @@ class CompletedAttempt(Struct, frozen=True):
     request: FetchRequest
     outcome: Outcome | None
     crashed: str | None = None
-    """The name of the worker that has crashed; None if none has."""
+    """The name of the worker that crashed; None if none did."""
 
 
 def completed(request: FetchRequest, future: LightFuture) -> CompletedAttempt:
@@ -45,15 +45,15 @@ def completed(request: FetchRequest, future: LightFuture) -> CompletedAttempt:
 
 
 def with_input_columns(record: Record, columns: dict[str, Any]) -> Record:
-    """Return the row with the input's columns before its extra fields. A column whose name a field has gets
-    `input_` before it."""
+    """Return the row with the input's columns before its extra fields. A column with the name of a field is
+    prefixed with `input_`."""
     extra = record.extra
     kept = {f"input_{name}" if name in extra else name: value for name, value in columns.items()}
     return replace(record, extra=kept | extra)
 
 
 def with_crawl_fields(record: Record, found: dict[str, Any]) -> Record:
-    """Return the row of a URL of a crawl: how it was found, and what its page has, which is None if it is no
-    page."""
+    """Return the row of a crawled URL with how it was found and what its page contains; the latter is None if
+    it is not a page."""
     added = {**found, "num_links": None, "canonical": None, "redirect_url": None}
     return replace(record, extra={**added, **record.extra, **found})

@@ -9,9 +9,9 @@ from __future__ import annotations
 MAX_CRASHES = 3
 """Crashes during a request after which it fails."""
 REPORTS = 10
-"""Crashed workers that get a message each, however close together,"""
+"""Number of crashed workers that get a message each, however close together,"""
 REPORT_INTERVAL = 1.0
-"""and the seconds between two messages from there on: a page may crash every worker that parses it."""
+"""and the seconds between two messages after that: a page may crash every worker that parses it."""
 
 
 class CrashTracker:
@@ -20,10 +20,10 @@ class CrashTracker:
     def __init__(self) -> None:
         self.counts: dict[int, int] = {}
         self.attempts = 0
-        """Number of attempts that crashes have ended."""
+        """Number of attempts that crashes ended."""
         self._workers: set[str] = set()
         self._reported = 0
-        """Of the crashed workers: those that a message was about."""
+        """Number of crashed workers that were reported."""
         self._next_report = float("-inf")
 
     @property
@@ -32,14 +32,14 @@ class CrashTracker:
         return len(self._workers)
 
     def count(self, urlnum: int, worker: str) -> int:
-        """Count a crash during a request; return the number of its crashes."""
+        """Count a crash during a request; return the number of crashes during this request."""
         self.attempts += 1
         self._workers.add(worker)
         crashes = self.counts[urlnum] = self.counts.get(urlnum, 0) + 1
         return crashes
 
     def report(self, worker: str, now: float) -> str:
-        """Return a line for the user after a crash of a worker; empty if it adds nothing."""
+        """Return a notice about a crashed worker; empty if it would add nothing."""
         new = len(self._workers) - self._reported
         if not new or (self._reported >= REPORTS and now < self._next_report):
             return ""
@@ -49,9 +49,9 @@ class CrashTracker:
         return f"{who} crashed; retrying what {'they were' if new > 1 else 'it was'} fetching"
 
     def must_run_alone(self, urlnum: int) -> bool:
-        """Whether a worker must run no other request during this one."""
+        """Whether a worker must run this request alone."""
         return self.counts.get(urlnum, 0) >= MAX_CRASHES - 1
 
     def forget(self, urlnum: int) -> None:
-        """Drop the counts of a request that has its final row."""
+        """Drop the count of a request that has its final row."""
         self.counts.pop(urlnum, None)

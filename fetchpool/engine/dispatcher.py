@@ -30,26 +30,26 @@ READ_AHEAD = 10_000
 READ_AHEAD_EACH = 50
 DELAYED_AHEAD = 10
 MAX_READ_AHEAD = 1_000_000
-"""Requests that may be queued, so that a list sorted by host keeps all hosts busy: at least `READ_AHEAD`, or
-`READ_AHEAD_EACH` for each worker, `DELAYED_AHEAD` times as many if a delay between two starts at a host makes
-more hosts necessary, and at most `MAX_READ_AHEAD`, which take about 0.6 GB. At this number reading pauses
-until enough of them have started."""
+"""Number of requests that may be queued, so that a list sorted by host keeps all hosts busy: `READ_AHEAD`, or
+`READ_AHEAD_EACH` per worker if that is more; `DELAYED_AHEAD` times as many if a delay between requests to a
+host makes more hosts necessary; at most `MAX_READ_AHEAD`, which take about 0.6 GB. At this number reading
+pauses until enough requests have started."""
 READ_AHEAD_BYTES = 64 << 20
 BYTES_PER_WORKER = 256 << 10
-"""Reading also pauses while the requests in memory take more than `READ_AHEAD_BYTES`, or this much for each
-worker: a list may have a text of a megabyte in each row."""
+"""Reading also pauses while the requests in memory take more than `READ_AHEAD_BYTES`, or this much per
+worker, since each row of a list may have a text of a megabyte."""
 CHECK_INTERVAL = 0.25
-"""Seconds between two checks of what the queued requests wait for,"""
+"""Minimum seconds between two checks of what the queued requests wait for,"""
 CHECKING = 20
-"""and how many times as long as a check took, at least: there may be a million of them."""
+"""and the minimum as a multiple of the time that a check took, since there may be a million requests."""
 PIPE_INTERVAL = 0.002
-"""Seconds until the reader of the output is checked for having read its rows, as no event tells; doubled by
-each check in vain."""
+"""Seconds until the next check whether the reader of the output has read its rows, since no event reports
+that; doubles with each check without progress."""
 MAX_PIPE_INTERVAL = 0.064
 READER_PATIENCE = 0.5
-"""Seconds without a row read after which more rows may be unread, twice as many each time."""
+"""Seconds without a row being read after which more rows may be unread, twice as many each time."""
 READ_AHEAD_OF_READER = 10
-"""The part of the rows read so far, as a divisor, that may be written ahead of the reader."""
+"""The share of the rows read so far, as a divisor, that may be written ahead of the reader."""
 BOTTLENECKS = {
     BlockReason.HOST_LIMIT: Bottleneck.HOST_LIMIT,
     BlockReason.RATE_LIMIT: Bottleneck.RATE_LIMIT,
@@ -77,7 +77,7 @@ class Dispatcher:
         observers: Observers,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """Messages in `inbox` interrupt reading, as they may be more urgent."""
+        """Messages in `inbox` interrupt reading, since they may be more urgent."""
         self._reader = reader
         self._scheduler = scheduler
         self._preflight = preflight
@@ -91,20 +91,20 @@ class Dispatcher:
         self._writer = writer
         self._pipe_check_at: float | None = None
         """When to check again whether the reader of the output has read its rows; None if nothing waits for
-        it."""
+        that."""
         self._pipe_interval = PIPE_INTERVAL
         self._rows_read = 0
         self._read_at = clock()
         """When the reader was last seen to have read rows."""
         self._allowance = 0
-        """Rows that need not be read."""
+        """Number of rows that may be unread."""
         self._has_idle_workers = False
-        """Workers are free, and every queued request has to wait."""
+        """Whether workers are free while every queued request has to wait."""
         self._continues = False
-        """There is more to read at once: the engine should not wait."""
+        """Whether there is more to read at once, so that the engine should not wait."""
         self._next_check = float("-inf")
         self._bottleneck_of_hosts = Bottleneck.HOST_LIMIT
-        """What the queued requests waited for at the last check."""
+        """What the queued requests were waiting for at the last check."""
 
     @property
     def has_more(self) -> bool:
@@ -118,12 +118,12 @@ class Dispatcher:
 
     @property
     def crawl_result(self) -> CrawlResult | None:
-        """What a crawl has left; None for a list."""
+        """The result of a crawl; None for a list."""
         return self._reader.crawl_result
 
     def next_wakeup(self) -> float | None:
-        """Return when `dispatch()` may find something to do although no message came; None if only a message
-        can change that."""
+        """Return the earliest time at which `dispatch()` may have work without a new message; None if only a
+        message can change that."""
         if self._continues:
             return float("-inf")
         if not self._lifecycle.is_running:
@@ -138,7 +138,8 @@ class Dispatcher:
         return min(lookups_at, starts_at)
 
     def dispatch(self, now: float) -> Bottleneck:
-        """Submit requests until the pool has enough of them, or none may start; return why not more."""
+        """Submit requests until the pool has enough of them or none may start; return why there are not
+        more."""
         self._has_idle_workers = self._continues = False
         if self._lifecycle.is_stopped:
             return Bottleneck.STOPPING
@@ -168,7 +169,7 @@ class Dispatcher:
         self._reader.close()
 
     def _window(self) -> int:
-        """Return how many requests may be in flight."""
+        """Return the maximum number of requests in flight."""
         if self._workers.autoscaler is not None:
             return self._workers.autoscaler.target
         scheduler, pool = self._scheduler, self._pool
@@ -177,14 +178,14 @@ class Dispatcher:
         return pool.max_pending
 
     def _most_ahead(self) -> int:
-        """Return how many requests may be queued."""
+        """Return the maximum number of queued requests."""
         each = READ_AHEAD_EACH * (DELAYED_AHEAD if self._scheduler.host_delay else 1)
         return min(max(READ_AHEAD, each * self._workers.number), MAX_READ_AHEAD)
 
     def _window_of_reader(self, window: int, now: float) -> int:
-        """Return how many requests may be in flight if rows that are not read count as such: at first all of
-        them, later those beyond a tenth of what was read, since the reader probably reads on. A reader that
-        reads nothing may read after our end: it is waited for only so long."""
+        """Return the maximum number of requests in flight if unread rows count as such: at first all unread
+        rows, later those beyond a tenth of the rows read, since the reader will probably continue. The wait
+        for a reader that reads nothing is limited, because it may read only after the run has ended."""
         read, unread = self._writer.read_and_unread_rows()
         ahead = read // READ_AHEAD_OF_READER
         full = min(window, max(self._pool.max_workers, ahead))
@@ -204,12 +205,12 @@ class Dispatcher:
         scheduler, in_flight = self._scheduler, self._in_flight
         pause = has_read = False
         rows = len(in_flight.finished_records)
-        # Rows of rejected requests are written before more is read: there may be millions of them.
+        # Rows of rejected requests are written before reading continues: there may be millions of them.
         while len(in_flight) < window and len(in_flight.finished_records) == rows:
             request = scheduler.next_request(now)
             if request is None:
                 self._has_idle_workers = True
-                self._preflight.update(now)  # so that lookups run while more is read
+                self._preflight.update(now)  # so that lookups run during further reading
                 pause = pause or (has_read and self._inbox.has_messages)
                 if pause or not self._read_ahead(window, now):
                     return
@@ -242,7 +243,7 @@ class Dispatcher:
         if self._reader.has_notices:
             for notice in self._reader.take_notices():
                 self._observers.notify(notice)
-        if more:  # commands are handled and rows written before reading goes on: it may take very long
+        if more:  # commands are handled and rows written before reading continues, which may take very long
             self._continues = True
         return len(requests) > 0
 
@@ -252,10 +253,10 @@ class Dispatcher:
         if self._reader.has_batch(self._most_ahead() - self._scheduler.queued, window):
             continues = self._continues
             self._read_ahead(window, now)
-            self._continues = continues  # results come first: workers are busy
+            self._continues = continues  # results take precedence: workers are busy
 
     def _load_history(self) -> None:
-        """Load a part of the rows of earlier runs; nothing is fetched before all are loaded."""
+        """Load some rows of earlier runs; nothing is fetched before all are loaded."""
         if notice := self._reader.load_history():
             self._observers.notify(notice)
         if not self._reader.loading and self._reader.rows_read:

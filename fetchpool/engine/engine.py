@@ -35,10 +35,10 @@ if TYPE_CHECKING:  # loaded only for a crawl
     from fetchpool.engine.crawl import CrawlResult
 
 BATCH_WAIT_FROM = 4
-"""Requests that the pool has queued: from here on completed attempts are handled in batches, since an
-iteration for each costs more than the fetch."""
+"""Number of requests queued in the pool from which completed attempts are handled in batches, since an
+iteration for each would cost more than the fetch."""
 BATCH_WAIT_EACH = 0.000_04
-"""Seconds to wait for a batch, per queued request: half of the time that a fetch takes at least."""
+"""Seconds to wait for a batch, per queued request: half of the minimum time of a fetch."""
 BATCH_WAIT_MAX = 0.004
 SCALE_INTERVAL = 0.02
 """Seconds between two updates of the number of workers (`-w auto`)."""
@@ -49,25 +49,26 @@ class RunResult(Struct, frozen=True):
 
     snapshot: Snapshot
     interrupted: bool
-    """Stopped before the input's end; URLs that were not fetched have no row."""
+    """Whether the run was stopped before the end of the input; URLs that were not fetched have no row."""
     aborted: bool
-    """In-flight requests were cancelled; they are not counted."""
+    """Whether in-flight requests were cancelled; they are not counted."""
     stopped_by: str
     """The option whose limit interrupted the run: `--max-runtime` or `--max-failures`; empty if none did."""
     steered_by: str
-    """Who interrupted the run by a command: `from the web page`, `by a key`; empty if none did."""
+    """The origin of the command that interrupted the run: `from the web page`, `by a key`; empty if none
+    did."""
     input_failure: str | None
     """Why an input could not be read to its end, in one line."""
     rows: tuple[int, ...]
     """Number of rows written to each output."""
     lost: str = ""
-    """Why the cluster was lost, which has aborted the run; empty if it was not."""
+    """Why the cluster was lost, which aborted the run; empty if it was not lost."""
     crawl: CrawlResult | None = None
-    """What a crawl has left; None for a list."""
+    """The result of a crawl; None for a list."""
 
 
 class Engine:
-    """Runs to the end with `run()`, or `step()` by `step()` until `done`."""
+    """The engine of one run: call `run()`, or `step()` until `done`."""
 
     def __init__(
         self,
@@ -112,28 +113,28 @@ class Engine:
         self.steer(Abort(), "")
 
     def steer(self, command: Command, by: str) -> None:
-        """Have the run follow a command. `by`: who asked, as it ends a notice: `from the web page`, `by a
-        key`; empty without a notice. A command that changes nothing is ignored."""
+        """Apply a command to the run. `by`: its origin, which ends the notice about it: `from the web page`,
+        `by a key`; empty for no notice. A command that changes nothing is ignored."""
         self._inbox.post(SteeringRequest(command, by))
 
     def notify(self, text: str) -> None:
-        """Show a line of the pool to the user."""
+        """Show a notice from the pool to the user."""
         self._inbox.post(PoolNotice(text))
 
     def lose_pool(self, reason: str) -> None:
-        """Abort the run: its pool can't fetch any more."""
+        """Abort the run, because its pool can no longer fetch."""
         self._inbox.post(PoolLost(reason))
 
     @property
     def lost(self) -> str:
-        """Why the pool was lost; empty if it was not."""
+        """Why the pool was lost; empty if it was not lost."""
         return self._lifecycle.lost
 
     # The loop
 
     def run(self) -> RunResult:
         """Run to the end. Raises `OutputError` when a sink fails; the rows already written are complete."""
-        # A pool that runs in this thread stands still while a sink blocks.
+        # A pool that runs in this thread makes no progress while a sink blocks.
         if self._writer.is_nonblocking and isinstance(self._pool, InlinePool):
             self._inbox.attach(self._pool)
         try:
@@ -144,7 +145,8 @@ class Engine:
         return self.result()
 
     def step(self) -> None:
-        """Run one iteration: wait until something happens or is due, for a snapshot's interval at most."""
+        """Run one iteration: wait until something happens or is due, but at most for the interval between
+        snapshots."""
         self._drain_inbox()
         now = self._clock()
         if self._lifecycle.expire(now):

@@ -55,7 +55,7 @@ class BusyHost(Struct, frozen=True):
     host: str
     in_flight: int
     waiting: int
-    """Its queued requests."""
+    """Number of its queued requests."""
 
 
 class FailingHost(Struct, frozen=True):
@@ -69,7 +69,7 @@ class FailingHost(Struct, frozen=True):
 
 
 class Hosts(Struct, frozen=True):
-    """The hosts that say most about the run, at most `MOST_HOSTS` in each list."""
+    """The most relevant hosts of the run, at most `MOST_HOSTS` in each list."""
 
     busiest: tuple[BusyHost, ...] = ()
     """Most requests in flight first."""
@@ -126,7 +126,7 @@ class Snapshot(Struct, frozen=True):
     retries: int
     in_flight: int
     slowest: tuple[ActiveRequest, ...]
-    """The requests that have been in flight for longest, at most five."""
+    """The requests that have been in flight longest, at most five."""
     queued: int
     """Requests that were read from the input and have not started."""
     delayed: int
@@ -160,7 +160,7 @@ class Snapshot(Struct, frozen=True):
     size_max: int
     """The largest of them."""
     workers: int
-    """Maximum of fetches at once, at this moment."""
+    """Current maximum number of concurrent fetches."""
     workers_reason: str
     """Why `-w auto` chose that number; empty if the user did."""
     wait_times: WaitTimes
@@ -169,11 +169,11 @@ class Snapshot(Struct, frozen=True):
     failed_before: int = 0
     """How many of `done_before` have an error."""
     duplicates: int = 0
-    """URLs that the input had before; not in `total`."""
+    """Duplicate URLs in the input; not part of `total`."""
     hosts_at_once: int = 0
-    """Most hosts that had requests at the same time."""
+    """Maximum number of hosts that had requests at the same time."""
     time_in_timeouts: tuple[tuple[str, float], ...] = ()
-    """The parts of `time_waiting` and `time_receiving` that attempts took which timed out, by error."""
+    """The parts of `time_waiting` and `time_receiving` that belong to attempts that timed out, by error."""
     time_longest_response: float = 0.0
     """The longest `time_total` of a row without an error."""
     state: State = State.RUNNING
@@ -191,16 +191,17 @@ class Snapshot(Struct, frozen=True):
     workers_lost: int = 0
     """Workers (processes) that have crashed while they were fetching."""
     attempts_lost: int = 0
-    """Attempts that ended with them. Their URLs are fetched again, which counts as no retry."""
+    """Attempts that ended with these workers. Their URLs are fetched again, which does not count as a
+    retry."""
     rate_average: float = 0.0
     """URLs per second since the start of the run, without `time_paused`."""
     rate_ok: float = 0.0
     rate_failed: float = 0.0
-    """The two parts of `urls_per_second`."""
+    """`rate_ok` and `rate_failed` are the two parts of `urls_per_second`."""
     recent_p50: float | None = None
     """The median of `time_total` over the rows of the last complete second; None if it had none."""
     recent_p95: float | None = None
-    """The 95th percentile of them."""
+    """The 95th percentile of the same rows."""
     hosts: Hosts = Hosts()
     """This and the fields below are updated once a second, and only for an observer that `wants_details`."""
     times: tuple[int, ...] = ()
@@ -222,7 +223,7 @@ class RetryScheduled(Struct, frozen=True):
 
 
 class EventKind(Enum):
-    """What happened, as the log of a run names it."""
+    """The kind of an event, as the log of a run names it."""
 
     STARTED = "started"
     """The run begins."""

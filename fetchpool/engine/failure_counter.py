@@ -12,11 +12,11 @@ from fetchpool.engine.events import MOST_EXAMPLES, MOST_HOSTS, FailingHost, Fail
 from fetchpool.model.record import Record
 
 HOSTS_KEPT = 1000
-"""Hosts that are kept when there are twice as many: those with most failures."""
+"""Number of hosts that are kept when there are twice as many: those with the most failures."""
 
 
 class _Host:
-    """The failures of a host, of which at most `missed` were before it was counted."""
+    """The failures of a host; at most `missed` more occurred before it was counted."""
 
     __slots__ = ("count", "kind", "missed")
 
@@ -34,7 +34,7 @@ class FailureCounter:
         self._examples: dict[str, list[str]] = {}
         self._hosts: dict[str, _Host] = {}
         self._missed = 0
-        """Failures that a host may have had which is not in `_hosts`."""
+        """Maximum number of failures of a host that is not in `_hosts`."""
 
     def add(self, kind: str, record: Record) -> None:
         """Count a row with an error."""
@@ -51,7 +51,7 @@ class FailureCounter:
         counted.kind = kind
 
     def found(self, kind: str, url: str) -> None:
-        """Count a failure by its kind alone: that of an earlier run."""
+        """Count a failure of an earlier run, only by its kind."""
         number = self._kinds.get(kind, 0)
         self._kinds[kind] = number + 1
         if number < MOST_EXAMPLES:
@@ -66,13 +66,13 @@ class FailureCounter:
         return tuple(kinds)
 
     def hosts(self) -> tuple[FailingHost, ...]:
-        """Return the hosts with most failures, the first the one with most."""
+        """Return the hosts with the most failures, in descending order."""
         most = nlargest(MOST_HOSTS, self._hosts.items(), key=lambda each: each[1].count)
         return tuple(FailingHost(host, counted.count, counted.kind) for host, counted in most)
 
     def _drop_half(self) -> None:
-        """Drop the hosts with fewest failures, and remember how many were lost, so that a host that comes
-        back is not dropped before those with fewer (the Space-Saving algorithm)."""
+        """Drop the hosts with the fewest failures, and remember how many failures were lost, so that a host
+        that reappears is not dropped before hosts with fewer (the Space-Saving algorithm)."""
         kept = nlargest(HOSTS_KEPT + 1, self._hosts.items(), key=lambda each: each[1].count + each[1].missed)
         _, highest = kept.pop()
         self._missed = max(self._missed, highest.count + highest.missed)
@@ -80,7 +80,7 @@ class FailureCounter:
 
 
 def host_of(url: str) -> str:
-    """Return the host of a URL without its port; empty if the text is no URL."""
+    """Return the host of a URL without its port; empty if the text is not a URL."""
     scheme, separator, rest = url.partition("://")
     if not separator or not scheme.isalnum():
         return ""

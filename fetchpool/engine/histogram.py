@@ -42,12 +42,12 @@ class Histogram:
             counts[bucket] += 1
 
     def counts(self) -> list[int]:
-        """Return the counts at this moment, for the `before` of a later call."""
+        """Return the current counts, for use as `before` in a later call."""
         return self._counts.copy()
 
     def grouped(self, bounds: Sequence[float]) -> tuple[int, ...]:
-        """Return the counts in wider buckets with these ascending upper bounds, and of all larger values. A
-        value within 5 % of a bound may be in the bucket on the other side."""
+        """Return the counts in wider buckets with these ascending upper bounds, and the count of all larger
+        values. A value within 5 % of a bound may be counted in the neighbouring bucket."""
         groups = [0] * (len(bounds) + 1)
         group = 0
         for bucket, number in enumerate(self._counts):

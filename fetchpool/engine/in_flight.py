@@ -1,8 +1,8 @@
 """In-flight requests: submits them and decides on completion whether to write, retry or re-queue.
 
-In: requests that the scheduler has handed out, and completed attempts from the inbox. Out: submissions to the
-pool, results for the scheduler, and rows after which no attempt follows. Only the engine's thread calls it,
-except for the futures' callback, which only puts the completed attempt into the inbox.
+In: requests from the scheduler, and completed attempts from the inbox. Out: submissions to the pool, results
+for the scheduler, and final rows. Only the engine's thread calls it, except for the futures' callback, which
+only puts the completed attempt into the inbox.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ SLOWEST = 5
 
 
 class PreviousAttempts(Struct, frozen=True, gc=False):
-    """What is stored of a request until its next attempt."""
+    """The data stored about a request until its next attempt."""
 
     started: float
-    """When the first attempt started."""
+    """The time at which the first attempt started."""
     last: CompletedAttempt
     """The last attempt, without its archive records."""
     weight: int
-    """The memory that this takes, approximately."""
+    """Its approximate size in memory, in bytes."""
 
 
 class InFlightRequests:
@@ -75,7 +75,7 @@ class InFlightRequests:
         clock: Callable[[], float] = monotonic,
     ) -> None:
         """The pool's threads put completed attempts into `inbox`; the engine's thread passes each to
-        `complete()`. `crawl`: takes the links of each."""
+        `complete()`. `crawl`: receives the links of each page."""
         self._crawl = crawl
         self._pool = pool
         self._scheduler = scheduler
@@ -90,10 +90,10 @@ class InFlightRequests:
         self._in_flight: dict[int, tuple[FetchRequest, float]] = {}
         """Requests and their start times by urlnum, in the order of their start."""
         self._previous: dict[int, PreviousAttempts] = {}
-        """By urlnum, for requests that will be retried."""
+        """Previous attempts of requests that will be retried, by urlnum."""
         self.crashes = CrashTracker()
         self.bytes_held = 0
-        """The memory that all requests without a final row take, approximately."""
+        """Approximate memory of all requests without a final row, in bytes."""
         self.finished_records: list[Record] = []
         """Final rows, until `take_finished()`."""
         self.internal_results: deque[tuple[FetchRequest, Outcome]] = deque()
@@ -105,14 +105,14 @@ class InFlightRequests:
         return len(self._in_flight)
 
     def slowest(self, now: float) -> tuple[ActiveRequest, ...]:
-        """Return the requests that have been in flight for longest, safe to show."""
+        """Return the requests that have been in flight longest, safe to show."""
         return tuple(
             ActiveRequest(escape_invisible(redact(request.url)), now - started)
             for request, started in islice(self._in_flight.values(), SLOWEST)
         )
 
     def by_host(self) -> dict[str, int]:
-        """Return the number of requests in flight of each host. Takes a time proportional to their number, so
+        """Return the number of requests in flight of each host. Takes time proportional to their number, so
         it must not be called for every request."""
         hosts: dict[str, int] = {}
         for request, _ in self._in_flight.values():
@@ -182,7 +182,7 @@ class InFlightRequests:
         if is_throttled and (self._pool.queued or (request.spacing and self._pool.keeps_spacing)):
             self._pool.cancel_pending(request.host)
         if self._crawl is not None:
-            self._crawl.take_links(request, outcome)  # before the row: then a crash loses no link
+            self._crawl.take_links(request, outcome)  # before the row, so that a crash loses no link
         if outcome.pending_redirect is not None:
             redirect = derive.with_input_columns(outcome.pending_redirect, request)
             self._scheduler.enqueue(self._reweighed(redirect, request), now, first=True)
@@ -273,8 +273,8 @@ class InFlightRequests:
 
 
 def previous_attempts(started: float, attempt: CompletedAttempt, outcome: Outcome) -> PreviousAttempts:
-    """Return what is stored of an attempt, without its archive records, which are written by now: thousands
-    of requests may wait for their retry."""
+    """Return the stored part of an attempt, without its archive records, which have been written: thousands
+    of requests may be waiting for their retry."""
     if outcome.warc_records or outcome.content or outcome.links:
         outcome = replace(outcome, warc_records=b"", warc_records_path="", content=b"", links=b"")
         attempt = replace(attempt, outcome=outcome)

@@ -18,26 +18,26 @@ from fetchpool.transports.dns import HostAddresses
 
 
 class SteeringRequest(Struct, frozen=True):
-    """A command for the engine, and who asked: `from the web page`; empty for a signal."""
+    """A command for the engine, and its origin: `from the web page`; empty for a signal."""
 
     command: Command
     by: str
 
 
 class PoolNotice(Struct, frozen=True):
-    """A line for the user from the pool."""
+    """A notice from the pool."""
 
     text: str
 
 
 class PoolLost(Struct, frozen=True):
-    """The pool can't fetch any more: its cluster is gone."""
+    """The pool can no longer fetch: its cluster is gone."""
 
     reason: str
 
 
 class Wake(Struct, frozen=True):
-    """Nothing but a reason to check for work again."""
+    """A request to check for work again."""
 
 
 Message = CompletedAttempt | HostAddresses | SteeringRequest | PoolNotice | PoolLost | Wake
@@ -71,11 +71,11 @@ class Inbox:
 
     @property
     def has_messages(self) -> bool:
-        """Whether a message has come."""
+        """Whether there are messages."""
         return not self._queue.empty()
 
     def drain(self) -> list[Message]:
-        """Return all messages that have come, without waiting."""
+        """Return all messages without waiting."""
         queue = self._queue
         return [queue.get() for _ in range(queue.qsize())]
 

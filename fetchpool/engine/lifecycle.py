@@ -27,29 +27,29 @@ class Limits(Struct, frozen=True):
     """Limits of a run, times in seconds; None is no limit."""
 
     run: float | None = None
-    """Of the run, which is stopped then (`--max-runtime`)."""
+    """The time after which the run is stopped (`--max-runtime`)."""
     attempt: float | None = None
-    """Of each attempt (`--max-time`)."""
+    """The time limit of each attempt (`--max-time`)."""
     failures: int | None = None
-    """How many failed URLs stop the run (`--max-failures`)."""
+    """The number of failed URLs that stops the run (`--max-failures`)."""
 
 
 class Lifecycle:
     """Holds the state of one run. A pause can be ended, a stop only if a command has stopped the run."""
 
     def __init__(self, deadline: float | None = None, max_failures: int | None = None) -> None:
-        """`deadline`: when the run is stopped, on the engine's clock (`--max-runtime`). `max_failures`: how
-        many failed URLs stop it."""
+        """`deadline`: when the run is stopped, on the engine's clock (`--max-runtime`). `max_failures`: the
+        number of failed URLs that stops it."""
         self._state = RunState.RUNNING
         self._deadline = deadline
         self.failures_left = max_failures
-        """How many more failed URLs stop the run; None without a limit."""
+        """The number of further failed URLs that stops the run; None without a limit."""
         self.stopped_by = ""
         """The option whose limit stopped the run."""
         self.lost = ""
-        """Why the pool was lost, which has aborted the run; empty if it was not."""
+        """Why the pool was lost, which aborted the run; empty if it was not lost."""
         self.steered_by = ""
-        """Who has stopped or aborted the run by a command: `from the web page`."""
+        """The origin of the command that stopped or aborted the run: `from the web page`."""
 
     @property
     def state(self) -> RunState:
@@ -66,7 +66,7 @@ class Lifecycle:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether the run ends when nothing is in flight, whatever is left to fetch."""
+        """Whether the run ends when nothing is in flight, even if URLs are left."""
         return self._state is RunState.STOPPING or self._state is RunState.ABORTED
 
     @property
@@ -75,7 +75,7 @@ class Lifecycle:
         return None if self.is_stopped else self._deadline
 
     def expire(self, now: float) -> bool:
-        """Stop the run if its deadline has passed; return whether that was the case."""
+        """Stop the run if its deadline has passed; return whether it was stopped."""
         if self._deadline is None or now < self._deadline or self.is_stopped:
             return False
         self.stopped_by = "--max-runtime"
@@ -83,7 +83,7 @@ class Lifecycle:
         return True
 
     def count_failures(self, failed: int) -> bool:
-        """Stop the run if too many URLs have failed; return whether that was the case."""
+        """Stop the run if too many URLs have failed; return whether it was stopped."""
         assert self.failures_left is not None
         self.failures_left -= failed
         if self.failures_left > 0 or self.is_stopped:
@@ -93,14 +93,14 @@ class Lifecycle:
         return True
 
     def pause(self) -> bool:
-        """Pause a run that is running; return whether that was the case."""
+        """Pause the run if it is running; return whether it was paused."""
         if self._state is not RunState.RUNNING:
             return False
         self._state = RunState.PAUSED
         return True
 
     def resume(self) -> bool:
-        """End a pause, or take back a stop by a command; return whether that was the case."""
+        """End a pause, or cancel a stop by a command; return whether the state has changed."""
         if self._state is RunState.STOPPING and self.steered_by:
             self.steered_by = ""
         elif self._state is not RunState.PAUSED:
@@ -109,10 +109,10 @@ class Lifecycle:
         return True
 
     def stop(self, by: str = "") -> bool:
-        """Stop the run, unless it is stopped already; return whether that was the case. `by`: who asked, if a
-        command did."""
+        """Stop the run, unless it is stopped already; return whether it was stopped. `by`: the origin of the
+        command, if there is one."""
         if self.is_stopped:
-            if not by:  # a signal is not taken back
+            if not by:  # a signal can't be undone
                 self.steered_by = ""
             return False
         self._state = RunState.STOPPING
@@ -120,7 +120,7 @@ class Lifecycle:
         return True
 
     def lose(self, reason: str) -> bool:
-        """Abort the run since its pool is lost; return whether it was not aborted before."""
+        """Abort the run because its pool is lost; return whether it was not aborted before."""
         if not self.abort():
             return False
         self.lost = reason

@@ -1,4 +1,4 @@
-"""The monitor of a run: takes snapshots, and hands them to the observers.
+"""Monitor: takes snapshots of a run, and passes them to the observers.
 
 In: the parts of the engine, which it only reads. Out: `Snapshot`s, a few times a second and at the end. Only
 the engine's thread calls it.
@@ -24,17 +24,18 @@ from fetchpool.pools.base import Pool
 from fetchpool.scheduler.scheduler import Scheduler
 
 SNAPSHOT_INTERVAL = 0.25
-"""Seconds between two snapshots,"""
+"""Minimum seconds between two snapshots,"""
 SNAPSHOT_SHARE = 20
-"""and how many times as long as it took to make one, at least: hundreds of thousands of hosts may wait."""
+"""and the minimum as a multiple of the time it took to make one, since hundreds of thousands of hosts may be
+waiting."""
 DETAILS_INTERVAL = 1.0
 """Seconds between two updates of a snapshot's details, which take a time proportional to the requests in
 flight."""
 SLOW_ENDING = 2.0
-"""Seconds after which the last requests are slow: the rate so far says nothing about when they end."""
+"""Seconds after which the last requests count as slow: the rate so far does not predict when they end."""
 STUCK = (
-    "a parser did not return in time: its page is a parse row, its thread goes on until the program ends; "
-    "with --executor process such a parser is ended"
+    "a parser did not return in time: its page has a row with the error parse, and its thread continues "
+    "until the program ends; --executor process would end such a parser"
 )
 
 
@@ -65,7 +66,7 @@ class Monitor:
         self._workers = workers
         self._steering = steering
         self._most_in_flight = workers.number
-        """The number of workers; more while requests of a higher number are in flight."""
+        """The number of workers; higher while requests from before a reduction are in flight."""
         self._max_time = max_time
         self._clock = clock
         self._timer = BottleneckTimer(clock())
@@ -79,11 +80,11 @@ class Monitor:
         """When `update()` is due."""
 
     def start(self) -> None:
-        """Tell the observers that the run begins."""
+        """Notify the observers that the run begins."""
         self._observers.on_start(self.snapshot())
 
     def update(self, now: float) -> None:
-        """Hand a snapshot to the observers."""
+        """Pass a snapshot to the observers."""
         self._report_stuck()
         began = perf_counter()
         if self._observers:
@@ -91,7 +92,7 @@ class Monitor:
         self.next_snapshot = now + max(SNAPSHOT_INTERVAL, SNAPSHOT_SHARE * (perf_counter() - began))
 
     def finish(self) -> None:
-        """Tell the observers that the run has ended. Idempotent."""
+        """Notify the observers that the run has ended. Idempotent."""
         self._report_stuck()
         self._next_details = 0.0
         self._steering.end()
@@ -141,7 +142,7 @@ class Monitor:
         )
 
     def _update_details(self, now: float) -> None:
-        """Update what takes long, once a second at most."""
+        """Update the details, which take long, at most once a second."""
         if now < self._next_details:
             return
         self._next_details = now + DETAILS_INTERVAL
@@ -155,8 +156,8 @@ class Monitor:
         self._spread = self._stats.spread()
 
     def _last_within(self, now: float) -> float | None:
-        """Return in how many seconds the last requests reach their time limit, if they are slow and all that
-        is left."""
+        """Return the seconds until the last requests reach their time limit, if they are slow and nothing
+        else is left."""
         has_more = not self._reader.exhausted or self._scheduler.queued
         if has_more or self._max_time is None or len(self._in_flight) > self._pool.max_workers:
             return None

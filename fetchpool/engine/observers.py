@@ -60,7 +60,7 @@ class Observers(Observer):
             observer.on_event(event)
 
     def notify(self, text: str, kind: EventKind = EventKind.NOTICE) -> None:
-        """Show the user one line."""
+        """Show a notice to the user."""
         self.on_event(Notice(text, kind))
 
     def on_records(self, records: list[Record]) -> None:

@@ -1,6 +1,5 @@
-"""What only the engine of a run on a cluster has: its resolver, its number of workers, and its notices.
-
-In: the pool, once it is open. Imported only with `--executor cluster`.
+"""The parts of the engine that only a run on a cluster needs: its resolver, its number of workers, and its
+notices. In: the open pool. Imported only with `--executor cluster`.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ def resolver_of(pool: Pool) -> Resolver:
 
 
 def number_of(pool: Pool, config: RunConfig) -> int:
-    """Return how many fetches may run at once: by default so many for each worker that is there."""
+    """Return the maximum number of concurrent fetches; by default a fixed number for each worker present."""
     assert isinstance(pool, ClusterPool)
     return min(pool.default_workers, pool.max_workers) if config.workers_by_cluster else config.workers
 
 
 def connect(engine: Engine, pool: Pool) -> None:
-    """Have the pool notify its engine."""
+    """Make the pool notify its engine."""
     assert isinstance(pool, ClusterPool)
     pool.notify, pool.on_lost = engine.notify, engine.lose_pool

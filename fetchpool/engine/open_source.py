@@ -1,7 +1,7 @@
 """Opens the source of a run: its inputs and sitemaps, or the URLs of an earlier output.
 
-In: a `RunConfig`, or a program's source. Out: the source, with what the rest of the run needs to know of it.
-Only the chosen modules are imported."""
+In: a `RunConfig`, or a program's source. Out: the source, with what the rest of the run needs to know about
+it. Imports only the chosen modules."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ class OpenedSource(Struct, frozen=True):
 
     source: Source
     columns: tuple[str, ...] = ()
-    """The names of the inputs' columns that rows will have, as far as they are known now."""
+    """The names of the input columns that rows will have, as far as they are known now."""
     old: PreviousRun | None = None
-    """The earlier output that `--refresh` names."""
+    """The earlier output of `--refresh`."""
 
 
 def open_source(
     config: RunConfig, source: Source | None = None, old: PreviousRun | None = None
 ) -> OpenedSource:
-    """Open what the configuration names. `source`: a program's URLs, in place of inputs; `old`: the earlier
-    output, if the caller has opened it. Raises `UsageError`."""
+    """Open the source that the configuration names. `source`: a program's URLs, instead of inputs; `old`: the
+    earlier output, if the caller has opened it. Raises `UsageError`."""
     columns: tuple[str, ...] = ()
     if source is None and (config.inputs or config.sitemap or not (config.refresh or config.retry_failed)):
         source = inputs = _open_inputs(config)

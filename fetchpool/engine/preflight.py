@@ -1,8 +1,8 @@
 """Preflight: resolves a host and fetches its `robots.txt` before its first request.
 
-In: hosts and requests from the scheduler. Out: resolved hosts for the scheduler, requests for `robots.txt` in
-place of others, and rejected requests. `transports/dns.py` runs the lookups, `scheduler/robots.py` reads the
-rules. Only the engine's thread calls it.
+In: hosts and requests from the scheduler. Out: resolved hosts for the scheduler, requests for `robots.txt`
+instead of others, and rejected requests. `transports/dns.py` runs the lookups, `scheduler/robots.py` reads
+the rules. Only the engine's thread calls it.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ class Preflight:
         in_flight: InFlightRequests,
         crawl: Crawl | None = None,
     ) -> None:
-        """`crawl`: reads the sitemaps that `robots.txt` files name."""
+        """`crawl`: reads the sitemaps listed in `robots.txt` files."""
         self._crawl = crawl
         self._scheduler = scheduler
         self._lookups = lookups
         self._robots = robots
         self._in_flight = in_flight
         self._last_urlnum = 0
-        """Of the latest `robots.txt` request; they count down."""
+        """The urlnum of the latest `robots.txt` request; these count down."""
 
     def update(self, now: float) -> None:
-        """Apply the `robots.txt` files that have come, start DNS lookups for hosts that wait in the
-        scheduler, up to the concurrency limit, and end those that take too long."""
+        """Apply received `robots.txt` files, start DNS lookups for hosts that wait in the scheduler, up to
+        the concurrency limit, and end lookups that take too long."""
         results = self._in_flight.internal_results
         while results:
             self._on_robots_done(*results.popleft(), now)
@@ -62,12 +62,12 @@ class Preflight:
             self._apply_lookup(result, now)
 
     def next_wakeup(self) -> float | None:
-        """Return when `update()` has something to do although no result came."""
+        """Return the earliest time at which `update()` has work without a new result."""
         return None if self._lookups is None else self._lookups.next_wakeup()
 
     def admit(self, request: FetchRequest, now: float) -> FetchRequest | None:
-        """Return the request to submit when the scheduler has handed out `request`: the same one, or the one
-        for the `robots.txt` that must come first. None if robots.txt forbids the URL, which then has its
+        """Return the request to submit for a `request` from the scheduler: the same one, or the request for
+        the `robots.txt` that must come first. None if robots.txt disallows the URL, which then gets its
         row."""
         if self._robots is None or request.urlnum < 0:
             return request

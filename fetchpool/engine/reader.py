@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # loaded only for a crawl
     from fetchpool.engine.crawl import Crawl, CrawlResult
 
 MIN_BATCH = 64
-"""Requests to read at once, at least: reading a batch takes longer than reading the requests in it."""
+"""Minimum number of requests to read at once, since a batch has a cost of its own."""
 
 
 class RequestReader:
@@ -36,9 +36,9 @@ class RequestReader:
         self.loading = True
         """Whether rows of earlier runs are still to be loaded: `read()` must not be called."""
         self.short_read = False
-        """The source returned fewer requests than asked for, so reading may be slow."""
+        """Whether the source returned fewer requests than asked for, so that reading may be slow."""
         self.has_notices = False
-        """The source has lines for the user."""
+        """Whether the source has notices."""
 
     def start(self, wake: Callable[[], None]) -> None:
         """Start reading. `wake` is called, from any thread, when there is more to read."""
@@ -68,7 +68,7 @@ class RequestReader:
         return requests, bool(batch) and (self.short_read or not requests)
 
     def has_batch(self, limit: int, window: int) -> bool:
-        """Whether a full batch may be read ahead, of `limit` requests at most. Never of a lazy source."""
+        """Whether a full batch, of at most `limit` requests, may be read ahead; false for a lazy source."""
         source = self._source
         return limit >= _batch_size(window) and not source.lazy and not source.exhausted
 
@@ -83,7 +83,7 @@ class RequestReader:
         return self._source.exhausted
 
     def take_notices(self) -> list[str]:
-        """Remove and return the source's lines for the user."""
+        """Remove and return the source's notices."""
         notices = list(self._source.notices)
         self._source.notices.clear()
         return notices
@@ -95,17 +95,17 @@ class RequestReader:
 
     @property
     def duplicates(self) -> int:
-        """Number of URLs that were dropped because the input had them before."""
+        """Number of duplicate URLs that were dropped."""
         return self._known.duplicates
 
     @property
     def crawl_result(self) -> CrawlResult | None:
-        """What a crawl has left; None for a list."""
+        """The result of a crawl; None for a list."""
         return None if self._crawl is None else self._crawl.result
 
     def estimate_total(self) -> tuple[int | None, bool]:
-        """Return the number of URLs in the input, or None if nothing is known, and whether it is exact. It
-        is estimated from the share of bytes that was read."""
+        """Return the number of URLs in the input, or None if nothing is known, and whether it is exact. The
+        estimate is based on the share of bytes read so far."""
         source = self._source
         if self._crawl is not None:
             return self._crawl.estimate_total(), False

@@ -70,7 +70,8 @@ class Stats:
         waiting = receiving = 0.0
         longest = self._longest_response
         for record in records:
-            # The row of an unchanged page (--refresh) has the size of its earlier version: nothing came now.
+            # The row of an unchanged page (--refresh) has the size of its earlier version, of which nothing
+            # was received now.
             size = record.size_delivered if record.response_code != NOT_MODIFIED else None
             delivered += size or 0
             downloaded += record.size_download or 0
@@ -103,8 +104,8 @@ class Stats:
         self._times.add(times)
 
     def found(self, rows: Sequence[StoredRow]) -> None:
-        """Count a batch of URLs that an earlier run has finished: they are done, and in no rate, size or
-        time."""
+        """Count a batch of URLs that an earlier run has finished: they count as done, but not in rates, sizes
+        or times."""
         for row in rows:
             if row.error is not None:
                 self.failures.found(row.error, row.url)
@@ -152,8 +153,8 @@ class Stats:
         duplicates: int = 0,
     ) -> Snapshot:
         """Return a snapshot of the counters and of the given values; `least_wait`: seconds until the last
-        queued request may start, at least. Rates are based on the previous calls,
-        so it has to be called at least every few seconds."""
+        queued request may start, at least. Rates are based on previous calls, so it must be called at least
+        every few seconds."""
         now = self._clock()
         elapsed = now - self._started
         if self._is_paused:
@@ -225,7 +226,7 @@ class Stats:
             self._recent = (times.percentile(0.5, before), times.percentile(0.95, before))
 
     def _sample(self, now: float) -> None:
-        """Add a sample; drop those that are too old for every window."""
+        """Add a sample; drop samples that are too old for every window."""
         samples = self._samples
         if now - samples[-1].at >= SAMPLE_EVERY:
             samples.append(Sample(now, self._done, self._ok, self._size_delivered))

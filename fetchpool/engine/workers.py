@@ -18,7 +18,7 @@ class Workers:
     its full size, and the autoscaler's `target` is the maximum number of requests in flight."""
 
     def __init__(self, pool: Pool, autoscaler: AutoScaler | None = None, number: int | None = None) -> None:
-        """The pool's size is the upper limit. `number`: the number at first, if it is lower."""
+        """The pool's size is the upper limit. `number`: the initial number, if it is lower."""
         self._pool = pool
         self.ceiling = pool.max_workers
         self.autoscaler = autoscaler
@@ -35,7 +35,7 @@ class Workers:
 
     @property
     def setting(self) -> int | Literal["auto"]:
-        """The number as the user has set it."""
+        """The number as set by the user."""
         return self._pool.max_workers if self.autoscaler is None else AUTO
 
     @property
@@ -44,7 +44,7 @@ class Workers:
         return "" if self.autoscaler is None else self.autoscaler.reason
 
     def fix(self, number: int) -> int:
-        """Set the number, or the ceiling if that is lower, and return it."""
+        """Set the number, limited by the ceiling, and return it."""
         number = min(number, self.ceiling)
         if self.autoscaler is not None:
             self._idle_autoscaler, self.autoscaler = self.autoscaler, None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # loaded only for --warc and --cookie-jar
     from fetchpool.sinks.warc import WarcFile
 
 FLUSH_INTERVAL = 0.5
-"""Maximum of seconds between writing a row and flushing it."""
+"""Maximum seconds between writing a row and flushing it."""
 
 
 class Writer:
@@ -40,11 +40,12 @@ class Writer:
         jar: CookieJar | None = None,
         first: Sequence[WrittenFirst] = (),
     ) -> None:
-        """`journals`: those of the sinks that can be resumed; they may have notices. `jar`: written at the
-        end. `first`: files of a crawl, which are written before the rows of its pages."""
+        """`journals`: the sinks that can be resumed, which may have notices. `jar`: written at the end.
+        `first`: files of a crawl, which are written before the rows of its pages."""
         self._first = first
         self._syncs_first = False
-        """Whether a sink decides itself when the disk has its rows, and can't sync those files before."""
+        """Whether a sink decides itself when its rows are synced to disk, and can't sync those files
+        first."""
         if first:
             for sink in sinks:
                 if isinstance(sink, FileSink):
@@ -77,12 +78,12 @@ class Writer:
 
     @property
     def waits_for_reader(self) -> bool:
-        """Whether the run ends with the reader of its only output, which is a pipe: then unread rows count as
+        """Whether the only output is a pipe, so that the run ends with its reader. Unread rows then count as
         requests in flight, so that only a few more URLs are fetched than the reader wants."""
         return self._unread is not None
 
     def read_and_unread_rows(self) -> tuple[int, int]:
-        """Return how many rows the reader of the only output has read, and how many it has not. Raises
+        """Return the numbers of rows that the reader of the only output has read and not read. Raises
         `OutputClosedError` if it has closed the pipe."""
         return (0, 0) if self._unread is None else self._unread.count()
 
@@ -92,7 +93,7 @@ class Writer:
         return self._flush_at
 
     def archive(self, outcome: Outcome) -> None:
-        """Write what an attempt sent and received to the archive."""
+        """Write the requests and responses of an attempt to the archive."""
         if self._archive is not None:
             self._archive.write(outcome)
 
@@ -141,7 +142,7 @@ class Writer:
                 self.notices.append(journal.notices.pop(0))
 
     def _sync_first(self) -> None:
-        """Wait until the disk has what rows imply."""
+        """Sync the files that must precede the rows."""
         for each in self._first:
             each.sync()
 
@@ -156,7 +157,7 @@ class Writer:
         )
 
     def close(self) -> None:
-        """Flush and close everything, whatever fails; raise the first failure. Idempotent."""
+        """Flush and close everything, even if something fails; raise the first failure. Idempotent."""
         failures: list[Exception] = []
         outputs: list[WarcFile | WrittenFirst | Sink] = [*self._first, *self._sinks]
         if self._archive is not None:
