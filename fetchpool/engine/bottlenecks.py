@@ -39,10 +39,24 @@ def cpu_seconds() -> float:
     return times.user + times.system + times.children_user + times.children_system
 
 
+def no_stations() -> tuple[float, float]:
+    """Return what there is without a cluster."""
+    return 0.0, 0.0
+
+
 class BottleneckTimer:
     """Adds up the seconds spent at each `Bottleneck`. `now` is always the engine's monotonic clock."""
 
-    __slots__ = ("_cores", "_cpu", "_cpu_before", "_idle_before", "_seconds", "_since", "_state")
+    __slots__ = (
+        "_cores",
+        "_cpu",
+        "_cpu_before",
+        "_idle_before",
+        "_seconds",
+        "_since",
+        "_state",
+        "stations",
+    )
 
     def __init__(
         self, now: float, *, cpu: Callable[[], float] = cpu_seconds, cores: int | None = None
@@ -54,6 +68,8 @@ class BottleneckTimer:
         self._cpu_before = cpu()
         self._idle_before = machine.idle_seconds()
         self._cores = usable_cores() if cores is None else cores
+        self.stations: Callable[[], tuple[float, float]] = no_stations
+        """Returns the seconds for which the stations of a cluster have worked, and their CPU seconds."""
 
     def _idle_since_start(self) -> float | None:
         idle = machine.idle_seconds()
@@ -83,6 +99,7 @@ class BottleneckTimer:
             output,
             paused,
         ) = self._seconds
+        stations, stations_cpu = self.stations()
         return WaitTimes(
             workers=workers,
             host_limit=host_limit,
@@ -99,4 +116,6 @@ class BottleneckTimer:
             cpu=self._cpu() - self._cpu_before,
             cores=self._cores,
             idle=self._idle_since_start(),
+            stations=stations,
+            stations_cpu=stations_cpu,
         )

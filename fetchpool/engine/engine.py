@@ -125,6 +125,10 @@ class Engine:
         """Abort the run, because its pool can no longer fetch."""
         self._inbox.post(PoolLost(reason))
 
+    def count_stations(self, cpu: Callable[[], tuple[float, float]]) -> None:
+        """Have snapshots include what the stations of a cluster use (`Monitor.count_stations`)."""
+        self._monitor.count_stations(cpu)
+
     @property
     def lost(self) -> str:
         """Why the pool was lost; empty if it was not lost."""

@@ -112,6 +112,10 @@ class WaitTimes(Struct, frozen=True):
     """Workers were free, but the reader of standard output had not read the rows."""
     idle: float | None = None
     """Core seconds for which this machine was idle during the run; None if unknown."""
+    stations: float = 0.0
+    """Seconds for which the stations of a cluster have worked, added up."""
+    stations_cpu: float = 0.0
+    """CPU seconds of their worker processes."""
 
 
 class Snapshot(Struct, frozen=True):

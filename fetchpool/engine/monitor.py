@@ -79,6 +79,11 @@ class Monitor:
         self.next_snapshot = 0.0
         """When `update()` is due."""
 
+    def count_stations(self, cpu: Callable[[], tuple[float, float]]) -> None:
+        """Have snapshots include the seconds and the CPU seconds of a cluster's stations, as `cpu` returns
+        them."""
+        self._timer.stations = cpu
+
     def start(self) -> None:
         """Notify the observers that the run begins."""
         self._observers.on_start(self.snapshot())

@@ -29,3 +29,4 @@ def connect(engine: Engine, pool: Pool) -> None:
     """Make the pool notify its engine."""
     assert isinstance(pool, ClusterPool)
     pool.notify, pool.on_lost = engine.notify, engine.lose_pool
+    engine.count_stations(pool.stations_cpu)

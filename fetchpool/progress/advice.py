@@ -38,6 +38,8 @@ CPU_BOUND = 0.9
 """Share of a core (threads), or of all cores (processes), from which CPU is the bottleneck."""
 LIMIT_REACHED = 0.8
 """Share of --limit-rate from which it is the bottleneck."""
+ONE_CORE = ("thread", "async")
+"""The executors whose workers share a core."""
 CPU_SHORT = 0.7
 """Share of a core from which more threads, or more transfers in one thread, would need CPU time that is not
 available."""
@@ -56,6 +58,9 @@ def advice(snapshot: Snapshot, config: RunConfig, *, aborted: bool = False) -> l
         return []
     if waits.cpu >= CPU_BOUND * _cores_of(executor, waits) * snapshot.elapsed:
         return _cpu(snapshot, config)
+    if waits.stations_cpu >= CPU_BOUND * waits.stations > 0:
+        busy = percent(min(waits.stations_cpu / waits.stations, 1.0))
+        return [Span(f"CPU of the cluster's workers (busy {busy} of the time); more of them are faster")]
     if remedies.least_time(snapshot, config) >= LIMIT_REACHED * snapshot.elapsed:
         return _limit_rate(snapshot, config)
     hosts = waits.host_limit + waits.rate_limit + waits.backoff + waits.retries
@@ -83,7 +88,7 @@ def advice(snapshot: Snapshot, config: RunConfig, *, aborted: bool = False) -> l
 def _workers_busy(snapshot: Snapshot, config: RunConfig, share: str, *, aborted: bool) -> list[Span]:
     waits, executor = snapshot.wait_times, config.executor
     chosen = not snapshot.workers_reason
-    if executor != "process" and chosen and waits.cpu > CPU_SHORT * snapshot.elapsed:
+    if executor in ONE_CORE and chosen and waits.cpu > CPU_SHORT * snapshot.elapsed:
         return _cpu(snapshot, config)
     if chosen and not aborted and _fetching(snapshot, config.workers) < remedies.FETCHING_BOUND:
         if executor == "process":
@@ -118,6 +123,13 @@ def _cores_of(executor: str, waits: WaitTimes) -> int:
 def _cpu(snapshot: Snapshot, config: RunConfig) -> list[Span]:
     waits = snapshot.wait_times
     used = waits.cpu / snapshot.elapsed
+    if config.executor == "cluster":
+        busy = percent(min(used, 1.0))
+        divide = Span("--shard", Style.HINT)
+        return [
+            Span(f"CPU of this process (busy {busy} of the time); several of them can divide the list: "),
+            divide,
+        ]
     if waits.cores == 1:
         return [Span(f"CPU (the only core busy {percent(min(used, 1.0))} of the time)")]
     if config.executor == "process" or used >= CPU_BOUND * waits.cores:

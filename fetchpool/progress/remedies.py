@@ -120,7 +120,7 @@ def all_cores(shot: Snapshot, config: RunConfig) -> Remedy | None:
     """Return worker processes, if the machine has cores to spare."""
     waits = shot.wait_times
     used = waits.cpu / shot.elapsed
-    if config.executor == "process" or waits.idle is None or used <= 0:
+    if config.executor in ("process", "cluster") or waits.idle is None or used <= 0:
         return None
     spare = max(min(waits.idle / shot.elapsed, waits.cores - used), 0.0)
     predicted = PROCESS_START + shot.elapsed * used / (used + SPARE_SHARE * spare)

@@ -21,7 +21,7 @@ MAX_EVENTS = 50
 TAB_TIMEOUT = 3.0
 """Seconds without a request after which a tab counts as closed."""
 MAX_TABS = 64
-NOT_CAUSES = frozenset(("cpu", "cores", "idle"))
+NOT_CAUSES = frozenset(("cpu", "cores", "idle", "stations", "stations_cpu"))
 """Fields of `wait_times` that are not bottlenecks."""
 
 

@@ -68,10 +68,12 @@ class FakeCluster:
             self._on_event(Unreachable(station))
 
     def _put(self, station: str, number: int, commands: bytes) -> None:
-        if station in self.stations and self.stations[station].put(number, commands):
+        if station not in self.stations:
+            self._on_event(Unreachable(station))
+        elif self.stations[station].put(number, commands):
             self._on_event(Delivered(station))
         else:
-            self._on_event(Unreachable(station))
+            self._on_event(Unreachable(station, has_ended=True))
 
     def drop(self, station: str) -> None:
         with self._lock:

@@ -75,6 +75,22 @@ def test_a_worker_that_dies_costs_what_it_had_started(
     assert ended(submit(pool, server, *["/x"] * 20)) == ["fetched"] * 20
 
 
+def test_the_cpu_time_of_all_workers_is_counted_also_of_those_that_have_died(
+    cluster: FakeCluster, pools: Any, server: GaugedServer
+) -> None:
+    pool = pools(cluster, 4)
+    assert ended(submit(pool, server, *["/x"] * 60)) == ["fetched"] * 60
+    seconds, cpu = pool.stations_cpu()
+    assert seconds > 0
+    assert cpu > 0
+    for worker in cluster.workers():
+        cluster.kill(worker.address)
+    until(lambda: pool.workers == 0)
+    after = pool.stations_cpu()
+    assert after[0] >= seconds
+    assert after[1] >= cpu
+
+
 def test_a_worker_that_leaves_as_planned_loses_nothing(
     cluster: FakeCluster, pools: Any, server: GaugedServer
 ) -> None:
@@ -173,8 +189,25 @@ def test_what_a_worker_aborts_when_its_lease_ends_is_fetched_by_another_even_if_
     cluster.stations[station.name]._lease._ends = float("-inf")
     until(lambda: station not in pool._stations.opened)
     server.release.set()
-    assert ended(futures) == ["fetched"] * 4
-    assert [future.result().error for future in futures] == [None] * 4
+    ways = ended(futures)
+    assert "lost" not in ways
+    assert {future.result().error for future in futures if not future.cancelled()} == {None}
+
+
+def test_a_station_that_answers_that_it_has_ended_has_not_died(
+    cluster: FakeCluster, pools: Any, server: GaugedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last report may come later than that answer."""
+    pool = pools(cluster, 4)
+    futures = submit(pool, server, *["/held"] * 4)
+    server.wait_until_held(4)
+    station = pool._stations.opened[0]
+    host = cluster.stations[station.name]
+    monkeypatch.setattr(host, "_publish", lambda _: None)
+    host._lease._ends = float("-inf")
+    until(lambda: station not in pool._stations.opened)
+    server.release.set()
+    assert sorted(ended(futures)) == ["cancelled", "cancelled", "fetched", "fetched"]
 
 
 def test_a_station_whose_lease_has_ended_takes_no_call() -> None:

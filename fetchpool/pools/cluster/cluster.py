@@ -55,9 +55,11 @@ class Delivered(Struct, frozen=True):
 
 
 class Unreachable(Struct, frozen=True):
-    """A station can no longer be called: its worker has died, or it has ended."""
+    """A station can no longer be called."""
 
     station: str
+    has_ended: bool = False
+    """It has answered that it has ended; otherwise its worker has died."""
 
 
 class Reported(Struct, frozen=True):

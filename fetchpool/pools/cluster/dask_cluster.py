@@ -152,8 +152,9 @@ class DaskCluster:
         try:
             is_taken = actor is not None and await actor.put(number, commands)
         except Exception:  # noqa: BLE001 - the worker is gone, or the station has failed
-            is_taken = False
-        self._on_event(Delivered(station) if is_taken else Unreachable(station))
+            self._on_event(Unreachable(station))
+        else:
+            self._on_event(Delivered(station) if is_taken else Unreachable(station, has_ended=True))
 
     def _drop(self, station: str) -> None:
         self._actors.pop(station, None)

@@ -55,6 +55,7 @@ class StationHost:
         """The serial numbers of the last `PLACES` command, and of the last one that has taken effect."""
         self._next_report = monotonic() + PING
         self._thread: Thread | None = None
+        self._cpu_before = time.process_time()
         self._directory = ""
         """The station's own files: certificates and keys."""
         self.ended = Event()
@@ -182,7 +183,7 @@ class StationHost:
         self._next_report = monotonic() + PING
         self._reports += 1
         self._lease.sending(self._reports)
-        cpu = time.process_time()
+        cpu = time.process_time() - self._cpu_before
         lookups = self._lookups.take()
         report = Report(messages.VERSION, self._reports, self._settled, cpu, outcomes, lookups, ended)
         self._publish(messages.encode(report))

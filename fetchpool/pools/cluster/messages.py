@@ -74,7 +74,7 @@ class Report(Struct, array_like=True, frozen=True):
     """The serial number of the last `PLACES` command that has taken effect: no more fetches are running than
     it allows."""
     cpu_seconds: float
-    """CPU time of the worker's process."""
+    """CPU time of the worker's process since the station was opened."""
     outcomes: bytes = b""
     """A message of `wire.py`; empty if the report is only a sign of life."""
     lookups: list[Lookup] = []

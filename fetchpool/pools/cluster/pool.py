@@ -143,6 +143,11 @@ class ClusterPool(LoopPool):
         """Number of workers that take requests."""
         return len(self._stations.opened)
 
+    def stations_cpu(self) -> tuple[float, float]:
+        """Return the seconds for which stations have worked, added up, and the CPU seconds of their
+        workers."""
+        return self._stations.cpu
+
     def cancel_pending(self, host: str | None = None) -> None:
         self._work.cancel(host)
         self._command(partial(self._dispatcher.cancel, host))

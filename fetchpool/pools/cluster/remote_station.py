@@ -41,7 +41,9 @@ class RemoteStation:
         self.reported_at = self.last_outcome = self.recalled_at = now
         """The times of the last report, of the last outcome, and of the last command to return requests that
         have not started."""
+        self.opened_at = now
         self.cpu_seconds = 0.0
+        """CPU time of its worker since it was opened."""
         self.stuck = 0
         """Number of parsers in the station that did not return in time."""
         self.lookups: set[str] = set()

@@ -72,6 +72,8 @@ class Stations:
         """Workers in which no station could be opened: when to retry, and the wait after that."""
         self._planned: set[str] = set()
         self._checked_at = now
+        self._past_seconds = self._past_cpu = 0.0
+        """Of stations that have ended."""
         self.most = 0
         """Maximum number of concurrent fetches of the run."""
         self.opened: list[RemoteStation] = []
@@ -144,7 +146,7 @@ class Stations:
         self._retries.pop(address, None)
         station.is_open = True
         station.limit = opening.limit
-        station.reported_at = now
+        station.reported_at = station.opened_at = now
         self.opened.append(station)
         self.has_changed = True
 
@@ -152,6 +154,13 @@ class Stations:
         self.end(station, End.SILENT)
         self._refused[station.worker.address] = why
         self.notices.append(f"worker {station.worker.address}: {why}")
+
+    @property
+    def cpu(self) -> tuple[float, float]:
+        """The seconds for which stations have worked, added up, and the CPU seconds of their workers."""
+        opened = list(self.opened)
+        seconds = sum([station.reported_at - station.opened_at for station in opened])
+        return self._past_seconds + seconds, self._past_cpu + sum([each.cpu_seconds for each in opened])
 
     # Events
 
@@ -189,7 +198,7 @@ class Stations:
             self.notices.append(f"worker {address}: {event.reason}")
             self.end(station, End.DIED)
         elif isinstance(event, Unreachable):
-            self.end(station, End.DIED)
+            self.end(station, End.SILENT if event.has_ended else End.DIED)
 
     def _on_report(self, station: RemoteStation, data: bytes, now: float) -> None:
         try:
@@ -210,6 +219,8 @@ class Stations:
             return
         self._cluster.drop(station.name)
         if station.is_open:
+            self._past_seconds += station.reported_at - station.opened_at
+            self._past_cpu += station.cpu_seconds
             self.opened.remove(station)
             self.ended.append((station, end))
             self.has_changed = True

@@ -240,10 +240,13 @@ def test_seconds_are_counted_for_the_current_bottleneck() -> None:
     limits = clock.wait_times(110.0)
     assert (limits.source, limits.workers, limits.host_limit, limits.ending) == (1.0, 7.0, 0.5, 1.5)
     assert (limits.cpu, limits.cores) == (3.5, 4)
+    assert (limits.stations, limits.stations_cpu) == (0.0, 0.0)
 
 
 def test_asking_for_the_limits_changes_nothing() -> None:
     clock = BottleneckTimer(0.0, cpu=lambda: 0.0)
+    clock.stations = lambda: (20.0, 15.0)
+    assert (clock.wait_times(0.0).stations, clock.wait_times(0.0).stations_cpu) == (20.0, 15.0)
     clock.switch_to(0.0, Bottleneck.HOST_LIMIT)
     assert clock.wait_times(1.0).host_limit == 1.0
     assert clock.wait_times(3.0).host_limit == 3.0

@@ -482,6 +482,27 @@ def test_a_busy_cpu_comes_before_everything_else(executor: str, cpu: float, core
     assert advice(shot, executor=executor) == said
 
 
+@pytest.mark.parametrize(
+    ("cpu", "stations_cpu", "said"),
+    [
+        (
+            9.6,
+            10.0,
+            "CPU of this process (busy 96 % of the time); several of them can divide the list: --shard",
+        ),
+        (2.0, 38.0, "CPU of the cluster's workers (busy 95 % of the time); more of them are faster"),
+        (7.5, 20.0, "workers (all 10 busy 100 % of the time)"),
+    ],
+)
+def test_on_a_cluster_the_cpu_of_the_driver_and_that_of_the_workers_are_looked_at(
+    cpu: float, stations_cpu: float, said: str
+) -> None:
+    """And no other executor is suggested, however idle this machine is."""
+    waits = limits(workers=10.0, cpu=cpu, cores=8, idle=60.0, stations=40.0, stations_cpu=stations_cpu)
+    assert advice(ten_seconds(wait_times=waits), executor="cluster").startswith(said)
+    assert "--executor" not in advice(ten_seconds(wait_times=waits), executor="cluster")
+
+
 def test_a_run_too_short_to_measure_has_a_summary_without_a_rate() -> None:
     said = lines(all_ok(elapsed=0.0, wait_times=limits(cpu=0.0)))
     assert said[0] == "100 URLs in 0 s: all ok"
