@@ -98,6 +98,7 @@ class DaskProcesses:
         """Kill a process, and all that it has started."""
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+        process.kill()  # it may not have become the leader of its group yet
         process.wait()
 
     def close(self) -> None:
