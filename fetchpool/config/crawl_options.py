@@ -20,6 +20,13 @@ FIELDS = ("depth", "found_on", "num_links", "canonical", "redirect_url")
 """The fields that a crawl adds to the rows."""
 LINK_FORMATS = ("jsonl", "csv", "tsv", "sqlite", "parquet")
 """Formats of outputs of links."""
+NEED_RECURSIVE = (
+    *("links", "check_external", "check_fragments", "depth", "max_pages", "scope", "include", "exclude"),
+    *("ignore_nofollow", "no_sitemap", "page_requisites", "follow_tags", "ignore_param", "no_trap_guard"),
+    *("max_per_pattern", "frontier"),
+)
+"""Options that have no effect on a list: without --recursive, most have forgotten it. `--no-robots` has one,
+if a file has `robots`."""
 REFUSED = {
     "refresh": "a crawl has no earlier output to compare with",
     "keep_columns": "rows of links have no input columns",
@@ -75,8 +82,9 @@ def links_file(option: str, path: str) -> str:
 def check_crawl(values: Mapping[str, Any], labels: Mapping[str, str]) -> None:
     """Raise `UsageError` for options that can't be combined with --recursive. `labels`: their flags."""
     if not values["recursive"]:
-        for name in ("links", "check_external", "check_fragments"):
-            if values[name]:
+        for name in NEED_RECURSIVE:
+            value = values[name]
+            if not (value is None or value is False or value in ("", ())):
                 raise UsageError(f"{labels[name]} needs --recursive")
         return
     if values["check_fragments"] and not values["links"]:

@@ -48,8 +48,9 @@ def test_t3_pages_that_all_link_to_each_other_are_requested_once_each(executor: 
     def site(request: Request) -> Answer:
         return NOT_FOUND if request.target == "/missing" else everything
 
+    processes = {"processes": 2} if executor == "process" else {}
     with SiteServer(site) as server:
-        found = rows(server, executor=executor, workers=2 if executor == "process" else 100)
+        found = rows(server, executor=executor, workers=100, **processes)
     assert len(found) == 42
     asked = {url: count for url, count in server.requests.items() if not url.endswith("/robots.txt")}
     assert len(asked) == 42

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from fetchpool.config.configure import configure
+from fetchpool.config.option import Option
+from fetchpool.config.options.crawl import OPTIONS, RECURSIVE
 from fetchpool.model.crawl_rules import ScopeKind
 from fetchpool.model.errors import UsageError
 
@@ -61,3 +63,28 @@ def test_what_makes_no_sense_is_rejected(options: dict[str, Any], message: str) 
     with pytest.raises(UsageError) as refusal:
         configure([URL], recursive=True, **options)
     assert str(refusal.value).startswith(message)
+
+
+CRAWL_VALUES: dict[str, Any] = {
+    "depth": 0,
+    "max_pages": 1,
+    "max_per_pattern": 1,
+    "scope": "host",
+    "include": ["x"],
+    "exclude": ["x"],
+    "follow_tags": "a",
+    "ignore_param": ["x"],
+    "links": "links.jsonl",
+    "frontier": "frontier",
+}
+
+
+@pytest.mark.parametrize("option", [option for option in OPTIONS if option.only_with == RECURSIVE])
+def test_an_option_of_crawls_that_a_list_ignores_is_refused(option: Option) -> None:
+    """Most have forgotten --recursive, and one row looks like a site of one page."""
+    given = {option.name: CRAWL_VALUES.get(option.name, True)}
+    if option.name == "no_robots":  # it overrides `robots` of a file
+        configure([URL], **given)
+        return
+    with pytest.raises(UsageError, match=f"^{option.label} needs --recursive$"):
+        configure([URL], **given)
