@@ -1,8 +1,8 @@
-"""Which IP addresses are public (faults 31 to 33).
+"""Decides which IP addresses are public (faults 31 to 33).
 
 In: an address as text, as it was connected to. Out: yes or no. Pure: it resolves nothing.
 
-An address that contains another one (NAT64, 6to4, Teredo, IPv4-mapped) is checked by the inner one, since the
+An address that contains another one (NAT64, 6to4, Teredo, IPv4-mapped) is judged by the inner one, since the
 packets are sent there.
 """
 
@@ -56,7 +56,7 @@ TEREDO = IPv6Network("2001::/32")
 
 def address_is_public(ip: str) -> bool:
     """Whether `ip` (no brackets, no port; a zone is allowed) can be reached from the internet. False for text
-    that is no address."""
+    that is not an address."""
     try:
         address = ip_address(ip)
     except ValueError:

@@ -15,10 +15,10 @@ ALIASES = {
 }
 """Names of settings in other programs."""
 ALIKE, VERY_ALIKE = 0.65, 0.75
-"""Minimum similarity of two words that begin with the same letter, as most typing errors leave the first
-letter, and of other words."""
+"""Minimum similarity of two words that begin with the same letter (most typing errors leave the first letter
+intact), and of other words."""
 PREFIX = 0.05
-"""What each letter of a common prefix adds: `--retries` means `--retry`, not `--refresh`."""
+"""Bonus for each letter of a common prefix: `--retries` means `--retry`, not `--refresh`."""
 
 
 def closest(word: str, choices: Iterable[str]) -> str | None:

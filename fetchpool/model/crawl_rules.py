@@ -1,4 +1,4 @@
-"""CrawlRules: which links of a crawl are followed, and what is reported of the others."""
+"""CrawlRules: which links of a crawl are followed, and what is reported about the others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from msgspec import Struct
 
 
 class ScopeKind(StrEnum):
-    """What a crawl is limited to, measured from its start URLs (`--scope`)."""
+    """The limits of a crawl, relative to its start URLs (`--scope`)."""
 
     HOST = "host"
     """The same host name; http and https at their default ports are one site."""
@@ -22,7 +22,7 @@ class ScopeKind(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a link is not followed; a link has one reason. The last ones are the engine's."""
+    """Why a link is not followed; a link has one reason. The last ones are set by the engine."""
 
     SCHEME = "scheme"
     """`mailto:` and the like."""
@@ -32,7 +32,7 @@ class Reason(StrEnum):
     INCLUDE = "include"
     """No pattern of `--include` matches."""
     TAG = "tag"
-    """Another tag than those of `--follow-tags`."""
+    """The tag is not one of `--follow-tags`."""
     NOFOLLOW = "nofollow"
     CANONICAL = "canonical"
     """Recorded in the row, and not counted."""
@@ -45,7 +45,7 @@ class Reason(StrEnum):
     TRAP_PATTERN = "trap_pattern"
     """Beyond `--max-per-pattern`."""
     TOO_MANY = "too_many"
-    """Beyond the bytes of links that are taken from one page."""
+    """Beyond the maximum size of links per page."""
     DEPTH = "depth"
     ROBOTS = "robots"
     MAX_PAGES = "max_pages"
@@ -56,26 +56,26 @@ class Reason(StrEnum):
 
 
 class CrawlRules(Struct, frozen=True, kw_only=True):
-    """Which links are followed. All that a worker needs to know; picklable."""
+    """The rules for links, with all that a worker needs to know. Picklable."""
 
     scope: ScopeKind = ScopeKind.HOST
     starts: tuple[str, ...] = ()
-    """The start URLs, normalised, which the scope is measured from."""
+    """The normalised start URLs, which define the scope."""
     include: tuple[str, ...] = ()
     """Patterns, searched in the normalised URL."""
     exclude: tuple[str, ...] = ()
     ignore_params: tuple[str, ...] = ()
-    """Names of query parameters that are removed; `*` at the end stands for any characters."""
+    """Names of query parameters that are removed; a `*` at the end matches any characters."""
     follow_tags: tuple[str, ...] = ()
     """The tags whose links are followed; empty for all."""
     follow_nofollow: bool = False
-    """Follow links in spite of `rel=nofollow`, meta robots and `X-Robots-Tag`."""
+    """Follow links despite `rel=nofollow`, meta robots and `X-Robots-Tag`."""
     requisites: bool = False
-    """Report images, scripts, styles and fonts outside the scope, too (`-p`)."""
+    """Also report images, scripts, stylesheets and fonts outside the scope (`-p`)."""
     check_external: bool = False
     """Report links outside the scope (`--check-external`)."""
     trap_guard: bool = True
     want_links: bool = False
     """Report every link with its tag (`--links`)."""
     want_fragments: bool = False
-    """Report the ids of pages (`--check-fragments`)."""
+    """Report the element IDs of pages (`--check-fragments`)."""

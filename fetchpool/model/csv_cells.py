@@ -1,4 +1,4 @@
-"""Text in the cells of a CSV output, escaped so that no spreadsheet runs it.
+"""Escapes text in the cells of a CSV output, so that no spreadsheet runs it as a formula.
 
 In: a row's text, or a cell of an output. Out: the cell, or the text. Pure.
 """
@@ -11,7 +11,7 @@ FORMULA_STARTS = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 
 def escape_cell(text: str) -> str:
-    """Return the cell of a text: one line, which no spreadsheet runs."""
+    """Return the cell for a text: one line, which no spreadsheet runs as a formula."""
     return escape_invisible(f"'{text}" if text and _is_formula(text) else text)
 
 

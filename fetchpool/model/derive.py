@@ -23,8 +23,8 @@ def redirected(
     from_public: bool,
     redirects: tuple[tuple[str, int], ...] = (),
 ) -> FetchRequest:
-    """Return the request for the next hop. Another scheme, host or port is another origin, except for an
-    upgrade of the same site to https. Credentials are not sent again, even if a later hop returns to the
+    """Return the request for the next hop. A different scheme, host or port is a different origin, except for
+    an upgrade of the same site to https. Credentials are not sent again, even if a later hop returns to the
     first origin (as in curl)."""
     before = request.href
     return replace(
@@ -47,7 +47,7 @@ def redirected(
 
 
 def handed_back(request: FetchRequest, elapsed: float) -> FetchRequest:
-    """Return a hop that the engine has to schedule; `elapsed` seconds of its attempt are over."""
+    """Return a hop that the engine must schedule; `elapsed` seconds of its attempt are over."""
     return replace(request, elapsed=elapsed)
 
 
@@ -111,7 +111,7 @@ def without_input_columns(request: FetchRequest) -> FetchRequest:
 
 
 def with_input_columns(request: FetchRequest, before: FetchRequest) -> FetchRequest:
-    """Return a redirect that a worker has made, with the columns that the worker was not sent."""
+    """Return a redirect that a worker has made, with the columns that were not sent to the worker."""
     return request if before.input_columns is None else replace(request, input_columns=before.input_columns)
 
 
@@ -127,7 +127,7 @@ def listed_by(request: FetchRequest, origin: str, *, from_public: bool) -> Fetch
 
 def on_behalf_of(request: FetchRequest, urlnum: int, href: str, capture_bytes: int) -> FetchRequest:
     """Return an internal request to the same origin, which must complete before `request` may start. It has
-    the same rights, so that it sends and reaches nothing that `request` may not."""
+    the same rights, so that it can't send or reach anything that `request` can't."""
     return replace(
         request,
         urlnum=urlnum,

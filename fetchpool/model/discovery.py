@@ -1,4 +1,4 @@
-"""Discovery: how a crawl has found a URL, and what is done with its links.
+"""Discovery: how a crawl found a URL, and what is done with its links.
 
 In: nothing. Out: frozen, slotted, picklable values. No I/O, no policy.
 """
@@ -11,26 +11,26 @@ from msgspec import Struct
 
 
 class LinkKind(StrEnum):
-    """What a crawl does with the response of a URL."""
+    """How a crawl treats the response of a URL."""
 
     PAGE = "page"
     """Its links are followed."""
     SITEMAP = "sitemap"
     """Its entries are links."""
     REQUISITE = "requisite"
-    """It is fetched for a page (`--page-requisites`). No link in it is followed."""
+    """It is fetched for a page (`--page-requisites`). Its links are not followed."""
     EXTERNAL = "external"
-    """It is only checked (`--check-external`). No link in it is followed."""
+    """It is only checked (`--check-external`). Its links are not followed."""
 
 
 class Discovery(Struct, frozen=True, gc=False, array_like=True):
-    """How a crawl has found a URL. The page that links to it is in the row (`found_on`)."""
+    """How a crawl found a URL. The page that links to it is in the row (`found_on`)."""
 
     depth: int
-    """Links from a start URL to this one, by the way on which it was found."""
+    """Number of links from a start URL to this one, along the path on which it was found."""
     kind: LinkKind = LinkKind.PAGE
     is_start: bool = False
-    """Whether the scope is measured from this URL, as it is a start URL, or the target of one's redirect."""
+    """Whether this URL defines the scope, as a start URL or the target of its redirect."""
     moved_to: str = ""
     """The URL to which the start of this URL's site has redirected, if the user has named another host: the
     scope is measured from this one, too."""

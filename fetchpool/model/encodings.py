@@ -10,8 +10,8 @@ import re
 import webencodings  # type: ignore[import-untyped]  # it ships no types
 
 PRESCAN = 4096
-"""Bytes in which a page's own declaration of its encoding is searched. The HTML standard searches 1024
-before it parses, and again at each `<meta>` that it finds."""
+"""Number of bytes searched for a page's own declaration of its encoding. The HTML standard searches 1024
+before parsing, and checks each `<meta>` that it finds later."""
 
 
 def decode(content: bytes, encoding: str) -> str:

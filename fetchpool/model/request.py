@@ -33,7 +33,7 @@ class FetchRequest(Struct, frozen=True, gc=False, array_like=True):
     urlnum: int
     """0-based position among the URLs of the input; negative for internal requests (`robots.txt`)."""
     url: str
-    """As given, with credentials; never shown unredacted."""
+    """The URL as given, with credentials; never shown unredacted."""
     href: str
     """Normalised by the URL parser, without credentials and fragment; empty if the URL is invalid."""
     host: str
@@ -57,10 +57,11 @@ class FetchRequest(Struct, frozen=True, gc=False, array_like=True):
     addresses: tuple[str, ...] = ()
     """The addresses of `host` to connect to. Empty: the transport resolves it."""
     dns_time: float = 0.0
-    """Duration of the lookup, if it was for this request; part of `elapsed` and of the row's times."""
+    """Duration of the lookup, if it was made for this request; part of `elapsed` and of the row's times."""
     spacing: float = 0.0
     """Seconds after its start in which no other request to `host` may start: the delay in force when the
-    scheduler handed it out. Workers elsewhere start requests later than that, so they measure it again."""
+    scheduler handed it out. Workers on other machines start requests later than that, so they measure it
+    again."""
     capture_bytes: int = 0
     """Internal request (robots.txt): return up to this many body bytes in `Outcome.content`."""
     crossed_origin: bool = False
@@ -74,11 +75,11 @@ class FetchRequest(Struct, frozen=True, gc=False, array_like=True):
     previous: CachedVersion | None = None
     """Validators for a conditional request."""
     position: int = -1
-    """The URL's position in the input, which `urlnum` is not in a worker process."""
+    """The URL's position in the input; in a worker process, `urlnum` is a different number."""
     input_columns: dict[str, Any] | None = None
     """The input's other columns, for the row. They are not sent to workers."""
     discovery: Discovery | None = None
-    """How a crawl has found the URL; None for a URL of a list."""
+    """How a crawl found the URL; None for a URL of a list."""
     first: FetchRequest | None = None
     """The request of the first hop, from which a retry starts; None for the first hop itself."""
     weight: int = 0

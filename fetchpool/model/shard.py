@@ -1,7 +1,7 @@
-"""Shard: a part of the hosts of a list (`--shard K/N`), for several runs that share nothing.
+"""Shard: a part of the hosts of a list (`--shard K/N`), for several independent runs.
 
 In: a text such as 1/4, and requests. Out: whether each belongs to the part. Pure, and stable: every machine
-and every run has the same hosts in the same part, whatever else a list holds, and in whatever order.
+and every run has the same hosts in the same part, whatever else the list contains, and in whatever order.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ class Shard(Struct, frozen=True):
     parts: int
 
     def __contains__(self, request: FetchRequest) -> bool:
-        """Whether the request's host belongs to this part. A URL without a host, which is invalid, goes by
-        its text."""
+        """Whether the request's host belongs to this part. An invalid URL without a host is assigned by its
+        text."""
         name = request.host or request.url
         digest = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=BYTES).digest()
         return int.from_bytes(digest, "big") % self.parts == self.part - 1
 
 
 def shard(option: str, value: str) -> Shard:
-    """Return the part that a text names. Raises `UsageError`."""
+    """Return the part that the text specifies. Raises `UsageError`."""
     match = _SHARD.fullmatch(value)
     if match is not None:
         found = Shard(int(match[1]), int(match[2]))

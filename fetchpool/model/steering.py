@@ -1,7 +1,6 @@
-"""Commands that steer a run while it goes on, and what they change: its state and its settings.
-
-In: what the user asks for, on the web page or by a key. Out: the same as values, for `Engine.steer()`. Who
-asked is not part of a command. `config/steering.py` checks and reads them.
+"""Commands that steer a run, and the state and settings that they change. In: a user's action on the web page
+or by a key. Out: a command, for `Engine.steer()`. The origin is not part of a command. `config/steering.py`
+checks and reads them.
 """
 
 from __future__ import annotations
@@ -15,11 +14,12 @@ AUTO: Literal["auto"] = "auto"
 
 
 class Pause(Struct, frozen=True, tag="pause", forbid_unknown_fields=True):
-    """Start nothing more; the requests in flight complete. Retries, delays and `--max-runtime` go on."""
+    """Start nothing more; the requests in flight complete. Delays pass, retries become due, and
+    `--max-runtime` continues."""
 
 
 class Resume(Struct, frozen=True, tag="resume", forbid_unknown_fields=True):
-    """Go on after a pause, or take a `Stop` back while requests are still in flight."""
+    """Continue after a pause, or cancel a `Stop` while requests are still in flight."""
 
 
 class Resize(Struct, frozen=True, tag="resize", forbid_unknown_fields=True):
@@ -52,7 +52,7 @@ Command = Pause | Resume | Resize | Rate | PerHost | Stop | Abort
 
 
 class State(StrEnum):
-    """What a run does at the moment."""
+    """The current state of a run."""
 
     RUNNING = "running"
     PAUSING = "pausing"

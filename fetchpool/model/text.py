@@ -19,11 +19,11 @@ surrogates (a byte that was not UTF-8); line and paragraph separators. Spaces of
 newer than this Python stay."""
 
 JOINERS = "\u200c\u200d"
-"""Persian, the Indic scripts and composed emoji need these two: between two letters that are not ASCII they
-stay. Next to ASCII they join nothing, and only hide."""
+"""Persian, the Indic scripts and composed emoji need these two: between two non-ASCII letters they stay. Next
+to ASCII they join nothing, and could only hide something."""
 
 SHORT = 256
-"""Characters: at most four times as many bytes, of which what waits in a run may hold thousands."""
+"""Maximum length in characters of a short text, which takes at most four times as many bytes."""
 
 _SUSPECT = re.compile(r"[^ -~]")
 _BLANKS = re.compile(r"[ \t\r\n]+")

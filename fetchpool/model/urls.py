@@ -1,4 +1,4 @@
-"""The only URL parser (WHATWG, through `can_ada`): what validates a URL is what fetches it.
+"""The only URL parser (WHATWG, through `can_ada`), so that a URL is fetched exactly as it was validated.
 
 In: text from a user or a server. Out: a normalised URL and its parts, or the reason why the text is invalid.
 No I/O, no policy.
@@ -19,7 +19,8 @@ from fetchpool.model.request import FetchRequest
 from fetchpool.model.text import SHORT, memory_size
 
 MAX_URL = 65_536
-"""Characters. A longer one is `invalid_url`: no server accepts it, and a row must stay a row (fault 34)."""
+"""Maximum length in characters. A longer URL is `invalid_url`: no server accepts it, and rows must stay small
+(fault 34)."""
 MAX_HOST = 253
 """Characters of a host name (RFC 1035 section 2.3.4)."""
 NO_NAME = "!$&'()*+=`{}"
@@ -30,9 +31,9 @@ MAX_LABEL = 63
 
 IS_A_TABLE = "if the list is a table, --url-column reads one column of it"
 OPENING = {'"': '"', "'": "'", "`": "`", "<": ">", "\u201c": "\u201d", "\u2018": "\u2019", "\u00ab": "\u00bb"}
-"""Signs that exports and texts leave around a URL, and those that close them."""
+"""Characters that exports and texts put around a URL, with their closing counterparts."""
 CLOSING = {'"': '"', ">": "<", "\u201d": "\u201c", "\u2019": "\u2018", "\u00bb": "\u00ab"}
-"""Characters that follow a URL quoted in a text, and the ones that precede it."""
+"""Characters after a URL quoted in a text, with their opening counterparts."""
 PLAIN = ("https://", "http://")
 """The start of nearly every line, for a fast path."""
 SLASHLESS_SCHEMES = frozenset(
@@ -68,7 +69,7 @@ class InvalidUrl(Struct, frozen=True, gc=False):
 
 def parse(text: str, base: str | None = None) -> Url | InvalidUrl:
     """Parse an absolute URL, or one relative to `base` (a `Location` header). Schemes other than http and
-    https are `unsupported_scheme`, what the parser refuses is `invalid_url`."""
+    https are `unsupported_scheme`, anything that the parser rejects is `invalid_url`."""
     if len(text) > MAX_URL:
         return InvalidUrl(FailureKind.INVALID_URL, f"longer than {MAX_URL} characters")
     try:
@@ -97,7 +98,7 @@ class Base:
 
 
 def _checked(href: str) -> Url | InvalidUrl:
-    """Return a URL that the parser accepts, or why it can't be fetched."""
+    """Return a URL that the parser accepts, or the reason why it can't be fetched."""
     # A serialised http or https URL is `scheme://[userinfo@]host[:port]/path[?query][#fragment]`
     # and nothing else (URL Standard section 4.5): splitting it takes half the time of asking the parser for
     # each part.
@@ -131,7 +132,7 @@ def from_header(value: str) -> str:
 
 
 def is_normalised(text: str) -> bool:
-    """Whether the parser leaves the text as it is: takes a third of the time of `parse()`."""
+    """Whether the parser leaves the text unchanged. Takes a third of the time of `parse()`."""
     try:
         href: str = can_ada.parse(text).href
     except (ValueError, TypeError):
@@ -191,11 +192,11 @@ def _host_problem(host: str) -> str:
 
 
 def parse_line(line: str) -> Url | InvalidUrl:
-    """Parse a line of a list, with or without a scheme. A line with more than a URL is invalid: the parser
-    would drop or encode the rest, and another URL would be fetched."""
+    """Parse a line of a list, with or without a scheme. A line that contains more than a URL is invalid: the
+    parser would drop or encode the rest, and a different URL would be fetched."""
     if line.startswith(PLAIN):
         url = parse(line)
-        # Nearly always the parser has nothing to drop or to encode; otherwise the line is looked at.
+        # Nearly always the parser has nothing to drop or encode; otherwise the line is examined.
         if (isinstance(url, Url) and url.href == line and line[-1] != ",") or _PLAIN_LINE.fullmatch(line):
             return url
     if problem := _line_problem(line):
@@ -229,7 +230,8 @@ def _line_problem(line: str) -> str:
 
 
 def _wrapping(line: str) -> str:
-    """Return what people and programs put around a URL, if the line is in it; empty if it is not."""
+    """Return the reason if a line has something around its URL that users or programs put there; empty
+    otherwise."""
     bare = line.rstrip(",; \t")
     comma = " and a trailing comma" if line.rstrip(" \t;")[-1:] == "," else ""
     if bare[:1] in OPENING and len(bare) > 1 and bare[-1] == OPENING[bare[0]]:
@@ -286,7 +288,7 @@ def request(urlnum: int, text: str) -> FetchRequest:
 
 
 OPAQUE_SCHEMES = SLASHLESS_SCHEMES - {"http", "https"}
-"""Schemes without an authority: the @ in `mailto:name@host` is no secret's."""
+"""Schemes without an authority: the @ in `mailto:name@host` does not follow a secret."""
 _ASCII = "".join(map(chr, range(0x80)))
 _BLANKS = "".join(map(chr, range(0x21)))
 """The parser drops these around a URL, and tabs and line ends within it."""
@@ -316,9 +318,9 @@ _NESTED = re.compile(r"://[^/?#\s]*@")
 def redact(text: str) -> str:
     """Replace userinfo by `***@` in any text that contains URLs, valid or not.
 
-    Works on characters, without parsing: invalid URLs are shown, too, and the password that made one invalid
-    (an unescaped `/`, `#` or `?` in it) must not be. In doubt it hides too much. `user:secret@host` without a
-    scheme counts as a URL.
+    Works on characters, without parsing, because invalid URLs are shown, too, and the password that made a
+    URL invalid (an unescaped `/`, `#` or `?` in it) must not be. In doubt it hides too much.
+    `user:secret@host` without a scheme counts as a URL.
     """
     if "@" not in text:
         return text

@@ -1,4 +1,4 @@
-"""AutoScaler: finds out how many fetches at once are fastest (`-w auto`). Pure: the time is a parameter.
+"""AutoScaler: finds the concurrency at which a run is fastest (`-w auto`). Pure: the time is a parameter.
 
 In: every attempt's outcome and its time in flight. Out: `target`, and the reason for it.
 
@@ -25,22 +25,24 @@ from fetchpool.model.outcome import Outcome
 
 START = 16
 ENOUGH = 64
-"""Up to this number it grows in any case: so few cost nothing, and the first measurements are the worst."""
+"""The number grows up to this value in any case: so few fetches cost nothing, and the first measurements are
+the least reliable."""
 ROUND = 0.1
 """Minimum seconds of a round, so that short pauses of the machine change little."""
 TRIES = 3
-"""Rounds of a test, and before the first one; overloads that are not chance. Disturbances last one or two."""
+"""Number of rounds in a test, and before the first test; also the number of overloads that are not a
+coincidence. Disturbances last one or two rounds."""
 WORTH, CLEAR = 0.25, 0.6
-"""A higher number is kept if the rate grows by this part of the increase, 25 % when it doubles; in the first
-round, before the new requests wait for each other, by 60 %."""
+"""A higher number is kept if the rate grows by this share of the increase (25 % when it doubles); in the
+first round, before the new requests wait for each other, by 60 %."""
 FASTER = 1.08
-"""Any change must make the rate grow by this factor: less is noise."""
+"""Minimum factor by which a change must raise the rate: less is noise."""
 LONGEST_REST = 512
-"""Rounds between two tests. Each test without a change doubles them up to this number."""
+"""Maximum number of rounds between two tests. Each test without a change doubles the number."""
 BACK_OFF = 0.7
-"""Factor for a number that is too high; TCP's CUBIC has the same."""
+"""Factor that is applied to a number that is too high, as in TCP's CUBIC."""
 TOLERATED = 0.02
-"""Share of attempts that may report overload."""
+"""Maximum share of attempts that may report overload."""
 TOO_MUCH = frozenset((429, 503))
 CEILING = "the limit set by --max-workers"
 
@@ -64,7 +66,7 @@ class Level(Struct, frozen=True):
 
 
 class AutoScaler:
-    """Adapts `target`, the number of fetches there should be at once."""
+    """Adapts `target`, the desired number of concurrent fetches."""
 
     def __init__(self, ceiling: int, now: float) -> None:
         self.target = min(START, ceiling)
@@ -82,12 +84,12 @@ class AutoScaler:
         self._tests_more = True
         self._tolerated = TOLERATED
         self._rates: list[float] = []
-        """The rates since the last change, the first one included, which says little."""
+        """The rates since the last change, including the first one, which is not reliable."""
         self._changed_at = now
         self._begin(now)
 
     def start_round(self, now: float) -> None:
-        """Measure anew from now on: there was a time in which something else set the number."""
+        """Restart the measurement, after a time in which the number was set otherwise."""
         self._changed_at = now
         self._begin(now)
 
@@ -106,13 +108,14 @@ class AutoScaler:
         if status in TOO_MUCH or (isinstance(error, FailureKind) and error.is_overload):
             self._overloads += 1
             if self._overloads >= TRIES and self._overloads > self._tolerated * self._done:
-                # Every request more would be rejected at once, and replaced by another one.
+                # Every additional request would be rejected at once, and replaced by another one.
                 self._on_overload(self._level(now), now, may_compare=bool(self._rates) and not self._is_short)
 
     def update(self, now: float, in_flight: int) -> None:
-        """Update `target`; to be called many times a second. `in_flight`: requests in flight now."""
+        """Update `target`. Must be called many times a second. `in_flight`: the number of requests in
+        flight."""
         if in_flight < self.target:
-            self._is_short = True  # something else limits the run, so the rate says nothing
+            self._is_short = True  # something else limits the run, so the rate is meaningless
         if not self._rates:
             is_complete = self._done >= max(1, self.target // 2)
         else:
@@ -128,7 +131,7 @@ class AutoScaler:
             self._compare(level, now)
 
     def _level(self, now: float) -> Level:
-        """Return what the round has measured."""
+        """Return the measurement of the round."""
         rate = self.target * self._done / max(self._seconds, 1e-9)
         if self.target < self._held.target:  # fewer would seem faster while the slow responses are missing
             rate = min(rate, self._done / max(now - self._since, 1e-9))
@@ -153,7 +156,7 @@ class AutoScaler:
             self._hold(level, now)
         elif len(rates) == TRIES:
             tested = Level(level.target, median(rates), level.overload)
-            # A disturbance lowers a rate: the high ones are those of the number itself.
+            # A disturbance lowers a rate, so the high rates are the true ones.
             high = sorted(self._held_rates or [held.rate])[len(self._held_rates) * 3 // 4]
             least = high * FASTER if increase < 0.0 else held.rate * max(FASTER, 1.0 + WORTH * increase)
             if tested.rate >= least:
@@ -165,13 +168,13 @@ class AutoScaler:
                 self._fail(now, is_harmful=increase > 0.0 and tested.rate < held.rate)
 
     def _test(self, now: float) -> None:
-        """Test more or fewer, in turn. Fewer cannot be faster if no request waits for another."""
+        """Test more and fewer fetches alternately. Fewer cannot be faster if no request waits for another."""
         held, self._tests_more = self._held, not self._tests_more
         if self._tests_more and held.target > held.rate * self._shortest * (1.0 + WORTH):
             self._change(held.target * 3 // 4, ScalePhase.DOWN, now)
             return
         if self._too_many is not None and not self._differs(self._higher()):
-            self._too_many = held.target * 5 // 4 + 2  # servers may accept more by now
+            self._too_many = held.target * 5 // 4 + 2  # servers may accept more now
         self._change(self._higher(), ScalePhase.UP, now)
 
     def _keep(self, level: Level, now: float) -> None:
@@ -185,7 +188,7 @@ class AutoScaler:
         if is_harmful or (self._too_many is not None and self.target > self._held.target):
             self._too_many = self.target
         if self._too_many is not None and self._differs(self._higher()):
-            self._tests_more = True  # the bisection goes on
+            self._tests_more = True  # the bisection continues
         else:
             self._rest = min(LONGEST_REST, 2 * self._rest)
         self._hold(self._held, now)

@@ -1,6 +1,5 @@
-"""Finds out how many connections a host accepts at once. Pure: the time is a parameter.
-
-In: the outcomes of the host's requests. Out: how many may be in flight.
+"""Finds the number of connections that a host accepts at once. Pure: the time is a parameter. In: the
+outcomes of the host's requests. Out: the maximum number in flight.
 
 Some servers accept a number of connections from one address, and reset, close or ignore all others. If some
 connections break while others succeed, fewer are opened; after a number of responses one more is tried, later
@@ -14,15 +13,15 @@ from fetchpool.model.outcome import Outcome
 
 NO_LIMIT = 1 << 60
 MIN_BREAKS = 3
-"""Connections that must break before fewer are opened."""
+"""Number of connections that must break before fewer are opened."""
 MAX_RESPONSES_PER_BREAK = 4
-"""Responses per broken connection, above which the breaks are occasional ones."""
+"""Number of responses per broken connection above which breaks count as occasional."""
 MAX_RESPONSES_PER_BREAK_LIMITED = 20
 """The same for a host that is known to have a limit."""
 WINDOW = 10.0
-"""Seconds in which the breaks must happen."""
+"""Seconds within which the breaks must happen."""
 RAISE_AFTER = 50
-"""Responses after which one more connection is tried; doubled each time that it breaks."""
+"""Number of responses after which one more connection is tried; doubles each time that it breaks."""
 MAX_RAISE_AFTER = 5000
 
 
@@ -57,14 +56,14 @@ class ConnectionLimit:
         self._since = float("-inf")
         """When the first of the counted connections broke."""
         self._changed_at = float("-inf")
-        """When the limit last changed: requests that began earlier do not count."""
+        """The time of the last change of the limit; requests that began earlier do not count."""
         self._breaks = self._responses = self._peak = 0
         self._successes = 0
         self._raise_after = RAISE_AFTER
         self._limit_before = 0
-        """How many connections there were before the limit was first lowered."""
+        """Number of connections before the limit was first lowered."""
         self._probing = False
-        """The limit was just raised by one."""
+        """Whether the limit was just raised by one."""
 
     @property
     def is_limited(self) -> bool:
@@ -98,7 +97,7 @@ class ConnectionLimit:
             if self._successes >= self._raise_after:
                 if self._probing:
                     self._raise_after = RAISE_AFTER
-                if self.limit >= self._limit_before:  # as many as before: the host accepts them
+                if self.limit >= self._limit_before:  # as many as before, and the host accepts them
                     self._change(now, NO_LIMIT)
                 else:
                     self._change(now, self.limit + 1)

@@ -4,8 +4,8 @@ In: when requests to the host start, and their outcomes. Out: whether another on
 
 A host that responds with 429, or with `Retry-After`, is left alone for as long as it asks, or for a delay
 that doubles; then requests go out one at a time, and each success halves the delay between them. A 503
-without `Retry-After` may be about a single page: `request_rate.py` finds out. A host that does not respond
-several times in a row is paused, then one probe is sent. If the probe fails, queued requests end as
+without `Retry-After` may concern only a single page; `request_rate.py` determines that. A host that does not
+respond several times in a row is paused, then one probe is sent. If the probe fails, queued requests end as
 `host_down`, until a later probe succeeds.
 """
 
@@ -23,7 +23,7 @@ from fetchpool.scheduler.host_change import HostChange
 from fetchpool.scheduler.request_rate import RequestRate
 
 INITIAL_BACKOFF = 0.1
-"""Seconds between starts after the first 429 or 503; doubled by each further one."""
+"""Seconds between starts after the first 429 or 503; doubles with each further one."""
 MAX_BACKOFF = 60.0
 MIN_BACKOFF = 0.05
 """Seconds: a shorter delay ends the backoff."""
@@ -111,18 +111,18 @@ class HostSlot:
         self._changes = changes
         self._per_host = per_host
         self.limit = per_host
-        """How many requests may be in flight."""
+        """Maximum number of requests in flight."""
         self.queue: deque[FetchRequest] = deque()
         self.retries: deque[FetchRequest] | None = None
-        """Queued retries that are due. They and the queue take turns: the results of retries tell pages that
-        always fail from a host that rejects many requests."""
+        """Queued retries that are due. They and the queue take turns: the results of retries distinguish
+        pages that always fail from a host that rejects many requests."""
         self.internal: list[FetchRequest] = []
         """Queued internal requests (`robots.txt`, of this host or for another), which start before all
         others."""
         self.seconds = 0.0
-        """The mean time of its requests lately; 0 if it is not measured."""
+        """The recent mean time of its requests; 0 if it is not measured."""
         self.on_hold = False
-        """An internal request for this host is on its way: no other request starts."""
+        """Whether an internal request for this host is in flight, during which no other request starts."""
         self.in_flight = 0
         self.is_scheduled = False
         """Whether the scheduler's rotation or its waiting heap holds this slot."""
@@ -131,9 +131,9 @@ class HostSlot:
         self.ready_at = float("-inf")
         """Earliest time of the next start."""
         self.resolving = False
-        """The host is being resolved: nothing starts."""
+        """Whether the host is being resolved, during which nothing starts."""
         self.resolved_until = float("-inf")
-        """When the host has to be resolved again."""
+        """When the host must be resolved again."""
         self.addresses: tuple[str, ...] = ()
         self.dns_time = 0.0
         """Duration of the lookup, which is part of the next request's times."""
@@ -143,12 +143,12 @@ class HostSlot:
         self.request_rate: RequestRate | None = None
         """None until a 503."""
         self._is_default = True
-        """Nothing but `--per-host` limits the requests, and nothing is measured."""
+        """Whether only `--per-host` limits the requests, and nothing is measured."""
         self._backoff = 0.0
         self._backoff_since = 0.0
         self._throttle_status = 0
         self.asked_to_wait = False
-        """Whether the host asked for the present pause, with Retry-After."""
+        """Whether the host asked for the current pause, with Retry-After."""
         self._failures = 0
         self._responded_at = float("-inf")
         self._retry_is_next = True
@@ -161,7 +161,7 @@ class HostSlot:
 
     @property
     def throttled_by(self) -> int:
-        """The status, 429 or 503, because of which the host is backing off; 0 if it is not."""
+        """The status (429 or 503) that made the host back off; 0 if it is not backing off."""
         if self._backoff:
             return self._throttle_status
         return SERVICE_UNAVAILABLE if self.request_rate is not None else 0
@@ -172,8 +172,8 @@ class HostSlot:
         return self._backoff > 0.0 or (self.request_rate is not None and self.request_rate.interval > 0.0)
 
     def hit_connection_limit(self, outcome: Outcome) -> bool:
-        """Whether a connection probably broke because of the host's other connections. Some of them may be
-        closed already: a server takes a moment to notice."""
+        """Whether a connection probably broke because of the host's other connections. Some of these may be
+        closed already, which a server notices with a delay."""
         return self.has_connection_limit and is_broken_connection(outcome)
 
     def block_reason(self, now: float) -> BlockReason:
@@ -189,7 +189,7 @@ class HostSlot:
         )
 
     def set_per_host(self, per_host: int) -> None:
-        """Change how many requests may be in flight."""
+        """Change the maximum number of requests in flight."""
         self._per_host = per_host
         self._update_limit()
 
@@ -274,7 +274,7 @@ class HostSlot:
         status = outcome.record.response_code
         if status is None:
             if _blames_host(outcome) and outcome.pending_redirect is None:
-                # A page that fails each time says nothing about the host's limit.
+                # A page that fails every time is no evidence about the host's limit.
                 if is_broken_connection(outcome) and (self.has_connection_limit or not retried):
                     if self.connection_limit is None:
                         self.connection_limit = ConnectionLimit()
@@ -363,5 +363,5 @@ class HostSlot:
 
 
 def _blames_host(outcome: Outcome) -> bool:
-    """Whether an attempt without a response says that the host does not respond."""
+    """Whether an attempt without a response indicates that the host does not respond."""
     return not isinstance(outcome.record.error, FailureKind) or outcome.record.error.blames_host

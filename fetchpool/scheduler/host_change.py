@@ -1,4 +1,4 @@
-"""HostChange: what the log of a run says about a host that gets fewer requests. Immutable data."""
+"""HostChange: the event of a host that gets fewer requests, for the log of a run. Immutable data."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ class HostChange(Struct, frozen=True, gc=False):
 
     host: str
     seconds: float
-    """Until its next request may start, at least."""
+    """Minimum seconds until the next request to the host may start."""
     status: int = 0
-    """429 or 503, with which it responded; 0 if it does not respond."""
+    """The status that the host responded with, 429 or 503; 0 if it does not respond."""
     is_down: bool = False
-    """Its queued requests end as `host_down`."""
+    """Whether its queued requests end as `host_down`."""

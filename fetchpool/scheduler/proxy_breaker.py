@@ -3,7 +3,7 @@
 In: when requests start, and their outcomes. Out: whether another one may start.
 
 After a few consecutive failures to connect to the proxy, for whatever hosts, the run pauses: one request at a
-time probes the proxy, at growing intervals. So a restart of the proxy only takes time. After a long outage
+time probes the proxy, at growing intervals. So a restart of the proxy only costs time. After a long outage
 queued requests end as `proxy`, and the proxy is probed once a minute.
 """
 
@@ -34,10 +34,10 @@ class ProxyBreaker:
         """Seconds until the next probe; 0 while the proxy works."""
         self._ready_at = self._down_since = 0.0
         self._probing = False
-        """A probe is on its way."""
+        """Whether a probe is in flight."""
         self._is_down = False
         self.notice = ""
-        """A line for the user; the caller removes it."""
+        """A notice for the user; the caller removes it."""
 
     @property
     def paused(self) -> bool:
@@ -59,7 +59,7 @@ class ProxyBreaker:
         return FOREVER if self._probing else self._ready_at
 
     def seconds_left(self, now: float) -> float:
-        """Return the seconds until the next probe; 0 while one is on its way."""
+        """Return the seconds until the next probe; 0 while a probe is in flight."""
         return max(self._ready_at - now, 0.0)
 
     def started(self) -> None:

@@ -20,7 +20,7 @@ class RateLimiter:
         self.change(rate, 0.0)
 
     def change(self, rate: float | None, now: float) -> None:
-        """Change the rate. The next start is one new interval from now, at the latest."""
+        """Change the rate. The next start is at most one new interval from now."""
         self._interval = 1.0 / rate if rate else 0.0
         self._catch_up = CATCH_UP if self._interval < CATCH_UP else 0.0
         self.next_at = min(self.next_at, now + self._interval)
@@ -31,7 +31,7 @@ class RateLimiter:
             self.next_at = max(self.next_at, now - self._catch_up) + self._interval
 
     def least_wait(self, requests: int, now: float) -> float:
-        """Return how many seconds pass, at least, until the last of so many requests may start."""
+        """Return the minimum number of seconds until the last of a number of requests may start."""
         if not self._interval or not requests:
             return 0.0
         return max(self.next_at - now, 0.0) + (requests - 1) * self._interval

@@ -1,4 +1,5 @@
-"""Finds out how many requests per second a host accepts, by its 503 responses. Pure: the time is a parameter.
+"""Finds the number of requests per second that a host accepts, from its 503 responses. Pure: the time is a
+parameter.
 
 In: the responses of one host, from its first 503 on. Out: the interval between the starts of two requests.
 
@@ -18,35 +19,35 @@ from __future__ import annotations
 from math import inf, sqrt
 
 START_RATE = 16.0
-"""Requests per second to a host that rejects most requests, at first."""
+"""Initial number of requests per second to a host that rejects most requests."""
 MIN_RATE = 1 / 60
 MAX_RATE = 1000.0
-"""A host that accepts so many requests per second has no limit."""
+"""A host that accepts this many requests per second counts as unlimited."""
 ROUND = 1.0
-"""Seconds of a round, at least, since servers count requests per second. After the rate was lowered, a round
-begins so much later. Twice as long for a host with a limit."""
+"""Minimum seconds of a round, since servers count requests per second; also the delay of a round after the
+rate was lowered. Twice as long for a host with a limit."""
 MIN_RESPONSES = 8
-"""Responses in a round, at least."""
+"""Minimum number of responses in a round."""
 MIN_COMPARED = 12
-"""The same if the pages may be the cause."""
+"""The same, if the pages may be the cause."""
 MAX_REJECTED = 12
-"""First attempts rejected in a row after which a host is thought to accept nothing."""
+"""Number of first attempts rejected in a row after which a host counts as accepting nothing."""
 FINE = 0.95
-"""Share of accepted requests from which on the rate is not too high."""
+"""Share of accepted requests from which the rate is not too high."""
 TOLERATED = 0.9
-"""Accepted requests in proportion to those expected, at least, if some pages are always rejected."""
+"""Minimum share of the expected requests that must be accepted, if some pages are always rejected."""
 IMPROVED = 1.4
-"""Quotient of the shares at two rates from which on the rate is the cause."""
+"""Ratio of the shares at two rates from which the rate counts as the cause."""
 GROWTH = 2.0
-"""Quotient of the rates of two rounds while no rate is known that is a little too high."""
+"""Ratio of the rates of two rounds while no slightly too high rate is known."""
 PROBE = 1.08
-"""The same when one is known."""
+"""The same, when one is known."""
 MAX_PROBES = 6
-"""Rates accepted in a row that were too high before: the host has become faster."""
+"""Number of accepted rates in a row, all too high before, after which the host counts as faster."""
 REDUCTION = 4.0
-"""The same when the rate is lowered, at most."""
+"""Maximum ratio when the rate is lowered."""
 FIRST_HOLD, MAX_HOLD = 4.0, 60.0
-"""Seconds until a higher rate is tried again; doubled each time that it is too high."""
+"""Seconds until a higher rate is tried again; doubles each time that it is too high."""
 
 
 class Round:
@@ -61,8 +62,8 @@ class Round:
         self.first = 0
         """Responses to first attempts."""
         self.repeated = 0
-        """Pages rejected for the second or third time, which says little about the host: they are all that is
-        left at the end of a list."""
+        """Number of pages rejected for the second or third time, which is weak evidence about the host: at
+        the end of a list, only these are left."""
 
     @property
     def total(self) -> int:
@@ -103,17 +104,17 @@ class RequestRate:
         self._rate_before = 0.0
         """The rate of a round that is compared with this one, at a lower rate; 0 if there is none."""
         self._before = Round()
-        """That round."""
+        """The round at `_rate_before`."""
         self._accepts_none = False
         self._hold, self._hold_until = FIRST_HOLD, 0.0
         self._probes = 0
         self._rejected_at = now
         self._round = Round()
         self._since = now
-        """When the round began: responses to earlier requests are not counted."""
+        """When the round began; responses to earlier requests are not counted."""
 
     def is_over(self, now: float, seconds: float) -> bool:
-        """Whether there is no limit, and the host has rejected no request for so many seconds."""
+        """Whether there is no limit, and the host has rejected no request for `seconds`."""
         return not self.interval and now - self._rejected_at > seconds
 
     def record(self, now: float, started: float, *, accepted: bool, retried: bool) -> None:
@@ -152,7 +153,7 @@ class RequestRate:
     def _on_none_accepted(self, now: float) -> None:
         """Lower the rate until the host accepts a request."""
         self._rate_before = 0.0
-        if self._accepts_none and self._good:  # it accepted some a moment ago, at half the rate
+        if self._accepts_none and self._good:  # it accepted some requests a moment ago, at half the rate
             self._accepts_none = False
             self._ceiling = self._rate
             self._wait_for_next(now)
@@ -184,8 +185,8 @@ class RequestRate:
             self._reject(now, responses.counted / seconds)
 
     def _fewest_accepted(self) -> float:
-        """Return how many requests of the round were accepted at least unless the rate is too high: halfway
-        between what is expected, and as many per second as at the last rate."""
+        """Return the minimum number of accepted requests in a round unless the rate is too high: halfway
+        between the expected number and that of the last rate."""
         if self._is_limited():
             share = FINE
         elif 0.0 < self._good < self._rate < inf:
@@ -208,13 +209,13 @@ class RequestRate:
         self._change(now, rate)
 
     def _reject(self, now: float, measured: float) -> None:
-        """Lower the rate: to one that was not too high, or to find out whether that helps."""
+        """Lower the rate, to one that was not too high or to test whether that helps."""
         rate = measured if self._rate == inf else self._rate
         if self._is_limited() and self._good < rate:
             self._ceiling = rate
             self._wait_for_next(now)
             self._change(now, self._good, settle=ROUND)
-            self._good = 0.0  # if it is too high as well, this was wrong
+            self._good = 0.0  # if that rate is too high as well, this assumption was wrong
             return
         self._rate_before, self._before = rate, self._round
         share = self._round.accepted / self._round.counted
@@ -225,7 +226,7 @@ class RequestRate:
         self._change(now, lower, settle=ROUND)
 
     def _compare(self, now: float) -> None:
-        """Find out whether the lower rate has helped."""
+        """Check whether the lower rate has helped."""
         total, accepted = self._round.total, self._round.accepted
         share = accepted / total
         share_before = self._before.accepted / self._before.total
@@ -251,7 +252,7 @@ class RequestRate:
             self._change(now, rate)
 
     def _next_rate(self, now: float) -> float:
-        """Return the rate after one that was not too high."""
+        """Return the rate to try after one that was not too high."""
         rate = self._rate
         if self._ceiling > PROBE * GROWTH * rate:
             return min(GROWTH * rate, sqrt(rate * self._ceiling))

@@ -21,7 +21,8 @@ MAX_BACKOFF = 60.0
 MAX_UNCOUNTED = 5
 """Retries of one URL that are not counted."""
 MOST_DOUBLINGS = 60
-"""Even a delay of a microsecond is past the maximum by then, and a float overflows after 1,023."""
+"""Maximum number of doublings: by then even a microsecond exceeds the maximum, and a float would overflow
+after 1,023."""
 
 
 class RetryPolicy(Struct, frozen=True):
@@ -49,7 +50,7 @@ class RetryPolicy(Struct, frozen=True):
         return delay
 
     def uncounted_delay(self, request: FetchRequest, outcome: Outcome) -> float | None:
-        """Return the seconds until an attempt is repeated that failed because of other connections, or
+        """Return the seconds until an attempt that failed because of other connections is repeated, or
         None."""
         if not self.retry or request.num_uncounted >= MAX_UNCOUNTED or not is_transient(outcome):
             return None
@@ -80,7 +81,7 @@ def parse_retry_after(value: str, now: datetime | None = None) -> float | None:
     value = value.strip()
     if value.isascii() and value.lstrip("-").isdigit():
         return 0.0 if value.startswith("-") else float(value)
-    from email.utils import parsedate_to_datetime  # imported here, as few servers send a date
+    from email.utils import parsedate_to_datetime  # imported here, since few servers send a date
 
     try:
         moment = parsedate_to_datetime(value)

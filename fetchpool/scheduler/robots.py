@@ -19,7 +19,7 @@ from fetchpool.model.request import FetchRequest
 from fetchpool.scheduler.robots_txt import RobotsTxt
 
 MAX_BYTES = 512 * 1024
-"""Bytes to read of a file; RFC 9309 section 2.5 asks for at least 500 KiB."""
+"""Maximum number of bytes read of a file; RFC 9309 section 2.5 asks for at least 500 KiB."""
 MAX_CACHED_BYTES = 64 << 20
 """Size of the cache of compressed files; the least recently used are fetched again."""
 MAX_ORIGINS = 100_000
@@ -46,7 +46,7 @@ NOT_CONNECTED = frozenset(
         FailureKind.TLS,
     )
 )
-"""Failures before a request is sent: the host's URLs would fail likewise, and their rows say so."""
+"""Failures before a request is sent. The host's URLs would fail in the same way, and their rows say so."""
 
 
 class RobotsFile(Struct, frozen=True):
@@ -55,19 +55,20 @@ class RobotsFile(Struct, frozen=True):
     compressed: bytes
     """The text; empty if there are no rules."""
     refusal: str
-    """Why nothing may be fetched, if the file can't be read."""
+    """Why nothing may be fetched, if the file could not be read."""
     until: float
-    """When the file has to be fetched again."""
+    """When the file must be fetched again."""
     kind: FailureKind = FailureKind.ROBOTS
-    """The `error` of URLs that may not be fetched: why there is no connection to their host, if there is
-    none. `forbidden_address`: no request may connect to it that a public page has redirected there."""
+    """The `error` of URLs that may not be fetched: the reason why there is no connection to their host, if
+    there is none. With `forbidden_address`, requests that a public page has redirected to the host may not
+    connect to it."""
 
 
 class RobotsRules(Struct, frozen=True):
     """The rules of one origin."""
 
     parsed: RobotsTxt | None
-    """None if all URLs are treated alike (`forbids_all`)."""
+    """None if the same rule applies to all URLs (`forbids_all`)."""
     forbids_all: bool = False
     crawl_delay: float = 0.0
     """Seconds between two starts."""
@@ -102,7 +103,7 @@ class RobotsCache:
         )
 
     def rules_for(self, request: FetchRequest, now: float) -> RobotsRules | None:
-        """Return the rules for a request; None if they have to be fetched."""
+        """Return the rules for a request; None if they must be fetched."""
         origin = urls.origin(request.href)
         file = self._files.get(origin)
         if file is None or file.until <= now:
@@ -129,8 +130,8 @@ class RobotsCache:
         return rules.parsed.allows(request.href[len(urls.origin(request.href)) :])
 
     def add(self, robots_request: FetchRequest, outcome: Outcome, now: float) -> RobotsRules:
-        """Store the outcome of a request made by `request_for()`. Return the rules that apply to all URLs
-        alike; the others are parsed when needed."""
+        """Store the outcome of a request made by `request_for()`. Return the rules if they apply to all URLs
+        alike; others are parsed when needed."""
         origin = urls.origin(robots_request.href)
         if (parsed := self._parsed.pop(origin, None)) is not None:
             self._parsed_parts -= parts(parsed)
@@ -153,7 +154,7 @@ class RobotsCache:
 
 
 def shared_rules(file: RobotsFile) -> RobotsRules:
-    """Return the rules that apply to all URLs alike."""
+    """Return the rules if they apply to all URLs alike."""
     if file.refusal:
         return RobotsRules(None, forbids_all=True, kind=file.kind, refusal=file.refusal)
     return RobotsRules(None)
@@ -181,7 +182,7 @@ def to_file(outcome: Outcome, now: float) -> RobotsFile:
 
 
 def complete_lines(content: bytes) -> bytes:
-    """Remove a last line that was cut at `MAX_BYTES`, as a partial rule would be another rule."""
+    """Remove a last line that was cut at `MAX_BYTES`, since a partial rule would be a different rule."""
     if len(content) < MAX_BYTES:
         return content
     end = max(content.rfind(b"\n"), content.rfind(b"\r"))

@@ -15,8 +15,8 @@ from math import isfinite
 from typing import NamedTuple
 
 MOST_PATTERNS = 5_000
-"""Maximum of rules with `*` or `$`, which are tried for each path. Further ones are cut at their first `*`:
-then they forbid more than they say, and allow nothing."""
+"""Maximum of rules with `*` or `$`, which are tried for each path. Any others are cut at their first `*`;
+they then forbid more than intended, and allow nothing."""
 WHITESPACE = " \t\v\f\0"
 MAX_COMPARISONS = 4_000_000
 """Characters of a path times characters of patterns, above which the path is padded: CPython's search for a
@@ -95,7 +95,7 @@ class RobotsTxt:
 
     def allows(self, path: str) -> bool:
         """Whether a path with its query, as in a normalised URL, may be fetched: the longest matching rule
-        applies, and of two equally long ones the one that allows (section 2.2.2)."""
+        applies, and between two of equal length, the one that allows (section 2.2.2)."""
         if path == "/robots.txt" or not (self._prefixes or self._patterns):
             return True
         path = normalised(path)
@@ -130,7 +130,7 @@ class _Group:
         if field == DELAY:
             if _NUMBER.fullmatch(value) and isfinite(seconds := float(value)):
                 self.crawl_delay = seconds
-        elif value:  # an empty value is no rule
+        elif value:  # an empty value is not a rule
             self._add_rule(value if value[0] in "/*" else f"/{value}", allows=field == ALLOW)
 
     def _add_rule(self, rule: str, *, allows: bool) -> None:
@@ -140,7 +140,7 @@ class _Group:
             self.prefixes[prefix] = allows or self.prefixes.get(prefix, False)
         elif len(self.patterns) < MOST_PATTERNS:
             first, *others = (normalised(part) for part in rule.removesuffix("$").split("*"))
-            # Consecutive stars are one, except at the end.
+            # Consecutive stars count as one, except at the end.
             parts = (first, *(part for part in others[:-1] if part), *others[-1:])
             self.patterns.add(Pattern(len(rule), allows, parts, anchored))
         elif not allows:

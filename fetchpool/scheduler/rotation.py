@@ -1,9 +1,9 @@
-"""The rotation: the order in which the hosts that may start a request do so.
+"""Rotation: the order in which hosts start their requests.
 
-In: hosts, with the mean time of their requests. Out: the next host. Hosts take turns; those that need much
-longer than others for what is queued share every second turn. If all took equal turns, a host that is slow
-or has many URLs would reach its limit only when the others are done, and the run would end with that host
-alone.
+In: hosts, with the mean time of their requests. Out: the next host. Hosts take turns; every second turn goes
+to the hosts whose queued requests will take much longer than those of others. With equal turns, a host that
+is slow or has many URLs would reach its limit only when the others are done, and the run would end with that
+host alone.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from collections.abc import Iterator
 from fetchpool.scheduler.host import HostSlot
 
 LONG = 2.5
-"""Times the typical work of a host from which a host is among the slowest."""
+"""Multiple of the typical work of a host from which a host counts as one of the slowest."""
 WEIGHT = 0.02
-"""Weight of a host in the typical work."""
+"""Weight of one host in the average of the typical work."""
 
 
 class Rotation:
-    """Each host is in it once at most."""
+    """The hosts that may start a request, each at most once."""
 
     __slots__ = ("_slowest_is_next", "_typical", "regular", "slowest")
 
     def __init__(self) -> None:
         self.regular: deque[HostSlot] = deque()
-        """A host whose times are not measured is added here directly."""
+        """The ordinary hosts. A host whose times are not measured is added here directly."""
         self.slowest: deque[HostSlot] = deque()
         self._typical = 0.0
         """The typical work of a host: seconds for all of its queued requests, one after the other."""

@@ -37,7 +37,7 @@ IDLE_TTL = 60.0
 hosts."""
 NO_LIMIT = 1 << 60
 LATEST = 0.2
-"""Weight of a request in the mean time of its host."""
+"""Weight of the latest request in the mean time of its host."""
 
 
 class Scheduler:
@@ -77,9 +77,9 @@ class Scheduler:
         self.abandoned: deque[tuple[FetchRequest, FailureKind]] = deque()
         """Requests that will not start because their host or the proxy is down; the caller removes them."""
         self.notices: deque[str | HostChange] = deque()
-        """Lines for the user and changes of hosts; the caller removes them."""
+        """Notices and changes of hosts; the caller removes them."""
         self.to_resolve: deque[str] = deque()
-        """Hosts that have to be resolved before their requests start; the caller removes them and then calls
+        """Hosts that must be resolved before their requests start; the caller removes them and then calls
         `host_resolved()` or `host_failed()`."""
         self.resolving = 0
         """Number of hosts that are being resolved or are on hold."""
@@ -144,7 +144,7 @@ class Scheduler:
             slot.is_scheduled = False
             if slot.resolving:
                 continue  # `host_resolved()` schedules it again
-            if (slot.on_hold or not slot.queue) and not slot.has_next():  # mostly without the call
+            if (slot.on_hold or not slot.queue) and not slot.has_next():  # usually without the call
                 # `host_failed()` has removed its requests since it was scheduled.
                 self._maybe_evict(slot, now)
             elif slot.breaker is OPEN and slot.is_rejecting(now):
@@ -186,8 +186,8 @@ class Scheduler:
         retry_after: float | None = None,
     ) -> None:
         """Remove a request that began at `started` from those in flight and update its host's state. A retry
-        or a redirect has to be enqueued. `outcome` is None if it says nothing about the host; `retry_after`
-        is the number of seconds that the host asked to wait."""
+        or redirect must be enqueued separately. `outcome` is None if it says nothing about the host;
+        `retry_after` is the number of seconds that the host asked to wait."""
         slot = self._hosts[request.host]
         slot.in_flight -= 1
         if outcome is not None:
@@ -221,8 +221,8 @@ class Scheduler:
         return slot.ready_at > now or slot.in_flight > slot.limit
 
     def hold_host(self, request: FetchRequest, now: float) -> None:
-        """Take back a request that `next_request()` has just returned: an internal request has started in its
-        place, for the same host. Until `resume_host()` no other request to the host starts."""
+        """Take back a request that `next_request()` has just returned, because an internal request for the
+        same host has started instead. Until `resume_host()`, no other request to the host starts."""
         slot = self._hosts[request.host]
         slot.queue.appendleft(request)
         self.queued += 1
@@ -231,7 +231,7 @@ class Scheduler:
         self._held_since[slot.host] = now
 
     def delay_host(self, host: str, seconds: float, now: float) -> None:
-        """Delay the next start at a host, at which a request has just started, by so many seconds
+        """Delay the next start at a host, at which a request has just started, by `seconds`
         (`Crawl-delay`)."""
         slot = self._hosts[host]
         slot.ready_at = max(slot.ready_at, now + seconds)
@@ -239,8 +239,8 @@ class Scheduler:
     def host_resolved(
         self, host: str, now: float, until: float, addresses: tuple[str, ...], seconds: float
     ) -> None:
-        """Let the host's requests start, at these addresses, until `until`; then it has to be resolved again.
-        `seconds` is the duration of the lookup."""
+        """Let the host's requests start, at these addresses, until `until`; after that it must be resolved
+        again. `seconds` is the duration of the lookup."""
         slot = self._hosts[host]
         slot.resolved_until, slot.addresses, slot.dns_time = until, addresses, seconds
         slot.resolving = False
@@ -273,8 +273,8 @@ class Scheduler:
         return withdrawn
 
     def _release(self, slot: HostSlot, now: float) -> None:
-        """Schedule a host first that has been resolved or resumed: the result may expire before its next
-        turn."""
+        """Schedule a host that has been resolved or resumed first, since the result may expire before its
+        next turn."""
         self.resolving -= 1
         if not slot.is_scheduled:
             self._schedule(slot, now, first=True)
@@ -309,7 +309,7 @@ class Scheduler:
         )
 
     def paused_hosts(self, now: float, most: int) -> tuple[waits.PausedHost, ...]:
-        """Return the hosts that pause, those with most waiting requests first, at most so many."""
+        """Return the paused hosts, at most `most`, those with the most waiting requests first."""
         return waits.paused_hosts(
             (slot for _, _, slot in self._waiting), self._retries, self._hosts, now, most
         )
@@ -320,7 +320,7 @@ class Scheduler:
         return 0 if slot is None else slot.queued()
 
     def least_wait(self, now: float) -> float:
-        """Return how many seconds pass, at least, until the last of the queued requests may start."""
+        """Return the minimum number of seconds until the last of the queued requests may start."""
         waiting = (slot for _, _, slot in self._waiting)
         by_rate = self._rate_limiter.least_wait(self.queued, now)
         return max(by_rate, waits.least_wait(waiting, self._retries, self.host_delay, now))
@@ -361,7 +361,7 @@ class Scheduler:
     def _schedule(self, slot: HostSlot, now: float, *, first: bool = False) -> None:
         """Put a slot into the rotation, or into the heap of those that wait for a point in time, or nowhere
         while its limit is reached (`complete()` schedules it again)."""
-        # Mostly without the call: this runs twice for each request.
+        # Usually without the call: this runs twice for each request.
         if (slot.on_hold or not slot.queue) and not slot.has_next():
             return
         if slot.resolving or slot.in_flight >= slot.limit:
@@ -383,7 +383,7 @@ class Scheduler:
         self.abandoned.extend((request, kind) for request in requests)
 
     def _maybe_evict(self, slot: HostSlot, now: float) -> None:
-        """Drop the state of an idle host: at once if it is the default, else later."""
+        """Drop the state of an idle host, at once if it is the default, otherwise later."""
         if slot.is_evicting or not slot.idle():
             return
         if slot.is_default(now):

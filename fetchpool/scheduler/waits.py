@@ -1,7 +1,7 @@
-"""Explains what requests wait for that can't start, and how long at least.
+"""Explains what requests that can't start are waiting for, and for how long at least.
 
 In: hosts that wait for a point in time, for DNS or for robots.txt, and retries. Out: a `Wait`, for the
-display. Pure: the time is a parameter. It takes a time proportional to their number, so it is called once per
+display. Pure: the time is a parameter. It takes time proportional to their number, so it is called once per
 snapshot, not per request.
 """
 
@@ -41,11 +41,11 @@ class WaitReason(Enum):
 EVENTS = (WaitReason.DNS, WaitReason.ROBOTS)
 """Reasons that end with a result, not at a known point in time."""
 LONG = 2.0
-"""Seconds from which a lookup or a robots.txt takes long: before, there is nothing to explain."""
+"""Seconds from which a lookup or a robots.txt is slow; a shorter wait needs no explanation."""
 
 
 class Wait(Struct, frozen=True):
-    """What most of the requests wait for that can't start."""
+    """The reason why most of the requests that can't start are waiting."""
 
     reason: WaitReason
     requests: int
@@ -97,9 +97,9 @@ def main_wait(
     resolving: Mapping[str, float],
     held: Mapping[str, float],
 ) -> Wait | None:
-    """Return what most of the requests wait for that can't start; None if there are none. `waiting`: hosts
-    that wait for a point in time; `hosts`: all by name; `resolving`, `held`: since when hosts wait for DNS
-    and for robots.txt, the oldest first."""
+    """Return the reason why most of the requests that can't start are waiting; None if there are none.
+    `waiting`: hosts that wait for a point in time; `hosts`: all by name; `resolving`, `held`: since when
+    hosts wait for DNS and for robots.txt, the oldest first."""
     groups: dict[WaitReason, _Group] = {}
     for slot in waiting:
         groups.setdefault(_reason(slot), _Group()).add(slot.host, slot.queued(), slot.ready_at)
@@ -136,8 +136,8 @@ def paused_hosts(
     now: float,
     most: int,
 ) -> tuple[PausedHost, ...]:
-    """Return the hosts that pause, those with most waiting requests first, at most `most`. A delay that the
-    user or the host's robots.txt asks for is no pause."""
+    """Return the paused hosts, at most `most`, those with the most waiting requests first. A delay requested
+    by the user or by robots.txt does not count as a pause."""
     requests: dict[str, int] = {}
     for slot in waiting:
         if _reason(slot) is not WaitReason.DELAY:
@@ -170,7 +170,8 @@ def _reason(slot: HostSlot) -> WaitReason:
 def main_block_reason(
     hosts: Mapping[str, HostSlot], retries: Iterable[tuple[float, int, FetchRequest]], now: float
 ) -> BlockReason:
-    """Return what most of the queued requests wait for, also those whose host could start one."""
+    """Return the reason why most of the queued requests are waiting, including those whose host could start
+    one."""
     waiting = dict.fromkeys(BlockReason, 0)
     for slot in hosts.values():
         if slot.has_next() and not slot.resolving:
@@ -188,7 +189,7 @@ def least_wait(
     host_delay: float,
     now: float,
 ) -> float:
-    """Return how many seconds pass, at least, until the last of the delayed requests may start."""
+    """Return the minimum number of seconds until the last of the delayed requests may start."""
     last = now
     for slot in waiting:
         last = max(last, slot.ready_at + max(slot.queued() - 1, 0) * host_delay)
