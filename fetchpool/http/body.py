@@ -2,7 +2,7 @@
 
 In: the header block and the body's bytes as received, from a transport. Out: two sizes, at most one failure,
 and the decoded content for parsers (`decoding.py` decodes). No I/O; nothing that a server sends makes it
-raise, and it stores no more content than is wanted.
+raise, and it stores no more content than needed.
 
 This module decides when a response is too large or broken, where a redirect points (not whether to follow
 it), and that a body is complete only when its compressed stream has ended.
@@ -34,15 +34,16 @@ REDIRECTS = frozenset((301, 302, 303, 307, 308))
 BODILESS = frozenset((204, 304))
 """Statuses whose headers may describe a body that is not sent (RFC 9112 section 6.3)."""
 PLAIN = frozenset((CONTENT_TYPE, CONTENT_LENGTH, TRANSFER_ENCODING, ETAG, LAST_MODIFIED))
-"""The header fields, of those that are indexed, that need no further look at the head."""
+"""The indexed header fields that need no further examination of the head."""
 NO_LIMIT = 1 << 62
 UNUSED_BODY = 64 * 1024
-"""Bytes that are read of a body that is not needed, such as a redirect's, so that its connection can be
-reused. A larger body costs more than a new connection."""
+"""Maximum bytes read of a body that is not needed, such as a redirect's, so that its connection can be
+reused. Reading a larger body would cost more than a new connection."""
 MAX_CODINGS = 5
-"""Content codings of one body, as in curl (fault 12)."""
+"""Maximum number of content codings of one body, as in curl (fault 12)."""
 LENGTH_DIGITS = 19
-"""Digits of a `Content-Length`, without leading zeros: a longer one is beyond 2^63, and over every limit."""
+"""Maximum number of digits of a `Content-Length`, without leading zeros: a longer one is beyond 2^63, and
+over every limit."""
 
 
 class ResponseBody:
@@ -76,8 +77,8 @@ class ResponseBody:
     )
 
     def __init__(self, options: FetchOptions, method: str, max_bytes: int = 0, wants: int = 0) -> None:
-        """`wants`: bytes of the content that are stored for parsers. `max_bytes`: stop reading after about
-        this many bytes without failing; until then the usual limits apply."""
+        """`wants`: the number of content bytes that are stored for parsers. `max_bytes`: stop reading after
+        about this many bytes without failing; until then the usual limits apply."""
         limit = options.max_filesize
         if limit is None:
             limit = NO_LIMIT
@@ -91,19 +92,19 @@ class ResponseBody:
         self._method = method
         self._options = options
         self._part = ""
-        """The part that was received although the complete body was requested; empty if the body is
-        complete."""
+        """A description of the part that was received although the complete body was requested; empty if the
+        body is complete."""
         self._end = 0
-        """The number of bytes after which the body is complete, where the transport doesn't check it; 0
-        where it does."""
+        """The number of bytes after which the body is complete, if the transport doesn't check that; 0 if it
+        does."""
         self._kept: io.BytesIO | None = None
         self._decoding: Decoding | None = None
         self._declared = 0
-        """The `Content-Length`, even if it is not that of this body."""
+        """The `Content-Length`, even if it does not apply to this body."""
         self.head: ResponseHead | None = None
         self.failure: Failure | None = None
         self.content_encoding: str | None = None
-        """Set when the coding can't be decoded: then both sizes are those on the wire (fault 14)."""
+        """The content encoding if it can't be decoded; both sizes are then those on the wire (fault 14)."""
         self.content_type: str | None = None
         """The `Content-Type` as the server wrote it; the first, if there are several."""
         self.location: str | None = None
@@ -113,14 +114,14 @@ class ResponseBody:
         """Size on the wire: transfer coding removed, content coding not."""
 
     def want_page(self, num_bytes: int, types: tuple[str, ...] = ()) -> None:
-        """Store so many bytes of the content at least, if its `Content-Type` contains one of these texts;
-        without `types` whatever it is. Called before the response."""
+        """Store at least this many bytes of the content, if its `Content-Type` contains one of these texts,
+        or in any case without `types`. Called before the response."""
         self._page_bytes = num_bytes
         self._page_types = types
 
     def leave_out(self) -> None:
-        """Read no more of the body than a redirect's, and store nothing: only the head is needed. Called
-        before the response."""
+        """Read no more of the body than of a redirect's, and store nothing, because only the head is needed.
+        Called before the response."""
         self._is_unused = True
         self._limit = UNUSED_BODY
         self._keep = False
@@ -134,14 +135,14 @@ class ResponseBody:
 
     @property
     def size_delivered(self) -> int:
-        """Size after decoding. A redirect's body is never decoded (fault 11), nor another that is
+        """Size after decoding. The body of a redirect is never decoded (fault 11), nor is any other that is
         not needed."""
         return self.size_download if self._decoding is None else self._decoding.size
 
     @property
     def is_kept(self) -> bool:
-        """Whether the content is stored for parsers: only if the response is not a redirect that is followed,
-        and its status no failure."""
+        """Whether the content is stored for parsers: only if the response is not a redirect to follow, and
+        its status is not a failure."""
         return self._kept is not None
 
     @property
@@ -150,7 +151,7 @@ class ResponseBody:
         return b"" if self._kept is None else self._kept.getvalue()  # without a copy
 
     def take(self) -> bytes:
-        """Return the content that is stored so far, and forget it."""
+        """Remove and return the content stored so far."""
         if self._kept is None or not self._kept.tell():
             return b""
         content = self._kept.getvalue()
@@ -209,7 +210,7 @@ class ResponseBody:
         return (more and not self.is_at_end) or self._decoded()
 
     def _decoded(self) -> bool:
-        """Return False; and store why, if decoding has failed."""
+        """Return False. If decoding has failed, store the failure."""
         assert self._decoding is not None
         if self._decoding.failure is not None and self.failure is None:
             self.failure = self._decoding.failure
@@ -285,7 +286,7 @@ class ResponseBody:
             self._end = length  # libcurl waits for the end of the connection, whatever the coding
             self._limit = length - 1
         if 200 <= status < 300:
-            given = () if self._max_bytes else self._options.headers  # they may ask for a part
+            given = () if self._max_bytes else self._options.headers  # they may request a part
             self._part = unexpected_part(status, headers.get("content-range", ""), given)
         if status in REDIRECTS and not self._read_location(headers):
             return False
@@ -333,11 +334,11 @@ class ResponseBody:
 
     @property
     def is_at_end(self) -> bool:
-        """Note that the body is complete, and make the transport stop."""
+        """Record that the body is complete, and make the transport stop."""
         return 0 < self._end == self.size_download
 
     def _exceeds_limit(self, chunk: bytes) -> bool:
-        """Stop reading at a limit. That is a failure, unless the body is complete, or not needed."""
+        """Stop reading at a limit. This is a failure unless the body is complete or not needed."""
         if self._end and self.failure is None:
             missing = len(chunk) - (self.size_download - self._end)  # bytes after the body don't belong to it
             self.size_download = self._end
@@ -358,7 +359,7 @@ class ResponseBody:
 
 
 ENCODING_SHOWN = 100
-"""Characters of an unknown `Content-Encoding` that go into the row."""
+"""Maximum number of characters of an unknown `Content-Encoding` in the row."""
 
 
 def transfer_coding(headers: Headers) -> str:

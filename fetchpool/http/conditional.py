@@ -16,12 +16,12 @@ from fetchpool.transports.base import Failure, Headers
 from fetchpool.transports.header_index import REPEATED
 
 LONGEST = 500
-"""Characters of a validator; a longer one can't be sent back."""
+"""Maximum length of a validator in characters; a longer one can't be sent back."""
 ETAG, LAST_MODIFIED, NOT_MODIFIED = "etag", "last_modified", "not_modified"
 IF_NONE_MATCH, IF_MODIFIED_SINCE = "if-none-match", "if-modified-since"
 CONDITIONS = frozenset((IF_NONE_MATCH, IF_MODIFIED_SINCE))
 _CODED = re.compile(r"-{1,2}(?:gzip|deflate|br|zstd)(?=\"?$)")
-"""Suffixes that servers add, not always, to the entity tag of a page that they compress."""
+"""Suffixes that servers sometimes add to the entity tag of a compressed page."""
 
 
 def validators_from(headers: Headers) -> dict[str, Any]:
@@ -108,13 +108,13 @@ def _fits(asked: dict[str, str], etag: str, last_modified: str) -> bool:
 
 
 def _weakly(etag: str) -> str:
-    """Return an entity tag without the parts in which tags of the same page can differ (RFC 9110 section
+    """Return an entity tag without the parts that may differ between tags of the same page (RFC 9110 section
     8.8.3.2)."""
     return _CODED.sub("", etag.strip().removeprefix("W/"))
 
 
 def is_about(previous: CachedVersion, sent: tuple[tuple[str, str], ...]) -> bool:
-    """Whether the request's condition is about that version, and not one that the user set."""
+    """Whether the request's condition refers to that version, and was not set by the user."""
     return conditions(sent) == conditions(add_conditions((), previous))
 
 

@@ -1,7 +1,7 @@
 """Records the cookies that the responses of a fetch set, for the run's cookie jar.
 
 In: the steps of a fetch. Out: the same steps, and an `Outcome` with each `Set-Cookie` and the URL that sent
-it. The worker decides nothing about them: the engine has the jar.
+it. The worker makes no decision about them, since the engine has the jar.
 """
 
 from __future__ import annotations

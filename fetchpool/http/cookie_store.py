@@ -1,8 +1,6 @@
-"""Cookies by the hosts that they are sent to: those of a cookie file, and of the URLs of a run with a cookie
-jar.
-
-In: cookies, and what servers set. Out: the cookies of a host, found in the time that its labels take. Pure,
-except that a jar is written when it is closed.
+"""Stores cookies by the hosts that they are sent to: those of a cookie file, and those of a run with a cookie
+jar. In: cookies, and `Set-Cookie` headers. Out: the cookies of a host, in time proportional to the number of
+its labels. Pure, except that a jar is written when it is closed.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ from fetchpool.model.record import Cookie
 
 MOST_PER_DOMAIN = 50
 MOST_DOMAINS = 20_000
-"""Beyond these numbers the oldest are dropped."""
+"""Maximum numbers, beyond which the oldest are dropped."""
 _MAX_AGE = re.compile(r";[ \t]*max-age[ \t]*=[ \t]*([0-9]{1,12})[ \t]*(?:;|$)", re.IGNORECASE)
 _EXPIRES = re.compile(r";[ \t]*expires[ \t]*=([^;]{1,60})", re.IGNORECASE)
 

@@ -1,8 +1,8 @@
 """Handles cookies within one URL's chain of redirects (RFC 6265): a hop's cookies are sent on the next hops.
 
 In: a redirect's `Set-Cookie` headers and the URL that sent them. Out: a tuple of cookies, which travels with
-the request, and the `Cookie` header for another URL. URLs of the list share nothing, and nothing outlives the
-attempt, so an expired cookie is only one that the server deletes. Pure; linear in what a server sends.
+the request, and the `Cookie` header for another URL. Nothing is shared between URLs or outlives the attempt,
+so expiry only matters for a cookie that the server deletes. Pure; linear in what a server sends.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from fetchpool.model import urls
 from fetchpool.model.record import Cookie
 
 MAX_COOKIES = 50
-"""Cookies of one chain; beyond that the oldest are dropped (RFC 6265 section 6.1 requires as many per
-domain)."""
+"""Maximum number of cookies of one chain, beyond which the oldest are dropped (RFC 6265 section 6.1 requires
+as many per domain)."""
 LONGEST = 4096
-"""Characters of a cookie's name and value (likewise)."""
+"""Maximum length of a cookie's name and value in characters (from the same section)."""
 LONGEST_LINE = 8192
-"""Characters of a `Set-Cookie`; a longer one is ignored."""
+"""Maximum length of a `Set-Cookie` in characters; a longer one is ignored."""
 LONGEST_HEADER = 8192
-"""Characters of the `Cookie` header: most servers reject longer ones. The most specific cookies go first."""
+"""Maximum length of the `Cookie` header in characters, since most servers reject longer ones. The most
+specific cookies come first."""
 SECOND_LEVEL = frozenset(
     (
         *(
@@ -79,7 +80,7 @@ SHARED = frozenset(
         *("weebly.com", "wixsite.com", "wordpress.com", "workers.dev"),
     )
 )
-"""Domains under which anyone can have a subdomain: the best known of those on publicsuffix.org."""
+"""Domains under which anyone can register a subdomain: the best known ones of publicsuffix.org."""
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _BLANKS = " \t"
 
@@ -104,8 +105,8 @@ def learned(cookies: Cookies, lines: Iterable[str], href: str) -> Cookies:
 
 
 def together(stored: Cookies, chain: Cookies) -> Cookies:
-    """Return stored cookies and those of the chain, which replace the ones that they have the name, domain
-    and path of."""
+    """Return stored cookies and those of the chain, which replace stored ones with the same name, domain and
+    path."""
     if not chain or not stored:
         return stored or chain
     newer = {(each.name, each.domain, each.host_only, each.path) for each in chain}
@@ -139,8 +140,8 @@ def sent_with(
 
 
 def parsed(line: str, href: str) -> tuple[Cookie | None, bool]:
-    """Return the cookie of a `Set-Cookie`, and whether it deletes the cookie (RFC 6265 sections 5.2 and
-    5.3). None when it is invalid, or when the server may not set it."""
+    """Return the cookie of a `Set-Cookie`, and whether it deletes the cookie (RFC 6265 sections 5.2 and 5.3).
+    None if it is invalid, or if the server may not set it."""
     if len(line) > LONGEST_LINE or _CONTROL.search(line):
         return None, False
     pair, _, rest = line.partition(";")
@@ -197,8 +198,8 @@ def default_path(asked: str) -> str:
 
 
 def is_shared(domain: str) -> bool:
-    """Whether a domain is a public suffix, for which no cookies may be set. Not all are known here
-    (publicsuffix.org lists ten thousand); a cookie for one goes to no other host."""
+    """Whether a domain is a public suffix, for which no cookies may be set. Only some are known here
+    (publicsuffix.org lists ten thousand); a cookie for one is sent to no other host."""
     labels = domain.rstrip(".").split(".")
     if len(labels) < 2:
         return True

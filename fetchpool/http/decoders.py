@@ -21,17 +21,18 @@ else:
     from backports import zstd
 
 OUTPUT_STEP = 128 * 1024
-"""Bytes that a decoder is asked for at once."""
+"""Number of bytes that a decoder is asked for at once."""
 MAX_OUTPUT = 2 * OUTPUT_STEP
-"""Bytes that a decoder returns at most: brotli rounds up to blocks of its own (google/brotli issue 1396)."""
+"""Maximum number of bytes that a decoder returns: brotli rounds up to its own blocks (google/brotli issue
+1396)."""
 SLICE = 16 * 1024
-"""Bytes that a decoder is given at once. What follows a member is copied once per member, so many small
-members in one large chunk would cost the square of its size."""
+"""Maximum number of bytes that a decoder is given at once. The bytes after a member are copied once per
+member, so many small members in one large chunk would take quadratic time."""
 ZSTD_WINDOW_LOG = 23
-"""8 MiB: the window that RFC 9659 allows on the web. The decoder allocates what the frame asks for."""
+"""8 MiB: the window that RFC 9659 allows on the web. The decoder allocates as much as the frame asks for."""
 MAX_MEMBERS = 100_000
-"""gzip members or zstd frames of one body. An empty one takes 9 bytes and some 10 µs: without a
-limit, a bomb of them inside another coding would run for minutes without ever growing."""
+"""Maximum number of gzip members or zstd frames in one body. An empty one takes 9 bytes and about 10 µs:
+without a limit, a bomb of them inside another coding would run for minutes without growing."""
 
 
 class DecodingError(ValueError):
@@ -70,7 +71,7 @@ class ZlibDecoder:
         if inflate.eof:
             self.ended = True
             self.rest = inflate.unused_data
-        # A full piece may leave output behind even when all the input was taken.
+        # A full piece may leave output behind even if all input was consumed.
         self.pending = len(piece) == OUTPUT_STEP or bool(inflate.unconsumed_tail)
         return piece
 
@@ -88,8 +89,9 @@ class BrotliDecoder:
     def decode(self, chunk: bytes) -> bytes:
         piece: bytes = self._brotli.process(chunk, output_buffer_limit=OUTPUT_STEP)
         self.ended = self._brotli.is_finished()
-        # Not `can_accept_more_data()`: a bomb's last bytes are taken in long before their output is out.
-        # Asking until nothing comes is the one way to know (google/brotli pull request 1234).
+        # Not `can_accept_more_data()`: the last bytes of a bomb are consumed long before their output is
+        # complete. The only reliable way is to ask until nothing is returned (google/brotli pull request
+        # 1234).
         self.pending = bool(piece)
         return piece
 
@@ -118,8 +120,8 @@ ZSTD_OPTIONS = {int(zstd.DecompressionParameter.window_log_max): ZSTD_WINDOW_LOG
 
 
 def open_deflate(start: bytes) -> MemberDecoder:
-    """`deflate` is zlib's format (RFC 9110 section 8.4.1.2), but some servers send it without zlib's
-    header, and browsers take both. The header's check (RFC 1950 section 2.2) tells them apart."""
+    """`deflate` is zlib's format (RFC 9110 section 8.4.1.2), but some servers send it without zlib's header,
+    and browsers accept both. The check bits of the header (RFC 1950 section 2.2) distinguish them."""
     wrapped = start[0] & 0x0F == 8 and (start[0] << 8 | start[1]) % 31 == 0
     return ZlibDecoder(zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
 
@@ -155,9 +157,9 @@ CODINGS["x-gzip"] = CODINGS["gzip"]
 class ContentDecoder:
     """Decodes one coding of one body.
 
-    Several gzip members or zstd frames in a row are one body. Zero bytes between and after them, and bytes
-    after the last that do not start like another, are ignored, as `gzip -d` and browsers do; nothing may
-    follow a brotli stream, as in curl.
+    Consecutive gzip members or zstd frames form one body. As in `gzip -d` and browsers, zero bytes between
+    and after them are ignored, and so are bytes after the last one that don't start another. As in curl,
+    nothing may follow a brotli stream.
     """
 
     __slots__ = ("_codec", "_coding", "_held", "_ignoring", "_members")
@@ -180,9 +182,9 @@ class ContentDecoder:
         return self._codec is None and not self._held
 
     def decode(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield what `chunk` adds to the decoded body, in pieces of at most `MAX_OUTPUT` bytes. A member
-        without content yields an empty piece, so that the caller can stop a bomb of those, too. Raises one
-        of `CODING_ERRORS`. Must be exhausted before the next chunk."""
+        """Yield the part of the decoded body that `chunk` adds, in pieces of at most `MAX_OUTPUT` bytes. A
+        member without content yields an empty piece, so that the caller can stop a bomb of empty members,
+        too. Raises one of `CODING_ERRORS`. Must be exhausted before the next chunk."""
         if len(chunk) <= SLICE:
             yield from self._pieces(chunk)
         else:
@@ -211,8 +213,8 @@ class ContentDecoder:
                 self._codec = None
 
     def _next_member(self) -> MemberDecoder | None:
-        """Return the decoder for the member that `_held` starts; None when more bytes are needed, or it is
-        no member."""
+        """Return the decoder for the member that `_held` starts; None if more bytes are needed, or if it is
+        not a member."""
         coding = self._coding
         if self._members:
             self._held = self._held.lstrip(b"\0")

@@ -1,9 +1,9 @@
 """Decodes the content codings of one body, in steps of bounded duration.
 
 In: the body's bytes as received, in chunks of any size. Out: the decoded content, piece by piece, its size,
-and at most one failure. A few bytes may contain hours of decoding, so a step ends after some milliseconds:
-the driver then checks the time, serves other fetches, and calls `resume()`. Nothing that a server sends makes
-it raise, and it holds no more than a piece for each layer.
+and at most one failure. A few bytes may take hours to decode, so a step ends after a few milliseconds: the
+driver then checks the time, serves other fetches, and calls `resume()`. Nothing that a server sends makes it
+raise, and it holds at most one piece for each layer.
 """
 
 from __future__ import annotations
@@ -16,31 +16,32 @@ from fetchpool.model.failures import FailureKind
 from fetchpool.transports.base import Failure
 
 FIRST, PIECES = 4, 8
-"""Pieces of a chunk's first step, and of later steps, each of at most `decoders.MAX_OUTPUT` bytes. The first
-is shorter, since a thousand chunks may arrive at once; an ordinary one has one or two pieces."""
+"""Maximum number of pieces, each of at most `decoders.MAX_OUTPUT` bytes, in a chunk's first step and in later
+steps. The first step is shorter, since a thousand chunks may arrive at once; an ordinary chunk has one or two
+pieces."""
 
 Keep = Callable[[bytes], None]
 
 
 class Decoding:
-    """Decodes what `feed()` is given, and continues with `resume()` as long as it is `pending`."""
+    """Decodes the chunks passed to `feed()`; while it is `pending`, `resume()` continues."""
 
     __slots__ = ("_between", "_decoders", "_enough", "_limit", "_waiting", "_work", "failure", "size")
 
     def __init__(self, codings: list[ContentCoding], limit: int, enough: int) -> None:
         """`codings`: in the order of decoding, the outermost first. More than `limit` bytes are a failure,
-        also between two layers: they may be a bomb that the inner layer reduces to nothing. After `enough`
-        bytes, unless it is 0, decoding stops."""
+        even between two layers, where they may be a bomb that the inner layer reduces to nothing. Decoding
+        stops after `enough` bytes, unless that is 0."""
         self._decoders = [ContentDecoder(coding) for coding in codings]
         self._limit = limit
         self._enough = enough
         self._work: list[Iterator[bytes]] = []
         """The unfinished iterators over the pieces of each layer, the innermost last."""
         self._waiting: deque[bytes] = deque()
-        """Chunks that arrived meanwhile."""
+        """Chunks that arrived during the decoding of an earlier one."""
         self._between = 0
         self.size = 0
-        """Bytes of decoded content so far."""
+        """Number of bytes of decoded content so far."""
         self.failure: Failure | None = None
 
     @property
@@ -57,7 +58,7 @@ class Decoding:
         return ""
 
     def feed(self, chunk: bytes, keep: Keep | None) -> bool:
-        """Decode the first step of a chunk. Return True when the chunk is decoded and more is wanted."""
+        """Decode the first step of a chunk. Return True if the chunk is decoded and more is wanted."""
         if self._work:
             self._waiting.append(chunk)
             return False
@@ -65,7 +66,7 @@ class Decoding:
         return self.resume(keep, FIRST)
 
     def resume(self, keep: Keep | None, pieces: int = PIECES) -> bool:
-        """Decode one more step. Return True when everything received is decoded and more is wanted."""
+        """Decode one more step. Return True if everything received is decoded and more is wanted."""
         decoders, work, limit = self._decoders, self._work, self._limit
         innermost, layer = len(decoders), len(work)
         try:

@@ -33,14 +33,16 @@ from fetchpool.model.timestamp import utc_now
 from fetchpool.transports.base import Failure, HopRequest, ParseRequest, Steps
 
 MIN_TIMEOUT = 0.001
-"""Seconds for a connection when the DNS lookup took all the time: libcurl takes 0 for its default."""
+"""Seconds for a connection if the DNS lookup took all the time, since libcurl takes 0 as its default."""
 MOST_AGAIN = 3
-"""Hops of an attempt that may be repeated at once, after earlier requests left their connection unusable."""
+"""Maximum number of hops of an attempt that are repeated at once because earlier requests left their
+connection unusable."""
 BODY_STAYS = "the body is not sent to another origin, where the redirect leads; use a URL at {}"
 
 
 class Exchange:
-    """Holds what all fetches of a run share: the options, read once, and the parsers, loaded once."""
+    """The logic that all fetches of a run share, with the options, read once, and the parsers, loaded
+    once."""
 
     def __init__(self, options: FetchOptions, clock: Callable[[], float] = monotonic) -> None:
         """Raises `UsageError` when a parser can't be loaded."""
@@ -94,9 +96,9 @@ class Exchange:
         started = clock() - elapsed
         again = 0
         addresses: tuple[str, ...] = ()
-        """The addresses that are left of the host, if a proxy could not reach others."""
+        """The remaining addresses of the host, if a proxy could not reach others."""
         connecting = 0.0
-        """Seconds that these took."""
+        """Seconds that the attempts to reach the others took."""
         while True:
             if options.ip_version and (other := other_family(request.host, options.ip_version)):
                 return refusal(request, FailureKind.DNS, other, timestamp)

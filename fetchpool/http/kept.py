@@ -1,4 +1,4 @@
-"""The fields of `--keep` that are of the response: its headers, its redirects, its body.
+"""Makes the fields of `--keep` that come from the response: its headers, redirects and body.
 
 In: a fetch whose last hop is done. Out: fields for the row. A run without `--keep` never loads this module.
 """
@@ -21,21 +21,21 @@ BODILESS = frozenset((204, 304))
 TEXTUAL = ("text/", "html", "xml", "json", "javascript", "ecmascript", "yaml", "csv", "urlencoded", "graphql")
 """Parts of the media types whose content is text."""
 BINARY_WITHIN = 1024
-"""Bytes in which a NUL shows that content without a type is no text."""
+"""Number of bytes in which a NUL shows that content without a type is not text."""
 
 
 class KeptFields:
-    """The fields that all rows of a run get."""
+    """The fields that all rows of a run have."""
 
     def __init__(self, keep: tuple[str, ...]) -> None:
         self._headers = frozenset(name[len(HEADER) :] for name in keep if name.startswith(HEADER))
         self._all_headers = "headers" in keep
         self.redirects = "redirects" in keep
-        """Whether requests have to remember their redirects."""
+        """Whether requests must remember their redirects."""
         self._body = "body" in keep
         self._text = "text" in keep
         self.wants = ALL if self._body or self._text else 0
-        """Bytes of a body that have to be stored."""
+        """Number of bytes of a body that must be stored."""
 
     def of(
         self, request: FetchRequest, method: str, body: ResponseBody, failure: Failure | None
@@ -71,7 +71,7 @@ class KeptFields:
 
 
 def text_of(content: bytes, content_type: str | None) -> str | None:
-    """Return the content as text, decoded as browsers do; None for what is no text, such as a picture."""
+    """Return the content as text, decoded as browsers do; None if it is not text, such as an image."""
     if content_type:
         media_type = content_type.partition(";")[0].lower()
         if not any(part in media_type for part in TEXTUAL):
@@ -82,6 +82,6 @@ def text_of(content: bytes, content_type: str | None) -> str | None:
 
 
 def merged(kept: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
-    """Return the kept fields and those of parsers; a parser's field of the same name gets `parse_` before
-    it."""
+    """Return the kept fields and those of parsers; a parser's field of the same name is prefixed with
+    `parse_`."""
     return kept | {f"parse_{name}" if name in kept else name: value for name, value in extra.items()}

@@ -1,8 +1,8 @@
 """Remembers hosts whose connections are not reused for a while, since they received bytes that belong to no
 response.
 
-In: each hop's result. Out: whether the next hop needs a connection of its own. Such bytes may arrive at any
-time, also after the next request was sent, and would be taken for its response.
+In: each hop's result. Out: whether the next hop needs its own connection. Such bytes may arrive at any time,
+even after the next request was sent, and would be mistaken for its response.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from fetchpool.model import urls
 SECONDS = 300.0
 """Seconds for which a host is remembered."""
 MAX_HOSTS = 10_000
-"""The number of hosts that are remembered."""
+"""Maximum number of hosts that are remembered."""
 PROXY = ""
-"""The key of a proxy that makes requests for us: its connections carry the responses of all hosts."""
+"""The key of a proxy that makes the requests: its connections carry the responses of all hosts."""
 
 
 class Unkept:
-    """The hosts, by `host:port`. Worker threads share one object: each call is a step or two on a
-    dictionary."""
+    """The hosts, by `host:port`. Worker threads share one object, since each call takes only one or two
+    dictionary operations."""
 
     def __init__(self, proxies: ProxyChoice) -> None:
         self.until: dict[str, float] = {}
@@ -28,13 +28,13 @@ class Unkept:
         self._proxies = proxies
 
     def add(self, url: str, now: float) -> None:
-        """Remember that the host of `url` sent such bytes."""
+        """Record that the host of `url` sent such bytes."""
         if len(self.until) >= MAX_HOSTS:
             self.until.pop(next(iter(self.until)), None)
         self.until[self._peer(url)] = now + SECONDS
 
     def has(self, url: str, now: float) -> bool:
-        """Whether the host sent such bytes a short while ago."""
+        """Whether the host sent such bytes recently."""
         return self.until.get(self._peer(url), 0.0) > now
 
     def _peer(self, url: str) -> str:

@@ -1,4 +1,4 @@
-"""Builds the outcome of a fetch from its last hop: the row, and what the engine has to know in addition.
+"""Builds the outcome of a fetch from its last hop: the row, and additional data for the engine.
 
 In: the last hop, its response and its failure, if it has one. Out: an `Outcome`. The optional parts add to
 the row here: parsers, links, added fields, stored bodies.
@@ -25,7 +25,7 @@ RETRY_AFTER_STATUSES = frozenset((429, 503))
 """Statuses whose `Retry-After` applies to the host (RFC 6585 section 4, RFC 9110 15.6.4)."""
 NOT_MODIFIED = 304
 SHOWN = 1_000
-"""Characters of a `Content-Type` that go into the row."""
+"""Maximum number of characters of a `Content-Type` in the row."""
 STOPPED = Failure(FailureKind.ABORTED, FailureKind.ABORTED.message)
 
 
@@ -54,8 +54,8 @@ class OutcomeBuilder:
         *,
         refused: str = "",
     ) -> Outcome:
-        """Return the outcome. `parsing`: what was parsed in the meantime; `refused`: why a redirect is the
-        final response, and a failure."""
+        """Return the outcome. `parsing`: the result of parsing, if it is complete; `refused`: why a redirect
+        is the final response and a failure."""
         if request.dns_time:
             add_lookup_time(response, request.dns_time)
         head = body.head
@@ -63,10 +63,10 @@ class OutcomeBuilder:
         status = http_version = content_type = size_download = size_delivered = retry_after = None
         links = b""
         found: dict[str, Any] = {}
-        """What the links add to the row."""
+        """Fields that the links add to the row."""
         accepted = True
         is_page = False
-        """The response has the page. A 304 to the user's own condition is about a version whose
+        """Whether the response contains the page. A 304 to the user's own condition refers to a version whose
         size is unknown here."""
         if head is not None:
             status, http_version = head.status, head.http_version

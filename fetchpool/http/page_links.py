@@ -19,9 +19,9 @@ from fetchpool.model.request import FetchRequest
 from fetchpool.transports.base import Failure
 
 PAGE_BYTES = 4 << 20
-"""Bytes of a page in which links are looked for."""
+"""Number of bytes of a page that are searched for links."""
 PAGE_TYPES = ("html", "xml", "css")
-"""What the types of responses with links contain."""
+"""Parts of the content types of responses with links."""
 
 Found = tuple[bytes, dict[str, Any], Failure | None]
 NOTHING: Found = b"", {}, None
@@ -36,8 +36,8 @@ class PageLinkFinder:
         self._lock = Lock()  # the extractor remembers which links it has reported
 
     def prepare(self, request: FetchRequest, body: ResponseBody) -> None:
-        """Make a body store what links are looked for in. Of a link outside of the crawl only the head is
-        needed."""
+        """Make a body store the content that is searched for links. For a link outside the crawl, only the
+        head is needed."""
         kind = None if request.discovery is None else request.discovery.kind
         if kind is LinkKind.PAGE:
             body.want_page(PAGE_BYTES, PAGE_TYPES)
@@ -47,8 +47,8 @@ class PageLinkFinder:
             body.leave_out()
 
     def find(self, request: FetchRequest, href: str, body: ResponseBody) -> Found:
-        """Return the links of a response, empty if it is no page, the fields that it adds to the row, and why
-        a sitemap can't be read. `href`: where it was received from."""
+        """Return the links of a response (empty if it is not a page), the fields that it adds to the row, and
+        why a sitemap can't be read. `href`: the URL of the response."""
         discovery, head = request.discovery, body.head
         if discovery is None or head is None or head.status in REDIRECTS or not body.is_kept:
             return NOTHING

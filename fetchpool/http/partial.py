@@ -1,4 +1,4 @@
-"""Recognizes responses with only a part of the page (RFC 9110 section 14).
+"""Recognizes partial responses (RFC 9110 section 14).
 
 In: a status, a `Content-Range`, and the headers that were sent. Out: why the body is incomplete. Pure.
 """
@@ -9,14 +9,14 @@ import re
 
 PARTIAL_CONTENT = 206
 LONGEST = 100
-"""Characters of a `Content-Range` that are parsed."""
+"""Maximum number of characters of a `Content-Range` that are parsed."""
 CONTENT_RANGE = re.compile(r"[!-~]{1,20}[ \t]+([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)")
 """Unit, first byte, last byte, and total; `*` when the server doesn't know the total."""
 
 
 def unexpected_part(status: int, content_range: str, sent: tuple[tuple[str, str], ...]) -> str:
-    """Return why a 2xx response is only a part although the complete page was requested; empty when nothing
-    says so, or when a part was requested.
+    """Return why a 2xx response is only a part although the complete page was requested; empty if nothing
+    indicates that, or if a part was requested.
 
     A cache that stores a part of a page sends such responses, and may have the complete page the next time,
     so the failure is `truncated`.

@@ -1,6 +1,6 @@
 """Chooses the proxy of each hop, if it depends on the URL (`--proxy env`, `--noproxy`).
 
-In: the run's options, and each hop's URL. Out: the proxy; the choice for an origin is remembered. Pure.
+In: the run's options, and each hop's URL. Out: the proxy; the choice for an origin is cached. Pure.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from fetchpool.config.proxy_options import is_direct
 from fetchpool.model import urls
 
 MOST = 10_000
-"""Origins that are remembered."""
+"""Maximum number of cached origins."""
 
 
 class ProxyChoice:

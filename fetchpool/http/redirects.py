@@ -1,4 +1,4 @@
-"""Decides where a redirect leads, whether it may be followed, and what the next hop may do.
+"""Decides where a redirect leads, whether it may be followed, and which rights the next hop has.
 
 In: a hop's request and its response with a `Location`. Out: the request of the next hop, or why there is
 none. What is sent to another origin is decided in `model/derive.py`.
@@ -54,14 +54,14 @@ class Redirects:
         )
 
     def _is_public(self, request: FetchRequest, response: HopResult) -> bool:
-        """Whether a response came from the internet; behind a proxy, whether it may have."""
+        """Whether a response came from the internet or, behind a proxy, may have come from there."""
         if self._proxies.of(request.href):
             return not urls.is_address(request.host) or address_is_public(request.host.strip("[]"))
         return response.remote_ip is not None and address_is_public(response.remote_ip)
 
 
 def other_family(host: str, ip_version: str) -> str:
-    """Return why a host is not allowed that is an address of the other family; empty if it is none."""
+    """Return why a host that is an address of the other family is not allowed; empty for any other host."""
     if not urls.is_address(host) or (host[-1] == "]") == (ip_version == "6"):
         return ""
     return f"{host.strip('[]')} is not an IPv{ip_version} address"
@@ -78,7 +78,7 @@ def redirect_target(head: ResponseHead, href: str) -> str | None:
 
 
 def check_host_literal(host: str) -> str:
-    """Return why a host is not allowed, as far as its name shows; empty if it is. The addresses of a name
-    are checked on connecting, unless a proxy connects."""
+    """Return why a host is not allowed, as far as its name shows; empty if it is allowed. The addresses of a
+    name are checked on connecting, unless a proxy connects."""
     ip = host.strip("[]")
     return f"{ip} is not a public address" if urls.is_address(host) and not address_is_public(ip) else ""

@@ -1,9 +1,9 @@
 """Builds the headers of each request of a fetch, except `Host`, and decides whether it has a body.
 
 In: the run's options, once, and each hop's request. Out: its headers, in order. This module decides which
-origin receives which headers: the user's own headers and credentials stay within the origin they were given
-for, except those that can't be secret, and so does the body; conditions go to the origin of the earlier
-version, cookies where they belong.
+origin receives which headers: the user's own headers and credentials, except those that can't be secret, stay
+within the origin that they were given for, and so does the body; conditions are sent to the origin of the
+earlier version, and cookies to their own sites.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ACCEPT_ENCODING = "gzip, deflate, br, zstd"
 OF_THE_BODY = frozenset(
     ("content-encoding", "content-language", "content-length", "content-location", "content-type")
 )
-"""Headers that describe the body: not sent without it."""
+"""Headers that describe the body, and are not sent without it."""
 SENDS_BODY = frozenset(("POST", "PUT", "PATCH"))
 """Methods whose requests must declare an empty body (RFC 9110 section 8.6)."""
 STAYING = frozenset(
@@ -28,13 +28,14 @@ STAYING = frozenset(
         *("range", "upgrade-insecure-requests", "user-agent"),
     )
 )
-"""Headers that describe what is wanted, and by whom: none can be secret, so they are sent to every origin.
-Other headers of the user are not (fault 25)."""
+"""Headers that describe the wanted content and the client: none can be secret, so they are sent to every
+origin. The user's other headers are not (fault 25)."""
 
 OF_THE_PAGE = OF_THE_BODY | frozenset(
     ("if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "range")
 )
-"""Headers about the content of the list's URLs: not sent for a `robots.txt`, which is needed completely."""
+"""Headers about the content of the list's URLs. They are not sent for a `robots.txt`, which is needed
+completely."""
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -65,7 +66,7 @@ class RequestHeaders:
         self._stored = CookieStore(options.cookies) if options.cookies else None
         self._netrc = {} if "authorization" in named else dict(options.netrc)
         self._by_host: dict[str, tuple[Fields, Fields]] = {}
-        """By host of `.netrc`, the headers with and without those of the body."""
+        """The headers with and without those of the body, by host of `.netrc`."""
         self._foreign: Fields = tuple(pair for pair in self._own if pair[0].lower() in STAYING)
 
     def of(self, request: FetchRequest) -> Fields:

@@ -1,7 +1,6 @@
-"""The response that a user-defined parser is given, with the names that are known from requests.
-
-In: what the exchange and the body know when a fetch is done. Out: a `Response`, whose text is decoded on
-first use. Nothing here raises because of what a server sent, except `json()`.
+"""The response that is passed to a user-defined parser, with attribute names as in requests. In: the results
+of the exchange and the body when a fetch is done. Out: a `Response`, whose text is decoded on first use.
+Nothing here raises because of what a server sent, except `json()`.
 """
 
 from __future__ import annotations
@@ -21,11 +20,10 @@ from fetchpool.transports.base import Headers, HopRequest, HopResult
 
 
 class Response(Struct, frozen=True, kw_only=True, eq=False, dict=True):
-    """What came back for one URL: received completely, decoded, with a status under 400.
-
-    Sizes are bytes; times are seconds, cumulative from the start of the last hop, None where the
-    transport can't tell: the same values as in the row. To try a parser by hand, `url` and `content`
-    are enough: `Response(url="https://example.org/", content=b"<title>Hi</title>")`.
+    """The response for one URL, completely received and decoded, with a status under 400. Sizes are bytes;
+    times are seconds, cumulative from the start of the last hop, and None if unknown. They are the same
+    values as in the row. To try a parser by hand, `url` and `content` are enough:
+    `Response(url="https://example.org/", content=b"<title>Hi</title>")`.
     """
 
     url: str
@@ -58,19 +56,19 @@ class Response(Struct, frozen=True, kw_only=True, eq=False, dict=True):
 
     @cached_property
     def encoding(self) -> str:
-        """The name of the text's encoding, found as browsers do (WHATWG Encoding Standard): a byte
-        order mark, the `charset` of `Content-Type`, for HTML and XML what the page's first bytes
-        declare; otherwise, or when that is no encoding, `utf-8`."""
+        """The name of the text's encoding, found as browsers do (WHATWG Encoding Standard): a byte order
+        mark, the `charset` of `Content-Type`, for HTML and XML the declaration in the page's first bytes;
+        otherwise, or if that is not an encoding, `utf-8`."""
         return find_encoding(self.content, self.content_type)
 
     @cached_property
     def text(self) -> str:
-        """The content as text, without a byte order mark; bytes that are not in the encoding become
-        U+FFFD. Decoded once, when first asked for."""
+        """The content as text, without a byte order mark; bytes that are not in the encoding become U+FFFD.
+        Decoded once, on first use."""
         return decode(self.content, self.encoding)
 
     def json(self) -> Any:
-        """The content as JSON. Raises `ValueError` when it is not."""
+        """Return the content decoded from JSON. Raises `ValueError` if it is not JSON."""
         return json.loads(self.content)
 
     def __repr__(self) -> str:

@@ -1,7 +1,7 @@
 """Reads the entries of a sitemap that a crawl has found, in the worker.
 
-In: a complete response. Out: the pages and sitemaps that it lists, and the problem that ended it. The parser
-is that of `--sitemap`; memory and time are bounded for any input.
+In: a complete response. Out: the pages and sitemaps that it lists, and the error that ended the parsing. The
+parser is that of `--sitemap`; memory and time are bounded for any input.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from fetchpool.sources.decompress import Chunks, DecompressionError, by_magic, d
 from fetchpool.sources.sitemap_parser import SitemapError, SitemapParser
 
 SITEMAP_BYTES = 64 << 20
-"""Bytes of a sitemap, before and after decompression; the protocol allows 50 MB."""
+"""Maximum size of a sitemap in bytes, before and after decompression; the protocol allows 50 MB."""
 CHUNK = 1 << 16
 
 
 class SitemapLinks(Struct, frozen=True, array_like=True, gc=False):
-    """What a sitemap lists. URLs are normalised and joined by line feeds."""
+    """The entries of a sitemap. URLs are normalised and joined by line feeds."""
 
     urls: bytes = b""
     """The pages to fetch."""
@@ -33,7 +33,7 @@ class SitemapLinks(Struct, frozen=True, array_like=True, gc=False):
     num_links: int = 0
     """The number of its entries."""
     not_followed: dict[str, int] = {}
-    """The number of entries by the `Reason` why they are not fetched."""
+    """The number of entries that are not fetched, by `Reason`."""
 
     def encode(self) -> bytes:
         return _encode(self)
@@ -50,8 +50,8 @@ class SitemapReader:
         self._policy = LinkPolicy(rules)
 
     def read(self, content: bytes, href: str, moved_to: str) -> tuple[SitemapLinks, str]:
-        """Return what the sitemap at `href` lists, and why it can't be read to its end; empty if it can.
-        `moved_to`: where the start of its site has redirected to."""
+        """Return the entries of the sitemap at `href`, and why it can't be read to its end (empty if it can).
+        `moved_to`: the target of the redirect from the start of its site."""
         if moved_to:
             self._policy.scope.add(moved_to)
         found: dict[str, None] = {}

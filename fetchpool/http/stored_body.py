@@ -1,6 +1,6 @@
 """Stores a hop's body in addition to measuring it (`--save`, `--hash`, `--warc`).
 
-In: what a `ResponseBody` is fed. Out: the same results, and the stored bytes: the decoded content
+In: the input of a `ResponseBody`. Out: the same results, and the stored bytes: the decoded content
 (`sinks/bodies.py`), the bytes as received (`wire`, for `warc_recorder.py`), or both. A run without these
 options never loads this module.
 """
@@ -20,7 +20,7 @@ from fetchpool.sinks.spool import SpooledBody
 from fetchpool.transports.base import Failure, ResponseHead
 
 NOT_MODIFIED = 304
-"""A response that refers to a body which the client already has (RFC 9110 section 15.4.5)."""
+"""The status of a response that refers to a body which the client already has (RFC 9110 section 15.4.5)."""
 BODILESS = frozenset((204, NOT_MODIFIED))
 
 
@@ -28,7 +28,7 @@ class BodyStorage:
     """The storage that all bodies of a run share."""
 
     def __init__(self, options: FetchOptions, wants: int) -> None:
-        """`wants`: bytes of the content that parsers need."""
+        """`wants`: the number of content bytes that parsers need."""
         self._options = options
         self._wants = wants
         wanted = options.save or options.hash
@@ -41,8 +41,8 @@ class BodyStorage:
     def finish(
         self, body: ResponseBody, extra: dict[str, Any], failure: Failure | None, request: FetchRequest
     ) -> str:
-        """Finish the last hop's body: store the content of a response without a failure, and add its
-        fields to `extra`. Return an error message of our own disk; empty if there is none."""
+        """Finish the last hop's body: store the content of a response without a failure, and add its fields
+        to `extra`. Return the error message of a failure of the local disk; empty if there is none."""
         if not isinstance(body, StoredBody):  # an internal request, which has no row
             return ""
         if body.stored is None:
@@ -68,15 +68,15 @@ class StoredBody(ResponseBody):
         self.wire = SpooledBody(options.warc_spool) if options.warc_spool else None
         """The body as received, whatever its status."""
         self.stored: BodyWriter | None = None
-        """The content, when the status is no failure and the response can have a body."""
+        """The content, if the status is not a failure and the response can have a body."""
         self.stopped = False
-        """Whether we stopped reading, perhaps before the end."""
+        """Whether reading was stopped, possibly before the end."""
         self.error = ""
-        """Why our own disk failed; empty if it did not."""
+        """Why the local disk failed; empty if it did not."""
 
     @property
     def bodiless(self) -> bool:
-        """There is no body, whatever the headers say (RFC 9112 section 6.3)."""
+        """Whether there is no body, whatever the headers say (RFC 9112 section 6.3)."""
         return self._method == "HEAD" or (self.head is not None and self.head.status in BODILESS)
 
     def on_head(self, head: ResponseHead) -> bool:
@@ -109,7 +109,7 @@ class StoredBody(ResponseBody):
         return self._checked(super().resume())
 
     def _checked(self, more: bool) -> bool:
-        """Return the result of `feed()`: False also when our own disk has failed."""
+        """Return the result of `feed()`, or False if the local disk has failed."""
         if self.stored is not None and self.stored.failure:
             self.error = self.stored.failure
         if self.error:
@@ -124,7 +124,7 @@ class StoredBody(ResponseBody):
         return Path(self.wire.path).open("rb") if self.wire.path else io.BytesIO(self.wire.content)
 
     def discard(self) -> None:
-        """Delete what is stored."""
+        """Delete the stored data."""
         if self.wire is not None:
             self.wire.discard()
         if self.stored is not None:

@@ -1,7 +1,6 @@
-"""Hands the content of a response to another thread while it is received.
-
-In: the steps of a fetch. Out: a `ContentStream`, from which one other thread reads. The content waits in a
-temporary file: a slow reader holds up no transfer, and memory does not grow with the content.
+"""Passes the content of a response to another thread while it is received. In: the steps of a fetch. Out: a
+`ContentStream`, from which one other thread reads. The content waits in a temporary file, so that a slow
+reader does not delay the transfer, and memory does not grow with the content.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ class ContentStream:
     """The decoded content of one response. One thread writes, another one reads."""
 
     def __init__(self) -> None:
-        """Raises `OSError` if there is no place for temporary files."""
+        """Raises `OSError` if there is no usable directory for temporary files."""
         self._file = TemporaryFile(buffering=0)  # noqa: SIM115 - `close()` closes it
         self._changed = Condition()
         self._written = self._taken = 0
@@ -50,14 +49,14 @@ class ContentStream:
             return self._failure is None
 
     def end(self) -> None:
-        """Note that the response has ended, complete or not."""
+        """Record that the response has ended, complete or not."""
         with self._changed:
             self._ended = True
             self._changed.notify_all()
 
     def read(self, size: int) -> bytes:
-        """Wait for content, and return up to `size` bytes of it; empty at the end. Content whose server is
-        not known to be public or not waits for the end. Raises `OSError`."""
+        """Wait for content, and return up to `size` bytes of it; empty at the end. If it is not known whether
+        the server is public, this waits for the end. Raises `OSError`."""
         with self._changed:
             self._changed.wait_for(self._is_readable)
             if self._failure is not None:
@@ -82,7 +81,7 @@ class ContentStream:
 
 
 class StreamedBody:
-    """The `ResponseHandler` of a hop that passes everything on, and the body's content to a stream."""
+    """The `ResponseHandler` of a hop that passes everything on, and copies the body's content to a stream."""
 
     def __init__(self, hop: HopRequest, stream: ContentStream, options: FetchOptions) -> None:
         body = body_of(hop.receiver)
@@ -134,8 +133,8 @@ def streamed(steps: Steps, stream: ContentStream, options: FetchOptions) -> Step
 
 
 def served_publicly(hop: HopRequest, options: FetchOptions) -> bool | None:
-    """Return whether the server of a hop, whose connection is open, has a public address. None if it has
-    addresses of both kinds, or if a proxy or libcurl has looked them up."""
+    """Return whether the server of a hop, whose connection is open, has a public address. None if the host
+    has addresses of both kinds, or if a proxy or libcurl has resolved it."""
     if options.has_proxy:
         return None
     host, _, port = hop.authority.rpartition(":")

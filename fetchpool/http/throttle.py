@@ -1,8 +1,8 @@
 """Limits the rate at which all bodies of a run are received (`--limit-rate`).
 
-In: the sizes of pieces, as they are received, from every worker. Out: the time until which each transfer
-must pause, so that all together stay within the rate. Worker processes share the state by a file; a wait is
-the driver's: nothing here sleeps.
+In: the sizes of pieces, as they are received, from every worker. Out: the time until which each transfer must
+pause, so that all together stay within the rate. Worker processes share the state through a file. Nothing
+here sleeps; the driver does the waiting.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class ByteRate:
         self._per_second = per_second
         self._lock = threading.Lock()
         self._paid_at = 0.0
-        """When all bytes received until now are within the rate."""
+        """The time at which all bytes received so far are within the rate."""
         self._file = SharedTime(path) if path else None
 
     def charge(self, size: int) -> float:
-        """Count bytes that were received; return when the next ones may be, on the monotonic clock."""
+        """Count received bytes; return when the next ones may be received, on the monotonic clock."""
         with self._lock:
             if self._file is None:
                 self._paid_at = self._after(self._paid_at, size)
@@ -48,7 +48,8 @@ class ByteRate:
 
 
 class SharedTime:
-    """A time in a file, for one process at a time within `with`. The monotonic clock is the system's."""
+    """A time in a file, accessed by one process at a time with `with`. The monotonic clock is common to all
+    processes of the system."""
 
     def __init__(self, path: str) -> None:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -94,7 +95,7 @@ class ThrottledBody:
         self.ready_at = self._rate.charge(len(chunk))
         self._more = self.body.feed(chunk)
         self._waits = self._more or self.body.pending
-        return False  # after the wait `resume()` wants more
+        return False  # after the wait, `resume()` asks for more
 
     @property
     def pending(self) -> bool:

@@ -33,14 +33,14 @@ SECRET = frozenset(("authorization", "proxy-authorization", "cookie", "cookie2")
 """Request headers whose values stay out of the archive."""
 REDACTED = "***"
 ORIGINAL = "X-Archive-Orig-"
-"""Before a header that isn't true of the record any more, as other archivers write it."""
+"""Prefix of a header that no longer applies to the record, as other archivers write it."""
 
 
 class WarcRecorder:
     """Wraps a fetch's steps and records each hop as WARC records."""
 
     def __init__(self, directory: str, utc_now: Callable[[], str]) -> None:
-        """`directory`: for the records of a fetch, when they are large."""
+        """`directory`: where large records of a fetch are stored."""
         self._directory = directory
         self._utc_now = utc_now
 
@@ -78,8 +78,9 @@ class WarcRecorder:
 
 
 class WarcOutput:
-    """The file object that warcio writes to. The records themselves can't be: with their writer they would
-    form a reference cycle, which holds a quarter of a mebibyte until the garbage collector runs."""
+    """The file object that warcio writes to. The records themselves can't play this role: with their writer
+    they would form a reference cycle, which holds a quarter of a mebibyte until the garbage collector
+    runs."""
 
     def __init__(self, spool: SpooledBody) -> None:
         self.write = spool.write
@@ -96,8 +97,8 @@ class WarcBuffer:
         self._writer = WARCWriter(WarcOutput(self.spool), gzip=True, warc_version=WARC_VERSION)
 
     def add(self, hop: HopRequest, body: StoredBody, response: HopResult, timestamp: str) -> str:
-        """Add the records of one hop; none if nothing was sent. Return an error message of our own disk;
-        empty if there is none."""
+        """Add the records of one hop; none if nothing was sent. Return the error message of a failure of the
+        local disk; empty if there is none."""
         if body.head is None and not _was_sent(hop, response):
             return ""
         try:
@@ -107,7 +108,7 @@ class WarcBuffer:
         return ""
 
     def attach_to(self, outcome: Outcome, failure: str) -> Outcome:
-        """Return the outcome with these records; or, after a failure of our own disk, an outcome with that
+        """Return the outcome with these records or, if the local disk has failed, an outcome with that
         failure."""
         self.spool.close()
         failure = failure or outcome.storage_error
@@ -176,7 +177,7 @@ class RawHeaders(StatusAndHeaders):  # type: ignore[misc]  # warcio ships no typ
 
 
 class ChainedReader:
-    """Several streams read as one. It can be read twice: warcio hashes it first, and then writes it."""
+    """Several streams read as one. It can be read twice, since warcio first hashes and then writes it."""
 
     def __init__(self, parts: list[BinaryIO]) -> None:
         self._parts = parts
@@ -233,7 +234,7 @@ def _status_line(head: ResponseHead) -> bytes:
 
 
 def _header_lines(body: StoredBody) -> tuple[bool, list[bytes]]:
-    """Return the header lines as received; and whether the body must be chunked, as they say."""
+    """Return the header lines as received, and whether they say that the body must be chunked."""
     assert body.head is not None
     lines = [line.rstrip(b"\r\n") for line in body.head.headers.lines]
     codings = body.head.headers.get_all("transfer-encoding")
@@ -241,14 +242,14 @@ def _header_lines(body: StoredBody) -> tuple[bool, list[bytes]]:
         return False, lines
     if [coding.lower() for coding in codings] == ["chunked"]:
         return not body.bodiless, lines
-    prefix = b"transfer-encoding:"  # it named another coding too, which the transport has removed
+    prefix = b"transfer-encoding:"  # it also named another coding, which the transport has removed
     return False, [
         ORIGINAL.encode() + line if line[: len(prefix)].lower() == prefix else line for line in lines
     ]
 
 
 def _truncated(body: StoredBody, response: HopResult) -> str:
-    """Return why the record lacks a part of the body; empty if it has all of it."""
+    """Return why the record lacks a part of the body; empty if it is complete."""
     failure = response.failure or (body.failure if body.stopped else None)
     if failure is not None:
         return failure.kind.warc_truncated

@@ -1,5 +1,5 @@
-"""The table of failures: each kind with its exit code, its message, and how retries, host limits, the proxy
-breaker and the archive treat it; and the words that users may write for several kinds.
+"""The table of failures: each kind with its exit code, its message, and its treatment by retries, host
+limits, the proxy breaker and the archive; and the group names that users may write.
 
 In: nothing, or words such as `timeout`. Out: `error` values as rows have them. Pure.
 """
@@ -30,7 +30,7 @@ class Traits(Struct, frozen=True, kw_only=True):
     is_transient: bool = False
     """Whether a retry may help."""
     blames_host: bool = True
-    """Whether it means, without a response, that the host does not respond."""
+    """Whether it indicates, if there was no response, that the host does not respond."""
     is_overload: bool = False
     """Whether it may result from too many requests at once (`-w auto`)."""
     breaks_connection: bool = False
@@ -161,7 +161,7 @@ class FailureKind(StrEnum):
         warc_truncated="time",
         group="timeout",
     )
-    # Not transient: the attempt had all the time that the user allows a URL.
+    # Not transient: the attempt used all the time that the user allows.
     TIMEOUT_TOTAL = Traits(
         error="timeout_total",
         exitcode=28,

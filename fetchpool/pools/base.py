@@ -1,7 +1,7 @@
 """The interface between the engine and the pools that fetch.
 
-A pool is `submit(request) -> LightFuture` and `shutdown()`; to the engine all pools are alike, except
-that an `InlinePool` can run in the engine's thread. A pool holds no policy: it neither retries nor delays.
+A pool is `submit(request) -> LightFuture` and `shutdown()`; to the engine all pools are alike, except that an
+`InlinePool` can run in the engine's thread. A pool has no policy: it neither retries nor delays.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ class Pool(Protocol):
 
     @property
     def keeps_spacing(self) -> bool:
-        """Whether the pool keeps `FetchRequest.spacing` between the actual starts: then requests to spaced
-        hosts, too, may wait in it for a worker."""
+        """Whether the pool keeps `FetchRequest.spacing` between the actual starts, so that requests to spaced
+        hosts may also wait in it for a worker."""
 
     @property
     def max_pending(self) -> int:
@@ -33,7 +33,7 @@ class Pool(Protocol):
 
     @property
     def stuck(self) -> int:
-        """Number of parsers that timed out and may run for ever, since a thread can't be ended."""
+        """Number of parsers that timed out and may run forever, since a thread can't be ended."""
 
     def submit(self, request: FetchRequest, *, alone: bool = False) -> LightFuture:
         """Queue a request, without blocking. `alone`: its worker runs no other request meanwhile, if a crash
@@ -41,21 +41,21 @@ class Pool(Protocol):
         that the future can carry is `WorkerLostError`."""
 
     def resize(self, workers: int) -> None:
-        """Set `max_workers`, to no more than the pool was opened with. Fetches in flight beyond it
+        """Set `max_workers`, up to the number that the pool was opened with. Fetches in flight beyond it
         complete. With 0, requests wait until the pool is resized again, or shut down."""
 
     def space_hops(self, spaced: bool) -> None:
-        """From now on hand every redirect back, to be scheduled like any request, and start each request at
-        once (`spaced`), or do again as the options say."""
+        """From now on, with `spaced`, return every redirect, to be scheduled like any request, and start each
+        request at once; without it, do as the options say again."""
 
     def cancel_pending(self, host: str | None = None) -> None:
-        """Cancel the submitted requests for a host that no worker has started. Without a host: of all hosts,
-        and none starts until the next `submit()`."""
+        """Cancel the submitted requests for a host that no worker has started. Without a host, cancel those
+        for all hosts, and start none until the next `submit()`."""
 
     def shutdown(self, *, abort: bool = False) -> None:
-        """Wait for the fetches in flight; with `abort` end them first: their futures are cancelled, return an
-        `aborted` outcome, or raise `WorkerLostError`. Idempotent. Called in a future's callback it does not
-        wait: the pool closes when the last fetch has ended."""
+        """Wait for the fetches in flight; with `abort`, end them first: their futures are cancelled, return
+        an `aborted` outcome, or raise `WorkerLostError`. Idempotent. If called in a future's callback, it
+        does not wait: the pool closes when the last fetch has ended."""
 
     def release(self) -> None:
         """Announce that nothing more will be submitted: the pool closes when the last fetch has ended. Takes
@@ -64,13 +64,13 @@ class Pool(Protocol):
 
 @runtime_checkable
 class InlinePool(Pool, Protocol):
-    """A pool whose loop can run in the caller's thread, which completes the futures there and needs no thread
-    of its own."""
+    """A pool whose loop can run in the caller's thread, without a thread of its own. Futures are then
+    completed in the caller's thread."""
 
     def run_once(self, timeout: float) -> None:
-        """Run the pool's loop until a fetch has ended or `wake()` is called, for `timeout` seconds at most.
-        The first call must come before anything is submitted, or the pool starts a thread of its own; from
-        then on nothing proceeds between calls, while deadlines pass."""
+        """Run the pool's loop until a fetch has ended or `wake()` is called, but at most for `timeout`
+        seconds. The first call must precede the first submission, or the pool starts its own thread. Nothing
+        proceeds between calls, although deadlines pass."""
 
     def wake(self) -> None:
         """End the current call of `run_once()`, or the next one, at once. Any thread may call it."""

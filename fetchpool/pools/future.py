@@ -1,8 +1,8 @@
 """LightFuture: a `concurrent.futures.Future` that creates its Condition lazily, for speed.
 
-A run waits for none of its futures but is called back. The condition that a waiter needs, four fifths of a
-future's memory, is created for the first one; until then a lock is enough. Each method here is a fast path of
-the inherited one, and calls it in all other cases; together they save 2 µs of a fetch's 40.
+A run does not wait for futures, but uses callbacks. The condition that a waiter needs, four fifths of a
+future's memory, is created for the first waiter; until then a lock is enough. Each method here is a fast path
+of the inherited method, and calls it in all other cases; together they save 2 µs of a fetch's 40.
 
 A Collector takes the place of the futures where the thread that submits requests also runs the pool's loop.
 """
@@ -21,14 +21,15 @@ from fetchpool.model.record import Record
 
 
 class LightFuture(Future[Record]):
-    """Compatible with `concurrent.futures.wait()` and the like, which access `_condition`."""
+    """A future that is compatible with `concurrent.futures.wait()` and similar functions, which access
+    `_condition`."""
 
     _state: str
     _result: Record | None
     _done_callbacks: list[Callable[[Future[Record]], Any]]
 
     def __init__(self) -> None:
-        # Everything that the inherited one sets except the condition.
+        # Everything that the inherited method sets, except the condition.
         self._state = PENDING
         self._result = None
         self._outcome: Outcome | None = None
@@ -62,7 +63,7 @@ class LightFuture(Future[Record]):
         return super().set_running_or_notify_cancel()
 
     def complete(self, outcome: Outcome) -> None:
-        """Set the result, which is the row, and the outcome that it is part of."""
+        """Set the outcome, and the row in it as the result."""
         self._outcome = outcome
         with self._lock:
             unwatched = self._made is None and self._state == RUNNING
@@ -84,7 +85,7 @@ class LightFuture(Future[Record]):
     def _invoke_callbacks(self) -> None:
         """Call the callbacks, whatever they raise. The library ignores only an Exception: others (SystemExit,
         asyncio.CancelledError) would end the thread that completes futures, and the other futures would never
-        be completed. Raises `KeyboardInterrupt` in the main thread, when all callbacks were called: there the
+        be completed. Raises `KeyboardInterrupt` after all callbacks if this is the main thread, where the
         user may have pressed Ctrl-C."""
         interrupted = None
         for callback in self._done_callbacks:
@@ -105,8 +106,8 @@ class LightFuture(Future[Record]):
 
 
 class Collector:
-    """Collects the outcomes of many requests, in place of a future for each, for a caller that runs the
-    pool's loop itself."""
+    """Collects the outcomes of many requests, instead of a future for each, for a caller that runs the pool's
+    loop itself."""
 
     def __init__(self) -> None:
         self.outcomes: deque[Outcome] = deque()
@@ -125,4 +126,4 @@ class Collector:
 
 
 Completion = LightFuture | Collector
-"""What a pool completes when a fetch has ended."""
+"""The object that a pool completes when a fetch has ended."""

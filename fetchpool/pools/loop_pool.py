@@ -1,7 +1,5 @@
-"""A pool whose work is one loop, from its first request to its end.
-
-In: requests and `shutdown()`, from any thread. Out: calls of the loop's iteration. The thread that runs it is
-the pool's own, unless the caller runs it (`run_once()`).
+"""LoopPool: the base of pools whose work is one loop. In: requests and `shutdown()`, from any thread. Out:
+calls of the loop's iteration. The pool's own thread runs the loop, unless the caller does (`run_once()`).
 """
 
 from __future__ import annotations
@@ -17,15 +15,15 @@ from fetchpool.runtime import threads
 
 
 class State(Enum):
-    """The pool's way from its first request to its end; each state follows from the ones before."""
+    """The states of a pool, in order."""
 
     OPEN = "open"
     CLOSING = "closing"
-    """No more requests are accepted; those accepted are fetched."""
+    """No more requests are accepted; accepted ones are fetched."""
     ABORTING = "aborting"
     """Requests in flight are cancelled."""
     CLOSED = "closed"
-    """Every future is done, and all descriptors and processes are gone."""
+    """All futures are done, and all descriptors and processes are closed."""
 
 
 class LoopPool:
@@ -33,8 +31,8 @@ class LoopPool:
     raise `NotImplementedError`."""
 
     def __init__(self, name: str, max_workers: int, *, interval: float, abort_timeout: float) -> None:
-        """`name`: of the executor. `interval`: seconds that an iteration of the pool's own thread waits at
-        most. `abort_timeout`: seconds that an abort waits for that thread, which can't be ended while a
+        """`name`: the executor's. `interval`: maximum seconds that an iteration of the pool's own thread
+        waits. `abort_timeout`: seconds that an abort waits for that thread, which can't be ended while a
         program's callback does not return."""
         self.max_workers = max_workers
         self._opened_with = max_workers
@@ -43,11 +41,11 @@ class LoopPool:
         self._abort_timeout = abort_timeout
         self._state = State.OPEN
         self._crash = ""
-        """Why the loop ended by itself."""
+        """The error that ended the loop."""
         self._lock = threading.Lock()
         self._own_thread: threading.Thread | None = None
         self._is_inline = False
-        """The caller runs the loop."""
+        """Whether the caller runs the loop."""
         self._wakeup = Wakeup()
 
     @property
@@ -107,10 +105,10 @@ class LoopPool:
         if self._own_thread is not None:
             self.wake()
         elif self._state is not State.CLOSED:
-            self._run()  # nothing was submitted: only what the pool has opened is closed
+            self._run()  # nothing was submitted; only the pool's own resources are closed
 
     def _run_in_own_thread(self) -> None:
-        """Thread target. An interrupt may arrive in `submit()` before that knows the thread."""
+        """Thread target. An interrupt may arrive in `submit()` before it has stored the thread."""
         self._own_thread = threading.current_thread()
         self._run()
 
@@ -120,7 +118,7 @@ class LoopPool:
             while self._state is State.OPEN or (self._state is State.CLOSING and self._has_work()):
                 self._run_once(self._interval)
         except BaseException as error:
-            # Without the message no future would ever be completed, and the run would wait for ever.
+            # Otherwise no future would ever be completed, and the run would wait forever.
             self._crash = (
                 f"internal error in the {self._name} pool: {type(error).__name__} (please report this)"
             )
@@ -132,7 +130,7 @@ class LoopPool:
             self._close()
 
     def _enqueue(self, request: FetchRequest, future: LightFuture, alone: bool) -> None:
-        """Keep a request for the loop. The lock is held."""
+        """Queue a request for the loop. The lock is held."""
         raise NotImplementedError
 
     def _has_work(self) -> bool:
@@ -144,8 +142,8 @@ class LoopPool:
         raise NotImplementedError
 
     def _abort(self) -> None:
-        """Make what the loop waits for end. Called in the thread that aborts."""
+        """End whatever the loop is waiting for. Called in the thread that aborts."""
 
     def _close(self) -> None:
-        """Complete every future that is left, and close all that the pool has opened."""
+        """Complete all remaining futures, and close the pool's resources."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Opens the pool of an executor; only the chosen module is imported."""
+"""Opens the pool of an executor. Imports only the chosen module."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def open_pool(
     cluster: ClusterTarget | None = None,
     cluster_wait: float = 0.0,
 ) -> Pool:
-    """Return a running pool. `processes`: of the process pool; by default there is one for each core.
-    `cluster`: of the cluster pool, and how long it waits for a worker. Raises `UsageError` for an unknown
-    name, a parser that the workers can't load, or a cluster that can't be used."""
+    """Return a running pool. `processes`: the number for the process pool, by default one per core.
+    `cluster`: for the cluster pool, with the time that it waits for a worker. Raises `UsageError` for an
+    unknown name, a parser that the workers can't load, or a cluster that can't be used."""
     if executor == "thread":
         from fetchpool.pools.thread import ThreadPool
 

@@ -1,8 +1,8 @@
-"""Threads for user-defined parsers: a parser that never returns holds up its thread, and no fetch.
+"""Threads for user-defined parsers, so that a parser that never returns blocks its thread, but no fetch.
 
-In: a `ParseRequest`. Out: the same request with the parsers' result, or without one when they timed out. A
-thread can't be ended: a thread whose parsers timed out continues alone, does not keep the process from
-exiting, and another thread takes its place.
+In: a `ParseRequest`. Out: the same request with the parsers' result, or without one if they timed out. A
+thread can't be ended: one whose parsers timed out is abandoned and replaced, and does not keep the process
+from exiting.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fetchpool.model.failures import FailureKind
 from fetchpool.transports.base import Failure, Parsed, ParseRequest
 
 MAX_STUCK = 100
-"""Stuck threads allowed: each keeps its page in memory, and may use a core."""
+"""Maximum number of stuck threads: each keeps its page in memory, and may use a core."""
 REFUSED = Failure(
     FailureKind.PARSE,
     f"not parsed: {MAX_STUCK} parsers have not returned; --executor process can end them",
@@ -28,22 +28,22 @@ class ParseObserver(Protocol):
     """Is notified of parsers as they run, from the threads that run them."""
 
     def started(self, urlnum: int) -> int:
-        """A page's parsers start; returns what `ended()` takes."""
+        """The parsers of a page start; returns the argument for `ended()`."""
 
     def ended(self, place: int) -> None:
-        """They have returned."""
+        """The parsers have returned."""
 
 
 Job = tuple[ParseRequest, Callable[[Parsed], object]]
 
 
 class ParserThread:
-    """One thread. It ends, after its jobs, when it is dismissed or its `ParserThread` is garbage."""
+    """One thread. After its jobs, it ends when it is dismissed or its `ParserThread` is garbage collected."""
 
     __slots__ = ("__weakref__", "_jobs", "dismiss", "thread")
 
     def __init__(self, observer: ParseObserver | None = None) -> None:
-        """Raises `RuntimeError` when the system has no more threads."""
+        """Raises `RuntimeError` if the system has no more threads."""
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         arguments = (self._jobs, observer)
         self.thread = threading.Thread(target=serve, args=arguments, name="fetchpool-parser", daemon=True)
@@ -76,9 +76,9 @@ class ParserThreads:
         return len(self._stuck_threads) >= MAX_STUCK
 
     def acquire(self) -> ParserThread:
-        """Return an idle thread, which `release()` takes back. Raises `RuntimeError` when there is none."""
+        """Return an idle thread, to be returned by `release()`. Raises `RuntimeError` if there is none."""
         try:
-            return self._idle.pop()  # the last one used, whose memory is in the caches
+            return self._idle.pop()  # the one used last, whose memory is still in the caches
         except IndexError:
             return ParserThread(self._observer)
 
@@ -87,20 +87,20 @@ class ParserThreads:
         self._idle.append(thread)
 
     def abandon(self, thread: ParserThread) -> None:
-        """Leave a thread alone whose parsers timed out."""
+        """Abandon a thread whose parsers timed out."""
         self.stuck += 1
         self._stuck_threads.append(thread.thread)
         thread.dismiss()
 
     def run(self, request: ParseRequest) -> None:
-        """Run a request's parsers, and wait for them: for the request's limit at most, or until `stop()`. Any
-        thread that fetches may call it."""
+        """Run a request's parsers, and wait for them until the request's limit or `stop()`. Any thread that
+        fetches may call it."""
         if self.full:
             request.parsed = ({}, REFUSED)
             return
         try:
             thread = self.acquire()
-        except RuntimeError:  # no thread is available: the caller's own is better than none
+        except RuntimeError:  # no thread is available, so the caller's own is used
             request.parsed = request.run()
             return
         done: SimpleQueue[Parsed | None] = SimpleQueue()
@@ -146,10 +146,9 @@ def serve(jobs: SimpleQueue[Job | None], observer: ParseObserver | None) -> None
             observer.ended(place)
             done(parsed)
             del parsed
-        del job, request, done  # frees the page now, not when the next one comes
+        del job, request, done  # frees the page now, not when the next one arrives
 
 
 def run_here(request: ParseRequest) -> None:
-    """Run the parsers in the caller's thread: for a worker process, which is killed when they take too
-    long."""
+    """Run the parsers in the caller's thread. For a worker process, which is killed if they take too long."""
     request.parsed = request.run()

@@ -1,8 +1,7 @@
-"""The minimum time between two starts at a host whose requests are spaced, measured where they start. Pure.
-
-In: requests that could start now. Out: the same, each no sooner than its spacing after the last start at its
-host. The scheduler spaces requests as well, but what it hands out waits for a place and for messages, each
-for a time of its own: of requests that were handed out a second apart, some would start together.
+"""StartSpacer: enforces the minimum time between two starts at a spaced host, where the requests start. Pure.
+In: requests that could start now. Out: the same requests, each no sooner than its spacing after the last
+start at its host. The scheduler spaces requests as well, but each then waits for messages and a free place
+for a different time, so that requests that were scheduled a second apart could start together.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ from heapq import heappop, heappush
 from fetchpool.model.request import FetchRequest
 
 REMEMBERED = 10_000
-"""Hosts whose last start is remembered, and all others for which it matters."""
+"""Number of hosts whose last start is remembered; more if it still matters."""
 
 
 class StartSpacer:
-    """Holds back the requests that may not start yet."""
+    """Holds back requests that may not start yet."""
 
     def __init__(self) -> None:
         self._last: OrderedDict[str, float] = OrderedDict()
@@ -37,12 +36,12 @@ class StartSpacer:
         return self._due[0][0] if self._due else None
 
     def hold_host(self, host: str, now: float) -> None:
-        """Count a request that was started elsewhere until now."""
+        """Record that another station may have started a request until now."""
         self._last[host] = now
         self._last.move_to_end(host)
 
     def start(self, request: FetchRequest, now: float) -> bool:
-        """Return whether a request may start now, and count it as started; if not, hold it back."""
+        """Return whether a request may start now, and record its start; if not, hold it back."""
         host = request.host
         if host not in self._held:
             last = self._last.get(host)
@@ -55,13 +54,13 @@ class StartSpacer:
         return False
 
     def take(self, now: float) -> FetchRequest | None:
-        """Remove and return a request that may start now, and count it as started."""
+        """Remove and return a request that may start now, and record its start."""
         while self._due and self._due[0][0] <= now:
             _, host = heappop(self._due)
             if (held := self._held.get(host)) is None:
                 continue  # all of them were returned
             due = self._last.get(host, 0.0) + held[0].spacing
-            if due > now:  # others were returned, and more have come since
+            if due > now:  # others were returned, and more have arrived since
                 heappush(self._due, (due, host))
                 continue
             request = held.popleft()
@@ -74,7 +73,7 @@ class StartSpacer:
         return None
 
     def remove(self, host: str | None) -> list[FetchRequest]:
-        """Remove and return the requests for a host that are held; without a host, all of them."""
+        """Remove and return the held requests for a host; without a host, all held requests."""
         hosts = list(self._held) if host is None else [host] if host in self._held else []
         return [request for each in hosts for request in self._held.pop(each)]
 

@@ -1,9 +1,9 @@
-"""A station: an event loop, for a thread of its own, that takes requests and gives back outcomes as bytes.
+"""Station: an event loop in its own thread that receives requests and returns outcomes as bytes.
 
 In: messages of `wire.py`, from any thread. Out: the same, to `send`, in the station's thread. Outcomes are
-sent together: at once while places are free, since the other side may have requests for them, otherwise 10 ms
-after the first or when there are 200. A station does not know who is on the other side; each process of the
-process pool has one.
+sent in batches: at once while places are free, since the other side may have requests for them, otherwise 10
+ms after the first or when there are 200. A station does not know what is on the other side; each process of
+the process pool has one.
 
     put(bytes) ──▶ _backlog ──▶ the async pool's loop, or threads ──▶ _ended ──▶ send(bytes)
 
@@ -35,11 +35,11 @@ from fetchpool.pools.spacing import StartSpacer
 from fetchpool.pools.wakeup import Wakeup
 
 FLUSH_AFTER = 0.01
-"""Seconds that an outcome waits for others."""
+"""Maximum seconds that an outcome waits for others."""
 MOST = 200
-"""Outcomes in one message."""
+"""Maximum number of outcomes in one message."""
 TICK = 0.1
-"""Seconds between two calls of `beat`, at most."""
+"""Maximum seconds between two calls of `beat`."""
 
 
 class Station:
@@ -56,8 +56,9 @@ class Station:
         may_start: Callable[[], bool] | None = None,
     ) -> None:
         """`parses` is notified of user-defined parsers as they start and end; `beat` is called in each
-        iteration. `may_start` is asked before a fetch starts and before a request is sent: once it is false,
-        the station abandons all. Raises `UsageError` when a parser or the transport can't be loaded."""
+        iteration. `may_start` is called before a fetch starts and before a request is sent; once it returns
+        False, the station abandons everything. Raises `UsageError` when a parser or the transport can't be
+        loaded."""
         self._places = places
         self._may_start = may_start
         self._send = send
@@ -67,17 +68,17 @@ class Station:
         self._backlog: deque[FetchRequest] = deque()
         self._spacer = StartSpacer()
         self._started = 0
-        """Requests that were started, and whose outcome was not sent."""
+        """Requests that were started and whose outcome has not been sent."""
         self._collector = Collector()
         self._ended = self._collector.outcomes
         """The outcomes of some of them."""
         self._returned: list[int] = []
         self._flush_at = 0.0
-        """When the outcomes have to be sent; 0 if there are none."""
+        """When the outcomes must be sent; 0 if there are none."""
         self._flushed_at = 0.0
         self.report_interval = 0.0
-        """Seconds between two messages with outcomes, at least; may be set from any thread. Until it has
-        passed, the requests that wait here keep the places busy."""
+        """Minimum seconds between two messages with outcomes; may be set from any thread. Meanwhile, waiting
+        requests keep the places busy."""
         self._closed = False
         self._abandons = False
 
@@ -98,13 +99,13 @@ class Station:
 
     @property
     def has_commands(self) -> bool:
-        """Whether a command of another thread was not carried out yet."""
+        """Whether a command from another thread has not been carried out yet."""
         return not self._inbox.empty()
 
     # Any thread
 
     def wake(self) -> None:
-        """Have the loop run its next iteration at once."""
+        """Make the loop run its next iteration at once."""
         self._loop.wake()
 
     def put(self, message: bytes) -> None:
@@ -112,15 +113,16 @@ class Station:
         self._post(lambda: self._enqueue(message))
 
     def cancel(self, host: str | None) -> None:
-        """Return the requests for a host that were not started; without a host, all that were not started."""
+        """Return the requests for a host that have not started; without a host, all requests that have not
+        started."""
         self._post(lambda: self._return(host))
 
     def resize(self, places: int) -> None:
-        """Run at most so many fetches at once from now on; those that have started complete."""
+        """Set the maximum number of concurrent fetches; those that have started complete."""
         self._post(lambda: self._resize(places))
 
     def space_hops(self, spaced: bool) -> None:
-        """Hand back every redirect from now on, or do again as the options say."""
+        """Return every redirect from now on, or do as the options say again."""
         self._post(lambda: self._pool.space_hops(spaced))
 
     def hang_up(self, ips: frozenset[str]) -> None:
@@ -130,16 +132,16 @@ class Station:
             self._post(lambda: pool.hang_up(ips))
 
     def hold_host(self, host: str) -> None:
-        """Count a spaced host as asked now: it was, by another station."""
+        """Record that another station may have sent a request to a spaced host just now."""
         self._post(lambda: self._spacer.hold_host(host, monotonic()))
 
     def close(self, *, abort: bool = False) -> None:
-        """Return the requests that were not started, and let `run()` return when the others have ended; with
-        `abort` they end as `aborted`. Idempotent."""
+        """Return the requests that have not started, and let `run()` return when the others have ended; with
+        `abort`, these end as `aborted`. Idempotent."""
         self._post(lambda: self._close(abort=abort))
 
     def abandon(self) -> None:
-        """Abort, and return all requests that have no outcome, also those that were started: another station
+        """Abort, and return all requests without an outcome, including started ones, so that another station
         fetches them. Idempotent."""
         self._post(self._abandon)
 
@@ -150,7 +152,7 @@ class Station:
     # The station's thread
 
     def watch(self, descriptor: int, on_readable: Callable[[], None]) -> None:
-        """Have `run()`, which must not have been called yet, call a function while a descriptor is
+        """Make `run()`, which must not have been called yet, call a function while a descriptor is
         readable."""
         self._loop.watch(descriptor, on_readable)
 
@@ -174,7 +176,7 @@ class Station:
             self._loop.close()
 
     def _timeout(self) -> float:
-        """Return for how long the loop may wait."""
+        """Return the seconds for which the loop may wait."""
         until = self._flush_at or monotonic() + TICK
         if self.running < self._places and (due := self._spacer.next_due) is not None:
             until = min(until, due)
@@ -190,14 +192,14 @@ class Station:
         self._pool.resize(max(1, places))
 
     def _start_fetches(self) -> None:
-        """Start what waits, as far as places are free."""
+        """Start waiting requests, as far as places are free."""
         while self._backlog and self._started - len(self._ended) < self._places:
             request = self._backlog.popleft()
             if not request.spacing or self._spacer.start(request, monotonic()):
                 self._start(request)
 
     def _start_spaced(self) -> None:
-        """Start requests that were held back and may start now, as far as places are free."""
+        """Start held requests that may start now, as far as places are free."""
         now = monotonic()
         while self.running < self._places and (request := self._spacer.take(now)) is not None:
             self._start(request)
@@ -215,7 +217,7 @@ class Station:
             pool.submit(request).add_done_callback(self._add)
 
     def _add(self, future: Future[Record]) -> None:
-        """For the threads that complete futures in another thread than the station's."""
+        """Add a completed future from a thread other than the station's."""
         assert isinstance(future, LightFuture)
         self._collector.complete(future.outcome())
         self._loop.wake()
@@ -241,7 +243,7 @@ class Station:
         self._close(abort=True)
 
     def _flush(self) -> None:
-        """Send the outcomes, unless there may soon be more of them."""
+        """Send the outcomes, unless more may follow soon."""
         ended = self._ended
         count = len(ended)
         is_full = self._started - count + len(self._backlog) >= self._places
@@ -265,12 +267,12 @@ class Station:
 
 
 def is_unfinished(outcome: Outcome) -> bool:
-    """Whether a fetch was aborted, and not since its body could not be stored."""
+    """Whether a fetch was aborted for a reason other than a failure to store its body."""
     return outcome.record.error == FailureKind.ABORTED and not outcome.storage_error
 
 
 class BlockingLoop:
-    """The loop of a station whose fetches run in threads of their own: waits for one of them to end."""
+    """The loop of a station whose fetches run in separate threads: waits for one of them to end."""
 
     def __init__(self) -> None:
         self._wakeup = Wakeup()
@@ -282,7 +284,7 @@ class BlockingLoop:
         self._selector.register(descriptor, selectors.EVENT_READ, on_readable)
 
     def run_once(self, timeout: float) -> None:
-        """Wait until `wake()` is called or a watched descriptor is readable, `timeout` seconds at most."""
+        """Wait until `wake()` is called or a watched descriptor is readable, at most `timeout` seconds."""
         self._wakeup.asleep = True
         for key, _ in self._selector.select(0.0 if self._wakeup.pending else timeout):
             key.data()
@@ -304,7 +306,7 @@ def open_loop(
     parses: ParseObserver | None,
     may_start: Callable[[], bool] | None,
 ) -> tuple[Pool, AsyncPool | BlockingLoop]:
-    """Return a pool, and what runs it in the station's thread."""
+    """Return a pool, and the loop that runs it in the station's thread."""
     if options.transport == "curl":
         pool = AsyncPool(places, options, parses=parses, shares_hosts=True, may_send=may_start)
         pool.run_once(0.0)

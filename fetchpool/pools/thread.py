@@ -2,9 +2,9 @@
 
     submit() ──▶ _queue ──▶ a worker thread, one request after the other ──▶ Future.set_result()
 
-A thread works until the queue is empty: as long as requests are queued, no thread goes to sleep while another
-is woken, which costs as much as a short fetch. `max_workers` threads work at once, or fewer while they
-contend for the interpreter's lock (`thread_limit.py`).
+A thread works until the queue is empty: while requests are queued, no thread goes to sleep only for another
+to be woken, which would cost as much as a short fetch. `max_workers` threads work at once, or fewer while
+they contend for the interpreter's lock (`thread_limit.py`).
 
 The threads are daemons. `ThreadPoolExecutor` is not used: the interpreter waits for its threads, however late
 their deadlines are, and it accepts nothing more once the main thread has ended, while other threads of a
@@ -41,25 +41,25 @@ MANY = 1000
 SMALL_BUFFER = 2 * 1024
 """Bytes that libcurl reads at once with more than `MANY` threads, each of which keeps its buffer."""
 LIMITED_PENDING = 100
-"""`max_pending` while the number of threads is limited: some milliseconds' work, so that the engine handles
-many requests per iteration."""
+"""`max_pending` while the number of threads is limited: a few milliseconds of work, so that the engine
+handles many requests per iteration."""
 TICK = 0.02
 """Seconds between two updates of the thread limit."""
 IDLE_TICKS = 50
-"""Updates of an idle pool after which the adjusting thread ends, until there is work again."""
+"""Number of updates of an idle pool after which the adjusting thread ends, until there is work again."""
 ABORT_TIMEOUT = 5.0
 """Seconds to wait for aborted threads. A thread in which a program's callback does not return can't be
 ended."""
 
 
 class Then(Enum):
-    """What a thread does next."""
+    """The next step of a thread."""
 
     WORK = auto()
     WAIT = auto()
     """Wait for the next command."""
     RELEASE = auto()
-    """Shut the pool down, which the program has dropped."""
+    """Shut down the pool, which the program no longer references."""
     END = auto()
 
 
@@ -74,8 +74,8 @@ class ThreadPool:
         parses: ParseObserver | None = None,
         exchange: Exchange | None = None,
     ) -> None:
-        """`parses` is notified of user-defined parsers; `exchange` is used in place of the options' own.
-        Raises `UsageError` when a parser or the transport can't be loaded."""
+        """`parses` is notified of user-defined parsers; `exchange` is used instead of one made from the
+        options. Raises `UsageError` when a parser or the transport can't be loaded."""
         self.max_workers = max_workers
         self._opened_with = max_workers
         if max_workers > MANY:
@@ -87,16 +87,18 @@ class ThreadPool:
         """Held to queue a request, and to start or stop working on the queue."""
         self._queue: deque[tuple[FetchRequest, LightFuture]] = deque()
         self._working = 0
-        """Threads that work on the queue, or are about to."""
+        """Number of threads that work on the queue, or are about to."""
         self._done = 0
-        """Number of fetches, approximately: two threads may increment it at the same time."""
+        """Approximate number of fetches: two threads may increment it at the same time."""
         self._parsers = ParserThreads(parses)
-        self._opened: list[Worker] = [self._new_worker()]  # raises now what every worker would raise
+        self._opened: list[Worker] = [
+            self._new_worker()
+        ]  # raises now the error that every worker would raise
         self._free_workers = list(self._opened)
-        """Workers without a thread; the one used last, whose connections are open, is used next."""
+        """Workers without a thread. The one used last, whose connections are open, is used next."""
         self._threads: list[threading.Thread] = []
         self._living = self._idle = 0
-        """Threads that have not ended, and those of them that wait for a command."""
+        """Number of living threads, and of those that wait for a command."""
         self._commands: SimpleQueue[Then] = SimpleQueue()
         # With a rate limit, each request must reach the server when it is started: none may wait in the
         # queue.
@@ -151,7 +153,7 @@ class ThreadPool:
 
     def cancel_pending(self, host: str | None = None) -> None:
         taken: list[LightFuture] = []
-        with self._lock:  # no thread may find the queue empty meanwhile, and stop
+        with self._lock:  # no thread must find the queue empty meanwhile and stop
             for _ in range(len(self._queue)):
                 try:
                     request, future = self._queue.popleft()
@@ -181,8 +183,8 @@ class ThreadPool:
             self.cancel_pending()
             self._parsers.stop()
         self._ended.set()
-        with self._lock:  # all threads may work on what is left
-            if not self.max_workers:  # what waits is fetched now
+        with self._lock:  # all threads may work on the remaining requests
+            if not self.max_workers:  # waiting requests are fetched now
                 self.max_workers = self._opened_with
                 self._limit.resize(self.max_workers)
             self._limit.limit = self.max_workers
@@ -200,7 +202,7 @@ class ThreadPool:
             self._close_workers()
 
     def _close_workers(self) -> None:
-        with self._lock:  # another thread may do the same: each worker is closed once
+        with self._lock:  # another thread may do the same, but each worker is closed once
             opened, self._opened = self._opened, []
         for worker in opened:
             worker.close()
@@ -225,7 +227,7 @@ class ThreadPool:
             except NoThreadError:
                 if not self._living:
                     raise
-                return  # the threads that exist have to suffice
+                return  # the existing threads have to suffice
             self._threads.append(thread)
             self._living += 1
         self._working += 1
@@ -249,7 +251,7 @@ class ThreadPool:
             self._close_workers()
 
     def _work(self) -> Then:
-        """Fetch what is queued, as long as the limit allows; return what to do next."""
+        """Fetch queued requests as long as the limit allows; return the next step."""
         worker: Worker | None = None
         queue, limit = self._queue, self._limit
         while True:
@@ -273,7 +275,7 @@ class ThreadPool:
                 return then
 
     def _try_exit(self, worker: Worker | None) -> Then:
-        """Stop working, unless requests are queued that no other thread would fetch."""
+        """Stop working, unless queued requests would be left to no thread."""
         with self._lock:
             if self._queue and self._working <= self._limit.limit:
                 return Then.WORK
@@ -319,8 +321,8 @@ class ThreadPool:
 
 @contextmanager
 def small_stack() -> Iterator[None]:
-    """Set a small stack for the thread that is started meanwhile. The size is global to the process, so the
-    program's own setting is restored; it can't be read without being set."""
+    """Set a small stack for the thread that is started within the block. The size is global to the process,
+    so the program's own setting is restored; it can't be read without being set."""
     global _before
     with _stack_size:
         before = _before = threading.stack_size(STACK)
@@ -332,7 +334,8 @@ def small_stack() -> Iterator[None]:
 
 
 _stack_size = threading.Lock()
-"""Held to change the stack size: of two pools that start a thread at once, one would restore the other's."""
+"""Held while the stack size is changed: if two pools started a thread at once, one would restore the size of
+the other."""
 _before: int | None = None
 """The stack size to restore, while a thread is started."""
 

@@ -1,26 +1,25 @@
 """Limits the number of running threads when they contend for the interpreter's lock (GIL).
 
-In: the CPU time used and the fetches done, several times a second. Out: how many threads may run. Pure: the
-time is a parameter.
-
-Fetches from a distant server wait for the network, and the more wait at once the better. A fetch from a near
-server is done at once, and costs mostly Python, which one thread at a time may run. Ten threads that contend
-make each fetch twice as expensive as two do (docs/benchmarks.md). So when small fetches use all of a core,
-fewer threads run; as soon as some of the core is idle, the number grows again.
+In: the CPU time used and the fetches done, several times a second. Out: the number of threads that may run.
+Pure: the time is a parameter. Fetches from a distant server wait for the network, so the more run at once the
+better. A fetch from a near server completes at once, and costs mostly Python code, which one thread at a time
+may run. Ten threads that contend make each fetch twice as expensive as two do (docs/benchmarks.md). So when
+small fetches use all of a core, fewer threads run; as soon as some of the core is idle, the number grows
+again.
 """
 
 from __future__ import annotations
 
 FULL = 0.95
-"""Share of one core in use at which another thread would not find any CPU time."""
+"""Used share of one core from which another thread would find no CPU time."""
 SPARE = 0.8
-"""Share of one core in use below which another thread may help."""
+"""Used share of one core below which another thread may help."""
 SMALL = 0.000_5
-"""CPU seconds: a fetch that takes more spends them in TLS, decoders or copies, which release the GIL."""
+"""CPU seconds per fetch above which most are spent in TLS, decoders or copies, which release the GIL."""
 LONGEST = 1.0
 """Seconds after which the limit is updated in any case."""
 FEWEST = 2
-"""One thread waits for the network while the other computes."""
+"""Minimum number of threads: one waits for the network while the other computes."""
 
 
 class ThreadLimit:
@@ -35,13 +34,13 @@ class ThreadLimit:
         """Number of threads that may run at once."""
 
     def resize(self, workers: int) -> None:
-        """Change the highest limit, and begin with it."""
+        """Change the maximum limit, and start from it."""
         self._workers = self.limit = workers
         self._last = None
 
     def update(self, now: float, cpu: float, done: int) -> None:
         """Update `limit`; `done` is the number of fetches so far. The limit is lowered only after each thread
-        has done a fetch, since the last change shows no sooner."""
+        has done a fetch, since the effect of the last change is not visible sooner."""
         last = self._last
         if not self.is_used:
             return

@@ -21,7 +21,7 @@ class Wakeup:
         self.descriptor = self._reader.fileno()
         self.asleep = False
         self.pending = False
-        """`notify()` was called since the thread last woke up: the thread must not wait at all."""
+        """Whether `notify()` was called since the thread last woke up, so that it must not wait."""
 
     def notify(self) -> None:
         """End the current wait, or the next one."""
@@ -34,7 +34,7 @@ class Wakeup:
                 return  # the buffer is full, so the thread wakes up anyway; or the pool is closed
 
     def drain(self) -> None:
-        """Read what `notify()` has written."""
+        """Read the bytes that `notify()` has written."""
         self._reader.recv(4096)
 
     def close(self) -> None:

@@ -26,7 +26,7 @@ class Worker:
         exchange: Exchange | None = None,
         parse: Callable[[ParseRequest], None] = run_here,
     ) -> None:
-        """`exchange` can be shared by workers, as it holds no state of a fetch. `parse` runs user-defined
+        """`exchange` can be shared by workers, since it holds no state of a fetch. `parse` runs user-defined
         parsers.
 
         Raises `UsageError` when a parser or the transport can't be loaded.

@@ -1,9 +1,9 @@
-"""Finds out which fields a user-defined parser adds to rows before it runs, for outputs whose columns are
-fixed from the start.
+"""Determines the fields that a user-defined parser adds to rows before it runs, for outputs whose columns are
+fixed at the start.
 
-In: functions. Out: the names of their fields, as rows have them. A parser declares its fields by a TypedDict
-as its return annotation; without one they are those of its return statements, if each returns a dict display
-whose keys are constants. The result names columns only: a field that is not in it has a place in every row.
+In: functions. Out: the names of their fields in rows. A parser declares its fields by a TypedDict as its
+return annotation; without one they are those of its return statements, if each returns a dict display whose
+keys are constants. The result only determines columns: rows can hold fields that are not in it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def declared_fields(function: Callable[..., Any]) -> tuple[str, ...]:
 
 
 def _of_annotation(function: Callable[..., Any]) -> tuple[str, ...]:
-    with suppress(Exception):  # user code: annotations may name what is not defined
+    with suppress(Exception):  # user code: annotations may refer to undefined names
         annotation = get_type_hints(function).get("return")
         if is_typeddict(annotation):
             return tuple(get_type_hints(annotation))

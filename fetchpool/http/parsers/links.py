@@ -16,7 +16,7 @@ from fetchpool.http.response import Response
 from fetchpool.model import urls
 
 MAX_BASE = 2_048
-"""Characters of a `<base>`: it is part of every relative link, however short that is."""
+"""Maximum length of a `<base>` in characters, since it is part of every relative link."""
 BLANKS = "\t\n\f\r "
 
 

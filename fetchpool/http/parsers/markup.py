@@ -1,4 +1,4 @@
-"""Finds the title of an HTML page by the tags before it, without building the page's tree.
+"""Finds the title of an HTML page by parsing the tags before it, without building a tree.
 
 In: a page's text. Out: the text of its first title, entities decoded. Tags are recognized by the rules of the
 HTML standard, in linear time and memory, whatever the page contains (`crawl/html_syntax.py`).
@@ -12,10 +12,10 @@ import re
 from fetchpool.crawl.html_syntax import END, TAG, Place, after, comment_end, content_end
 
 MAX_TAGS = 100_000
-"""The limit of tags and attributes before the title: some hundredths of a second, and more than any page
-has."""
+"""Maximum number of tags and attributes before the title, which takes a few hundredths of a second and is
+more than any real page has."""
 TEXT = 40_000
-"""Characters of a title's source that are decoded: a thousand, each of them an entity."""
+"""Maximum number of characters of a title's source that are decoded: enough for a thousand entities."""
 
 ATTRIBUTE = re.compile(
     r"""[\t\n\f\r\ /]*(?:
@@ -31,7 +31,7 @@ DIGITS = 7
 
 
 def first_title(page: str) -> str | None:
-    """Return the title; None if there is none. A picture's title is not the page's, nor is a template's."""
+    """Return the title; None if there is none. The title of an SVG or of a template is not the page's."""
     place = Place()
     position, left = 0, MAX_TAGS
     while left > 0 and position >= 0 and (found := TAG.search(page, position)):

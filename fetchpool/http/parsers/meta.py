@@ -1,4 +1,4 @@
-"""The built-in `--parse meta`: what an HTML page says about itself.
+"""The built-in `--parse meta`: the metadata of an HTML page.
 
 In: a `Response`. Out: `description`, `canonical` and `language`, None where the page has none, and the page's
 Open Graph properties (ogp.me), `og:title` and so on.
@@ -17,11 +17,11 @@ from fetchpool.model import urls
 from fetchpool.model.encodings import decode
 
 WITHIN = WANTS["meta"]
-"""Bytes of the page that are searched."""
+"""Number of bytes of the page that are searched."""
 LENGTH = 5_000
-"""Characters of a value that are kept."""
+"""Maximum number of characters of a value."""
 MAX_PROPERTIES = 100
-"""Open Graph properties of a page; real pages have fewer than twenty."""
+"""Maximum number of Open Graph properties of a page; real pages have fewer than twenty."""
 MAX_NAME = 60
 PREFIX = "og:"
 COMMON = ("og:title", "og:type", "og:url", "og:image", "og:description", "og:site_name", "og:locale")
@@ -29,7 +29,7 @@ COMMON = ("og:title", "og:type", "og:url", "og:image", "og:description", "og:sit
 
 
 def meta(response: Response) -> dict[str, Any]:
-    """Return the fields. The first value of each counts."""
+    """Return the fields. The first value of each field counts."""
     fields: dict[str, Any] = dict.fromkeys(("description", "canonical", "language", *COMMON))
     if not looks_like_html(response):
         return fields

@@ -31,7 +31,7 @@ BUILT_IN_MODULES = frozenset(name.partition(":")[0] for name in BUILT_IN.values(
 
 
 WANTS = {"title": 1 << 20, "meta": 1 << 20}
-"""Bytes of a body that a built-in parser reads; only those are stored for it."""
+"""Number of bytes of a body that a built-in parser reads; only these are stored for it."""
 
 
 ALL = 1 << 62
@@ -41,23 +41,23 @@ LIBRARIES = (
     *("pycurl", "requests", "urllib3", "msgspec", "can_ada", "webencodings", "selectolax", "typer", "rich"),
     *("protego", "warcio", "pyarrow", "brotli", "backports", "certifi", "idna"),
 )
-"""Modules that are loaded on first use: a user's module with such a name must not be found then."""
+"""Modules that are loaded on first use, and must not be replaced by a user's module of that name."""
 
 
 INSTALLED = ("site-packages", "dist-packages")
 
 
 DEPTH = 20
-"""Levels of lists and mappings in one field; readers of the rows have limits of their own."""
+"""Maximum nesting of lists and mappings in one field, since readers of the rows have limits, too."""
 
 
 MAX_RESULT = 16 << 20
-"""Characters and values of all fields together: outputs have limits of their own (SQLite's is 10^9 bytes
-for a row), and nested lists that contain another list twice are small only in memory."""
+"""Maximum number of characters and values of all fields together: outputs have limits (SQLite's is 10^9 bytes
+for a row), and nested lists that contain the same list twice are small only in memory."""
 
 
 LARGE_RESULT = 128 << 20
-"""The same for built-in parsers: a page has as many links as it has."""
+"""The same for built-in parsers, since a page may have very many links."""
 
 
 class Parser(Struct, frozen=True):
@@ -109,7 +109,7 @@ def run(parsers: tuple[Parser, ...], response: Response) -> tuple[dict[str, Any]
 
 
 def may_be_interrupted() -> bool:
-    """Whether Ctrl-C raises an exception in this thread. Otherwise the parser raised it by itself."""
+    """Whether Ctrl-C raises an exception in this thread. Otherwise the parser itself raised it."""
     in_main = threading.current_thread() is threading.main_thread()
     return in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -119,13 +119,13 @@ def validate_fields(given: object, most: int = MAX_RESULT) -> dict[str, Any]:
     `InvalidFieldError`."""
     limit = SizeLimit(most)
     if not isinstance(given, Mapping):
-        raise InvalidFieldError(f"gave {type(given).__name__}, not a mapping")
+        raise InvalidFieldError(f"returned {type(given).__name__}, not a mapping")
     row: dict[str, Any] = {}
     for key, value in given.items():
         if not isinstance(key, str):
-            raise InvalidFieldError(f"gave a field whose name is {type(key).__name__}, not text")
+            raise InvalidFieldError(f"returned a field whose name is {type(key).__name__}, not text")
         if not key:
-            raise InvalidFieldError("gave a field with an empty name")
+            raise InvalidFieldError("returned a field with an empty name")
         limit.count(len(key))
         row[row_name(key)] = to_json_value(value, escape_invisible(key), limit)
     return row
@@ -147,12 +147,12 @@ class SizeLimit:
         """Count a value and its characters. Raises `InvalidFieldError`."""
         self._left -= 1 + size
         if self._left < 0:
-            raise InvalidFieldError(f"gave more than {self._most >> 20} MiB")
+            raise InvalidFieldError(f"returned more than {self._most >> 20} MiB")
 
 
 def to_json_value(value: object, name: str, limit: SizeLimit, depth: int = 0) -> Any:
-    """Return a value as JSON has it, with clean text. NaN and infinities, which JSON lacks, become null;
-    other types than text, numbers, booleans, lists and mappings are rejected."""
+    """Return a value in a form that JSON can hold, with clean text. NaN and infinities, which JSON lacks,
+    become null; other types than text, numbers, booleans, lists and mappings are rejected."""
     limit.count(len(value) if isinstance(value, str) else 0)
     if value is None or isinstance(value, bool):
         return value
@@ -160,28 +160,28 @@ def to_json_value(value: object, name: str, limit: SizeLimit, depth: int = 0) ->
         return escape_invisible(str.__str__(value))  # the text itself, if it is an Enum's
     if isinstance(value, int):
         if int(value) not in INT64:
-            raise InvalidFieldError(f"gave a number of more than 64 bits in {name!r}")
+            raise InvalidFieldError(f"returned a number of more than 64 bits in {name!r}")
         return int(value)
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if depth >= DEPTH:
-        raise InvalidFieldError(f"gave more than {DEPTH} levels in {name!r}")
+        raise InvalidFieldError(f"returned more than {DEPTH} levels in {name!r}")
     if isinstance(value, list | tuple):
         return [to_json_value(each, name, limit, depth + 1) for each in value]
     if isinstance(value, Mapping):
         inner: dict[str, Any] = {}
         for key, each in value.items():
             if not isinstance(key, str):
-                raise InvalidFieldError(f"gave a key that is {type(key).__name__}, not text, in {name!r}")
+                raise InvalidFieldError(f"returned a key that is {type(key).__name__}, not text, in {name!r}")
             limit.count(len(key))
             inner[escape_invisible(key)] = to_json_value(each, name, limit, depth + 1)
         return inner
-    raise InvalidFieldError(f"gave {type(value).__name__} in {name!r}, which JSON doesn't have")
+    raise InvalidFieldError(f"returned {type(value).__name__} in {name!r}, which JSON doesn't have")
 
 
 def error_location(error: BaseException, function: Callable[[Response], Any]) -> str:
-    """Return the line that raised, in the function's own file if possible. The error's own text is left
-    out: it may quote the page, or a secret."""
+    """Return the line that raised, in the function's own file if possible. The error's own text is left out,
+    because it may quote the page or a secret."""
     own_file = getattr(getattr(function, "__code__", None), "co_filename", None)
     places = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
     for filename, line in reversed(places):
@@ -208,7 +208,8 @@ def find_function(name: str) -> Callable[[Response], Any]:
 
 
 def find_module(name: str) -> ModuleType:
-    """Return the module of one `--parse`: from the current directory, or else from what is installed."""
+    """Return the module of one `--parse`, from the current directory or, failing that, from the installed
+    packages."""
     if name not in BUILT_IN_MODULES:
         look_here(name)
     try:

@@ -1,7 +1,8 @@
-"""The built-in `--parse text`: the text of an HTML page that a reader sees.
+"""The built-in `--parse text`: the visible text of an HTML page.
 
 In: a `Response`. Out: `text`, one line: without tags, scripts, styles, the title and hidden parts, white
-space collapsed, a space between blocks. A plain text's is the text itself. None when the content is no text.
+space collapsed, a space between blocks. For plain text it is the text itself. None if the content is not
+text.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ HIDEABLE = frozenset(
 """Elements with an end tag, which the attribute `hidden` hides."""
 
 INVISIBLE = dict.fromkeys((0xAD, 0x200B, 0x2060, 0xFEFF))
-"""Characters that only say where a line may break: soft hyphens and such."""
+"""Characters that only mark possible line breaks, such as soft hyphens."""
 
 
 def text(response: Response) -> dict[str, Any]:
@@ -117,7 +118,7 @@ def text(response: Response) -> dict[str, Any]:
 def visible_text(page: str) -> str:
     """Return the visible text of a page."""
     pieces: list[str] = []
-    hidden, depth = "", 0  # the element that hides, and how many of its name are open
+    hidden, depth = "", 0  # the hidden element, and how many elements of its name are open
     for kind, tag, source, attributes in walk(page):
         if hidden:
             if tag == hidden:

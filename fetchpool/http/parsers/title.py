@@ -13,9 +13,9 @@ from fetchpool.http.response import Response
 from fetchpool.model.encodings import decode
 
 WITHIN = WANTS["title"]
-"""Bytes of the page in which the title is looked for."""
+"""Number of bytes of the page that are searched for the title."""
 LENGTH = 1_000
-"""Characters of a title that are kept: a row must stay a row."""
+"""Maximum length of a title in characters, so that rows stay small."""
 
 
 def title(response: Response) -> dict[str, Any]:

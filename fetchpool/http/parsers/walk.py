@@ -30,8 +30,8 @@ class Part(NamedTuple):
 
 
 def walk(page: str) -> Iterator[Part]:
-    """Yield the parts of a page that are HTML: nothing within pictures, formulas and templates, and no text
-    of scripts, styles and other elements without tags in them."""
+    """Yield the parts of a page that are HTML, without the content of SVG, MathML and templates, and without
+    the text of scripts, styles and other raw-text elements."""
     place = Place()
     position = 0
     while found := TAG.search(page, position):
@@ -73,5 +73,5 @@ def decoded(source: str) -> str:
 
 
 def collapsed(text: str) -> str:
-    """Return text with each run of blanks as one space, and none at its ends."""
+    """Return text with each run of whitespace collapsed to one space, and none at its ends."""
     return BLANKS.sub(" ", text).strip(" ")

@@ -1,6 +1,5 @@
-"""Finds the transfers that have reached their deadline, or whose server sends nothing.
-
-In: the transfers that are in flight. Out: those to be ended, and why; the pool ends them.
+"""Finds the transfers that have reached their deadline, or whose server is silent. In: the transfers in
+flight. Out: those to end, with the reason; the pool ends them.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ class TransferLimits:
     def expired(
         self, transfers: Mapping[pycurl.Curl, Transfer], now: float
     ) -> list[tuple[pycurl.Curl, Failure | None]]:
-        """Return the transfers to end; without a failure those at their deadline, whose phase decides which
+        """Return the transfers to end. Those at their deadline have no failure: their phase decides which
         limit it was."""
         expired: list[tuple[pycurl.Curl, Failure | None]] = []
         for curl, transfer in transfers.items():
@@ -41,8 +40,8 @@ class TransferLimits:
 
     def _is_silent(self, curl: pycurl.Curl, transfer: Transfer, now: float) -> bool:
         """Whether the kernel, too, has received nothing for a hop: it knows of bytes that libcurl does not
-        report (a handshake's, a partial header's). It does not know of which hop they are: on a connection
-        that carries several hops at once they may be another's."""
+        report (a handshake's, a partial header's). It does not know which hop they belong to: on a connection
+        that carries several hops at once, they may belong to another one."""
         idle = now - transfer.seen_at
         descriptor = curl.getinfo(pycurl.ACTIVESOCKET)
         if descriptor == NO_SOCKET:

@@ -1,7 +1,7 @@
 """DNS lookups for the hops of the async pool, whose one thread must not block.
 
 In: hops that lack an address. Out: each hop again, once its host is resolved, or with the reason why it is
-not. Everything runs in the pool's thread, except the resolver's callback, which wakes that thread.
+not. Everything runs in the pool's thread except the resolver's callback, which wakes that thread.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ class HopLookups:
     """Keeps the hops that wait for DNS, by host."""
 
     def __init__(self, options: FetchOptions, wakeup: Wakeup, clock: Callable[[], float]) -> None:
-        """`clock`: for all times here."""
+        """`clock`: used for all times."""
         self._wakeup = wakeup
         self._hop_names = HopNames(options, resolver.shared(options.ip_version))
         self.missing = self._hop_names.missing
-        """Return the name that a hop has to wait for; empty if there is none."""
+        """Returns the name that a hop must wait for; empty if there is none."""
         self._lookups = HostLookups(
             resolver.shared(options.ip_version),
             timeout=min(options.connect_timeout, options.max_time),
@@ -51,7 +51,7 @@ class HopLookups:
         """Number of hops that wait."""
 
     def defer(self, host: str, transfer: Transfer, hop: HopRequest, since: float) -> None:
-        """Have the hop wait for a name; `ready()` returns the hop when the wait is over."""
+        """Make the hop wait for a name; `ready()` returns the hop when the wait is over."""
         deferred = self._deferred.get(host)
         if deferred is None:
             self._deferred[host] = deferred = []
@@ -64,7 +64,7 @@ class HopLookups:
         return [each.transfer for deferred in self._deferred.values() for each in deferred]
 
     def ready(self, now: float) -> list[tuple[DeferredHop, Failure | None]]:
-        """Remove and return the hops that wait no longer, each with the reason when its lookup failed."""
+        """Remove and return the hops that no longer wait, each with the reason if its lookup failed."""
         ready: list[tuple[DeferredHop, Failure | None]] = []
         while self._results:
             result = self._results.popleft()

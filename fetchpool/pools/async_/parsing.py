@@ -1,8 +1,8 @@
-"""Parsing in background threads, for a pool whose one thread runs many fetches and must not block.
+"""Runs parsers in background threads, for a pool whose single thread runs many fetches and must not block.
 
-In: a fetch and its `ParseRequest`. Out: the fetch again, when its parsers have returned or timed out. One
-thread runs all parsers as long as they are quick, since parsers that compute only compete for the
-interpreter's lock; more threads are started while parsers wait for something, or never return.
+In: a fetch and its `ParseRequest`. Out: the same fetch, after its parsers have returned or timed out. One
+thread runs all parsers as long as they are fast, since parsers that compute would only compete for the
+interpreter lock; more threads are started while parsers wait for something or don't return.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from fetchpool.pools.parser_threads import REFUSED, ParseObserver, ParserThread,
 from fetchpool.transports.base import Parsed, ParseRequest
 
 MAX_THREADS = 32
-"""Threads at once, not counting those whose parsers timed out."""
+"""Maximum number of threads, not counting those whose parsers timed out."""
 SLOW_AFTER = 0.1
-"""Seconds after which parsers count as slow: when all that run are slow, one more thread is started."""
+"""Seconds after which a parser counts as slow. If all running parsers are slow, one more thread is
+started."""
 
 Fetch = TypeVar("Fetch")
 
@@ -44,7 +45,7 @@ class ParseJob(Generic[Fetch]):
 
 
 class BackgroundParsing(Generic[Fetch]):
-    """Runs parsers in background threads. The methods are for the pool's thread. True while any job is
+    """Runs parsers in background threads. Its methods are for the pool's thread. True while any job is
     left."""
 
     def __init__(
@@ -82,8 +83,8 @@ class BackgroundParsing(Generic[Fetch]):
                 self._run_next()
 
     def finished(self, now: float) -> list[Fetch]:
-        """Remove and return the fetches that have been parsed, or whose parsers timed out. To be called after
-        each `notify`, and several times a second."""
+        """Remove and return the fetches that have been parsed, or whose parsers timed out. Must be called
+        after each `notify`, and several times a second."""
         with self._lock:
             finished = [each.fetch for each in self._done]
             self._done.clear()
@@ -131,7 +132,7 @@ class BackgroundParsing(Generic[Fetch]):
     # In a parser thread
 
     def _is_done(self, job: ParseJob[Fetch], parsed: Parsed) -> None:
-        """Start the thread's next job from here: the pool's thread would take long to do so."""
+        """Start the thread's next job from here, since the pool's thread may take long to do so."""
         with self._lock:
             if job not in self._running:  # it has timed out
                 return

@@ -1,7 +1,5 @@
-"""Decodes the bodies that take long, piece by piece, so that other transfers go on meanwhile.
-
-In: receivers that have paused, to be decoded later or within `--limit-rate`. Out: the transfers that are
-complete now; the pool completes them.
+"""Decodes slow bodies piece by piece, so that other transfers continue. In: receivers that have paused, for
+decoding or for `--limit-rate`. Out: the transfers that are now complete; the pool completes them.
 """
 
 from __future__ import annotations
@@ -16,18 +14,18 @@ from fetchpool.pools.async_.transfer import Transfer
 from fetchpool.transports.curl.receiver import CurlReceiver
 
 DECODING = 0.01
-"""Seconds of an iteration of the loop that are given to these bodies."""
+"""Seconds per iteration of the loop that are spent on these bodies."""
 
 
 class PausedBodies:
-    """The bodies of a pool that have paused."""
+    """The paused bodies of a pool."""
 
     def __init__(self) -> None:
         self.receivers: deque[CurlReceiver] = deque()
         """Receivers with decoding left to do, the one that has waited longest first."""
 
     def ready_in(self) -> float:
-        """Return the seconds until one of them can go on."""
+        """Return the seconds until one of them can continue."""
         return max(0.0, min([receiver.ready_at for receiver in self.receivers]) - monotonic())
 
     def go_on(self, transfers: Mapping[pycurl.Curl, Transfer]) -> list[pycurl.Curl]:
@@ -37,7 +35,7 @@ class PausedBodies:
         complete: list[pycurl.Curl] = []
         receivers = self.receivers
         waiting = 0
-        """Receivers in a row that can do nothing yet."""
+        """Number of consecutive receivers that can't continue yet."""
         while waiting < len(receivers) and now < until:
             receiver = receivers.popleft()
             transfer = transfers.get(receiver.curl)

@@ -1,4 +1,4 @@
-"""Pollers: two ways to find out which transfers of libcurl's multi interface can proceed.
+"""Pollers: two ways to determine which transfers of libcurl's multi interface can proceed.
 
 In: handles, added to the multi by the pool. Out: nothing; libcurl calls back, and reports finished transfers.
 `PerformPoller` lets libcurl check all transfers in each iteration, and only has to know when: whenever
@@ -24,9 +24,9 @@ from fetchpool.pools.wakeup import Wakeup
 from fetchpool.transports.curl.resolve_cache import may_resolve
 
 MANY = 128
-"""Transfers, above which libcurl does not check each of them in every iteration."""
+"""Number of transfers above which libcurl does not check each of them in every iteration."""
 TRIED = 0x081500
-"""The oldest libcurl that was tried with `perform()`, 8.21; with 7.88 one in two thousand HTTP/2 fetches
+"""The oldest libcurl that was tested with `perform()`, 8.21; with 7.88 one in two thousand HTTP/2 fetches
 failed."""
 READ, WRITE = 1, 4
 """EPOLLIN and EPOLLOUT."""
@@ -48,14 +48,14 @@ class Poller(Protocol):
         """Register a new connection."""
 
     def watch(self, descriptor: int, on_readable: Callable[[], None]) -> None:
-        """Call a function while a descriptor, which is none of libcurl's, is readable."""
+        """Call a function while a descriptor, which doesn't belong to libcurl, is readable."""
 
     def close(self) -> None:
-        """Close the descriptors; the multi has been closed before."""
+        """Close the descriptors. The multi must be closed already."""
 
 
 def choose_poller(multi: pycurl.CurlMulti, wakeup: Wakeup, options: FetchOptions, max_workers: int) -> Poller:
-    """Return the quickest poller for a pool of that size. `wakeup` ends the wait."""
+    """Return the fastest poller for a pool of that size. `wakeup` ends the wait."""
     if not hasattr(select, "epoll") or pycurl.version_info()[2] < TRIED or may_resolve(options):
         poller = SocketPoller(multi, wakeup)
         poller.attach()
@@ -64,8 +64,8 @@ def choose_poller(multi: pycurl.CurlMulti, wakeup: Wakeup, options: FetchOptions
 
 
 class PerformPoller:
-    """Polls with `curl_multi_perform()`. One event per socket is enough: libcurl remembers what is left to
-    read after that (its timeout is 0)."""
+    """Polls with `curl_multi_perform()`. One event per socket is enough, because libcurl remembers that more
+    is left to read (its timeout is then 0)."""
 
     def __init__(self, multi: pycurl.CurlMulti, wakeup: Wakeup) -> None:
         self._multi = multi
@@ -105,7 +105,7 @@ class SocketPoller:
         self._registered: dict[int, int] = {}
         """The events that are watched, by descriptor."""
         self._idle: set[int] = set()
-        """Registered, but not watched by libcurl now: idle kept connections."""
+        """Sockets that are registered but not currently watched by libcurl: idle connections."""
 
     def attach(self) -> None:
         """Let libcurl report its sockets."""
@@ -141,9 +141,9 @@ class SocketPoller:
         self._readiness.close()
 
     def _on_socket(self, what: int, descriptor: int, _multi: pycurl.CurlMulti, _known: object) -> None:
-        """Handle libcurl's M_SOCKETFUNCTION callback: watch a socket, or stop watching it. A kept connection
-        changes between the two with every fetch, so a socket that only waited for bytes stays registered:
-        when the server closes it meanwhile, `poll()` finds it among the idle ones."""
+        """Handle libcurl's M_SOCKETFUNCTION callback: watch a socket, or stop watching it. A reused
+        connection alternates between the two with every fetch, so a socket that only waited for bytes stays
+        registered; if the server closes it, `poll()` finds it among the idle ones."""
         registered = self._registered.get(descriptor)
         if what == pycurl.POLL_REMOVE:
             if registered == READ:
@@ -168,8 +168,8 @@ class SocketPoller:
 
 class GrowingPoller:
     """A `PerformPoller` until more than `MANY` transfers are in flight, then a `SocketPoller`: a pool of many
-    workers may have few transfers, where hosts allow no more. Both have their descriptors from the start, so
-    the change can't fail for the lack of one."""
+    workers may have few transfers, if hosts allow no more. Both open their descriptors at the start, so the
+    change can't fail for lack of one."""
 
     def __init__(self, multi: pycurl.CurlMulti, wakeup: Wakeup) -> None:
         self._multi = multi
@@ -253,5 +253,5 @@ def selector_events(events: int) -> int:
 
 
 def sooner(seconds: float, milliseconds: int) -> float:
-    """Return the seconds to wait: at most libcurl's timer, which is -1 when there is none."""
+    """Return the seconds to wait: at most libcurl's timer, which is -1 if there is none."""
     return max(0.0, seconds if milliseconds < 0 else min(seconds, milliseconds / 1000))

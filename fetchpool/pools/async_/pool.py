@@ -43,7 +43,8 @@ from fetchpool.transports.sockets import peer_of, shut_down
 TICK = INTERVAL
 """Seconds between two checks of deadlines and silent servers."""
 STARTS = 32
-"""Fetches started in one iteration: the first of a thousand need not wait until the last has its handle."""
+"""Maximum number of fetches started in one iteration, so that the first of a thousand does not wait until the
+last has its handle."""
 ABORT_TIMEOUT = 5.0
 """Seconds to wait for the thread of an aborted pool. A thread in which a program's callback does not return
 can't be ended."""
@@ -62,15 +63,15 @@ class AsyncPool(LoopPool):
         may_send: Callable[[], bool] | None = None,
     ) -> None:
         """`parses` is notified of user-defined parsers. `shares_hosts`: other processes fetch from the same
-        hosts, which may accept few connections. `may_send` is asked before each request is sent; once it is
-        false, it remains so, and nothing but an abort completes a fetch. Raises `UsageError` when a parser
+        hosts, which may accept few connections. `may_send` is called before each request is sent; once it
+        returns False, it always does, and only an abort completes a fetch. Raises `UsageError` when a parser
         can't be loaded."""
         super().__init__("async", max_workers, interval=TICK, abort_timeout=ABORT_TIMEOUT)
         self._options = options
         self._shares_hosts = shares_hosts
         self._may_send = may_send
         self._clock = LimitClock()
-        """For all times: this thread is the one that enforces limits."""
+        """The clock for all times; this thread enforces the limits."""
         self._exchange = Exchange(options, self._clock.now)
         self._submitted: deque[tuple[FetchRequest, Completion]] = deque()
         self._idle: list[Transfer] = []
@@ -89,7 +90,7 @@ class AsyncPool(LoopPool):
         self._kept_for = max_workers
         """The number of workers for which libcurl keeps idle connections."""
         self._multi.setopt(pycurl.M_MAXCONNECTS, max_workers if short else 2 * max_workers)
-        if short:  # an idle connection is closed before a new one is made
+        if short:  # an idle connection is closed before a new one is opened
             self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, max_workers)
         self._poller = choose_poller(self._multi, self._wakeup, options, max_workers)
         self._lookups = HopLookups(options, self._wakeup, self._clock.now)
@@ -126,8 +127,8 @@ class AsyncPool(LoopPool):
                 shut_down(descriptor)
 
     def watch(self, descriptor: int, on_readable: Callable[[], None]) -> None:
-        """Have the loop call a function while a descriptor is readable; a loop that is busy may be late. Only
-        for the thread that runs the loop."""
+        """Make the loop call a function while a descriptor is readable; a busy loop may be late. Only for the
+        thread that runs the loop."""
         self._poller.watch(descriptor, on_readable)
 
     def collect(self, request: FetchRequest, collector: Collector) -> None:
@@ -160,7 +161,7 @@ class AsyncPool(LoopPool):
         wakeup.asleep = wakeup.pending = False
         self._clock.sign()
         if self._may_send is not None and not self._may_send():
-            return  # what was not sent has failed for that
+            return  # requests that were not sent have failed for that reason
         self._read_finished()
         if self._paused.receivers:
             for curl in self._paused.go_on(self._transfers):
@@ -177,14 +178,14 @@ class AsyncPool(LoopPool):
         self._set_results()
 
     def _set_results(self) -> None:
-        """Complete the futures of all finished fetches at once: the threads that wait for them wake up once,
-        and do not compete for the interpreter's lock while libcurl's callbacks need it."""
+        """Complete the futures of all finished fetches together, so that waiting threads wake up once, and do
+        not compete for the interpreter lock while libcurl's callbacks need it."""
         completed, self._completed = self._completed, []
         for future, outcome in completed:
             future.complete(outcome)
 
     def _start_submitted(self) -> int:
-        """Start submitted requests, `STARTS` at most, as far as workers are free; return their number."""
+        """Start submitted requests, at most `STARTS`, as far as workers are free; return their number."""
         started = 0
         most = min(STARTS, self.max_workers - self._in_flight)
         while started < most and self._submitted:
@@ -274,7 +275,7 @@ class AsyncPool(LoopPool):
             self._fail(transfer, error)
 
     def _start_hop(self, transfer: Transfer, hop: HopRequest, now: float) -> None:
-        """Hand a hop to libcurl."""
+        """Pass a hop to libcurl."""
         transfer.read_timeout = hop.read_timeout
         transfer.lost = self._clock.lost
         transfer.deadline = now + hop.max_time
@@ -283,14 +284,14 @@ class AsyncPool(LoopPool):
         transfer.progress, transfer.seen, transfer.seen_at = 0, 0, now
         transfer.all_received = False
         if not self._shares_hosts:
-            hop.close = False  # all fetches share the kept connections
+            hop.close = False  # all fetches share the open connections
         handle = transfer.handle
         handle.prepare(hop)
         self._multi.add_handle(handle.curl)
         self._transfers[handle.curl] = transfer
 
     def _connect_again(self, transfer: Transfer) -> None:
-        """Start a hop anew that libcurl ended at its connect timeout, part of which was lost. Nothing was
+        """Restart a hop that libcurl ended at its connect timeout, part of which was lost. Nothing has been
         sent."""
         hop, deadline, curl = transfer.handle.hop, transfer.deadline, transfer.handle.curl
         assert hop is not None
@@ -328,7 +329,7 @@ class AsyncPool(LoopPool):
                 self._fail(transfer, error)
 
     def _check_limits(self, now: float) -> None:
-        """End the hops that have reached their deadline, or received no byte for their read timeout."""
+        """End the hops that have reached their deadline, or received no data for their read timeout."""
         if self._kept_for != self.max_workers:
             self._kept_for = workers = self.max_workers
             self._multi.setopt(

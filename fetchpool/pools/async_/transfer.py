@@ -1,4 +1,4 @@
-"""One fetch in progress: a reusable curl handle, and the request that the handle serves now."""
+"""Transfer: one fetch in progress, with a reusable curl handle."""
 
 from __future__ import annotations
 
@@ -55,16 +55,16 @@ class Transfer:
         on_connection: Callable[[int], None],
         may_send: Callable[[], bool] | None,
     ) -> None:
-        """`on_connection` is called with the descriptor of each new connection. `may_send` is asked before a
-        request is sent; if not, the hop is aborted."""
+        """`on_connection` is called with the descriptor of each new connection. `may_send` is called before a
+        request is sent; if it returns False, the hop is aborted."""
         self.progress = self.seen = 0
         self.seen_at = self.read_timeout = self.deadline = 0.0
         self.lost = 0.0
-        """What the loop had lost when the hop started."""
+        """The time that the loop had lost when the hop started."""
         self.dns_seconds = 0.0
         """Seconds that the hop waited for DNS."""
         self.all_received = False
-        """libcurl has received the complete response, but part of it is not decoded yet."""
+        """Whether libcurl has received the complete response, although part of it is not decoded yet."""
         self.ending = False
         self._on_connection = on_connection
         self.handle = CurlHandle(options, self, resolve_cache, connections, streams, paused)

@@ -1,8 +1,6 @@
-"""Which process runs which request: sends them, receives outcomes, and lets requests of a process that has
-ended run in another one.
-
-In: the requests that wait, the processes and what they send. Out: completed futures. Only the pool's thread
-uses it.
+"""Distributes requests among the processes: sends them, receives outcomes, and re-runs the requests of a
+process that has ended. In: the waiting requests, the processes and their messages. Out: completed futures.
+Only the pool's thread uses it.
 """
 
 from __future__ import annotations
@@ -30,11 +28,11 @@ MAX_HUNG_UP = 1000
 UNCHECKED = 0.5
 """Seconds until `recall()` must be called again if there is nothing to recall."""
 RECALL_AFTER = 0.05
-"""Seconds without an outcome after which requests that a process has not started are returned, while another
-one has places free."""
+"""Seconds without an outcome after which a process returns the requests that it has not started, while
+another one has free places."""
 RETIRE_WITHIN = 5.0
-"""Seconds that a process in which a parser did not return gets for its other fetches; what it holds then runs
-again."""
+"""Seconds for the other fetches of a process in which a parser did not return; its remaining requests are
+then run again."""
 
 
 class WorkDispatcher:
@@ -45,7 +43,7 @@ class WorkDispatcher:
         self._supervisor = supervisor
         self._options = options
         self._hung_up: dict[str, float] = {}
-        """When the processes last closed idle connections, by hosts that accept few."""
+        """When the processes last closed idle connections, by host that accepts few."""
         self.completed: list[tuple[LightFuture, Outcome]] = []
         """Futures to complete, with their outcomes."""
 
@@ -64,8 +62,8 @@ class WorkDispatcher:
                 worker.send(Kind.CANCEL, (host or "").encode("utf-8", "surrogatepass"))
 
     def recall(self, now: float) -> float:
-        """Have processes return what they have not started if others could start it; return the seconds until
-        that has to be checked again."""
+        """Make processes return requests that they have not started and that others could start. Return the
+        seconds until the next check."""
         workers = self._supervisor.workers
         if self._work.waiting or not any(worker.capacity(ahead=False) for worker in workers):
             return UNCHECKED
@@ -82,7 +80,7 @@ class WorkDispatcher:
         return least
 
     def send(self) -> None:
-        """Send what waits to the processes: first to places that are free, then ahead."""
+        """Send waiting requests to the processes: first to free places, then ahead."""
         if self._work.is_held:
             self._work.cancel(None)
             return
@@ -129,7 +127,7 @@ class WorkDispatcher:
                 other.send(Kind.HANG_UP, "\n".join(ips).encode())
 
     def _send_each(self, worker: WorkerProcess, items: list[WorkItem]) -> None:
-        """Send requests one by one, since one of them can't be sent."""
+        """Send requests one by one, because one of them can't be sent."""
         for item in items:
             try:
                 worker.send(Kind.REQUESTS, wire.encode_requests([(item.number, item.request)]))
@@ -138,8 +136,8 @@ class WorkDispatcher:
                 self.completed.append((item.future, internal(item.request, error)))
 
     def _isolate(self) -> None:
-        """Send one request to a process that holds no other, and let a process finish what it holds for
-        that."""
+        """Send one request to a process that holds no others, after letting that process finish its
+        requests."""
         workers = self._supervisor.workers
         chosen = next((worker for worker in workers if worker.is_isolating), None)
         if chosen is None and (ready := [each for each in workers if each.is_usable and each.places]):
@@ -156,7 +154,7 @@ class WorkDispatcher:
         for each in fields:
             worker.held.pop(each[0], None)
             if (item := opened.pop(each[0], None)) is not None:
-                if item.holder is None:  # it was to run in another process
+                if item.holder is None:  # it must run in another process
                     self._work.drop(item)
                 self.completed.append((item.future, wire.outcome_of(each, item.request.urlnum)))
         if returned:
@@ -173,7 +171,7 @@ class WorkDispatcher:
                 self._supervisor.end(worker)
 
     def _put_back(self, unstarted: Iterable[WorkItem]) -> None:
-        """Let requests wait again that a process has not started, or cancel them."""
+        """Put requests that a process has not started back into the queue, or cancel them."""
         items = list(unstarted)
         recalled = [item for item in items if item.recalled]
         for item in recalled:
@@ -182,11 +180,11 @@ class WorkDispatcher:
         cancel(item.future for item in reversed(recalled))
 
     def recover(self) -> None:
-        """Let what processes held run again, or fail it."""
+        """Re-run the requests of processes that have ended, or fail them."""
         ended, self._supervisor.ended = self._supervisor.ended, []
         for worker in ended:
             held = [item for item in worker.held.values() if item.holder is worker]
-            # It starts them in their order, so the others have probably not been started. If they have, they
+            # A process starts them in order, so the others have probably not been started. If they have, they
             # are among the first next time.
             started = 0 if worker.killed_for_parser else worker.places
             self._put_back(held[started:])
@@ -195,8 +193,8 @@ class WorkDispatcher:
                 self._work.lose_waiting()  # another one might not start either
 
     def check(self, now: float) -> None:
-        """Look for processes that stand still, that are to be ended or to be replaced; to be called twice a
-        second."""
+        """Check for processes that are blocked, that must be ended, or that must be replaced. Must be called
+        twice a second."""
         for worker in list(self._supervisor.workers):
             worker.check()
             if worker.retires_at and now >= worker.retires_at:
@@ -208,8 +206,8 @@ class WorkDispatcher:
             self._supervisor.replace(now)
 
     def _check_parsers(self, worker: WorkerProcess, now: float) -> None:
-        """End a process whose parser holds the interpreter lock and has exceeded its limit; before that, let
-        what the process can't continue run elsewhere."""
+        """End a process whose parser holds the interpreter lock and has exceeded its limit; before that, run
+        its other requests elsewhere."""
         limit = self._options.parse_timeout
         running = worker.board.running()
         late = [number for number, since in running if limit is not None and now - since >= limit]

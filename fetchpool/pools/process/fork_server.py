@@ -1,7 +1,6 @@
 """Starts the server that worker processes are forked from: `multiprocessing`'s fork server, since this
-process may have threads. Where there is no fork server, each process starts anew.
-
-In: what the workers will need. Out: a context that starts them, or a `UsageError` with the reason.
+process may have threads. On systems without a fork server, each process is started from scratch. In: the
+requirements of the workers. Out: a context that starts them, or a `UsageError` with the reason.
 """
 
 from __future__ import annotations
@@ -35,21 +34,25 @@ LONG_PATH = (
 NO_DIRECTORY = "--executor process: the working directory was removed; cd to one that exists"
 FEWER = "try fewer (-w), or another --executor"
 SHORTAGE = (OSError, EOFError, RuntimeError, ImportError, NotImplementedError)
-"""Raised when there are no descriptors, processes, threads or memory left, or the server has died of that."""
+"""Exceptions raised if no descriptors, processes, threads or memory are left, or if the server has died
+because of that."""
 HAS_SERVER = "forkserver" in multiprocessing.get_all_start_methods()
 DESCRIPTORS = 16
-"""Open in the parent while processes are started: the selector, the wake-up, and what one start takes."""
+"""Number of descriptors open in the parent while processes are started: the selector, the wake-up, and those
+for one start."""
 PER_WORKER = 6
-"""Open in the parent for each process: its socket, lifeline and sentinel, and both ends while it starts."""
+"""Number of descriptors open in the parent for each process: its socket, lifeline and sentinel, and both ends
+while it starts."""
 GROUP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-"""A terminal's Ctrl-C and `timeout` send them to the entire process group; the parent handles them."""
+"""Signals that a terminal (Ctrl-C) and `timeout` send to the entire process group; the parent handles
+them."""
 
 
 def process_context(options: FetchOptions, *, is_command: bool = False) -> BaseContext:
     """Return the context, with its server running. `is_command`: this process is the command line, which uses
-    the server for nothing else. Then the server and its processes block SIGINT and SIGTERM, until a worker
-    handles them, and the processes don't import the main module: they need none, and would load all of the
-    command line. Raises `UsageError`."""
+    the server for nothing else. In that case, the server and its processes block SIGINT and SIGTERM until a
+    worker handles them, and the processes don't import the main module: they don't need it, and would load
+    the complete command line. Raises `UsageError`."""
     with words_for_shortage():
         return _context(options, is_command=is_command)
 
@@ -84,7 +87,7 @@ def main_path() -> str:
 
 @contextmanager
 def words_for_shortage() -> Iterator[None]:
-    """Raise `UsageError` when the system lacks descriptors, processes, threads or memory."""
+    """Raise `UsageError` because the system lacks descriptors, processes, threads or memory."""
     try:
         yield
     except SHORTAGE as shortage:
@@ -105,8 +108,8 @@ def server_pid() -> int | None:
 
 
 def check_descriptors(workers: int) -> None:
-    """Raise `OSError` unless there are enough descriptors to start that many processes. When the library runs
-    out of them in between, it leaves some open, and its server ends."""
+    """Raise `OSError` unless there are enough descriptors to start that many processes. If the library ran
+    out of them halfway, it would leave some open, and its server would end."""
     opened: list[int] = []
     try:
         for _ in range(DESCRIPTORS + PER_WORKER * workers):
@@ -121,7 +124,7 @@ def wait_for_server_exit() -> None:
     library start another one."""
     pid = server_pid()
     deadline = monotonic() + 1.0
-    with suppress(ChildProcessError):  # it was started by another process, or is gone
+    with suppress(ChildProcessError):  # another process has started it, or it is gone
         while pid and not os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
             if monotonic() >= deadline:
                 return

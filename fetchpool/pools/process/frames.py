@@ -1,7 +1,7 @@
 """Frames: the boundaries of messages to and from a worker process on their socket.
 
-In: a kind and a payload. Out: bytes with the payload's length in front, and from a stream of bytes the same
-frames, however the stream is split.
+In: a kind and a payload. Out: bytes that start with the length of the payload; and the same frames from a
+stream of bytes, however it is split.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from enum import IntEnum, auto
 from struct import Struct
 
 SPACE = 1 << 18
-"""Bytes that are received at once, at most."""
+"""Maximum number of bytes that are received at once."""
 HEAD = Struct("<IB")
 """Length of the payload, kind."""
 
 
 class Kind(IntEnum):
-    """What a frame says."""
+    """The kind of a frame."""
 
     # To a worker
     REQUESTS = auto()
@@ -25,20 +25,20 @@ class Kind(IntEnum):
     """Return the requests that have not started, for the host in the payload or, if it is empty, for all
     hosts."""
     PLACES = auto()
-    """Run so many fetches at once from now on: a decimal number."""
+    """Run this many fetches at once from now on (a decimal number)."""
     SPACED = auto()
     """Return every redirect to the parent from now on; with an empty payload, only those that the options
     say."""
     HANG_UP = auto()
-    """Close idle connections to these addresses, one a line: another process needs them."""
+    """Close idle connections to these addresses, one per line, because another process needs them."""
     CLOSE = auto()
-    """End when all fetches have ended."""
+    """Exit when all fetches have ended."""
 
     # From a worker
     STARTED = auto()
-    """The process runs."""
+    """The process is running."""
     READY = auto()
-    """Its station takes requests."""
+    """The process's station accepts requests."""
     OUTCOMES = auto()
     """Outcomes, as in `wire.py`."""
 
@@ -56,13 +56,12 @@ class FrameReader:
 
     def __init__(self, space: int = SPACE) -> None:
         self.space = memoryview(bytearray(space))
-        """Where the next bytes are to be received: a buffer that is made anew for each call costs more than
-        the call."""
+        """The buffer for the next bytes. A new buffer for each call would cost more than the call."""
         self._buffer = bytearray()
 
     def received(self, count: int) -> list[Frame]:
-        """Return the frames that are complete with so many bytes of `space`. Raises `ValueError` for what is
-        not a frame."""
+        """Return the frames that are complete after `count` bytes were received into `space`. Raises
+        `ValueError` for data that is not a frame."""
         buffer = self._buffer
         buffer += self.space[:count]
         frames: list[Frame] = []

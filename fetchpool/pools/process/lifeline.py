@@ -1,5 +1,5 @@
-"""The lifeline of worker processes: a pipe whose writing end only the parent has. When the parent closes it
-or ends, for whatever reason, every worker process ends.
+"""The lifeline of worker processes: a pipe whose write end only the parent has. When the parent closes it or
+ends, for whatever reason, every worker process ends.
 
 In: nothing is ever written. Out: the end of the pipe.
 """
@@ -36,17 +36,17 @@ class Lifeline:
             self.reader.close()
 
     def forked(self) -> None:
-        """Close both ends in a child: its writing end would keep the processes alive."""
+        """Close both ends in a child, whose write end would keep the processes alive."""
         self._lock = threading.Lock()
         self.close()
 
 
 def hold_on(lifeline: Connection) -> None:
-    """Make this worker process end with the lifeline, whatever its threads are doing then. Raises
+    """Make this worker process end with the lifeline, whatever its threads are doing. Raises
     `NoThreadError`."""
     threads.start(_end_with, "lifeline", lifeline)
     if sys.platform == "linux":
-        # That thread may never get the GIL (a regular expression that backtracks for ever), so the kernel
+        # That thread may never get the GIL (a regular expression that backtracks forever), so the kernel
         # kills the process as well. The receiver of its signal is a property of an open file, which processes
         # may share: this process opens its own.
         with suppress(OSError):  # no /proc

@@ -1,8 +1,6 @@
-"""What a worker process is doing, in memory that its parent can read: a process whose parser holds the
-interpreter lock can't answer.
-
-In: in the process, a sign of life of its loop, and the parsers that start and end. Out: in the parent, the
-same.
+"""ParseBoard: the activity of a worker process, in memory shared with its parent, since a process whose
+parser holds the interpreter lock can't respond. In: in the process, signs of life of its loop, and the start
+and end of parsers. Out: the same, in the parent.
 """
 
 from __future__ import annotations
@@ -16,24 +14,23 @@ from time import monotonic
 from typing import Any
 
 PLACES = 64
-"""Parsers that are noted at once; of more, the others are not."""
+"""Maximum number of parsers that are recorded at once."""
 NUMBER, SINCE = 1, 1 + PLACES
-"""Where the requests' numbers and the times begin; a time is 0 when no parser runs. The first cell is the
-loop's."""
+"""Offsets of the requests' numbers and of the times; a time is 0 if no parser is running. The first cell
+belongs to the loop."""
 
 
 SIZE = 8 * (1 + 2 * PLACES)
-"""Bytes: a double each."""
+"""Size in bytes, with a double per cell."""
 
 
 class ParseBoard:
-    """Shared memory of one process and its parent. It is passed to the process when that is started.
-
-    The arrays of `multiprocessing.sharedctypes` come from a heap that keeps its descriptors for good.
+    """Memory shared by one process and its parent, passed to the process at its start. (The arrays of
+    `multiprocessing.sharedctypes` come from a heap that never closes its descriptors.)
     """
 
     def __init__(self, descriptor: int | None = None) -> None:
-        """Map new memory, or that of a descriptor, which is closed with the board."""
+        """Map new memory, or the memory of a descriptor, which is closed with the board."""
         self._descriptor = memory_file() if descriptor is None else descriptor
         self._memory = mmap(self._descriptor, SIZE)
         self._cells = memoryview(self._memory).cast("d")
@@ -45,11 +42,11 @@ class ParseBoard:
 
     @property
     def beat(self) -> float:
-        """When the loop was last known to run, by a clock that all processes share."""
+        """The time of the loop's last sign of life, on a clock that all processes share."""
         return self._cells[0]
 
     def running(self) -> list[tuple[int, float]]:
-        """Return the numbers of the requests whose parsers run, and since when each does."""
+        """Return the numbers of the requests whose parsers are running, with their start times."""
         cells = self._cells
         times = cells[SINCE : SINCE + PLACES]
         return [(int(cells[NUMBER + place]), since) for place, since in enumerate(times) if since]
@@ -65,7 +62,7 @@ class ParseBoard:
     # In the process
 
     def sign(self) -> None:
-        """Note that the loop runs."""
+        """Record a sign of life of the loop."""
         self._cells[0] = monotonic()
 
 
@@ -86,7 +83,7 @@ def attached(passed: Any) -> ParseBoard:
 
 
 class ParseNotes:
-    """The observer of a process's parsers: notes them on the board."""
+    """The observer of a process's parsers, which records them on the board."""
 
     def __init__(self, board: ParseBoard) -> None:
         self._cells = board._cells

@@ -1,4 +1,4 @@
-"""The process pool: worker processes that run many fetches at once each.
+"""The process pool: worker processes, each of which runs many fetches at once.
 
     submit() ──▶ WorkQueue ──▶ frames of requests ──▶ a socket ──▶ worker.py: a station
     Future.set_result() ◀── outcomes, together ◀── the same socket ◀──────┘
@@ -38,20 +38,22 @@ from fetchpool.runtime.exit_hooks import at_exit
 CHECK = 0.5
 """Seconds between two checks of the processes."""
 ABORTED = 10.0
-"""Seconds that an abort waits for its end, all processes being killed."""
-MAIN_ENDED = "the main thread has ended, and the processes with it: have it join those that fetch"
+"""Seconds that an abort waits for all processes to be killed."""
+MAIN_ENDED = (
+    "the main thread has ended, and the worker processes with it; make it join the threads that fetch"
+)
 
 
 class ProcessPool(LoopPool):
     """At most `max_workers` fetches at once, divided among `processes`."""
 
     def __init__(self, max_workers: int, options: FetchOptions, processes: int) -> None:
-        """Returns when every process is ready. Raises `UsageError` when a parser or the transport can't be
-        loaded, or no process starts."""
+        """Start the processes, and return when every one is ready. Raises `UsageError` when a parser or the
+        transport can't be loaded, or no process starts."""
         exit_if_spawning()
         super().__init__("process", max_workers, interval=CHECK, abort_timeout=ABORTED)
         self._rate_file: IO[bytes] | None = None
-        """Through it the processes keep one `--limit-rate` together. Closing it deletes it."""
+        """The file through which the processes share one `--limit-rate`. Closing it deletes it."""
         if options.limit_rate is not None:
             self._rate_file = file = NamedTemporaryFile(prefix="fetchpool-rate-")  # noqa: SIM115 - see _close()
             file.write(bytes(8))
@@ -63,7 +65,7 @@ class ProcessPool(LoopPool):
         """Commands from other threads for the thread that runs the loop."""
         self._next_check = 0.0
         try:
-            Worker(options).close()  # raises now what every process would raise
+            Worker(options).close()  # raises now the error that every process would raise
             self._supervisor = Supervisor(shares(max_workers, processes), options, self._wakeup)
         except BaseException:
             self._wakeup.close()
@@ -88,7 +90,7 @@ class ProcessPool(LoopPool):
 
     @property
     def stuck(self) -> int:
-        return 0  # their processes are ended
+        return 0  # their processes have been ended
 
     def cancel_pending(self, host: str | None = None) -> None:
         self._work.cancel(host)
@@ -104,7 +106,7 @@ class ProcessPool(LoopPool):
         super().resize(workers)
 
     def _end_with_main_thread(self) -> None:
-        """The interpreter is about to wait for all processes."""
+        """End the pool before the interpreter waits for all processes."""
         self._crash = MAIN_ENDED
         self.shutdown(abort=True)
 
@@ -146,7 +148,7 @@ class ProcessPool(LoopPool):
         dispatcher.set_results()
 
     def _close(self) -> None:
-        """End the processes, complete every future that is left, and close all descriptors."""
+        """End the processes, complete all remaining futures, and close all descriptors."""
         self._supervisor.close()
         self._dispatcher.set_results()
         if not self._crash:

@@ -1,7 +1,7 @@
 """Prepares the server that worker processes are forked from (`multiprocessing`'s fork server), which imports
 this module.
 
-By that the server imports once what every worker needs. It may find another fetchpool than its parent's,
+The server thereby imports once what every worker needs. It may find another fetchpool than its parent's,
 since it looks neither in the working directory nor next to the main module: then it drops that one, and each
 worker imports the parent's. Errors in the server (no process can be forked) and in a process whose parent has
 ended meanwhile print no traceback: the pool notices that processes end, and reports it in a line.
@@ -18,8 +18,8 @@ from traceback import walk_tb
 from types import TracebackType
 
 MARK = "FETCHPOOL_FORK_SERVER"
-"""The environment variable by which the server knows that it is one. Its value: the parent's fetchpool, the
-main module's file or nothing, and the modules to import."""
+"""The environment variable that identifies the server. Its value: the parent's fetchpool, the main module's
+file or nothing, and the modules to import."""
 OURS = "fetchpool"
 """The value of PYTHONSAFEPATH if it was set for the server's start only."""
 

@@ -1,7 +1,5 @@
-"""How fetches are divided among processes. Pure.
-
-In: how many fetches run at once, and how many processes. Out: each one's share; and for a number of requests,
-how many of them each process is sent.
+"""Divides fetches among processes. Pure. In: the number of concurrent fetches and of processes. Out: the
+share of each process and, for a number of requests, how many of them each process is sent.
 """
 
 from __future__ import annotations
@@ -9,16 +7,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 AHEAD = 0.025
-"""Seconds of work that a process is sent beyond its share: for the time until its outcomes are replaced by
-requests. An outcome waits up to 10 ms for others, and a message takes some ms on a busy machine."""
+"""Seconds of work that a process is sent beyond its share, to cover the time until its outcomes are replaced
+by requests. An outcome waits up to 10 ms for others, and a message takes a few ms on a busy machine."""
 MOST_AHEAD = 256
-"""Requests that a process is sent beyond its share, at most."""
+"""Maximum number of requests that a process is sent beyond its share."""
 MEASURED = 0.02
-"""Seconds over which a rate is measured, at least."""
+"""Minimum seconds over which a rate is measured."""
 
 
 def shares(most: int, processes: int) -> list[int]:
-    """Divide `most` fetches at once among the processes; the sum is exact."""
+    """Divide `most` concurrent fetches among the processes; the sum is exact."""
     share, more = divmod(most, processes)
     return [share + (place < more) for place in range(processes)]
 
@@ -30,7 +28,7 @@ def portions(number: int, capacities: Sequence[int]) -> list[int]:
         return list(capacities)
     parts: list[int] = []
     for capacity in capacities:
-        # Rounded up: a single request goes somewhere.
+        # Rounded up, so that a single request is assigned.
         part = -(-number * capacity // total) if capacity else 0
         parts.append(part)
         number -= part

@@ -1,9 +1,9 @@
-"""Kills worker processes that stay stopped (SIGSTOP): they neither work nor end, and their timeouts never
-expire (fault 46).
+"""Kills worker processes that stay stopped (SIGSTOP): such processes neither work nor end, and their timeouts
+never expire (fault 46).
 
 In: the process ids of a pool's workers, and of the fork server. Out: workers that stay stopped are killed, so
 that the pool runs their requests again; the fork server, which other pools may use, is continued. Only Linux
-reports stopped processes; elsewhere nothing is done.
+reports stopped processes; on other systems nothing is done.
 """
 
 from __future__ import annotations
@@ -30,8 +30,7 @@ class StoppedWorkerKiller:
 
     def __init__(self) -> None:
         self._watched: dict[int, tuple[str, signal.Signals]] = {}
-        """By process id: the start time, since another process may get the number later; and the signal to
-        send."""
+        """By process id: the start time, since the id may be reused later, and the signal to send."""
         self._stopped: set[int] = set()
         self._closed = threading.Event()
         if sys.platform == "linux":
@@ -39,7 +38,7 @@ class StoppedWorkerKiller:
                 threads.start(self._run, "fetchpool-stopped-workers")
 
     def add(self, pid: int | None, signal_for_it: signal.Signals) -> None:
-        """Watch a process that has started; it gets the signal if it stays stopped. Any thread may call
+        """Watch a process that has started, and send it the signal if it stays stopped. Any thread may call
         it."""
         status = None if pid is None else status_of(pid)
         if pid is not None and status is not None:

@@ -1,8 +1,7 @@
-"""The worker processes of a pool: starts them, waits for what they send, replaces those that end.
-
-In: how many fetches each process runs at once. Out: processes that are ready, the frames they send, and those
-that have ended, with what they held. A process that stands still because of a parser is blocked or killed
-here. Only the pool's thread uses it; the first start is done by another one, which no Ctrl-C interrupts.
+"""Supervisor: starts the worker processes of a pool, receives their messages, and replaces those that end.
+In: the number of fetches that each process runs at once. Out: processes that are ready, their frames, and
+processes that have ended, with their requests. A process that a parser blocks is excluded or killed here.
+Only the pool's thread uses it; the first start is done by another one, which no Ctrl-C interrupts.
 """
 
 from __future__ import annotations
@@ -34,14 +33,14 @@ from fetchpool.pools.wakeup import Wakeup
 from fetchpool.runtime import threads
 
 STARTING = 30.0
-"""Seconds in which, while the pool opens, a process has to get a step further."""
+"""Seconds in which a process must make progress while the pool opens."""
 CHECK_START = 0.2
-"""Seconds between two checks of that."""
+"""Seconds between two checks of this."""
 MOST_DEATHS = 3
-"""Processes that may die while the pool opens. Each is replaced, as it would be later."""
+"""Number of processes that may die while the pool opens. Each is replaced, as it would be later."""
 DIED = f"--executor process: the processes died while they started; {FEWER}"
 GRACE = 1.0
-"""Seconds that idle processes get to end. A process whose parser has started a thread never would."""
+"""Seconds for idle processes to exit. A process whose parser has started a thread might never exit."""
 RETRY_START = 1.0
 """Seconds between two attempts to replace a process while others work."""
 
@@ -50,12 +49,12 @@ class Supervisor:
     """`places`: how many fetches each process runs at once."""
 
     def __init__(self, places: Sequence[int], options: FetchOptions, wakeup: Wakeup) -> None:
-        """Raises `UsageError` when no process can be started here."""
+        """Raises `UsageError` if no process can be started."""
         self._options = options
         self._wakeup = wakeup
         self._context = process_context(options)
         self._vacant = list(places)
-        """The places of processes that have ended, or were not started yet."""
+        """The places of processes that have ended or were not started yet."""
         self._start_at = 0.0
         """When a replacement may be started."""
         self._stopped_killer = StoppedWorkerKiller()
@@ -65,8 +64,8 @@ class Supervisor:
         self.ended: list[WorkerProcess] = []
         """Processes that have ended; the caller that handles them clears the list."""
         self._all_started = Event()
-        """The thread that starts the processes has ended. It can't be joined if an interrupt arrives before
-        `threads.start()` has returned it."""
+        """Set when the thread that starts the processes has ended. It can't be joined if an interrupt arrives
+        before `threads.start()` has returned it."""
         self._all_started.set()
         self._refusal: BaseException | None = None
         """Why the processes could not be started."""
@@ -93,15 +92,15 @@ class Supervisor:
                 self._start_in_thread()
             before = steps
             steps = sum([worker.is_started + worker.is_ready for worker in self.workers])
-            # What takes longer than it should is a stop of this process, and perhaps of the others.
+            # If this takes longer than it should, this process was stopped, and perhaps the others, too.
             waited += min(monotonic() - began, 2 * CHECK_START)
             if steps != before:
                 waited = 0.0
             elif waited >= STARTING:
-                raise UsageError(f"--executor process: for {STARTING:g} s no process has started; {FEWER}")
+                raise UsageError(f"--executor process: no process has started for {STARTING:g} s; {FEWER}")
 
     def _start_in_thread(self) -> None:
-        """Start a process for every vacant share. Raises what prevents it."""
+        """Start a process for every vacant share. Raises the error that prevents it."""
         self._all_started.clear()
         try:
             threads.start(self._start_all, "fetchpool-start")
@@ -127,8 +126,8 @@ class Supervisor:
             self._all_started.set()
 
     def replace(self, now: float) -> bool:
-        """Start processes in place of those that have ended. Return False when there is none at all, and none
-        can be started."""
+        """Start processes to replace those that have ended. Return False if there is no process, and none can
+        be started."""
         if self._vacant and now >= self._start_at:
             try:
                 check_descriptors(1)
@@ -144,7 +143,7 @@ class Supervisor:
         start = partial(WorkerProcess, self._vacant[-1], self._options, self._context)
         try:
             worker = start()
-        except ConnectionRefusedError:  # the fork server is exiting: it had no descriptor left, or the like
+        except ConnectionRefusedError:  # the fork server is exiting, for lack of a descriptor for example
             wait_for_server_exit()
             worker = start()
         self._vacant.pop()
@@ -156,14 +155,14 @@ class Supervisor:
         self._stopped_killer.add(worker.process.pid, signal.SIGKILL)
 
     def resize(self, workers: int) -> None:
-        """Divide so many fetches at once among the processes; some may get none."""
+        """Divide this many concurrent fetches among the processes; some may get none."""
         places = shares(workers, len(self.workers) + len(self._vacant))
         for worker in self.workers:
             worker.resize(places.pop(0))
         self._vacant = places
 
     def space_hops(self, spaced: bool) -> None:
-        """Have the processes hand back every redirect, or do again as the options say."""
+        """Make the processes return every redirect, or do as the options say again."""
         self._is_spaced = spaced
         for worker in self.workers:
             worker.send(Kind.SPACED, b"1" if spaced else b"")
@@ -171,8 +170,8 @@ class Supervisor:
     # The loop
 
     def poll(self, timeout: float) -> list[tuple[WorkerProcess, Frame]]:
-        """Wait for events, for `timeout` seconds at most; return the outcomes that have come. A process that
-        has ended is in `ended` after that, and its last outcomes are among those returned."""
+        """Wait for events, at most `timeout` seconds; return the received outcomes. A process that has ended
+        is then in `ended`, and its last outcomes are among those returned."""
         for worker in self.workers:
             if worker.has_unsent:
                 self._selector.modify(worker.channel, selectors.EVENT_READ | selectors.EVENT_WRITE, worker)
@@ -225,7 +224,7 @@ class Supervisor:
         self.ended.append(worker)
 
     def close(self) -> None:
-        """End all processes, and close all descriptors. Those that work are killed."""
+        """End all processes, and close all descriptors. Busy processes are killed."""
         self._closes = True
         self._all_started.wait(STARTING)
         idle = [worker for worker in self.workers if worker.is_ready and not worker.held]

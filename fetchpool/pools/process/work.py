@@ -1,4 +1,4 @@
-"""Requests that the process pool has been given, and what has become of each."""
+"""WorkQueue: the requests of a pool of workers, and the state of each."""
 
 from __future__ import annotations
 
@@ -24,26 +24,27 @@ class WorkItem:
         self.request = request
         self.future = future
         self.alone = alone
-        """No other request runs in the same process meanwhile."""
+        """Whether the request must run alone in its process."""
         self.holder: object = None
-        """The process that it was sent to; None: it waits."""
+        """The process that it was sent to; None while it waits."""
         self.recalled = False
-        """It is to be cancelled unless it has been started."""
+        """Whether it must be cancelled unless it has been started."""
 
 
 class WorkQueue:
-    """The requests of a pool, by number; those that no process holds wait. Any thread may add and take."""
+    """The requests of a pool, by number; those that no process holds are waiting. Any thread may add and take
+    requests."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._count = 0
         self.open: dict[int, WorkItem] = {}
-        """Requests that have no outcome."""
+        """The requests without an outcome."""
         self.waiting: deque[WorkItem] = deque()
         self.is_held = False
-        """What waits is cancelled, instead of being sent to a process, until more is added."""
+        """Whether waiting requests are cancelled instead of being sent to a process, until more are added."""
         self.alone: deque[WorkItem] = deque()
-        """Those of the waiting that run alone."""
+        """The waiting requests that run alone."""
 
     def add(self, request: FetchRequest, future: LightFuture, *, alone: bool) -> None:
         with self._lock:
@@ -63,7 +64,7 @@ class WorkQueue:
             return [self.alone.popleft()] if self.alone else []
 
     def put_back(self, items: Iterable[WorkItem]) -> None:
-        """Let requests wait again, before the others."""
+        """Put requests back into the queue, before the others."""
         with self._lock:
             for item in reversed(list(items)):
                 item.holder = None
@@ -71,15 +72,16 @@ class WorkQueue:
                     (self.alone if item.alone else self.waiting).appendleft(item)
 
     def drop(self, item: WorkItem) -> None:
-        """Remove a request that another process has answered meanwhile."""
+        """Remove a request that another process has completed."""
         with self._lock:
             waiting = self.alone if item.alone else self.waiting
             if item in waiting:
                 waiting.remove(item)
 
     def cancel(self, host: str | None) -> None:
-        """Cancel the waiting requests for a host, or for all, the last one first: a caller that puts each
-        before the others restores their order. After all, none waits until more is added."""
+        """Cancel the waiting requests for a host, or for all hosts, the last one first, so that a caller that
+        puts each before the others restores their order. After cancelling all, none waits until more are
+        added."""
         cancelled: list[WorkItem] = []
         with self._lock:
             self.is_held = self.is_held or host is None
@@ -94,10 +96,10 @@ class WorkQueue:
         cancel(item.future for item in reversed(cancelled))
 
     def lose(self, items: Iterable[WorkItem], worker: str = "") -> None:
-        """Fail requests whose worker has died. `worker`: what to call it."""
+        """Fail requests whose worker has died. `worker`: the worker's name."""
         lost = [item for item in items if self.open.pop(item.number, None) is not None]
         for item in lost:
-            if item.future.set_running_or_notify_cancel():  # else its owner has cancelled it
+            if item.future.set_running_or_notify_cancel():  # otherwise its owner has cancelled it
                 item.future.set_exception(WorkerLostError(LOST, worker))
 
     def lose_waiting(self) -> None:
@@ -110,14 +112,14 @@ class WorkQueue:
 
 
 def cancel(futures: Iterable[LightFuture]) -> None:
-    """Cancel futures; not to be called with a lock held, since their callbacks run."""
+    """Cancel futures. Must not be called with a lock held, since their callbacks run."""
     for future in futures:
         future.cancel()
         future.set_running_or_notify_cancel()
 
 
 def complete(ended: Iterable[tuple[LightFuture, Outcome]]) -> None:
-    """Complete futures; not to be called with a lock held."""
+    """Complete futures. Must not be called with a lock held."""
     for future, outcome in ended:
-        if future.set_running_or_notify_cancel():  # else its owner has cancelled it
+        if future.set_running_or_notify_cancel():  # otherwise its owner has cancelled it
             future.complete(outcome)

@@ -1,6 +1,5 @@
-"""What runs in a worker process: a station, fed from a socket.
-
-In: frames from the parent. Out: frames to it. The main thread runs the station, which reads and writes.
+"""Runs a station in a worker process, connected to the parent by a socket. In: frames from the parent. Out:
+frames to the parent. The main thread runs the station, which reads and writes.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ if TYPE_CHECKING:
 
 TO_THE_GROUP = (signal.SIGINT, signal.SIGTERM)
 KEEPS_FOR = 1.5
-"""Seconds that the process keeps its connections while it has nothing to do."""
+"""Seconds for which an idle process keeps its connections."""
 YOUNG = 20_000
-"""Objects that are created before the garbage collector checks them: a fetch leaves no cycles behind."""
+"""Number of new objects after which the garbage collector checks them: a fetch leaves no cycles behind."""
 
 
 def run(places: int, options: FetchOptions, lifeline: Connection, channel: socket, board: ParseBoard) -> None:
-    """The process's target: fetch what the parent sends until it closes the channel. The process also ends
-    with the `lifeline`: when the parent closes it, or dies."""
+    """The target of the process: fetch the parent's requests until it closes the channel. The process also
+    ends with the `lifeline`, when the parent closes it or dies."""
     ignore_group_signals()
     sys.excepthook = sys.__excepthook__
     try:
@@ -50,15 +49,16 @@ def run(places: int, options: FetchOptions, lifeline: Connection, channel: socke
 
 
 def serve(places: int, options: FetchOptions, channel: socket, board: ParseBoard) -> None:
-    """Open a station, and hand it what comes through the channel."""
-    # The parent imports this module, and needs neither; the fork server has them.
+    """Open a station, and pass it the messages from the channel."""
+    # The parent imports this module but needs neither; the fork server has them.
     from fetchpool.pools.station import Station
     from fetchpool.transports import watchdog
 
     executor = "async" if options.transport == "curl" else "thread"
     capacity = machine.workers_within_limit(places, executor, options.transport)
     options = replace(options, few_descriptors=capacity.is_short)
-    # Another process may need a connection to a host that accepts few: this one can't be asked to close it.
+    # Another process may need a connection to a host that accepts few, and an idle process can't be asked to
+    # close its own.
     watchdog.shared().keeps_for = KEEPS_FOR
     gc.freeze()
     if not options.has_slow_parsers:  # a user's parser may leave responses in cycles
@@ -70,7 +70,7 @@ def serve(places: int, options: FetchOptions, channel: socket, board: ParseBoard
 
 
 class Receiver:
-    """Hands the parent's messages to the station."""
+    """Passes the parent's messages to the station."""
 
     def __init__(self, channel: socket, station: Station) -> None:
         self._channel = channel
@@ -78,7 +78,7 @@ class Receiver:
         self._reader = FrameReader()
 
     def receive(self) -> None:
-        """Handle what has come, without waiting."""
+        """Handle received messages, without waiting."""
         station = self._station
         try:
             count = self._channel.recv_into(self._reader.space, flags=MSG_DONTWAIT)
@@ -107,7 +107,7 @@ def send(channel: socket, outcomes: bytes) -> None:
 
 
 def run_station(station: Station) -> None:
-    """Run the station. Ends the process when it fails, so that its requests run in another one."""
+    """Run the station. Ends the process if it fails, so that its requests run in another one."""
     try:
         station.run()
     except OSError:  # the parent has ended
@@ -120,7 +120,7 @@ def run_station(station: Station) -> None:
 def ignore_group_signals() -> None:
     """Ignore SIGINT and SIGTERM: a terminal's Ctrl-C, `timeout` and a service manager send them to the entire
     process group, and the parent handles them. They have a handler instead of SIG_IGN, which programs that a
-    parser starts would inherit. A process that a parser forks handles them as any other does."""
+    parser starts would inherit. A process that a parser forks handles them as usual."""
     for number in TO_THE_GROUP:
         signal.signal(number, ignored)
     if hasattr(signal, "pthread_sigmask"):  # they may have been blocked until now
@@ -136,7 +136,8 @@ _masks = threading.local()
 
 
 def _before_fork() -> None:
-    """Block signals until the child can handle them: Python drops those that arrive in a child before."""
+    """Block signals until the child can handle them, since Python drops those that arrive in a child before
+    that."""
     _masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, TO_THE_GROUP)
 
 

@@ -1,8 +1,7 @@
-"""A worker process, as its parent sees it: how it is started, what it holds, how it ends.
-
-In: frames to send, and an event whenever its socket is readable or writable. Out: the frames that it has
-sent. Nothing here blocks, also when the process is stopped or its parser holds the interpreter lock. Only the
-pool's thread uses it, except `kill()`.
+"""WorkerProcess: the parent's view of a worker process: its start, its requests, its end. In: frames to send,
+and an event whenever its socket is readable or writable. Out: the frames that it has sent. Nothing here
+blocks, even if the process is stopped or its parser holds the interpreter lock. Only the pool's thread uses
+it, except `kill()`.
 """
 
 from __future__ import annotations
@@ -23,26 +22,27 @@ from fetchpool.runtime import forks
 SILENT_AFTER = 2
 BLOCKED_AFTER = 4
 """Checks, half a second apart, without a sign of life after which a process counts as silent, or as blocked.
-They are counted, since the parent may have been stopped meanwhile itself."""
+Checks are counted, since the parent itself may have been stopped."""
 
 
 class WorkerProcess:
     """One process. `places` is the number of fetches that it runs at once."""
 
     def __init__(self, places: int, options: FetchOptions, context: BaseContext) -> None:
-        """Start the process, and don't wait until it is ready. Raises `OSError` and the like when the system
-        lacks what it takes."""
+        """Start the process without waiting until it is ready. Raises `OSError` and similar errors if the
+        system lacks resources."""
         self.places = places
         self.held: dict[int, WorkItem] = {}
         """Requests that were sent and have no outcome yet, by number, in the order of sending."""
         self.is_started = self.is_ready = False
-        """The process runs; its station takes requests."""
+        """Whether the process runs, and whether its station accepts requests."""
         self.is_isolating = False
         """Whether the process runs a single request, or is about to."""
         self.retires_at = 0.0
-        """When it is killed, since a parser in it did not return; 0: it stays. It gets no more requests."""
+        """When the process is killed because a parser in it did not return; 0 if it is not. Until then it
+        gets no more requests."""
         self.killed_for_parser = False
-        """What it holds runs again, and does not count as lost."""
+        """Whether its requests run again without counting as lost."""
         self.is_ended = False
         self.rate = Rate()
         self.last_outcome = self.recalled_at = 0.0
@@ -94,12 +94,12 @@ class WorkerProcess:
 
     @property
     def is_blocked(self) -> bool:
-        """Whether its loop has stood still for some time."""
+        """Whether its loop has made no progress for some time."""
         return self._silent_checks >= BLOCKED_AFTER
 
     @property
     def is_silent(self) -> bool:
-        """Whether its loop has stood still since the last check but one."""
+        """Whether its loop has made no progress since the last check but one."""
         return self._silent_checks >= SILENT_AFTER
 
     def resize(self, places: int) -> None:
@@ -109,7 +109,7 @@ class WorkerProcess:
             self.send(Kind.PLACES, str(places).encode())
 
     def check(self) -> None:
-        """Look for a sign of life; to be called twice a second."""
+        """Check for a sign of life. Must be called twice a second."""
         beat = self.board.beat
         self._silent_checks = self._silent_checks + 1 if beat == self._beat and self.is_ready else 0
         self._beat = beat
@@ -117,27 +117,27 @@ class WorkerProcess:
     # Its socket
 
     def send(self, kind: Kind, payload: bytes = b"") -> None:
-        """Send a frame, or keep what the socket doesn't take."""
+        """Send a frame; buffer the part that the socket doesn't accept."""
         self._unsent += frame(kind, payload)
         self.flush()
 
     def flush(self) -> None:
-        """Send what has been kept, as far as the socket takes it."""
+        """Send the buffered bytes, as far as the socket accepts them."""
         try:
             while self._unsent:
                 del self._unsent[: self.channel.send(self._unsent)]
         except BlockingIOError:
             return
-        except OSError:  # the process has ended, which its sentinel tells
+        except OSError:  # the process has ended, as its sentinel shows
             self._unsent.clear()
 
     @property
     def has_unsent(self) -> bool:
-        """Whether `flush()` is to be called when the socket is writable."""
+        """Whether `flush()` must be called when the socket is writable."""
         return bool(self._unsent)
 
     def receive(self) -> tuple[list[Frame], bool]:
-        """Return the frames that have come, and whether more may come."""
+        """Return the received frames, and whether more may follow."""
         try:
             count = self.channel.recv_into(self._reader.space)
         except BlockingIOError:
@@ -154,7 +154,7 @@ class WorkerProcess:
             self.process.kill()
 
     def close(self) -> None:
-        """End the process, and close all that it took. Idempotent."""
+        """End the process, and release its resources. Idempotent."""
         if self.is_ended:
             return
         self.is_ended = True

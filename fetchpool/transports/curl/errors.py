@@ -1,7 +1,7 @@
 """Maps libcurl's error codes to failure kinds. A test fails when libcurl has a code that the table lacks.
 
-In: a finished easy handle's code, message, errno and times. Out: a `Failure` with our own message: it is the
-same for both transports, and contains no URL's query (fault 30).
+In: a finished easy handle's code, message, errno and times. Out: a `Failure` with fetchpool's own message,
+which is the same for both transports and contains no query of a URL (fault 30).
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ KINDS: dict[int, FailureKind] = {
     RECURSIVE_API_CALL: FailureKind.INTERNAL,
     UNRECOVERABLE_POLL: FailureKind.INTERNAL,
 }
-"""The codes a transfer over HTTP can end with. What is missing is `internal`."""
+"""The codes that a transfer over HTTP can end with. Any other code is `internal`."""
 
 ANOTHER_PROTOCOLS = frozenset(
     (
@@ -143,7 +143,7 @@ OWN_MESSAGES = frozenset(
         FailureKind.ABORTED,
     )
 )
-"""Kinds for which our own message is enough; for the others libcurl's message has more details."""
+"""Kinds for which fetchpool's own message is enough; for the others libcurl's message has more details."""
 
 FORCED = {kind: Failure(kind, kind.message) for kind in (FailureKind.TIMEOUT_READ, FailureKind.ABORTED)}
 """The failures of hops that were cancelled, not ended by libcurl."""
@@ -162,7 +162,7 @@ TIMER_SLACK = 0.005
 
 
 TUNNEL_FAILED = "CONNECT tunnel failed"
-"""The beginning of libcurl's message when a proxy refuses; the code is that of a receive error."""
+"""The start of libcurl's message if a proxy refuses; the code is that of a receive error."""
 READING = (
     "Recv failure",
     "Send failure",
@@ -172,8 +172,8 @@ READING = (
     "GnuTLS recv",
     "mbedTLS",
 )
-"""The beginnings of libcurl's messages when reading from the socket failed, by TLS library. Any other receive
-error means that libcurl rejected what it read."""
+"""The start of libcurl's message when reading from the socket failed, for each TLS library. Any other receive
+error means that libcurl rejected the data."""
 UNEXPECTED_EOF = "unexpected eof"
 OPENSSL = "SSL routines::"
 """Precedes OpenSSL's own error message."""

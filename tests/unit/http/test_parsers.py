@@ -309,7 +309,7 @@ def doubled(_: Response) -> Mapping[str, Any]:
 
 @pytest.mark.parametrize("function", [lambda _: {"a": "x" * (MAX_RESULT + 1)}, endless, doubled])
 def test_a_result_too_large_for_a_row_is_a_failure(function: Callable[[Response], Any]) -> None:
-    assert outcome_of(function) == ({}, f"mine:function gave more than {MAX_RESULT >> 20} MiB")
+    assert outcome_of(function) == ({}, f"mine:function returned more than {MAX_RESULT >> 20} MiB")
 
 
 def test_one_parsers_failure_leaves_the_others_fields() -> None:
@@ -376,17 +376,17 @@ def nested(depth: int) -> list[Any]:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (None, "mine:function gave NoneType, not a mapping"),
-        ("text", "mine:function gave str, not a mapping"),
-        ([("a", 1)], "mine:function gave list, not a mapping"),
-        ({1: 2}, "mine:function gave a field whose name is int, not text"),
-        ({"": 2}, "mine:function gave a field with an empty name"),
-        ({"when": date(2026, 1, 1)}, "mine:function gave date in 'when', which JSON doesn't have"),
-        ({"raw": [b"hush"]}, "mine:function gave bytes in 'raw', which JSON doesn't have"),
-        ({"all": {1, 2}}, "mine:function gave set in 'all', which JSON doesn't have"),
-        ({"map": {1: 2}}, "mine:function gave a key that is int, not text, in 'map'"),
-        ({"n": 1 << 63}, "mine:function gave a number of more than 64 bits in 'n'"),
-        ({"deep": nested(DEPTH + 1)}, f"mine:function gave more than {DEPTH} levels in 'deep'"),
+        (None, "mine:function returned NoneType, not a mapping"),
+        ("text", "mine:function returned str, not a mapping"),
+        ([("a", 1)], "mine:function returned list, not a mapping"),
+        ({1: 2}, "mine:function returned a field whose name is int, not text"),
+        ({"": 2}, "mine:function returned a field with an empty name"),
+        ({"when": date(2026, 1, 1)}, "mine:function returned date in 'when', which JSON doesn't have"),
+        ({"raw": [b"hush"]}, "mine:function returned bytes in 'raw', which JSON doesn't have"),
+        ({"all": {1, 2}}, "mine:function returned set in 'all', which JSON doesn't have"),
+        ({"map": {1: 2}}, "mine:function returned a key that is int, not text, in 'map'"),
+        ({"n": 1 << 63}, "mine:function returned a number of more than 64 bits in 'n'"),
+        ({"deep": nested(DEPTH + 1)}, f"mine:function returned more than {DEPTH} levels in 'deep'"),
         (Lazy(), "mine:function raised OSError"),
     ],
 )
@@ -402,7 +402,7 @@ def test_a_value_that_a_row_cannot_hold_is_a_failure_that_names_the_function(
 def test_a_list_that_holds_itself_is_a_failure() -> None:
     loop: list[Any] = []
     loop.append(loop)
-    assert given_back({"loop": loop})[1] == f"mine:function gave more than {DEPTH} levels in 'loop'"
+    assert given_back({"loop": loop})[1] == f"mine:function returned more than {DEPTH} levels in 'loop'"
     assert given_back({"deep": nested(DEPTH)})[1] is None
 
 
