@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import typer
@@ -33,9 +33,16 @@ def main(arguments: list[str]) -> int:
     return _run(arguments)
 
 
-def _run(arguments: list[str]) -> int:
+@cache
+def built_command() -> typer.core.TyperGroup:
+    """Return the command line, built once for all calls of `main()` in a process."""
     command = typer.main.get_command(app)
     assert isinstance(command, typer.core.TyperGroup)
+    return command
+
+
+def _run(arguments: list[str]) -> int:
+    command = built_command()
     try:
         code = command.main(args=arguments, prog_name="fetchpool", standalone_mode=False, obj=arguments)
         sys.stdout.flush()

@@ -16,6 +16,7 @@ import os
 import resource
 import runpy
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -96,7 +97,7 @@ class ForkedProcess(subprocess.Popen[Any]):
         self._child_created = True
 
     def _try_wait(self, wait_flags: int) -> tuple[int, int]:
-        """Like `os.waitpid`, which is for children only: the process in between has waited."""
+        """Like `os.waitpid`, which is for children only: the process that forks has waited."""
         if wait_flags & os.WNOHANG and not select.select([self._status], [], [], 0)[0]:
             return 0, 0
         status = int.from_bytes(os.read(self._status, 4))
@@ -137,36 +138,68 @@ def _server(preloaded: tuple[str, ...]) -> socket.socket:
     return ours
 
 
+def warm_up() -> None:
+    """Does what each command does first: builds the command line and compiles patterns. It fails before it
+    would start a thread."""
+    from fetchpool.cli.main import main
+
+    with open(os.devnull, "w") as null, contextlib.redirect_stderr(null):  # noqa: PTH123
+        main(["nothing:::"])
+
+
 def serve(requests: socket.socket, preloaded: Sequence[str]) -> list[str]:
     """Forks for each request until there are none. Returns in the forked process, with its arguments."""
     for name in preloaded:
         with contextlib.suppress(ModuleNotFoundError):  # an older typer has no pydantic
             importlib.import_module(name)
+    if "fetchpool.cli.main" in preloaded:
+        warm_up()
     gc.collect()
     gc.freeze()
+    commands: dict[int, int] = {}
+    """By process id, the descriptor to which its status is written."""
+    ended, notify = os.pipe()
+    os.set_blocking(ended, False)
+    os.set_blocking(notify, False)
+    signal.set_wakeup_fd(notify)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
     while True:
+        ready, _, _ = select.select([requests, ended], [], [])
+        if ended in ready:
+            with contextlib.suppress(BlockingIOError):
+                os.read(ended, 4096)
+            _report_ended(commands)
+        if requests not in ready:
+            continue
         request, descriptors, _, _ = socket.recv_fds(requests, _REQUEST_SIZE, 4)
         if not request:
             os._exit(0)
-        # One process in between, which waits for the command: two commands can run at the same time.
-        if os.fork() == 0:
-            requests.close()
-            command = os.fork()
-            if command == 0:
-                os.close(descriptors.pop())
-                return _become(descriptors, **json.loads(request))
-            for descriptor in descriptors[:3]:
+        *streams, status = descriptors
+        command = os.fork()
+        if command == 0:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for descriptor in (requests.detach(), ended, notify, status, *commands.values()):
                 os.close(descriptor)
-            os.write(descriptors[3], command.to_bytes(4))
-            _, status = os.waitpid(command, 0)
-            with contextlib.suppress(BrokenPipeError):
-                os.write(descriptors[3], status.to_bytes(4))
-            os._exit(0)
-        for descriptor in descriptors:
+            return _become(streams, **json.loads(request))
+        for descriptor in streams:
             os.close(descriptor)
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
+        commands[command] = status
+        with contextlib.suppress(BrokenPipeError):
+            os.write(status, command.to_bytes(4))
+
+
+def _report_ended(commands: dict[int, int]) -> None:
+    """Writes the status of the commands that have ended."""
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                return
+            descriptor = commands.pop(pid)
+            with contextlib.suppress(BrokenPipeError):
+                os.write(descriptor, status.to_bytes(4))
+            os.close(descriptor)
 
 
 def _become(
