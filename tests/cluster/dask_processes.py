@@ -12,19 +12,21 @@ from contextlib import suppress
 from pathlib import Path
 
 from fetchpool.pools.cluster import dask_station
+from tests.cli import prefork
 from tests.cli.environment import environment
 from tests.cli.prefork import ForkedProcess
 
 STARTING = 90.0
 """Seconds that a process gets to start: the machine may be busy."""
 PRELOADED = (
+    *prefork.PRELOADED,
     "distributed.cli.dask_scheduler",
     "distributed.cli.dask_worker",
     "fetchpool.pools.async_.pool",
     "fetchpool.pools.cluster.dask_station",
     "fetchpool.transports.curl.transport",
 )
-"""What the processes are forked from has loaded this: their start would be most of their CPU time."""
+"""What the processes and commands are forked from has loaded this, which would be most of their CPU time."""
 ENTER = "import ctypes; assert not ctypes.CDLL(None).setns(open('/run/netns/{}').fileno(), 1 << 30); "
 """Makes a process one of a network namespace."""
 MAIN = "import dask; dask.config.refresh(); from distributed.cli.dask_{} import main; main()"

@@ -7,14 +7,16 @@ import signal
 import time
 from collections import Counter
 from pathlib import Path
-from subprocess import PIPE, Popen
+from subprocess import DEVNULL, PIPE, Popen
 from typing import Any
 
 from distributed import Client
 
 from fetchpool.pools.cluster.lease import LEASE
-from tests.cli.runner import FETCHPOOL, popen
-from tests.cluster.dask_processes import DaskProcesses, working_stations
+from tests.cli.environment import environment
+from tests.cli.prefork import ForkedProcess
+from tests.cli.runner import FETCHPOOL
+from tests.cluster.dask_processes import PRELOADED, DaskProcesses, working_stations
 from tests.contracts.gauged import GaugedServer
 
 PATIENCE = 60.0
@@ -36,7 +38,15 @@ class Run:
     def start(self, dask: DaskProcesses, *options: str) -> Popen[Any]:
         command = [*FETCHPOOL, str(self._list), "-o", str(self._rows), "--executor", "cluster", "-q"]
         where = ["--cluster", dask.address, "-w", str(WORKERS), "--per-host", "0"]
-        return popen([*command, *where, *options], stderr=PIPE, text=True)
+        return ForkedProcess(
+            [*command, *where, *options],
+            preloaded=PRELOADED,
+            env=environment(),
+            stdin=DEVNULL,
+            stdout=DEVNULL,
+            stderr=PIPE,
+            text=True,
+        )
 
     def rows(self) -> Counter[str]:
         """How many rows without an error each URL has."""

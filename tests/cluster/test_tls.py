@@ -6,10 +6,14 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import dask
 import pytest
 import trustme
 
+from fetchpool.config.cluster_options import ClusterTarget
+from fetchpool.model.errors import UsageError
 from fetchpool.pools.cluster import connection_errors
+from fetchpool.pools.cluster.dask_cluster import open_cluster
 from tests.cli.environment import environment
 from tests.cli.runner import FETCHPOOL, run
 from tests.cluster.dask_processes import DaskProcesses
@@ -84,21 +88,33 @@ def test_with_certificates_of_both_sides_every_url_has_its_row_and_a_password_is
     assert Counter(server.asked) == Counter(f"/{number}" for number in range(20))
 
 
+def test_a_certificate_of_another_authority_ends_the_command_with_one_line(
+    tls_dask: DaskProcesses, certificates: Path, server: GaugedServer
+) -> None:
+    code, out, err = fetch(tls_dask, certificates, [server.url("/x")], "other", "ours")
+    assert (code, out, server.asked) == (2, "", [])
+    assert err.count("\n") == 1
+    assert f"--cluster {tls_dask.address}: {connection_errors.NOT_TRUSTED.partition(' (')[0]}" in err
+
+
 @pytest.mark.parametrize(
     ("ca", "own", "words"),
     [
-        ("other", "ours", connection_errors.NOT_TRUSTED.partition(" (")[0]),
         ("ours", "other", connection_errors.NOT_ACCEPTED),
         ("ours", "", connection_errors.NO_CERTIFICATE),
         ("absent", "ours", connection_errors.NOT_READABLE.partition(" (")[0]),
         ("ours", "mixed", connection_errors.NOT_USABLE.partition(" (")[0]),
     ],
 )
-def test_certificates_that_do_not_fit_are_refused_in_one_line(
-    tls_dask: DaskProcesses, certificates: Path, server: GaugedServer, ca: str, own: str, words: str
+def test_certificates_that_do_not_fit_are_refused_in_words(
+    tls_dask: DaskProcesses, certificates: Path, ca: str, own: str, words: str
 ) -> None:
-    code, out, err = fetch(tls_dask, certificates, [server.url("/x")], ca, own)
-    assert (code, out, server.asked) == (2, "", [])
-    assert err.count("\n") == 1
-    assert f"--cluster {tls_dask.address}: {words}" in err
-    assert connection_errors.SEE in err
+    files = {part: str(certificates / f"{own}-{part}.pem") if own else None for part in ("cert", "key")}
+    authority = str(certificates / f"{ca}-ca.pem")
+    with (
+        dask.config.set({"distributed.comm.tls.ca-file": authority, "distributed.comm.tls.client": files}),
+        pytest.raises(UsageError) as caught,
+    ):
+        open_cluster(ClusterTarget(tls_dask.address, tls_dask.address))
+    assert str(caught.value).startswith(f"--cluster {tls_dask.address}: {words}")
+    assert connection_errors.SEE in str(caught.value)
