@@ -14,7 +14,6 @@ their host has started here (`spacing.py`).
 
 from __future__ import annotations
 
-import selectors
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -29,10 +28,10 @@ from fetchpool.model.request import FetchRequest
 from fetchpool.pools import wire
 from fetchpool.pools.async_.pool import AsyncPool
 from fetchpool.pools.base import Pool
+from fetchpool.pools.blocking_loop import BlockingLoop
 from fetchpool.pools.future import Collector, LightFuture
 from fetchpool.pools.parser_threads import ParseObserver
 from fetchpool.pools.spacing import StartSpacer
-from fetchpool.pools.wakeup import Wakeup
 
 FLUSH_AFTER = 0.01
 """Maximum seconds that an outcome waits for others."""
@@ -269,35 +268,6 @@ class Station:
 def is_unfinished(outcome: Outcome) -> bool:
     """Whether a fetch was aborted for a reason other than a failure to store its body."""
     return outcome.record.error == FailureKind.ABORTED and not outcome.storage_error
-
-
-class BlockingLoop:
-    """The loop of a station whose fetches run in separate threads: waits for one of them to end."""
-
-    def __init__(self) -> None:
-        self._wakeup = Wakeup()
-        self._selector = selectors.DefaultSelector()
-        self.watch(self._wakeup.descriptor, self._wakeup.drain)
-
-    def watch(self, descriptor: int, on_readable: Callable[[], None]) -> None:
-        """Call a function while a descriptor is readable."""
-        self._selector.register(descriptor, selectors.EVENT_READ, on_readable)
-
-    def run_once(self, timeout: float) -> None:
-        """Wait until `wake()` is called or a watched descriptor is readable, at most `timeout` seconds."""
-        self._wakeup.asleep = True
-        for key, _ in self._selector.select(0.0 if self._wakeup.pending else timeout):
-            key.data()
-        self._wakeup.asleep = self._wakeup.pending = False
-
-    def wake(self) -> None:
-        """End the current wait, or the next one."""
-        self._wakeup.notify()
-
-    def close(self) -> None:
-        """Close the descriptors."""
-        self._selector.close()
-        self._wakeup.close()
 
 
 def open_loop(

@@ -5,6 +5,7 @@ In: `notify()`, from any thread or a signal handler. Out: `descriptor` becomes r
 
 from __future__ import annotations
 
+import select
 import socket
 
 
@@ -40,3 +41,10 @@ class Wakeup:
     def close(self) -> None:
         self._reader.close()
         self._writer.close()
+
+
+def poll_wakeup(wakeup: Wakeup, timeout: float) -> None:
+    """Wait until `wakeup` is notified, but at most `timeout` seconds."""
+    readable, _, _ = select.select([wakeup.descriptor], [], [], timeout)
+    if readable:
+        wakeup.drain()

@@ -12,7 +12,6 @@ handles them, and completes the futures. When a worker dies, what it may have st
 
 from __future__ import annotations
 
-import select
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -31,7 +30,7 @@ from fetchpool.pools.cluster.stations import Stations
 from fetchpool.pools.future import LightFuture
 from fetchpool.pools.loop_pool import LoopPool, State
 from fetchpool.pools.process.work import WorkQueue
-from fetchpool.pools.wakeup import Wakeup
+from fetchpool.pools.wakeup import Wakeup, poll_wakeup
 
 CHECK = 0.5
 """Seconds between two checks of the stations."""
@@ -41,13 +40,6 @@ ABORTED = 5.0
 """Maximum seconds that an abort takes."""
 INTERVAL = 0.002
 """Seconds between two calls to a station, for each station: some 500 messages a second in all."""
-
-
-def poll_wakeup(wakeup: Wakeup, timeout: float) -> None:
-    """Wait until `wakeup` is notified, but at most `timeout` seconds."""
-    readable, _, _ = select.select([wakeup.descriptor], [], [], timeout)
-    if readable:
-        wakeup.drain()
 
 
 class ClusterPool(LoopPool):
