@@ -12,17 +12,14 @@ each URL of the site has one row.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
-from itertools import product
 from pathlib import Path
 from random import Random
 
-from bench.endurance.torture import EXECUTORS, FORMATS, BrokenPromiseError, Result, Torture, conduct, table
+from bench.endurance.torture import BrokenPromiseError, Result, Torture, conduct, run_from_arguments
 from tests.crawl.server import SiteServer
 from tests.crawl.synthetic import SyntheticSite
 
@@ -102,20 +99,9 @@ def crawl_torture(kills: int, ways: Sequence[tuple[str, str]], seed: int, pages:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Kills crawls, resumes them and checks the promise.")
-    parser.add_argument("--kills", type=int, default=100, help="in all (default: 100)")
-    parser.add_argument("--pages", type=int, default=PAGES, help=f"of the site (default: {PAGES})")
-    parser.add_argument("--format", action="append", choices=FORMATS, help="only this one; may be repeated")
-    parser.add_argument(
-        "--executor", action="append", choices=EXECUTORS, help="only this one; may be repeated"
+    return run_from_arguments(
+        "Kills crawls, resumes them and checks the promise.", "--pages", PAGES, crawl_torture
     )
-    parser.add_argument("--seed", type=int, default=time.time_ns(), help="to do the same again")
-    given = parser.parse_args()
-    sys.stderr.write(f"seed {given.seed}\n")
-    ways = list(product(given.format or FORMATS, given.executor or EXECUTORS))
-    results = crawl_torture(given.kills, ways, given.seed, given.pages)
-    sys.stdout.write(f"{table(results)}\n")
-    return 1 if any(each.lost or each.doubled for each in results) else 0
 
 
 if __name__ == "__main__":

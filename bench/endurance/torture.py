@@ -344,10 +344,15 @@ def table(results: Sequence[Result]) -> str:
     return "\n".join(lines)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Kills runs, resumes them and checks the promise.")
+TortureRun = Callable[[int, Sequence[tuple[str, str]], int, int], list[Result]]
+
+
+def run_from_arguments(description: str, size: str, default: int, conducted: TortureRun) -> int:
+    """Runs a torture as the command line asks for it, and prints its table; returns the exit code.
+    `size`: the option for the number of URLs or pages."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--kills", type=int, default=100, help="in all (default: 100)")
-    parser.add_argument("--urls", type=int, default=URLS, help=f"in the list (default: {URLS})")
+    parser.add_argument(size, dest="size", type=int, default=default, help=f"of them (default: {default})")
     parser.add_argument("--format", action="append", choices=FORMATS, help="only this one; may be repeated")
     parser.add_argument(
         "--executor", action="append", choices=EXECUTORS, help="only this one; may be repeated"
@@ -356,9 +361,13 @@ def main() -> int:
     given = parser.parse_args()
     sys.stderr.write(f"seed {given.seed}\n")
     ways = list(product(given.format or FORMATS, given.executor or EXECUTORS))
-    results = torture(given.kills, ways, given.seed, given.urls)
+    results = conducted(given.kills, ways, given.seed, given.size)
     sys.stdout.write(f"{table(results)}\n")
     return 1 if any(each.lost or each.doubled for each in results) else 0
+
+
+def main() -> int:
+    return run_from_arguments("Kills runs, resumes them and checks the promise.", "--urls", URLS, torture)
 
 
 if __name__ == "__main__":

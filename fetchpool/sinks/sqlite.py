@@ -15,12 +15,8 @@ foreign one is not even opened.
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
 from time import monotonic
 from typing import Any, get_type_hints
 
@@ -31,23 +27,18 @@ from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.record import ROW_FIELDS, FieldType, Record, StoredRow
 from fetchpool.model.text import escape_invisible
 from fetchpool.sinks.added_columns import EXTRA, FEATURE_TYPES, AddedColumns, quoted, to_json
-from fetchpool.sinks.file_ops import GONE, NO_SPACE, RESOURCE_ERRNOS, open_error_message
+from fetchpool.sinks.file_ops import GONE
 from fetchpool.sinks.read_back import stored_row, table_rows
 from fetchpool.sinks.row_lines import STORED_FIELDS
+from fetchpool.sinks.sqlite_file import UNTOUCHED, SqliteFile
 
-MAGIC = b"SQLite format 3\0"  # sqlite.org/fileformat2.html, section 1.3
 APPLICATION_ID = 0x46504F4C
 """`FPOL`, at bytes 68 to 71 of the header."""
-HEADER = 100
-UNTOUCHED = "choose another -o (nothing in it was changed)"
 MAX_BUFFERED = 5_000
 MAX_BUFFERED_BYTES = 8 << 20
 """Number and total size of the rows that are buffered before they are written even without a `flush()`."""
 CHECKPOINT_INTERVAL = 5.0
 """Seconds after which a flush writes the log back and syncs it."""
-BUSY_TIMEOUT = 60.0
-"""Seconds to wait for another program that writes to the database."""
-
 COLUMN_TYPES = {int: "INTEGER", int | None: "INTEGER", float | None: "REAL"}
 """Column types by the type of the row's field; all others are text."""
 ADDED_TYPES: dict[FieldType, str] = {
@@ -106,7 +97,6 @@ class SqliteSink:
         self._clock = clock
         self._next_checkpoint = clock() + CHECKPOINT_INTERVAL
         self.notices: list[str] = []
-        self._path = path
         self._extra_fields = extra_fields
         self._types: dict[str, FieldType] = {
             name: type if type in ADDED_TYPES else "text" for name, type in (types or {}).items()
@@ -120,19 +110,13 @@ class SqliteSink:
         """SQLite's counter of changes to the columns, since another run may add columns, too."""
         self._buffer: list[Record] = []
         self._buffered_bytes = 0
-        self._closed = False
-        self._check_ours(path)
+        self._file = SqliteFile(path, APPLICATION_ID, "is not a sqlite output of fetchpool")
+        self._connection = self._file.connection
         try:
-            self._connection = sqlite3.connect(
-                path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
-            )
-        except sqlite3.Error as failure:
-            raise OutputError(f"{self.name}: {_why(failure)}") from failure
-        try:
-            with self._as_output_errors():
+            with self._file.as_output_errors():
                 self._prepare()
         except BaseException:
-            self._release()
+            self._file.release()
             raise
 
     def write(self, records: Sequence[Record]) -> None:
@@ -149,80 +133,44 @@ class SqliteSink:
         """Commit the buffered rows: all of them, or none if it raises `OutputError`."""
         rows, self._buffer, self._buffered_bytes = self._buffer, [], 0
         if rows:
-            if self._closed:
+            if self._file.is_closed:
                 raise OutputError(f"{self.name}: is closed")
-            if self._is_gone():
-                self._release()
+            if self._file.is_gone():
+                self._file.release()
                 raise OutputError(f"{self.name}: {GONE}")
-            with self._as_output_errors(), self._transaction():
+            with self._file.as_output_errors(), self._file.transaction():
                 self._add_columns(self._extra_fields, [record.extra for record in rows if record.extra])
                 self._connection.executemany(self._insert, map(self._cells, rows))
-        if not self._closed and self._clock() >= self._next_checkpoint:
-            with self._as_output_errors():
-                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        if not self._file.is_closed and self._clock() >= self._next_checkpoint:
+            self._file.sync()
             self._next_checkpoint = self._clock() + CHECKPOINT_INTERVAL
 
     def stored_rows(self) -> Iterator[list[StoredRow | None]]:
         """Yield the current rows of the database, a few hundred at a time."""
-        with self._as_output_errors():
+        with self._file.as_output_errors():
             for rows in table_rows(self._connection, STORED_FIELDS):
                 yield [stored_row(row) for row in rows]
 
     def close(self) -> None:
         """Flush, write the log back, sync and close. Idempotent."""
-        if self._closed:
+        if self._file.is_closed:
             return
         try:
             self.flush()
-            with self._as_output_errors():
-                # Another program may be reading: then the log stays, and the last program to close removes
-                # it.
-                self._connection.execute("PRAGMA busy_timeout = 0")
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._file.end_log()
         finally:
-            self._release()
-
-    def _is_gone(self) -> bool:
-        """Whether the path now leads to another file or to none, so that everything written here is lost."""
-        try:
-            return not os.path.samestat(self._identity, Path(self._path).stat())
-        except (FileNotFoundError, NotADirectoryError):
-            return True
-
-    def _check_ours(self, path: str) -> None:
-        """Check the file's header without SQLite, which would create files next to a database that it
-        opens."""
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
-        except (OSError, ValueError) as failure:  # ValueError: a NUL in the path
-            words = f"{self.name}: {open_error_message(path, failure)}"
-            if isinstance(failure, OSError) and failure.errno in RESOURCE_ERRNOS:
-                raise OutputError(words) from failure
-            raise UsageError(words) from failure
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise UsageError(f"{self.name}: not a regular file; choose another -o")
-            header = os.read(descriptor, HEADER)
-            self._identity = os.fstat(descriptor)
-        finally:
-            os.close(descriptor)
-        if header and (
-            header[: len(MAGIC)] != MAGIC or int.from_bytes(header[68:72], "big") != APPLICATION_ID
-        ):
-            raise UsageError(f"{self.name}: is not a sqlite output of fetchpool; {UNTOUCHED}")
+            self._file.release()
 
     def _prepare(self) -> None:
         execute = self._connection.execute
-        with self._transaction():  # another run may be creating it, too
+        with self._file.transaction():  # another run may be creating it, too
             if not execute("SELECT count(*) FROM pragma_table_info('fetches')").fetchone()[0]:
-                execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                self._file.mark_ours()
                 execute(self._create() if self._fields else CREATE)
             self._add_columns(
                 [name for name in self._extra_fields if name in FEATURE_TYPES or name in self._types]
             )
-        execute("PRAGMA journal_mode = WAL")
-        # With a log only the last seconds are at risk (sqlite.org/wal.html).
-        execute("PRAGMA synchronous = NORMAL")
+        self._file.use_log()
         execute("PRAGMA cache_size = -65536")  # KiB: identities arrive in random order, and their index grows
         self.appends = bool(execute("SELECT EXISTS (SELECT 1 FROM fetches)").fetchone()[0])
 
@@ -289,43 +237,7 @@ class SqliteSink:
         added, rest = self._columns.values(extra)
         return [fingerprint.from_record_url(record.url) if record.url else None, *row, rest, *added]
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """Run a transaction that takes the write lock at its start, so that it can't fail to get the lock
-        later."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._connection.execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:  # some failures have ended the transaction already
-                self._connection.execute("ROLLBACK")
-            raise
-
-    @contextmanager
-    def _as_output_errors(self) -> Iterator[None]:
-        """Close the database when SQLite fails, and raise `OutputError`."""
-        try:
-            yield
-        except sqlite3.Error as failure:
-            self._release()
-            raise OutputError(f"{self.name}: {_why(failure)}") from failure
-
-    def _release(self) -> None:
-        if not self._closed:
-            self._closed = True
-            self._connection.close()
-
 
 def as_cell(value: Any) -> Any:
     """Return a value in the form that SQLite stores: lists and mappings as JSON."""
     return to_json(value) if isinstance(value, list | dict) else value
-
-
-def _why(failure: sqlite3.Error) -> str:
-    code = getattr(failure, "sqlite_errorcode", None)
-    if code == sqlite3.SQLITE_FULL:
-        return f"No space left on device; {NO_SPACE}"
-    if code == sqlite3.SQLITE_BUSY:
-        return f"database is locked by another program (waited {BUSY_TIMEOUT:g} s); close that program"
-    return f"can't be written: {failure}"

@@ -17,13 +17,9 @@ from fetchpool.pools.cluster.remote_station import RemoteStation
 from fetchpool.pools.cluster.routing import Capacities, Router
 from fetchpool.pools.cluster.stations import End, Stations
 from fetchpool.pools.future import LightFuture
+from fetchpool.pools.process.hang_ups import HangUps
 from fetchpool.pools.process.work import WorkItem, WorkQueue, cancel, complete
 
-HANG_UP_EVERY = 0.5
-"""Seconds between two messages about a host that accepts few connections: another connection may have become
-idle since the first."""
-MAX_HUNG_UP = 1000
-"""Maximum number of hosts with such a message that are remembered."""
 UNCHECKED = 0.5
 """Seconds until `recall()` must be called again if there is nothing to recall."""
 RECALL_AFTER = 0.1
@@ -39,8 +35,7 @@ class ClusterDispatcher:
         self._stations = stations
         self._options = options
         self._router = Router()
-        self._hung_up: dict[str, float] = {}
-        """When the stations last closed idle connections, by host that accepts few."""
+        self._hang_ups = HangUps()
         self._batches: dict[RemoteStation, list[WorkItem]] = {}
         """The batches that are about to be sent."""
         self.completed: list[tuple[LightFuture, Outcome]] = []
@@ -125,16 +120,10 @@ class ClusterDispatcher:
 
     def _hang_up(self, item: WorkItem, station: RemoteStation, now: float) -> None:
         """Have the other stations close their idle connections to a host that accepts few."""
-        request = item.request
-        if now - self._hung_up.get(request.host, 0.0) < HANG_UP_EVERY:
-            return
-        if len(self._hung_up) >= MAX_HUNG_UP:
-            self._hung_up.clear()
-        self._hung_up[request.host] = now
-        ips = [ip.strip("[]") for ip in request.addresses or (request.host,)]
+        message = self._hang_ups.message(item.request, now)
         for other in self._stations.opened:
-            if other is not station:
-                other.add(Kind.HANG_UP, "\n".join(ips).encode())
+            if message and other is not station:
+                other.add(Kind.HANG_UP, message)
 
     def _isolate(self, now: float) -> None:
         """Send one request to a station that holds no others, after letting that station finish its requests.

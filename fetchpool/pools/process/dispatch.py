@@ -15,16 +15,12 @@ from fetchpool.model.request import FetchRequest
 from fetchpool.pools import wire
 from fetchpool.pools.future import LightFuture
 from fetchpool.pools.process.frames import Kind
+from fetchpool.pools.process.hang_ups import HangUps
 from fetchpool.pools.process.shares import portions
 from fetchpool.pools.process.supervisor import Supervisor
 from fetchpool.pools.process.work import WorkItem, WorkQueue, cancel, complete
 from fetchpool.pools.process.worker_process import WorkerProcess
 
-HANG_UP_EVERY = 0.5
-"""Seconds between two messages about a host that accepts few connections: another connection may have become
-idle since the first."""
-MAX_HUNG_UP = 1000
-"""Maximum number of hosts with such a message that are remembered."""
 UNCHECKED = 0.5
 """Seconds until `recall()` must be called again if there is nothing to recall."""
 RECALL_AFTER = 0.05
@@ -42,8 +38,7 @@ class WorkDispatcher:
         self._work = work
         self._supervisor = supervisor
         self._options = options
-        self._hung_up: dict[str, float] = {}
-        """When the processes last closed idle connections, by host that accepts few."""
+        self._hang_ups = HangUps()
         self.completed: list[tuple[LightFuture, Outcome]] = []
         """Futures to complete, with their outcomes."""
 
@@ -115,16 +110,10 @@ class WorkDispatcher:
 
     def _hang_up(self, request: FetchRequest, worker: WorkerProcess) -> None:
         """Have the other processes close their idle connections to a host that accepts few."""
-        now = monotonic()
-        if now - self._hung_up.get(request.host, 0.0) < HANG_UP_EVERY:
-            return
-        if len(self._hung_up) >= MAX_HUNG_UP:
-            self._hung_up.clear()
-        self._hung_up[request.host] = now
-        ips = [ip.strip("[]") for ip in request.addresses or (request.host,)]
+        message = self._hang_ups.message(request, monotonic())
         for other in self._supervisor.workers:
-            if other is not worker:
-                other.send(Kind.HANG_UP, "\n".join(ips).encode())
+            if message and other is not worker:
+                other.send(Kind.HANG_UP, message)
 
     def _send_each(self, worker: WorkerProcess, items: list[WorkItem]) -> None:
         """Send requests one by one, because one of them can't be sent."""

@@ -7,25 +7,17 @@ a database of links, so that no other database is opened.
 
 from __future__ import annotations
 
-import os
-import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 
-from fetchpool.model.errors import OutputError, UsageError
+from fetchpool.model.errors import OutputError
 from fetchpool.model.link import LINK_COLUMNS, Link
 from fetchpool.model.text import escape_invisible
-from fetchpool.sinks.file_ops import NO_SPACE, open_error_message
 from fetchpool.sinks.links.base import IsDone
+from fetchpool.sinks.sqlite_file import SqliteFile
 
-MAGIC = b"SQLite format 3\0"  # sqlite.org/fileformat2.html, section 1.3
 APPLICATION_ID = 0x46504C4B
 """`FPLK`, at bytes 68 to 71 of the header."""
-HEADER = 100
 MAX_BUFFERED = 5_000
-BUSY_TIMEOUT = 60.0
-"""Seconds to wait for another program that writes to the database."""
 CREATE = (
     'CREATE TABLE IF NOT EXISTS links ("from" TEXT NOT NULL, "to" TEXT NOT NULL, tag TEXT NOT NULL, '
     "attribute TEXT NOT NULL, fragment TEXT, nofollow BOOLEAN NOT NULL, followed BOOLEAN NOT NULL, "
@@ -43,23 +35,18 @@ class SqliteLinks:
         `OutputError` when the system fails."""
         self.name = escape_invisible(path)
         self._buffer: list[Link] = []
-        self._closed = False
-        check_database(path)
-        self._connection = sqlite3.connect(
-            path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
-        )
+        self._file = SqliteFile(path, APPLICATION_ID, "is no SQLite output of links")
+        self._connection = self._file.connection
         try:
-            with self._as_output_errors():
-                execute = self._connection.execute
-                with self._transaction():
-                    execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                    execute(CREATE)
-                execute("PRAGMA journal_mode = WAL")
-                execute("PRAGMA synchronous = NORMAL")
+            with self._file.as_output_errors():
+                with self._file.transaction():
+                    self._file.mark_ours()
+                    self._connection.execute(CREATE)
+                self._file.use_log()
                 if is_done is not None:
                     self._keep(is_done)
         except BaseException:
-            self._release()
+            self._file.release()
             raise
 
     def write(self, links: Sequence[Link]) -> None:
@@ -71,7 +58,7 @@ class SqliteLinks:
         rows, self._buffer = self._buffer, []
         if not rows:
             return
-        if self._closed:
+        if self._file.is_closed:
             raise OutputError(f"{self.name}: is closed")
         cells = [
             (
@@ -86,26 +73,23 @@ class SqliteLinks:
             )
             for each in rows
         ]
-        with self._as_output_errors(), self._transaction():
+        with self._file.as_output_errors(), self._file.transaction():
             self._connection.executemany(INSERT, cells)
 
     def sync(self) -> None:
-        if self._closed:
+        if self._file.is_closed:
             return
         self.flush()
-        with self._as_output_errors():
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        self._file.sync()
 
     def close(self) -> None:
-        if self._closed:
+        if self._file.is_closed:
             return
         try:
             self.flush()
-            with self._as_output_errors():
-                self._connection.execute("PRAGMA busy_timeout = 0")  # another program may be reading
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._file.end_log()
         finally:
-            self._release()
+            self._file.release()
 
     def _keep(self, is_done: IsDone) -> None:
         """Remove the links of pages without a row."""
@@ -114,52 +98,6 @@ class SqliteLinks:
         for (page,) in execute('SELECT DISTINCT "from" FROM links').fetchall():
             if not is_done(page):
                 execute("INSERT INTO again VALUES (?)", (page,))
-        with self._transaction():
+        with self._file.transaction():
             execute('DELETE FROM links WHERE "from" IN (SELECT page FROM again)')
         execute("DROP TABLE again")
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._connection.execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:  # some failures have ended the transaction already
-                self._connection.execute("ROLLBACK")
-            raise
-
-    @contextmanager
-    def _as_output_errors(self) -> Iterator[None]:
-        """Close the database when SQLite fails, and raise `OutputError`."""
-        try:
-            yield
-        except sqlite3.Error as failure:
-            self._release()
-            full = getattr(failure, "sqlite_errorcode", None) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
-            raise OutputError(f"{self.name}: {failure}{f'; {NO_SPACE}' if full else ''}") from failure
-
-    def _release(self) -> None:
-        if not self._closed:
-            self._closed = True
-            self._connection.close()
-
-
-def check_database(path: str) -> None:
-    """Check the header of a file, and create the file if it is missing. Doesn't use SQLite, which would
-    create files next to a database that it opens. Raises `UsageError`."""
-    name = escape_invisible(path)
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
-    except (OSError, ValueError) as failure:  # ValueError: a NUL in the path
-        raise UsageError(f"{name}: {open_error_message(path, failure)}") from failure
-    try:
-        if not Path(path).is_file():
-            raise UsageError(f"{name}: not a regular file; choose another -o")
-        header = os.read(descriptor, HEADER)
-    finally:
-        os.close(descriptor)
-    if header and (header[: len(MAGIC)] != MAGIC or int.from_bytes(header[68:72], "big") != APPLICATION_ID):
-        raise UsageError(
-            f"{name}: is no SQLite output of links; choose another -o (nothing in it was changed)"
-        )
