@@ -42,6 +42,9 @@ SEEN_DEAD = 0.015
 """Seconds until the driver learns of a worker that was killed,"""
 REPLACED = 2.0
 """and until another process has taken its place."""
+UNREPORTED = 0.1
+"""Seconds in which a report may be on its way, beyond the interval of reports. The driver never learns of a
+pause for which a host has asked a worker so shortly before that was killed: servers don't expect it."""
 PAGE = Record(
     urlnum=0,
     url="",
@@ -90,6 +93,8 @@ class SimulatedStation:
         self._wanted = self._settled = 0
         self._ended: list[Outcome] = []
         self._returned: list[int] = []
+        self._throttled: deque[tuple[str, float]] = deque(maxlen=100)
+        """The hosts that have asked for a pause here lately, and when."""
         self._reports = 0
         self._flush_at = self._reported_at = self._time.now
         self._is_flushing = False
@@ -122,6 +127,9 @@ class SimulatedStation:
         """End, with all that runs here."""
         if not self.is_gone:
             self.is_gone = True
+            for host, at in self._throttled:
+                if self._time.now - at < self._report_interval + UNREPORTED:
+                    self._servers.end_silence(host)
             for request in self._running.values():
                 self._servers.end(request.host, self._time.now)
 
@@ -174,6 +182,8 @@ class SimulatedStation:
         else:
             record = replace(record, response_code=status, error=f"http_{status}", exitcode=22)
             outcome = Outcome(record, retry_after=str(self._cluster.retry_after))
+            self._throttled.append((request.host, self._time.now))
+            self._return(request.host)
         self._ended.append(outcome)
         self._go_on()
 

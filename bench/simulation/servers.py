@@ -103,6 +103,11 @@ class Servers:
         if status == 429:
             host.silent_from, host.silent_until = now + LEARNS, now + self._behaviour.retry_after
 
+    def end_silence(self, name: str) -> None:
+        """Expect no pause of a host any more."""
+        if (host := self._hosts.get(name)) is not None:
+            host.silent_until = float("-inf")
+
     def busy(self, now: float) -> float:
         """Return the seconds that all fetches have taken so far."""
         self._count(now, 0)

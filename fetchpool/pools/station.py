@@ -8,7 +8,8 @@ the process pool has one.
     put(bytes) ──▶ _backlog ──▶ the async pool's loop, or threads ──▶ _ended ──▶ send(bytes)
 
 Requests beyond the `places` wait in the station, so that the next fetch starts without a message's way there
-and back. `cancel()` returns them. Requests with a `spacing` start no sooner than that after the last one of
+and back. `cancel()` returns them, and a host that asks for a pause: the other side, which keeps it, learns of
+that only later. Requests with a `spacing` start no sooner than that after the last one of
 their host has started here (`spacing.py`).
 """
 
@@ -21,6 +22,7 @@ from queue import SimpleQueue
 from time import monotonic
 
 from fetchpool.config.fetch_options import FetchOptions
+from fetchpool.model import urls
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.record import Record
@@ -71,6 +73,8 @@ class Station:
         self._collector = Collector()
         self._ended = self._collector.outcomes
         """The outcomes of some of them."""
+        self._checked = 0
+        """How many of them were checked for asking for a pause."""
         self._returned: list[int] = []
         self._flush_at = 0.0
         """When the outcomes must be sent; 0 if there are none."""
@@ -162,6 +166,8 @@ class Station:
             loop.run_once(self._timeout() if self._flush_at or self._spacer else TICK)
             while not inbox.empty():
                 inbox.get()()
+            if self._ended and (self._backlog or self._spacer):
+                self._return_throttled()
             if self._spacer:
                 self._start_spaced()
             if self._backlog:
@@ -231,6 +237,15 @@ class Station:
         self._backlog = kept
         self._returned += [request.urlnum for request in self._spacer.remove(host)]
 
+    def _return_throttled(self) -> None:
+        """Return what waits for hosts that have just asked for a pause."""
+        for position in range(self._checked, len(self._ended)):
+            outcome = self._ended[position]
+            if is_throttled(outcome) and outcome.record.url_effective:
+                host, _, _ = urls.authority(outcome.record.url_effective).rpartition(":")
+                self._return(host)
+            self._checked += 1
+
     def _close(self, *, abort: bool) -> None:
         self._closed = True
         self._return(None)
@@ -256,6 +271,7 @@ class Station:
                 return
         self._flush_at, self._flushed_at = 0.0, now
         self._started -= count
+        self._checked = 0
         returned, self._returned = self._returned, []
         outcomes = [ended.popleft() for _ in range(count)]
         if self._abandons:
@@ -268,6 +284,12 @@ class Station:
 def is_unfinished(outcome: Outcome) -> bool:
     """Whether a fetch was aborted for a reason other than a failure to store its body."""
     return outcome.record.error == FailureKind.ABORTED and not outcome.storage_error
+
+
+def is_throttled(outcome: Outcome) -> bool:
+    """Whether a host asks for a pause: that concerns all requests to it."""
+    code = outcome.record.response_code
+    return code == 429 or (code == 503 and outcome.retry_after is not None)
 
 
 def open_loop(

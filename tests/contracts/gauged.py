@@ -40,7 +40,8 @@ IN_PROCESS = [way for way in WAYS if way[0] != "process" and "local:2" not in wa
 
 
 class GaugedServer(ThreadingHTTPServer):
-    """Counts how many requests it holds at once; `/held` answers when `release` is set."""
+    """Counts how many requests it holds at once; `/held` answers when `release` is set, `/429` with that
+    status."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -83,7 +84,7 @@ class Handler(BaseHTTPRequestHandler):
             with server.lock:
                 server.held -= 1
         body = b"x" * 10
-        self.send_response(200)
+        self.send_response(429 if self.path.startswith("/429") else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

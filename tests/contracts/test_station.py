@@ -91,6 +91,20 @@ def test_requests_that_wait_are_returned_by_host_or_all(driver: Driver, server: 
     assert sorted(driver.outcomes(2)[0]) == [0, 1]
 
 
+@pytest.mark.parametrize("transport", ["curl", "requests"])
+def test_what_waits_for_a_host_that_asks_for_a_pause_is_returned(
+    transport: str, server: GaugedServer
+) -> None:
+    """The driver learns of it only when the message has reached it."""
+    driver = Driver(1, transport)
+    driver.put(server, "/429", "/a", "/b", first=7)
+    came, returned, _ = driver.outcomes(3)
+    assert [outcome.record.response_code for outcome in came.values()] == [429]
+    assert returned == [8, 9]
+    assert server.asked == ["/429"]
+    driver.close()
+
+
 def test_an_outcome_does_not_wait_while_a_place_is_free(driver: Driver, server: GaugedServer) -> None:
     driver.put(server, "/held", "/quick")
     assert list(driver.outcomes(1)[0]) == [1]

@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from bench.simulation.run import SCENARIOS, Result, Scenario, simulate
+from bench.simulation.servers import Behaviour
 
 SMALL = {"urls": 4_000, "hosts": 400, "workers": 10, "places": 20, "kill_every": 8.0, "cut_off_every": 20.0}
 
@@ -39,6 +40,13 @@ def test_nearly_all_places_are_busy_with_a_delay_at_many_small_stations() -> Non
     assert delayed.ceiling > 2 * 200
     assert result.busy >= 0.9
     assert (result.violations, result.too_close) == (0, 0)
+
+
+def test_hosts_that_ask_for_a_pause_get_it_also_with_a_delay() -> None:
+    """Requests wait in stations for their delay, with places free, and in one that no message reaches."""
+    delayed = replace(SCENARIOS["delayed"], hosts=1_000, behaviour=Behaviour(throttling=0.5), seed=6)
+    result = run(delayed, hosts=1_000, kill_every=0.0, cut_off_every=8.0)
+    assert (result.rows, result.violations, result.too_close) == (4_000, 0, 0)
 
 
 def test_hosts_that_are_just_enough_for_all_places_are_divided_evenly() -> None:
