@@ -32,6 +32,9 @@ FEWEST, STEP = 128, 16
 OVERHEAD = 5
 """Bytes that each fingerprint costs in addition, measured: the allocator's rounding and overhead."""
 
+BYTES = [bytes((mark,)) for mark in range(256)]
+"""Each mark as it is stored."""
+
 Node: TypeAlias = "bytes | list[Node]"
 """A string, or the strings into which it was divided."""
 
@@ -85,6 +88,11 @@ class SeenSet:
             at = self._find(string, key)
         if at < 0:
             marks = self._first.get((index_of_mark, mark)) or self._first_mark(index_of_mark, mark)
+            if self._free > 0 and len(string) + self._width < self._limits[index % BRANCHES]:  # nearly always
+                self._free -= 1
+                self._count += 1
+                nodes[index] = string + key + marks
+                return self._unmarked
             before = self._insert(nodes, index, string, fingerprint, marks)
             if before is None:
                 return self._unmarked
@@ -95,7 +103,8 @@ class SeenSet:
         end = at + self._width
         before = string[at + KEY : end]
         if before[index_of_mark] != mark:
-            nodes[index] = string[: at + KEY] + _marked(before, index_of_mark, mark) + string[end:]
+            place = at + KEY + index_of_mark
+            nodes[index] = string[:place] + BYTES[mark] + string[place + 1 :]
         return before
 
     def _first_mark(self, index: int, mark: int) -> bytes:

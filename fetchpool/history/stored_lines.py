@@ -18,7 +18,7 @@ from fetchpool.history.duplicates import DuplicateFilter
 from fetchpool.history.frontier_file import FrontierFile
 from fetchpool.history.frontier_line import URL_KEY, FrontierLine, decode_line, encode_lines
 from fetchpool.model.errors import OutputError
-from fetchpool.model.fingerprint import from_href
+from fetchpool.model.fingerprint import from_hrefs
 from fetchpool.model.record import StoredRow
 from fetchpool.sinks.lines import blocks
 
@@ -32,6 +32,8 @@ IS_START = b'"start":true'
 """In a line of a start URL, and of what it has redirected to."""
 LINE = re.compile(rb'\{"url":"([^"]*)(.*)\n')
 """The URL of a line, and what follows it."""
+DONE = -1, None
+"""What `claim_stored()` returns for the first line of a URL whose row has no error."""
 
 
 class StoredLines:
@@ -97,28 +99,25 @@ class StoredLines:
         if len(lines) != block.count(b"\n"):  # edited by another program
             lines = self._other_lines(block)
         self.num_lines += len(lines)
+        hrefs = [href for href, _ in lines]
+        if b"\\" in block:
+            hrefs = [href.replace(b"\\\\", b"\\") for href in hrefs]
         depths = self._depths
-        hrefs: list[bytes] = []
-        found: list[int] = []
-        for href, rest in lines:
-            depth = depths.get(rest[:DEPTH_BYTES], -1)
-            if depth < 0:
-                depth = self._depth(rest)
-            hrefs.append(href if b"\\" not in href else href.replace(b"\\\\", b"\\"))
-            found.append(depth)
-        verdicts = self._known.claim_stored(list(map(from_href, hrefs)), found)
+        found = [depths.get(rest[:DEPTH_BYTES], -1) for _, rest in lines]
+        if -1 in found:
+            found = [self._depth(rest) for _, rest in lines]
+        verdicts = self._known.claim_stored(from_hrefs(hrefs), found)
         if self._count_urls is not None:
             self._count_urls([href for href, (before, _) in zip(hrefs, verdicts, strict=True) if before < 0])
         has_left = False
-        for index, (before, error) in enumerate(verdicts):
-            if error is None:
-                if before < 0:
-                    self.ok += 1
-            elif error:
-                if before < 0:
-                    self.failed.append(StoredRow(hrefs[index].decode(), error))
-            else:
-                has_left |= self._count_left(lines[index], before, found[index])
+        self.ok = verdicts.count(DONE)
+        if self.ok < len(verdicts):
+            for index, (before, error) in enumerate(verdicts):
+                if error:
+                    if before < 0:
+                        self.failed.append(StoredRow(hrefs[index].decode(), error))
+                elif error is not None:
+                    has_left |= self._count_left(lines[index], before, found[index])
         self.pages += self.ok + len(self.failed)
         return has_left
 
@@ -141,9 +140,12 @@ class StoredLines:
 
     def _depth(self, rest: bytes) -> int:
         """Return the depth of a line, of which `rest` is what follows the URL."""
-        depth = decode_line(URL_KEY + rest).depth
-        if len(self._depths) < MANY_DEPTHS:
-            self._depths[rest[:DEPTH_BYTES]] = depth
+        start = rest[:DEPTH_BYTES]
+        depth = self._depths.get(start, -1)
+        if depth < 0:
+            depth = decode_line(URL_KEY + rest).depth
+            if len(self._depths) < MANY_DEPTHS:
+                self._depths[start] = depth
         return depth
 
     def _other_lines(self, block: bytes) -> list[tuple[bytes, bytes]]:

@@ -60,6 +60,16 @@ def from_href(href: bytes) -> bytes:
     return digest.digest()
 
 
+def from_hrefs(hrefs: list[bytes]) -> list[bytes]:
+    """Return the fingerprints of normalised URLs without credentials, as ASCII."""
+    found: list[bytes] = []
+    for href in hrefs:
+        digest = _EMPTY.copy()
+        digest.update(href)
+        found.append(digest.digest())
+    return found
+
+
 def original_url(shown: str) -> str:
     """Return a URL of the input from the text that its row shows, as far as it is in there."""
     return _ESCAPED.sub(_unescape, shown) if "\\" in shown else shown

@@ -56,7 +56,10 @@ def test_rows_of_a_crawl_have_its_fields() -> None:
         ({"depth": -1}, "--depth"),
         ({"follow_tags": "a,<b>"}, "--follow-tags: expected names of tags"),
         ({"frontier": "-"}, "--frontier: expected the name of a file"),
-        ({"frontier": "rows.jsonl", "outputs": ["rows.jsonl"]}, "--frontier: it cannot be an output"),
+        (
+            {"frontier": "rows.jsonl", "outputs": ["rows.jsonl"]},
+            "--frontier: this file is also an output of rows",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_rejected(options: dict[str, Any], message: str) -> None:
