@@ -3,10 +3,10 @@
 In: when requests to the host start, and their outcomes. Out: whether another one may start, and when.
 
 A host that responds with 429, or with `Retry-After`, is left alone for as long as it asks, or for a delay
-that doubles; then requests go out one at a time, and each success halves the delay between them. A 503
-without `Retry-After` may concern only a single page; `request_rate.py` determines that. A host that does not
-respond several times in a row is paused, then one probe is sent. If the probe fails, queued requests end as
-`host_down`, until a later probe succeeds.
+that doubles; then requests go out one at a time, and each success halves the delay between them. Responses to
+requests that were in flight before change nothing. A 503 without `Retry-After` may concern only a single page;
+`request_rate.py` determines that. A host that does not respond several times in a row is paused, then one probe
+is sent. If the probe fails, queued requests end as `host_down`, until a later probe succeeds.
 """
 
 from __future__ import annotations
@@ -305,7 +305,7 @@ class HostSlot:
             self.ready_at = max(self.ready_at, now + wait)
             if begins:
                 self._report(self.ready_at - now, status)
-        elif self._backoff and not is_unavailable:
+        elif self._backoff and not is_unavailable and started >= self._backoff_since:
             self._backoff /= 2.0
             if self._backoff < MIN_BACKOFF:
                 self._backoff = 0.0

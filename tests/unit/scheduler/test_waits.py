@@ -12,6 +12,7 @@ from tests.factories import with_fields
 
 NO_RESPONSE = refusal(urls.request(0, "http://h/"), FailureKind.REFUSED, timestamp="2026-01-01T00:00:00.000Z")
 BUSY = with_fields(NO_RESPONSE, error="http_429", response_code=429)
+OK = with_fields(NO_RESPONSE, error=None, response_code=200)
 OVERLOADED = with_fields(NO_RESPONSE, error="http_503", response_code=503)
 
 
@@ -44,6 +45,23 @@ def test_a_pause_that_the_host_asked_for_has_its_status_and_its_time() -> None:
     run_one(scheduler, BUSY, retry_after=120.0)
     assert all_wait(scheduler).wait(2.0) == Wait(WaitReason.PAUSE, 60, 118.0, host="h", hosts=1, status=429)
     assert scheduler.least_wait(2.0) == 118.0
+
+
+def test_responses_to_requests_from_before_the_pause_do_not_end_it() -> None:
+    scheduler = Scheduler()
+    queued(scheduler, 40)
+    earlier = [scheduler.next_request(0.0) for _ in range(3)]
+    busy, *others = earlier
+    assert busy is not None
+    scheduler.complete(busy, 1.0, 0.0, BUSY, 120.0)
+    for request in others:
+        assert request is not None
+        scheduler.complete(request, 2.0, 0.0, OK, None)
+    assert all_wait(scheduler, 3.0).wait(3.0) == Wait(
+        WaitReason.PAUSE, 37, 118.0, host="h", hosts=1, status=429
+    )
+    assert scheduler.next_request(121.0) is not None
+    assert scheduler.next_request(121.0) is None  # one at a time
 
 
 def test_without_retry_after_the_host_is_overloaded() -> None:
