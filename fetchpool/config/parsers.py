@@ -19,7 +19,7 @@ THREAD = "use executor='thread' or 'async'"
 
 
 def parsers(option: str, value: Parser | Iterable[Parser]) -> tuple[Parser, ...]:
-    """Return each parser once, in order."""
+    """Return each parser once, in order. A text may have several names, separated by commas."""
     listed = [value] if isinstance(value, str) or callable(value) else value
     if not isinstance(listed, Iterable):
         listed = [listed]
@@ -30,8 +30,12 @@ def parsers(option: str, value: Parser | Iterable[Parser]) -> tuple[Parser, ...]
                 f"{option}: expected a name, such as title or package.module:function, or a function; got "
                 f"{type(each).__name__}"
             )
-        if each not in found:
-            found.append(each)
+        names: list[Parser] = [each]
+        if isinstance(each, str):
+            names = [name.strip() for name in each.split(",")]
+        for name in names:
+            if name not in found:
+                found.append(name)
     return tuple(found)
 
 

@@ -30,7 +30,7 @@ class PoolSettings(TypedDict, total=False):
     parse: str | Callable[[Any], object] | Sequence[str | Callable[[Any], object]]
     """Add fields to the row: title, meta (description, canonical, language, og:*), links (all links of a
     page), text (its visible text), or what package.module:function returns for the response (in Python also a
-    function). Repeatable."""
+    function). Repeatable, or several names with commas."""
     parse_timeout: float | str | None
     """Maximum time for a --parse function per page; 0 is no limit. (default: 30s, or --max-time if
     shorter)"""

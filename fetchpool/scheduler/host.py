@@ -3,10 +3,10 @@
 In: when requests to the host start, and their outcomes. Out: whether another one may start, and when.
 
 A host that responds with 429, or with `Retry-After`, is left alone for as long as it asks, or for a delay
-that doubles; then requests go out one at a time, and each success halves the delay between them. Responses to
-requests that were in flight before change nothing. A 503 without `Retry-After` may concern only a single page;
-`request_rate.py` determines that. A host that does not respond several times in a row is paused, then one probe
-is sent. If the probe fails, queued requests end as `host_down`, until a later probe succeeds.
+that doubles; then requests go out one at a time, and each success halves the delay between them. Responses
+to requests that were in flight before change nothing. A 503 without `Retry-After` may concern only a single
+page; `request_rate.py` determines that. A host that does not respond several times in a row is paused, then
+one probe is sent. If the probe fails, queued requests end as `host_down`, until a later probe succeeds.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ OPTIONS: tuple[Option, ...] = (
         types.PARSERS,
         "Add fields to the row: title, meta (description, canonical, language, og:*), links (all links "
         "of a page), text (its visible text), or what package.module:function returns for the response "
-        "(in Python also a function). Repeatable.",
+        "(in Python also a function). Repeatable, or several names with commas.",
         Scope.POOL,
     ),
     Option(

@@ -24,20 +24,20 @@ response-charset - bodies are bytes, and a --parse function gets text
 response-mime - bodies are bytes, and a --parse function gets text
 print -p - --keep headers puts them into the rows, --warc FILE.warc.gz keeps what was sent and received
 headers -h > --keep headers, which puts them into the rows; --header sends one
-meta -m ! the total time, --max-time; -o rows.jsonl has the times
-body -b ! a cookie, --cookie; --save DIR saves bodies
+meta -m ! -m is the total time, --max-time; -o rows.jsonl has the times
+body -b ! -b is a cookie, --cookie; --save DIR saves bodies
 verbose -v ! a line for each failure and retry
 all > --warc FILE.warc.gz
 history-print -P > --warc FILE.warc.gz
 stream -S + rows are written as they come
 output -o ! the file of the rows, one for each URL; bodies are saved by --save DIR
-download -d ! a body, --data; bodies are saved by --save DIR
-continue -c ! the cookie jar; --resume continues a run
+download -d ! -d is a request's body, --data; bodies are saved by --save DIR
+continue -c ! -c is the cookie jar; --resume continues a run
 quiet -q =
 session > --cookie-jar FILE with --cookie FILE
 session-read-only > --cookie FILE
 auth -a > --user NAME:PASSWORD
-auth-type -A ! the User-Agent; -u sends Basic authentication, -H 'Authorization: Bearer TOKEN' a token
+auth-type -A ! -A is the User-Agent; -u sends Basic authentication, -H 'Authorization: Bearer TOKEN' a token
 ignore-netrc + .netrc is read only with --netrc
 offline > --dry-run
 proxy = one for all protocols

@@ -88,7 +88,7 @@ http2-request-window > --per-host
 http-keep-alive + connections are reused
 quota -Q > --max-runtime
 background -b - use & or nohup of the shell
-debug -d ! a body, --data; for more messages --verbose
+debug -d ! -d is a request's body, --data; for more messages --verbose
 progress ! bar, plain, json or none; --progress=dot is --progress plain here
 show-progress + progress is shown on a terminal
 force-progress - progress needs a terminal; otherwise a line appears now and then
@@ -110,12 +110,13 @@ delete-after + bodies are measured, and kept only by --save DIR
 unlink + saved bodies are replaced atomically
 xattr - the row has what wget2 stores there
 dns-cache + a name is looked up once a minute
+dns-caching + a name is looked up once a minute
 dns-cache-preload > --resolve
 ignore-length - a body that is shorter than its length is the failure truncated
 start-pos > --range
 chunk-size - a body is fetched completely; --range
 config ! TOML, such as workers = 50
-execute -e ! the Referer header; a variable such as FETCHPOOL_RETRY sets an option
+execute -e ! -e is the Referer header; a variable such as FETCHPOOL_RETRY sets an option
 https-only - a list says http or https for each URL
 https-enforce - a list says http or https for each URL
 hsts - a list says http or https for each URL
@@ -130,12 +131,14 @@ iri + URLs are normalised as browsers do
 cache > -H 'Cache-Control: no-cache'
 metalink - a list has one URL a line
 fsync-policy - rows are handed to the system twice a second
+stats-all > -o rows.jsonl, whose fields have the times
 stats-site > -o rows.jsonl
 stats-server > -o rows.jsonl
 stats-dns > -o rows.jsonl, whose fields have the times
 stats-tls > -o rows.jsonl, whose fields have the times
 stats-ocsp - revocation is not checked
 tcp-fastopen - sockets have the system's settings
+gnutls-options - TLS has the library's settings
 tls-false-start - TLS has the library's settings
 tls-resume - a TLS session is not kept beyond its connections
 tls-session-file - a TLS session is not kept beyond its connections

@@ -187,6 +187,11 @@ def test_addresses_are_given_for_a_host_and_port(line: str, resolved: tuple[str,
 
 def test_a_parser_named_twice_runs_once() -> None:
     assert configure(parse=["title", "words:count", "title"]).fetch.parse == ("title", "words:count")
+
+
+def test_parsers_may_be_separated_by_commas() -> None:
+    assert configure(parse="title, meta,title").fetch.parse == ("title", "meta")
+    assert configure(parse=["title,links", "meta"]).fetch.parse == ("title", "links", "meta")
     assert configure(parse="title").fetch.parse == ("title",)
 
 

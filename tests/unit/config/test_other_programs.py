@@ -13,7 +13,7 @@ from fetchpool.config.other_programs import table
 from fetchpool.config.other_programs.table import ForeignOption
 
 ALL = json.loads(Path(__file__).with_name("other_programs.json").read_text())
-"""The long names of all options: curl 8.18, wget2 2.2, HTTPie 3.2."""
+"""The long names of all options: curl 8.18, wget2 1.99 and 2.2, HTTPie 3.2."""
 OURS = {flag for option in OPTIONS.values() for flag in option.flags} | {"--help", "-h"}
 OURS |= {flag for name in table.ACCEPTED for flag in table.accepted_flags(name)}
 TABLE = {
