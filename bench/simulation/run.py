@@ -227,15 +227,13 @@ def simulate(scenario: Scenario, on_part: Callable[[Part], object] = lambda _: N
         on_part(parts[-1])
 
     rows = Rows(scenario.urls, scenario.parts, note)
-    known = DuplicateFilter(dedupe=False)
     jitter = Random(scenario.seed).random
     engine = assemble(
         source,
         pool,
-        Writer([rows], known),
+        Writer([rows], DuplicateFilter(dedupe=False)),
         scheduler=scheduler,
         retry=RetryPolicy(retry=5, jitter=jitter),
-        known=known,
         clock=time,
     )
     begin = time.now

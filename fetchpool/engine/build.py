@@ -222,7 +222,6 @@ def build(
                 retry_max_time=config.retry_max_time,
                 retry_after_max=config.retry_after_max,
             ),
-            known=known,
             lookups=lookups,
             robots=robots,
             limits=Limits(
@@ -248,14 +247,13 @@ def build(
     return engine
 
 
-def assemble(  # noqa: PLR0913 - the parts of an engine
+def assemble(
     source: Source,
     pool: Pool,
     writer: Writer,
     *,
     scheduler: Scheduler,
     retry: RetryPolicy,
-    known: DuplicateFilter | None = None,
     lookups: HostLookups | None = None,
     robots: RobotsCache | None = None,
     limits: Limits = NO_LIMITS,
@@ -264,18 +262,15 @@ def assemble(  # noqa: PLR0913 - the parts of an engine
     crawl: Crawl | None = None,
     clock: Callable[[], float] = monotonic,
 ) -> Engine:
-    """Create and connect the parts of an engine, start the source and notify the observers. `known` is the
-    writer's duplicate filter; without it nothing is a duplicate. `crawl`: the crawl, if the source is its
-    frontier."""
+    """Create and connect the parts of an engine, start the source and notify the observers.
+    `crawl`: the crawl, if the source is its frontier."""
     if observers is None:
         observers = Observers()
-    if known is None:
-        known = DuplicateFilter(dedupe=False)
     inbox = Inbox()
     deadline = None if limits.run is None else clock() + limits.run
     lifecycle = Lifecycle(deadline, limits.failures)
     stats = Stats(clock)
-    reader = RequestReader(source, known, stats, crawl)
+    reader = RequestReader(source, writer.known, stats, crawl)
     in_flight = InFlightRequests(
         pool,
         scheduler,

@@ -53,7 +53,8 @@ class Writer:
                 else:
                     self._syncs_first = True
         self._sinks = sinks
-        self._known = known
+        self.known = known
+        """Marks what is written, for the reader, which leaves out duplicates."""
         self._archive = archive
         self._spools = spools
         self._journals = journals
@@ -109,14 +110,14 @@ class Writer:
         for number, sink in enumerate(self._sinks):
             if number in self._left:
                 continue
-            missing = self._known.missing_from(records, number)
+            missing = self.known.missing_from(records, number)
             try:
                 sink.write(missing)
             except OutputClosedError as closed:
                 self._drop_sink(number, closed)
             else:
                 self.rows[number] += len(missing)
-        self._known.mark_written(records)
+        self.known.mark_written(records)
         if self._flush_at is None:
             self._flush_at = now + FLUSH_INTERVAL
 
