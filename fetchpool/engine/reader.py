@@ -20,6 +20,10 @@ if TYPE_CHECKING:  # loaded only for a crawl
 MIN_BATCH = 64
 """Minimum number of requests to read at once, since a batch has a cost of its own."""
 
+BLOCKS = 8
+"""Blocks of rows, or of lines of a frontier, that are loaded at once: some milliseconds, so that commands are
+followed, and an iteration of the engine for each block would take a tenth of the time."""
+
 
 class RequestReader:
     """Reads requests from a source and drops duplicates and finished URLs."""
@@ -47,9 +51,12 @@ class RequestReader:
     def load_history(self) -> str | None:
         """Load a part of what earlier runs have left. Return a line for the user when all are loaded and some
         were unreadable."""
-        self.loading = self._known.load()
-        if not self.loading and self._crawl is not None:
-            self.loading = self._crawl.begin(self._stats)
+        for _ in range(BLOCKS):
+            self.loading = self._known.load()
+            if not self.loading and self._crawl is not None:
+                self.loading = self._crawl.begin(self._stats)
+            if not self.loading:
+                break
         if self.loading or not self._known.corrupt_rows:
             return None
         lines = "line" if self._known.corrupt_rows == 1 else "lines"
