@@ -9,7 +9,9 @@ from pathlib import Path
 import dask
 import pytest
 import trustme
+from distributed import Client, Security
 
+import fetchpool
 from fetchpool.config.cluster_options import ClusterTarget
 from fetchpool.model.errors import UsageError
 from fetchpool.pools.cluster import connection_errors
@@ -86,6 +88,22 @@ def test_with_certificates_of_both_sides_every_url_has_its_row_and_a_password_is
     assert (code, err) == (0, "")
     assert out.count("http://") == 20, out
     assert Counter(server.asked) == Counter(f"/{number}" for number in range(20))
+
+
+def test_a_programs_client_brings_its_certificates(
+    tls_dask: DaskProcesses, certificates: Path, server: GaugedServer
+) -> None:
+    security = Security(
+        tls_ca_file=str(certificates / "ours-ca.pem"),
+        tls_client_cert=str(certificates / "ours-cert.pem"),
+        tls_client_key=str(certificates / "ours-key.pem"),
+        require_encryption=True,
+    )
+    urls = [server.url(f"/{number}") for number in range(20)]
+    with Client(tls_dask.address, security=security, set_as_default=False) as client:
+        rows = list(fetchpool.fetch(urls, executor="cluster", cluster=client, workers=4, user="name:secret"))
+    assert Counter(row.url for row in rows) == Counter(urls)
+    assert {row.error for row in rows} == {None}
 
 
 def test_a_certificate_of_another_authority_ends_the_command_with_one_line(
