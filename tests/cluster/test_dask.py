@@ -14,7 +14,7 @@ from distributed import Client
 
 import fetchpool
 from fetchpool.model.errors import ClusterLostError
-from fetchpool.pools.cluster import dask_cluster
+from fetchpool.pools.cluster import connection_errors, dask_connection
 from tests.cluster.dask_processes import DaskProcesses
 from tests.contracts.gauged import GaugedServer
 
@@ -96,11 +96,22 @@ def test_a_lost_scheduler_ends_the_run_without_rows_for_what_was_in_flight(
 
 
 def test_a_scheduler_that_does_not_answer_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(dask_cluster, "CONNECT", 0.2)
+    monkeypatch.setattr(dask_connection, "CONNECT", 0.2)
     file = tmp_path / "s.json"
     file.write_text('{"address": "tcp://127.0.0.1:1"}')
     with pytest.raises(fetchpool.UsageError, match="no scheduler responds there"):
         list(fetchpool.fetch(["http://127.0.0.1:1/"], cluster=str(file), **SETTINGS))
+
+
+def test_a_server_that_is_no_scheduler_is_refused_in_time(
+    monkeypatch: pytest.MonkeyPatch, server: GaugedServer
+) -> None:
+    """It never greets, and Dask's client has no time limit for that."""
+    monkeypatch.setattr(dask_connection, "CONNECT", 0.5)
+    address = f"tcp://127.0.0.1:{server.server_port}"
+    with pytest.raises(fetchpool.UsageError, match=connection_errors.NO_SCHEDULER):
+        list(fetchpool.fetch([server.url("/x")], cluster=address, **SETTINGS))
+    assert server.asked == []
 
 
 def test_a_users_module_is_sent_to_workers_that_do_not_have_it(

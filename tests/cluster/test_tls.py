@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -136,3 +137,19 @@ def test_certificates_that_do_not_fit_are_refused_in_words(
         open_cluster(ClusterTarget(tls_dask.address, tls_dask.address))
     assert str(caught.value).startswith(f"--cluster {tls_dask.address}: {words}")
     assert connection_errors.SEE in str(caught.value)
+
+
+def test_an_address_of_the_other_kind_is_named(
+    tls_dask: DaskProcesses, certificates: Path, server: GaugedServer
+) -> None:
+    address = tls_dask.address.replace("tls", "tcp")
+    with pytest.raises(UsageError, match=re.escape(connection_errors.MAYBE_TLS)):
+        open_cluster(ClusterTarget(address, address))
+    files = {part: str(certificates / f"ours-{part}.pem") for part in ("cert", "key")}
+    authority = str(certificates / "ours-ca.pem")
+    address = f"tls://127.0.0.1:{server.server_port}"
+    with (
+        dask.config.set({"distributed.comm.tls.ca-file": authority, "distributed.comm.tls.client": files}),
+        pytest.raises(UsageError, match=re.escape(connection_errors.NO_TLS)),
+    ):
+        open_cluster(ClusterTarget(address, address))

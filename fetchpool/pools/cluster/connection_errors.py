@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 SEE = "see docs/usage/cluster.md (DASK_DISTRIBUTED__COMM__TLS__...)"
 NO_SCHEDULER = "no scheduler responds there"
+MAYBE_TLS = f"{NO_SCHEDULER}; if it uses certificates, its address begins with tls://"
+NO_TLS = "it does not use certificates: its address begins with tcp:// if it is a scheduler"
 NO_CERTIFICATE = f"it asks for a certificate; {SEE}"
 NOT_TRUSTED = "its certificate is not accepted ({}); " + SEE
 NOT_ACCEPTED = f"it does not accept this side's certificate; {SEE}"
@@ -30,6 +32,10 @@ def explain(error: BaseException) -> str:
     if any("_ALERT_" in str(each) or isinstance(each, ssl.SSLEOFError) for each in errors):
         return NOT_ACCEPTED
     for each in errors:
+        if "WRONG_VERSION_NUMBER" in str(each):
+            return NO_TLS
+        if isinstance(each, ConnectionResetError):
+            return MAYBE_TLS
         if isinstance(each, ssl.SSLError):
             return NOT_USABLE.format(each)
     return NO_SCHEDULER

@@ -14,10 +14,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-from distributed import Client
-
 from fetchpool.config.cluster_options import ClusterTarget
-from fetchpool.model.errors import UsageError
 from fetchpool.pools.cluster.cluster import (
     Delivered,
     Event,
@@ -30,12 +27,10 @@ from fetchpool.pools.cluster.cluster import (
     Unreachable,
     Worker,
 )
-from fetchpool.pools.cluster.connection_errors import explain
+from fetchpool.pools.cluster.dask_connection import open_client
 from fetchpool.pools.cluster.dask_station import DaskStation, Sealed, anchor, wish
 from fetchpool.pools.cluster.local import LocalWorkers
 
-CONNECT = 10.0
-"""Seconds to reach the scheduler."""
 WATCH = 0.25
 """Seconds between two looks at the connection to it."""
 NEWS = "all"
@@ -62,7 +57,7 @@ class DaskCluster:
     def __init__(self, name: str, address: str, security: Any, local: LocalWorkers | None = None) -> None:
         """`local`: the workers on this machine, which end with the run."""
         self._local = local
-        self._client: Any = _connect(name, address, security)
+        self._client: Any = open_client(name, address, security)
         self._topic = f"fetchpool-{os.urandom(6).hex()}"
         self._actors: dict[str, Any] = {}
         self._futures: dict[str, list[Any]] = {}
@@ -184,25 +179,6 @@ class DaskCluster:
         if not self._is_closed:
             logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the client's attempts to reconnect
             self._on_event(Lost("the scheduler no longer responds"))
-
-
-def _connect(where: str, address: str, security: Any) -> Client:
-    names = [name for name in logging.root.manager.loggerDict if name.startswith("distributed.")]
-    for name in ("distributed", "tornado.application", *names):  # events report the error
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    try:
-        return Client(  # type: ignore[no-untyped-call]
-            address,
-            security=security,
-            timeout=CONNECT,
-            set_as_default=False,
-            name="fetchpool",
-            direct_to_workers=False,
-        )
-    except (OSError, ValueError, ImportError, TypeError) as error:
-        if isinstance(error, TypeError) and "ssl_context" not in str(error):
-            raise
-        raise UsageError(f"--cluster {where}: {explain(error)}") from None
 
 
 def _workers(info: Any) -> list[Worker]:
