@@ -12,7 +12,8 @@ from setuptools import setup
 COMPILED = """
     crawl/html_tokens crawl/links crawl/policy crawl/targets engine/completed engine/dispatcher
     engine/engine engine/histogram engine/in_flight engine/lifecycle engine/preflight engine/reader
-    engine/stats engine/writer history/duplicates history/seen http/body http/conditional http/decoding
+    engine/stats engine/writer history/duplicates history/seen history/stored_lines
+    http/body http/conditional http/decoding
     http/exchange http/no_keepalive http/outcome http/redirects http/request_headers http/stored_body
     model/fingerprint model/outcome model/text model/timestamp model/urls pools/async_/pollers
     pools/async_/pool pools/async_/transfer pools/cluster/pool pools/future pools/loop_pool
