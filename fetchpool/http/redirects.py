@@ -1,7 +1,8 @@
 """Decides where a redirect leads, whether it may be followed, and which rights the next hop has.
 
 In: a hop's request and its response with a `Location`. Out: the request of the next hop, or why there is
-none. What is sent to another origin is decided in `model/derive.py`.
+none. What is sent to another origin is decided in `model/derive.py`. In a run, a redirect to another host is
+returned as `Outcome.pending_redirect`, and the engine schedules it (`engine/in_flight.py`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Retry policy: whether a failed attempt is retried, and when. Pure: no clock, no sleep, no I/O.
 
-In: the outcome of an attempt. Out: a delay in seconds, or None if no attempt follows.
+In: the outcome of an attempt. Out: a delay in seconds, or None if no attempt follows. `engine/in_flight.py`
+schedules that attempt.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""The interfaces of outputs, which the engine uses. The engine's thread is the only caller."""
+"""The interfaces of outputs, which the engine uses. The engine's thread is the only caller.
+
+A new format is a module in this package, its name and suffix in `config/choices.py`, and its case in
+`open.py`; its rows are read back for `--resume` and reports in `read_back.py`.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ reads nothing, sends nothing, and closes no descriptor.
       └──opened / closed(fd)──────────────┘                    └──shutdown(fd)
 
 A socket's own timeout can't do this: it restarts with each byte, so a server that sends a byte now and then
-holds a worker for ever (faults 1 to 4), and inside a TLS record or a header line no callback runs.
+holds a worker for ever (faults 1 to 4), and inside a TLS record or a header line no callback runs. The
+async pool ends its own transfers (`pools/async_/limits.py`); the connect timeout is libcurl's.
 """
 
 from __future__ import annotations
